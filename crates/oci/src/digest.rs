@@ -1,0 +1,197 @@
+//! A content digest: `sha256:<64 hex>` or `sha512:<128 hex>` (image-spec, descriptor.md, Digests).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A digest algorithm that this registry can verify. Others of the grammar are refused as unsupported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Algorithm {
+    /// SHA-256, which every client speaks.
+    #[default]
+    Sha256,
+    /// SHA-512, registered by image-spec.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Both algorithms, for tables and tests.
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
+    /// The name before the colon.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Length of the hash in bytes.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = DigestError;
+
+    fn from_str(s: &str) -> Result<Self, DigestError> {
+        match s {
+            "sha256" => Ok(Self::Sha256),
+            "sha512" => Ok(Self::Sha512),
+            _ => Err(DigestError::Unsupported { algorithm: s.to_owned() }),
+        }
+    }
+}
+
+/// Why a text is not a digest that this registry takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DigestError {
+    /// The grammar `algorithm:encoded` does not hold.
+    #[error("digest `{text}` is not of the form `algorithm:hex`, for example `sha256:` and 64 lower-case hex digits")]
+    Malformed {
+        /// What was given.
+        text: String,
+    },
+    /// The grammar holds, but the algorithm is none of ours.
+    #[error("digest algorithm `{algorithm}` is not supported; use sha256 or sha512")]
+    Unsupported {
+        /// What stood before the colon.
+        algorithm: String,
+    },
+    /// The encoded part has a wrong length or a character that is not lower-case hex.
+    #[error("digest `{text}` needs exactly {expected} lower-case hex digits after the colon")]
+    Encoding {
+        /// What was given.
+        text: String,
+        /// How many digits the algorithm has.
+        expected: usize,
+    },
+}
+
+/// A verified-form digest; the only way in is [`FromStr`] (and serde through it) or a finished hash.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest {
+    algorithm: Algorithm,
+    /// The hash, left-aligned; bytes past the algorithm's length are zero.
+    bytes: [u8; 64],
+}
+
+impl Digest {
+    /// A digest from a finished hash, or `None` where the length is not the algorithm's.
+    pub fn from_hash(algorithm: Algorithm, hash: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 64];
+        (hash.len() == algorithm.len()).then(|| {
+            bytes[..hash.len()].copy_from_slice(hash);
+            Self { algorithm, bytes }
+        })
+    }
+
+    /// The digest of `content`.
+    pub fn of(algorithm: Algorithm, content: &[u8]) -> Self {
+        let mut state = crate::HashState::new(algorithm);
+        state.update(content);
+        state.finish()
+    }
+
+    /// The algorithm before the colon.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The raw hash.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.algorithm.len()]
+    }
+
+    /// The encoded part: lower-case hex.
+    pub fn hex(&self) -> String {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let mut out = String::with_capacity(self.algorithm.len() * 2);
+        for byte in self.as_bytes() {
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        out
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.algorithm.as_str())?;
+        f.write_str(":")?;
+        f.write_str(&self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+fn nibble(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    }
+}
+
+/// `algorithm-component *("+._-" algorithm-component)` of the image-spec's grammar.
+fn is_algorithm(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .split(['+', '.', '_', '-'])
+            .all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+}
+
+fn is_encoded(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'=' | b'_' | b'-'))
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let malformed = || DigestError::Malformed { text: text.to_owned() };
+        let (algorithm, encoded) = text.split_once(':').ok_or_else(malformed)?;
+        if !is_algorithm(algorithm) || !is_encoded(encoded) {
+            return Err(malformed());
+        }
+        let algorithm: Algorithm = algorithm.parse()?;
+        let encoding = || DigestError::Encoding { text: text.to_owned(), expected: algorithm.len() * 2 };
+        if encoded.len() != algorithm.len() * 2 {
+            return Err(encoding());
+        }
+        let mut bytes = [0; 64];
+        for (byte, pair) in bytes.iter_mut().zip(encoded.as_bytes().chunks_exact(2)) {
+            let (Some(high), Some(low)) = (nibble(pair[0]), nibble(pair[1])) else { return Err(encoding()) };
+            *byte = high << 4 | low;
+        }
+        Ok(Self { algorithm, bytes })
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,85 @@
+//! A running hash whose state can be saved and resumed at any offset.
+
+use sha2::digest::common::hazmat::SerializableState;
+use sha2::{Digest as _, Sha256, Sha512};
+
+use crate::{Algorithm, Digest};
+
+/// A running SHA-256 or SHA-512.
+#[derive(Clone, Debug)]
+pub struct HashState(Inner);
+
+#[derive(Clone, Debug)]
+enum Inner {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+/// A saved state that cannot be used: hash the bytes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the saved hash state is of another version or damaged")]
+pub struct HashStateError;
+
+/// The state's layout belongs to `sha2`'s major version; another one starts with another byte.
+const FORMAT: u8 = 11;
+
+impl HashState {
+    /// The state before the first byte.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::Sha256 => Inner::Sha256(Sha256::new()),
+            Algorithm::Sha512 => Inner::Sha512(Sha512::new()),
+        })
+    }
+
+    /// The algorithm that runs.
+    pub fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            Inner::Sha256(_) => Algorithm::Sha256,
+            Inner::Sha512(_) => Algorithm::Sha512,
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Inner::Sha256(hash) => hash.update(bytes),
+            Inner::Sha512(hash) => hash.update(bytes),
+        }
+    }
+
+    /// The digest of all bytes taken.
+    pub fn finish(self) -> Digest {
+        let (algorithm, hash) = match self.0 {
+            Inner::Sha256(hash) => (Algorithm::Sha256, hash.finalize().to_vec()),
+            Inner::Sha512(hash) => (Algorithm::Sha512, hash.finalize().to_vec()),
+        };
+        // The hash has its algorithm's length by construction.
+        Digest::from_hash(algorithm, &hash).expect("a finished hash has its algorithm's length")
+    }
+
+    /// The state as bytes, to be stored beside the offset that it belongs to.
+    pub fn save(&self) -> Vec<u8> {
+        let mut out = vec![FORMAT];
+        match &self.0 {
+            Inner::Sha256(hash) => out.extend_from_slice(&hash.serialize()),
+            Inner::Sha512(hash) => out.extend_from_slice(&hash.serialize()),
+        }
+        out
+    }
+
+    /// A state that [`save`](Self::save) wrote.
+    pub fn load(algorithm: Algorithm, saved: &[u8]) -> Result<Self, HashStateError> {
+        let Some((&FORMAT, state)) = saved.split_first() else { return Err(HashStateError) };
+        Ok(Self(match algorithm {
+            Algorithm::Sha256 => {
+                let state = state.try_into().map_err(|_| HashStateError)?;
+                Inner::Sha256(Sha256::deserialize(state).map_err(|_| HashStateError)?)
+            }
+            Algorithm::Sha512 => {
+                let state = state.try_into().map_err(|_| HashStateError)?;
+                Inner::Sha512(Sha512::deserialize(state).map_err(|_| HashStateError)?)
+            }
+        }))
+    }
+}

@@ -1,0 +1,96 @@
+//! What names a manifest in a repository: a tag or a digest (distribution-spec, Pulling manifests, `<reference>`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Digest, DigestError};
+
+/// A tag: a letter, digit or `_`, then up to 127 of those, `.` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(String);
+
+/// Why a text is not a tag.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "tag `{text}` is not valid: it needs 1 to 128 letters, digits, `_`, `.` or `-`, and may not begin with `.` or `-`"
+)]
+pub struct TagError {
+    text: String,
+}
+
+impl Tag {
+    /// The tag as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Tag {
+    type Err = TagError;
+
+    fn from_str(text: &str) -> Result<Self, TagError> {
+        let word = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+        let bytes = text.as_bytes();
+        let valid = bytes.len() <= 128
+            && bytes.first().is_some_and(|&c| word(c))
+            && bytes.iter().all(|&c| word(c) || c == b'.' || c == b'-');
+        if valid { Ok(Self(text.to_owned())) } else { Err(TagError { text: text.to_owned() }) }
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Tag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A tag or a digest, nothing else. A text with a colon can only be a digest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reference {
+    /// By name.
+    Tag(Tag),
+    /// By content.
+    Digest(Digest),
+}
+
+/// Why a text is neither a tag nor a digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReferenceError {
+    /// It has a colon, so it should be a digest.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// It has none, so it should be a tag.
+    #[error(transparent)]
+    Tag(#[from] TagError),
+}
+
+impl FromStr for Reference {
+    type Err = ReferenceError;
+
+    fn from_str(text: &str) -> Result<Self, ReferenceError> {
+        if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The id of an upload session, which also names the generation of the blob that it becomes.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// 128 random bits, written as 32 lower-case hex digits: unguessable, so that knowing it is owning it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UploadId(u128);
+
+/// Why a text is not an upload id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("upload id `{text}` is not one that this registry gave out")]
+pub struct UploadIdError {
+    text: String,
+}
+
+impl UploadId {
+    /// A new one, from the operating system's generator.
+    ///
+    /// # Panics
+    /// Where the operating system has no randomness to give: no server should run there.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        Self(u128::from_ne_bytes(bytes))
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UploadId({self})")
+    }
+}
+
+impl FromStr for UploadId {
+    type Err = UploadIdError;
+
+    fn from_str(text: &str) -> Result<Self, UploadIdError> {
+        let valid = text.len() == 32 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+        if !valid {
+            return Err(UploadIdError { text: text.to_owned() });
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| UploadIdError { text: text.to_owned() })
+    }
+}
