@@ -1,1 +1,106 @@
-//! To come.
+//! What the registry knows, in one transactional database: repositories, tags, manifests, links, uploads.
+//!
+//! Reads are synchronous and run where they are called: each is one indexed statement of a few microseconds.
+//! Writes go to one thread, which commits all that wait as one group, and resolve after that commit. A write
+//! that is *durable* has reached the disk when it resolves; one that is *relaxed* survives the process, and
+//! reaches the disk with the next durable one. A caller that goes away does not stop a write that it began.
+//!
+//! Times are milliseconds since the Unix epoch and always passed in: the catalog has no clock.
+
+mod blobs;
+mod collection;
+mod error;
+mod manifests;
+mod readers;
+mod referrers;
+mod repositories;
+mod schema;
+mod sql;
+mod tags;
+mod uploads;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+
+pub use blobs::{Blob, BlobCommit, BlobFile};
+pub use collection::{Collected, LinkCursor};
+pub use error::{Error, OpenError, Result};
+pub use manifests::{ManifestHead, ManifestPush, ManifestPushed};
+pub use referrers::Referrer;
+pub use repositories::Totals;
+pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
+
+use readers::Readers;
+use writer::{Durability, Writer};
+
+/// The catalog; a clone is another handle on the same one.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Inner {
+    /// Readers go first, so that the writer's connection is the last one and leaves no log behind.
+    fn close(&self) {
+        self.readers.close();
+        self.writer.stop();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Catalog {
+    /// Opens the catalog in the file at `path`, which is created or brought to this version where needed.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = schema::open_file(path)?;
+        let writer = Writer::start(Arc::new(Mutex::new(connection)))
+            .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { inner: Arc::new(Inner { readers: Readers::pool(path), writer }) })
+    }
+
+    /// An empty catalog that lives as long as its handles.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        let connection = Arc::new(Mutex::new(schema::open_memory()?));
+        let writer = Writer::start(Arc::clone(&connection))
+            .map_err(|error| OpenError::Other { path: schema::MEMORY.into(), reason: error.to_string() })?;
+        Ok(Self { inner: Arc::new(Inner { readers: Readers::shared(connection), writer }) })
+    }
+
+    /// Finishes the writes that wait, folds the log into the file, and refuses what comes after. Dropping the
+    /// last handle does the same.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// Reads next to nothing, to learn whether the catalog answers.
+    pub fn ping(&self) -> Result<()> {
+        self.read(|connection| {
+            sql::first(connection, "SELECT 1 FROM repository LIMIT 1", [], |_| Ok(())).map(|_| ())
+        })
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.inner.readers.read(query)
+    }
+
+    async fn write<T, W>(&self, durability: Durability, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.inner.writer.run(durability, work).await
+    }
+}

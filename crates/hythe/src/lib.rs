@@ -1,1 +1,14 @@
-//! To come.
+//! The `hythe` command: arguments, configuration in layers, what is printed, and one file per command.
+
+pub mod args;
+pub mod commands;
+pub mod config;
+mod failure;
+mod printer;
+pub mod reference;
+pub mod settings;
+pub mod values;
+
+pub use failure::{EXIT_CODES, Failure, StartError};
+pub use printer::{Output, Printer};
+pub use settings::Settings;

@@ -15,6 +15,7 @@ pub enum Algorithm {
     Sha512,
 }
 
+#[expect(clippy::len_without_is_empty, reason = "no hash is empty")]
 impl Algorithm {
     /// Both algorithms, for tables and tests.
     pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
@@ -58,7 +59,9 @@ impl FromStr for Algorithm {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
     /// The grammar `algorithm:encoded` does not hold.
-    #[error("digest `{text}` is not of the form `algorithm:hex`, for example `sha256:` and 64 lower-case hex digits")]
+    #[error(
+        "digest `{text}` is not of the form `algorithm:hex`, for example `sha256:` and 64 lower-case hex digits"
+    )]
     Malformed {
         /// What was given.
         text: String,
@@ -151,9 +154,9 @@ fn nibble(c: u8) -> Option<u8> {
 /// `algorithm-component *("+._-" algorithm-component)` of the image-spec's grammar.
 fn is_algorithm(text: &str) -> bool {
     !text.is_empty()
-        && text
-            .split(['+', '.', '_', '-'])
-            .all(|part| !part.is_empty() && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+        && text.split(['+', '.', '_', '-']).all(|part| {
+            !part.is_empty() && part.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        })
 }
 
 fn is_encoded(text: &str) -> bool {

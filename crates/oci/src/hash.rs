@@ -49,12 +49,14 @@ impl HashState {
     }
 
     /// The digest of all bytes taken.
+    ///
+    /// # Panics
+    /// Never: a finished hash has its algorithm's length.
     pub fn finish(self) -> Digest {
         let (algorithm, hash) = match self.0 {
             Inner::Sha256(hash) => (Algorithm::Sha256, hash.finalize().to_vec()),
             Inner::Sha512(hash) => (Algorithm::Sha512, hash.finalize().to_vec()),
         };
-        // The hash has its algorithm's length by construction.
         Digest::from_hash(algorithm, &hash).expect("a finished hash has its algorithm's length")
     }
 

@@ -1,13 +1,30 @@
 //! The vocabulary of a container registry, as the OCI specifications spell it. Pure: no I/O, no clock.
 
+mod descriptor;
 mod digest;
+mod endpoint;
+mod error_code;
+mod fallback_tag;
 mod hash;
+pub mod header;
+mod manifest;
+pub mod media_type;
 mod name;
+pub mod path;
+mod query;
+mod range;
 mod reference;
 mod upload_id;
 
+pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error_code::{ErrorBody, ErrorCode, ErrorCodeError, ErrorEntry};
+pub use fallback_tag::fallback_tag;
 pub use hash::{HashState, HashStateError};
+pub use manifest::{Manifest, ManifestError};
 pub use name::{NameError, RepositoryName};
+pub use query::{Query, QueryError, encode};
+pub use range::{ByteRange, ChunkRange, ChunkRangeError, Selection};
 pub use reference::{Reference, ReferenceError, Tag, TagError};
 pub use upload_id::{UploadId, UploadIdError};

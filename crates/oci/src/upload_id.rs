@@ -42,7 +42,8 @@ impl FromStr for UploadId {
     type Err = UploadIdError;
 
     fn from_str(text: &str) -> Result<Self, UploadIdError> {
-        let valid = text.len() == 32 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
+        let valid =
+            text.len() == 32 && text.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c));
         if !valid {
             return Err(UploadIdError { text: text.to_owned() });
         }

@@ -1,1 +1,173 @@
-//! To come.
+//! The domain of a registry: what can be pushed, pulled, mounted, deleted and listed, with no word of HTTP.
+//!
+//! Bytes are the storage's, knowledge is the catalog's; this crate keeps the two in step so that whatever was
+//! acknowledged is durable and whatever is visible is whole.
+
+mod batch;
+mod blobs;
+mod collector;
+mod error;
+mod ingest;
+mod listings;
+mod manifests;
+mod sessions;
+mod uploads;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::{ArcSwap, Guard};
+use bytes::Bytes;
+use hythe_catalog::{Catalog, Totals};
+use hythe_oci::{Digest, RepositoryName};
+use hythe_storage::Storage;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+pub use blobs::Blob;
+pub use collector::Collected;
+pub use error::{Error, Result};
+pub use hythe_catalog::Referrer;
+pub use hythe_storage::Content;
+pub use listings::Page;
+pub use manifests::{Manifest, PushedManifest};
+pub use uploads::{Chunk, Started, UploadStatus};
+
+/// How much manifest content is kept in memory. Only bytes by digest are, never tags or existence.
+const MANIFEST_CACHE_BYTES: u64 = 8 << 20;
+
+/// What can be set about a registry.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether tags, manifests and blobs may be deleted.
+    pub delete: bool,
+    /// The largest manifest, in bytes.
+    pub manifest_max_size: usize,
+    /// How many upload bodies are received at once; one more is refused.
+    pub upload_max_concurrent: usize,
+    /// How many bytes of upload bodies may wait in memory, over all uploads.
+    pub upload_memory: usize,
+    /// An upload session that nobody continued for this long is forgotten.
+    pub upload_expire: Duration,
+    /// A blob that nothing references is kept this long after its last use.
+    pub collect_grace: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            delete: true,
+            manifest_max_size: (4 << 20) + (256 << 10),
+            upload_max_concurrent: 2000,
+            upload_memory: 16 << 20,
+            upload_expire: Duration::from_secs(7 * 24 * 3600),
+            collect_grace: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// A registry over one storage and one catalog.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+pub(crate) struct Inner {
+    storage: Arc<dyn Storage>,
+    catalog: Catalog,
+    options: ArcSwap<Options>,
+    body_limit: usize,
+    manifests: Cache<Digest, Bytes, BySize>,
+    sessions: sessions::Sessions,
+    /// One permit for each upload body that is being received.
+    bodies: Arc<Semaphore>,
+    ingest: ingest::Shared,
+}
+
+#[derive(Clone)]
+struct BySize;
+
+impl Weighter<Digest, Bytes> for BySize {
+    fn weight(&self, _digest: &Digest, bytes: &Bytes) -> u64 {
+        bytes.len() as u64 + 128
+    }
+}
+
+impl Registry {
+    /// A registry over `storage` and `catalog`, which belong together: what the one names, the other holds.
+    pub fn new(storage: Arc<dyn Storage>, catalog: Catalog, options: Options) -> Self {
+        Self(Arc::new(Inner {
+            storage,
+            catalog,
+            manifests: Cache::with_weighter(1024, MANIFEST_CACHE_BYTES, BySize),
+            sessions: sessions::Sessions::default(),
+            bodies: Arc::new(Semaphore::new(options.upload_max_concurrent)),
+            ingest: ingest::Shared::new(options.upload_memory),
+            body_limit: options.upload_max_concurrent,
+            options: ArcSwap::from_pointee(options),
+        }))
+    }
+
+    /// One repository, whether it exists or not.
+    pub fn repository<'a>(&'a self, name: &'a RepositoryName) -> Repository<'a> {
+        Repository { registry: self, name }
+    }
+
+    /// The settings that it runs with.
+    pub fn options(&self) -> Guard<Arc<Options>> {
+        self.0.options.load()
+    }
+
+    /// Takes other settings. How many uploads there may be and what memory they share stay as they were.
+    pub fn set_options(&self, options: Options) {
+        self.0.options.store(Arc::new(options));
+    }
+
+    /// How much of everything there is. Counts rows: for a page that is asked for now and then.
+    pub fn totals(&self) -> Result<Totals> {
+        Ok(self.0.catalog.totals()?)
+    }
+
+    /// How many upload bodies are being received now.
+    pub fn active_uploads(&self) -> usize {
+        self.0.body_limit - self.0.bodies.available_permits()
+    }
+
+    /// Whether a pull and a push would work now.
+    pub async fn ready(&self) -> Result<()> {
+        self.0.catalog.ping()?;
+        Ok(self.0.storage.probe().await?)
+    }
+
+    /// Ends the catalog's work in good order. Nothing may be asked of the registry afterwards.
+    pub fn close(&self) {
+        self.0.catalog.close();
+    }
+}
+
+/// One repository of a registry: every read and write of its content goes through here.
+#[derive(Clone, Copy)]
+pub struct Repository<'a> {
+    registry: &'a Registry,
+    name: &'a RepositoryName,
+}
+
+impl Repository<'_> {
+    /// Its name.
+    pub fn name(&self) -> &RepositoryName {
+        self.name
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.registry.0
+    }
+}
+
+/// Milliseconds since the Unix epoch, as the catalog counts time.
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis().try_into().unwrap_or(i64::MAX))
+}
+
+/// A duration on the catalog's scale.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    duration.as_millis().try_into().unwrap_or(i64::MAX)
+}

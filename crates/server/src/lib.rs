@@ -1,1 +1,23 @@
-//! To come.
+//! The HTTP edge: requests become calls of the domain, answers become bytes on the wire.
+//!
+//! One request: `serve` accepts the connection, `dispatch` parses the path once and checks who may ask, one of
+//! `handlers` calls the registry, `reject` turns an error into its status and code, `plane` sends the body, and the
+//! `record` becomes one log line and one measurement when the last byte is out.
+
+mod cors;
+mod dispatch;
+mod handlers;
+mod host;
+mod log;
+mod metrics;
+mod options;
+mod plane;
+mod record;
+mod reject;
+mod request;
+mod serve;
+
+pub use log::{Format, Log, LogGuard};
+pub use options::Options;
+pub use plane::SENDFILE_BYTES;
+pub use serve::Server;

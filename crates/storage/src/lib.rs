@@ -1,1 +1,100 @@
-//! To come.
+//! Bytes by key: immutable blobs, and the growing files of upload sessions.
+//!
+//! A back end knows nothing of repositories, tags or links; what is live is the catalog's to say. One contract
+//! suite (`tests/contract.rs`) runs on each back end.
+
+mod error;
+mod fs;
+mod memory;
+mod mount;
+
+use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hythe_oci::{Digest, UploadId};
+
+pub use error::{Error, OpenError, Result};
+pub use fs::FsStorage;
+pub use memory::MemoryStorage;
+
+/// Names the bytes of one blob. The *generation* is the id of the upload that brought them: a collector removes
+/// only the generation that it marked, never a later one of the same digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlobKey {
+    /// What the bytes hash to.
+    pub digest: Digest,
+    /// The upload that brought them.
+    pub generation: UploadId,
+}
+
+/// The bytes of a blob, ready to be read at any offset.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A file that nobody writes any more; it stays readable after its removal.
+    File {
+        /// Open for reading.
+        file: Arc<File>,
+        /// In bytes, as the file system says.
+        size: u64,
+    },
+    /// All of it.
+    Memory(Bytes),
+}
+
+impl Content {
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::File { size, .. } => *size,
+            Self::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+/// Where bytes are kept.
+#[async_trait::async_trait]
+pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// Starts an upload with no bytes. Starting it twice is no error.
+    async fn create_upload(&self, id: UploadId) -> Result<()>;
+
+    /// Opens an upload to be continued at `offset`; what is stored beyond is cut off.
+    /// [`Error::UploadLost`] where fewer bytes are there.
+    async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>>;
+
+    /// Makes a finished and synced upload the blob `digest` of generation `id`; durable when it returns.
+    /// Doing it again is no error.
+    async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()>;
+
+    /// Forgets an upload and its bytes, if there is one.
+    async fn remove_upload(&self, id: UploadId) -> Result<()>;
+
+    /// The uploads that have bytes here.
+    async fn uploads(&self) -> Result<Vec<UploadId>>;
+
+    /// Opens a blob, or `None` where it is not here. Called on async threads: an open of a file, nothing longer.
+    fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>>;
+
+    /// Forgets a blob, if it is here; those who have it open read on.
+    async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
+
+    /// Whether a byte can be written now, for readiness.
+    async fn probe(&self) -> Result<()>;
+}
+
+/// An open upload. One writer at a time; that is its opener's to see to.
+#[async_trait::async_trait]
+pub trait Upload: Send + Sync {
+    /// Says that the upload will probably be `size` bytes long, so that space can be set aside.
+    fn expect(&self, size: u64);
+
+    /// Writes `chunks`, one after the other, from `offset` on.
+    async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()>;
+
+    /// Returns when all that was written is durable. May run beside writes, which it then need not cover.
+    async fn sync(&self) -> Result<()>;
+
+    /// Up to `length` bytes from `offset` on; fewer only at the end.
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
+}

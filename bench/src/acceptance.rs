@@ -1,0 +1,100 @@
+//! What is measured, in the order of the table, and what is asked of hythe.
+
+use crate::contender::Kind;
+
+/// What a measurement counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// 10⁹ bytes a second.
+    Throughput,
+    /// The server's CPU seconds per GiB moved.
+    CpuPerGib,
+    /// Answers a second.
+    Rate,
+    /// The server's CPU microseconds per answer.
+    CpuPerAnswer,
+    /// Milliseconds.
+    Milliseconds,
+    /// Resident memory.
+    Mebibytes,
+}
+
+impl Unit {
+    /// As the table writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Throughput => "GB/s",
+            Self::CpuPerGib => "CPU s/GiB",
+            Self::Rate => "req/s",
+            Self::CpuPerAnswer => "CPU us/req",
+            Self::Milliseconds => "ms",
+            Self::Mebibytes => "MiB",
+        }
+    }
+}
+
+/// What hythe's median must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Target {
+    /// At least this many times that contender's.
+    AtLeast(f64, Kind),
+    /// At most this many times that contender's.
+    AtMost(f64, Kind),
+    /// At most this many times that contender's, and so much more.
+    AtMostPlus(f64, Kind, f64),
+    /// At least this many times the better of the two loops.
+    AtLeastLoop(f64),
+    /// At most this.
+    Limit(f64),
+}
+
+/// A line of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    /// Scenario and what of it.
+    pub(crate) name: &'static str,
+    /// What it counts in.
+    pub(crate) unit: Unit,
+    /// What is asked of hythe.
+    pub(crate) targets: &'static [Target],
+}
+
+const fn line(name: &'static str, unit: Unit, targets: &'static [Target]) -> Line {
+    Line { name, unit, targets }
+}
+
+use Kind::{Distribution, Nginx, Registry2};
+use Target::{AtLeast, AtLeastLoop, AtMost, AtMostPlus, Limit};
+use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Throughput};
+
+/// The table.
+pub(crate) const LINES: &[Line] = &[
+    line("pull-1", Throughput, &[AtLeast(0.95, Nginx)]),
+    line("pull-1", CpuPerGib, &[AtMost(1.2, Nginx)]),
+    line("pull-4", Throughput, &[AtLeast(0.95, Nginx)]),
+    line("pull-4", CpuPerGib, &[AtMost(1.2, Nginx)]),
+    line("pull-64", Throughput, &[AtLeast(0.95, Nginx)]),
+    line("pull-64", CpuPerGib, &[AtMost(1.2, Nginx)]),
+    line("push-1", Throughput, &[AtLeast(4.0, Registry2), AtLeast(1.6, Distribution), AtLeastLoop(0.85)]),
+    line("push-1", CpuPerGib, &[AtMost(0.85, Distribution)]),
+    line("push-8", Throughput, &[]),
+    line("push-8", CpuPerGib, &[]),
+    line("image-push", Throughput, &[AtLeast(2.5, Distribution), AtLeastLoop(0.85)]),
+    line("image-push", CpuPerGib, &[]),
+    line("image-pull", Throughput, &[]),
+    line("image-pull", CpuPerGib, &[]),
+    line("manifest", Rate, &[AtLeast(0.85, Nginx), AtLeast(12.0, Distribution)]),
+    line("manifest", CpuPerAnswer, &[]),
+    line("catalog-first", Milliseconds, &[]),
+    line("catalog-middle", Milliseconds, &[]),
+    line("start-new", Milliseconds, &[AtMostPlus(1.2, Nginx, 5.0)]),
+    line("start-again", Milliseconds, &[AtMostPlus(1.2, Nginx, 5.0)]),
+    line("rss-idle", Mebibytes, &[Limit(14.0)]),
+    line("rss-peak", Mebibytes, &[Limit(32.0)]),
+    line("slow-pulls-rss", Mebibytes, &[Limit(64.0)]),
+    line("slow-pulls-p50", Milliseconds, &[]),
+    line("slow-pulls-p99", Milliseconds, &[]),
+    line("trickle-rss", Mebibytes, &[Limit(128.0)]),
+    line("trickle-p50", Milliseconds, &[]),
+    line("trickle-p99", Milliseconds, &[]),
+];

@@ -1,0 +1,79 @@
+//! The bench: hythe against nginx, Debian's docker-registry and distribution 3, interleaved in one run.
+
+// Sizes, times and counts become floats only to be divided and printed.
+#![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
+
+mod acceptance;
+mod bench;
+mod client;
+mod contender;
+mod crowd;
+mod error;
+mod head;
+mod image;
+mod load;
+mod measure;
+mod namespace;
+mod probe;
+mod process;
+mod report;
+mod scenarios;
+mod seed;
+mod server;
+mod settings;
+mod sink;
+mod source;
+mod transfer;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::bench::Bench;
+use crate::contender::Contender;
+use crate::error::{Error, Result};
+use crate::report::Report;
+use crate::settings::{Role, Settings};
+use crate::sink::Hashing;
+
+fn main() -> ExitCode {
+    match run(Settings::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs; whether every contender did its part.
+fn run(settings: Settings) -> Result<bool> {
+    if let Some(Role::Sink { port, dir, beside }) = &settings.role {
+        let hashing = if *beside { Hashing::Beside } else { Hashing::Inline };
+        return sink::serve(*port, dir, hashing).map(|()| true);
+    }
+    namespace::enter()?;
+    let (contenders, absent) = Contender::find(&settings.contenders);
+    for (kind, reason) in &absent {
+        eprintln!("{kind} does not take part: {reason}");
+    }
+    if contenders.is_empty() {
+        return Err(Error::Setup("no contender is on this machine".to_owned()));
+    }
+    let mut bench = Bench::new(settings, contenders)?;
+    scenarios::run(&mut bench)?;
+    let failures = bench.finish().to_vec();
+    let settings = &bench.settings;
+    let report =
+        Report::new(&bench.contenders, usize::from(settings.rounds), settings.size, bench.measures.rows());
+    print!("{}", report.table());
+    for failure in &failures {
+        println!("FAILED: {failure}");
+    }
+    if let Some(path) = &settings.json {
+        report.write(path)?;
+    }
+    Ok(failures.is_empty())
+}

@@ -1,0 +1,44 @@
+//! What is measured, one scenario a file.
+
+mod catalog;
+mod idle;
+mod image;
+mod manifest;
+mod pull;
+mod push;
+mod slow_pulls;
+mod start;
+mod trickle;
+
+use crate::bench::Bench;
+use crate::error::Result;
+
+type Scenario = (&'static [&'static str], fn(&mut Bench) -> Result<()>);
+
+/// Names, and what runs those of them that are wanted.
+const ALL: &[Scenario] = &[
+    (&["start"], start::run),
+    (&["idle"], idle::run),
+    (&["pull-1", "pull-4", "pull-64"], pull::run),
+    (&["push-1", "push-8"], push::run),
+    (&["image"], image::run),
+    (&["manifest"], manifest::run),
+    (&["catalog"], catalog::run),
+    (&["slow-pulls"], slow_pulls::run),
+    (&["trickle"], trickle::run),
+];
+
+/// All names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().flat_map(|(names, _)| names.iter().copied())
+}
+
+/// Runs what is wanted.
+pub(crate) fn run(bench: &mut Bench) -> Result<()> {
+    for (names, scenario) in ALL {
+        if names.iter().any(|name| bench.wants(name)) {
+            scenario(bench)?;
+        }
+    }
+    Ok(())
+}

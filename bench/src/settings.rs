@@ -1,0 +1,119 @@
+//! What the command line says.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::contender::Kind;
+use crate::scenarios;
+
+/// Measures hythe against nginx, Debian's docker-registry and distribution 3 in one interleaved run.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Settings {
+    /// Run only scenarios whose name starts so; may be repeated
+    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = scenario)]
+    pub(crate) only: Vec<String>,
+
+    /// How often each contender is measured; the table has medians
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) rounds: u16,
+
+    /// The blob that is pulled and pushed
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub(crate) size: u64,
+
+    /// Each layer of the ten-layer images
+    #[arg(long, value_name = "SIZE", default_value = "20MiB", value_parser = size)]
+    pub(crate) layer: u64,
+
+    /// Also write the table to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Who takes part
+    #[arg(long, value_name = "NAME", value_enum, value_delimiter = ',', default_values_t = Kind::ALL)]
+    pub(crate) contenders: Vec<Kind>,
+
+    /// A folder for all data, emptied before and after; on the file system that is to be measured
+    #[arg(long, value_name = "DIR", env = "BENCH_DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// What else the program can be
+    #[command(subcommand)]
+    pub(crate) role: Option<Role>,
+}
+
+/// What the program is when it starts itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Role {
+    /// The contender that receives, hashes and writes
+    #[command(hide = true)]
+    Sink {
+        /// The port on loopback
+        #[arg(long)]
+        port: u16,
+        /// Where files go
+        #[arg(long)]
+        dir: PathBuf,
+        /// Hash in a thread beside the one that writes
+        #[arg(long)]
+        beside: bool,
+    },
+}
+
+fn scenario(text: &str) -> Result<String, String> {
+    if scenarios::names().any(|name| name.starts_with(text)) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("no scenario starts so; there are {}", scenarios::names().collect::<Vec<_>>().join(", ")))
+}
+
+/// The least that a blob may be: smaller ones would measure round trips.
+const LEAST: u64 = 1 << 16;
+
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].trim() {
+        "" | "B" => 1,
+        "KiB" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        other => return Err(format!("unknown unit `{other}`; use KiB, MiB or GiB")),
+    };
+    let size = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    match size {
+        Some(size) if size >= LEAST => Ok(size),
+        Some(_) => Err("less than 64 KiB would measure round trips".to_owned()),
+        None => Err("not a size; write it as 256MiB or 1GiB".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("256M"), Ok(256 << 20));
+        assert_eq!(size("65536"), Ok(65536));
+        for bad in ["1GB", "", "1", "x", "99999999999GiB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_scenario_may_be_named_by_its_start() {
+        let settings =
+            Settings::try_parse_from(["bench", "--only", "pull", "push-1", "--rounds", "2"]).unwrap();
+        assert_eq!(settings.only, ["pull", "push-1"]);
+        assert!(Settings::try_parse_from(["bench", "--only", "nonsense"]).is_err());
+    }
+
+    #[test]
+    fn contenders_are_named_as_the_table_names_them() {
+        let settings = Settings::try_parse_from(["bench", "--contenders", "hythe,loop-beside"]).unwrap();
+        assert_eq!(settings.contenders, [Kind::Hythe, Kind::LoopBeside]);
+    }
+}

@@ -1,0 +1,175 @@
+//! The random bytes that are pushed, and blobs cut from them.
+//!
+//! One file serves every blob. A blob is one or two spans of it and a 64-byte tail; the hash of the spans is kept, so
+//! that a blob with another tail, which no contender holds yet, has its digest without hashing again.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use hythe_oci::{Algorithm, Digest, HashState};
+
+use crate::error::{Context as _, Result};
+
+/// Bytes of a blob that differ from push to push.
+pub(crate) const TAIL: usize = 64;
+
+const BUFFER: usize = 1 << 20;
+
+/// The file of random bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    file: Arc<File>,
+    size: u64,
+}
+
+/// A part of the source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    /// Its first byte.
+    pub(crate) offset: u64,
+    /// Its length.
+    pub(crate) length: u64,
+}
+
+/// A blob but for its tail.
+#[derive(Clone, Debug)]
+pub(crate) struct Blob {
+    file: Arc<File>,
+    spans: Vec<Span>,
+    state: HashState,
+}
+
+/// A blob to be pushed.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    /// The file that the spans are of.
+    pub(crate) file: Arc<File>,
+    /// What comes first.
+    pub(crate) spans: Vec<Span>,
+    /// What comes last.
+    pub(crate) tail: Vec<u8>,
+    /// The digest of it all.
+    pub(crate) digest: Digest,
+}
+
+impl Source {
+    /// Writes `size` random bytes to `path` and keeps them open.
+    pub(crate) fn create(path: &Path, size: u64) -> Result<Self> {
+        let what = || format!("writing {size} random bytes to {}", path.display());
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(true).open(path).context(what)?;
+        let mut random = File::open("/dev/urandom").context(what)?;
+        let mut buffer = vec![0; BUFFER];
+        let mut left = size;
+        while left > 0 {
+            let part = &mut buffer[..left.min(BUFFER as u64) as usize];
+            random.read_exact(part).context(what)?;
+            file.write_all(part).context(what)?;
+            left -= part.len() as u64;
+        }
+        file.sync_all().context(what)?;
+        Ok(Self { file: Arc::new(file), size })
+    }
+
+    /// A blob of `length` bytes that starts at `offset` and continues at the source's start, so that concurrent pushes
+    /// of one source do not read the same bytes at the same time.
+    pub(crate) fn blob(&self, offset: u64, length: u64) -> Result<Blob> {
+        let offset = offset % self.size;
+        let length = length.saturating_sub(TAIL as u64).min(self.size);
+        let first = length.min(self.size - offset);
+        let mut spans = vec![Span { offset, length: first }];
+        if length > first {
+            spans.push(Span { offset: 0, length: length - first });
+        }
+        let mut state = HashState::new(Algorithm::Sha256);
+        let mut buffer = vec![0; BUFFER];
+        for span in &spans {
+            read_span(&self.file, *span, &mut buffer, |part| {
+                state.update(part);
+                Ok(())
+            })?;
+        }
+        Ok(Blob { file: Arc::clone(&self.file), spans, state })
+    }
+}
+
+impl Blob {
+    /// The blob with the tail number `salt`.
+    pub(crate) fn salted(&self, salt: u64) -> Payload {
+        let mut tail = vec![0; TAIL];
+        tail[..8].copy_from_slice(&salt.to_be_bytes());
+        let mut state = self.state.clone();
+        state.update(&tail);
+        Payload { file: Arc::clone(&self.file), spans: self.spans.clone(), tail, digest: state.finish() }
+    }
+}
+
+impl Payload {
+    /// A payload of bytes that are in memory.
+    pub(crate) fn small(source: &Source, bytes: Vec<u8>) -> Self {
+        let digest = Digest::of(Algorithm::Sha256, &bytes);
+        Self { file: Arc::clone(&source.file), spans: Vec::new(), tail: bytes, digest }
+    }
+
+    /// All bytes.
+    pub(crate) fn len(&self) -> u64 {
+        self.spans.iter().map(|span| span.length).sum::<u64>() + self.tail.len() as u64
+    }
+
+    /// Writes the blob to `path`, for the contender that serves files.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let what = || format!("writing {}", path.display());
+        let mut out = File::create(path).context(what)?;
+        let mut buffer = vec![0; BUFFER];
+        for span in &self.spans {
+            read_span(&self.file, *span, &mut buffer, |part| out.write_all(part).context(what))?;
+        }
+        out.write_all(&self.tail).context(what)
+    }
+}
+
+fn read_span(
+    file: &File,
+    span: Span,
+    buffer: &mut [u8],
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut done = 0;
+    while done < span.length {
+        let part = (span.length - done).min(buffer.len() as u64) as usize;
+        let part = &mut buffer[..part];
+        file.read_exact_at(part, span.offset + done)
+            .context(|| "reading the bench's random bytes".to_owned())?;
+        each(part)?;
+        done += part.len() as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_that_wraps_has_the_digest_of_what_it_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = Source::create(&dir.path().join("source"), 100_000).unwrap();
+        let payload = source.blob(90_000, 50_000).unwrap().salted(7);
+        payload.write(&dir.path().join("blob")).unwrap();
+        let written = std::fs::read(dir.path().join("blob")).unwrap();
+        assert_eq!(written.len(), 50_000);
+        assert_eq!(payload.len(), 50_000);
+        assert_eq!(Digest::of(Algorithm::Sha256, &written), payload.digest);
+    }
+
+    #[test]
+    fn another_salt_is_another_digest() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = Source::create(&dir.path().join("source"), 10_000).unwrap();
+        let blob = source.blob(0, 10_000).unwrap();
+        assert_ne!(blob.salted(1).digest, blob.salted(2).digest);
+    }
+}

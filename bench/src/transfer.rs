@@ -1,0 +1,64 @@
+//! Clients that push or pull at once, timed together.
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::client::Client;
+use crate::error::{Error, Result};
+use crate::server::Server;
+
+/// Bytes moved, and what that took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Transfer {
+    bytes: u64,
+    elapsed: Duration,
+    cpu: Duration,
+}
+
+impl Transfer {
+    /// Runs `work` on `clients` connections at once; it is given the client's number and returns the bytes moved.
+    pub(crate) fn run(
+        server: &Server,
+        clients: usize,
+        work: impl Fn(usize, &mut Client) -> Result<u64> + Sync,
+    ) -> Result<Self> {
+        let tree = server.tree();
+        let (ready, go) = (Barrier::new(clients + 1), Barrier::new(clients + 1));
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..clients)
+                .map(|number| {
+                    let (ready, go, work) = (&ready, &go, &work);
+                    scope.spawn(move || {
+                        let client = Client::connect(server.port);
+                        ready.wait();
+                        go.wait();
+                        work(number, &mut client?)
+                    })
+                })
+                .collect();
+            ready.wait();
+            let used = tree.cpu();
+            go.wait();
+            let began = Instant::now();
+            let moved: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
+            let elapsed = began.elapsed();
+            let cpu = tree.cpu().saturating_sub(used);
+            let mut bytes = 0;
+            for one in moved {
+                bytes += one.map_err(|_| Error::Setup("a client's thread panicked".to_owned()))??;
+            }
+            Ok(Self { bytes, elapsed, cpu })
+        })
+    }
+
+    /// GB/s, of 10⁹ bytes.
+    pub(crate) fn throughput(&self) -> f64 {
+        self.bytes as f64 / 1e9 / self.elapsed.as_secs_f64()
+    }
+
+    /// The server's CPU seconds per GiB.
+    pub(crate) fn cpu(&self) -> f64 {
+        self.cpu.as_secs_f64() / (self.bytes as f64 / f64::from(1 << 30))
+    }
+}

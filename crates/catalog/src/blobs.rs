@@ -1,0 +1,222 @@
+//! Blobs, which a file holds once, and their links, by which a repository has them.
+
+use hythe_oci::{Digest, RepositoryName, UploadId};
+use rusqlite::{Connection, Row};
+
+use crate::writer::Durability;
+use crate::{Catalog, Error, Result, repositories, sql, uploads};
+
+/// A blob as one repository has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Which of the files that ever held these bytes is the live one.
+    pub generation: UploadId,
+    /// When this repository last used it.
+    pub last_use: i64,
+}
+
+/// A file of the store, by its full name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobFile {
+    /// The digest of its content.
+    pub digest: Digest,
+    /// The upload that made it.
+    pub generation: UploadId,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// A file that is verified, flushed and named, and is to become a blob of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobCommit {
+    /// Where it was pushed to.
+    pub repository: RepositoryName,
+    /// The digest of its content.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The upload that made it.
+    pub generation: UploadId,
+    /// The time.
+    pub now: i64,
+}
+
+impl Catalog {
+    /// The blob, if this repository links it.
+    pub fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Blob>> {
+        const FIND: &str = "SELECT b.digest, b.size, b.generation, l.last_use FROM repository r
+            JOIN link l ON l.repository = r.id JOIN blob b ON b.digest = l.digest
+            WHERE r.name = ?1 AND l.digest = ?2";
+        let params = (repository.as_str(), digest.to_string());
+        self.read(|connection| sql::first(connection, FIND, params, blob))
+    }
+
+    /// Files that no blob names any more.
+    pub fn doomed(&self, limit: usize) -> Result<Vec<BlobFile>> {
+        const LIST: &str = "SELECT digest, generation, size FROM doomed ORDER BY digest, generation LIMIT ?1";
+        self.read(|connection| {
+            sql::all(connection, LIST, [sql::limit(limit)], |row| {
+                Ok(BlobFile {
+                    digest: sql::parsed(row, 0)?,
+                    generation: sql::parsed(row, 1)?,
+                    size: sql::unsigned(row, 2)?,
+                })
+            })
+        })
+    }
+
+    /// Makes a file a blob of the repository and ends the upload that made it. Where the blob is already there,
+    /// its file stays and the new one is doomed. Answers with the live generation. Durable.
+    pub async fn commit_blob(&self, commit: BlobCommit) -> Result<UploadId> {
+        self.write(Durability::Durable, move |connection| {
+            let BlobCommit { repository, digest, size, generation, now } = commit;
+            if !uploads::finish(connection, &generation)? {
+                return Ok(Err(Error::Unavailable(format!("upload {generation} expired before its end"))));
+            }
+            let live = sql::first(
+                connection,
+                "SELECT generation FROM blob WHERE digest = ?1",
+                [digest.to_string()],
+                |row| sql::parsed::<UploadId>(row, 0),
+            )?;
+            match live {
+                // The same command once more, after an answer that got lost: its file is the live one.
+                Some(live) if live == generation => {}
+                Some(_) => doom(connection, &BlobFile { digest, generation, size })?,
+                None => {
+                    const INSERT: &str =
+                        "INSERT INTO blob (digest, size, generation, created) VALUES (?1, ?2, ?3, ?4)";
+                    let params = (digest.to_string(), sql::signed(size), generation.to_string(), now);
+                    sql::run(connection, INSERT, params)?;
+                }
+            }
+            let repository = repositories::find_or_create(connection, &repository)?;
+            link(connection, repository, &digest, now)?;
+            Ok(Ok(live.unwrap_or(generation)))
+        })
+        .await?
+    }
+
+    /// Links a blob of another repository (of any, where none is named) into `to`; `None` where it is not
+    /// there. Durable.
+    pub async fn mount_blob(
+        &self,
+        digest: &Digest,
+        from: Option<RepositoryName>,
+        to: RepositoryName,
+        now: i64,
+    ) -> Result<Option<Blob>> {
+        let digest = *digest;
+        self.write(Durability::Durable, move |connection| {
+            const ANY: &str = "SELECT digest, size, generation, ?2 FROM blob WHERE digest = ?1";
+            const FROM: &str = "SELECT b.digest, b.size, b.generation, ?2 FROM repository r
+                JOIN link l ON l.repository = r.id JOIN blob b ON b.digest = l.digest
+                WHERE l.digest = ?1 AND r.name = ?3";
+            let found = match from {
+                // A blob has at least one link, so its row says that some repository has it.
+                None => sql::first(connection, ANY, (digest.to_string(), now), blob)?,
+                Some(from) => sql::first(connection, FROM, (digest.to_string(), now, from.as_str()), blob)?,
+            };
+            if found.is_some() {
+                let to = repositories::find_or_create(connection, &to)?;
+                link(connection, to, &digest, now)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Notes that the repository used the blob; false where it does not link it any more. Relaxed.
+    pub async fn touch_blob(&self, repository: &RepositoryName, digest: &Digest, now: i64) -> Result<bool> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.write(Durability::Relaxed, move |connection| {
+            match repositories::find(connection, &repository)? {
+                Some(repository) => touch(connection, repository, &digest, now),
+                None => Ok(false),
+            }
+        })
+        .await
+    }
+
+    /// Takes the blob out of the repository, and dooms its file if no other has it; false where it was not
+    /// linked. Durable.
+    pub async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.write(Durability::Durable, move |connection| {
+            const UNLINK: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2";
+            let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
+            let unlinked = sql::run(connection, UNLINK, (repository, digest.to_string()))? > 0;
+            if unlinked {
+                bury_if_unlinked(connection, &digest)?;
+                repositories::forget_if_empty(connection, repository)?;
+            }
+            Ok(unlinked)
+        })
+        .await
+    }
+
+    /// Drops doomed files that have been removed. Relaxed: removing a file twice does no harm.
+    pub async fn forget_doomed(&self, files: Vec<BlobFile>) -> Result<()> {
+        self.write(Durability::Relaxed, move |connection| {
+            for file in files {
+                let params = (file.digest.to_string(), file.generation.to_string());
+                sql::run(connection, "DELETE FROM doomed WHERE digest = ?1 AND generation = ?2", params)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn blob(row: &Row<'_>) -> rusqlite::Result<Blob> {
+    Ok(Blob {
+        digest: sql::parsed(row, 0)?,
+        size: sql::unsigned(row, 1)?,
+        generation: sql::parsed(row, 2)?,
+        last_use: row.get(3)?,
+    })
+}
+
+fn link(connection: &Connection, repository: i64, digest: &Digest, now: i64) -> rusqlite::Result<()> {
+    const LINK: &str = "INSERT INTO link (repository, digest, last_use) VALUES (?1, ?2, ?3)
+        ON CONFLICT (repository, digest) DO UPDATE SET last_use = max(last_use, excluded.last_use)";
+    sql::run(connection, LINK, (repository, digest.to_string(), now)).map(|_| ())
+}
+
+/// Whether the repository links the blob; if so, it has now been used. A use never becomes older.
+pub(crate) fn touch(
+    connection: &Connection,
+    repository: i64,
+    digest: &Digest,
+    now: i64,
+) -> rusqlite::Result<bool> {
+    const TOUCH: &str = "UPDATE link SET last_use = max(last_use, ?3) WHERE repository = ?1 AND digest = ?2";
+    sql::run(connection, TOUCH, (repository, digest.to_string(), now)).map(|changed| changed > 0)
+}
+
+/// Keeps that a blob has at least one link: one without is no blob any more, and its file is doomed.
+pub(crate) fn bury_if_unlinked(
+    connection: &Connection,
+    digest: &Digest,
+) -> rusqlite::Result<Option<BlobFile>> {
+    const BURY: &str = "DELETE FROM blob WHERE digest = ?1
+        AND NOT EXISTS (SELECT 1 FROM link WHERE digest = ?1) RETURNING generation, size";
+    let file = sql::first(connection, BURY, [digest.to_string()], |row| {
+        Ok(BlobFile { digest: *digest, generation: sql::parsed(row, 0)?, size: sql::unsigned(row, 1)? })
+    })?;
+    if let Some(file) = &file {
+        doom(connection, file)?;
+    }
+    Ok(file)
+}
+
+fn doom(connection: &Connection, file: &BlobFile) -> rusqlite::Result<()> {
+    const DOOM: &str =
+        "INSERT INTO doomed (digest, generation, size) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+    let params = (file.digest.to_string(), file.generation.to_string(), sql::signed(file.size));
+    sql::run(connection, DOOM, params).map(|_| ())
+}

@@ -1,0 +1,96 @@
+//! The collector's steps: links that nobody needs go, and with the last one of a blob its file is doomed.
+
+use hythe_oci::Digest;
+use rusqlite::Connection;
+
+use crate::writer::Durability;
+use crate::{Catalog, Result, blobs, repositories, sql};
+
+/// The most links removed by one write, so that pushes never wait long behind the collector.
+const BATCH: usize = 64;
+
+/// How far the collector has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkCursor {
+    repository: i64,
+    digest: Digest,
+}
+
+/// What one step removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Links.
+    pub links: u64,
+    /// Blobs that had no other link, whose files are now doomed.
+    pub blobs: u64,
+    /// Bytes of those files.
+    pub bytes: u64,
+    /// Where the next step begins; `None` at the end.
+    pub next: Option<LinkCursor>,
+}
+
+impl Catalog {
+    /// One step of the collector: looks at no more than `limit` links past `after`, and removes those that were
+    /// last used before `before` and that no manifest of their repository names. Looking takes no lock; each is
+    /// checked again in the transaction that removes it, so a push or a touch that came between keeps it.
+    /// Durable: a file may be removed only if no power loss can bring its row back.
+    pub async fn collect(&self, before: i64, after: Option<LinkCursor>, limit: usize) -> Result<Collected> {
+        let (candidates, next) = self.read(|connection| candidates(connection, before, after, limit))?;
+        let mut collected = Collected { next, ..Collected::default() };
+        for batch in candidates.chunks(BATCH) {
+            let batch = batch.to_vec();
+            let removed = self
+                .write(Durability::Durable, move |connection| {
+                    let mut removed = Collected::default();
+                    for link in &batch {
+                        remove(connection, link, before, &mut removed)?;
+                    }
+                    Ok(removed)
+                })
+                .await?;
+            collected.links += removed.links;
+            collected.blobs += removed.blobs;
+            collected.bytes += removed.bytes;
+        }
+        Ok(collected)
+    }
+}
+
+fn candidates(
+    connection: &Connection,
+    before: i64,
+    after: Option<LinkCursor>,
+    limit: usize,
+) -> rusqlite::Result<(Vec<LinkCursor>, Option<LinkCursor>)> {
+    const LOOK: &str = "SELECT l.repository, l.digest, l.last_use < ?4 AND NOT EXISTS
+            (SELECT 1 FROM reference r WHERE r.repository = l.repository AND r.digest = l.digest)
+        FROM link l WHERE (l.repository, l.digest) > (?1, ?2) ORDER BY l.repository, l.digest LIMIT ?3";
+    // Ids begin at one.
+    let (repository, digest) =
+        after.map_or((0, String::new()), |after| (after.repository, after.digest.to_string()));
+    let mut looked_at = sql::all(connection, LOOK, (repository, digest, sql::limit(limit), before), |row| {
+        Ok((LinkCursor { repository: row.get(0)?, digest: sql::parsed(row, 1)? }, row.get::<_, bool>(2)?))
+    })?;
+    let next = (looked_at.len() >= limit).then(|| looked_at.last().map(|(link, _)| link.clone())).flatten();
+    looked_at.retain(|(_, unused)| *unused);
+    Ok((looked_at.into_iter().map(|(link, _)| link).collect(), next))
+}
+
+fn remove(
+    connection: &Connection,
+    link: &LinkCursor,
+    before: i64,
+    removed: &mut Collected,
+) -> rusqlite::Result<()> {
+    const REMOVE: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2 AND last_use < ?3
+        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2)";
+    if sql::run(connection, REMOVE, (link.repository, link.digest.to_string(), before))? == 0 {
+        return Ok(());
+    }
+    removed.links += 1;
+    if let Some(file) = blobs::bury_if_unlinked(connection, &link.digest)? {
+        removed.blobs += 1;
+        removed.bytes += file.size;
+    }
+    repositories::forget_if_empty(connection, link.repository)
+}

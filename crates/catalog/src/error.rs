@@ -1,0 +1,91 @@
+//! Why the catalog could not be opened, read or written.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why a read or a write failed. Neither says anything about what was asked for: that is in each answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The disk, or the file's share of it, is full. Nothing was changed.
+    #[error("the catalog has no room on its disk; free some space and try again")]
+    NoSpace,
+    /// Anything else, with the database's own words.
+    #[error("the catalog is not available: {0}")]
+    Unavailable(String),
+}
+
+/// The result of a read or a write.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn closed() -> Self {
+        Self::Unavailable("it was closed".to_owned())
+    }
+
+    pub(crate) fn from_sqlite(error: &rusqlite::Error) -> Self {
+        if is_full(error) { Self::NoSpace } else { Self::Unavailable(error.to_string()) }
+    }
+}
+
+/// Why a catalog's file could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// A later version of the program has used the file.
+    #[error(
+        "catalog {} has schema version {found}, and this version knows {known} at most; \
+         start the newer version that last used it, or restore a backup",
+        path.display()
+    )]
+    Newer {
+        /// The catalog's file.
+        path: PathBuf,
+        /// The version that the file has.
+        found: u32,
+        /// The latest version that this program can use.
+        known: u32,
+    },
+    /// The file is not a database, or a broken one.
+    #[error("catalog {} is damaged ({reason}); restore it from a backup, or move it away", path.display())]
+    Damaged {
+        /// The catalog's file.
+        path: PathBuf,
+        /// The database's own words.
+        reason: String,
+    },
+    /// There is no room to create, upgrade or recover it.
+    #[error("catalog {} has no room on its disk; free some space and start again", path.display())]
+    NoSpace {
+        /// The catalog's file.
+        path: PathBuf,
+    },
+    /// Anything else.
+    #[error(
+        "catalog {} cannot be opened: {reason}; check that it and its folder exist and may be written",
+        path.display()
+    )]
+    Other {
+        /// The catalog's file.
+        path: PathBuf,
+        /// The system's or the database's own words.
+        reason: String,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn from_sqlite(path: PathBuf, error: &rusqlite::Error) -> Self {
+        let reason = error.to_string();
+        match error.sqlite_error_code() {
+            _ if is_full(error) => Self::NoSpace { path },
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { path, reason },
+            _ => Self::Other { path, reason },
+        }
+    }
+}
+
+/// SQLite turns a write's ENOSPC into `SQLITE_FULL`; only the shared-memory index reports an I/O error of its
+/// own, and growing that one fails for lack of room.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}

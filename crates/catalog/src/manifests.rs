@@ -1,0 +1,185 @@
+//! Manifests: their exact bytes, what they name, and the tags that name them.
+
+use bytes::Bytes;
+use hythe_oci::{Digest, Reference, RepositoryName, Tag};
+use rusqlite::{Connection, Row};
+
+use crate::writer::Durability;
+use crate::{Catalog, Result, blobs, repositories, sql};
+
+/// What a HEAD answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestHead {
+    /// Its digest.
+    pub digest: Digest,
+    /// The media type that it was pushed as.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// A manifest to store, already parsed and verified by the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestPush {
+    /// Where it goes.
+    pub repository: RepositoryName,
+    /// The digest of `bytes`.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: String,
+    /// Exactly what was pushed.
+    pub bytes: Bytes,
+    /// What referrers are filtered by.
+    pub artifact_type: Option<String>,
+    /// Its annotations, as a JSON object.
+    pub annotations: Option<String>,
+    /// The manifest that it refers to, whether or not that one exists.
+    pub subject: Option<Digest>,
+    /// The blobs that it needs the repository to have.
+    pub blobs: Vec<Digest>,
+    /// The manifests that it names, whether or not they exist.
+    pub manifests: Vec<Digest>,
+    /// The tags that are to name it.
+    pub tags: Vec<Tag>,
+    /// The time.
+    pub now: i64,
+}
+
+/// What became of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManifestPushed {
+    /// It is stored and tagged.
+    Stored,
+    /// The repository lacks these blobs; nothing was stored.
+    BlobsUnknown(Vec<Digest>),
+}
+
+impl Catalog {
+    /// A manifest's digest, media type and size: the hottest read, one statement.
+    pub fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<ManifestHead>> {
+        const BY_TAG: &str = "SELECT m.digest, m.media_type, m.size FROM repository r
+            JOIN tag t ON t.repository = r.id JOIN manifest m ON m.id = t.manifest
+            WHERE r.name = ?1 AND t.name = ?2";
+        const BY_DIGEST: &str = "SELECT m.digest, m.media_type, m.size FROM repository r
+            JOIN manifest m ON m.repository = r.id WHERE r.name = ?1 AND m.digest = ?2";
+        let name = repository.as_str();
+        self.read(|connection| match reference {
+            Reference::Tag(tag) => sql::first(connection, BY_TAG, (name, tag.as_str()), head),
+            Reference::Digest(digest) => sql::first(connection, BY_DIGEST, (name, digest.to_string()), head),
+        })
+    }
+
+    /// A manifest's exact bytes.
+    pub fn manifest_bytes(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Bytes>> {
+        const BYTES: &str = "SELECT m.bytes FROM repository r JOIN manifest m ON m.repository = r.id
+            WHERE r.name = ?1 AND m.digest = ?2";
+        self.read(|connection| {
+            sql::first(connection, BYTES, (repository.as_str(), digest.to_string()), |row| {
+                Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?))
+            })
+        })
+    }
+
+    /// Stores a manifest, what it names and its tags, if the repository has all of its blobs, which count as
+    /// used from now. Pushing the same again changes what the bytes do not say: media type, tags, time. Durable.
+    pub async fn push_manifest(&self, push: ManifestPush) -> Result<ManifestPushed> {
+        self.write(Durability::Durable, move |connection| {
+            let unknown = unknown_blobs(connection, &push)?;
+            if !unknown.is_empty() {
+                return Ok(ManifestPushed::BlobsUnknown(unknown));
+            }
+            let repository = repositories::find_or_create(connection, &push.repository)?;
+            let manifest = store(connection, repository, &push)?;
+            for digest in push.blobs.iter().chain(&push.manifests) {
+                const REFER: &str = "INSERT INTO reference (repository, digest, manifest) VALUES (?1, ?2, ?3)
+                    ON CONFLICT DO NOTHING";
+                sql::run(connection, REFER, (repository, digest.to_string(), manifest))?;
+            }
+            for tag in &push.tags {
+                const TAG: &str =
+                    "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
+                    ON CONFLICT (repository, name)
+                    DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
+                sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
+            }
+            Ok(ManifestPushed::Stored)
+        })
+        .await
+    }
+
+    /// Removes a manifest with its tags and references; false where there was none. Durable.
+    pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.write(Durability::Durable, move |connection| {
+            // Tags and references go with it, by the schema's cascade.
+            const DELETE: &str = "DELETE FROM manifest WHERE repository = ?1 AND digest = ?2";
+            let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
+            let deleted = sql::run(connection, DELETE, (repository, digest.to_string()))? > 0;
+            if deleted {
+                count(connection, repository, -1)?;
+                repositories::forget_if_empty(connection, repository)?;
+            }
+            Ok(deleted)
+        })
+        .await
+    }
+}
+
+fn head(row: &Row<'_>) -> rusqlite::Result<ManifestHead> {
+    Ok(ManifestHead { digest: sql::parsed(row, 0)?, media_type: row.get(1)?, size: sql::unsigned(row, 2)? })
+}
+
+/// Those of the push's blobs that its repository does not link. The others are touched even if some are
+/// missing: the client is about to push the rest, and the collector must not take these meanwhile.
+fn unknown_blobs(connection: &Connection, push: &ManifestPush) -> rusqlite::Result<Vec<Digest>> {
+    let repository = repositories::find(connection, &push.repository)?;
+    let mut unknown = Vec::new();
+    for digest in &push.blobs {
+        let known = match repository {
+            Some(repository) => blobs::touch(connection, repository, digest, push.now)?,
+            None => false,
+        };
+        if !known && !unknown.contains(digest) {
+            unknown.push(*digest);
+        }
+    }
+    Ok(unknown)
+}
+
+/// The row's id. Only what does not follow from the bytes is overwritten where the row is already there.
+fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusqlite::Result<i64> {
+    const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND digest = ?2";
+    const UPDATE: &str = "UPDATE manifest SET media_type = ?2, artifact_type = ?3, pushed = ?4 WHERE id = ?1";
+    const INSERT: &str = "INSERT INTO manifest
+        (repository, digest, media_type, size, pushed, subject, artifact_type, annotations, bytes)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let digest = push.digest.to_string();
+    if let Some(id) = sql::first(connection, FIND, (repository, &digest), |row| row.get(0))? {
+        sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
+        return Ok(id);
+    }
+    let params = (
+        repository,
+        &digest,
+        &push.media_type,
+        sql::signed(push.bytes.len() as u64),
+        push.now,
+        push.subject.map(|subject| subject.to_string()),
+        &push.artifact_type,
+        &push.annotations,
+        &push.bytes[..],
+    );
+    sql::run(connection, INSERT, params)?;
+    let id = connection.last_insert_rowid();
+    count(connection, repository, 1)?;
+    Ok(id)
+}
+
+fn count(connection: &Connection, repository: i64, change: i64) -> rusqlite::Result<()> {
+    const COUNT: &str = "UPDATE repository SET manifests = manifests + ?2 WHERE id = ?1";
+    sql::run(connection, COUNT, (repository, change)).map(|_| ())
+}

@@ -1,0 +1,127 @@
+//! The database's file: how it is opened, what version it has, and how it comes to the current one.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::OpenError;
+use crate::sql;
+
+/// What stands for the file's name in errors about a catalog that has none.
+pub(crate) const MEMORY: &str = ":memory:";
+
+/// Each brings the schema to the version after its place. A published one is never edited.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+
+/// The latest version; `PRAGMA user_version` holds a file's.
+const KNOWN: u32 = MIGRATIONS.len() as u32;
+
+/// `PRAGMA application_id`, "hyth": tells a catalog from any other SQLite file.
+const APPLICATION: i32 = 0x6879_7468;
+
+/// How long another process (a backup, a person with `sqlite3`) may hold a lock before a statement fails.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// `foreign_keys`: what the schema says of cascades and of blobs without links holds whatever the code does.
+/// `temp_store`: a container made of one binary has no folder for temporary files.
+const SETTINGS: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+
+/// The writer's connection, on a file of the current version.
+pub(crate) fn open_file(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error: &rusqlite::Error| OpenError::from_sqlite(path.to_owned(), error);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
+    connection.busy_timeout(BUSY).map_err(|error| failed(&error))?;
+    // Before anything is written: a file that is not ours, or not yet ours, stays as it is.
+    let version = check(&connection, path)?;
+    configure(&connection).map_err(|error| failed(&error))?;
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| failed(&error))?;
+    if mode != "wal" {
+        let reason = format!("its file system cannot hold a write-ahead log (journal mode stays `{mode}`)");
+        return Err(OpenError::Other { path: path.to_owned(), reason });
+    }
+    migrate(&connection, version).map_err(|error| failed(&error))?;
+    Ok(connection)
+}
+
+/// The one connection of a catalog in memory.
+pub(crate) fn open_memory() -> Result<Connection, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from_sqlite(MEMORY.into(), &error);
+    let connection = Connection::open_in_memory().map_err(failed)?;
+    configure(&connection).map_err(failed)?;
+    migrate(&connection, 0).map_err(failed)?;
+    Ok(connection)
+}
+
+/// A connection that only reads, on a file that a writer holds open.
+pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    keep_plans(&connection)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    // Enough for hundreds of hot tags. The system's page cache stands behind it; a mapping would save a third of
+    // a cold read, and show the whole file in the resident size.
+    connection
+        .execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;")?;
+    Ok(connection)
+}
+
+/// The planner's stability guarantee. Without it SQLite compiles a statement anew whenever a bound value might
+/// make for a better plan, which here costs several times the read itself and never finds one.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    keep_plans(connection)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(SETTINGS)?;
+    // A burst of large manifests must not leave its log's size on the disk for ever.
+    connection.execute_batch("PRAGMA cache_size = -2048; PRAGMA journal_size_limit = 67108864;")
+}
+
+/// The file's version; zero where it is empty.
+fn check(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::from_sqlite(path.to_owned(), &error);
+    let pragma = |name: &str| {
+        connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0)).map_err(failed)
+    };
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    let version = pragma("user_version")?;
+    if tables == 0 && version == 0 {
+        return Ok(0);
+    }
+    if pragma("application_id")? != APPLICATION {
+        let reason = "it is the database of another program".to_owned();
+        return Err(OpenError::Other { path: path.to_owned(), reason });
+    }
+    match u32::try_from(version) {
+        Ok(found) if found > KNOWN => Err(OpenError::Newer { path: path.to_owned(), found, known: KNOWN }),
+        Ok(found) => Ok(found),
+        Err(_) => {
+            Err(OpenError::Damaged { path: path.to_owned(), reason: format!("schema version {version}") })
+        }
+    }
+}
+
+/// Each step is one transaction with its version in it: a kill leaves a version, never something between.
+fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()> {
+    for (version, script) in (1_u32..).zip(MIGRATIONS).skip(from as usize) {
+        let step = format!(
+            "BEGIN IMMEDIATE; {script} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}; COMMIT;"
+        );
+        if let Err(error) = connection.execute_batch(&step) {
+            // Where the failure has already ended the transaction there is nothing to roll back.
+            let _ = sql::run(connection, "ROLLBACK", []);
+            return Err(error);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Tags, as names to list and to delete; a push of a manifest sets them.
+
+use hythe_oci::{RepositoryName, Tag};
+
+use crate::writer::Durability;
+use crate::{Catalog, Result, repositories, sql};
+
+impl Catalog {
+    /// The repository's tags in bytewise order, from the first past `after`; `None` where there is no such
+    /// repository.
+    pub fn tags(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Vec<Tag>>> {
+        const PAGE: &str = "SELECT name FROM tag WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
+        self.read(|connection| {
+            let Some(id) = repositories::find(connection, repository)? else { return Ok(None) };
+            let params = (id, after.unwrap_or_default(), sql::limit(limit));
+            sql::all(connection, PAGE, params, |row| sql::parsed(row, 0)).map(Some)
+        })
+    }
+
+    /// Removes a tag and leaves its manifest; false where there was none. Durable.
+    pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool> {
+        let (repository, tag) = (repository.clone(), tag.clone());
+        self.write(Durability::Durable, move |connection| {
+            const DELETE: &str = "DELETE FROM tag
+                WHERE repository = (SELECT id FROM repository WHERE name = ?1) AND name = ?2";
+            sql::run(connection, DELETE, (repository.as_str(), tag.as_str())).map(|deleted| deleted > 0)
+        })
+        .await
+    }
+}

@@ -1,0 +1,186 @@
+//! Upload sessions: how far each has come, and who may go on.
+
+use hythe_oci::{Algorithm, Digest, RepositoryName, UploadId};
+use rusqlite::{Connection, Row};
+
+use crate::writer::Durability;
+use crate::{Catalog, Result, sql};
+
+/// An upload session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id.
+    pub id: UploadId,
+    /// What its bytes are hashed with.
+    pub algorithm: Algorithm,
+    /// How many bytes are committed.
+    pub offset: u64,
+    /// The hash of those bytes so far, if it was saved.
+    pub state: Option<Vec<u8>>,
+    /// Who owns it: each claim makes a new epoch, and only the latest can save.
+    pub epoch: i64,
+    /// When it began.
+    pub started: i64,
+    /// When it last moved.
+    pub updated: i64,
+}
+
+/// A session to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadStart {
+    /// Its id.
+    pub id: UploadId,
+    /// Where it pushes to.
+    pub repository: RepositoryName,
+    /// What its bytes are hashed with.
+    pub algorithm: Algorithm,
+    /// The name that its file is about to get, where it is already known.
+    pub digest: Option<Digest>,
+    /// The time.
+    pub now: i64,
+}
+
+/// How far a session has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadSave {
+    /// Its id.
+    pub id: UploadId,
+    /// The epoch of the claim under which the bytes were written.
+    pub epoch: i64,
+    /// How many bytes are now committed.
+    pub offset: u64,
+    /// What they are hashed with.
+    pub algorithm: Algorithm,
+    /// Their hash so far.
+    pub state: Vec<u8>,
+    /// The time.
+    pub now: i64,
+}
+
+/// A session that has not moved for long, and all that it may have left in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleUpload {
+    /// Its id.
+    pub id: UploadId,
+    /// The name that its file may have got, if it came so far.
+    pub digest: Option<Digest>,
+}
+
+impl Catalog {
+    /// The session, if this repository has it.
+    pub fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<Option<Upload>> {
+        const FIND: &str = "SELECT id, algorithm, byte_offset, state, epoch, started, updated FROM upload
+            WHERE id = ?1 AND repository = ?2 AND expired = 0";
+        let params = (id.to_string(), repository.as_str());
+        self.read(|connection| sql::first(connection, FIND, params, upload))
+    }
+
+    /// Whether any repository has the session, expired or not: whether its file is accounted for.
+    pub fn upload_exists(&self, id: &UploadId) -> Result<bool> {
+        self.read(|connection| {
+            sql::first(connection, "SELECT 1 FROM upload WHERE id = ?1", [id.to_string()], |_| Ok(()))
+                .map(|found| found.is_some())
+        })
+    }
+
+    /// Sessions that have not moved since `before`, the oldest first. To be [expired](Self::expire_upload)
+    /// before their files are removed, and [deleted](Self::delete_upload) after.
+    pub fn stale_uploads(&self, before: i64, limit: usize) -> Result<Vec<StaleUpload>> {
+        const STALE: &str = "SELECT id, digest FROM upload WHERE updated < ?1 ORDER BY updated LIMIT ?2";
+        self.read(|connection| {
+            sql::all(connection, STALE, (before, sql::limit(limit)), |row| {
+                Ok(StaleUpload { id: sql::parsed(row, 0)?, digest: sql::parsed_option(row, 1)? })
+            })
+        })
+    }
+
+    /// Begins a session. Relaxed.
+    pub async fn start_upload(&self, start: UploadStart) -> Result<()> {
+        self.write(Durability::Relaxed, move |connection| {
+            const START: &str = "INSERT INTO upload (id, repository, algorithm, digest, started, updated)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO NOTHING";
+            let UploadStart { id, repository, algorithm, digest, now } = start;
+            let digest = digest.map(|digest| digest.to_string());
+            let params = (id.to_string(), repository.as_str(), algorithm.as_str(), digest, now);
+            sql::run(connection, START, params).map(|_| ())
+        })
+        .await
+    }
+
+    /// Takes a session over: whoever had it can save no more. `digest` is the name that its file is about to
+    /// get: recorded first, so that a file which a crash leaves under it can be found. Durable with a digest,
+    /// otherwise relaxed.
+    pub async fn claim_upload(
+        &self,
+        repository: &RepositoryName,
+        id: &UploadId,
+        digest: Option<Digest>,
+        now: i64,
+    ) -> Result<Option<Upload>> {
+        let (repository, id) = (repository.clone(), *id);
+        let durability = if digest.is_some() { Durability::Durable } else { Durability::Relaxed };
+        self.write(durability, move |connection| {
+            const CLAIM: &str =
+                "UPDATE upload SET epoch = epoch + 1, digest = coalesce(?3, digest), updated = ?4
+                WHERE id = ?1 AND repository = ?2 AND expired = 0
+                RETURNING id, algorithm, byte_offset, state, epoch, started, updated";
+            let digest = digest.map(|digest| digest.to_string());
+            sql::first(connection, CLAIM, (id.to_string(), repository.as_str(), digest, now), upload)
+        })
+        .await
+    }
+
+    /// Saves how far a session has come; false where another claimed it meanwhile, or it is gone. Relaxed: after
+    /// a power loss the session is found where it was before.
+    pub async fn save_upload(&self, save: UploadSave) -> Result<bool> {
+        self.write(Durability::Relaxed, move |connection| {
+            const SAVE: &str = "UPDATE upload SET byte_offset = ?3, algorithm = ?4, state = ?5, updated = ?6
+                WHERE id = ?1 AND epoch = ?2 AND expired = 0";
+            let UploadSave { id, epoch, offset, algorithm, state, now } = save;
+            let params = (id.to_string(), epoch, sql::signed(offset), algorithm.as_str(), state, now);
+            sql::run(connection, SAVE, params).map(|saved| saved > 0)
+        })
+        .await
+    }
+
+    /// Ends a session that has not moved since `before`, and keeps its row until its files are gone; false
+    /// where it moved or is gone. From then on nobody finds or claims it, so that its files can be removed.
+    /// Durable: after a power loss a session without files must not come back to life.
+    pub async fn expire_upload(&self, id: &UploadId, before: i64) -> Result<bool> {
+        let id = *id;
+        self.write(Durability::Durable, move |connection| {
+            const EXPIRE: &str = "UPDATE upload SET expired = 1 WHERE id = ?1 AND updated < ?2";
+            sql::run(connection, EXPIRE, (id.to_string(), before)).map(|expired| expired > 0)
+        })
+        .await
+    }
+
+    /// Forgets a session whose files are gone; false where it was not there. Relaxed.
+    pub async fn delete_upload(&self, id: &UploadId) -> Result<bool> {
+        let id = *id;
+        self.write(Durability::Relaxed, move |connection| {
+            let deleted = sql::run(connection, "DELETE FROM upload WHERE id = ?1", [id.to_string()])?;
+            Ok(deleted > 0)
+        })
+        .await
+    }
+}
+
+/// Ends the session that becomes a blob; false where it expired under its caller: its file may be gone by now.
+pub(crate) fn finish(connection: &Connection, id: &UploadId) -> rusqlite::Result<bool> {
+    sql::run(connection, "DELETE FROM upload WHERE id = ?1 AND expired = 0", [id.to_string()])?;
+    sql::first(connection, "SELECT 1 FROM upload WHERE id = ?1", [id.to_string()], |_| Ok(()))
+        .map(|left| left.is_none())
+}
+
+fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
+    Ok(Upload {
+        id: sql::parsed(row, 0)?,
+        algorithm: sql::parsed(row, 1)?,
+        offset: sql::unsigned(row, 2)?,
+        state: row.get(3)?,
+        epoch: row.get(4)?,
+        started: row.get(5)?,
+        updated: row.get(6)?,
+    })
+}

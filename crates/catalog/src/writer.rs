@@ -1,0 +1,268 @@
+//! The one thread that writes: it commits what waits as one group, so that many writes share one flush.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, Result};
+use crate::readers::lock;
+use crate::sql;
+
+/// The most writes of one transaction: what a full group's failure takes with it, and how long it lasts.
+const GROUP: usize = 256;
+
+/// What a write's answer promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It is on the disk.
+    Durable,
+    /// It survives the process, not yet a power loss.
+    Relaxed,
+}
+
+/// One write on its way: run inside a savepoint, answered after the commit.
+trait Job: Send {
+    fn durability(&self) -> Durability;
+    fn run(&mut self, connection: &Connection) -> Result<()>;
+    fn answer(self: Box<Self>, verdict: Result<()>);
+}
+
+struct Command<W, T> {
+    durability: Durability,
+    work: Option<W>,
+    outcome: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<W, T> Job for Command<W, T>
+where
+    W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn run(&mut self, connection: &Connection) -> Result<()> {
+        if let Some(work) = self.work.take() {
+            self.outcome = Some(work(connection).map_err(|error| Error::from_sqlite(&error))?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, verdict: Result<()>) {
+        let Self { outcome, reply, .. } = *self;
+        // The caller may be gone: its write is done all the same.
+        let _ = reply.send(verdict.and_then(|()| outcome.ok_or_else(Error::closed)));
+    }
+}
+
+/// The handle on the writer's thread.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    jobs: Mutex<Option<Sender<Box<dyn Job>>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Arc<Mutex<Connection>>) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
+            // Unknown at first, so that the first group sets it.
+            let mut level = None;
+            while let Some(mut waiting) = next_group(&receiver) {
+                let connection = lock(&connection);
+                while !waiting.is_empty() {
+                    commit_group(&connection, &mut level, &mut waiting);
+                }
+            }
+            // Only a courtesy to the next start: what is committed is in the log, and read from there.
+            let _ = sql::first(&lock(&connection), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        })?;
+        Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) async fn run<T, W>(&self, durability: Durability, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Command { durability, work: Some(work), outcome: None, reply };
+        let sent = lock(&self.jobs).as_ref().is_some_and(|jobs| jobs.send(Box::new(command)).is_ok());
+        if !sent {
+            return Err(Error::closed());
+        }
+        answer.await.unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    pub(crate) fn stop(&self) {
+        drop(lock(&self.jobs).take());
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            // It could only fail by a panic, which the default hook has already told of.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What waits, once something does; `None` when every sender is gone and nothing is left.
+fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
+    let first = jobs.recv().ok()?;
+    Some(std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1)).collect())
+}
+
+/// Runs the jobs that wait as one transaction and answers those that ran. Where a job's failure ends the
+/// transaction, those before it fail with it, and those after it are left waiting.
+fn commit_group(
+    connection: &Connection,
+    level: &mut Option<Durability>,
+    waiting: &mut VecDeque<Box<dyn Job>>,
+) {
+    let mut ran = Vec::with_capacity(waiting.len());
+    let verdict = match begin(connection, level, waiting) {
+        Err(error) => {
+            ran.extend(waiting.drain(..).map(|job| (job, Ok(()))));
+            Err(error)
+        }
+        Ok(()) => run_all(connection, waiting, &mut ran).and_then(|()| execute(connection, "COMMIT")),
+    };
+    if verdict.is_err() && !connection.is_autocommit() {
+        // If even this fails, the next BEGIN does too, and says so to the next group.
+        let _ = execute(connection, "ROLLBACK");
+    }
+    for (job, outcome) in ran {
+        job.answer(outcome.and(verdict.clone()));
+    }
+}
+
+/// The level of the group is that of its most careful job; SQLite takes it between transactions only.
+fn begin(
+    connection: &Connection,
+    level: &mut Option<Durability>,
+    waiting: &VecDeque<Box<dyn Job>>,
+) -> Result<()> {
+    let durable = waiting.iter().any(|job| job.durability() == Durability::Durable);
+    let (wanted, pragma) = if durable {
+        (Durability::Durable, "PRAGMA synchronous = FULL")
+    } else {
+        (Durability::Relaxed, "PRAGMA synchronous = NORMAL")
+    };
+    if *level != Some(wanted) {
+        connection.execute_batch(pragma).map_err(|error| Error::from_sqlite(&error))?;
+        *level = Some(wanted);
+    }
+    execute(connection, "BEGIN IMMEDIATE")
+}
+
+/// A job that fails is undone alone; an error here means that the transaction is lost.
+fn run_all(
+    connection: &Connection,
+    waiting: &mut VecDeque<Box<dyn Job>>,
+    ran: &mut Vec<(Box<dyn Job>, Result<()>)>,
+) -> Result<()> {
+    while let Some(mut job) = waiting.pop_front() {
+        let outcome = match execute(connection, "SAVEPOINT job") {
+            Ok(()) => job.run(connection),
+            Err(error) => Err(error),
+        };
+        ran.push((job, outcome.clone()));
+        if let Err(error) = outcome {
+            // A full disk or an I/O error makes SQLite roll back everything, not only the statement.
+            if connection.is_autocommit() {
+                return Err(error);
+            }
+            execute(connection, "ROLLBACK TO job")?;
+        }
+        execute(connection, "RELEASE job")?;
+    }
+    Ok(())
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<()> {
+    sql::run(connection, sql, []).map(|_| ()).map_err(|error| Error::from_sqlite(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Arc<Mutex<Connection>> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x UNIQUE)").unwrap();
+        Arc::new(Mutex::new(connection))
+    }
+
+    fn insert(writer: &Writer, value: i64, filler: usize) -> impl Future<Output = Result<usize>> + Send + '_ {
+        writer.run(Durability::Durable, move |connection| {
+            connection.execute("INSERT INTO t VALUES (?1)", [value])?;
+            connection.execute("INSERT INTO t VALUES (zeroblob(?1) || ?2)", (filler as i64, value))
+        })
+    }
+
+    /// Sends the writes while the writer cannot begin, so that they make one group.
+    async fn as_one_group<const N: usize>(
+        connection: &Arc<Mutex<Connection>>,
+        writes: [impl Future<Output = Result<usize>> + Send; N],
+    ) -> [Result<usize>; N] {
+        let mut writes = writes.map(Box::pin);
+        let held = lock(connection);
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        // The first wakes the thread, which takes what it finds before it waits for the connection.
+        for write in &mut writes {
+            assert!(write.as_mut().poll(&mut context).is_pending());
+        }
+        drop(held);
+        let mut answers = [const { Err(Error::NoSpace) }; N];
+        for (answer, write) in answers.iter_mut().zip(writes) {
+            *answer = write.await;
+        }
+        answers
+    }
+
+    fn values(connection: &Arc<Mutex<Connection>>) -> Vec<i64> {
+        let sql = "SELECT x FROM t WHERE typeof(x) = 'integer' ORDER BY x";
+        sql::all(&lock(connection), sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_is_undone_alone() {
+        let connection = table();
+        let writer = Writer::start(Arc::clone(&connection)).unwrap();
+        let group = [1, 2, 1, 3].map(|value| insert(&writer, value, 0));
+        let answers = as_one_group(&connection, group).await;
+        assert!(answers[0].is_ok() && answers[1].is_ok() && answers[3].is_ok(), "{answers:?}");
+        assert!(
+            matches!(&answers[2], Err(Error::Unavailable(said)) if said.contains("UNIQUE")),
+            "{answers:?}"
+        );
+        assert_eq!(values(&connection), [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_as_such_and_writes_go_on_when_there_is_room() {
+        let connection = table();
+        lock(&connection).execute_batch("PRAGMA max_page_count = 20").unwrap();
+        let writer = Writer::start(Arc::clone(&connection)).unwrap();
+        let group = [(1, 0), (2, 1_000_000), (3, 0)].map(|(value, filler)| insert(&writer, value, filler));
+        let answers = as_one_group(&connection, group).await;
+        assert_eq!(answers[1], Err(Error::NoSpace));
+        // Nothing is said to be written that is not there, whichever way the database undid the failure.
+        let kept: Vec<i64> =
+            [1, 2, 3].into_iter().zip(&answers).filter(|(_, a)| a.is_ok()).map(|(value, _)| value).collect();
+        assert_eq!(values(&connection), kept);
+        assert_eq!(insert(&writer, 4, 0).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn after_a_stop_writes_are_refused() {
+        let writer = Writer::start(table()).unwrap();
+        writer.stop();
+        assert_eq!(insert(&writer, 1, 0).await, Err(Error::closed()));
+    }
+}

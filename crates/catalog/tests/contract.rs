@@ -1,0 +1,524 @@
+//! What every catalog does, whatever holds it. Each sentence below runs against a file and in memory.
+
+#![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
+
+use bytes::Bytes;
+use hythe_catalog::{
+    Blob, BlobCommit, BlobFile, Catalog, Collected, ManifestPush, ManifestPushed, StaleUpload, Totals,
+    UploadSave, UploadStart,
+};
+use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
+
+/// Runs each sentence once per kind of catalog.
+macro_rules! contract {
+    ($($sentence:ident),* $(,)?) => {
+        mod file {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$sentence(super::Catalog::open(&folder.path().join("catalog.db")).unwrap()).await;
+            })*
+        }
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                super::$sentence(super::Catalog::in_memory().unwrap()).await;
+            })*
+        }
+    };
+}
+
+contract![
+    a_new_catalog_is_empty_and_answers,
+    a_blob_is_seen_only_where_it_is_linked,
+    a_second_file_of_a_live_blob_is_doomed_and_the_first_stays,
+    committing_the_same_file_twice_dooms_nothing,
+    a_commit_ends_the_upload_that_made_the_file,
+    a_blob_is_mounted_from_a_named_repository_or_from_any,
+    a_touch_moves_the_last_use_forward_only,
+    a_shared_blob_lives_until_its_last_link_is_gone,
+    a_manifest_is_found_by_tag_and_by_digest,
+    a_manifest_with_missing_blobs_is_not_stored,
+    pushing_a_manifest_again_changes_only_its_media_type_and_tags,
+    a_pushed_manifest_counts_its_blobs_as_used,
+    a_tag_moves_to_the_manifest_that_was_pushed_last,
+    deleting_a_manifest_takes_its_tags_and_leaves_the_others,
+    deleting_a_tag_leaves_its_manifest,
+    repositories_with_manifests_are_listed_bytewise_in_pages,
+    tags_are_listed_bytewise_in_pages,
+    a_repository_is_forgotten_with_the_last_thing_in_it,
+    referrers_are_listed_by_digest_filtered_and_in_pages,
+    an_upload_belongs_to_its_repository_and_to_its_latest_claim,
+    a_claim_records_the_name_that_the_file_is_about_to_get,
+    an_upload_started_twice_keeps_its_first_state,
+    a_stale_upload_is_expired_once_and_cannot_become_a_blob,
+    the_collector_takes_what_is_unused_and_unreferenced,
+    the_collector_walks_all_links_in_bounded_steps,
+    the_collector_never_takes_a_blob_that_a_manifest_got,
+    totals_count_everything_once,
+    many_writers_at_once_all_get_their_answer,
+];
+
+fn repository(name: &str) -> RepositoryName {
+    name.parse().unwrap()
+}
+
+fn tag(name: &str) -> Tag {
+    name.parse().unwrap()
+}
+
+fn digest(content: &str) -> Digest {
+    Digest::of(Algorithm::Sha256, content.as_bytes())
+}
+
+fn by_tag(name: &str) -> Reference {
+    Reference::Tag(tag(name))
+}
+
+/// Commits a blob whose content is its name, and answers with its generation.
+async fn push_blob(catalog: &Catalog, into: &str, content: &str, now: i64) -> UploadId {
+    let generation = UploadId::random();
+    let live = catalog.commit_blob(blob_commit(into, content, generation, now)).await.unwrap();
+    assert_eq!(live, generation);
+    generation
+}
+
+fn blob_commit(into: &str, content: &str, generation: UploadId, now: i64) -> BlobCommit {
+    let size = content.len() as u64;
+    BlobCommit { repository: repository(into), digest: digest(content), size, generation, now }
+}
+
+/// A manifest whose bytes are `content`.
+fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) -> ManifestPush {
+    ManifestPush {
+        repository: repository(into),
+        digest: digest(content),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        bytes: Bytes::from_static(content.as_bytes()),
+        artifact_type: None,
+        annotations: None,
+        subject: None,
+        blobs: blobs.iter().map(|blob| digest(blob)).collect(),
+        manifests: Vec::new(),
+        tags: tags.iter().map(|name| tag(name)).collect(),
+        now: 1000,
+    }
+}
+
+async fn push(catalog: &Catalog, manifest: ManifestPush) {
+    assert_eq!(catalog.push_manifest(manifest).await.unwrap(), ManifestPushed::Stored);
+}
+
+fn names<T: ToString>(page: &[T]) -> Vec<String> {
+    page.iter().map(T::to_string).collect()
+}
+
+async fn a_new_catalog_is_empty_and_answers(catalog: Catalog) {
+    catalog.ping().unwrap();
+    assert_eq!(catalog.repositories(None, 10).unwrap(), []);
+    assert_eq!(catalog.tags(&repository("a"), None, 10).unwrap(), None);
+    assert!(!catalog.repository_exists(&repository("a")).unwrap());
+    assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap(), None);
+    assert_eq!(catalog.referrers(&repository("a"), &digest("x"), None, None, 10).unwrap(), []);
+    assert_eq!(catalog.doomed(10).unwrap(), []);
+    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert_eq!(catalog.collect(i64::MAX, None, 10).await.unwrap(), Collected::default());
+}
+
+async fn a_blob_is_seen_only_where_it_is_linked(catalog: Catalog) {
+    let generation = push_blob(&catalog, "a/b", "blob", 7).await;
+    let blob = Blob { digest: digest("blob"), size: 4, generation, last_use: 7 };
+    assert_eq!(catalog.blob(&repository("a/b"), &digest("blob")).unwrap(), Some(blob));
+    assert_eq!(catalog.blob(&repository("a"), &digest("blob")).unwrap(), None);
+    assert_eq!(catalog.blob(&repository("a/b"), &digest("other")).unwrap(), None);
+}
+
+async fn a_second_file_of_a_live_blob_is_doomed_and_the_first_stays(catalog: Catalog) {
+    let first = push_blob(&catalog, "a", "blob", 1).await;
+    let second = UploadId::random();
+    assert_eq!(catalog.commit_blob(blob_commit("b", "blob", second, 2)).await.unwrap(), first);
+    for name in ["a", "b"] {
+        let blob = catalog.blob(&repository(name), &digest("blob")).unwrap().unwrap();
+        assert_eq!(blob.generation, first);
+    }
+    let doomed = catalog.doomed(10).unwrap();
+    assert_eq!(doomed, [BlobFile { digest: digest("blob"), generation: second, size: 4 }]);
+    catalog.forget_doomed(doomed).await.unwrap();
+    assert_eq!(catalog.doomed(10).unwrap(), []);
+}
+
+async fn committing_the_same_file_twice_dooms_nothing(catalog: Catalog) {
+    let generation = push_blob(&catalog, "a", "blob", 1).await;
+    let again = catalog.commit_blob(blob_commit("a", "blob", generation, 2)).await.unwrap();
+    assert_eq!(again, generation);
+    assert_eq!(catalog.doomed(10).unwrap(), []);
+}
+
+async fn a_commit_ends_the_upload_that_made_the_file(catalog: Catalog) {
+    let id = start(&catalog, "a", 1).await;
+    catalog.commit_blob(blob_commit("a", "blob", id, 2)).await.unwrap();
+    assert_eq!(catalog.upload(&repository("a"), &id).unwrap(), None);
+    assert_eq!(catalog.stale_uploads(i64::MAX, 10).unwrap(), []);
+}
+
+async fn a_blob_is_mounted_from_a_named_repository_or_from_any(catalog: Catalog) {
+    let generation = push_blob(&catalog, "a", "blob", 1).await;
+    let wanted = digest("blob");
+    let mounted = Blob { digest: wanted, size: 4, generation, last_use: 5 };
+    let mount = async |from: Option<&str>, to, digest| {
+        catalog.mount_blob(&digest, from.map(repository), repository(to), 5).await.unwrap()
+    };
+    assert_eq!(mount(Some("a"), "b", wanted).await, Some(mounted.clone()));
+    assert_eq!(catalog.blob(&repository("b"), &wanted).unwrap(), Some(mounted.clone()));
+    assert_eq!(mount(None, "c", wanted).await, Some(mounted));
+    assert_eq!(mount(Some("nowhere"), "d", wanted).await, None, "not linked there");
+    assert_eq!(mount(None, "d", digest("other")).await, None);
+    assert!(!catalog.repository_exists(&repository("d")).unwrap(), "a mount that fails leaves nothing");
+}
+
+async fn a_touch_moves_the_last_use_forward_only(catalog: Catalog) {
+    push_blob(&catalog, "a", "blob", 10).await;
+    let (a, blob) = (repository("a"), digest("blob"));
+    let last_use = || catalog.blob(&a, &blob).unwrap().unwrap().last_use;
+    assert!(catalog.touch_blob(&a, &blob, 20).await.unwrap());
+    assert_eq!(last_use(), 20);
+    assert!(catalog.touch_blob(&a, &blob, 15).await.unwrap());
+    assert_eq!(last_use(), 20);
+    assert!(!catalog.touch_blob(&a, &digest("other"), 30).await.unwrap());
+    assert!(!catalog.touch_blob(&repository("b"), &blob, 30).await.unwrap());
+}
+
+async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
+    let generation = push_blob(&catalog, "a", "blob", 1).await;
+    let blob = digest("blob");
+    catalog.mount_blob(&blob, None, repository("b"), 1).await.unwrap().unwrap();
+    assert!(catalog.unlink_blob(&repository("a"), &blob).await.unwrap());
+    assert!(!catalog.unlink_blob(&repository("a"), &blob).await.unwrap(), "it is gone from there");
+    assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
+    assert_eq!(catalog.doomed(10).unwrap(), []);
+    assert!(catalog.unlink_blob(&repository("b"), &blob).await.unwrap());
+    assert_eq!(catalog.doomed(10).unwrap(), [BlobFile { digest: blob, generation, size: 4 }]);
+    let next = push_blob(&catalog, "a", "blob", 2).await;
+    assert_eq!(catalog.blob(&repository("a"), &blob).unwrap().unwrap().generation, next);
+    assert_eq!(catalog.doomed(10).unwrap().len(), 1, "the first file is still to be removed");
+}
+
+async fn a_manifest_is_found_by_tag_and_by_digest(catalog: Catalog) {
+    push_blob(&catalog, "a", "layer", 1).await;
+    push(&catalog, manifest("a", "{ }", &["layer"], &["v1", "latest"])).await;
+    let a = repository("a");
+    let head = catalog.manifest(&a, &by_tag("v1")).unwrap().unwrap();
+    assert_eq!(head.digest, digest("{ }"));
+    assert_eq!(head.media_type, "application/vnd.oci.image.manifest.v1+json");
+    assert_eq!(head.size, 3);
+    assert_eq!(catalog.manifest(&a, &by_tag("latest")).unwrap(), Some(head.clone()));
+    assert_eq!(catalog.manifest(&a, &Reference::Digest(head.digest)).unwrap(), Some(head));
+    assert_eq!(catalog.manifest_bytes(&a, &digest("{ }")).unwrap(), Some(Bytes::from_static(b"{ }")));
+    assert_eq!(catalog.manifest(&a, &by_tag("v2")).unwrap(), None);
+    assert_eq!(catalog.manifest(&repository("b"), &by_tag("v1")).unwrap(), None);
+    assert_eq!(catalog.manifest_bytes(&repository("b"), &digest("{ }")).unwrap(), None);
+}
+
+async fn a_manifest_with_missing_blobs_is_not_stored(catalog: Catalog) {
+    push_blob(&catalog, "a", "layer", 1).await;
+    push_blob(&catalog, "b", "elsewhere", 1).await;
+    let incomplete = manifest("a", "{}", &["layer", "elsewhere", "nowhere", "nowhere"], &["v1"]);
+    let unknown = ManifestPushed::BlobsUnknown(vec![digest("elsewhere"), digest("nowhere")]);
+    assert_eq!(catalog.push_manifest(incomplete).await.unwrap(), unknown);
+    assert_eq!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).unwrap(), None);
+    assert_eq!(catalog.tags(&repository("a"), None, 10).unwrap(), Some(Vec::new()));
+    let nowhere = manifest("c", "{}", &["layer"], &["v1"]);
+    let unknown = ManifestPushed::BlobsUnknown(vec![digest("layer")]);
+    assert_eq!(catalog.push_manifest(nowhere).await.unwrap(), unknown);
+    assert!(!catalog.repository_exists(&repository("c")).unwrap());
+}
+
+async fn pushing_a_manifest_again_changes_only_its_media_type_and_tags(catalog: Catalog) {
+    push(&catalog, manifest("a", "{}", &[], &["v1"])).await;
+    let before = catalog.totals().unwrap();
+    push(&catalog, manifest("a", "{}", &[], &["v1"])).await;
+    assert_eq!(catalog.totals().unwrap(), before);
+    let media_type = "application/vnd.docker.distribution.manifest.v2+json".to_owned();
+    push(&catalog, ManifestPush { media_type: media_type.clone(), ..manifest("a", "{}", &[], &["v2"]) })
+        .await;
+    assert_eq!(catalog.totals().unwrap(), Totals { tags: 2, ..before });
+    assert_eq!(catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().unwrap().media_type, media_type);
+}
+
+async fn a_pushed_manifest_counts_its_blobs_as_used(catalog: Catalog) {
+    push_blob(&catalog, "a", "layer", 1).await;
+    push(&catalog, manifest("a", "{}", &["layer"], &[])).await;
+    assert_eq!(catalog.blob(&repository("a"), &digest("layer")).unwrap().unwrap().last_use, 1000);
+}
+
+async fn a_tag_moves_to_the_manifest_that_was_pushed_last(catalog: Catalog) {
+    push(&catalog, manifest("a", "{}", &[], &["latest"])).await;
+    push(&catalog, manifest("a", "{ }", &[], &["latest"])).await;
+    assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap().unwrap().digest, digest("{ }"));
+    assert!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).unwrap().is_some());
+}
+
+async fn deleting_a_manifest_takes_its_tags_and_leaves_the_others(catalog: Catalog) {
+    let a = repository("a");
+    push(&catalog, manifest("a", "{}", &[], &["one", "uno"])).await;
+    push(&catalog, manifest("a", "{ }", &[], &["two"])).await;
+    push(&catalog, manifest("b", "{}", &[], &["one"])).await;
+    assert!(catalog.delete_manifest(&a, &digest("{}")).await.unwrap());
+    assert!(!catalog.delete_manifest(&a, &digest("{}")).await.unwrap());
+    assert!(!catalog.delete_manifest(&repository("c"), &digest("{}")).await.unwrap());
+    assert_eq!(catalog.tags(&a, None, 10).unwrap(), Some(vec![tag("two")]));
+    assert!(catalog.manifest(&repository("b"), &by_tag("one")).unwrap().is_some());
+}
+
+async fn deleting_a_tag_leaves_its_manifest(catalog: Catalog) {
+    let a = repository("a");
+    push(&catalog, manifest("a", "{}", &[], &["one"])).await;
+    assert!(catalog.delete_tag(&a, &tag("one")).await.unwrap());
+    assert!(!catalog.delete_tag(&a, &tag("one")).await.unwrap());
+    assert!(!catalog.delete_tag(&repository("b"), &tag("one")).await.unwrap());
+    assert!(catalog.manifest(&a, &Reference::Digest(digest("{}"))).unwrap().is_some());
+    assert_eq!(catalog.tags(&a, None, 10).unwrap(), Some(Vec::new()));
+}
+
+async fn repositories_with_manifests_are_listed_bytewise_in_pages(catalog: Catalog) {
+    for name in ["b", "a/b", "a", "a-b", "a.b", "z"] {
+        push(&catalog, manifest(name, "{}", &[], &[])).await;
+    }
+    push_blob(&catalog, "only/a/blob", "blob", 1).await;
+    let page = |after, limit| names(&catalog.repositories(after, limit).unwrap());
+    assert_eq!(page(None, 100), ["a", "a-b", "a.b", "a/b", "b", "z"]);
+    assert_eq!(page(None, 2), ["a", "a-b"]);
+    assert_eq!(page(Some("a-b"), 2), ["a.b", "a/b"]);
+    assert_eq!(page(Some("between"), 2), ["z"], "the cursor need not exist");
+    assert_eq!(page(Some("z"), 2), [""; 0]);
+    assert_eq!(page(None, 0), [""; 0]);
+}
+
+async fn tags_are_listed_bytewise_in_pages(catalog: Catalog) {
+    push(&catalog, manifest("a", "{}", &[], &["v10", "v2", "V1", "latest", "_x"])).await;
+    let page = |after, limit| names(&catalog.tags(&repository("a"), after, limit).unwrap().unwrap());
+    assert_eq!(page(None, 100), ["V1", "_x", "latest", "v10", "v2"]);
+    assert_eq!(page(None, 2), ["V1", "_x"]);
+    assert_eq!(page(Some("_x"), 2), ["latest", "v10"]);
+    assert_eq!(page(Some("m"), 1), ["v10"]);
+    assert_eq!(page(Some("v2"), 1), [""; 0]);
+}
+
+async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
+    let a = repository("a");
+    push_blob(&catalog, "a", "layer", 1).await;
+    push(&catalog, manifest("a", "{}", &["layer"], &["v1"])).await;
+    catalog.delete_manifest(&a, &digest("{}")).await.unwrap();
+    assert_eq!(catalog.repositories(None, 10).unwrap(), [], "without a manifest it is not listed");
+    assert!(catalog.repository_exists(&a).unwrap(), "but it has a blob");
+    catalog.unlink_blob(&a, &digest("layer")).await.unwrap();
+    assert!(!catalog.repository_exists(&a).unwrap());
+    assert_eq!(catalog.tags(&a, None, 10).unwrap(), None);
+}
+
+async fn referrers_are_listed_by_digest_filtered_and_in_pages(catalog: Catalog) {
+    let (a, subject) = (repository("a"), digest("not even pushed"));
+    let contents = ["[1]", "[2]", "[3]", "[4]"];
+    for (place, content) in contents.into_iter().enumerate() {
+        let kind = if place % 2 == 0 { "even" } else { "odd" };
+        let annotations = Some(format!("{{\"place\":\"{place}\"}}"));
+        let artifact_type = Some(kind.to_owned());
+        push(
+            &catalog,
+            ManifestPush {
+                subject: Some(subject),
+                artifact_type,
+                annotations,
+                ..manifest("a", content, &[], &[])
+            },
+        )
+        .await;
+    }
+    let list = |kind, after: Option<&Digest>, limit| {
+        let found = catalog.referrers(&a, &subject, kind, after, limit).unwrap();
+        found.into_iter().map(|referrer| referrer.digest).collect::<Vec<_>>()
+    };
+    let mut sorted: Vec<_> = contents.iter().map(|content| digest(content)).collect();
+    sorted.sort();
+    assert_eq!(list(None, None, 10), sorted);
+    assert_eq!(list(None, Some(&sorted[1]), 10), sorted[2..]);
+    assert_eq!(list(None, None, 3), sorted[..3]);
+    assert_eq!(list(Some("odd"), None, 10).len(), 2);
+    assert_eq!(list(Some("unheard of"), None, 10), []);
+    assert_eq!(catalog.referrers(&repository("b"), &subject, None, None, 10).unwrap(), []);
+    assert_eq!(catalog.referrers(&a, &digest("[1]"), None, None, 10).unwrap(), []);
+    let first = catalog.referrers(&a, &subject, Some("even"), None, 10).unwrap();
+    let first = first.iter().find(|referrer| referrer.digest == digest("[1]")).unwrap();
+    assert_eq!(first.annotations.as_deref(), Some("{\"place\":\"0\"}"));
+    assert_eq!((first.size, first.artifact_type.as_deref()), (3, Some("even")));
+    catalog.delete_manifest(&a, &digest("[1]")).await.unwrap();
+    assert_eq!(list(None, None, 10).len(), 3);
+}
+
+async fn start(catalog: &Catalog, into: &str, now: i64) -> UploadId {
+    let id = UploadId::random();
+    let start =
+        UploadStart { id, repository: repository(into), algorithm: Algorithm::Sha256, digest: None, now };
+    catalog.start_upload(start).await.unwrap();
+    id
+}
+
+fn save(id: UploadId, epoch: i64, offset: u64, now: i64) -> UploadSave {
+    UploadSave { id, epoch, offset, algorithm: Algorithm::Sha512, state: vec![1, 2, 3], now }
+}
+
+async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Catalog) {
+    let a = repository("a");
+    let id = start(&catalog, "a", 5).await;
+    let new = catalog.upload(&a, &id).unwrap().unwrap();
+    assert_eq!((new.offset, new.state, new.epoch, new.started, new.updated), (0, None, 0, 5, 5));
+    assert_eq!(catalog.upload(&repository("b"), &id).unwrap(), None);
+    assert_eq!(catalog.claim_upload(&repository("b"), &id, None, 6).await.unwrap(), None);
+    let first = catalog.claim_upload(&a, &id, None, 6).await.unwrap().unwrap();
+    assert!(catalog.save_upload(save(id, first.epoch, 100, 7)).await.unwrap());
+    let second = catalog.claim_upload(&a, &id, None, 8).await.unwrap().unwrap();
+    assert!(second.epoch > first.epoch);
+    assert_eq!((second.offset, second.state), (100, Some(vec![1, 2, 3])));
+    assert_eq!((second.algorithm, second.updated), (Algorithm::Sha512, 8));
+    assert!(!catalog.save_upload(save(id, first.epoch, 200, 9)).await.unwrap(), "it was claimed by another");
+    assert!(catalog.save_upload(save(id, second.epoch, 300, 9)).await.unwrap());
+    assert_eq!(catalog.upload(&a, &id).unwrap().unwrap().offset, 300);
+    assert!(!catalog.repository_exists(&a).unwrap(), "a session makes no repository");
+    assert!(catalog.delete_upload(&id).await.unwrap());
+    assert!(!catalog.delete_upload(&id).await.unwrap());
+    assert!(!catalog.save_upload(save(id, second.epoch, 400, 9)).await.unwrap(), "it is gone");
+}
+
+async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog) {
+    let a = repository("a");
+    let id = start(&catalog, "a", 1).await;
+    catalog.claim_upload(&a, &id, Some(digest("blob")), 2).await.unwrap().unwrap();
+    catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
+    let stale = [StaleUpload { id, digest: Some(digest("blob")) }];
+    assert_eq!(catalog.stale_uploads(4, 10).unwrap(), stale, "a later claim does not forget it");
+}
+
+async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
+    let id = start(&catalog, "a", 1).await;
+    let claimed = catalog.claim_upload(&repository("a"), &id, None, 2).await.unwrap().unwrap();
+    let again =
+        UploadStart { id, repository: repository("a"), algorithm: Algorithm::Sha256, digest: None, now: 3 };
+    catalog.start_upload(again).await.unwrap();
+    assert_eq!(catalog.upload(&repository("a"), &id).unwrap(), Some(claimed));
+}
+
+async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalog) {
+    let a = repository("a");
+    let (old, moved) = (start(&catalog, "a", 1).await, start(&catalog, "a", 2).await);
+    start(&catalog, "a", 100).await;
+    let ids = |limit| {
+        let stale = catalog.stale_uploads(50, limit).unwrap();
+        stale.into_iter().map(|upload| upload.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(10), [old, moved]);
+    assert_eq!(ids(1), [old]);
+    catalog.claim_upload(&a, &moved, None, 60).await.unwrap().unwrap();
+    assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "it moved since it was listed");
+    assert!(catalog.expire_upload(&old, 50).await.unwrap());
+    assert_eq!(catalog.upload(&a, &old).unwrap(), None);
+    assert_eq!(catalog.claim_upload(&a, &old, None, 70).await.unwrap(), None);
+    catalog.commit_blob(blob_commit("a", "blob", old, 70)).await.unwrap_err();
+    assert_eq!(catalog.blob(&a, &digest("blob")).unwrap(), None);
+    assert_eq!(ids(10), [old], "its files are still to be removed");
+    assert!(catalog.delete_upload(&old).await.unwrap());
+}
+
+async fn the_collector_takes_what_is_unused_and_unreferenced(catalog: Catalog) {
+    for (name, content, last_use) in
+        [("a", "layer", 1), ("a", "old", 1), ("a", "new", 500), ("b", "layer", 1), ("c", "old", 1)]
+    {
+        let commit = blob_commit(name, content, UploadId::random(), last_use);
+        catalog.commit_blob(commit).await.unwrap();
+    }
+    catalog.forget_doomed(catalog.doomed(10).unwrap()).await.unwrap();
+    push(&catalog, ManifestPush { now: 1, ..manifest("a", "{}", &["layer"], &[]) }).await;
+    let collected = catalog.collect(500, None, 100).await.unwrap();
+    assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, next: None });
+    let linked = |name, content| catalog.blob(&repository(name), &digest(content)).unwrap().is_some();
+    assert!(linked("a", "layer"), "a manifest names it");
+    assert!(linked("a", "new"), "it was used");
+    assert!(!linked("a", "old") && !linked("c", "old") && !linked("b", "layer"));
+    assert!(!catalog.repository_exists(&repository("b")).unwrap());
+    let doomed = catalog.doomed(10).unwrap();
+    assert_eq!(doomed.iter().map(|file| file.digest).collect::<Vec<_>>(), [digest("old")]);
+    catalog.delete_manifest(&repository("a"), &digest("{}")).await.unwrap();
+    let collected = catalog.collect(2, None, 100).await.unwrap();
+    assert_eq!((collected.links, collected.blobs, collected.bytes), (1, 1, 5));
+}
+
+async fn the_collector_walks_all_links_in_bounded_steps(catalog: Catalog) {
+    for place in 0..300 {
+        push_blob(&catalog, &format!("r{}", place % 3), &format!("blob {place}"), place % 2).await;
+    }
+    let (mut after, mut steps, mut links) = (None, 0, 0);
+    loop {
+        let step = catalog.collect(1, after, 70).await.unwrap();
+        assert!(step.links <= 70);
+        (steps, links) = (steps + 1, links + step.links);
+        match step.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!((steps, links), (5, 150));
+    assert_eq!(catalog.totals().unwrap().blobs, 150);
+    assert_eq!(catalog.doomed(1000).unwrap().len(), 150);
+}
+
+async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) {
+    for round in 0..50 {
+        let content = format!("layer {round}");
+        push_blob(&catalog, "a", &content, 1).await;
+        let collector = tokio::spawn({
+            let catalog = catalog.clone();
+            async move { catalog.collect(1000, None, 100).await.unwrap() }
+        });
+        // Used just before the collector's line, so that only the reference can keep the blob.
+        let bytes = Bytes::from(format!("[{round}]"));
+        let push = ManifestPush {
+            digest: Digest::of(Algorithm::Sha256, &bytes),
+            bytes,
+            now: 2,
+            ..manifest("a", "", &[&content], &[])
+        };
+        let reference = Reference::Digest(push.digest);
+        let pushed = catalog.push_manifest(push).await.unwrap();
+        collector.await.unwrap();
+        let has_blob = catalog.blob(&repository("a"), &digest(&content)).unwrap().is_some();
+        let has_manifest = catalog.manifest(&repository("a"), &reference).unwrap().is_some();
+        assert_eq!(has_manifest, pushed == ManifestPushed::Stored);
+        assert_eq!(has_manifest, has_blob, "round {round}: {pushed:?}");
+    }
+}
+
+async fn totals_count_everything_once(catalog: Catalog) {
+    push_blob(&catalog, "a", "layer", 1).await;
+    catalog.mount_blob(&digest("layer"), None, repository("b"), 1).await.unwrap();
+    push_blob(&catalog, "c", "blob", 1).await;
+    push(&catalog, manifest("a", "{}", &["layer"], &["v1", "v2"])).await;
+    push(&catalog, manifest("b", "{}", &["layer"], &["v1"])).await;
+    start(&catalog, "a", 1).await;
+    let totals = Totals { repositories: 2, manifests: 2, tags: 3, blobs: 2, bytes: 9, uploads: 1 };
+    assert_eq!(catalog.totals().unwrap(), totals);
+}
+
+async fn many_writers_at_once_all_get_their_answer(catalog: Catalog) {
+    let writers: Vec<_> = (0..600)
+        .map(|place| {
+            let catalog = catalog.clone();
+            tokio::spawn(async move {
+                push_blob(&catalog, "a", &format!("blob {place}"), 1).await;
+                catalog.blob(&repository("a"), &digest(&format!("blob {place}"))).unwrap().is_some()
+            })
+        })
+        .collect();
+    for writer in writers {
+        assert!(writer.await.unwrap(), "a write that was answered is read at once");
+    }
+    assert_eq!(catalog.totals().unwrap().blobs, 600);
+}

@@ -1,0 +1,167 @@
+//! What a catalog in a file does besides: it lasts, and it refuses files that it cannot serve from.
+
+#![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use hythe_catalog::{BlobCommit, Catalog, Error, ManifestPush, OpenError, UploadStart};
+use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.db");
+    (folder, path)
+}
+
+fn repository() -> RepositoryName {
+    "library/redis".parse().unwrap()
+}
+
+fn digest() -> Digest {
+    Digest::of(Algorithm::Sha256, b"{}")
+}
+
+async fn fill(catalog: &Catalog) {
+    let (repository, digest, generation) = (repository(), digest(), UploadId::random());
+    let commit = BlobCommit { repository: repository.clone(), digest, size: 2, generation, now: 1 };
+    catalog.commit_blob(commit).await.unwrap();
+    let push = ManifestPush {
+        repository,
+        digest,
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        bytes: b"{}".as_slice().into(),
+        artifact_type: None,
+        annotations: None,
+        subject: None,
+        blobs: vec![digest],
+        manifests: Vec::new(),
+        tags: vec!["latest".parse().unwrap()],
+        now: 1,
+    };
+    catalog.push_manifest(push).await.unwrap();
+}
+
+fn assert_filled(catalog: &Catalog) {
+    let latest = Reference::Tag("latest".parse().unwrap());
+    assert_eq!(catalog.manifest(&repository(), &latest).unwrap().unwrap().digest, digest());
+    assert!(catalog.blob(&repository(), &digest()).unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let (_folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    fill(&catalog).await;
+    drop(catalog);
+    assert_filled(&Catalog::open(&path).unwrap());
+}
+
+#[tokio::test]
+async fn what_was_answered_is_in_the_files_at_that_moment() {
+    let (_folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    fill(&catalog).await;
+    // A copy of both files without a word to the process: what a kill would leave.
+    let (_other, copy) = folder_with_copy_of(&path);
+    assert_filled(&Catalog::open(&copy).unwrap());
+}
+
+fn folder_with_copy_of(path: &std::path::Path) -> (TempDir, PathBuf) {
+    let (other, copy) = folder();
+    fs::copy(path, &copy).unwrap();
+    fs::copy(path.with_extension("db-wal"), copy.with_extension("db-wal")).unwrap();
+    (other, copy)
+}
+
+#[tokio::test]
+async fn closing_finishes_the_writes_that_wait_and_leaves_one_file() {
+    let (folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    fill(&catalog).await;
+    catalog.close();
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["catalog.db"]);
+    let closed = Error::Unavailable("it was closed".to_owned());
+    assert_eq!(catalog.ping().unwrap_err(), closed);
+    assert_eq!(catalog.delete_upload(&UploadId::random()).await.unwrap_err(), closed);
+    catalog.close();
+    assert_filled(&Catalog::open(&path).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_caller_went_away_is_done_all_the_same() {
+    let (_folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    let id = UploadId::random();
+    let start =
+        UploadStart { id, repository: repository(), algorithm: Algorithm::Sha256, digest: None, now: 1 };
+    // Polled once, so that the write is on its way, and dropped before its answer.
+    tokio::select! {
+        biased;
+        _ = catalog.start_upload(start) => {}
+        () = std::future::ready(()) => {}
+    }
+    catalog.close();
+    drop(catalog);
+    assert!(Catalog::open(&path).unwrap().upload(&repository(), &id).unwrap().is_some());
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_refused_and_left_alone() {
+    let (_folder, path) = folder();
+    drop(Catalog::open(&path).unwrap());
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = Catalog::open(&path).unwrap_err();
+    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 1 });
+    let said = error.to_string();
+    assert!(said.contains("catalog.db has schema version 99, and this version knows 1 at most"), "{said}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_damaged_file_is_refused_by_name() {
+    let (_folder, path) = folder();
+    fs::write(&path, "not a database, but long enough to look like one could be in it. ".repeat(100))
+        .unwrap();
+    let error = Catalog::open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains("catalog.db is damaged (file is not a database)"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_whose_first_page_is_torn_is_refused() {
+    let (_folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    fill(&catalog).await;
+    drop(catalog);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100..4096].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    let error = Catalog::open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_left_alone() {
+    let (_folder, path) = folder();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE theirs (x); PRAGMA user_version = 1;")
+        .unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = Catalog::open(&path).unwrap_err();
+    assert!(error.to_string().contains("it is the database of another program"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_said_so() {
+    let (folder, _) = folder();
+    let error = Catalog::open(&folder.path().join("nowhere/catalog.db")).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("nowhere/catalog.db cannot be opened: unable to open database file"), "{said}");
+}

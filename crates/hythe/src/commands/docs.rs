@@ -1,0 +1,21 @@
+//! `hythe docs DIR`: the reference pages, made from the tables that the program runs by.
+
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::reference;
+
+/// Writes the reference pages.
+pub(super) fn docs(folder: &Path, printer: Printer) -> Result<(), Failure> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::Other(format!("{} cannot be written: {error}", path.display()))
+    };
+    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    for (name, text) in reference::pages() {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(|error| failed(&path, error))?;
+        printer.note(format_args!("wrote {}", path.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! `hythe serve`: starts the registry.
+
+mod logging;
+mod wiring;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hythe_catalog::Catalog;
+use hythe_registry::Registry;
+use hythe_server::{Log, Server};
+use hythe_storage::{FsStorage, MemoryStorage};
+use tokio::net::TcpListener;
+
+use crate::config::{Environment, Inputs, Loaded, Reloaded, load, reload};
+use crate::failure::{Failure, StartError};
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::values::{Listen, Storage};
+
+/// What waits for disks runs on other threads than requests; so many at most.
+const BLOCKING_THREADS: usize = 64;
+
+/// Reads the configuration and runs the server until it is asked to stop.
+pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let Loaded { settings, warnings, .. } = load(&inputs, environment)?;
+    printer.warnings(&warnings);
+    let reader = Reader { inputs, environment: environment.clone(), printer };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+    runtime.block_on(run(settings, reader, printer))
+}
+
+/// Binds the listeners, opens the data folder, announces both, and serves until it is asked to stop.
+pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result<(), Failure> {
+    raise_descriptor_limit();
+    let (log, log_guard) = Log::start(std::io::stderr())
+        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+    let levels = logging::start(&settings.log, &log);
+    let listeners = bind(&settings.listen).await?;
+    let registry = open(&settings)?;
+    registry
+        .recover()
+        .await
+        .map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
+    let mut addresses = Vec::new();
+    for listener in &listeners {
+        addresses.extend(listener.local_addr().ok());
+    }
+    announce(printer, &settings, &addresses);
+    let server = Server::new(registry.clone(), wiring::server_options(&settings), log);
+    let reloading = tokio::spawn(reload_on_hangup(settings, reader, server.clone(), registry.clone(), levels));
+    server.run(listeners, asked_to_stop()).await;
+    reloading.abort();
+    registry.close();
+    drop(log_guard);
+    Ok(())
+}
+
+/// Each address, bound; the first that cannot be is the error.
+async fn bind(addresses: &[Listen]) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::new();
+    for listen in addresses {
+        let mut refused = None;
+        for address in listen.candidates() {
+            match TcpListener::bind(address).await {
+                Ok(listener) => {
+                    refused = None;
+                    listeners.push(listener);
+                    break;
+                }
+                Err(error) => refused = Some(StartError::bind(address, error)),
+            }
+        }
+        if let Some(error) = refused {
+            return Err(error);
+        }
+    }
+    Ok(listeners)
+}
+
+/// The registry that the settings describe.
+fn open(settings: &Settings) -> Result<Registry, StartError> {
+    let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
+        Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
+        Storage::Fs => {
+            // The folder first: it is locked then, so that the catalog has one owner.
+            let storage = FsStorage::open(&settings.data)?;
+            let catalog = Catalog::open(&settings.data.join("catalog.sqlite"))?;
+            (Arc::new(storage), catalog)
+        }
+    };
+    Ok(Registry::new(storage, catalog, wiring::registry_options(settings)))
+}
+
+/// A connection is a descriptor, and so is each file sent: the system's usual soft limit of 1024 is for programs
+/// that use `select`.
+fn raise_descriptor_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Refused, it stays as it was: then fewer connections are served.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
+/// Resolves on SIGTERM and SIGINT. A second one ends the process at once, as an impatient user expects.
+async fn asked_to_stop() {
+    let stop = || async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+
+            let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    stop().await;
+    tracing::info!("stopping: requests under way may finish; a second signal ends them");
+    tokio::spawn(async move {
+        stop().await;
+        std::process::exit(1);
+    });
+}
+
+/// Takes what can be taken of a changed configuration at each SIGHUP.
+async fn reload_on_hangup(
+    mut settings: Settings,
+    reader: Reader,
+    server: Server,
+    registry: Registry,
+    levels: logging::Levels,
+) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            settings = reader.read_again(&settings).settings;
+            server.set_options(wiring::server_options(&settings));
+            registry.set_options(wiring::registry_options(&settings));
+            levels.set(settings.log.level);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (&mut settings, reader, server, registry, levels);
+}
+
+/// Says where the registry listens, where its data is, and what to try next. The listeners are bound: port 0 has become one.
+pub fn announce(printer: Printer, settings: &Settings, listeners: &[SocketAddr]) {
+    for address in listeners {
+        printer.note(format_args!("hythe listens on http://{address}"));
+    }
+    match settings.storage {
+        Storage::Fs => printer.note(format_args!("data is in {}", settings.data.display())),
+        Storage::Memory => printer.note("data is in memory, and gone when this ends"),
+    }
+    if let Some(first) = listeners.first() {
+        let name = push_name(*first);
+        printer.note(format_args!(
+            "try: docker pull alpine && docker tag alpine {name}/alpine && docker push {name}/alpine"
+        ));
+    }
+}
+
+/// The name that a client on this machine pushes to. Docker takes `localhost` for plain HTTP, over either protocol.
+fn push_name(address: SocketAddr) -> String {
+    let ip = address.ip().to_canonical();
+    if ip.is_loopback() || ip.is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}
+
+/// Reads the configuration again, from where it came the first time (SIGHUP).
+pub struct Reader {
+    inputs: Inputs,
+    environment: Environment,
+    printer: Printer,
+}
+
+impl Reader {
+    /// What to run with from now on. A configuration that cannot be used changes nothing.
+    pub fn read_again(&self, running: &Settings) -> Reloaded {
+        match load(&self.inputs, &self.environment) {
+            Ok(loaded) => {
+                self.printer.warnings(&loaded.warnings);
+                let reloaded = reload(running, &loaded.settings);
+                for key in &reloaded.applied {
+                    let value = key.kind.show(&reloaded.settings);
+                    self.printer.note(format_args!("reloaded: {} = {value}", key.name));
+                }
+                for key in &reloaded.waiting {
+                    self.printer.note(format_args!(
+                        "warning: `{}` changed, and takes effect at the next start",
+                        key.name
+                    ));
+                }
+                reloaded
+            }
+            Err(error) => {
+                self.printer.failure(&error.into());
+                self.printer.note("the configuration was not reloaded; the one before stays in effect");
+                Reloaded { settings: running.clone(), applied: Vec::new(), waiting: Vec::new() }
+            }
+        }
+    }
+}

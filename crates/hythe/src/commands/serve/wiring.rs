@@ -1,0 +1,50 @@
+//! From the settings to what each crate wants to know.
+
+use hythe_registry::Options as RegistryOptions;
+use hythe_server::{Format, Options as ServerOptions};
+
+use crate::settings::Settings;
+use crate::values::LogFormat;
+
+/// Sizes and counts are checked to be sensible where they are read; one past `usize` means "as many as there can be".
+fn count(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+pub(super) fn format(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    }
+}
+
+pub(super) fn server_options(settings: &Settings) -> ServerOptions {
+    let http = &settings.http;
+    ServerOptions {
+        hosts: http.hosts.iter().map(ToString::to_string).collect(),
+        cors_origins: http.cors_origins.iter().map(ToString::to_string).collect(),
+        header_timeout: http.header_timeout,
+        idle_timeout: http.idle_timeout,
+        progress_timeout: http.progress_timeout,
+        drain_timeout: http.drain_timeout,
+        max_header_size: count(http.max_header_size),
+        max_connections: count(http.max_connections),
+        sendfile: http.sendfile,
+        catalog_max_page: count(settings.catalog.max_page),
+        tags_max_page: count(settings.tags.max_page),
+        log_requests: settings.log.requests,
+        log_format: format(settings.log.format),
+        collect_interval: settings.collect.interval,
+    }
+}
+
+pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
+    RegistryOptions {
+        delete: settings.delete.enabled,
+        manifest_max_size: count(settings.manifest.max_size),
+        upload_max_concurrent: count(settings.upload.max_concurrent),
+        upload_memory: count(settings.upload.memory),
+        upload_expire: settings.upload.expire,
+        collect_grace: settings.collect.grace,
+    }
+}

@@ -1,0 +1,11 @@
+//! `hythe version`.
+
+use serde_json::json;
+
+use crate::printer::Printer;
+
+/// Prints the version.
+pub(super) fn version(printer: Printer) {
+    let version = env!("CARGO_PKG_VERSION");
+    printer.data(format_args!("hythe {version}"), || json!({ "version": version }));
+}

@@ -1,0 +1,99 @@
+//! The layer of hythe's own file, in TOML.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::draft::Draft;
+use super::error::Problem;
+use super::keys::{KEYS, key};
+use super::nearest::{did_you_mean, nearest};
+use super::raw::Raw;
+use super::source::Source;
+
+/// Lays the file's values on the draft.
+pub(super) fn apply(draft: &mut Draft, path: &Path, text: &str) {
+    let reader = Reader { path, text };
+    match DeTable::parse(text) {
+        Ok(table) => reader.table(draft, "", table.get_ref()),
+        Err(error) => {
+            let offset = error.span().map_or(text.len(), |span| span.start);
+            let message = error.message().replace('\n', ", ");
+            draft
+                .problem(Problem::new(reader.source(offset).place(), format!("this is not TOML: {message}")));
+        }
+    }
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn source(&self, offset: usize) -> Source {
+        Source::file(self.path, line_column(self.text, offset))
+    }
+
+    fn table(&self, draft: &mut Draft, prefix: &str, table: &DeTable<'_>) {
+        for (word, value) in table {
+            let name = if prefix.is_empty() {
+                word.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", word.get_ref())
+            };
+            let place = self.source(word.span().start);
+            if let Some(key) = key(&name) {
+                draft.set(key, &raw(value.get_ref()), &self.source(value.span().start));
+                continue;
+            }
+            let section = format!("{name}.");
+            let is_section = KEYS.iter().any(|key| key.name.starts_with(&section));
+            match value.get_ref() {
+                DeValue::Table(inner) if is_section => self.table(draft, &name, inner),
+                _ if is_section => {
+                    let text = format!("`{name}` is a section: write [{name}] and its keys below it");
+                    draft.problem(Problem::new(place.place(), text));
+                }
+                _ => draft.problem(Problem::new(place.place(), unknown(&name))),
+            }
+        }
+    }
+}
+
+/// The nearest key by its whole name, else the one whose last word this is.
+fn unknown(name: &str) -> String {
+    let names = || KEYS.iter().map(|key| key.name);
+    let sections = || names().filter_map(|known| known.split_once('.').map(|(section, _)| section));
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let same_last = || names().find(|known| known.rsplit('.').next() == Some(last));
+    let found = nearest(name, names()).or_else(same_last).or_else(|| nearest(name, sections()));
+    format!("there is no key `{name}`{}", did_you_mean(found))
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::String(text) => Raw::Quoted(text.to_string()),
+        DeValue::Boolean(value) => Raw::Boolean(*value),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Raw::Other("number beyond 64 bits"), Raw::Integer),
+        DeValue::Array(items) => {
+            let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts
+                .collect::<Option<Vec<String>>>()
+                .map_or(Raw::Other("list with more than strings"), Raw::List)
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Raw::Other(value.type_str()),
+    }
+}
+
+/// Line and column of a byte offset, both from 1, the column in characters.
+fn line_column(text: &str, offset: usize) -> (usize, usize) {
+    let mut before = offset.min(text.len());
+    while !text.is_char_boundary(before) {
+        before -= 1;
+    }
+    let before = &text[..before];
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}

@@ -1,0 +1,273 @@
+//! One setting: its name, its sentence, its type, its place in [`Settings`].
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::raw::Raw;
+use crate::settings::Settings;
+use crate::values::{
+    Choice, HostName, Listen, LogFormat, LogLevel, Origin, Storage, ValueError, parse_duration, parse_size,
+    show_duration, show_size,
+};
+
+/// One setting. File, variables, flags, `hythe config` and the documentation all read this.
+pub struct Key {
+    /// Its name, in the file and everywhere else.
+    pub name: &'static str,
+    /// What it means, in sentences.
+    pub doc: &'static str,
+    /// Its type, and where its value is kept.
+    pub kind: Kind,
+    /// Its flag without the dashes, if it has one.
+    pub flag: Option<&'static str>,
+    /// Whether a running server takes a new value (SIGHUP).
+    pub reload: bool,
+}
+
+/// The type of a setting, with the place of its value: one cannot be changed without the other.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "each variant is named after its type")]
+pub enum Kind {
+    Listen(Slot<Vec<Listen>>),
+    Folder(Slot<PathBuf>),
+    Storage(Slot<Storage>),
+    LogFormat(Slot<LogFormat>),
+    LogLevel(Slot<LogLevel>),
+    Switch(Slot<bool>),
+    Hosts(Slot<Vec<HostName>>),
+    Origins(Slot<Vec<Origin>>),
+    Duration(Slot<Duration>, Duration),
+    Size(Slot<u64>, u64, u64),
+    Count(Slot<u64>, u64),
+}
+
+/// The place of a value in [`Settings`].
+#[derive(Debug)]
+pub struct Slot<T> {
+    pub(super) get: fn(&Settings) -> &T,
+    pub(super) get_mut: fn(&mut Settings) -> &mut T,
+}
+
+impl<T: Clone> Slot<T> {
+    fn put(&self, settings: &mut Settings, value: Result<T, ValueError>) -> Result<(), ValueError> {
+        *(self.get_mut)(settings) = value?;
+        Ok(())
+    }
+
+    fn copy(&self, from: &Settings, to: &mut Settings) {
+        (self.get_mut)(to).clone_from((self.get)(from));
+    }
+}
+
+// By its name: nobody debugs by a table's function pointers.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Key {
+    /// Its environment variable.
+    pub fn variable(&self) -> String {
+        format!("HYTHE_{}", self.name.replace(['.', '-'], "_").to_ascii_uppercase())
+    }
+}
+
+impl Kind {
+    /// Reads a value into its place.
+    pub fn read(&self, settings: &mut Settings, raw: &Raw) -> Result<(), ValueError> {
+        match self {
+            Self::Listen(slot) => slot.put(settings, some(list(raw))),
+            Self::Folder(slot) => slot.put(settings, text(raw, "write a path").and_then(folder)),
+            Self::Storage(slot) => slot.put(settings, choice(raw)),
+            Self::LogFormat(slot) => slot.put(settings, choice(raw)),
+            Self::LogLevel(slot) => slot.put(settings, choice(raw)),
+            Self::Switch(slot) => slot.put(settings, switch(raw)),
+            Self::Hosts(slot) => slot.put(settings, list(raw)),
+            Self::Origins(slot) => slot.put(settings, list(raw)),
+            Self::Duration(slot, least) => slot.put(settings, duration(raw, *least)),
+            Self::Size(slot, least, most) => slot.put(settings, size(raw, *least, *most)),
+            Self::Count(slot, most) => slot.put(settings, count(raw, *most)),
+        }
+    }
+
+    /// The value as JSON, which for these kinds is also TOML.
+    pub fn show(&self, settings: &Settings) -> Value {
+        match self {
+            Self::Listen(slot) => texts((slot.get)(settings)),
+            Self::Folder(slot) => (slot.get)(settings).display().to_string().into(),
+            Self::Storage(slot) => (slot.get)(settings).word().into(),
+            Self::LogFormat(slot) => (slot.get)(settings).word().into(),
+            Self::LogLevel(slot) => (slot.get)(settings).word().into(),
+            Self::Switch(slot) => (*(slot.get)(settings)).into(),
+            Self::Hosts(slot) => texts((slot.get)(settings)),
+            Self::Origins(slot) => texts((slot.get)(settings)),
+            Self::Duration(slot, _) => show_duration(*(slot.get)(settings)).into(),
+            Self::Size(slot, ..) => show_size(*(slot.get)(settings)).into(),
+            Self::Count(slot, _) => (*(slot.get)(settings)).into(),
+        }
+    }
+
+    /// Copies this value from one set of settings to another.
+    pub fn copy(&self, from: &Settings, to: &mut Settings) {
+        match self {
+            Self::Listen(slot) => slot.copy(from, to),
+            Self::Folder(slot) => slot.copy(from, to),
+            Self::Storage(slot) => slot.copy(from, to),
+            Self::LogFormat(slot) => slot.copy(from, to),
+            Self::LogLevel(slot) => slot.copy(from, to),
+            Self::Switch(slot) => slot.copy(from, to),
+            Self::Hosts(slot) => slot.copy(from, to),
+            Self::Origins(slot) => slot.copy(from, to),
+            Self::Duration(slot, _) => slot.copy(from, to),
+            Self::Size(slot, ..) | Self::Count(slot, _) => slot.copy(from, to),
+        }
+    }
+
+    /// What is allowed, for the documentation.
+    pub fn allowed(&self) -> String {
+        match self {
+            Self::Listen(_) => "a list of ADDRESS:PORT; `:PORT` means all interfaces".to_owned(),
+            Self::Folder(_) => "a path".to_owned(),
+            Self::Storage(_) => Storage::words(),
+            Self::LogFormat(_) => LogFormat::words(),
+            Self::LogLevel(_) => LogLevel::words(),
+            Self::Switch(_) => "true or false".to_owned(),
+            Self::Hosts(_) => "a list of host names without ports".to_owned(),
+            Self::Origins(_) => "a list of origins such as https://ui.example, or *".to_owned(),
+            Self::Duration(_, least) => {
+                format!("a duration (ms, s, m, h, d), {} at least", show_duration(*least))
+            }
+            Self::Size(_, least, most) => {
+                format!(
+                    "a size (plain bytes, KiB, MiB, GiB), from {} to {}",
+                    show_size(*least),
+                    show_size(*most)
+                )
+            }
+            Self::Count(_, most) => format!("a number from 1 to {most}"),
+        }
+    }
+
+    /// What stands for the value in `--help`.
+    pub fn placeholder(&self) -> &'static str {
+        match self {
+            Self::Listen(_) => "ADDRESS:PORT",
+            Self::Folder(_) => "FOLDER",
+            Self::Storage(_) | Self::LogFormat(_) | Self::LogLevel(_) => "WORD",
+            Self::Switch(_) => "BOOL",
+            Self::Hosts(_) => "HOST",
+            Self::Origins(_) => "ORIGIN",
+            Self::Duration(..) => "DURATION",
+            Self::Size(..) => "SIZE",
+            Self::Count(..) => "NUMBER",
+        }
+    }
+
+    /// Whether the value is a list.
+    pub fn is_list(&self) -> bool {
+        matches!(self, Self::Listen(_) | Self::Hosts(_) | Self::Origins(_))
+    }
+}
+
+fn texts<T: ToString>(items: &[T]) -> Value {
+    items.iter().map(T::to_string).collect()
+}
+
+fn text<'a>(raw: &'a Raw, wanted: &str) -> Result<&'a str, ValueError> {
+    match raw {
+        Raw::Text(text) | Raw::Quoted(text) => Ok(text),
+        Raw::Boolean(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => Err(ValueError::new(wanted)),
+    }
+}
+
+fn list<T: FromStr<Err = ValueError>>(raw: &Raw) -> Result<Vec<T>, ValueError> {
+    let read = |item: &str| item.parse().map_err(|error| ValueError::new(format!("`{item}`: {error}")));
+    match raw {
+        Raw::List(items) => items.iter().map(|item| read(item)).collect(),
+        Raw::Text(text) | Raw::Quoted(text) if !text.contains(',') && !text.is_empty() => {
+            // The error already shows the whole, which is this one.
+            Ok(vec![text.trim().parse()?])
+        }
+        Raw::Text(text) | Raw::Quoted(text) => {
+            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(read).collect()
+        }
+        Raw::Boolean(_) | Raw::Integer(_) | Raw::Other(_) => Err(ValueError::new("write a list of strings")),
+    }
+}
+
+fn some<T>(items: Result<Vec<T>, ValueError>) -> Result<Vec<T>, ValueError> {
+    items.and_then(
+        |items| if items.is_empty() { Err(ValueError::new("name at least one")) } else { Ok(items) },
+    )
+}
+
+fn folder(text: &str) -> Result<PathBuf, ValueError> {
+    if text.is_empty() {
+        return Err(ValueError::new("write a path"));
+    }
+    if text.contains('\0') {
+        return Err(ValueError::new("a path has no NUL character"));
+    }
+    // Only a shell knows `~`; taken as it stands it would make a folder of that name.
+    if text == "~" || text.starts_with("~/") {
+        return Err(ValueError::new("`~` is not expanded here: write the whole path"));
+    }
+    Ok(text.into())
+}
+
+fn choice<T: Choice>(raw: &Raw) -> Result<T, ValueError> {
+    T::of_word(text(raw, &T::allowed())?)
+}
+
+fn switch(raw: &Raw) -> Result<bool, ValueError> {
+    match raw {
+        Raw::Boolean(value) => Ok(*value),
+        Raw::Text(text) if text == "true" => Ok(true),
+        Raw::Text(text) if text == "false" => Ok(false),
+        Raw::Quoted(_) => Err(ValueError::new("write true or false, without quotes")),
+        Raw::Text(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => {
+            Err(ValueError::new("write true or false"))
+        }
+    }
+}
+
+fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueError> {
+    let wanted = "write a duration with its unit, such as \"90s\"";
+    let value = parse_duration(text(raw, wanted)?)?;
+    if value < least {
+        return Err(ValueError::new(format!("it must be {} at least", show_duration(least))));
+    }
+    Ok(value)
+}
+
+fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
+    let value = match raw {
+        Raw::Integer(bytes) => {
+            u64::try_from(*bytes).map_err(|_| ValueError::new("a size is not negative"))?
+        }
+        other => parse_size(text(other, "write a size such as \"4MiB\"")?)?,
+    };
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(ValueError::new(format!("it must be from {} to {}", show_size(least), show_size(most))))
+    }
+}
+
+fn count(raw: &Raw, most: u64) -> Result<u64, ValueError> {
+    let wrong = || ValueError::new(format!("write a number from 1 to {most}"));
+    let value = match raw {
+        Raw::Integer(number) => u64::try_from(*number).map_err(|_| wrong())?,
+        Raw::Quoted(_) => {
+            return Err(ValueError::new(format!("write a number from 1 to {most}, without quotes")));
+        }
+        Raw::Text(text) => text.parse().map_err(|_| wrong())?,
+        Raw::Boolean(_) | Raw::List(_) | Raw::Other(_) => return Err(wrong()),
+    };
+    if (1..=most).contains(&value) { Ok(value) } else { Err(wrong()) }
+}

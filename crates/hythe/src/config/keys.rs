@@ -1,0 +1,202 @@
+//! Every setting that hythe knows.
+
+use std::time::Duration;
+
+use super::key::{Key, Kind, Slot};
+
+/// The place of a field: the two ways to reach it, written once.
+macro_rules! at {
+    ($($field:ident).+) => {
+        Slot { get: |settings| &settings.$($field).+, get_mut: |settings| &mut settings.$($field).+ }
+    };
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// Every setting, in the order of the documentation.
+pub static KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        doc: "The addresses to listen on. An address that other machines reach needs `http.allow-anonymous-network`.",
+        kind: Kind::Listen(at!(listen)),
+        flag: Some("listen"),
+        reload: false,
+    },
+    Key {
+        name: "data",
+        doc: "The folder of all that is kept: blobs, and the database of what names them. One server per folder, on a local file system.",
+        kind: Kind::Folder(at!(data)),
+        flag: Some("data"),
+        reload: false,
+    },
+    Key {
+        name: "storage",
+        doc: "Where blobs are kept: `fs` is the data folder, `memory` ends with the process.",
+        kind: Kind::Storage(at!(storage)),
+        flag: Some("storage"),
+        reload: false,
+    },
+    Key {
+        name: "log.format",
+        doc: "How a log line looks: `text` for people, `json` for collectors.",
+        kind: Kind::LogFormat(at!(log.format)),
+        flag: Some("log-format"),
+        reload: false,
+    },
+    Key {
+        name: "log.level",
+        doc: "The least severe log line that is written.",
+        kind: Kind::LogLevel(at!(log.level)),
+        flag: Some("log-level"),
+        reload: true,
+    },
+    Key {
+        name: "log.requests",
+        doc: "Whether each request is logged in one line.",
+        kind: Kind::Switch(at!(log.requests)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "http.allow-anonymous-network",
+        doc: "Whether an address that other machines reach may be listened on although nobody has to authenticate: who reaches it can push and delete.",
+        kind: Kind::Switch(at!(http.allow_anonymous_network)),
+        flag: Some("allow-anonymous-network"),
+        reload: false,
+    },
+    Key {
+        name: "http.hosts",
+        doc: "Further names of this registry: accepted as `Host` on anonymous loopback listeners, and taken for this registry in `?ns=`.",
+        kind: Kind::Hosts(at!(http.hosts)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "http.cors-origins",
+        doc: "The web origins whose scripts may read answers. `*` lets every website that a user visits do so.",
+        kind: Kind::Origins(at!(http.cors_origins)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "http.header-timeout",
+        doc: "How long a client may take to send a request's head.",
+        kind: Kind::Duration(at!(http.header_timeout), SECOND),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "http.idle-timeout",
+        doc: "How long a connection without a request is kept open.",
+        kind: Kind::Duration(at!(http.idle_timeout), SECOND),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "http.progress-timeout",
+        doc: "How long a body may make no progress, in either direction, before it is ended.",
+        kind: Kind::Duration(at!(http.progress_timeout), SECOND),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "http.drain-timeout",
+        doc: "How long requests that are under way may take to end when the server is asked to stop.",
+        kind: Kind::Duration(at!(http.drain_timeout), Duration::ZERO),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "http.max-header-size",
+        doc: "The largest head of a request.",
+        // Below 8 KiB the HTTP library refuses to start.
+        kind: Kind::Size(at!(http.max_header_size), 8 * KIB, MIB),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "http.max-connections",
+        doc: "How many connections are served at once; more of them wait.",
+        kind: Kind::Count(at!(http.max_connections), 1_000_000),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "http.sendfile",
+        doc: "Whether blobs leave by `sendfile` where the system has it. Off is slower, and a way to look for the cause of a fault.",
+        kind: Kind::Switch(at!(http.sendfile)),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "upload.max-concurrent",
+        doc: "How many uploads are received at once; a further one is asked to come back.",
+        kind: Kind::Count(at!(upload.max_concurrent), 1_000_000),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "upload.memory",
+        doc: "The memory that the buffers of all uploads share.",
+        kind: Kind::Size(at!(upload.memory), MIB, 1024 * GIB),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "upload.expire",
+        doc: "How long an upload that nobody continues is kept.",
+        kind: Kind::Duration(at!(upload.expire), Duration::from_mins(1)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "manifest.max-size",
+        doc: "The largest manifest that is accepted.",
+        kind: Kind::Size(at!(manifest.max_size), 64 * KIB, 64 * MIB),
+        flag: None,
+        reload: false,
+    },
+    Key {
+        name: "delete.enabled",
+        doc: "Whether clients may delete manifests, tags and blobs.",
+        kind: Kind::Switch(at!(delete.enabled)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "collect.grace",
+        doc: "How long a blob that no manifest references is kept after its last use. It must outlast the longest push.",
+        kind: Kind::Duration(at!(collect.grace), SECOND),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "collect.interval",
+        doc: "How often the collector looks for blobs that nobody needs.",
+        kind: Kind::Duration(at!(collect.interval), SECOND),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "catalog.max-page",
+        doc: "The most repositories in one answer of the catalog.",
+        kind: Kind::Count(at!(catalog.max_page), 100_000),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "tags.max-page",
+        doc: "The most tags in one answer of a tag list.",
+        kind: Kind::Count(at!(tags.max_page), 100_000),
+        flag: None,
+        reload: true,
+    },
+];
+
+/// The key of a name.
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}

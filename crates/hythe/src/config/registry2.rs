@@ -1,0 +1,133 @@
+//! The layer of a `registry:2` deployment: its YAML file and its `REGISTRY_*` variables.
+//!
+//! As in `registry:2`, the variables are laid on the file's tree first, and the result is read once.
+
+mod convert;
+mod rules;
+mod tree;
+mod variables;
+mod yaml;
+
+use rules::Meaning;
+pub(crate) use rules::RULES;
+pub(super) use tree::Tree;
+pub(super) use variables::overlay_variables;
+
+use super::draft::Draft;
+use super::error::Problem;
+use super::keys::key;
+use super::nearest::{did_you_mean, nearest};
+use super::raw::Raw;
+use tree::{Content, Node};
+
+/// The folder of `registry:2`'s filesystem driver when nothing else is said.
+const ROOT_DIRECTORY: &str = "/var/lib/registry";
+
+/// Lays what the tree says on the draft. Nothing in it is passed over in silence.
+pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
+    let Content::Map(sections) = &mut tree.root.content else { return };
+    if tree.path.is_some() && !sections.iter().any(|entry| entry.name == "version") {
+        let text = "this is not a registry:2 configuration: it has no `version: 0.1`";
+        draft.problem(Problem::new(tree.source(&tree.root.origin).place(), text));
+        return;
+    }
+    for section in sections.iter_mut().filter(|entry| entry.name == "storage") {
+        section.node.name_becomes_map();
+    }
+    apply_driver(draft, &tree);
+    walk(draft, &tree, "", &tree.root);
+}
+
+/// The driver is chosen by the presence of its key, even an empty one.
+fn apply_driver(draft: &mut Draft, tree: &Tree) {
+    let Some(Content::Map(entries)) = tree.root.child("storage").map(|node| &node.content) else { return };
+    let drivers: Vec<_> =
+        entries.iter().filter(|entry| rules::DRIVERS.contains(&entry.name.as_str())).collect();
+    let [driver] = drivers.as_slice() else {
+        if let [first, second, ..] = drivers.as_slice() {
+            let text = format!("the storage is to be both `{}` and `{}`: keep one", first.name, second.name);
+            draft.problem(Problem::new(tree.source(&second.origin).place(), text));
+        }
+        return;
+    };
+    let source = tree.source(&driver.origin);
+    let mut set = |name: &str, value: &str| {
+        if let Some(key) = key(name) {
+            draft.set(key, &Raw::Text(value.to_owned()), &source);
+        }
+    };
+    match driver.name.as_str() {
+        "inmemory" => set("storage", "memory"),
+        "filesystem" => {
+            set("storage", "fs");
+            set("data", ROOT_DIRECTORY);
+        }
+        // What is below it is refused by its rule, but the key alone chooses it too.
+        name if driver.node.is_empty() => {
+            let path = format!("storage.{name}");
+            draft.problem(refusal(&source.place(), &path, rules::OBJECTS));
+        }
+        _ => {}
+    }
+}
+
+fn walk(draft: &mut Draft, tree: &Tree, prefix: &str, node: &Node) {
+    let Content::Map(entries) = &node.content else { return };
+    for entry in entries {
+        let path = if prefix.is_empty() { entry.name.clone() } else { format!("{prefix}.{}", entry.name) };
+        let place = tree.source(&entry.origin).place();
+        let Some(rule) = rules::find(&path) else {
+            let found = nearest(&path, RULES.iter().map(|rule| rule.path));
+            let text =
+                format!("registry:2's `{path}` is not known here and has no effect{}", did_you_mean(found));
+            draft.warning(Problem::new(place, text));
+            continue;
+        };
+        match rule.meaning {
+            Meaning::Section if entry.node.is_map_or_null() => walk(draft, tree, &path, &entry.node),
+            Meaning::Section => {
+                draft.problem(Problem::new(place, format!("`{path}` is a section: its keys go below it")));
+            }
+            Meaning::Version => match entry.node.text() {
+                Some("0.1") => {}
+                _ => draft
+                    .problem(Problem::new(place, "`version` must be 0.1, the only one that registry:2 has")),
+            },
+            Meaning::Sets(name, convert) => match (convert(&entry.node), key(name)) {
+                (Ok(Some(raw)), Some(key)) => draft.set(key, &raw, &tree.source(&entry.node.origin)),
+                (Err(error), _) => draft.problem(Problem::new(place, format!("`{path}`: {error}"))),
+                (Ok(None), _) | (_, None) => {}
+            },
+            Meaning::Refused(why) if !entry.node.says_nothing() => draft.problem(refusal(&place, &path, why)),
+            Meaning::RefusedIfPresent(why) if !entry.node.is_empty() => {
+                draft.problem(refusal(&place, &path, why));
+            }
+            Meaning::RefusedUnless(wanted, why)
+                if !entry.node.is_empty() && !convert::is(&entry.node, wanted) =>
+            {
+                draft.problem(refusal(&place, &path, why));
+            }
+            Meaning::Ignored(why) if !entry.node.says_nothing() => {
+                draft.warning(passed_over(&place, &path, why));
+            }
+            Meaning::IgnoredUnless(wanted, why)
+                if !entry.node.is_empty() && !convert::is(&entry.node, wanted) =>
+            {
+                draft.warning(passed_over(&place, &path, why));
+            }
+            Meaning::Refused(_)
+            | Meaning::RefusedIfPresent(_)
+            | Meaning::RefusedUnless(..)
+            | Meaning::Ignored(_)
+            | Meaning::IgnoredUnless(..) => {}
+        }
+    }
+}
+
+fn refusal(place: &str, path: &str, why: &str) -> Problem {
+    Problem::new(place, format!("registry:2's `{path}` is not supported yet, so hythe does not start: {why}"))
+}
+
+fn passed_over(place: &str, path: &str, why: &str) -> Problem {
+    Problem::new(place, format!("registry:2's `{path}` has no effect here: {why}"))
+}

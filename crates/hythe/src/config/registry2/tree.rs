@@ -1,0 +1,157 @@
+//! A YAML tree in which each node knows who said it: a line of the file or a variable.
+
+use std::path::{Path, PathBuf};
+
+use super::super::error::Problem;
+use super::super::source::Source;
+use super::yaml;
+
+/// Who said a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The file, at a line and column from 1.
+    File(usize, usize),
+    /// A variable.
+    Variable(String),
+}
+
+/// One node.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(super) content: Content,
+    pub(super) origin: Origin,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Null,
+    Scalar(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping, in lower case, with its node.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(super) name: String,
+    pub(super) origin: Origin,
+    pub(super) node: Node,
+}
+
+/// The whole tree, with its file if it has one.
+pub(crate) struct Tree {
+    pub(super) path: Option<PathBuf>,
+    pub(super) root: Node,
+}
+
+impl Tree {
+    /// A tree to which only variables are added.
+    pub(in crate::config) fn new() -> Self {
+        let origin = Origin::Variable("REGISTRY_*".to_owned());
+        Self { path: None, root: Node { content: Content::Map(Vec::new()), origin } }
+    }
+
+    /// A file's tree.
+    pub(in crate::config) fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
+        let place = |(line, column)| Source::file(path, (line, column)).place();
+        let root = yaml::parse(text).map_err(|error| Problem::new(place(error.position), error.text))?;
+        match root.content {
+            Content::Map(_) => Ok(Self { path: Some(path.to_owned()), root }),
+            Content::Null | Content::Scalar(_) | Content::List(_) => {
+                let text = "this is not a registry:2 configuration: it is not a mapping that begins with `version: 0.1`";
+                Err(Problem::new(place((1, 1)), text))
+            }
+        }
+    }
+
+    /// The source of what an origin said.
+    pub(super) fn source(&self, origin: &Origin) -> Source {
+        match (origin, &self.path) {
+            (Origin::File(line, column), Some(path)) => {
+                Source::Registry2 { path: path.clone(), line: *line, column: *column }
+            }
+            (Origin::Variable(name), _) => Source::Registry2Variable(name.clone()),
+            // A tree without file has no node of a file.
+            (Origin::File(..), None) => Source::Default,
+        }
+    }
+}
+
+impl Node {
+    /// The node of a key.
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+        match &self.content {
+            Content::Map(entries) => entries.iter().find(|entry| entry.name == name).map(|entry| &entry.node),
+            Content::Null | Content::Scalar(_) | Content::List(_) => None,
+        }
+    }
+
+    /// The text of a scalar.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar(text) => Some(text),
+            Content::Null | Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
+    pub(super) fn is_map_or_null(&self) -> bool {
+        matches!(self.content, Content::Map(_) | Content::Null)
+    }
+
+    /// Whether nothing is there at all.
+    pub(super) fn is_empty(&self) -> bool {
+        match &self.content {
+            Content::Null => true,
+            Content::Scalar(text) => text.is_empty(),
+            Content::List(items) => items.is_empty(),
+            Content::Map(entries) => entries.is_empty(),
+        }
+    }
+
+    /// Whether all below is empty or off, as charts and compose files render what is not used.
+    pub(super) fn says_nothing(&self) -> bool {
+        match &self.content {
+            Content::Null => true,
+            Content::Scalar(text) => text.is_empty() || text == "false",
+            Content::List(items) => items.iter().all(Self::says_nothing),
+            Content::Map(entries) => entries.iter().all(|entry| entry.node.says_nothing()),
+        }
+    }
+
+    /// `storage: inmemory` is short for `storage: {inmemory: {}}`.
+    pub(super) fn name_becomes_map(&mut self) {
+        if let Content::Scalar(name) = &self.content {
+            let mut entries = Vec::new();
+            if !name.is_empty() {
+                let node = Self { content: Content::Map(Vec::new()), origin: self.origin.clone() };
+                entries.push(Entry { name: name.to_ascii_lowercase(), origin: self.origin.clone(), node });
+            }
+            self.content = Content::Map(entries);
+        }
+    }
+
+    /// Makes this node and all below the word of a variable.
+    pub(super) fn said_by(&mut self, origin: &Origin) {
+        self.origin = origin.clone();
+        match &mut self.content {
+            Content::Null | Content::Scalar(_) => {}
+            Content::List(items) => items.iter_mut().for_each(|item| item.said_by(origin)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    entry.origin = origin.clone();
+                    entry.node.said_by(origin);
+                }
+            }
+        }
+    }
+
+    /// How many nodes this is.
+    pub(super) fn size(&self) -> usize {
+        1 + match &self.content {
+            Content::Null | Content::Scalar(_) => 0,
+            Content::List(items) => items.iter().map(Self::size).sum(),
+            Content::Map(entries) => entries.iter().map(|entry| entry.node.size()).sum(),
+        }
+    }
+}

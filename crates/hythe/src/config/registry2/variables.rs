@@ -1,0 +1,84 @@
+//! `REGISTRY_*` variables, laid on the tree as `registry:2` does.
+
+use super::super::draft::Draft;
+use super::super::environment::Environment;
+use super::super::error::Problem;
+use super::super::variables::is_service_link;
+use super::tree::{Content, Entry, Node, Origin, Tree};
+use super::yaml;
+
+const PREFIX: &str = "REGISTRY_";
+
+/// Deeper than any setting; the tree is walked recursively.
+const MAX_WORDS: usize = 16;
+
+/// Podman's, Skopeo's and crane's own: where a client keeps its credentials.
+const CLIENTS: &[&str] = &["REGISTRY_AUTH_FILE"];
+
+/// Lays the variables on the tree, in the order of their names: `REGISTRY_STORAGE` before what is below it.
+pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, environment: &Environment) {
+    for (name, value) in environment.variables.range(PREFIX.to_owned()..) {
+        let Some(path) = name.strip_prefix(PREFIX) else { break };
+        if CLIENTS.contains(&name.as_str()) || is_service_link(name) {
+            continue;
+        }
+        if path == "VERSION" || path.is_empty() {
+            draft.warning(Problem::new(
+                name,
+                "registry:2 does not take this from a variable either; it has no effect",
+            ));
+            continue;
+        }
+        let words: Vec<&str> = path.split('_').collect();
+        if words.len() > MAX_WORDS {
+            draft.warning(Problem::new(name, "no setting of registry:2 is so deep; it has no effect"));
+            continue;
+        }
+        let Some(text) = value.to_str() else {
+            draft.problem(Problem::new(name, "its value is not UTF-8"));
+            continue;
+        };
+        let origin = Origin::Variable(name.clone());
+        lay(&mut tree.root, &words, value_node(text, &origin), &origin);
+    }
+}
+
+/// The value is YAML. A text that is not, a password for one, stands for itself.
+fn value_node(text: &str, origin: &Origin) -> Node {
+    let mut node = yaml::parse(text)
+        .unwrap_or_else(|_| Node { content: Content::Scalar(text.to_owned()), origin: origin.clone() });
+    node.said_by(origin);
+    node
+}
+
+fn lay(node: &mut Node, words: &[&str], value: Node, origin: &Origin) {
+    let [word, rest @ ..] = words else {
+        *node = value;
+        return;
+    };
+    node.name_becomes_map();
+    if let Content::List(items) = &mut node.content {
+        // An index below the end replaces, the one at the end appends; what lies beyond has no place.
+        let index = word.parse().unwrap_or(items.len());
+        if index >= items.len() {
+            items.push(Node { content: Content::Null, origin: origin.clone() });
+        }
+        let last = items.len() - 1;
+        return lay(&mut items[index.min(last)], rest, value, origin);
+    }
+    if !matches!(node.content, Content::Map(_)) {
+        node.content = Content::Map(Vec::new());
+    }
+    if let Content::Map(entries) = &mut node.content {
+        let name = word.to_ascii_lowercase();
+        let index = entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
+            let node = Node { content: Content::Null, origin: origin.clone() };
+            entries.push(Entry { name, origin: origin.clone(), node });
+            entries.len() - 1
+        });
+        if rest.is_empty() {
+            entries[index].origin = origin.clone();
+        }
+        lay(&mut entries[index].node, rest, value, origin);
+    }
+}

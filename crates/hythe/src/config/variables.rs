@@ -1,0 +1,46 @@
+//! The layer of the variables `HYTHE_…`.
+
+use super::draft::Draft;
+use super::environment::Environment;
+use super::error::Problem;
+use super::keys::KEYS;
+use super::nearest::{did_you_mean, nearest};
+use super::raw::Raw;
+use super::source::Source;
+
+/// The variable that names the configuration file.
+pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";
+
+/// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
+pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
+    for (name, value) in environment.variables.range("HYTHE_".to_owned()..) {
+        if !name.starts_with("HYTHE_") {
+            break;
+        }
+        if value.is_empty() || name == CONFIG_VARIABLE || is_service_link(name) {
+            continue;
+        }
+        let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
+            let names: Vec<String> =
+                KEYS.iter().map(super::Key::variable).chain([CONFIG_VARIABLE.to_owned()]).collect();
+            let found = nearest(name, names.iter().map(String::as_str));
+            draft.warning(Problem::new(name, format!("there is no such setting{}", did_you_mean(found))));
+            continue;
+        };
+        match value.to_str() {
+            Some(text) => draft.set(key, &Raw::Text(text.to_owned()), &Source::Variable(name.clone())),
+            None => draft.problem(Problem::new(name, "its value is not UTF-8")),
+        }
+    }
+}
+
+/// Whether Kubernetes made this variable for a Service that happens to be called like the program:
+/// nobody meant it as configuration.
+pub(super) fn is_service_link(name: &str) -> bool {
+    let Some((_, rest)) = name.split_once('_') else { return false };
+    rest == "PORT"
+        || rest == "SERVICE_HOST"
+        || rest == "SERVICE_PORT"
+        || rest.starts_with("SERVICE_PORT_")
+        || rest.strip_prefix("PORT_").is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()))
+}

@@ -1,0 +1,38 @@
+//! The page of the command line.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory;
+
+use crate::args::Args;
+use crate::failure::EXIT_CODES;
+
+const INTRODUCTION: &str = "\
+<!-- Written by `hythe docs`; change the program's tables instead. -->
+# Command line
+
+Data goes to stdout, prose to stderr. `--output json` prints the data for programs.
+";
+
+/// The page. Writing to a string cannot fail, so the results are dropped.
+pub(super) fn page() -> String {
+    // Help is wrapped to the terminal otherwise, and the page would differ by who writes it.
+    let mut command = Args::command().term_width(100);
+    command.build();
+    let mut page = INTRODUCTION.to_owned();
+    let _ = write!(page, "\n```text\n{EXIT_CODES}\n```\n");
+    section(&mut page, "hythe", &mut command);
+    for subcommand in command.get_subcommands_mut() {
+        if !subcommand.is_hide_set() && subcommand.get_name() != "help" {
+            let title = format!("hythe {}", subcommand.get_name());
+            section(&mut page, &title, subcommand);
+        }
+    }
+    page
+}
+
+fn section(page: &mut String, title: &str, command: &mut clap::Command) {
+    let help = command.render_long_help().to_string();
+    let lines: Vec<&str> = help.trim().lines().map(str::trim_end).collect();
+    let _ = write!(page, "\n## {title}\n\n```text\n{}\n```\n", lines.join("\n"));
+}

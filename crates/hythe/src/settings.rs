@@ -1,0 +1,122 @@
+//! What the registry runs with, typed. `Default` is what an empty configuration means.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Storage};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// What the registry runs with. Each field is described by its key in [`crate::config::KEYS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Settings {
+    pub listen: Vec<Listen>,
+    pub data: PathBuf,
+    pub storage: Storage,
+    pub log: Log,
+    pub http: Http,
+    pub upload: Upload,
+    pub manifest: Manifest,
+    pub delete: Delete,
+    pub collect: Collect,
+    pub catalog: Page,
+    pub tags: Page,
+}
+
+/// The keys `log.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: LogLevel,
+    pub requests: bool,
+}
+
+/// The keys `http.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Http {
+    pub allow_anonymous_network: bool,
+    pub hosts: Vec<HostName>,
+    pub cors_origins: Vec<Origin>,
+    pub header_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub progress_timeout: Duration,
+    pub drain_timeout: Duration,
+    pub max_header_size: u64,
+    pub max_connections: u64,
+    pub sendfile: bool,
+}
+
+/// The keys `upload.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Upload {
+    pub max_concurrent: u64,
+    pub memory: u64,
+    pub expire: Duration,
+}
+
+/// The keys `manifest.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Manifest {
+    pub max_size: u64,
+}
+
+/// The keys `delete.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Delete {
+    pub enabled: bool,
+}
+
+/// The keys `collect.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Collect {
+    pub grace: Duration,
+    pub interval: Duration,
+}
+
+/// The keys `catalog.*` and `tags.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Page {
+    pub max_page: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: vec![Listen::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5001))],
+            // The root user's; `load` puts the platform's folder here for everybody else.
+            data: PathBuf::from("/var/lib/hythe"),
+            storage: Storage::Fs,
+            log: Log { format: LogFormat::Text, level: LogLevel::Info, requests: true },
+            http: Http {
+                allow_anonymous_network: false,
+                hosts: Vec::new(),
+                cors_origins: Vec::new(),
+                header_timeout: Duration::from_secs(10),
+                idle_timeout: Duration::from_secs(3 * MINUTE),
+                progress_timeout: Duration::from_secs(MINUTE),
+                drain_timeout: Duration::from_secs(10),
+                max_header_size: 64 << 10,
+                max_connections: 10_000,
+                sendfile: true,
+            },
+            upload: Upload { max_concurrent: 2000, memory: 16 << 20, expire: Duration::from_secs(7 * DAY) },
+            // The specification asks for 4 MiB; the rest keeps a manifest of just that size from failing.
+            manifest: Manifest { max_size: (4 << 20) + (256 << 10) },
+            delete: Delete { enabled: true },
+            collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
+            catalog: Page { max_page: 1000 },
+            tags: Page { max_page: 10_000 },
+        }
+    }
+}

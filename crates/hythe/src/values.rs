@@ -1,0 +1,26 @@
+//! The types of single settings: each is parsed once, with an error that says what to write.
+
+mod choice;
+mod duration;
+mod host_name;
+mod listen;
+mod origin;
+mod size;
+
+pub use choice::{Choice, LogFormat, LogLevel, Storage};
+pub use duration::{parse_duration, show_duration};
+pub use host_name::HostName;
+pub use listen::Listen;
+pub use origin::Origin;
+pub use size::{parse_size, show_size};
+
+/// Why a text is not a value of its kind: what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(pub String);
+
+impl ValueError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}

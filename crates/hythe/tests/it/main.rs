@@ -1,0 +1,11 @@
+//! The configuration and the command line from outside, as their users meet them.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
+mod binary;
+mod no_panic;
+mod pages;
+mod precedence;
+mod problems;
+mod registry2;
+mod world;

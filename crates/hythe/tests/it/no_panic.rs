@@ -1,0 +1,147 @@
+//! No input panics: it is taken, or an error.
+
+use hythe::Settings;
+use hythe::config::{KEYS, Raw};
+use hythe::values::{HostName, Listen, Origin, parse_duration, parse_size, show_duration, show_size};
+use proptest::prelude::*;
+
+use crate::world::World;
+
+/// Words that the formats and the keys are made of, in any order.
+fn soup(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let word = prop_oneof![4 => prop::sample::select(words).prop_map(str::to_owned), 1 => ".{0,3}"];
+    prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
+}
+
+const TOML: &[&str] = &[
+    "listen",
+    "http",
+    "log",
+    ".",
+    "level",
+    "data",
+    "=",
+    "=",
+    "\n",
+    "\n",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "\"",
+    "'",
+    "\"10s\"",
+    "1",
+    "true",
+    "#",
+    "é",
+    "0x",
+    "-",
+    "9223372036854775808",
+    "1979-05-27",
+    "\"\"\"",
+    "\\",
+];
+const YAML: &[&str] = &[
+    "version: 0.1",
+    "\n",
+    "\n  ",
+    "\n    ",
+    "http:",
+    "addr:",
+    "storage:",
+    "filesystem:",
+    "auth:",
+    "- ",
+    "&a ",
+    "*a",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ": ",
+    "? ",
+    "| ",
+    "> ",
+    "'",
+    "\"",
+    "!!str ",
+    "---",
+    "...",
+    "#",
+    "%",
+    "\t",
+    "\u{feff}",
+    "<<",
+    "~",
+    "é",
+];
+const NAMES: &[&str] = &[
+    "HTTP",
+    "ADDR",
+    "STORAGE",
+    "_",
+    "_",
+    "AUTH",
+    "0",
+    "1",
+    "HEADERS",
+    "LOG",
+    "LEVEL",
+    "9999999999999999999999",
+    "é",
+];
+
+proptest! {
+    #[test]
+    fn a_toml_file_of_any_text_is_taken_or_refused(text in prop_oneof![soup(TOML), ".*"]) {
+        let _ = World::new().file("h.toml", &text).load();
+    }
+
+    #[test]
+    fn a_yaml_file_of_any_text_is_taken_or_refused(text in prop_oneof![soup(YAML), "\\PC*", ".*"]) {
+        let _ = World::new().file("c.yml", &text).load();
+        let _ = World::new().file("c.yml", &format!("version: 0.1\n{text}")).load();
+    }
+
+    #[test]
+    fn variables_of_any_name_and_value_are_taken_or_refused(
+        names in prop::collection::vec(soup(NAMES), 1..6), value in prop_oneof![soup(YAML), ".*"]
+    ) {
+        let mut world = World::new().file("c.yml", "version: 0.1\nstorage: {filesystem: }\nnotifications: {endpoints: [{name: a}]}\n");
+        for name in names {
+            world = world.variable(&format!("REGISTRY_{name}"), &value).variable(&format!("HYTHE_{name}"), &value);
+        }
+        let _ = world.load();
+    }
+
+    #[test]
+    fn every_key_takes_or_refuses_any_text_and_reads_back_what_it_shows(text in ".{0,20}", number: i64) {
+        for key in KEYS {
+            for raw in [Raw::Text(text.clone()), Raw::Quoted(text.clone()), Raw::List(vec![text.clone()]), Raw::Integer(number)] {
+                let mut settings = Settings::default();
+                let _ = key.kind.read(&mut settings, &raw);
+                prop_assert!(raw.show().len() < 1000);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_shown_reads_as_the_same(milliseconds in 0u64..1 << 50, size: u64, listen: std::net::SocketAddr) {
+        let duration = std::time::Duration::from_millis(milliseconds);
+        prop_assert_eq!(parse_duration(&show_duration(duration)), Ok(duration));
+        prop_assert_eq!(parse_size(&show_size(size)), Ok(size));
+        let listen = Listen::Address(listen);
+        // Text has no flow label, and the system's own type has one.
+        let again: Listen = listen.to_string().parse().unwrap();
+        prop_assert_eq!(again.to_string(), listen.to_string());
+    }
+
+    #[test]
+    fn values_of_any_text_are_taken_or_refused(text in ".*") {
+        let _ = (parse_duration(&text), parse_size(&text));
+        let _ = (text.parse::<Listen>(), text.parse::<HostName>(), text.parse::<Origin>());
+    }
+}

@@ -1,0 +1,305 @@
+//! `registry:2` configurations of real life, and their variables.
+
+use crate::world::World;
+
+/// What the images `registry:2` and Debian's package bring, but for the folder.
+fn stock(folder: &str) -> String {
+    format!(
+        "\
+version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: {folder}
+http:
+  addr: :5000
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+"
+    )
+}
+
+#[test]
+fn the_images_own_file_opens_port_5000_keeps_its_folder_and_refuses_deletes() {
+    let world = World::new().file("config.yml", &stock("/var/lib/registry"));
+    assert_eq!(world.value("listen"), r#"[":5000"]"#);
+    assert_eq!(world.source("listen"), "registry:2 config.yml:11");
+    assert_eq!(world.value("data"), r#""/var/lib/registry""#);
+    assert_eq!(world.value("delete.enabled"), "false");
+    assert_eq!(world.source("delete.enabled"), "registry:2's default (config.yml)");
+    assert_eq!(world.value("http.allow-anonymous-network"), "true");
+    let warnings = world.warnings();
+    for wanted in [
+        "config.yml:3:3: registry:2's `log.fields` has no effect here",
+        "config.yml:6:3: registry:2's `storage.cache` has no effect here",
+        "config.yml:13:5: registry:2's `http.headers.x-content-type-options` has no effect here",
+        "config.yml:14:1: registry:2's `health` has no effect here",
+        ":5000 is open to the network, as registry:2 has it",
+    ] {
+        assert!(warnings.contains(wanted), "{warnings}\n  lack {wanted}");
+    }
+    assert_eq!(warnings.lines().count(), 5, "{warnings}");
+}
+
+#[test]
+fn debians_file_with_deletes_is_understood() {
+    let text = stock("/var/lib/docker-registry").replace("http:\n", "  delete:\n    enabled: true\nhttp:\n");
+    let world = World::new().file("config.yml", &text);
+    assert_eq!(world.value("data"), r#""/var/lib/docker-registry""#);
+    assert_eq!(world.value("delete.enabled"), "true");
+    assert_eq!(world.source("delete.enabled"), "registry:2 config.yml:11");
+}
+
+#[test]
+fn the_twuni_charts_file_and_variables_are_understood() {
+    let world = World::new()
+        .file(
+            "config.yml",
+            "\
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+http:
+  addr: :5000
+  debug:
+    addr: :5001
+    prometheus:
+      enabled: false
+      path: /metrics
+  headers:
+    X-Content-Type-Options:
+    - nosniff
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+version: 0.1
+",
+        )
+        .variable("REGISTRY_HTTP_SECRET", "not to be shown")
+        .variable("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/var/lib/registry")
+        .variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
+    assert_eq!(world.value("data"), r#""/var/lib/registry""#);
+    assert_eq!(world.source("data"), "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY");
+    assert_eq!(world.value("delete.enabled"), "true");
+    let warnings = world.warnings();
+    assert!(
+        warnings.contains("REGISTRY_HTTP_SECRET: registry:2's `http.secret` has no effect here"),
+        "{warnings}"
+    );
+    assert!(warnings.contains("config.yml:8:3: registry:2's `http.debug` has no effect here"), "{warnings}");
+    assert!(!warnings.contains("not to be shown"));
+}
+
+#[test]
+fn kinds_registry_has_variables_at_most() {
+    // kind's script starts the image without any; its users add deletes.
+    let world = World::new()
+        .file("config.yml", &stock("/var/lib/registry"))
+        .variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
+    assert_eq!(world.value("delete.enabled"), "true");
+    assert_eq!(world.source("delete.enabled"), "REGISTRY_STORAGE_DELETE_ENABLED");
+}
+
+#[test]
+fn k3ds_registry_is_understood_and_its_proxy_is_named_as_missing() {
+    let world = World::new()
+        .variable("REGISTRY_HTTP_ADDR", "0.0.0.0:5000")
+        .variable("REGISTRY_STORAGE_DELETE_ENABLED", "true")
+        .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
+        .variable("REGISTRY_PROXY_USERNAME", "")
+        .variable("REGISTRY_PROXY_PASSWORD", "p: @ *x");
+    assert_eq!(world.value("listen"), r#"["0.0.0.0:5000"]"#);
+    assert_eq!(world.source("http.allow-anonymous-network"), "REGISTRY_HTTP_ADDR");
+    let warnings = world.warnings();
+    assert!(
+        warnings.contains("`proxy` has no effect here: pulling through is not supported yet"),
+        "{warnings}"
+    );
+    assert!(!warnings.contains("*x"));
+}
+
+#[test]
+fn without_a_file_the_variables_do_not_bring_registry_2s_defaults() {
+    let world = World::new().variable("REGISTRY_LOG_LEVEL", "warn");
+    assert_eq!(world.value("delete.enabled"), "true");
+    assert_eq!(world.source("data"), "default");
+}
+
+#[test]
+fn every_key_that_has_a_meaning_here_is_taken() {
+    let world = World::new().file(
+        "config.yml",
+        "\
+version: 0.1
+loglevel: warn
+log: {level: Debug, formatter: logstash, accesslog: {disabled: yes}}
+storage:
+  inmemory:
+  delete: {enabled: true}
+  redirect: {disable: true}
+  maintenance: {uploadpurging: {enabled: true, age: 48h}, readonly: {enabled: No}}
+http:
+  addr: localhost:5000
+  net: tcp
+  host: https://Registry.example:8443/
+  draintimeout: 1m30s
+  tls: {certificate: \"\"}
+  headers:
+    Access-Control-Allow-Origin: [\"https://ui.example\", 'http://localhost:8080']
+  http2: {disabled: true}
+catalog: {maxentries: 50}
+tags: {maxtags: -1}
+auth: {}
+",
+    );
+    for (key, value) in [
+        ("log.level", r#""debug""#),
+        ("log.format", r#""json""#),
+        ("log.requests", "false"),
+        ("storage", r#""memory""#),
+        ("delete.enabled", "true"),
+        ("upload.expire", r#""2d""#),
+        ("listen", r#"["127.0.0.1:5000"]"#),
+        ("http.hosts", r#"["registry.example"]"#),
+        ("http.drain-timeout", r#""90s""#),
+        ("http.cors-origins", r#"["https://ui.example","http://localhost:8080"]"#),
+        ("catalog.max-page", "50"),
+        ("tags.max-page", "10000"),
+        ("http.allow-anonymous-network", "false"),
+    ] {
+        assert_eq!(world.value(key), value, "{key}");
+    }
+    assert_eq!(world.warnings(), "");
+}
+
+#[test]
+fn what_would_make_the_registry_less_safe_or_another_one_stops_the_start() {
+    for (text, wanted) in [
+        (
+            "auth:\n  htpasswd:\n    realm: r\n    path: /p",
+            "c.yml:2:1: registry:2's `auth` is not supported yet",
+        ),
+        ("auth: {htpasswd: }", "`auth`"),
+        ("auth: silly", "`auth`"),
+        ("AUTH: {token: {realm: x}}", "`auth`"),
+        ("http: {tls: {certificate: /c, key: /k}}", "`http.tls` is not supported yet"),
+        ("http: {tls: {letsencrypt: {hosts: [a]}}}", "`http.tls`"),
+        ("http: {net: unix}", "`http.net`"),
+        ("http: {prefix: /registry/}", "`http.prefix`"),
+        ("storage: {s3: {bucket: b}}", "`storage.s3` is not supported yet"),
+        ("storage: {azure: }", "`storage.azure`"),
+        ("storage: gcs", "`storage.gcs`"),
+        ("storage: {maintenance: {readonly: {enabled: true}}}", "`storage.maintenance.readonly.enabled`"),
+        ("storage: {filesystem: {}, inmemory: {}}", "both `filesystem` and `inmemory`"),
+    ] {
+        let error = World::new().file("c.yml", &format!("version: 0.1\n{text}\n")).error();
+        assert!(error.contains(wanted), "{text}\n  said {error}");
+    }
+    for (name, value, wanted) in [
+        ("REGISTRY_AUTH", "htpasswd", "REGISTRY_AUTH: registry:2's `auth`"),
+        ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd", "`auth`"),
+        ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt", "`http.tls`"),
+        ("REGISTRY_STORAGE_S3_BUCKET", "b", "`storage.s3`"),
+        (
+            "REGISTRY_STORAGE_MAINTENANCE_READONLY",
+            "{\"enabled\":true}",
+            "`storage.maintenance.readonly.enabled`",
+        ),
+    ] {
+        let error = World::new().variable(name, value).error();
+        assert!(error.contains(wanted), "{name}={value}\n  said {error}");
+    }
+}
+
+#[test]
+fn a_variable_deeper_than_any_setting_is_named_and_not_walked() {
+    let warnings = World::new().variable(&format!("REGISTRY{}", "_A".repeat(50_000)), "x").warnings();
+    assert!(warnings.ends_with("no setting of registry:2 is so deep; it has no effect"));
+}
+
+#[test]
+fn a_clients_own_variable_is_not_the_servers() {
+    assert_eq!(
+        World::new().variable("REGISTRY_AUTH_FILE", "/run/user/1000/containers/auth.json").warnings(),
+        ""
+    );
+}
+
+#[test]
+fn errors_in_the_file_have_line_and_column() {
+    for (text, wanted) in [
+        (
+            "version: 0.1\nhttp:\n  addr: nowhere\n",
+            "c.yml:3:9: `listen` cannot be \"nowhere\": write ADDRESS:PORT",
+        ),
+        ("version: 0.1\nlog:\n  level: loud\n", "c.yml:3:10: `log.level` cannot be \"loud\": allowed"),
+        ("version: 0.1\nhttp: x\n", "c.yml:2:1: `http` is a section"),
+        ("version: 0.2\n", "c.yml:1:1: `version` must be 0.1"),
+        ("version: 0.1\nhttp: {addr: [a, b]}\n", "`http.addr`: one value is expected"),
+        ("version: 0.1\nlog: {accesslog: {disabled: maybe}}\n", "`maybe` is neither true nor false"),
+        ("http:\n  addr: :5000\n", "it has no `version: 0.1`"),
+        ("version: 0.1\nhttp: {\n", "this is not YAML"),
+        ("version: 0.1\nhttp: {}\nhttp: {}\n", "c.yml:3:1: `http` is there twice"),
+        ("", "it is not a mapping that begins with `version: 0.1`"),
+        ("- version: 0.1", "it is not a mapping"),
+    ] {
+        let error = World::new().file("c.yml", text).error();
+        assert!(error.contains(wanted), "{text}\n  said {error}\n  not  {wanted}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_one() {
+    let world = World::new()
+        .file("c.yml", "version: 0.1\nhttp:\n  adr: :5000\n")
+        .variable("REGISTRY_URL", "https://x");
+    assert_eq!(
+        world.warnings(),
+        "c.yml:3:3: registry:2's `http.adr` is not known here and has no effect; did you mean `http.addr`?\n\
+         REGISTRY_URL: registry:2's `url` is not known here and has no effect"
+    );
+}
+
+#[test]
+fn variables_replace_what_the_file_says_as_registry_2_has_it() {
+    let file = || World::new().file("c.yml", &stock("/var/lib/registry"));
+    assert_eq!(
+        file().variable("REGISTRY_HTTP_ADDR", "127.0.0.1:6000").value("listen"),
+        r#"["127.0.0.1:6000"]"#
+    );
+    assert_eq!(file().variable("REGISTRY_STORAGE", "inmemory").value("storage"), r#""memory""#);
+    let origins = file().variable("REGISTRY_HTTP_HEADERS_Access-Control-Allow-Origin", "['*']");
+    assert_eq!(origins.value("http.cors-origins"), r#"["*"]"#);
+    let hosts = World::new().variable("REGISTRY_STORAGE", "filesystem");
+    assert_eq!(hosts.value("data"), r#""/var/lib/registry""#);
+    // `REGISTRY_STORAGE` replaces the section, and what is below it comes after.
+    let both =
+        file().variable("REGISTRY_STORAGE", "inmemory").variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
+    assert_eq!(
+        (both.value("storage").as_str(), both.value("delete.enabled").as_str()),
+        (r#""memory""#, "true")
+    );
+}
+
+#[test]
+fn an_open_address_of_another_layer_is_not_allowed_by_a_registry_2_file() {
+    let world = || World::new().file("c.yml", &stock("/d")).flag("listen", &["0.0.0.0:9000"]);
+    assert!(world().error().starts_with("--listen: 0.0.0.0:9000 is open to the network"));
+    let refused =
+        World::new().file("c.yml", &stock("/d")).variable("HYTHE_HTTP_ALLOW_ANONYMOUS_NETWORK", "false");
+    assert!(refused.error().contains("open to the network"));
+}

@@ -1,0 +1,131 @@
+//! A descriptor: what points from one piece of content to another (image-spec, descriptor.md).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::manifest::{ManifestError, clip, text};
+use crate::{Digest, DigestError};
+
+/// A descriptor whose digest this registry can verify: an entry of an index or of the referrers list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// The type of the content.
+    pub media_type: String,
+    /// The digest of the content.
+    pub digest: Digest,
+    /// The size of the content in bytes.
+    pub size: u64,
+    /// Where else the content may be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// What its author says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// The type of the artifact, where the content is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
+}
+
+/// Where a descriptor stands in its manifest: `config` or `layers[2]`.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    Field(&'a str),
+    Item(&'a str, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => f.write_str(field),
+            Self::Item(field, index) => write!(f, "{field}[{index}]"),
+        }
+    }
+}
+
+/// What a manifest's reader needs of a descriptor. The digest may be of an algorithm that is not ours: whether
+/// that matters depends on what the descriptor is for.
+pub(crate) struct Pointer {
+    pub(crate) media_type: String,
+    pub(crate) digest: Option<Digest>,
+    /// The algorithm, where it is not ours.
+    pub(crate) foreign_algorithm: String,
+}
+
+/// Raw values: a wrong type is then reported by its path, and a repeated field is an error of serde's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields<'a> {
+    #[serde(borrow)]
+    media_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    digest: Option<&'a RawValue>,
+    #[serde(borrow)]
+    size: Option<&'a RawValue>,
+}
+
+impl Pointer {
+    pub(crate) fn parse(raw: &RawValue, place: Place<'_>) -> Result<Self, ManifestError> {
+        let field = |name: &str| format!("{place}.{name}");
+        let missing = |name: &str| ManifestError::field(field(name), "is missing");
+        if !raw.get().starts_with('{') {
+            return Err(ManifestError::field(
+                place,
+                "must be a descriptor: an object with mediaType, digest and size",
+            ));
+        }
+        let fields: Fields<'_> = serde_json::from_str(raw.get())
+            .map_err(|error| ManifestError::field(place, &error.to_string()))?;
+        let media_type = fields.media_type.ok_or_else(|| missing("mediaType"))?;
+        let media_type = text(media_type, || field("mediaType"))?;
+        let digest = text(fields.digest.ok_or_else(|| missing("digest"))?, || field("digest"))?;
+        let size = fields.size.ok_or_else(|| missing("size"))?;
+        // Clients hold sizes as signed 64 bits.
+        if !serde_json::from_str::<u64>(size.get()).is_ok_and(|size| i64::try_from(size).is_ok()) {
+            let reason = format!("is `{}`; it must be an integer from 0 to 2^63-1", clip(size.get()));
+            return Err(ManifestError::field(field("size"), &reason));
+        }
+        let (digest, foreign_algorithm) = match digest.parse() {
+            Ok(digest) => (Some(digest), String::new()),
+            Err(DigestError::Unsupported { algorithm }) => (None, algorithm),
+            Err(error @ (DigestError::Malformed { .. } | DigestError::Encoding { .. })) => {
+                return Err(ManifestError::field(field("digest"), &format!("is wrong: {error}")));
+            }
+        };
+        Ok(Self { media_type, digest, foreign_algorithm })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_written_as_the_specification_spells_it() {
+        let descriptor = Descriptor {
+            media_type: crate::media_type::OCI_MANIFEST.to_owned(),
+            digest: Digest::of(crate::Algorithm::Sha256, b"{}"),
+            size: 2,
+            urls: Vec::new(),
+            annotations: Some([("a".to_owned(), "b".to_owned())].into()),
+            artifact_type: Some("application/x".to_owned()),
+        };
+        let json = serde_json::to_string(&descriptor).unwrap();
+        assert_eq!(
+            json,
+            "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\
+             \"digest\":\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\",\"size\":2,\
+             \"annotations\":{\"a\":\"b\"},\"artifactType\":\"application/x\"}"
+        );
+        assert_eq!(serde_json::from_str::<Descriptor>(&json).unwrap(), descriptor);
+    }
+
+    #[test]
+    fn a_descriptor_with_a_false_digest_is_refused() {
+        let json = r#"{"mediaType":"a","digest":"sha256:00","size":1}"#;
+        assert!(serde_json::from_str::<Descriptor>(json).is_err());
+    }
+}

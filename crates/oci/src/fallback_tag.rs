@@ -1,0 +1,28 @@
+//! The tag under which clients keep referrers where a registry has no referrers API.
+
+use crate::{Digest, Tag};
+
+/// `<algorithm>-<encoded>`, the encoded part cut to 64 characters (distribution-spec, Referrers tag schema).
+///
+/// # Panics
+/// Never: an algorithm's name and hex digits are a tag's characters, and fewer than 128.
+pub fn fallback_tag(digest: &Digest) -> Tag {
+    let hex = digest.hex();
+    let tag = format!("{}-{}", digest.algorithm(), hex.get(..64).unwrap_or(&hex));
+    tag.parse().expect("an algorithm's name, a hyphen and 64 hex digits are a tag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Algorithm;
+
+    #[test]
+    fn the_tag_is_the_digest_with_a_hyphen_cut_to_sixty_four_digits() {
+        for algorithm in Algorithm::ALL {
+            let digest = Digest::of(algorithm, b"subject");
+            let expected = format!("{algorithm}-{}", &digest.hex()[..64]);
+            assert_eq!(fallback_tag(&digest).as_str(), expected);
+        }
+    }
+}

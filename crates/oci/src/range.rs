@@ -1,0 +1,275 @@
+//! The ranges of the API: a download's `Range` (RFC 9110, 14.2) and an upload's `Content-Range`
+//! (distribution-spec, Pushing a blob in chunks).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a `Range` header asks for, before the size is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteRange {
+    /// All of it: another unit, several ranges, or a text that is no range. RFC 9110 has a server ignore those.
+    Whole,
+    /// From `start` to `end` (inclusive) or to the last byte. `end` may be before `start`.
+    From {
+        /// The first byte.
+        start: u64,
+        /// The last byte.
+        end: Option<u64>,
+    },
+    /// The last `count` bytes.
+    Last {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// What to send of a body whose size is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// 200 with everything.
+    Whole,
+    /// 206 with these bytes.
+    Part {
+        /// The first byte.
+        start: u64,
+        /// The last byte.
+        end_inclusive: u64,
+    },
+    /// 416.
+    Unsatisfiable,
+}
+
+/// Digits only; a number past `u64` is past the end of every blob, so it saturates.
+fn number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+impl ByteRange {
+    /// Reads a `Range` header's value. Never fails: what is not understood asks for everything.
+    pub fn parse(header: &str) -> Self {
+        Self::single(header).unwrap_or(Self::Whole)
+    }
+
+    fn single(header: &str) -> Option<Self> {
+        let (unit, range) = header.split_once('=')?;
+        if !unit.trim().eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        let (start, end) = range.trim().split_once('-')?;
+        match (start, end) {
+            ("", count) => Some(Self::Last { count: number(count)? }),
+            (start, "") => Some(Self::From { start: number(start)?, end: None }),
+            (start, end) => Some(Self::From { start: number(start)?, end: Some(number(end)?) }),
+        }
+    }
+
+    /// What to send of `size` bytes.
+    ///
+    /// A range that ends before it starts is unsatisfiable: RFC 9110 would have it ignored, but the conformance
+    /// program wants 416, and a client that asks for it is better told.
+    pub fn select(self, size: u64) -> Selection {
+        match self {
+            Self::Whole => Selection::Whole,
+            Self::Last { count: 0 } => Selection::Unsatisfiable,
+            // Satisfiable by RFC 9110, but a part of no bytes cannot be written as `Content-Range`.
+            Self::Last { .. } if size == 0 => Selection::Whole,
+            Self::Last { count } => {
+                Selection::Part { start: size.saturating_sub(count), end_inclusive: size - 1 }
+            }
+            Self::From { start, end } => {
+                if start >= size || end.is_some_and(|end| end < start) {
+                    return Selection::Unsatisfiable;
+                }
+                Selection::Part { start, end_inclusive: end.unwrap_or(u64::MAX).min(size - 1) }
+            }
+        }
+    }
+}
+
+/// The bytes of an upload that a request brings, or that a session has: `a-b`, both inclusive, never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChunkRange {
+    start: u64,
+    end_inclusive: u64,
+}
+
+/// Why a text is not a chunk's range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkRangeError {
+    /// Not `<start>-<end>`.
+    #[error("chunk range `{text}` is not of the form `<start>-<end>`, both inclusive, for example `0-1023`")]
+    Malformed {
+        /// What was given.
+        text: String,
+    },
+    /// It ends before it starts.
+    #[error("chunk range `{text}` ends before it starts")]
+    Backwards {
+        /// What was given.
+        text: String,
+    },
+    /// Past what a blob can be.
+    #[error("chunk range `{text}` is past 2^63 bytes")]
+    TooLarge {
+        /// What was given.
+        text: String,
+    },
+}
+
+#[expect(clippy::len_without_is_empty, reason = "a chunk range is never empty")]
+impl ChunkRange {
+    /// The range of `len` bytes from `start`; `None` where it would be empty or end past 2^63.
+    pub fn new(start: u64, len: u64) -> Option<Self> {
+        let end_inclusive = start.checked_add(len.checked_sub(1)?)?;
+        (end_inclusive <= MAX_END).then_some(Self { start, end_inclusive })
+    }
+
+    /// The offset of the first byte.
+    pub const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The offset of the last byte.
+    pub const fn end_inclusive(&self) -> u64 {
+        self.end_inclusive
+    }
+
+    /// How many bytes; at least one.
+    pub const fn len(&self) -> u64 {
+        self.end_inclusive - self.start + 1
+    }
+}
+
+/// Offsets fit the signed 64 bits of files and databases, one past the end included.
+const MAX_END: u64 = i64::MAX as u64 - 1;
+
+impl FromStr for ChunkRange {
+    type Err = ChunkRangeError;
+
+    /// Reads `a-b`, and what some clients send instead: `bytes a-b`, `bytes=a-b`, `a-b/<total>`, `a-b/*`. The
+    /// total is not used: the session's own count and the digest decide.
+    fn from_str(text: &str) -> Result<Self, ChunkRangeError> {
+        let malformed = || ChunkRangeError::Malformed { text: text.to_owned() };
+        let range = text.trim();
+        let range = match range.strip_prefix("bytes") {
+            Some(rest) => rest.strip_prefix([' ', '=']).ok_or_else(malformed)?.trim_start(),
+            None => range,
+        };
+        let (range, total) = range.split_once('/').unwrap_or((range, "*"));
+        let (start, end) = range.split_once('-').ok_or_else(malformed)?;
+        let (Some(start), Some(end_inclusive)) = (number(start), number(end)) else {
+            return Err(malformed());
+        };
+        if total != "*" && number(total).is_none() {
+            return Err(malformed());
+        }
+        if end_inclusive < start {
+            return Err(ChunkRangeError::Backwards { text: text.to_owned() });
+        }
+        if end_inclusive > MAX_END {
+            return Err(ChunkRangeError::TooLarge { text: text.to_owned() });
+        }
+        Ok(Self { start, end_inclusive })
+    }
+}
+
+impl fmt::Display for ChunkRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.start, self.end_inclusive)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn part(start: u64, end_inclusive: u64) -> Selection {
+        Selection::Part { start, end_inclusive }
+    }
+
+    #[test]
+    fn a_range_selects_of_a_thousand_bytes() {
+        for (header, selection) in [
+            ("bytes=0-0", part(0, 0)),
+            ("bytes=0-999", part(0, 999)),
+            ("bytes=10-", part(10, 999)),
+            ("bytes=-10", part(990, 999)),
+            ("bytes=-5000", part(0, 999)),
+            ("bytes=200-5000", part(200, 999)),
+            ("bytes=200-99999999999999999999999", part(200, 999)),
+            ("Bytes = 1-2 ", part(1, 2)),
+            ("bytes=999-", part(999, 999)),
+            ("bytes=1000-", Selection::Unsatisfiable),
+            ("bytes=5000-10000", Selection::Unsatisfiable),
+            ("bytes=99999999999999999999999-", Selection::Unsatisfiable),
+            ("bytes=500-0", Selection::Unsatisfiable),
+            ("bytes=-0", Selection::Unsatisfiable),
+            ("bytes=0-1,5-6", Selection::Whole),
+            ("bytes=0-1,", Selection::Whole),
+            ("items=0-1", Selection::Whole),
+            ("bytes=-", Selection::Whole),
+            ("bytes=a-b", Selection::Whole),
+            ("bytes=+1-2", Selection::Whole),
+            ("bytes=--1", Selection::Whole),
+            ("bytes=1", Selection::Whole),
+            ("bytes", Selection::Whole),
+            ("", Selection::Whole),
+        ] {
+            assert_eq!(ByteRange::parse(header).select(1000), selection, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_nothing_is_unsatisfiable_or_everything() {
+        assert_eq!(ByteRange::parse("bytes=0-").select(0), Selection::Unsatisfiable);
+        assert_eq!(ByteRange::parse("bytes=0-5").select(0), Selection::Unsatisfiable);
+        assert_eq!(ByteRange::parse("bytes=-5").select(0), Selection::Whole);
+    }
+
+    #[test]
+    fn a_chunk_range_is_read_in_the_forms_that_clients_send() {
+        for text in ["0-1023", " 0-1023", "bytes 0-1023", "bytes=0-1023", "0-1023/2048", "bytes 0-1023/*"] {
+            let range: ChunkRange = text.parse().unwrap();
+            assert_eq!((range.start(), range.end_inclusive(), range.len()), (0, 1023, 1024), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_chunk_range_that_cannot_be_is_refused() {
+        for text in
+            ["", "-", "1", "1-", "-1", "a-b", "0 - 1", "+0-1", "0-1-2", "bytes0-1", "0-1/", "0-1/x", "0--1"]
+        {
+            assert!(matches!(text.parse::<ChunkRange>(), Err(ChunkRangeError::Malformed { .. })), "{text}");
+        }
+        assert!(matches!("5-4".parse::<ChunkRange>(), Err(ChunkRangeError::Backwards { .. })));
+        let past = "0-18446744073709551615".parse::<ChunkRange>();
+        assert!(matches!(past, Err(ChunkRangeError::TooLarge { .. })));
+        assert_eq!(ChunkRange::new(0, 0), None);
+        assert_eq!(ChunkRange::new(u64::MAX, 2), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_chunk_range_reads_back(start in 0..1_u64 << 60, len in 1..1_u64 << 60) {
+            let range = ChunkRange::new(start, len).unwrap();
+            prop_assert_eq!(range.len(), len);
+            prop_assert_eq!(range.to_string().parse(), Ok(range));
+        }
+
+        #[test]
+        fn a_selected_part_is_inside_the_body(header in "(bytes=)?[0-9]{0,21}-?[0-9]{0,21}", size: u64) {
+            if let Selection::Part { start, end_inclusive } = ByteRange::parse(&header).select(size) {
+                prop_assert!(start <= end_inclusive && end_inclusive < size);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_either_panic(text in any::<String>(), size: u64) {
+            let _ = ByteRange::parse(&text).select(size);
+            let _ = text.parse::<ChunkRange>();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Blobs as a repository sees them: only those that it links.
+
+use hythe_catalog::Blob as Row;
+use hythe_oci::{Digest, RepositoryName};
+use hythe_storage::{BlobKey, Content};
+
+use crate::{Error, Inner, Repository, Result, Started, collector, millis, now};
+
+/// A blob that can be read.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its bytes.
+    pub content: Content,
+}
+
+impl Repository<'_> {
+    /// A blob to be read.
+    pub fn blob(&self, digest: &Digest) -> Result<Blob> {
+        self.inner().open_blob(self.name, digest).map(|(blob, _)| blob)
+    }
+
+    /// A blob whose presence a client relies on from now on: it is not collected for the grace period.
+    pub async fn use_blob(&self, digest: &Digest) -> Result<Blob> {
+        let (blob, last_use) = self.inner().open_blob(self.name, digest)?;
+        let (now, grace) = (now(), millis(self.registry.options().collect_grace));
+        // Not each look is worth a write: one that renews less than a quarter of the grace changes nothing.
+        if now - last_use > grace / 4 && !self.inner().catalog.touch_blob(self.name, digest, now).await? {
+            return Err(self.blob_unknown(digest));
+        }
+        Ok(blob)
+    }
+
+    /// Links a blob that another repository has (`from`, or any where it is `None`), or starts an upload of it.
+    pub async fn mount_blob(&self, digest: &Digest, from: Option<&RepositoryName>) -> Result<Started> {
+        let inner = self.inner();
+        let mounted = inner.catalog.mount_blob(digest, from.cloned(), self.name.clone(), now()).await?;
+        // A blob whose bytes are lost must be sent again.
+        if mounted.is_some_and(|row| inner.content(&row).is_ok_and(|content| content.is_some())) {
+            return Ok(Started::Mounted(*digest));
+        }
+        self.start_upload(digest.algorithm()).await.map(Started::Session)
+    }
+
+    /// Takes a blob out of the repository; its bytes go when no other repository has it.
+    pub async fn delete_blob(&self, digest: &Digest) -> Result<()> {
+        let inner = self.inner();
+        inner.check_delete()?;
+        if !inner.catalog.unlink_blob(self.name, digest).await? {
+            return Err(self.blob_unknown(digest));
+        }
+        collector::remove_doomed(inner).await?;
+        Ok(())
+    }
+
+    fn blob_unknown(&self, digest: &Digest) -> Error {
+        Error::BlobUnknown { repository: self.name.clone(), digest: *digest }
+    }
+}
+
+impl Inner {
+    pub(crate) fn check_delete(&self) -> Result<()> {
+        if self.options.load().delete { Ok(()) } else { Err(Error::DeleteDisabled) }
+    }
+
+    fn content(&self, row: &Row) -> Result<Option<Content>> {
+        let key = BlobKey { digest: row.digest, generation: row.generation };
+        let content = self.storage.open_blob(&key)?;
+        Ok(content.filter(|content| {
+            let whole = content.size() == row.size;
+            if !whole {
+                tracing::error!(digest = %row.digest, expected = row.size, found = content.size(),
+                    "a blob's file has another size than it was stored with; it is not served. Push it again");
+            }
+            whole
+        }))
+    }
+
+    fn open_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {
+        let unknown = || Error::BlobUnknown { repository: name.clone(), digest: *digest };
+        let mut row = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
+        loop {
+            if let Some(content) = self.content(&row)? {
+                return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
+            }
+            // Between the row and the file the blob may have been collected and pushed anew.
+            let again = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
+            if again.generation == row.generation {
+                tracing::error!(%digest, generation = %row.generation, "a blob's file is gone. Push it again");
+                return Err(unknown());
+            }
+            row = again;
+        }
+    }
+}

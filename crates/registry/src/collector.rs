@@ -1,0 +1,109 @@
+//! The collector: what nothing needs any more goes, beside pushes and pulls, without a pause.
+//!
+//! Each step is a small transaction of the catalog, which rechecks what it removes; a file goes only after the row
+//! that named it, and by its generation, so that a push of the same digest at the same time is never hurt.
+
+use hythe_oci::{Digest, UploadId};
+use hythe_storage::BlobKey;
+
+use crate::{Inner, Registry, Result, millis, now};
+
+/// How many rows one step looks at: a few milliseconds of the writer's time.
+const STEP: usize = 256;
+
+/// What one round of the collector removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Expired upload sessions.
+    pub uploads: u64,
+    /// Blobs that a repository had and no longer has.
+    pub links: u64,
+    /// Blobs whose bytes went.
+    pub blobs: u64,
+    /// How many bytes those had.
+    pub bytes: u64,
+}
+
+impl Registry {
+    /// One round over everything: expired uploads, unused blobs, and what earlier rounds could not remove.
+    pub async fn collect(&self) -> Result<Collected> {
+        let inner = &*self.0;
+        let mut collected = Collected { uploads: inner.expire_uploads().await?, ..Collected::default() };
+        let before = now() - millis(self.options().collect_grace);
+        let mut cursor = None;
+        loop {
+            let step = inner.catalog.collect(before, cursor, STEP).await?;
+            collected.links += step.links;
+            collected.blobs += step.blobs;
+            collected.bytes += step.bytes;
+            remove_doomed(inner).await?;
+            match step.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(collected),
+            }
+        }
+    }
+
+    /// Removes what a crash left: files of uploads that no row names, and blobs that were on their way out.
+    /// For the start, before anything is served.
+    pub async fn recover(&self) -> Result<()> {
+        let inner = &*self.0;
+        for id in inner.storage.uploads().await? {
+            if !inner.catalog.upload_exists(&id)? {
+                inner.storage.remove_upload(id).await?;
+            }
+        }
+        remove_doomed(inner).await
+    }
+}
+
+/// Removes the files whose rows are gone already.
+pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
+    loop {
+        let files = inner.catalog.doomed(STEP)?;
+        let last = files.len() < STEP;
+        for file in &files {
+            inner.storage.remove_blob(&BlobKey { digest: file.digest, generation: file.generation }).await?;
+        }
+        if !files.is_empty() {
+            inner.catalog.forget_doomed(files).await?;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+impl Inner {
+    async fn expire_uploads(&self) -> Result<u64> {
+        let before = now() - millis(self.options.load().upload_expire);
+        let mut expired = 0;
+        loop {
+            let stale = self.catalog.stale_uploads(before, STEP)?;
+            let last = stale.len() < STEP;
+            let mut removed = 0;
+            for upload in stale {
+                removed += u64::from(self.expire(upload.id, upload.digest, before).await?);
+            }
+            expired += removed;
+            // Sessions that are being written to stay; without this, a page full of them would turn forever.
+            if last || removed == 0 {
+                return Ok(expired);
+            }
+        }
+    }
+
+    async fn expire(&self, id: UploadId, intent: Option<Digest>, before: i64) -> Result<bool> {
+        let Some(_turn) = self.sessions.try_take(id) else { return Ok(false) };
+        if !self.catalog.expire_upload(&id, before).await? {
+            return Ok(false);
+        }
+        if let Some(digest) = intent {
+            // A crash between naming the file and telling the catalog left it under the blob's name. The row is
+            // still an upload's, so that generation never became live.
+            self.storage.remove_blob(&BlobKey { digest, generation: id }).await?;
+        }
+        self.forget_upload(id).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,119 @@
+//! What a registry answers instead of what was asked.
+
+use std::io;
+
+use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, UploadId};
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why something was refused or failed. Each kind has one status and code on the wire (`server`, `reject`).
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was ever pushed there, or all of it is gone.
+    #[error("repository `{0}` is not known to this registry")]
+    NameUnknown(RepositoryName),
+    /// The repository does not hold the blob, wherever else it may be.
+    #[error("blob {digest} is not in repository `{repository}`")]
+    BlobUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// Which blob.
+        digest: Digest,
+    },
+    /// The repository does not hold the manifest.
+    #[error("manifest `{reference}` is not in repository `{repository}`")]
+    ManifestUnknown {
+        /// Where it was looked for.
+        repository: RepositoryName,
+        /// Which manifest.
+        reference: Reference,
+    },
+    /// No such session, or it has ended.
+    #[error("upload {0} is not known: it was finished, cancelled, or has expired; start a new one")]
+    UploadUnknown(UploadId),
+    /// The bytes are others than promised; they were not kept.
+    #[error("the content has digest {actual}, not {expected} as given; nothing was kept")]
+    DigestMismatch {
+        /// What the client promised.
+        expected: Digest,
+        /// What it sent.
+        actual: Digest,
+    },
+    /// The manifest cannot be understood.
+    #[error(transparent)]
+    ManifestInvalid(#[from] ManifestError),
+    /// The manifest is larger than this registry takes.
+    #[error("the manifest is larger than the limit of {limit} bytes")]
+    ManifestTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The manifest needs blobs that the repository does not hold.
+    #[error("the manifest needs {} blob(s) that repository `{repository}` does not have, first {}; push them first", digests.len(), digests[0])]
+    ManifestBlobsUnknown {
+        /// Where they should be.
+        repository: RepositoryName,
+        /// Which ones; at least one.
+        digests: Vec<Digest>,
+    },
+    /// A chunk does not begin where the last one ended. The session lives on.
+    #[error("the chunk starts at byte {start}, but the upload continues at byte {offset}")]
+    ChunkOutOfOrder {
+        /// Where the chunk starts.
+        start: u64,
+        /// Where the upload stands.
+        offset: u64,
+        /// The session.
+        id: UploadId,
+    },
+    /// A chunk is longer or shorter than its range says. What it brought was not kept.
+    #[error("the chunk's range is {expected} bytes long, but its body has {actual}")]
+    ChunkLength {
+        /// By its range.
+        expected: u64,
+        /// By its body: at least so many.
+        actual: u64,
+    },
+    /// Another request continued the same session; what this one brought until then is kept.
+    #[error("another request took over upload {0}; ask for its offset and continue from there")]
+    UploadTakenOver(UploadId),
+    /// As many uploads as are allowed are under way.
+    #[error("{limit} uploads are under way, as many as are allowed; try again in a moment")]
+    TooManyUploads {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// Deletion is switched off.
+    #[error("deleting is switched off on this registry (delete.enabled = false)")]
+    DeleteDisabled,
+    /// The disk or quota is full. Pulls go on; pushes work again when there is space.
+    #[error("the registry's disk is full ({0}); nothing of this request was kept. Free space, then push again")]
+    NoSpace(String),
+    /// The client's body broke off. What had come can be continued.
+    #[error("the request's body broke off: {0}")]
+    Body(io::Error),
+    /// Something is wrong here, not with the request.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<hythe_catalog::Error> for Error {
+    fn from(error: hythe_catalog::Error) -> Self {
+        match error {
+            hythe_catalog::Error::NoSpace => Self::NoSpace("the catalog cannot grow".to_owned()),
+            hythe_catalog::Error::Unavailable(reason) => Self::Internal(format!("the catalog failed: {reason}")),
+        }
+    }
+}
+
+impl From<hythe_storage::Error> for Error {
+    fn from(error: hythe_storage::Error) -> Self {
+        match error {
+            hythe_storage::Error::NoSpace { .. } => Self::NoSpace("the blob storage cannot grow".to_owned()),
+            hythe_storage::Error::UploadLost { .. } | hythe_storage::Error::Io { .. } => {
+                Self::Internal(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Manifests and tags as a repository sees them.
+
+use bytes::Bytes;
+use hythe_catalog::{ManifestPush, ManifestPushed};
+use hythe_oci::{Algorithm, Digest, Manifest as Parsed, Reference, Tag};
+
+use crate::{Error, Repository, Result, now};
+
+/// A manifest, as it was pushed.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// The media type that it was pushed with.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// What a push of a manifest made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedManifest {
+    /// Its digest, of the algorithm that the client named it by.
+    pub digest: Digest,
+    /// What it refers to, where it has a subject.
+    pub subject: Option<Digest>,
+}
+
+impl Repository<'_> {
+    /// What a tag or digest names now.
+    pub fn manifest(&self, reference: &Reference) -> Result<Manifest> {
+        let head = self.inner().catalog.manifest(self.name, reference)?;
+        let head = head.ok_or_else(|| self.manifest_unknown(reference.clone()))?;
+        Ok(Manifest { digest: head.digest, media_type: head.media_type, size: head.size })
+    }
+
+    /// The exact bytes of a manifest of this repository.
+    pub fn manifest_bytes(&self, digest: &Digest) -> Result<Bytes> {
+        let inner = self.inner();
+        if let Some(bytes) = inner.manifests.get(digest) {
+            return Ok(bytes);
+        }
+        let bytes = inner.catalog.manifest_bytes(self.name, digest)?;
+        let bytes = bytes.ok_or_else(|| self.manifest_unknown(Reference::Digest(*digest)))?;
+        inner.manifests.insert(*digest, bytes.clone());
+        Ok(bytes)
+    }
+
+    /// Stores a manifest under `reference` and `tags`. All that it needs must be in the repository, what it lists
+    /// (an index's manifests, a subject) need not (distribution-spec, Pushing manifests).
+    pub async fn push_manifest(
+        &self,
+        reference: &Reference,
+        mut tags: Vec<Tag>,
+        content_type: Option<&str>,
+        bytes: Bytes,
+    ) -> Result<PushedManifest> {
+        let limit = self.registry.options().manifest_max_size;
+        if bytes.len() > limit {
+            return Err(Error::ManifestTooLarge { limit });
+        }
+        let algorithm = match reference {
+            Reference::Tag(_) => Algorithm::Sha256,
+            Reference::Digest(digest) => digest.algorithm(),
+        };
+        let digest = Digest::of(algorithm, &bytes);
+        match reference {
+            Reference::Tag(tag) => tags.push(tag.clone()),
+            Reference::Digest(expected) if *expected != digest => {
+                return Err(Error::DigestMismatch { expected: *expected, actual: digest });
+            }
+            Reference::Digest(_) => {}
+        }
+        let parsed = Parsed::parse(content_type, &bytes)?;
+        let Parsed { media_type, artifact_type, annotations, subject, blobs, .. } = parsed;
+        // What is listed but not required is kept as long as it is listed.
+        let mut manifests = parsed.manifests;
+        manifests.extend(parsed.optional_blobs);
+        let annotations = annotations.map(|annotations| {
+            // A map of strings is always JSON.
+            serde_json::to_string(&annotations).unwrap_or_default()
+        });
+        let push = ManifestPush {
+            repository: self.name.clone(),
+            digest,
+            media_type,
+            bytes,
+            artifact_type,
+            annotations,
+            subject,
+            blobs,
+            manifests,
+            tags,
+            now: now(),
+        };
+        match self.inner().catalog.push_manifest(push).await? {
+            ManifestPushed::Stored => Ok(PushedManifest { digest, subject }),
+            ManifestPushed::BlobsUnknown(digests) => {
+                Err(Error::ManifestBlobsUnknown { repository: self.name.clone(), digests })
+            }
+        }
+    }
+
+    /// Deletes a tag, or a manifest with all its tags.
+    pub async fn delete_manifest(&self, reference: &Reference) -> Result<()> {
+        let inner = self.inner();
+        inner.check_delete()?;
+        let deleted = match reference {
+            Reference::Tag(tag) => inner.catalog.delete_tag(self.name, tag).await?,
+            Reference::Digest(digest) => inner.catalog.delete_manifest(self.name, digest).await?,
+        };
+        if deleted { Ok(()) } else { Err(self.manifest_unknown(reference.clone())) }
+    }
+
+    fn manifest_unknown(&self, reference: Reference) -> Error {
+        Error::ManifestUnknown { repository: self.name.clone(), reference }
+    }
+}

@@ -1,0 +1,311 @@
+//! Upload sessions: started, continued, finished, cancelled (distribution-spec, Pushing blobs).
+//!
+//! What receives a body runs as a task of its own: a connection that goes away ends the body, never the work, so
+//! that what came is saved and the session has no second writer.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use hythe_catalog::{BlobCommit, Upload as Row, UploadStart};
+use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
+use hythe_storage::BlobKey;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::ingest::{Ingest, Interrupted, hash_again};
+use crate::sessions::Turn;
+use crate::{Error, Inner, Repository, Result, collector, now};
+
+/// A session that waits for bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadStatus {
+    /// Its id.
+    pub id: UploadId,
+    /// How many bytes it has; the next chunk starts here.
+    pub offset: u64,
+}
+
+/// What the head of a request says of the chunk in its body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where it starts, where the client says it.
+    pub start: Option<u64>,
+    /// How long its range is, where the client gives one.
+    pub range_length: Option<u64>,
+    /// How long its body will be, where the client says it.
+    pub length: Option<u64>,
+}
+
+/// What became of a request to start an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Started {
+    /// The blob is there already or was mounted: nothing needs to be sent.
+    Mounted(Digest),
+    /// A session waits for bytes.
+    Session(UploadStatus),
+}
+
+impl Repository<'_> {
+    /// Starts a session. `algorithm` is what the digest will be of, if not SHA-256.
+    pub async fn start_upload(&self, algorithm: Algorithm) -> Result<UploadStatus> {
+        let id = UploadId::random();
+        self.inner().start(id, self.name, algorithm, None).await?;
+        Ok(UploadStatus { id, offset: 0 })
+    }
+
+    /// How far a session is.
+    pub fn upload_status(&self, id: UploadId) -> Result<UploadStatus> {
+        let row = self.inner().upload_row(self.name, id)?;
+        Ok(UploadStatus { id, offset: row.offset })
+    }
+
+    /// Ends a session and forgets its bytes.
+    pub async fn cancel_upload(&self, id: UploadId) -> Result<()> {
+        let _turn = self.inner().sessions.take(id).await;
+        self.inner().upload_row(self.name, id)?;
+        self.inner().forget_upload(id).await
+    }
+
+    /// Adds a chunk to a session. When this returns, the bytes are durable and the session survives a restart.
+    pub async fn append<S>(&self, id: UploadId, chunk: Chunk, body: S) -> Result<UploadStatus>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let permit = self.inner().body_permit()?;
+        let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
+        detached(async move { inner.append(&name, id, chunk, body, permit).await }).await
+    }
+
+    /// Adds the last chunk, if there is one, and makes the session the blob `digest`.
+    pub async fn finish_upload<S>(&self, id: UploadId, digest: Digest, chunk: Chunk, body: S) -> Result<()>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let permit = self.inner().body_permit()?;
+        let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
+        detached(async move { inner.finish(&name, id, digest, chunk, body, permit).await }).await
+    }
+
+    /// Pushes a whole blob in one go, without a session that a client would see.
+    pub async fn push_blob<S>(&self, digest: Digest, length: Option<u64>, body: S) -> Result<()>
+    where
+        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+    {
+        let permit = self.inner().body_permit()?;
+        let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
+        detached(async move {
+            let id = UploadId::random();
+            inner.start(id, &name, digest.algorithm(), Some(digest)).await?;
+            let chunk = Chunk { length, ..Chunk::default() };
+            let result = inner.finish(&name, id, digest, chunk, body, permit).await;
+            if result.is_err() {
+                // No client knows the id, so nobody can continue what is left.
+                let _turn = inner.sessions.take(id).await;
+                inner.forget_upload(id).await?;
+            }
+            result
+        })
+        .await
+    }
+}
+
+/// Runs `work` to its end even if the caller goes away.
+async fn detached<T, W>(work: W) -> Result<T>
+where
+    T: Send + 'static,
+    W: Future<Output = Result<T>> + Send + 'static,
+{
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Internal("the server is stopping".to_owned())),
+    }
+}
+
+impl Inner {
+    fn body_permit(&self) -> Result<OwnedSemaphorePermit> {
+        let limit = self.body_limit;
+        Arc::clone(&self.bodies).try_acquire_owned().map_err(|_| Error::TooManyUploads { limit })
+    }
+
+    fn upload_row(&self, name: &RepositoryName, id: UploadId) -> Result<Row> {
+        self.catalog.upload(name, &id)?.ok_or(Error::UploadUnknown(id))
+    }
+
+    async fn start(
+        &self,
+        id: UploadId,
+        name: &RepositoryName,
+        algorithm: Algorithm,
+        digest: Option<Digest>,
+    ) -> Result<()> {
+        let row = UploadStart { id, repository: name.clone(), algorithm, digest, now: now() };
+        // The row first: a file that no row names would never be found again.
+        self.catalog.start_upload(row).await?;
+        self.storage.create_upload(id).await?;
+        Ok(())
+    }
+
+    /// The file first, for the same reason.
+    pub(crate) async fn forget_upload(&self, id: UploadId) -> Result<()> {
+        self.storage.remove_upload(id).await?;
+        self.catalog.delete_upload(&id).await?;
+        Ok(())
+    }
+
+    /// Opens a session where it stands, after checking that the chunk continues there.
+    async fn open(&self, row: &Row, algorithm: Algorithm, chunk: Chunk) -> Result<Ingest> {
+        if let Some(start) = chunk.start.filter(|start| *start != row.offset) {
+            return Err(Error::ChunkOutOfOrder { start, offset: row.offset, id: row.id });
+        }
+        if let (Some(expected), Some(actual)) = (chunk.range_length, chunk.length)
+            && expected != actual
+        {
+            return Err(Error::ChunkLength { expected, actual });
+        }
+        if row.offset == 0 {
+            // The row may have outlived a crash that its still empty file did not.
+            self.storage.create_upload(row.id).await?;
+        }
+        let upload = match self.storage.open_upload(row.id, row.offset).await {
+            Err(hythe_storage::Error::UploadLost { .. }) => {
+                // A crash took the file, or gave it a blob's name that nobody was told of. The session has no future.
+                self.forget_upload(row.id).await?;
+                return Err(Error::UploadUnknown(row.id));
+            }
+            other => other?,
+        };
+        if let Some(length) = chunk.length {
+            upload.expect(row.offset + length);
+        }
+        let saved = row.state.as_deref().filter(|_| row.algorithm == algorithm);
+        let hash = match saved.map(|state| HashState::load(algorithm, state)) {
+            Some(Ok(hash)) => hash,
+            _ if row.offset == 0 => HashState::new(algorithm),
+            _ => hash_again(&*upload, algorithm, row.offset).await?,
+        };
+        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, row.offset, hash))
+    }
+
+    async fn append<S>(
+        &self,
+        name: &RepositoryName,
+        id: UploadId,
+        chunk: Chunk,
+        body: S,
+        _permit: OwnedSemaphorePermit,
+    ) -> Result<UploadStatus>
+    where
+        S: Stream<Item = io::Result<Bytes>>,
+    {
+        let mut turn = self.sessions.take(id).await;
+        let row = self.upload_row(name, id)?;
+        let mut ingest = self.open(&row, row.algorithm, chunk).await?;
+        self.receive(&mut ingest, &mut turn, chunk, body).await?;
+        match ingest.save().await {
+            Ok(()) => Ok(UploadStatus { id, offset: ingest.offset() }),
+            Err(error) => Err(self.give_up(&mut ingest, error).await),
+        }
+    }
+
+    async fn finish<S>(
+        &self,
+        name: &RepositoryName,
+        id: UploadId,
+        digest: Digest,
+        chunk: Chunk,
+        body: S,
+        _permit: OwnedSemaphorePermit,
+    ) -> Result<()>
+    where
+        S: Stream<Item = io::Result<Bytes>>,
+    {
+        let mut turn = self.sessions.take(id).await;
+        let row = self.upload_row(name, id)?;
+        let mut ingest = self.open(&row, digest.algorithm(), chunk).await?;
+        self.receive(&mut ingest, &mut turn, chunk, body).await?;
+        let (size, had) = (ingest.offset(), row.offset);
+        let (hash, upload) = ingest.finish().await?;
+        let actual = hash.finish();
+        if actual != digest {
+            self.forget_upload(id).await?;
+            return Err(Error::DigestMismatch { expected: digest, actual });
+        }
+        // What the catalog is about to be told must be durable before the file gets its name: the bytes, and the
+        // intent to name it, by which a crash's leavings are found. One does not wait for the other.
+        let sync = async {
+            if size == had && row.state.is_some() { Ok(()) } else { upload.sync().await }
+        };
+        let (synced, claimed) =
+            tokio::join!(sync, self.catalog.claim_upload(name, &id, Some(digest), now()));
+        if claimed?.is_none() {
+            return Err(Error::UploadUnknown(id));
+        }
+        let named = match synced {
+            Ok(()) => self.storage.publish(id, &digest).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = named {
+            self.forget_upload(id).await?;
+            return Err(error.into());
+        }
+        self.commit(name, BlobKey { digest, generation: id }, size).await
+    }
+
+    /// Tells the catalog of a blob that is durable under its name.
+    async fn commit(&self, name: &RepositoryName, key: BlobKey, size: u64) -> Result<()> {
+        let BlobKey { digest, generation } = key;
+        let commit = BlobCommit { repository: name.clone(), digest, size, generation, now: now() };
+        let live = self.catalog.commit_blob(commit).await?;
+        if live != generation {
+            // The digest was here already; our file is one too many.
+            collector::remove_doomed(self).await?;
+        }
+        Ok(())
+    }
+
+    /// Receives a body; what interrupts it leaves the session as far as it came.
+    async fn receive<S>(&self, ingest: &mut Ingest, turn: &mut Turn<'_>, chunk: Chunk, body: S) -> Result<()>
+    where
+        S: Stream<Item = io::Result<Bytes>>,
+    {
+        let id = ingest.id();
+        let (start, limit) = (ingest.offset(), chunk.range_length.or(chunk.length));
+        let interrupted = match ingest.receive(&self.ingest, turn, body, limit).await {
+            Ok(Ok(())) => match chunk.range_length {
+                Some(expected) if ingest.offset() - start != expected => {
+                    // The row still has the old offset: what came is cut off when the session is next opened.
+                    return Err(Error::ChunkLength { expected, actual: ingest.offset() - start });
+                }
+                _ => return Ok(()),
+            },
+            Ok(Err(interrupted)) => interrupted,
+            Err(error) => return Err(self.give_up(ingest, error).await),
+        };
+        match interrupted {
+            Interrupted::TooLong { actual } => {
+                Err(Error::ChunkLength { expected: limit.unwrap_or_default(), actual })
+            }
+            Interrupted::Body(error) => {
+                ingest.save().await?;
+                Err(Error::Body(error))
+            }
+            Interrupted::TakenOver => {
+                ingest.save().await?;
+                Err(Error::UploadTakenOver(id))
+            }
+        }
+    }
+
+    /// A full disk is not helped by keeping half a blob: the session goes, and its space is free again.
+    async fn give_up(&self, ingest: &mut Ingest, error: Error) -> Error {
+        ingest.settle().await;
+        if matches!(error, Error::NoSpace(_))
+            && let Err(second) = self.forget_upload(ingest.id()).await
+        {
+            tracing::warn!(upload = %ingest.id(), error = %second, "an upload that found no space could not be removed");
+        }
+        error
+    }
+}

@@ -1,0 +1,34 @@
+//! Cross-origin answers for the origins that the configuration names, and for no others.
+
+use http::header::{self, HeaderMap, HeaderValue};
+use hythe_oci::header::EXPOSED;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+const REQUEST_HEADERS: HeaderValue =
+    HeaderValue::from_static("Accept, Authorization, Content-Type, Content-Range, Range, If-None-Match, Cache-Control");
+const HOUR: HeaderValue = HeaderValue::from_static("3600");
+
+/// The allowed origin of a request, where it has one.
+pub(crate) fn allowed_origin(headers: &HeaderMap, origins: &[String]) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    let allowed = origins.iter().any(|known| known == "*" || origin.as_bytes() == known.as_bytes());
+    allowed.then(|| origin.clone())
+}
+
+/// Lets a page of `origin` read the answer.
+pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let mut exposed = EXPOSED.join(", ");
+    exposed.push_str(", content-length, content-range, accept-ranges, etag, link, location, range, www-authenticate");
+    if let Ok(exposed) = HeaderValue::try_from(exposed) {
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
+/// Answers the question that a browser asks before it sends anything that is not a plain GET.
+pub(crate) fn preflight(headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HOUR);
+}

@@ -1,0 +1,219 @@
+//! From a request to its handler: the path is parsed once, who may ask is checked once.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
+use hythe_oci::{Endpoint, ErrorCode, Query};
+use hythe_registry::Registry;
+
+use crate::handlers::{self, blobs, listings, manifests, pages, uploads};
+use crate::metrics::Metrics;
+use crate::options::Options;
+use crate::plane::{Body, Exchange, Link};
+use crate::record::Record;
+use crate::reject::Rejection;
+use crate::request::RequestBody;
+use crate::{cors, host};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every request of one server shares.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) log: crate::Log,
+}
+
+/// One request, with its path parsed and its right to be asked established.
+pub(crate) struct Call<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) options: &'a Options,
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a http::HeaderMap,
+    pub(crate) query: Query<'a>,
+}
+
+impl Call<'_> {
+    /// A header's value as text; what is not text counts as absent.
+    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Answers one request; every answer is recorded.
+pub(crate) async fn answer(
+    app: Arc<App>,
+    options: Arc<Options>,
+    link: Arc<Link>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    let record = Arc::new(Record::new(head.method, head.uri, link.client));
+    let exchange = {
+        let (app, options, record) = (Arc::clone(&app), Arc::clone(&options), Arc::clone(&record));
+        Exchange::begin(Arc::clone(&link), move |sent| {
+            let took = record.started.elapsed();
+            app.metrics.finished(&record, sent, took);
+            if options.log_requests {
+                app.log.line(record.line(options.log_format, sent, took).as_bytes());
+            }
+        })
+    };
+    let body = RequestBody::new(body, options.progress_timeout, Arc::clone(&app.metrics));
+    let result = route(&app, &options, &link, &record, &head.headers, body).await;
+    let mut response = result.unwrap_or_else(|rejection| {
+        let _ = record.error.set(format!("{}: {}", rejection.code, rejection.message));
+        rejection.into_response()
+    });
+    finish(&record, &options, &head.headers, &mut response);
+    Ok(response.map(|body| body.in_exchange(exchange)))
+}
+
+/// What every answer carries.
+fn finish(record: &Record, options: &Options, asked: &http::HeaderMap, response: &mut Response<Body>) {
+    let status = response.status();
+    let length = response.body().size_hint().exact().unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(
+        HeaderName::from_static(DOCKER_DISTRIBUTION_API_VERSION),
+        HeaderValue::from_static(API_VERSION),
+    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::try_from(record.id_text()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if let Some(origin) = cors::allowed_origin(asked, &options.cors_origins) {
+        cors::expose(headers, origin);
+    }
+    // hyper sends no body to HEAD; the length that it would have is in its header.
+    let sent = if record.method == Method::HEAD { 0 } else { length };
+    record.answered(status.as_u16(), sent);
+    if record.method == Method::HEAD && !headers.contains_key(header::CONTENT_LENGTH) && length > 0 {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+async fn route(
+    app: &App,
+    options: &Options,
+    link: &Link,
+    record: &Record,
+    headers: &http::HeaderMap,
+    body: RequestBody,
+) -> Result<Response<Body>, Rejection> {
+    let (method, path) = (&record.method, record.uri.path());
+    check_host(options, link, record, headers)?;
+    if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        let _ = record.page.set("preflight");
+        let mut response = handlers::empty(StatusCode::NO_CONTENT);
+        cors::preflight(response.headers_mut());
+        return Ok(response);
+    }
+    let query = Query::parse(record.uri.query().unwrap_or_default());
+    if !path.starts_with("/v2") && path != "/" {
+        let call = Call { app, options, method, headers, query: query? };
+        return pages::answer(&call, path, record).await;
+    }
+    let endpoint = Endpoint::parse(path).map_err(|error| Rejection::endpoint(&error))?;
+    let endpoint = record.endpoint.get_or_init(|| endpoint);
+    let call = Call { app, options, method, headers, query: query? };
+    let namespace = namespace(&call)?;
+    let mut response = call_endpoint(&call, endpoint, body).await?;
+    if let Some(namespace) = namespace {
+        response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
+    }
+    Ok(response)
+}
+
+/// A web page must not talk to a registry on the reader's own machine by making its name resolve there.
+fn check_host(
+    options: &Options,
+    link: &Link,
+    record: &Record,
+    headers: &http::HeaderMap,
+) -> Result<(), Rejection> {
+    if !link.loopback {
+        return Ok(());
+    }
+    let host = match record.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default()),
+    };
+    match host {
+        Some(host) if !host::is_allowed(host, &options.hosts) => Err(Rejection::new(
+            StatusCode::FORBIDDEN,
+            ErrorCode::Denied,
+            format!(
+                "host `{host}` does not name this registry, which listens on loopback for this machine alone; \
+                 ask it as localhost, or add the name to http.hosts"
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// `?ns=` scopes a request to an upstream (distribution-spec, Registry proxying). This registry answers only for
+/// itself: an image of one registry must never be served as another's.
+fn namespace(call: &Call<'_>) -> Result<Option<HeaderValue>, Rejection> {
+    let Some(namespace) = call.query.first("ns") else { return Ok(None) };
+    if !host::is_this_registry(&namespace, &call.options.hosts) {
+        return Err(Rejection::new(
+            StatusCode::NOT_FOUND,
+            ErrorCode::NameUnknown,
+            format!("this registry does not answer for `{namespace}` (asked for by ?ns=)"),
+        ));
+    }
+    Ok(HeaderValue::try_from(namespace.as_ref()).ok())
+}
+
+async fn call_endpoint(
+    call: &Call<'_>,
+    endpoint: &Endpoint,
+    body: RequestBody,
+) -> Result<Response<Body>, Rejection> {
+    let read = matches!(*call.method, Method::GET | Method::HEAD);
+    let refuse = |allow| Err(Rejection::method(call.method, allow));
+    match endpoint {
+        Endpoint::Root if read => Ok(pages::root()),
+        Endpoint::Base if read => Ok(pages::base()),
+        Endpoint::Extensions if read => Ok(pages::extensions()),
+        Endpoint::Catalog if read => listings::catalog_list(call),
+        Endpoint::Tags { name } if read => listings::tag_list(call, name),
+        Endpoint::Referrers { name, digest } if read => listings::referrer_list(call, name, digest),
+        Endpoint::Manifest { name, reference } => match *call.method {
+            Method::GET | Method::HEAD => manifests::manifest_get(call, name, reference),
+            Method::PUT => manifests::manifest_put(call, name, reference, body).await,
+            Method::DELETE => manifests::manifest_delete(call, name, reference).await,
+            _ => refuse("GET, HEAD, PUT, DELETE"),
+        },
+        Endpoint::Blob { name, digest } => match *call.method {
+            Method::GET => blobs::blob_get(call, name, digest),
+            Method::HEAD => blobs::blob_head(call, name, digest).await,
+            Method::DELETE => blobs::blob_delete(call, name, digest).await,
+            _ => refuse("GET, HEAD, DELETE"),
+        },
+        Endpoint::Uploads { name } => match *call.method {
+            Method::POST => uploads::upload_start(call, name, body).await,
+            _ => refuse("POST"),
+        },
+        Endpoint::Upload { name, id } => match *call.method {
+            Method::GET | Method::HEAD => uploads::upload_status(call, name, *id),
+            Method::PATCH => uploads::upload_append(call, name, *id, body).await,
+            Method::PUT => uploads::upload_finish(call, name, *id, body).await,
+            Method::DELETE => uploads::upload_cancel(call, name, *id).await,
+            _ => refuse("GET, HEAD, PATCH, PUT, DELETE"),
+        },
+        Endpoint::Root
+        | Endpoint::Base
+        | Endpoint::Extensions
+        | Endpoint::Catalog
+        | Endpoint::Tags { .. }
+        | Endpoint::Referrers { .. } => refuse("GET, HEAD"),
+    }
+}

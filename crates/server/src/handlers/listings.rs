@@ -1,0 +1,133 @@
+//! `/v2/_catalog`, `/v2/<name>/tags/list`, `/v2/<name>/referrers/<digest>`
+
+use http::Response;
+use http::header::{self, HeaderName, HeaderValue};
+use hythe_oci::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
+use hythe_oci::{Digest, ErrorCode, RepositoryName, encode, media_type, path};
+use hythe_registry::Referrer;
+use serde_json::{Map, Value, json};
+
+use super::{content, set};
+use crate::dispatch::Call;
+use crate::plane::Body;
+use crate::reject::Rejection;
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// The most referrers on one page.
+const REFERRERS_PAGE: usize = 1000;
+
+/// What a page of referrers may weigh, so that the index stays one that any client takes.
+const REFERRERS_BYTES: usize = 4 << 20;
+
+/// The repositories, a page at a time (Docker Registry HTTP API V2, Catalog).
+pub(crate) fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
+    let limit = page_size(call, call.options.catalog_max_page)?;
+    let last = call.query.first("last");
+    let page = call.app.registry.repositories(last.as_deref(), limit);
+    let page = page.map_err(|error| Rejection::registry(&error, None))?;
+    let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
+    let mut response = content(JSON, json!({ "repositories": page.items }).to_string());
+    link_next(&mut response, &path::catalog(), next.as_deref(), Some(limit), None);
+    Ok(response)
+}
+
+/// The tags of a repository, a page at a time (end-8a, end-8b).
+pub(crate) fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Response<Body>, Rejection> {
+    let limit = page_size(call, call.options.tags_max_page)?;
+    let last = call.query.first("last");
+    let page = call.app.registry.repository(name).tags(last.as_deref(), limit);
+    let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
+    let mut response = content(JSON, json!({ "name": name, "tags": page.items }).to_string());
+    link_next(&mut response, &path::tags(name), next.as_deref(), Some(limit), None);
+    Ok(response)
+}
+
+/// What refers to a manifest (end-12a, end-12b).
+pub(crate) fn referrer_list(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Response<Body>, Rejection> {
+    let filter = call.query.first(FILTER_ARTIFACT_TYPE);
+    let limit = page_size(call, REFERRERS_PAGE)?;
+    let last = match call.query.first("last") {
+        Some(last) => Some(last.parse::<Digest>().map_err(|error| {
+            Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `last`: {error}"))
+        })?),
+        None => None,
+    };
+    let page = call.app.registry.repository(name).referrers(digest, filter.as_deref(), last.as_ref(), limit);
+    let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    let (mut manifests, mut weight, mut next) = (Vec::with_capacity(page.items.len()), 0, None);
+    let count = page.items.len();
+    for referrer in page.items {
+        let digest = referrer.digest;
+        let (descriptor, bytes) = descriptor(referrer);
+        weight += bytes;
+        manifests.push(descriptor);
+        let last_one = manifests.len() == count;
+        if (last_one && page.more) || (!last_one && weight >= REFERRERS_BYTES) {
+            next = Some(digest.to_string());
+            break;
+        }
+    }
+    let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
+    let mut response = content(media_type::OCI_INDEX, index.to_string());
+    let filter = filter.filter(|filter| !filter.is_empty());
+    link_next(&mut response, &path::referrers(name, digest), next.as_deref(), None, filter.as_deref());
+    if filter.is_some() {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static(OCI_FILTERS_APPLIED), HeaderValue::from_static(FILTER_ARTIFACT_TYPE));
+    }
+    Ok(response)
+}
+
+/// A referrer as an entry of the index, and about how many bytes it has.
+fn descriptor(referrer: Referrer) -> (Value, usize) {
+    let mut entry = Map::new();
+    let mut weight = 256;
+    entry.insert("mediaType".into(), referrer.media_type.into());
+    entry.insert("digest".into(), referrer.digest.to_string().into());
+    entry.insert("size".into(), referrer.size.into());
+    if let Some(artifact_type) = referrer.artifact_type {
+        entry.insert("artifactType".into(), artifact_type.into());
+    }
+    if let Some(annotations) = referrer.annotations {
+        weight += annotations.len();
+        // The catalog holds what this registry wrote as JSON.
+        entry.extend(serde_json::from_str(&annotations).ok().map(|map: Value| ("annotations".to_owned(), map)));
+    }
+    (Value::Object(entry), weight)
+}
+
+/// The page size asked for, within what is allowed.
+fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection> {
+    let Some(n) = call.query.first("n") else { return Ok(most) };
+    let size = n.parse::<usize>().map_err(|_| {
+        let message = format!("parameter `n`: `{n}` is not a page size; use a whole number of 0 or more");
+        Rejection::parameter(ErrorCode::PaginationNumberInvalid, message)
+    })?;
+    Ok(size.min(most))
+}
+
+/// The page after this one (RFC 8288), where there is one.
+fn link_next(
+    response: &mut Response<Body>,
+    path: &str,
+    next: Option<&str>,
+    n: Option<usize>,
+    artifact_type: Option<&str>,
+) {
+    let Some(next) = next else { return };
+    let mut target = format!("{path}?last={}", encode(next));
+    if let Some(n) = n {
+        target.push_str(&format!("&n={n}"));
+    }
+    if let Some(artifact_type) = artifact_type {
+        target.push_str(&format!("&{FILTER_ARTIFACT_TYPE}={}", encode(artifact_type)));
+    }
+    set(response, header::LINK, format!("<{target}>; rel=\"next\""));
+}

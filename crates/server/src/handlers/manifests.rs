@@ -1,0 +1,91 @@
+//! `/v2/<name>/manifests/<reference>`
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Response, StatusCode};
+use hythe_oci::header::{OCI_SUBJECT, OCI_TAG};
+use hythe_oci::{ErrorCode, Reference, RepositoryName, Tag, path};
+use hythe_registry::Error;
+
+use super::{already_has, empty, set, set_digest};
+use crate::dispatch::Call;
+use crate::plane::Body;
+use crate::reject::Rejection;
+use crate::request::RequestBody;
+
+/// How many tags one push may set; the specification asks for ten at least.
+const MOST_TAGS: usize = 100;
+
+/// Pull a manifest (end-3). `Accept` is not consulted: what was pushed is what there is.
+pub(crate) fn manifest_get(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response<Body>, Rejection> {
+    let refuse = |error: Error| Rejection::registry(&error, Some(name));
+    let repository = call.app.registry.repository(name);
+    let manifest = repository.manifest(reference).map_err(refuse)?;
+    let mut response = if already_has(call.header(header::IF_NONE_MATCH), &manifest.digest) {
+        empty(StatusCode::NOT_MODIFIED)
+    } else if *call.method == Method::HEAD {
+        Response::new(Body::empty())
+    } else {
+        Response::new(Body::bytes(repository.manifest_bytes(&manifest.digest).map_err(refuse)?))
+    };
+    if response.status() == StatusCode::OK {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.size));
+        // A media type that is no header value cannot have been pushed: it came in one, or from our own list.
+        headers.extend(HeaderValue::try_from(manifest.media_type).map(|value| (header::CONTENT_TYPE, value)));
+    }
+    set_digest(&mut response, &manifest.digest);
+    set(&mut response, header::ETAG, format!("\"{}\"", manifest.digest));
+    Ok(response)
+}
+
+/// Push a manifest (end-7a), and with `?tag=` under several tags at once (end-7b).
+pub(crate) async fn manifest_put(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    reference: &Reference,
+    body: RequestBody,
+) -> Result<Response<Body>, Rejection> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for tag in call.query.all("tag") {
+        let tag = tag.parse::<Tag>().map_err(|error| Rejection::parameter(ErrorCode::TagInvalid, error.to_string()))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.len() > MOST_TAGS {
+        let message = format!("{} tags in one push are too many; {MOST_TAGS} are allowed", tags.len());
+        return Err(Rejection::new(StatusCode::URI_TOO_LONG, ErrorCode::TagInvalid, message));
+    }
+    let limit = call.app.registry.options().manifest_max_size;
+    let bytes = body.collect(limit).await;
+    let bytes = bytes.map_err(|error| Rejection::registry(&Error::Body(error), None))?;
+    let bytes = bytes.ok_or_else(|| Rejection::registry(&Error::ManifestTooLarge { limit }, None))?;
+    let content_type = call.header(header::CONTENT_TYPE);
+    let pushed = call.app.registry.repository(name).push_manifest(reference, tags.clone(), content_type, bytes).await;
+    let pushed = pushed.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    let mut response = empty(StatusCode::CREATED);
+    set(&mut response, header::LOCATION, path::manifest(name, &Reference::Digest(pushed.digest)));
+    set_digest(&mut response, &pushed.digest);
+    if let Some(subject) = pushed.subject {
+        set(&mut response, HeaderName::from_static(OCI_SUBJECT), subject.to_string());
+    }
+    for tag in tags {
+        set(&mut response, HeaderName::from_static(OCI_TAG), tag.to_string());
+    }
+    Ok(response)
+}
+
+/// Delete a tag, or a manifest with its tags (end-9).
+pub(crate) async fn manifest_delete(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response<Body>, Rejection> {
+    let deleted = call.app.registry.repository(name).delete_manifest(reference).await;
+    deleted.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    Ok(empty(StatusCode::ACCEPTED))
+}

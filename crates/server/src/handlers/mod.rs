@@ -1,0 +1,50 @@
+//! What each endpoint answers. A handler's name is noun_verb.
+
+pub(crate) mod blobs;
+pub(crate) mod listings;
+pub(crate) mod manifests;
+pub(crate) mod pages;
+pub(crate) mod uploads;
+
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use hythe_oci::Digest;
+use hythe_oci::header::DOCKER_CONTENT_DIGEST;
+
+use crate::plane::Body;
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer with a body of this type.
+fn content(media_type: &'static str, bytes: impl Into<bytes::Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::bytes(bytes));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+/// Sets a header whose value is of our own making: a path, a digest, a number.
+fn set(response: &mut Response<Body>, name: HeaderName, value: String) {
+    // Paths, digests and numbers are visible ASCII by their types.
+    if let Ok(value) = HeaderValue::try_from(value) {
+        response.headers_mut().append(name, value);
+    }
+}
+
+fn set_digest(response: &mut Response<Body>, digest: &Digest) {
+    set(response, HeaderName::from_static(DOCKER_CONTENT_DIGEST), digest.to_string());
+}
+
+/// Whether `If-None-Match` already has the content of `digest`: quoted, weak, bare, in a list, or `*`.
+fn already_has(if_none_match: Option<&str>, digest: &Digest) -> bool {
+    if_none_match.is_some_and(|tags| {
+        let digest = digest.to_string();
+        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"')).any(|tag| {
+            tag == "*" || tag == digest
+        })
+    })
+}

@@ -1,0 +1,56 @@
+//! The pages that are about the registry itself: ping, discovery, health, metrics.
+
+use http::header::{self, HeaderValue};
+use http::{Method, Response, StatusCode};
+
+use super::{content, empty};
+use crate::dispatch::Call;
+use crate::plane::Body;
+use crate::record::Record;
+use crate::reject::Rejection;
+
+const JSON: &str = "application/json; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `GET /`: what liveness probes of charts ask.
+pub(crate) fn root() -> Response<Body> {
+    let mut response = empty(StatusCode::OK);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// `GET /v2/`: this is a registry (end-1).
+pub(crate) fn base() -> Response<Body> {
+    content(JSON, &b"{}"[..])
+}
+
+/// `GET /v2/_oci/ext/discover`: no extensions yet.
+pub(crate) fn extensions() -> Response<Body> {
+    content(JSON, &br#"{"extensions":[]}"#[..])
+}
+
+/// Pages outside `/v2/`.
+pub(crate) async fn answer(call: &Call<'_>, path: &str, record: &Record) -> Result<Response<Body>, Rejection> {
+    let page = match path {
+        "/healthz" | "/livez" => "health",
+        "/readyz" => "ready",
+        "/metrics" => "metrics",
+        _ => return Err(Rejection::not_found(path)),
+    };
+    let _ = record.page.set(page);
+    if !matches!(*call.method, Method::GET | Method::HEAD) {
+        return Err(Rejection::method(call.method, "GET, HEAD"));
+    }
+    let registry = |error| Rejection::registry(&error, None);
+    match page {
+        "health" => Ok(content("text/plain; charset=utf-8", &b"ok\n"[..])),
+        "metrics" => Ok(content(OPENMETRICS, call.app.metrics.page(&call.app.registry).map_err(registry)?)),
+        _ => match call.app.registry.ready().await {
+            Ok(()) => Ok(content("text/plain; charset=utf-8", &b"ready\n"[..])),
+            Err(error) => {
+                tracing::warn!(%error, "not ready");
+                Err(Rejection { status: StatusCode::SERVICE_UNAVAILABLE, ..registry(error) })
+            }
+        },
+    }
+}

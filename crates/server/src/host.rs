@@ -1,0 +1,77 @@
+//! Which names mean this registry: the `Host` that a loopback listener takes, and `?ns=`.
+
+use std::net::IpAddr;
+
+/// The host without its port, and without the brackets of an IPv6 address.
+fn without_port(authority: &str) -> &str {
+    if let Some(rest) = authority.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or(rest);
+    }
+    match authority.rsplit_once(':') {
+        // More colons make it a bare IPv6 address.
+        Some((host, _)) if !host.contains(':') => host,
+        _ => authority,
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+fn is_listed(authority: &str, hosts: &[String]) -> bool {
+    let host = without_port(authority);
+    hosts.iter().any(|known| known.eq_ignore_ascii_case(authority) || known.eq_ignore_ascii_case(host))
+}
+
+/// Whether a request to a loopback listener may carry this `Host`. A page of the web whose name was made to resolve
+/// to 127.0.0.1 (DNS rebinding) carries its own.
+pub(crate) fn is_allowed(authority: &str, hosts: &[String]) -> bool {
+    is_loopback(without_port(authority)) || is_listed(authority, hosts)
+}
+
+/// Whether `?ns=` names this registry: loopback, a configured name, or a name of one label, because a container
+/// cannot know under which port and name the host publishes it (DESIGN, decision 6).
+pub(crate) fn is_this_registry(namespace: &str, hosts: &[String]) -> bool {
+    let host = without_port(namespace);
+    let single_label = !host.is_empty() && !host.contains(['.', ':']);
+    single_label || is_allowed(namespace, hosts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_in_all_its_spellings_is_allowed() {
+        for host in [
+            "localhost", "localhost:5001", "LOCALHOST", "localhost.", "registry.localhost:80", "127.0.0.1:5001",
+            "127.9.9.9", "[::1]:5001", "[::1]", "::1", "[::ffff:127.0.0.1]:1",
+        ] {
+            assert!(is_allowed(host, &[]), "{host}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused_unless_configured() {
+        let hosts = ["registry.local".to_owned(), "mirror.example:8080".to_owned()];
+        for host in ["evil.example", "localhost.evil.example", "192.168.1.5:5001", "", "registry.local"] {
+            assert!(!is_allowed(host, &[]), "{host}");
+        }
+        assert!(is_allowed("registry.local:5001", &hosts));
+        assert!(is_allowed("Mirror.Example:8080", &hosts));
+        assert!(!is_allowed("mirror.example:9090", &hosts));
+    }
+
+    #[test]
+    fn a_namespace_of_one_label_is_this_registry_and_a_public_host_is_not() {
+        for (namespace, ours) in [
+            ("localhost:5001", true), ("kind-registry:5000", true), ("registry", true), ("docker.io", false),
+            ("ghcr.io", false), ("", false), ("127.0.0.1:5001", true), ("10.0.0.1:5000", false),
+        ] {
+            assert_eq!(is_this_registry(namespace, &[]), ours, "{namespace}");
+        }
+    }
+}

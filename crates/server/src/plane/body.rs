@@ -1,0 +1,144 @@
+//! The body of an answer.
+
+use std::fs::File;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+use super::chunk::{Chunk, STEP};
+use super::link::{Exchange, Segment};
+use super::pages;
+
+/// A response body; it holds its exchange open until the last byte is handed over.
+#[derive(Debug)]
+pub(crate) struct Body {
+    source: Source,
+    exchange: Option<Arc<Exchange>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Empty,
+    Bytes(Bytes),
+    File { file: Arc<File>, offset: u64, left: u64, read: Option<JoinHandle<io::Result<Bytes>>> },
+}
+
+impl Body {
+    /// Nothing.
+    pub(crate) const fn empty() -> Self {
+        Self { source: Source::Empty, exchange: None }
+    }
+
+    /// These bytes.
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { source: if bytes.is_empty() { Source::Empty } else { Source::Bytes(bytes) }, exchange: None }
+    }
+
+    /// `length` bytes of `file` from `offset` on. The file must have them and never change.
+    pub(crate) fn file(file: Arc<File>, offset: u64, length: u64) -> Self {
+        let source = match length {
+            0 => Source::Empty,
+            left => Source::File { file, offset, left, read: None },
+        };
+        Self { source, exchange: None }
+    }
+
+    /// Ties the body to the exchange that it answers.
+    pub(crate) fn in_exchange(mut self, exchange: Arc<Exchange>) -> Self {
+        self.exchange = Some(exchange);
+        self
+    }
+
+    fn left(&self) -> u64 {
+        match &self.source {
+            Source::Empty => 0,
+            Source::Bytes(bytes) => bytes.len() as u64,
+            Source::File { left, .. } => *left,
+        }
+    }
+
+    fn sent(&self, bytes: u64) {
+        if let Some(exchange) = &self.exchange {
+            exchange.add_sent(bytes);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Chunk;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Chunk>, io::Error>>> {
+        let this = &mut *self;
+        let chunk = match &mut this.source {
+            Source::Empty => return Poll::Ready(None),
+            Source::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.source = Source::Empty;
+                this.sent(bytes.len() as u64);
+                Chunk::Bytes(bytes)
+            }
+            Source::File { file, offset, left, read } => match &this.exchange {
+                Some(exchange) if exchange.link().sendfile => {
+                    let (exchange, left) = (Arc::clone(exchange), *left);
+                    let segment = Segment { file: Arc::clone(file), offset: *offset, left };
+                    exchange.link().segments().push_back(segment);
+                    this.source = Source::Empty;
+                    Chunk::File { left, exchange }
+                }
+                _ => {
+                    let bytes = ready!(poll_read(cx, file, *offset, *left, read))?;
+                    *offset += bytes.len() as u64;
+                    *left -= bytes.len() as u64;
+                    if *left == 0 {
+                        this.source = Source::Empty;
+                    }
+                    this.sent(bytes.len() as u64);
+                    Chunk::Bytes(bytes)
+                }
+            },
+        };
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.source, Source::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left())
+    }
+}
+
+/// The reading path: what is in memory is read here, what is not is read off the async threads.
+fn poll_read(
+    cx: &mut Context<'_>,
+    file: &Arc<File>,
+    offset: u64,
+    left: u64,
+    read: &mut Option<JoinHandle<io::Result<Bytes>>>,
+) -> Poll<io::Result<Bytes>> {
+    let length = left.min(STEP as u64) as usize;
+    if read.is_none() {
+        match pages::read_if_resident(file, offset, length) {
+            Some(bytes) => return Poll::Ready(Ok(bytes)),
+            None => {
+                let file = Arc::clone(file);
+                *read = Some(tokio::task::spawn_blocking(move || pages::read(&file, offset, length)));
+            }
+        }
+    }
+    let Some(task) = read else { return Poll::Pending };
+    let result = ready!(Pin::new(task).poll(cx));
+    *read = None;
+    Poll::Ready(result.unwrap_or_else(|error| Err(io::Error::other(error))))
+}

@@ -1,0 +1,292 @@
+//! A plain TCP connection that sends files by `sendfile(2)`, ends the dead and lingers for the slow.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use super::chunk::{STEP, is_placeholder};
+use super::deadline::Deadline;
+use super::link::Link;
+use super::pages;
+
+/// How many bytes all connections have sent by `sendfile(2)`: for metrics, and to show that they do.
+pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// A connection that is always writable gives others a turn after so many writes.
+const TURN: u32 = 8;
+
+/// How far a file that is not in memory is read ahead at a time.
+const READ_AHEAD: u64 = 1 << 20;
+
+/// How long a connection that ends early waits for the client to read the answer.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How patient a connection is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// From the first byte of a head to its last.
+    pub(crate) head: Duration,
+    /// Between requests.
+    pub(crate) idle: Duration,
+    /// Without any progress while a body goes out.
+    pub(crate) progress: Duration,
+}
+
+/// Wraps the socket for hyper.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: TcpStream,
+    link: Arc<Link>,
+    patience: Patience,
+    /// Set while the client owes us a head.
+    read_by: Deadline,
+    /// Whether a byte of a head has come since the last answer.
+    in_head: bool,
+    /// Set while the client owes us room to write.
+    write_by: Deadline,
+    /// The front segment is known to be in memory up to this offset.
+    resident: u64,
+    warming: Option<JoinHandle<()>>,
+    linger_by: Deadline,
+    writes: u32,
+}
+
+fn timed_out(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, link: Arc<Link>, patience: Patience) -> Self {
+        Self {
+            stream,
+            link,
+            patience,
+            read_by: Deadline::unset(),
+            in_head: false,
+            write_by: Deadline::unset(),
+            resident: 0,
+            warming: None,
+            linger_by: Deadline::unset(),
+            writes: 0,
+        }
+    }
+
+    /// Gives other connections a turn now and then. Pending means: woken again at once.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.writes += 1;
+        if self.writes > TURN {
+            self.writes = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// One write under the progress deadline.
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.stream.poll_write_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.writes = 0;
+                    self.write_by.start(self.patience.progress);
+                    ready!(self.write_by.poll(cx));
+                    return Poll::Ready(Err(timed_out("the client stopped reading")));
+                }
+            }
+            match self.stream.try_io(Interest::WRITABLE, || write(&self.stream)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => {
+                    self.write_by.clear();
+                    return Poll::Ready(result);
+                }
+            }
+        }
+    }
+
+    /// Sends the next step of the front segment.
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let (file, offset, left) = match self.link.segments().front() {
+            Some(segment) => (Arc::clone(&segment.file), segment.offset, segment.left),
+            None => return Poll::Ready(Err(io::Error::other("a file chunk without its file"))),
+        };
+        ready!(self.poll_resident(cx, &file, offset, left));
+        let length = (STEP as u64).min(left).min(self.resident - offset) as usize;
+        ready!(self.poll_turn(cx));
+        let sent = ready!(self.poll_write_with(cx, |stream| {
+            let mut at = offset;
+            Ok(rustix::fs::sendfile(stream, &file, Some(&mut at), length)?)
+        }))?;
+        if sent == 0 {
+            // Published blobs never change; a disk or file system that lost the rest must not look like an end.
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the blob's file is too short")));
+        }
+        SENDFILE_BYTES.fetch_add(sent as u64, Ordering::Relaxed);
+        let mut segments = self.link.segments();
+        if let Some(segment) = segments.front_mut() {
+            segment.offset += sent as u64;
+            segment.left -= sent as u64;
+            if segment.left == 0 {
+                segments.pop_front();
+                self.resident = 0;
+            }
+        }
+        Poll::Ready(Ok(sent))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn poll_send_file(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Ready when the next step of the file is in memory: else `sendfile` would wait for the disk on this thread.
+    #[cfg(target_os = "linux")]
+    fn poll_resident(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &Arc<std::fs::File>,
+        offset: u64,
+        left: u64,
+    ) -> Poll<()> {
+        if let Some(warming) = &mut self.warming {
+            // A failed read-ahead shows itself in the read that follows.
+            let _ = ready!(Pin::new(warming).poll(cx));
+            self.warming = None;
+            self.resident = offset + left.min(READ_AHEAD);
+        }
+        if self.resident > offset {
+            return Poll::Ready(());
+        }
+        let step = left.min(STEP as u64);
+        if pages::is_resident(file, offset, step) {
+            self.resident = offset + step;
+            return Poll::Ready(());
+        }
+        let (file, length) = (Arc::clone(file), left.min(READ_AHEAD));
+        let mut warming = tokio::task::spawn_blocking(move || pages::read_ahead(&file, offset, length));
+        let polled = Pin::new(&mut warming).poll(cx);
+        self.warming = Some(warming);
+        if polled.is_ready() {
+            self.warming = None;
+            self.resident = offset + length;
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// What must be sent before the first file chunk, if anything.
+    fn before_file<'a, 'b>(slices: &'b [IoSlice<'a>]) -> (&'b [IoSlice<'a>], bool) {
+        match slices.iter().position(|slice| is_placeholder(slice)) {
+            Some(at) => (&slices[..at], true),
+            None => (slices, false),
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+            if this.link.is_busy() {
+                this.in_head = false;
+                this.read_by.clear();
+            } else if !this.in_head {
+                this.in_head = true;
+                this.read_by.clear();
+                this.read_by.start(this.patience.head);
+            }
+            return Poll::Ready(result);
+        }
+        if this.link.is_busy() {
+            // The body has a deadline of its own, where it is consumed.
+            this.in_head = false;
+            this.read_by.clear();
+            return Poll::Pending;
+        }
+        this.read_by.start(if this.in_head { this.patience.head } else { this.patience.idle });
+        ready!(this.read_by.poll(cx));
+        if this.in_head {
+            return Poll::Ready(Err(timed_out("the client did not send a whole request head in time")));
+        }
+        // An idle connection ends as if the client had closed it.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+
+        let this = self.get_mut();
+        // hyper leaves no empty slices before the first byte, but nothing here depends on it.
+        let start = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
+        let (memory, then_file) = Self::before_file(&slices[start..]);
+        if memory.is_empty() && then_file {
+            return this.poll_send_file(cx);
+        }
+        // The head waits in the kernel for the first file bytes, to leave in one packet with them.
+        let more = if then_file { SendFlags::MORE } else { SendFlags::empty() } | SendFlags::NOSIGNAL;
+        this.poll_write_with(cx, |stream| {
+            Ok(sendmsg(stream, memory, &mut SendAncillaryBuffer::default(), more)?)
+        })
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says that nothing more comes, then reads what the client still sends until it closes: a socket closed with
+    /// unread bytes is reset, and a reset takes the answer with it that the client has not read yet.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        this.linger_by.start(LINGER);
+        let mut scratch = [0; 16 << 10];
+        for _ in 0..TURN * 8 {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    ready!(this.linger_by.poll(cx));
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+        if this.linger_by.poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}

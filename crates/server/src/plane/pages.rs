@@ -1,0 +1,70 @@
+//! Reading files with regard to what is in memory already.
+
+use std::fs::File;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt;
+
+use bytes::Bytes;
+
+/// `length` bytes at `offset`; an error where the file is shorter. Blocking.
+pub(super) fn read(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset)?;
+    Ok(bytes.into())
+}
+
+/// Reads a byte without waiting for a disk: `Some` how many came, `None` where it would have to wait.
+#[cfg(target_os = "linux")]
+fn read_now(file: &File, offset: u64, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    match preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Some(Ok(read)),
+        Err(Errno::AGAIN) => None,
+        // A file system that cannot say is read the plain way.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Some(file.read_at(buffer, offset)),
+        Err(error) => Some(Err(error.into())),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_now(_file: &File, _offset: u64, _buffer: &mut [u8]) -> Option<io::Result<usize>> {
+    None
+}
+
+/// `length` bytes at `offset` if all of them are in memory.
+pub(super) fn read_if_resident(file: &File, offset: u64, length: usize) -> Option<Bytes> {
+    let mut bytes = vec![0; length];
+    match read_now(file, offset, &mut bytes) {
+        Some(Ok(read)) if read == length => Some(bytes.into()),
+        // Part of it, or an error, which the blocking read will meet again.
+        _ => None,
+    }
+}
+
+/// Whether the first and the last page of a stretch are in memory; those between were most likely read with them.
+/// True also where something else is wrong: whoever reads meets it.
+#[cfg(target_os = "linux")]
+pub(super) fn is_resident(file: &File, offset: u64, length: u64) -> bool {
+    let probe = |at| !matches!(read_now(file, at, &mut [0]), None);
+    probe(offset) && (length < 2 || probe(offset + length - 1))
+}
+
+/// Brings a stretch into memory. Blocking; errors are left to whoever reads it.
+#[cfg(target_os = "linux")]
+pub(super) fn read_ahead(file: &File, mut offset: u64, mut length: u64) {
+    use rustix::fs::{Advice, fadvise};
+
+    let _ = fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::WillNeed);
+    let mut scratch = vec![0; 64 << 10];
+    while length > 0 {
+        let step = length.min(scratch.len() as u64) as usize;
+        match file.read_at(&mut scratch[..step], offset) {
+            Ok(0) | Err(_) => return,
+            Ok(read) => {
+                offset += read as u64;
+                length -= read as u64;
+            }
+        }
+    }
+}

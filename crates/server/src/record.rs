@@ -1,0 +1,125 @@
+//! What is known of one request: it becomes one log line and one measurement.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{Method, Uri};
+use hythe_oci::Endpoint;
+
+use crate::log::Format;
+
+/// The status that is logged where the client went away before there was one.
+const CLIENT_GONE: u16 = 499;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// One request, as far as it has come.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) id: u64,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) client: SocketAddr,
+    pub(crate) started: Instant,
+    pub(crate) endpoint: OnceLock<Endpoint>,
+    /// Which handler answered, where it is no endpoint of the API.
+    pub(crate) page: OnceLock<&'static str>,
+    /// The error's code and message, where it was one.
+    pub(crate) error: OnceLock<String>,
+    status: AtomicU16,
+    /// How many body bytes the answer has; `u64::MAX` until there is one.
+    length: AtomicU64,
+}
+
+impl Record {
+    pub(crate) fn new(method: Method, uri: Uri, client: SocketAddr) -> Self {
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            method,
+            uri,
+            client,
+            started: Instant::now(),
+            endpoint: OnceLock::new(),
+            page: OnceLock::new(),
+            error: OnceLock::new(),
+            status: AtomicU16::new(CLIENT_GONE),
+            length: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// The answer begins.
+    pub(crate) fn answered(&self, status: u16, length: u64) {
+        self.status.store(status, Ordering::Relaxed);
+        self.length.store(length, Ordering::Relaxed);
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status.load(Ordering::Relaxed)
+    }
+
+    /// The handler's name, as metrics have it.
+    pub(crate) fn handler(&self) -> &'static str {
+        match (self.endpoint.get(), self.page.get()) {
+            (Some(endpoint), _) => endpoint.kind(),
+            (None, Some(page)) => page,
+            (None, None) => "none",
+        }
+    }
+
+    /// The id as clients see it in `X-Request-Id`.
+    pub(crate) fn id_text(&self) -> String {
+        format!("{:08x}", self.id)
+    }
+
+    /// One line, with its line feed.
+    pub(crate) fn line(&self, format: Format, sent: u64, took: Duration) -> String {
+        let aborted = sent < self.length.load(Ordering::Relaxed);
+        let (mut repository, mut reference) = (None, None);
+        if let Some(endpoint) = self.endpoint.get() {
+            repository = endpoint.name().map(ToString::to_string);
+            reference = match endpoint {
+                Endpoint::Manifest { reference, .. } => Some(reference.to_string()),
+                Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. } => Some(digest.to_string()),
+                Endpoint::Upload { id, .. } => Some(id.to_string()),
+                _ => None,
+            };
+        }
+        let time = humantime::format_rfc3339_millis(SystemTime::now());
+        let path = self.uri.path_and_query().map_or(self.uri.path(), http::uri::PathAndQuery::as_str);
+        let (status, millis) = (self.status(), took.as_secs_f64() * 1e3);
+        let error = self.error.get();
+        let mut line = String::with_capacity(320);
+        match format {
+            Format::Text => {
+                let _ = write!(line, "{time}  INFO {} {path} {status} {sent}B {millis:.1}ms", self.method);
+                let fields = [("repo", &repository), ("ref", &reference)];
+                for (key, value) in fields.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+                    let _ = write!(line, " {key}={value}");
+                }
+                let _ = write!(line, " client={} id={:08x}", self.client, self.id);
+                if aborted {
+                    line.push_str(" aborted=true");
+                }
+                if let Some(error) = error {
+                    let _ = write!(line, " error={error:?}");
+                }
+            }
+            Format::Json => {
+                let object = serde_json::json!({
+                    "time": time.to_string(), "level": "INFO", "message": "request",
+                    "method": self.method.as_str(), "path": path, "status": status, "bytes": sent,
+                    "duration_ms": (millis * 1e3).round() / 1e3,
+                    "repository": repository, "reference": reference,
+                    "client": self.client.to_string(), "id": self.id_text(),
+                    "aborted": aborted, "error": error,
+                });
+                line.push_str(&object.to_string());
+            }
+        }
+        line.push('\n');
+        line
+    }
+}

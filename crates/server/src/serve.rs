@@ -1,0 +1,170 @@
+//! Accepting connections, serving them, and stopping in good order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hythe_registry::Registry;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::dispatch::{App, answer};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::options::Options;
+use crate::plane::{Connection, Link, Patience};
+
+/// A first round of the collector waits so long, so that a start is not slowed by it.
+const FIRST_COLLECT: Duration = Duration::from_secs(30);
+
+/// How long to wait when the process is out of file descriptors.
+const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// One server: listeners, connections, and the registry behind them.
+#[derive(Clone)]
+pub struct Server {
+    app: Arc<App>,
+    options: Arc<ArcSwap<Options>>,
+    connections: Arc<Semaphore>,
+}
+
+impl Server {
+    /// A server for `registry` that logs requests to `log`.
+    pub fn new(registry: Registry, options: Options, log: Log) -> Self {
+        Self {
+            app: Arc::new(App { registry, metrics: Arc::new(Metrics::new()), log }),
+            connections: Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            options: Arc::new(ArcSwap::from_pointee(options)),
+        }
+    }
+
+    /// Takes other settings; requests that have begun keep theirs.
+    pub fn set_options(&self, options: Options) {
+        self.options.store(Arc::new(options));
+    }
+
+    /// Serves `listeners` until `stop` resolves, then drains: no new connection is taken, idle ones close, requests
+    /// under way may finish for the drain time. Then what is left is cut; uploads save what they have.
+    pub async fn run(&self, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(false);
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            accepting.spawn(self.clone().accept_all(listener, stopped.clone()));
+        }
+        let collector = tokio::spawn(self.clone().collect_now_and_then());
+        stop.await;
+        collector.abort();
+        stopping.send_replace(true);
+        drop(stopped);
+        let deadline = self.options.load().drain_timeout;
+        if tokio::time::timeout(deadline, stopping.closed()).await.is_err() {
+            tracing::warn!(seconds = deadline.as_secs(), "requests were still under way after the drain time; cut");
+        }
+        accepting.shutdown().await;
+    }
+
+    async fn accept_all(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+        let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        // Dropping the set ends what is left of its connections.
+        let mut connections = JoinSet::new();
+        loop {
+            while connections.try_join_next().is_some() {}
+            let accepted = tokio::select! {
+                _ = stopped.changed() => break,
+                accepted = self.accept(&listener) => accepted,
+            };
+            match accepted {
+                Ok((stream, client, permit)) => {
+                    connections.spawn(self.clone().serve(stream, client, loopback, permit, stopped.clone()));
+                }
+                Err(error) => {
+                    // The connection is gone, or descriptors are: neither ends a server.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(NO_DESCRIPTORS).await;
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+
+    /// A place first, then a connection for it: those who find none wait in the kernel's queue.
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, client) = listener.accept().await?;
+        Ok((stream, client, permit))
+    }
+
+    async fn serve(
+        self,
+        stream: TcpStream,
+        client: SocketAddr,
+        loopback: bool,
+        _permit: OwnedSemaphorePermit,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        // Small answers must not wait for an acknowledgement; a socket that refuses is only slower.
+        let _ = stream.set_nodelay(true);
+        let options = self.options.load_full();
+        let link = Arc::new(Link::new(client, loopback, options.sendfile && cfg!(target_os = "linux")));
+        let patience = Patience {
+            head: options.header_timeout,
+            idle: options.idle_timeout,
+            progress: options.progress_timeout,
+        };
+        let connection = Connection::new(stream, Arc::clone(&link), patience);
+        let gauge = self.app.metrics.connections.clone();
+        gauge.inc();
+        let service = service_fn(|request| {
+            answer(Arc::clone(&self.app), self.options.load_full(), Arc::clone(&link), request)
+        });
+        let serving = http1::Builder::new()
+            // Vectored writes keep body chunks apart from the head, which the data plane depends on.
+            .writev(true)
+            .max_buf_size(options.max_header_size.max(8 << 10))
+            .serve_connection(TokioIo::new(connection), service);
+        tokio::pin!(serving);
+        let result = tokio::select! {
+            result = &mut serving => result,
+            _ = stopped.changed() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        gauge.dec();
+        if let Err(error) = result {
+            tracing::debug!(%client, %error, "a connection ended early");
+        }
+    }
+
+    async fn collect_now_and_then(self) {
+        let mut wait = FIRST_COLLECT.min(self.options.load().collect_interval);
+        loop {
+            tokio::time::sleep(wait).await;
+            match self.app.registry.collect().await {
+                Ok(round) => {
+                    self.app.metrics.collected(round);
+                    if round.blobs + round.uploads > 0 {
+                        tracing::info!(
+                            blobs = round.blobs,
+                            bytes = round.bytes,
+                            uploads = round.uploads,
+                            "collected what nothing used any more"
+                        );
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "a round of the collector failed; the next one tries again"),
+            }
+            wait = self.options.load().collect_interval;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What can go wrong with bytes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hythe_oci::UploadId;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a back end could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No space, or a quota is used up. Nothing half-written is kept; it works again when there is space.
+    #[error("no space is left for {}", path.display())]
+    NoSpace {
+        /// What was being written.
+        path: PathBuf,
+    },
+    /// The bytes that an upload should already have are not here.
+    #[error("upload {id} has lost bytes: {found} are stored where {expected} were expected")]
+    UploadLost {
+        /// Which upload.
+        id: UploadId,
+        /// How many bytes it should have.
+        expected: u64,
+        /// How many are here.
+        found: u64,
+    },
+    /// Anything else that the operating system said.
+    #[error("{action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path: path.to_owned() },
+            _ => Self::Io { action, path: path.to_owned(), source },
+        }
+    }
+}
+
+/// Why a folder cannot be the data folder of this process.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be created or written.
+    #[error(
+        "the data folder {} cannot be used: {action}: {source}. \
+         Give its owner write access, or choose another with --data FOLDER (or HYTHE_DATA)",
+        path.display()
+    )]
+    NotWritable {
+        /// The folder.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// Another process serves from it.
+    #[error(
+        "another hythe{} already serves the data folder {}. \
+         Stop it, or give this one its own folder with --data FOLDER",
+        .owner.as_deref().map(|pid| format!(" (process {pid})")).unwrap_or_default(), path.display()
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// The other one's process id, where it could be read.
+        owner: Option<String>,
+    },
+    /// A later version of hythe wrote it.
+    #[error(
+        "the data folder {} has format {found}, but this hythe knows formats up to {known}: a newer version wrote it. \
+         Start that version again, or give this one another folder with --data FOLDER",
+        path.display()
+    )]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// The format found.
+        found: String,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// It is on a network file system, where locks and the catalog are not safe.
+    #[error(
+        "the data folder {} is on a network file system ({kind}), where file locks and SQLite cannot be trusted \
+         and data would be lost. Choose a folder on a local disk with --data FOLDER",
+        path.display()
+    )]
+    NetworkFileSystem {
+        /// The folder.
+        path: PathBuf,
+        /// Its file system, as the mount table spells it.
+        kind: String,
+    },
+}

@@ -1,0 +1,178 @@
+//! The back end that keeps bytes in a folder.
+//!
+//! ```text
+//! DATA/
+//!   format                      the layout's version, "1"
+//!   lock                        held by the server; has its process id
+//!   uploads/<upload id>         the bytes of an upload session
+//!   blobs/<algorithm>/<first two hex digits>/<hex>.<upload id>
+//! ```
+//! The catalog's files stand beside these and are not this crate's.
+
+mod folder;
+mod upload;
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hythe_oci::{Digest, UploadId};
+
+use crate::{BlobKey, Content, Error, OpenError, Result, Storage, Upload};
+use upload::FileUpload;
+
+/// Blobs and uploads in a folder of a local file system.
+#[derive(Debug)]
+pub struct FsStorage {
+    root: Arc<Path>,
+    /// Holds the folder for this process as long as it is open.
+    _lock: File,
+}
+
+impl FsStorage {
+    /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
+    pub fn open(root: &Path) -> Result<Self, OpenError> {
+        let (root, lock) = folder::open(root)?;
+        Ok(Self { root: root.into(), _lock: lock })
+    }
+
+    fn upload_path(&self, id: UploadId) -> PathBuf {
+        self.root.join("uploads").join(id.to_string())
+    }
+
+    fn blob_path(&self, key: &BlobKey) -> PathBuf {
+        let hex = key.digest.hex();
+        let mut path = self.root.join("blobs");
+        path.push(key.digest.algorithm().as_str());
+        path.push(&hex[..2]);
+        path.push(format!("{hex}.{}", key.generation));
+        path
+    }
+}
+
+/// Runs what may wait for a disk off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::Io {
+                action: "the server is stopping, so nothing was done to",
+                path: PathBuf::new(),
+                source: io::ErrorKind::Interrupted.into(),
+            }),
+        },
+    }
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|e| Error::io("cannot sync folder", path, e))
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("cannot remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Renames a synced file into its final folder and makes the name durable.
+fn publish(upload: &Path, blob: &Path) -> Result<()> {
+    let folder = blob.parent().unwrap_or(blob);
+    if !folder.is_dir() {
+        // A new folder is durable once its parent is synced, up to `blobs`, which exists since the start.
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
+        for parent in folder.ancestors().skip(1).take(2) {
+            sync_folder(parent)?;
+        }
+    }
+    match std::fs::rename(upload, blob) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && blob.is_file() => {}
+        other => other.map_err(|e| Error::io("cannot rename the finished upload to", blob, e))?,
+    }
+    sync_folder(folder)
+}
+
+#[async_trait::async_trait]
+impl Storage for FsStorage {
+    async fn create_upload(&self, id: UploadId) -> Result<()> {
+        let path = self.upload_path(id);
+        blocking(move || {
+            let created = File::options().create(true).append(true).open(&path);
+            created.map(drop).map_err(|e| Error::io("cannot create", &path, e))
+        })
+        .await
+    }
+
+    async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
+        let path = self.upload_path(id);
+        blocking(move || {
+            let lost = |found| Error::UploadLost { id, expected: offset, found };
+            let file = match File::options().read(true).write(true).open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(lost(0)),
+                other => other.map_err(|e| Error::io("cannot open", &path, e))?,
+            };
+            let found = file.metadata().map_err(|e| Error::io("cannot read the size of", &path, e))?.len();
+            if found < offset {
+                return Err(lost(found));
+            }
+            if found > offset {
+                file.set_len(offset).map_err(|e| Error::io("cannot cut", &path, e))?;
+            }
+            Ok(Arc::new(FileUpload::new(file, path)) as Arc<dyn Upload>)
+        })
+        .await
+    }
+
+    async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
+        let upload = self.upload_path(id);
+        let blob = self.blob_path(&BlobKey { digest: *digest, generation: id });
+        blocking(move || publish(&upload, &blob)).await
+    }
+
+    async fn remove_upload(&self, id: UploadId) -> Result<()> {
+        let path = self.upload_path(id);
+        blocking(move || remove_if_there(&path)).await
+    }
+
+    async fn uploads(&self) -> Result<Vec<UploadId>> {
+        let path = self.root.join("uploads");
+        blocking(move || {
+            let list = || -> io::Result<Vec<UploadId>> {
+                let mut ids = Vec::new();
+                for entry in std::fs::read_dir(&path)? {
+                    let name = entry?.file_name();
+                    ids.extend(name.to_str().and_then(|name| name.parse::<UploadId>().ok()));
+                }
+                Ok(ids)
+            };
+            list().map_err(|e| Error::io("cannot list", &path, e))
+        })
+        .await
+    }
+
+    fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>> {
+        let path = self.blob_path(key);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|e| Error::io("cannot open", &path, e))?,
+        };
+        let size = file.metadata().map_err(|e| Error::io("cannot read the size of", &path, e))?.len();
+        Ok(Some(Content::File { file: Arc::new(file), size }))
+    }
+
+    async fn remove_blob(&self, key: &BlobKey) -> Result<()> {
+        let path = self.blob_path(key);
+        blocking(move || remove_if_there(&path)).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        let path = self.root.join("uploads").join(".probe");
+        blocking(move || {
+            std::fs::write(&path, b"ok").map_err(|e| Error::io("cannot write", &path, e))?;
+            remove_if_there(&path)
+        })
+        .await
+    }
+}

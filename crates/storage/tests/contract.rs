@@ -1,0 +1,198 @@
+//! What every back end holds to. A new one is one line in `back_ends!`.
+
+use bytes::Bytes;
+use hythe_oci::{Algorithm, Digest, UploadId};
+use hythe_storage::{BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload};
+
+fn read(content: &Content) -> Vec<u8> {
+    match content {
+        Content::Memory(bytes) => bytes.to_vec(),
+        Content::File { file, size } => {
+            use std::os::unix::fs::FileExt;
+            let mut bytes = vec![0; *size as usize];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        }
+    }
+}
+
+async fn write(upload: &dyn Upload, offset: u64, chunks: &[&'static [u8]]) {
+    upload.write(offset, chunks.iter().map(|chunk| Bytes::from_static(chunk)).collect()).await.unwrap();
+}
+
+async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
+    let generation = UploadId::random();
+    let digest = Digest::of(Algorithm::Sha256, content);
+    storage.create_upload(generation).await.unwrap();
+    let upload = storage.open_upload(generation, 0).await.unwrap();
+    write(&*upload, 0, &[content]).await;
+    upload.sync().await.unwrap();
+    storage.publish(generation, &digest).await.unwrap();
+    BlobKey { digest, generation }
+}
+
+async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
+    let id = UploadId::random();
+    storage.create_upload(id).await.unwrap();
+    let upload = storage.open_upload(id, 0).await.unwrap();
+    upload.expect(11);
+    write(&*upload, 0, &[b"hello", b" "]).await;
+    write(&*upload, 6, &[b"world"]).await;
+    upload.sync().await.unwrap();
+    assert_eq!(upload.read(6, 100).await.unwrap(), "world");
+    assert_eq!(upload.read(99, 1).await.unwrap(), "");
+    let digest = Digest::of(Algorithm::Sha512, b"hello world");
+    storage.publish(id, &digest).await.unwrap();
+    let content = storage.open_blob(&BlobKey { digest, generation: id }).unwrap().unwrap();
+    assert_eq!((content.size(), read(&content)), (11, b"hello world".to_vec()));
+    assert!(storage.uploads().await.unwrap().is_empty());
+}
+
+async fn an_empty_upload_becomes_an_empty_blob(storage: &dyn Storage) {
+    let key = push(storage, b"").await;
+    assert_eq!(storage.open_blob(&key).unwrap().unwrap().size(), 0);
+}
+
+async fn publishing_again_is_no_error(storage: &dyn Storage) {
+    let key = push(storage, b"twice").await;
+    storage.publish(key.generation, &key.digest).await.unwrap();
+    assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"twice");
+}
+
+async fn publishing_what_was_never_uploaded_is_an_error(storage: &dyn Storage) {
+    let digest = Digest::of(Algorithm::Sha256, b"");
+    assert!(storage.publish(UploadId::random(), &digest).await.is_err());
+}
+
+async fn generations_of_one_digest_live_and_die_apart(storage: &dyn Storage) {
+    let (first, second) = (push(storage, b"same").await, push(storage, b"same").await);
+    storage.remove_blob(&first).await.unwrap();
+    assert!(storage.open_blob(&first).unwrap().is_none());
+    assert_eq!(read(&storage.open_blob(&second).unwrap().unwrap()), b"same");
+}
+
+async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
+    let key = push(storage, b"still here").await;
+    let content = storage.open_blob(&key).unwrap().unwrap();
+    storage.remove_blob(&key).await.unwrap();
+    storage.remove_blob(&key).await.unwrap();
+    assert_eq!(read(&content), b"still here");
+}
+
+async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
+    let id = UploadId::random();
+    storage.create_upload(id).await.unwrap();
+    let upload = storage.open_upload(id, 0).await.unwrap();
+    write(&*upload, 0, &[b"kept, and lost"]).await;
+    drop(upload);
+    let upload = storage.open_upload(id, 4).await.unwrap();
+    assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
+    storage.create_upload(id).await.unwrap();
+    assert_eq!(upload.read(0, 100).await.unwrap(), "kept", "creating again must not empty it");
+}
+
+async fn reopening_past_the_end_says_what_was_lost(storage: &dyn Storage) {
+    let id = UploadId::random();
+    let lost = |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
+    assert!(lost(storage.open_upload(id, 0).await.err(), 0), "an unknown upload");
+    storage.create_upload(id).await.unwrap();
+    write(&*storage.open_upload(id, 0).await.unwrap(), 0, &[b"abc"]).await;
+    assert!(lost(storage.open_upload(id, 4).await.err(), 3));
+}
+
+async fn removing_an_upload_forgets_it(storage: &dyn Storage) {
+    let id = UploadId::random();
+    storage.create_upload(id).await.unwrap();
+    assert_eq!(storage.uploads().await.unwrap(), [id]);
+    storage.remove_upload(id).await.unwrap();
+    storage.remove_upload(id).await.unwrap();
+    assert!(storage.uploads().await.unwrap().is_empty());
+    assert!(storage.open_upload(id, 0).await.is_err());
+}
+
+async fn thousands_of_small_chunks_are_written_in_order(storage: &dyn Storage) {
+    let id = UploadId::random();
+    storage.create_upload(id).await.unwrap();
+    let upload = storage.open_upload(id, 0).await.unwrap();
+    let chunks: Vec<Bytes> = (0..3000_u32).map(|n| Bytes::from(n.to_le_bytes().to_vec())).collect();
+    let all = chunks.concat();
+    upload.write(0, chunks).await.unwrap();
+    assert_eq!(upload.read(0, all.len()).await.unwrap(), all);
+}
+
+async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
+    storage.probe().await.unwrap();
+}
+
+macro_rules! contract {
+    ($name:ident, $open:expr, [$($test:ident),* $(,)?]) => {
+        mod $name {
+            $(#[tokio::test]
+            async fn $test() {
+                let (storage, _keep) = $open;
+                super::$test(&storage).await;
+            })*
+        }
+    };
+}
+
+macro_rules! back_ends {
+    ($($name:ident: $open:expr),* $(,)?) => {
+        $(contract!($name, $open, [
+            an_upload_becomes_the_blob_that_was_written,
+            an_empty_upload_becomes_an_empty_blob,
+            publishing_again_is_no_error,
+            publishing_what_was_never_uploaded_is_an_error,
+            generations_of_one_digest_live_and_die_apart,
+            an_open_blob_outlives_its_removal,
+            reopening_at_an_offset_cuts_what_is_beyond,
+            reopening_past_the_end_says_what_was_lost,
+            removing_an_upload_forgets_it,
+            thousands_of_small_chunks_are_written_in_order,
+            a_writable_back_end_probes_well,
+        ]);)*
+    };
+}
+
+back_ends! {
+    memory: (super::MemoryStorage::default(), ()),
+    fs: { let folder = tempfile::tempdir().unwrap(); (super::FsStorage::open(folder.path()).unwrap(), folder) },
+}
+
+#[tokio::test]
+async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = FsStorage::open(folder.path()).unwrap();
+    let key = push(&storage, b"durable").await;
+    let id = UploadId::random();
+    storage.create_upload(id).await.unwrap();
+    drop(storage);
+    let storage = FsStorage::open(folder.path()).unwrap();
+    assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"durable");
+    assert_eq!(storage.uploads().await.unwrap(), [id]);
+}
+
+#[test]
+fn a_folder_serves_one_process_at_a_time_and_the_error_names_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = FsStorage::open(folder.path()).unwrap();
+    let error = FsStorage::open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
+}
+
+#[test]
+fn a_folder_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("format"), "2\n").unwrap();
+    let error = FsStorage::open(folder.path()).unwrap_err();
+    assert!(matches!(error, OpenError::Newer { .. }), "{error}");
+    assert!(!folder.path().join("blobs").exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = FsStorage::open(&file.path().join("data")).unwrap_err();
+    assert!(matches!(error, OpenError::NotWritable { .. }));
+    assert!(error.to_string().contains("--data"), "{error}");
+}

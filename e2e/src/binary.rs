@@ -1,0 +1,44 @@
+//! Where the programs are: hythe itself, and the tools that the suites drive.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The hythe under test: `HYTHE_BIN`, or the workspace's release build.
+pub fn hythe() -> PathBuf {
+    let path = env::var_os("HYTHE_BIN").map_or_else(release_build, PathBuf::from);
+    assert!(
+        path.is_file(),
+        "there is no hythe at {}: run `cargo build --release -p hythe`, or name the program in HYTHE_BIN",
+        path.display()
+    );
+    path
+}
+
+fn release_build() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    target.join("release/hythe")
+}
+
+/// A tool by name, from `PATH`.
+pub fn tool(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // Administrators' tools are not in every shell's path.
+    let places = env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    find(places, name).unwrap_or_else(|| {
+        panic!("`{name}` is not installed: .ci/run installs every tool that these suites need, by its Debian package")
+    })
+}
+
+/// A tool that Debian has not, or has too old, from the folder in `HYTHE_TOOLS`.
+pub fn built_tool(name: &str) -> PathBuf {
+    let folder = env::var_os("HYTHE_TOOLS").map(PathBuf::from).unwrap_or_else(|| {
+        panic!("HYTHE_TOOLS is not set: it names the folder in which .ci/run builds `{name}` and others from Go modules")
+    });
+    find([folder.clone()].into_iter(), name)
+        .unwrap_or_else(|| panic!("there is no `{name}` in {}: .ci/run builds it", folder.display()))
+}
+
+fn find(mut places: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
+    places.find_map(|folder| Some(folder.join(name)).filter(|path| path.is_file()))
+}

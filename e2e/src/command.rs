@@ -1,0 +1,46 @@
+//! Running a program to its end, with everything that it said at hand when it fails.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a program printed.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// On standard output.
+    pub stdout: String,
+    /// On standard error.
+    pub stderr: String,
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+}
+
+/// A program and its first arguments.
+pub fn program<I: AsRef<OsStr>>(path: impl AsRef<Path>, arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut command = Command::new(path.as_ref());
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs `command` and returns what it printed, whatever its exit code.
+pub fn attempt(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    Output {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: output.status.code(),
+    }
+}
+
+/// Runs `command`, which must succeed, and returns its trimmed standard output.
+pub fn run(command: &mut Command) -> String {
+    let output = attempt(command);
+    assert!(
+        output.code == Some(0),
+        "{command:?} failed with {:?}\n--- stdout\n{}\n--- stderr\n{}",
+        output.code,
+        output.stdout,
+        output.stderr
+    );
+    output.stdout.trim().to_owned()
+}

@@ -1,0 +1,311 @@
+//! A real image: Debian with a few layers on it, made once, and an index of two platforms.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use hythe_oci::{Algorithm, Digest};
+use serde_json::{Value, json};
+
+use crate::binary::tool;
+use crate::command::{program, run};
+use crate::content::Content;
+use crate::engine::unmount_below;
+use crate::repository::{Repository, Way};
+use crate::tree::{self, Tree};
+
+/// What `/bin/cat /etc/motd` says in a container of the image.
+pub const MOTD: &str = "a small landing place";
+
+/// The tag under which both layouts carry their image.
+pub const TAG: &str = "v1";
+
+/// Belongs to what the cache holds: change it with the recipe.
+const RECIPE: &str = "debian-1";
+
+/// Layers that add, overwrite, link and delete, so that an engine that skips one is found out.
+const CONTAINERFILE: &str = "FROM scratch
+ADD rootfs.tar /
+COPY random /opt/random
+COPY motd /etc/motd
+RUN rm -rf /usr/share/doc /var/cache/apt && ln -s motd /etc/motd.link && ln /etc/motd /opt/motd
+RUN mkdir -p '/opt/a name with spaces/\u{e9}' && chmod 4755 /opt/random && chown 1000:1000 /opt/motd
+CMD [\"/bin/cat\", \"/etc/motd\"]
+";
+
+/// The image and its index on disk.
+pub struct Image {
+    folder: PathBuf,
+    /// The digest of the image's manifest.
+    pub manifest: Digest,
+    /// The digest of the index of two platforms, of which one is the image.
+    pub index: Digest,
+    /// Its root file system.
+    pub tree: Tree,
+}
+
+/// The image, made by whoever asks first and kept for later runs.
+pub fn debian() -> &'static Image {
+    static IMAGE: LazyLock<Image> = LazyLock::new(|| {
+        let cache = cache();
+        let folder = cache.join(RECIPE);
+        fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("{}: {error}", cache.display()));
+        // Suites run beside each other: the second waits for the first one's image.
+        let lock = File::create(cache.join("lock")).expect("the cache is ours");
+        lock.lock().expect("the file system has locks");
+        if !folder.exists() {
+            let making = cache.join("making");
+            if making.exists() {
+                remove(&making);
+            }
+            fs::create_dir(&making).expect("the cache is ours");
+            make(&making);
+            fs::rename(&making, &folder).expect("one file system");
+        }
+        let tree = fs::read(folder.join("tree.json")).expect("it was written");
+        Image {
+            manifest: entry(&folder.join("image")),
+            index: entry(&folder.join("index")),
+            tree: serde_json::from_slice(&tree).expect("it was written as JSON"),
+            folder,
+        }
+    });
+    &IMAGE
+}
+
+impl Image {
+    /// The image as an OCI layout folder.
+    pub fn layout(&self) -> PathBuf {
+        self.folder.join("image")
+    }
+
+    /// The image as a tar archive of its layout.
+    pub fn archive(&self) -> PathBuf {
+        self.folder.join("image.tar")
+    }
+
+    /// The index as an OCI layout folder.
+    pub fn index_layout(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
+    /// Pushes the index and all that it names under `tag`, with no client's help.
+    pub fn push_index(&self, repository: &mut Repository<'_>, tag: &str) {
+        let layout = self.index_layout();
+        let index = read_blob(&layout, &self.index);
+        for child in digests(&index["manifests"]) {
+            let manifest = read_blob(&layout, &child);
+            for blob in digests(&manifest["layers"]).into_iter().chain(digests(&json!([manifest["config"]])))
+            {
+                push_file(repository, &blob, &blob_path(&layout, &blob));
+            }
+            push(repository, &child.to_string(), &layout, &child);
+        }
+        push(repository, tag, &layout, &self.index);
+    }
+}
+
+fn push(repository: &mut Repository<'_>, reference: &str, layout: &Path, digest: &Digest) {
+    let bytes = fs::read(blob_path(layout, digest)).expect("the layout is whole");
+    let json: Value = serde_json::from_slice(&bytes).expect("a manifest is JSON");
+    let media_type = json["mediaType"].as_str().unwrap_or(crate::repository::MANIFEST);
+    let response = repository.push_manifest(reference, &bytes, media_type).expect("the server answers");
+    response.expect(201, &format!("PUT of manifest {reference}"));
+}
+
+fn push_file(repository: &mut Repository<'_>, digest: &Digest, path: &Path) {
+    let location =
+        repository.open_upload().expect("the server answers").expect(202, "POST of an upload").location();
+    let bytes = fs::read(path).expect("the layout is whole");
+    let joint = if location.contains('?') { '&' } else { '?' };
+    let path = format!("{location}{joint}digest={digest}");
+    let headers = [("Content-Type", "application/octet-stream")];
+    let body = crate::client::Body::Bytes(&bytes);
+    repository.client().send("PUT", &path, &headers, body).expect("the server answers").expect(201, &path);
+}
+
+/// Asserts that the OCI layout at `folder` holds, under whatever tag, the manifest `digest` and all that it names.
+pub fn assert_layout(folder: &Path, digest: &Digest) {
+    let index: Value = serde_json::from_slice(&fs::read(folder.join("index.json")).expect("an OCI layout"))
+        .expect("index.json is JSON");
+    assert!(digests(&index["manifests"]).contains(digest), "{} lacks {digest}: {index}", folder.display());
+    assert_blobs(folder, digest);
+}
+
+fn assert_blobs(folder: &Path, digest: &Digest) {
+    let manifest = read_blob(folder, digest);
+    for child in digests(&manifest["manifests"]) {
+        assert_blobs(folder, &child);
+    }
+    for blob in digests(&manifest["layers"]).into_iter().chain(digests(&json!([manifest["config"]]))) {
+        let path = blob_path(folder, &blob);
+        let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(Digest::of(blob.algorithm(), &bytes), blob, "{}", path.display());
+    }
+}
+
+/// Where made things stay between runs: beside what cargo built.
+fn cache() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
+    target.join("e2e")
+}
+
+fn make(folder: &Path) {
+    let context = folder.join("context");
+    fs::create_dir(&context).expect("the folder is ours");
+    let rootfs = folder.join("rootfs");
+    run(program(tool("debootstrap"), ["--variant=minbase", &suite()]).arg(&rootfs).arg(mirror()));
+    run(program(tool("tar"), ["--one-file-system", "-C"])
+        .arg(&rootfs)
+        .arg("-cf")
+        .arg(context.join("rootfs.tar"))
+        .arg("."));
+    remove(&rootfs);
+    // Incompressible, so that the image has 100 MB on the wire too.
+    fs::write(context.join("random"), Content::new(1, 24 << 20).slice(0, 24 << 20))
+        .expect("the folder is ours");
+    fs::write(context.join("motd"), MOTD).expect("the folder is ours");
+    fs::write(context.join("Containerfile"), CONTAINERFILE).expect("the folder is ours");
+
+    let store = folder.join("store");
+    let buildah = |arguments: &[&str]| {
+        let mut command = program(tool("buildah"), ["--root"]);
+        command.arg(store.join("root")).arg("--runroot").arg(store.join("run")).args(arguments);
+        command
+    };
+    let isolated = ["bud", "--isolation", "chroot", "--layers", "--tag", "debian", "--file"];
+    run(buildah(&isolated).arg(context.join("Containerfile")).arg(&context));
+    let layout = folder.join("image");
+    run(buildah(&["push", "debian"]).arg(format!("oci:{}:{TAG}", layout.display())));
+    let container = run(&mut buildah(&["from", "--pull-never", "debian"]));
+    let tree = tree::of(Path::new(&run(&mut buildah(&["mount", &container]))));
+    fs::write(folder.join("tree.json"), serde_json::to_vec(&tree).expect("text is JSON"))
+        .expect("the folder is ours");
+    run(&mut buildah(&["umount", &container]));
+    unmount_below(&store);
+    remove(&store);
+    remove(&context);
+
+    index(&layout, &folder.join("index"));
+    run(program(tool("tar"), ["-C"]).arg(&layout).arg("-cf").arg(folder.join("image.tar")).args([
+        "oci-layout",
+        "index.json",
+        "blobs",
+    ]));
+}
+
+/// An index of the image and of a second platform's, whose layers are the same and whose config is its own.
+fn index(image: &Path, layout: &Path) {
+    run(program(tool("cp"), ["-al"]).arg(image).arg(layout));
+    let digest = entry(image);
+    let mut manifest = read_blob(image, &digest);
+    let size = |digest: &Digest| blob_path(layout, digest).metadata().expect("it is there").len();
+    let config: Digest =
+        manifest["config"]["digest"].as_str().and_then(|text| text.parse().ok()).expect("a digest");
+    let mut other = read_blob(image, &config);
+    other["architecture"] = json!("arm64");
+    other["variant"] = json!("v8");
+    let other = write_blob(layout, &other);
+    manifest["config"]["digest"] = json!(other);
+    manifest["config"]["size"] = json!(size(&other));
+    let second = write_blob(layout, &manifest);
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let index = write_blob(
+        layout,
+        &json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": [
+                {"mediaType": media_type, "digest": digest, "size": size(&digest),
+                 "platform": {"os": "linux", "architecture": "amd64"}},
+                {"mediaType": media_type, "digest": second, "size": size(&second),
+                 "platform": {"os": "linux", "architecture": "arm64", "variant": "v8"}},
+            ],
+        }),
+    );
+    let root = json!({
+        "schemaVersion": 2,
+        "manifests": [{
+            "mediaType": "application/vnd.oci.image.index.v1+json", "digest": index, "size": size(&index),
+            "annotations": {"org.opencontainers.image.ref.name": TAG},
+        }],
+    });
+    // A new file: the old one is a hard link of the image's.
+    fs::remove_file(layout.join("index.json")).expect("it is there");
+    fs::write(layout.join("index.json"), root.to_string()).expect("the folder is ours");
+}
+
+fn write_blob(layout: &Path, json: &Value) -> Digest {
+    let bytes = json.to_string().into_bytes();
+    let digest = Digest::of(Algorithm::Sha256, &bytes);
+    fs::write(blob_path(layout, &digest), bytes).expect("the folder is ours");
+    digest
+}
+
+fn blob_path(layout: &Path, digest: &Digest) -> PathBuf {
+    layout.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
+}
+
+fn read_blob(layout: &Path, digest: &Digest) -> Value {
+    let path = blob_path(layout, digest);
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The only digest in a layout's `index.json`.
+fn entry(layout: &Path) -> Digest {
+    let path = layout.join("index.json");
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let index: Value = serde_json::from_slice(&bytes).expect("index.json is JSON");
+    digests(&index["manifests"])[0]
+}
+
+fn digests(descriptors: &Value) -> Vec<Digest> {
+    let texts = descriptors.as_array().into_iter().flatten().filter_map(|entry| entry["digest"].as_str());
+    texts.map(|text| text.parse().unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+/// This machine's own suite, which its mirror has for certain.
+fn suite() -> String {
+    let release = fs::read_to_string("/etc/os-release").expect("Debian says what it is");
+    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    name.expect("a Debian release has a code name").trim_matches('"').to_owned()
+}
+
+/// The mirror of the machine's own package sources.
+fn mirror() -> String {
+    let suite = suite();
+    let targets = run(&mut program(
+        tool("apt-get"),
+        ["indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"],
+    ));
+    let wanted = format!("{suite} main ");
+    let mirror = targets.lines().find_map(|line| line.strip_prefix(&wanted));
+    mirror
+        .unwrap_or_else(|| panic!("no package source of this machine has {suite} main:\n{targets}"))
+        .to_owned()
+}
+
+fn remove(folder: &Path) {
+    // Other than the library's own, it gets through what other users own and what engines made immutable to it.
+    run(program(tool("rm"), ["-rf", "--one-file-system"]).arg(folder));
+}
+
+/// Pushes an image of random layers, and returns its manifest's digest.
+pub fn push_random(repository: &mut Repository<'_>, tag: &str, seed: u64, layers: &[u64]) -> Digest {
+    let mut descriptors = Vec::new();
+    for (number, length) in layers.iter().chain(&[200]).enumerate() {
+        let content = Content::new(seed.wrapping_add(number as u64), *length);
+        let digest = content.digest();
+        let response = repository.push_blob(&content, &digest, Way::Patch).expect("the server answers");
+        response.expect(201, &format!("push of blob {digest}"));
+        descriptors.push((digest, *length));
+    }
+    let config = descriptors.pop().expect("the last one is the config");
+    let manifest = crate::repository::manifest((&config.0, config.1), &descriptors);
+    let response =
+        repository.push_manifest(tag, &manifest, crate::repository::MANIFEST).expect("the server answers");
+    response.expect(201, &format!("push of manifest {tag}"));
+    Digest::of(Algorithm::Sha256, &manifest)
+}

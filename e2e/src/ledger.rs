@@ -1,0 +1,127 @@
+//! What a server acknowledged, and so must still have after whatever befell it.
+
+use std::collections::BTreeMap;
+
+use hythe_oci::Digest;
+
+use crate::client::Client;
+use crate::content::Content;
+use crate::repository::{Repository, upload_offset};
+
+/// An upload session that the server acknowledged.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The repository's name.
+    pub repository: String,
+    /// Where it goes on.
+    pub location: String,
+    /// What is being uploaded.
+    pub content: Content,
+    /// The bytes that a 202 acknowledged.
+    pub acknowledged: u64,
+    /// The bytes that were sent at most.
+    pub sent: u64,
+    /// Its closing `PUT` was under way: then it may be a blob already.
+    pub closing: bool,
+}
+
+/// What a tag may name: the last acknowledged target, or the one of a request that got no answer. `None` is no target.
+#[derive(Clone, Debug, Default)]
+pub struct TagState {
+    /// What was acknowledged last.
+    pub acknowledged: Option<Digest>,
+    /// What was asked for without an answer.
+    pub pending: Option<Option<Digest>>,
+}
+
+/// Tags by repository and name.
+pub type Tags = BTreeMap<(String, String), TagState>;
+
+/// Everything that was acknowledged to one pusher, or to several.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// Blobs: a 201 each.
+    pub blobs: Vec<(String, Digest)>,
+    /// Manifests: a 201 each.
+    pub manifests: Vec<(String, Digest)>,
+    /// Tags: a 201 or a 202 each, or a request without an answer.
+    pub tags: Tags,
+    /// Sessions: a 202 each, not closed.
+    pub sessions: Vec<Session>,
+}
+
+impl Ledger {
+    /// Takes over what `later` adds.
+    pub fn extend(&mut self, later: Self) {
+        self.blobs.extend(later.blobs);
+        self.manifests.extend(later.manifests);
+        self.tags.extend(later.tags);
+        self.sessions.extend(later.sessions);
+    }
+
+    /// One line of figures.
+    pub fn summary(&self) -> String {
+        let Self { blobs, manifests, tags, sessions } = self;
+        let counts = [blobs.len(), manifests.len(), tags.len(), sessions.len()];
+        format!(
+            "{} blobs, {} manifests, {} tags, {} open sessions",
+            counts[0], counts[1], counts[2], counts[3]
+        )
+    }
+
+    /// Asks for all but the sessions, and compares.
+    pub fn verify(&self, client: &mut Client) {
+        for (name, digest) in &self.blobs {
+            Repository::new(client, name).verify_blob(digest);
+        }
+        for (name, digest) in &self.manifests {
+            Repository::new(client, name).verify(&digest.to_string());
+        }
+        for ((name, tag), state) in &self.tags {
+            let mut repository = Repository::new(client, name);
+            let status =
+                repository.manifest(tag).unwrap_or_else(|error| panic!("{name}:{tag}: {error}")).status;
+            let found = (status != 404).then(|| repository.verify(tag));
+            assert!(
+                found == state.acknowledged || Some(found) == state.pending,
+                "{name}:{tag} is {found:?} after {state:?}"
+            );
+        }
+    }
+
+    /// Settles each tag on what the server says now, which [`verify`](Self::verify) found to be one of its candidates.
+    pub fn settle(&mut self, client: &mut Client) {
+        for ((name, tag), state) in &mut self.tags {
+            if state.pending.take().is_some() {
+                let mut repository = Repository::new(client, name);
+                let status =
+                    repository.manifest(tag).unwrap_or_else(|error| panic!("{name}:{tag}: {error}")).status;
+                state.acknowledged = (status != 404).then(|| repository.verify(tag));
+            }
+        }
+    }
+}
+
+impl Session {
+    /// Goes on where the server says it stands, to a blob; none where its closing `PUT` had done that already.
+    pub fn resume(&self, client: &mut Client) -> Option<(String, Digest)> {
+        let Self { repository, location, content, acknowledged, sent, closing } = self;
+        if *closing && client.get(location).is_ok_and(|response| response.status == 404) {
+            return None;
+        }
+        let (offset, location) = upload_offset(client, location);
+        assert!(
+            (*acknowledged..=*sent).contains(&offset),
+            "the session {location} stands at {offset}, but {acknowledged} bytes were acknowledged and {sent} sent"
+        );
+        let mut repository = Repository::new(client, repository);
+        let end = offset + (content.len() - offset) / 2;
+        let response = repository.append(&location, content, offset, end).expect("the server answers");
+        let location = response.expect(202, "PATCH of a resumed session").location();
+        let digest = content.digest();
+        let response = repository.close_upload(&location, content, &digest, end).expect("the server answers");
+        response.expect(201, "PUT of a resumed session");
+        repository.verify_blob(&digest);
+        Some((repository.name().to_owned(), digest))
+    }
+}

@@ -1,0 +1,22 @@
+//! What the end-to-end tests are made of: a running hythe, real engines, real images, and a plain HTTP client.
+//!
+//! A step that fails ends its test with a panic that shows the command, its output and the server's log; a tool that is
+//! missing does too, so that no suite passes by not running.
+
+#![allow(clippy::missing_panics_doc, reason = "a panic is how a test's step fails")]
+#![allow(clippy::missing_errors_doc, reason = "the errors are those of the socket")]
+
+pub mod binary;
+pub mod client;
+pub mod command;
+pub mod content;
+pub mod control_group;
+pub mod disk;
+pub mod engine;
+pub mod image;
+pub mod ledger;
+pub mod number;
+pub mod pusher;
+pub mod repository;
+pub mod server;
+pub mod tree;

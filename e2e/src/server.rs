@@ -1,0 +1,195 @@
+//! A hythe process of a test's own: its folder, its port, its log.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::binary;
+use crate::client::Client;
+use crate::command;
+
+/// How long a start may take: the machine may be busy with other suites.
+const START: Duration = Duration::from_secs(30);
+
+/// A running server, or one that was stopped and can be started again on the same folder and port.
+pub struct Server {
+    child: Option<Child>,
+    address: SocketAddr,
+    data: PathBuf,
+    settings: Vec<(String, String)>,
+    /// A control group's file of processes, which the server enters before it runs its first instruction.
+    group: Vec<PathBuf>,
+    /// The log of all its lives, and the data where the test gave no folder.
+    folder: TempDir,
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// `hythe serve` with a port and a folder.
+pub fn serve(port: u16, data: &Path) -> Command {
+    let mut command = command::program(binary::hythe(), ["serve", "--listen"]);
+    command.arg(format!("127.0.0.1:{port}")).arg("--data").arg(data);
+    command
+}
+
+impl Server {
+    /// Starts a server with an empty folder.
+    pub fn start() -> Self {
+        let mut server = Self::new();
+        server.run();
+        server
+    }
+
+    /// A server that does not run yet.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("hythe-e2e-").tempdir().expect("a temporary folder");
+        Self {
+            child: None,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
+            data: folder.path().join("data"),
+            settings: Vec::new(),
+            group: Vec::new(),
+            folder,
+        }
+    }
+
+    /// Keeps its data in `data`.
+    pub fn with_data(mut self, data: &Path) -> Self {
+        data.clone_into(&mut self.data);
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lives in the control group with these files of processes.
+    pub fn with_group(mut self, processes: Vec<PathBuf>) -> Self {
+        self.group = processes;
+        self
+    }
+
+    /// Starts it, and waits until it answers.
+    pub fn run(&mut self) {
+        assert!(self.child.is_none(), "the server runs already");
+        let log = File::options().create(true).append(true).open(self.log_path()).expect("the log opens");
+        let mut command = serve(self.address.port(), &self.data);
+        if !self.group.is_empty() {
+            // A shell enters the group and becomes the server, so that no page is charged elsewhere.
+            let inner = command;
+            command = command::program(binary::tool("sh"), ["-c"]);
+            let enter: String =
+                self.group.iter().map(|file| format!("echo $$ > '{}' && ", file.display())).collect();
+            command
+                .arg(format!("{enter} exec \"$0\" \"$@\""))
+                .arg(inner.get_program())
+                .args(inner.get_args());
+        }
+        for (name, value) in &self.settings {
+            command.env(name, value);
+        }
+        let child = command.stdout(log.try_clone().expect("a second handle")).stderr(log).spawn();
+        self.child = Some(child.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}")));
+        let begin = Instant::now();
+        while Client::new(self.address).get("/v2/").is_err() {
+            if let Some(status) = self.status() {
+                panic!("the server ended at once with {status}\n{}", self.log());
+            }
+            assert!(begin.elapsed() < START, "the server does not answer within {START:?}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// A new client.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// All that it printed so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Its exit status, once it has one.
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut().and_then(|child| child.try_wait().expect("it is our child"))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the server runs");
+        kill_process(Pid::from_child(child), signal)
+            .unwrap_or_else(|error| panic!("cannot signal the server: {error}"));
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.wait(Duration::from_secs(30));
+    }
+
+    /// Asks it to end by SIGTERM, and waits.
+    pub fn terminate(&mut self, patience: Duration) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.wait(patience)
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let begin = Instant::now();
+        loop {
+            if let Some(status) = self.status() {
+                self.child = None;
+                return status;
+            }
+            assert!(begin.elapsed() < patience, "the server did not end within {patience:?}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("--- the end of the server's log");
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A start that cannot succeed: one clear paragraph on standard error, and an exit code that is not 0.
+
+use std::fs::{self, File, Permissions};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hythe_e2e::binary;
+use hythe_e2e::command::program;
+use hythe_e2e::disk::Disk;
+use hythe_e2e::image::push_random;
+use hythe_e2e::repository::Repository;
+use hythe_e2e::server::{Server, free_port, serve};
+
+#[test]
+fn a_taken_port_is_named() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    refused(serve(port, &folder.path().join("data")), &[&port.to_string()]);
+}
+
+#[test]
+fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
+    let server = Server::start();
+    refused(serve(free_port(), server.data()), &[&server.data().display().to_string()]);
+    server.client().get("/v2/").expect("the first still answers").expect(200, "ping");
+}
+
+#[test]
+fn a_read_only_file_system_is_named() {
+    let disk = Disk::read_only();
+    let data = disk.path().join("data");
+    refused(serve(free_port(), &data), &[&data.display().to_string()]);
+}
+
+#[test]
+fn a_folder_of_another_user_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
+    // The build's own folder may be closed to other users.
+    let copy = folder.path().join("hythe");
+    fs::copy(binary::hythe(), &copy).expect("the folder is ours");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("the folder is ours");
+    let mut command = program(copy, ["serve", "--listen"]);
+    command.arg(format!("127.0.0.1:{}", free_port())).arg("--data").arg(&data).uid(65534).gid(65534);
+    refused(command, &[&data.display().to_string()]);
+}
+
+#[test]
+fn a_file_where_the_folder_should_be_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    fs::write(&data, "not a folder").expect("the folder is ours");
+    refused(serve(free_port(), &data), &[&data.display().to_string()]);
+}
+
+#[test]
+fn a_folder_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let mut server = Server::start();
+    let digest = push_random(&mut Repository::new(&mut server.client(), "kept"), "v1", 7, &[1000]);
+    assert!(server.terminate(Duration::from_secs(20)).success());
+    let catalogs = sqlite_files(server.data());
+    assert!(!catalogs.is_empty(), "there is no SQLite file below {}", server.data().display());
+    let former: Vec<_> = catalogs.iter().map(|path| set_user_version(path, 9999)).collect();
+    refused(serve(free_port(), server.data()), &["newer", &server.data().display().to_string()]);
+
+    catalogs.iter().zip(former).for_each(|(path, version)| drop(set_user_version(path, version)));
+    server.run();
+    assert_eq!(Repository::new(&mut server.client(), "kept").verify("v1"), digest);
+}
+
+/// Runs what must not come up, and checks what it says.
+fn refused(mut command: Command, says: &[&str]) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hythe runs");
+    let begin = Instant::now();
+    while child.try_wait().expect("it is our child").is_none() {
+        if begin.elapsed() > Duration::from_secs(20) {
+            child.kill().expect("it is our child");
+            panic!("{command:?} came up, but should have been refused");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let output = child.wait_with_output().expect("it is our child");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let text = stderr.trim();
+    assert!(
+        output.status.code().is_some_and(|code| code != 0),
+        "{command:?} ended with {}: {text}",
+        output.status
+    );
+    for word in says {
+        assert!(text.contains(word), "{command:?} does not say `{word}`: {text}");
+    }
+    assert!(
+        !text.contains("\n\n") && !text.contains("panicked") && text.len() < 1000,
+        "not one paragraph: {text}"
+    );
+}
+
+fn sqlite_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the data folder") {
+        let path = entry.expect("the folder stays readable").path();
+        if path.is_dir() {
+            found.extend(sqlite_files(&path));
+        } else if fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0")) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Overwrites `PRAGMA user_version`, which is at offset 60 of the header, big-endian; what was there before.
+fn set_user_version(path: &Path, version: u32) -> u32 {
+    let file = File::options().read(true).write(true).open(path).expect("the file is there");
+    let mut former = [0; 4];
+    file.read_exact_at(&mut former, 60).expect("a SQLite header has 100 bytes");
+    file.write_all_at(&version.to_be_bytes(), 60).expect("the file is ours");
+    u32::from_be_bytes(former)
+}

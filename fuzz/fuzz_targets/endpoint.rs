@@ -1,0 +1,24 @@
+//! Paths and queries: nothing panics, and a path that is taken is that of its endpoint.
+#![no_main]
+
+use hythe_oci::{Endpoint, Query, path};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let (target, query) = text.split_once('?').unwrap_or((text, ""));
+    let _ = Query::parse(query);
+    let Ok(endpoint) = Endpoint::parse(target) else { return };
+    let canonical = match &endpoint {
+        Endpoint::Root => "/".to_owned(),
+        Endpoint::Base => path::base(),
+        Endpoint::Catalog => path::catalog(),
+        Endpoint::Extensions => path::extensions(),
+        Endpoint::Tags { name } => path::tags(name),
+        Endpoint::Manifest { name, reference } => path::manifest(name, reference),
+        Endpoint::Blob { name, digest } => path::blob(name, digest),
+        Endpoint::Uploads { name } => path::uploads(name),
+        Endpoint::Upload { name, id } => path::upload(name, id),
+        Endpoint::Referrers { name, digest } => path::referrers(name, digest),
+    };
+    assert_eq!(Endpoint::parse(&canonical), Ok(endpoint));
+});

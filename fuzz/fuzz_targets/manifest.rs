@@ -1,0 +1,18 @@
+//! Manifests: nothing panics, errors stay short, and a manifest that is taken is taken again under its own type.
+#![no_main]
+
+use hythe_oci::{Manifest, media_type};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for content_type in media_type::MANIFESTS {
+        let _ = Manifest::parse(Some(content_type), bytes);
+    }
+    match Manifest::parse(None, bytes) {
+        Ok(manifest) => {
+            assert_eq!(manifest.is_index(), manifest.blobs.is_empty());
+            assert_eq!(Manifest::parse(Some(&manifest.media_type), bytes), Ok(manifest));
+        }
+        Err(error) => assert!(error.to_string().len() < 4096),
+    }
+});
