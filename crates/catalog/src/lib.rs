@@ -44,7 +44,7 @@ pub struct Catalog {
 
 #[derive(Debug)]
 struct Inner {
-    readers: Readers,
+    readers: Arc<Readers>,
     writer: Writer,
 }
 
@@ -66,17 +66,19 @@ impl Catalog {
     /// Opens the catalog in the file at `path`, which is created or brought to this version where needed.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = schema::open_file(path)?;
-        let writer = Writer::start(Arc::new(Mutex::new(connection)))
+        let readers = Arc::new(Readers::pool(path));
+        let writer = Writer::start(Arc::new(Mutex::new(connection)), Arc::clone(&readers))
             .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { readers: Readers::pool(path), writer }) })
+        Ok(Self { inner: Arc::new(Inner { readers, writer }) })
     }
 
     /// An empty catalog that lives as long as its handles.
     pub fn in_memory() -> Result<Self, OpenError> {
         let connection = Arc::new(Mutex::new(schema::open_memory()?));
-        let writer = Writer::start(Arc::clone(&connection))
+        let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
+        let writer = Writer::start(connection, Arc::clone(&readers))
             .map_err(|error| OpenError::Other { path: schema::MEMORY.into(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { readers: Readers::shared(connection), writer }) })
+        Ok(Self { inner: Arc::new(Inner { readers, writer }) })
     }
 
     /// Finishes the writes that wait, folds the log into the file, and refuses what comes after. Dropping the

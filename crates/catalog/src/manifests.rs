@@ -35,8 +35,10 @@ pub struct ManifestPush {
     pub annotations: Option<String>,
     /// The manifest that it refers to, whether or not that one exists.
     pub subject: Option<Digest>,
-    /// The blobs that it needs the repository to have.
+    /// The blobs that it is made of.
     pub blobs: Vec<Digest>,
+    /// Whether nothing is stored where the repository lacks one of them.
+    pub require_blobs: bool,
     /// The manifests that it names, whether or not they exist.
     pub manifests: Vec<Digest>,
     /// The tags that are to name it.
@@ -49,7 +51,10 @@ pub struct ManifestPush {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestPushed {
     /// It is stored and tagged.
-    Stored,
+    Stored {
+        /// The blobs that the repository lacks, where they were not required.
+        missing: Vec<Digest>,
+    },
     /// The repository lacks these blobs; nothing was stored.
     BlobsUnknown(Vec<Digest>),
 }
@@ -84,12 +89,12 @@ impl Catalog {
         })
     }
 
-    /// Stores a manifest, what it names and its tags, if the repository has all of its blobs, which count as
-    /// used from now. Pushing the same again changes what the bytes do not say: media type, tags, time. Durable.
+    /// Stores a manifest, what it names and its tags, if the repository has all of its blobs or they are not
+    /// required. Those that it has count as used from now. Pushing the same again changes what the bytes do not say: media type, tags, time. Durable.
     pub async fn push_manifest(&self, push: ManifestPush) -> Result<ManifestPushed> {
         self.write(Durability::Durable, move |connection| {
             let unknown = unknown_blobs(connection, &push)?;
-            if !unknown.is_empty() {
+            if push.require_blobs && !unknown.is_empty() {
                 return Ok(ManifestPushed::BlobsUnknown(unknown));
             }
             let repository = repositories::find_or_create(connection, &push.repository)?;
@@ -106,7 +111,7 @@ impl Catalog {
                     DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
                 sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
             }
-            Ok(ManifestPushed::Stored)
+            Ok(ManifestPushed::Stored { missing: unknown })
         })
         .await
     }

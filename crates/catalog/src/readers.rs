@@ -1,33 +1,82 @@
 //! Connections that read, beside the writer and beside one another.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rusqlite::Connection;
 
 use crate::error::{Error, Result};
-use crate::schema;
+use crate::{schema, sql};
 
 /// Where reads run.
 #[derive(Debug)]
 pub(crate) enum Readers {
-    /// On read-only connections to a file, opened when all others are busy.
-    Pool {
-        path: PathBuf,
-        /// Those that nobody uses; `None` once closed.
-        idle: Mutex<Option<Vec<Connection>>>,
-        /// How many to keep: reads run to their end on their thread, so more than cores are seldom of use.
-        keep: usize,
-    },
+    /// On read-only connections to a file.
+    Pool(Pool),
     /// On the writer's connection, between its groups: a database in memory has only one.
     Shared(Arc<Mutex<Connection>>),
+}
+
+/// Read-only connections, opened when all others are busy.
+///
+/// Beginning and ending a read transaction costs SQLite more system calls than a read by key costs it work. So
+/// while nothing is written, a connection keeps its transaction open from one read to the next: it sees the newest
+/// commit because there is no newer one. `version` tells: it is odd while the writer is at work, and grows with
+/// each of its groups. Before a group begins the writer ends the transactions that wait here, and none is kept
+/// until the group is committed: the log can always start over, as it could with short transactions.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    path: PathBuf,
+    /// Those that nobody uses; `None` once closed.
+    idle: Mutex<Option<Vec<Reader>>>,
+    /// How many to keep: reads run to their end on their thread, so more than cores are seldom of use.
+    keep: usize,
+    version: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Reader {
+    connection: Connection,
+    /// The version whose transaction is open.
+    snapshot: Option<u64>,
+}
+
+impl Reader {
+    fn end(&mut self) -> rusqlite::Result<()> {
+        match self.snapshot.take() {
+            Some(_) => sql::run(&self.connection, "COMMIT", []).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads in a transaction of `version`, or in one of its own where the writer is at work.
+    fn read<T>(
+        &mut self,
+        version: u64,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if self.snapshot != Some(version) {
+            self.end()?;
+            if is_quiet(version) {
+                sql::run(&self.connection, "BEGIN", [])?;
+                self.snapshot = Some(version);
+            }
+        }
+        query(&self.connection)
+    }
+}
+
+const fn is_quiet(version: u64) -> bool {
+    version.is_multiple_of(2)
 }
 
 impl Readers {
     pub(crate) fn pool(path: &Path) -> Self {
         let keep = thread::available_parallelism().map_or(1, usize::from);
-        Self::Pool { path: path.to_owned(), idle: Mutex::new(Some(Vec::new())), keep }
+        let idle = Mutex::new(Some(Vec::new()));
+        Self::Pool(Pool { path: path.to_owned(), idle, keep, version: AtomicU64::new(0) })
     }
 
     pub(crate) fn shared(connection: Arc<Mutex<Connection>>) -> Self {
@@ -37,29 +86,68 @@ impl Readers {
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let answer = match self {
             Self::Shared(connection) => query(&lock(connection)),
-            Self::Pool { path, idle, keep } => {
-                let free = lock(idle).as_mut().ok_or_else(Error::closed)?.pop();
-                let connection = match free {
-                    Some(connection) => connection,
-                    None => schema::open_reader(path).map_err(|error| Error::from_sqlite(&error))?,
-                };
-                let answer = query(&connection);
-                // A connection that failed is not trusted with another read.
-                if answer.is_ok()
-                    && let Some(idle) = lock(idle).as_mut()
-                    && idle.len() < *keep
-                {
-                    idle.push(connection);
-                }
-                answer
-            }
+            Self::Pool(pool) => pool.read(query)?,
         };
         answer.map_err(|error| Error::from_sqlite(&error))
     }
 
+    /// The writer is about to begin a group.
+    pub(crate) fn writing(&self) {
+        if let Self::Pool(pool) = self {
+            pool.version.fetch_add(1, Ordering::AcqRel);
+            pool.end_snapshots();
+        }
+    }
+
+    /// The writer has committed, and has told nobody yet: whoever reads after hearing of it sees it.
+    pub(crate) fn written(&self) {
+        if let Self::Pool(pool) = self {
+            pool.version.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
     pub(crate) fn close(&self) {
-        if let Self::Pool { idle, .. } = self {
-            drop(lock(idle).take());
+        if let Self::Pool(pool) = self {
+            drop(lock(&pool.idle).take());
+        }
+    }
+}
+
+impl Pool {
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<rusqlite::Result<T>> {
+        let free = lock(&self.idle).as_mut().ok_or_else(Error::closed)?.pop();
+        let mut reader = match free {
+            Some(reader) => reader,
+            None => Reader {
+                connection: schema::open_reader(&self.path).map_err(|error| Error::from_sqlite(&error))?,
+                snapshot: None,
+            },
+        };
+        // The version before the transaction: at worst the transaction sees more than the version says.
+        let answer = reader.read(self.version.load(Ordering::Acquire), query);
+        // A connection that failed is not trusted with another read.
+        if answer.is_ok() {
+            self.put_back(reader);
+        }
+        Ok(answer)
+    }
+
+    fn put_back(&self, mut reader: Reader) {
+        let mut idle = lock(&self.idle);
+        // Under the lock, so that the writer either finds the transaction here or is seen to be at work.
+        let current = self.version.load(Ordering::Acquire);
+        let kept = reader.snapshot.is_none_or(|snapshot| snapshot == current) || reader.end().is_ok();
+        if let Some(idle) = idle.as_mut()
+            && kept
+            && idle.len() < self.keep
+        {
+            idle.push(reader);
+        }
+    }
+
+    fn end_snapshots(&self) {
+        if let Some(idle) = lock(&self.idle).as_mut() {
+            idle.retain_mut(|reader| reader.end().is_ok());
         }
     }
 }
@@ -67,4 +155,52 @@ impl Readers {
 /// A panic elsewhere leaves a connection whole: SQLite's state is its own.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(path: &Path) -> (Connection, Readers) {
+        let writer = schema::open_file(path).unwrap();
+        writer.execute_batch("CREATE TABLE t (x)").unwrap();
+        (writer, Readers::pool(path))
+    }
+
+    fn count(readers: &Readers) -> i64 {
+        readers
+            .read(|connection| connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_read_after_a_commit_sees_it_and_one_before_it_keeps_its_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, readers) = pool(&folder.path().join("catalog"));
+        assert_eq!(count(&readers), 0);
+        for round in 1..100 {
+            readers.writing();
+            writer.execute("INSERT INTO t VALUES (1)", []).unwrap();
+            assert!(count(&readers) >= round - 1, "while the writer is at work");
+            readers.written();
+            assert_eq!(count(&readers), round);
+            assert_eq!(count(&readers), round);
+        }
+    }
+
+    #[test]
+    fn reads_between_groups_do_not_keep_the_log_from_starting_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("catalog");
+        let (writer, readers) = pool(&path);
+        writer.execute_batch("PRAGMA wal_autocheckpoint = 10").unwrap();
+        for _ in 0..500 {
+            readers.writing();
+            writer.execute("INSERT INTO t VALUES (zeroblob(4000))", []).unwrap();
+            readers.written();
+            count(&readers);
+        }
+        let log = std::fs::metadata(folder.path().join("catalog-wal")).unwrap().len();
+        assert!(log < 1 << 20, "the log has {log} bytes");
+    }
 }

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
-use crate::readers::lock;
+use crate::readers::{Readers, lock};
 use crate::sql;
 
 /// The most writes of one transaction: what a full group's failure takes with it, and how long it lasts.
@@ -70,7 +70,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Arc<Mutex<Connection>>) -> io::Result<Self> {
+    pub(crate) fn start(connection: Arc<Mutex<Connection>>, readers: Arc<Readers>) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             // Unknown at first, so that the first group sets it.
@@ -78,7 +78,7 @@ impl Writer {
             while let Some(mut waiting) = next_group(&receiver) {
                 let connection = lock(&connection);
                 while !waiting.is_empty() {
-                    commit_group(&connection, &mut level, &mut waiting);
+                    commit_group(&connection, &readers, &mut level, &mut waiting);
                 }
             }
             // Only a courtesy to the next start: what is committed is in the log, and read from there.
@@ -121,9 +121,11 @@ fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
 /// transaction, those before it fail with it, and those after it are left waiting.
 fn commit_group(
     connection: &Connection,
+    readers: &Readers,
     level: &mut Option<Durability>,
     waiting: &mut VecDeque<Box<dyn Job>>,
 ) {
+    readers.writing();
     let mut ran = Vec::with_capacity(waiting.len());
     let verdict = match begin(connection, level, waiting) {
         Err(error) => {
@@ -136,6 +138,7 @@ fn commit_group(
         // If even this fails, the next BEGIN does too, and says so to the next group.
         let _ = execute(connection, "ROLLBACK");
     }
+    readers.written();
     for (job, outcome) in ran {
         job.answer(outcome.and(verdict.clone()));
     }
@@ -198,10 +201,15 @@ mod tests {
         Arc::new(Mutex::new(connection))
     }
 
-    fn insert(writer: &Writer, value: i64, filler: usize) -> impl Future<Output = Result<usize>> + Send + '_ {
+    fn start(connection: Arc<Mutex<Connection>>) -> Writer {
+        let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
+        Writer::start(connection, readers).unwrap()
+    }
+
+    fn insert(writer: &Writer, value: i64, filler: i64) -> impl Future<Output = Result<usize>> + Send + '_ {
         writer.run(Durability::Durable, move |connection| {
             connection.execute("INSERT INTO t VALUES (?1)", [value])?;
-            connection.execute("INSERT INTO t VALUES (zeroblob(?1) || ?2)", (filler as i64, value))
+            connection.execute("INSERT INTO t VALUES (zeroblob(?1) || ?2)", (filler, value))
         })
     }
 
@@ -233,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_fails_is_undone_alone() {
         let connection = table();
-        let writer = Writer::start(Arc::clone(&connection)).unwrap();
+        let writer = start(Arc::clone(&connection));
         let group = [1, 2, 1, 3].map(|value| insert(&writer, value, 0));
         let answers = as_one_group(&connection, group).await;
         assert!(answers[0].is_ok() && answers[1].is_ok() && answers[3].is_ok(), "{answers:?}");
@@ -248,7 +256,7 @@ mod tests {
     async fn a_full_disk_is_told_as_such_and_writes_go_on_when_there_is_room() {
         let connection = table();
         lock(&connection).execute_batch("PRAGMA max_page_count = 20").unwrap();
-        let writer = Writer::start(Arc::clone(&connection)).unwrap();
+        let writer = start(Arc::clone(&connection));
         let group = [(1, 0), (2, 1_000_000), (3, 0)].map(|(value, filler)| insert(&writer, value, filler));
         let answers = as_one_group(&connection, group).await;
         assert_eq!(answers[1], Err(Error::NoSpace));
@@ -261,7 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_stop_writes_are_refused() {
-        let writer = Writer::start(table()).unwrap();
+        let writer = start(table());
         writer.stop();
         assert_eq!(insert(&writer, 1, 0).await, Err(Error::closed()));
     }

@@ -39,6 +39,7 @@ contract![
     a_shared_blob_lives_until_its_last_link_is_gone,
     a_manifest_is_found_by_tag_and_by_digest,
     a_manifest_with_missing_blobs_is_not_stored,
+    a_manifest_whose_blobs_are_not_required_is_stored_and_tells_which_are_missing,
     pushing_a_manifest_again_changes_only_its_media_type_and_tags,
     a_pushed_manifest_counts_its_blobs_as_used,
     a_tag_moves_to_the_manifest_that_was_pushed_last,
@@ -99,6 +100,7 @@ fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) ->
         annotations: None,
         subject: None,
         blobs: blobs.iter().map(|blob| digest(blob)).collect(),
+        require_blobs: true,
         manifests: Vec::new(),
         tags: tags.iter().map(|name| tag(name)).collect(),
         now: 1000,
@@ -106,7 +108,7 @@ fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) ->
 }
 
 async fn push(catalog: &Catalog, manifest: ManifestPush) {
-    assert_eq!(catalog.push_manifest(manifest).await.unwrap(), ManifestPushed::Stored);
+    assert_eq!(catalog.push_manifest(manifest).await.unwrap(), ManifestPushed::Stored { missing: vec![] });
 }
 
 fn names<T: ToString>(page: &[T]) -> Vec<String> {
@@ -231,6 +233,20 @@ async fn a_manifest_with_missing_blobs_is_not_stored(catalog: Catalog) {
     let unknown = ManifestPushed::BlobsUnknown(vec![digest("layer")]);
     assert_eq!(catalog.push_manifest(nowhere).await.unwrap(), unknown);
     assert!(!catalog.repository_exists(&repository("c")).unwrap());
+}
+
+async fn a_manifest_whose_blobs_are_not_required_is_stored_and_tells_which_are_missing(catalog: Catalog) {
+    push_blob(&catalog, "a", "layer", 1).await;
+    let sparse = manifest("a", "{}", &["layer", "later"], &["v1"]);
+    let stored = catalog.push_manifest(ManifestPush { require_blobs: false, ..sparse }).await.unwrap();
+    assert_eq!(stored, ManifestPushed::Stored { missing: vec![digest("later")] });
+    assert!(catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().is_some());
+    push_blob(&catalog, "a", "later", 2).await;
+    assert_eq!(
+        catalog.collect(1000, None, 100).await.unwrap().links,
+        0,
+        "the manifest keeps what came after it"
+    );
 }
 
 async fn pushing_a_manifest_again_changes_only_its_media_type_and_tags(catalog: Catalog) {
@@ -491,7 +507,7 @@ async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) 
         collector.await.unwrap();
         let has_blob = catalog.blob(&repository("a"), &digest(&content)).unwrap().is_some();
         let has_manifest = catalog.manifest(&repository("a"), &reference).unwrap().is_some();
-        assert_eq!(has_manifest, pushed == ManifestPushed::Stored);
+        assert_eq!(has_manifest, pushed == ManifestPushed::Stored { missing: vec![] });
         assert_eq!(has_manifest, has_blob, "round {round}: {pushed:?}");
     }
 }

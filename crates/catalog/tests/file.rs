@@ -37,6 +37,7 @@ async fn fill(catalog: &Catalog) {
         annotations: None,
         subject: None,
         blobs: vec![digest],
+        require_blobs: true,
         manifests: Vec::new(),
         tags: vec!["latest".parse().unwrap()],
         now: 1,

@@ -66,6 +66,7 @@ pub struct Upload {
 #[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
 pub struct Manifest {
     pub max_size: u64,
+    pub require_blobs: bool,
 }
 
 /// The keys `delete.*`.
@@ -112,7 +113,7 @@ impl Default for Settings {
             },
             upload: Upload { max_concurrent: 2000, memory: 16 << 20, expire: Duration::from_secs(7 * DAY) },
             // The specification asks for 4 MiB; the rest keeps a manifest of just that size from failing.
-            manifest: Manifest { max_size: (4 << 20) + (256 << 10) },
+            manifest: Manifest { max_size: (4 << 20) + (256 << 10), require_blobs: false },
             delete: Delete { enabled: true },
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
             catalog: Page { max_page: 1000 },

@@ -100,14 +100,18 @@ mod tests {
         assert!(!poor.push(Bytes::from(vec![0; FREE]), &budget));
         assert!(poor.push(Bytes::from_static(b"x"), &budget));
         drop(rich);
-        assert!(!Batch::default().push(Bytes::from(vec![0; FREE + 1]), &budget), "a dropped batch gives back");
+        assert!(
+            !Batch::default().push(Bytes::from(vec![0; FREE + 1]), &budget),
+            "a dropped batch gives back"
+        );
     }
 
     #[test]
     fn many_tiny_chunks_do_not_pile_up() {
         let budget = Budget::new(1 << 20);
         let mut batch = Batch::default();
-        let ready = (0..MOST_CHUNKS).map(|_| batch.push(Bytes::from_static(b"x"), &budget)).filter(|r| *r).count();
+        let ready =
+            (0..MOST_CHUNKS).map(|_| batch.push(Bytes::from_static(b"x"), &budget)).filter(|r| *r).count();
         assert_eq!(ready, 1);
     }
 }

@@ -88,7 +88,9 @@ pub enum Error {
     #[error("deleting is switched off on this registry (delete.enabled = false)")]
     DeleteDisabled,
     /// The disk or quota is full. Pulls go on; pushes work again when there is space.
-    #[error("the registry's disk is full ({0}); nothing of this request was kept. Free space, then push again")]
+    #[error(
+        "the registry's disk is full ({0}); nothing of this request was kept. Free space, then push again"
+    )]
     NoSpace(String),
     /// The client's body broke off. What had come can be continued.
     #[error("the request's body broke off: {0}")]
@@ -102,7 +104,9 @@ impl From<hythe_catalog::Error> for Error {
     fn from(error: hythe_catalog::Error) -> Self {
         match error {
             hythe_catalog::Error::NoSpace => Self::NoSpace("the catalog cannot grow".to_owned()),
-            hythe_catalog::Error::Unavailable(reason) => Self::Internal(format!("the catalog failed: {reason}")),
+            hythe_catalog::Error::Unavailable(reason) => {
+                Self::Internal(format!("the catalog failed: {reason}"))
+            }
         }
     }
 }

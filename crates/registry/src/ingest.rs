@@ -189,7 +189,9 @@ impl Ingest {
             self.hash = Some(joined(flight).await??);
         }
         // Without a flight the state is here; a failed flight has ended the request above.
-        self.hash.clone().ok_or_else(|| Error::Internal("the hash of a failed write was asked for".to_owned()))
+        self.hash
+            .clone()
+            .ok_or_else(|| Error::Internal("the hash of a failed write was asked for".to_owned()))
     }
 
     fn save_on_the_way(&mut self, hash: &HashState) {
@@ -198,11 +200,8 @@ impl Ingest {
             return;
         }
         self.saved = self.offset;
-        self.saving = Some(tokio::spawn(save(
-            self.catalog.clone(),
-            Arc::clone(&self.upload),
-            self.save_row(hash),
-        )));
+        self.saving =
+            Some(tokio::spawn(save(self.catalog.clone(), Arc::clone(&self.upload), self.save_row(hash))));
     }
 
     fn save_row(&self, hash: &HashState) -> UploadSave {
@@ -258,7 +257,9 @@ pub(crate) async fn hash_again(upload: &dyn Upload, algorithm: Algorithm, offset
     while at < offset {
         let chunk = upload.read(at, STEP.min(offset - at) as usize).await?;
         if chunk.is_empty() {
-            return Err(Error::Internal(format!("an upload's file ends at byte {at}, before its offset {offset}")));
+            return Err(Error::Internal(format!(
+                "an upload's file ends at byte {at}, before its offset {offset}"
+            )));
         }
         at += chunk.len() as u64;
         let length = chunk.len();

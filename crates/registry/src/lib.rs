@@ -44,6 +44,8 @@ pub struct Options {
     pub delete: bool,
     /// The largest manifest, in bytes.
     pub manifest_max_size: usize,
+    /// Whether a manifest is refused while the repository lacks a blob that it is made of.
+    pub manifest_require_blobs: bool,
     /// How many upload bodies are received at once; one more is refused.
     pub upload_max_concurrent: usize,
     /// How many bytes of upload bodies may wait in memory, over all uploads.
@@ -59,6 +61,7 @@ impl Default for Options {
         Self {
             delete: true,
             manifest_max_size: (4 << 20) + (256 << 10),
+            manifest_require_blobs: false,
             upload_max_concurrent: 2000,
             upload_memory: 16 << 20,
             upload_expire: Duration::from_secs(7 * 24 * 3600),
@@ -164,7 +167,9 @@ impl Repository<'_> {
 
 /// Milliseconds since the Unix epoch, as the catalog counts time.
 pub(crate) fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis().try_into().unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |age| age.as_millis().try_into().unwrap_or(i64::MAX))
 }
 
 /// A duration on the catalog's scale.

@@ -47,6 +47,9 @@ impl Repository<'_> {
         limit: usize,
     ) -> Result<Page<Referrer>> {
         let catalog = &self.inner().catalog;
-        Ok(Page::of(catalog.referrers(self.name, subject, artifact_type, after, limit.saturating_add(1))?, limit))
+        Ok(Page::of(
+            catalog.referrers(self.name, subject, artifact_type, after, limit.saturating_add(1))?,
+            limit,
+        ))
     }
 }

@@ -24,6 +24,8 @@ pub struct PushedManifest {
     pub digest: Digest,
     /// What it refers to, where it has a subject.
     pub subject: Option<Digest>,
+    /// Blobs that it is made of and the repository does not have (yet).
+    pub missing: Vec<Digest>,
 }
 
 impl Repository<'_> {
@@ -46,8 +48,8 @@ impl Repository<'_> {
         Ok(bytes)
     }
 
-    /// Stores a manifest under `reference` and `tags`. All that it needs must be in the repository, what it lists
-    /// (an index's manifests, a subject) need not (distribution-spec, Pushing manifests).
+    /// Stores a manifest under `reference` and `tags`. What it lists (an index's manifests, a subject) need not be
+    /// there; whether the blobs that it is made of must be is a setting (distribution-spec, Pushing manifests).
     pub async fn push_manifest(
         &self,
         reference: &Reference,
@@ -89,12 +91,19 @@ impl Repository<'_> {
             annotations,
             subject,
             blobs,
+            require_blobs: self.registry.options().manifest_require_blobs,
             manifests,
             tags,
             now: now(),
         };
         match self.inner().catalog.push_manifest(push).await? {
-            ManifestPushed::Stored => Ok(PushedManifest { digest, subject }),
+            ManifestPushed::Stored { missing } => {
+                if !missing.is_empty() {
+                    tracing::warn!(repository = %self.name, %digest, missing = missing.len(), first = %missing[0],
+                        "a manifest was pushed whose blobs are not all here; it cannot be pulled whole until they are");
+                }
+                Ok(PushedManifest { digest, subject, missing })
+            }
             ManifestPushed::BlobsUnknown(digests) => {
                 Err(Error::ManifestBlobsUnknown { repository: self.name.clone(), digests })
             }

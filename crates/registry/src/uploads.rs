@@ -234,11 +234,8 @@ impl Inner {
         }
         // What the catalog is about to be told must be durable before the file gets its name: the bytes, and the
         // intent to name it, by which a crash's leavings are found. One does not wait for the other.
-        let sync = async {
-            if size == had && row.state.is_some() { Ok(()) } else { upload.sync().await }
-        };
-        let (synced, claimed) =
-            tokio::join!(sync, self.catalog.claim_upload(name, &id, Some(digest), now()));
+        let sync = async { if size == had && row.state.is_some() { Ok(()) } else { upload.sync().await } };
+        let (synced, claimed) = tokio::join!(sync, self.catalog.claim_upload(name, &id, Some(digest), now()));
         if claimed?.is_none() {
             return Err(Error::UploadUnknown(id));
         }

@@ -4,8 +4,9 @@ use http::header::{self, HeaderMap, HeaderValue};
 use hythe_oci::header::EXPOSED;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-const REQUEST_HEADERS: HeaderValue =
-    HeaderValue::from_static("Accept, Authorization, Content-Type, Content-Range, Range, If-None-Match, Cache-Control");
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Accept, Authorization, Content-Type, Content-Range, Range, If-None-Match, Cache-Control",
+);
 const HOUR: HeaderValue = HeaderValue::from_static("3600");
 
 /// The allowed origin of a request, where it has one.
@@ -20,7 +21,9 @@ pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let mut exposed = EXPOSED.join(", ");
-    exposed.push_str(", content-length, content-range, accept-ranges, etag, link, location, range, www-authenticate");
+    exposed.push_str(
+        ", content-length, content-range, accept-ranges, etag, link, location, range, www-authenticate",
+    );
     if let Ok(exposed) = HeaderValue::try_from(exposed) {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }

@@ -47,8 +47,17 @@ mod tests {
     #[test]
     fn loopback_in_all_its_spellings_is_allowed() {
         for host in [
-            "localhost", "localhost:5001", "LOCALHOST", "localhost.", "registry.localhost:80", "127.0.0.1:5001",
-            "127.9.9.9", "[::1]:5001", "[::1]", "::1", "[::ffff:127.0.0.1]:1",
+            "localhost",
+            "localhost:5001",
+            "LOCALHOST",
+            "localhost.",
+            "registry.localhost:80",
+            "127.0.0.1:5001",
+            "127.9.9.9",
+            "[::1]:5001",
+            "[::1]",
+            "::1",
+            "[::ffff:127.0.0.1]:1",
         ] {
             assert!(is_allowed(host, &[]), "{host}");
         }
@@ -68,8 +77,14 @@ mod tests {
     #[test]
     fn a_namespace_of_one_label_is_this_registry_and_a_public_host_is_not() {
         for (namespace, ours) in [
-            ("localhost:5001", true), ("kind-registry:5000", true), ("registry", true), ("docker.io", false),
-            ("ghcr.io", false), ("", false), ("127.0.0.1:5001", true), ("10.0.0.1:5000", false),
+            ("localhost:5001", true),
+            ("kind-registry:5000", true),
+            ("registry", true),
+            ("docker.io", false),
+            ("ghcr.io", false),
+            ("", false),
+            ("127.0.0.1:5001", true),
+            ("10.0.0.1:5000", false),
         ] {
             assert_eq!(is_this_registry(namespace, &[]), ours, "{namespace}");
         }

@@ -50,7 +50,8 @@ impl Log {
     pub fn start(out: impl Write + Send + 'static) -> io::Result<(Self, LogGuard)> {
         let log = Self(Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() }));
         let shared = Arc::clone(&log.0);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(out))?;
+        let thread =
+            std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_all(out))?;
         Ok((log.clone(), LogGuard { log, thread: Some(thread) }))
     }
 

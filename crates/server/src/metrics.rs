@@ -29,7 +29,9 @@ struct Labels {
 impl EncodeLabelSet for Labels {
     fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
         let code = self.code.to_string();
-        [("handler", self.handler), ("method", self.method), ("code", code.as_str())].as_slice().encode(encoder)
+        [("handler", self.handler), ("method", self.method), ("code", code.as_str())]
+            .as_slice()
+            .encode(encoder)
     }
 }
 

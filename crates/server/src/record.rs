@@ -82,7 +82,9 @@ impl Record {
             repository = endpoint.name().map(ToString::to_string);
             reference = match endpoint {
                 Endpoint::Manifest { reference, .. } => Some(reference.to_string()),
-                Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. } => Some(digest.to_string()),
+                Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. } => {
+                    Some(digest.to_string())
+                }
                 Endpoint::Upload { id, .. } => Some(id.to_string()),
                 _ => None,
             };
@@ -96,7 +98,8 @@ impl Record {
             Format::Text => {
                 let _ = write!(line, "{time}  INFO {} {path} {status} {sent}B {millis:.1}ms", self.method);
                 let fields = [("repo", &repository), ("ref", &reference)];
-                for (key, value) in fields.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?))) {
+                for (key, value) in fields.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
+                {
                     let _ = write!(line, " {key}={value}");
                 }
                 let _ = write!(line, " client={} id={:08x}", self.client, self.id);

@@ -35,7 +35,11 @@ impl Rejection {
 
     /// No such resource at all.
     pub(crate) fn not_found(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, ErrorCode::Unsupported, format!("`{path}` is not a path of this registry"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            ErrorCode::Unsupported,
+            format!("`{path}` is not a path of this registry"),
+        )
     }
 
     /// The resource is there, the method is not.
@@ -74,7 +78,9 @@ impl Rejection {
     pub(crate) fn endpoint(error: &EndpointError) -> Self {
         let status = match error {
             EndpointError::NotFound { .. } | EndpointError::UploadId(_) => StatusCode::NOT_FOUND,
-            EndpointError::Name(_) | EndpointError::Reference(_) | EndpointError::Digest(_) => StatusCode::BAD_REQUEST,
+            EndpointError::Name(_) | EndpointError::Reference(_) | EndpointError::Digest(_) => {
+                StatusCode::BAD_REQUEST
+            }
         };
         Self::new(status, error.code(), error.to_string())
     }
@@ -89,8 +95,12 @@ impl Rejection {
                 rejection.detail = Some(json!({ "digest": digest }));
                 rejection
             }
-            Error::ManifestUnknown { .. } => Self::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, message),
-            Error::UploadUnknown(_) => Self::new(StatusCode::NOT_FOUND, ErrorCode::BlobUploadUnknown, message),
+            Error::ManifestUnknown { .. } => {
+                Self::new(StatusCode::NOT_FOUND, ErrorCode::ManifestUnknown, message)
+            }
+            Error::UploadUnknown(_) => {
+                Self::new(StatusCode::NOT_FOUND, ErrorCode::BlobUploadUnknown, message)
+            }
             Error::DigestMismatch { .. } => Self::bad(ErrorCode::DigestInvalid, message),
             Error::ManifestInvalid(invalid) => Self::bad(invalid.code(), message),
             Error::ManifestTooLarge { .. } => {
@@ -102,20 +112,26 @@ impl Rejection {
                 rejection
             }
             Error::ChunkOutOfOrder { offset, id, .. } => {
-                let rejection = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BlobUploadInvalid, message);
-                let rejection = rejection.with_header(header::RANGE, format!("0-{}", offset.saturating_sub(1)));
+                let rejection =
+                    Self::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorCode::BlobUploadInvalid, message);
+                let rejection =
+                    rejection.with_header(header::RANGE, format!("0-{}", offset.saturating_sub(1)));
                 match at {
                     Some(name) => rejection.with_header(header::LOCATION, path::upload(name, id)),
                     None => rejection,
                 }
             }
             Error::ChunkLength { .. } => Self::bad(ErrorCode::SizeInvalid, message),
-            Error::UploadTakenOver(_) => Self::new(StatusCode::CONFLICT, ErrorCode::BlobUploadInvalid, message),
+            Error::UploadTakenOver(_) => {
+                Self::new(StatusCode::CONFLICT, ErrorCode::BlobUploadInvalid, message)
+            }
             Error::TooManyUploads { .. } => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message)
                     .with_header(header::RETRY_AFTER, "1".to_owned())
             }
-            Error::DeleteDisabled => Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message),
+            Error::DeleteDisabled => {
+                Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message)
+            }
             Error::NoSpace(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message),
             Error::Body(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid, message)

@@ -78,7 +78,8 @@ impl Stream for RequestBody {
                     Some(Ok(Err(_))) => continue,
                 }
             }
-            let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + this.patience)));
+            let timer =
+                this.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + this.patience)));
             if !this.waiting {
                 this.waiting = true;
                 timer.as_mut().reset(Instant::now() + this.patience);

@@ -64,7 +64,10 @@ impl Server {
         drop(stopped);
         let deadline = self.options.load().drain_timeout;
         if tokio::time::timeout(deadline, stopping.closed()).await.is_err() {
-            tracing::warn!(seconds = deadline.as_secs(), "requests were still under way after the drain time; cut");
+            tracing::warn!(
+                seconds = deadline.as_secs(),
+                "requests were still under way after the drain time; cut"
+            );
         }
         accepting.shutdown().await;
     }
@@ -162,7 +165,9 @@ impl Server {
                         );
                     }
                 }
-                Err(error) => tracing::warn!(%error, "a round of the collector failed; the next one tries again"),
+                Err(error) => {
+                    tracing::warn!(%error, "a round of the collector failed; the next one tries again")
+                }
             }
             wait = self.options.load().collect_interval;
         }

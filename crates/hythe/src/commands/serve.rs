@@ -42,17 +42,15 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     let levels = logging::start(&settings.log, &log);
     let listeners = bind(&settings.listen).await?;
     let registry = open(&settings)?;
-    registry
-        .recover()
-        .await
-        .map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
+    registry.recover().await.map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
     let mut addresses = Vec::new();
     for listener in &listeners {
         addresses.extend(listener.local_addr().ok());
     }
     announce(printer, &settings, &addresses);
     let server = Server::new(registry.clone(), wiring::server_options(&settings), log);
-    let reloading = tokio::spawn(reload_on_hangup(settings, reader, server.clone(), registry.clone(), levels));
+    let reloading =
+        tokio::spawn(reload_on_hangup(settings, reader, server.clone(), registry.clone(), levels));
     server.run(listeners, asked_to_stop()).await;
     reloading.abort();
     registry.close();
@@ -117,7 +115,9 @@ async fn asked_to_stop() {
         {
             use tokio::signal::unix::{SignalKind, signal};
 
-            let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            let (Ok(mut term), Ok(mut int)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
                 return std::future::pending().await;
             };
             tokio::select! {

@@ -160,6 +160,13 @@ pub static KEYS: &[Key] = &[
         reload: false,
     },
     Key {
+        name: "manifest.require-blobs",
+        doc: "Whether a manifest is refused while its repository lacks a blob that it is made of. Otherwise it is stored, with a `Warning` in the answer and in the log: partial copies are legal in OCI.",
+        kind: Kind::Switch(at!(manifest.require_blobs)),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "delete.enabled",
         doc: "Whether clients may delete manifests, tags and blobs.",
         kind: Kind::Switch(at!(delete.enabled)),

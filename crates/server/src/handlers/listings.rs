@@ -78,9 +78,10 @@ pub(crate) fn referrer_list(
     let filter = filter.filter(|filter| !filter.is_empty());
     link_next(&mut response, &path::referrers(name, digest), next.as_deref(), None, filter.as_deref());
     if filter.is_some() {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(OCI_FILTERS_APPLIED), HeaderValue::from_static(FILTER_ARTIFACT_TYPE));
+        response.headers_mut().insert(
+            HeaderName::from_static(OCI_FILTERS_APPLIED),
+            HeaderValue::from_static(FILTER_ARTIFACT_TYPE),
+        );
     }
     Ok(response)
 }
@@ -98,7 +99,9 @@ fn descriptor(referrer: Referrer) -> (Value, usize) {
     if let Some(annotations) = referrer.annotations {
         weight += annotations.len();
         // The catalog holds what this registry wrote as JSON.
-        entry.extend(serde_json::from_str(&annotations).ok().map(|map: Value| ("annotations".to_owned(), map)));
+        entry.extend(
+            serde_json::from_str(&annotations).ok().map(|map: Value| ("annotations".to_owned(), map)),
+        );
     }
     (Value::Object(entry), weight)
 }

@@ -51,7 +51,9 @@ pub(crate) async fn manifest_put(
 ) -> Result<Response<Body>, Rejection> {
     let mut tags: Vec<Tag> = Vec::new();
     for tag in call.query.all("tag") {
-        let tag = tag.parse::<Tag>().map_err(|error| Rejection::parameter(ErrorCode::TagInvalid, error.to_string()))?;
+        let tag = tag
+            .parse::<Tag>()
+            .map_err(|error| Rejection::parameter(ErrorCode::TagInvalid, error.to_string()))?;
         if !tags.contains(&tag) {
             tags.push(tag);
         }
@@ -65,13 +67,20 @@ pub(crate) async fn manifest_put(
     let bytes = bytes.map_err(|error| Rejection::registry(&Error::Body(error), None))?;
     let bytes = bytes.ok_or_else(|| Rejection::registry(&Error::ManifestTooLarge { limit }, None))?;
     let content_type = call.header(header::CONTENT_TYPE);
-    let pushed = call.app.registry.repository(name).push_manifest(reference, tags.clone(), content_type, bytes).await;
+    let pushed =
+        call.app.registry.repository(name).push_manifest(reference, tags.clone(), content_type, bytes).await;
     let pushed = pushed.map_err(|error| Rejection::registry(&error, Some(name)))?;
     let mut response = empty(StatusCode::CREATED);
     set(&mut response, header::LOCATION, path::manifest(name, &Reference::Digest(pushed.digest)));
     set_digest(&mut response, &pushed.digest);
     if let Some(subject) = pushed.subject {
         set(&mut response, HeaderName::from_static(OCI_SUBJECT), subject.to_string());
+    }
+    if let Some(first) = pushed.missing.first() {
+        let count = pushed.missing.len();
+        let warning =
+            format!("299 - \"{count} blob(s) of this manifest are not in `{name}`, first {first}\"");
+        set(&mut response, header::WARNING, warning);
     }
     for tag in tags {
         set(&mut response, HeaderName::from_static(OCI_TAG), tag.to_string());

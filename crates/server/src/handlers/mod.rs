@@ -43,8 +43,8 @@ fn set_digest(response: &mut Response<Body>, digest: &Digest) {
 fn already_has(if_none_match: Option<&str>, digest: &Digest) -> bool {
     if_none_match.is_some_and(|tags| {
         let digest = digest.to_string();
-        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"')).any(|tag| {
-            tag == "*" || tag == digest
-        })
+        tags.split(',')
+            .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
+            .any(|tag| tag == "*" || tag == digest)
     })
 }

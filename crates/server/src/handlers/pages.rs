@@ -30,7 +30,11 @@ pub(crate) fn extensions() -> Response<Body> {
 }
 
 /// Pages outside `/v2/`.
-pub(crate) async fn answer(call: &Call<'_>, path: &str, record: &Record) -> Result<Response<Body>, Rejection> {
+pub(crate) async fn answer(
+    call: &Call<'_>,
+    path: &str,
+    record: &Record,
+) -> Result<Response<Body>, Rejection> {
     let page = match path {
         "/healthz" | "/livez" => "health",
         "/readyz" => "ready",

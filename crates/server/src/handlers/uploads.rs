@@ -102,14 +102,16 @@ pub(crate) async fn upload_cancel(
 
 fn digest_parameter(call: &Call<'_>, key: &str) -> Result<Option<Digest>, Rejection> {
     let Some(text) = call.query.first(key) else { return Ok(None) };
-    text.parse()
-        .map(Some)
-        .map_err(|error| Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `{key}`: {error}")))
+    text.parse().map(Some).map_err(|error| {
+        Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `{key}`: {error}"))
+    })
 }
 
 fn chunk(call: &Call<'_>, body: &RequestBody) -> Result<Chunk, Rejection> {
     let length = body.length();
-    let Some(text) = call.headers.get(header::CONTENT_RANGE) else { return Ok(Chunk { length, ..Chunk::default() }) };
+    let Some(text) = call.headers.get(header::CONTENT_RANGE) else {
+        return Ok(Chunk { length, ..Chunk::default() });
+    };
     let text = String::from_utf8_lossy(text.as_bytes());
     let range: ChunkRange = text.parse().map_err(|error| {
         let message = format!("header `Content-Range`: {error}");

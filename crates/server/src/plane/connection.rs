@@ -133,7 +133,10 @@ impl Connection {
         }))?;
         if sent == 0 {
             // Published blobs never change; a disk or file system that lost the rest must not look like an end.
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the blob's file is too short")));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the blob's file is too short",
+            )));
         }
         SENDFILE_BYTES.fetch_add(sent as u64, Ordering::Relaxed);
         let mut segments = self.link.segments();

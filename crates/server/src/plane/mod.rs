@@ -15,6 +15,6 @@ mod link;
 mod pages;
 
 pub(crate) use body::Body;
-pub(crate) use connection::{Connection, Patience};
 pub use connection::SENDFILE_BYTES;
+pub(crate) use connection::{Connection, Patience};
 pub(crate) use link::{Exchange, Link};

@@ -42,6 +42,7 @@ pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
     RegistryOptions {
         delete: settings.delete.enabled,
         manifest_max_size: count(settings.manifest.max_size),
+        manifest_require_blobs: settings.manifest.require_blobs,
         upload_max_concurrent: count(settings.upload.max_concurrent),
         upload_memory: count(settings.upload.memory),
         upload_expire: settings.upload.expire,
