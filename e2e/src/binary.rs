@@ -32,9 +32,11 @@ pub fn tool(name: &str) -> PathBuf {
 
 /// A tool that Debian has not, or has too old, from the folder in `HYTHE_TOOLS`.
 pub fn built_tool(name: &str) -> PathBuf {
-    let folder = env::var_os("HYTHE_TOOLS").map(PathBuf::from).unwrap_or_else(|| {
-        panic!("HYTHE_TOOLS is not set: it names the folder in which .ci/run builds `{name}` and others from Go modules")
-    });
+    let Some(folder) = env::var_os("HYTHE_TOOLS").map(PathBuf::from) else {
+        panic!(
+            "HYTHE_TOOLS is not set: it names the folder in which .ci/run builds `{name}` and others from Go modules"
+        );
+    };
     find([folder.clone()].into_iter(), name)
         .unwrap_or_else(|| panic!("there is no `{name}` in {}: .ci/run builds it", folder.display()))
 }

@@ -1,5 +1,6 @@
 //! A control group with limits on memory and processor time, of version 1 or 2, whichever this machine has.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,25 +24,23 @@ impl ControlGroup {
         let name = format!("hythe-e2e-{name}-{}", std::process::id());
         let mounts = fs::read_to_string("/proc/self/mounts").expect("Linux");
         let quota = PERIOD_MICROSECONDS * percent / 100;
-        let version = match (hierarchy(&mounts, "memory"), hierarchy(&mounts, "cpu")) {
-            (Some(memory), Some(cpu)) => {
-                let (memory, cpu) = (memory.join(&name), cpu.join(&name));
-                create(&memory);
-                create(&cpu);
-                write(&memory.join("memory.limit_in_bytes"), mib << 20);
-                write(&cpu.join("cpu.cfs_period_us"), PERIOD_MICROSECONDS);
-                write(&cpu.join("cpu.cfs_quota_us"), quota);
-                Version::One { memory, cpu }
-            }
-            _ => {
-                let root = mount_point(&mounts, "cgroup2", None).expect("control groups are mounted");
-                write(&root.join("cgroup.subtree_control"), "+memory +cpu");
-                let group = root.join(&name);
-                create(&group);
-                write(&group.join("memory.max"), mib << 20);
-                write(&group.join("cpu.max"), format!("{quota} {PERIOD_MICROSECONDS}"));
-                Version::Two(group)
-            }
+        let first = hierarchy(&mounts, "memory").zip(hierarchy(&mounts, "cpu"));
+        let version = if let Some((memory, cpu)) = first {
+            let (memory, cpu) = (memory.join(&name), cpu.join(&name));
+            create(&memory);
+            create(&cpu);
+            write(&memory.join("memory.limit_in_bytes"), mib << 20);
+            write(&cpu.join("cpu.cfs_period_us"), PERIOD_MICROSECONDS);
+            write(&cpu.join("cpu.cfs_quota_us"), quota);
+            Version::One { memory, cpu }
+        } else {
+            let root = mount_point(&mounts, "cgroup2", None).expect("control groups are mounted");
+            write(&root.join("cgroup.subtree_control"), "+memory +cpu");
+            let group = root.join(&name);
+            create(&group);
+            write(&group.join("memory.max"), mib << 20);
+            write(&group.join("cpu.max"), format!("{quota} {PERIOD_MICROSECONDS}"));
+            Version::Two(group)
         };
         Self { version }
     }
@@ -110,6 +109,6 @@ fn create(folder: &Path) {
         .unwrap_or_else(|error| panic!("{}: {error} (these tests need root)", folder.display()));
 }
 
-fn write(file: &Path, value: impl ToString) {
+fn write(file: &Path, value: impl Display) {
     fs::write(file, value.to_string()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }

@@ -152,14 +152,17 @@ fn folder(name: &str) -> TempDir {
 
 /// Unmounts all that is mounted below `folder`, which could not be deleted otherwise.
 pub fn unmount_below(folder: &Path) {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let mut below: Vec<&str> = mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .filter(|path| Path::new(path).starts_with(folder))
-        .collect();
-    below.sort_unstable();
-    for path in below.iter().rev() {
-        attempt(&mut program(tool("umount"), ["-l", path]));
+    // Engines bind a folder onto itself, more than once: what lay beneath shows only when its cover is gone.
+    for _ in 0..5 {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let paths = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        let mut below: Vec<&str> = paths.filter(|path| Path::new(path).starts_with(folder)).collect();
+        if below.is_empty() {
+            return;
+        }
+        below.sort_unstable();
+        for path in below.iter().rev() {
+            attempt(&mut program(tool("umount"), ["-l", path]));
+        }
     }
 }

@@ -19,4 +19,5 @@ pub mod number;
 pub mod pusher;
 pub mod repository;
 pub mod server;
+pub mod store;
 pub mod tree;

@@ -13,7 +13,7 @@ pub fn fresh_seed() -> u64 {
     getrandom::u64().expect("the operating system gives random bytes")
 }
 
-/// The output function of SplitMix64: any counter becomes a well mixed number.
+/// The output function of `SplitMix64`: any counter becomes a well mixed number.
 pub fn mix(counter: u64) -> u64 {
     let z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,14 +32,14 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(1);
         mix(self.0)
     }
 
     /// The next number, in `range`.
     pub fn within(&mut self, range: std::ops::Range<u64>) -> u64 {
-        range.start + self.next() % (range.end - range.start)
+        range.start + self.draw() % (range.end - range.start)
     }
 
     /// True in `percent` of a hundred cases.

@@ -53,7 +53,7 @@ impl<'s> Pusher<'s> {
         } else {
             self.random.within(2..64 << 10)
         };
-        Content::new(self.random.next(), length)
+        Content::new(self.random.draw(), length)
     }
 
     fn push_blob(&mut self) -> io::Result<(Digest, u64)> {

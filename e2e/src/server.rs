@@ -38,7 +38,15 @@ pub fn free_port() -> u16 {
 pub fn serve(port: u16, data: &Path) -> Command {
     let mut command = command::program(binary::hythe(), ["serve", "--listen"]);
     command.arg(format!("127.0.0.1:{port}")).arg("--data").arg(data);
+    without_settings(&mut command);
     command
+}
+
+/// Takes every `HYTHE_*` variable away: they are the suites' own, or someone's settings.
+pub fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HYTHE_")) {
+        command.env_remove(name);
+    }
 }
 
 impl Server {
@@ -89,12 +97,12 @@ impl Server {
             // A shell enters the group and becomes the server, so that no page is charged elsewhere.
             let inner = command;
             command = command::program(binary::tool("sh"), ["-c"]);
-            let enter: String =
-                self.group.iter().map(|file| format!("echo $$ > '{}' && ", file.display())).collect();
-            command
-                .arg(format!("{enter} exec \"$0\" \"$@\""))
-                .arg(inner.get_program())
-                .args(inner.get_args());
+            let mut script = String::from("exec \"$0\" \"$@\"");
+            for file in &self.group {
+                script = format!("echo $$ > '{}' && {script}", file.display());
+            }
+            command.arg(script).arg(inner.get_program()).args(inner.get_args());
+            without_settings(&mut command);
         }
         for (name, value) in &self.settings {
             command.env(name, value);

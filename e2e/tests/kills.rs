@@ -48,7 +48,9 @@ fn what_was_acknowledged_survives_kill_9_under_eight_pushers() {
         server.run();
         let mut client = server.client();
         let mut fresh = Ledger::default();
-        ledgers.into_iter().for_each(|ledger| fresh.extend(ledger));
+        for ledger in ledgers {
+            fresh.extend(ledger);
+        }
         println!("round {round}: {}", fresh.summary());
         fresh.verify(&mut client);
         fresh.settle(&mut client);

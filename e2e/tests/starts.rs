@@ -13,7 +13,7 @@ use hythe_e2e::command::program;
 use hythe_e2e::disk::Disk;
 use hythe_e2e::image::push_random;
 use hythe_e2e::repository::Repository;
-use hythe_e2e::server::{Server, free_port, serve};
+use hythe_e2e::server::{Server, free_port, serve, without_settings};
 
 #[test]
 fn a_taken_port_is_named() {
@@ -48,6 +48,7 @@ fn a_folder_of_another_user_is_named() {
     fs::create_dir(&data).expect("the folder is ours");
     let mut command = program(copy, ["serve", "--listen"]);
     command.arg(format!("127.0.0.1:{}", free_port())).arg("--data").arg(&data).uid(65534).gid(65534);
+    without_settings(&mut command);
     refused(command, &[&data.display().to_string()]);
 }
 
@@ -69,7 +70,9 @@ fn a_folder_of_a_newer_version_is_refused_and_left_as_it_is() {
     let former: Vec<_> = catalogs.iter().map(|path| set_user_version(path, 9999)).collect();
     refused(serve(free_port(), server.data()), &["newer", &server.data().display().to_string()]);
 
-    catalogs.iter().zip(former).for_each(|(path, version)| drop(set_user_version(path, version)));
+    for (path, version) in catalogs.iter().zip(former) {
+        set_user_version(path, version);
+    }
     server.run();
     assert_eq!(Repository::new(&mut server.client(), "kept").verify("v1"), digest);
 }

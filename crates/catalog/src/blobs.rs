@@ -69,9 +69,29 @@ impl Catalog {
         })
     }
 
+    /// The live file of a digest, whichever repositories link it.
+    pub fn live_file(&self, digest: &Digest) -> Result<Option<BlobFile>> {
+        const FIND: &str = "SELECT generation, size FROM blob WHERE digest = ?1";
+        self.read(|connection| {
+            sql::first(connection, FIND, [digest.to_string()], |row| {
+                Ok(BlobFile { digest: *digest, generation: sql::parsed(row, 0)?, size: sql::unsigned(row, 1)? })
+            })
+        })
+    }
+
     /// Makes a file a blob of the repository and ends the upload that made it. Where the blob is already there,
     /// its file stays and the new one is doomed. Answers with the live generation. Durable.
     pub async fn commit_blob(&self, commit: BlobCommit) -> Result<UploadId> {
+        self.commit(commit, None).await
+    }
+
+    /// The same, where the caller found the bytes of generation `lost` gone: if that is still the live one, the new
+    /// file takes its place in every repository, and what is left of the old one is doomed.
+    pub async fn replace_blob(&self, commit: BlobCommit, lost: UploadId) -> Result<UploadId> {
+        self.commit(commit, Some(lost)).await
+    }
+
+    async fn commit(&self, commit: BlobCommit, lost: Option<UploadId>) -> Result<UploadId> {
         self.write(Durability::Durable, move |connection| {
             let BlobCommit { repository, digest, size, generation, now } = commit;
             if !uploads::finish(connection, &generation)? {
@@ -86,6 +106,12 @@ impl Catalog {
             match live {
                 // The same command once more, after an answer that got lost: its file is the live one.
                 Some(live) if live == generation => {}
+                Some(live) if lost == Some(live) => {
+                    const REPLACE: &str = "UPDATE blob SET generation = ?2, size = ?3 WHERE digest = ?1";
+                    let params = (digest.to_string(), generation.to_string(), sql::signed(size));
+                    sql::run(connection, REPLACE, params)?;
+                    doom(connection, &BlobFile { digest, generation: live, size })?;
+                }
                 Some(_) => doom(connection, &BlobFile { digest, generation, size })?,
                 None => {
                     const INSERT: &str =
@@ -96,7 +122,7 @@ impl Catalog {
             }
             let repository = repositories::find_or_create(connection, &repository)?;
             link(connection, repository, &digest, now)?;
-            Ok(Ok(live.unwrap_or(generation)))
+            Ok(Ok(live.filter(|live| lost != Some(*live)).unwrap_or(generation)))
         })
         .await?
     }

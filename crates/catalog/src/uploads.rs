@@ -17,6 +17,8 @@ pub struct Upload {
     pub offset: u64,
     /// The hash of those bytes so far, if it was saved.
     pub state: Option<Vec<u8>>,
+    /// The name that its file is about to get, or got before whatever interrupted its end.
+    pub digest: Option<Digest>,
     /// Who owns it: each claim makes a new epoch, and only the latest can save.
     pub epoch: i64,
     /// When it began.
@@ -69,7 +71,7 @@ pub struct StaleUpload {
 impl Catalog {
     /// The session, if this repository has it.
     pub fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<Option<Upload>> {
-        const FIND: &str = "SELECT id, algorithm, byte_offset, state, epoch, started, updated FROM upload
+        const FIND: &str = "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
             WHERE id = ?1 AND repository = ?2 AND expired = 0";
         let params = (id.to_string(), repository.as_str());
         self.read(|connection| sql::first(connection, FIND, params, upload))
@@ -123,7 +125,7 @@ impl Catalog {
             const CLAIM: &str =
                 "UPDATE upload SET epoch = epoch + 1, digest = coalesce(?3, digest), updated = ?4
                 WHERE id = ?1 AND repository = ?2 AND expired = 0
-                RETURNING id, algorithm, byte_offset, state, epoch, started, updated";
+                RETURNING id, algorithm, byte_offset, state, epoch, started, updated, digest";
             let digest = digest.map(|digest| digest.to_string());
             sql::first(connection, CLAIM, (id.to_string(), repository.as_str(), digest, now), upload)
         })
@@ -182,5 +184,6 @@ fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {
         epoch: row.get(4)?,
         started: row.get(5)?,
         updated: row.get(6)?,
+        digest: sql::parsed_option(row, 7)?,
     })
 }

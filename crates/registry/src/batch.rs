@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A full batch: large enough that handing it to other threads costs little, small enough to stay in a core's cache.
-pub(crate) const FULL: usize = 512 << 10;
+pub(crate) const FULL: usize = hythe_storage::WRITE;
 
 /// What an upload may hold without asking: so that a thousand slow ones do not stop the fast ones.
 const FREE: usize = 16 << 10;
@@ -27,24 +27,33 @@ impl Budget {
     }
 }
 
-/// Bytes that belong together in one write.
-#[derive(Default)]
+/// Bytes that belong together in one write, which ends where a multiple of [`FULL`] does.
 pub(crate) struct Batch {
     chunks: Vec<Bytes>,
     length: usize,
+    room: usize,
     granted: usize,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Batch {
-    /// Takes the next bytes; true when the batch should be processed now, because it is full or the budget is.
-    pub(crate) fn push(&mut self, chunk: Bytes, budget: &Budget) -> bool {
+    /// An empty batch that starts at `offset`.
+    pub(crate) fn at(offset: u64) -> Self {
+        let room = FULL - (offset % FULL as u64) as usize;
+        Self { chunks: Vec::new(), length: 0, room, granted: 0, permit: None }
+    }
+
+    /// Takes of the next bytes what it has room for; true when it should be processed now, because it is full or
+    /// the budget is.
+    pub(crate) fn push(&mut self, bytes: &mut Bytes, budget: &Budget) -> bool {
+        let chunk = bytes.split_to(bytes.len().min(self.room));
         if chunk.is_empty() {
             return false;
         }
         self.length += chunk.len();
+        self.room -= chunk.len();
         self.chunks.push(chunk);
-        self.length >= FULL || self.chunks.len() >= MOST_CHUNKS || !self.grant(budget)
+        self.room == 0 || self.chunks.len() >= MOST_CHUNKS || !self.grant(budget)
     }
 
     /// Whether the budget covers what is held. Never waits: who is refused processes what it has.
@@ -82,36 +91,45 @@ impl Batch {
 mod tests {
     use super::*;
 
+    fn push(batch: &mut Batch, length: usize, budget: &Budget) -> bool {
+        batch.push(&mut Bytes::from(vec![0; length]), budget)
+    }
+
     #[test]
     fn a_batch_is_ready_when_it_is_full() {
         let budget = Budget::new(1 << 20);
-        let mut batch = Batch::default();
-        assert!(!batch.push(Bytes::from(vec![0; FULL - 1]), &budget));
-        assert!(batch.push(Bytes::from_static(b"x"), &budget));
+        let mut batch = Batch::at(0);
+        assert!(!push(&mut batch, FULL - 1, &budget));
+        assert!(push(&mut batch, 1, &budget));
         assert_eq!(batch.length(), FULL as u64);
+    }
+
+    #[test]
+    fn a_batch_ends_at_a_multiple_of_its_size_and_leaves_the_rest() {
+        let budget = Budget::new(1 << 20);
+        let mut batch = Batch::at(FULL as u64 * 3 + 100);
+        let mut bytes = Bytes::from(vec![0; FULL]);
+        assert!(batch.push(&mut bytes, &budget));
+        assert_eq!((batch.length(), bytes.len()), (FULL as u64 - 100, 100));
     }
 
     #[test]
     fn without_budget_a_batch_is_ready_as_soon_as_it_passes_the_free_allowance() {
         let budget = Budget::new(FULL);
-        let mut rich = Batch::default();
-        assert!(!rich.push(Bytes::from(vec![0; FREE + 1]), &budget));
-        let mut poor = Batch::default();
-        assert!(!poor.push(Bytes::from(vec![0; FREE]), &budget));
-        assert!(poor.push(Bytes::from_static(b"x"), &budget));
+        let mut rich = Batch::at(0);
+        assert!(!push(&mut rich, FREE + 1, &budget));
+        let mut poor = Batch::at(0);
+        assert!(!push(&mut poor, FREE, &budget));
+        assert!(push(&mut poor, 1, &budget));
         drop(rich);
-        assert!(
-            !Batch::default().push(Bytes::from(vec![0; FREE + 1]), &budget),
-            "a dropped batch gives back"
-        );
+        assert!(!push(&mut Batch::at(0), FREE + 1, &budget), "a dropped batch gives back");
     }
 
     #[test]
     fn many_tiny_chunks_do_not_pile_up() {
         let budget = Budget::new(1 << 20);
-        let mut batch = Batch::default();
-        let ready =
-            (0..MOST_CHUNKS).map(|_| batch.push(Bytes::from_static(b"x"), &budget)).filter(|r| *r).count();
+        let mut batch = Batch::at(0);
+        let ready = (0..MOST_CHUNKS).filter(|_| push(&mut batch, 1, &budget)).count();
         assert_eq!(ready, 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Blobs as a repository sees them: only those that it links.
 
-use hythe_catalog::Blob as Row;
-use hythe_oci::{Digest, RepositoryName};
+use hythe_catalog::{Blob as Row, BlobFile};
+use hythe_oci::{Digest, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Content};
 
 use crate::{Error, Inner, Repository, Result, Started, collector, millis, now};
@@ -39,7 +39,7 @@ impl Repository<'_> {
         let inner = self.inner();
         let mounted = inner.catalog.mount_blob(digest, from.cloned(), self.name.clone(), now()).await?;
         // A blob whose bytes are lost must be sent again.
-        if mounted.is_some_and(|row| inner.content(&row).is_ok_and(|content| content.is_some())) {
+        if mounted.is_some_and(|row| inner.content(&key(&row), row.size).is_ok_and(|content| content.is_some())) {
             return Ok(Started::Mounted(*digest));
         }
         self.start_upload(digest.algorithm()).await.map(Started::Session)
@@ -52,7 +52,10 @@ impl Repository<'_> {
         if !inner.catalog.unlink_blob(self.name, digest).await? {
             return Err(self.blob_unknown(digest));
         }
-        collector::remove_doomed(inner).await?;
+        if let Err(error) = collector::remove_doomed(inner).await {
+            // It is deleted all the same: its file waits for the collector.
+            tracing::warn!(%digest, %error, "the file of a deleted blob could not be removed yet");
+        }
         Ok(())
     }
 
@@ -61,29 +64,39 @@ impl Repository<'_> {
     }
 }
 
+fn key(row: &Row) -> BlobKey {
+    BlobKey { digest: row.digest, generation: row.generation }
+}
+
 impl Inner {
     pub(crate) fn check_delete(&self) -> Result<()> {
         if self.options.load().delete { Ok(()) } else { Err(Error::DeleteDisabled) }
     }
 
-    fn content(&self, row: &Row) -> Result<Option<Content>> {
-        let key = BlobKey { digest: row.digest, generation: row.generation };
-        let content = self.storage.open_blob(&key)?;
+    fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Content>> {
+        let content = self.storage.open_blob(key)?;
         Ok(content.filter(|content| {
-            let whole = content.size() == row.size;
+            let whole = content.size() == size;
             if !whole {
-                tracing::error!(digest = %row.digest, expected = row.size, found = content.size(),
+                tracing::error!(digest = %key.digest, expected = size, found = content.size(),
                     "a blob's file has another size than it was stored with; it is not served. Push it again");
             }
             whole
         }))
     }
 
+    /// The generation of a live blob whose bytes are gone from the storage, damaged or not readable.
+    pub(crate) fn lost_generation(&self, digest: &Digest) -> Result<Option<UploadId>> {
+        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else { return Ok(None) };
+        let lost = !matches!(self.content(&BlobKey { digest, generation }, size), Ok(Some(_)));
+        Ok(lost.then_some(generation))
+    }
+
     fn open_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {
         let unknown = || Error::BlobUnknown { repository: name.clone(), digest: *digest };
         let mut row = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
         loop {
-            if let Some(content) = self.content(&row)? {
+            if let Some(content) = self.content(&key(&row), row.size)? {
                 return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
             }
             // Between the row and the file the blob may have been collected and pushed anew.

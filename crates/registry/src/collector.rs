@@ -3,6 +3,7 @@
 //! Each step is a small transaction of the catalog, which rechecks what it removes; a file goes only after the row
 //! that named it, and by its generation, so that a push of the same digest at the same time is never hurt.
 
+use hythe_catalog::BlobFile;
 use hythe_oci::{Digest, UploadId};
 use hythe_storage::BlobKey;
 
@@ -62,16 +63,29 @@ pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
     loop {
         let files = inner.catalog.doomed(STEP)?;
         let last = files.len() < STEP;
-        for file in &files {
-            inner.storage.remove_blob(&BlobKey { digest: file.digest, generation: file.generation }).await?;
-        }
-        if !files.is_empty() {
-            inner.catalog.forget_doomed(files).await?;
-        }
-        if last {
+        let removed = remove_files(inner, files).await?;
+        // Files that cannot be removed stay; without this, a page full of them would turn forever.
+        if last || removed == 0 {
             return Ok(());
         }
     }
+}
+
+/// Removes doomed files and answers how many went. One that cannot be removed stays doomed, and keeps no other.
+pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<usize> {
+    let mut removed = Vec::with_capacity(files.len());
+    for file in files {
+        let key = BlobKey { digest: file.digest, generation: file.generation };
+        match inner.storage.remove_blob(&key).await {
+            Ok(()) => removed.push(file),
+            Err(error) => tracing::warn!(%error, "a file that nothing needs could not be removed; the next round tries again"),
+        }
+    }
+    let count = removed.len();
+    if count > 0 {
+        inner.catalog.forget_doomed(removed).await?;
+    }
+    Ok(count)
 }
 
 impl Inner {
@@ -83,7 +97,13 @@ impl Inner {
             let last = stale.len() < STEP;
             let mut removed = 0;
             for upload in stale {
-                removed += u64::from(self.expire(upload.id, upload.digest, before).await?);
+                match self.expire(upload.id, upload.digest, before).await {
+                    Ok(gone) => removed += u64::from(gone),
+                    // One that cannot be removed must not keep the others, nor the rest of the round.
+                    Err(error) => {
+                        tracing::warn!(upload = %upload.id, %error, "an expired upload could not be removed; the next round tries again");
+                    }
+                }
             }
             expired += removed;
             // Sessions that are being written to stay; without this, a page full of them would turn forever.
@@ -98,12 +118,7 @@ impl Inner {
         if !self.catalog.expire_upload(&id, before).await? {
             return Ok(false);
         }
-        if let Some(digest) = intent {
-            // A crash between naming the file and telling the catalog left it under the blob's name. The row is
-            // still an upload's, so that generation never became live.
-            self.storage.remove_blob(&BlobKey { digest, generation: id }).await?;
-        }
-        self.forget_upload(id).await?;
+        self.forget_upload(id, intent).await?;
         Ok(true)
     }
 }

@@ -1,7 +1,7 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
-//! SHA-256 bounds a push, so hashing has a thread of its own beside the write; a batch is in flight while the next
-//! one fills. A long body is saved on the way (synced, then its hash state stored), so that neither a crash nor the
+//! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
+//! either. A long body is saved on the way (synced, then its hash state stored), so that neither a crash nor the
 //! final sync has more than [`SAVE_EVERY`] bytes to lose or to wait for.
 
 use std::io;
@@ -14,30 +14,28 @@ use futures_util::StreamExt;
 use hythe_catalog::{Catalog, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
 use hythe_storage::Upload;
-use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::batch::{Batch, Budget};
+use crate::hashing::{Hashing, Held};
 use crate::sessions::Turn;
 use crate::{Error, Result, now};
 
 /// A body is saved each time so many bytes have come.
 const SAVE_EVERY: u64 = 64 << 20;
 
-/// Batches this small are hashed where they are: handing them over costs more.
-const HASH_INLINE: usize = 32 << 10;
+/// How many batches of one upload may wait to be hashed and written.
+const DEPTH: usize = 3;
 
 /// What all uploads share.
 pub(crate) struct Shared {
     budget: Budget,
-    /// Bounds how many batches are processed at once, so that hashing threads do not outnumber cores for long.
-    slots: Arc<Semaphore>,
 }
 
 impl Shared {
     pub(crate) fn new(memory: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { budget: Budget::new(memory), slots: Arc::new(Semaphore::new(cores * 2)) }
+        Self { budget: Budget::new(memory) }
     }
 }
 
@@ -61,12 +59,16 @@ pub(crate) struct Ingest {
     catalog: Catalog,
     upload: Arc<dyn Upload>,
     algorithm: Algorithm,
-    /// All bytes received and handed on; those before it are written once `flight` has landed.
+    /// All bytes received and handed on; those before it are written once `writing` has ended.
     offset: u64,
-    /// `None` while a batch is in flight, which has it.
-    hash: Option<HashState>,
-    flight: Option<JoinHandle<Result<HashState>>>,
+    hashing: Hashing,
+    /// The last write, which ends after all before it.
+    writing: Option<JoinHandle<Result<()>>>,
+    /// One permit for each batch that may be handed on.
+    depth: Arc<Semaphore>,
     saving: Option<JoinHandle<Result<bool>>>,
+    /// Whether a part of the chunk may be kept before all of it has come.
+    keep_parts: bool,
     /// What is durable with its hash state.
     saved: u64,
 }
@@ -79,14 +81,9 @@ async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
     }
 }
 
-async fn hash_all(mut hash: HashState, chunks: Vec<Bytes>, length: usize) -> Result<HashState> {
-    let work = move || {
-        for chunk in &chunks {
-            hash.update(chunk);
-        }
-        hash
-    };
-    if length <= HASH_INLINE { Ok(work()) } else { joined(spawn_blocking(work)).await }
+/// The state that was asked for.
+async fn state(asked: oneshot::Receiver<HashState>) -> Result<HashState> {
+    asked.await.map_err(|_| Error::Internal("the server is stopping".to_owned()))
 }
 
 impl Ingest {
@@ -97,6 +94,7 @@ impl Ingest {
         upload: Arc<dyn Upload>,
         offset: u64,
         hash: HashState,
+        keep_parts: bool,
     ) -> Self {
         let algorithm = hash.algorithm();
         Self {
@@ -106,9 +104,11 @@ impl Ingest {
             upload,
             algorithm,
             offset,
-            hash: Some(hash),
-            flight: None,
+            hashing: Hashing::new(hash),
+            writing: None,
+            depth: Arc::new(Semaphore::new(DEPTH)),
             saving: None,
+            keep_parts,
             saved: offset,
         }
     }
@@ -134,7 +134,7 @@ impl Ingest {
         S: Stream<Item = io::Result<Bytes>>,
     {
         let mut body = pin!(body);
-        let mut batch = Batch::default();
+        let mut batch = Batch::at(self.offset);
         let mut received = 0_u64;
         let end = loop {
             let chunk = tokio::select! {
@@ -142,7 +142,7 @@ impl Ingest {
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
                 chunk = body.next() => chunk,
             };
-            let chunk = match chunk {
+            let mut chunk = match chunk {
                 None => break Ok(()),
                 Some(Err(error)) => break Err(Interrupted::Body(error)),
                 Some(Ok(chunk)) => chunk,
@@ -151,66 +151,77 @@ impl Ingest {
             if limit.is_some_and(|limit| received > limit) {
                 break Err(Interrupted::TooLong { actual: received });
             }
-            if batch.push(chunk, &shared.budget) {
-                self.process(shared, std::mem::take(&mut batch)).await?;
+            while !chunk.is_empty() {
+                if batch.push(&mut chunk, &shared.budget) {
+                    self.process(batch).await?;
+                    batch = Batch::at(self.offset);
+                }
             }
         };
         if !batch.is_empty() {
-            self.process(shared, batch).await?;
+            self.process(batch).await?;
         }
         self.land().await?;
         Ok(end)
     }
 
-    /// Hands a batch on, once the one before it has landed.
-    async fn process(&mut self, shared: &Shared, batch: Batch) -> Result<()> {
-        let hash = self.land().await?;
-        self.save_on_the_way(&hash);
-        let (upload, offset, slots) = (Arc::clone(&self.upload), self.offset, Arc::clone(&shared.slots));
+    /// Hands a batch on, as soon as not too many wait.
+    async fn process(&mut self, batch: Batch) -> Result<()> {
+        // A closed semaphore cannot be: nothing closes it.
+        let place = Arc::clone(&self.depth).acquire_owned().await.ok();
+        self.save_on_the_way().await?;
+        let (upload, offset, before) = (Arc::clone(&self.upload), self.offset, self.writing.take());
         self.offset += batch.length();
-        let length = batch.length() as usize;
         let (chunks, permit) = batch.into_parts();
-        self.hash = None;
-        self.flight = Some(tokio::spawn(async move {
-            // A closed semaphore cannot be: nothing closes it.
-            let _slot = slots.acquire_owned().await;
-            let (written, hashed) =
-                tokio::join!(upload.write(offset, chunks.clone()), hash_all(hash, chunks, length));
-            drop(permit);
-            written?;
-            hashed
+        let held: Held = Arc::new([place, permit]);
+        self.hashing.push(chunks.clone(), Arc::clone(&held));
+        self.writing = Some(tokio::spawn(async move {
+            if let Some(before) = before {
+                joined(before).await??;
+            }
+            upload.write(offset, chunks).await?;
+            drop(held);
+            Ok(())
         }));
         Ok(())
     }
 
-    /// Waits for the batch in flight; then all bytes up to `offset` are written and hashed.
-    async fn land(&mut self) -> Result<HashState> {
-        if let Some(flight) = self.flight.take() {
-            self.hash = Some(joined(flight).await??);
+    /// Waits until all bytes up to `offset` are written.
+    async fn land(&mut self) -> Result<()> {
+        match self.writing.take() {
+            Some(writing) => joined(writing).await?,
+            None => Ok(()),
         }
-        // Without a flight the state is here; a failed flight has ended the request above.
-        self.hash
-            .clone()
-            .ok_or_else(|| Error::Internal("the hash of a failed write was asked for".to_owned()))
     }
 
-    fn save_on_the_way(&mut self, hash: &HashState) {
+    async fn save_on_the_way(&mut self) -> Result<()> {
         let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
         if busy || self.offset - self.saved < SAVE_EVERY {
-            return;
+            return Ok(());
         }
+        self.land().await?;
         self.saved = self.offset;
-        self.saving =
-            Some(tokio::spawn(save(self.catalog.clone(), Arc::clone(&self.upload), self.save_row(hash))));
+        // A chunk that may yet be refused must leave the row alone: other bytes could then be written over those whose
+        // hash a power loss may bring back. Its bytes are synced all the same.
+        let row = self.keep_parts.then(|| (self.save_row(), self.hashing.state()));
+        let (catalog, upload) = (self.catalog.clone(), Arc::clone(&self.upload));
+        self.saving = Some(tokio::spawn(async move {
+            match row {
+                Some((row, asked)) => save(catalog, upload, row, asked).await,
+                None => Ok(upload.sync().await.map(|()| true)?),
+            }
+        }));
+        Ok(())
     }
 
-    fn save_row(&self, hash: &HashState) -> UploadSave {
+    /// The row without its state, which comes when it is asked for.
+    fn save_row(&self) -> UploadSave {
         UploadSave {
             id: self.id,
             epoch: self.epoch,
             offset: self.offset,
             algorithm: self.algorithm,
-            state: hash.save(),
+            state: Vec::new(),
             now: now(),
         }
     }
@@ -218,17 +229,21 @@ impl Ingest {
     /// Makes all that has come durable, with its hash state: the session can be continued from here whatever
     /// happens. [`Error::UploadTakenOver`] where someone else has it now.
     pub(crate) async fn save(&mut self) -> Result<()> {
-        let hash = self.land().await?;
+        self.land().await?;
         self.settle().await;
-        if !save(self.catalog.clone(), Arc::clone(&self.upload), self.save_row(&hash)).await? {
+        let (catalog, upload, asked) = (self.catalog.clone(), Arc::clone(&self.upload), self.hashing.state());
+        if !save(catalog, upload, self.save_row(), asked).await? {
             return Err(Error::UploadTakenOver(self.id));
         }
         self.saved = self.offset;
         Ok(())
     }
 
-    /// Waits until no save is under way: an older offset must not be stored after a newer one.
+    /// Waits until nothing is under way, neither a write, which the next owner must not meet, nor a save: an older
+    /// offset must not be stored after a newer one.
     pub(crate) async fn settle(&mut self) {
+        // Whoever gives up knows of the failure already.
+        let _ = self.land().await;
         if let Some(saving) = self.saving.take() {
             // A save on the way that failed loses nothing that was promised; the next one tells.
             let _ = saving.await;
@@ -237,22 +252,29 @@ impl Ingest {
 
     /// All bytes' hash, and the file; nothing is under way any more.
     pub(crate) async fn finish(mut self) -> Result<(HashState, Arc<dyn Upload>)> {
-        let hash = self.land().await?;
+        self.land().await?;
         self.settle().await;
-        Ok((hash, self.upload))
+        Ok((state(self.hashing.state()).await?, self.upload))
     }
 }
 
-async fn save(catalog: Catalog, upload: Arc<dyn Upload>, row: UploadSave) -> Result<bool> {
+async fn save(
+    catalog: Catalog,
+    upload: Arc<dyn Upload>,
+    row: UploadSave,
+    asked: oneshot::Receiver<HashState>,
+) -> Result<bool> {
     // The state may be trusted only for bytes that were synced before it was stored (DESIGN, decision 3).
     upload.sync().await?;
-    Ok(catalog.save_upload(row).await?)
+    let state = state(asked).await?.save();
+    Ok(catalog.save_upload(UploadSave { state, ..row }).await?)
 }
 
 /// Hashes what a file already has, up to `offset`: the way back where no state can be trusted.
 pub(crate) async fn hash_again(upload: &dyn Upload, algorithm: Algorithm, offset: u64) -> Result<HashState> {
     const STEP: u64 = 1 << 20;
     let mut hash = HashState::new(algorithm);
+    let hashing = Hashing::new(hash.clone());
     let mut at = 0;
     while at < offset {
         let chunk = upload.read(at, STEP.min(offset - at) as usize).await?;
@@ -262,8 +284,9 @@ pub(crate) async fn hash_again(upload: &dyn Upload, algorithm: Algorithm, offset
             )));
         }
         at += chunk.len() as u64;
-        let length = chunk.len();
-        hash = hash_all(hash, vec![chunk], length).await?;
+        // One piece at a time: this is the rare way, and has no budget.
+        hashing.push(vec![chunk], Held::default());
+        hash = state(hashing.state()).await?;
     }
     Ok(hash)
 }

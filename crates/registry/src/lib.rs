@@ -7,6 +7,7 @@ mod batch;
 mod blobs;
 mod collector;
 mod error;
+mod hashing;
 mod ingest;
 mod listings;
 mod manifests;

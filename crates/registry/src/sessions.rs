@@ -35,20 +35,22 @@ impl Sessions {
 
     /// Asks the present writer to stop, and waits for the turn.
     pub(crate) async fn take(&self, id: UploadId) -> Turn<'_> {
-        let (session, ticket) = {
+        let (session, mut turn) = {
             let mut sessions = self.lock();
-            let session = sessions
-                .entry(id)
-                .or_insert_with(|| Arc::new(Session { turn: Arc::default(), newest: watch::Sender::new(0) }));
+            let session = sessions.entry(id).or_insert_with(|| {
+                Arc::new(Session { turn: Arc::default(), newest: watch::Sender::new(0) })
+            });
             let mut ticket = 0;
             session.newest.send_modify(|newest| {
                 *newest += 1;
                 ticket = *newest;
             });
-            (Arc::clone(session), ticket)
+            // The turn exists before the wait, so that a caller that goes away while waiting cleans up too; and it
+            // subscribes under the lock, so that a turn which ends meanwhile does not take the session for unused
+            // and let a third request write beside this one.
+            let newest = session.newest.subscribe();
+            (Arc::clone(session), Turn { sessions: self, id, ticket, newest, guard: None })
         };
-        // The turn exists before the wait, so that a caller that goes away while waiting cleans up too.
-        let mut turn = Turn { sessions: self, id, ticket, newest: session.newest.subscribe(), guard: None };
         turn.guard = Some(Arc::clone(&session.turn).lock_owned().await);
         turn
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::{BlobCommit, Upload as Row, UploadStart};
+use hythe_catalog::{BlobCommit, BlobFile, Upload as Row, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
-use hythe_storage::BlobKey;
+use hythe_storage::{BlobKey, Upload};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ingest::{Ingest, Interrupted, hash_again};
@@ -63,8 +63,8 @@ impl Repository<'_> {
     /// Ends a session and forgets its bytes.
     pub async fn cancel_upload(&self, id: UploadId) -> Result<()> {
         let _turn = self.inner().sessions.take(id).await;
-        self.inner().upload_row(self.name, id)?;
-        self.inner().forget_upload(id).await
+        let row = self.inner().upload_row(self.name, id)?;
+        self.inner().forget_upload(id, named(&row)).await
     }
 
     /// Adds a chunk to a session. When this returns, the bytes are durable and the session survives a restart.
@@ -102,12 +102,19 @@ impl Repository<'_> {
             if result.is_err() {
                 // No client knows the id, so nobody can continue what is left.
                 let _turn = inner.sessions.take(id).await;
-                inner.forget_upload(id).await?;
+                if let Some(row) = inner.catalog.upload(&name, &id)? {
+                    inner.forget_upload(id, named(&row)).await?;
+                }
             }
             result
         })
         .await
     }
+}
+
+/// The blob's name that a session's file may have: only a claim, which makes a new epoch, comes before it is given.
+fn named(row: &Row) -> Option<Digest> {
+    row.digest.filter(|_| row.epoch > 0)
 }
 
 /// Runs `work` to its end even if the caller goes away.
@@ -147,8 +154,12 @@ impl Inner {
         Ok(())
     }
 
-    /// The file first, for the same reason.
-    pub(crate) async fn forget_upload(&self, id: UploadId) -> Result<()> {
+    /// The file first, for the same reason. `named` is the blob's name that it may have got already: while there is
+    /// a row of the upload, that generation is not live and never was.
+    pub(crate) async fn forget_upload(&self, id: UploadId, named: Option<Digest>) -> Result<()> {
+        if let Some(digest) = named {
+            self.storage.remove_blob(&BlobKey { digest, generation: id }).await?;
+        }
         self.storage.remove_upload(id).await?;
         self.catalog.delete_upload(&id).await?;
         Ok(())
@@ -164,28 +175,31 @@ impl Inner {
         {
             return Err(Error::ChunkLength { expected, actual });
         }
+        let named = named(row);
+        if let Some(digest) = named {
+            // An end that was interrupted between the file's new name and the catalog: nobody was told of that blob,
+            // but its bytes may have been acknowledged as this session's.
+            self.storage.unpublish(row.id, &digest).await?;
+        }
         if row.offset == 0 {
             // The row may have outlived a crash that its still empty file did not.
             self.storage.create_upload(row.id).await?;
         }
         let upload = match self.storage.open_upload(row.id, row.offset).await {
             Err(hythe_storage::Error::UploadLost { .. }) => {
-                // A crash took the file, or gave it a blob's name that nobody was told of. The session has no future.
-                self.forget_upload(row.id).await?;
+                // A crash took the file, or it had a blob's name. The session has no future.
+                self.forget_upload(row.id, named).await?;
                 return Err(Error::UploadUnknown(row.id));
             }
             other => other?,
         };
-        if let Some(length) = chunk.length {
-            upload.expect(row.offset + length);
-        }
         let saved = row.state.as_deref().filter(|_| row.algorithm == algorithm);
         let hash = match saved.map(|state| HashState::load(algorithm, state)) {
             Some(Ok(hash)) => hash,
             _ if row.offset == 0 => HashState::new(algorithm),
             _ => hash_again(&*upload, algorithm, row.offset).await?,
         };
-        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, row.offset, hash))
+        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, row.offset, hash, chunk.range_length.is_none()))
     }
 
     async fn append<S>(
@@ -225,39 +239,55 @@ impl Inner {
         let row = self.upload_row(name, id)?;
         let mut ingest = self.open(&row, digest.algorithm(), chunk).await?;
         self.receive(&mut ingest, &mut turn, chunk, body).await?;
-        let (size, had) = (ingest.offset(), row.offset);
+        let size = ingest.offset();
         let (hash, upload) = ingest.finish().await?;
         let actual = hash.finish();
         if actual != digest {
-            self.forget_upload(id).await?;
+            self.forget_upload(id, None).await?;
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
+        let result = self.make_blob(name, &*upload, BlobKey { digest, generation: id }, size).await;
+        // While there is a row, the catalog was not told of the blob: the session goes, and its space is free again.
+        if result.is_err()
+            && let Ok(Some(_)) = self.catalog.upload(name, &id)
+            && let Err(second) = self.forget_upload(id, Some(digest)).await
+        {
+            tracing::warn!(upload = %id, error = %second, "an upload that could not be finished could not be removed");
+        }
+        result
+    }
+
+    /// Makes a verified upload durable, gives it its name and tells the catalog.
+    async fn make_blob(&self, name: &RepositoryName, upload: &dyn Upload, key: BlobKey, size: u64) -> Result<()> {
+        let BlobKey { digest, generation } = key;
         // What the catalog is about to be told must be durable before the file gets its name: the bytes, and the
         // intent to name it, by which a crash's leavings are found. One does not wait for the other.
-        let sync = async { if size == had && row.state.is_some() { Ok(()) } else { upload.sync().await } };
-        let (synced, claimed) = tokio::join!(sync, self.catalog.claim_upload(name, &id, Some(digest), now()));
+        let (synced, claimed) =
+            tokio::join!(upload.sync(), self.catalog.claim_upload(name, &generation, Some(digest), now()));
         if claimed?.is_none() {
-            return Err(Error::UploadUnknown(id));
+            return Err(Error::UploadUnknown(generation));
         }
-        let named = match synced {
-            Ok(()) => self.storage.publish(id, &digest).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = named {
-            self.forget_upload(id).await?;
-            return Err(error.into());
-        }
-        self.commit(name, BlobKey { digest, generation: id }, size).await
+        synced?;
+        self.storage.publish(generation, &digest).await?;
+        self.commit(name, key, size).await
     }
 
     /// Tells the catalog of a blob that is durable under its name.
     async fn commit(&self, name: &RepositoryName, key: BlobKey, size: u64) -> Result<()> {
         let BlobKey { digest, generation } = key;
         let commit = BlobCommit { repository: name.clone(), digest, size, generation, now: now() };
-        let live = self.catalog.commit_blob(commit).await?;
-        if live != generation {
-            // The digest was here already; our file is one too many.
-            collector::remove_doomed(self).await?;
+        let lost = self.lost_generation(&digest)?;
+        let live = match lost {
+            Some(lost) => self.catalog.replace_blob(commit, lost).await?,
+            None => self.catalog.commit_blob(commit).await?,
+        };
+        // Where the digest was here already, our file is one too many; where its bytes were lost, what is left of them.
+        let doomed = if live == generation { lost } else { Some(generation) };
+        if let Some(generation) = doomed
+            && let Err(error) = collector::remove_files(self, vec![BlobFile { digest, generation, size }]).await
+        {
+            // The push is done all the same: the file waits for the collector.
+            tracing::warn!(%digest, %error, "a file that nothing needs could not be removed yet");
         }
         Ok(())
     }
@@ -273,6 +303,7 @@ impl Inner {
             Ok(Ok(())) => match chunk.range_length {
                 Some(expected) if ingest.offset() - start != expected => {
                     // The row still has the old offset: what came is cut off when the session is next opened.
+                    ingest.settle().await;
                     return Err(Error::ChunkLength { expected, actual: ingest.offset() - start });
                 }
                 _ => return Ok(()),
@@ -282,16 +313,19 @@ impl Inner {
         };
         match interrupted {
             Interrupted::TooLong { actual } => {
+                ingest.settle().await;
                 Err(Error::ChunkLength { expected: limit.unwrap_or_default(), actual })
             }
-            Interrupted::Body(error) => {
-                ingest.save().await?;
-                Err(Error::Body(error))
-            }
-            Interrupted::TakenOver => {
-                ingest.save().await?;
-                Err(Error::UploadTakenOver(id))
-            }
+            Interrupted::Body(error) => self.keep_part(ingest, Error::Body(error)).await,
+            Interrupted::TakenOver => self.keep_part(ingest, Error::UploadTakenOver(id)).await,
+        }
+    }
+
+    /// Saves what came before `interruption`, which is what the client is told.
+    async fn keep_part(&self, ingest: &mut Ingest, interruption: Error) -> Result<()> {
+        match ingest.save().await {
+            Ok(()) => Err(interruption),
+            Err(error) => Err(self.give_up(ingest, error).await),
         }
     }
 
@@ -299,7 +333,7 @@ impl Inner {
     async fn give_up(&self, ingest: &mut Ingest, error: Error) -> Error {
         ingest.settle().await;
         if matches!(error, Error::NoSpace(_))
-            && let Err(second) = self.forget_upload(ingest.id()).await
+            && let Err(second) = self.forget_upload(ingest.id(), None).await
         {
             tracing::warn!(upload = %ingest.id(), error = %second, "an upload that found no space could not be removed");
         }

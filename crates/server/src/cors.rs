@@ -7,6 +7,9 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Accept, Authorization, Content-Type, Content-Range, Range, If-None-Match, Cache-Control",
 );
+/// What a page must be allowed to read of HTTP's own headers.
+const HTTP_EXPOSED: &str = ", content-length, content-range, accept-ranges, etag, link, location, range, \
+    retry-after, warning, www-authenticate, x-request-id";
 const HOUR: HeaderValue = HeaderValue::from_static("3600");
 
 /// The allowed origin of a request, where it has one.
@@ -21,9 +24,7 @@ pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let mut exposed = EXPOSED.join(", ");
-    exposed.push_str(
-        ", content-length, content-range, accept-ranges, etag, link, location, range, www-authenticate",
-    );
+    exposed.push_str(HTTP_EXPOSED);
     if let Ok(exposed) = HeaderValue::try_from(exposed) {
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }

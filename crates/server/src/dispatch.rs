@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
@@ -54,6 +54,9 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    // RFC 9112, 3.2. Of two, a proxy before us may have judged the other one.
+    let one_host = hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11);
     let record = Arc::new(Record::new(head.method, head.uri, link.client));
     let exchange = {
         let (app, options, record) = (Arc::clone(&app), Arc::clone(&options), Arc::clone(&record));
@@ -66,7 +69,12 @@ pub(crate) async fn answer(
         })
     };
     let body = RequestBody::new(body, options.progress_timeout, Arc::clone(&app.metrics));
-    let result = route(&app, &options, &link, &record, &head.headers, body).await;
+    let result = if one_host {
+        route(&app, &options, &link, &record, &head.headers, body).await
+    } else {
+        let message = format!("a request needs one Host header; this one has {hosts}");
+        Err(Rejection::parameter(ErrorCode::Unsupported, message))
+    };
     let mut response = result.unwrap_or_else(|rejection| {
         let _ = record.error.set(format!("{}: {}", rejection.code, rejection.message));
         rejection.into_response()

@@ -19,6 +19,9 @@ pub use error::{Error, OpenError, Result};
 pub use fs::FsStorage;
 pub use memory::MemoryStorage;
 
+/// What uploads should write at a time, in bytes.
+pub const WRITE: usize = 512 << 10;
+
 /// Names the bytes of one blob. The *generation* is the id of the upload that brought them: a collector removes
 /// only the generation that it marked, never a later one of the same digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +70,9 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Doing it again is no error.
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()>;
 
+    /// Makes what an interrupted end already published an upload again, if it is there.
+    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()>;
+
     /// Forgets an upload and its bytes, if there is one.
     async fn remove_upload(&self, id: UploadId) -> Result<()>;
 
@@ -86,10 +92,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 /// An open upload. One writer at a time; that is its opener's to see to.
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
-    /// Says that the upload will probably be `size` bytes long, so that space can be set aside.
-    fn expect(&self, size: u64);
-
-    /// Writes `chunks`, one after the other, from `offset` on.
+    /// Writes `chunks`, one after the other, from `offset` on. Cheapest where `offset` and the length of all are
+    /// multiples of [`WRITE`].
     async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()>;
 
     /// Returns when all that was written is durable. May run beside writes, which it then need not cover.

@@ -55,6 +55,14 @@ impl Storage for MemoryStorage {
         }
     }
 
+    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
+        let key = BlobKey { digest: *digest, generation: id };
+        if let Some(bytes) = lock(&self.blobs).remove(&key) {
+            lock(&self.uploads).insert(id, Arc::new(Growing(Mutex::new(bytes.into()))));
+        }
+        Ok(())
+    }
+
     async fn remove_upload(&self, id: UploadId) -> Result<()> {
         lock(&self.uploads).remove(&id);
         Ok(())
@@ -80,8 +88,6 @@ impl Storage for MemoryStorage {
 
 #[async_trait::async_trait]
 impl Upload for Growing {
-    fn expect(&self, _size: u64) {}
-
     async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
         let mut bytes = lock(&self.0);
         bytes.truncate(offset as usize);

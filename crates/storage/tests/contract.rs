@@ -35,7 +35,6 @@ async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     let id = UploadId::random();
     storage.create_upload(id).await.unwrap();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    upload.expect(11);
     write(&*upload, 0, &[b"hello", b" "]).await;
     write(&*upload, 6, &[b"world"]).await;
     upload.sync().await.unwrap();
@@ -93,7 +92,8 @@ async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
 
 async fn reopening_past_the_end_says_what_was_lost(storage: &dyn Storage) {
     let id = UploadId::random();
-    let lost = |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
+    let lost =
+        |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
     assert!(lost(storage.open_upload(id, 0).await.err(), 0), "an unknown upload");
     storage.create_upload(id).await.unwrap();
     write(&*storage.open_upload(id, 0).await.unwrap(), 0, &[b"abc"]).await;

@@ -1,7 +1,7 @@
 //! `/v2/<name>/blobs/<digest>`
 
 use http::header::{self, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hythe_oci::{ByteRange, Digest, RepositoryName, Selection};
 use hythe_registry::{Blob, Content};
 
@@ -52,7 +52,9 @@ fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Rejection> {
     }
     // A range of content that the client holds in another version would be of no use to it (RFC 9110, 13.1.5).
     let same = call.header(header::IF_RANGE).is_none_or(|tag| already_has(Some(tag), &blob.digest));
-    let range = call.header(header::RANGE).filter(|_| same).map_or(ByteRange::Whole, ByteRange::parse);
+    // Ranges are defined for GET alone (RFC 9110, 14.2): a HEAD tells the whole size, which clients rely on.
+    let asked = call.header(header::RANGE).filter(|_| same && *call.method == Method::GET);
+    let range = asked.map_or(ByteRange::Whole, ByteRange::parse);
     let (status, start, length) = match range.select(blob.size) {
         Selection::Whole => (StatusCode::OK, 0, blob.size),
         Selection::Part { start, end_inclusive } => {

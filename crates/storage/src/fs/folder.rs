@@ -12,9 +12,7 @@ const FORMAT: u32 = 1;
 
 /// The absolute path of the folder, and its lock.
 pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {
-    let refused = |action| {
-        move |source| OpenError::NotWritable { path: root.to_owned(), action, source }
-    };
+    let refused = |action| move |source| OpenError::NotWritable { path: root.to_owned(), action, source };
     std::fs::create_dir_all(root).map_err(refused("cannot create it"))?;
     let root = root.canonicalize().map_err(refused("cannot resolve it"))?;
     if let Some(kind) = network_file_system(&root) {
@@ -60,7 +58,8 @@ fn hold(root: &Path) -> Result<File, OpenError> {
 }
 
 fn check_format(root: &Path) -> Result<(), OpenError> {
-    let refused = |source| OpenError::NotWritable { path: root.to_owned(), action: "cannot read its format", source };
+    let refused =
+        |source| OpenError::NotWritable { path: root.to_owned(), action: "cannot read its format", source };
     let path = root.join("format");
     match std::fs::read_to_string(&path) {
         Ok(text) if text.trim().parse().is_ok_and(|format: u32| (1..=FORMAT).contains(&format)) => Ok(()),

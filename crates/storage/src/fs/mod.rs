@@ -9,6 +9,7 @@
 //! ```
 //! The catalog's files stand beside these and are not this crate's.
 
+mod direct;
 mod folder;
 mod upload;
 
@@ -26,6 +27,7 @@ use upload::FileUpload;
 #[derive(Debug)]
 pub struct FsStorage {
     root: Arc<Path>,
+    buffers: Arc<direct::Buffers>,
     /// Holds the folder for this process as long as it is open.
     _lock: File,
 }
@@ -34,7 +36,7 @@ impl FsStorage {
     /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
-        Ok(Self { root: root.into(), _lock: lock })
+        Ok(Self { root: root.into(), buffers: Arc::default(), _lock: lock })
     }
 
     fn upload_path(&self, id: UploadId) -> PathBuf {
@@ -67,7 +69,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 }
 
 fn sync_folder(path: &Path) -> Result<()> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(|e| Error::io("cannot sync folder", path, e))
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| Error::io("cannot sync folder", path, e))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
@@ -106,7 +110,7 @@ impl Storage for FsStorage {
     }
 
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
-        let path = self.upload_path(id);
+        let (path, buffers) = (self.upload_path(id), Arc::clone(&self.buffers));
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
             let file = match File::options().read(true).write(true).open(&path) {
@@ -120,7 +124,7 @@ impl Storage for FsStorage {
             if found > offset {
                 file.set_len(offset).map_err(|e| Error::io("cannot cut", &path, e))?;
             }
-            Ok(Arc::new(FileUpload::new(file, path)) as Arc<dyn Upload>)
+            Ok(Arc::new(FileUpload::new(file, path, buffers)) as Arc<dyn Upload>)
         })
         .await
     }
@@ -129,6 +133,18 @@ impl Storage for FsStorage {
         let upload = self.upload_path(id);
         let blob = self.blob_path(&BlobKey { digest: *digest, generation: id });
         blocking(move || publish(&upload, &blob)).await
+    }
+
+    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
+        let upload = self.upload_path(id);
+        let blob = self.blob_path(&BlobKey { digest: *digest, generation: id });
+        blocking(move || match std::fs::rename(&blob, &upload) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("cannot rename back to an upload", &blob, error))
+            }
+            _ => Ok(()),
+        })
+        .await
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {

@@ -3,26 +3,24 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf, Bytes};
 
+use super::direct::{self, Buffers};
 use super::blocking;
 use crate::{Error, Result, Upload};
-
-/// How far ahead of the writes space is set aside: enough that the file system can allocate in one piece, little
-/// enough that a client that announces much and sends nothing holds no disk.
-const AHEAD: u64 = 64 << 20;
 
 #[derive(Debug)]
 struct Inner {
     file: File,
     path: PathBuf,
-    /// The size that the client announced, or 0.
-    expected: AtomicU64,
-    /// Space is set aside up to here.
-    reserved: AtomicU64,
+    /// The same file for direct writes, opened at the first one.
+    direct: OnceLock<Option<File>>,
+    /// Set when a direct write was refused.
+    indirect: AtomicBool,
+    buffers: Arc<Buffers>,
 }
 
 /// An upload's file, open for writing.
@@ -30,8 +28,9 @@ struct Inner {
 pub(super) struct FileUpload(Arc<Inner>);
 
 impl FileUpload {
-    pub(super) fn new(file: File, path: PathBuf) -> Self {
-        Self(Arc::new(Inner { file, path, expected: AtomicU64::new(0), reserved: AtomicU64::new(0) }))
+    pub(super) fn new(file: File, path: PathBuf, buffers: Arc<Buffers>) -> Self {
+        let (direct, indirect) = (OnceLock::new(), AtomicBool::new(false));
+        Self(Arc::new(Inner { file, path, direct, indirect, buffers }))
     }
 }
 
@@ -40,34 +39,28 @@ impl Inner {
         move |error| Error::io(action, &self.path, error)
     }
 
-    /// Sets space aside for the writes to come. A refusal is not an error: the write itself will say it.
-    #[cfg(target_os = "linux")]
-    fn reserve(&self, offset: u64, length: u64) {
-        use rustix::fs::{FallocateFlags, fallocate};
-
-        let expected = self.expected.load(Ordering::Relaxed);
-        let reserved = self.reserved.load(Ordering::Relaxed).max(offset);
-        if expected <= reserved || offset + length <= reserved {
-            return;
+    /// True where the chunks were written past the page cache.
+    fn write_directly(&self, offset: u64, chunks: &[Bytes], length: u64) -> Result<bool> {
+        if !direct::fits(offset, length) || self.indirect.load(Ordering::Relaxed) {
+            return Ok(false);
         }
-        let until = expected.min(offset + length.max(AHEAD));
-        if until > reserved {
-            let _ = fallocate(&self.file, FallocateFlags::KEEP_SIZE, reserved, until - reserved);
-            self.reserved.store(until, Ordering::Relaxed);
-        }
+        let Some(file) = self.direct.get_or_init(|| direct::open(&self.path)) else { return Ok(false) };
+        let written = direct::write(file, offset, chunks, &self.buffers).map_err(self.error("cannot write"))?;
+        self.indirect.store(!written, Ordering::Relaxed);
+        Ok(written)
     }
-
-    #[cfg(not(target_os = "linux"))]
-    fn reserve(&self, _offset: u64, _length: u64) {}
 
     fn write(&self, mut offset: u64, mut chunks: Vec<Bytes>) -> Result<()> {
         use std::os::fd::AsFd;
 
         let mut left: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        self.reserve(offset, left);
+        if self.write_directly(offset, &chunks, left)? {
+            return Ok(());
+        }
         let mut first = 0;
         while left > 0 {
-            let slices: Vec<IoSlice<'_>> = chunks[first..].iter().take(512).map(|c| IoSlice::new(c)).collect();
+            let slices: Vec<IoSlice<'_>> =
+                chunks[first..].iter().take(512).map(|c| IoSlice::new(c)).collect();
             let mut written = match rustix::io::pwritev(self.file.as_fd(), &slices, offset) {
                 Err(rustix::io::Errno::INTR) => continue,
                 Ok(0) => return Err(self.error("cannot write")(io::ErrorKind::WriteZero.into())),
@@ -108,10 +101,6 @@ impl Inner {
 
 #[async_trait::async_trait]
 impl Upload for FileUpload {
-    fn expect(&self, size: u64) {
-        self.0.expected.store(size, Ordering::Relaxed);
-    }
-
     async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
         let inner = Arc::clone(&self.0);
         blocking(move || inner.write(offset, chunks)).await

@@ -1,0 +1,156 @@
+//! What the collector takes, and what it must never take.
+
+use std::time::Duration;
+
+use hythe_registry::{Collected, Error, Started};
+
+use crate::world::{body, name, on_both, sha256, slow_body};
+
+on_both! {
+    async fn an_unused_blob_is_kept_for_the_grace_period_and_then_its_bytes_go(world: World) {
+        let digest = world.push("app", b"content").await;
+        assert_eq!(world.collect().await, Collected::default());
+        assert_eq!(world.read("app", &digest), b"content");
+        world.set(|options| options.collect_grace = Duration::ZERO);
+        assert_eq!(world.collect().await, Collected { uploads: 0, links: 1, blobs: 1, bytes: 7 });
+        assert!(matches!(world.blob("app", &digest), Err(Error::BlobUnknown { .. })));
+        world.expect_nothing().await;
+    }
+
+    async fn a_manifest_keeps_its_blobs_until_it_is_deleted(world: World) {
+        world.set(|options| options.collect_grace = Duration::ZERO);
+        let (layer, other) = (world.push("app", b"layer").await, world.push("app", b"other").await);
+        let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
+        assert_eq!(world.collect().await.blobs, 1);
+        assert!(matches!(world.blob("app", &other), Err(Error::BlobUnknown { .. })));
+        // A manifest without a tag is one still.
+        world.delete_manifest("app", "v1").await.unwrap();
+        assert_eq!(world.collect().await.blobs, 0);
+        assert_eq!(world.read("app", &layer), b"layer");
+        world.delete_manifest("app", pushed.digest).await.unwrap();
+        assert_eq!(world.collect().await.blobs, 1);
+        world.expect_nothing().await;
+    }
+
+    async fn a_manifest_of_one_repository_keeps_no_blob_of_another(world: World) {
+        world.set(|options| options.collect_grace = Duration::ZERO);
+        let layer = world.push("app", b"layer").await;
+        world.push("other", b"layer").await;
+        world.tag("app", "v1", &[layer]).await.unwrap();
+        assert_eq!(world.collect().await, Collected { uploads: 0, links: 1, blobs: 0, bytes: 0 });
+        assert!(matches!(world.blob("other", &layer), Err(Error::BlobUnknown { .. })));
+        assert_eq!(world.read("app", &layer), b"layer");
+    }
+
+    async fn a_head_and_a_mount_and_another_push_are_uses(world: World) {
+        let used = [world.push("app", b"asked for").await, world.push("app", b"mounted").await, world.push("app", b"pushed").await];
+        let unused = world.push("app", b"unused").await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        world.registry.repository(&name("app")).use_blob(&used[0]).await.unwrap();
+        assert_eq!(world.mount(&used[1], "app", "app").await, Started::Mounted(used[1]));
+        world.push("app", b"pushed").await;
+        world.set(|options| options.collect_grace = Duration::from_millis(550));
+        // The grace was long when the first was asked for, so that use was not worth a write.
+        assert_eq!(world.collect().await.blobs, 2);
+        for digest in &used[1..] {
+            world.blob("app", digest).unwrap();
+        }
+        assert!(matches!(world.blob("app", &unused), Err(Error::BlobUnknown { .. })));
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.registry.repository(&name("app")).use_blob(&used[1]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(world.collect().await.blobs, 1);
+        world.blob("app", &used[1]).unwrap();
+    }
+
+    async fn sessions_that_nobody_continued_expire_and_those_at_work_do_not(world: World) {
+        let (idle, busy) = (world.start("app").await, world.start("app").await);
+        world.append("app", idle, b"left").await.unwrap();
+        let (sender, slow) = slow_body();
+        let writer = {
+            let registry = world.registry.clone();
+            tokio::spawn(async move { registry.repository(&name("app")).append(busy, hythe_registry::Chunk::default(), slow).await })
+        };
+        sender.send(b"still ").await;
+        assert_eq!(world.collect().await.uploads, 0);
+        world.set(|options| options.upload_expire = Duration::ZERO);
+        assert_eq!(world.collect().await.uploads, 1);
+        assert!(matches!(world.append("app", idle, b"x").await, Err(Error::UploadUnknown(_))));
+        assert_eq!(world.storage.uploads().await.unwrap(), [busy]);
+        world.set(|options| options.upload_expire = Duration::from_secs(60));
+        drop(sender);
+        assert_eq!(writer.await.unwrap().unwrap().offset, 6);
+        world.finish("app", busy, sha256(b"still here"), b"here").await.unwrap();
+    }
+
+    async fn whoever_has_a_blob_open_reads_it_to_its_end(world: World) {
+        let digest = world.push("app", b"content").await;
+        let open = world.blob("app", &digest).unwrap();
+        world.delete_blob("app", &digest).await.unwrap();
+        assert_eq!(crate::world::read(&open), b"content");
+    }
+
+    async fn what_a_push_was_promised_is_never_collected(world: World) {
+        world.set(|options| options.collect_grace = Duration::ZERO);
+        let mut racers = tokio::task::JoinSet::new();
+        for racer in 0..3 {
+            let registry = world.registry.clone();
+            racers.spawn(async move {
+                // All push the same content, into two repositories.
+                let (repository, content, digest) = (name(["app", "other", "app"][racer]), b"shared", sha256(b"shared"));
+                let repository = registry.repository(&repository);
+                let tag = format!("tag-{racer}").parse().unwrap();
+                for _ in 0..40 {
+                    repository.push_blob(digest, None, body(content)).await.unwrap();
+                    let manifest = format!("{} {}", crate::world::manifest(&[digest]), " ".repeat(racer));
+                    let pushed = match repository.push_manifest(&tag, Vec::new(), None, manifest.into()).await {
+                        Ok(pushed) => pushed,
+                        // It was collected, and the client is told: what it was not promised.
+                        Err(Error::ManifestBlobsUnknown { .. }) => continue,
+                        Err(error) => panic!("{error}"),
+                    };
+                    for _ in 0..3 {
+                        assert_eq!(crate::world::read(&repository.blob(&digest).unwrap()), content);
+                        tokio::task::yield_now().await;
+                    }
+                    repository.delete_manifest(&hythe_oci::Reference::Digest(pushed.digest)).await.unwrap();
+                }
+            });
+        }
+        let collector = {
+            let registry = world.registry.clone();
+            tokio::spawn(async move {
+                loop {
+                    registry.collect().await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        racers.join_all().await;
+        collector.abort();
+        let _ = collector.await;
+        world.collect().await;
+        world.expect_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_keeps_no_other_from_going() {
+    let world = crate::world::World::fs();
+    for content in [&b"one"[..], b"two", b"three"] {
+        world.push("app", content).await;
+    }
+    // A folder in the place of the first one's file cannot be removed as a file.
+    let mut files = world.blob_files();
+    files.sort();
+    std::fs::remove_file(&files[0]).unwrap();
+    std::fs::create_dir(&files[0]).unwrap();
+    world.set(|options| options.collect_grace = Duration::ZERO);
+    assert_eq!(world.collect().await.blobs, 3);
+    assert_eq!(world.blob_files().len(), 0);
+    assert!(files[0].is_dir());
+    std::fs::remove_dir(&files[0]).unwrap();
+    std::fs::write(&files[0], b"one").unwrap();
+    world.collect().await;
+    world.expect_nothing().await;
+}

@@ -1,0 +1,194 @@
+//! What a registry finds when it comes back to its folder, after an end in good order or by a crash.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hythe_oci::{Digest, UploadId};
+use hythe_registry::Error;
+use rusqlite::Connection;
+
+use crate::world::{World, blob_files, sha256};
+
+/// Changes the one upload row behind the registry's back, as a crash or a bad disk would leave it.
+fn change_row(folder: &Path, set: &str) {
+    let catalog = Connection::open(folder.join("catalog.sqlite")).unwrap();
+    assert_eq!(catalog.execute(&format!("UPDATE upload SET {set}"), []).unwrap(), 1);
+}
+
+fn upload_path(folder: &Path, id: UploadId) -> PathBuf {
+    folder.join("uploads").join(id.to_string())
+}
+
+/// Leaves what a kill between naming a blob's file and telling the catalog leaves.
+fn name_without_commit(folder: &Path, id: UploadId, digest: &Digest) {
+    let hex = digest.hex();
+    let blobs = folder.join("blobs/sha256").join(&hex[..2]);
+    std::fs::create_dir_all(&blobs).unwrap();
+    std::fs::rename(upload_path(folder, id), blobs.join(format!("{hex}.{id}"))).unwrap();
+    change_row(folder, &format!("digest = '{digest}', epoch = epoch + 1"));
+}
+
+#[tokio::test]
+async fn blobs_tags_and_sessions_survive() {
+    let world = World::fs();
+    let (layer, id) = (world.push("app", b"layer").await, world.start("app").await);
+    let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
+    world.append("app", id, b"first ").await.unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.read("app", &layer), b"layer");
+    let app = crate::world::name("app");
+    assert_eq!(world.registry.repository(&app).manifest(&"v1".parse().unwrap()).unwrap().digest, pushed.digest);
+    assert_eq!(world.offset("app", id).unwrap(), 6);
+    world.append("app", id, b"second ").await.unwrap();
+    let world = world.restart().await;
+    world.finish("app", id, sha256(b"first second third"), b"third").await.unwrap();
+    assert_eq!(world.read("app", &sha256(b"first second third")), b"first second third");
+}
+
+#[tokio::test]
+async fn a_session_that_got_no_bytes_yet_survives_the_loss_of_its_empty_file() {
+    let world = World::fs();
+    let id = world.start("app").await;
+    let folder = world.close();
+    std::fs::remove_file(upload_path(folder.path(), id)).unwrap();
+    let world = World::open(folder).await;
+    world.finish("app", id, sha256(b"content"), b"content").await.unwrap();
+}
+
+#[tokio::test]
+async fn bytes_past_the_saved_offset_are_not_trusted() {
+    let world = World::fs();
+    let id = world.start("app").await;
+    world.append("app", id, b"good").await.unwrap();
+    let folder = world.close();
+    std::fs::write(upload_path(folder.path(), id), b"good, and never saved").unwrap();
+    let world = World::open(folder).await;
+    assert_eq!(world.offset("app", id).unwrap(), 4);
+    world.finish("app", id, sha256(b"good!"), b"!").await.unwrap();
+    assert_eq!(world.read("app", &sha256(b"good!")), b"good!");
+}
+
+#[tokio::test]
+async fn a_hash_state_that_cannot_be_read_is_computed_again() {
+    for state in ["NULL", "x''", "x'00'", "x'0b'", "x'ff' || substr(state, 2)", "substr(state, 1, 40)"] {
+        let world = World::fs();
+        let id = world.start("app").await;
+        world.append("app", id, &[7; 3_000_000]).await.unwrap();
+        let folder = world.close();
+        change_row(folder.path(), &format!("state = {state}"));
+        let world = World::open(folder).await;
+        let finished = world.finish("app", id, sha256(&[7; 3_000_001]), &[7]).await;
+        assert!(finished.is_ok(), "{state}: {finished:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_state_of_other_bytes_names_nothing() {
+    let world = World::fs();
+    let id = world.start("app").await;
+    world.append("app", id, &[7; 1000]).await.unwrap();
+    let folder = world.close();
+    // Past the format's byte, the state of a running SHA-256.
+    change_row(folder.path(), "state = substr(state, 1, 1) || zeroblob(4) || substr(state, 6)");
+    let world = World::open(folder).await;
+    let finished = world.finish("app", id, sha256(&[7; 1000]), b"").await;
+    assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
+    world.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_session_whose_bytes_are_lost_ends() {
+    let world = World::fs();
+    let id = world.start("app").await;
+    world.append("app", id, b"four").await.unwrap();
+    let folder = world.close();
+    std::fs::write(upload_path(folder.path(), id), b"two").unwrap();
+    let world = World::open(folder).await;
+    assert!(matches!(world.append("app", id, b"x").await, Err(Error::UploadUnknown(_))));
+    assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));
+    world.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn files_of_uploads_that_no_row_names_go_at_the_start_and_others_stay() {
+    let world = World::fs();
+    let id = world.start("app").await;
+    world.append("app", id, b"kept").await.unwrap();
+    let folder = world.close();
+    std::fs::write(upload_path(folder.path(), UploadId::random()), b"orphan").unwrap();
+    std::fs::write(folder.path().join("uploads/not an upload"), b"somebody else's").unwrap();
+    let world = World::open(folder).await;
+    assert_eq!(world.storage.uploads().await.unwrap(), [id]);
+    assert!(world.folder().join("uploads/not an upload").exists());
+}
+
+#[tokio::test]
+async fn a_blob_named_but_never_committed_goes_when_its_session_expires() {
+    let world = World::fs();
+    let id = world.start("app").await;
+    world.append("app", id, b"content").await.unwrap();
+    let folder = world.close();
+    name_without_commit(folder.path(), id, &sha256(b"content"));
+    let world = World::open(folder).await;
+    assert!(matches!(world.blob("app", &sha256(b"content")), Err(Error::BlobUnknown { .. })));
+    assert_eq!(world.collect().await.uploads, 0, "not before its time");
+    world.set(|options| options.upload_expire = Duration::ZERO);
+    assert_eq!(world.collect().await.uploads, 1);
+    world.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_blob_named_but_never_committed_goes_when_its_client_comes_back() {
+    // With its bytes saved before, and sent in the last request.
+    for saved in [&b"content"[..], b""] {
+        let world = World::fs();
+        let id = world.start("app").await;
+        world.append("app", id, saved).await.unwrap();
+        let folder = world.close();
+        name_without_commit(folder.path(), id, &sha256(b"content"));
+        let world = World::open(folder).await;
+        let finished = world.finish("app", id, sha256(b"content"), &b"content"[saved.len()..]).await;
+        if saved.is_empty() {
+            finished.unwrap();
+            assert_eq!(world.read("app", &sha256(b"content")), b"content");
+            assert_eq!(world.blob_files().len(), 1);
+        } else {
+            assert!(matches!(finished, Err(Error::UploadUnknown(_))), "{finished:?}");
+            world.expect_nothing().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_blob_named_but_never_committed_goes_when_its_session_is_cancelled_or_becomes_another_blob() {
+    for cancel in [true, false] {
+        let world = World::fs();
+        let id = world.start("app").await;
+        let folder = world.close();
+        name_without_commit(folder.path(), id, &sha256(b""));
+        let world = World::open(folder).await;
+        if cancel {
+            world.registry.repository(&crate::world::name("app")).cancel_upload(id).await.unwrap();
+            world.expect_nothing().await;
+        } else {
+            world.finish("app", id, sha256(b"another"), b"another").await.unwrap();
+            assert_eq!(world.blob_files().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_on_its_way_out_goes_at_the_start() {
+    let world = World::fs();
+    let digest = world.push("app", b"content").await;
+    let file = world.blob_files().remove(0);
+    world.delete_blob("app", &digest).await.unwrap();
+    let folder = world.close();
+    std::fs::write(&file, b"content").unwrap();
+    let generation = file.extension().unwrap().to_str().unwrap().to_owned();
+    let catalog = Connection::open(folder.path().join("catalog.sqlite")).unwrap();
+    catalog.execute("INSERT INTO doomed VALUES (?1, ?2, 7)", (digest.to_string(), generation)).unwrap();
+    drop(catalog);
+    let world = World::open(folder).await;
+    assert_eq!(blob_files(world.folder()), [] as [PathBuf; 0]);
+}

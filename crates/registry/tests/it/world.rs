@@ -1,0 +1,238 @@
+//! A registry to try things on, and short words for what tests say often.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use hythe_catalog::Catalog;
+use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
+use hythe_registry::{Blob, Chunk, Content, Options, PushedManifest, Registry, Result, Started};
+use hythe_storage::{FsStorage, MemoryStorage, Storage};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+pub(crate) struct World {
+    pub(crate) registry: Registry,
+    pub(crate) storage: Arc<dyn Storage>,
+    folder: Option<TempDir>,
+}
+
+/// Runs a test on a registry in memory and on one in a folder.
+macro_rules! on_both {
+    ($($(#[$attribute:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {
+        $(mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn check($world: $crate::world::World) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_memory() {
+                check($crate::world::World::memory()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_a_folder() {
+                check($crate::world::World::fs()).await;
+            }
+        })*
+    };
+}
+pub(crate) use on_both;
+
+impl World {
+    pub(crate) fn memory() -> Self {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        let registry = Registry::new(Arc::clone(&storage), Catalog::in_memory().unwrap(), Options::default());
+        Self { registry, storage, folder: None }
+    }
+
+    pub(crate) fn fs() -> Self {
+        Self::at(tempfile::tempdir().unwrap())
+    }
+
+    fn at(folder: TempDir) -> Self {
+        let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(folder.path()).unwrap());
+        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
+        let registry = Registry::new(Arc::clone(&storage), catalog, Options::default());
+        Self { registry, storage, folder: Some(folder) }
+    }
+
+    /// Ends the registry and answers its folder.
+    pub(crate) fn close(self) -> TempDir {
+        self.registry.close();
+        self.folder.expect("a registry in memory has no folder")
+    }
+
+    /// A second registry on the folder of an ended one, recovered as at a start.
+    pub(crate) async fn open(folder: TempDir) -> Self {
+        let world = Self::at(folder);
+        world.registry.recover().await.unwrap();
+        world
+    }
+
+    pub(crate) async fn restart(self) -> Self {
+        Self::open(self.close()).await
+    }
+
+    pub(crate) fn set(&self, change: impl FnOnce(&mut Options)) {
+        let mut options = (**self.registry.options()).clone();
+        change(&mut options);
+        self.registry.set_options(options);
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("a registry in memory has no folder").path()
+    }
+
+    /// The files of blobs; none where they are in memory.
+    pub(crate) fn blob_files(&self) -> Vec<PathBuf> {
+        self.folder.as_ref().map(|folder| blob_files(folder.path())).unwrap_or_default()
+    }
+
+    /// Nothing is stored: no session, no blob.
+    pub(crate) async fn expect_nothing(&self) {
+        assert_eq!(self.storage.uploads().await.unwrap(), [], "uploads in the storage");
+        assert_eq!(self.blob_files(), [] as [PathBuf; 0], "blobs in the storage");
+        assert_eq!(self.registry.totals().unwrap(), hythe_catalog::Totals::default());
+    }
+
+    pub(crate) async fn start(&self, repository: &str) -> UploadId {
+        self.registry.repository(&name(repository)).start_upload(Algorithm::Sha256).await.unwrap().id
+    }
+
+    pub(crate) async fn append(&self, repository: &str, id: UploadId, bytes: &[u8]) -> Result<u64> {
+        let appended = self.registry.repository(&name(repository)).append(id, Chunk::default(), body(bytes)).await;
+        appended.map(|status| status.offset)
+    }
+
+    pub(crate) async fn finish(&self, repository: &str, id: UploadId, digest: Digest, bytes: &[u8]) -> Result<()> {
+        self.registry.repository(&name(repository)).finish_upload(id, digest, Chunk::default(), body(bytes)).await
+    }
+
+    pub(crate) fn offset(&self, repository: &str, id: UploadId) -> Result<u64> {
+        self.registry.repository(&name(repository)).upload_status(id).map(|status| status.offset)
+    }
+
+    /// Pushes a blob in one go.
+    pub(crate) async fn push(&self, repository: &str, content: &[u8]) -> Digest {
+        let digest = sha256(content);
+        self.registry.repository(&name(repository)).push_blob(digest, None, body(content)).await.unwrap();
+        digest
+    }
+
+    pub(crate) fn blob(&self, repository: &str, digest: &Digest) -> Result<Blob> {
+        self.registry.repository(&name(repository)).blob(digest)
+    }
+
+    /// The bytes of a blob that must be there.
+    #[track_caller]
+    pub(crate) fn read(&self, repository: &str, digest: &Digest) -> Vec<u8> {
+        read(&self.blob(repository, digest).unwrap())
+    }
+
+    pub(crate) async fn mount(&self, digest: &Digest, from: &str, to: &str) -> Started {
+        self.registry.repository(&name(to)).mount_blob(digest, Some(&name(from))).await.unwrap()
+    }
+
+    pub(crate) async fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<()> {
+        self.registry.repository(&name(repository)).delete_blob(digest).await
+    }
+
+    /// Pushes an image manifest of these layers under a tag.
+    pub(crate) async fn tag(&self, repository: &str, tag: &str, layers: &[Digest]) -> Result<PushedManifest> {
+        let reference: Reference = tag.parse().unwrap();
+        let manifest = Bytes::from(manifest(layers));
+        self.registry.repository(&name(repository)).push_manifest(&reference, Vec::new(), None, manifest).await
+    }
+
+    pub(crate) async fn delete_manifest(&self, repository: &str, reference: impl ToString) -> Result<()> {
+        let reference: Reference = reference.to_string().parse().unwrap();
+        self.registry.repository(&name(repository)).delete_manifest(&reference).await
+    }
+
+    /// A round of the collector, after what was done until now has become older than now.
+    pub(crate) async fn collect(&self) -> hythe_registry::Collected {
+        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+        self.registry.collect().await.unwrap()
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+pub(crate) fn blob_files(folder: &Path) -> Vec<PathBuf> {
+    files(&folder.join("blobs"))
+}
+
+pub(crate) fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn sha256(content: &[u8]) -> Digest {
+    Digest::of(Algorithm::Sha256, content)
+}
+
+/// A body of a few pieces.
+pub(crate) fn body(bytes: &[u8]) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let pieces: Vec<_> = bytes.chunks(bytes.len() / 3 + 1).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    futures_util::stream::iter(pieces)
+}
+
+/// A body that the test sends piece by piece.
+pub(crate) struct Sender(mpsc::Sender<io::Result<Bytes>>);
+
+pub(crate) fn slow_body() -> (Sender, impl Stream<Item = io::Result<Bytes>> + Send + 'static) {
+    let (sender, receiver) = mpsc::channel(1);
+    let body = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let piece = receiver.recv().await?;
+        Some((piece, receiver))
+    });
+    (Sender(sender), body)
+}
+
+impl Sender {
+    /// Sends a piece, and waits until it is received.
+    pub(crate) async fn send(&self, bytes: &'static [u8]) {
+        self.0.send(Ok(Bytes::from_static(bytes))).await.unwrap();
+        let _ = self.0.reserve().await.unwrap();
+    }
+
+    pub(crate) async fn fail(&self) {
+        let _ = self.0.send(Err(io::ErrorKind::ConnectionReset.into())).await;
+    }
+}
+
+pub(crate) fn read(blob: &Blob) -> Vec<u8> {
+    match &blob.content {
+        Content::Memory(bytes) => bytes.to_vec(),
+        Content::File { file, size } => {
+            use std::os::unix::fs::FileExt;
+
+            let mut bytes = vec![0; *size as usize];
+            file.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        }
+    }
+}
+
+/// An image manifest; its configuration is its first layer.
+pub(crate) fn manifest(layers: &[Digest]) -> String {
+    let descriptor = |digest: &Digest| {
+        format!(r#"{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{digest}","size":1}}"#)
+    };
+    let layers: Vec<String> = layers.iter().map(descriptor).collect();
+    format!(
+        r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{},"layers":[{}]}}"#,
+        layers[0],
+        layers.join(",")
+    )
+}

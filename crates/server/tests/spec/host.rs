@@ -1,0 +1,80 @@
+//! Who may be asked for, on a listener for this machine alone (DNS rebinding).
+
+use hythe_oci::ErrorCode;
+use hythe_testing::{ImageBuilder, Setup};
+
+use crate::world::World;
+
+on_every_configuration! {
+    a_loopback_listener_answers_by_every_name_of_loopback,
+    a_loopback_listener_answers_by_no_other_name,
+    a_configured_name_is_answered,
+    a_request_in_absolute_form_is_judged_by_its_own_host,
+    a_request_names_one_host,
+}
+
+fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
+    let world = World::start(setup);
+    for host in ["localhost", "LocalHost:5000", "registry.localhost", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"] {
+        world.get("/v2/").header("host", host).send().expect(200);
+    }
+}
+
+/// A page of the web whose own name was made to resolve to 127.0.0.1 reads and writes nothing.
+fn a_loopback_listener_answers_by_no_other_name(setup: Setup) {
+    let world = World::start(setup);
+    let image = ImageBuilder::new(1).build();
+    image.push(&world, "app", "latest");
+    for host in ["evil.example", "evil.example:5000", "localhost.evil.example", "10.0.0.1", ""] {
+        for request in [
+            world.get("/v2/"),
+            world.get("/"),
+            world.get("/metrics"),
+            world.get("/v2/app/manifests/latest"),
+            world.put("/v2/app/manifests/new").header("content-type", &image.media_type).body(&image.bytes),
+            world.delete("/v2/app/manifests/latest"),
+            world.request("OPTIONS", "/v2/").header("access-control-request-method", "GET"),
+        ] {
+            let message = request.header("host", host).send().expect_error(403, ErrorCode::Denied);
+            assert!(message.contains(&format!("`{host}`")), "{message}");
+        }
+    }
+    world.get("/v2/app/manifests/latest").send().expect(200);
+    world.get("/v2/app/manifests/new").send().expect(404);
+}
+
+fn a_configured_name_is_answered(setup: Setup) {
+    let world = World::start(setup.server(|options| options.hosts = vec!["registry.example".to_owned()]));
+    for host in ["registry.example", "registry.example:5000", "Registry.Example", "localhost"] {
+        world.get("/v2/").header("host", host).send().expect(200);
+    }
+    world.get("/v2/").header("host", "other.example").send().expect_error(403, ErrorCode::Denied);
+}
+
+/// RFC 9112, 3.2.2: "a server MUST ignore the received Host header field".
+fn a_request_in_absolute_form_is_judged_by_its_own_host(setup: Setup) {
+    let world = World::start(setup);
+    world.get("http://localhost:5000/v2/").header("host", "evil.example").send().expect(200);
+    let answer = world.get("http://evil.example/v2/").header("host", "localhost").send();
+    answer.expect_error(403, ErrorCode::Denied);
+}
+
+/// RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+/// lacks a Host header field and to any request message that contains more than one".
+fn a_request_names_one_host(setup: Setup) {
+    let world = World::start(setup);
+    for (request, status) in [
+        ("GET /v2/ HTTP/1.1\r\n\r\n", 400),
+        ("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        ("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
+        ("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        // HTTP/1.0 has no Host; what asks by it is no browser.
+        ("GET /v2/ HTTP/1.0\r\n\r\n", 200),
+    ] {
+        let mut connection = world.connect();
+        connection.send(request).unwrap();
+        let answer = connection.answer("GET").unwrap();
+        assert_eq!(answer.status, status, "{request}: {answer}");
+        assert_eq!(answer.header("docker-distribution-api-version"), Some("registry/2.0"), "{answer}");
+    }
+}

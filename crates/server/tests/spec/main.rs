@@ -1,0 +1,47 @@
+//! The specification, clause by clause, asked over a real socket of every configuration of the server.
+//!
+//! Each test names the clause that it holds the registry to: a section of the OCI distribution specification, one
+//! of its endpoints (end-1 to end-14), RFC 9110, or the `registry:2` behaviour that clients rely on.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
+/// Makes each check a test of every configuration.
+macro_rules! on_every_configuration {
+    ($($check:ident,)+) => {
+        $(mod $check {
+            use hythe_testing::Setup;
+
+            #[test]
+            fn on_a_disk() {
+                super::$check(Setup::default());
+            }
+
+            #[test]
+            fn on_a_disk_without_sendfile() {
+                super::$check(Setup::default().without_sendfile());
+            }
+
+            #[test]
+            fn in_memory() {
+                super::$check(Setup::default().memory());
+            }
+        })+
+    };
+}
+
+mod blobs;
+mod catalog;
+mod conditional;
+mod cors;
+mod deletes;
+mod errors;
+mod host;
+mod manifests;
+mod mounts;
+mod namespace;
+mod ping;
+mod ranges;
+mod referrers;
+mod tags;
+mod uploads;
+mod world;

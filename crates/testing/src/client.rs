@@ -1,0 +1,213 @@
+//! A small HTTP/1.1 client: one connection a request, nothing done behind the test's back.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use hythe_oci::{Algorithm, Digest, encode};
+
+use crate::{Answer, Connection};
+
+/// What is to hold of every answer: gets the request's method and target with it.
+type Check = fn(&str, &str, &Answer);
+
+/// A client of one registry.
+#[derive(Clone, Debug)]
+pub struct Client {
+    address: SocketAddr,
+    check: Option<Check>,
+}
+
+/// A request to be sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    client: Client,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Payload,
+}
+
+#[derive(Clone, Debug)]
+enum Payload {
+    None,
+    Whole(Vec<u8>),
+    Chunked(Vec<u8>),
+}
+
+impl Client {
+    /// A client of the registry at `address`.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address, check: None }
+    }
+
+    /// Has every answer checked.
+    #[must_use]
+    pub fn checked(mut self, check: Check) -> Self {
+        self.check = Some(check);
+        self
+    }
+
+    /// Where the registry listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A connection for bytes of the test's own making.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// A request. `target` is a path, with or without a query, as it is to stand in the request.
+    pub fn request(&self, method: &str, target: impl Into<String>) -> Request {
+        Request {
+            client: self.clone(),
+            method: method.to_owned(),
+            target: target.into(),
+            headers: Vec::new(),
+            body: Payload::None,
+        }
+    }
+
+    /// `GET`
+    pub fn get(&self, target: impl Into<String>) -> Request {
+        self.request("GET", target)
+    }
+
+    /// `HEAD`
+    pub fn head(&self, target: impl Into<String>) -> Request {
+        self.request("HEAD", target)
+    }
+
+    /// `POST`
+    pub fn post(&self, target: impl Into<String>) -> Request {
+        self.request("POST", target)
+    }
+
+    /// `PATCH`
+    pub fn patch(&self, target: impl Into<String>) -> Request {
+        self.request("PATCH", target)
+    }
+
+    /// `PUT`
+    pub fn put(&self, target: impl Into<String>) -> Request {
+        self.request("PUT", target)
+    }
+
+    /// `DELETE`
+    pub fn delete(&self, target: impl Into<String>) -> Request {
+        self.request("DELETE", target)
+    }
+
+    /// Starts an upload; where to send it.
+    #[track_caller]
+    pub fn start_upload(&self, repository: &str) -> String {
+        self.post(format!("/v2/{repository}/blobs/uploads/")).send().expect(202).location()
+    }
+
+    /// Pushes a blob with `POST`, then `PUT`; its SHA-256 digest.
+    #[track_caller]
+    pub fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
+        self.push_blob_by(Algorithm::Sha256, repository, content)
+    }
+
+    /// The same by a digest of another algorithm.
+    #[track_caller]
+    pub fn push_blob_by(&self, algorithm: Algorithm, repository: &str, content: &[u8]) -> Digest {
+        let digest = Digest::of(algorithm, content);
+        let location = self.start_upload(repository);
+        self.put(location).query("digest", digest).body(content).send().expect(201);
+        digest
+    }
+}
+
+impl Request {
+    /// Adds a header, or replaces one that the client would send of itself (`Host`, `Content-Length`, `Connection`).
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.to_string()));
+        self
+    }
+
+    /// Adds a parameter, escaped as needed.
+    #[must_use]
+    pub fn query(mut self, key: &str, value: impl ToString) -> Self {
+        self.target.push(if self.target.contains('?') { '&' } else { '?' });
+        write!(self.target, "{key}={}", encode(&value.to_string())).expect("a string takes text");
+        self
+    }
+
+    /// Sends a body with its length.
+    #[must_use]
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = Payload::Whole(body.as_ref().to_vec());
+        self
+    }
+
+    /// Sends a body without saying how long it is.
+    #[must_use]
+    pub fn stream(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = Payload::Chunked(body.as_ref().to_vec());
+        self
+    }
+
+    /// The bytes that go out.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut headers = self.headers.clone();
+        let mut default = |name: &str, value: String| {
+            if !headers.iter().any(|(known, _)| known == name) {
+                headers.push((name.to_owned(), value));
+            }
+        };
+        default("host", format!("localhost:{}", self.client.address.port()));
+        default("connection", "close".to_owned());
+        match &self.body {
+            Payload::Whole(body) => default("content-length", body.len().to_string()),
+            Payload::Chunked(_) => default("transfer-encoding", "chunked".to_owned()),
+            Payload::None if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
+                default("content-length", "0".to_owned());
+            }
+            Payload::None => {}
+        }
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.target).into_bytes();
+        for (name, value) in &headers {
+            bytes.extend(format!("{name}: {value}\r\n").as_bytes());
+        }
+        bytes.extend(b"\r\n");
+        match &self.body {
+            Payload::None => {}
+            Payload::Whole(body) => bytes.extend(body),
+            Payload::Chunked(body) => {
+                // Odd sizes, so that nothing can lean on a chunk being a block.
+                for chunk in body.chunks(30_011) {
+                    write!(bytes, "{:x}\r\n", chunk.len()).expect("a vector takes bytes");
+                    bytes.extend(chunk);
+                    bytes.extend(b"\r\n");
+                }
+                bytes.extend(b"0\r\n\r\n");
+            }
+        }
+        bytes
+    }
+
+    /// Sends it and reads the answer.
+    #[track_caller]
+    pub fn send(self) -> Answer {
+        let mut connection = self.client.connect();
+        // A registry may answer and close before it has read the body; then the answer tells, not the write.
+        let sent = connection.send(self.to_bytes());
+        let answer = loop {
+            match connection.answer(&self.method) {
+                Ok(answer) if answer.status < 200 => {}
+                Ok(answer) => break answer,
+                Err(error) => {
+                    panic!("{} {}: no answer: {error} (sending: {sent:?})", self.method, self.target)
+                }
+            }
+        };
+        if let Some(check) = self.client.check {
+            check(&self.method, &self.target, &answer);
+        }
+        answer
+    }
+}

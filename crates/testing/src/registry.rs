@@ -1,0 +1,197 @@
+//! A whole registry behind a real socket, for as long as a test needs it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use hythe_catalog::Catalog;
+use hythe_registry::Registry;
+use hythe_server::{Log, Server};
+use hythe_storage::{FsStorage, MemoryStorage};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::{Client, Setup, Storage};
+
+/// A registry on a free port of 127.0.0.1. It stops when dropped.
+#[derive(Debug)]
+pub struct TestRegistry {
+    setup: Setup,
+    folder: TempDir,
+    running: Option<Running>,
+}
+
+/// It has a thread with a runtime of its own, so that it can be started and dropped anywhere, async code included.
+struct Running {
+    address: SocketAddr,
+    server: Server,
+    registry: Registry,
+    runtime: Handle,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn open(setup: &Setup, folder: &Path) -> Registry {
+    let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match setup.storage {
+        Storage::Memory => {
+            (Arc::new(MemoryStorage::default()), Catalog::in_memory().expect("a catalog in memory opens"))
+        }
+        Storage::Fs => (
+            Arc::new(FsStorage::open(folder).expect("the storage opens in a temporary folder")),
+            Catalog::open(&folder.join("catalog.sqlite")).expect("the catalog opens in a temporary folder"),
+        ),
+    };
+    Registry::new(storage, catalog, setup.registry.clone())
+}
+
+impl Running {
+    fn start(setup: Setup, folder: PathBuf) -> Self {
+        let (started, wait) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+            let runtime = runtime.expect("the system gives threads");
+            runtime.block_on(async move {
+                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+                let address = listener.local_addr().expect("a bound listener has an address");
+                let registry = open(&setup, &folder);
+                registry.recover().await.expect("what a run before left is cleaned");
+                let server = Server::new(registry.clone(), setup.server, Log::discard());
+                let handles = (address, server.clone(), registry.clone(), Handle::current());
+                started.send(handles).expect("the test waits for its registry");
+                server
+                    .run(vec![listener], async {
+                        let _ = stopped.await;
+                    })
+                    .await;
+                registry.close();
+            });
+        });
+        let started = wait.recv().expect("the registry starts; its thread's panic says why it did not");
+        let (address, server, registry, runtime) = started;
+        Self { address, server, registry, runtime, stop, thread }
+    }
+
+    /// Ends it in good order. The folder is free for another one afterwards.
+    fn stop(self) {
+        let Self { stop, thread, server, registry, .. } = self;
+        let _ = stop.send(());
+        let result = thread.join();
+        drop((server, registry));
+        // A second panic while a test fails already would hide the first.
+        assert!(result.is_ok() || std::thread::panicking(), "the registry's thread panicked");
+    }
+}
+
+impl TestRegistry {
+    /// One with the default settings, in a temporary folder.
+    pub fn start() -> Self {
+        Setup::default().start()
+    }
+
+    /// Settings to change before it starts.
+    pub fn setup() -> Setup {
+        Setup::default()
+    }
+
+    pub(crate) fn start_with(setup: Setup) -> Self {
+        let folder = TempDir::with_prefix("hythe-test-").expect("a temporary folder can be made");
+        let running = Some(Running::start(setup.clone(), folder.path().to_owned()));
+        Self { setup, folder, running }
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the registry was stopped by the test itself")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.running().address
+    }
+
+    /// A client for it.
+    pub fn client(&self) -> Client {
+        Client::new(self.address())
+    }
+
+    /// Its data folder; empty where it keeps content in memory.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The domain behind it, for what cannot be asked over HTTP.
+    pub fn registry(&self) -> &Registry {
+        &self.running().registry
+    }
+
+    /// The HTTP edge, for settings that change while it runs.
+    pub fn server(&self) -> &Server {
+        &self.running().server
+    }
+
+    /// Runs `work` on the registry's runtime, from a test that is not asynchronous itself.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.running().runtime.block_on(work)
+    }
+
+    /// Stops it; its folder stays for [`restart`](Self::restart).
+    pub fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+
+    /// Stops it if it runs, and starts it again on the same folder, at another port. Content in memory is gone.
+    pub fn restart(&mut self) {
+        self.restart_with(|_| {});
+    }
+
+    /// The same with other settings.
+    pub fn restart_with(&mut self, change: impl FnOnce(&mut Setup)) {
+        self.stop();
+        change(&mut self.setup);
+        self.running = Some(Running::start(self.setup.clone(), self.folder.path().to_owned()));
+    }
+}
+
+impl Drop for TestRegistry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_keeps_its_folder_over_a_restart() {
+        let mut registry = TestRegistry::start();
+        let digest = registry.client().push_blob("app", b"content");
+        registry.restart();
+        let answer = registry.client().get(format!("/v2/app/blobs/{digest}")).send();
+        assert_eq!((answer.status, answer.body), (200, b"content".to_vec()));
+    }
+
+    #[test]
+    fn a_registry_in_memory_answers_and_forgets() {
+        let mut registry = TestRegistry::setup().memory().start();
+        let digest = registry.client().push_blob("app", b"content");
+        registry.restart();
+        assert_eq!(registry.client().get(format!("/v2/app/blobs/{digest}")).send().status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_registry_can_be_started_and_dropped_in_asynchronous_code() {
+        assert_eq!(TestRegistry::start().client().get("/v2/").send().status, 200);
+    }
+}

@@ -1,0 +1,84 @@
+//! How a [`TestRegistry`] is to be.
+
+use std::time::Duration;
+
+use hythe_registry::Options as RegistryOptions;
+use hythe_server::Options as ServerOptions;
+
+use crate::TestRegistry;
+
+/// Where a test's registry keeps its content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// In a temporary folder, which goes with the registry.
+    #[default]
+    Fs,
+    /// In memory.
+    Memory,
+}
+
+/// What a test's registry is started with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub(crate) storage: Storage,
+    pub(crate) server: ServerOptions,
+    pub(crate) registry: RegistryOptions,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let server = ServerOptions {
+            log_requests: false,
+            // A test that leaves a request open must not wait for it.
+            drain_timeout: Duration::from_secs(1),
+            ..ServerOptions::default()
+        };
+        Self { storage: Storage::default(), server, registry: RegistryOptions::default() }
+    }
+}
+
+impl Setup {
+    /// Keeps content there.
+    #[must_use]
+    pub fn storage(mut self, storage: Storage) -> Self {
+        self.storage = storage;
+        self
+    }
+
+    /// Keeps content in memory.
+    #[must_use]
+    pub fn memory(self) -> Self {
+        self.storage(Storage::Memory)
+    }
+
+    /// Sends files by reading them.
+    #[must_use]
+    pub fn without_sendfile(self) -> Self {
+        self.server(|options| options.sendfile = false)
+    }
+
+    /// Refuses to delete.
+    #[must_use]
+    pub fn without_delete(self) -> Self {
+        self.registry(|options| options.delete = false)
+    }
+
+    /// Changes settings of the HTTP edge.
+    #[must_use]
+    pub fn server(mut self, change: impl FnOnce(&mut ServerOptions)) -> Self {
+        change(&mut self.server);
+        self
+    }
+
+    /// Changes settings of the registry.
+    #[must_use]
+    pub fn registry(mut self, change: impl FnOnce(&mut RegistryOptions)) -> Self {
+        change(&mut self.registry);
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> TestRegistry {
+        TestRegistry::start_with(self)
+    }
+}

@@ -1,0 +1,113 @@
+//! Which crate may know which, held by cargo's own account of the workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each package, and those of the workspace that it may depend on. Whoever adds a crate draws its arrows here.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("hythe-oci", &[]),
+    ("hythe-storage", &["hythe-oci"]),
+    ("hythe-catalog", &["hythe-oci"]),
+    ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
+    ("hythe-server", &["hythe-oci", "hythe-registry"]),
+    ("hythe", &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-server"]),
+    // These are no part of the product: they only look at it.
+    ("hythe-testing", &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-server"]),
+    ("hythe-e2e", &["hythe-oci"]),
+    ("hythe-bench", &["hythe-oci"]),
+];
+
+/// What speaks HTTP, and the crates that may not: the domain answers in its own words.
+const HTTP: &[&str] =
+    &["http", "http-body", "http-body-util", "hyper", "hyper-util", "axum", "tower", "reqwest"];
+const WITHOUT_HTTP: &[&str] = &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry"];
+
+/// What does I/O or has a clock; the vocabulary is pure.
+const IMPURE: &[&str] = &["tokio", "rustix", "socket2", "tempfile"];
+
+/// Of each package of the workspace: the names that it depends on, by kind (`normal`, `dev`, `build`).
+type Workspace = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+fn workspace() -> Workspace {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--no-deps", "--format-version", "1", "--manifest-path", manifest])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut workspace = Workspace::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap().to_owned();
+        let kinds = workspace.entry(name).or_default();
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let kind = dependency["kind"].as_str().unwrap_or("normal").to_owned();
+            kinds.entry(kind).or_default().insert(dependency["name"].as_str().unwrap().to_owned());
+        }
+    }
+    workspace
+}
+
+fn depends<'a>(workspace: &'a Workspace, package: &str, kinds: &[&str]) -> impl Iterator<Item = &'a str> {
+    let of = &workspace[package];
+    let names = kinds.iter().filter_map(|kind| of.get(*kind)).flatten();
+    names.map(String::as_str).collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn a_crate_knows_only_the_crates_beneath_it() {
+    let workspace = workspace();
+    for package in workspace.keys() {
+        let arrows = ARROWS.iter().find(|(name, _)| name == package);
+        let Some((_, allowed)) = arrows else { panic!("{package} is new: draw its arrows in this test") };
+        for known in
+            depends(&workspace, package, &["normal", "build"]).filter(|name| name.starts_with("hythe"))
+        {
+            assert!(
+                allowed.contains(&known),
+                "{package} may not depend on {known}: DESIGN draws no such arrow"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_arrow_is_of_a_package_that_exists() {
+    let workspace = workspace();
+    for (package, allowed) in ARROWS {
+        for name in allowed.iter().chain([package]) {
+            assert!(workspace.contains_key(*name), "{name} is drawn, but is not in the workspace");
+        }
+    }
+}
+
+#[test]
+fn the_fixtures_are_only_ever_a_dependency_of_tests() {
+    let workspace = workspace();
+    for package in workspace.keys() {
+        let mut depends = depends(&workspace, package, &["normal", "build"]);
+        assert!(
+            depends.all(|name| name != "hythe-testing"),
+            "{package}: hythe-testing is for dev-dependencies"
+        );
+    }
+}
+
+#[test]
+fn the_domain_does_not_speak_http() {
+    let workspace = workspace();
+    for package in WITHOUT_HTTP {
+        for name in depends(&workspace, package, &["normal", "dev", "build"]) {
+            assert!(!HTTP.contains(&name), "{package} may not depend on {name}: HTTP is the server's alone");
+        }
+    }
+}
+
+#[test]
+fn the_vocabulary_does_no_input_or_output() {
+    for name in depends(&workspace(), "hythe-oci", &["normal", "build"]) {
+        assert!(!IMPURE.contains(&name), "hythe-oci may not depend on {name}: it is pure");
+    }
+}

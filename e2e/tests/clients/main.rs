@@ -1,0 +1,42 @@
+//! Every client pushes and pulls a real image: digests and contents are compared on both sides.
+
+mod buildah;
+mod containerd;
+mod crane;
+mod docker;
+mod helm;
+mod podman;
+mod regctl;
+mod skopeo;
+
+use hythe_e2e::image::Image;
+use hythe_e2e::repository::Repository;
+use hythe_e2e::server::Server;
+use hythe_oci::Digest;
+
+/// `HOST:PORT/NAME:TAG`.
+fn reference(server: &Server, name: &str, tag: &str) -> String {
+    format!("{}/{name}:{tag}", server.address())
+}
+
+/// The digest of what the server has under `tag`, all of whose blobs are there.
+fn verify(server: &Server, name: &str, tag: &str) -> Digest {
+    Repository::new(&mut server.client(), name).verify(tag)
+}
+
+/// Lays the index of two platforms into the server without any client, and returns its reference.
+fn lay_index(server: &Server, image: &Image, name: &str) -> String {
+    image.push_index(&mut Repository::new(&mut server.client(), name), "multi");
+    reference(server, name, "multi")
+}
+
+/// The first digest in what a client printed.
+fn digest_in(text: &str) -> Digest {
+    let start = text.find("sha256:").unwrap_or_else(|| panic!("no digest in: {text}"));
+    text[start..]
+        .chars()
+        .take(71)
+        .collect::<String>()
+        .parse()
+        .unwrap_or_else(|error| panic!("{error} in: {text}"))
+}
