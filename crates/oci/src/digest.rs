@@ -119,21 +119,28 @@ impl Digest {
 
     /// The encoded part: lower-case hex.
     pub fn hex(&self) -> String {
+        self.with_text(|text| text[self.algorithm.as_str().len() + 1..].to_owned())
+    }
+
+    /// Writes the whole digest on the stack: it is written for each request several times.
+    fn with_text<T>(&self, then: impl FnOnce(&str) -> T) -> T {
         const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut out = String::with_capacity(self.algorithm.len() * 2);
-        for byte in self.as_bytes() {
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
+        let mut text = [b':'; 6 + 1 + 128];
+        let name = self.algorithm.as_str().as_bytes();
+        text[..name.len()].copy_from_slice(name);
+        let start = name.len() + 1;
+        for (pair, byte) in text[start..].chunks_exact_mut(2).zip(self.as_bytes()) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
         }
-        out
+        // The algorithm's name, a colon and hex digits are ASCII.
+        then(str::from_utf8(&text[..start + self.algorithm.len() * 2]).unwrap_or_default())
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.algorithm.as_str())?;
-        f.write_str(":")?;
-        f.write_str(&self.hex())
+        self.with_text(|text| f.write_str(text))
     }
 }
 

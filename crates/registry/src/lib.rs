@@ -136,6 +136,13 @@ impl Registry {
         self.0.body_limit - self.0.bodies.available_permits()
     }
 
+    /// Returns when no upload body is being received any more, and what had come is saved.
+    pub async fn uploads_ended(&self) {
+        let all = u32::try_from(self.0.body_limit).unwrap_or(u32::MAX);
+        // An error is a closed semaphore, which nothing closes.
+        let _ = self.0.bodies.acquire_many(all).await;
+    }
+
     /// Whether a pull and a push would work now.
     pub async fn ready(&self) -> Result<()> {
         self.0.catalog.ping()?;

@@ -1,6 +1,6 @@
 //! What is known of one request: it becomes one log line and one measurement.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -77,18 +77,14 @@ impl Record {
     /// One line, with its line feed.
     pub(crate) fn line(&self, format: Format, sent: u64, took: Duration) -> String {
         let aborted = sent < self.length.load(Ordering::Relaxed);
-        let (mut repository, mut reference) = (None, None);
-        if let Some(endpoint) = self.endpoint.get() {
-            repository = endpoint.name().map(ToString::to_string);
-            reference = match endpoint {
-                Endpoint::Manifest { reference, .. } => Some(reference.to_string()),
-                Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. } => {
-                    Some(digest.to_string())
-                }
-                Endpoint::Upload { id, .. } => Some(id.to_string()),
-                _ => None,
-            };
-        }
+        let endpoint = self.endpoint.get();
+        let repository = endpoint.and_then(Endpoint::name);
+        let reference: Option<&dyn Display> = match endpoint {
+            Some(Endpoint::Manifest { reference, .. }) => Some(reference),
+            Some(Endpoint::Blob { digest, .. } | Endpoint::Referrers { digest, .. }) => Some(digest),
+            Some(Endpoint::Upload { id, .. }) => Some(id),
+            _ => None,
+        };
         let time = humantime::format_rfc3339_millis(SystemTime::now());
         let path = self.uri.path_and_query().map_or(self.uri.path(), http::uri::PathAndQuery::as_str);
         let (status, millis) = (self.status(), took.as_secs_f64() * 1e3);
@@ -97,10 +93,11 @@ impl Record {
         match format {
             Format::Text => {
                 let _ = write!(line, "{time}  INFO {} {path} {status} {sent}B {millis:.1}ms", self.method);
-                let fields = [("repo", &repository), ("ref", &reference)];
-                for (key, value) in fields.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
-                {
-                    let _ = write!(line, " {key}={value}");
+                if let Some(repository) = repository {
+                    let _ = write!(line, " repo={repository}");
+                }
+                if let Some(reference) = reference {
+                    let _ = write!(line, " ref={reference}");
                 }
                 let _ = write!(line, " client={} id={:08x}", self.client, self.id);
                 if aborted {
@@ -115,7 +112,7 @@ impl Record {
                     "time": time.to_string(), "level": "INFO", "message": "request",
                     "method": self.method.as_str(), "path": path, "status": status, "bytes": sent,
                     "duration_ms": (millis * 1e3).round() / 1e3,
-                    "repository": repository, "reference": reference,
+                    "repository": repository, "reference": reference.map(ToString::to_string),
                     "client": self.client.to_string(), "id": self.id_text(),
                     "aborted": aborted, "error": error,
                 });

@@ -146,3 +146,169 @@ impl Rejection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io;
+
+    use hythe_oci::{Digest, DigestError, Endpoint, ManifestError, RepositoryName, UploadId};
+
+    use super::*;
+
+    const HEX: &str = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+
+    fn name() -> RepositoryName {
+        "some/app".parse().unwrap()
+    }
+
+    fn digest() -> Digest {
+        format!("sha256:{HEX}").parse().unwrap()
+    }
+
+    fn id() -> UploadId {
+        ID.parse().unwrap()
+    }
+
+    /// Which row of the table an error is. Whoever adds a variant is told here to add its row.
+    fn variant(error: &Error) -> usize {
+        match error {
+            Error::NameUnknown(_) => 0,
+            Error::BlobUnknown { .. } => 1,
+            Error::ManifestUnknown { .. } => 2,
+            Error::UploadUnknown(_) => 3,
+            Error::DigestMismatch { .. } => 4,
+            Error::ManifestInvalid(_) => 5,
+            Error::ManifestTooLarge { .. } => 6,
+            Error::ManifestBlobsUnknown { .. } => 7,
+            Error::ChunkOutOfOrder { .. } => 8,
+            Error::ChunkLength { .. } => 9,
+            Error::UploadTakenOver(_) => 10,
+            Error::TooManyUploads { .. } => 11,
+            Error::DeleteDisabled => 12,
+            Error::NoSpace(_) => 13,
+            Error::Body(_) => 14,
+            Error::Internal(_) => 15,
+        }
+    }
+
+    const VARIANTS: usize = 16;
+
+    /// Each error, its status, its code, and what its message must name.
+    fn table() -> Vec<(Error, u16, ErrorCode, String)> {
+        let (digest, hex) = (digest(), HEX.to_owned());
+        let reference = "latest".parse().unwrap();
+        let foreign =
+            ManifestError::UnsupportedDigest { path: "config".to_owned(), algorithm: "md5".to_owned() };
+        let text = str::to_owned;
+        vec![
+            (Error::NameUnknown(name()), 404, ErrorCode::NameUnknown, text("`some/app`")),
+            (Error::BlobUnknown { repository: name(), digest }, 404, ErrorCode::BlobUnknown, hex.clone()),
+            (
+                Error::ManifestUnknown { repository: name(), reference },
+                404,
+                ErrorCode::ManifestUnknown,
+                text("`latest`"),
+            ),
+            (Error::UploadUnknown(id()), 404, ErrorCode::BlobUploadUnknown, text(ID)),
+            (
+                Error::DigestMismatch { expected: digest, actual: digest },
+                400,
+                ErrorCode::DigestInvalid,
+                hex.clone(),
+            ),
+            (ManifestError::NotObject.into(), 400, ErrorCode::ManifestInvalid, text("JSON object")),
+            (foreign.into(), 400, ErrorCode::DigestInvalid, text("`md5`")),
+            (Error::ManifestTooLarge { limit: 12_345 }, 413, ErrorCode::ManifestInvalid, text("12345")),
+            (
+                Error::ManifestBlobsUnknown { repository: name(), digests: vec![digest] },
+                400,
+                ErrorCode::ManifestBlobUnknown,
+                hex,
+            ),
+            (
+                Error::ChunkOutOfOrder { start: 7777, offset: 5555, id: id() },
+                416,
+                ErrorCode::BlobUploadInvalid,
+                text("7777"),
+            ),
+            (Error::ChunkLength { expected: 7777, actual: 5555 }, 400, ErrorCode::SizeInvalid, text("7777")),
+            (Error::UploadTakenOver(id()), 409, ErrorCode::BlobUploadInvalid, text(ID)),
+            (Error::TooManyUploads { limit: 7777 }, 429, ErrorCode::TooManyRequests, text("7777")),
+            (Error::DeleteDisabled, 405, ErrorCode::Unsupported, text("delete.enabled")),
+            (Error::NoSpace(text("here")), 507, ErrorCode::Unavailable, text("here")),
+            (
+                Error::Body(io::ErrorKind::TimedOut.into()),
+                408,
+                ErrorCode::BlobUploadInvalid,
+                text("timed out"),
+            ),
+            (Error::Body(io::Error::other("cut")), 400, ErrorCode::BlobUploadInvalid, text("cut")),
+            (Error::Internal(text("secret")), 500, ErrorCode::Unknown, text("X-Request-Id")),
+        ]
+    }
+
+    #[test]
+    fn every_error_of_the_registry_has_its_status_code_and_message() {
+        let mut seen = BTreeSet::new();
+        for (error, status, code, named) in table() {
+            seen.insert(variant(&error));
+            let rejection = Rejection::registry(&error, Some(&name()));
+            assert_eq!((rejection.status.as_u16(), rejection.code), (status, code), "{error}");
+            assert!(rejection.message.contains(&named), "`{named}` is not in: {}", rejection.message);
+        }
+        assert_eq!(seen, (0..VARIANTS).collect());
+    }
+
+    #[test]
+    fn what_went_wrong_inside_is_not_told_outside() {
+        let rejection = Rejection::registry(&Error::Internal("secret".to_owned()), None);
+        assert!(!rejection.message.contains("secret"), "{}", rejection.message);
+    }
+
+    #[test]
+    fn an_error_that_a_client_can_act_upon_carries_the_headers_for_it() {
+        let headers =
+            |error: Error| Rejection::registry(&error, Some(&name())).into_response().headers().clone();
+        let out_of_order = headers(Error::ChunkOutOfOrder { start: 7, offset: 5, id: id() });
+        assert_eq!(out_of_order[header::RANGE], "0-4");
+        assert_eq!(out_of_order[header::LOCATION], format!("/v2/some/app/blobs/uploads/{ID}"));
+        assert_eq!(headers(Error::TooManyUploads { limit: 1 })[header::RETRY_AFTER], "1");
+        let method = Rejection::method(&Method::POST, "GET, HEAD").into_response();
+        assert_eq!(
+            (method.status(), &method.headers()[header::ALLOW]),
+            (StatusCode::METHOD_NOT_ALLOWED, &HeaderValue::from_static("GET, HEAD"),)
+        );
+    }
+
+    #[test]
+    fn every_path_that_cannot_be_parsed_has_its_status_and_code() {
+        for (path, status, code, named) in [
+            ("/v2/app/unknown", 404, ErrorCode::Unsupported, "`/v2/app/unknown`"),
+            ("/v2/BAD/tags/list", 400, ErrorCode::NameInvalid, "`BAD`"),
+            ("/v2/app/manifests/-bad", 400, ErrorCode::TagInvalid, "`-bad`"),
+            ("/v2/app/manifests/md5:1", 400, ErrorCode::DigestInvalid, "`md5`"),
+            ("/v2/app/blobs/bad", 400, ErrorCode::DigestInvalid, "`bad`"),
+            ("/v2/app/blobs/uploads/bad", 404, ErrorCode::BlobUploadUnknown, "`bad`"),
+        ] {
+            let rejection = Rejection::endpoint(&Endpoint::parse(path).unwrap_err());
+            assert_eq!((rejection.status.as_u16(), rejection.code), (status, code), "{path}");
+            assert!(rejection.message.contains(named), "`{named}` is not in: {}", rejection.message);
+        }
+        let digest = EndpointError::Digest(DigestError::Unsupported { algorithm: "md5".to_owned() });
+        assert_eq!(Rejection::endpoint(&digest).status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn every_code_makes_a_body_of_the_specifications_form() {
+        for &code in ErrorCode::ALL {
+            let rejection = Rejection::new(StatusCode::BAD_REQUEST, code, "why");
+            let response = rejection.into_response();
+            assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json; charset=utf-8");
+            let body: Value = serde_json::from_slice(&code.body("why", None)).unwrap();
+            assert_eq!(body, json!({ "errors": [{ "code": code.as_str(), "message": "why" }] }));
+        }
+    }
+}

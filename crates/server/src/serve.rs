@@ -23,6 +23,9 @@ use crate::plane::{Connection, Link, Patience};
 /// A first round of the collector waits so long, so that a start is not slowed by it.
 const FIRST_COLLECT: Duration = Duration::from_secs(30);
 
+/// How long uploads that were cut may take to save what they have.
+const SAVE: Duration = Duration::from_secs(10);
+
 /// How long to wait when the process is out of file descriptors.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
@@ -70,6 +73,10 @@ impl Server {
             );
         }
         accepting.shutdown().await;
+        // The bodies that were cut with their connections still have to be saved.
+        if tokio::time::timeout(SAVE, self.app.registry.uploads_ended()).await.is_err() {
+            tracing::warn!("an upload could not be saved in time; it continues from where it was saved before");
+        }
     }
 
     async fn accept_all(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) {

@@ -1,5 +1,7 @@
 //! Which crate may know which, held by cargo's own account of the workspace.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

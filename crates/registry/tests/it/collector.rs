@@ -63,6 +63,16 @@ on_both! {
         world.blob("app", &used[1]).unwrap();
     }
 
+    async fn a_manifest_may_come_before_its_blobs_and_keeps_them_then(world: World) {
+        world.set(|options| (options.collect_grace, options.manifest_require_blobs) = (Duration::ZERO, false));
+        let layer = sha256(b"late");
+        world.tag("app", "v1", &[layer]).await.unwrap();
+        assert!(matches!(world.blob("app", &layer), Err(Error::BlobUnknown { .. })));
+        world.push("app", b"late").await;
+        assert_eq!(world.collect().await.blobs, 0);
+        assert_eq!(world.read("app", &layer), b"late");
+    }
+
     async fn sessions_that_nobody_continued_expire_and_those_at_work_do_not(world: World) {
         let (idle, busy) = (world.start("app").await, world.start("app").await);
         world.append("app", idle, b"left").await.unwrap();

@@ -172,7 +172,11 @@ on_both! {
                     let end = content.len().min(offset + 7_000 * (racer + 1));
                     let chunk = Chunk { start: Some(offset as u64), ..Chunk::default() };
                     match repository.append(id, chunk, body(&content[offset..end])).await {
-                        Ok(_) | Err(Error::ChunkOutOfOrder { .. } | Error::UploadTakenOver(_)) => {}
+                        Ok(_) => {}
+                        // The newest wins: without a pause, each would be superseded before it sent a byte.
+                        Err(Error::ChunkOutOfOrder { .. } | Error::UploadTakenOver(_)) => {
+                            tokio::time::sleep(Duration::from_millis(1 + 3 * racer as u64)).await;
+                        }
                         Err(error) => panic!("{error}"),
                     }
                 }

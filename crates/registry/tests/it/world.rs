@@ -45,7 +45,7 @@ pub(crate) use on_both;
 impl World {
     pub(crate) fn memory() -> Self {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
-        let registry = Registry::new(Arc::clone(&storage), Catalog::in_memory().unwrap(), Options::default());
+        let registry = Registry::new(Arc::clone(&storage), Catalog::in_memory().unwrap(), options());
         Self { registry, storage, folder: None }
     }
 
@@ -56,7 +56,7 @@ impl World {
     fn at(folder: TempDir) -> Self {
         let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(folder.path()).unwrap());
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
-        let registry = Registry::new(Arc::clone(&storage), catalog, Options::default());
+        let registry = Registry::new(Arc::clone(&storage), catalog, options());
         Self { registry, storage, folder: Some(folder) }
     }
 
@@ -158,6 +158,10 @@ impl World {
         tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         self.registry.collect().await.unwrap()
     }
+}
+
+fn options() -> Options {
+    Options { manifest_require_blobs: true, ..Options::default() }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

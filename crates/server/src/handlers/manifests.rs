@@ -3,7 +3,7 @@
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hythe_oci::header::{OCI_SUBJECT, OCI_TAG};
-use hythe_oci::{ErrorCode, Reference, RepositoryName, Tag, path};
+use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName, Tag, path};
 use hythe_registry::Error;
 
 use super::{already_has, empty, set, set_digest};
@@ -76,16 +76,26 @@ pub(crate) async fn manifest_put(
     if let Some(subject) = pushed.subject {
         set(&mut response, HeaderName::from_static(OCI_SUBJECT), subject.to_string());
     }
-    if let Some(first) = pushed.missing.first() {
-        let count = pushed.missing.len();
-        let warning =
-            format!("299 - \"{count} blob(s) of this manifest are not in `{name}`, first {first}\"");
-        set(&mut response, header::WARNING, warning);
+    if !pushed.missing.is_empty() {
+        set(&mut response, header::WARNING, missing_blobs(name, &pushed.missing));
     }
     for tag in tags {
         set(&mut response, HeaderName::from_static(OCI_TAG), tag.to_string());
     }
     Ok(response)
+}
+
+/// The warning that a manifest was stored without these. Sixteen of the longest digests, with the longest name, stay
+/// within the 4096 bytes that warnings may have (distribution-spec, Warnings).
+fn missing_blobs(name: &RepositoryName, missing: &[Digest]) -> String {
+    const NAMED: usize = 16;
+    let named: Vec<String> = missing.iter().take(NAMED).map(Digest::to_string).collect();
+    let more = match missing.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let (count, named) = (missing.len(), named.join(", "));
+    format!("299 - \"{count} blob(s) of this manifest are not in `{name}`: {named}{more}\"")
 }
 
 /// Delete a tag, or a manifest with its tags (end-9).

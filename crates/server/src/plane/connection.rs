@@ -19,11 +19,12 @@ use super::pages;
 /// How many bytes all connections have sent by `sendfile(2)`: for metrics, and to show that they do.
 pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// A connection that is always writable gives others a turn after so many writes.
-const TURN: u32 = 8;
+/// A connection that is always writable gives others a turn after so many writes: 8 MiB of a file, a millisecond or
+/// two. Less would cost more than it gives: an idle core takes what waits behind this connection anyway.
+const TURN: u32 = 32;
 
-/// How far a file that is not in memory is read ahead at a time.
-const READ_AHEAD: u64 = 1 << 20;
+/// How far a file is taken to be in memory where its first and last bytes are: pages go in stretches.
+const WINDOW: u64 = 1 << 20;
 
 /// How long a connection that ends early waits for the client to read the answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -47,8 +48,10 @@ pub(crate) struct Connection {
     patience: Patience,
     /// Set while the client owes us a head.
     read_by: Deadline,
-    /// Whether a byte of a head has come since the last answer.
+    /// Whether a byte of a head has come since the last request began.
     in_head: bool,
+    /// How many requests had begun when `in_head` was last looked at.
+    begun: u64,
     /// Set while the client owes us room to write.
     write_by: Deadline,
     /// The front segment is known to be in memory up to this offset.
@@ -70,6 +73,7 @@ impl Connection {
             patience,
             read_by: Deadline::unset(),
             in_head: false,
+            begun: 0,
             write_by: Deadline::unset(),
             resident: 0,
             warming: None,
@@ -169,18 +173,18 @@ impl Connection {
             // A failed read-ahead shows itself in the read that follows.
             let _ = ready!(Pin::new(warming).poll(cx));
             self.warming = None;
-            self.resident = offset + left.min(READ_AHEAD);
+            self.resident = offset + left.min(WINDOW);
         }
         if self.resident > offset {
             return Poll::Ready(());
         }
-        let step = left.min(STEP as u64);
-        if pages::is_resident(file, offset, step) {
-            self.resident = offset + step;
+        let length = left.min(WINDOW);
+        if pages::is_resident(file, offset, length) {
+            self.resident = offset + length;
             return Poll::Ready(());
         }
-        let (file, length) = (Arc::clone(file), left.min(READ_AHEAD));
-        let mut warming = tokio::task::spawn_blocking(move || pages::read_ahead(&file, offset, length));
+        let file = Arc::clone(file);
+        let mut warming = tokio::task::spawn_blocking(move || pages::read_ahead(&file, offset, length, left));
         let polled = Pin::new(&mut warming).poll(cx);
         self.warming = Some(warming);
         if polled.is_ready() {
@@ -207,6 +211,13 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        let begun = this.link.begun();
+        if this.begun != begun {
+            // A head was whole: what comes after it is another one, or nothing for a while.
+            this.begun = begun;
+            this.in_head = false;
+            this.read_by.clear();
+        }
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             if this.link.is_busy() {
                 this.in_head = false;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A stretch of a file that is to be sent.
@@ -24,19 +24,25 @@ pub(crate) struct Link {
     pub(crate) sendfile: bool,
     /// Whether the listener is bound to loopback, where `Host` is checked.
     pub(crate) loopback: bool,
-    /// Whether a request is being answered.
-    busy: AtomicBool,
+    /// How many requests are being answered: a count, so that the end of one can never hide the next.
+    open: AtomicUsize,
+    /// How many requests have begun: tells one that came and went between two looks.
+    begun: AtomicU64,
     /// File stretches in the order in which their chunks were queued.
     segments: Mutex<VecDeque<Segment>>,
 }
 
 impl Link {
     pub(crate) fn new(client: SocketAddr, loopback: bool, sendfile: bool) -> Self {
-        Self { client, sendfile, loopback, busy: AtomicBool::new(false), segments: Mutex::default() }
+        Self { client, sendfile, loopback, open: AtomicUsize::new(0), begun: AtomicU64::new(0), segments: Mutex::default() }
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed)
+        self.open.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 
     pub(super) fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
@@ -56,7 +62,8 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Begins when the head has come. `finished` is given the number of body bytes sent.
     pub(crate) fn begin(link: Arc<Link>, finished: impl Fn(u64) + Send + Sync + 'static) -> Arc<Self> {
-        link.busy.store(true, Ordering::Relaxed);
+        link.open.fetch_add(1, Ordering::Relaxed);
+        link.begun.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self { link, sent: AtomicU64::new(0), finished: Box::new(finished) })
     }
 
@@ -71,7 +78,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.link.busy.store(false, Ordering::Relaxed);
+        self.link.open.fetch_sub(1, Ordering::Relaxed);
         (self.finished)(self.sent.load(Ordering::Relaxed));
     }
 }

@@ -50,21 +50,30 @@ pub(super) fn is_resident(file: &File, offset: u64, length: u64) -> bool {
     probe(offset) && (length < 2 || probe(offset + length - 1))
 }
 
-/// Brings a stretch into memory. Blocking; errors are left to whoever reads it.
+/// How far the disk is asked to read ahead of what is waited for, so that it is at work while the network is.
 #[cfg(target_os = "linux")]
-pub(super) fn read_ahead(file: &File, mut offset: u64, mut length: u64) {
+const AHEAD: u64 = 4 << 20;
+
+/// The file system reads at least so much at once: one byte tells of all of them.
+#[cfg(target_os = "linux")]
+const STRIDE: u64 = 64 << 10;
+
+/// Brings `length` bytes into memory, and asks for more of the `left` that will be wanted next. Blocking; errors are
+/// left to whoever reads.
+#[cfg(target_os = "linux")]
+pub(super) fn read_ahead(file: &File, offset: u64, length: u64, left: u64) {
+    use std::num::NonZeroU64;
+
     use rustix::fs::{Advice, fadvise};
 
-    let _ = fadvise(file, offset, std::num::NonZeroU64::new(length), Advice::WillNeed);
-    let mut scratch = vec![0; 64 << 10];
-    while length > 0 {
-        let step = length.min(scratch.len() as u64) as usize;
-        match file.read_at(&mut scratch[..step], offset) {
-            Ok(0) | Err(_) => return,
-            Ok(read) => {
-                offset += read as u64;
-                length -= read as u64;
-            }
+    let _ = fadvise(file, offset, NonZeroU64::new(left.min(length + AHEAD)), Advice::WillNeed);
+    let end = offset + length;
+    let mut at = offset;
+    while at < end {
+        if !matches!(file.read_at(&mut [0], at), Ok(1)) {
+            return;
         }
+        at += STRIDE;
     }
+    let _ = file.read_at(&mut [0], end - 1);
 }

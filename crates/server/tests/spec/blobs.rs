@@ -159,7 +159,8 @@ fn a_blob_pushed_again_is_there_once(setup: Setup) {
 /// Single POST: "the `<digest>` MUST match the blob's digest"; Pushing blobs: else `400 Bad Request`.
 fn a_blob_with_another_digest_is_not_kept(setup: Setup) {
     let world = World::start(setup);
-    let (digest, actual) = (Digest::of(Algorithm::Sha256, b"promised"), Digest::of(Algorithm::Sha256, b"sent"));
+    let (digest, actual) =
+        (Digest::of(Algorithm::Sha256, b"promised"), Digest::of(Algorithm::Sha256, b"sent"));
     let request = world.post("/v2/app/blobs/uploads/").query("digest", digest).body(b"sent");
     let message = request.send().expect_error(400, ErrorCode::DigestInvalid);
     for named in [digest, actual] {
@@ -175,7 +176,8 @@ fn a_blob_is_never_compressed_on_its_way(setup: Setup) {
     let content = vec![b'a'; 100_000];
     let digest = world.push_blob("app", &content);
     let request = world.get(format!("/v2/app/blobs/{digest}"));
-    let answer = request.header("accept-encoding", "zstd;q=1.0, gzip;q=0.8, deflate;q=0.5").send().expect(200);
+    let answer =
+        request.header("accept-encoding", "zstd;q=1.0, gzip;q=0.8, deflate;q=0.5").send().expect(200);
     assert_eq!((answer.header("content-length"), answer.body.len()), (Some("100000"), 100_000));
 }
 

@@ -49,7 +49,7 @@ fn the_pages_of_the_catalog_follow_each_other_by_their_links(setup: Setup) {
             assert!(page.len() == n || next.is_none());
             repositories.extend(page);
             match next {
-                Some(next) => query = next.strip_prefix("/v2/_catalog").unwrap().to_owned(),
+                Some(next) => next.strip_prefix("/v2/_catalog").unwrap().clone_into(&mut query),
                 None => break,
             }
         }

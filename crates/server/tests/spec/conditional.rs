@@ -57,7 +57,8 @@ fn a_blob_that_the_client_has_is_not_sent_again(setup: Setup) {
     let path = format!("/v2/app/blobs/{digest}");
     assert_conditional(&world, &path, &digest, b"content");
     // A range would be of no use to a client that has it all.
-    let request = world.get(&path).header("range", "bytes=0-1").header("if-none-match", format!("\"{digest}\""));
+    let request =
+        world.get(&path).header("range", "bytes=0-1").header("if-none-match", format!("\"{digest}\""));
     request.send().expect(304);
 }
 
@@ -66,7 +67,8 @@ fn a_tag_that_moved_is_sent(setup: Setup) {
     let (old, new) = (ImageBuilder::new(1).build(), ImageBuilder::new(2).build());
     old.push(&world, "app", "latest");
     new.push(&world, "app", "latest");
-    let request = |digest| world.get("/v2/app/manifests/latest").header("if-none-match", format!("\"{digest}\""));
+    let request =
+        |digest| world.get("/v2/app/manifests/latest").header("if-none-match", format!("\"{digest}\""));
     assert_eq!(request(old.digest()).send().expect(200).body, new.bytes);
     request(new.digest()).send().expect(304);
 }

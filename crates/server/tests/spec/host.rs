@@ -15,7 +15,9 @@ on_every_configuration! {
 
 fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
     let world = World::start(setup);
-    for host in ["localhost", "LocalHost:5000", "registry.localhost", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"] {
+    for host in
+        ["localhost", "LocalHost:5000", "registry.localhost", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"]
+    {
         world.get("/v2/").header("host", host).send().expect(200);
     }
 }

@@ -33,8 +33,9 @@ on_every_configuration! {
     a_push_of_more_tags_than_are_allowed_sets_none,
 }
 
+/// What `manifest.require-blobs` asks for.
 fn strict(setup: Setup) -> Setup {
-    setup // TEMP.registry(|options| options.refuse_missing_blobs = true)
+    setup.registry(|options| options.manifest_require_blobs = true)
 }
 
 #[track_caller]
@@ -204,7 +205,11 @@ fn the_accept_header_changes_nothing(setup: Setup) {
     index.push(&world, "app", "v1");
     for accept in ["*/*", "application/json", DOCKER_MANIFEST, OCI_INDEX, "image/png"] {
         let answer = world.get("/v2/app/manifests/v1").header("accept", accept).send().expect(200);
-        assert_eq!((answer.header("content-type"), answer.digest()), (Some(OCI_INDEX), index.digest()), "{accept}");
+        assert_eq!(
+            (answer.header("content-type"), answer.digest()),
+            (Some(OCI_INDEX), index.digest()),
+            "{accept}"
+        );
     }
 }
 
@@ -222,7 +227,8 @@ fn a_layer_that_may_not_be_distributed_need_not_be_there(setup: Setup) {
     .into_iter()
     .enumerate()
     {
-        let image = ImageBuilder::new(seed as u64).layers(1, 10).unpushed_layer(media_type, layer, 12).build();
+        let image =
+            ImageBuilder::new(seed as u64).layers(1, 10).unpushed_layer(media_type, layer, 12).build();
         let answer = image.push(&world, "app", "v1");
         assert_eq!(answer.header("warning"), None, "{media_type}: {answer}");
     }
@@ -262,11 +268,17 @@ fn a_manifest_whose_blobs_are_not_there_is_taken_with_a_warning(setup: Setup) {
 fn a_warning_stays_within_its_limit(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).algorithm(Algorithm::Sha512).layers(300, 16).build();
-    let answer = image.put(&world, "app", "v1").expect(201);
-    assert!(answer.all("warning").any(|warning| warning.contains("sha512:")), "{answer}");
+    for name in ["app".to_owned(), "a".repeat(255)] {
+        let answer = image.put(&world, &name, "v1").expect(201);
+        // The configuration is missing too.
+        assert!(
+            answer.all("warning").any(|text| text.contains("301 ") && text.contains("sha512:")),
+            "{answer}"
+        );
+    }
 }
 
-/// Push: "When a manifest is rejected for this reason, it MUST result in one or more MANIFEST_BLOB_UNKNOWN errors."
+/// Push: "When a manifest is rejected for this reason, it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors."
 fn a_manifest_whose_blobs_are_not_there_is_refused_where_the_registry_is_strict(setup: Setup) {
     let world = World::start(strict(setup));
     let image = ImageBuilder::new(1).layers(2, 100).build();

@@ -19,7 +19,8 @@ fn a_blob_is_mounted_from_another_repository(setup: Setup) {
     let world = World::start(setup);
     for algorithm in Algorithm::ALL {
         let digest = world.push_blob_by(algorithm, "source/app", CONTENT);
-        let request = world.post("/v2/target/blobs/uploads/").query("mount", digest).query("from", "source/app");
+        let request =
+            world.post("/v2/target/blobs/uploads/").query("mount", digest).query("from", "source/app");
         let answer = request.send().expect(201);
         assert_eq!(answer.digest(), digest);
         assert_eq!(answer.location(), format!("/v2/target/blobs/{digest}"));

@@ -18,7 +18,9 @@ fn a_namespace_of_this_registry_is_answered_and_echoed(setup: Setup) {
     let image = ImageBuilder::new(1).build();
     image.push(&world, "app", "latest");
     // A container cannot know under which port and name the host publishes it: a name of one label is this one.
-    for namespace in ["localhost:5000", "127.0.0.1:5001", "kind-registry:5000", "registry", "registry.example"] {
+    for namespace in
+        ["localhost:5000", "127.0.0.1:5001", "kind-registry:5000", "registry", "registry.example"]
+    {
         for path in ["/v2/app/manifests/latest", "/v2/app/tags/list", "/v2/_catalog", "/v2/"] {
             for request in [world.get(path), world.head(path)] {
                 let answer = request.query("ns", namespace).send().expect(200);

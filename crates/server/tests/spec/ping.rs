@@ -44,7 +44,9 @@ fn the_extensions_can_be_discovered(setup: Setup) {
 /// What orchestrators and Prometheus ask.
 fn the_pages_about_the_registry_itself_answer(setup: Setup) {
     let world = World::start(setup);
-    for (path, content) in [("/healthz", "ok\n"), ("/livez", "ok\n"), ("/readyz", "ready\n"), ("/metrics", "# HELP")] {
+    for (path, content) in
+        [("/healthz", "ok\n"), ("/livez", "ok\n"), ("/readyz", "ready\n"), ("/metrics", "# HELP")]
+    {
         let answer = world.get(path).send().expect(200);
         assert!(answer.body.starts_with(content.as_bytes()), "{path}: {answer}");
     }
@@ -68,8 +70,17 @@ fn a_head_is_a_get_without_its_body(setup: Setup) {
 fn a_path_that_is_none_of_the_api_is_not_found(setup: Setup) {
     let world = World::start(setup);
     for path in [
-        "/v1/", "/v2x", "/v2/app", "/v2/app/", "/v2/app/tags", "/v2/app/tags/list/", "/v2/_catalog/", "/v2//",
-        "/v2/app/blobs/uploads/a/b", "/v2/_oci/ext", "/favicon.ico",
+        "/v1/",
+        "/v2x",
+        "/v2/app",
+        "/v2/app/",
+        "/v2/app/tags",
+        "/v2/app/tags/list/",
+        "/v2/_catalog/",
+        "/v2//",
+        "/v2/app/blobs/uploads/a/b",
+        "/v2/_oci/ext",
+        "/favicon.ico",
     ] {
         let message = world.get(path).send().expect_error(404, ErrorCode::Unsupported);
         assert!(message.contains(&format!("`{path}`")), "{path}: {message}");

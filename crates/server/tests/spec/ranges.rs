@@ -44,7 +44,10 @@ fn a_range_of_a_blob_is_pulled(setup: Setup) {
         assert_eq!(answer.header("content-range"), Some(&*format!("bytes {first}-{last}/{SIZE}")), "{range}");
         assert_eq!(answer.header("content-length"), Some(&*(last - first + 1).to_string()), "{range}");
         assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
-        assert!(answer.header("etag").is_some() && answer.header("docker-content-digest").is_some(), "{answer}");
+        assert!(
+            answer.header("etag").is_some() && answer.header("docker-content-digest").is_some(),
+            "{answer}"
+        );
         assert!(answer.body == content[first..=last], "{range}");
     }
 }
@@ -52,7 +55,9 @@ fn a_range_of_a_blob_is_pulled(setup: Setup) {
 /// RFC 9110, 15.5.17: 416 tells the size. The conformance program wants it of a range that ends before it starts too.
 fn a_range_past_the_end_is_not_satisfiable(setup: Setup) {
     let (world, path, _) = with_blob(setup);
-    for range in ["bytes=3000-", "bytes=5000-10000", "bytes=500-0", "bytes=-0", "bytes=99999999999999999999999-"] {
+    for range in
+        ["bytes=3000-", "bytes=5000-10000", "bytes=500-0", "bytes=-0", "bytes=99999999999999999999999-"]
+    {
         let answer = world.get(&path).header("range", range).send();
         let message = answer.expect_error(416, ErrorCode::RangeInvalid);
         assert!(message.contains(range), "{message}");
@@ -79,7 +84,8 @@ fn a_blob_is_pulled_in_parts_that_make_the_whole(setup: Setup) {
     for length in [1, 4095, 4096, 4097, 65_535, 1 << 20, usize::MAX] {
         let start = pulled.len();
         let end = start.saturating_add(length - 1);
-        let request = world.get(format!("/v2/app/blobs/{digest}")).header("range", format!("bytes={start}-{end}"));
+        let request =
+            world.get(format!("/v2/app/blobs/{digest}")).header("range", format!("bytes={start}-{end}"));
         pulled.extend(request.send().expect(206).body);
     }
     assert!(pulled == content, "{} bytes came together", pulled.len());

@@ -46,13 +46,15 @@ fn list(world: &World, repository: &str, subject: Digest, query: &str) -> Vec<Va
 }
 
 fn digests(list: &[Value]) -> Vec<String> {
-    let mut digests: Vec<String> = list.iter().map(|entry| entry["digest"].as_str().unwrap().to_owned()).collect();
+    let mut digests: Vec<String> =
+        list.iter().map(|entry| entry["digest"].as_str().unwrap().to_owned()).collect();
     digests.sort();
     digests
 }
 
 fn digests_of<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<String> {
-    let digests: BTreeSet<String> = manifests.into_iter().map(|manifest| manifest.digest().to_string()).collect();
+    let digests: BTreeSet<String> =
+        manifests.into_iter().map(|manifest| manifest.digest().to_string()).collect();
     digests.into_iter().collect()
 }
 
@@ -74,7 +76,8 @@ fn a_referrer_is_described_as_it_was_pushed(setup: Setup) {
     let subject = ImageBuilder::new(1).build();
     subject.push(&world, "app", "latest");
     let artifact = ImageBuilder::artifact(2, SBOM).subject(&subject).annotation("org.example.a", "1").build();
-    let image = ImageBuilder::new(3).subject(&subject).annotation("a", "ä \"quoted\"").annotation("b", "").build();
+    let image =
+        ImageBuilder::new(3).subject(&subject).annotation("a", "ä \"quoted\"").annotation("b", "").build();
     let bare = ImageBuilder::new(4).subject(&subject).build();
     let empty = ImageBuilder::new(5).subject(&subject).field("artifactType", "").build();
     let index = IndexBuilder::new().subject(&subject).field("annotations", json!({ "c": "d" })).build();

@@ -40,7 +40,7 @@ fn list(world: &World, query: &str) -> (Vec<String>, Option<String>) {
     (serde_json::from_value(body["tags"].clone()).unwrap(), answer.next_page())
 }
 
-/// Listing Tags (end-8a): `200 OK`, `name` and `tags`, "MUST be in lexical [...] or ASCIIbetical order".
+/// Listing Tags (end-8a): `200 OK`, `name` and `tags`, "MUST be in lexical [...] or `ASCIIbetical` order".
 fn tags_are_listed_in_ascii_order(setup: Setup) {
     let world = with_tags(setup);
     assert_eq!(list(&world, ""), (TAGS.map(str::to_owned).to_vec(), None));
@@ -111,7 +111,10 @@ fn a_page_of_no_tags_is_empty_and_the_last(setup: Setup) {
 fn a_list_begins_after_the_last_tag_that_the_client_has(setup: Setup) {
     let world = with_tags(setup);
     for (position, tag) in TAGS.iter().enumerate() {
-        assert_eq!(list(&world, &format!("?last={tag}")), (TAGS[position + 1..].iter().map(ToString::to_string).collect(), None));
+        assert_eq!(
+            list(&world, &format!("?last={tag}")),
+            (TAGS[position + 1..].iter().map(ToString::to_string).collect(), None)
+        );
         let expected = TAGS.get(position + 1).into_iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(list(&world, &format!("?n=1&last={tag}")).0, expected);
     }

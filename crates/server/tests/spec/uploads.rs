@@ -114,7 +114,8 @@ fn a_range_is_understood_in_the_forms_that_clients_send(setup: Setup) {
     let (content, _) = content();
     for range in ["0-999", "bytes 0-999", "bytes=0-999", "0-999/100000", "bytes 0-999/*"] {
         let location = world.start_upload("app");
-        let answer = world.patch(location).header("content-range", range).body(&content[..1000]).send().expect(202);
+        let answer =
+            world.patch(location).header("content-range", range).body(&content[..1000]).send().expect(202);
         assert_eq!(answer.header("range"), Some("0-999"), "{range}");
     }
 }

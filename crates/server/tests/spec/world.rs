@@ -49,7 +49,8 @@ fn check(method: &str, target: &str, answer: &Answer) {
     if answer.status >= 400 && method != "HEAD" {
         // Error Codes: the format is a MUST.
         assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"), "{about}");
-        let body: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {about}"));
+        let body: ErrorBody =
+            serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {about}"));
         assert!(!body.errors.is_empty(), "{about}");
         for error in body.errors {
             assert!(error.known_code().is_some() && !error.message.is_empty(), "{about}");
