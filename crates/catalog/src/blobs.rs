@@ -74,7 +74,11 @@ impl Catalog {
         const FIND: &str = "SELECT generation, size FROM blob WHERE digest = ?1";
         self.read(|connection| {
             sql::first(connection, FIND, [digest.to_string()], |row| {
-                Ok(BlobFile { digest: *digest, generation: sql::parsed(row, 0)?, size: sql::unsigned(row, 1)? })
+                Ok(BlobFile {
+                    digest: *digest,
+                    generation: sql::parsed(row, 0)?,
+                    size: sql::unsigned(row, 1)?,
+                })
             })
         })
     }

@@ -71,7 +71,8 @@ pub struct StaleUpload {
 impl Catalog {
     /// The session, if this repository has it.
     pub fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<Option<Upload>> {
-        const FIND: &str = "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
+        const FIND: &str =
+            "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
             WHERE id = ?1 AND repository = ?2 AND expired = 0";
         let params = (id.to_string(), repository.as_str());
         self.read(|connection| sql::first(connection, FIND, params, upload))

@@ -39,7 +39,9 @@ impl Repository<'_> {
         let inner = self.inner();
         let mounted = inner.catalog.mount_blob(digest, from.cloned(), self.name.clone(), now()).await?;
         // A blob whose bytes are lost must be sent again.
-        if mounted.is_some_and(|row| inner.content(&key(&row), row.size).is_ok_and(|content| content.is_some())) {
+        if mounted
+            .is_some_and(|row| inner.content(&key(&row), row.size).is_ok_and(|content| content.is_some()))
+        {
             return Ok(Started::Mounted(*digest));
         }
         self.start_upload(digest.algorithm()).await.map(Started::Session)
@@ -87,7 +89,9 @@ impl Inner {
 
     /// The generation of a live blob whose bytes are gone from the storage, damaged or not readable.
     pub(crate) fn lost_generation(&self, digest: &Digest) -> Result<Option<UploadId>> {
-        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else { return Ok(None) };
+        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else {
+            return Ok(None);
+        };
         let lost = !matches!(self.content(&BlobKey { digest, generation }, size), Ok(Some(_)));
         Ok(lost.then_some(generation))
     }

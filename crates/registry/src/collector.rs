@@ -78,7 +78,9 @@ pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<
         let key = BlobKey { digest: file.digest, generation: file.generation };
         match inner.storage.remove_blob(&key).await {
             Ok(()) => removed.push(file),
-            Err(error) => tracing::warn!(%error, "a file that nothing needs could not be removed; the next round tries again"),
+            Err(error) => {
+                tracing::warn!(%error, "a file that nothing needs could not be removed; the next round tries again");
+            }
         }
     }
     let count = removed.len();

@@ -65,8 +65,8 @@ impl Default for Options {
             manifest_require_blobs: false,
             upload_max_concurrent: 2000,
             upload_memory: 16 << 20,
-            upload_expire: Duration::from_secs(7 * 24 * 3600),
-            collect_grace: Duration::from_secs(24 * 3600),
+            upload_expire: Duration::from_hours(7 * 24),
+            collect_grace: Duration::from_hours(24),
         }
     }
 }

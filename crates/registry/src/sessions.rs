@@ -37,9 +37,9 @@ impl Sessions {
     pub(crate) async fn take(&self, id: UploadId) -> Turn<'_> {
         let (session, mut turn) = {
             let mut sessions = self.lock();
-            let session = sessions.entry(id).or_insert_with(|| {
-                Arc::new(Session { turn: Arc::default(), newest: watch::Sender::new(0) })
-            });
+            let session = sessions
+                .entry(id)
+                .or_insert_with(|| Arc::new(Session { turn: Arc::default(), newest: watch::Sender::new(0) }));
             let mut ticket = 0;
             session.newest.send_modify(|newest| {
                 *newest += 1;

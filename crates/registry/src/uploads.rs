@@ -199,7 +199,15 @@ impl Inner {
             _ if row.offset == 0 => HashState::new(algorithm),
             _ => hash_again(&*upload, algorithm, row.offset).await?,
         };
-        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, row.offset, hash, chunk.range_length.is_none()))
+        Ok(Ingest::new(
+            row.id,
+            row.epoch,
+            self.catalog.clone(),
+            upload,
+            row.offset,
+            hash,
+            chunk.range_length.is_none(),
+        ))
     }
 
     async fn append<S>(
@@ -258,7 +266,13 @@ impl Inner {
     }
 
     /// Makes a verified upload durable, gives it its name and tells the catalog.
-    async fn make_blob(&self, name: &RepositoryName, upload: &dyn Upload, key: BlobKey, size: u64) -> Result<()> {
+    async fn make_blob(
+        &self,
+        name: &RepositoryName,
+        upload: &dyn Upload,
+        key: BlobKey,
+        size: u64,
+    ) -> Result<()> {
         let BlobKey { digest, generation } = key;
         // What the catalog is about to be told must be durable before the file gets its name: the bytes, and the
         // intent to name it, by which a crash's leavings are found. One does not wait for the other.
@@ -284,7 +298,8 @@ impl Inner {
         // Where the digest was here already, our file is one too many; where its bytes were lost, what is left of them.
         let doomed = if live == generation { lost } else { Some(generation) };
         if let Some(generation) = doomed
-            && let Err(error) = collector::remove_files(self, vec![BlobFile { digest, generation, size }]).await
+            && let Err(error) =
+                collector::remove_files(self, vec![BlobFile { digest, generation, size }]).await
         {
             // The push is done all the same: the file waits for the collector.
             tracing::warn!(%digest, %error, "a file that nothing needs could not be removed yet");

@@ -69,7 +69,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge<i64, AtomicI64>,
     collected: Collector,
     stored: Stored,
-    uploads_active: Gauge<i64, AtomicI64>,
+    uploads_active: Gauge<u64, AtomicU64>,
     sendfile: Gauge<u64, AtomicU64>,
     resident: Gauge<u64, AtomicU64>,
 }
@@ -168,7 +168,7 @@ impl Metrics {
         self.stored.blobs.set(totals.blobs);
         self.stored.bytes.set(totals.bytes);
         self.stored.uploads.set(totals.uploads);
-        self.uploads_active.set(registry.active_uploads() as i64);
+        self.uploads_active.set(registry.active_uploads() as u64);
         self.sendfile.set(SENDFILE_BYTES.load(Ordering::Relaxed));
         self.resident.set(resident_bytes().unwrap_or_default());
         let mut page = String::new();

@@ -43,8 +43,8 @@ impl Default for Options {
             hosts: Vec::new(),
             cors_origins: Vec::new(),
             header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(180),
-            progress_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(3),
+            progress_timeout: Duration::from_mins(1),
             drain_timeout: Duration::from_secs(10),
             max_header_size: 64 << 10,
             max_connections: 10_000,
@@ -53,7 +53,7 @@ impl Default for Options {
             tags_max_page: 10_000,
             log_requests: true,
             log_format: Format::Text,
-            collect_interval: Duration::from_secs(600),
+            collect_interval: Duration::from_mins(10),
         }
     }
 }

@@ -75,7 +75,9 @@ impl Server {
         accepting.shutdown().await;
         // The bodies that were cut with their connections still have to be saved.
         if tokio::time::timeout(SAVE, self.app.registry.uploads_ended()).await.is_err() {
-            tracing::warn!("an upload could not be saved in time; it continues from where it was saved before");
+            tracing::warn!(
+                "an upload could not be saved in time; it continues from where it was saved before"
+            );
         }
     }
 
@@ -173,7 +175,7 @@ impl Server {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a round of the collector failed; the next one tries again")
+                    tracing::warn!(%error, "a round of the collector failed; the next one tries again");
                 }
             }
             wait = self.options.load().collect_interval;

@@ -1,6 +1,8 @@
 //! The data plane over real sockets: what leaves by `sendfile`, who is waited for and for how long, and that no
 //! byte of one exchange ends up in another.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
@@ -43,7 +45,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn until_closed(connection: &mut Connection) -> Duration {
     let started = Instant::now();
     let mut stream = connection.stream();
-    let mut buffer = [0; 64 << 10];
+    let mut buffer = [0; 16 << 10];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => return started.elapsed(),
@@ -85,7 +87,8 @@ fn a_blob_in_a_file_leaves_by_sendfile_and_by_nothing_else() {
     // The client may have the last bytes before the server has counted them.
     let sent = || SENDFILE_BYTES.load(Ordering::Relaxed) - before;
     eventually("the whole blob sent by sendfile", || sent() == MANY as u64);
-    let answer = registry.client().get(format!("/v2/app/blobs/{digest}")).header("range", "bytes=7-1006").send();
+    let answer =
+        registry.client().get(format!("/v2/app/blobs/{digest}")).header("range", "bytes=7-1006").send();
     assert!(answer.expect(206).body == content[7..1007]);
     eventually("the range sent by sendfile", || sent() == MANY as u64 + 1000);
 }
@@ -112,9 +115,17 @@ fn ranges_asked_for_at_once_on_one_connection_come_back_right_and_in_order() {
     let registry = TestRegistry::start();
     let content = bytes(3, MANY);
     let digest = registry.client().push_blob("app", &content);
-    let ranges = [(0, 0), (MANY - 1, MANY - 1), (1, 2_000_000), (0, MANY - 1), (4_999_990, MANY - 1), (262_143, 262_145)];
+    let ranges = [
+        (0, 0),
+        (MANY - 1, MANY - 1),
+        (1, 2_000_000),
+        (0, MANY - 1),
+        (4_999_990, MANY - 1),
+        (262_143, 262_145),
+    ];
     let mut connection = registry.client().connect();
-    let requests: String = ranges.iter().map(|(from, to)| get(&digest, &format!("Range: bytes={from}-{to}\r\n"))).collect();
+    let requests: String =
+        ranges.iter().map(|(from, to)| get(&digest, &format!("Range: bytes={from}-{to}\r\n"))).collect();
     connection.send(requests).unwrap();
     for (from, to) in ranges {
         let answer = connection.answer("GET").unwrap().expect(206);
@@ -133,10 +144,18 @@ fn requests_of_all_kinds_on_one_connection_are_answered_in_order() {
     let head = get(&digest, "").replacen("GET", "HEAD", 1);
     let missing = "GET /v2/app/manifests/none HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let post = "POST /v2/app/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n";
-    connection.send([&head, &get(&digest, ""), missing, &get(&digest, ""), post, &head, ping()].concat()).unwrap();
-    for (method, status, length) in
-        [("HEAD", 200, MANY), ("GET", 200, MANY), ("GET", 404, 0), ("GET", 200, MANY), ("POST", 202, 0), ("HEAD", 200, MANY), ("GET", 200, 2)]
-    {
+    connection
+        .send([&head, &get(&digest, ""), missing, &get(&digest, ""), post, &head, ping()].concat())
+        .unwrap();
+    for (method, status, length) in [
+        ("HEAD", 200, MANY),
+        ("GET", 200, MANY),
+        ("GET", 404, 0),
+        ("GET", 200, MANY),
+        ("POST", 202, 0),
+        ("HEAD", 200, MANY),
+        ("GET", 200, 2),
+    ] {
         let answer = connection.answer(method).unwrap().expect(status);
         match (method, status) {
             ("HEAD", _) => assert_eq!(answer.expect_header("content-length"), length.to_string()),
@@ -178,7 +197,8 @@ fn a_file_that_is_not_in_memory_is_served_right() {
                 rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
             }
             let asked = format!("bytes={}-{}", range.start, range.end - 1);
-            let answer = registry.client().get(format!("/v2/app/blobs/{digest}")).header("range", asked).send();
+            let answer =
+                registry.client().get(format!("/v2/app/blobs/{digest}")).header("range", asked).send();
             assert!(answer.expect(206).body == content[range]);
         }
     }
@@ -232,7 +252,11 @@ fn an_early_error_reaches_a_client_that_is_still_sending() {
     for (head, status, code) in [
         (format!("PUT /v2/app/manifests/v1 HTTP/1.1\r\n{length}"), 413, ErrorCode::ManifestInvalid),
         (format!("PATCH {unknown} HTTP/1.1\r\n{length}"), 404, ErrorCode::BlobUploadUnknown),
-        (format!("POST /v2/app/blobs/uploads/?digest=sha256:0 HTTP/1.1\r\n{length}"), 400, ErrorCode::DigestInvalid),
+        (
+            format!("POST /v2/app/blobs/uploads/?digest=sha256:0 HTTP/1.1\r\n{length}"),
+            400,
+            ErrorCode::DigestInvalid,
+        ),
     ] {
         let answer = answer_while_sending(&registry.client(), &head);
         assert!(!answer.expect_error(status, code).is_empty());
@@ -303,7 +327,9 @@ fn a_client_that_keeps_sending_slowly_is_waited_for() {
     let registry = quick(2000).start();
     let location = registry.client().start_upload("app");
     let mut connection = registry.client().connect();
-    connection.send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n")).unwrap();
+    connection
+        .send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"))
+        .unwrap();
     for _ in 0..8 {
         thread::sleep(Duration::from_millis(350));
         connection.send("x").unwrap();
@@ -320,7 +346,10 @@ fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
         let location = client.start_upload("app");
         let mut connection = client.connect();
         let (coding, piece) = if chunked {
-            ("Transfer-Encoding: chunked", [format!("{:x}\r\n", 2_000_000).as_bytes(), &content[..1_000_000]].concat())
+            (
+                "Transfer-Encoding: chunked",
+                [format!("{:x}\r\n", 2_000_000).as_bytes(), &content[..1_000_000]].concat(),
+            )
         } else {
             ("Content-Length: 3000000", content[..1_000_000].to_vec())
         };
@@ -343,7 +372,7 @@ fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
 
 #[test]
 fn a_head_that_does_not_end_is_not_waited_for() {
-    let registry = quick(300).server(|options| options.idle_timeout = Duration::from_secs(60)).start();
+    let registry = quick(300).server(|options| options.idle_timeout = Duration::from_mins(1)).start();
     let mut silent = registry.client().connect();
     silent.send("GET /v2/ HTTP/1.1\r\n").unwrap();
     assert!(until_closed(&mut silent) < Duration::from_secs(4));
@@ -398,7 +427,8 @@ fn a_client_that_waits_between_requests_is_kept() {
 fn a_head_that_is_too_large_is_refused() {
     let registry = TestRegistry::setup().server(|options| options.max_header_size = 16 << 10).start();
     let mut large = registry.client().connect();
-    let _ = large.send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(100_000)));
+    let _ = large
+        .send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(100_000)));
     large.answer("GET").unwrap().expect(431);
     let mut many = registry.client().connect();
     let _ = many.send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-Many: x\r\n".repeat(500)));
@@ -410,22 +440,32 @@ fn a_head_that_is_too_large_is_refused() {
 fn two_lengths_of_one_body_smuggle_no_request() {
     let registry = TestRegistry::start();
     let hidden = "GET /v2/_catalog HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let both = ["Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"];
+    let both = [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    ];
     for lengths in both {
         let location = registry.client().start_upload("app");
         let mut connection = registry.client().connect();
-        connection.send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n0\r\n\r\n{hidden}")).unwrap();
+        connection
+            .send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n0\r\n\r\n{hidden}"))
+            .unwrap();
         let answers = String::from_utf8(connection.read_to_end().unwrap()).unwrap();
         assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answers}");
     }
     for lengths in [
-        "Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: +5\r\n", "Content-Length: 5, 6\r\n",
-        "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: chunked, identity\r\n", "Content-Length: -1\r\n",
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: 5, 6\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Content-Length: -1\r\n",
         "Content-Length: 99999999999999999999999\r\n",
     ] {
         let location = registry.client().start_upload("app");
         let mut connection = registry.client().connect();
-        let _ = connection.send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n0\r\n\r\n{hidden}"));
+        let _ = connection
+            .send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n0\r\n\r\n{hidden}"));
         let answers = String::from_utf8(connection.read_to_end().unwrap()).unwrap();
         assert!(answers.starts_with("HTTP/1.1 400"), "{lengths}: {answers}");
         assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{lengths}: {answers}");
@@ -435,7 +475,12 @@ fn two_lengths_of_one_body_smuggle_no_request() {
 #[test]
 fn what_is_no_http_is_refused_and_hurts_nobody() {
     let registry = TestRegistry::start();
-    for nonsense in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n"[..], b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+    for nonsense in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n"[..],
+        b"\0\0\0\0\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
         let mut connection = registry.client().connect();
         connection.send(nonsense).unwrap();
         let answer = connection.read_to_end().unwrap_or_default();
@@ -472,7 +517,8 @@ fn a_stop_lets_a_running_download_finish() {
 
 #[test]
 fn a_stop_that_cuts_an_upload_saves_what_came() {
-    let mut registry = TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_millis(200)).start();
+    let mut registry =
+        TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_millis(200)).start();
     let location = registry.client().start_upload("app");
     let mut connection = registry.client().connect();
     let head = format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n");
@@ -497,7 +543,11 @@ fn clients_that_go_away_leave_no_file_open() {
             download.send(get(&digest, "")).unwrap();
             download.read_exactly(10_000).unwrap();
             let mut upload = registry.client().connect();
-            upload.send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf")).unwrap();
+            upload
+                .send(format!(
+                    "PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf"
+                ))
+                .unwrap();
         }
         let open = || {
             let links = std::fs::read_dir("/proc/self/fd").unwrap();

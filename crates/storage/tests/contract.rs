@@ -1,5 +1,7 @@
 //! What every back end holds to. A new one is one line in `back_ends!`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_storage::{BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload};

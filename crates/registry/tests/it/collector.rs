@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hythe_registry::{Collected, Error, Started};
+use hythe_registry::{Chunk, Collected, Error, Started};
 
 use crate::world::{body, name, on_both, sha256, slow_body};
 
@@ -43,7 +43,11 @@ on_both! {
     }
 
     async fn a_head_and_a_mount_and_another_push_are_uses(world: World) {
-        let used = [world.push("app", b"asked for").await, world.push("app", b"mounted").await, world.push("app", b"pushed").await];
+        let used = [
+            world.push("app", b"asked for").await,
+            world.push("app", b"mounted").await,
+            world.push("app", b"pushed").await,
+        ];
         let unused = world.push("app", b"unused").await;
         tokio::time::sleep(Duration::from_millis(600)).await;
         world.registry.repository(&name("app")).use_blob(&used[0]).await.unwrap();
@@ -79,7 +83,7 @@ on_both! {
         let (sender, slow) = slow_body();
         let writer = {
             let registry = world.registry.clone();
-            tokio::spawn(async move { registry.repository(&name("app")).append(busy, hythe_registry::Chunk::default(), slow).await })
+            tokio::spawn(async move { registry.repository(&name("app")).append(busy, Chunk::default(), slow).await })
         };
         sender.send(b"still ").await;
         assert_eq!(world.collect().await.uploads, 0);
@@ -107,7 +111,8 @@ on_both! {
             let registry = world.registry.clone();
             racers.spawn(async move {
                 // All push the same content, into two repositories.
-                let (repository, content, digest) = (name(["app", "other", "app"][racer]), b"shared", sha256(b"shared"));
+                let repository = name(["app", "other", "app"][racer]);
+                let (content, digest) = (b"shared", sha256(b"shared"));
                 let repository = registry.repository(&repository);
                 let tag = format!("tag-{racer}").parse().unwrap();
                 for _ in 0..40 {

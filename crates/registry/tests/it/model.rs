@@ -33,7 +33,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (content.clone(), repository.clone(), repository.clone())
             .prop_map(|(content, from, to)| Operation::Mount { content, from, to }),
         1 => (repository.clone(), content).prop_map(|(from, content)| Operation::DeleteBlob { from, content }),
-        3 => (repository.clone(), tag.clone(), layers()).prop_map(|(to, tag, layers)| Operation::Tag { to, tag, layers }),
+        3 => (repository.clone(), tag.clone(), layers())
+            .prop_map(|(to, tag, layers)| Operation::Tag { to, tag, layers }),
         1 => (repository.clone(), tag).prop_map(|(from, tag)| Operation::DeleteTag { from, tag }),
         1 => (repository, layers()).prop_map(|(from, layers)| Operation::DeleteManifest { from, layers }),
         1 => Just(Operation::Collect),
@@ -86,7 +87,12 @@ async fn step(world: &World, models: &mut [Model], operation: &Operation) {
                 }
                 Started::Session(status) => {
                     assert!(!models[*from].blobs.contains(&digest), "not mounted from where it is");
-                    world.registry.repository(&name(REPOSITORIES[*to])).cancel_upload(status.id).await.unwrap();
+                    world
+                        .registry
+                        .repository(&name(REPOSITORIES[*to]))
+                        .cancel_upload(status.id)
+                        .await
+                        .unwrap();
                 }
             }
         }
@@ -97,7 +103,8 @@ async fn step(world: &World, models: &mut [Model], operation: &Operation) {
         }
         Operation::Tag { to, tag, layers } => {
             let (layers, model) = (layers_of(layers), &mut models[*to]);
-            let missing: BTreeSet<_> = layers.iter().filter(|layer| !model.blobs.contains(*layer)).copied().collect();
+            let missing: BTreeSet<_> =
+                layers.iter().filter(|layer| !model.blobs.contains(*layer)).copied().collect();
             match world.tag(REPOSITORIES[*to], TAGS[*tag], &layers).await {
                 Ok(pushed) => {
                     assert!(missing.is_empty(), "pushed without {missing:?}");

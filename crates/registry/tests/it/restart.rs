@@ -37,7 +37,10 @@ async fn blobs_tags_and_sessions_survive() {
     let world = world.restart().await;
     assert_eq!(world.read("app", &layer), b"layer");
     let app = crate::world::name("app");
-    assert_eq!(world.registry.repository(&app).manifest(&"v1".parse().unwrap()).unwrap().digest, pushed.digest);
+    assert_eq!(
+        world.registry.repository(&app).manifest(&"v1".parse().unwrap()).unwrap().digest,
+        pushed.digest
+    );
     assert_eq!(world.offset("app", id).unwrap(), 6);
     world.append("app", id, b"second ").await.unwrap();
     let world = world.restart().await;
@@ -70,7 +73,9 @@ async fn bytes_past_the_saved_offset_are_not_trusted() {
 
 #[tokio::test]
 async fn a_hash_state_that_cannot_be_read_is_computed_again() {
-    for state in ["NULL", "x''", "x'00'", "x'0b'", "CAST(x'ff' || substr(state, 2) AS BLOB)", "substr(state, 1, 40)"] {
+    for state in
+        ["NULL", "x''", "x'00'", "x'0b'", "CAST(x'ff' || substr(state, 2) AS BLOB)", "substr(state, 1, 40)"]
+    {
         let world = World::fs();
         let id = world.start("app").await;
         world.append("app", id, &[7; 3_000_000]).await.unwrap();

@@ -74,7 +74,7 @@ on_both! {
         let (app, id) = (name("app"), world.start("app").await);
         let piece = Bytes::from(vec![7; 1 << 20]);
         let pieces = futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, io::Error>(piece.clone())));
-        let appended = world.registry.repository(&app).append(id, range(0, PIECES + 1 << 20), pieces).await;
+        let appended = world.registry.repository(&app).append(id, range(0, (PIECES + 1) << 20), pieces).await;
         assert!(matches!(appended, Err(Error::ChunkLength { .. })), "{appended:?}");
         assert_eq!(world.offset("app", id).unwrap(), 0);
         world.finish("app", id, sha256(b"other"), b"other").await.unwrap();
@@ -190,7 +190,8 @@ on_both! {
     async fn a_body_that_breaks_off_saves_what_came(world: World) {
         let (app, id) = (name("app"), world.start("app").await);
         let pieces = [Ok(Bytes::from_static(b"half")), Err(io::ErrorKind::ConnectionReset.into())];
-        let appended = world.registry.repository(&app).append(id, Chunk::default(), futures_util::stream::iter(pieces)).await;
+        let body = futures_util::stream::iter(pieces);
+        let appended = world.registry.repository(&app).append(id, Chunk::default(), body).await;
         assert!(matches!(appended, Err(Error::Body(_))), "{appended:?}");
         assert_eq!(world.offset("app", id).unwrap(), 4);
         world.finish("app", id, sha256(b"half and half"), b" and half").await.unwrap();

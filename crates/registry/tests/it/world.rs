@@ -104,12 +104,22 @@ impl World {
     }
 
     pub(crate) async fn append(&self, repository: &str, id: UploadId, bytes: &[u8]) -> Result<u64> {
-        let appended = self.registry.repository(&name(repository)).append(id, Chunk::default(), body(bytes)).await;
+        let appended =
+            self.registry.repository(&name(repository)).append(id, Chunk::default(), body(bytes)).await;
         appended.map(|status| status.offset)
     }
 
-    pub(crate) async fn finish(&self, repository: &str, id: UploadId, digest: Digest, bytes: &[u8]) -> Result<()> {
-        self.registry.repository(&name(repository)).finish_upload(id, digest, Chunk::default(), body(bytes)).await
+    pub(crate) async fn finish(
+        &self,
+        repository: &str,
+        id: UploadId,
+        digest: Digest,
+        bytes: &[u8],
+    ) -> Result<()> {
+        self.registry
+            .repository(&name(repository))
+            .finish_upload(id, digest, Chunk::default(), body(bytes))
+            .await
     }
 
     pub(crate) fn offset(&self, repository: &str, id: UploadId) -> Result<u64> {
@@ -145,7 +155,10 @@ impl World {
     pub(crate) async fn tag(&self, repository: &str, tag: &str, layers: &[Digest]) -> Result<PushedManifest> {
         let reference: Reference = tag.parse().unwrap();
         let manifest = Bytes::from(manifest(layers));
-        self.registry.repository(&name(repository)).push_manifest(&reference, Vec::new(), None, manifest).await
+        self.registry
+            .repository(&name(repository))
+            .push_manifest(&reference, Vec::new(), None, manifest)
+            .await
     }
 
     pub(crate) async fn delete_manifest(&self, repository: &str, reference: impl ToString) -> Result<()> {
@@ -187,7 +200,8 @@ pub(crate) fn sha256(content: &[u8]) -> Digest {
 
 /// A body of a few pieces.
 pub(crate) fn body(bytes: &[u8]) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let pieces: Vec<_> = bytes.chunks(bytes.len() / 3 + 1).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let pieces: Vec<_> =
+        bytes.chunks(bytes.len() / 3 + 1).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     futures_util::stream::iter(pieces)
 }
 

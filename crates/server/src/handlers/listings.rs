@@ -1,5 +1,7 @@
 //! `/v2/_catalog`, `/v2/<name>/tags/list`, `/v2/<name>/referrers/<digest>`
 
+use std::fmt::Write as _;
+
 use http::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use hythe_oci::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
@@ -127,10 +129,10 @@ fn link_next(
     let Some(next) = next else { return };
     let mut target = format!("{path}?last={}", encode(next));
     if let Some(n) = n {
-        target.push_str(&format!("&n={n}"));
+        let _ = write!(target, "&n={n}");
     }
     if let Some(artifact_type) = artifact_type {
-        target.push_str(&format!("&{FILTER_ARTIFACT_TYPE}={}", encode(artifact_type)));
+        let _ = write!(target, "&{FILTER_ARTIFACT_TYPE}={}", encode(artifact_type));
     }
     set(response, header::LINK, format!("<{target}>; rel=\"next\""));
 }

@@ -1,4 +1,4 @@
-//! What each endpoint answers. A handler's name is noun_verb.
+//! What each endpoint answers. A handler's name is a noun and a verb.
 
 pub(crate) mod blobs;
 pub(crate) mod listings;

@@ -129,13 +129,11 @@ fn poll_read(
 ) -> Poll<io::Result<Bytes>> {
     let length = left.min(STEP as u64) as usize;
     if read.is_none() {
-        match pages::read_if_resident(file, offset, length) {
-            Some(bytes) => return Poll::Ready(Ok(bytes)),
-            None => {
-                let file = Arc::clone(file);
-                *read = Some(tokio::task::spawn_blocking(move || pages::read(&file, offset, length)));
-            }
+        if let Some(bytes) = pages::read_if_resident(file, offset, length) {
+            return Poll::Ready(Ok(bytes));
         }
+        let file = Arc::clone(file);
+        *read = Some(tokio::task::spawn_blocking(move || pages::read(&file, offset, length)));
     }
     let Some(task) = read else { return Poll::Pending };
     let result = ready!(Pin::new(task).poll(cx));

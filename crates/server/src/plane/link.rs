@@ -34,7 +34,14 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(client: SocketAddr, loopback: bool, sendfile: bool) -> Self {
-        Self { client, sendfile, loopback, open: AtomicUsize::new(0), begun: AtomicU64::new(0), segments: Mutex::default() }
+        Self {
+            client,
+            sendfile,
+            loopback,
+            open: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
+            segments: Mutex::default(),
+        }
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -46,7 +46,7 @@ pub(super) fn read_if_resident(file: &File, offset: u64, length: usize) -> Optio
 /// True also where something else is wrong: whoever reads meets it.
 #[cfg(target_os = "linux")]
 pub(super) fn is_resident(file: &File, offset: u64, length: u64) -> bool {
-    let probe = |at| !matches!(read_now(file, at, &mut [0]), None);
+    let probe = |at| read_now(file, at, &mut [0]).is_some();
     probe(offset) && (length < 2 || probe(offset + length - 1))
 }
 

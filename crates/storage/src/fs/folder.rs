@@ -23,9 +23,21 @@ pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {
     for folder in ["uploads", "blobs"] {
         std::fs::create_dir_all(root.join(folder)).map_err(refused("cannot create a folder in it"))?;
     }
-    // Without this, the first acknowledged blob could be lost with its folder.
-    File::open(&root).and_then(|folder| folder.sync_all()).map_err(refused("cannot sync it"))?;
+    // Without this, an acknowledged blob could be lost with its folder: these, or one that was made just before a kill.
+    sync_folders(&root).map_err(refused("cannot sync it"))?;
     Ok((root, lock))
+}
+
+fn sync_folders(root: &Path) -> io::Result<()> {
+    let blobs = root.join("blobs");
+    for algorithm in std::fs::read_dir(&blobs)? {
+        let algorithm = algorithm?;
+        if algorithm.file_type()?.is_dir() {
+            File::open(algorithm.path())?.sync_all()?;
+        }
+    }
+    File::open(&blobs)?.sync_all()?;
+    File::open(root)?.sync_all()
 }
 
 fn hold(root: &Path) -> Result<File, OpenError> {

@@ -16,7 +16,7 @@ mod upload;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hythe_oci::{Digest, UploadId};
 
@@ -28,6 +28,8 @@ use upload::FileUpload;
 pub struct FsStorage {
     root: Arc<Path>,
     buffers: Arc<direct::Buffers>,
+    /// Held while a folder for blobs is made.
+    making: Arc<Mutex<()>>,
     /// Holds the folder for this process as long as it is open.
     _lock: File,
 }
@@ -36,7 +38,7 @@ impl FsStorage {
     /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
-        Ok(Self { root: root.into(), buffers: Arc::default(), _lock: lock })
+        Ok(Self { root: root.into(), buffers: Arc::default(), making: Arc::default(), _lock: lock })
     }
 
     fn upload_path(&self, id: UploadId) -> PathBuf {
@@ -82,13 +84,17 @@ fn remove_if_there(path: &Path) -> Result<()> {
 }
 
 /// Renames a synced file into its final folder and makes the name durable.
-fn publish(upload: &Path, blob: &Path) -> Result<()> {
+fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
     let folder = blob.parent().unwrap_or(blob);
-    if !folder.is_dir() {
-        // A new folder is durable once its parent is synced, up to `blobs`, which exists since the start.
-        std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
-        for parent in folder.ancestors().skip(1).take(2) {
-            sync_folder(parent)?;
+    {
+        // Whoever finds the folder finds it durable: else a blob in it could be acknowledged, and lost with it.
+        let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
+        if !folder.is_dir() {
+            // A new folder is durable once its parent is synced, up to `blobs`, which exists since the start.
+            std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
+            for parent in folder.ancestors().skip(1).take(2) {
+                sync_folder(parent)?;
+            }
         }
     }
     match std::fs::rename(upload, blob) {
@@ -132,7 +138,8 @@ impl Storage for FsStorage {
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
         let upload = self.upload_path(id);
         let blob = self.blob_path(&BlobKey { digest: *digest, generation: id });
-        blocking(move || publish(&upload, &blob)).await
+        let making = Arc::clone(&self.making);
+        blocking(move || publish(&upload, &blob, &making)).await
     }
 
     async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {

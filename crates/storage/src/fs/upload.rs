@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Buf, Bytes};
 
-use super::direct::{self, Buffers};
 use super::blocking;
+use super::direct::{self, Buffers};
 use crate::{Error, Result, Upload};
 
 #[derive(Debug)]
@@ -45,7 +45,8 @@ impl Inner {
             return Ok(false);
         }
         let Some(file) = self.direct.get_or_init(|| direct::open(&self.path)) else { return Ok(false) };
-        let written = direct::write(file, offset, chunks, &self.buffers).map_err(self.error("cannot write"))?;
+        let written =
+            direct::write(file, offset, chunks, &self.buffers).map_err(self.error("cannot write"))?;
         self.indirect.store(!written, Ordering::Relaxed);
         Ok(written)
     }
