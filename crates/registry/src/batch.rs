@@ -77,6 +77,11 @@ impl Batch {
         self.chunks.is_empty()
     }
 
+    /// Whether it holds more than the budget has granted.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.length > FREE + self.granted * UNIT
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.length as u64
     }
@@ -121,6 +126,7 @@ mod tests {
         let mut poor = Batch::at(0);
         assert!(!push(&mut poor, FREE, &budget));
         assert!(push(&mut poor, 1, &budget));
+        assert!(poor.is_starved() && !rich.is_starved());
         drop(rich);
         assert!(!push(&mut Batch::at(0), FREE + 1, &budget), "a dropped batch gives back");
     }

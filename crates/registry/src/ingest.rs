@@ -167,6 +167,11 @@ impl Ingest {
 
     /// Hands a batch on, as soon as not too many wait.
     async fn process(&mut self, batch: Batch) -> Result<()> {
+        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
+            // A write that failed ends the upload now, not when all of it has come.
+            self.land().await?;
+        }
+        let starved = batch.is_starved();
         // A closed semaphore cannot be: nothing closes it.
         let place = Arc::clone(&self.depth).acquire_owned().await.ok();
         self.save_on_the_way().await?;
@@ -183,6 +188,10 @@ impl Ingest {
             drop(held);
             Ok(())
         }));
+        if starved {
+            // Who has no share of the budget has one batch at a time, and receives nothing meanwhile.
+            drop(self.depth.acquire_many(DEPTH as u32).await);
+        }
         Ok(())
     }
 

@@ -36,9 +36,9 @@ impl Repository<'_> {
         Ok(Manifest { digest: head.digest, media_type: head.media_type, size: head.size })
     }
 
-    /// The exact bytes of a manifest of this repository.
-    pub fn manifest_bytes(&self, digest: &Digest) -> Result<Bytes> {
-        let inner = self.inner();
+    /// The exact bytes of a manifest that this repository was found to hold.
+    pub fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
+        let (inner, digest) = (self.inner(), &manifest.digest);
         if let Some(bytes) = inner.manifests.get(digest) {
             return Ok(bytes);
         }

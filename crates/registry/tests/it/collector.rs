@@ -91,7 +91,7 @@ on_both! {
         assert_eq!(world.collect().await.uploads, 1);
         assert!(matches!(world.append("app", idle, b"x").await, Err(Error::UploadUnknown(_))));
         assert_eq!(world.storage.uploads().await.unwrap(), [busy]);
-        world.set(|options| options.upload_expire = Duration::from_secs(60));
+        world.set(|options| options.upload_expire = Duration::from_mins(1));
         drop(sender);
         assert_eq!(writer.await.unwrap().unwrap().offset, 6);
         world.finish("app", busy, sha256(b"still here"), b"here").await.unwrap();

@@ -18,7 +18,9 @@ fn grow(file: &Path) {
     std::fs::write(file, b"content and more").unwrap();
 }
 
-const DAMAGES: [(&str, fn(&Path)); 3] = [("removed", remove), ("cut", cut), ("grown", grow)];
+type Damage = fn(&Path);
+
+const DAMAGES: [(&str, Damage); 3] = [("removed", remove), ("cut", cut), ("grown", grow)];
 
 #[tokio::test]
 async fn a_blob_whose_bytes_are_lost_is_not_served_and_not_mounted() {

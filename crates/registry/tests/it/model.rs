@@ -154,8 +154,9 @@ fn compare(world: &World, models: &[Model]) {
         let full = name(repository);
         let repository = world.registry.repository(&full);
         for digest in model.manifests.keys() {
-            assert_eq!(repository.manifest(&Reference::Digest(*digest)).unwrap().digest, *digest);
-            assert_eq!(sha256(&repository.manifest_bytes(digest).unwrap()), *digest);
+            let manifest = repository.manifest(&Reference::Digest(*digest)).unwrap();
+            assert_eq!(manifest.digest, *digest);
+            assert_eq!(sha256(&repository.manifest_bytes(&manifest).unwrap()), *digest);
         }
         match repository.tags(None, 100) {
             Ok(page) => {

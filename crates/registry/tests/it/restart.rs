@@ -78,11 +78,11 @@ async fn a_hash_state_that_cannot_be_read_is_computed_again() {
     {
         let world = World::fs();
         let id = world.start("app").await;
-        world.append("app", id, &[7; 3_000_000]).await.unwrap();
+        world.append("app", id, &vec![7; 3_000_000]).await.unwrap();
         let folder = world.close();
         change_row(folder.path(), &format!("state = {state}"));
         let world = World::open(folder).await;
-        let finished = world.finish("app", id, sha256(&[7; 3_000_001]), &[7]).await;
+        let finished = world.finish("app", id, sha256(&vec![7; 3_000_001]), &[7]).await;
         assert!(finished.is_ok(), "{state}: {finished:?}");
     }
 }

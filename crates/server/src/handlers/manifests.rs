@@ -29,7 +29,7 @@ pub(crate) fn manifest_get(
     } else if *call.method == Method::HEAD {
         Response::new(Body::empty())
     } else {
-        Response::new(Body::bytes(repository.manifest_bytes(&manifest.digest).map_err(refuse)?))
+        Response::new(Body::bytes(repository.manifest_bytes(&manifest).map_err(refuse)?))
     };
     if response.status() == StatusCode::OK {
         let headers = response.headers_mut();
