@@ -44,6 +44,8 @@ pub(crate) enum Target {
     AtMostPlus(f64, Kind, f64),
     /// At least this many times the better of the two loops.
     AtLeastLoop(f64),
+    /// At most so many times hythe's own on that line, and so much more.
+    AtMostOwn(f64, &'static str, f64),
     /// At most this.
     Limit(f64),
 }
@@ -64,7 +66,7 @@ const fn line(name: &'static str, unit: Unit, targets: &'static [Target]) -> Lin
 }
 
 use Kind::{Distribution, Nginx, Registry2};
-use Target::{AtLeast, AtLeastLoop, AtMost, AtMostPlus, Limit};
+use Target::{AtLeast, AtLeastLoop, AtMost, AtMostOwn, AtMostPlus, Limit};
 use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Throughput};
 
 /// The table.
@@ -87,6 +89,25 @@ pub(crate) const LINES: &[Line] = &[
     line("manifest", CpuPerAnswer, &[]),
     line("catalog-first", Milliseconds, &[]),
     line("catalog-middle", Milliseconds, &[]),
+    line("scale-catalog-first-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-catalog-p99", 0.0)]),
+    line("scale-catalog-middle-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-catalog-p99", 0.0)]),
+    line("scale-catalog-last-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-catalog-p99", 0.0)]),
+    line("scale-catalog-any-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-catalog-p99", 0.0)]),
+    line("scale-small-catalog-p99", Milliseconds, &[]),
+    line("scale-none-catalog-p99", Milliseconds, &[]),
+    line("scale-tags-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-tags-p99", 0.0)]),
+    line("scale-small-tags-p99", Milliseconds, &[]),
+    line("scale-many-tags-first-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-many-tags-p99", 0.0)]),
+    line("scale-many-tags-middle-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-many-tags-p99", 0.0)]),
+    line("scale-many-tags-any-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-many-tags-p99", 0.0)]),
+    line("scale-small-many-tags-p99", Milliseconds, &[]),
+    line("scale-start", Milliseconds, &[AtMostOwn(1.1, "scale-small-start", 1.0)]),
+    line("scale-small-start", Milliseconds, &[]),
+    line("scale-manifest", Rate, &[]),
+    line("scale-small-manifest", Rate, &[]),
+    line("scale-rss", Mebibytes, &[]),
+    line("scale-small-rss", Mebibytes, &[]),
+    line("scale-disk", Mebibytes, &[]),
     line("start-new", Milliseconds, &[AtMostPlus(1.2, Nginx, 5.0)]),
     line("start-again", Milliseconds, &[AtMostPlus(1.2, Nginx, 5.0)]),
     line("rss-idle", Mebibytes, &[Limit(14.0)]),

@@ -34,28 +34,32 @@ struct Connection {
     last: usize,
 }
 
-/// GETs `target` over `connections` connections for `length`, each asking again as soon as it is answered.
+/// GETs `targets` in turn over `connections` connections for `length`, each asking again as soon as it is answered.
 pub(crate) fn run(
     tree: Tree,
     port: u16,
-    target: &str,
+    targets: &[String],
     fields: &str,
     connections: usize,
     length: Duration,
 ) -> Result<Outcome> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(connections);
-    let request = Client::request(port, "GET", target, fields);
+    let requests: Vec<_> =
+        targets.iter().map(|target| Client::request(port, "GET", target, fields)).collect();
     let (answers, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let ready = Barrier::new(threads + 1);
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
                 let share = connections / threads + usize::from(thread < connections % threads);
-                let (request, answers, stop, ready) = (&request, &answers, &stop, &ready);
+                let (requests, answers, stop, ready) = (&requests, &answers, &stop, &ready);
+                // Each thread starts elsewhere, so that no two ask for the same at the same time.
+                let from = thread * requests.len() / threads;
                 scope.spawn(move || {
                     let opened = (0..share).map(|_| Connection::open(port)).collect::<Result<Vec<_>>>();
                     ready.wait();
-                    drive(&mut opened?, request.as_bytes(), port, answers, stop)
+                    let mut turns = requests.iter().cycle().skip(from).map(String::as_bytes);
+                    drive(&mut opened?, &mut turns, port, answers, stop)
                 })
             })
             .collect();
@@ -71,7 +75,7 @@ pub(crate) fn run(
         }
         let count = (after - before) as f64;
         if after == before {
-            return Err(Error::Setup(format!("GET {target}: no answer in {length:?}")));
+            return Err(Error::Setup(format!("GET {}: no answer in {length:?}", targets[0])));
         }
         Ok(Outcome { rate: count / elapsed.as_secs_f64(), cpu: used.as_secs_f64() * 1e6 / count })
     })
@@ -93,7 +97,7 @@ impl Connection {
             .context(|| "reading an answer under load".to_owned())?;
         self.received += got;
         let received = &self.buffer[..self.received];
-        // The same thing was asked: an answer as long as the last parsed one is it again, and the load stays cheap.
+        // The same kind of thing was asked: an answer as long as the last parsed one is it again, and the load stays cheap.
         if self.received == self.last && received.starts_with(b"HTTP/1.1 200 ") {
             self.received = 0;
             return Ok(Some(false));
@@ -124,9 +128,15 @@ impl Connection {
     }
 }
 
-fn drive(
+fn ask<'a>(connection: &mut Connection, requests: &mut impl Iterator<Item = &'a [u8]>) -> Result<()> {
+    // The requests never end: they are taken in turn.
+    let request = requests.next().unwrap_or_default();
+    connection.stream.write_all(request).context(|| "asking under load".to_owned())
+}
+
+fn drive<'a>(
     connections: &mut [Connection],
-    request: &[u8],
+    requests: &mut (impl Iterator<Item = &'a [u8]> + 'a),
     port: u16,
     answers: &AtomicU64,
     stop: &AtomicBool,
@@ -136,7 +146,7 @@ fn drive(
     for (number, connection) in connections.iter_mut().enumerate() {
         epoll::add(&epoll, &connection.stream, EventData::new_u64(number as u64), EventFlags::IN)
             .context(what)?;
-        connection.stream.write_all(request).context(what)?;
+        ask(connection, requests)?;
     }
     let mut events =
         vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; connections.len()];
@@ -156,7 +166,7 @@ fn drive(
                 }
             }
             answers.fetch_add(1, Ordering::Relaxed);
-            connection.stream.write_all(request).context(what)?;
+            ask(connection, requests)?;
         }
     }
     Ok(())

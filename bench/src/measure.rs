@@ -59,9 +59,11 @@ impl Measures {
             let medians: BTreeMap<_, _> =
                 samples.iter().map(|(kind, samples)| (*kind, median(samples))).collect();
             let own = medians.get(&Kind::Hythe);
+            let elsewhere =
+                |name| Some(median(self.samples.get(&(name, line.unit.name()))?.get(&Kind::Hythe)?));
             let others = medians.iter().filter(|(kind, _)| **kind != Kind::Hythe);
             let ratios = others.filter_map(|(kind, median)| Some((*kind, own? / median))).collect();
-            let verdicts = line.targets.iter().map(|target| judge(*target, &medians)).collect();
+            let verdicts = line.targets.iter().map(|target| judge(*target, &medians, &elsewhere)).collect();
             let (name, unit, samples) = (line.name, line.unit.name(), samples.clone());
             Some(Row { name, unit, medians, samples, ratios, verdicts })
         };
@@ -69,7 +71,12 @@ impl Measures {
     }
 }
 
-fn judge(target: Target, medians: &BTreeMap<Kind, f64>) -> Verdict {
+/// `elsewhere` gives hythe's median on another line of the same unit.
+fn judge(
+    target: Target,
+    medians: &BTreeMap<Kind, f64>,
+    elsewhere: &dyn Fn(&'static str) -> Option<f64>,
+) -> Verdict {
     let own = medians.get(&Kind::Hythe).copied();
     let over = |kind: Kind| Some((own? / medians.get(&kind)?, kind.name()));
     let ratio = |ratio: Option<(f64, &str)>, target: String, holds: &dyn Fn(f64) -> bool| Verdict {
@@ -89,6 +96,13 @@ fn judge(target: Target, medians: &BTreeMap<Kind, f64>) -> Verdict {
             let ok = own.zip(limit).map(|(own, limit)| own <= limit);
             let target = format!("<= {bound} x {kind} + {more}");
             ratio(over(kind), target, &|_| ok == Some(true))
+        }
+        Target::AtMostOwn(bound, line, more) => {
+            let other = elsewhere(line);
+            let ok = own.zip(other).map(|(own, other)| own <= other * bound + more);
+            let plus = if more > 0.0 { format!(" + {more}") } else { String::new() };
+            let over = own.zip(other).map(|(own, other)| (own / other, line));
+            ratio(over, format!("<= {bound} x {line}{plus}"), &|_| ok == Some(true))
         }
         Target::AtLeastLoop(bound) => {
             let loops = [over(Kind::Loop), over(Kind::LoopBeside)];
@@ -151,11 +165,14 @@ mod tests {
             (Target::AtMostPlus(0.5, Kind::Nginx, 5.0), "0.900 x nginx", Some(true)),
             (Target::AtMostPlus(0.5, Kind::Nginx, 3.0), "0.900 x nginx", Some(false)),
             (Target::AtLeastLoop(0.85), "0.750 x loop-beside", Some(false)),
+            (Target::AtMostOwn(1.5, "other", 0.0), "1.50 x other", Some(true)),
+            (Target::AtMostOwn(1.2, "other", 1.0), "1.50 x other", Some(false)),
+            (Target::AtMostOwn(2.0, "absent", 0.0), "", None),
             (Target::Limit(9.0), "9.00", Some(true)),
             (Target::AtLeast(4.0, Kind::Registry2), "", None),
         ];
         for (target, got, ok) in cases {
-            let verdict = judge(target, &medians);
+            let verdict = judge(target, &medians, &|name| (name == "other").then_some(6.0));
             assert_eq!((verdict.got.as_str(), verdict.ok), (got, ok), "{target:?}");
         }
     }

@@ -1,13 +1,25 @@
-//! The latency of small requests while a server is busy with something else.
+//! The latency of small requests: alone, beside one another, or while a server is busy with something else.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::random::Random;
 
 /// Between two probes.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// Something to be asked for over and over.
+pub(crate) struct Probe<'a> {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// Who is asked.
+    pub(crate) port: u16,
+    /// What to GET next.
+    pub(crate) target: Box<dyn FnMut(&mut Random) -> String + 'a>,
+}
 
 /// Latencies, sorted.
 #[derive(Clone, Debug)]
@@ -27,6 +39,35 @@ impl Latencies {
         let mut latencies = latencies.collect::<Result<Vec<_>>>()?;
         latencies.sort_unstable();
         Ok(Self(latencies))
+    }
+
+    /// GETs what each probe asks for `count` times, one request at a time, the probes in a new order in each pass: what
+    /// the machine does meanwhile strikes all alike, and none always follows the same other one.
+    pub(crate) fn interleaved(mut probes: Vec<Probe<'_>>, count: usize) -> Result<Vec<(&'static str, Self)>> {
+        let mut clients = BTreeMap::new();
+        for probe in &probes {
+            if !clients.contains_key(&probe.port) {
+                clients.insert(probe.port, Client::connect(probe.port)?);
+            }
+        }
+        let mut random = Random::new(0);
+        let mut order: Vec<_> = (0..probes.len()).collect();
+        let mut latencies = vec![Vec::with_capacity(count); probes.len()];
+        for _ in 0..count {
+            random.shuffle(&mut order);
+            for &place in &order {
+                let probe = &mut probes[place];
+                let target = (probe.target)(&mut random);
+                let client = clients.get_mut(&probe.port);
+                // Each probe's port was connected to above.
+                latencies[place].extend(client.map(|client| timed(client, &target, "")).transpose()?);
+            }
+        }
+        let sorted = latencies.into_iter().zip(probes).map(|(mut latencies, probe)| {
+            latencies.sort_unstable();
+            (probe.name, Self(latencies))
+        });
+        Ok(sorted.collect())
     }
 
     /// GETs `target` every few milliseconds while `work` runs; what that returned, too.

@@ -1,5 +1,6 @@
 //! What the command line says.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,14 @@ pub(crate) struct Settings {
     /// Each layer of the ten-layer images
     #[arg(long, value_name = "SIZE", default_value = "20MiB", value_parser = size)]
     pub(crate) layer: u64,
+
+    /// Repositories of the large registry, and tags of the repository that has many
+    #[arg(long, value_name = "NUMBER", default_value_t = 100_000, value_parser = population)]
+    pub(crate) repositories: usize,
+
+    /// Tags of each of those repositories
+    #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = tags)]
+    pub(crate) tags: usize,
 
     /// Also write the table to this file, as JSON
     #[arg(long, value_name = "FILE")]
@@ -67,6 +76,20 @@ fn scenario(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("no scenario starts so; there are {}", scenarios::names().collect::<Vec<_>>().join(", ")))
+}
+
+/// Fewer would not fill the page that is asked for; more would not fit the names.
+fn population(text: &str) -> Result<usize, String> {
+    number(text, 1000..=10_000_000)
+}
+
+fn tags(text: &str) -> Result<usize, String> {
+    number(text, 1..=1000)
+}
+
+fn number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
 }
 
 /// The least that a blob may be: smaller ones would measure round trips.

@@ -35,7 +35,9 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             let mut seed = Seed::open(bench, contender, &dir)?;
             names.iter().try_for_each(|name| seed.image(name, &image))?;
             seed.close(bench, contender, &dir, |client| {
-                pages.iter().try_for_each(|(_, at)| verify(client, &target(*at), &names[*at..*at + PAGE]))
+                pages.iter().try_for_each(|(_, at)| {
+                    verify(client, &target(*at), "repositories", &names[*at..*at + PAGE])
+                })
             })?;
         }
         let server = bench.start(contender, &dir)?;
@@ -49,10 +51,11 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-fn verify(client: &mut Client, target: &str, names: &[String]) -> Result<()> {
+/// Refuses any other page than one whose `field` has these names.
+pub(super) fn verify(client: &mut Client, target: &str, field: &str, names: &[String]) -> Result<()> {
     let body = client.read(target, "")?;
     let page: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-    if page["repositories"] == serde_json::json!(names) {
+    if page[field] == serde_json::json!(names) {
         return Ok(());
     }
     let mut got = String::from_utf8_lossy(&body).into_owned();

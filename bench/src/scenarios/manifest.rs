@@ -27,7 +27,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         }
         let server = bench.start(contender, &dir)?;
         let target = manifest_path(SMALL, TAG);
-        let outcome = load::run(server.tree(), server.port, &target, ACCEPT, CONNECTIONS, LENGTH)?;
+        let outcome = load::run(server.tree(), server.port, &[target], ACCEPT, CONNECTIONS, LENGTH)?;
         bench.stop(server);
         bench.record("manifest", Unit::Rate, contender.kind, outcome.rate);
         bench.record("manifest", Unit::CpuPerAnswer, contender.kind, outcome.cpu);

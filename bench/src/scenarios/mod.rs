@@ -6,6 +6,7 @@ mod image;
 mod manifest;
 mod pull;
 mod push;
+mod scale;
 mod slow_pulls;
 mod start;
 mod trickle;
@@ -24,6 +25,7 @@ const ALL: &[Scenario] = &[
     (&["image"], image::run),
     (&["manifest"], manifest::run),
     (&["catalog"], catalog::run),
+    (&["scale"], scale::run),
     (&["slow-pulls"], slow_pulls::run),
     (&["trickle"], trickle::run),
 ];

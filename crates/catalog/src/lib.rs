@@ -10,6 +10,7 @@
 mod blobs;
 mod collection;
 mod error;
+mod heads;
 mod manifests;
 mod readers;
 mod referrers;
@@ -45,6 +46,7 @@ pub struct Catalog {
 #[derive(Debug)]
 struct Inner {
     readers: Arc<Readers>,
+    heads: heads::Heads,
     writer: Writer,
 }
 
@@ -69,7 +71,7 @@ impl Catalog {
         let readers = Arc::new(Readers::pool(path));
         let writer = Writer::start(Arc::new(Mutex::new(connection)), Arc::clone(&readers))
             .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { readers, writer }) })
+        Ok(Self { inner: Arc::new(Inner { readers, heads: heads::Heads::default(), writer }) })
     }
 
     /// An empty catalog that lives as long as its handles.
@@ -78,7 +80,7 @@ impl Catalog {
         let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
         let writer = Writer::start(connection, Arc::clone(&readers))
             .map_err(|error| OpenError::Other { path: schema::MEMORY.into(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { readers, writer }) })
+        Ok(Self { inner: Arc::new(Inner { readers, heads: heads::Heads::default(), writer }) })
     }
 
     /// Finishes the writes that wait, folds the log into the file, and refuses what comes after. Dropping the

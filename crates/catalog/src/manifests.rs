@@ -60,8 +60,27 @@ pub enum ManifestPushed {
 }
 
 impl Catalog {
-    /// A manifest's digest, media type and size: the hottest read, one statement.
+    /// A manifest's digest, media type and size: the hottest read, one statement, or none while nothing is written.
     pub fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Option<ManifestHead>> {
+        // Before the read: what it then finds is at least as new.
+        let version = self.inner.readers.version();
+        if let Some(version) = version
+            && let Some(head) = self.inner.heads.get(version, repository, reference)
+        {
+            return Ok(Some(head));
+        }
+        let head = self.read_manifest(repository, reference)?;
+        if let (Some(version), Some(head)) = (version, &head) {
+            self.inner.heads.keep(version, repository, reference, head);
+        }
+        Ok(head)
+    }
+
+    fn read_manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,

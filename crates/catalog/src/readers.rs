@@ -91,6 +91,17 @@ impl Readers {
         answer.map_err(|error| Error::from_sqlite(&error))
     }
 
+    /// The version that answers read from now on are at least of, where they hold until it changes; `None` while
+    /// the writer is at work.
+    pub(crate) fn version(&self) -> Option<u64> {
+        match self {
+            Self::Pool(pool) => {
+                Some(pool.version.load(Ordering::Acquire)).filter(|version| is_quiet(*version))
+            }
+            Self::Shared(_) => None,
+        }
+    }
+
     /// The writer is about to begin a group.
     pub(crate) fn writing(&self) {
         if let Self::Pool(pool) = self {

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A full batch: large enough that handing it to other threads costs little, small enough to stay in a core's cache.
 pub(crate) const FULL: usize = hythe_storage::WRITE;
 
 /// What an upload may hold without asking: so that a thousand slow ones do not stop the fast ones.
-const FREE: usize = 16 << 10;
+const FREE: usize = 8 << 10;
+
+/// Pieces this small are copied together: each would keep alive the whole buffer that it was received in, which is
+/// several times its length and not counted in the budget.
+const SMALL: usize = 16 << 10;
 
 /// More pieces than this cost more to keep than their bytes.
 const MOST_CHUNKS: usize = 512;
@@ -30,6 +34,8 @@ impl Budget {
 /// Bytes that belong together in one write, which ends where a multiple of [`FULL`] does.
 pub(crate) struct Batch {
     chunks: Vec<Bytes>,
+    /// Small pieces after the last of `chunks`.
+    tail: BytesMut,
     length: usize,
     room: usize,
     granted: usize,
@@ -40,7 +46,7 @@ impl Batch {
     /// An empty batch that starts at `offset`.
     pub(crate) fn at(offset: u64) -> Self {
         let room = FULL - (offset % FULL as u64) as usize;
-        Self { chunks: Vec::new(), length: 0, room, granted: 0, permit: None }
+        Self { chunks: Vec::new(), tail: BytesMut::new(), length: 0, room, granted: 0, permit: None }
     }
 
     /// Takes of the next bytes what it has room for; true when it should be processed now, because it is full or
@@ -52,8 +58,33 @@ impl Batch {
         }
         self.length += chunk.len();
         self.room -= chunk.len();
-        self.chunks.push(chunk);
+        if chunk.len() <= SMALL {
+            self.copy(&chunk);
+        } else {
+            self.end_tail();
+            self.chunks.push(chunk);
+        }
         self.room == 0 || self.chunks.len() >= MOST_CHUNKS || !self.grant(budget)
+    }
+
+    fn copy(&mut self, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            if self.tail.capacity() == 0 {
+                self.tail = BytesMut::with_capacity(SMALL);
+            }
+            let (now, later) = piece.split_at(piece.len().min(self.tail.capacity() - self.tail.len()));
+            self.tail.extend_from_slice(now);
+            piece = later;
+            if self.tail.len() == self.tail.capacity() {
+                self.end_tail();
+            }
+        }
+    }
+
+    fn end_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.chunks.push(std::mem::take(&mut self.tail).freeze());
+        }
     }
 
     /// Whether the budget covers what is held. Never waits: who is refused processes what it has.
@@ -74,7 +105,7 @@ impl Batch {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.length == 0
     }
 
     /// Whether it holds more than the budget has granted.
@@ -87,7 +118,8 @@ impl Batch {
     }
 
     /// The bytes, and the share of the budget that they hold until dropped.
-    pub(crate) fn into_parts(self) -> (Vec<Bytes>, Option<OwnedSemaphorePermit>) {
+    pub(crate) fn into_parts(mut self) -> (Vec<Bytes>, Option<OwnedSemaphorePermit>) {
+        self.end_tail();
         (self.chunks, self.permit)
     }
 }

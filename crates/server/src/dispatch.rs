@@ -9,10 +9,9 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
 use hythe_oci::{Endpoint, ErrorCode, Query};
-use hythe_registry::Registry;
 
+use crate::call::{App, Call};
 use crate::handlers::{self, blobs, listings, manifests, pages, uploads};
-use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::plane::{Body, Exchange, Link};
 use crate::record::Record;
@@ -21,30 +20,6 @@ use crate::request::RequestBody;
 use crate::{cors, host};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What every request of one server shares.
-#[derive(Clone)]
-pub(crate) struct App {
-    pub(crate) registry: Registry,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) log: crate::Log,
-}
-
-/// One request, with its path parsed and its right to be asked established.
-pub(crate) struct Call<'a> {
-    pub(crate) app: &'a App,
-    pub(crate) options: &'a Options,
-    pub(crate) method: &'a Method,
-    pub(crate) headers: &'a http::HeaderMap,
-    pub(crate) query: Query<'a>,
-}
-
-impl Call<'_> {
-    /// A header's value as text; what is not text counts as absent.
-    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
 
 /// Answers one request; every answer is recorded.
 pub(crate) async fn answer(

@@ -4,6 +4,7 @@
 //! `handlers` calls the registry, `reject` turns an error into its status and code, `plane` sends the body, and the
 //! `record` becomes one log line and one measurement when the last byte is out.
 
+mod call;
 mod cors;
 mod dispatch;
 mod handlers;

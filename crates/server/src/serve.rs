@@ -14,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::dispatch::{App, answer};
+use crate::call::App;
+use crate::dispatch::answer;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::options::Options;

@@ -6,7 +6,7 @@ use hythe_oci::{ByteRange, Digest, RepositoryName, Selection};
 use hythe_registry::{Blob, Content};
 
 use super::{already_has, empty, set, set_digest};
-use crate::dispatch::Call;
+use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
 

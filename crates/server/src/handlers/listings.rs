@@ -10,7 +10,7 @@ use hythe_registry::Referrer;
 use serde_json::{Map, Value, json};
 
 use super::{content, set};
-use crate::dispatch::Call;
+use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
 

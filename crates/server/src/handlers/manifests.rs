@@ -7,7 +7,7 @@ use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName, Tag, path};
 use hythe_registry::Error;
 
 use super::{already_has, empty, set, set_digest};
-use crate::dispatch::Call;
+use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
 use crate::request::RequestBody;

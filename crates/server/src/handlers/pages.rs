@@ -4,7 +4,7 @@ use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::{content, empty};
-use crate::dispatch::Call;
+use crate::call::Call;
 use crate::plane::Body;
 use crate::record::Record;
 use crate::reject::Rejection;

@@ -7,7 +7,7 @@ use hythe_oci::{Algorithm, ChunkRange, Digest, ErrorCode, RepositoryName, Upload
 use hythe_registry::{Chunk, Error, Started, UploadStatus};
 
 use super::{empty, set, set_digest};
-use crate::dispatch::Call;
+use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
 use crate::request::RequestBody;

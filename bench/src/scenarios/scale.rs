@@ -1,0 +1,167 @@
+//! A registry of very many repositories and tags beside one that has just enough for a page: what grows, and what does
+//! not. hythe alone: others would take hours to be filled.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::catalog;
+use crate::acceptance::Unit;
+use crate::bench::{Bench, mebibytes};
+use crate::client::Client;
+use crate::contender::{Contender, Kind};
+use crate::error::{Context as _, Result};
+use crate::image::ACCEPT;
+use crate::load;
+use crate::population::{MANY, Population, tag};
+use crate::probe::{Latencies, Probe};
+use crate::random::Random;
+use crate::server::Server;
+
+/// Entries of each page that is asked for.
+const PAGE: usize = 100;
+
+/// Requests per page and round: the worst twenty are beyond the p99.
+const TIMES: usize = 2000;
+
+/// Starts of each registry, over all rounds.
+const STARTS: usize = 10;
+
+/// Long enough for what a server does after its first answer.
+const PAUSE: Duration = Duration::from_millis(1500);
+
+const CONNECTIONS: usize = 64;
+
+/// How long each registry is asked for manifests, per round.
+const LENGTH: Duration = Duration::from_secs(3);
+
+/// Different requests for manifests: more than any memory of them holds.
+const REQUESTS: usize = 200_000;
+
+/// Runs it.
+pub(crate) fn run(bench: &mut Bench) -> Result<()> {
+    let (repositories, tags) = (bench.settings.repositories, bench.settings.tags);
+    let big = Population::new(repositories, tags, repositories);
+    let small = Population::new(PAGE, tags, PAGE);
+    let starts = STARTS.div_ceil(usize::from(bench.settings.rounds));
+    bench.rounds(
+        "scale",
+        |kind| kind == Kind::Hythe,
+        |bench, hythe, round| {
+            let dirs = ["scale-big", "scale-small", "scale-none"].map(|name| bench.dir(name, hythe.kind));
+            let [big_dir, small_dir, none_dir] = &dirs;
+            if round == 0 {
+                fill(bench, hythe, big_dir, &big)?;
+                fill(bench, hythe, small_dir, &small)?;
+                bench.record(
+                    "scale-disk",
+                    Unit::Mebibytes,
+                    hythe.kind,
+                    mebibytes(size(&big_dir.join("data"))?),
+                );
+            }
+            for _ in 0..starts {
+                for (name, dir) in [("scale-start", big_dir), ("scale-small-start", small_dir)] {
+                    let server = bench.start(hythe, dir)?;
+                    let milliseconds = server.ready_after.as_secs_f64() * 1e3;
+                    bench.stop(server);
+                    bench.record(name, Unit::Milliseconds, hythe.kind, milliseconds);
+                }
+            }
+            let servers =
+                [bench.start(hythe, big_dir)?, bench.start(hythe, small_dir)?, bench.start(hythe, none_dir)?];
+            thread::sleep(PAUSE);
+            for (name, server) in [("scale-rss", &servers[0]), ("scale-small-rss", &servers[1])] {
+                let resident = server.tree().resident();
+                bench.record(name, Unit::Mebibytes, hythe.kind, mebibytes(resident));
+            }
+            pages(bench, &servers, &big, &small)?;
+            for (name, server, population) in
+                [("scale-manifest", &servers[0], &big), ("scale-small-manifest", &servers[1], &small)]
+            {
+                let mut random = Random::new(round as u64);
+                let targets: Vec<_> = (0..REQUESTS).map(|_| population.any_manifest(&mut random)).collect();
+                let outcome = load::run(server.tree(), server.port, &targets, ACCEPT, CONNECTIONS, LENGTH)?;
+                bench.record(name, Unit::Rate, hythe.kind, outcome.rate);
+            }
+            servers.into_iter().for_each(|server| bench.stop(server));
+            Ok(())
+        },
+    );
+    Ok(())
+}
+
+/// Latencies of pages of the three registries, one request of each at a time.
+fn pages(bench: &mut Bench, servers: &[Server; 3], big: &Population, small: &Population) -> Result<()> {
+    let [big_port, small_port, none_port] = servers.each_ref().map(|server| server.port);
+    let fixed =
+        |target: String| -> Box<dyn FnMut(&mut Random) -> String> { Box::new(move |_| target.clone()) };
+    let (listed, many) = (big.len() - PAGE, big.many() - PAGE);
+    let probes: [Probe<'_>; 12] = [
+        ("scale-catalog-first-p99", big_port, fixed(big.catalog_page(PAGE, 0))),
+        ("scale-catalog-middle-p99", big_port, fixed(big.catalog_page(PAGE, listed / 2))),
+        ("scale-catalog-last-p99", big_port, fixed(big.catalog_page(PAGE, listed))),
+        (
+            "scale-catalog-any-p99",
+            big_port,
+            Box::new(|random| big.catalog_page(PAGE, random.below(listed + 1))),
+        ),
+        ("scale-small-catalog-p99", small_port, fixed(small.catalog_page(PAGE, 0))),
+        ("scale-none-catalog-p99", none_port, fixed(small.catalog_page(PAGE, 0))),
+        ("scale-tags-p99", big_port, Box::new(|random| tags_page(big.any_repository(random)))),
+        ("scale-small-tags-p99", small_port, Box::new(|random| tags_page(small.any_repository(random)))),
+        ("scale-many-tags-first-p99", big_port, fixed(Population::many_page(PAGE, 0))),
+        ("scale-many-tags-middle-p99", big_port, fixed(Population::many_page(PAGE, many / 2))),
+        (
+            "scale-many-tags-any-p99",
+            big_port,
+            Box::new(|random| Population::many_page(PAGE, random.below(many + 1))),
+        ),
+        ("scale-small-many-tags-p99", small_port, fixed(Population::many_page(PAGE, 0))),
+    ]
+    .map(|(name, port, target)| Probe { name, port, target });
+    for (name, latencies) in Latencies::interleaved(probes.into(), TIMES)? {
+        bench.record(name, Unit::Milliseconds, Kind::Hythe, latencies.milliseconds(0.99));
+    }
+    Ok(())
+}
+
+fn tags_page(repository: &str) -> String {
+    format!("/v2/{repository}/tags/list?n={PAGE}")
+}
+
+/// Pushes `population` into a registry over `dir`, looks whether it is there, and ends it.
+fn fill(bench: &mut Bench, hythe: &Contender, dir: &Path, population: &Population) -> Result<()> {
+    let server = bench.start(hythe, dir)?;
+    let began = Instant::now();
+    population.push(&bench.source, server.port)?;
+    eprint!(" {} repositories in {:.0} s;", population.len(), began.elapsed().as_secs_f64());
+    let mut client = Client::connect(server.port)?;
+    let (listed, many) = (population.len() - PAGE, population.many() - PAGE);
+    for skipped in [0, listed / 2, listed] {
+        let names = population.listed(skipped, PAGE);
+        catalog::verify(&mut client, &population.catalog_page(PAGE, skipped), "repositories", &names)?;
+    }
+    for skipped in [0, many / 2, many] {
+        let tags: Vec<_> = (skipped..skipped + PAGE).map(tag).collect();
+        catalog::verify(&mut client, &Population::many_page(PAGE, skipped), "tags", &tags)?;
+    }
+    client.get(&population.any_manifest(&mut Random::new(0)), ACCEPT)?;
+    debug_assert!(population.listed(listed, PAGE).last().is_some_and(|name| name == MANY));
+    drop(client);
+    bench.stop(server);
+    Ok(())
+}
+
+/// Bytes of the files in `dir` and below.
+fn size(dir: &Path) -> Result<u64> {
+    let what = || format!("reading {}", dir.display());
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).context(what)? {
+        let entry = entry.context(what)?;
+        let about = entry.metadata().context(what)?;
+        bytes += if about.is_dir() { size(&entry.path())? } else { about.len() };
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,95 @@
+//! Answers to the hottest question (which manifest is this?) for as long as nothing is written.
+//!
+//! The catalog's version says whether an answer still holds: each group of writes makes a new one, before anybody
+//! hears that it was committed. So this is never older than a read would be, and a write empties it.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use hythe_oci::{Reference, RepositoryName};
+
+use crate::manifests::ManifestHead;
+use crate::readers::lock;
+
+/// More than this many are not kept: about a megabyte.
+const MOST: usize = 4096;
+
+#[derive(Debug, Default)]
+pub(crate) struct Heads(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    version: u64,
+    count: usize,
+    heads: HashMap<RepositoryName, HashMap<Reference, ManifestHead>>,
+}
+
+impl Heads {
+    /// The answer of `version`, if it was kept.
+    pub(crate) fn get(
+        &self,
+        version: u64,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Option<ManifestHead> {
+        let kept = lock(&self.0);
+        if kept.version != version {
+            return None;
+        }
+        kept.heads.get(repository)?.get(reference).cloned()
+    }
+
+    /// Keeps an answer that was read after `version` was.
+    pub(crate) fn keep(
+        &self,
+        version: u64,
+        repository: &RepositoryName,
+        reference: &Reference,
+        head: &ManifestHead,
+    ) {
+        let mut kept = lock(&self.0);
+        if kept.version > version {
+            return;
+        }
+        if kept.version < version || kept.count >= MOST {
+            *kept = Kept { version, ..Kept::default() };
+        }
+        kept.count += 1;
+        kept.heads.entry(repository.clone()).or_default().insert(reference.clone(), head.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hythe_oci::{Algorithm, Digest};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_for_its_version_only() {
+        let heads = Heads::default();
+        let (name, tag) = ("app".parse().unwrap(), "latest".parse().unwrap());
+        let head = |size| ManifestHead {
+            digest: Digest::of(Algorithm::Sha256, b""),
+            media_type: "application/json".to_owned(),
+            size,
+        };
+        heads.keep(2, &name, &tag, &head(1));
+        assert_eq!(heads.get(2, &name, &tag), Some(head(1)));
+        assert_eq!(heads.get(4, &name, &tag), None);
+        heads.keep(4, &name, &tag, &head(2));
+        heads.keep(2, &name, &tag, &head(1));
+        assert_eq!((heads.get(4, &name, &tag), heads.get(2, &name, &tag)), (Some(head(2)), None));
+    }
+
+    #[test]
+    fn it_does_not_grow_without_end() {
+        let heads = Heads::default();
+        let head =
+            ManifestHead { digest: Digest::of(Algorithm::Sha256, b""), media_type: String::new(), size: 0 };
+        for number in 0..MOST * 3 {
+            heads.keep(2, &format!("app{number}").parse().unwrap(), &"v1".parse().unwrap(), &head);
+        }
+        assert!(lock(&heads.0).count <= MOST);
+    }
+}
