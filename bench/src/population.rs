@@ -92,10 +92,11 @@ impl Population {
     /// Pushes all of it to the server on `port`, in no order: a registry is not filled in that of its names.
     pub(crate) fn push(&self, source: &Source, port: u16) -> Result<()> {
         let mut random = Random::new(1);
-        let small = self.names.iter().flat_map(|name| batches(name, (0..self.tags).collect()));
+        let tags: Vec<_> = (0..self.tags).collect();
+        let small = self.names.iter().flat_map(|name| batches(name, &tags));
         let mut many: Vec<_> = (0..self.many).collect();
         random.shuffle(&mut many);
-        let mut pushes: Vec<_> = small.chain(batches(MANY, many)).collect();
+        let mut pushes: Vec<_> = small.chain(batches(MANY, &many)).collect();
         random.shuffle(&mut pushes);
         let (next, pushes) = (AtomicUsize::new(0), &pushes);
         thread::scope(|scope| {
@@ -123,7 +124,7 @@ pub(crate) fn tag(number: usize) -> String {
     format!("v{number:07}")
 }
 
-fn batches(repository: &str, tags: Vec<usize>) -> Vec<Push> {
+fn batches(repository: &str, tags: &[usize]) -> Vec<Push> {
     let push = |tags: &[usize]| Push {
         repository: repository.to_owned(),
         tags: tags.iter().map(|number| tag(*number)).collect(),

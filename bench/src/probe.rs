@@ -1,6 +1,7 @@
 //! The latency of small requests: alone, beside one another, or while a server is busy with something else.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,8 +47,8 @@ impl Latencies {
     pub(crate) fn interleaved(mut probes: Vec<Probe<'_>>, count: usize) -> Result<Vec<(&'static str, Self)>> {
         let mut clients = BTreeMap::new();
         for probe in &probes {
-            if !clients.contains_key(&probe.port) {
-                clients.insert(probe.port, Client::connect(probe.port)?);
+            if let Entry::Vacant(vacant) = clients.entry(probe.port) {
+                vacant.insert(Client::connect(probe.port)?);
             }
         }
         let mut random = Random::new(0);

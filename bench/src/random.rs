@@ -1,6 +1,6 @@
 //! Numbers that look random and are the same in each run.
 
-/// SplitMix64: a bench needs neither secrets nor a crate for this.
+/// `SplitMix64`: a bench needs neither secrets nor a crate for this.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
