@@ -95,7 +95,9 @@ fn once(
         let outcome = load::run(server.tree(), server.port, &targets, ACCEPT, CONNECTIONS, LENGTH)?;
         bench.record(name, Unit::Rate, hythe.kind, outcome.rate);
     }
-    servers.into_iter().for_each(|server| bench.stop(server));
+    for server in servers {
+        bench.stop(server);
+    }
     Ok(())
 }
 

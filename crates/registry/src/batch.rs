@@ -15,9 +15,6 @@ const FREE: usize = 8 << 10;
 /// several times its length and not counted in the budget.
 const SMALL: usize = 16 << 10;
 
-/// More pieces than this cost more to keep than their bytes.
-const MOST_CHUNKS: usize = 512;
-
 /// The unit in which the budget is counted.
 const UNIT: usize = 4 << 10;
 
@@ -64,7 +61,7 @@ impl Batch {
             self.end_tail();
             self.chunks.push(chunk);
         }
-        self.room == 0 || self.chunks.len() >= MOST_CHUNKS || !self.grant(budget)
+        self.room == 0 || !self.grant(budget)
     }
 
     fn copy(&mut self, mut piece: &[u8]) {
@@ -164,10 +161,19 @@ mod tests {
     }
 
     #[test]
-    fn many_tiny_chunks_do_not_pile_up() {
+    fn tiny_chunks_are_copied_together_in_their_order() {
         let budget = Budget::new(1 << 20);
         let mut batch = Batch::at(0);
-        let ready = (0..MOST_CHUNKS).filter(|_| push(&mut batch, 1, &budget)).count();
-        assert_eq!(ready, 1);
+        let mut all = Vec::new();
+        for number in 0..10_000_u32 {
+            let piece = number.to_le_bytes();
+            all.extend_from_slice(&piece);
+            batch.push(&mut Bytes::copy_from_slice(&piece), &budget);
+        }
+        batch.push(&mut Bytes::from(vec![7; SMALL + 1]), &budget);
+        all.resize(all.len() + SMALL + 1, 7);
+        let (chunks, _permit) = batch.into_parts();
+        assert!(chunks.len() <= 4, "{} pieces", chunks.len());
+        assert_eq!(chunks.concat(), all);
     }
 }

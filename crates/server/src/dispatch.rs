@@ -92,6 +92,7 @@ async fn route(
 ) -> Result<Response<Body>, Rejection> {
     let (method, path) = (&record.method, record.uri.path());
     check_host(options, link, record, headers)?;
+    check_origin(options, link, record, headers)?;
     if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         let _ = record.page.set("preflight");
         let mut response = handlers::empty(StatusCode::NO_CONTENT);
@@ -139,6 +140,31 @@ fn check_host(
         )),
         _ => Ok(()),
     }
+}
+
+/// Nor may a page write to it by requests that a browser sends without asking first, such as a plain POST.
+fn check_origin(
+    options: &Options,
+    link: &Link,
+    record: &Record,
+    headers: &http::HeaderMap,
+) -> Result<(), Rejection> {
+    let reads = matches!(record.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let Some(origin) = headers.get(header::ORIGIN).filter(|_| link.loopback && !reads) else { return Ok(()) };
+    let origin_text = origin.to_str().unwrap_or_default();
+    let host = origin_text.split_once("://").map_or("", |(_, host)| host);
+    if host::is_allowed(host, &options.hosts)
+        || cors::allowed_origin(headers, &options.cors_origins).is_some()
+    {
+        return Ok(());
+    }
+    Err(Rejection::new(
+        StatusCode::FORBIDDEN,
+        ErrorCode::Denied,
+        format!(
+            "a page of `{origin_text}` may not write to this registry; add it to http.cors-origins if it should"
+        ),
+    ))
 }
 
 /// `?ns=` scopes a request to an upstream (distribution-spec, Registry proxying). This registry answers only for

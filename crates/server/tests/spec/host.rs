@@ -11,6 +11,7 @@ on_every_configuration! {
     a_configured_name_is_answered,
     a_request_in_absolute_form_is_judged_by_its_own_host,
     a_request_names_one_host,
+    a_page_of_another_origin_writes_nothing_on_a_loopback_listener,
 }
 
 fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
@@ -63,6 +64,19 @@ fn a_request_in_absolute_form_is_judged_by_its_own_host(setup: Setup) {
 
 /// RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
 /// lacks a Host header field and to any request message that contains more than one".
+/// A browser sends a plain POST of any page without asking first.
+fn a_page_of_another_origin_writes_nothing_on_a_loopback_listener(setup: Setup) {
+    let world =
+        World::start(setup.server(|options| options.cors_origins = vec!["https://ui.example".to_owned()]));
+    let start = |origin: &str| world.post("/v2/app/blobs/uploads/").header("origin", origin).send();
+    let message = start("https://evil.example").expect_error(403, ErrorCode::Denied);
+    assert!(message.contains("https://evil.example"), "{message}");
+    start("null").expect_error(403, ErrorCode::Denied);
+    start("https://ui.example").expect(202);
+    start("http://localhost:8080").expect(202);
+    world.get("/v2/").header("origin", "https://evil.example").send().expect(200);
+}
+
 fn a_request_names_one_host(setup: Setup) {
     let world = World::start(setup);
     for (request, status) in [
