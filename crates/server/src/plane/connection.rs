@@ -21,7 +21,7 @@ pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// A connection that is always writable gives others a turn after so many writes: 8 MiB of a file, a millisecond or
 /// two. Less would cost more than it gives: an idle core takes what waits behind this connection anyway.
-const TURN: u32 = 32;
+const TURN: u32 = 8;
 
 /// How far a file is taken to be in memory where its first and last bytes are: pages go in stretches.
 const WINDOW: u64 = 1 << 20;
