@@ -26,7 +26,7 @@ use crate::{Error, Result, now};
 const SAVE_EVERY: u64 = 64 << 20;
 
 /// How many batches of one upload may wait to be hashed and written.
-const DEPTH: usize = 3;
+const DEPTH: usize = 2;
 
 /// What all uploads share.
 pub(crate) struct Shared {

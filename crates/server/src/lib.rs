@@ -17,6 +17,7 @@ mod record;
 mod reject;
 mod request;
 mod serve;
+mod workers;
 
 pub use log::{Format, Log, LogGuard};
 pub use options::Options;

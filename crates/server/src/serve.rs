@@ -20,6 +20,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::plane::{Connection, Link, Patience};
+use crate::workers::Workers;
 
 /// A first round of the collector waits so long, so that a start is not slowed by it.
 const FIRST_COLLECT: Duration = Duration::from_secs(30);
@@ -54,12 +55,14 @@ impl Server {
     }
 
     /// Serves `listeners` until `stop` resolves, then drains: no new connection is taken, idle ones close, requests
-    /// under way may finish for the drain time. Then what is left is cut; uploads save what they have.
-    pub async fn run(&self, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) {
+    /// under way may finish for the drain time. Then what is left is cut; uploads save what they have. The error is
+    /// the system's, where it gives no threads to serve on.
+    pub async fn run(&self, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let workers = Arc::new(Workers::start()?);
         let (stopping, stopped) = watch::channel(false);
         let mut accepting = JoinSet::new();
         for listener in listeners {
-            accepting.spawn(self.clone().accept_all(listener, stopped.clone()));
+            accepting.spawn(self.clone().accept_all(listener, Arc::clone(&workers), stopped.clone()));
         }
         let collector = tokio::spawn(self.clone().collect_now_and_then());
         stop.await;
@@ -80,9 +83,15 @@ impl Server {
                 "an upload could not be saved in time; it continues from where it was saved before"
             );
         }
+        Ok(())
     }
 
-    async fn accept_all(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) {
+    async fn accept_all(
+        self,
+        listener: TcpListener,
+        workers: Arc<Workers>,
+        mut stopped: watch::Receiver<bool>,
+    ) {
         let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         // Dropping the set ends what is left of its connections.
         let mut connections = JoinSet::new();
@@ -94,7 +103,16 @@ impl Server {
             };
             match accepted {
                 Ok((stream, client, permit)) => {
-                    connections.spawn(self.clone().serve(stream, client, loopback, permit, stopped.clone()));
+                    let Some(place) = workers.place() else { break };
+                    let handle = place.handle.clone();
+                    let serving = self.clone().serve(stream, client, loopback, permit, stopped.clone());
+                    connections.spawn_on(
+                        async move {
+                            serving.await;
+                            drop(place);
+                        },
+                        &handle,
+                    );
                 }
                 Err(error) => {
                     // The connection is gone, or descriptors are: neither ends a server.
@@ -111,20 +129,25 @@ impl Server {
     async fn accept(
         &self,
         listener: &TcpListener,
-    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    ) -> io::Result<(std::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, client) = listener.accept().await?;
-        Ok((stream, client, permit))
+        // Out of this loop's hands: the connection's worker has its own.
+        Ok((stream.into_std()?, client, permit))
     }
 
     async fn serve(
         self,
-        stream: TcpStream,
+        stream: std::net::TcpStream,
         client: SocketAddr,
         loopback: bool,
         _permit: OwnedSemaphorePermit,
         mut stopped: watch::Receiver<bool>,
     ) {
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => return tracing::warn!(%error, "a connection could not be watched"),
+        };
         // Small answers must not wait for an acknowledgement; a socket that refuses is only slower.
         let _ = stream.set_nodelay(true);
         let options = self.options.load_full();

@@ -72,7 +72,8 @@ impl Running {
                     .run(vec![listener], async {
                         let _ = stopped.await;
                     })
-                    .await;
+                    .await
+                    .expect("the system gives threads to serve on");
                 registry.close();
             });
         });

@@ -18,15 +18,16 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
-/// What waits for disks runs on other threads than requests; so many at most.
-const BLOCKING_THREADS: usize = 64;
+/// The collector and the start wait for disks on other threads; so many at most.
+const BLOCKING_THREADS: usize = 4;
 
 /// Reads the configuration and runs the server until it is asked to stop.
 pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let Loaded { settings, warnings, .. } = load(&inputs, environment)?;
     printer.warnings(&warnings);
     let reader = Reader { inputs, environment: environment.clone(), printer };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // It accepts, collects and listens to signals; connections have threads of their own in the server.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
@@ -51,11 +52,11 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     let server = Server::new(registry.clone(), wiring::server_options(&settings), log);
     let reloading =
         tokio::spawn(reload_on_hangup(settings, reader, server.clone(), registry.clone(), levels));
-    server.run(listeners, asked_to_stop()).await;
+    let served = server.run(listeners, asked_to_stop()).await;
     reloading.abort();
     registry.close();
     drop(log_guard);
-    Ok(())
+    served.map_err(|error| Failure::Other(format!("the system gives no threads to serve on: {error}")))
 }
 
 /// Each address, bound; the first that cannot be is the error.

@@ -142,6 +142,11 @@ impl Connection {
                 "the blob's file is too short",
             )));
         }
+        if sent < length {
+            // The socket is full: waiting for it now saves a call that could only say so. The kernel tells when there is
+            // room again, and nothing but this thread's own loop hears it, so the word cannot come too early.
+            let _ = self.stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        }
         SENDFILE_BYTES.fetch_add(sent as u64, Ordering::Relaxed);
         let mut segments = self.link.segments();
         if let Some(segment) = segments.front_mut() {

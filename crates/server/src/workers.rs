@@ -1,0 +1,84 @@
+//! Threads that serve connections, one a core, each with its own event loop.
+//!
+//! A connection stays on the core that it was given to. With one loop for all threads, whoever happens to wait for
+//! events takes the next one, and a download moves between cores at each turn, which costs more than it sends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// What waits for disks runs beside a loop, on so many threads at most for all loops together.
+const BLOCKING_THREADS: usize = 64;
+
+/// The threads; they end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Workers(Vec<Worker>);
+
+#[derive(Debug)]
+struct Worker {
+    handle: Handle,
+    load: Arc<AtomicUsize>,
+    /// Dropped to end the loop.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A place on one thread, which counts as taken until dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) handle: Handle,
+    load: Arc<AtomicUsize>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Workers {
+    /// One thread a core.
+    pub(crate) fn start() -> std::io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..cores)
+            .map(|_| Worker::start(BLOCKING_THREADS.div_ceil(cores)))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// A place on the thread that serves the fewest; `None` only without threads.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let worker = self.0.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed))?;
+        worker.load.fetch_add(1, Ordering::Relaxed);
+        Some(Place { handle: worker.handle.clone(), load: Arc::clone(&worker.load) })
+    }
+}
+
+impl Worker {
+    fn start(blocking_threads: usize) -> std::io::Result<Self> {
+        let runtime =
+            Builder::new_current_thread().enable_all().max_blocking_threads(blocking_threads).build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("worker".to_owned()).spawn(move || {
+            // Nothing is ever sent: the sender's end is the message.
+            let _ = runtime.block_on(stopped);
+            // What still runs on blocking threads is not waited for: it was given its time before.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, load: Arc::default(), stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the loop has been told of by the default hook.
+            let _ = thread.join();
+        }
+    }
+}
