@@ -52,11 +52,11 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     let server = Server::new(registry.clone(), wiring::server_options(&settings), log);
     let reloading =
         tokio::spawn(reload_on_hangup(settings, reader, server.clone(), registry.clone(), levels));
-    let served = server.run(listeners, asked_to_stop()).await;
+    let outcome = server.run(listeners, asked_to_stop()).await;
     reloading.abort();
     registry.close();
     drop(log_guard);
-    served.map_err(|error| Failure::Other(format!("the system gives no threads to serve on: {error}")))
+    outcome.map_err(|error| Failure::Other(format!("the system gives no threads to serve on: {error}")))
 }
 
 /// Each address, bound; the first that cannot be is the error.

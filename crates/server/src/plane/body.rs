@@ -10,9 +10,12 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::task::JoinHandle;
 
-use super::chunk::{Chunk, STEP};
+use super::chunk::Chunk;
 use super::link::{Exchange, Segment};
 use super::pages;
+
+/// What the reading path holds in memory for one connection.
+const PIECE: u64 = 256 << 10;
 
 /// A response body; it holds its exchange open until the last byte is handed over.
 #[derive(Debug)]
@@ -127,7 +130,7 @@ fn poll_read(
     left: u64,
     read: &mut Option<JoinHandle<io::Result<Bytes>>>,
 ) -> Poll<io::Result<Bytes>> {
-    let length = left.min(STEP as u64) as usize;
+    let length = left.min(PIECE) as usize;
     if read.is_none() {
         if let Some(bytes) = pages::read_if_resident(file, offset, length) {
             return Poll::Ready(Ok(bytes));
