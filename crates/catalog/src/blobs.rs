@@ -71,16 +71,7 @@ impl Catalog {
 
     /// The live file of a digest, whichever repositories link it.
     pub fn live_file(&self, digest: &Digest) -> Result<Option<BlobFile>> {
-        const FIND: &str = "SELECT generation, size FROM blob WHERE digest = ?1";
-        self.read(|connection| {
-            sql::first(connection, FIND, [digest.to_string()], |row| {
-                Ok(BlobFile {
-                    digest: *digest,
-                    generation: sql::parsed(row, 0)?,
-                    size: sql::unsigned(row, 1)?,
-                })
-            })
-        })
+        self.read(|connection| live(connection, digest))
     }
 
     /// Makes a file a blob of the repository and ends the upload that made it. Where the blob is already there,
@@ -101,12 +92,7 @@ impl Catalog {
             if !uploads::finish(connection, &generation)? {
                 return Ok(Err(Error::Unavailable(format!("upload {generation} expired before its end"))));
             }
-            let live = sql::first(
-                connection,
-                "SELECT generation FROM blob WHERE digest = ?1",
-                [digest.to_string()],
-                |row| sql::parsed::<UploadId>(row, 0),
-            )?;
+            let live = live(connection, &digest)?.map(|file| file.generation);
             match live {
                 // The same command once more, after an answer that got lost: its file is the live one.
                 Some(live) if live == generation => {}
@@ -200,6 +186,13 @@ impl Catalog {
         })
         .await
     }
+}
+
+fn live(connection: &Connection, digest: &Digest) -> rusqlite::Result<Option<BlobFile>> {
+    const FIND: &str = "SELECT generation, size FROM blob WHERE digest = ?1";
+    sql::first(connection, FIND, [digest.to_string()], |row| {
+        Ok(BlobFile { digest: *digest, generation: sql::parsed(row, 0)?, size: sql::unsigned(row, 1)? })
+    })
 }
 
 fn blob(row: &Row<'_>) -> rusqlite::Result<Blob> {

@@ -30,7 +30,7 @@ struct Lane {
     queue: VecDeque<Item>,
     /// Away while a thread has it, which is running then.
     hash: Option<HashState>,
-    /// A panicking hash never comes back: then everybody who waits is told by the channel's end.
+    /// Whether a thread has the queue, or is on its way to it.
     running: bool,
 }
 

@@ -19,8 +19,8 @@ use super::pages;
 /// How many bytes all connections have sent by `sendfile(2)`: for metrics, and to show that they do.
 pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// A connection that is always writable gives others a turn after so many writes: 8 MiB of a file, a millisecond or
-/// two. Less would cost more than it gives: an idle core takes what waits behind this connection anyway.
+/// A connection that is always writable gives the others of its worker a turn after so many writes: 8 MiB of a file, a
+/// millisecond or two.
 const TURN: u32 = 8;
 
 /// How far a file is taken to be in memory where its first and last bytes are: pages go in stretches.
@@ -141,11 +141,6 @@ impl Connection {
                 io::ErrorKind::UnexpectedEof,
                 "the blob's file is too short",
             )));
-        }
-        if sent < length {
-            // The socket is full: waiting for it now saves a call that could only say so. The kernel tells when there is
-            // room again, and nothing but this thread's own loop hears it, so the word cannot come too early.
-            let _ = self.stream.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
         }
         SENDFILE_BYTES.fetch_add(sent as u64, Ordering::Relaxed);
         let mut segments = self.link.segments();
