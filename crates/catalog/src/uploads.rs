@@ -15,7 +15,7 @@ pub struct Upload {
     pub algorithm: Algorithm,
     /// How many bytes are committed.
     pub offset: u64,
-    /// The hash of those bytes so far, if it was saved.
+    /// The hash of its bytes up to where it was last saved, if it was: that may be before `offset`.
     pub state: Option<Vec<u8>>,
     /// The name that its file is about to get, or got before whatever interrupted its end.
     pub digest: Option<Digest>,
@@ -53,8 +53,8 @@ pub struct UploadSave {
     pub offset: u64,
     /// What they are hashed with.
     pub algorithm: Algorithm,
-    /// Their hash so far.
-    pub state: Vec<u8>,
+    /// Their hash so far; without one, what was saved before stays, as far as it is of the same algorithm.
+    pub state: Option<Vec<u8>>,
     /// The time.
     pub now: i64,
 }
@@ -137,7 +137,8 @@ impl Catalog {
     /// a power loss the session is found where it was before.
     pub async fn save_upload(&self, save: UploadSave) -> Result<bool> {
         self.write(Durability::Relaxed, move |connection| {
-            const SAVE: &str = "UPDATE upload SET byte_offset = ?3, algorithm = ?4, state = ?5, updated = ?6
+            const SAVE: &str = "UPDATE upload SET byte_offset = ?3, algorithm = ?4, updated = ?6,
+                    state = coalesce(?5, CASE WHEN algorithm = ?4 THEN state END)
                 WHERE id = ?1 AND epoch = ?2 AND expired = 0";
             let UploadSave { id, epoch, offset, algorithm, state, now } = save;
             let params = (id.to_string(), epoch, sql::signed(offset), algorithm.as_str(), state, now);

@@ -380,7 +380,7 @@ async fn start(catalog: &Catalog, into: &str, now: i64) -> UploadId {
 }
 
 fn save(id: UploadId, epoch: i64, offset: u64, now: i64) -> UploadSave {
-    UploadSave { id, epoch, offset, algorithm: Algorithm::Sha512, state: vec![1, 2, 3], now }
+    UploadSave { id, epoch, offset, algorithm: Algorithm::Sha512, state: Some(vec![1, 2, 3]), now }
 }
 
 async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Catalog) {

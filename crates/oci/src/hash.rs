@@ -7,7 +7,10 @@ use crate::{Algorithm, Digest};
 
 /// A running SHA-256 or SHA-512.
 #[derive(Clone, Debug)]
-pub struct HashState(Inner);
+pub struct HashState {
+    inner: Inner,
+    length: u64,
+}
 
 #[derive(Clone, Debug)]
 enum Inner {
@@ -20,29 +23,37 @@ enum Inner {
 #[error("the saved hash state is of another version or damaged")]
 pub struct HashStateError;
 
-/// The state's layout belongs to `sha2`'s major version; another one starts with another byte.
-const FORMAT: u8 = 11;
+/// The layout: this byte, the length (8 bytes, the lowest first), then what `sha2`'s major version makes of it.
+/// Another layout starts with another byte.
+const FORMAT: u8 = 12;
 
 impl HashState {
     /// The state before the first byte.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self(match algorithm {
+        let inner = match algorithm {
             Algorithm::Sha256 => Inner::Sha256(Sha256::new()),
             Algorithm::Sha512 => Inner::Sha512(Sha512::new()),
-        })
+        };
+        Self { inner, length: 0 }
     }
 
     /// The algorithm that runs.
     pub fn algorithm(&self) -> Algorithm {
-        match self.0 {
+        match self.inner {
             Inner::Sha256(_) => Algorithm::Sha256,
             Inner::Sha512(_) => Algorithm::Sha512,
         }
     }
 
+    /// How many bytes it has taken.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Takes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
+        self.length += bytes.len() as u64;
+        match &mut self.inner {
             Inner::Sha256(hash) => hash.update(bytes),
             Inner::Sha512(hash) => hash.update(bytes),
         }
@@ -53,17 +64,18 @@ impl HashState {
     /// # Panics
     /// Never: a finished hash has its algorithm's length.
     pub fn finish(self) -> Digest {
-        let (algorithm, hash) = match self.0 {
+        let (algorithm, hash) = match self.inner {
             Inner::Sha256(hash) => (Algorithm::Sha256, hash.finalize().to_vec()),
             Inner::Sha512(hash) => (Algorithm::Sha512, hash.finalize().to_vec()),
         };
         Digest::from_hash(algorithm, &hash).expect("a finished hash has its algorithm's length")
     }
 
-    /// The state as bytes, to be stored beside the offset that it belongs to.
+    /// The state as bytes, to be stored.
     pub fn save(&self) -> Vec<u8> {
         let mut out = vec![FORMAT];
-        match &self.0 {
+        out.extend_from_slice(&self.length.to_le_bytes());
+        match &self.inner {
             Inner::Sha256(hash) => out.extend_from_slice(&hash.serialize()),
             Inner::Sha512(hash) => out.extend_from_slice(&hash.serialize()),
         }
@@ -72,8 +84,9 @@ impl HashState {
 
     /// A state that [`save`](Self::save) wrote.
     pub fn load(algorithm: Algorithm, saved: &[u8]) -> Result<Self, HashStateError> {
-        let Some((&FORMAT, state)) = saved.split_first() else { return Err(HashStateError) };
-        Ok(Self(match algorithm {
+        let Some((&FORMAT, saved)) = saved.split_first() else { return Err(HashStateError) };
+        let Some((length, state)) = saved.split_first_chunk() else { return Err(HashStateError) };
+        let inner = match algorithm {
             Algorithm::Sha256 => {
                 let state = state.try_into().map_err(|_| HashStateError)?;
                 Inner::Sha256(Sha256::deserialize(state).map_err(|_| HashStateError)?)
@@ -82,6 +95,7 @@ impl HashState {
                 let state = state.try_into().map_err(|_| HashStateError)?;
                 Inner::Sha512(Sha512::deserialize(state).map_err(|_| HashStateError)?)
             }
-        }))
+        };
+        Ok(Self { inner, length: u64::from_le_bytes(*length) })
     }
 }

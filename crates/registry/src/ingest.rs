@@ -1,8 +1,8 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
 //! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either. A long body is saved on the way (synced, then its hash state stored), so that neither a crash nor the
-//! final sync has more than [`SAVE_EVERY`] bytes to lose or to wait for.
+//! either. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
+//! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
 
 use std::io;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::StreamExt;
-use hythe_catalog::{Catalog, UploadSave};
+use hythe_catalog::{Catalog, Upload as Row, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
 use hythe_storage::Upload;
 use tokio::sync::{Semaphore, oneshot};
@@ -22,7 +22,7 @@ use crate::hashing::{Hashing, Held};
 use crate::sessions::Turn;
 use crate::{Error, Result, now};
 
-/// A body is saved each time so many bytes have come.
+/// An upload is saved each time so many bytes have come.
 const SAVE_EVERY: u64 = 64 << 20;
 
 /// How many batches of one upload may wait to be hashed and written.
@@ -71,6 +71,8 @@ pub(crate) struct Ingest {
     keep_parts: bool,
     /// What is durable with its hash state.
     saved: u64,
+    /// Whether the next save stores the hash state, however little came since: it would have to be found again.
+    owes_state: bool,
 }
 
 async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
@@ -92,11 +94,10 @@ impl Ingest {
         epoch: i64,
         catalog: Catalog,
         upload: Arc<dyn Upload>,
-        offset: u64,
         hash: HashState,
-        keep_parts: bool,
+        saved: u64,
     ) -> Self {
-        let algorithm = hash.algorithm();
+        let (algorithm, offset) = (hash.algorithm(), hash.length());
         Self {
             id,
             epoch,
@@ -108,9 +109,20 @@ impl Ingest {
             writing: None,
             depth: Arc::new(Semaphore::new(DEPTH)),
             saving: None,
-            keep_parts,
-            saved: offset,
+            keep_parts: true,
+            saved,
+            owes_state: saved < offset,
         }
+    }
+
+    /// Whether it stands where the row says, so that the row's next chunk can go on here.
+    pub(crate) fn continues(&self, row: &Row, algorithm: Algorithm) -> bool {
+        (self.offset, self.epoch, self.algorithm) == (row.offset, row.epoch, algorithm)
+    }
+
+    /// Says whether a part of the chunk that comes may be kept before all of it has come.
+    pub(crate) fn keep_parts(&mut self, keep: bool) {
+        self.keep_parts = keep;
     }
 
     pub(crate) fn id(&self) -> UploadId {
@@ -213,6 +225,7 @@ impl Ingest {
         // A chunk that may yet be refused must leave the row alone: other bytes could then be written over those whose
         // hash a power loss may bring back. Its bytes are synced all the same.
         let row = self.keep_parts.then(|| (self.save_row(), self.hashing.state()));
+        self.owes_state |= row.is_none();
         let (catalog, upload) = (self.catalog.clone(), Arc::clone(&self.upload));
         self.saving = Some(tokio::spawn(async move {
             match row {
@@ -230,22 +243,26 @@ impl Ingest {
             epoch: self.epoch,
             offset: self.offset,
             algorithm: self.algorithm,
-            state: Vec::new(),
+            state: None,
             now: now(),
         }
     }
 
-    /// Makes all that has come durable, with its hash state: the session can be continued from here whatever
-    /// happens. [`Error::UploadTakenOver`] where someone else has it now.
+    /// Stores how far it is. The session can be continued from here after a kill; after a power loss from where it
+    /// was last saved with its hash state, which this does where much has come since. [`Error::UploadTakenOver`] where someone else has it now.
     pub(crate) async fn save(&mut self) -> Result<()> {
         self.land().await?;
         self.settle().await;
-        let (catalog, upload, asked) = (self.catalog.clone(), Arc::clone(&self.upload), self.hashing.state());
-        if !save(catalog, upload, self.save_row(), asked).await? {
-            return Err(Error::UploadTakenOver(self.id));
-        }
-        self.saved = self.offset;
-        Ok(())
+        let row = self.save_row();
+        let saved = if self.owes_state || self.offset - self.saved >= SAVE_EVERY {
+            let asked = self.hashing.state();
+            let saved = save(self.catalog.clone(), Arc::clone(&self.upload), row, asked).await?;
+            (self.saved, self.owes_state) = (self.offset, false);
+            saved
+        } else {
+            self.catalog.save_upload(row).await?
+        };
+        if saved { Ok(()) } else { Err(Error::UploadTakenOver(self.id)) }
     }
 
     /// Waits until nothing is under way, neither a write, which the next owner must not meet, nor a save: an older
@@ -276,23 +293,21 @@ async fn save(
     // The state may be trusted only for bytes that were synced before it was stored (DESIGN, decision 3).
     upload.sync().await?;
     let state = state(asked).await?.save();
-    Ok(catalog.save_upload(UploadSave { state, ..row }).await?)
+    Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)
 }
 
-/// Hashes what a file already has, up to `offset`: the way back where no state can be trusted.
-pub(crate) async fn hash_again(upload: &dyn Upload, algorithm: Algorithm, offset: u64) -> Result<HashState> {
+/// Hashes what a file has after what `hash` has taken, up to `offset`: the way back where no state can be trusted.
+pub(crate) async fn hash_again(upload: &dyn Upload, mut hash: HashState, offset: u64) -> Result<HashState> {
     const STEP: u64 = 1 << 20;
-    let mut hash = HashState::new(algorithm);
     let hashing = Hashing::new(hash.clone());
-    let mut at = 0;
-    while at < offset {
+    while hash.length() < offset {
+        let at = hash.length();
         let chunk = upload.read(at, STEP.min(offset - at) as usize).await?;
         if chunk.is_empty() {
             return Err(Error::Internal(format!(
                 "an upload's file ends at byte {at}, before its offset {offset}"
             )));
         }
-        at += chunk.len() as u64;
         // One piece at a time: this is the rare way, and has no budget.
         hashing.push(vec![chunk], Held::default());
         hash = state(hashing.state()).await?;

@@ -11,6 +11,7 @@ mod hashing;
 mod ingest;
 mod listings;
 mod manifests;
+mod parked;
 mod sessions;
 mod uploads;
 
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     body_limit: usize,
     manifests: Cache<Digest, Bytes, BySize>,
     sessions: sessions::Sessions,
+    parked: parked::Parked,
     /// One permit for each upload body that is being received.
     bodies: Arc<Semaphore>,
     ingest: ingest::Shared,
@@ -104,6 +106,7 @@ impl Registry {
             catalog,
             manifests: Cache::with_weighter(1024, MANIFEST_CACHE_BYTES, BySize),
             sessions: sessions::Sessions::default(),
+            parked: parked::Parked::default(),
             bodies: Arc::new(Semaphore::new(options.upload_max_concurrent)),
             ingest: ingest::Shared::new(options.upload_memory),
             body_limit: options.upload_max_concurrent,

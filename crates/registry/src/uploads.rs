@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::{BlobCommit, BlobFile, Upload as Row, UploadStart};
+use hythe_catalog::{BlobCommit, BlobFile, Upload as Row, UploadSave, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Upload};
 use tokio::sync::OwnedSemaphorePermit;
@@ -67,7 +67,8 @@ impl Repository<'_> {
         self.inner().forget_upload(id, named(&row)).await
     }
 
-    /// Adds a chunk to a session. When this returns, the bytes are durable and the session survives a restart.
+    /// Adds a chunk to a session, which from then on survives a restart with all of it. A power loss may take it back
+    /// to an earlier offset; the next chunk is told so.
     pub async fn append<S>(&self, id: UploadId, chunk: Chunk, body: S) -> Result<UploadStatus>
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
@@ -150,13 +151,15 @@ impl Inner {
         let row = UploadStart { id, repository: name.clone(), algorithm, digest, now: now() };
         // The row first: a file that no row names would never be found again.
         self.catalog.start_upload(row).await?;
-        self.storage.create_upload(id).await?;
+        let upload = self.storage.open_upload(id, 0).await?;
+        self.parked.park(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0));
         Ok(())
     }
 
     /// The file first, for the same reason. `named` is the blob's name that it may have got already: while there is
     /// a row of the upload, that generation is not live and never was.
     pub(crate) async fn forget_upload(&self, id: UploadId, named: Option<Digest>) -> Result<()> {
+        drop(self.parked.take(id));
         if let Some(digest) = named {
             self.storage.remove_blob(&BlobKey { digest, generation: id }).await?;
         }
@@ -175,39 +178,49 @@ impl Inner {
         {
             return Err(Error::ChunkLength { expected, actual });
         }
+        let mut ingest = match self.parked.take(row.id).filter(|ingest| ingest.continues(row, algorithm)) {
+            Some(ingest) => ingest,
+            None => self.reopen(row, algorithm).await?,
+        };
+        ingest.keep_parts(chunk.range_length.is_none());
+        Ok(ingest)
+    }
+
+    /// Opens a session from what its row and its file say.
+    async fn reopen(&self, row: &Row, algorithm: Algorithm) -> Result<Ingest> {
         let named = named(row);
         if let Some(digest) = named {
             // An end that was interrupted between the file's new name and the catalog: nobody was told of that blob,
             // but its bytes may have been acknowledged as this session's.
             self.storage.unpublish(row.id, &digest).await?;
         }
-        if row.offset == 0 {
-            // The row may have outlived a crash that its still empty file did not.
-            self.storage.create_upload(row.id).await?;
-        }
+        let saved = row.state.as_deref().and_then(|state| HashState::load(row.algorithm, state).ok());
+        let durable = saved.as_ref().map_or(0, HashState::length);
         let upload = match self.storage.open_upload(row.id, row.offset).await {
+            Err(hythe_storage::Error::UploadLost { found, .. }) if found >= durable => {
+                // A power loss took what was not yet durable; the rest can be continued.
+                let back = UploadSave {
+                    id: row.id,
+                    epoch: row.epoch,
+                    offset: durable,
+                    algorithm: row.algorithm,
+                    state: None,
+                    now: now(),
+                };
+                self.catalog.save_upload(back).await?;
+                return Err(Error::ChunkOutOfOrder { start: row.offset, offset: durable, id: row.id });
+            }
             Err(hythe_storage::Error::UploadLost { .. }) => {
-                // A crash took the file, or it had a blob's name. The session has no future.
+                // What was durable is gone. The session has no future.
                 self.forget_upload(row.id, named).await?;
                 return Err(Error::UploadUnknown(row.id));
             }
             other => other?,
         };
-        let saved = row.state.as_deref().filter(|_| row.algorithm == algorithm);
-        let hash = match saved.map(|state| HashState::load(algorithm, state)) {
-            Some(Ok(hash)) => hash,
-            _ if row.offset == 0 => HashState::new(algorithm),
-            _ => hash_again(&*upload, algorithm, row.offset).await?,
-        };
-        Ok(Ingest::new(
-            row.id,
-            row.epoch,
-            self.catalog.clone(),
-            upload,
-            row.offset,
-            hash,
-            chunk.range_length.is_none(),
-        ))
+        let usable = |hash: &HashState| hash.algorithm() == algorithm && hash.length() <= row.offset;
+        let hash = saved.filter(usable).unwrap_or_else(|| HashState::new(algorithm));
+        let hash = hash_again(&*upload, hash, row.offset).await?;
+        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, hash, durable))
     }
 
     async fn append<S>(
@@ -223,10 +236,14 @@ impl Inner {
     {
         let mut turn = self.sessions.take(id).await;
         let row = self.upload_row(name, id)?;
-        let mut ingest = self.open(&row, row.algorithm, chunk).await?;
-        self.receive(&mut ingest, &mut turn, chunk, body).await?;
+        let ingest = self.open(&row, row.algorithm, chunk).await?;
+        let mut ingest = self.receive(ingest, &mut turn, chunk, body).await?;
         match ingest.save().await {
-            Ok(()) => Ok(UploadStatus { id, offset: ingest.offset() }),
+            Ok(()) => {
+                let offset = ingest.offset();
+                self.parked.park(ingest);
+                Ok(UploadStatus { id, offset })
+            }
             Err(error) => Err(self.give_up(&mut ingest, error).await),
         }
     }
@@ -245,8 +262,8 @@ impl Inner {
     {
         let mut turn = self.sessions.take(id).await;
         let row = self.upload_row(name, id)?;
-        let mut ingest = self.open(&row, digest.algorithm(), chunk).await?;
-        self.receive(&mut ingest, &mut turn, chunk, body).await?;
+        let ingest = self.open(&row, digest.algorithm(), chunk).await?;
+        let ingest = self.receive(ingest, &mut turn, chunk, body).await?;
         let size = ingest.offset();
         let (hash, upload) = ingest.finish().await?;
         let actual = hash.finish();
@@ -308,7 +325,13 @@ impl Inner {
     }
 
     /// Receives a body; what interrupts it leaves the session as far as it came.
-    async fn receive<S>(&self, ingest: &mut Ingest, turn: &mut Turn<'_>, chunk: Chunk, body: S) -> Result<()>
+    async fn receive<S>(
+        &self,
+        mut ingest: Ingest,
+        turn: &mut Turn<'_>,
+        chunk: Chunk,
+        body: S,
+    ) -> Result<Ingest>
     where
         S: Stream<Item = io::Result<Bytes>>,
     {
@@ -321,26 +344,29 @@ impl Inner {
                     ingest.settle().await;
                     return Err(Error::ChunkLength { expected, actual: ingest.offset() - start });
                 }
-                _ => return Ok(()),
+                _ => return Ok(ingest),
             },
             Ok(Err(interrupted)) => interrupted,
-            Err(error) => return Err(self.give_up(ingest, error).await),
+            Err(error) => return Err(self.give_up(&mut ingest, error).await),
         };
         match interrupted {
             Interrupted::TooLong { actual } => {
                 ingest.settle().await;
                 Err(Error::ChunkLength { expected: limit.unwrap_or_default(), actual })
             }
-            Interrupted::Body(error) => self.keep_part(ingest, Error::Body(error)).await,
-            Interrupted::TakenOver => self.keep_part(ingest, Error::UploadTakenOver(id)).await,
+            Interrupted::Body(error) => Err(self.keep_part(ingest, Error::Body(error)).await),
+            Interrupted::TakenOver => Err(self.keep_part(ingest, Error::UploadTakenOver(id)).await),
         }
     }
 
-    /// Saves what came before `interruption`, which is what the client is told.
-    async fn keep_part(&self, ingest: &mut Ingest, interruption: Error) -> Result<()> {
+    /// Saves what came before `interruption`, and answers what the client is told.
+    async fn keep_part(&self, mut ingest: Ingest, interruption: Error) -> Error {
         match ingest.save().await {
-            Ok(()) => Err(interruption),
-            Err(error) => Err(self.give_up(ingest, error).await),
+            Ok(()) => {
+                self.parked.park(ingest);
+                interruption
+            }
+            Err(error) => self.give_up(&mut ingest, error).await,
         }
     }
 

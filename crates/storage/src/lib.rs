@@ -59,11 +59,8 @@ impl Content {
 /// Where bytes are kept.
 #[async_trait::async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
-    /// Starts an upload with no bytes. Starting it twice is no error.
-    async fn create_upload(&self, id: UploadId) -> Result<()>;
-
-    /// Opens an upload to be continued at `offset`; what is stored beyond is cut off.
-    /// [`Error::UploadLost`] where fewer bytes are there.
+    /// Opens an upload to be continued at `offset`; what is stored beyond is cut off. At 0 it is begun where it is
+    /// not there. [`Error::UploadLost`] where fewer bytes are there.
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>>;
 
     /// Makes a finished and synced upload the blob `digest` of generation `id`; durable when it returns.

@@ -25,13 +25,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait::async_trait]
 impl Storage for MemoryStorage {
-    async fn create_upload(&self, id: UploadId) -> Result<()> {
-        lock(&self.uploads).entry(id).or_default();
-        Ok(())
-    }
-
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
-        let upload = lock(&self.uploads).get(&id).cloned();
+        let upload = {
+            let mut uploads = lock(&self.uploads);
+            if offset == 0 { Some(Arc::clone(uploads.entry(id).or_default())) } else { uploads.get(&id).cloned() }
+        };
         let found = upload.as_ref().map_or(0, |upload| lock(&upload.0).len() as u64);
         match upload {
             Some(upload) if found >= offset => {

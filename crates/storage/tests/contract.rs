@@ -25,7 +25,6 @@ async fn write(upload: &dyn Upload, offset: u64, chunks: &[&'static [u8]]) {
 async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
     let generation = UploadId::random();
     let digest = Digest::of(Algorithm::Sha256, content);
-    storage.create_upload(generation).await.unwrap();
     let upload = storage.open_upload(generation, 0).await.unwrap();
     write(&*upload, 0, &[content]).await;
     upload.sync().await.unwrap();
@@ -35,7 +34,6 @@ async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
 
 async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     let id = UploadId::random();
-    storage.create_upload(id).await.unwrap();
     let upload = storage.open_upload(id, 0).await.unwrap();
     write(&*upload, 0, &[b"hello", b" "]).await;
     write(&*upload, 6, &[b"world"]).await;
@@ -82,39 +80,34 @@ async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
 
 async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
     let id = UploadId::random();
-    storage.create_upload(id).await.unwrap();
     let upload = storage.open_upload(id, 0).await.unwrap();
     write(&*upload, 0, &[b"kept, and lost"]).await;
     drop(upload);
     let upload = storage.open_upload(id, 4).await.unwrap();
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
-    storage.create_upload(id).await.unwrap();
-    assert_eq!(upload.read(0, 100).await.unwrap(), "kept", "creating again must not empty it");
 }
 
 async fn reopening_past_the_end_says_what_was_lost(storage: &dyn Storage) {
     let id = UploadId::random();
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
-    assert!(lost(storage.open_upload(id, 0).await.err(), 0), "an unknown upload");
-    storage.create_upload(id).await.unwrap();
+    assert!(lost(storage.open_upload(id, 1).await.err(), 0), "an unknown upload");
     write(&*storage.open_upload(id, 0).await.unwrap(), 0, &[b"abc"]).await;
     assert!(lost(storage.open_upload(id, 4).await.err(), 3));
 }
 
 async fn removing_an_upload_forgets_it(storage: &dyn Storage) {
     let id = UploadId::random();
-    storage.create_upload(id).await.unwrap();
+    storage.open_upload(id, 0).await.unwrap();
     assert_eq!(storage.uploads().await.unwrap(), [id]);
     storage.remove_upload(id).await.unwrap();
     storage.remove_upload(id).await.unwrap();
     assert!(storage.uploads().await.unwrap().is_empty());
-    assert!(storage.open_upload(id, 0).await.is_err());
+    assert!(storage.open_upload(id, 1).await.is_err());
 }
 
 async fn thousands_of_small_chunks_are_written_in_order(storage: &dyn Storage) {
     let id = UploadId::random();
-    storage.create_upload(id).await.unwrap();
     let upload = storage.open_upload(id, 0).await.unwrap();
     let chunks: Vec<Bytes> = (0..3000_u32).map(|n| Bytes::from(n.to_le_bytes().to_vec())).collect();
     let all = chunks.concat();
@@ -167,7 +160,7 @@ async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {
     let storage = FsStorage::open(folder.path()).unwrap();
     let key = push(&storage, b"durable").await;
     let id = UploadId::random();
-    storage.create_upload(id).await.unwrap();
+    storage.open_upload(id, 0).await.unwrap();
     drop(storage);
     let storage = FsStorage::open(folder.path()).unwrap();
     assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"durable");

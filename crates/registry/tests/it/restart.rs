@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hythe_oci::{Digest, UploadId};
+use hythe_oci::{Algorithm, Digest, HashState, UploadId};
 use hythe_registry::Error;
 use rusqlite::Connection;
 
@@ -13,6 +13,13 @@ use crate::world::{World, blob_files, sha256};
 fn change_row(folder: &Path, set: &str) {
     let catalog = Connection::open(folder.join("catalog.sqlite")).unwrap();
     assert_eq!(catalog.execute(&format!("UPDATE upload SET {set}"), []).unwrap(), 1);
+}
+
+/// The state of a hash that took `bytes`, in hex.
+fn state(bytes: &[u8]) -> String {
+    let mut hash = HashState::new(Algorithm::Sha256);
+    hash.update(bytes);
+    hash.save().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn upload_path(folder: &Path, id: UploadId) -> PathBuf {
@@ -73,14 +80,13 @@ async fn bytes_past_the_saved_offset_are_not_trusted() {
 
 #[tokio::test]
 async fn a_hash_state_that_cannot_be_read_is_computed_again() {
-    for state in
-        ["NULL", "x''", "x'00'", "x'0b'", "CAST(x'ff' || substr(state, 2) AS BLOB)", "substr(state, 1, 40)"]
-    {
+    let saved = state(&vec![7; 3_000_000]);
+    for state in ["", "00", "0c", "0c0000", &saved[..80], &format!("ff{}", &saved[2..]), &format!("{saved}00")] {
         let world = World::fs();
         let id = world.start("app").await;
         world.append("app", id, &vec![7; 3_000_000]).await.unwrap();
         let folder = world.close();
-        change_row(folder.path(), &format!("state = {state}"));
+        change_row(folder.path(), &format!("state = x'{state}'"));
         let world = World::open(folder).await;
         let finished = world.finish("app", id, sha256(&vec![7; 3_000_001]), &[7]).await;
         assert!(finished.is_ok(), "{state}: {finished:?}");
@@ -89,24 +95,70 @@ async fn a_hash_state_that_cannot_be_read_is_computed_again() {
 
 #[tokio::test]
 async fn a_hash_state_of_other_bytes_names_nothing() {
-    let world = World::fs();
-    let id = world.start("app").await;
-    world.append("app", id, &[7; 1000]).await.unwrap();
-    let folder = world.close();
-    // Past the format's byte, the state of a running SHA-256.
-    change_row(folder.path(), "state = CAST(substr(state, 1, 1) || zeroblob(4) || substr(state, 6) AS BLOB)");
-    let world = World::open(folder).await;
-    let finished = world.finish("app", id, sha256(&[7; 1000]), b"").await;
-    assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
-    world.expect_nothing().await;
+    for length in [1000, 10] {
+        let world = World::fs();
+        let id = world.start("app").await;
+        world.append("app", id, &[7; 1000]).await.unwrap();
+        let folder = world.close();
+        change_row(folder.path(), &format!("state = x'{}'", state(&vec![8; length])));
+        let world = World::open(folder).await;
+        let finished = world.finish("app", id, sha256(&[7; 1000]), b"").await;
+        assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
+        world.expect_nothing().await;
+    }
 }
 
 #[tokio::test]
-async fn a_session_whose_bytes_are_lost_ends() {
+async fn a_session_goes_on_after_the_last_bytes_that_were_durable() {
+    // What a power loss leaves: the row, and a file without the bytes that were never synced.
+    for (durable, left) in [(0, 0), (0, 3), (3, 3), (3, 5)] {
+        let world = World::fs();
+        let id = world.start("app").await;
+        world.append("app", id, b"content").await.unwrap();
+        let folder = world.close();
+        change_row(folder.path(), &format!("state = x'{}'", state(&b"content"[..durable])));
+        std::fs::write(upload_path(folder.path(), id), &b"content"[..left]).unwrap();
+        let world = World::open(folder).await;
+        match world.append("app", id, b"!").await {
+            Err(Error::ChunkOutOfOrder { start: 7, offset, .. }) => assert_eq!(offset, durable as u64),
+            other => panic!("{durable} of {left}: {other:?}"),
+        }
+        assert_eq!(world.offset("app", id).unwrap(), durable as u64);
+        world.finish("app", id, sha256(b"content!"), &b"content!"[durable..]).await.unwrap();
+        assert_eq!(world.read("app", &sha256(b"content!")), b"content!");
+    }
+}
+
+#[tokio::test]
+async fn a_long_session_is_saved_on_the_way() {
+    let content = vec![7; (65 << 20) + 5];
+    let world = World::fs();
+    let id = world.start("app").await;
+    for piece in content.chunks(5 << 20) {
+        world.append("app", id, piece).await.unwrap();
+    }
+    let folder = world.close();
+    std::fs::File::options()
+        .write(true)
+        .open(upload_path(folder.path(), id))
+        .and_then(|file| file.set_len((64 << 20) + 1))
+        .unwrap();
+    let world = World::open(folder).await;
+    let offset = match world.append("app", id, b"!").await {
+        Err(Error::ChunkOutOfOrder { offset, .. }) => offset,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(offset, 64 << 20, "saved as soon as so much had come");
+    world.finish("app", id, sha256(&content), &content[64 << 20..]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_whose_durable_bytes_are_lost_ends() {
     let world = World::fs();
     let id = world.start("app").await;
     world.append("app", id, b"four").await.unwrap();
     let folder = world.close();
+    change_row(folder.path(), &format!("state = x'{}'", state(b"four")));
     std::fs::write(upload_path(folder.path(), id), b"two").unwrap();
     let world = World::open(folder).await;
     assert!(matches!(world.append("app", id, b"x").await, Err(Error::UploadUnknown(_))));

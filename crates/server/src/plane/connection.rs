@@ -56,7 +56,10 @@ pub(crate) struct Connection {
     write_by: Deadline,
     /// The front segment is known to be in memory up to this offset.
     resident: u64,
-    warming: Option<JoinHandle<()>>,
+    /// Brings the stretch from `resident` on into memory, and answers where that ends.
+    bringing: Option<JoinHandle<u64>>,
+    /// Whether the last stretch had to be brought: then the next one is, while this one is sent.
+    cold: bool,
     linger_by: Deadline,
     writes: u32,
 }
@@ -76,7 +79,8 @@ impl Connection {
             begun: 0,
             write_by: Deadline::unset(),
             resident: 0,
-            warming: None,
+            bringing: None,
+            cold: false,
             linger_by: Deadline::unset(),
             writes: 0,
         }
@@ -150,6 +154,8 @@ impl Connection {
             if segment.left == 0 {
                 segments.pop_front();
                 self.resident = 0;
+                self.bringing = None;
+                self.cold = false;
             }
         }
         Poll::Ready(Ok(sent))
@@ -169,30 +175,32 @@ impl Connection {
         offset: u64,
         left: u64,
     ) -> Poll<()> {
-        if let Some(warming) = &mut self.warming {
-            // A failed read-ahead shows itself in the read that follows.
-            let _ = ready!(Pin::new(warming).poll(cx));
-            self.warming = None;
-            self.resident = offset + left.min(WINDOW);
+        self.resident = self.resident.max(offset);
+        while self.resident == offset || (self.cold && self.bringing.is_none()) {
+            if let Some(bringing) = &mut self.bringing {
+                let brought = ready!(Pin::new(bringing).poll(cx));
+                self.bringing = None;
+                // A task that was lost brought nothing; a disk that fails shows itself in the send that follows.
+                self.resident = brought.unwrap_or(offset + left);
+                continue;
+            }
+            let (start, end) = (self.resident, offset + left);
+            let stretch_end = end.min(start + WINDOW);
+            if start == end {
+                break;
+            }
+            self.cold = !pages::is_resident(file, start, stretch_end - start);
+            if !self.cold {
+                self.resident = stretch_end;
+                continue;
+            }
+            let file = Arc::clone(file);
+            self.bringing = Some(tokio::task::spawn_blocking(move || {
+                pages::bring(&file, start, stretch_end - start);
+                stretch_end
+            }));
         }
-        if self.resident > offset {
-            return Poll::Ready(());
-        }
-        let length = left.min(WINDOW);
-        if pages::is_resident(file, offset, length) {
-            self.resident = offset + length;
-            return Poll::Ready(());
-        }
-        let file = Arc::clone(file);
-        let mut warming = tokio::task::spawn_blocking(move || pages::read_ahead(&file, offset, length, left));
-        let polled = Pin::new(&mut warming).poll(cx);
-        self.warming = Some(warming);
-        if polled.is_ready() {
-            self.warming = None;
-            self.resident = offset + length;
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        Poll::Ready(())
     }
 
     /// What must be sent before the first file chunk, if anything.

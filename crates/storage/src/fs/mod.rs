@@ -106,20 +106,12 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
 
 #[async_trait::async_trait]
 impl Storage for FsStorage {
-    async fn create_upload(&self, id: UploadId) -> Result<()> {
-        let path = self.upload_path(id);
-        blocking(move || {
-            let created = File::options().create(true).append(true).open(&path);
-            created.map(drop).map_err(|e| Error::io("cannot create", &path, e))
-        })
-        .await
-    }
-
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
         let (path, buffers) = (self.upload_path(id), Arc::clone(&self.buffers));
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
-            let file = match File::options().read(true).write(true).open(&path) {
+            let mut options = File::options();
+            let file = match options.read(true).write(true).create(offset == 0).truncate(false).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(lost(0)),
                 other => other.map_err(|e| Error::io("cannot open", &path, e))?,
             };
