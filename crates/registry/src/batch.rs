@@ -1,123 +1,141 @@
-//! The bytes of one upload that wait to be written and hashed together, within a budget that all uploads share.
+//! The bytes of one upload that wait to be written and hashed together, in memory that all uploads share.
+//!
+//! What arrives is copied at once, while it is in the core's cache, into a buffer that the storage can write as it
+//! stands. The connection's own buffer is free again, and memory is counted to the byte.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
+use hythe_storage::{ALIGN, WRITE};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A full batch: large enough that handing it to other threads costs little, small enough to stay in a core's cache.
-pub(crate) const FULL: usize = hythe_storage::WRITE;
+pub(crate) const FULL: usize = WRITE;
 
-/// What an upload may hold without asking: so that a thousand slow ones do not stop the fast ones.
+/// What an upload may hold without a buffer: so that a thousand slow ones do not stop the fast ones.
 const FREE: usize = 8 << 10;
 
-/// Pieces this small are copied together: each would keep alive the whole buffer that it was received in, which is
-/// several times its length and not counted in the budget.
-const SMALL: usize = 16 << 10;
+/// How many buffers stay when nobody needs them: their pages are warm.
+const KEEP: usize = 8;
 
-/// The unit in which the budget is counted.
-const UNIT: usize = 4 << 10;
-
-/// A budget of bytes that batches take from and give back.
+/// Aligned buffers of [`FULL`] bytes, a fixed number of them.
 #[derive(Clone)]
-pub(crate) struct Budget(Arc<Semaphore>);
+pub(crate) struct Buffers(Arc<Pool>);
 
-impl Budget {
+struct Pool {
+    /// One permit for each buffer that may be taken.
+    left: Arc<Semaphore>,
+    kept: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    /// As many as `bytes` hold, and one at least.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS))))
+        let left = Semaphore::new((bytes / FULL).clamp(1, Semaphore::MAX_PERMITS));
+        Self(Arc::new(Pool { left: Arc::new(left), kept: Mutex::default() }))
+    }
+
+    /// None where all are taken. Never waits.
+    fn take(&self) -> Option<Buffer> {
+        let permit = Arc::clone(&self.0.left).try_acquire_owned().ok()?;
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let memory = kept.unwrap_or_else(|| vec![0; FULL + ALIGN]);
+        // Where it cannot tell, the storage finds the memory unaligned and takes its slower way.
+        let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+        Some(Buffer { memory, start, length: 0, pool: Arc::clone(&self.0), _permit: permit })
+    }
+}
+
+/// One buffer; goes back when dropped.
+struct Buffer {
+    memory: Vec<u8>,
+    start: usize,
+    length: usize,
+    pool: Arc<Pool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Buffer {
+    /// Adds `bytes`, for which there is room.
+    fn extend(&mut self, bytes: &[u8]) {
+        let end = self.start + self.length;
+        self.memory[end..end + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.length]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut kept = self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEEP {
+            kept.push(std::mem::take(&mut self.memory));
+        }
     }
 }
 
 /// Bytes that belong together in one write, which ends where a multiple of [`FULL`] does.
 pub(crate) struct Batch {
-    chunks: Vec<Bytes>,
-    /// Small pieces after the last of `chunks`.
-    tail: BytesMut,
-    length: usize,
+    /// What comes before there is a buffer.
+    small: BytesMut,
+    buffer: Option<Buffer>,
     room: usize,
-    granted: usize,
-    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Batch {
     /// An empty batch that starts at `offset`.
     pub(crate) fn at(offset: u64) -> Self {
-        let room = FULL - (offset % FULL as u64) as usize;
-        Self { chunks: Vec::new(), tail: BytesMut::new(), length: 0, room, granted: 0, permit: None }
+        Self { small: BytesMut::new(), buffer: None, room: FULL - (offset % FULL as u64) as usize }
     }
 
     /// Takes of the next bytes what it has room for; true when it should be processed now, because it is full or
-    /// the budget is.
-    pub(crate) fn push(&mut self, bytes: &mut Bytes, budget: &Budget) -> bool {
-        let chunk = bytes.split_to(bytes.len().min(self.room));
-        if chunk.is_empty() {
-            return false;
+    /// there is no buffer for it.
+    pub(crate) fn push(&mut self, bytes: &mut Bytes, buffers: &Buffers) -> bool {
+        let piece = bytes.split_to(bytes.len().min(self.room));
+        self.room -= piece.len();
+        if self.buffer.is_none() && self.small.len() + piece.len() > FREE {
+            self.find_buffer(buffers);
         }
-        self.length += chunk.len();
-        self.room -= chunk.len();
-        if chunk.len() <= SMALL {
-            self.copy(&chunk);
-        } else {
-            self.end_tail();
-            self.chunks.push(chunk);
+        match &mut self.buffer {
+            Some(buffer) => buffer.extend(&piece),
+            None => self.small.extend_from_slice(&piece),
         }
-        self.room == 0 || !self.grant(budget)
+        self.is_full() || self.is_starved()
     }
 
-    fn copy(&mut self, mut piece: &[u8]) {
-        while !piece.is_empty() {
-            if self.tail.capacity() == 0 {
-                self.tail = BytesMut::with_capacity(SMALL);
-            }
-            let (now, later) = piece.split_at(piece.len().min(self.tail.capacity() - self.tail.len()));
-            self.tail.extend_from_slice(now);
-            piece = later;
-            if self.tail.len() == self.tail.capacity() {
-                self.end_tail();
-            }
+    /// Moves what it holds into a buffer, if one is free.
+    pub(crate) fn find_buffer(&mut self, buffers: &Buffers) {
+        self.buffer = buffers.take();
+        if let Some(buffer) = &mut self.buffer {
+            buffer.extend(&self.small);
+            self.small = BytesMut::new();
         }
     }
 
-    fn end_tail(&mut self) {
-        if !self.tail.is_empty() {
-            self.chunks.push(std::mem::take(&mut self.tail).freeze());
-        }
-    }
-
-    /// Whether the budget covers what is held. Never waits: who is refused processes what it has.
-    fn grant(&mut self, budget: &Budget) -> bool {
-        let need = self.length.saturating_sub(FREE).div_ceil(UNIT);
-        if need <= self.granted {
-            return true;
-        }
-        // Ask for a whole batch at once, so that a fast upload asks once.
-        let ask = (FULL / UNIT - self.granted).max(need - self.granted);
-        let Ok(permit) = Arc::clone(&budget.0).try_acquire_many_owned(ask as u32) else { return false };
-        self.granted += ask;
-        match &mut self.permit {
-            Some(held) => held.merge(permit),
-            None => self.permit = Some(permit),
-        }
-        true
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// Whether it holds more than the budget has granted.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.length > FREE + self.granted * UNIT
+    pub(crate) fn is_full(&self) -> bool {
+        self.room == 0
     }
 
     pub(crate) fn length(&self) -> u64 {
-        self.length as u64
+        (self.small.len() + self.buffer.as_ref().map_or(0, |buffer| buffer.length)) as u64
     }
 
-    /// The bytes, and the share of the budget that they hold until dropped.
-    pub(crate) fn into_parts(mut self) -> (Vec<Bytes>, Option<OwnedSemaphorePermit>) {
-        self.end_tail();
-        (self.chunks, self.permit)
+    /// Whether it holds more than it may without a buffer.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.small.len() > FREE
+    }
+
+    /// The bytes; the buffer goes back when all who have them have dropped them.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.buffer {
+            Some(buffer) => Bytes::from_owner(buffer),
+            None => self.small.freeze(),
+        }
     }
 }
 
@@ -125,55 +143,63 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn push(batch: &mut Batch, length: usize, budget: &Budget) -> bool {
-        batch.push(&mut Bytes::from(vec![0; length]), budget)
+    fn push(batch: &mut Batch, length: usize, buffers: &Buffers) -> bool {
+        batch.push(&mut Bytes::from(vec![0; length]), buffers)
     }
 
     #[test]
     fn a_batch_is_ready_when_it_is_full() {
-        let budget = Budget::new(1 << 20);
+        let buffers = Buffers::new(1 << 20);
         let mut batch = Batch::at(0);
-        assert!(!push(&mut batch, FULL - 1, &budget));
-        assert!(push(&mut batch, 1, &budget));
+        assert!(!push(&mut batch, FULL - 1, &buffers));
+        assert!(push(&mut batch, 1, &buffers));
         assert_eq!(batch.length(), FULL as u64);
     }
 
     #[test]
+    fn a_full_batch_lies_as_the_storage_likes_it() {
+        let buffers = Buffers::new(1 << 20);
+        let mut batch = Batch::at(0);
+        assert!(!push(&mut batch, 10, &buffers));
+        assert!(push(&mut batch, FULL - 10, &buffers));
+        let bytes = batch.into_bytes();
+        assert_eq!((bytes.as_ptr().align_offset(ALIGN), bytes.len()), (0, FULL));
+    }
+
+    #[test]
     fn a_batch_ends_at_a_multiple_of_its_size_and_leaves_the_rest() {
-        let budget = Budget::new(1 << 20);
+        let buffers = Buffers::new(1 << 20);
         let mut batch = Batch::at(FULL as u64 * 3 + 100);
         let mut bytes = Bytes::from(vec![0; FULL]);
-        assert!(batch.push(&mut bytes, &budget));
+        assert!(batch.push(&mut bytes, &buffers));
         assert_eq!((batch.length(), bytes.len()), (FULL as u64 - 100, 100));
     }
 
     #[test]
-    fn without_budget_a_batch_is_ready_as_soon_as_it_passes_the_free_allowance() {
-        let budget = Budget::new(FULL);
+    fn without_a_buffer_a_batch_is_ready_as_soon_as_it_passes_the_free_allowance() {
+        let buffers = Buffers::new(FULL);
         let mut rich = Batch::at(0);
-        assert!(!push(&mut rich, FREE + 1, &budget));
+        assert!(!push(&mut rich, FREE + 1, &buffers));
         let mut poor = Batch::at(0);
-        assert!(!push(&mut poor, FREE, &budget));
-        assert!(push(&mut poor, 1, &budget));
+        assert!(!push(&mut poor, FREE, &buffers));
+        assert!(push(&mut poor, 1, &buffers));
         assert!(poor.is_starved() && !rich.is_starved());
-        drop(rich);
-        assert!(!push(&mut Batch::at(0), FREE + 1, &budget), "a dropped batch gives back");
+        let bytes = rich.into_bytes();
+        assert!(push(&mut Batch::at(0), FREE + 1, &buffers), "a buffer is taken as long as somebody has its bytes");
+        drop(bytes);
+        assert!(!push(&mut Batch::at(0), FREE + 1, &buffers), "and goes back then");
     }
 
     #[test]
-    fn tiny_chunks_are_copied_together_in_their_order() {
-        let budget = Budget::new(1 << 20);
+    fn pieces_of_every_size_keep_their_order() {
+        let buffers = Buffers::new(1 << 20);
         let mut batch = Batch::at(0);
         let mut all = Vec::new();
         for number in 0..10_000_u32 {
-            let piece = number.to_le_bytes();
+            let piece = vec![number as u8; number as usize % 40];
             all.extend_from_slice(&piece);
-            batch.push(&mut Bytes::copy_from_slice(&piece), &budget);
+            assert!(!batch.push(&mut piece.into(), &buffers));
         }
-        batch.push(&mut Bytes::from(vec![7; SMALL + 1]), &budget);
-        all.resize(all.len() + SMALL + 1, 7);
-        let (chunks, _permit) = batch.into_parts();
-        assert!(chunks.len() <= 4, "{} pieces", chunks.len());
-        assert_eq!(chunks.concat(), all);
+        assert_eq!(batch.into_bytes(), all);
     }
 }

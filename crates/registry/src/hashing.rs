@@ -17,11 +17,11 @@ const TURN: usize = 16;
 /// Batches this small are hashed where they are: handing them over costs more.
 const INLINE: usize = 32 << 10;
 
-/// What a batch holds until it is both hashed and written.
-pub(crate) type Held = Arc<[Option<OwnedSemaphorePermit>; 2]>;
+/// A batch's place among those of its upload, until it is both hashed and written.
+pub(crate) type Place = Arc<Option<OwnedSemaphorePermit>>;
 
 enum Item {
-    Bytes(Vec<Bytes>, Held),
+    Bytes(Bytes, Place),
     /// Asks for the state after all that was pushed before.
     State(oneshot::Sender<HashState>),
 }
@@ -61,17 +61,13 @@ impl Hashing {
         spawn_blocking(move || this.run());
     }
 
-    /// Adds bytes.
-    pub(crate) fn push(&self, chunks: Vec<Bytes>, held: Held) {
+    /// Adds bytes. `here`: on this thread, if nothing is under way on another.
+    pub(crate) fn push(&self, bytes: Bytes, place: Place, here: bool) {
         let mut lane = self.lock();
-        let inline = !lane.running && chunks.iter().map(Bytes::len).sum::<usize>() <= INLINE;
+        let inline = !lane.running && (here || bytes.len() <= INLINE);
         match &mut lane.hash {
-            Some(hash) if inline => {
-                for chunk in &chunks {
-                    hash.update(chunk);
-                }
-            }
-            _ => self.enqueue(&mut lane, Item::Bytes(chunks, held)),
+            Some(hash) if inline => hash.update(&bytes),
+            _ => self.enqueue(&mut lane, Item::Bytes(bytes, place)),
         }
     }
 
@@ -100,11 +96,9 @@ impl Hashing {
                 item
             };
             match item {
-                Item::Bytes(chunks, held) => {
-                    for chunk in &chunks {
-                        hash.update(chunk);
-                    }
-                    drop((chunks, held));
+                Item::Bytes(bytes, place) => {
+                    hash.update(&bytes);
+                    drop((bytes, place));
                 }
                 // Who asked may have gone.
                 Item::State(asked) => drop(asked.send(hash.clone())),
@@ -128,7 +122,7 @@ mod tests {
         for round in 0..100_u8 {
             let bytes = vec![round; 1000];
             all.extend_from_slice(&bytes);
-            hashing.push(vec![bytes.into()], Held::default());
+            hashing.push(bytes.into(), Arc::default(), round % 3 == 0);
             let state = hashing.state();
             let expected = Digest::of(Algorithm::Sha256, &all);
             if round % 7 == 0 {

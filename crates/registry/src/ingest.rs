@@ -1,7 +1,7 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
 //! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
+//! either; unless there are uploads enough to keep every core at work. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
 //! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
 
 use std::io;
@@ -14,28 +14,58 @@ use futures_util::StreamExt;
 use hythe_catalog::{Catalog, Upload as Row, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
 use hythe_storage::Upload;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::batch::{Batch, Budget};
-use crate::hashing::{Hashing, Held};
+use crate::batch::{Batch, Buffers};
+use crate::hashing::Hashing;
 use crate::sessions::Turn;
+use crate::writing::Writing;
 use crate::{Error, Result, now};
 
 /// An upload is saved each time so many bytes have come.
 const SAVE_EVERY: u64 = 64 << 20;
 
 /// How many batches of one upload may wait to be hashed and written.
-const DEPTH: usize = 2;
+const DEPTH: usize = 4;
 
 /// What all uploads share.
 pub(crate) struct Shared {
-    budget: Budget,
+    buffers: Buffers,
+    limit: usize,
+    /// One permit for each body that may be received.
+    bodies: Arc<Semaphore>,
+    cores: usize,
 }
 
 impl Shared {
-    pub(crate) fn new(memory: usize) -> Self {
-        Self { budget: Budget::new(memory) }
+    /// For at most `limit` bodies at once, which share `memory` bytes.
+    pub(crate) fn new(limit: usize, memory: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { buffers: Buffers::new(memory), limit, bodies: Arc::new(Semaphore::new(limit)), cores }
+    }
+
+    /// The right to receive a body, until dropped.
+    pub(crate) fn body(&self) -> Result<OwnedSemaphorePermit> {
+        let limit = self.limit;
+        Arc::clone(&self.bodies).try_acquire_owned().map_err(|_| Error::TooManyUploads { limit })
+    }
+
+    /// How many bodies are being received.
+    pub(crate) fn bodies(&self) -> usize {
+        self.limit - self.bodies.available_permits()
+    }
+
+    /// Returns when no body is being received any more.
+    pub(crate) async fn bodies_ended(&self) {
+        let all = u32::try_from(self.limit).unwrap_or(u32::MAX);
+        // An error is a closed semaphore, which nothing closes.
+        let _ = self.bodies.acquire_many(all).await;
+    }
+
+    /// Whether the uploads themselves keep every core at work: then another thread for a hash only costs.
+    fn is_crowded(&self) -> bool {
+        self.bodies() >= self.cores
     }
 }
 
@@ -59,11 +89,10 @@ pub(crate) struct Ingest {
     catalog: Catalog,
     upload: Arc<dyn Upload>,
     algorithm: Algorithm,
-    /// All bytes received and handed on; those before it are written once `writing` has ended.
+    /// All bytes received and handed on; those before it are written once `writing` has landed.
     offset: u64,
     hashing: Hashing,
-    /// The last write, which ends after all before it.
-    writing: Option<JoinHandle<Result<()>>>,
+    writing: Writing,
     /// One permit for each batch that may be handed on.
     depth: Arc<Semaphore>,
     saving: Option<JoinHandle<Result<bool>>>,
@@ -73,14 +102,6 @@ pub(crate) struct Ingest {
     saved: u64,
     /// Whether the next save stores the hash state, however little came since: it would have to be found again.
     owes_state: bool,
-}
-
-async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
-    match task.await {
-        Ok(value) => Ok(value),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::Internal("the server is stopping".to_owned())),
-    }
 }
 
 /// The state that was asked for.
@@ -102,11 +123,11 @@ impl Ingest {
             id,
             epoch,
             catalog,
-            upload,
+            upload: Arc::clone(&upload),
             algorithm,
             offset,
             hashing: Hashing::new(hash),
-            writing: None,
+            writing: Writing::new(upload),
             depth: Arc::new(Semaphore::new(DEPTH)),
             saving: None,
             keep_parts: true,
@@ -164,55 +185,37 @@ impl Ingest {
                 break Err(Interrupted::TooLong { actual: received });
             }
             while !chunk.is_empty() {
-                if batch.push(&mut chunk, &shared.budget) {
-                    self.process(batch).await?;
+                if batch.push(&mut chunk, &shared.buffers) {
+                    if batch.is_starved() {
+                        // Receiving nothing meanwhile, it gives back what it has; then there may be one for it.
+                        drop(self.depth.acquire_many(DEPTH as u32).await);
+                        batch.find_buffer(&shared.buffers);
+                        if !batch.is_starved() && !batch.is_full() {
+                            continue;
+                        }
+                    }
+                    self.process(batch, shared).await?;
                     batch = Batch::at(self.offset);
                 }
             }
         };
-        if !batch.is_empty() {
-            self.process(batch).await?;
+        if batch.length() > 0 {
+            self.process(batch, shared).await?;
         }
-        self.land().await?;
+        self.writing.land().await?;
         Ok(end)
     }
 
     /// Hands a batch on, as soon as not too many wait.
-    async fn process(&mut self, batch: Batch) -> Result<()> {
-        if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
-            // A write that failed ends the upload now, not when all of it has come.
-            self.land().await?;
-        }
-        let starved = batch.is_starved();
+    async fn process(&mut self, batch: Batch, shared: &Shared) -> Result<()> {
         // A closed semaphore cannot be: nothing closes it.
         let place = Arc::clone(&self.depth).acquire_owned().await.ok();
         self.save_on_the_way().await?;
-        let (upload, offset, before) = (Arc::clone(&self.upload), self.offset, self.writing.take());
+        let offset = self.offset;
         self.offset += batch.length();
-        let (chunks, permit) = batch.into_parts();
-        let held: Held = Arc::new([place, permit]);
-        self.hashing.push(chunks.clone(), Arc::clone(&held));
-        self.writing = Some(tokio::spawn(async move {
-            if let Some(before) = before {
-                joined(before).await??;
-            }
-            upload.write(offset, chunks).await?;
-            drop(held);
-            Ok(())
-        }));
-        if starved {
-            // Who has no share of the budget has one batch at a time, and receives nothing meanwhile.
-            drop(self.depth.acquire_many(DEPTH as u32).await);
-        }
-        Ok(())
-    }
-
-    /// Waits until all bytes up to `offset` are written.
-    async fn land(&mut self) -> Result<()> {
-        match self.writing.take() {
-            Some(writing) => joined(writing).await?,
-            None => Ok(()),
-        }
+        let (bytes, place) = (batch.into_bytes(), Arc::new(place));
+        self.hashing.push(bytes.clone(), Arc::clone(&place), shared.is_crowded());
+        self.writing.push(offset, bytes, place).await
     }
 
     async fn save_on_the_way(&mut self) -> Result<()> {
@@ -220,7 +223,7 @@ impl Ingest {
         if busy || self.offset - self.saved < SAVE_EVERY {
             return Ok(());
         }
-        self.land().await?;
+        self.writing.land().await?;
         self.saved = self.offset;
         // A chunk that may yet be refused must leave the row alone: other bytes could then be written over those whose
         // hash a power loss may bring back. Its bytes are synced all the same.
@@ -251,7 +254,7 @@ impl Ingest {
     /// Stores how far it is. The session can be continued from here after a kill; after a power loss from where it
     /// was last saved with its hash state, which this does where much has come since. [`Error::UploadTakenOver`] where someone else has it now.
     pub(crate) async fn save(&mut self) -> Result<()> {
-        self.land().await?;
+        self.writing.land().await?;
         self.settle().await;
         let row = self.save_row();
         let saved = if self.owes_state || self.offset - self.saved >= SAVE_EVERY {
@@ -269,7 +272,7 @@ impl Ingest {
     /// offset must not be stored after a newer one.
     pub(crate) async fn settle(&mut self) {
         // Whoever gives up knows of the failure already.
-        let _ = self.land().await;
+        let _ = self.writing.land().await;
         if let Some(saving) = self.saving.take() {
             // A save on the way that failed loses nothing that was promised; the next one tells.
             let _ = saving.await;
@@ -278,7 +281,7 @@ impl Ingest {
 
     /// All bytes' hash, and the file; nothing is under way any more.
     pub(crate) async fn finish(mut self) -> Result<(HashState, Arc<dyn Upload>)> {
-        self.land().await?;
+        self.writing.land().await?;
         self.settle().await;
         Ok((state(self.hashing.state()).await?, self.upload))
     }
@@ -308,8 +311,8 @@ pub(crate) async fn hash_again(upload: &dyn Upload, mut hash: HashState, offset:
                 "an upload's file ends at byte {at}, before its offset {offset}"
             )));
         }
-        // One piece at a time: this is the rare way, and has no budget.
-        hashing.push(vec![chunk], Held::default());
+        // One piece at a time: this is the rare way, and has no buffers.
+        hashing.push(chunk, Arc::default(), false);
         hash = state(hashing.state()).await?;
     }
     Ok(hash)

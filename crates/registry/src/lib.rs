@@ -14,6 +14,7 @@ mod manifests;
 mod parked;
 mod sessions;
 mod uploads;
+mod writing;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,7 +26,6 @@ use hythe_oci::{Digest, RepositoryName};
 use hythe_storage::Storage;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
 
 pub use blobs::Blob;
 pub use collector::Collected;
@@ -80,12 +80,9 @@ pub(crate) struct Inner {
     storage: Arc<dyn Storage>,
     catalog: Catalog,
     options: ArcSwap<Options>,
-    body_limit: usize,
     manifests: Cache<Digest, Bytes, BySize>,
     sessions: sessions::Sessions,
     parked: parked::Parked,
-    /// One permit for each upload body that is being received.
-    bodies: Arc<Semaphore>,
     ingest: ingest::Shared,
 }
 
@@ -107,9 +104,7 @@ impl Registry {
             manifests: Cache::with_weighter(1024, MANIFEST_CACHE_BYTES, BySize),
             sessions: sessions::Sessions::default(),
             parked: parked::Parked::default(),
-            bodies: Arc::new(Semaphore::new(options.upload_max_concurrent)),
-            ingest: ingest::Shared::new(options.upload_memory),
-            body_limit: options.upload_max_concurrent,
+            ingest: ingest::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),
         }))
     }
@@ -136,14 +131,12 @@ impl Registry {
 
     /// How many upload bodies are being received now.
     pub fn active_uploads(&self) -> usize {
-        self.0.body_limit - self.0.bodies.available_permits()
+        self.0.ingest.bodies()
     }
 
     /// Returns when no upload body is being received any more, and what had come is saved.
     pub async fn uploads_ended(&self) {
-        let all = u32::try_from(self.0.body_limit).unwrap_or(u32::MAX);
-        // An error is a closed semaphore, which nothing closes.
-        let _ = self.0.bodies.acquire_many(all).await;
+        self.0.ingest.bodies_ended().await;
     }
 
     /// Whether a pull and a push would work now.

@@ -73,7 +73,7 @@ impl Repository<'_> {
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
-        let permit = self.inner().body_permit()?;
+        let permit = self.inner().ingest.body()?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move { inner.append(&name, id, chunk, body, permit).await }).await
     }
@@ -83,7 +83,7 @@ impl Repository<'_> {
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
-        let permit = self.inner().body_permit()?;
+        let permit = self.inner().ingest.body()?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move { inner.finish(&name, id, digest, chunk, body, permit).await }).await
     }
@@ -93,7 +93,7 @@ impl Repository<'_> {
     where
         S: Stream<Item = io::Result<Bytes>> + Send + 'static,
     {
-        let permit = self.inner().body_permit()?;
+        let permit = self.inner().ingest.body()?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move {
             let id = UploadId::random();
@@ -132,11 +132,6 @@ where
 }
 
 impl Inner {
-    fn body_permit(&self) -> Result<OwnedSemaphorePermit> {
-        let limit = self.body_limit;
-        Arc::clone(&self.bodies).try_acquire_owned().map_err(|_| Error::TooManyUploads { limit })
-    }
-
     fn upload_row(&self, name: &RepositoryName, id: UploadId) -> Result<Row> {
         self.catalog.upload(name, &id)?.ok_or(Error::UploadUnknown(id))
     }

@@ -22,6 +22,9 @@ pub use memory::MemoryStorage;
 /// What uploads should write at a time, in bytes.
 pub const WRITE: usize = 512 << 10;
 
+/// What block devices may ask the memory of a direct write to be aligned to, in bytes.
+pub const ALIGN: usize = 4096;
+
 /// Names the bytes of one blob. The *generation* is the id of the upload that brought them: a collector removes
 /// only the generation that it marked, never a later one of the same digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,8 +92,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 /// An open upload. One writer at a time; that is its opener's to see to.
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
-    /// Writes `chunks`, one after the other, from `offset` on. Cheapest where `offset` and the length of all are
-    /// multiples of [`WRITE`].
+    /// Writes `chunks`, one after the other, from `offset` on. Cheapest where each is [`WRITE`] bytes that lie at a
+    /// multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`].
     async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()>;
 
     /// Returns when all that was written is durable. May run beside writes, which it then need not cover.

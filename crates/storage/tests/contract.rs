@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
-use hythe_storage::{BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload};
+use hythe_storage::{ALIGN, BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE};
 
 fn read(content: &Content) -> Vec<u8> {
     match content {
@@ -18,15 +18,15 @@ fn read(content: &Content) -> Vec<u8> {
     }
 }
 
-async fn write(upload: &dyn Upload, offset: u64, chunks: &[&'static [u8]]) {
-    upload.write(offset, chunks.iter().map(|chunk| Bytes::from_static(chunk)).collect()).await.unwrap();
+async fn write(upload: &dyn Upload, offset: u64, bytes: &'static [u8]) {
+    upload.write(offset, vec![Bytes::from_static(bytes)]).await.unwrap();
 }
 
 async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
     let generation = UploadId::random();
     let digest = Digest::of(Algorithm::Sha256, content);
     let upload = storage.open_upload(generation, 0).await.unwrap();
-    write(&*upload, 0, &[content]).await;
+    write(&*upload, 0, content).await;
     upload.sync().await.unwrap();
     storage.publish(generation, &digest).await.unwrap();
     BlobKey { digest, generation }
@@ -35,8 +35,8 @@ async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
 async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    write(&*upload, 0, &[b"hello", b" "]).await;
-    write(&*upload, 6, &[b"world"]).await;
+    write(&*upload, 0, b"hello ").await;
+    write(&*upload, 6, b"world").await;
     upload.sync().await.unwrap();
     assert_eq!(upload.read(6, 100).await.unwrap(), "world");
     assert_eq!(upload.read(99, 1).await.unwrap(), "");
@@ -81,7 +81,7 @@ async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
 async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    write(&*upload, 0, &[b"kept, and lost"]).await;
+    write(&*upload, 0, b"kept, and lost").await;
     drop(upload);
     let upload = storage.open_upload(id, 4).await.unwrap();
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
@@ -92,7 +92,7 @@ async fn reopening_past_the_end_says_what_was_lost(storage: &dyn Storage) {
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
     assert!(lost(storage.open_upload(id, 1).await.err(), 0), "an unknown upload");
-    write(&*storage.open_upload(id, 0).await.unwrap(), 0, &[b"abc"]).await;
+    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc").await;
     assert!(lost(storage.open_upload(id, 4).await.err(), 3));
 }
 
@@ -106,13 +106,35 @@ async fn removing_an_upload_forgets_it(storage: &dyn Storage) {
     assert!(storage.open_upload(id, 1).await.is_err());
 }
 
-async fn thousands_of_small_chunks_are_written_in_order(storage: &dyn Storage) {
+async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    let chunks: Vec<Bytes> = (0..3000_u32).map(|n| Bytes::from(n.to_le_bytes().to_vec())).collect();
-    let all = chunks.concat();
-    upload.write(0, chunks).await.unwrap();
-    assert_eq!(upload.read(0, all.len()).await.unwrap(), all);
+    // How far from an aligned address, and how long: as a direct write wants them, and not.
+    let writes: [&[(usize, usize)]; 6] = [
+        &[(0, WRITE), (0, WRITE), (1, WRITE), (0, WRITE)],
+        &[(0, WRITE), (0, 1000)],
+        &[(0, WRITE), (0, WRITE - 1000)],
+        &[(0, WRITE)],
+        &[],
+        &[(0, 4097), (3, 1)],
+    ];
+    let mut all = Vec::new();
+    for chunks in writes {
+        let offset = all.len() as u64;
+        let chunks = chunks.iter().map(|&(shift, length)| {
+            let seed = all.len();
+            let content = (0..length).map(|at| (at * 31 + seed * 7 + at / 1000) as u8);
+            let mut memory = vec![0; length + 2 * ALIGN];
+            let start = memory.as_ptr().align_offset(ALIGN) + shift;
+            memory.splice(start..start + length, content);
+            all.extend_from_slice(&memory[start..start + length]);
+            Bytes::from(memory).slice(start..start + length)
+        });
+        let chunks = chunks.collect();
+        upload.write(offset, chunks).await.unwrap();
+    }
+    upload.sync().await.unwrap();
+    assert!(upload.read(0, all.len() + 1).await.unwrap() == all);
 }
 
 async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
@@ -143,7 +165,7 @@ macro_rules! back_ends {
             reopening_at_an_offset_cuts_what_is_beyond,
             reopening_past_the_end_says_what_was_lost,
             removing_an_upload_forgets_it,
-            thousands_of_small_chunks_are_written_in_order,
+            chunks_of_every_length_and_alignment_read_back,
             a_writable_back_end_probes_well,
         ]);)*
     };

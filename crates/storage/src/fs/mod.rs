@@ -27,7 +27,6 @@ use upload::FileUpload;
 #[derive(Debug)]
 pub struct FsStorage {
     root: Arc<Path>,
-    buffers: Arc<direct::Buffers>,
     /// Held while a folder for blobs is made.
     making: Arc<Mutex<()>>,
     /// Holds the folder for this process as long as it is open.
@@ -38,7 +37,7 @@ impl FsStorage {
     /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
-        Ok(Self { root: root.into(), buffers: Arc::default(), making: Arc::default(), _lock: lock })
+        Ok(Self { root: root.into(), making: Arc::default(), _lock: lock })
     }
 
     fn upload_path(&self, id: UploadId) -> PathBuf {
@@ -107,7 +106,7 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
 #[async_trait::async_trait]
 impl Storage for FsStorage {
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
-        let (path, buffers) = (self.upload_path(id), Arc::clone(&self.buffers));
+        let path = self.upload_path(id);
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
             let mut options = File::options();
@@ -122,7 +121,7 @@ impl Storage for FsStorage {
             if found > offset {
                 file.set_len(offset).map_err(|e| Error::io("cannot cut", &path, e))?;
             }
-            Ok(Arc::new(FileUpload::new(file, path, buffers)) as Arc<dyn Upload>)
+            Ok(Arc::new(FileUpload::new(file, path)) as Arc<dyn Upload>)
         })
         .await
     }

@@ -1,16 +1,16 @@
 //! The file of an upload session.
 
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::blocking;
-use super::direct::{self, Buffers};
-use crate::{Error, Result, Upload};
+use super::direct;
+use crate::{Error, Result, Upload, WRITE};
 
 #[derive(Debug)]
 struct Inner {
@@ -20,7 +20,6 @@ struct Inner {
     direct: OnceLock<Option<File>>,
     /// Set when a direct write was refused.
     indirect: AtomicBool,
-    buffers: Arc<Buffers>,
 }
 
 /// An upload's file, open for writing.
@@ -28,9 +27,9 @@ struct Inner {
 pub(super) struct FileUpload(Arc<Inner>);
 
 impl FileUpload {
-    pub(super) fn new(file: File, path: PathBuf, buffers: Arc<Buffers>) -> Self {
+    pub(super) fn new(file: File, path: PathBuf) -> Self {
         let (direct, indirect) = (OnceLock::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { file, path, direct, indirect, buffers }))
+        Self(Arc::new(Inner { file, path, direct, indirect }))
     }
 }
 
@@ -39,42 +38,26 @@ impl Inner {
         move |error| Error::io(action, &self.path, error)
     }
 
-    /// True where the chunks were written past the page cache.
-    fn write_directly(&self, offset: u64, chunks: &[Bytes], length: u64) -> Result<bool> {
-        if !direct::fits(offset, length) || self.indirect.load(Ordering::Relaxed) {
-            return Ok(false);
+    /// How many of `chunks` were written past the page cache.
+    fn write_directly(&self, offset: u64, chunks: &[Bytes]) -> Result<usize> {
+        let fitting = direct::fitting(offset, chunks);
+        if fitting == 0 || self.indirect.load(Ordering::Relaxed) {
+            return Ok(0);
         }
-        let Some(file) = self.direct.get_or_init(|| direct::open(&self.path)) else { return Ok(false) };
-        let written =
-            direct::write(file, offset, chunks, &self.buffers).map_err(self.error("cannot write"))?;
+        let Some(file) = self.direct.get_or_init(|| direct::open(&self.path)) else { return Ok(0) };
+        let written = direct::write(file, offset, &chunks[..fitting]).map_err(self.error("cannot write"))?;
         self.indirect.store(!written, Ordering::Relaxed);
-        Ok(written)
+        Ok(if written { fitting } else { 0 })
     }
 
-    fn write(&self, mut offset: u64, mut chunks: Vec<Bytes>) -> Result<()> {
-        use std::os::fd::AsFd;
+    fn write(&self, mut offset: u64, chunks: &[Bytes]) -> Result<()> {
+        use std::os::unix::fs::FileExt;
 
-        let mut left: u64 = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        if self.write_directly(offset, &chunks, left)? {
-            return Ok(());
-        }
-        let mut first = 0;
-        while left > 0 {
-            let slices: Vec<IoSlice<'_>> =
-                chunks[first..].iter().take(512).map(|c| IoSlice::new(c)).collect();
-            let mut written = match rustix::io::pwritev(self.file.as_fd(), &slices, offset) {
-                Err(rustix::io::Errno::INTR) => continue,
-                Ok(0) => return Err(self.error("cannot write")(io::ErrorKind::WriteZero.into())),
-                other => other.map_err(|e| self.error("cannot write")(e.into()))?,
-            };
-            offset += written as u64;
-            left -= written as u64;
-            while written > 0 {
-                let step = written.min(chunks[first].len());
-                chunks[first].advance(step);
-                written -= step;
-                first += usize::from(chunks[first].is_empty());
-            }
+        let (direct, rest) = chunks.split_at(self.write_directly(offset, chunks)?);
+        offset += (direct.len() * WRITE) as u64;
+        for chunk in rest {
+            self.file.write_all_at(chunk, offset).map_err(self.error("cannot write"))?;
+            offset += chunk.len() as u64;
         }
         Ok(())
     }
@@ -104,7 +87,7 @@ impl Inner {
 impl Upload for FileUpload {
     async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
         let inner = Arc::clone(&self.0);
-        blocking(move || inner.write(offset, chunks)).await
+        blocking(move || inner.write(offset, &chunks)).await
     }
 
     async fn sync(&self) -> Result<()> {
