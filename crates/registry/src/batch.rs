@@ -185,7 +185,10 @@ mod tests {
         assert!(push(&mut poor, 1, &buffers));
         assert!(poor.is_starved() && !rich.is_starved());
         let bytes = rich.into_bytes();
-        assert!(push(&mut Batch::at(0), FREE + 1, &buffers), "a buffer is taken as long as somebody has its bytes");
+        assert!(
+            push(&mut Batch::at(0), FREE + 1, &buffers),
+            "a buffer is taken as long as somebody has its bytes"
+        );
         drop(bytes);
         assert!(!push(&mut Batch::at(0), FREE + 1, &buffers), "and goes back then");
     }

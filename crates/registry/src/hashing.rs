@@ -61,10 +61,22 @@ impl Hashing {
         spawn_blocking(move || this.run());
     }
 
-    /// Adds bytes. `here`: on this thread, if nothing is under way on another.
-    pub(crate) fn push(&self, bytes: Bytes, place: Place, here: bool) {
+    /// Whether no other thread is at work for it.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.lock().running
+    }
+
+    /// Adds bytes on this thread. Only while it [is idle](Self::is_idle), which one that is only updated stays.
+    pub(crate) fn update(&self, bytes: &[u8]) {
+        if let Some(hash) = &mut self.lock().hash {
+            hash.update(bytes);
+        }
+    }
+
+    /// Adds bytes.
+    pub(crate) fn push(&self, bytes: Bytes, place: Place) {
         let mut lane = self.lock();
-        let inline = !lane.running && (here || bytes.len() <= INLINE);
+        let inline = !lane.running && bytes.len() <= INLINE;
         match &mut lane.hash {
             Some(hash) if inline => hash.update(&bytes),
             _ => self.enqueue(&mut lane, Item::Bytes(bytes, place)),
@@ -122,7 +134,11 @@ mod tests {
         for round in 0..100_u8 {
             let bytes = vec![round; 1000];
             all.extend_from_slice(&bytes);
-            hashing.push(bytes.into(), Arc::default(), round % 3 == 0);
+            if round % 3 == 0 && hashing.is_idle() {
+                hashing.update(&bytes);
+            } else {
+                hashing.push(bytes.into(), Arc::default());
+            }
             let state = hashing.state();
             let expected = Digest::of(Algorithm::Sha256, &all);
             if round % 7 == 0 {

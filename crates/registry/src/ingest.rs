@@ -168,6 +168,7 @@ impl Ingest {
     {
         let mut body = pin!(body);
         let mut batch = Batch::at(self.offset);
+        let mut hash_here = self.hashes_here(shared);
         let mut received = 0_u64;
         let end = loop {
             let chunk = tokio::select! {
@@ -185,7 +186,13 @@ impl Ingest {
                 break Err(Interrupted::TooLong { actual: received });
             }
             while !chunk.is_empty() {
-                if batch.push(&mut chunk, &shared.buffers) {
+                let piece = chunk.clone();
+                let ready = batch.push(&mut chunk, &shared.buffers);
+                if hash_here {
+                    // While it is in the core's cache.
+                    self.hashing.update(&piece[..piece.len() - chunk.len()]);
+                }
+                if ready {
                     if batch.is_starved() {
                         // Receiving nothing meanwhile, it gives back what it has; then there may be one for it.
                         drop(self.depth.acquire_many(DEPTH as u32).await);
@@ -194,27 +201,35 @@ impl Ingest {
                             continue;
                         }
                     }
-                    self.process(batch, shared).await?;
+                    self.process(batch, hash_here).await?;
                     batch = Batch::at(self.offset);
+                    hash_here = self.hashes_here(shared);
                 }
             }
         };
         if batch.length() > 0 {
-            self.process(batch, shared).await?;
+            self.process(batch, hash_here).await?;
         }
         self.writing.land().await?;
         Ok(end)
     }
 
+    /// Whether the next batch is hashed on this thread, piece by piece.
+    fn hashes_here(&self, shared: &Shared) -> bool {
+        shared.is_crowded() && self.hashing.is_idle()
+    }
+
     /// Hands a batch on, as soon as not too many wait.
-    async fn process(&mut self, batch: Batch, shared: &Shared) -> Result<()> {
+    async fn process(&mut self, batch: Batch, hashed: bool) -> Result<()> {
         // A closed semaphore cannot be: nothing closes it.
         let place = Arc::clone(&self.depth).acquire_owned().await.ok();
         self.save_on_the_way().await?;
         let offset = self.offset;
         self.offset += batch.length();
         let (bytes, place) = (batch.into_bytes(), Arc::new(place));
-        self.hashing.push(bytes.clone(), Arc::clone(&place), shared.is_crowded());
+        if !hashed {
+            self.hashing.push(bytes.clone(), Arc::clone(&place));
+        }
         self.writing.push(offset, bytes, place).await
     }
 
@@ -312,7 +327,7 @@ pub(crate) async fn hash_again(upload: &dyn Upload, mut hash: HashState, offset:
             )));
         }
         // One piece at a time: this is the rare way, and has no buffers.
-        hashing.push(chunk, Arc::default(), false);
+        hashing.push(chunk, Arc::default());
         hash = state(hashing.state()).await?;
     }
     Ok(hash)

@@ -44,7 +44,9 @@ pub(crate) async fn answer(
         })
     };
     let body = RequestBody::new(body, options.progress_timeout, Arc::clone(&app.metrics));
-    let result = if one_host {
+    let result = if link.is_cut() {
+        Err(Rejection::head_too_large(options.max_header_size))
+    } else if one_host {
         route(&app, &options, &link, &record, &head.headers, body).await
     } else {
         let message = format!("a request needs one Host header; this one has {hosts}");

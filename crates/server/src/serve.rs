@@ -31,6 +31,10 @@ const SAVE: Duration = Duration::from_secs(10);
 /// How long to wait when the process is out of file descriptors.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
+/// The most that one read of a connection takes: each costs a wake-up or two. A connection begins with 8 KiB and comes
+/// to this only where the client keeps it full.
+const READ: usize = 256 << 10;
+
 /// One server: listeners, connections, and the registry behind them.
 #[derive(Clone)]
 pub struct Server {
@@ -153,6 +157,7 @@ impl Server {
         let options = self.options.load_full();
         let link = Arc::new(Link::new(client, loopback, options.sendfile && cfg!(target_os = "linux")));
         let patience = Patience {
+            head_size: options.max_header_size,
             head: options.header_timeout,
             idle: options.idle_timeout,
             progress: options.progress_timeout,
@@ -166,7 +171,7 @@ impl Server {
         let serving = http1::Builder::new()
             // Vectored writes keep body chunks apart from the head, which the data plane depends on.
             .writev(true)
-            .max_buf_size(options.max_header_size.max(8 << 10))
+            .max_buf_size(READ)
             .serve_connection(TokioIo::new(connection), service);
         tokio::pin!(serving);
         let result = tokio::select! {

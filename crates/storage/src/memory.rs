@@ -28,7 +28,11 @@ impl Storage for MemoryStorage {
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
         let upload = {
             let mut uploads = lock(&self.uploads);
-            if offset == 0 { Some(Arc::clone(uploads.entry(id).or_default())) } else { uploads.get(&id).cloned() }
+            if offset == 0 {
+                Some(Arc::clone(uploads.entry(id).or_default()))
+            } else {
+                uploads.get(&id).cloned()
+            }
         };
         let found = upload.as_ref().map_or(0, |upload| lock(&upload.0).len() as u64);
         match upload {

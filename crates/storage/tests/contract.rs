@@ -4,7 +4,9 @@
 
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
-use hythe_storage::{ALIGN, BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE};
+use hythe_storage::{
+    ALIGN, BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE,
+};
 
 fn read(content: &Content) -> Vec<u8> {
     match content {
