@@ -27,7 +27,7 @@ use crate::{Error, Result, now};
 const SAVE_EVERY: u64 = 64 << 20;
 
 /// How many batches of one upload may wait to be hashed and written.
-const DEPTH: usize = 4;
+const DEPTH: usize = 8;
 
 /// What all uploads share.
 pub(crate) struct Shared {
