@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hythe_storage::Upload;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::hashing::Place;
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ struct Queue {
     batches: Vec<(Bytes, Place)>,
     /// Where the first of them goes.
     offset: u64,
-    /// Whether a task takes from the queue until it is empty.
+    /// Whether a thread takes from the queue until it is empty.
     running: bool,
 }
 
@@ -58,9 +58,10 @@ impl Writing {
             std::mem::replace(&mut queue.running, true)
         };
         if !running {
-            // The task before this one has ended, or is about to.
+            // The thread before this one has ended, or is about to.
             self.land().await?;
-            self.task = Some(tokio::spawn(run(Arc::clone(&self.upload), Arc::clone(&self.queue))));
+            let (upload, queue) = (Arc::clone(&self.upload), Arc::clone(&self.queue));
+            self.task = Some(spawn_blocking(move || run(&*upload, &queue)));
         }
         Ok(())
     }
@@ -74,10 +75,10 @@ impl Writing {
     }
 }
 
-async fn run(upload: Arc<dyn Upload>, queue: Arc<Mutex<Queue>>) -> Result<()> {
+fn run(upload: &dyn Upload, queue: &Mutex<Queue>) -> Result<()> {
     loop {
         let (offset, batches) = {
-            let mut queue = lock(&queue);
+            let mut queue = lock(queue);
             if queue.batches.is_empty() {
                 queue.running = false;
                 return Ok(());
@@ -85,10 +86,10 @@ async fn run(upload: Arc<dyn Upload>, queue: Arc<Mutex<Queue>>) -> Result<()> {
             (queue.offset, std::mem::take(&mut queue.batches))
         };
         let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        if let Err(error) = upload.write(offset, chunks).await {
-            *lock(&queue) = Queue::default();
+        if let Err(error) = upload.write(offset, &chunks) {
+            *lock(queue) = Queue::default();
             return Err(error.into());
         }
-        drop(places);
+        drop((chunks, places));
     }
 }

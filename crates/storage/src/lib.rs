@@ -93,8 +93,9 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
     /// Writes `chunks`, one after the other, from `offset` on. Cheapest where each is [`WRITE`] bytes that lie at a
-    /// multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`].
-    async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()>;
+    /// multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`]. Blocking, so that whoever has more can
+    /// go on at once, without a change of threads between two writes.
+    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()>;
 
     /// Returns when all that was written is durable. May run beside writes, which it then need not cover.
     async fn sync(&self) -> Result<()>;

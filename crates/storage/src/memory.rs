@@ -90,11 +90,11 @@ impl Storage for MemoryStorage {
 
 #[async_trait::async_trait]
 impl Upload for Growing {
-    async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
+    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
         let mut bytes = lock(&self.0);
         bytes.truncate(offset as usize);
         for chunk in chunks {
-            bytes.extend_from_slice(&chunk);
+            bytes.extend_from_slice(chunk);
         }
         Ok(())
     }

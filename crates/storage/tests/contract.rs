@@ -20,15 +20,15 @@ fn read(content: &Content) -> Vec<u8> {
     }
 }
 
-async fn write(upload: &dyn Upload, offset: u64, bytes: &'static [u8]) {
-    upload.write(offset, vec![Bytes::from_static(bytes)]).await.unwrap();
+fn write(upload: &dyn Upload, offset: u64, bytes: &'static [u8]) {
+    upload.write(offset, &[Bytes::from_static(bytes)]).unwrap();
 }
 
 async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
     let generation = UploadId::random();
     let digest = Digest::of(Algorithm::Sha256, content);
     let upload = storage.open_upload(generation, 0).await.unwrap();
-    write(&*upload, 0, content).await;
+    write(&*upload, 0, content);
     upload.sync().await.unwrap();
     storage.publish(generation, &digest).await.unwrap();
     BlobKey { digest, generation }
@@ -37,8 +37,8 @@ async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
 async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    write(&*upload, 0, b"hello ").await;
-    write(&*upload, 6, b"world").await;
+    write(&*upload, 0, b"hello ");
+    write(&*upload, 6, b"world");
     upload.sync().await.unwrap();
     assert_eq!(upload.read(6, 100).await.unwrap(), "world");
     assert_eq!(upload.read(99, 1).await.unwrap(), "");
@@ -83,7 +83,7 @@ async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
 async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    write(&*upload, 0, b"kept, and lost").await;
+    write(&*upload, 0, b"kept, and lost");
     drop(upload);
     let upload = storage.open_upload(id, 4).await.unwrap();
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
@@ -94,7 +94,7 @@ async fn reopening_past_the_end_says_what_was_lost(storage: &dyn Storage) {
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
     assert!(lost(storage.open_upload(id, 1).await.err(), 0), "an unknown upload");
-    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc").await;
+    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc");
     assert!(lost(storage.open_upload(id, 4).await.err(), 3));
 }
 
@@ -132,8 +132,8 @@ async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
             all.extend_from_slice(&memory[start..start + length]);
             Bytes::from(memory).slice(start..start + length)
         });
-        let chunks = chunks.collect();
-        upload.write(offset, chunks).await.unwrap();
+        let chunks: Vec<_> = chunks.collect();
+        upload.write(offset, &chunks).unwrap();
     }
     upload.sync().await.unwrap();
     assert!(upload.read(0, all.len() + 1).await.unwrap() == all);

@@ -85,9 +85,8 @@ impl Inner {
 
 #[async_trait::async_trait]
 impl Upload for FileUpload {
-    async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
-        let inner = Arc::clone(&self.0);
-        blocking(move || inner.write(offset, &chunks)).await
+    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
+        self.0.write(offset, chunks)
     }
 
     async fn sync(&self) -> Result<()> {
