@@ -32,6 +32,8 @@ pub(crate) async fn answer(
     let hosts = head.headers.get_all(header::HOST).iter().count();
     // RFC 9112, 3.2. Of two, a proxy before us may have judged the other one.
     let one_host = hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11);
+    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let head_size = head.uri.path().len() + head.uri.query().map_or(0, str::len) + fields.sum::<usize>();
     let record = Arc::new(Record::new(head.method, head.uri, link.client));
     let exchange = {
         let (app, options, record) = (Arc::clone(&app), Arc::clone(&options), Arc::clone(&record));
@@ -44,7 +46,7 @@ pub(crate) async fn answer(
         })
     };
     let body = RequestBody::new(body, options.progress_timeout, Arc::clone(&app.metrics));
-    let result = if link.is_cut() {
+    let result = if head_size > options.max_header_size {
         Err(Rejection::head_too_large(options.max_header_size))
     } else if one_host {
         route(&app, &options, &link, &record, &head.headers, body).await

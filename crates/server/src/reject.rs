@@ -50,13 +50,10 @@ impl Rejection {
         rejection
     }
 
-    /// The head did not end within `limit` bytes. The connection cannot go on: nobody knows where the next one begins.
+    /// The path and the headers are together larger than `limit` bytes.
     pub(crate) fn head_too_large(limit: usize) -> Self {
         let message = format!("the request's head is larger than {limit} bytes (`http.max-header-size`)");
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        let mut rejection = Self::new(status, ErrorCode::Unsupported, message);
-        rejection.headers.push((header::CONNECTION, HeaderValue::from_static("close")));
-        rejection
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::Unsupported, message)
     }
 
     /// A parameter or header that cannot be understood.

@@ -32,7 +32,7 @@ const SAVE: Duration = Duration::from_secs(10);
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// The most that one read of a connection takes: each costs a wake-up or two. A connection begins with 8 KiB and comes
-/// to this only where the client keeps it full.
+/// to this only where the client keeps it full. A head that is larger is refused by the HTTP library.
 const READ: usize = 256 << 10;
 
 /// One server: listeners, connections, and the registry behind them.
@@ -157,7 +157,6 @@ impl Server {
         let options = self.options.load_full();
         let link = Arc::new(Link::new(client, loopback, options.sendfile && cfg!(target_os = "linux")));
         let patience = Patience {
-            head_size: options.max_header_size,
             head: options.header_timeout,
             idle: options.idle_timeout,
             progress: options.progress_timeout,

@@ -431,16 +431,11 @@ fn a_head_that_is_too_large_is_refused() {
         .send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(100_000)));
     let message = large.answer("GET").unwrap().expect_error(431, ErrorCode::Unsupported);
     assert!(message.contains("16384"), "{message}");
-    let mut cut = registry.client().connect();
-    // What the head would ask for if it ended where it is cut off.
-    let digest = registry.client().push_blob("app", b"content");
-    let _ = cut.send(format!(
-        "DELETE /v2/app/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\nX-Large: {}",
-        "x".repeat(100_000)
-    ));
-    cut.answer("DELETE").unwrap().expect(431);
-    assert_eq!(cut.read_to_end().unwrap(), b"", "nothing more is read as a request");
-    registry.client().get(format!("/v2/app/blobs/{digest}")).send().expect(200);
+    // More than is ever read at once: the HTTP library's own answer.
+    let mut huge = registry.client().connect();
+    let _ =
+        huge.send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Huge: {}\r\n\r\n", "x".repeat(1 << 20)));
+    huge.answer("GET").unwrap().expect(431);
     let mut many = registry.client().connect();
     let _ = many.send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-Many: x\r\n".repeat(500)));
     many.answer("GET").unwrap().expect(431);

@@ -112,8 +112,8 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "http.max-header-size",
         doc: "The largest head of a request.",
-        // Below 8 KiB the HTTP library refuses to start.
-        kind: Kind::Size(at!(http.max_header_size), 8 * KIB, MIB),
+        // A connection never reads more at once.
+        kind: Kind::Size(at!(http.max_header_size), 8 * KIB, 256 * KIB),
         flag: None,
         reload: false,
     },

@@ -28,7 +28,10 @@ fn a_wrong_file_is_answered_with_line_column_and_what_to_write() {
         ),
         ("http.idle-timeout = \"0s\"", "`http.idle-timeout` cannot be \"0s\": it must be 1s at least"),
         ("manifest.max-size = \"4 megs\"", "`manifest.max-size` cannot be \"4 megs\": write a size such as"),
-        ("http.max-header-size = 100", "`http.max-header-size` cannot be 100: it must be from 8KiB to 1MiB"),
+        (
+            "http.max-header-size = 100",
+            "`http.max-header-size` cannot be 100: it must be from 8KiB to 256KiB",
+        ),
         ("http.max-connections = 0", "`http.max-connections` cannot be 0: write a number from 1 to 1000000"),
         ("http.max-connections = \"5\"", "without quotes"),
         ("storage = \"s3\"", "h.toml:1:11: `storage` cannot be \"s3\": allowed: \"fs\", \"memory\""),

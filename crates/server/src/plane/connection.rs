@@ -29,14 +29,9 @@ const WINDOW: u64 = 1 << 20;
 /// How long a connection that ends early waits for the client to read the answer.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Ends a head that goes on for too long, wherever it was cut, as a header that says nothing.
-const CUT: &[u8] = b"x: \r\n\r\n";
-
-/// How patient a connection is, and with how much.
+/// How patient a connection is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// How large a head may be. What comes in one read is seen as a whole.
-    pub(crate) head_size: usize,
     /// From the first byte of a head to its last.
     pub(crate) head: Duration,
     /// Between requests.
@@ -55,8 +50,6 @@ pub(crate) struct Connection {
     read_by: Deadline,
     /// Whether a byte of a head has come since the last request began.
     in_head: bool,
-    /// How much has come of it.
-    head_read: usize,
     /// How many requests had begun when `in_head` was last looked at.
     begun: u64,
     /// Set while the client owes us room to write.
@@ -85,7 +78,6 @@ impl Connection {
             patience,
             read_by: Deadline::unset(),
             in_head: false,
-            head_read: 0,
             begun: 0,
             write_by: Deadline::unset(),
             resident: 0,
@@ -250,33 +242,16 @@ impl AsyncRead for Connection {
             // A head was whole: what comes after it is another one, or nothing for a while.
             this.begun = begun;
             this.in_head = false;
-            this.head_read = 0;
             this.read_by.clear();
         }
-        if this.in_head
-            && this.head_read > this.patience.head_size
-            && !this.link.is_busy()
-            && !this.link.is_cut()
-            && buffer.remaining() >= CUT.len()
-        {
-            // The request gets an answer like any other, which says what is wrong.
-            this.link.cut();
-            buffer.put_slice(CUT);
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
             if this.link.is_busy() {
                 this.in_head = false;
                 this.read_by.clear();
-            } else {
-                if !this.in_head {
-                    this.in_head = true;
-                    this.head_read = 0;
-                    this.read_by.clear();
-                    this.read_by.start(this.patience.head);
-                }
-                this.head_read += buffer.filled().len() - before;
+            } else if !this.in_head {
+                this.in_head = true;
+                this.read_by.clear();
+                this.read_by.start(this.patience.head);
             }
             return Poll::Ready(result);
         }

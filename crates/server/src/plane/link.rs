@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A stretch of a file that is to be sent.
@@ -28,8 +28,6 @@ pub(crate) struct Link {
     open: AtomicUsize,
     /// How many requests have begun: tells one that came and went between two looks.
     begun: AtomicU64,
-    /// Set when a head was cut off because it was too large.
-    cut: AtomicBool,
     /// File stretches in the order in which their chunks were queued.
     segments: Mutex<VecDeque<Segment>>,
 }
@@ -42,7 +40,6 @@ impl Link {
             loopback,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
-            cut: AtomicBool::new(false),
             segments: Mutex::default(),
         }
     }
@@ -53,15 +50,6 @@ impl Link {
 
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
-    }
-
-    /// Whether the head that came last is only the beginning of one: to be refused, whatever it seems to ask.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn cut(&self) {
-        self.cut.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
