@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-storage", &["hythe-oci"]),
     ("hythe-catalog", &["hythe-oci"]),
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
+    ("hythe-upstream", &["hythe-oci"]),
     ("hythe-server", &["hythe-oci", "hythe-registry"]),
     ("hythe", &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-server"]),
     // These are no part of the product: they only look at it.

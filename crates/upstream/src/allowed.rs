@@ -1,0 +1,189 @@
+//! The upstreams that may be asked, and which of them a request means (DESIGN, decision 6).
+
+use std::collections::HashMap;
+
+use hythe_oci::RepositoryName;
+
+use crate::{Authority, AuthorityError};
+
+/// Docker Hub's names; the first is the one that images are known by.
+const HUB: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
+
+/// Where Docker Hub's API is, which its name is not.
+const HUB_API: &str = "https://registry-1.docker.io";
+
+/// Public registries that work without a word of configuration.
+const SHIPPED: [&str; 12] = [
+    "docker.io",
+    "ghcr.io",
+    "quay.io",
+    "gcr.io",
+    "registry.k8s.io",
+    "k8s.gcr.io",
+    "mcr.microsoft.com",
+    "public.ecr.aws",
+    "registry.gitlab.com",
+    "lscr.io",
+    "nvcr.io",
+    "registry.access.redhat.com",
+];
+
+/// A registry that may be asked for what is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name that its images are known by, whichever alias was used.
+    pub name: Authority,
+    /// Where it is asked, in this order: addresses with their scheme, without a slash at the end.
+    pub endpoints: Vec<String>,
+}
+
+impl Upstream {
+    /// The registry `name`, asked at its own address by HTTPS.
+    pub fn at_home(name: Authority) -> Self {
+        let hub = HUB.contains(&name.to_string().as_str());
+        let endpoint = if hub { HUB_API.to_owned() } else { format!("https://{name}") };
+        Self { name, endpoints: vec![endpoint] }
+    }
+
+    fn is_hub(&self) -> bool {
+        self.name.to_string() == HUB[0]
+    }
+}
+
+/// What a request's name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved<'a> {
+    /// A repository of this registry's own.
+    Local(RepositoryName),
+    /// A repository of an upstream, by the name that it has there.
+    Upstream(&'a Upstream, RepositoryName),
+    /// A registry that may not be asked: 404, so that the client asks it itself, and no image of one registry is ever
+    /// the answer for another's.
+    NotAllowed,
+}
+
+/// A configuration that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A name that is none.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// Two upstreams under one name.
+    #[error("`{name}` already means upstream `{upstream}`; an alias can mean one only")]
+    Taken {
+        /// The name.
+        name: Authority,
+        /// What it means.
+        upstream: Authority,
+    },
+}
+
+/// The upstreams that may be asked.
+#[derive(Clone, Debug, Default)]
+pub struct Allowed {
+    upstreams: Vec<Upstream>,
+    /// Names and aliases, and whose they are.
+    names: HashMap<Authority, usize>,
+}
+
+impl Allowed {
+    /// None.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The public registries that people use.
+    ///
+    /// # Panics
+    /// Never: what is shipped is tested.
+    pub fn shipped() -> Self {
+        let mut allowed = Self::none();
+        for name in SHIPPED {
+            let name = name.parse().expect("a shipped name is a host");
+            allowed.add(Upstream::at_home(name), &[]).expect("each is shipped once");
+        }
+        allowed
+    }
+
+    /// Adds an upstream, or replaces the one of its name; `aliases` are further names for it.
+    pub fn add(&mut self, upstream: Upstream, aliases: &[Authority]) -> Result<(), ConfigError> {
+        let hub = upstream.is_hub().then(|| HUB.iter().filter_map(|name| name.parse().ok()));
+        let names = [upstream.name.clone()]
+            .into_iter()
+            .chain(aliases.iter().cloned())
+            .chain(hub.into_iter().flatten());
+        let names: Vec<Authority> = names.collect();
+        let at = match self.names.get(&upstream.name) {
+            Some(at) if self.upstreams[*at].name == upstream.name => *at,
+            _ => self.upstreams.len(),
+        };
+        let taken = names
+            .iter()
+            .find_map(|name| self.names.get(name).filter(|owner| **owner != at).map(|owner| (name, owner)));
+        if let Some((name, owner)) = taken {
+            return Err(ConfigError::Taken {
+                name: name.clone(),
+                upstream: self.upstreams[*owner].name.clone(),
+            });
+        }
+        match self.upstreams.get_mut(at) {
+            Some(known) => *known = upstream,
+            None => self.upstreams.push(upstream),
+        }
+        self.names.retain(|_, owner| *owner != at);
+        self.names.extend(names.into_iter().map(|name| (name, at)));
+        Ok(())
+    }
+
+    /// Forgets the upstream of this name or alias; whether there was one.
+    pub fn remove(&mut self, name: &Authority) -> bool {
+        let Some(at) = self.names.get(name).copied() else { return false };
+        self.upstreams.remove(at);
+        self.names.retain(|_, owner| *owner != at);
+        self.names.values_mut().filter(|owner| **owner > at).for_each(|owner| *owner -= 1);
+        true
+    }
+
+    /// The upstream of this name or alias.
+    pub fn get(&self, name: &Authority) -> Option<&Upstream> {
+        self.names.get(name).map(|at| &self.upstreams[*at])
+    }
+
+    /// What `name` means in a request with this `?ns=`, if it has one that does not name this registry itself.
+    pub fn resolve(&self, namespace: Option<&str>, name: &RepositoryName) -> Resolved<'_> {
+        let (first, rest) = match name.as_str().split_once('/') {
+            Some((first, rest)) => (Some(first), rest),
+            None => (None, name.as_str()),
+        };
+        // A component of a path has no port, so that an upstream with one needs an alias to be reached this way.
+        let by_path = first.and_then(|first| self.get(&first.parse().ok()?));
+        match namespace {
+            None => match by_path {
+                Some(upstream) => Self::within(upstream, rest),
+                None => Resolved::Local(name.clone()),
+            },
+            Some(namespace) => {
+                let Some(upstream) = namespace.parse().ok().and_then(|name| self.get(&name)) else {
+                    return Resolved::NotAllowed;
+                };
+                // Some say the host twice.
+                let repeated = by_path.is_some_and(|by_path| by_path.name == upstream.name);
+                Self::within(upstream, if repeated { rest } else { name.as_str() })
+            }
+        }
+    }
+
+    fn within<'a>(upstream: &'a Upstream, name: &str) -> Resolved<'a> {
+        // Docker Hub's own images are known by one word.
+        let name = if upstream.is_hub() && !name.contains('/') {
+            format!("library/{name}")
+        } else {
+            name.to_owned()
+        };
+        match name.parse() {
+            Ok(name) => Resolved::Upstream(upstream, name),
+            // `library/` made it too long for a name: there is no such repository.
+            Err(_) => Resolved::NotAllowed,
+        }
+    }
+}

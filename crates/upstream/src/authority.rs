@@ -1,0 +1,107 @@
+//! `host[:port]`, as `?ns=` and configuration write it.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+
+/// A registry's host, and its port where it is not the one that its scheme has anyway.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Authority {
+    host: String,
+    port: Option<u16>,
+}
+
+/// Why a text is no `host[:port]`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a registry's host, with or without a port: {reason}")]
+pub struct AuthorityError {
+    text: String,
+    reason: &'static str,
+}
+
+impl Authority {
+    /// The name or address, in lower case, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, if one was given and it is not 443, which is what a registry has without one.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The address, where the host is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.host.parse().ok()
+    }
+}
+
+/// RFC 1123, 2.1: letters, digits and hyphens between dots; containers' names have underscores too.
+fn is_name(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+    };
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+impl FromStr for Authority {
+    type Err = AuthorityError;
+
+    fn from_str(text: &str) -> Result<Self, AuthorityError> {
+        let refuse = |reason| AuthorityError { text: text.to_owned(), reason };
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, rest) = rest.split_once(']').ok_or(refuse("a `[` without its `]`"))?;
+            let host: Ipv6Addr = host.parse().map_err(|_| refuse("no IPv6 address within the brackets"))?;
+            let port = match rest {
+                "" => None,
+                rest => {
+                    Some(rest.strip_prefix(':').ok_or(refuse("something else than a port behind the `]`"))?)
+                }
+            };
+            (host.to_string(), port)
+        } else {
+            let (host, port) = match text.rsplit_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            };
+            // One dot may end a name: it says that the name is whole.
+            let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+            if host.contains(':') {
+                return Err(refuse("an IPv6 address stands in brackets"));
+            }
+            if !is_name(&host) {
+                return Err(refuse("a name has letters, digits and hyphens between dots"));
+            }
+            (host, port)
+        };
+        let is_number = |port: &&str| !port.is_empty() && port.bytes().all(|c| c.is_ascii_digit());
+        let port = port
+            .map(|port| {
+                Some(port)
+                    .filter(is_number)
+                    .and_then(|port| port.parse::<u16>().ok())
+                    .filter(|port| *port > 0)
+            })
+            .map(|port| port.ok_or(refuse("a port is a number from 1 to 65535")))
+            .transpose()?;
+        Ok(Self { host, port: port.filter(|port| *port != 443) })
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]", self.host)?;
+        } else {
+            f.write_str(&self.host)?;
+        }
+        match self.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
+        }
+    }
+}

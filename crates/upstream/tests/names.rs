@@ -1,0 +1,233 @@
+//! Which upstream a name means, row by row; and that no text makes a parser panic or lie.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
+use hythe_oci::RepositoryName;
+use hythe_upstream::{Allowed, Authority, ConfigError, Resolved, Upstream, challenges};
+use proptest::prelude::*;
+
+fn authority(text: &str) -> Authority {
+    text.parse().unwrap()
+}
+
+fn allowed() -> Allowed {
+    let mut allowed = Allowed::shipped();
+    let own = Upstream {
+        name: authority("registry.example:5000"),
+        endpoints: vec!["http://10.0.0.1:5000".to_owned()],
+    };
+    allowed.add(own, &[authority("own")]).unwrap();
+    allowed
+}
+
+/// `local NAME`, `UPSTREAM NAME`, or `no`.
+fn resolve(namespace: Option<&str>, name: &str) -> String {
+    match allowed().resolve(namespace, &name.parse().unwrap()) {
+        Resolved::Local(name) => format!("local {}", name.as_str()),
+        Resolved::Upstream(upstream, name) => format!("{} {}", upstream.name, name.as_str()),
+        Resolved::NotAllowed => "no".to_owned(),
+    }
+}
+
+#[test]
+fn without_a_namespace_the_path_decides() {
+    for (name, meant) in [
+        ("app", "local app"),
+        ("team/app", "local team/app"),
+        ("unlisted.example/app", "local unlisted.example/app"),
+        ("docker.io/redis", "docker.io library/redis"),
+        ("docker.io/library/redis", "docker.io library/redis"),
+        ("docker.io/bitnami/redis", "docker.io bitnami/redis"),
+        ("index.docker.io/redis", "docker.io library/redis"),
+        ("registry-1.docker.io/library/redis", "docker.io library/redis"),
+        ("ghcr.io/owner/app", "ghcr.io owner/app"),
+        ("quay.io/app", "quay.io app"),
+        ("own/app", "registry.example:5000 app"),
+        // A host alone names no repository of it.
+        ("docker.io", "local docker.io"),
+        ("own", "local own"),
+        // Not this upstream's port.
+        ("registry.example/app", "local registry.example/app"),
+    ] {
+        assert_eq!(resolve(None, name), meant, "{name}");
+    }
+}
+
+#[test]
+fn a_namespace_decides_and_one_that_is_not_allowed_is_never_answered() {
+    for (namespace, name, meant) in [
+        ("docker.io", "redis", "docker.io library/redis"),
+        ("docker.io", "library/redis", "docker.io library/redis"),
+        ("DOCKER.IO", "library/redis", "docker.io library/redis"),
+        ("docker.io:443", "library/redis", "docker.io library/redis"),
+        ("registry-1.docker.io", "library/redis", "docker.io library/redis"),
+        ("docker.io", "docker.io/library/redis", "docker.io library/redis"),
+        ("docker.io", "index.docker.io/redis", "docker.io library/redis"),
+        // Another registry's name within this one's: a path like any other.
+        ("ghcr.io", "docker.io/library/redis", "ghcr.io docker.io/library/redis"),
+        ("registry.example:5000", "team/app", "registry.example:5000 team/app"),
+        ("own", "team/app", "registry.example:5000 team/app"),
+        ("registry.example", "team/app", "no"),
+        ("registry.example:5001", "team/app", "no"),
+        ("unlisted.example", "foo/app", "no"),
+        ("unlisted.example", "docker.io/library/redis", "no"),
+        ("", "foo/app", "no"),
+        ("docker.io/library", "redis", "no"),
+        ("http://docker.io", "redis", "no"),
+        ("user@docker.io", "redis", "no"),
+        ("docker.io#", "redis", "no"),
+        ("169.254.169.254", "latest/meta-data", "no"),
+    ] {
+        assert_eq!(resolve(Some(namespace), name), meant, "ns={namespace} {name}");
+    }
+}
+
+#[test]
+fn a_name_that_hub_could_not_have_is_not_asked_for() {
+    let long = "a".repeat(250);
+    assert_eq!(resolve(Some("docker.io"), &long), "no");
+    assert_eq!(resolve(Some("quay.io"), &long), format!("quay.io {long}"));
+}
+
+#[test]
+fn hub_is_asked_where_its_api_is() {
+    let allowed = Allowed::shipped();
+    assert_eq!(
+        allowed.get(&authority("index.docker.io")).unwrap().endpoints,
+        ["https://registry-1.docker.io"]
+    );
+    assert_eq!(allowed.get(&authority("ghcr.io")).unwrap().endpoints, ["https://ghcr.io"]);
+}
+
+#[test]
+fn an_upstream_is_replaced_by_its_name_and_its_old_aliases_go() {
+    let mut allowed = allowed();
+    let again = Upstream {
+        name: authority("registry.example:5000"),
+        endpoints: vec!["https://new.example".to_owned()],
+    };
+    allowed.add(again.clone(), &[authority("ours")]).unwrap();
+    assert_eq!(allowed.get(&authority("ours")), Some(&again));
+    assert_eq!(allowed.get(&authority("own")), None);
+    // Hub keeps its names whatever it is asked through.
+    let mirror =
+        Upstream { name: authority("docker.io"), endpoints: vec!["https://mirror.example".to_owned()] };
+    allowed.add(mirror.clone(), &[]).unwrap();
+    assert_eq!(allowed.get(&authority("registry-1.docker.io")), Some(&mirror));
+}
+
+#[test]
+fn a_name_means_one_upstream_and_a_refused_one_changes_nothing() {
+    let mut allowed = allowed();
+    let other = Upstream::at_home(authority("other.example"));
+    for taken in ["own", "ghcr.io", "index.docker.io"] {
+        let refused = allowed.add(other.clone(), &[authority("fine"), authority(taken)]);
+        assert!(matches!(refused, Err(ConfigError::Taken { .. })), "{taken}: {refused:?}");
+        assert_eq!(allowed.get(&authority("fine")), None);
+    }
+}
+
+#[test]
+fn a_removed_upstream_is_gone_with_its_aliases_and_the_others_stay() {
+    let mut allowed = allowed();
+    assert!(allowed.remove(&authority("index.docker.io")));
+    assert!(!allowed.remove(&authority("docker.io")));
+    assert_eq!(allowed.get(&authority("registry-1.docker.io")), None);
+    for name in ["ghcr.io", "registry.access.redhat.com", "own"] {
+        assert!(allowed.get(&authority(name)).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn authorities_have_one_form() {
+    for (text, form) in [
+        ("Docker.IO", "docker.io"),
+        ("docker.io.", "docker.io"),
+        ("ghcr.io:443", "ghcr.io"),
+        ("kind-registry:5000", "kind-registry:5000"),
+        ("my_registry:5000", "my_registry:5000"),
+        ("[::1]:5000", "[::1]:5000"),
+        ("[0:0:0:0:0:0:0:1]", "[::1]"),
+        ("127.0.0.1:80", "127.0.0.1:80"),
+    ] {
+        assert_eq!(authority(text).to_string(), form, "{text}");
+    }
+    for text in [
+        "",
+        ".",
+        ":5000",
+        "a:",
+        "a:0",
+        "a:65536",
+        "a:+1",
+        "a b",
+        "a..b",
+        "-a",
+        "a-",
+        "::1",
+        "[::1",
+        "[::1]x",
+        "[a]",
+        "a/b",
+        "ü.example",
+    ] {
+        assert!(text.parse::<Authority>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn challenges_are_read_as_registries_write_them() {
+    let bearer = challenges(
+        r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/x:pull,push""#,
+    );
+    assert_eq!(bearer.len(), 1);
+    assert_eq!(bearer[0].scheme(), "bearer");
+    assert_eq!(bearer[0].parameter("realm"), Some("https://auth.docker.io/token"));
+    assert_eq!(bearer[0].parameter("scope"), Some("repository:library/x:pull,push"));
+    assert_eq!(bearer[0].parameter("error"), None);
+    for (value, schemes, realms) in [
+        (r#"Basic realm="a", Bearer realm="b",service="s""#, "basic bearer", "a b"),
+        ("Basic", "basic", ""),
+        ("Basic realm=plain", "basic", "plain"),
+        ("Bearer realm=https://a.example/token,service=s", "bearer", "https://a.example/token"),
+        (r#"Negotiate YII/abc==, Basic realm="x""#, "negotiate basic", "x"),
+        (r#"Negotiate, Basic realm = "x""#, "negotiate basic", "x"),
+        (r#"Basic realm="a \"quoted\" one""#, "basic", r#"a "quoted" one"#),
+        (r#", ,Basic realm="x", ,"#, "basic", "x"),
+        (r#"Bearer realm="never ends"#, "bearer", ""),
+        (r#"realm="without a scheme""#, "", ""),
+        ("", "", ""),
+    ] {
+        let challenges = challenges(value);
+        let all: Vec<_> = challenges.iter().map(hythe_upstream::Challenge::scheme).collect();
+        let of: Vec<_> = challenges.iter().filter_map(|challenge| challenge.parameter("realm")).collect();
+        assert_eq!((all.join(" "), of.join(" ")), (schemes.to_owned(), realms.to_owned()), "{value}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_parser_panic(text in "\\PC{0,40}", name in "[a-z./_-]{1,30}") {
+        let _ = challenges(&text);
+        if let Ok(authority) = text.parse::<Authority>() {
+            prop_assert_eq!(authority.to_string().parse::<Authority>().unwrap(), authority);
+        }
+        if let Ok(name) = name.parse::<RepositoryName>() {
+            // Whatever is asked for: a registry that is not allowed is never asked.
+            let allowed = allowed();
+            if let Resolved::Upstream(upstream, _) = allowed.resolve(Some(&text), &name) {
+                let namespace = text.parse::<Authority>().unwrap();
+                prop_assert_eq!(Some(upstream), allowed.get(&namespace));
+            }
+        }
+    }
+
+    #[test]
+    fn a_parameter_reads_back_whatever_it_says(value in "[ -~]{0,60}") {
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let read = challenges(&format!("Bearer a=1,realm=\"{quoted}\", service=x"));
+        prop_assert_eq!(read.len(), 1);
+        prop_assert_eq!(read[0].parameter("realm"), Some(value.as_str()));
+        prop_assert_eq!(read[0].parameter("service"), Some("x"));
+    }
+}
