@@ -223,14 +223,15 @@ impl Ingest {
     async fn process(&mut self, batch: Batch, hashed: bool) -> Result<()> {
         // A closed semaphore cannot be: nothing closes it.
         let place = Arc::clone(&self.depth).acquire_owned().await.ok();
-        self.save_on_the_way().await?;
         let offset = self.offset;
         self.offset += batch.length();
         let (bytes, place) = (batch.into_bytes(), Arc::new(place));
         if !hashed {
             self.hashing.push(bytes.clone(), Arc::clone(&place));
         }
-        self.writing.push(offset, bytes, place).await
+        self.writing.push(offset, bytes, place).await?;
+        // Only here is the hash that of the bytes up to `offset`: the next piece may be hashed before it is handed on.
+        self.save_on_the_way().await
     }
 
     async fn save_on_the_way(&mut self) -> Result<()> {

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, HashState, UploadId};
-use hythe_registry::Error;
+use hythe_registry::{Chunk, Error};
 use rusqlite::Connection;
 
-use crate::world::{World, blob_files, sha256};
+use crate::world::{World, blob_files, sha256, slow_body};
 
 /// Changes the one upload row behind the registry's back, as a crash or a bad disk would leave it.
 fn change_row(folder: &Path, set: &str) {
@@ -152,6 +153,48 @@ async fn a_long_session_is_saved_on_the_way() {
     };
     assert_eq!(offset, 64 << 20, "saved as soon as so much had come");
     world.finish("app", id, sha256(&content), &content[64 << 20..]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_saved_on_the_way_is_the_hash_up_to_the_saved_offset() {
+    const PIECES: usize = 66;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    // Alone, and beside uploads enough to keep every core at work.
+    for others in [0, cores] {
+        let world = World::fs();
+        let app = crate::world::name("app");
+        let mut waiting = Vec::new();
+        for _ in 0..others {
+            let (id, (sender, body)) = (world.start("other").await, slow_body());
+            let registry = world.registry.clone();
+            let other = crate::world::name("other");
+            let append = async move { registry.repository(&other).append(id, Chunk::default(), body).await };
+            waiting.push((sender, tokio::spawn(append)));
+        }
+        while world.registry.active_uploads() < others {
+            tokio::task::yield_now().await;
+        }
+        let id = world.start("app").await;
+        let pieces =
+            (0..PIECES).map(|number| Ok::<_, std::io::Error>(Bytes::from(vec![number as u8; 1 << 20])));
+        let body = futures_util::stream::iter(pieces);
+        world.registry.repository(&app).append(id, Chunk::default(), body).await.unwrap();
+        for (sender, append) in waiting {
+            sender.fail().await;
+            assert!(append.await.unwrap().is_err());
+        }
+        let folder = world.close();
+        let catalog = Connection::open(folder.path().join("catalog.sqlite")).unwrap();
+        let row = "SELECT byte_offset, state FROM upload WHERE repository = 'app'";
+        let (offset, saved): (i64, Vec<u8>) =
+            catalog.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(offset, (PIECES as i64) << 20);
+        let saved = HashState::load(Algorithm::Sha256, &saved).unwrap();
+        assert_eq!(saved.length(), 64 << 20, "{others} others");
+        let mut hash = HashState::new(Algorithm::Sha256);
+        (0..64_u8).for_each(|number| hash.update(&vec![number; 1 << 20]));
+        assert_eq!(saved.finish(), hash.finish());
+    }
 }
 
 #[tokio::test]
