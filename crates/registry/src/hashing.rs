@@ -66,11 +66,12 @@ impl Hashing {
         !self.lock().running
     }
 
-    /// Adds bytes on this thread. Only while it [is idle](Self::is_idle), which one that is only updated stays.
+    /// Adds bytes on this thread. Only while it [is idle](Self::is_idle), which this does not change.
+    ///
+    /// # Panics
+    /// If it is not: bytes would be missing from the hash.
     pub(crate) fn update(&self, bytes: &[u8]) {
-        if let Some(hash) = &mut self.lock().hash {
-            hash.update(bytes);
-        }
+        self.lock().hash.as_mut().expect("an idle lane has its hash").update(bytes);
     }
 
     /// Adds bytes.

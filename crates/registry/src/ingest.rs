@@ -1,12 +1,14 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
 //! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either; unless there are uploads enough to keep every core at work. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
+//! either; unless there are uploads enough to keep every core at work. A long upload is saved on the way (synced, then
+//! its hash state stored), so that after a crash no more than
 //! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
 
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -20,7 +22,7 @@ use tokio::task::JoinHandle;
 use crate::batch::{Batch, Buffers};
 use crate::hashing::Hashing;
 use crate::sessions::Turn;
-use crate::writing::Writing;
+use crate::writing::{Writing, joined};
 use crate::{Error, Result, now};
 
 /// An upload is saved each time so many bytes have come.
@@ -98,8 +100,10 @@ pub(crate) struct Ingest {
     saving: Option<JoinHandle<Result<bool>>>,
     /// Whether a part of the chunk may be kept before all of it has come.
     keep_parts: bool,
-    /// What is durable with its hash state.
+    /// Where it was last saved on the way: what comes before is synced, or being synced.
     saved: u64,
+    /// Set when a sync failed. The kernel says so once, and a later sync of the same bytes would say that all is well.
+    sync_failed: Arc<AtomicBool>,
     /// Whether the next save stores the hash state, however little came since: it would have to be found again.
     owes_state: bool,
 }
@@ -132,6 +136,7 @@ impl Ingest {
             saving: None,
             keep_parts: true,
             saved,
+            sync_failed: Arc::default(),
             owes_state: saved < offset,
         }
     }
@@ -239,20 +244,34 @@ impl Ingest {
         if busy || self.offset - self.saved < SAVE_EVERY {
             return Ok(());
         }
-        self.writing.land().await?;
+        self.settle().await?;
         self.saved = self.offset;
         // A chunk that may yet be refused must leave the row alone: other bytes could then be written over those whose
         // hash a power loss may bring back. Its bytes are synced all the same.
         let row = self.keep_parts.then(|| (self.save_row(), self.hashing.state()));
         self.owes_state |= row.is_none();
-        let (catalog, upload) = (self.catalog.clone(), Arc::clone(&self.upload));
+        let (catalog, sync) = (self.catalog.clone(), self.sync());
         self.saving = Some(tokio::spawn(async move {
             match row {
-                Some((row, asked)) => save(catalog, upload, row, asked).await,
-                None => Ok(upload.sync().await.map(|()| true)?),
+                Some((row, asked)) => save(catalog, sync, row, asked).await,
+                None => sync.await.map(|()| true),
             }
         }));
         Ok(())
+    }
+
+    fn sync(&self) -> impl Future<Output = Result<()>> + Send + use<> {
+        let (upload, failed) = (Arc::clone(&self.upload), Arc::clone(&self.sync_failed));
+        async move {
+            let synced = upload.sync().await;
+            failed.fetch_or(synced.is_err(), Ordering::Relaxed);
+            Ok(synced?)
+        }
+    }
+
+    /// Whether bytes that were acknowledged as this session's may be lost: nothing of it can be trusted any more.
+    pub(crate) fn sync_failed(&self) -> bool {
+        self.sync_failed.load(Ordering::Relaxed)
     }
 
     /// The row without its state, which comes when it is asked for.
@@ -267,15 +286,15 @@ impl Ingest {
         }
     }
 
-    /// Stores how far it is. The session can be continued from here after a kill; after a power loss from where it
-    /// was last saved with its hash state, which this does where much has come since. [`Error::UploadTakenOver`] where someone else has it now.
+    /// Stores how far it is. The session can be continued from here after a kill; after a power loss from where it was
+    /// last saved with its hash state, which this does where much has come since. [`Error::UploadTakenOver`] where
+    /// someone else has it now.
     pub(crate) async fn save(&mut self) -> Result<()> {
-        self.writing.land().await?;
-        self.settle().await;
+        self.settle().await?;
         let row = self.save_row();
         let saved = if self.owes_state || self.offset - self.saved >= SAVE_EVERY {
             let asked = self.hashing.state();
-            let saved = save(self.catalog.clone(), Arc::clone(&self.upload), row, asked).await?;
+            let saved = save(self.catalog.clone(), self.sync(), row, asked).await?;
             (self.saved, self.owes_state) = (self.offset, false);
             saved
         } else {
@@ -285,32 +304,30 @@ impl Ingest {
     }
 
     /// Waits until nothing is under way, neither a write, which the next owner must not meet, nor a save: an older
-    /// offset must not be stored after a newer one.
-    pub(crate) async fn settle(&mut self) {
-        // Whoever gives up knows of the failure already.
-        let _ = self.writing.land().await;
-        if let Some(saving) = self.saving.take() {
-            // A save on the way that failed loses nothing that was promised; the next one tells.
-            let _ = saving.await;
-        }
+    /// offset must not be stored after a newer one. The first error of either.
+    pub(crate) async fn settle(&mut self) -> Result<()> {
+        let landed = self.writing.land().await;
+        let saved = match self.saving.take() {
+            Some(saving) => joined(saving).await.and_then(|saved| saved).map(|_| ()),
+            None => Ok(()),
+        };
+        landed.and(saved)
     }
 
-    /// All bytes' hash, and the file; nothing is under way any more.
-    pub(crate) async fn finish(mut self) -> Result<(HashState, Arc<dyn Upload>)> {
-        self.writing.land().await?;
-        self.settle().await;
+    /// All bytes' hash, and the file. Once it is settled.
+    pub(crate) async fn finish(self) -> Result<(HashState, Arc<dyn Upload>)> {
         Ok((state(self.hashing.state()).await?, self.upload))
     }
 }
 
 async fn save(
     catalog: Catalog,
-    upload: Arc<dyn Upload>,
+    sync: impl Future<Output = Result<()>>,
     row: UploadSave,
     asked: oneshot::Receiver<HashState>,
 ) -> Result<bool> {
     // The state may be trusted only for bytes that were synced before it was stored (DESIGN, decision 3).
-    upload.sync().await?;
+    sync.await?;
     let state = state(asked).await?.save();
     Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)
 }

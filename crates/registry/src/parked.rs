@@ -28,7 +28,7 @@ impl Parked {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a session that nothing is under way in. By the holder of its turn.
+    /// Keeps a session whose writes and saves have ended; its last bytes may still be hashed. By the holder of its turn.
     pub(crate) fn park(&self, ingest: Ingest) {
         let mut state = self.lock();
         let oldest = || state.sessions.iter().min_by_key(|(_, (parked, _))| *parked).map(|(id, _)| *id);

@@ -214,8 +214,9 @@ impl Inner {
         };
         let usable = |hash: &HashState| hash.algorithm() == algorithm && hash.length() <= row.offset;
         let hash = saved.filter(usable).unwrap_or_else(|| HashState::new(algorithm));
+        let saved = hash.length();
         let hash = hash_again(&*upload, hash, row.offset).await?;
-        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, hash, durable))
+        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, hash, saved))
     }
 
     async fn append<S>(
@@ -258,7 +259,10 @@ impl Inner {
         let mut turn = self.sessions.take(id).await;
         let row = self.upload_row(name, id)?;
         let ingest = self.open(&row, digest.algorithm(), chunk).await?;
-        let ingest = self.receive(ingest, &mut turn, chunk, body).await?;
+        let mut ingest = self.receive(ingest, &mut turn, chunk, body).await?;
+        if let Err(error) = ingest.settle().await {
+            return Err(self.give_up(&mut ingest, error).await);
+        }
         let size = ingest.offset();
         let (hash, upload) = ingest.finish().await?;
         let actual = hash.finish();
@@ -336,8 +340,8 @@ impl Inner {
             Ok(Ok(())) => match chunk.range_length {
                 Some(expected) if ingest.offset() - start != expected => {
                     // The row still has the old offset: what came is cut off when the session is next opened.
-                    ingest.settle().await;
-                    return Err(Error::ChunkLength { expected, actual: ingest.offset() - start });
+                    let actual = ingest.offset() - start;
+                    return Err(self.refuse(ingest, Error::ChunkLength { expected, actual }).await);
                 }
                 _ => return Ok(ingest),
             },
@@ -346,11 +350,19 @@ impl Inner {
         };
         match interrupted {
             Interrupted::TooLong { actual } => {
-                ingest.settle().await;
-                Err(Error::ChunkLength { expected: limit.unwrap_or_default(), actual })
+                let expected = limit.unwrap_or_default();
+                Err(self.refuse(ingest, Error::ChunkLength { expected, actual }).await)
             }
             Interrupted::Body(error) => Err(self.keep_part(ingest, Error::Body(error)).await),
             Interrupted::TakenOver => Err(self.keep_part(ingest, Error::UploadTakenOver(id)).await),
+        }
+    }
+
+    /// Ends a chunk that is not kept, and answers what the client is told.
+    async fn refuse(&self, mut ingest: Ingest, refusal: Error) -> Error {
+        match ingest.settle().await {
+            Ok(()) => refusal,
+            Err(error) => self.give_up(&mut ingest, error).await,
         }
     }
 
@@ -365,13 +377,15 @@ impl Inner {
         }
     }
 
-    /// A full disk is not helped by keeping half a blob: the session goes, and its space is free again.
+    /// A full disk is not helped by keeping half a blob: the session goes, and its space is free again. So it does where
+    /// its bytes may not have reached the disk, which nobody could find out later.
     async fn give_up(&self, ingest: &mut Ingest, error: Error) -> Error {
-        ingest.settle().await;
-        if matches!(error, Error::NoSpace(_))
+        // The error that is known came first.
+        let _ = ingest.settle().await;
+        if (matches!(error, Error::NoSpace(_)) || ingest.sync_failed())
             && let Err(second) = self.forget_upload(ingest.id(), None).await
         {
-            tracing::warn!(upload = %ingest.id(), error = %second, "an upload that found no space could not be removed");
+            tracing::warn!(upload = %ingest.id(), error = %second, "an upload that cannot go on could not be removed");
         }
         error
     }

@@ -12,12 +12,15 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::hashing::Place;
 use crate::{Error, Result};
 
+/// After so many writes a thread goes to the end of the line.
+const TURN: usize = 16;
+
 #[derive(Default)]
 struct Queue {
     batches: Vec<(Bytes, Place)>,
     /// Where the first of them goes.
     offset: u64,
-    /// Whether a thread takes from the queue until it is empty.
+    /// Whether a task takes from the queue until it is empty.
     running: bool,
 }
 
@@ -58,10 +61,17 @@ impl Writing {
             std::mem::replace(&mut queue.running, true)
         };
         if !running {
-            // The thread before this one has ended, or is about to.
+            // The task before this one has ended, or is about to.
             self.land().await?;
             let (upload, queue) = (Arc::clone(&self.upload), Arc::clone(&self.queue));
-            self.task = Some(spawn_blocking(move || run(&*upload, &queue)));
+            self.task = Some(tokio::spawn(async move {
+                loop {
+                    let (upload, queue) = (Arc::clone(&upload), Arc::clone(&queue));
+                    if joined(spawn_blocking(move || run(&*upload, &queue))).await?? {
+                        return Ok(());
+                    }
+                }
+            }));
         }
         Ok(())
     }
@@ -75,13 +85,14 @@ impl Writing {
     }
 }
 
-fn run(upload: &dyn Upload, queue: &Mutex<Queue>) -> Result<()> {
-    loop {
+/// Writes what there is, for as long as a turn lasts; true where nothing is left.
+fn run(upload: &dyn Upload, queue: &Mutex<Queue>) -> Result<bool> {
+    for _ in 0..TURN {
         let (offset, batches) = {
             let mut queue = lock(queue);
             if queue.batches.is_empty() {
                 queue.running = false;
-                return Ok(());
+                return Ok(true);
             }
             (queue.offset, std::mem::take(&mut queue.batches))
         };
@@ -92,4 +103,5 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>) -> Result<()> {
         }
         drop((chunks, places));
     }
+    Ok(false)
 }

@@ -32,7 +32,7 @@ const SAVE: Duration = Duration::from_secs(10);
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// The most that one read of a connection takes: each costs a wake-up or two. A connection begins with 8 KiB and comes
-/// to this only where the client keeps it full. A head that is larger is refused by the HTTP library.
+/// to this only where the client keeps it full.
 const READ: usize = 256 << 10;
 
 /// One server: listeners, connections, and the registry behind them.
@@ -171,6 +171,8 @@ impl Server {
             // Vectored writes keep body chunks apart from the head, which the data plane depends on.
             .writev(true)
             .max_buf_size(READ)
+            // While it is not whole. One that is a little too large gets an answer that says so.
+            .max_header_size(2 * options.max_header_size)
             .serve_connection(TokioIo::new(connection), service);
         tokio::pin!(serving);
         let result = tokio::select! {

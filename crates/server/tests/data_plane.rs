@@ -428,10 +428,10 @@ fn a_head_that_is_too_large_is_refused() {
     let registry = TestRegistry::setup().server(|options| options.max_header_size = 16 << 10).start();
     let mut large = registry.client().connect();
     let _ = large
-        .send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(100_000)));
+        .send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(20_000)));
     let message = large.answer("GET").unwrap().expect_error(431, ErrorCode::Unsupported);
     assert!(message.contains("16384"), "{message}");
-    // More than is ever read at once: the HTTP library's own answer.
+    // Much more is not even read: the HTTP library's own answer.
     let mut huge = registry.client().connect();
     let _ =
         huge.send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Huge: {}\r\n\r\n", "x".repeat(1 << 20)));

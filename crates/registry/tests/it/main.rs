@@ -3,6 +3,7 @@
 
 mod collector;
 mod deletes;
+mod failed_sync;
 mod lost_bytes;
 mod model;
 mod restart;

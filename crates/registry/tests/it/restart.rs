@@ -157,7 +157,7 @@ async fn a_long_session_is_saved_on_the_way() {
 
 #[tokio::test]
 async fn what_is_saved_on_the_way_is_the_hash_up_to_the_saved_offset() {
-    const PIECES: usize = 66;
+    const PIECES: u8 = 66;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // Alone, and beside uploads enough to keep every core at work.
     for others in [0, cores] {
@@ -175,8 +175,7 @@ async fn what_is_saved_on_the_way_is_the_hash_up_to_the_saved_offset() {
             tokio::task::yield_now().await;
         }
         let id = world.start("app").await;
-        let pieces =
-            (0..PIECES).map(|number| Ok::<_, std::io::Error>(Bytes::from(vec![number as u8; 1 << 20])));
+        let pieces = (0..PIECES).map(|number| Ok::<_, std::io::Error>(Bytes::from(vec![number; 1 << 20])));
         let body = futures_util::stream::iter(pieces);
         world.registry.repository(&app).append(id, Chunk::default(), body).await.unwrap();
         for (sender, append) in waiting {
@@ -188,7 +187,7 @@ async fn what_is_saved_on_the_way_is_the_hash_up_to_the_saved_offset() {
         let row = "SELECT byte_offset, state FROM upload WHERE repository = 'app'";
         let (offset, saved): (i64, Vec<u8>) =
             catalog.query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        assert_eq!(offset, (PIECES as i64) << 20);
+        assert_eq!(offset, i64::from(PIECES) << 20);
         let saved = HashState::load(Algorithm::Sha256, &saved).unwrap();
         assert_eq!(saved.length(), 64 << 20, "{others} others");
         let mut hash = HashState::new(Algorithm::Sha256);

@@ -173,7 +173,7 @@ impl World {
     }
 }
 
-fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { manifest_require_blobs: true, ..Options::default() }
 }
 

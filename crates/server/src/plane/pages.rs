@@ -56,22 +56,26 @@ pub(super) fn is_resident(file: &File, offset: u64, length: u64) -> bool {
 /// `posix_fadvise` brings comes page by page, and each later send of it would cost a third more.
 #[cfg(target_os = "linux")]
 pub(super) fn bring(file: &File, mut offset: u64, length: u64) {
-    use std::sync::LazyLock;
+    use rustix::io::Errno;
 
-    static NOWHERE: LazyLock<io::Result<File>> =
-        LazyLock::new(|| File::options().write(true).open("/dev/null"));
+    /// The file system reads at least so much at once: one byte tells of all of them.
+    const STRIDE: u64 = 64 << 10;
 
     let end = offset + length;
+    if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
+        while offset < end {
+            let left = (end - offset) as usize;
+            match rustix::fs::sendfile(&nowhere, file, Some(&mut offset), left) {
+                Ok(0) => return,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+    }
     while offset < end {
-        let left = (end - offset) as usize;
-        let sent = match &*NOWHERE {
-            Ok(nowhere) => rustix::fs::sendfile(nowhere, file, Some(&mut offset), left).unwrap_or(0),
-            Err(_) => 0,
-        };
-        if sent == 0 {
-            // Nowhere to send to: a read of the last byte at least waits for the disk.
-            let _ = file.read_at(&mut [0], end - 1);
+        if !matches!(file.read_at(&mut [0], offset), Ok(1)) {
             return;
         }
+        offset += STRIDE.min((end - offset).max(2) - 1);
     }
 }
