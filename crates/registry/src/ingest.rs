@@ -2,8 +2,8 @@
 //!
 //! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
 //! either; unless there are uploads enough to keep every core at work. A long upload is saved on the way (synced, then
-//! its hash state stored), so that after a crash no more than
-//! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
+//! its hash state stored), so that after a crash no more than [`SAVE_EVERY`] bytes and a little need to be hashed again,
+//! and the final sync has no more to wait for.
 
 use std::io;
 use std::pin::pin;

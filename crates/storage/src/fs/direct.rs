@@ -1,8 +1,9 @@
 //! Writing past the page cache.
 //!
 //! A blob is written once, must be on the disk before it is acknowledged, and is often larger than what the page
-//! cache should hold for it. Written directly it costs no copy into fresh pages, and the final sync has nothing left to wait for. Whole aligned stretches go this way; the rest of a file,
-//! and file systems that cannot do it, go through the page cache as ever.
+//! cache should hold for it. Written directly it costs no copy into fresh pages, and the final sync has nothing left to
+//! wait for. Whole aligned stretches go this way; the rest of a file, and file systems that cannot do it, go through the
+//! page cache as ever.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
