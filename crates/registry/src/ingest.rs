@@ -159,7 +159,8 @@ impl Ingest {
         self.offset
     }
 
-    /// Receives `body` up to its end, or up to what interrupts it; whatever came before that is written.
+    /// Receives `body` up to its end, or up to what interrupts it; whatever came before that is handed on, and written
+    /// once the session is saved or [settled](Self::settle).
     /// `limit` is the most bytes that may come. Errors are the registry's own: then nothing more can be trusted.
     pub(crate) async fn receive<S>(
         &mut self,
@@ -215,7 +216,6 @@ impl Ingest {
         if batch.length() > 0 {
             self.process(batch, hash_here).await?;
         }
-        self.writing.land().await?;
         Ok(end)
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::ingest::{Ingest, Interrupted, hash_again};
 use crate::sessions::Turn;
+use crate::writing::joined;
 use crate::{Error, Inner, Repository, Result, collector, now};
 
 /// A session that waits for bytes.
@@ -124,11 +125,7 @@ where
     T: Send + 'static,
     W: Future<Output = Result<T>> + Send + 'static,
 {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::Internal("the server is stopping".to_owned())),
-    }
+    joined(tokio::spawn(work)).await?
 }
 
 impl Inner {

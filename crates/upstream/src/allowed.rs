@@ -46,7 +46,7 @@ impl Upstream {
     }
 
     fn is_hub(&self) -> bool {
-        self.name.to_string() == HUB[0]
+        self.name.host() == HUB[0] && self.name.port().is_none()
     }
 }
 
