@@ -17,6 +17,10 @@ pub(crate) enum Unit {
     Milliseconds,
     /// Resident memory.
     Mebibytes,
+    /// How often something happened.
+    Times,
+    /// How many times as much as something else.
+    Ratio,
 }
 
 impl Unit {
@@ -29,6 +33,8 @@ impl Unit {
             Self::CpuPerAnswer => "CPU us/req",
             Self::Milliseconds => "ms",
             Self::Mebibytes => "MiB",
+            Self::Times => "times",
+            Self::Ratio => "x direct",
         }
     }
 }
@@ -46,6 +52,8 @@ pub(crate) enum Target {
     AtLeastLoop(f64),
     /// At most so many times hythe's own on that line, and so much more.
     AtMostOwn(f64, &'static str, f64),
+    /// At least so many times hythe's own on that line.
+    AtLeastOwn(f64, &'static str),
     /// At most this.
     Limit(f64),
 }
@@ -66,8 +74,8 @@ const fn line(name: &'static str, unit: Unit, targets: &'static [Target]) -> Lin
 }
 
 use Kind::{Distribution, Nginx, Registry2};
-use Target::{AtLeast, AtLeastLoop, AtMost, AtMostOwn, AtMostPlus, Limit};
-use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Throughput};
+use Target::{AtLeast, AtLeastLoop, AtLeastOwn, AtMost, AtMostOwn, AtMostPlus, Limit};
+use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Ratio, Throughput, Times};
 
 /// The table.
 pub(crate) const LINES: &[Line] = &[
@@ -118,4 +126,13 @@ pub(crate) const LINES: &[Line] = &[
     line("trickle-rss", Mebibytes, &[Limit(128.0)]),
     line("trickle-p50", Milliseconds, &[]),
     line("trickle-p99", Milliseconds, &[]),
+    line("through-50-time", Ratio, &[Limit(1.1)]),
+    line("through-50-late", Milliseconds, &[Limit(10.0)]),
+    line("through-50-fetches", Times, &[Limit(1.0)]),
+    line("through-50-rss", Mebibytes, &[Limit(64.0)]),
+    line("through-1-time", Ratio, &[Limit(1.05)]),
+    line("through-1-late", Milliseconds, &[Limit(10.0)]),
+    line("hash", Throughput, &[]),
+    line("through-fast", Throughput, &[AtLeastOwn(0.8, "hash")]),
+    line("through-fast", CpuPerGib, &[]),
 ];

@@ -126,6 +126,14 @@ impl Bench {
         Server::start(contender, port, dir)
     }
 
+    /// Starts `contender` as a cache of the upstream on port `origin`.
+    pub(crate) fn start_through(&mut self, contender: &Contender, dir: &Path, origin: u16) -> Result<Server> {
+        self.workspace.settle()?;
+        let port = FIRST_PORT + self.starts % PORTS;
+        self.starts += 1;
+        Server::start_through(contender, port, dir, origin)
+    }
+
     /// Notes the most memory that `server` had, and ends it.
     pub(crate) fn stop(&mut self, server: Server) {
         let peak = self.peaks.entry(server.kind).or_default();

@@ -6,7 +6,7 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hythe_oci::{Algorithm, Digest, HashState};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
@@ -102,6 +102,19 @@ impl Client {
         let head = self.ask("GET", target, fields)?;
         self.expect(&request, &head, 200)?;
         self.drop_body(&request, head.length)
+    }
+
+    /// GETs `target` and drops the body; when its first byte was there, and the number of bytes dropped.
+    pub(crate) fn get_timed(&mut self, target: &str) -> Result<(Duration, u64)> {
+        let request = format!("GET {target}");
+        let asked = Instant::now();
+        let head = self.ask("GET", target, "")?;
+        self.expect(&request, &head, 200)?;
+        if self.unread.is_empty() {
+            self.fill(&request)?;
+        }
+        let first = asked.elapsed();
+        Ok((first, self.drop_body(&request, head.length)?))
     }
 
     /// GETs `target` and returns the body.

@@ -14,6 +14,7 @@ mod image;
 mod load;
 mod measure;
 mod namespace;
+mod origin;
 mod population;
 mod probe;
 mod process;

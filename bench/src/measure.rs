@@ -104,6 +104,10 @@ fn judge(
             let over = own.zip(other).map(|(own, other)| (own / other, line));
             ratio(over, format!("<= {bound} x {line}{plus}"), &|_| ok == Some(true))
         }
+        Target::AtLeastOwn(bound, line) => {
+            let over = own.zip(elsewhere(line)).map(|(own, other)| (own / other, line));
+            ratio(over, format!(">= {bound} x {line}"), &|ratio| ratio >= bound)
+        }
         Target::AtLeastLoop(bound) => {
             let loops = [over(Kind::Loop), over(Kind::LoopBeside)];
             // The better loop gives the smaller ratio.
@@ -167,6 +171,7 @@ mod tests {
             (Target::AtLeastLoop(0.85), "0.750 x loop-beside", Some(false)),
             (Target::AtMostOwn(1.5, "other", 0.0), "1.50 x other", Some(true)),
             (Target::AtMostOwn(1.2, "other", 1.0), "1.50 x other", Some(false)),
+            (Target::AtLeastOwn(1.5, "other"), "1.50 x other", Some(true)),
             (Target::AtMostOwn(2.0, "absent", 0.0), "", None),
             (Target::Limit(9.0), "9.00", Some(true)),
             (Target::AtLeast(4.0, Kind::Registry2), "", None),

@@ -41,12 +41,21 @@ pub(crate) fn web_root(dir: &Path) -> PathBuf {
 impl Server {
     /// Starts `contender` over the data in `dir`, and waits for its first answer.
     pub(crate) fn start(contender: &Contender, port: u16, dir: &Path) -> Result<Self> {
+        Self::start_with(contender, port, dir, None)
+    }
+
+    /// The same, as a cache of the upstream on port `origin`, which hythe knows as `up.example`.
+    pub(crate) fn start_through(contender: &Contender, port: u16, dir: &Path, origin: u16) -> Result<Self> {
+        Self::start_with(contender, port, dir, Some(origin))
+    }
+
+    fn start_with(contender: &Contender, port: u16, dir: &Path, origin: Option<u16>) -> Result<Self> {
         let kind = contender.kind;
         fs::create_dir_all(dir).context(|| format!("creating {}", dir.display()))?;
         let log_path = dir.join("log");
         let log = File::create(&log_path).context(|| format!("creating {}", log_path.display()))?;
         let errors = log.try_clone().context(|| format!("opening {}", log_path.display()))?;
-        let mut command = command(contender, port, dir)?;
+        let mut command = command(contender, port, dir, origin)?;
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         // A contender's settings are its defaults, not what this shell happens to export.
         for (name, _) in env::vars_os() {
@@ -110,12 +119,17 @@ fn answers(port: u16) -> bool {
     ask().unwrap_or(false)
 }
 
-fn command(contender: &Contender, port: u16, dir: &Path) -> Result<Command> {
+fn command(contender: &Contender, port: u16, dir: &Path, origin: Option<u16>) -> Result<Command> {
+    let proxy =
+        origin.map_or_else(String::new, |port| format!("proxy: {{remoteurl: 'http://127.0.0.1:{port}'}}\n"));
     let mut command = Command::new(&contender.program);
     let data = dir.join("data");
     match contender.kind {
         Kind::Hythe => {
             command.arg("serve").arg("--listen").arg(format!("127.0.0.1:{port}")).arg("--data").arg(data);
+            if let Some(origin) = origin {
+                command.arg("--upstream").arg(format!("up.example=http://127.0.0.1:{origin}"));
+            }
         }
         Kind::Nginx => {
             fs::create_dir_all(web_root(dir)).context(|| format!("creating {}", web_root(dir).display()))?;
@@ -123,10 +137,10 @@ fn command(contender: &Contender, port: u16, dir: &Path) -> Result<Command> {
             command.arg("-p").arg(dir).arg("-e").arg(dir.join("error.log")).arg("-c").arg(file);
         }
         Kind::Registry2 => {
-            command.arg("serve").arg(write(dir, "config.yml", &registry2(port, &data))?);
+            command.arg("serve").arg(write(dir, "config.yml", &(registry2(port, &data) + &proxy))?);
         }
         Kind::Distribution => {
-            command.arg("serve").arg(write(dir, "config.yml", &distribution(port, &data))?);
+            command.arg("serve").arg(write(dir, "config.yml", &(distribution(port, &data) + &proxy))?);
         }
         Kind::Loop | Kind::LoopBeside => {
             command.arg("sink").arg("--port").arg(port.to_string()).arg("--dir").arg(data);

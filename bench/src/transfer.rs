@@ -23,14 +23,24 @@ impl Transfer {
         clients: usize,
         work: impl Fn(usize, &mut Client) -> Result<u64> + Sync,
     ) -> Result<Self> {
-        let tree = server.tree();
+        Self::of(Some(server), server.port, clients, work)
+    }
+
+    /// The same of what is on `port`; without a server no CPU is counted.
+    pub(crate) fn of(
+        server: Option<&Server>,
+        port: u16,
+        clients: usize,
+        work: impl Fn(usize, &mut Client) -> Result<u64> + Sync,
+    ) -> Result<Self> {
+        let cpu = || server.map_or(Duration::ZERO, |server| server.tree().cpu());
         let (ready, go) = (Barrier::new(clients + 1), Barrier::new(clients + 1));
         thread::scope(|scope| {
             let threads: Vec<_> = (0..clients)
                 .map(|number| {
                     let (ready, go, work) = (&ready, &go, &work);
                     scope.spawn(move || {
-                        let client = Client::connect(server.port);
+                        let client = Client::connect(port);
                         ready.wait();
                         go.wait();
                         work(number, &mut client?)
@@ -38,18 +48,23 @@ impl Transfer {
                 })
                 .collect();
             ready.wait();
-            let used = tree.cpu();
+            let used = cpu();
             go.wait();
             let began = Instant::now();
             let moved: Vec<_> = threads.into_iter().map(thread::ScopedJoinHandle::join).collect();
             let elapsed = began.elapsed();
-            let cpu = tree.cpu().saturating_sub(used);
+            let cpu = cpu().saturating_sub(used);
             let mut bytes = 0;
             for one in moved {
                 bytes += one.map_err(|_| Error::Setup("a client's thread panicked".to_owned()))??;
             }
             Ok(Self { bytes, elapsed, cpu })
         })
+    }
+
+    /// How long it took.
+    pub(crate) fn seconds(&self) -> f64 {
+        self.elapsed.as_secs_f64()
     }
 
     /// GB/s, of 10⁹ bytes.

@@ -1,7 +1,9 @@
 //! What a `?ns=` and a `WWW-Authenticate` say: nothing panics, and a registry that is not allowed is never meant.
 #![no_main]
 
-use hythe_upstream::{Allowed, Authority, Resolved, challenges};
+use hythe_client::challenges;
+use hythe_oci::Authority;
+use hythe_upstream::{Allowed, Resolved};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

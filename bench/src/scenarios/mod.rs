@@ -9,6 +9,7 @@ mod push;
 mod scale;
 mod slow_pulls;
 mod start;
+mod through;
 mod trickle;
 
 use crate::bench::Bench;
@@ -28,6 +29,7 @@ const ALL: &[Scenario] = &[
     (&["scale"], scale::run),
     (&["slow-pulls"], slow_pulls::run),
     (&["trickle"], trickle::run),
+    (&["through-50", "through-1", "through-fast"], through::run),
 ];
 
 /// All names.

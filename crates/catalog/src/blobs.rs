@@ -4,7 +4,7 @@ use hythe_oci::{Digest, RepositoryName, UploadId};
 use rusqlite::{Connection, Row};
 
 use crate::writer::Durability;
-use crate::{Catalog, Error, Result, repositories, sql, uploads};
+use crate::{Catalog, Error, Origin, Result, origin, repositories, sql, uploads};
 
 /// A blob as one repository has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct BlobFile {
 pub struct BlobCommit {
     /// Where it was pushed to.
     pub repository: RepositoryName,
+    /// Where that repository's content comes from.
+    pub origin: Origin,
     /// The digest of its content.
     pub digest: Digest,
     /// Its length in bytes.
@@ -88,7 +90,10 @@ impl Catalog {
 
     async fn commit(&self, commit: BlobCommit, lost: Option<UploadId>) -> Result<UploadId> {
         self.write(Durability::Durable, move |connection| {
-            let BlobCommit { repository, digest, size, generation, now } = commit;
+            let BlobCommit { repository, origin, digest, size, generation, now } = commit;
+            if let Err(refused) = origin::check(connection, &repository, &origin)? {
+                return Ok(Err(refused));
+            }
             if !uploads::finish(connection, &generation)? {
                 return Ok(Err(Error::Unavailable(format!("upload {generation} expired before its end"))));
             }
@@ -110,7 +115,7 @@ impl Catalog {
                     sql::run(connection, INSERT, params)?;
                 }
             }
-            let repository = repositories::find_or_create(connection, &repository)?;
+            let repository = repositories::find_or_create(connection, &repository, &origin)?;
             link(connection, repository, &digest, now)?;
             Ok(Ok(live.filter(|live| lost != Some(*live)).unwrap_or(generation)))
         })
@@ -118,12 +123,13 @@ impl Catalog {
     }
 
     /// Links a blob of another repository (of any, where none is named) into `to`; `None` where it is not
-    /// there. Durable.
+    /// there. `origin` is where the content of `to` comes from. Durable.
     pub async fn mount_blob(
         &self,
         digest: &Digest,
         from: Option<RepositoryName>,
         to: RepositoryName,
+        origin: Origin,
         now: i64,
     ) -> Result<Option<Blob>> {
         let digest = *digest;
@@ -132,18 +138,21 @@ impl Catalog {
             const FROM: &str = "SELECT b.digest, b.size, b.generation, ?2 FROM repository r
                 JOIN link l ON l.repository = r.id JOIN blob b ON b.digest = l.digest
                 WHERE l.digest = ?1 AND r.name = ?3";
+            if let Err(refused) = origin::check(connection, &to, &origin)? {
+                return Ok(Err(refused));
+            }
             let found = match from {
                 // A blob has at least one link, so its row says that some repository has it.
                 None => sql::first(connection, ANY, (digest.to_string(), now), blob)?,
                 Some(from) => sql::first(connection, FROM, (digest.to_string(), now, from.as_str()), blob)?,
             };
             if found.is_some() {
-                let to = repositories::find_or_create(connection, &to)?;
+                let to = repositories::find_or_create(connection, &to, &origin)?;
                 link(connection, to, &digest, now)?;
             }
-            Ok(found)
+            Ok(Ok(found))
         })
-        .await
+        .await?
     }
 
     /// Notes that the repository used the blob; false where it does not link it any more. Relaxed.

@@ -7,7 +7,7 @@ use crate::writer::Durability;
 use crate::{Catalog, Result, blobs, repositories, sql};
 
 /// The most links removed by one write, so that pushes never wait long behind the collector.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// How far the collector has come.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use hythe_oci::RepositoryName;
 use rusqlite::ErrorCode;
 
-/// Why a read or a write failed. Neither says anything about what was asked for: that is in each answer.
+use crate::Origin;
+
+/// Why a read or a write failed. What is there and what is not is in each answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The disk, or the file's share of it, is full. Nothing was changed.
@@ -13,6 +16,14 @@ pub enum Error {
     /// Anything else, with the database's own words.
     #[error("the catalog is not available: {0}")]
     Unavailable(String),
+    /// The repository is there, and its content comes from elsewhere. Nothing was changed.
+    #[error("repository `{repository}` has content of another origin ({origin})")]
+    OtherOrigin {
+        /// The repository.
+        repository: RepositoryName,
+        /// Where its content comes from.
+        origin: Origin,
+    },
 }
 
 /// The result of a read or a write.

@@ -9,9 +9,12 @@
 
 mod blobs;
 mod collection;
+mod copies;
 mod error;
 mod heads;
 mod manifests;
+mod origin;
+mod pattern;
 mod readers;
 mod referrers;
 mod repositories;
@@ -28,8 +31,11 @@ use rusqlite::Connection;
 
 pub use blobs::{Blob, BlobCommit, BlobFile};
 pub use collection::{Collected, LinkCursor};
+pub use copies::{Cleared, CopySummary};
 pub use error::{Error, OpenError, Result};
 pub use manifests::{ManifestHead, ManifestPush, ManifestPushed};
+pub use origin::Origin;
+pub use pattern::{Pattern, PatternError};
 pub use referrers::Referrer;
 pub use repositories::Totals;
 pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};

@@ -5,7 +5,7 @@ use hythe_oci::{Digest, Reference, RepositoryName, Tag};
 use rusqlite::{Connection, Row};
 
 use crate::writer::Durability;
-use crate::{Catalog, Result, blobs, repositories, sql};
+use crate::{Catalog, Origin, Result, blobs, origin, repositories, sql};
 
 /// What a HEAD answers with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct ManifestHead {
 pub struct ManifestPush {
     /// Where it goes.
     pub repository: RepositoryName,
+    /// Where that repository's content comes from.
+    pub origin: Origin,
     /// The digest of `bytes`.
     pub digest: Digest,
     /// Its media type.
@@ -112,11 +114,14 @@ impl Catalog {
     /// required. Those that it has count as used from now. Pushing the same again changes what the bytes do not say: media type, tags, time. Durable.
     pub async fn push_manifest(&self, push: ManifestPush) -> Result<ManifestPushed> {
         self.write(Durability::Durable, move |connection| {
+            if let Err(refused) = origin::check(connection, &push.repository, &push.origin)? {
+                return Ok(Err(refused));
+            }
             let unknown = unknown_blobs(connection, &push)?;
             if push.require_blobs && !unknown.is_empty() {
-                return Ok(ManifestPushed::BlobsUnknown(unknown));
+                return Ok(Ok(ManifestPushed::BlobsUnknown(unknown)));
             }
-            let repository = repositories::find_or_create(connection, &push.repository)?;
+            let repository = repositories::find_or_create(connection, &push.repository, &push.origin)?;
             let manifest = store(connection, repository, &push)?;
             for digest in push.blobs.iter().chain(&push.manifests) {
                 const REFER: &str = "INSERT INTO reference (repository, digest, manifest) VALUES (?1, ?2, ?3)
@@ -130,24 +135,24 @@ impl Catalog {
                     DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
                 sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
             }
-            Ok(ManifestPushed::Stored { missing: unknown })
+            Ok(Ok(ManifestPushed::Stored { missing: unknown }))
         })
-        .await
+        .await?
     }
 
     /// Removes a manifest with its tags and references; false where there was none. Durable.
     pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
         self.write(Durability::Durable, move |connection| {
-            // Tags and references go with it, by the schema's cascade.
-            const DELETE: &str = "DELETE FROM manifest WHERE repository = ?1 AND digest = ?2";
+            const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND digest = ?2";
             let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
-            let deleted = sql::run(connection, DELETE, (repository, digest.to_string()))? > 0;
-            if deleted {
-                count(connection, repository, -1)?;
-                repositories::forget_if_empty(connection, repository)?;
-            }
-            Ok(deleted)
+            let params = (repository, digest.to_string());
+            let Some(manifest) = sql::first(connection, FIND, params, |row| row.get(0))? else {
+                return Ok(false);
+            };
+            delete(connection, repository, manifest)?;
+            repositories::forget_if_empty(connection, repository)?;
+            Ok(true)
         })
         .await
     }
@@ -201,6 +206,12 @@ fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusql
     let id = connection.last_insert_rowid();
     count(connection, repository, 1)?;
     Ok(id)
+}
+
+/// Removes a manifest that is there; its tags and references go with it, by the schema's cascade.
+pub(crate) fn delete(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<()> {
+    sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;
+    count(connection, repository, -1)
 }
 
 fn count(connection: &Connection, repository: i64, change: i64) -> rusqlite::Result<()> {

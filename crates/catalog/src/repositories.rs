@@ -3,7 +3,7 @@
 use hythe_oci::RepositoryName;
 use rusqlite::Connection;
 
-use crate::{Catalog, Result, sql};
+use crate::{Catalog, Origin, Result, sql};
 
 /// How much the catalog knows of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,11 @@ impl Catalog {
     /// Whether the repository holds anything: a manifest or a blob.
     pub fn repository_exists(&self, repository: &RepositoryName) -> Result<bool> {
         self.read(|connection| exists(connection, repository))
+    }
+
+    /// Where its content comes from; `None` where it holds nothing.
+    pub fn origin(&self, repository: &RepositoryName) -> Result<Option<Origin>> {
+        self.read(|connection| origin(connection, repository))
     }
 
     /// Counts rows, about 50 ms for a million of them: for a metric that is asked for now and then.
@@ -71,12 +76,23 @@ pub(crate) fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::
     sql::first(connection, "SELECT id FROM repository WHERE name = ?1", [name.as_str()], |row| row.get(0))
 }
 
-/// The repository's id; its row is made by what first lands in it.
-pub(crate) fn find_or_create(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<i64> {
+/// Where the repository's content comes from, if it is there.
+pub(crate) fn origin(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<Origin>> {
+    let params = [name.as_str()];
+    sql::first(connection, "SELECT origin FROM repository WHERE name = ?1", params, |row| sql::parsed(row, 0))
+}
+
+/// The repository's id; its row is made by what first lands in it. After a [check](crate::origin::check) of its origin.
+pub(crate) fn find_or_create(
+    connection: &Connection,
+    name: &RepositoryName,
+    origin: &Origin,
+) -> rusqlite::Result<i64> {
     if let Some(id) = find(connection, name)? {
         return Ok(id);
     }
-    sql::run(connection, "INSERT INTO repository (name) VALUES (?1)", [name.as_str()])?;
+    let params = (name.as_str(), origin.as_str());
+    sql::run(connection, "INSERT INTO repository (name, origin) VALUES (?1, ?2)", params)?;
     Ok(connection.last_insert_rowid())
 }
 

@@ -38,6 +38,8 @@ pub struct UploadStart {
     pub algorithm: Algorithm,
     /// The name that its file is about to get, where it is already known.
     pub digest: Option<Digest>,
+    /// Whether the registry itself fetches it, so that it can be [found](Catalog::fetch) by its digest.
+    pub fetch: bool,
     /// The time.
     pub now: i64,
 }
@@ -78,6 +80,15 @@ impl Catalog {
         self.read(|connection| sql::first(connection, FIND, params, upload))
     }
 
+    /// The session by which the registry fetches this blob for this repository, if one was begun and not finished.
+    pub fn fetch(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Upload>> {
+        const FIND: &str =
+            "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
+            WHERE repository = ?1 AND digest = ?2 AND fetch = 1 AND expired = 0 ORDER BY started DESC LIMIT 1";
+        let params = (repository.as_str(), digest.to_string());
+        self.read(|connection| sql::first(connection, FIND, params, upload))
+    }
+
     /// Whether any repository has the session, expired or not: whether its file is accounted for.
     pub fn upload_exists(&self, id: &UploadId) -> Result<bool> {
         self.read(|connection| {
@@ -100,11 +111,12 @@ impl Catalog {
     /// Begins a session. Relaxed.
     pub async fn start_upload(&self, start: UploadStart) -> Result<()> {
         self.write(Durability::Relaxed, move |connection| {
-            const START: &str = "INSERT INTO upload (id, repository, algorithm, digest, started, updated)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO NOTHING";
-            let UploadStart { id, repository, algorithm, digest, now } = start;
+            const START: &str =
+                "INSERT INTO upload (id, repository, algorithm, digest, fetch, started, updated)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO NOTHING";
+            let UploadStart { id, repository, algorithm, digest, fetch, now } = start;
             let digest = digest.map(|digest| digest.to_string());
-            let params = (id.to_string(), repository.as_str(), algorithm.as_str(), digest, now);
+            let params = (id.to_string(), repository.as_str(), algorithm.as_str(), digest, fetch, now);
             sql::run(connection, START, params).map(|_| ())
         })
         .await

@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use hythe_catalog::{
-    Blob, BlobCommit, BlobFile, Catalog, Collected, ManifestPush, ManifestPushed, StaleUpload, Totals,
-    UploadSave, UploadStart,
+    Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
+    ManifestPushed, Origin, Pattern, StaleUpload, Totals, UploadSave, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
 
@@ -53,10 +53,17 @@ contract![
     a_claim_records_the_name_that_the_file_is_about_to_get,
     an_upload_started_twice_keeps_its_first_state,
     a_stale_upload_is_expired_once_and_cannot_become_a_blob,
+    a_fetch_is_found_by_its_repository_and_digest_until_it_ends,
+    what_was_pushed_and_what_was_copied_are_never_mixed,
     the_collector_takes_what_is_unused_and_unreferenced,
     the_collector_walks_all_links_in_bounded_steps,
     the_collector_never_takes_a_blob_that_a_manifest_got,
     totals_count_everything_once,
+    copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_never,
+    a_pattern_means_copies_or_their_tags,
+    clearing_a_copy_takes_all_of_it_and_leaves_what_others_link,
+    clearing_a_tag_takes_what_only_it_needs,
+    clearing_touches_nothing_that_was_pushed_here,
     many_writers_at_once_all_get_their_answer,
 ];
 
@@ -86,13 +93,21 @@ async fn push_blob(catalog: &Catalog, into: &str, content: &str, now: i64) -> Up
 
 fn blob_commit(into: &str, content: &str, generation: UploadId, now: i64) -> BlobCommit {
     let size = content.len() as u64;
-    BlobCommit { repository: repository(into), digest: digest(content), size, generation, now }
+    BlobCommit {
+        repository: repository(into),
+        origin: Origin::Local,
+        digest: digest(content),
+        size,
+        generation,
+        now,
+    }
 }
 
 /// A manifest whose bytes are `content`.
 fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) -> ManifestPush {
     ManifestPush {
         repository: repository(into),
+        origin: Origin::Local,
         digest: digest(content),
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         bytes: Bytes::from_static(content.as_bytes()),
@@ -168,7 +183,7 @@ async fn a_blob_is_mounted_from_a_named_repository_or_from_any(catalog: Catalog)
     let wanted = digest("blob");
     let mounted = Blob { digest: wanted, size: 4, generation, last_use: 5 };
     let mount = async |from: Option<&str>, to, digest| {
-        catalog.mount_blob(&digest, from.map(repository), repository(to), 5).await.unwrap()
+        catalog.mount_blob(&digest, from.map(repository), repository(to), Origin::Local, 5).await.unwrap()
     };
     assert_eq!(mount(Some("a"), "b", wanted).await, Some(mounted.clone()));
     assert_eq!(catalog.blob(&repository("b"), &wanted).unwrap(), Some(mounted.clone()));
@@ -193,7 +208,7 @@ async fn a_touch_moves_the_last_use_forward_only(catalog: Catalog) {
 async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
     let generation = push_blob(&catalog, "a", "blob", 1).await;
     let blob = digest("blob");
-    catalog.mount_blob(&blob, None, repository("b"), 1).await.unwrap().unwrap();
+    catalog.mount_blob(&blob, None, repository("b"), Origin::Local, 1).await.unwrap().unwrap();
     assert!(catalog.unlink_blob(&repository("a"), &blob).await.unwrap());
     assert!(!catalog.unlink_blob(&repository("a"), &blob).await.unwrap(), "it is gone from there");
     assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
@@ -373,8 +388,14 @@ async fn referrers_are_listed_by_digest_filtered_and_in_pages(catalog: Catalog) 
 
 async fn start(catalog: &Catalog, into: &str, now: i64) -> UploadId {
     let id = UploadId::random();
-    let start =
-        UploadStart { id, repository: repository(into), algorithm: Algorithm::Sha256, digest: None, now };
+    let start = UploadStart {
+        id,
+        repository: repository(into),
+        algorithm: Algorithm::Sha256,
+        digest: None,
+        fetch: false,
+        now,
+    };
     catalog.start_upload(start).await.unwrap();
     id
 }
@@ -417,10 +438,65 @@ async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog
 async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
     let id = start(&catalog, "a", 1).await;
     let claimed = catalog.claim_upload(&repository("a"), &id, None, 2).await.unwrap().unwrap();
-    let again =
-        UploadStart { id, repository: repository("a"), algorithm: Algorithm::Sha256, digest: None, now: 3 };
+    let again = UploadStart {
+        id,
+        repository: repository("a"),
+        algorithm: Algorithm::Sha256,
+        digest: None,
+        fetch: false,
+        now: 3,
+    };
     catalog.start_upload(again).await.unwrap();
     assert_eq!(catalog.upload(&repository("a"), &id).unwrap(), Some(claimed));
+}
+
+async fn a_fetch_is_found_by_its_repository_and_digest_until_it_ends(catalog: Catalog) {
+    let (a, id) = (repository("a"), UploadId::random());
+    let begin = |id, fetch| UploadStart {
+        id,
+        repository: repository("a"),
+        algorithm: Algorithm::Sha256,
+        digest: Some(digest("blob")),
+        fetch,
+        now: 1,
+    };
+    catalog.start_upload(begin(UploadId::random(), false)).await.unwrap();
+    assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap(), None, "a client's upload is its own");
+    catalog.start_upload(begin(id, true)).await.unwrap();
+    assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap().map(|fetch| fetch.id), Some(id));
+    assert_eq!(catalog.fetch(&repository("b"), &digest("blob")).unwrap(), None);
+    assert_eq!(catalog.fetch(&a, &digest("other")).unwrap(), None);
+    catalog.commit_blob(blob_commit("a", "blob", id, 2)).await.unwrap();
+    assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap(), None);
+}
+
+async fn what_was_pushed_and_what_was_copied_are_never_mixed(catalog: Catalog) {
+    let upstream = || Origin::Upstream("up.example".to_owned());
+    let refused = |name, origin| Error::OtherOrigin { repository: repository(name), origin };
+    let copy = |name, content| BlobCommit {
+        origin: upstream(),
+        ..blob_commit(name, content, UploadId::random(), 1)
+    };
+    push_blob(&catalog, "pushed", "blob", 1).await;
+    catalog.commit_blob(copy("copied", "copy")).await.unwrap();
+    assert_eq!(catalog.origin(&repository("pushed")).unwrap(), Some(Origin::Local));
+    assert_eq!(catalog.origin(&repository("copied")).unwrap(), Some(upstream()));
+    assert_eq!(catalog.origin(&repository("neither")).unwrap(), None);
+    assert_eq!(catalog.commit_blob(copy("pushed", "copy")).await, Err(refused("pushed", Origin::Local)));
+    let push = blob_commit("copied", "blob", UploadId::random(), 1);
+    assert_eq!(catalog.commit_blob(push).await, Err(refused("copied", upstream())));
+    let mount = catalog.mount_blob(&digest("blob"), None, repository("copied"), Origin::Local, 1).await;
+    assert_eq!(mount, Err(refused("copied", upstream())));
+    let other = ManifestPush {
+        origin: Origin::Upstream("other".to_owned()),
+        ..manifest("copied", "{}", &[], &["v1"])
+    };
+    assert_eq!(catalog.push_manifest(other).await, Err(refused("copied", upstream())));
+    assert_eq!(catalog.tags(&repository("copied"), None, 10).unwrap(), Some(vec![]));
+    // What is empty belongs to nobody.
+    catalog.unlink_blob(&repository("copied"), &digest("copy")).await.unwrap();
+    push_blob(&catalog, "copied", "new", 1).await;
+    assert_eq!(catalog.origin(&repository("copied")).unwrap(), Some(Origin::Local));
 }
 
 async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalog) {
@@ -514,13 +590,135 @@ async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) 
 
 async fn totals_count_everything_once(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
-    catalog.mount_blob(&digest("layer"), None, repository("b"), 1).await.unwrap();
+    catalog.mount_blob(&digest("layer"), None, repository("b"), Origin::Local, 1).await.unwrap();
     push_blob(&catalog, "c", "blob", 1).await;
     push(&catalog, manifest("a", "{}", &["layer"], &["v1", "v2"])).await;
     push(&catalog, manifest("b", "{}", &["layer"], &["v1"])).await;
     start(&catalog, "a", 1).await;
     let totals = Totals { repositories: 2, manifests: 2, tags: 3, blobs: 2, bytes: 9, uploads: 1 };
     assert_eq!(catalog.totals().unwrap(), totals);
+}
+
+fn upstream() -> Origin {
+    Origin::Upstream("up.example".to_owned())
+}
+
+/// As [`push_blob`], into a copy.
+async fn fetch_blob(catalog: &Catalog, into: &str, content: &str, now: i64) {
+    let commit = blob_commit(into, content, UploadId::random(), now);
+    catalog.commit_blob(BlobCommit { origin: upstream(), ..commit }).await.unwrap();
+}
+
+/// As [`push`], into a copy; `manifests` are those that it lists.
+async fn fetch(catalog: &Catalog, manifest: ManifestPush, manifests: &[&str]) {
+    let manifests = manifests.iter().map(|content| digest(content)).collect();
+    let push = ManifestPush { origin: upstream(), require_blobs: false, manifests, ..manifest };
+    catalog.push_manifest(push).await.unwrap();
+}
+
+fn copies(catalog: &Catalog, pattern: &str) -> Vec<String> {
+    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10).unwrap();
+    copies.iter().map(|copy| format!("{}:{}", copy.name, names(&copy.tags).join(","))).collect()
+}
+
+async fn copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_never(catalog: Catalog) {
+    push_blob(&catalog, "local/app", "blob", 1).await;
+    push(&catalog, manifest("local/app", "{}", &["blob"], &["v1"])).await;
+    for name in ["up.example/b", "up.example/a"] {
+        fetch_blob(&catalog, name, "layer", 5000).await;
+    }
+    fetch(&catalog, manifest("up.example/a", "{}", &["layer"], &["v2", "v1", "v3"]), &[]).await;
+    let page = catalog.copies(&Pattern::all(), None, 10, 2).unwrap();
+    let first = CopySummary {
+        name: repository("up.example/a"),
+        origin: upstream(),
+        tags: vec![tag("v1"), tag("v2")],
+        tag_count: 3,
+        manifests: 1,
+        blobs: 1,
+        bytes: 7,
+        last_use: 5000,
+    };
+    assert_eq!((page.len(), &page[0]), (2, &first));
+    assert_eq!((page[1].name.as_str(), page[1].tag_count, page[1].bytes), ("up.example/b", 0, 5));
+    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2).unwrap();
+    assert_eq!(next, page[1..]);
+    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2).unwrap(), page[..1]);
+}
+
+async fn a_pattern_means_copies_or_their_tags(catalog: Catalog) {
+    for (name, tags) in [("a.io/x/y", ["7", "7.2"]), ("b.io/x", ["7", "latest"])] {
+        fetch(&catalog, manifest(name, "{}", &[], &tags), &[]).await;
+    }
+    for (pattern, expected) in [
+        ("*", &["a.io/x/y:7,7.2", "b.io/x:7,latest"][..]),
+        ("a.io/*", &["a.io/x/y:7,7.2"]),
+        ("*/x", &["b.io/x:7,latest"]),
+        ("x", &[]),
+        ("*:7*", &["a.io/x/y:7,7.2", "b.io/x:7"]),
+        ("*x*:latest", &["b.io/x:latest"]),
+        ("[ab].io/*", &[]),
+        ("?.io/*", &[]),
+    ] {
+        assert_eq!(copies(&catalog, pattern), expected, "{pattern}");
+    }
+}
+
+async fn clearing_a_copy_takes_all_of_it_and_leaves_what_others_link(catalog: Catalog) {
+    push_blob(&catalog, "mine", "shared", 1).await;
+    for content in ["shared", "own"] {
+        fetch_blob(&catalog, "up.example/a", content, 1).await;
+    }
+    // More than one step of each kind.
+    for number in 0..150 {
+        fetch_blob(&catalog, "up.example/a", &format!("{number:03}"), 1).await;
+        let push = manifest("up.example/a", "", &["own"], &[&format!("v{number}")]);
+        let content = format!("manifest {number:03}");
+        let push = ManifestPush { digest: digest(&content), bytes: content.into(), ..push };
+        fetch(&catalog, push, &[]).await;
+    }
+    let cleared = catalog.clear_copy(&repository("up.example/a")).await.unwrap();
+    let bytes = 150 * (3 + 12) + 3;
+    assert_eq!(cleared, Cleared { copies: 1, tags: 150, manifests: 150, blobs: 151, bytes });
+    assert!(!catalog.repository_exists(&repository("up.example/a")).unwrap());
+    assert_eq!(catalog.doomed(1000).unwrap().len(), 151);
+    assert!(catalog.blob(&repository("mine"), &digest("shared")).unwrap().is_some());
+    assert_eq!(catalog.clear_copy(&repository("up.example/a")).await.unwrap(), Cleared::default());
+}
+
+async fn clearing_a_tag_takes_what_only_it_needs(catalog: Catalog) {
+    let name = "up.example/a";
+    for content in ["base", "x", "y"] {
+        fetch_blob(&catalog, name, content, 1).await;
+    }
+    fetch(&catalog, manifest(name, "image x", &["base", "x"], &[]), &[]).await;
+    fetch(&catalog, manifest(name, "image y", &["base", "y"], &["y"]), &[]).await;
+    fetch(&catalog, manifest(name, "index", &[], &["v1", "latest"]), &["image x", "image y"]).await;
+    let subject = Some(digest("image x"));
+    fetch(&catalog, ManifestPush { subject, ..manifest(name, "signature", &[], &[]) }, &[]).await;
+    let clear =
+        async |pattern: &str| catalog.clear_tags(&repository(name), &pattern.parse().unwrap()).await.unwrap();
+    // Another tag names the index.
+    assert_eq!(clear("*:v1").await, Cleared { copies: 1, tags: 1, ..Cleared::default() });
+    // Its images go but for the one with a tag; so does what refers to them.
+    let bytes = "image x".len() + "index".len() + "signature".len() + "x".len();
+    let expected = Cleared { copies: 1, tags: 1, manifests: 3, blobs: 1, bytes: bytes as u64 };
+    assert_eq!(clear("*:l*").await, expected);
+    assert!(catalog.manifest(&repository(name), &by_tag("y")).unwrap().is_some());
+    assert!(catalog.blob(&repository(name), &digest("base")).unwrap().is_some());
+    assert_eq!(clear("*:nothing").await, Cleared::default());
+    assert_eq!(clear("*:*").await.blobs, 2);
+    assert!(!catalog.repository_exists(&repository(name)).unwrap());
+}
+
+async fn clearing_touches_nothing_that_was_pushed_here(catalog: Catalog) {
+    push_blob(&catalog, "up.example/a", "blob", 1).await;
+    push(&catalog, manifest("up.example/a", "{}", &["blob"], &["v1"])).await;
+    let before = catalog.totals().unwrap();
+    let mine = repository("up.example/a");
+    assert_eq!(catalog.clear_copy(&mine).await.unwrap(), Cleared::default());
+    assert_eq!(catalog.clear_tags(&mine, &Pattern::all()).await.unwrap(), Cleared::default());
+    assert_eq!(catalog.totals().unwrap(), before);
 }
 
 async fn many_writers_at_once_all_get_their_answer(catalog: Catalog) {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hythe_catalog::{BlobCommit, Catalog, Error, ManifestPush, OpenError, UploadStart};
+use hythe_catalog::{BlobCommit, Catalog, Error, ManifestPush, OpenError, Origin, UploadStart};
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -26,10 +26,18 @@ fn digest() -> Digest {
 
 async fn fill(catalog: &Catalog) {
     let (repository, digest, generation) = (repository(), digest(), UploadId::random());
-    let commit = BlobCommit { repository: repository.clone(), digest, size: 2, generation, now: 1 };
+    let commit = BlobCommit {
+        repository: repository.clone(),
+        origin: Origin::Local,
+        digest,
+        size: 2,
+        generation,
+        now: 1,
+    };
     catalog.commit_blob(commit).await.unwrap();
     let push = ManifestPush {
         repository,
+        origin: Origin::Local,
         digest,
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         bytes: b"{}".as_slice().into(),
@@ -97,8 +105,14 @@ async fn a_write_whose_caller_went_away_is_done_all_the_same() {
     let (_folder, path) = folder();
     let catalog = Catalog::open(&path).unwrap();
     let id = UploadId::random();
-    let start =
-        UploadStart { id, repository: repository(), algorithm: Algorithm::Sha256, digest: None, now: 1 };
+    let start = UploadStart {
+        id,
+        repository: repository(),
+        algorithm: Algorithm::Sha256,
+        digest: None,
+        fetch: false,
+        now: 1,
+    };
     // Polled once, so that the write is on its way, and dropped before its answer.
     tokio::select! {
         biased;
@@ -117,9 +131,9 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalog::open(&path).unwrap_err();
-    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 1 });
+    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 2 });
     let said = error.to_string();
-    assert!(said.contains("catalog.db has schema version 99, and this version knows 1 at most"), "{said}");
+    assert!(said.contains("catalog.db has schema version 99, and this version knows 2 at most"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::commands::Platform;
 use crate::config::{Inputs, KEYS, Key};
 use crate::failure::EXIT_CODES;
 use crate::printer::Output;
@@ -23,6 +24,41 @@ Examples:
   hythe config                                 what `hythe serve` would run with, and why
   hythe config --output json                   the same for programs
   hythe config /etc/docker/registry/config.yml what a registry:2 configuration means here";
+
+const CACHE_EXAMPLES: &str = "\
+Examples:
+  hythe cache ls                               what is kept
+  hythe cache stat                             what it saved, and how upstreams fare
+  hythe cache clear 'docker.io/*:*-alpine'     free some tags
+  hythe cache warm redis:7 -f compose.yaml     fetch what will be needed";
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  hythe cache ls                               every copy
+  hythe cache ls 'ghcr.io/*'                   those of one upstream
+  hythe cache ls '*/redis:7*'                  those that have such a tag
+  hythe cache ls --output json | jq '.copies[].name'";
+
+const STAT_EXAMPLES: &str = "\
+Examples:
+  hythe cache stat
+  hythe cache stat --registry build-server:5000";
+
+const CLEAR_EXAMPLES: &str = "\
+Examples:
+  hythe cache clear                            everything, once it is confirmed
+  hythe cache clear docker.io/library/redis    one copy
+  hythe cache clear '*:nightly' --yes          one tag of every copy, in a script";
+
+const WARM_EXAMPLES: &str = "\
+Examples:
+  hythe cache warm redis ghcr.io/x/y:v1        by name, as docker pull takes them
+  hythe cache warm -f compose.yaml             what a Compose file needs
+  helm template chart | hythe cache warm -f -  what a chart needs
+  hythe cache warm -f images.txt --platform linux/amd64 --platform linux/arm64
+  hythe cache warm -f images.txt --check       whether all is there, before the network goes
+
+The exit code is 1 where an image failed, or is not there; the others are warmed all the same.";
 
 /// A container registry: one binary, no configuration needed.
 #[derive(Clone, Debug, Parser)]
@@ -45,6 +81,9 @@ pub enum Command {
     /// Print the configuration that is in effect, and where each value came from
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(ConfigArgs),
+    /// See, fill and free what a running registry keeps of its upstreams
+    #[command(after_help = CACHE_EXAMPLES)]
+    Cache(CacheArgs),
     /// Print the version
     Version,
     /// Print a shell's completion script
@@ -79,6 +118,66 @@ impl ConfigArgs {
     pub fn inputs(self) -> Inputs {
         Inputs { file: self.file.or(self.config), flags: self.flags.0 }
     }
+}
+
+/// What is asked of a registry's cache.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CacheArgs {
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: http://localhost:5001; `HYTHE_REGISTRY`]
+    #[arg(long, global = true, value_name = "URL")]
+    pub registry: Option<String>,
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What to do with a registry's cache.
+#[derive(Clone, Debug, Subcommand)]
+pub enum CacheCommand {
+    /// List what is kept
+    #[command(after_help = LS_EXAMPLES)]
+    Ls {
+        /// A name, or name:tag, in which * stands for anything
+        pattern: Option<String>,
+    },
+    /// Show what upstreams were asked, what that saved, and how they fare
+    #[command(after_help = STAT_EXAMPLES)]
+    Stat,
+    /// Free what is kept; it is fetched again when somebody wants it
+    #[command(after_help = CLEAR_EXAMPLES)]
+    Clear {
+        /// A name, or name:tag, in which * stands for anything [default: *]
+        pattern: Option<String>,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Fetch images before they are needed
+    #[command(after_help = WARM_EXAMPLES)]
+    Warm(WarmArgs),
+}
+
+/// What is to be warmed, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WarmArgs {
+    /// Names of images, as docker pull takes them
+    #[arg(value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// A file that names images: Kubernetes manifests, a Compose file, or a list with one a line; - is stdin. Can be given several times
+    #[arg(long, short, value_name = "FILE")]
+    pub file: Vec<String>,
+    /// A platform to fetch, such as linux/arm64 [default: this machine's]. Can be given several times
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Vec<Platform>,
+    /// Fetch every platform
+    #[arg(long, conflicts_with = "platform")]
+    pub all_platforms: bool,
+    /// Fetch nothing: only say what is not there
+    #[arg(long)]
+    pub check: bool,
+    /// How many requests at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
 }
 
 /// The flags of settings, made from the table of keys so that each is spelt once.

@@ -1,28 +1,40 @@
 //! The configuration in layers: defaults < file < `REGISTRY_*` < `HYTHE_*` < flags, each value with its source.
 
+mod docker;
 mod draft;
 mod environment;
 mod error;
+mod field;
+mod fields;
 mod file;
 mod key;
 mod keys;
 mod nearest;
 mod raw;
+mod read;
 mod registry2;
 mod reload;
 mod source;
+mod table;
+mod upstreams;
 mod variables;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
+pub use field::{Field, table_name};
+pub use fields::FIELDS;
+use hythe_oci::Authority;
 pub use key::{Key, Kind};
 pub use keys::{KEYS, key};
 pub use raw::Raw;
 pub(crate) use registry2::RULES;
 pub use reload::{Reloaded, reload};
 pub use source::Source;
+pub use table::TableSources;
+pub use upstreams::allowed;
 pub use variables::CONFIG_VARIABLE;
 
 use crate::settings::Settings;
@@ -44,6 +56,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Where each value came from, in the order of [`KEYS`].
     pub provenance: Vec<(&'static Key, Source)>,
+    /// Where each field of each upstream's table came from.
+    pub tables: BTreeMap<Authority, TableSources>,
     /// What was understood but has no effect, or needs to be known.
     pub warnings: Vec<Problem>,
     /// The file that was read, if one was.
@@ -57,6 +71,23 @@ impl Loaded {
             .iter()
             .find(|(key, _)| key.name == name)
             .map_or(&Source::Default, |(_, source)| source)
+    }
+
+    /// Looks up who asks the upstreams that leave it to Docker's configuration. Programs may be run for it, so that only
+    /// who is going to ask does it.
+    pub fn log_in(&mut self, environment: &Environment) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        for (name, table) in self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.docker_config)
+        {
+            match docker::credentials(environment, name, &table.endpoints) {
+                Ok(credentials) => table.docker_login = credentials,
+                Err(error) => {
+                    let place = self.tables.get(name).map(|sources| sources.source("docker-config").place());
+                    problems.push(Problem::new(place.unwrap_or_default(), error));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 }
 

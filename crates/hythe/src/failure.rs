@@ -21,6 +21,9 @@ pub enum Failure {
     /// The server cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The command line cannot be understood, as a sentence that says what to write.
+    #[error("{0}")]
+    Usage(String),
     /// Anything else, as a sentence that says what to do.
     #[error("{0}")]
     Other(String),
@@ -30,7 +33,7 @@ impl Failure {
     /// The exit code, as [`EXIT_CODES`] says.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration(_) => 2,
+            Self::Configuration(_) | Self::Usage(_) => 2,
             Self::Start(_) | Self::Other(_) => 1,
         }
     }

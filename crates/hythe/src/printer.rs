@@ -69,7 +69,9 @@ impl Printer {
                     self.note(format_args!("error: {problem}"));
                 }
             }
-            Failure::Start(_) | Failure::Other(_) => self.note(format_args!("error: {failure}")),
+            Failure::Start(_) | Failure::Usage(_) | Failure::Other(_) => {
+                self.note(format_args!("error: {failure}"))
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
 //! What the registry runs with, typed. `Default` is what an empty configuration means.
 
+mod upstreams;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use upstreams::{UpstreamTable, Upstreams};
 
 use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Storage};
 
@@ -25,6 +29,7 @@ pub struct Settings {
     pub collect: Collect,
     pub catalog: Page,
     pub tags: Page,
+    pub upstream: Upstreams,
 }
 
 /// The keys `log.*`.
@@ -118,6 +123,7 @@ impl Default for Settings {
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
             catalog: Page { max_page: 1000 },
             tags: Page { max_page: 10_000 },
+            upstream: Upstreams::default(),
         }
     }
 }

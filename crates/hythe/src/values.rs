@@ -1,17 +1,27 @@
 //! The types of single settings: each is parsed once, with an error that says what to write.
 
+mod addition;
 mod choice;
 mod duration;
+mod endpoint;
 mod host_name;
 mod listen;
+mod mirror;
+mod name;
 mod origin;
+mod secret;
 mod size;
 
+pub use addition::Addition;
 pub use choice::{Choice, LogFormat, LogLevel, Storage};
 pub use duration::{parse_duration, show_duration};
+pub use endpoint::Endpoint;
 pub use host_name::HostName;
 pub use listen::Listen;
+pub use mirror::Mirror;
+pub use name::parse_name;
 pub use origin::Origin;
+pub use secret::{HIDDEN, Secret, SecretFile};
 pub use size::{parse_size, show_size};
 
 /// Why a text is not a value of its kind: what to write instead.

@@ -1,5 +1,6 @@
 //! The vocabulary of a container registry, as the OCI specifications spell it. Pure: no I/O, no clock.
 
+mod authority;
 mod descriptor;
 mod digest;
 mod endpoint;
@@ -16,6 +17,7 @@ mod range;
 mod reference;
 mod upload_id;
 
+pub use authority::{Authority, AuthorityError};
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use endpoint::{Endpoint, EndpointError};

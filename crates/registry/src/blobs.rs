@@ -1,10 +1,34 @@
 //! Blobs as a repository sees them: only those that it links.
 
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use hythe_catalog::{Blob as Row, BlobFile};
 use hythe_oci::{Digest, RepositoryName, UploadId};
-use hythe_storage::{BlobKey, Content};
+use hythe_storage::{BlobKey, Content as Stored};
 
-use crate::{Error, Inner, Repository, Result, Started, collector, millis, now};
+use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, collector, millis, now};
+
+/// The bytes of a blob.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// In a file that nobody writes any more; it stays readable after its removal.
+    File(Arc<File>),
+    /// In memory.
+    Memory(Bytes),
+    /// On their way here.
+    Growing(Growing),
+}
+
+impl From<Stored> for Content {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::File { file, .. } => Self::File(file),
+            Stored::Memory(bytes) => Self::Memory(bytes),
+        }
+    }
+}
 
 /// A blob that can be read.
 #[derive(Clone, Debug)]
@@ -15,6 +39,13 @@ pub struct Blob {
     pub size: u64,
     /// Its bytes.
     pub content: Content,
+}
+
+impl Registry {
+    /// Whether any repository has the blob: nothing that a client is told, only a hint that its bytes are here.
+    pub fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        Ok(self.0.catalog.live_file(digest)?.is_some())
+    }
 }
 
 impl Repository<'_> {
@@ -37,14 +68,16 @@ impl Repository<'_> {
     /// Links a blob that another repository has (`from`, or any where it is `None`), or starts an upload of it.
     pub async fn mount_blob(&self, digest: &Digest, from: Option<&RepositoryName>) -> Result<Started> {
         let inner = self.inner();
-        let mounted = inner.catalog.mount_blob(digest, from.cloned(), self.name.clone(), now()).await?;
-        // A blob whose bytes are lost must be sent again.
-        if mounted
-            .is_some_and(|row| inner.content(&key(&row), row.size).is_ok_and(|content| content.is_some()))
-        {
+        if inner.link(self, digest, from).await? {
             return Ok(Started::Mounted(*digest));
         }
         self.start_upload(digest.algorithm()).await.map(Started::Session)
+    }
+
+    /// Links a blob that any repository has, on the word of whoever calls that it belongs here too; false where its
+    /// bytes are not here.
+    pub async fn link_blob(&self, digest: &Digest) -> Result<bool> {
+        self.inner().link(self, digest, None).await
     }
 
     /// Takes a blob out of the repository; its bytes go when no other repository has it.
@@ -75,7 +108,19 @@ impl Inner {
         if self.options.load().delete { Ok(()) } else { Err(Error::DeleteDisabled) }
     }
 
-    fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Content>> {
+    /// A blob whose bytes are lost must be sent again.
+    async fn link(
+        &self,
+        to: &Repository<'_>,
+        digest: &Digest,
+        from: Option<&RepositoryName>,
+    ) -> Result<bool> {
+        let (name, origin) = (to.name.clone(), to.origin.clone());
+        let row = self.catalog.mount_blob(digest, from.cloned(), name, origin, now()).await?;
+        Ok(row.is_some_and(|row| self.content(&key(&row), row.size).is_ok_and(|content| content.is_some())))
+    }
+
+    fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Stored>> {
         let content = self.storage.open_blob(key)?;
         Ok(content.filter(|content| {
             let whole = content.size() == size;
@@ -101,6 +146,7 @@ impl Inner {
         let mut row = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
         loop {
             if let Some(content) = self.content(&key(&row), row.size)? {
+                let content = content.into();
                 return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
             }
             // Between the row and the file the blob may have been collected and pushed anew.

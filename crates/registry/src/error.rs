@@ -2,6 +2,7 @@
 
 use std::io;
 
+use hythe_catalog::Origin;
 use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, UploadId};
 
 /// A result of this crate.
@@ -95,14 +96,35 @@ pub enum Error {
     /// The client's body broke off. What had come can be continued.
     #[error("the request's body broke off: {0}")]
     Body(io::Error),
+    /// The repository is there, but is not what it was taken for: a copy of an upstream's, or pushed here.
+    #[error(
+        "repository `{repository}` holds {}; content of another origin is not mixed with it",
+        held(origin)
+    )]
+    OtherOrigin {
+        /// The repository.
+        repository: RepositoryName,
+        /// Where its content comes from.
+        origin: Origin,
+    },
     /// Something is wrong here, not with the request.
     #[error("{0}")]
     Internal(String),
 }
 
+fn held(origin: &Origin) -> String {
+    match origin {
+        Origin::Local => "what was pushed to this registry".to_owned(),
+        Origin::Upstream(name) => format!("a copy of what {name} has"),
+    }
+}
+
 impl From<hythe_catalog::Error> for Error {
     fn from(error: hythe_catalog::Error) -> Self {
         match error {
+            hythe_catalog::Error::OtherOrigin { repository, origin } => {
+                Self::OtherOrigin { repository, origin }
+            }
             hythe_catalog::Error::NoSpace => Self::NoSpace("the catalog cannot grow".to_owned()),
             hythe_catalog::Error::Unavailable(reason) => {
                 Self::Internal(format!("the catalog failed: {reason}"))

@@ -20,10 +20,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::batch::{Batch, Buffers};
+use crate::growing::Written;
 use crate::hashing::Hashing;
 use crate::sessions::Turn;
 use crate::writing::{Writing, joined};
-use crate::{Error, Result, now};
+use crate::{Error, Growing, Result, now};
 
 /// An upload is saved each time so many bytes have come.
 const SAVE_EVERY: u64 = 64 << 20;
@@ -104,8 +105,18 @@ pub(crate) struct Ingest {
     saved: u64,
     /// Set when a sync failed. The kernel says so once, and a later sync of the same bytes would say that all is well.
     sync_failed: Arc<AtomicBool>,
+    /// Told of what is written, where others read it: then nothing that came waits for more to come.
+    written: Option<Written>,
     /// Whether the next save stores the hash state, however little came since: it would have to be found again.
     owes_state: bool,
+}
+
+/// Returns when all up to `offset` can be read by others; never where there are none.
+async fn reached(written: Option<&Written>, offset: u64) {
+    match written {
+        Some(written) => written.reached(offset).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The state that was asked for.
@@ -137,8 +148,18 @@ impl Ingest {
             keep_parts: true,
             saved,
             sync_failed: Arc::default(),
+            written: None,
             owes_state: saved < offset,
         }
+    }
+
+    /// From now on others can read what is written, up to `size` bytes.
+    pub(crate) fn share(&mut self, size: u64) -> (Written, Growing) {
+        let (written, growing) = Growing::new(size, Arc::clone(&self.upload), self.upload.share());
+        written.up_to(self.offset);
+        self.writing.tell(written.clone());
+        self.written = Some(written.clone());
+        (written, growing)
     }
 
     /// Whether it stands where the row says, so that the row's next chunk can go on here.
@@ -181,6 +202,13 @@ impl Ingest {
                 biased;
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
                 chunk = body.next() => chunk,
+                // Only when nothing more has come meanwhile.
+                () = reached(self.written.as_ref(), self.offset), if batch.length() > 0 => {
+                    self.process(batch, hash_here).await?;
+                    batch = Batch::at(self.offset);
+                    hash_here = self.hashes_here(shared);
+                    continue;
+                }
             };
             let mut chunk = match chunk {
                 None => break Ok(()),
@@ -315,8 +343,8 @@ impl Ingest {
     }
 
     /// All bytes' hash, and the file. Once it is settled.
-    pub(crate) async fn finish(self) -> Result<(HashState, Arc<dyn Upload>)> {
-        Ok((state(self.hashing.state()).await?, self.upload))
+    pub(crate) async fn whole(&self) -> Result<(HashState, Arc<dyn Upload>)> {
+        Ok((state(self.hashing.state()).await?, Arc::clone(&self.upload)))
     }
 }
 

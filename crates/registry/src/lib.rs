@@ -6,7 +6,10 @@
 mod batch;
 mod blobs;
 mod collector;
+mod copies;
 mod error;
+mod fetch;
+mod growing;
 mod hashing;
 mod ingest;
 mod listings;
@@ -27,11 +30,12 @@ use hythe_storage::Storage;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-pub use blobs::Blob;
+pub use blobs::{Blob, Content};
 pub use collector::Collected;
 pub use error::{Error, Result};
-pub use hythe_catalog::Referrer;
-pub use hythe_storage::Content;
+pub use fetch::Fetch;
+pub use growing::Growing;
+pub use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, PatternError, Referrer};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use uploads::{Chunk, Started, UploadStatus};
@@ -111,7 +115,12 @@ impl Registry {
 
     /// One repository, whether it exists or not.
     pub fn repository<'a>(&'a self, name: &'a RepositoryName) -> Repository<'a> {
-        Repository { registry: self, name }
+        Repository { registry: self, name, origin: &Origin::Local }
+    }
+
+    /// A repository that is a copy of an upstream's, whether it exists or not.
+    pub fn copy<'a>(&'a self, name: &'a RepositoryName, origin: &'a Origin) -> Repository<'a> {
+        Repository { registry: self, name, origin }
     }
 
     /// The settings that it runs with.
@@ -156,12 +165,19 @@ impl Registry {
 pub struct Repository<'a> {
     registry: &'a Registry,
     name: &'a RepositoryName,
+    /// What is written into it comes from there.
+    origin: &'a Origin,
 }
 
 impl Repository<'_> {
     /// Its name.
     pub fn name(&self) -> &RepositoryName {
         self.name
+    }
+
+    /// Where its content really comes from; `None` where it holds nothing.
+    pub fn stored_origin(&self) -> Result<Option<Origin>> {
+        Ok(self.inner().catalog.origin(self.name)?)
     }
 
     fn inner(&self) -> &Inner {

@@ -16,7 +16,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Of `limit + 1` items that were asked for, the last only says that there are more.
-    fn of(mut items: Vec<T>, limit: usize) -> Self {
+    pub(crate) fn of(mut items: Vec<T>, limit: usize) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
         Self { items, more: more && limit > 0 }

@@ -1,7 +1,7 @@
 //! Manifests and tags as a repository sees them.
 
 use bytes::Bytes;
-use hythe_catalog::{ManifestPush, ManifestPushed};
+use hythe_catalog::{ManifestPush, ManifestPushed, Origin};
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, Reference, Tag};
 
 use crate::{Error, Repository, Result, now};
@@ -48,6 +48,11 @@ impl Repository<'_> {
         Ok(bytes)
     }
 
+    /// Takes a tag away and leaves its manifest, whatever is set about deleting: for a copy whose upstream has done so.
+    pub async fn untag(&self, tag: &Tag) -> Result<bool> {
+        Ok(self.inner().catalog.delete_tag(self.name, tag).await?)
+    }
+
     /// Stores a manifest under `reference` and `tags`. What it lists (an index's manifests, a subject) need not be
     /// there; whether the blobs that it is made of must be is a setting (distribution-spec, Pushing manifests).
     pub async fn push_manifest(
@@ -82,8 +87,10 @@ impl Repository<'_> {
             // A map of strings is always JSON.
             serde_json::to_string(&annotations).unwrap_or_default()
         });
+        let is_local = *self.origin == Origin::Local;
         let push = ManifestPush {
             repository: self.name.clone(),
+            origin: self.origin.clone(),
             digest,
             media_type,
             bytes,
@@ -91,14 +98,15 @@ impl Repository<'_> {
             annotations,
             subject,
             blobs,
-            require_blobs: self.registry.options().manifest_require_blobs,
+            // Those of a copy are fetched when somebody wants them.
+            require_blobs: is_local && self.registry.options().manifest_require_blobs,
             manifests,
             tags,
             now: now(),
         };
         match self.inner().catalog.push_manifest(push).await? {
             ManifestPushed::Stored { missing } => {
-                if !missing.is_empty() {
+                if is_local && !missing.is_empty() {
                     tracing::warn!(repository = %self.name, %digest, missing = missing.len(), first = %missing[0],
                         "a manifest was pushed whose blobs are not all here; it cannot be pulled whole until they are");
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::{BlobCommit, BlobFile, Upload as Row, UploadSave, UploadStart};
+use hythe_catalog::{BlobCommit, BlobFile, Origin, Upload as Row, UploadSave, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Upload};
 use tokio::sync::OwnedSemaphorePermit;
@@ -140,7 +140,8 @@ impl Inner {
         algorithm: Algorithm,
         digest: Option<Digest>,
     ) -> Result<()> {
-        let row = UploadStart { id, repository: name.clone(), algorithm, digest, now: now() };
+        let repository = name.clone();
+        let row = UploadStart { id, repository, algorithm, digest, fetch: false, now: now() };
         // The row first: a file that no row names would never be found again.
         self.catalog.start_upload(row).await?;
         let upload = self.storage.open_upload(id, 0).await?;
@@ -179,7 +180,7 @@ impl Inner {
     }
 
     /// Opens a session from what its row and its file say.
-    async fn reopen(&self, row: &Row, algorithm: Algorithm) -> Result<Ingest> {
+    pub(crate) async fn reopen(&self, row: &Row, algorithm: Algorithm) -> Result<Ingest> {
         let named = named(row);
         if let Some(digest) = named {
             // An end that was interrupted between the file's new name and the catalog: nobody was told of that blob,
@@ -261,13 +262,14 @@ impl Inner {
             return Err(self.give_up(&mut ingest, error).await);
         }
         let size = ingest.offset();
-        let (hash, upload) = ingest.finish().await?;
+        let (hash, upload) = ingest.whole().await?;
         let actual = hash.finish();
         if actual != digest {
             self.forget_upload(id, None).await?;
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
-        let result = self.make_blob(name, &*upload, BlobKey { digest, generation: id }, size).await;
+        let result =
+            self.make_blob(name, &Origin::Local, &*upload, BlobKey { digest, generation: id }, size).await;
         // While there is a row, the catalog was not told of the blob: the session goes, and its space is free again.
         if result.is_err()
             && let Ok(Some(_)) = self.catalog.upload(name, &id)
@@ -279,9 +281,10 @@ impl Inner {
     }
 
     /// Makes a verified upload durable, gives it its name and tells the catalog.
-    async fn make_blob(
+    pub(crate) async fn make_blob(
         &self,
         name: &RepositoryName,
+        origin: &Origin,
         upload: &dyn Upload,
         key: BlobKey,
         size: u64,
@@ -296,13 +299,14 @@ impl Inner {
         }
         synced?;
         self.storage.publish(generation, &digest).await?;
-        self.commit(name, key, size).await
+        self.commit(name, origin, key, size).await
     }
 
     /// Tells the catalog of a blob that is durable under its name.
-    async fn commit(&self, name: &RepositoryName, key: BlobKey, size: u64) -> Result<()> {
+    async fn commit(&self, name: &RepositoryName, origin: &Origin, key: BlobKey, size: u64) -> Result<()> {
         let BlobKey { digest, generation } = key;
-        let commit = BlobCommit { repository: name.clone(), digest, size, generation, now: now() };
+        let (repository, origin) = (name.clone(), origin.clone());
+        let commit = BlobCommit { repository, origin, digest, size, generation, now: now() };
         let lost = self.lost_generation(&digest)?;
         let live = match lost {
             Some(lost) => self.catalog.replace_blob(commit, lost).await?,

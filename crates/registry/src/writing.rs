@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hythe_storage::Upload;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::growing::Written;
 use crate::hashing::Place;
 use crate::{Error, Result};
 
@@ -29,6 +30,8 @@ pub(crate) struct Writing {
     upload: Arc<dyn Upload>,
     queue: Arc<Mutex<Queue>>,
     task: Option<JoinHandle<Result<()>>>,
+    /// Told of each write that has ended.
+    written: Option<Written>,
 }
 
 /// What a task came to; a panic goes on here.
@@ -47,7 +50,12 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 
 impl Writing {
     pub(crate) fn new(upload: Arc<dyn Upload>) -> Self {
-        Self { upload, queue: Arc::default(), task: None }
+        Self { upload, queue: Arc::default(), task: None, written: None }
+    }
+
+    /// Says how far it is from now on. Before anything is pushed.
+    pub(crate) fn tell(&mut self, written: Written) {
+        self.written = Some(written);
     }
 
     /// Adds the bytes that come next, which are for `offset`. An error is that of an earlier write.
@@ -64,10 +72,12 @@ impl Writing {
             // The task before this one has ended, or is about to.
             self.land().await?;
             let (upload, queue) = (Arc::clone(&self.upload), Arc::clone(&self.queue));
+            let written = self.written.clone();
             self.task = Some(tokio::spawn(async move {
                 loop {
                     let (upload, queue) = (Arc::clone(&upload), Arc::clone(&queue));
-                    if joined(spawn_blocking(move || run(&*upload, &queue))).await?? {
+                    let written = written.clone();
+                    if joined(spawn_blocking(move || run(&*upload, &queue, written.as_ref()))).await?? {
                         return Ok(());
                     }
                 }
@@ -86,7 +96,7 @@ impl Writing {
 }
 
 /// Writes what there is, for as long as a turn lasts; true where nothing is left.
-fn run(upload: &dyn Upload, queue: &Mutex<Queue>) -> Result<bool> {
+fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> Result<bool> {
     for _ in 0..TURN {
         let (offset, batches) = {
             let mut queue = lock(queue);
@@ -100,6 +110,9 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>) -> Result<bool> {
         if let Err(error) = upload.write(offset, &chunks) {
             *lock(queue) = Queue::default();
             return Err(error.into());
+        }
+        if let Some(written) = written {
+            written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         }
         drop((chunks, places));
     }

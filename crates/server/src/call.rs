@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
-use http::Method;
-use http::header::HeaderName;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Method, Response};
 use hythe_oci::Query;
 use hythe_registry::Registry;
+use hythe_upstream::{Cache, Copy, Freshness};
 
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::plane::Body;
+use crate::record::Record;
 
 /// What every request of one server shares.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) registry: Registry,
+    pub(crate) cache: Cache,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,
 }
@@ -25,11 +29,44 @@ pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a http::HeaderMap,
     pub(crate) query: Query<'a>,
+    pub(crate) record: &'a Record,
 }
+
+/// How an answer of the cache came about, in a word.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 impl Call<'_> {
     /// A header's value as text; what is not text counts as absent.
     pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// Says in the answer and in the log where a copy's content comes from.
+    pub(crate) fn tell(&self, response: &mut Response<Body>, copy: &Copy, freshness: &Freshness) {
+        let word = match freshness {
+            Freshness::Hit => "hit",
+            Freshness::Miss => "miss",
+            Freshness::Revalidated => "revalidated",
+            Freshness::Stale { .. } => "stale",
+        };
+        let _ = self.record.cache.set((word, copy.upstream().to_string()));
+        let headers = response.headers_mut();
+        headers.insert(X_CACHE, HeaderValue::from_static(word));
+        if let Freshness::Stale { why, age } = freshness {
+            let age = match age {
+                Some(age) => format!("{} s ago", age.as_secs()),
+                None => "before this registry was started".to_owned(),
+            };
+            let warning = format!("299 - \"this copy was last confirmed {age}: {}\"", quotable(why));
+            headers.extend(HeaderValue::try_from(warning).map(|warning| (header::WARNING, warning)));
+        }
+    }
+}
+
+/// What may stand within quotes in a header, and not too much of it (distribution-spec, Warnings).
+fn quotable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { ' ' })
+        .take(1000)
+        .collect()
 }

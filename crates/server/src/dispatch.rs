@@ -8,10 +8,12 @@ use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
-use hythe_oci::{Endpoint, ErrorCode, Query};
+use hythe_oci::{Endpoint, ErrorCode, Query, RepositoryName};
+use hythe_upstream::{Allowed, Copy, Resolved};
 
 use crate::call::{App, Call};
-use crate::handlers::{self, blobs, listings, manifests, pages, uploads};
+use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
+use crate::listener::Mirror;
 use crate::options::Options;
 use crate::plane::{Body, Exchange, Link};
 use crate::record::Record;
@@ -105,14 +107,14 @@ async fn route(
     }
     let query = Query::parse(record.uri.query().unwrap_or_default());
     if !path.starts_with("/v2") && path != "/" {
-        let call = Call { app, options, method, headers, query: query? };
+        let call = Call { app, options, method, headers, query: query?, record };
         return pages::answer(&call, path, record).await;
     }
     let endpoint = Endpoint::parse(path).map_err(|error| Rejection::endpoint(&error))?;
     let endpoint = record.endpoint.get_or_init(|| endpoint);
-    let call = Call { app, options, method, headers, query: query? };
-    let namespace = namespace(&call)?;
-    let mut response = call_endpoint(&call, endpoint, body).await?;
+    let call = Call { app, options, method, headers, query: query?, record };
+    let (namespace, place) = place(&call, link, endpoint)?;
+    let mut response = call_endpoint(&call, endpoint, &place, body).await?;
     if let Some(namespace) = namespace {
         response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
     }
@@ -171,21 +173,127 @@ fn check_origin(
     ))
 }
 
-/// `?ns=` scopes a request to an upstream (distribution-spec, Registry proxying). This registry answers only for
-/// itself: an image of one registry must never be served as another's.
-fn namespace(call: &Call<'_>) -> Result<Option<HeaderValue>, Rejection> {
-    let Some(namespace) = call.query.first("ns") else { return Ok(None) };
-    if !host::is_this_registry(&namespace, &call.options.hosts) {
-        return Err(Rejection::new(
-            StatusCode::NOT_FOUND,
-            ErrorCode::NameUnknown,
-            format!("this registry does not answer for `{namespace}` (asked for by ?ns=)"),
-        ));
-    }
-    Ok(HeaderValue::try_from(namespace.as_ref()).ok())
+/// Where the repository of a request is.
+enum Place {
+    /// It is this registry's own, or the request is about none.
+    Here,
+    /// It is an upstream's.
+    Copy(Copy),
+    /// It is this registry's own as far as that has it, and an upstream's otherwise.
+    HereOrCopy(Copy),
+}
+
+/// Which repository a request means, and the `?ns=` that it says so by (distribution-spec, Registry proxying). One that
+/// names this registry is as good as none.
+fn place(
+    call: &Call<'_>,
+    link: &Link,
+    endpoint: &Endpoint,
+) -> Result<(Option<HeaderValue>, Place), Rejection> {
+    let namespace = call.query.first("ns");
+    let elsewhere = namespace.as_deref().filter(|ns| !host::is_this_registry(ns, &call.options.hosts));
+    let told = namespace.as_deref().and_then(|namespace| HeaderValue::try_from(namespace).ok());
+    let not_answered_for = |name: &str| {
+        let message = format!(
+            "this registry does not answer for `{name}`; add it to its upstreams (upstream.add) if it should"
+        );
+        Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message)
+    };
+    let allowed = call.app.cache.allowed();
+    let Some(name) = endpoint.name() else {
+        // Of another registry's whole nothing is known here.
+        return match elsewhere {
+            Some(namespace) if !is_allowed(&allowed, namespace) => Err(not_answered_for(namespace)),
+            _ => Ok((told, Place::Here)),
+        };
+    };
+    let mirrored = link.mirror.as_ref().filter(|_| elsewhere.is_none());
+    let by_listener = mirrored.map(|mirror| mirror.upstream.to_string());
+    let copy = |upstream, there: &RepositoryName| -> Result<Copy, Rejection> {
+        let copy = call.app.cache.copy(upstream, there);
+        let copy = copy.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
+        // RFC 9111, 5.2.1.7
+        let only = call.header(header::CACHE_CONTROL).is_some_and(|value| value.contains("only-if-cached"));
+        Ok(if only { copy.only_if_cached() } else { copy })
+    };
+    let place = match allowed.resolve(elsewhere.or(by_listener.as_deref()), name) {
+        Resolved::Local(_) => Place::Here,
+        Resolved::Upstream(upstream, there) => match mirrored {
+            Some(Mirror { local_first: true, .. }) => Place::HereOrCopy(copy(upstream, &there)?),
+            _ => Place::Copy(copy(upstream, &there)?),
+        },
+        Resolved::NotAllowed => {
+            return Err(not_answered_for(elsewhere.or(by_listener.as_deref()).unwrap_or_default()));
+        }
+    };
+    Ok((told, place))
+}
+
+fn is_allowed(allowed: &Allowed, namespace: &str) -> bool {
+    namespace.parse().is_ok_and(|namespace| allowed.get(&namespace).is_some())
 }
 
 async fn call_endpoint(
+    call: &Call<'_>,
+    endpoint: &Endpoint,
+    place: &Place,
+    body: RequestBody,
+) -> Result<Response<Body>, Rejection> {
+    let read = matches!(*call.method, Method::GET | Method::HEAD);
+    match place {
+        Place::Copy(copy) => call_copy(call, endpoint, copy, body).await,
+        Place::HereOrCopy(copy) if read => {
+            match call_here(call, endpoint, body).await {
+                Err(rejection) if rejection.status == StatusCode::NOT_FOUND => {}
+                other => return other,
+            }
+            read_copy(call, endpoint, copy).await
+        }
+        Place::Here | Place::HereOrCopy(_) => call_here(call, endpoint, body).await,
+    }
+}
+
+/// A copy is read, and what is in it can be deleted; nothing is pushed into it.
+async fn call_copy(
+    call: &Call<'_>,
+    endpoint: &Endpoint,
+    copy: &Copy,
+    body: RequestBody,
+) -> Result<Response<Body>, Rejection> {
+    match (call.method.clone(), endpoint) {
+        (Method::GET | Method::HEAD, _) => read_copy(call, endpoint, copy).await,
+        (Method::DELETE, Endpoint::Manifest { reference, .. }) => {
+            manifests::manifest_delete(call, copy.name(), reference).await
+        }
+        (Method::DELETE, Endpoint::Blob { digest, .. }) => {
+            blobs::blob_delete(call, copy.name(), digest).await
+        }
+        (Method::PUT | Method::POST | Method::PATCH, _) => {
+            copies::push(endpoint.name().unwrap_or(copy.name()), copy)
+        }
+        _ => call_here(call, endpoint, body).await,
+    }
+}
+
+async fn read_copy(call: &Call<'_>, endpoint: &Endpoint, copy: &Copy) -> Result<Response<Body>, Rejection> {
+    match endpoint {
+        Endpoint::Tags { name } => listings::copy_tag_list(call, name, copy).await,
+        Endpoint::Referrers { name, digest } => listings::copy_referrer_list(call, name, copy, digest).await,
+        Endpoint::Manifest { reference, .. } => copies::manifest_get(call, copy, reference).await,
+        Endpoint::Blob { digest, .. } if *call.method == Method::HEAD => {
+            copies::blob_head(call, copy, digest).await
+        }
+        Endpoint::Blob { digest, .. } => copies::blob_get(call, copy, digest).await,
+        Endpoint::Upload { name, id } => uploads::upload_status(call, name, *id),
+        Endpoint::Uploads { .. }
+        | Endpoint::Root
+        | Endpoint::Base
+        | Endpoint::Extensions
+        | Endpoint::Catalog => Err(Rejection::method(call.method, "POST")),
+    }
+}
+
+async fn call_here(
     call: &Call<'_>,
     endpoint: &Endpoint,
     body: RequestBody,

@@ -2,42 +2,38 @@
 
 use std::net::IpAddr;
 
-/// The host without its port, and without the brackets of an IPv6 address.
-fn without_port(authority: &str) -> &str {
-    if let Some(rest) = authority.strip_prefix('[') {
-        return rest.split(']').next().unwrap_or(rest);
-    }
-    match authority.rsplit_once(':') {
-        // More colons make it a bare IPv6 address.
-        Some((host, _)) if !host.contains(':') => host,
-        _ => authority,
-    }
-}
+use hythe_oci::Authority;
 
 fn is_loopback(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-fn is_listed(authority: &str, hosts: &[String]) -> bool {
-    let host = without_port(authority);
-    hosts.iter().any(|known| known.eq_ignore_ascii_case(authority) || known.eq_ignore_ascii_case(host))
+/// `host[:port]`, where it is that; some send an IPv6 address without its brackets.
+fn parse(authority: &str) -> Option<Authority> {
+    authority.parse().or_else(|_| format!("[{authority}]").parse()).ok()
+}
+
+/// A listed name without a port is meant with any.
+fn is_listed(authority: &Authority, hosts: &[String]) -> bool {
+    let listed = hosts.iter().filter_map(|known| parse(known));
+    let mut same_host = listed.filter(|known| known.host() == authority.host());
+    same_host.any(|known| known.port().is_none() || known.port() == authority.port())
 }
 
 /// Whether a request to a loopback listener may carry this `Host`. A page of the web whose name was made to resolve
 /// to 127.0.0.1 (DNS rebinding) carries its own.
 pub(crate) fn is_allowed(authority: &str, hosts: &[String]) -> bool {
-    is_loopback(without_port(authority)) || is_listed(authority, hosts)
+    parse(authority).is_some_and(|authority| is_loopback(authority.host()) || is_listed(&authority, hosts))
 }
 
 /// Whether `?ns=` names this registry: loopback, a configured name, or a name of one label, because a container
 /// cannot know under which port and name the host publishes it (DESIGN, decision 6).
 pub(crate) fn is_this_registry(namespace: &str, hosts: &[String]) -> bool {
-    let host = without_port(namespace);
-    let single_label = !host.is_empty() && !host.contains(['.', ':']);
-    single_label || is_allowed(namespace, hosts)
+    let Some(authority) = parse(namespace) else { return false };
+    let single_label = !authority.host().contains(['.', ':']);
+    single_label || is_loopback(authority.host()) || is_listed(&authority, hosts)
 }
 
 #[cfg(test)]
@@ -85,6 +81,8 @@ mod tests {
             ("", false),
             ("127.0.0.1:5001", true),
             ("10.0.0.1:5000", false),
+            ("http://docker.io", false),
+            ("user@localhost", false),
         ] {
             assert_eq!(is_this_registry(namespace, &[]), ours, "{namespace}");
         }

@@ -9,6 +9,7 @@ mod cors;
 mod dispatch;
 mod handlers;
 mod host;
+mod listener;
 mod log;
 mod metrics;
 mod options;
@@ -19,6 +20,7 @@ mod request;
 mod serve;
 mod workers;
 
+pub use listener::{Listener, Mirror};
 pub use log::{Format, Log, LogGuard};
 pub use options::Options;
 pub use plane::SENDFILE_BYTES;

@@ -1,9 +1,12 @@
 //! Measurements for Prometheus, in its text format at `/metrics`.
 
+mod upstreams;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hythe_registry::{Collected, Registry};
+use hythe_upstream::Cache;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +18,7 @@ use prometheus_client::registry::{Registry as Set, Unit};
 
 use crate::plane::SENDFILE_BYTES;
 use crate::record::Record;
+use upstreams::Upstreams;
 
 /// Answers take from microseconds (a tag) to minutes (a layer).
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
@@ -93,7 +97,8 @@ struct Stored {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Those of a server, and of what `cache` asks.
+    pub(crate) fn new(cache: Cache) -> Self {
         let mut metrics = Self {
             set: Set::with_prefix("hythe"),
             requests: Family::default(),
@@ -108,6 +113,7 @@ impl Metrics {
             resident: Gauge::default(),
         };
         metrics.register();
+        metrics.set.register_collector(Box::new(Upstreams(cache)));
         metrics
     }
 

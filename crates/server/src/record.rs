@@ -27,6 +27,8 @@ pub(crate) struct Record {
     pub(crate) endpoint: OnceLock<Endpoint>,
     /// Which handler answered, where it is no endpoint of the API.
     pub(crate) page: OnceLock<&'static str>,
+    /// What the cache did, and whose content it was.
+    pub(crate) cache: OnceLock<(&'static str, String)>,
     /// The error's code and message, where it was one.
     pub(crate) error: OnceLock<String>,
     status: AtomicU16,
@@ -44,6 +46,7 @@ impl Record {
             started: Instant::now(),
             endpoint: OnceLock::new(),
             page: OnceLock::new(),
+            cache: OnceLock::new(),
             error: OnceLock::new(),
             status: AtomicU16::new(CLIENT_GONE),
             length: AtomicU64::new(u64::MAX),
@@ -99,6 +102,9 @@ impl Record {
                 if let Some(reference) = reference {
                     let _ = write!(line, " ref={reference}");
                 }
+                if let Some((word, upstream)) = self.cache.get() {
+                    let _ = write!(line, " cache={word} upstream={upstream}");
+                }
                 let _ = write!(line, " client={} id={:08x}", self.client, self.id);
                 if aborted {
                     line.push_str(" aborted=true");
@@ -112,6 +118,8 @@ impl Record {
                     "time": time.to_string(), "level": "INFO", "message": "request",
                     "method": self.method.as_str(), "path": path, "status": status, "bytes": sent,
                     "duration_ms": (millis * 1e3).round() / 1e3,
+                    "cache": self.cache.get().map(|(word, _)| word),
+                    "upstream": self.cache.get().map(|(_, upstream)| upstream),
                     "repository": repository, "reference": reference.map(ToString::to_string),
                     "client": self.client.to_string(), "id": self.id_text(),
                     "aborted": aborted, "error": error,

@@ -1,12 +1,18 @@
 //! Each error's status and code, in one table.
 
+use std::time::Duration;
+
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hythe_oci::{EndpointError, ErrorCode, QueryError, path};
 use hythe_registry::Error;
+use hythe_upstream::Error as Upstream;
 use serde_json::{Value, json};
 
 use crate::plane::Body;
+
+/// When to come back to an upstream that does not say.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// A refusal on its way to the client.
 #[derive(Debug)]
@@ -138,6 +144,7 @@ impl Rejection {
             Error::DeleteDisabled => {
                 Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message)
             }
+            Error::OtherOrigin { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message),
             Error::NoSpace(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message),
             Error::Body(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid, message)
@@ -149,6 +156,42 @@ impl Rejection {
                 "something is wrong in the registry, not with the request; its log has the reason under this \
                  answer's X-Request-Id",
             ),
+        }
+    }
+}
+
+impl Rejection {
+    /// What came of asking an upstream. `unknown` is the code of what was asked for, where there is no such thing. No
+    /// status asks the client for credentials, nor to come back at once: containerd does so at a 429.
+    pub(crate) fn upstream(error: &Upstream, unknown: ErrorCode) -> Self {
+        use hythe_upstream::Failure;
+
+        let message = error.to_string();
+        let later = |after: Option<Duration>| {
+            let seconds = after.unwrap_or(RETRY_AFTER).as_secs().max(1);
+            Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message.clone())
+                .with_header(header::RETRY_AFTER, seconds.to_string())
+        };
+        match error {
+            // What was pushed under an upstream's name is not the answer, and what upstream has cannot be kept there.
+            Upstream::Registry(error) => match &**error {
+                Error::OtherOrigin { .. } => Self::new(StatusCode::NOT_FOUND, unknown, message),
+                error => Self::registry(error, None),
+            },
+            Upstream::Upstream { error, .. } => match error {
+                Failure::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, unknown, message),
+                Failure::Denied { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message),
+                Failure::RateLimited { retry_after, .. } => later(*retry_after),
+                Failure::Unavailable { .. } | Failure::Refused { .. } | Failure::Protocol { .. } => {
+                    Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message)
+                }
+            },
+            Upstream::Resting { again, .. } => later(Some(*again)),
+            Upstream::Wrong { .. } => Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message),
+            // RFC 9111, 5.2.1.7: what a cache says that may not ask.
+            Upstream::Offline { .. } => {
+                Self::new(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, message)
+            }
         }
     }
 }
@@ -196,10 +239,11 @@ mod tests {
             Error::NoSpace(_) => 13,
             Error::Body(_) => 14,
             Error::Internal(_) => 15,
+            Error::OtherOrigin { .. } => 16,
         }
     }
 
-    const VARIANTS: usize = 16;
+    const VARIANTS: usize = 17;
 
     /// Each error, its status, its code, and what its message must name.
     fn table() -> Vec<(Error, u16, ErrorCode, String)> {
@@ -243,6 +287,15 @@ mod tests {
             (Error::UploadTakenOver(id()), 409, ErrorCode::BlobUploadInvalid, text(ID)),
             (Error::TooManyUploads { limit: 7777 }, 429, ErrorCode::TooManyRequests, text("7777")),
             (Error::DeleteDisabled, 405, ErrorCode::Unsupported, text("delete.enabled")),
+            (
+                Error::OtherOrigin {
+                    repository: name(),
+                    origin: hythe_registry::Origin::Upstream(text("up.example")),
+                },
+                403,
+                ErrorCode::Denied,
+                text("up.example"),
+            ),
             (Error::NoSpace(text("here")), 507, ErrorCode::Unavailable, text("here")),
             (
                 Error::Body(io::ErrorKind::TimedOut.into()),

@@ -10,12 +10,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hythe_registry::Registry;
+use hythe_upstream::Cache;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::call::App;
 use crate::dispatch::answer;
+use crate::listener::{Listener, Mirror};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -44,10 +46,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server for `registry` that logs requests to `log`.
-    pub fn new(registry: Registry, options: Options, log: Log) -> Self {
+    /// A server for `registry`, and for what `cache` keeps in it, that logs requests to `log`.
+    pub fn new(registry: Registry, cache: Cache, options: Options, log: Log) -> Self {
         Self {
-            app: Arc::new(App { registry, metrics: Arc::new(Metrics::new()), log }),
+            app: Arc::new(App { metrics: Arc::new(Metrics::new(cache.clone())), registry, cache, log }),
             connections: Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
             options: Arc::new(ArcSwap::from_pointee(options)),
         }
@@ -61,7 +63,7 @@ impl Server {
     /// Serves `listeners` until `stop` resolves, then drains: no new connection is taken, idle ones close, requests
     /// under way may finish for the drain time. Then what is left is cut; uploads save what they have. The error is
     /// the system's, where it gives no threads to serve on.
-    pub async fn run(&self, listeners: Vec<TcpListener>, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(&self, listeners: Vec<Listener>, stop: impl Future<Output = ()>) -> io::Result<()> {
         let workers = Arc::new(Workers::start()?);
         let (stopping, stopped) = watch::channel(false);
         let mut accepting = JoinSet::new();
@@ -90,12 +92,8 @@ impl Server {
         Ok(())
     }
 
-    async fn accept_all(
-        self,
-        listener: TcpListener,
-        workers: Arc<Workers>,
-        mut stopped: watch::Receiver<bool>,
-    ) {
+    async fn accept_all(self, listener: Listener, workers: Arc<Workers>, mut stopped: watch::Receiver<bool>) {
+        let Listener { socket: listener, mirror } = listener;
         let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         // Dropping the set ends what is left of its connections.
         let mut connections = JoinSet::new();
@@ -109,7 +107,8 @@ impl Server {
                 Ok((stream, client, permit)) => {
                     let Some(place) = workers.place() else { break };
                     let handle = place.handle.clone();
-                    let serving = self.clone().serve(stream, client, loopback, permit, stopped.clone());
+                    let link = (loopback, mirror.clone());
+                    let serving = self.clone().serve(stream, client, link, permit, stopped.clone());
                     connections.spawn_on(
                         async move {
                             serving.await;
@@ -144,7 +143,7 @@ impl Server {
         self,
         stream: std::net::TcpStream,
         client: SocketAddr,
-        loopback: bool,
+        (loopback, mirror): (bool, Option<Mirror>),
         _permit: OwnedSemaphorePermit,
         mut stopped: watch::Receiver<bool>,
     ) {
@@ -155,7 +154,8 @@ impl Server {
         // Small answers must not wait for an acknowledgement; a socket that refuses is only slower.
         let _ = stream.set_nodelay(true);
         let options = self.options.load_full();
-        let link = Arc::new(Link::new(client, loopback, options.sendfile && cfg!(target_os = "linux")));
+        let sendfile = options.sendfile && cfg!(target_os = "linux");
+        let link = Arc::new(Link::new(client, loopback, mirror, sendfile));
         let patience = Patience {
             head: options.header_timeout,
             idle: options.idle_timeout,

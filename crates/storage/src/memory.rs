@@ -1,6 +1,7 @@
 //! The back end that forgets: tests, and registries that live as long as a CI job.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -16,7 +17,40 @@ pub struct MemoryStorage {
 }
 
 #[derive(Debug, Default)]
-struct Growing(Mutex<Vec<u8>>);
+struct Growing(Mutex<Grown>);
+
+/// Its bytes, which who has it open goes on reading once they are a blob's.
+#[derive(Debug)]
+enum Grown {
+    Upload(Vec<u8>),
+    Blob(Bytes),
+}
+
+impl Default for Grown {
+    fn default() -> Self {
+        Self::Upload(Vec::new())
+    }
+}
+
+impl Grown {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Upload(bytes) => bytes,
+            Self::Blob(bytes) => bytes,
+        }
+    }
+
+    /// For a writer, who comes back to a blob only when it was made an upload again.
+    fn bytes_mut(&mut self) -> &mut Vec<u8> {
+        if let Self::Blob(bytes) = self {
+            *self = Self::Upload(std::mem::take(bytes).into());
+        }
+        match self {
+            Self::Upload(bytes) => bytes,
+            Self::Blob(_) => unreachable!("it was just made an upload"),
+        }
+    }
+}
 
 /// A panic elsewhere leaves no half-made change behind these locks: each holds for one call on one collection.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -34,10 +68,10 @@ impl Storage for MemoryStorage {
                 uploads.get(&id).cloned()
             }
         };
-        let found = upload.as_ref().map_or(0, |upload| lock(&upload.0).len() as u64);
+        let found = upload.as_ref().map_or(0, |upload| lock(&upload.0).bytes().len() as u64);
         match upload {
             Some(upload) if found >= offset => {
-                lock(&upload.0).truncate(offset as usize);
+                lock(&upload.0).bytes_mut().truncate(offset as usize);
                 Ok(upload)
             }
             _ => Err(Error::UploadLost { id, expected: offset, found }),
@@ -48,8 +82,10 @@ impl Storage for MemoryStorage {
         let key = BlobKey { digest: *digest, generation: id };
         match lock(&self.uploads).remove(&id) {
             Some(upload) => {
-                let bytes = std::mem::take(&mut *lock(&upload.0));
-                lock(&self.blobs).insert(key, bytes.into());
+                let mut grown = lock(&upload.0);
+                let bytes = Bytes::from(std::mem::take(grown.bytes_mut()));
+                *grown = Grown::Blob(bytes.clone());
+                lock(&self.blobs).insert(key, bytes);
                 Ok(())
             }
             None if lock(&self.blobs).contains_key(&key) => Ok(()),
@@ -60,7 +96,7 @@ impl Storage for MemoryStorage {
     async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
         let key = BlobKey { digest: *digest, generation: id };
         if let Some(bytes) = lock(&self.blobs).remove(&key) {
-            lock(&self.uploads).insert(id, Arc::new(Growing(Mutex::new(bytes.into()))));
+            lock(&self.uploads).insert(id, Arc::new(Growing(Mutex::new(Grown::Blob(bytes)))));
         }
         Ok(())
     }
@@ -91,7 +127,8 @@ impl Storage for MemoryStorage {
 #[async_trait::async_trait]
 impl Upload for Growing {
     fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
-        let mut bytes = lock(&self.0);
+        let mut grown = lock(&self.0);
+        let bytes = grown.bytes_mut();
         bytes.truncate(offset as usize);
         for chunk in chunks {
             bytes.extend_from_slice(chunk);
@@ -103,9 +140,13 @@ impl Upload for Growing {
         Ok(())
     }
 
+    fn share(&self) -> Option<Arc<File>> {
+        None
+    }
+
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-        let bytes = lock(&self.0);
-        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let grown = lock(&self.0);
+        let rest = grown.bytes().get(offset as usize..).unwrap_or_default();
         Ok(Bytes::copy_from_slice(&rest[..length.min(rest.len())]))
     }
 }

@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client: one connection a request, nothing done behind the test's back.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use hythe_oci::{Algorithm, Digest, encode};
@@ -193,21 +193,24 @@ impl Request {
     /// Sends it and reads the answer.
     #[track_caller]
     pub fn send(self) -> Answer {
+        let (method, target) = (self.method.clone(), self.target.clone());
+        self.try_send().unwrap_or_else(|error| panic!("{method} {target}: no answer: {error}"))
+    }
+
+    /// The same, where the answer may break off.
+    pub fn try_send(self) -> io::Result<Answer> {
         let mut connection = self.client.connect();
         // A registry may answer and close before it has read the body; then the answer tells, not the write.
-        let sent = connection.send(self.to_bytes());
+        let _ = connection.send(self.to_bytes());
         let answer = loop {
-            match connection.answer(&self.method) {
-                Ok(answer) if answer.status < 200 => {}
-                Ok(answer) => break answer,
-                Err(error) => {
-                    panic!("{} {}: no answer: {error} (sending: {sent:?})", self.method, self.target)
-                }
+            match connection.answer(&self.method)? {
+                answer if answer.status < 200 => {}
+                answer => break answer,
             }
         };
         if let Some(check) = self.client.check {
             check(&self.method, &self.target, &answer);
         }
-        answer
+        Ok(answer)
     }
 }

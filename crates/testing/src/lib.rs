@@ -1,4 +1,4 @@
-//! For tests only: a registry to talk to, a client to talk with, images to push.
+//! For tests only: a registry to talk to, an upstream to pull from, a client to talk with, images to push.
 //!
 //! Everything here panics where a test must fail, and says why. Nothing is asynchronous, so that tests are plain
 //! `#[test]` functions.
@@ -17,6 +17,7 @@ mod image;
 mod index;
 mod manifest;
 mod registry;
+mod scripted;
 mod setup;
 
 pub use answer::Answer;
@@ -27,4 +28,5 @@ pub use image::ImageBuilder;
 pub use index::IndexBuilder;
 pub use manifest::Manifest;
 pub use registry::TestRegistry;
+pub use scripted::{Fault, Rule, ScriptedUpstream, Seen, TokenRules};
 pub use setup::{Setup, Storage};

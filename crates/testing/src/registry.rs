@@ -7,8 +7,9 @@ use std::thread::JoinHandle;
 
 use hythe_catalog::Catalog;
 use hythe_registry::Registry;
-use hythe_server::{Log, Server};
+use hythe_server::{Listener, Log, Server};
 use hythe_storage::{FsStorage, MemoryStorage};
+use hythe_upstream::Cache;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -65,11 +66,12 @@ impl Running {
                 let address = listener.local_addr().expect("a bound listener has an address");
                 let registry = open(&setup, &folder);
                 registry.recover().await.expect("what a run before left is cleaned");
-                let server = Server::new(registry.clone(), setup.server, Log::discard());
+                let cache = Cache::new(registry.clone(), setup.allowed, setup.cache);
+                let server = Server::new(registry.clone(), cache, setup.server, Log::discard());
                 let handles = (address, server.clone(), registry.clone(), Handle::current());
                 started.send(handles).expect("the test waits for its registry");
                 server
-                    .run(vec![listener], async {
+                    .run(vec![Listener { socket: listener, mirror: setup.mirror }], async {
                         let _ = stopped.await;
                     })
                     .await

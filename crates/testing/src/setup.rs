@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hythe_registry::Options as RegistryOptions;
-use hythe_server::Options as ServerOptions;
+use hythe_server::{Mirror, Options as ServerOptions};
+use hythe_upstream::{Allowed, Options as CacheOptions, Upstream};
 
 use crate::TestRegistry;
 
@@ -23,6 +24,9 @@ pub struct Setup {
     pub(crate) storage: Storage,
     pub(crate) server: ServerOptions,
     pub(crate) registry: RegistryOptions,
+    pub(crate) allowed: Allowed,
+    pub(crate) cache: CacheOptions,
+    pub(crate) mirror: Option<Mirror>,
 }
 
 impl Default for Setup {
@@ -33,7 +37,14 @@ impl Default for Setup {
             drain_timeout: Duration::from_secs(1),
             ..ServerOptions::default()
         };
-        Self { storage: Storage::default(), server, registry: RegistryOptions::default() }
+        Self {
+            storage: Storage::default(),
+            server,
+            registry: RegistryOptions::default(),
+            allowed: Allowed::none(),
+            cache: CacheOptions::default(),
+            mirror: None,
+        }
     }
 }
 
@@ -74,6 +85,42 @@ impl Setup {
     #[must_use]
     pub fn registry(mut self, change: impl FnOnce(&mut RegistryOptions)) -> Self {
         change(&mut self.registry);
+        self
+    }
+
+    /// Lets it ask `name`, which is at these endpoints.
+    #[must_use]
+    pub fn upstream(self, name: &str, endpoints: &[String]) -> Self {
+        self.upstream_with(name, endpoints, |_| {})
+    }
+
+    /// The same, with other settings of that upstream.
+    #[must_use]
+    pub fn upstream_with(
+        mut self,
+        name: &str,
+        endpoints: &[String],
+        change: impl FnOnce(&mut Upstream),
+    ) -> Self {
+        let name = name.parse().expect("a test names an upstream by its host");
+        let mut upstream = Upstream::new(name, endpoints.to_vec());
+        change(&mut upstream);
+        self.allowed.add(upstream, &[]).expect("a test names each upstream once");
+        self
+    }
+
+    /// Has its listener stand for an upstream; what is pushed here may come first.
+    #[must_use]
+    pub fn mirror(mut self, upstream: &str, local_first: bool) -> Self {
+        let upstream = upstream.parse().expect("a test names an upstream by its host");
+        self.mirror = Some(Mirror { upstream, local_first });
+        self
+    }
+
+    /// Changes settings of the cache.
+    #[must_use]
+    pub fn cache(mut self, change: impl FnOnce(&mut CacheOptions)) -> Self {
+        change(&mut self.cache);
         self
     }
 

@@ -13,11 +13,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-storage", &["hythe-oci"]),
     ("hythe-catalog", &["hythe-oci"]),
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
-    ("hythe-upstream", &["hythe-oci"]),
-    ("hythe-server", &["hythe-oci", "hythe-registry"]),
-    ("hythe", &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-server"]),
+    ("hythe-client", &["hythe-oci"]),
+    ("hythe-upstream", &["hythe-oci", "hythe-registry", "hythe-client"]),
+    ("hythe-server", &["hythe-oci", "hythe-registry", "hythe-upstream"]),
+    (
+        "hythe",
+        &[
+            "hythe-oci",
+            "hythe-storage",
+            "hythe-catalog",
+            "hythe-registry",
+            "hythe-client",
+            "hythe-upstream",
+            "hythe-server",
+        ],
+    ),
     // These are no part of the product: they only look at it.
-    ("hythe-testing", &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-server"]),
+    (
+        "hythe-testing",
+        &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-upstream", "hythe-server"],
+    ),
     ("hythe-e2e", &["hythe-oci"]),
     ("hythe-bench", &["hythe-oci"]),
 ];

@@ -1,10 +1,12 @@
 //! The upstreams that may be asked, and which of them a request means (DESIGN, decision 6).
 
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use hythe_oci::RepositoryName;
-
-use crate::{Authority, AuthorityError};
+use hythe_client::Credentials;
+use hythe_oci::{Authority, AuthorityError, RepositoryName};
 
 /// Docker Hub's names; the first is the one that images are known by.
 const HUB: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
@@ -35,14 +37,43 @@ pub struct Upstream {
     pub name: Authority,
     /// Where it is asked, in this order: addresses with their scheme, without a slash at the end.
     pub endpoints: Vec<String>,
+    /// Who asks; all endpoints are told.
+    pub credentials: Credentials,
+    /// PEM files of certificate authorities beyond the system's.
+    pub ca: Vec<PathBuf>,
+    /// Hosts that may have private addresses though no endpoint names them.
+    pub private_hosts: Vec<Authority>,
+    /// How long what a tag names is taken to be what it still names.
+    pub ttl: Duration,
 }
+
+/// How long a tag is believed by default: asking again costs a HEAD, which counts nowhere.
+pub const TTL: Duration = Duration::from_mins(1);
 
 impl Upstream {
     /// The registry `name`, asked at its own address by HTTPS.
     pub fn at_home(name: Authority) -> Self {
         let hub = HUB.contains(&name.to_string().as_str());
         let endpoint = if hub { HUB_API.to_owned() } else { format!("https://{name}") };
-        Self { name, endpoints: vec![endpoint] }
+        Self::new(name, vec![endpoint])
+    }
+
+    /// The registry `name`, asked at these endpoints.
+    pub fn new(name: Authority, endpoints: Vec<String>) -> Self {
+        Self {
+            name,
+            endpoints,
+            credentials: Credentials::Anonymous,
+            ca: Vec::new(),
+            private_hosts: Vec::new(),
+            ttl: TTL,
+        }
+    }
+
+    /// The first component of its repositories' names here. A component has no colon, so that a port is written behind
+    /// two underscores, which no host's name has at that place.
+    pub fn folder(&self) -> String {
+        self.name.to_string().replace(':', "__")
     }
 
     fn is_hub(&self) -> bool {
@@ -56,7 +87,7 @@ pub enum Resolved<'a> {
     /// A repository of this registry's own.
     Local(RepositoryName),
     /// A repository of an upstream, by the name that it has there.
-    Upstream(&'a Upstream, RepositoryName),
+    Upstream(&'a Arc<Upstream>, RepositoryName),
     /// A registry that may not be asked: 404, so that the client asks it itself, and no image of one registry is ever
     /// the answer for another's.
     NotAllowed,
@@ -68,6 +99,14 @@ pub enum ConfigError {
     /// A name that is none.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// A name that no upstream can have.
+    #[error("`{name}` cannot be an upstream's name: {reason}")]
+    Reserved {
+        /// The name.
+        name: Authority,
+        /// Why not.
+        reason: &'static str,
+    },
     /// Two upstreams under one name.
     #[error("`{name}` already means upstream `{upstream}`; an alias can mean one only")]
     Taken {
@@ -81,7 +120,7 @@ pub enum ConfigError {
 /// The upstreams that may be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Allowed {
-    upstreams: Vec<Upstream>,
+    upstreams: Vec<Arc<Upstream>>,
     /// Names and aliases, and whose they are.
     names: HashMap<Authority, usize>,
 }
@@ -107,6 +146,15 @@ impl Allowed {
 
     /// Adds an upstream, or replaces the one of its name; `aliases` are further names for it.
     pub fn add(&mut self, upstream: Upstream, aliases: &[Authority]) -> Result<(), ConfigError> {
+        let reserved = |reason| ConfigError::Reserved { name: upstream.name.clone(), reason };
+        if upstream.name.to_string() == "local" {
+            return Err(reserved("it stands for what is pushed here"));
+        }
+        if upstream.folder().parse::<RepositoryName>().is_err() {
+            return Err(reserved(
+                "repositories could not be named after it; give a name, and this as its endpoint",
+            ));
+        }
         let hub = upstream.is_hub().then(|| HUB.iter().filter_map(|name| name.parse().ok()));
         let names = [upstream.name.clone()]
             .into_iter()
@@ -126,12 +174,14 @@ impl Allowed {
                 upstream: self.upstreams[*owner].name.clone(),
             });
         }
+        let folder = upstream.folder().parse::<Authority>().ok();
+        let upstream = Arc::new(upstream);
         match self.upstreams.get_mut(at) {
             Some(known) => *known = upstream,
             None => self.upstreams.push(upstream),
         }
         self.names.retain(|_, owner| *owner != at);
-        self.names.extend(names.into_iter().map(|name| (name, at)));
+        self.names.extend(names.into_iter().chain(folder).map(|name| (name, at)));
         Ok(())
     }
 
@@ -145,8 +195,13 @@ impl Allowed {
     }
 
     /// The upstream of this name or alias.
-    pub fn get(&self, name: &Authority) -> Option<&Upstream> {
+    pub fn get(&self, name: &Authority) -> Option<&Arc<Upstream>> {
         self.names.get(name).map(|at| &self.upstreams[*at])
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<Upstream>] {
+        &self.upstreams
     }
 
     /// What `name` means in a request with this `?ns=`, if it has one that does not name this registry itself.
@@ -173,7 +228,7 @@ impl Allowed {
         }
     }
 
-    fn within<'a>(upstream: &'a Upstream, name: &str) -> Resolved<'a> {
+    fn within<'a>(upstream: &'a Arc<Upstream>, name: &str) -> Resolved<'a> {
         // Docker Hub's own images are known by one word.
         let name = if upstream.is_hub() && !name.contains('/') {
             format!("library/{name}")

@@ -1,11 +1,20 @@
-//! Pull-through: which upstream a name means, and what may be asked of it.
+//! Pull-through: which upstream a name means, what is asked of it, and what is kept.
 //!
-//! This is the beginning of the cache: names and challenges, which need no I/O. Nothing here dials anybody.
+//! A [`Cache`] stands beside the registry. [`Allowed`] says whom a request means; a [`Copy`] is one repository of an
+//! upstream as it is here: what is there is served, what is not is fetched once however many ask, and what upstream
+//! cannot answer now is answered from what is kept.
 
 mod allowed;
-mod authority;
-mod challenge;
+mod blobs;
+mod cache;
+mod error;
+mod flights;
+mod listings;
+mod manifests;
+mod source;
 
-pub use allowed::{Allowed, ConfigError, Resolved, Upstream};
-pub use authority::{Authority, AuthorityError};
-pub use challenge::{Challenge, challenges};
+pub use allowed::{Allowed, ConfigError, Resolved, TTL, Upstream};
+pub use cache::{Cache, Copy, Found, Freshness, Options};
+pub use error::{Error, Result};
+pub use hythe_client::{Credentials, Error as Failure};
+pub use source::Status;

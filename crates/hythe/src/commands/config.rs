@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Environment, Inputs, Loaded, load};
+use crate::config::{Environment, Inputs, Loaded, load, table_name};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -16,14 +16,46 @@ pub(super) fn config(inputs: &Inputs, environment: &Environment, printer: Printe
     Ok(())
 }
 
-/// One `key = value   # source` a line: a configuration file that would give the same.
+/// One setting as it is printed.
+struct Line {
+    name: String,
+    value: Value,
+    source: String,
+}
+
+/// Every key, then every field that something was said about.
+fn lines(loaded: &Loaded) -> Vec<Line> {
+    let keys = loaded.provenance.iter().map(|(key, source)| Line {
+        name: key.name.to_owned(),
+        value: key.kind.show(&loaded.settings),
+        source: source.to_string(),
+    });
+    let mut lines: Vec<Line> = keys.collect();
+    for (upstream, sources) in &loaded.tables {
+        let Some(table) = loaded.settings.upstream.tables.get(upstream) else { continue };
+        let before = lines.len();
+        lines.extend(sources.fields().map(|(field, source)| Line {
+            name: field.of(upstream),
+            value: field.show(table),
+            source: source.to_string(),
+        }));
+        // That it is there allows the upstream, even if no more is said.
+        if lines.len() == before {
+            lines.push(Line {
+                name: table_name(upstream),
+                value: json!({}),
+                source: sources.table.to_string(),
+            });
+        }
+    }
+    lines
+}
+
+/// One `key = value   # source` a line: a configuration file that would give the same, but for its secrets.
 fn text(loaded: &Loaded) -> String {
-    let lines: Vec<(String, String)> = loaded
-        .provenance
-        .iter()
-        .map(|(key, source)| {
-            (format!("{} = {}", key.name, key.kind.show(&loaded.settings)), source.to_string())
-        })
+    let lines: Vec<(String, String)> = lines(loaded)
+        .into_iter()
+        .map(|line| (format!("{} = {}", line.name, line.value), line.source))
         .collect();
     // A long list must not push every source off the screen.
     let width =
@@ -37,13 +69,9 @@ fn text(loaded: &Loaded) -> String {
 }
 
 fn json(loaded: &Loaded) -> Value {
-    let settings: Map<String, Value> = loaded
-        .provenance
-        .iter()
-        .map(|(key, source)| {
-            let value = key.kind.show(&loaded.settings);
-            (key.name.to_owned(), json!({ "value": value, "source": source.to_string() }))
-        })
+    let settings: Map<String, Value> = lines(loaded)
+        .into_iter()
+        .map(|line| (line.name, json!({ "value": line.value, "source": line.source })))
         .collect();
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     let file = loaded.file.as_ref().map(|file| file.display().to_string());

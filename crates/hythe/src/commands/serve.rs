@@ -1,18 +1,21 @@
 //! `hythe serve`: starts the registry.
 
+mod announcement;
 mod logging;
 mod wiring;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hythe_catalog::Catalog;
 use hythe_registry::Registry;
-use hythe_server::{Log, Server};
+use hythe_server::{Listener, Log, Mirror, Server};
 use hythe_storage::{FsStorage, MemoryStorage};
+use hythe_upstream::Cache;
 use tokio::net::TcpListener;
 
-use crate::config::{Environment, Inputs, Loaded, Reloaded, load, reload};
+pub use announcement::announce;
+
+use crate::config::{ConfigError, Environment, Inputs, Loaded, Reloaded, allowed, load, reload, table_name};
 use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 use crate::settings::Settings;
@@ -23,9 +26,9 @@ const BLOCKING_THREADS: usize = 4;
 
 /// Reads the configuration and runs the server until it is asked to stop.
 pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let Loaded { settings, warnings, .. } = load(&inputs, environment)?;
-    printer.warnings(&warnings);
     let reader = Reader { inputs, environment: environment.clone(), printer };
+    let Loaded { settings, warnings, .. } = reader.read()?;
+    printer.warnings(&warnings);
     // It accepts, collects and listens to signals; connections have threads of their own in the server.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -41,17 +44,15 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     let (log, log_guard) = Log::start(std::io::stderr())
         .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
     let levels = logging::start(&settings.log, &log);
-    let listeners = bind(&settings.listen).await?;
+    let upstreams = allowed(&settings);
+    let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
     let registry = open(&settings)?;
     registry.recover().await.map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
-    let mut addresses = Vec::new();
-    for listener in &listeners {
-        addresses.extend(listener.local_addr().ok());
-    }
-    announce(printer, &settings, &addresses);
-    let server = Server::new(registry.clone(), wiring::server_options(&settings), log);
-    let reloading =
-        tokio::spawn(reload_on_hangup(settings, reader, server.clone(), registry.clone(), levels));
+    announce(printer, &settings, &upstreams, &listeners);
+    let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
+    let server = Server::new(registry.clone(), cache.clone(), wiring::server_options(&settings), log);
+    let running = Running { server: server.clone(), registry: registry.clone(), cache, levels };
+    let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running));
     let outcome = server.run(listeners, asked_to_stop()).await;
     reloading.abort();
     registry.close();
@@ -60,15 +61,15 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
 }
 
 /// Each address, bound; the first that cannot be is the error.
-async fn bind(addresses: &[Listen]) -> Result<Vec<TcpListener>, StartError> {
+async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
-    for listen in addresses {
+    for (listen, mirror) in addresses {
         let mut refused = None;
         for address in listen.candidates() {
             match TcpListener::bind(address).await {
-                Ok(listener) => {
+                Ok(socket) => {
                     refused = None;
-                    listeners.push(listener);
+                    listeners.push(Listener { socket, mirror: mirror.clone() });
                     break;
                 }
                 Err(error) => refused = Some(StartError::bind(address, error)),
@@ -139,58 +140,42 @@ async fn asked_to_stop() {
     });
 }
 
-/// Takes what can be taken of a changed configuration at each SIGHUP.
-async fn reload_on_hangup(
-    mut settings: Settings,
-    reader: Reader,
+/// What takes new settings while it runs.
+struct Running {
     server: Server,
     registry: Registry,
+    cache: Cache,
     levels: logging::Levels,
-) {
+}
+
+/// Takes what can be taken of a changed configuration at each SIGHUP.
+async fn reload_on_hangup(mut settings: Settings, reader: Arc<Reader>, running: Running) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
 
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         while hangup.recv().await.is_some() {
-            settings = reader.read_again(&settings).settings;
-            server.set_options(wiring::server_options(&settings));
-            registry.set_options(wiring::registry_options(&settings));
-            levels.set(settings.log.level);
+            let (reader, before) = (Arc::clone(&reader), settings.clone());
+            // A credential helper may take its time, and this thread accepts connections.
+            let reading = tokio::task::spawn_blocking(move || {
+                let settings = reader.read_again(&before).settings;
+                let upstreams = allowed(&settings);
+                (settings, upstreams)
+            });
+            let Ok((fresh, upstreams)) = reading.await else { continue };
+            settings = fresh;
+            running.server.set_options(wiring::server_options(&settings));
+            running.registry.set_options(wiring::registry_options(&settings));
+            running.cache.set(upstreams, wiring::cache_options(&settings));
+            running.levels.set(settings.log.level);
         }
     }
     #[cfg(not(unix))]
-    let _ = (&mut settings, reader, server, registry, levels);
+    let _ = (&mut settings, reader, running);
 }
 
-/// Says where the registry listens, where its data is, and what to try next. The listeners are bound: port 0 has become one.
-pub fn announce(printer: Printer, settings: &Settings, listeners: &[SocketAddr]) {
-    for address in listeners {
-        printer.note(format_args!("hythe listens on http://{address}"));
-    }
-    match settings.storage {
-        Storage::Fs => printer.note(format_args!("data is in {}", settings.data.display())),
-        Storage::Memory => printer.note("data is in memory, and gone when this ends"),
-    }
-    if let Some(first) = listeners.first() {
-        let name = push_name(*first);
-        printer.note(format_args!(
-            "try: docker pull alpine && docker tag alpine {name}/alpine && docker push {name}/alpine"
-        ));
-    }
-}
-
-/// The name that a client on this machine pushes to. Docker takes `localhost` for plain HTTP, over either protocol.
-fn push_name(address: SocketAddr) -> String {
-    let ip = address.ip().to_canonical();
-    if ip.is_loopback() || ip.is_unspecified() {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
-    }
-}
-
-/// Reads the configuration again, from where it came the first time (SIGHUP).
+/// Reads the configuration, the first time and again (SIGHUP).
 pub struct Reader {
     inputs: Inputs,
     environment: Environment,
@@ -198,15 +183,25 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The configuration, with all that is needed to ask the upstreams.
+    pub fn read(&self) -> Result<Loaded, ConfigError> {
+        let mut loaded = load(&self.inputs, &self.environment)?;
+        loaded.log_in(&self.environment)?;
+        Ok(loaded)
+    }
+
     /// What to run with from now on. A configuration that cannot be used changes nothing.
     pub fn read_again(&self, running: &Settings) -> Reloaded {
-        match load(&self.inputs, &self.environment) {
+        match self.read() {
             Ok(loaded) => {
                 self.printer.warnings(&loaded.warnings);
                 let reloaded = reload(running, &loaded.settings);
                 for key in &reloaded.applied {
                     let value = key.kind.show(&reloaded.settings);
                     self.printer.note(format_args!("reloaded: {} = {value}", key.name));
+                }
+                for upstream in &reloaded.upstreams {
+                    self.printer.note(format_args!("reloaded: {}", table_name(upstream)));
                 }
                 for key in &reloaded.waiting {
                     self.printer.note(format_args!(
@@ -219,7 +214,7 @@ impl Reader {
             Err(error) => {
                 self.printer.failure(&error.into());
                 self.printer.note("the configuration was not reloaded; the one before stays in effect");
-                Reloaded { settings: running.clone(), applied: Vec::new(), waiting: Vec::new() }
+                Reloaded::nothing(running)
             }
         }
     }

@@ -49,6 +49,14 @@ impl Environment {
         base.map(|base| base.join("hythe"))
     }
 
+    /// Where Docker's clients keep their configuration; none if the user has no home.
+    pub fn docker_config_file(&self) -> Option<PathBuf> {
+        let named = self.variables.get("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = || self.folder(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
+        let folder = named.or_else(|| home().map(|home| home.join(".docker")));
+        folder.map(|folder| folder.join("config.json"))
+    }
+
     /// The configuration file that is read when none is named: the user's, else the machine's, if there is one.
     pub fn usual_file(&self) -> Option<PathBuf> {
         let user = if cfg!(windows) {

@@ -6,10 +6,14 @@ use toml::de::{DeTable, DeValue};
 
 use super::draft::Draft;
 use super::error::Problem;
+use super::field::table_name;
+use super::fields::{FIELDS, field};
 use super::keys::{KEYS, key};
 use super::nearest::{did_you_mean, nearest};
-use super::raw::Raw;
+use super::raw::{Raw, without_credentials};
 use super::source::Source;
+use super::upstreams::known_name;
+use crate::values::parse_name;
 
 /// Lays the file's values on the draft.
 pub(super) fn apply(draft: &mut Draft, path: &Path, text: &str) {
@@ -51,6 +55,9 @@ impl Reader<'_> {
             let is_section = KEYS.iter().any(|key| key.name.starts_with(&section));
             match value.get_ref() {
                 DeValue::Table(inner) if is_section => self.table(draft, &name, inner),
+                DeValue::Table(inner) if prefix == "upstream" => {
+                    self.upstream(draft, word.get_ref(), inner, &place);
+                }
                 _ if is_section => {
                     let text = format!("`{name}` is a section: write [{name}] and its keys below it");
                     draft.problem(Problem::new(place.place(), text));
@@ -59,6 +66,53 @@ impl Reader<'_> {
             }
         }
     }
+
+    /// A table below `upstream` whose name is no key is an upstream's.
+    fn upstream(&self, draft: &mut Draft, word: &str, table: &DeTable<'_>, place: &Source) {
+        let whole = unquoted(word, table);
+        if whole.contains('.') && !word.contains('.') {
+            let text = format!("a name with dots stands in quotes: write [upstream.\"{whole}\"]");
+            return draft.problem(Problem::new(place.place(), text));
+        }
+        let name = match parse_name(word) {
+            Ok(name) => known_name(name),
+            Err(error) => {
+                let text = format!("`{}` cannot be an upstream's name: {error}", without_credentials(word));
+                return draft.problem(Problem::new(place.place(), text));
+            }
+        };
+        if !draft.begin_table(&name, place.clone()) {
+            let text = format!("`{word}` is another name of `{name}`, which has a table already: keep one");
+            return draft.problem(Problem::new(place.place(), text));
+        }
+        for (word, value) in table {
+            if let Some(field) = field(word.get_ref()) {
+                draft.set_field(&name, field, &raw(value.get_ref()), &self.source(value.span().start));
+                continue;
+            }
+            let found = nearest(word.get_ref(), FIELDS.iter().map(|field| field.name));
+            let table = table_name(&name);
+            let text = format!("there is no key `{table}.{}`{}", word.get_ref(), did_you_mean(found));
+            draft.problem(Problem::new(self.source(word.span().start).place(), text));
+        }
+    }
+}
+
+/// The name of tables within tables, which is how TOML takes a name with dots and without quotes.
+fn unquoted(word: &str, table: &DeTable<'_>) -> String {
+    let mut whole = word.to_owned();
+    let mut inner = Some(table);
+    while let Some(table) = inner {
+        inner = table.iter().find_map(|(word, value)| match value.get_ref() {
+            DeValue::Table(inner) => {
+                whole.push('.');
+                whole.push_str(word.get_ref());
+                Some(inner)
+            }
+            _ => None,
+        });
+    }
+    whole
 }
 
 /// The nearest key by its whole name, else the one whose last word this is.
@@ -67,6 +121,9 @@ fn unknown(name: &str) -> String {
     let sections = || names().filter_map(|known| known.split_once('.').map(|(section, _)| section));
     let last = name.rsplit('.').next().unwrap_or(name);
     let same_last = || names().find(|known| known.rsplit('.').next() == Some(last));
+    if let Some(upstream) = name.strip_prefix("upstream.").filter(|rest| rest.contains(['.', ':'])) {
+        return format!("`{upstream}` is an upstream: write [upstream.\"{upstream}\"] and its keys below it");
+    }
     let found = nearest(name, names()).or_else(same_last).or_else(|| nearest(name, sections()));
     format!("there is no key `{name}`{}", did_you_mean(found))
 }

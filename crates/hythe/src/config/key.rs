@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
+use hythe_oci::Authority;
 use serde_json::Value;
 
 use super::raw::Raw;
+use super::read::{additions, choice, count, duration, list, name, names, path, size, some, switch, texts};
 use crate::settings::Settings;
 use crate::values::{
-    Choice, HostName, Listen, LogFormat, LogLevel, Origin, Storage, ValueError, parse_duration, parse_size,
+    Addition, Choice, HostName, Listen, LogFormat, LogLevel, Mirror, Origin, Storage, ValueError,
     show_duration, show_size,
 };
 
@@ -40,6 +41,10 @@ pub enum Kind {
     Switch(Slot<bool>),
     Hosts(Slot<Vec<HostName>>),
     Origins(Slot<Vec<Origin>>),
+    Additions(Slot<Vec<Addition>>),
+    Names(Slot<Vec<Authority>>),
+    Name(Slot<Option<Authority>>),
+    Mirrors(Slot<Vec<Mirror>>),
     Duration(Slot<Duration>, Duration),
     Size(Slot<u64>, u64, u64),
     Count(Slot<u64>, u64),
@@ -82,13 +87,17 @@ impl Kind {
     pub fn read(&self, settings: &mut Settings, raw: &Raw) -> Result<(), ValueError> {
         match self {
             Self::Listen(slot) => slot.put(settings, some(list(raw))),
-            Self::Folder(slot) => slot.put(settings, text(raw, "write a path").and_then(folder)),
+            Self::Folder(slot) => slot.put(settings, path(raw)),
             Self::Storage(slot) => slot.put(settings, choice(raw)),
             Self::LogFormat(slot) => slot.put(settings, choice(raw)),
             Self::LogLevel(slot) => slot.put(settings, choice(raw)),
             Self::Switch(slot) => slot.put(settings, switch(raw)),
             Self::Hosts(slot) => slot.put(settings, list(raw)),
             Self::Origins(slot) => slot.put(settings, list(raw)),
+            Self::Additions(slot) => slot.put(settings, additions(raw)),
+            Self::Names(slot) => slot.put(settings, names(raw)),
+            Self::Name(slot) => slot.put(settings, name(raw)),
+            Self::Mirrors(slot) => slot.put(settings, list(raw)),
             Self::Duration(slot, least) => slot.put(settings, duration(raw, *least)),
             Self::Size(slot, least, most) => slot.put(settings, size(raw, *least, *most)),
             Self::Count(slot, most) => slot.put(settings, count(raw, *most)),
@@ -106,6 +115,13 @@ impl Kind {
             Self::Switch(slot) => (*(slot.get)(settings)).into(),
             Self::Hosts(slot) => texts((slot.get)(settings)),
             Self::Origins(slot) => texts((slot.get)(settings)),
+            Self::Additions(slot) => texts((slot.get)(settings)),
+            Self::Names(slot) => texts((slot.get)(settings)),
+            // TOML has no null.
+            Self::Name(slot) => {
+                (slot.get)(settings).as_ref().map_or_else(String::new, ToString::to_string).into()
+            }
+            Self::Mirrors(slot) => texts((slot.get)(settings)),
             Self::Duration(slot, _) => show_duration(*(slot.get)(settings)).into(),
             Self::Size(slot, ..) => show_size(*(slot.get)(settings)).into(),
             Self::Count(slot, _) => (*(slot.get)(settings)).into(),
@@ -123,6 +139,10 @@ impl Kind {
             Self::Switch(slot) => slot.copy(from, to),
             Self::Hosts(slot) => slot.copy(from, to),
             Self::Origins(slot) => slot.copy(from, to),
+            Self::Additions(slot) => slot.copy(from, to),
+            Self::Names(slot) => slot.copy(from, to),
+            Self::Name(slot) => slot.copy(from, to),
+            Self::Mirrors(slot) => slot.copy(from, to),
             Self::Duration(slot, _) => slot.copy(from, to),
             Self::Size(slot, ..) | Self::Count(slot, _) => slot.copy(from, to),
         }
@@ -139,6 +159,10 @@ impl Kind {
             Self::Switch(_) => "true or false".to_owned(),
             Self::Hosts(_) => "a list of host names without ports".to_owned(),
             Self::Origins(_) => "a list of origins such as https://ui.example, or *".to_owned(),
+            Self::Additions(_) => "a list of NAME or NAME=ENDPOINT[,ENDPOINT…]; an endpoint is http:// or https://, host, port, path".to_owned(),
+            Self::Names(_) => "a list of upstreams' names".to_owned(),
+            Self::Name(_) => "an upstream's name, or nothing".to_owned(),
+            Self::Mirrors(_) => "a list of ADDRESS:PORT=NAME".to_owned(),
             Self::Duration(_, least) => {
                 format!("a duration (ms, s, m, h, d), {} at least", show_duration(*least))
             }
@@ -162,6 +186,9 @@ impl Kind {
             Self::Switch(_) => "BOOL",
             Self::Hosts(_) => "HOST",
             Self::Origins(_) => "ORIGIN",
+            Self::Additions(_) => "NAME[=ENDPOINT,…]",
+            Self::Names(_) | Self::Name(_) => "NAME",
+            Self::Mirrors(_) => "ADDRESS:PORT=NAME",
             Self::Duration(..) => "DURATION",
             Self::Size(..) => "SIZE",
             Self::Count(..) => "NUMBER",
@@ -170,104 +197,14 @@ impl Kind {
 
     /// Whether the value is a list.
     pub fn is_list(&self) -> bool {
-        matches!(self, Self::Listen(_) | Self::Hosts(_) | Self::Origins(_))
+        matches!(
+            self,
+            Self::Listen(_)
+                | Self::Hosts(_)
+                | Self::Origins(_)
+                | Self::Additions(_)
+                | Self::Names(_)
+                | Self::Mirrors(_)
+        )
     }
-}
-
-fn texts<T: ToString>(items: &[T]) -> Value {
-    items.iter().map(T::to_string).collect()
-}
-
-fn text<'a>(raw: &'a Raw, wanted: &str) -> Result<&'a str, ValueError> {
-    match raw {
-        Raw::Text(text) | Raw::Quoted(text) => Ok(text),
-        Raw::Boolean(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => Err(ValueError::new(wanted)),
-    }
-}
-
-fn list<T: FromStr<Err = ValueError>>(raw: &Raw) -> Result<Vec<T>, ValueError> {
-    let read = |item: &str| item.parse().map_err(|error| ValueError::new(format!("`{item}`: {error}")));
-    match raw {
-        Raw::List(items) => items.iter().map(|item| read(item)).collect(),
-        Raw::Text(text) | Raw::Quoted(text) if !text.contains(',') && !text.is_empty() => {
-            // The error already shows the whole, which is this one.
-            Ok(vec![text.trim().parse()?])
-        }
-        Raw::Text(text) | Raw::Quoted(text) => {
-            text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(read).collect()
-        }
-        Raw::Boolean(_) | Raw::Integer(_) | Raw::Other(_) => Err(ValueError::new("write a list of strings")),
-    }
-}
-
-fn some<T>(items: Result<Vec<T>, ValueError>) -> Result<Vec<T>, ValueError> {
-    items.and_then(
-        |items| if items.is_empty() { Err(ValueError::new("name at least one")) } else { Ok(items) },
-    )
-}
-
-fn folder(text: &str) -> Result<PathBuf, ValueError> {
-    if text.is_empty() {
-        return Err(ValueError::new("write a path"));
-    }
-    if text.contains('\0') {
-        return Err(ValueError::new("a path has no NUL character"));
-    }
-    // Only a shell knows `~`; taken as it stands it would make a folder of that name.
-    if text == "~" || text.starts_with("~/") {
-        return Err(ValueError::new("`~` is not expanded here: write the whole path"));
-    }
-    Ok(text.into())
-}
-
-fn choice<T: Choice>(raw: &Raw) -> Result<T, ValueError> {
-    T::of_word(text(raw, &T::allowed())?)
-}
-
-fn switch(raw: &Raw) -> Result<bool, ValueError> {
-    match raw {
-        Raw::Boolean(value) => Ok(*value),
-        Raw::Text(text) if text == "true" => Ok(true),
-        Raw::Text(text) if text == "false" => Ok(false),
-        Raw::Quoted(_) => Err(ValueError::new("write true or false, without quotes")),
-        Raw::Text(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => {
-            Err(ValueError::new("write true or false"))
-        }
-    }
-}
-
-fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueError> {
-    let wanted = "write a duration with its unit, such as \"90s\"";
-    let value = parse_duration(text(raw, wanted)?)?;
-    if value < least {
-        return Err(ValueError::new(format!("it must be {} at least", show_duration(least))));
-    }
-    Ok(value)
-}
-
-fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
-    let value = match raw {
-        Raw::Integer(bytes) => {
-            u64::try_from(*bytes).map_err(|_| ValueError::new("a size is not negative"))?
-        }
-        other => parse_size(text(other, "write a size such as \"4MiB\"")?)?,
-    };
-    if (least..=most).contains(&value) {
-        Ok(value)
-    } else {
-        Err(ValueError::new(format!("it must be from {} to {}", show_size(least), show_size(most))))
-    }
-}
-
-fn count(raw: &Raw, most: u64) -> Result<u64, ValueError> {
-    let wrong = || ValueError::new(format!("write a number from 1 to {most}"));
-    let value = match raw {
-        Raw::Integer(number) => u64::try_from(*number).map_err(|_| wrong())?,
-        Raw::Quoted(_) => {
-            return Err(ValueError::new(format!("write a number from 1 to {most}, without quotes")));
-        }
-        Raw::Text(text) => text.parse().map_err(|_| wrong())?,
-        Raw::Boolean(_) | Raw::List(_) | Raw::Other(_) => return Err(wrong()),
-    };
-    if (1..=most).contains(&value) { Ok(value) } else { Err(wrong()) }
 }

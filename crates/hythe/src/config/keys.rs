@@ -201,6 +201,55 @@ pub static KEYS: &[Key] = &[
         flag: None,
         reload: true,
     },
+    Key {
+        name: "upstream.enabled",
+        doc: "Whether the public registries that hythe knows may be asked for what is not here. Otherwise only the upstreams that the configuration names are.",
+        kind: Kind::Switch(at!(upstream.enabled)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "upstream.offline",
+        doc: "Whether no upstream is asked for anything: what was fetched before is all there is of them.",
+        kind: Kind::Switch(at!(upstream.offline)),
+        flag: Some("offline"),
+        reload: true,
+    },
+    Key {
+        name: "upstream.ttl",
+        doc: "How long what a tag of an upstream names is believed before the upstream is asked again. Content by digest never changes, and is not asked for again.",
+        kind: Kind::Duration(at!(upstream.ttl), Duration::ZERO),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "upstream.add",
+        doc: "Upstreams that may be asked, or other endpoints for one that already may: `NAME` is asked by HTTPS at that host, `NAME=ENDPOINT,ENDPOINT` at these addresses in this order.",
+        kind: Kind::Additions(at!(upstream.add)),
+        flag: Some("upstream"),
+        reload: true,
+    },
+    Key {
+        name: "upstream.remove",
+        doc: "Upstreams that may not be asked, by their names or aliases. It wins over everything that adds one.",
+        kind: Kind::Names(at!(upstream.remove)),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "upstream.mirror",
+        doc: "Further addresses to listen on, each for one upstream: for clients that cannot say which one they mean, as Docker's `registry-mirrors`. Nothing can be pushed there.",
+        kind: Kind::Mirrors(at!(upstream.mirror)),
+        flag: Some("mirror"),
+        reload: false,
+    },
+    Key {
+        name: "upstream.fallback",
+        doc: "The upstream that the addresses of `listen` answer for where nothing was pushed under a name, as a `registry:2` with `proxy.remoteurl` does. A path that begins with another upstream's name does not mean that one then.",
+        kind: Kind::Name(at!(upstream.fallback)),
+        flag: None,
+        reload: false,
+    },
 ];
 
 /// The key of a name.

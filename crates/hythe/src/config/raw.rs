@@ -1,5 +1,9 @@
 //! A value as a layer says it, before its key gives it a type.
 
+use std::borrow::Cow;
+
+use crate::values::HIDDEN;
+
 /// A value as a layer says it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Raw {
@@ -21,11 +25,41 @@ impl Raw {
     /// As errors show it.
     pub fn show(&self) -> String {
         match self {
-            Self::Text(text) | Self::Quoted(text) => format!("{text:?}"),
+            Self::Text(text) | Self::Quoted(text) => format!("{:?}", without_credentials(text)),
             Self::Boolean(value) => value.to_string(),
             Self::Integer(value) => value.to_string(),
-            Self::List(items) => format!("{items:?}"),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| without_credentials(item)).collect();
+                format!("{items:?}")
+            }
             Self::Other(kind) => format!("a {kind}"),
+        }
+    }
+}
+
+/// A text as errors show it: an address with user and password is refused, and must not tell them on its way out.
+pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
+    let Some((before, after)) = text.rsplit_once('@').filter(|(before, _)| before.contains(':')) else {
+        return text.into();
+    };
+    let scheme = before.find("://").map_or(0, |colon| colon + "://".len());
+    format!("{}{HIDDEN}@{after}", &before[..scheme]).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_of_an_address_are_not_shown() {
+        for (text, shown) in [
+            ("https://ada:hun/ter2@a.example/b", "https://(secret)@a.example/b"),
+            ("a=https://b,https://ada:hunter2@c", "a=https://(secret)@c"),
+            ("ada:hunter2@a.example", "(secret)@a.example"),
+            ("https://a.example:5000", "https://a.example:5000"),
+            ("/srv/ada@home", "/srv/ada@home"),
+        ] {
+            assert_eq!(without_credentials(text), shown);
         }
     }
 }

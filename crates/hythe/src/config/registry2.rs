@@ -3,6 +3,7 @@
 //! As in `registry:2`, the variables are laid on the file's tree first, and the result is read once.
 
 mod convert;
+mod proxy;
 mod rules;
 mod tree;
 mod variables;
@@ -35,6 +36,7 @@ pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
         section.node.name_becomes_map();
     }
     apply_driver(draft, &tree);
+    proxy::apply(draft, &tree);
     walk(draft, &tree, "", &tree.root);
 }
 
@@ -115,7 +117,8 @@ fn walk(draft: &mut Draft, tree: &Tree, prefix: &str, node: &Node) {
             {
                 draft.warning(passed_over(&place, &path, why));
             }
-            Meaning::Refused(_)
+            Meaning::Together(_)
+            | Meaning::Refused(_)
             | Meaning::RefusedIfPresent(_)
             | Meaning::RefusedUnless(..)
             | Meaning::Ignored(_)

@@ -1,5 +1,9 @@
 //! What a running server takes from a configuration that was read again.
 
+use std::collections::BTreeSet;
+
+use hythe_oci::Authority;
+
 use super::key::Key;
 use super::keys::KEYS;
 use crate::settings::Settings;
@@ -13,11 +17,20 @@ pub struct Reloaded {
     pub applied: Vec<&'static Key>,
     /// The keys whose new values wait for a restart.
     pub waiting: Vec<&'static Key>,
+    /// The upstreams whose tables changed, or what was found where these point to.
+    pub upstreams: Vec<Authority>,
+}
+
+impl Reloaded {
+    /// All stays as it is.
+    pub fn nothing(running: &Settings) -> Self {
+        Self { settings: running.clone(), applied: Vec::new(), waiting: Vec::new(), upstreams: Vec::new() }
+    }
 }
 
 /// Compares what runs with what was read again.
 pub fn reload(running: &Settings, fresh: &Settings) -> Reloaded {
-    let mut reloaded = Reloaded { settings: running.clone(), applied: Vec::new(), waiting: Vec::new() };
+    let mut reloaded = Reloaded::nothing(running);
     for key in KEYS.iter().filter(|key| key.kind.show(running) != key.kind.show(fresh)) {
         if key.reload {
             key.kind.copy(fresh, &mut reloaded.settings);
@@ -26,5 +39,9 @@ pub fn reload(running: &Settings, fresh: &Settings) -> Reloaded {
             reloaded.waiting.push(key);
         }
     }
+    let (old, new) = (&running.upstream.tables, &fresh.upstream.tables);
+    let names: BTreeSet<&Authority> = old.keys().chain(new.keys()).collect();
+    reloaded.upstreams.extend(names.into_iter().filter(|name| old.get(*name) != new.get(*name)).cloned());
+    reloaded.settings.upstream.tables.clone_from(new);
     reloaded
 }

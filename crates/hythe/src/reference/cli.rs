@@ -22,13 +22,18 @@ pub(super) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     let _ = write!(page, "\n```text\n{EXIT_CODES}\n```\n");
     section(&mut page, "hythe", &mut command);
+    subcommands(&mut page, "hythe", &mut command);
+    page
+}
+
+fn subcommands(page: &mut String, of: &str, command: &mut clap::Command) {
     for subcommand in command.get_subcommands_mut() {
         if !subcommand.is_hide_set() && subcommand.get_name() != "help" {
-            let title = format!("hythe {}", subcommand.get_name());
-            section(&mut page, &title, subcommand);
+            let title = format!("{of} {}", subcommand.get_name());
+            section(page, &title, subcommand);
+            subcommands(page, &title, subcommand);
         }
     }
-    page
 }
 
 fn section(page: &mut String, title: &str, command: &mut clap::Command) {

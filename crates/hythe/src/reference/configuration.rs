@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::config::{KEYS, Key, RULES};
+use crate::config::{FIELDS, KEYS, Key, RULES};
 use crate::settings::Settings;
 
 const INTRODUCTION: &str = "\
@@ -40,7 +40,22 @@ idle-timeout = "3m"
 
 [collect]
 grace = "24h"
+
+[upstream."docker.io"]
+username = "ada"
+password-file = "/etc/hythe/docker.io.password"
 ```
+"#;
+
+const TABLES: &str = r#"
+## A table for an upstream
+
+`[upstream."NAME"]` describes one upstream: it may be asked, and is asked in this way. The name is a host, with its port
+where it has one, and stands in quotes. Any table below `upstream` whose name is no key is an upstream's. SIGHUP takes
+what changed in the tables, in the files that they name, and in Docker's configuration.
+
+One of `username` with `password` or `password-file`, `identity-token-file`, and `docker-config` says who asks; without
+them nobody in particular does.
 "#;
 
 const REGISTRY2: &str = "
@@ -50,8 +65,9 @@ const REGISTRY2: &str = "
 (`REGISTRY_HTTP_ADDR`, `REGISTRY_STORAGE_DELETE_ENABLED`, …). Three of `registry:2`'s habits come with such a file:
 deletes are refused unless `storage.delete.enabled` is true, the folder of `storage.filesystem` is `/var/lib/registry`
 unless it is named, and an address open to the network needs no further word, because `registry:2` asks for none
-(a note says so; this holds for `REGISTRY_HTTP_ADDR` too). Nothing is dropped in silence: what has no effect is named
-in a warning, and hythe does not start where leaving something out would make the registry less safe.
+(a note says so; this holds for `REGISTRY_HTTP_ADDR` too). With `proxy.remoteurl` it answers for that upstream behind
+what was pushed here; pushes are taken, which `registry:2` refuses then. Nothing is dropped in silence: what has no
+effect is named in a warning, and hythe does not start where leaving something out would make the registry less safe.
 
 | registry:2 | here |
 |---|---|
@@ -64,6 +80,11 @@ pub(super) fn page() -> String {
     page.push_str("\n## Keys\n");
     for key in KEYS {
         section(&mut page, key);
+    }
+    page.push_str(TABLES);
+    for field in FIELDS {
+        let _ = write!(page, "\n### `upstream.\"NAME\".{}`\n\n{}\n\n", field.name, field.doc);
+        let _ = writeln!(page, "- value: {}", field.allowed);
     }
     page.push_str(REGISTRY2);
     for rule in RULES.iter().filter(|rule| rule.meaning.sentence() != "a section") {

@@ -63,6 +63,57 @@ fn config_prints_json_for_programs() {
 }
 
 #[test]
+fn config_prints_each_field_of_an_upstream_with_its_source_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hythe.toml");
+    std::fs::write(
+        &file,
+        "\
+[upstream.\"docker.io\"]
+endpoints = \"https://mirror.gcr.io\"
+username = \"ada\"
+password = \"hunter2\"
+[upstream.\"registry.corp.example\"]
+[upstream.\"a.example\"]
+docker-config = true
+",
+    )
+    .unwrap();
+    let path = file.to_str().unwrap();
+    let output = hythe(&["config", path, "--upstream", "b.example=http://127.0.0.1:5005"], &[]);
+    let text = stdout(&output);
+    let lines: Vec<String> =
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in [
+        "upstream.add = [\"b.example=http://127.0.0.1:5005\"] # --upstream".to_owned(),
+        format!("upstream.\"docker.io\".endpoints = [\"https://mirror.gcr.io\"] # {path}:2"),
+        format!("upstream.\"docker.io\".username = \"ada\" # {path}:3"),
+        format!("upstream.\"docker.io\".password = \"(secret)\" # {path}:4"),
+        format!("upstream.\"registry.corp.example\" = {{}} # {path}:5"),
+        // Nobody is asked for the login, which this user has not.
+        format!("upstream.\"a.example\".docker-config = true # {path}:7"),
+    ] {
+        assert!(lines.contains(&line), "{text}\n  lacks {line}");
+    }
+    assert!(!text.contains("hunter2"));
+
+    let output = hythe(&["config", path, "--output", "json"], &[]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["settings"]["upstream.\"docker.io\".password"]["value"], "(secret)");
+    assert_eq!(json["settings"]["upstream.\"docker.io\".username"]["value"], "ada");
+
+    // It is a configuration file again, but for the secret.
+    let again = folder.path().join("again.toml");
+    std::fs::write(&again, text.replace("(secret)", "hunter3")).unwrap();
+    let output = hythe(&["config", again.to_str().unwrap()], &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("upstream.\"registry.corp.example\" = {}"));
+    std::fs::write(&again, &text).unwrap();
+    let output = hythe(&["config", again.to_str().unwrap()], &[]);
+    assert!(stderr(&output).contains("this only stands for a secret that was not printed"));
+}
+
+#[test]
 fn a_configuration_or_usage_error_exits_with_2_and_prints_nothing_on_stdout() {
     for arguments in [
         &["serve", "--storage", "tape"][..],

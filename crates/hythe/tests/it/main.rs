@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
 mod binary;
+mod cache;
+mod docker;
 mod no_panic;
 mod pages;
 mod precedence;
 mod problems;
 mod registry2;
+mod serving;
+mod upstreams;
 mod world;

@@ -2,7 +2,10 @@
 
 use hythe::Settings;
 use hythe::config::{KEYS, Raw};
-use hythe::values::{HostName, Listen, Origin, parse_duration, parse_size, show_duration, show_size};
+use hythe::values::{
+    Addition, Endpoint, HostName, Listen, Mirror, Origin, parse_duration, parse_name, parse_size,
+    show_duration, show_size,
+};
 use proptest::prelude::*;
 
 use crate::world::World;
@@ -17,6 +20,10 @@ const TOML: &[&str] = &[
     "listen",
     "http",
     "log",
+    "upstream",
+    "\"docker.io\"",
+    "endpoints",
+    "username",
     ".",
     "level",
     "data",
@@ -53,6 +60,9 @@ const YAML: &[&str] = &[
     "storage:",
     "filesystem:",
     "auth:",
+    "proxy:",
+    "remoteurl: https://registry-1.docker.io",
+    "username: ada",
     "- ",
     "&a ",
     "*a",
@@ -85,6 +95,9 @@ const NAMES: &[&str] = &[
     "_",
     "_",
     "AUTH",
+    "PROXY",
+    "REMOTEURL",
+    "PASSWORD",
     "0",
     "1",
     "HEADERS",
@@ -143,5 +156,20 @@ proptest! {
     fn values_of_any_text_are_taken_or_refused(text in ".*") {
         let _ = (parse_duration(&text), parse_size(&text));
         let _ = (text.parse::<Listen>(), text.parse::<HostName>(), text.parse::<Origin>());
+        let _ = (text.parse::<Endpoint>(), text.parse::<Addition>(), text.parse::<Mirror>(), parse_name(&text));
+    }
+
+    #[test]
+    fn additions_are_told_apart_wherever_they_are_written(
+        names in prop::collection::vec(("[a-z]{1,5}", prop::collection::vec("https?://[a-z]{1,5}(/[a-z=]{1,3})?", 0..3)), 1..4)
+    ) {
+        let lines: Vec<String> = names
+            .iter()
+            .map(|(name, endpoints)| if endpoints.is_empty() { name.clone() } else { format!("{name}={}", endpoints.join(",")) })
+            .collect();
+        prop_assert_eq!(Addition::split(&lines.join(",")), lines.clone());
+        for line in lines {
+            prop_assert_eq!(line.parse::<Addition>().map(|addition| addition.to_string()), Ok(line));
+        }
     }
 }

@@ -145,6 +145,29 @@ fn a_reload_takes_what_it_can_and_names_what_waits() {
 }
 
 #[test]
+fn a_reload_takes_upstreams_and_names_those_whose_tables_changed() {
+    let text = |password: &str, mirror: &str| {
+        format!(
+            "upstream.offline = true\n{mirror}[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"{password}\"\n"
+        )
+    };
+    let settings = |text: &str| World::new().file("h.toml", text).load().unwrap().settings;
+    let running = settings("[upstream.\"gone.example\"]\n[upstream.\"same.example\"]\n");
+    let mirror = "upstream.mirror = \"127.0.0.1:5002=docker.io\"\n";
+    let fresh = settings(&format!("{}[upstream.\"same.example\"]\n", text("hunter2", mirror)));
+    let reloaded = reload(&running, &fresh);
+    let names = |keys: &[&hythe::config::Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
+    assert_eq!(names(&reloaded.applied), ["upstream.offline"]);
+    assert_eq!(names(&reloaded.waiting), ["upstream.mirror"]);
+    let upstreams: Vec<String> = reloaded.upstreams.iter().map(ToString::to_string).collect();
+    assert_eq!(upstreams, ["docker.io", "gone.example"]);
+    assert_eq!(reloaded.settings.upstream.tables, fresh.upstream.tables);
+    // Only the secret is another.
+    let again = reload(&settings(&text("hunter2", "")), &settings(&text("hunter3", "")));
+    assert_eq!((again.applied.len(), again.waiting.len(), again.upstreams.len()), (0, 0, 1));
+}
+
+#[test]
 fn names_of_keys_variables_and_flags_are_unique() {
     for (index, key) in KEYS.iter().enumerate() {
         for other in &KEYS[..index] {

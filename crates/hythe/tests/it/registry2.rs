@@ -1,5 +1,7 @@
 //! `registry:2` configurations of real life, and their variables.
 
+use hythe_client::Credentials;
+
 use crate::world::World;
 
 /// What the images `registry:2` and Debian's package bring, but for the folder.
@@ -115,21 +117,118 @@ fn kinds_registry_has_variables_at_most() {
 }
 
 #[test]
-fn k3ds_registry_is_understood_and_its_proxy_is_named_as_missing() {
+fn k3ds_registry_is_understood_and_its_proxy_is_behind_what_was_pushed() {
     let world = World::new()
         .variable("REGISTRY_HTTP_ADDR", "0.0.0.0:5000")
         .variable("REGISTRY_STORAGE_DELETE_ENABLED", "true")
         .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
-        .variable("REGISTRY_PROXY_USERNAME", "")
+        .variable("REGISTRY_PROXY_USERNAME", "ada")
         .variable("REGISTRY_PROXY_PASSWORD", "p: @ *x");
     assert_eq!(world.value("listen"), r#"["0.0.0.0:5000"]"#);
     assert_eq!(world.source("http.allow-anonymous-network"), "REGISTRY_HTTP_ADDR");
-    let warnings = world.warnings();
-    assert!(
-        warnings.contains("`proxy` has no effect here: pulling through is not supported yet"),
-        "{warnings}"
+    assert_eq!(world.value("upstream.fallback"), r#""docker.io""#);
+    assert_eq!(world.source("upstream.fallback"), "REGISTRY_PROXY_REMOTEURL");
+    assert_eq!(
+        world.table("docker.io"),
+        "username = \"ada\" # REGISTRY_PROXY_USERNAME\npassword = \"(secret)\" # REGISTRY_PROXY_PASSWORD\n"
     );
-    assert!(!warnings.contains("*x"));
+    let upstream = world.upstream("docker.io").unwrap();
+    assert_eq!(upstream.endpoints, ["https://registry-1.docker.io"]);
+    let password = "p: @ *x".to_owned();
+    assert_eq!(upstream.credentials, Credentials::Basic { username: "ada".to_owned(), password });
+    assert!(!world.warnings().contains("*x"));
+}
+
+#[test]
+fn half_a_login_or_one_for_nobody_is_named_and_has_no_effect() {
+    let half = World::new()
+        .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
+        .variable("REGISTRY_PROXY_USERNAME", "")
+        .variable("REGISTRY_PROXY_PASSWORD", "hunter2");
+    assert_eq!(
+        half.warnings(),
+        "REGISTRY_PROXY_PASSWORD: registry:2's `proxy.password` has no effect here: there is no `proxy.username` beside it, so nobody in particular asks the upstream"
+    );
+    assert_eq!(half.upstream("docker.io").unwrap().credentials, Credentials::Anonymous);
+    let nobody = World::new().variable("REGISTRY_PROXY_USERNAME", "ada");
+    assert_eq!(
+        nobody.warnings(),
+        "REGISTRY_PROXY_USERNAME: registry:2's `proxy.username` has no effect here: there is no `proxy.remoteurl` that it could be for"
+    );
+    assert_eq!(nobody.value("upstream.fallback"), r#""""#);
+}
+
+#[test]
+fn a_proxy_is_of_the_upstream_that_its_url_names() {
+    for (url, name, endpoints) in [
+        ("https://registry-1.docker.io", "docker.io", "https://registry-1.docker.io"),
+        ("https://index.docker.io/", "docker.io", "https://registry-1.docker.io"),
+        ("https://docker.io", "docker.io", "https://registry-1.docker.io"),
+        ("https://ghcr.io", "ghcr.io", "https://ghcr.io"),
+        (
+            "https://registry.corp.example:8443/hub/",
+            "registry.corp.example:8443",
+            "https://registry.corp.example:8443/hub",
+        ),
+        ("http://hub.local:5000", "hub.local:5000", "http://hub.local:5000"),
+    ] {
+        let text = format!("version: 0.1\nhttp: {{addr: localhost:5000}}\nproxy:\n  remoteurl: {url}\n");
+        let world = World::new().file("c.yml", &text);
+        assert_eq!(world.value("upstream.fallback"), format!("{name:?}"), "{url}");
+        assert_eq!(world.source("upstream.fallback"), "registry:2 c.yml:4");
+        assert_eq!(world.upstream(name).unwrap().endpoints.join(" "), endpoints, "{url}");
+        assert_eq!(world.warnings(), "", "{url}");
+        // The file names it, so that it may be asked even where no other may.
+        let alone = world.variable("HYTHE_UPSTREAM_ENABLED", "false");
+        assert!(alone.upstream(name).is_some() && alone.upstream("quay.io").is_none());
+    }
+}
+
+#[test]
+fn a_proxy_that_cannot_be_one_is_refused_with_its_place() {
+    for (text, wanted) in [
+        (
+            "remoteurl: registry-1.docker.io",
+            "c.yml:3:14: `proxy.remoteurl`: an endpoint begins with https://",
+        ),
+        (
+            "remoteurl: https://ada:hunter2@a.example",
+            "`proxy.remoteurl`: an endpoint has no user and password",
+        ),
+        ("remoteurl: [https://a.example]", "`proxy.remoteurl`: one value is expected, not several"),
+        (
+            "remoteurl: https://a.example\n  username: {}\n  password: {a: b}",
+            "c.yml:5:13: `proxy.password`: one value",
+        ),
+        ("remoteurl: http://[::1]:5000", "c.yml:3:14: `[::1]:5000` cannot be an upstream's name"),
+        (
+            "remoteurl: https://a.example\n  exec: {command: helper}",
+            "c.yml:4:3: registry:2's `proxy.exec` is not supported yet",
+        ),
+    ] {
+        let error = World::new().file("c.yml", &format!("version: 0.1\nproxy:\n  {text}\n")).error();
+        assert!(error.contains(wanted), "{text}\n  said {error}\n  not  {wanted}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let removed = World::new()
+        .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
+        .variable("HYTHE_UPSTREAM_REMOVE", "docker.io");
+    assert_eq!(
+        removed.error(),
+        "REGISTRY_PROXY_REMOTEURL: there is no upstream `docker.io`: `upstream.remove` names it"
+    );
+}
+
+#[test]
+fn how_long_a_proxy_keeps_content_is_not_its_files_to_say() {
+    let ttl = |ttl: &str| {
+        World::new()
+            .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
+            .variable("REGISTRY_PROXY_TTL", ttl)
+            .warnings()
+    };
+    assert!(ttl("168h").starts_with("REGISTRY_PROXY_TTL: registry:2's `proxy.ttl` has no effect here: what was fetched is kept as long as there is space"));
+    assert_eq!(ttl("0"), "");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A folder with configuration files, and variables, flags: what `load` reads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use hythe::config::{ConfigError, Environment, Inputs, Loaded, key, load};
+use hythe::config::{ConfigError, Environment, Inputs, Loaded, allowed, key, load};
+use hythe_upstream::Upstream;
 
 /// What `load` reads, made by hand.
 pub(crate) struct World {
@@ -26,20 +28,33 @@ impl World {
     pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, self.with_folder(text)).unwrap();
         self.inputs.file = Some(path);
         self
     }
 
     /// A file that is only there.
     pub(crate) fn unnamed_file(self, name: &str, text: &str) -> Self {
+        let named = self.inputs.file.clone();
         let mut world = self.file(name, text);
-        world.inputs.file = None;
+        world.inputs.file = named;
         world
     }
 
+    /// A program in the PATH: a shell script. A shell writes it, as a file that this process has open for writing when
+    /// another test starts a program could not be run.
+    pub(crate) fn program(self, name: &str, script: &str) -> Self {
+        let path = self.path("bin").join(name);
+        let world = self.unnamed_file("script", &format!("#!/bin/sh\n{script}\n"));
+        let install = "mkdir -p \"$(dirname \"$2\")\" && cp \"$1\" \"$2\" && chmod 755 \"$2\"";
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", install, "sh"]).arg(world.path("script")).arg(path);
+        assert!(shell.status().unwrap().success());
+        world.variable("PATH", "{folder}/bin:/usr/bin:/bin")
+    }
+
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
-        let value = value.replace("{folder}", self.folder.path().to_str().unwrap());
+        let value = self.with_folder(value);
         self.environment.variables.insert(name.to_owned(), value.into());
         self
     }
@@ -69,6 +84,30 @@ impl World {
         load(&self.inputs, &self.environment)
     }
 
+    /// As a server does that is going to ask its upstreams.
+    pub(crate) fn log_in(&self) -> Result<Loaded, ConfigError> {
+        let mut loaded = self.load()?;
+        loaded.log_in(&self.environment)?;
+        Ok(loaded)
+    }
+
+    /// An upstream that may be asked, by its name or an alias.
+    pub(crate) fn upstream(&self, name: &str) -> Option<Arc<Upstream>> {
+        let settings = self.log_in().unwrap_or_else(|error| panic!("{error}")).settings;
+        allowed(&settings).get(&name.parse().unwrap()).cloned()
+    }
+
+    /// What an upstream's table says, `field = value # source` a line, with the folder left out.
+    pub(crate) fn table(&self, name: &str) -> String {
+        let loaded = self.load().unwrap();
+        let name = name.parse().unwrap();
+        let table = &loaded.settings.upstream.tables[&name];
+        let lines = loaded.tables[&name].fields();
+        let lines =
+            lines.map(|(field, source)| format!("{} = {} # {source}\n", field.name, field.show(table)));
+        self.without_folder(&lines.collect::<String>())
+    }
+
     /// What is in effect, each value as `hythe config` shows it.
     pub(crate) fn value(&self, name: &str) -> String {
         let loaded = self.load().unwrap();
@@ -89,6 +128,15 @@ impl World {
     /// All that is wrong, a line each, with the folder left out.
     pub(crate) fn error(&self) -> String {
         self.without_folder(&self.load().expect_err("the configuration is refused").to_string())
+    }
+
+    /// Why who asks an upstream cannot be told, with the folder left out.
+    pub(crate) fn login_error(&self) -> String {
+        self.without_folder(&self.log_in().expect_err("there is no login").to_string())
+    }
+
+    fn with_folder(&self, text: &str) -> String {
+        text.replace("{folder}", self.folder.path().to_str().unwrap())
     }
 
     fn without_folder(&self, text: &str) -> String {

@@ -37,6 +37,10 @@ impl Upload for FailingUpload {
         self.inner.sync().await
     }
 
+    fn share(&self) -> Option<Arc<std::fs::File>> {
+        None
+    }
+
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
         self.inner.read(offset, length).await
     }

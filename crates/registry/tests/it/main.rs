@@ -4,6 +4,7 @@
 mod collector;
 mod deletes;
 mod failed_sync;
+mod fetch;
 mod lost_bytes;
 mod model;
 mod restart;

@@ -232,10 +232,11 @@ impl Sender {
 pub(crate) fn read(blob: &Blob) -> Vec<u8> {
     match &blob.content {
         Content::Memory(bytes) => bytes.to_vec(),
-        Content::File { file, size } => {
+        Content::Growing(_) => panic!("nothing is fetched here"),
+        Content::File(file) => {
             use std::os::unix::fs::FileExt;
 
-            let mut bytes = vec![0; *size as usize];
+            let mut bytes = vec![0; blob.size as usize];
             file.read_exact_at(&mut bytes, 0).unwrap();
             bytes
         }

@@ -44,7 +44,8 @@ pub(crate) async fn blob_delete(
     Ok(empty(StatusCode::ACCEPTED))
 }
 
-fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Rejection> {
+/// The answer to a GET or HEAD of a blob that is here, or on its way.
+pub(super) fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Rejection> {
     if already_has(call.header(header::IF_NONE_MATCH), &blob.digest) {
         let mut response = empty(StatusCode::NOT_MODIFIED);
         describe(&mut response, blob);
@@ -62,8 +63,12 @@ fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Rejection> {
         }
         Selection::Unsatisfiable => return Err(unsatisfiable(call, blob)),
     };
+    let is_head = *call.method == Method::HEAD;
     let mut response = Response::new(match &blob.content {
-        Content::File { file, .. } => Body::file(file.clone(), start, length),
+        // hyper sends none; what may have to be waited for is not begun.
+        _ if is_head => Body::empty(),
+        Content::File(file) => Body::file(file.clone(), start, length),
+        Content::Growing(growing) => Body::growing(growing.clone(), start, length),
         // The range was selected within the size, which is the content's.
         Content::Memory(bytes) => Body::bytes(bytes.slice(start as usize..(start + length) as usize)),
     });
@@ -77,6 +82,11 @@ fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Rejection> {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     describe(&mut response, blob);
     Ok(response)
+}
+
+/// The answer to a HEAD of a blob of which only the length is known.
+pub(super) fn respond_size(call: &Call<'_>, digest: Digest, size: u64) -> Result<Response<Body>, Rejection> {
+    respond(call, &Blob { digest, size, content: Content::Memory(bytes::Bytes::new()) })
 }
 
 fn describe(response: &mut Response<Body>, blob: &Blob) {

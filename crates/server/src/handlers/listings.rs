@@ -5,16 +5,15 @@ use std::fmt::Write as _;
 use http::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use hythe_oci::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
-use hythe_oci::{Digest, ErrorCode, RepositoryName, encode, media_type, path};
-use hythe_registry::Referrer;
+use hythe_oci::{Digest, ErrorCode, RepositoryName, Tag, encode, media_type, path};
+use hythe_registry::{Page, Referrer};
+use hythe_upstream::Copy;
 use serde_json::{Map, Value, json};
 
-use super::{content, set};
+use super::{JSON, content, set};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
-
-const JSON: &str = "application/json; charset=utf-8";
 
 /// The most referrers on one page.
 const REFERRERS_PAGE: usize = 1000;
@@ -40,10 +39,29 @@ pub(crate) fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Respons
     let last = call.query.first("last");
     let page = call.app.registry.repository(name).tags(last.as_deref(), limit);
     let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    Ok(respond_tags(name, &page, limit))
+}
+
+/// The tags of a copy, a page at a time.
+pub(crate) async fn copy_tag_list(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    copy: &Copy,
+) -> Result<Response<Body>, Rejection> {
+    let limit = page_size(call, call.options.tags_max_page)?;
+    let last = call.query.first("last");
+    let found = copy.tags(last.as_deref(), limit).await;
+    let found = found.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
+    let mut response = respond_tags(name, &found.value, limit);
+    call.tell(&mut response, copy, &found.freshness);
+    Ok(response)
+}
+
+fn respond_tags(name: &RepositoryName, page: &Page<Tag>, limit: usize) -> Response<Body> {
     let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
     let mut response = content(JSON, json!({ "name": name, "tags": page.items }).to_string());
     link_next(&mut response, &path::tags(name), next.as_deref(), Some(limit), None);
-    Ok(response)
+    response
 }
 
 /// What refers to a manifest (end-12a, end-12b).
@@ -62,6 +80,34 @@ pub(crate) fn referrer_list(
     };
     let page = call.app.registry.repository(name).referrers(digest, filter.as_deref(), last.as_ref(), limit);
     let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    Ok(respond_referrers(call, name, digest, page))
+}
+
+/// What refers to a manifest of a copy, there and here, all on one page if it is not too heavy.
+pub(crate) async fn copy_referrer_list(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    copy: &Copy,
+    digest: &Digest,
+) -> Result<Response<Body>, Rejection> {
+    let filter = call.query.first(FILTER_ARTIFACT_TYPE).filter(|filter| !filter.is_empty());
+    let found = copy.referrers(digest, filter.as_deref()).await;
+    let found = found.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
+    let last = call.query.first("last");
+    let after = |referrer: &Referrer| last.as_deref().is_none_or(|last| *referrer.digest.to_string() > *last);
+    let page = Page { items: found.value.into_iter().filter(after).collect(), more: false };
+    let mut response = respond_referrers(call, name, digest, page);
+    call.tell(&mut response, copy, &found.freshness);
+    Ok(response)
+}
+
+fn respond_referrers(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    digest: &Digest,
+    page: Page<Referrer>,
+) -> Response<Body> {
+    let filter = call.query.first(FILTER_ARTIFACT_TYPE).filter(|filter| !filter.is_empty());
     let (mut manifests, mut weight, mut next) = (Vec::with_capacity(page.items.len()), 0, None);
     let count = page.items.len();
     for referrer in page.items {
@@ -77,7 +123,6 @@ pub(crate) fn referrer_list(
     }
     let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
     let mut response = content(media_type::OCI_INDEX, index.to_string());
-    let filter = filter.filter(|filter| !filter.is_empty());
     link_next(&mut response, &path::referrers(name, digest), next.as_deref(), None, filter.as_deref());
     if filter.is_some() {
         response.headers_mut().insert(
@@ -85,7 +130,7 @@ pub(crate) fn referrer_list(
             HeaderValue::from_static(FILTER_ARTIFACT_TYPE),
         );
     }
-    Ok(response)
+    response
 }
 
 /// A referrer as an entry of the index, and about how many bytes it has.
@@ -109,7 +154,7 @@ fn descriptor(referrer: Referrer) -> (Value, usize) {
 }
 
 /// The page size asked for, within what is allowed.
-fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection> {
+pub(super) fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection> {
     let Some(n) = call.query.first("n") else { return Ok(most) };
     let size = n.parse::<usize>().map_err(|_| {
         let message = format!("parameter `n`: `{n}` is not a page size; use a whole number of 0 or more");

@@ -1,10 +1,11 @@
 //! `/v2/<name>/manifests/<reference>`
 
+use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hythe_oci::header::{OCI_SUBJECT, OCI_TAG};
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName, Tag, path};
-use hythe_registry::Error;
+use hythe_registry::{Error, Manifest};
 
 use super::{already_has, empty, set, set_digest};
 use crate::call::Call;
@@ -24,18 +25,28 @@ pub(crate) fn manifest_get(
     let refuse = |error: Error| Rejection::registry(&error, Some(name));
     let repository = call.app.registry.repository(name);
     let manifest = repository.manifest(reference).map_err(refuse)?;
+    respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
+}
+
+/// The answer to a GET or HEAD of a manifest.
+pub(super) fn respond(
+    call: &Call<'_>,
+    manifest: &Manifest,
+    bytes: impl FnOnce() -> Result<Bytes, Rejection>,
+) -> Result<Response<Body>, Rejection> {
     let mut response = if already_has(call.header(header::IF_NONE_MATCH), &manifest.digest) {
         empty(StatusCode::NOT_MODIFIED)
     } else if *call.method == Method::HEAD {
         Response::new(Body::empty())
     } else {
-        Response::new(Body::bytes(repository.manifest_bytes(&manifest).map_err(refuse)?))
+        Response::new(Body::bytes(bytes()?))
     };
     if response.status() == StatusCode::OK {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.size));
         // A media type that is no header value cannot have been pushed: it came in one, or from our own list.
-        headers.extend(HeaderValue::try_from(manifest.media_type).map(|value| (header::CONTENT_TYPE, value)));
+        headers
+            .extend(HeaderValue::try_from(&manifest.media_type).map(|value| (header::CONTENT_TYPE, value)));
     }
     set_digest(&mut response, &manifest.digest);
     set(&mut response, header::ETAG, format!("\"{}\"", manifest.digest));

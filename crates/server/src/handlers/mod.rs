@@ -1,6 +1,8 @@
 //! What each endpoint answers. A handler's name is a noun and a verb.
 
 pub(crate) mod blobs;
+pub(crate) mod cache;
+pub(crate) mod copies;
 pub(crate) mod listings;
 pub(crate) mod manifests;
 pub(crate) mod pages;
@@ -12,6 +14,8 @@ use hythe_oci::Digest;
 use hythe_oci::header::DOCKER_CONTENT_DIGEST;
 
 use crate::plane::Body;
+
+const JSON: &str = "application/json; charset=utf-8";
 
 /// An answer without a body.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {

@@ -3,13 +3,12 @@
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
-use super::{content, empty};
+use super::{JSON, cache, content, empty};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::record::Record;
 use crate::reject::Rejection;
 
-const JSON: &str = "application/json; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /`: what liveness probes of charts ask.
@@ -36,12 +35,16 @@ pub(crate) async fn answer(
     record: &Record,
 ) -> Result<Response<Body>, Rejection> {
     let page = match path {
+        _ if path.starts_with("/api/cache/") => "cache",
         "/healthz" | "/livez" => "health",
         "/readyz" => "ready",
         "/metrics" => "metrics",
         _ => return Err(Rejection::not_found(path)),
     };
     let _ = record.page.set(page);
+    if page == "cache" {
+        return cache::answer(call, path).await;
+    }
     if !matches!(*call.method, Method::GET | Method::HEAD) {
         return Err(Rejection::method(call.method, "GET, HEAD"));
     }

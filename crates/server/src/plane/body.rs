@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use hythe_registry::Growing;
 use tokio::task::JoinHandle;
 
 use super::chunk::Chunk;
@@ -29,6 +30,25 @@ enum Source {
     Empty,
     Bytes(Bytes),
     File { file: Arc<File>, offset: u64, left: u64, read: Option<JoinHandle<io::Result<Bytes>>> },
+    Growing { growing: Growing, offset: u64, left: u64, wait: Option<Wait> },
+}
+
+/// What a growing body waits for.
+enum Wait {
+    /// There to be more than has been sent: then how much there is.
+    More(BoxFuture<u64>),
+    Read(BoxFuture<Bytes>),
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+impl std::fmt::Debug for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::More(_) => "More",
+            Self::Read(_) => "Read",
+        })
+    }
 }
 
 impl Body {
@@ -52,6 +72,15 @@ impl Body {
         Self { source, exchange: None }
     }
 
+    /// `length` bytes of a blob that is on its way, from `offset` on: each stretch as soon as it is there.
+    pub(crate) fn growing(growing: Growing, offset: u64, length: u64) -> Self {
+        let source = match length {
+            0 => Source::Empty,
+            left => Source::Growing { growing, offset, left, wait: None },
+        };
+        Self { source, exchange: None }
+    }
+
     /// Ties the body to the exchange that it answers.
     pub(crate) fn in_exchange(mut self, exchange: Arc<Exchange>) -> Self {
         self.exchange = Some(exchange);
@@ -62,7 +91,7 @@ impl Body {
         match &self.source {
             Source::Empty => 0,
             Source::Bytes(bytes) => bytes.len() as u64,
-            Source::File { left, .. } => *left,
+            Source::File { left, .. } | Source::Growing { left, .. } => *left,
         }
     }
 
@@ -109,6 +138,27 @@ impl http_body::Body for Body {
                     Chunk::Bytes(bytes)
                 }
             },
+            Source::Growing { growing, offset, left, wait } => {
+                let exchange = this.exchange.as_ref();
+                let stretch = ready!(poll_growing(cx, growing, *offset, *left, wait, exchange))?;
+                let (length, chunk) = match stretch {
+                    Stretch::File(segment, exchange) => {
+                        let length = segment.left;
+                        exchange.link().segments().push_back(segment);
+                        (length, Chunk::File { left: length, exchange })
+                    }
+                    Stretch::Bytes(bytes) => (bytes.len() as u64, Chunk::Bytes(bytes)),
+                };
+                *offset += length;
+                *left -= length;
+                if *left == 0 {
+                    this.source = Source::Empty;
+                }
+                if let Chunk::Bytes(bytes) = &chunk {
+                    this.sent(bytes.len() as u64);
+                }
+                chunk
+            }
         };
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
@@ -119,6 +169,51 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left())
+    }
+}
+
+/// What can be sent of a growing body now.
+enum Stretch {
+    File(Segment, Arc<Exchange>),
+    Bytes(Bytes),
+}
+
+fn poll_growing(
+    cx: &mut Context<'_>,
+    growing: &Growing,
+    offset: u64,
+    left: u64,
+    wait: &mut Option<Wait>,
+    exchange: Option<&Arc<Exchange>>,
+) -> Poll<io::Result<Stretch>> {
+    loop {
+        match wait {
+            None => {
+                let growing = growing.clone();
+                *wait = Some(Wait::More(Box::pin(async move { growing.more_than(offset).await })));
+            }
+            Some(Wait::More(more)) => {
+                let readable = ready!(more.as_mut().poll(cx));
+                *wait = None;
+                let length = left.min(readable? - offset);
+                if let (Some(file), Some(exchange)) = (growing.file(), exchange)
+                    && exchange.link().sendfile
+                {
+                    let segment = Segment { file: Arc::clone(file), offset, left: length };
+                    return Poll::Ready(Ok(Stretch::File(segment, Arc::clone(exchange))));
+                }
+                let (growing, length) = (growing.clone(), length.min(PIECE) as usize);
+                *wait = Some(Wait::Read(Box::pin(async move { growing.read(offset, length).await })));
+            }
+            Some(Wait::Read(read)) => {
+                let bytes = ready!(read.as_mut().poll(cx));
+                *wait = None;
+                return Poll::Ready(match bytes? {
+                    bytes if bytes.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+                    bytes => Ok(Stretch::Bytes(bytes)),
+                });
+            }
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) sendfile: bool,
     /// Whether the listener is bound to loopback, where `Host` is checked.
     pub(crate) loopback: bool,
+    /// The upstream that its listener stands for, where it does.
+    pub(crate) mirror: Option<crate::Mirror>,
     /// How many requests are being answered: a count, so that the end of one can never hide the next.
     open: AtomicUsize,
     /// How many requests have begun: tells one that came and went between two looks.
@@ -33,11 +35,17 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(client: SocketAddr, loopback: bool, sendfile: bool) -> Self {
+    pub(crate) fn new(
+        client: SocketAddr,
+        loopback: bool,
+        mirror: Option<crate::Mirror>,
+        sendfile: bool,
+    ) -> Self {
         Self {
             client,
             sendfile,
             loopback,
+            mirror,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
             segments: Mutex::default(),

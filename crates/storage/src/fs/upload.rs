@@ -14,11 +14,11 @@ use crate::{Error, Result, Upload, WRITE};
 
 #[derive(Debug)]
 struct Inner {
-    file: File,
+    file: Arc<File>,
     path: PathBuf,
     /// The same file for direct writes, opened at the first one.
     direct: OnceLock<Option<File>>,
-    /// Set when a direct write was refused.
+    /// Set when a direct write was refused, or is not wanted.
     indirect: AtomicBool,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct FileUpload(Arc<Inner>);
 impl FileUpload {
     pub(super) fn new(file: File, path: PathBuf) -> Self {
         let (direct, indirect) = (OnceLock::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { file, path, direct, indirect }))
+        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect }))
     }
 }
 
@@ -92,6 +92,12 @@ impl Upload for FileUpload {
     async fn sync(&self) -> Result<()> {
         let inner = Arc::clone(&self.0);
         blocking(move || inner.file.sync_data().map_err(inner.error("cannot sync"))).await
+    }
+
+    fn share(&self) -> Option<Arc<File>> {
+        // Else the first reader would have to wait for the disk.
+        self.0.indirect.store(true, Ordering::Relaxed);
+        Some(Arc::clone(&self.0.file))
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {

@@ -1,10 +1,12 @@
 //! From the settings to what each crate wants to know.
 
+use hythe_oci::Authority;
 use hythe_registry::Options as RegistryOptions;
-use hythe_server::{Format, Options as ServerOptions};
+use hythe_server::{Format, Mirror, Options as ServerOptions};
+use hythe_upstream::{Allowed, Options as CacheOptions};
 
 use crate::settings::Settings;
-use crate::values::LogFormat;
+use crate::values::{Listen, LogFormat};
 
 /// Sizes and counts are checked to be sensible where they are read; one past `usize` means "as many as there can be".
 fn count(value: u64) -> usize {
@@ -48,4 +50,21 @@ pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
         upload_expire: settings.upload.expire,
         collect_grace: settings.collect.grace,
     }
+}
+
+pub(super) fn cache_options(settings: &Settings) -> CacheOptions {
+    CacheOptions { offline: settings.upstream.offline }
+}
+
+/// Each address to listen on, and the upstream that it answers for.
+pub(super) fn listeners(settings: &Settings, allowed: &Allowed) -> Vec<(Listen, Option<Mirror>)> {
+    let mirror = |name: &Authority, local_first| {
+        let upstream = allowed.get(name).map_or_else(|| name.clone(), |upstream| upstream.name.clone());
+        Mirror { upstream, local_first }
+    };
+    let upstream = &settings.upstream;
+    let fallback = upstream.fallback.as_ref().map(|name| mirror(name, true));
+    let listen = settings.listen.iter().map(|listen| (*listen, fallback.clone()));
+    let mirrors = upstream.mirror.iter().map(|of| (of.listen, Some(mirror(&of.upstream, false))));
+    listen.chain(mirrors).collect()
 }

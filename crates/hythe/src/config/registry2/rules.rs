@@ -22,6 +22,8 @@ pub(crate) enum Meaning {
     Version,
     /// It is a key of hythe.
     Sets(&'static str, fn(&Node) -> Converted),
+    /// It is read with all of its section; what it sets.
+    Together(&'static str),
     /// Without it the server would be less safe, or not the one that was meant. Empty and off are fine.
     Refused(&'static str),
     /// The same, even where all below is empty.
@@ -47,6 +49,7 @@ impl Meaning {
             Self::Section => "a section".to_owned(),
             Self::Version => "must be 0.1".to_owned(),
             Self::Sets(key, _) => format!("`{key}`"),
+            Self::Together(what) => (*what).to_owned(),
             Self::Refused(why) | Self::RefusedIfPresent(why) => format!("hythe does not start: {why}"),
             Self::RefusedUnless(wanted, why) => format!("hythe does not start, unless `{wanted}`: {why}"),
             Self::Ignored(why) => format!("no effect: {why}"),
@@ -152,7 +155,28 @@ pub(crate) static RULES: &[Rule] = &[
     rule("catalog.maxentries", Meaning::Sets("catalog.max-page", convert::entries)),
     rule("tags", Meaning::Section),
     rule("tags.maxtags", Meaning::Sets("tags.max-page", convert::entries)),
-    rule("proxy", Meaning::Ignored("pulling through is not supported yet, only what was pushed is served")),
+    rule("proxy", Meaning::Section),
+    rule(
+        "proxy.remoteurl",
+        Meaning::Together(
+            "`upstream.fallback`, and that upstream's `endpoints`; `https://registry-1.docker.io` is `docker.io`",
+        ),
+    ),
+    rule("proxy.username", Meaning::Together("that upstream's `username`")),
+    rule("proxy.password", Meaning::Together("that upstream's `password`")),
+    rule(
+        "proxy.ttl",
+        Meaning::IgnoredUnless(
+            "0",
+            "what was fetched is kept as long as there is space; a tag is asked for again after `upstream.ttl`",
+        ),
+    ),
+    rule(
+        "proxy.exec",
+        Meaning::Refused(
+            "its credential helper is not run, so that the upstream would be asked by nobody in particular; name a user and a password, or `docker-config` in a hythe.toml",
+        ),
+    ),
     rule("compatibility", Meaning::Ignored("schema 1 manifests are not accepted")),
     rule("validation", Meaning::Ignored("manifests are always checked, in hythe's way")),
     rule("policy", Meaning::Ignored("hythe has no repository classes")),

@@ -1,0 +1,129 @@
+//! A blob of an upstream, cold, through a cache: by one client, by fifty at once, from a slow link and from a fast one.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::acceptance::Unit;
+use crate::bench::{Bench, mebibytes};
+use crate::client::Client;
+use crate::contender::{Contender, Kind};
+use crate::error::{Error, Result};
+use crate::image::blob_path;
+use crate::origin::{Origin, REPOSITORY};
+use crate::server::Server;
+use crate::transfer::Transfer;
+
+/// Who asks at once.
+const CROWD: usize = 50;
+
+/// The link's speed: 100 MB/s.
+const SPEED: u64 = 100_000_000;
+
+/// What one run showed.
+struct Run {
+    transfer: Transfer,
+    /// The last client's first byte.
+    first: Duration,
+    gets: u64,
+    peak: u64,
+}
+
+/// Runs those that are wanted.
+#[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
+pub(crate) fn run(bench: &mut Bench) -> Result<()> {
+    if bench.wants("through-50") {
+        bench.rounds("through-50", Kind::is_registry, |bench, contender, _| {
+            let direct = direct(bench, Some(SPEED))?;
+            let run = through(bench, contender, CROWD, Some(SPEED))?;
+            record_beside(bench, "through-50", contender.kind, &direct, &run);
+            bench.record("through-50-fetches", Unit::Times, contender.kind, run.gets as f64);
+            bench.record("through-50-rss", Unit::Mebibytes, contender.kind, mebibytes(run.peak));
+            Ok(())
+        });
+    }
+    if bench.wants("through-1") {
+        bench.rounds("through-1", Kind::is_registry, |bench, contender, _| {
+            let direct = direct(bench, Some(SPEED))?;
+            let run = through(bench, contender, 1, Some(SPEED))?;
+            record_beside(bench, "through-1", contender.kind, &direct, &run);
+            Ok(())
+        });
+    }
+    if bench.wants("through-fast") {
+        bench.rounds("through-fast", Kind::is_registry, |bench, contender, _| {
+            let rate = hash_rate(bench)?;
+            bench.record("hash", Unit::Throughput, contender.kind, rate);
+            let run = through(bench, contender, 1, None)?;
+            bench.record_transfer("through-fast", contender.kind, run.transfer);
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
+/// How long it took, and the first byte, each beside a direct pull's.
+fn record_beside(bench: &mut Bench, name: &str, kind: Kind, direct: &Run, run: &Run) {
+    let ratio = run.transfer.seconds() / direct.transfer.seconds();
+    bench.record(&format!("{name}-time"), Unit::Ratio, kind, ratio);
+    let late = run.first.as_secs_f64() - direct.first.as_secs_f64();
+    bench.record(&format!("{name}-late"), Unit::Milliseconds, kind, late * 1e3);
+}
+
+/// One client that asks the upstream itself.
+fn direct(bench: &mut Bench, speed: Option<u64>) -> Result<Run> {
+    let salt = bench.salt();
+    let payload = bench.source.blob(0, bench.settings.size)?.salted(salt);
+    let target = blob_path(REPOSITORY, &payload.digest);
+    let origin = Origin::start(payload, speed)?;
+    let first = Mutex::new(Duration::ZERO);
+    let transfer = Transfer::of(None, origin.port, 1, |_, client| get(client, &target, &first))?;
+    Ok(Run { transfer, first: taken(first), gets: origin.gets(), peak: 0 })
+}
+
+/// `clients` that ask a cold cache at once.
+fn through(bench: &mut Bench, contender: &Contender, clients: usize, speed: Option<u64>) -> Result<Run> {
+    let salt = bench.salt();
+    let payload = bench.source.blob(0, bench.settings.size)?.salted(salt);
+    let name = match contender.kind {
+        Kind::Hythe => format!("up.example/{REPOSITORY}"),
+        _ => REPOSITORY.to_owned(),
+    };
+    let target = blob_path(&name, &payload.digest);
+    let origin = Origin::start(payload, speed)?;
+    let dir = bench.fresh_dir("through", contender.kind)?;
+    let server = bench.start_through(contender, &dir, origin.port)?;
+    let first = Mutex::new(Duration::ZERO);
+    let transfer =
+        Transfer::of(Some(&server), server.port, clients, |_, client| get(client, &target, &first))?;
+    let peak = server.tree().peak();
+    ends_well(&server, &target, &dir)?;
+    // Not in the peak of the ordinary scenarios: it has a line and a limit of its own.
+    drop(server);
+    Ok(Run { transfer, first: taken(first), gets: origin.gets(), peak })
+}
+
+/// What came must be what upstream has: the contenders verify it themselves, which a second pull shows.
+fn ends_well(server: &Server, target: &str, dir: &Path) -> Result<()> {
+    let digest = target.rsplit('/').next().unwrap_or_default();
+    let digest = digest.parse().map_err(|_| Error::Setup(format!("{} asks for no blob", dir.display())))?;
+    Client::connect(server.port)?.verify(target, &digest)
+}
+
+fn get(client: &mut Client, target: &str, first: &Mutex<Duration>) -> Result<u64> {
+    let (after, bytes) = client.get_timed(target)?;
+    let mut first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *first = (*first).max(after);
+    Ok(bytes)
+}
+
+fn taken(first: Mutex<Duration>) -> Duration {
+    first.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// GB/s of SHA-256 on one core, over what is in the page cache as far as it is.
+fn hash_rate(bench: &Bench) -> Result<f64> {
+    let began = std::time::Instant::now();
+    bench.source.blob(0, bench.settings.size)?;
+    Ok(bench.settings.size as f64 / 1e9 / began.elapsed().as_secs_f64())
+}

@@ -1,0 +1,245 @@
+//! Copies: the repositories whose content is an upstream's, what they hold, and how they are cleared.
+
+use std::ops::AddAssign;
+
+use hythe_oci::{Digest, RepositoryName, Tag};
+use rusqlite::Connection;
+
+use crate::collection::BATCH;
+use crate::writer::Durability;
+use crate::{Catalog, Origin, Pattern, Result, blobs, manifests, repositories, sql};
+
+/// A copy, and what of its upstream's content is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySummary {
+    /// Its name here.
+    pub name: RepositoryName,
+    /// Where its content comes from.
+    pub origin: Origin,
+    /// The first of the tags that are meant, in bytewise order.
+    pub tags: Vec<Tag>,
+    /// How many tags are meant.
+    pub tag_count: u64,
+    /// Manifests, tagged or not.
+    pub manifests: u64,
+    /// Blobs, which other repositories may have too.
+    pub blobs: u64,
+    /// Bytes of those manifests and blobs.
+    pub bytes: u64,
+    /// When something of it was last used.
+    pub last_use: i64,
+}
+
+/// What was cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// Copies that something was taken out of.
+    pub copies: u64,
+    /// Tags.
+    pub tags: u64,
+    /// Manifests.
+    pub manifests: u64,
+    /// Blobs that no other repository has, whose files are now doomed.
+    pub blobs: u64,
+    /// Bytes of those manifests and blobs.
+    pub bytes: u64,
+}
+
+impl AddAssign for Cleared {
+    fn add_assign(&mut self, other: Self) {
+        self.copies += other.copies;
+        self.tags += other.tags;
+        self.manifests += other.manifests;
+        self.blobs += other.blobs;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Catalog {
+    /// The copies that a pattern means, in bytewise order, from the first past `after`; of each no more than `tags`
+    /// tags.
+    pub fn copies(
+        &self,
+        pattern: &Pattern,
+        after: Option<&str>,
+        limit: usize,
+        tags: usize,
+    ) -> Result<Vec<CopySummary>> {
+        const PAGE: &str = "SELECT r.name, r.origin, r.manifests,
+                (SELECT count(*) FROM tag t WHERE t.repository = r.id AND t.name GLOB ?3),
+                (SELECT count(*) FROM link l WHERE l.repository = r.id),
+                (SELECT coalesce(sum(b.size), 0) FROM link l JOIN blob b ON b.digest = l.digest
+                    WHERE l.repository = r.id)
+                    + (SELECT coalesce(sum(m.size), 0) FROM manifest m WHERE m.repository = r.id),
+                max((SELECT coalesce(max(l.last_use), 0) FROM link l WHERE l.repository = r.id),
+                    (SELECT coalesce(max(m.pushed), 0) FROM manifest m WHERE m.repository = r.id)),
+                r.id
+            FROM repository r
+            WHERE r.origin <> 'local' AND r.name > ?1 AND r.name GLOB ?2
+                AND (NOT ?4 OR EXISTS (SELECT 1 FROM tag t WHERE t.repository = r.id AND t.name GLOB ?3))
+            ORDER BY r.name LIMIT ?5";
+        let (name, tag) = (pattern.name_glob(), pattern.tag_glob());
+        let params = (after.unwrap_or_default(), name, tag, pattern.has_tag(), sql::limit(limit));
+        self.read(|connection| {
+            let mut page = sql::all(connection, PAGE, params, |row| {
+                let copy = CopySummary {
+                    name: sql::parsed(row, 0)?,
+                    origin: sql::parsed(row, 1)?,
+                    tags: Vec::new(),
+                    tag_count: sql::unsigned(row, 3)?,
+                    manifests: sql::unsigned(row, 2)?,
+                    blobs: sql::unsigned(row, 4)?,
+                    bytes: sql::unsigned(row, 5)?,
+                    last_use: row.get(6)?,
+                };
+                Ok((copy, row.get(7)?))
+            })?;
+            for (copy, id) in &mut page {
+                copy.tags = tags_of(connection, *id, tag, "", tags)?;
+            }
+            Ok(page.into_iter().map(|(copy, _)| copy).collect())
+        })
+    }
+
+    /// Takes everything out of a copy, and dooms the files of the blobs that no other repository has. Nothing happens
+    /// to what was pushed here. Durable.
+    pub async fn clear_copy(&self, copy: &RepositoryName) -> Result<Cleared> {
+        let mut cleared = Cleared::default();
+        loop {
+            let copy = copy.clone();
+            let (step, more) = self
+                .write(Durability::Durable, move |connection| match find(connection, &copy)? {
+                    Some(id) => clear_some(connection, id),
+                    None => Ok((Cleared::default(), false)),
+                })
+                .await?;
+            cleared += step;
+            if !more {
+                cleared.copies = u64::from(cleared != Cleared::default());
+                return Ok(cleared);
+            }
+        }
+    }
+
+    /// Takes the tags that a pattern means out of a copy, each with the manifest that it names and with what is there
+    /// for that one's sake: the manifests that it lists or that refer to it, and their blobs. What another tag or a
+    /// manifest that stays names is kept. Durable.
+    pub async fn clear_tags(&self, copy: &RepositoryName, pattern: &Pattern) -> Result<Cleared> {
+        let mut cleared = Cleared::default();
+        let mut after = String::new();
+        loop {
+            let tags = self.read(|connection| match find(connection, copy)? {
+                Some(id) => tags_of(connection, id, pattern.tag_glob(), &after, BATCH),
+                None => Ok(Vec::new()),
+            })?;
+            let Some(last) = tags.last() else {
+                cleared.copies = u64::from(cleared != Cleared::default());
+                return Ok(cleared);
+            };
+            last.as_str().clone_into(&mut after);
+            for tag in tags {
+                let copy = copy.clone();
+                cleared += self
+                    .write(Durability::Durable, move |connection| match find(connection, &copy)? {
+                        Some(id) => clear_tag(connection, id, &tag),
+                        None => Ok(Cleared::default()),
+                    })
+                    .await?;
+            }
+        }
+    }
+}
+
+/// The copy's id; `None` where the name is that of no copy.
+fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<i64>> {
+    const FIND: &str = "SELECT id FROM repository WHERE name = ?1 AND origin <> 'local'";
+    sql::first(connection, FIND, [name.as_str()], |row| row.get(0))
+}
+
+fn tags_of(
+    connection: &Connection,
+    repository: i64,
+    glob: &str,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<Tag>> {
+    const TAGS: &str = "SELECT name FROM tag WHERE repository = ?1 AND name > ?3 AND name GLOB ?2
+        ORDER BY name LIMIT ?4";
+    let params = (repository, glob, after, sql::limit(limit));
+    sql::all(connection, TAGS, params, |row| sql::parsed(row, 0))
+}
+
+/// One step, and whether there is more: so that pushes never wait long behind it.
+fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cleared, bool)> {
+    const MANIFESTS: &str = "SELECT m.id, m.size, (SELECT count(*) FROM tag t WHERE t.manifest = m.id)
+        FROM manifest m WHERE m.repository = ?1 LIMIT ?2";
+    const LINKS: &str = "SELECT digest FROM link WHERE repository = ?1 LIMIT ?2";
+    let mut cleared = Cleared::default();
+    let params = (repository, sql::limit(BATCH));
+    let found = sql::all(connection, MANIFESTS, params, |row| {
+        Ok((row.get(0)?, sql::unsigned(row, 1)?, sql::unsigned(row, 2)?))
+    })?;
+    for (manifest, size, tags) in &found {
+        manifests::delete(connection, repository, *manifest)?;
+        cleared.manifests += 1;
+        cleared.tags += tags;
+        cleared.bytes += size;
+    }
+    let links: Vec<Digest> = sql::all(connection, LINKS, params, |row| sql::parsed(row, 0))?;
+    // First the manifests: a copy that is left halfway names nothing that it lacks.
+    let removable = if found.len() < BATCH { &links[..] } else { &[] };
+    for digest in removable {
+        unlink(connection, repository, digest, &mut cleared)?;
+    }
+    repositories::forget_if_empty(connection, repository)?;
+    Ok((cleared, found.len() == BATCH || links.len() == BATCH))
+}
+
+fn clear_tag(connection: &Connection, repository: i64, tag: &Tag) -> rusqlite::Result<Cleared> {
+    const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2 RETURNING manifest";
+    const UNNEEDED: &str = "SELECT m.digest, m.size FROM manifest m WHERE m.id = ?1
+        AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
+        AND NOT EXISTS (SELECT 1 FROM reference r WHERE r.repository = m.repository AND r.digest = m.digest)";
+    const NAMED: &str = "SELECT digest FROM reference WHERE manifest = ?1";
+    const KIN: &str = "SELECT id FROM manifest WHERE repository = ?1
+        AND (subject = ?3 OR digest IN (SELECT digest FROM reference WHERE manifest = ?2))";
+    let mut cleared = Cleared::default();
+    let mut waiting: Vec<i64> = sql::all(connection, UNTAG, (repository, tag.as_str()), |row| row.get(0))?;
+    cleared.tags = waiting.len() as u64;
+    while let Some(manifest) = waiting.pop() {
+        let unneeded = sql::first(connection, UNNEEDED, [manifest], |row| {
+            Ok((row.get::<_, String>(0)?, sql::unsigned(row, 1)?))
+        })?;
+        let Some((digest, size)) = unneeded else { continue };
+        let named: Vec<Digest> = sql::all(connection, NAMED, [manifest], |row| sql::parsed(row, 0))?;
+        waiting
+            .extend(sql::all(connection, KIN, (repository, manifest, digest), |row| row.get::<_, i64>(0))?);
+        manifests::delete(connection, repository, manifest)?;
+        cleared.manifests += 1;
+        cleared.bytes += size;
+        for digest in &named {
+            unlink(connection, repository, digest, &mut cleared)?;
+        }
+    }
+    repositories::forget_if_empty(connection, repository)?;
+    Ok(cleared)
+}
+
+/// Takes a blob that no manifest of the copy names any more out of it.
+fn unlink(
+    connection: &Connection,
+    repository: i64,
+    digest: &Digest,
+    cleared: &mut Cleared,
+) -> rusqlite::Result<()> {
+    const UNLINK: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2
+        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2)";
+    if sql::run(connection, UNLINK, (repository, digest.to_string()))? == 0 {
+        return Ok(());
+    }
+    if let Some(file) = blobs::bury_if_unlinked(connection, digest)? {
+        cleared.blobs += 1;
+        cleared.bytes += file.size;
+    }
+    Ok(())
+}

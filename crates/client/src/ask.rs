@@ -1,0 +1,170 @@
+//! One question to the endpoint, with all that it takes to get an answer: tokens, redirects, time.
+
+use hythe_oci::RepositoryName;
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
+};
+use reqwest::{Method, Request, Response, StatusCode, Url};
+use tokio::time::timeout;
+
+use crate::answer::{Answer, retry_after, said};
+use crate::challenge::{Challenge, challenges};
+use crate::client::Inner;
+use crate::error::{Error, Subject};
+use crate::tokens::Authorization;
+
+const REDIRECTS: usize = 10;
+
+/// What is asked.
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    /// What a token has to be good for.
+    pub(crate) repository: Option<&'a RepositoryName>,
+    /// The statuses that are answers; all others are errors.
+    pub(crate) expected: &'static [StatusCode],
+    pub(crate) subject: Subject,
+}
+
+/// An answer, and where it came from.
+struct Reply {
+    response: Response,
+    /// Whether it is the endpoint's own: no redirect has led elsewhere.
+    at_home: bool,
+}
+
+impl Inner {
+    /// Asks, and takes no longer than the head of an answer may.
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
+        let Ok(answer) = timeout(self.head_timeout, self.exchange(&ask)).await else {
+            return Err(ask.subject.unavailable(format!("no answer within {:?}", self.head_timeout)));
+        };
+        Ok(Answer {
+            response: answer?,
+            subject: ask.subject,
+            head_timeout: self.head_timeout,
+            progress_timeout: self.progress_timeout,
+        })
+    }
+
+    async fn exchange(&self, ask: &Ask<'_>) -> Result<Response, Error> {
+        let mut authorization = self.tokens.known(&self.dialler, ask).await?;
+        let mut reply = self.follow(ask, authorization.as_ref()).await?;
+        if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {
+            let challenges = challenges_of(&reply.response);
+            let answered =
+                self.tokens.answer(&self.dialler, ask, &challenges, authorization.as_ref()).await?;
+            if let Some(fresh) = answered {
+                reply = self.follow(ask, Some(&fresh)).await?;
+                authorization = Some(fresh);
+            }
+        }
+        self.remember_budget(reply.response.headers());
+        if ask.expected.contains(&reply.response.status()) {
+            return Ok(reply.response);
+        }
+        Err(error(reply, ask, authorization.as_ref()).await)
+    }
+
+    /// Sends the request and goes where the answer points to. Credentials do not come along to another host, port or
+    /// scheme, nor back from there.
+    async fn follow(&self, ask: &Ask<'_>, authorization: Option<&Authorization>) -> Result<Reply, Error> {
+        let mut url = ask.url.clone();
+        let mut at_home = true;
+        for _ in 0..=REDIRECTS {
+            let mut request = Request::new(ask.method.clone(), url.clone());
+            request.headers_mut().clone_from(&ask.headers);
+            // Exactly the bytes that have the digest, also from storage that compresses on the way.
+            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            if self.only_if_cached {
+                request.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
+            }
+            if let Some(authorization) = authorization.filter(|_| at_home) {
+                request.headers_mut().insert(AUTHORIZATION, self.tokens.header(authorization));
+            }
+            let response = self.dialler.send(request, &ask.subject).await?;
+            // What changes something is done where it was asked to be, or not at all.
+            if !matches!(ask.method, Method::GET | Method::HEAD) {
+                return Ok(Reply { response, at_home });
+            }
+            let Some(next) = target(&url, &response, &ask.subject)? else {
+                return Ok(Reply { response, at_home });
+            };
+            at_home &= next.origin() == self.url.origin();
+            url = next;
+        }
+        Err(ask.subject.protocol(format!("more than {REDIRECTS} redirects, one after the other")))
+    }
+}
+
+fn challenges_of(response: &Response) -> Vec<Challenge> {
+    let values = response.headers().get_all(WWW_AUTHENTICATE).into_iter();
+    values.filter_map(|value| value.to_str().ok()).flat_map(challenges).collect()
+}
+
+/// Where a redirect leads to.
+fn target(from: &Url, response: &Response, subject: &Subject) -> Result<Option<Url>, Error> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let Some(location) = location else {
+        return Err(subject.protocol("a redirect that does not say where to"));
+    };
+    let target = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(mut target) = target else {
+        return Err(subject.protocol("a redirect to what is no address of HTTP"));
+    };
+    if from.scheme() == "https" && target.scheme() == "http" {
+        let host = target.host_str().unwrap_or_default();
+        let reason = format!("it redirects from HTTPS to plain HTTP at `{host}`; no setting allows that");
+        return Err(subject.refused(reason));
+    }
+    // Whoever wrote them there does not speak for us.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
+    Ok(Some(target))
+}
+
+/// What an answer means that is none of the expected ones.
+async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization>) -> Error {
+    let status = reply.response.status();
+    let host = reply.response.url().host_str().unwrap_or_default().to_owned();
+    let retry_after = retry_after(reply.response.headers());
+    let said = if ask.method == Method::HEAD { None } else { said(reply.response).await };
+    let subject = &ask.subject;
+    // Whose answer it is, and what it says.
+    let full = |what: String| {
+        let whose = if reply.at_home { String::new() } else { format!("`{host}`, where it redirects to: ") };
+        let said = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+        format!("{whose}{what}{said}")
+    };
+    match status.as_u16() {
+        404 | 410 => subject.not_found(said),
+        // Registries say so of what does not exist, to those who may not know.
+        401 | 403
+            if reply.at_home
+                && ask.repository.is_some()
+                && authorization.is_some_and(Authorization::is_anonymous_token) =>
+        {
+            subject.not_found(said)
+        }
+        401 | 403 => {
+            let why = match authorization {
+                _ if !reply.at_home => "refused",
+                Some(authorization) if !authorization.is_anonymous_token() => {
+                    "the configured credentials are not accepted, or do not allow it"
+                }
+                _ => "it does not let in everybody, and no credentials are configured that it would take",
+            };
+            subject.denied(status.as_u16(), full(why.to_owned()))
+        }
+        429 => subject.rate_limited(retry_after, said),
+        408 | 500.. => {
+            let reason = full(format!("status {}", status.as_u16()));
+            subject.unavailable_for(Some(status.as_u16()), retry_after, reason)
+        }
+        _ => subject.protocol(full(format!("status {}", status.as_u16()))),
+    }
+}

@@ -1,0 +1,147 @@
+//! A client of one endpoint.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hythe_oci::{RepositoryName, path};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode, Url};
+
+use crate::ask::Ask;
+use crate::budget::Budget;
+use crate::dialler::Dialler;
+use crate::error::{Error, Subject};
+use crate::guard::{Guard, host_of};
+use crate::options::{ConfigError, Options};
+use crate::roots;
+use crate::tokens::Tokens;
+
+/// A client of one endpoint of an upstream. Its clones share connections and tokens.
+///
+/// It connects to public addresses, to the endpoint's own host, and to the hosts that its options name, wherever the
+/// upstream or a name server points. It follows redirects, and sends credentials to the endpoint and its token server
+/// only.
+#[derive(Clone)]
+pub struct Client(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    endpoint: String,
+    pub(crate) url: Url,
+    pub(crate) head_timeout: Duration,
+    pub(crate) progress_timeout: Duration,
+    pub(crate) dialler: Dialler,
+    pub(crate) tokens: Tokens,
+    pub(crate) only_if_cached: bool,
+    budget: Mutex<Option<Budget>>,
+}
+
+impl Client {
+    /// A client that is yet to connect. Certificate authorities of the options are read at once, those of the system
+    /// with the first request.
+    pub fn new(options: Options) -> Result<Self, ConfigError> {
+        let url = endpoint_url(&options.endpoint)?;
+        let authorities = roots::read(&options.ca)?;
+        let guard = Guard::new(&url, options.private_hosts);
+        Ok(Self(Arc::new(Inner {
+            tokens: Tokens::new(&url, options.credentials)?,
+            dialler: Dialler::new(guard, authorities, options.connect_timeout, options.direct),
+            only_if_cached: options.only_if_cached,
+            endpoint: options.endpoint,
+            url,
+            head_timeout: options.head_timeout,
+            progress_timeout: options.progress_timeout,
+            budget: Mutex::default(),
+        })))
+    }
+
+    /// The endpoint, as the options have it.
+    pub fn endpoint(&self) -> &str {
+        &self.0.endpoint
+    }
+
+    /// Whether it is a registry that answers, and lets these credentials in.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let subject = self.0.subject("`/v2/`");
+        let ask = Ask {
+            method: Method::GET,
+            url: self.0.at(&path::base()),
+            headers: HeaderMap::new(),
+            repository: None,
+            expected: &[StatusCode::OK],
+            subject,
+        };
+        self.0.ask(ask).await.map(drop)
+    }
+
+    /// What the upstream last said of its limit; `None` where it has said nothing yet.
+    pub fn budget(&self) -> Option<Budget> {
+        self.0.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.0.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// The URL of a path of the API.
+    pub(crate) fn at(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        let base = self.url.path().trim_end_matches('/');
+        url.set_path(&format!("{base}{path}"));
+        url
+    }
+
+    pub(crate) fn subject(&self, asked: impl Into<String>) -> Subject {
+        Subject { host: host_of(&self.url), asked: asked.into() }
+    }
+
+    /// A question for a path that has one expected answer.
+    pub(crate) fn get<'a>(
+        &self,
+        path: &str,
+        repository: &'a RepositoryName,
+        accept: &'static str,
+        asked: impl Into<String>,
+    ) -> Ask<'a> {
+        Ask {
+            method: Method::GET,
+            url: self.at(path),
+            headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]),
+            repository: Some(repository),
+            expected: &[StatusCode::OK],
+            subject: self.subject(asked),
+        }
+    }
+
+    pub(crate) fn remember_budget(&self, headers: &HeaderMap) {
+        if let Some(budget) = Budget::read(headers) {
+            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+        }
+    }
+}
+
+fn endpoint_url(endpoint: &str) -> Result<Url, ConfigError> {
+    let refuse =
+        |reason: &str| ConfigError::Endpoint { endpoint: endpoint.to_owned(), reason: reason.to_owned() };
+    let url: Url = endpoint.parse().map_err(|_| refuse("write it as `https://registry.example`"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(refuse("it begins with `https://` or `http://`, then a host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // The secret is not repeated in the error.
+        let endpoint = url.host_str().unwrap_or_default().to_owned();
+        let reason = "credentials are given beside the endpoint, not within it".to_owned();
+        return Err(ConfigError::Endpoint { endpoint, reason });
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refuse("it has neither `?` nor `#`"));
+    }
+    if url.path().trim_end_matches('/').ends_with("/v2") {
+        return Err(refuse("leave out `/v2`, which is added"));
+    }
+    Ok(url)
+}

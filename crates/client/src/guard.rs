@@ -1,0 +1,171 @@
+//! Where a client may connect to: anywhere public, and where it was told to.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use hyper_util::client::proxy::matcher::Matcher;
+use hythe_oci::Authority;
+use reqwest::Url;
+
+use crate::address::is_public;
+
+/// What decides whether a connection may be made.
+///
+/// An address alone is judged before the request is sent, a name when its addresses are known, each time it is dialled:
+/// what a name meant a moment ago says nothing (DNS rebinding).
+#[derive(Clone, Debug)]
+pub(crate) struct Guard {
+    endpoint: String,
+    named: Vec<Authority>,
+    /// The hosts of proxies: they may be private, but nothing may be asked of them but to pass requests on.
+    proxies: Vec<String>,
+}
+
+/// How a request may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To any address: the host was named.
+    Named,
+    /// To public addresses only.
+    Guarded,
+}
+
+/// A host that may not be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusedHost {
+    host: String,
+    why: &'static str,
+}
+
+impl fmt::Display for RefusedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, why } = self;
+        write!(f, "`{host}` {why}; to allow it, list it in `private_hosts` of this upstream")
+    }
+}
+
+impl std::error::Error for RefusedHost {}
+
+impl RefusedHost {
+    pub(crate) fn private(host: &str, address: IpAddr) -> Self {
+        let why = if host == address.to_string() {
+            "is not an address of the public network"
+        } else {
+            "has no address of the public network"
+        };
+        Self { host: host.to_owned(), why }
+    }
+}
+
+/// A URL's host in the form of [`Authority::host`]: addresses as Rust writes them, without brackets; names without the
+/// dot that may end them. Empty for a URL that has none.
+pub(crate) fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => host.strip_suffix('.').unwrap_or(host).to_owned(),
+    }
+}
+
+impl Guard {
+    pub(crate) fn new(endpoint: &Url, named: Vec<Authority>) -> Self {
+        let matcher = Matcher::from_system();
+        let proxy = |target| matcher.intercept(&target)?.uri().host().map(str::to_owned);
+        // Names that never exist (RFC 6761, 6.4), so that NO_PROXY has none of them.
+        let targets = ["http://any.invalid/", "https://any.invalid/"].into_iter();
+        let proxies = targets.filter_map(|target| proxy(target.parse().ok()?)).collect();
+        Self { endpoint: host_of(endpoint), named, proxies }
+    }
+
+    /// Whether a host was named, by the endpoint or by `private_hosts`.
+    pub(crate) fn is_named(&self, url: &Url) -> bool {
+        let host = host_of(url);
+        let port = url.port_or_known_default();
+        let is_it = |named: &Authority| {
+            let named_host = named.address().map_or_else(|| named.host().to_owned(), |ip| ip.to_string());
+            named_host == host && named.port().is_none_or(|named| Some(named) == port)
+        };
+        host == self.endpoint || self.named.iter().any(is_it)
+    }
+
+    /// How a request to `url` may be sent, if at all.
+    pub(crate) fn way(&self, url: &Url) -> Result<Way, RefusedHost> {
+        if self.is_named(url) {
+            return Ok(Way::Named);
+        }
+        let host = host_of(url);
+        if let Ok(address) = host.parse()
+            && !is_public(address)
+        {
+            return Err(RefusedHost::private(&host, address));
+        }
+        if self.is_proxy(&host) {
+            return Err(RefusedHost { host, why: "is a proxy, which is asked to pass requests on only" });
+        }
+        Ok(Way::Guarded)
+    }
+
+    /// Whether a name may be dialled though its addresses are private.
+    pub(crate) fn is_proxy(&self, host: &str) -> bool {
+        self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard() -> Guard {
+        let named = ["storage.lan", "10.0.0.9:9000", "[fd00::9]"];
+        Guard {
+            endpoint: "127.0.0.1".to_owned(),
+            named: named.iter().map(|named| named.parse().unwrap()).collect(),
+            proxies: vec!["proxy.lan".to_owned()],
+        }
+    }
+
+    fn way(url: &str) -> Option<Way> {
+        guard().way(&url.parse().unwrap()).ok()
+    }
+
+    #[test]
+    fn only_named_hosts_may_be_private() {
+        for (url, expected) in [
+            ("http://127.0.0.1:5000/v2/", Some(Way::Named)),
+            ("http://127.0.0.1/v2/", Some(Way::Named)),
+            ("https://storage.lan/x", Some(Way::Named)),
+            ("http://STORAGE.lan.:8080/x", Some(Way::Named)),
+            ("http://10.0.0.9:9000/x", Some(Way::Named)),
+            ("http://[fd00:0::9]/x", Some(Way::Named)),
+            ("https://cdn.example/x", Some(Way::Guarded)),
+            ("https://1.1.1.1/x", Some(Way::Guarded)),
+            // Names are judged by their addresses, later.
+            ("http://localhost/x", Some(Way::Guarded)),
+            ("http://10.0.0.9/x", None),
+            ("http://10.0.0.10:9000/x", None),
+            ("http://169.254.169.254/latest/meta-data", None),
+            ("http://proxy.lan:3128/x", None),
+            // Other spellings of loopback are other hosts.
+            ("http://127.0.0.2/x", None),
+            ("http://[::1]/x", None),
+            ("http://[::ffff:127.0.0.1]/x", None),
+            ("http://[::ffff:a9fe:a9fe]/x", None),
+            ("http://[64:ff9b::a9fe:a9fe]/x", None),
+            // What browsers, and so URLs, take for an address.
+            ("http://2130706434/x", None),
+            ("http://0x7f.2/x", None),
+            ("http://0251.0376.0251.0376/x", None),
+            ("http://169.254.169.254./x", None),
+            ("http://0/x", None),
+        ] {
+            assert_eq!(way(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_host_and_the_setting() {
+        let refused = guard().way(&"http://10.1.2.3:80/x".parse().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("`10.1.2.3`") && refused.contains("`private_hosts`"), "{refused}");
+    }
+}

@@ -1,0 +1,45 @@
+//! `Link` (RFC 8288): where the next page is.
+
+use reqwest::header::{HeaderMap, LINK};
+
+/// The target of the link to the next page, as it is written.
+pub(crate) fn next(headers: &HeaderMap) -> Option<&str> {
+    let values = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(links).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target)
+}
+
+/// Each target, and the parameters that follow it. Commas part links, but may stand in targets.
+fn links(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    value.split('<').skip(1).filter_map(|link| link.split_once('>'))
+}
+
+fn is_next(parameters: &str) -> bool {
+    let mut parameters = parameters.split([';', ',']).filter_map(|parameter| parameter.split_once('='));
+    parameters.any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("rel") && value.trim().trim_matches('"').eq_ignore_ascii_case("next")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_as_registries_write_it() {
+        for (values, expected) in [
+            (&[r#"</v2/a/tags/list?last=x&n=2>; rel="next""#][..], Some("/v2/a/tags/list?last=x&n=2")),
+            (&["<https://r.example/v2/a?x=1,2>;rel=next"], Some("https://r.example/v2/a?x=1,2")),
+            (&[r#"</a>; rel="prev", </b>; title="b"; rel="next""#], Some("/b")),
+            (&[r#"</a>; rel="prev""#, r"</b>; Rel=NEXT"], Some("/b")),
+            (&[r#"</a>; rel="prev""#], None),
+            (&["</a>", "/b; rel=next", ""], None),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(LINK, value.parse().unwrap());
+            }
+            assert_eq!(next(&headers), expected, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Manifests of an upstream.
+
+use bytes::Bytes;
+use hythe_oci::{Digest, Reference, RepositoryName, path};
+use reqwest::Method;
+
+use crate::ask::Ask;
+use crate::client::{Client, Inner};
+use crate::error::Error;
+
+/// All that is understood, and last whatever there is: a registry that has none of these should say what it has, and
+/// not convert it.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.docker.distribution.manifest.v2+json, \
+    */*;q=0.1";
+
+/// What an upstream says of a manifest without sending it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestHead {
+    /// Its digest.
+    pub digest: Option<Digest>,
+    /// Its media type, without parameters.
+    pub media_type: Option<String>,
+    /// How many bytes it has.
+    pub size: Option<u64>,
+}
+
+/// A manifest as an upstream sent it. Nothing of it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestAnswer {
+    /// Its exact bytes.
+    pub bytes: Bytes,
+    /// Its media type, without parameters.
+    pub media_type: Option<String>,
+    /// Its digest, as the upstream says.
+    pub digest: Option<Digest>,
+}
+
+impl Client {
+    /// What a tag or digest is, without its content. Docker Hub does not count it.
+    pub async fn manifest_head(
+        &self,
+        name: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<ManifestHead, Error> {
+        let mut ask = self.0.manifest(name, reference);
+        ask.method = Method::HEAD;
+        let answer = self.0.ask(ask).await?;
+        Ok(ManifestHead {
+            digest: answer.digest(),
+            media_type: answer.media_type(),
+            size: answer.content_length(),
+        })
+    }
+
+    /// A manifest of no more than `limit` bytes.
+    pub async fn manifest(
+        &self,
+        name: &RepositoryName,
+        reference: &Reference,
+        limit: usize,
+    ) -> Result<ManifestAnswer, Error> {
+        let answer = self.0.ask(self.0.manifest(name, reference)).await?;
+        let (digest, media_type) = (answer.digest(), answer.media_type());
+        Ok(ManifestAnswer { bytes: answer.read(limit).await?, media_type, digest })
+    }
+}
+
+impl Inner {
+    fn manifest<'a>(&self, name: &'a RepositoryName, reference: &Reference) -> Ask<'a> {
+        let asked = match reference {
+            Reference::Tag(tag) => format!("tag `{tag}` of `{name}`"),
+            Reference::Digest(digest) => format!("manifest `{digest}` of `{name}`"),
+        };
+        self.get(&path::manifest(name, reference), name, ACCEPT, asked)
+    }
+}

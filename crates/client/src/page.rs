@@ -1,0 +1,69 @@
+//! Pages that a registry has beside the API of the specification.
+
+use bytes::Bytes;
+use hythe_oci::encode;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+
+use crate::ask::Ask;
+use crate::client::Client;
+use crate::error::Error;
+
+/// What a page answered, a refusal included: what that means is the page's affair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageAnswer {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+/// What a page may answer beside errors that any question can meet.
+const ANSWERS: &[StatusCode] = &[
+    StatusCode::OK,
+    StatusCode::BAD_REQUEST,
+    StatusCode::FORBIDDEN,
+    StatusCode::NOT_FOUND,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::INSUFFICIENT_STORAGE,
+];
+
+impl Client {
+    /// Reads a page of no more than `limit` bytes.
+    pub async fn read_page(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<PageAnswer, Error> {
+        self.page(Method::GET, path, query, limit).await
+    }
+
+    /// Deletes what a page stands for; its answer has no more than `limit` bytes.
+    pub async fn delete_page(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<PageAnswer, Error> {
+        self.page(Method::DELETE, path, query, limit).await
+    }
+
+    async fn page(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<PageAnswer, Error> {
+        let mut url = self.0.at(path);
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+        url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
+        let subject = self.0.subject(format!("`{path}`"));
+        let ask =
+            Ask { method, url, headers: HeaderMap::new(), repository: None, expected: ANSWERS, subject };
+        let answer = self.0.ask(ask).await?;
+        Ok(PageAnswer { status: answer.status().as_u16(), bytes: answer.read(limit).await? })
+    }
+}

@@ -1,0 +1,81 @@
+//! What a name means: `/etc/hosts`, then the name servers of `/etc/resolv.conf`, less the addresses that may not be
+//! dialled.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::address::is_public;
+use crate::guard::{Guard, RefusedHost, Way};
+
+/// A resolver that is made when it is first needed. Its clones are one.
+#[derive(Clone)]
+pub(crate) struct Resolver {
+    made: Arc<Mutex<Option<TokioResolver>>>,
+    patience: Duration,
+}
+
+impl Resolver {
+    /// One for connections that have so much time in all.
+    pub(crate) fn new(connect_timeout: Duration) -> Self {
+        Self { made: Arc::default(), patience: connect_timeout / 3 }
+    }
+
+    fn get(&self) -> Result<TokioResolver, String> {
+        let mut resolver = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(resolver) = &*resolver {
+            return Ok(resolver.clone());
+        }
+        // A system that names no name servers has `/etc/hosts`, and localhost. It is not for this program to choose
+        // others for it.
+        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
+            let none = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+            TokioResolver::builder_with_config(none, TokioRuntimeProvider::default())
+        });
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
+        // The system's five seconds are more than the connection has: a datagram that is lost is sent again sooner.
+        options.timeout = options.timeout.min(self.patience);
+        let made = builder.build();
+        let made = made.map_err(|error| format!("names cannot be looked up: {error}"))?;
+        Ok(resolver.insert(made).clone())
+    }
+
+    async fn addresses(self, name: String) -> Result<Vec<IpAddr>, String> {
+        let found = self.get()?.lookup_ip(&name).await;
+        match found {
+            Ok(found) => Ok(found.iter().collect()),
+            Err(error) if error.is_no_records_found() => Err(format!("the name `{name}` has no address")),
+            Err(error) => Err(format!("the name `{name}` cannot be looked up: {error}")),
+        }
+    }
+}
+
+/// The resolver of one way of connecting.
+pub(crate) struct GuardedResolver {
+    pub(crate) resolver: Resolver,
+    pub(crate) guard: Guard,
+    pub(crate) way: Way,
+}
+
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let name = name.as_str().to_owned();
+        let free = self.way == Way::Named || self.guard.is_proxy(&name);
+        let resolver = self.resolver.clone();
+        Box::pin(async move {
+            let mut addresses = resolver.addresses(name.clone()).await?;
+            let refused = addresses.iter().copied().find(|address| !free && !is_public(*address));
+            addresses.retain(|address| free || is_public(*address));
+            match refused {
+                Some(address) if addresses.is_empty() => Err(RefusedHost::private(&name, address).into()),
+                _ => Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
+            }
+        })
+    }
+}

@@ -1,0 +1,199 @@
+//! A token, and how it is asked for (distribution's token authentication; OAuth 2, RFC 6749).
+
+use std::time::{Duration, Instant};
+
+use hythe_oci::encode;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request, StatusCode};
+use serde::Deserialize;
+
+use crate::Credentials;
+use crate::answer::{Cut, read, retry_after, said};
+use crate::dialler::Dialler;
+use crate::error::{Error, Subject};
+use crate::guard::host_of;
+use crate::realm::Realm;
+
+/// The longest answer of a token server that is read. A token travels in a header, which servers cap far below.
+const LIMIT: usize = 64 << 10;
+
+/// How long a token lasts whose answer does not say.
+const LASTS: Duration = Duration::from_mins(1);
+
+/// No token is believed to last longer: what it stands for may be withdrawn.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// What lets in, for a while.
+pub(crate) struct Token {
+    pub(crate) header: HeaderValue,
+    pub(crate) anonymous: bool,
+    until: Instant,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<f64>,
+}
+
+impl Token {
+    /// Whether it still lets in, with some time to spare.
+    pub(crate) fn is_fresh(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    /// Asks for one.
+    pub(crate) async fn request(
+        dialler: &Dialler,
+        realm: &Realm,
+        credentials: &Credentials,
+        basic: Option<&HeaderValue>,
+        subject: &Subject,
+    ) -> Result<Self, Error> {
+        let server = Server { dialler, realm, subject, anonymous: *credentials == Credentials::Anonymous };
+        match credentials {
+            Credentials::Anonymous => server.get(None).await?.or_refused(),
+            Credentials::IdentityToken(token) => {
+                server.post(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+            }
+            // Most know GET only, as Docker Hub did for long; those that know POST only say so.
+            Credentials::Basic { username, password } => match server.get(basic).await? {
+                Got::Token(token) => Ok(token),
+                Got::NoSuchMethod(_) => {
+                    let form = [("grant_type", "password"), ("username", username), ("password", password)];
+                    server.post(&form).await
+                }
+            },
+        }
+    }
+
+    fn read(body: &[u8], anonymous: bool, asked_at: Instant) -> Result<Self, &'static str> {
+        let answer: TokenAnswer = serde_json::from_slice(body)
+            .map_err(|_| "the answer of its token server is not the JSON of a token")?;
+        let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
+        let token = token.ok_or("the answer of its token server has no token")?;
+        let mut header = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| "the answer of its token server has a token that no header can hold")?;
+        header.set_sensitive(true);
+        // None lasts no time at all: some mean nothing by a 0.
+        let told = answer.expires_in.filter(|seconds| *seconds >= 1.0);
+        let lasts = told.map_or(LASTS, |seconds| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())));
+        let spare = (lasts / 10).min(Duration::from_secs(10));
+        Ok(Self { header, anonymous, until: asked_at + lasts.saturating_sub(spare) })
+    }
+}
+
+/// A token server, asked once.
+struct Server<'a> {
+    dialler: &'a Dialler,
+    realm: &'a Realm,
+    subject: &'a Subject,
+    anonymous: bool,
+}
+
+enum Got {
+    Token(Token),
+    /// 404 or 405, and the error that it is where nothing else is left to try.
+    NoSuchMethod(Error),
+}
+
+impl Got {
+    fn or_refused(self) -> Result<Token, Error> {
+        match self {
+            Self::Token(token) => Ok(token),
+            Self::NoSuchMethod(error) => Err(error),
+        }
+    }
+}
+
+impl Server<'_> {
+    /// The parameters that every request has.
+    fn what(&self) -> impl Iterator<Item = (&str, &str)> {
+        let service = self.realm.service.as_deref().map(|service| ("service", service));
+        let scope = self.realm.scope.as_deref().map(|scope| ("scope", scope));
+        service.into_iter().chain(scope)
+    }
+
+    async fn get(&self, basic: Option<&HeaderValue>) -> Result<Got, Error> {
+        let mut request = Request::new(Method::GET, self.realm.url.clone());
+        for (key, value) in self.what() {
+            request.url_mut().query_pairs_mut().append_pair(key, value);
+        }
+        if let Some(basic) = basic {
+            request.headers_mut().insert(AUTHORIZATION, basic.clone());
+        }
+        self.send(request).await
+    }
+
+    async fn post(&self, form: &[(&str, &str)]) -> Result<Token, Error> {
+        let pairs = form.iter().copied().chain([("client_id", "hythe")]).chain(self.what());
+        let form: Vec<String> = pairs.map(|(key, value)| format!("{key}={}", encode(value))).collect();
+        let mut request = Request::new(Method::POST, self.realm.url.clone());
+        *request.body_mut() = Some(form.join("&").into());
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form_type);
+        self.send(request).await?.or_refused()
+    }
+
+    async fn send(&self, request: Request) -> Result<Got, Error> {
+        let (subject, host) = (self.subject, host_of(&self.realm.url));
+        let asked_at = Instant::now();
+        let mut response = self.dialler.send(request, subject).await?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            // The whole exchange is timed by who waits for it.
+            let body = read(&mut response, LIMIT, Duration::MAX).await.map_err(|cut| match cut {
+                Cut::TooLong => {
+                    subject.protocol(format!("the answer of its token server `{host}` is too long"))
+                }
+                Cut::Broken(reason) => subject.unavailable(format!("its token server `{host}`: {reason}")),
+            })?;
+            let token = Token::read(&body, self.anonymous, asked_at);
+            return token.map(Got::Token).map_err(|reason| subject.protocol(reason));
+        }
+        let retry_after = retry_after(response.headers());
+        let said = said(response).await;
+        let told = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+        let code = status.as_u16();
+        let reason = format!("its token server `{host}` answered with status {code}{told}");
+        match code {
+            404 | 405 => Ok(Got::NoSuchMethod(subject.denied(code, reason))),
+            429 => Err(subject.rate_limited(retry_after, said)),
+            400..500 => Err(subject.denied(code, reason)),
+            500.. => Err(subject.unavailable_for(Some(code), retry_after, reason)),
+            // A redirect would carry credentials to where no challenge has named.
+            _ => Err(subject.protocol(reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lasts(body: &str) -> Option<u64> {
+        let now = Instant::now();
+        Token::read(body.as_bytes(), true, now).ok().map(|token| token.until.duration_since(now).as_secs())
+    }
+
+    #[test]
+    fn a_token_is_renewed_a_little_before_it_ends() {
+        for (body, seconds) in [
+            (r#"{"token":"a","expires_in":300}"#, Some(290)),
+            (r#"{"access_token":"a","expires_in":60}"#, Some(54)),
+            (r#"{"token":"","access_token":"a"}"#, None),
+            (r#"{"token":"a","access_token":"a","issued_at":"2026-01-01T00:00:00Z"}"#, Some(54)),
+            (r#"{"token":"a","expires_in":0}"#, Some(54)),
+            (r#"{"token":"a","expires_in":-5}"#, Some(54)),
+            (r#"{"token":"a","expires_in":299.5}"#, Some(289)),
+            (r#"{"token":"a","expires_in":1e300}"#, Some(86_390)),
+            (r#"{"token":"a\nb"}"#, None),
+            (r#"{"errors":[]}"#, None),
+            ("<html>", None),
+            ("", None),
+        ] {
+            assert_eq!(lasts(body), seconds, "{body}");
+        }
+    }
+}

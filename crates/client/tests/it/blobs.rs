@@ -1,0 +1,181 @@
+//! Blobs: their sizes, their parts, and how they break off.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use hythe_client::{BlobAnswer, Client, Error, Options};
+use hythe_oci::{Algorithm, Digest};
+use hythe_testing::{Fault, Rule, ScriptedUpstream, bytes};
+
+use crate::world::{assert_says, client, collect, name, options};
+
+/// An upstream that has one blob, of this size.
+fn upstream(size: usize) -> (ScriptedUpstream, Digest, Vec<u8>) {
+    let (upstream, content) = (ScriptedUpstream::start(), bytes(7, size));
+    let digest = upstream.push_blob("app", &content);
+    (upstream, digest, content)
+}
+
+async fn blob(client: &Client, digest: &Digest, from: u64) -> Result<BlobAnswer, Error> {
+    client.blob(&name("app"), digest, from).await
+}
+
+#[tokio::test]
+async fn a_blob_comes_whole_with_its_size() {
+    for size in [0, 1, 100_000, 5 << 20] {
+        let (upstream, digest, content) = upstream(size);
+        let client = client(&upstream);
+        assert_eq!(client.blob_head(&name("app"), &digest).await.unwrap(), Some(size as u64));
+        let answer = blob(&client, &digest, 0).await.unwrap();
+        assert_eq!(answer.size, Some(size as u64));
+        let (read, error) = collect(answer.body).await;
+        assert!(read == content && error.is_none(), "{size}: {error:?}");
+        let get = upstream.requests().pop().unwrap();
+        assert_eq!((get.header("range"), get.header("accept-encoding")), (None, Some("identity")));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_of_unknown_length_comes_whole() {
+    let (upstream, digest, content) = upstream(200_000);
+    upstream.rule(Rule::any("/blobs/", Fault::NoLength));
+    let answer = blob(&client(&upstream), &digest, 0).await.unwrap();
+    assert_eq!(answer.size, None);
+    let (read, error) = collect(answer.body).await;
+    assert!(read == content && error.is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_rest_of_a_blob_comes_with_the_size_of_the_whole() {
+    let (upstream, digest, content) = upstream(100_000);
+    for from in [1, 50_000, 99_999] {
+        let answer = blob(&client(&upstream), &digest, from).await.unwrap();
+        assert_eq!(answer.size, Some(100_000));
+        let (read, error) = collect(answer.body).await;
+        assert!(read == content[from as usize..] && error.is_none(), "{from}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_an_upstream_that_ignores_ranges_the_start_is_thrown_away() {
+    let (upstream, digest, content) = upstream(3 << 20);
+    upstream.rule(Rule::any("/blobs/", Fault::IgnoreRange));
+    for from in [1, 1 << 20, (3 << 20) - 1, 3 << 20] {
+        let answer = blob(&client(&upstream), &digest, from).await.unwrap();
+        assert_eq!(answer.size, Some(3 << 20));
+        let (read, error) = collect(answer.body).await;
+        assert!(read == content[from as usize..] && error.is_none(), "{from}: {error:?}");
+    }
+    let error = blob(&client(&upstream), &digest, (3 << 20) + 1).await.unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_blob_that_came_whole() {
+    let (upstream, digest, _) = upstream(1000);
+    let answer = blob(&client(&upstream), &digest, 1000).await.unwrap();
+    assert_eq!(answer.size, Some(1000));
+    let (read, error) = collect(answer.body).await;
+    assert!(read.is_empty() && error.is_none(), "{error:?}");
+
+    let error = blob(&client(&upstream), &digest, 1001).await.unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    assert_says(&error, &["1000 bytes"]);
+}
+
+#[tokio::test]
+async fn another_part_than_was_asked_for_makes_no_sense() {
+    let (upstream, digest, _) = upstream(1000);
+    for range in [None, Some("bytes 501-999/1000"), Some("bytes 0-499/1000"), Some("bytes 9-5/10"), Some("x")]
+    {
+        upstream.clear_rules();
+        let part = Fault::Status { status: 206, headers: Vec::new(), body: "x".to_owned() };
+        let part = range.iter().fold(part, |part, range| part.header("content-range", range));
+        upstream.rule(Rule::any("/blobs/", part));
+        let error = blob(&client(&upstream), &digest, 500).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{range:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_ends_early_is_an_error_behind_its_last_byte() {
+    let (upstream, digest, content) = upstream(1000);
+    let part = Fault::Status { status: 206, headers: Vec::new(), body: "x".repeat(100) };
+    upstream.rule(Rule::any("/blobs/", part.header("content-range", "bytes 500-599/1000")).once());
+    let answer = blob(&client(&upstream), &digest, 500).await.unwrap();
+    let (read, error) = collect(answer.body).await;
+    assert_eq!((read.len(), error.unwrap().kind()), (100, ErrorKind::UnexpectedEof));
+    let rest = blob(&client(&upstream), &digest, 600).await.unwrap();
+    assert_eq!(collect(rest.body).await.0, content[600..]);
+}
+
+#[tokio::test]
+async fn a_blob_that_breaks_off_ends_with_an_error_and_goes_on_from_there() {
+    let (upstream, digest, content) = upstream(500_000);
+    for fault in [
+        Fault::Truncate { at: 300_000 },
+        Fault::Truncate { at: 0 },
+        Fault::Reset { at: 300_000 },
+        Fault::ShorterLength { by: 10 },
+    ] {
+        upstream.clear_rules();
+        upstream.rule(Rule::on("GET", "/blobs/", fault.clone()).once());
+        let client = client(&upstream);
+        let (mut read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+        let error = error.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
+        assert!(error.to_string().contains("127.0.0.1"), "{error}");
+        if read.len() < content.len() {
+            let rest = blob(&client, &digest, read.len() as u64).await.unwrap();
+            read.extend(collect(rest.body).await.0);
+        }
+        assert!(read == content, "{fault:?}: {} bytes", read.len());
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_stands_still_ends_with_an_error() {
+    let (upstream, digest, _) = upstream(500_000);
+    upstream.rule(Rule::any("/blobs/", Fault::Stall { at: 1000 }));
+    let patience = Duration::from_millis(300);
+    let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
+    let before = Instant::now();
+    let (read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+    assert_eq!((read.len(), error.unwrap().kind()), (1000, ErrorKind::TimedOut));
+    assert!((patience..patience * 10).contains(&before.elapsed()), "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn a_blob_that_comes_slowly_comes() {
+    let (upstream, digest, content) = upstream(50);
+    upstream.rule(Rule::any("/blobs/", Fault::Drip { bytes: 5, every: Duration::from_millis(100) }));
+    let patience = Duration::from_millis(400);
+    let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
+    let (read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+    assert!(read == content && error.is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_reader_may_take_its_time() {
+    let (upstream, digest, content) = upstream(2 << 20);
+    let patience = Duration::from_millis(200);
+    let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
+    let answer = blob(&client, &digest, 0).await.unwrap();
+    tokio::time::sleep(patience * 2).await;
+    let (read, error) = collect(answer.body).await;
+    assert!(read == content && error.is_none(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_blob_that_there_is_not_is_not_found() {
+    let (upstream, ..) = upstream(1);
+    let digest = Digest::of(Algorithm::Sha256, b"another");
+    let client = client(&upstream);
+    for error in [
+        blob(&client, &digest, 0).await.unwrap_err(),
+        blob(&client, &digest, 5).await.unwrap_err(),
+        client.blob_head(&name("app"), &digest).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+        assert_says(&error, &["127.0.0.1", &digest.to_string(), "`app`"]);
+    }
+}

@@ -1,0 +1,205 @@
+//! Redirects: which are followed, with what, and which never.
+
+use hythe_client::{BlobAnswer, Client, Error, Options};
+use hythe_oci::Digest;
+use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TokenRules};
+
+use crate::world::{assert_says, basic, client, client_of, collect, name, options, pull};
+
+struct Redirected {
+    upstream: ScriptedUpstream,
+    storage: ScriptedUpstream,
+    digest: Digest,
+}
+
+const CONTENT: &[u8] = b"a layer somewhere else";
+
+impl Redirected {
+    /// An upstream whose blobs are at `location` of the storage, whose endpoint stands for `{storage}`.
+    fn to(location: &str) -> Self {
+        let (upstream, storage) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+        let digest = upstream.push_blob("app", CONTENT);
+        storage.push_blob("app", CONTENT);
+        let location = location
+            .replace("{storage}", &storage.endpoint())
+            .replace("{port}", &storage.address().port().to_string());
+        upstream.rule(Rule::any("/blobs/", Fault::redirect(location)));
+        Self { upstream, storage, digest }
+    }
+
+    async fn blob(&self, client: &Client) -> Result<BlobAnswer, Error> {
+        client.blob(&name("app"), &self.digest, 0).await
+    }
+}
+
+#[tokio::test]
+async fn a_blob_is_read_from_where_the_upstream_points() {
+    for status in [301, 302, 303, 307, 308] {
+        let to = Redirected::to("{storage}/storage/{hex}?signature=x%2Fy");
+        to.upstream.clear_rules();
+        let location = format!("{}/storage/{{hex}}?signature=x%2Fy", to.storage.endpoint());
+        to.upstream.rule(Rule::any("/blobs/", Fault::Redirect { status, location }));
+        let answer = to.blob(&client(&to.upstream)).await.unwrap();
+        assert_eq!(answer.size, Some(CONTENT.len() as u64));
+        assert_eq!(collect(answer.body).await.0, CONTENT);
+        assert_eq!(to.storage.requests()[0].query(), "signature=x%2Fy");
+    }
+}
+
+#[tokio::test]
+async fn a_relative_redirect_is_of_the_same_host_and_keeps_the_credentials() {
+    let to = Redirected::to("/v2/moved/blobs/sha256:{hex}");
+    to.upstream.clear_rules();
+    to.upstream.rule(Rule::any("/v2/app/blobs/", Fault::redirect("../../moved/blobs/sha256:{hex}")));
+    to.upstream.push_blob("moved", CONTENT);
+    to.upstream.require_basic("alice", "s3cret");
+    let answer = to.blob(&client_of(&to.upstream, basic("alice", "s3cret"))).await.unwrap();
+    assert_eq!(collect(answer.body).await.0, CONTENT);
+}
+
+#[tokio::test]
+async fn credentials_do_not_come_along_to_another_port_nor_back() {
+    let to = Redirected::to("{storage}/storage/{hex}");
+    to.upstream.require_token(TokenRules::default());
+    to.blob(&client(&to.upstream)).await.unwrap();
+    let seen = to.storage.requests().pop().unwrap();
+    assert_eq!(seen.header("authorization"), None);
+    assert!(seen.headers.iter().all(|(_, value)| !value.contains("scripted-token")), "{seen:?}");
+
+    // The storage points back, to what it should not choose with others' credentials.
+    let back = format!("{}/v2/secret/blobs/sha256:{{hex}}", to.upstream.endpoint());
+    to.upstream.push_blob("secret", CONTENT);
+    to.upstream.clear_rules();
+    to.upstream.rule(Rule::any("/v2/app/blobs/", Fault::redirect(to.storage.endpoint() + "/storage/{hex}")));
+    to.storage.rule(Rule::any("/storage/", Fault::redirect(back)));
+    let error = to.blob(&client(&to.upstream)).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { status: 401, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_challenge_of_a_host_that_was_redirected_to_is_not_answered() {
+    let to = Redirected::to("{storage}/v2/app/blobs/sha256:{hex}");
+    to.storage.require_basic("alice", "s3cret");
+    let error = to.blob(&client_of(&to.upstream, basic("alice", "s3cret"))).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { status: 401, .. }), "{error:?}");
+    assert_says(&error, &["redirects to"]);
+    assert_eq!(to.storage.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_private_address_is_refused_before_anything_is_sent() {
+    for location in [
+        "http://localhost:{port}/storage/{hex}",
+        "http://LOCALHOST.:{port}/storage/{hex}",
+        "http://127.0.0.2:{port}/storage/{hex}",
+        "http://127.1.0.1:{port}/storage/{hex}",
+        "http://2130706434:{port}/storage/{hex}",
+        "http://[::1]:{port}/storage/{hex}",
+        "http://[::ffff:127.0.0.1]:{port}/storage/{hex}",
+        "http://[::ffff:7f00:1]:{port}/storage/{hex}",
+        "http://0.0.0.0:{port}/storage/{hex}",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[fd00:ec2::254]/latest/meta-data/",
+        "//10.0.0.1/storage/{hex}",
+    ] {
+        let to = Redirected::to(location);
+        let error = to.blob(&client(&to.upstream)).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{location}: {error:?}");
+        assert_says(&error, &["127.0.0.1", "`app`", "not be followed", "`private_hosts`"]);
+        assert!(!error.is_temporary());
+        assert_eq!(to.storage.requests(), [], "{location}");
+    }
+}
+
+#[tokio::test]
+async fn a_private_host_that_is_named_is_followed_without_credentials() {
+    for (location, named) in [
+        ("http://localhost:{port}/storage/{hex}", "localhost"),
+        ("http://localhost:{port}/storage/{hex}", "localhost:{port}"),
+        ("http://127.0.0.2:{port}/storage/{hex}", "127.0.0.2"),
+    ] {
+        let to = Redirected::to(location);
+        to.upstream.require_basic("alice", "s3cret");
+        let port = to.storage.address().port().to_string();
+        let options = Options {
+            credentials: basic("alice", "s3cret"),
+            private_hosts: vec![named.replace("{port}", &port).parse().unwrap()],
+            ..options(&to.upstream)
+        };
+        // Its listener is on 127.0.0.1 alone: another of loopback's addresses is refused by the kernel, not here.
+        match to.blob(&Client::new(options).unwrap()).await {
+            Ok(answer) => assert_eq!(collect(answer.body).await.0, CONTENT),
+            Err(error) => assert!(matches!(error, Error::Unavailable { .. }), "{error:?}"),
+        }
+        assert!(to.storage.requests().iter().all(|seen| seen.header("authorization").is_none()));
+    }
+    let to = Redirected::to("http://localhost:{port}/storage/{hex}");
+    let other_port = vec!["localhost:1".parse().unwrap()];
+    let options = Options { private_hosts: other_port, ..options(&to.upstream) };
+    let error = to.blob(&Client::new(options).unwrap()).await.unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn ten_redirects_are_followed_and_a_loop_ends() {
+    let upstream = ScriptedUpstream::start();
+    let image = ImageBuilder::new(1).build();
+    upstream.push("app", "latest", &image);
+    upstream.rule(Rule::any("/manifests/", Fault::redirect("{target}")).times(10));
+    assert_eq!(pull(&client(&upstream)).await.unwrap().bytes, image.bytes);
+
+    upstream.forget_requests();
+    upstream.rule(Rule::any("/manifests/", Fault::redirect("{target}")));
+    let error = pull(&client(&upstream)).await.unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    assert_says(&error, &["10 redirects"]);
+    assert_eq!(upstream.requests().len(), 11);
+}
+
+#[tokio::test]
+async fn a_redirect_to_nowhere_makes_no_sense() {
+    let upstream = ScriptedUpstream::start();
+    for fault in [
+        Fault::status(307),
+        Fault::redirect("http://"),
+        Fault::redirect("ftp://127.0.0.1/x"),
+        Fault::redirect("file:///etc/passwd"),
+    ] {
+        upstream.clear_rules();
+        upstream.rule(Rule::any("/manifests/", fault));
+        let error = pull(&client(&upstream)).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_deleted_is_deleted_nowhere_else() {
+    let (upstream, elsewhere) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+    upstream.rule(Rule::any("/page", Fault::redirect(elsewhere.endpoint() + "/page")));
+    let error = client(&upstream).delete_page("/page", &[], 1000).await.unwrap_err();
+    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    assert_says(&error, &["status 307"]);
+    assert_eq!(elsewhere.requests(), []);
+}
+
+#[tokio::test]
+async fn credentials_within_a_redirect_are_not_sent() {
+    let to = Redirected::to("http://eve:other@127.0.0.1:{port}/storage/{hex}");
+    to.blob(&client(&to.upstream)).await.unwrap();
+    assert_eq!(to.storage.requests()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn what_the_storage_says_is_said_to_be_the_storages() {
+    let to = Redirected::to("{storage}/storage/{hex}?signature=s3cret");
+    to.storage.rule(Rule::any("/storage/", Fault::status(503).header("retry-after", 3)));
+    let error = to.blob(&client(&to.upstream)).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { status: Some(503), .. }), "{error:?}");
+    assert_eq!(error.retry_after().map(|after| after.as_secs()), Some(3));
+    assert_says(&error, &["redirects to", "status 503"]);
+
+    // A signed address is a credential.
+    to.storage.stop();
+    let error = to.blob(&client(&to.upstream)).await.unwrap_err();
+    assert!(error.is_temporary() && !error.to_string().contains("s3cret"), "{error}");
+}

@@ -1,0 +1,64 @@
+//! What the tests share.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use hythe_client::{BlobBody, Client, Credentials, Error, ManifestAnswer, Options};
+use hythe_oci::{Reference, RepositoryName};
+use hythe_testing::ScriptedUpstream;
+
+pub(crate) const LIMIT: usize = 4 << 20;
+
+/// Options for an upstream, none of whose faults takes long.
+pub(crate) fn options(upstream: &ScriptedUpstream) -> Options {
+    Options { head_timeout: Duration::from_secs(10), ..Options::new(upstream.endpoint()) }
+}
+
+pub(crate) fn client(upstream: &ScriptedUpstream) -> Client {
+    Client::new(options(upstream)).unwrap()
+}
+
+pub(crate) fn client_of(upstream: &ScriptedUpstream, credentials: Credentials) -> Client {
+    Client::new(Options { credentials, ..options(upstream) }).unwrap()
+}
+
+pub(crate) fn basic(username: &str, password: &str) -> Credentials {
+    Credentials::Basic { username: username.to_owned(), password: password.to_owned() }
+}
+
+pub(crate) fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn reference(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+/// The manifest `app:latest`.
+pub(crate) async fn pull(client: &Client) -> Result<ManifestAnswer, Error> {
+    client.manifest(&name("app"), &reference("latest"), LIMIT).await
+}
+
+/// What came of a body, and how it broke.
+pub(crate) async fn collect(mut body: BlobBody) -> (Vec<u8>, Option<std::io::Error>) {
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.next().await {
+        match piece {
+            Ok(piece) => bytes.extend_from_slice(&piece),
+            Err(error) => {
+                assert!(body.next().await.is_none(), "an error is the end");
+                return (bytes, Some(error));
+            }
+        }
+    }
+    (bytes, None)
+}
+
+/// Its message has the host, and all of these.
+#[track_caller]
+pub(crate) fn assert_says(error: &Error, words: &[&str]) {
+    let message = error.to_string();
+    for word in words {
+        assert!(message.contains(word), "`{word}` is missing: {message}");
+    }
+}

@@ -1,0 +1,45 @@
+//! `hythe cache`: what a running registry keeps of its upstreams.
+
+mod admin;
+mod clear;
+mod human;
+mod ls;
+mod stat;
+mod table;
+mod target;
+mod warm;
+
+use crate::args::{CacheArgs, CacheCommand};
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use admin::Admin;
+use target::Target;
+
+pub use warm::{Platform, find_images, parse_image};
+
+/// Names the registry where no flag does.
+const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
+
+/// Asks the registry what was asked for.
+pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let variable = environment.variables.get(REGISTRY_VARIABLE).and_then(|value| value.to_str());
+    let given = args.registry.as_deref().or(variable.filter(|value| !value.is_empty()));
+    let target: Target = given.unwrap_or(target::DEFAULT).parse()?;
+    // Connections wait for one another; nothing here computes.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+    runtime.block_on(async {
+        let admin = Admin::new(&target)?;
+        match args.command {
+            CacheCommand::Ls { pattern } => ls::ls(&admin, pattern.as_deref(), printer).await,
+            CacheCommand::Stat => stat::stat(&admin, printer).await,
+            CacheCommand::Clear { pattern, yes } => {
+                clear::clear(&admin, pattern.as_deref(), yes, printer).await
+            }
+            CacheCommand::Warm(args) => warm::warm(args, &target, &admin, environment, printer).await,
+        }
+    })
+}

@@ -1,0 +1,143 @@
+//! The registry's own pages about its cache (docs/reference/admin-api.md).
+
+use std::collections::BTreeSet;
+
+use hythe_client::{Client, Error, PageAnswer};
+use hythe_oci::ErrorBody;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::target::Target;
+use crate::failure::Failure;
+
+const COPIES: &str = "/api/cache/copies";
+const UPSTREAMS: &str = "/api/cache/upstreams";
+
+/// A page of 100 copies with 1,000 tags each has some 15 MB at worst.
+const LIMIT: usize = 64 << 20;
+
+/// What is asked of the registry about its cache.
+pub(super) struct Admin {
+    target: Target,
+    client: Client,
+}
+
+/// A copy of an upstream's repository.
+#[derive(Debug, Deserialize)]
+pub(super) struct Copy {
+    pub(super) name: String,
+    pub(super) tags: Vec<String>,
+    pub(super) tag_count: u64,
+    pub(super) bytes: u64,
+    pub(super) last_use: String,
+}
+
+/// What was cleared.
+#[derive(Debug, Deserialize)]
+pub(super) struct Cleared {
+    pub(super) copies: u64,
+    pub(super) tags: u64,
+    pub(super) blobs: u64,
+    pub(super) bytes: u64,
+}
+
+/// An upstream, and how it fares.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub(super) struct Upstream {
+    pub(super) name: String,
+    pub(super) asked: bool,
+    pub(super) allowed: bool,
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) hits: u64,
+    pub(super) revalidated: u64,
+    pub(super) misses: u64,
+    pub(super) stale: u64,
+    pub(super) fetched_bytes: u64,
+    pub(super) saved_bytes: u64,
+    pub(super) resting: Option<String>,
+    pub(super) budget: Option<Budget>,
+}
+
+/// What is left of an upstream's limit.
+#[derive(Debug, Deserialize)]
+pub(super) struct Budget {
+    pub(super) limit: Option<u64>,
+    pub(super) remaining: u64,
+    pub(super) window_seconds: Option<u64>,
+}
+
+impl Admin {
+    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+        Ok(Self { target: target.clone(), client: target.client(false)? })
+    }
+
+    /// Every copy that a pattern means, as the registry says it.
+    pub(super) async fn copies(&self, pattern: Option<&str>) -> Result<Vec<Value>, Failure> {
+        let (mut copies, mut last) = (Vec::new(), None::<String>);
+        loop {
+            let mut query: Vec<(&str, &str)> =
+                pattern.map(|pattern| ("pattern", pattern)).into_iter().collect();
+            query.extend(last.as_deref().map(|last| ("last", last)));
+            let mut page = self.answer(self.client.read_page(COPIES, &query, LIMIT).await)?;
+            copies.extend(list(&mut page, "copies"));
+            match page["next"].as_str() {
+                // One that does not move would turn forever.
+                Some(next) if last.as_deref().is_none_or(|last| last < next) => last = Some(next.to_owned()),
+                _ => return Ok(copies),
+            }
+        }
+    }
+
+    /// Every upstream, as the registry says it.
+    pub(super) async fn upstreams(&self) -> Result<Vec<Value>, Failure> {
+        let mut page = self.answer(self.client.read_page(UPSTREAMS, &[], LIMIT).await)?;
+        Ok(list(&mut page, "upstreams"))
+    }
+
+    /// The names of the upstreams that may be asked.
+    pub(super) async fn allowed(&self) -> Result<BTreeSet<String>, Failure> {
+        let upstreams: Vec<Upstream> = self.understand(&Value::Array(self.upstreams().await?))?;
+        Ok(upstreams.into_iter().filter(|upstream| upstream.allowed).map(|upstream| upstream.name).collect())
+    }
+
+    /// Clears what a pattern means, and answers with what went.
+    pub(super) async fn clear(&self, pattern: &str) -> Result<Value, Failure> {
+        self.answer(self.client.delete_page(COPIES, &[("pattern", pattern)], LIMIT).await)
+    }
+
+    /// An answer in the form that is expected of it.
+    pub(super) fn understand<T: for<'de> Deserialize<'de>>(&self, value: &Value) -> Result<T, Failure> {
+        T::deserialize(value).map_err(|error| self.strange(&error.to_string()))
+    }
+
+    fn answer(&self, answer: Result<PageAnswer, Error>) -> Result<Value, Failure> {
+        let answer = answer.map_err(|error| self.target.unreachable(&error))?;
+        if answer.status == 200 {
+            return serde_json::from_slice(&answer.bytes).map_err(|error| self.strange(&error.to_string()));
+        }
+        let said = serde_json::from_slice::<ErrorBody>(&answer.bytes).ok();
+        let said = said.and_then(|body| body.errors.into_iter().next()).map(|error| error.message);
+        match (answer.status, said) {
+            (404, _) | (_, None) => Err(self.strange(&format!("status {}", answer.status))),
+            (_, Some(said)) => Err(Failure::Other(format!("the registry refuses: {said}"))),
+        }
+    }
+
+    fn strange(&self, what: &str) -> Failure {
+        let url = self.target.url();
+        Failure::Other(format!(
+            "what answers at {url} is no hythe with a cache ({what}): say where yours runs with --registry URL or \
+             HYTHE_REGISTRY, or bring it up to this version"
+        ))
+    }
+}
+
+fn list(page: &mut Value, name: &str) -> Vec<Value> {
+    match page[name].take() {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    }
+}

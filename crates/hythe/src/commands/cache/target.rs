@@ -1,0 +1,97 @@
+//! Where the registry is that is spoken to.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use hythe_client::{Client, Options};
+use hythe_oci::Authority;
+
+use crate::failure::Failure;
+use crate::values::Endpoint;
+
+/// Where `hythe serve` listens.
+pub(super) const DEFAULT: &str = "http://localhost:5001";
+
+/// A clear of many files, and a registry whose upstream is slow, may take their time.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The registry that is spoken to.
+#[derive(Clone, Debug)]
+pub(super) struct Target(Endpoint);
+
+impl FromStr for Target {
+    type Err = Failure;
+
+    /// A URL, or `HOST:PORT`, which is asked by plain HTTP.
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let endpoint: Result<Endpoint, _> = url.parse();
+        endpoint.map(Self).map_err(|error| {
+            Failure::Usage(format!("`{text}` is no registry's address (--registry, HYTHE_REGISTRY): {error}"))
+        })
+    }
+}
+
+impl Target {
+    /// Its address.
+    pub(super) fn url(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Its host, with its port.
+    pub(super) fn host(&self) -> &Authority {
+        self.0.host()
+    }
+
+    /// A client of it; `only_if_cached` has it ask no upstream.
+    pub(super) fn client(&self, only_if_cached: bool) -> Result<Client, Failure> {
+        let options = Options {
+            head_timeout: PATIENCE,
+            progress_timeout: PATIENCE,
+            only_if_cached,
+            // As Docker and Go have it: no proxy leads to this machine.
+            direct: is_loopback(self.host()),
+            ..Options::new(self.url())
+        };
+        Client::new(options).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    /// That it does not answer.
+    pub(super) fn unreachable(&self, error: &hythe_client::Error) -> Failure {
+        let url = self.url();
+        Failure::Other(match error {
+            hythe_client::Error::Unavailable { status: None, reason, .. } => format!(
+                "no registry answers at {url}: {reason}. Start one with `hythe serve`, or say where it runs with \
+                 --registry URL or HYTHE_REGISTRY"
+            ),
+            error => format!("the registry at {url} did not answer as it should: {error}"),
+        })
+    }
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_loopback(host: &Authority) -> bool {
+    let name = host.host();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || host.address().is_some_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_url_or_a_host_and_port() {
+        for (text, url) in [
+            ("localhost:5000", "http://localhost:5000"),
+            ("https://registry.example/", "https://registry.example"),
+            ("http://127.0.0.1:5001", "http://127.0.0.1:5001"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().url(), url);
+        }
+        for text in ["", "ftp://a", "http://a/?b", "a b"] {
+            assert_eq!(text.parse::<Target>().unwrap_err().exit_code(), 2, "{text}");
+        }
+    }
+}

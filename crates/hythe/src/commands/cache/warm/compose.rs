@@ -1,0 +1,150 @@
+//! Variables in Compose files (Compose specification, Interpolation).
+
+use crate::config::Environment;
+
+/// Variables within variables' defaults; nobody nests deeper.
+const MAX_DEPTH: usize = 16;
+
+/// The text with its variables replaced from the environment; the error says which one is missing.
+pub(super) fn interpolate(text: &str, environment: &Environment) -> Result<String, String> {
+    replace(text, environment, 0)
+}
+
+fn replace(text: &str, environment: &Environment, depth: usize) -> Result<String, String> {
+    if depth > MAX_DEPTH {
+        return Err("its variables nest too deep".to_owned());
+    }
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('$') {
+        done.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            done.push('$');
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('{') {
+            let end = closing(after).ok_or("a `${` has no `}`")?;
+            done.push_str(&braced(&after[..end], environment, depth)?);
+            rest = &after[end + 1..];
+        } else {
+            let (name, after) = split_name(rest);
+            if name.is_empty() {
+                return Err("a `$` names no variable; write `$$` for a dollar sign".to_owned());
+            }
+            done.push_str(&value(name, environment).ok_or_else(|| unset(name))?);
+            rest = after;
+        }
+    }
+    done.push_str(rest);
+    Ok(done)
+}
+
+/// What stands between the braces.
+fn braced(text: &str, environment: &Environment, depth: usize) -> Result<String, String> {
+    let (name, operator) = split_name(text);
+    if name.is_empty() {
+        return Err(format!("`${{{text}}}` names no variable"));
+    }
+    let value = value(name, environment);
+    // With a colon, an empty value counts as none.
+    let (value, operator) = match operator.strip_prefix(':') {
+        Some(operator) => (value.filter(|value| !value.is_empty()), operator),
+        None => (value, operator),
+    };
+    let mut operand = operator.chars();
+    match (operand.next(), value) {
+        (None, value) => value.ok_or_else(|| unset(name)),
+        (Some('-' | '?'), Some(value)) => Ok(value),
+        (Some('-'), None) | (Some('+'), Some(_)) => replace(operand.as_str(), environment, depth + 1),
+        (Some('+'), None) => Ok(String::new()),
+        (Some('?'), None) => match operand.as_str() {
+            "" => Err(unset(name)),
+            said => Err(format!("variable {name} is not set: {said}")),
+        },
+        (Some(_), _) => Err(format!("`${{{text}}}` cannot be understood")),
+    }
+}
+
+fn unset(name: &str) -> String {
+    format!("variable {name} is not set")
+}
+
+fn value(name: &str, environment: &Environment) -> Option<String> {
+    Some(environment.variables.get(name)?.to_string_lossy().into_owned())
+}
+
+/// A variable's name, and what follows it.
+fn split_name(text: &str) -> (&str, &str) {
+    let is_name =
+        |(at, c): (usize, char)| c == '_' || c.is_ascii_alphabetic() || (at > 0 && c.is_ascii_digit());
+    let end = text.char_indices().find(|&c| !is_name(c)).map_or(text.len(), |(at, _)| at);
+    text.split_at(end)
+}
+
+/// Where the brace ends that was opened just before.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' if text[..at].ends_with('$') => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Environment {
+        let mut environment = Environment::default();
+        for (name, value) in [("TAG", "7"), ("EMPTY", ""), ("A_1", "x")] {
+            environment.variables.insert(name.to_owned(), value.into());
+        }
+        environment
+    }
+
+    #[test]
+    fn variables_are_replaced_as_compose_does() {
+        for (text, expected) in [
+            ("redis", "redis"),
+            ("redis:$TAG", "redis:7"),
+            ("redis:${TAG}-alpine", "redis:7-alpine"),
+            ("$A_1.y", "x.y"),
+            ("${NONE:-7.2}", "7.2"),
+            ("${EMPTY:-7.2}", "7.2"),
+            ("${EMPTY-7.2}", ""),
+            ("${NONE-7.2}", "7.2"),
+            ("${TAG:-7.2}", "7"),
+            ("${NONE:-${TAG}}", "7"),
+            ("${NONE:-${NEITHER:-${TAG}}}b", "7b"),
+            ("${TAG:+yes}", "yes"),
+            ("${NONE:+yes}", ""),
+            ("${EMPTY+yes}", "yes"),
+            ("${TAG:?must be set}", "7"),
+            ("$$TAG", "$TAG"),
+        ] {
+            assert_eq!(interpolate(text, &environment()).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_is_named() {
+        for (text, expected) in [
+            ("redis:$NONE", "variable NONE is not set"),
+            ("redis:${NONE}", "variable NONE is not set"),
+            ("${EMPTY:?say which}", "variable EMPTY is not set: say which"),
+            ("${NONE?}", "variable NONE is not set"),
+            ("${TAG", "a `${` has no `}`"),
+            ("${}", "`${}` names no variable"),
+            ("a$", "a `$` names no variable; write `$$` for a dollar sign"),
+            ("${TAG%x}", "`${TAG%x}` cannot be understood"),
+        ] {
+            assert_eq!(interpolate(text, &environment()), Err(expected.to_owned()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The names of images, as people and manifests write them.
+
+use std::fmt;
+
+use hythe_oci::{Authority, Digest, Reference, RepositoryName};
+
+use crate::commands::cache::target::is_loopback;
+
+/// What a name without a registry is taken from, and its other name.
+const HUB: &str = "docker.io";
+const HUB_INDEX: &str = "index.docker.io";
+
+/// An image to warm.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Image {
+    /// Where it comes from; `None` for one that was pushed to the registry itself.
+    pub(super) upstream: Option<Authority>,
+    /// Its repository, by the name that it has at the registry.
+    pub(super) repository: RepositoryName,
+    /// Its tag or digest.
+    pub(super) reference: Reference,
+    /// Its whole name, as Docker writes it.
+    name: String,
+}
+
+impl Image {
+    /// Reads a name as Docker does: `redis` is `docker.io/library/redis:latest`. `own` is the registry's own address; by
+    /// whichever name of this machine it is called, it is meant.
+    pub(super) fn parse(text: &str, own: &Authority) -> Result<Self, String> {
+        let refuse = |why: &dyn fmt::Display| format!("`{text}` is not the name of an image: {why}");
+        if text.contains("://") {
+            return Err(refuse(&"it has no scheme, such as docker://"));
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (text, None),
+        };
+        let (path, tag) = match rest.rsplit_once(':') {
+            Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
+            _ => (rest, None),
+        };
+        let (host, path) = split_host(path);
+        let host: Authority = host.parse().map_err(|error| refuse(&error))?;
+        let here = host == *own || is_here(&host);
+        let path = if host.to_string() == HUB && !path.contains('/') {
+            format!("library/{path}")
+        } else {
+            path.to_owned()
+        };
+        // Of a tag beside a digest nothing is taken, as Docker has it.
+        let reference = match (digest, tag) {
+            (Some(digest), _) => {
+                let digest: Digest = digest.parse().map_err(|error| refuse(&error))?;
+                Reference::Digest(digest)
+            }
+            (None, tag) => Reference::Tag(tag.unwrap_or("latest").parse().map_err(|error| refuse(&error))?),
+        };
+        let separator = if digest.is_some() { '@' } else { ':' };
+        let name = format!("{host}/{path}{separator}{reference}");
+        // A component of a path has no colon: the registry writes a port behind two underscores.
+        let repository = if here { path } else { format!("{}/{path}", host.to_string().replace(':', "__")) };
+        let repository = repository.parse().map_err(|error| refuse(&error))?;
+        Ok(Self { upstream: (!here).then_some(host), repository, reference, name })
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// The first component is a host if it looks like one (distribution/reference, `splitDockerDomain`).
+fn split_host(path: &str) -> (&str, &str) {
+    match path.split_once('/') {
+        Some((HUB_INDEX, rest)) => (HUB, rest),
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
+        _ => (HUB, path),
+    }
+}
+
+/// Whether a host means the registry that is asked: this machine, or a name of one label, as containers have (DESIGN,
+/// decision 6).
+fn is_here(host: &Authority) -> bool {
+    is_loopback(host) || !host.host().contains(['.', ':'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Image, String> {
+        Image::parse(text, &"hythe.example:5001".parse().unwrap())
+    }
+
+    #[test]
+    fn names_are_completed_as_docker_does() {
+        let hex = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+        let digest = format!("sha256:{hex}");
+        for (text, name, repository, upstream) in [
+            ("redis", "docker.io/library/redis:latest", "docker.io/library/redis", true),
+            ("redis:7", "docker.io/library/redis:7", "docker.io/library/redis", true),
+            ("bitnami/redis", "docker.io/bitnami/redis:latest", "docker.io/bitnami/redis", true),
+            ("docker.io/redis", "docker.io/library/redis:latest", "docker.io/library/redis", true),
+            ("index.docker.io/a/b:1", "docker.io/a/b:1", "docker.io/a/b", true),
+            ("ghcr.io/x/y:v1", "ghcr.io/x/y:v1", "ghcr.io/x/y", true),
+            (&format!("ghcr.io/x/y@{digest}"), &format!("ghcr.io/x/y@{digest}"), "ghcr.io/x/y", true),
+            (
+                &format!("redis:7@{digest}"),
+                &format!("docker.io/library/redis@{digest}"),
+                "docker.io/library/redis",
+                true,
+            ),
+            ("reg.example:5000/a", "reg.example:5000/a:latest", "reg.example__5000/a", true),
+            ("localhost:5001/app", "localhost:5001/app:latest", "app", false),
+            ("localhost/app:1", "localhost/app:1", "app", false),
+            ("kind-registry:5000/a/b:1", "kind-registry:5000/a/b:1", "a/b", false),
+            ("hythe.example:5001/app:1", "hythe.example:5001/app:1", "app", false),
+        ] {
+            let image = parse(text).unwrap();
+            let actual = (image.to_string(), image.repository.to_string(), image.upstream.is_some());
+            assert_eq!(actual, (name.to_owned(), repository.to_owned(), upstream), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_with_the_reason() {
+        for text in [
+            "",
+            "Redis",
+            "Library/redis",
+            "redis:",
+            "redis@",
+            "redis@sha256:1",
+            "redis 7",
+            "docker://redis",
+            "a/",
+            "/a",
+            "{{ .Values.image }}",
+            "x/y:-",
+            "redis:7:8",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(&format!("`{text}` is not the name of an image")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Platforms, and which entries of an index are for them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hythe_oci::Digest;
+use serde::Deserialize;
+
+/// An operating system and an architecture, perhaps with its variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl Platform {
+    /// Under the names that registries have: `aarch64` is `arm64`, whose variant is `v8` without a word.
+    fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+        let (architecture, variant) = match (architecture, variant.filter(|variant| !variant.is_empty())) {
+            ("x86_64" | "x86-64", variant) => ("amd64", variant),
+            ("aarch64" | "arm64", Some("v8") | None) => ("arm64", None),
+            ("aarch64", variant) => ("arm64", variant),
+            ("x86" | "i386", variant) => ("386", variant),
+            ("powerpc64", variant) => ("ppc64le", variant),
+            other => other,
+        };
+        Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
+    }
+
+    /// What containers on this machine run: elsewhere than on Linux and Windows they have a Linux of their own.
+    fn of_host() -> Self {
+        let os = if cfg!(windows) { "windows" } else { "linux" };
+        Self::new(os, std::env::consts::ARCH, None)
+    }
+
+    /// Without a variant, any is meant.
+    fn takes(&self, other: &Self) -> bool {
+        self.os == other.os
+            && self.architecture == other.architecture
+            && (self.variant.is_none() || self.variant == other.variant)
+    }
+}
+
+impl FromStr for Platform {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = text.split('/').collect();
+        match parts[..] {
+            _ if parts.iter().any(|part| part.is_empty()) => {}
+            [os, architecture] => return Ok(Self::new(os, architecture, None)),
+            [os, architecture, variant] => return Ok(Self::new(os, architecture, Some(variant))),
+            _ => {}
+        }
+        Err("write os/arch or os/arch/variant, such as linux/arm64".to_owned())
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Which platforms are wanted.
+#[derive(Clone, Debug)]
+pub(super) enum Platforms {
+    /// All that there are.
+    All,
+    /// These.
+    Of(Vec<Platform>),
+}
+
+impl Platforms {
+    pub(super) fn new(all: bool, chosen: Vec<Platform>) -> Self {
+        match (all, chosen.is_empty()) {
+            (true, _) => Self::All,
+            (false, true) => Self::Of(vec![Platform::of_host()]),
+            (false, false) => Self::Of(chosen),
+        }
+    }
+
+    /// The manifests of an index that are wanted. One that is for no platform in particular is for every one.
+    pub(super) fn choose(&self, index: &[u8]) -> Result<Vec<Digest>, String> {
+        let index: Index = serde_json::from_slice(index).map_err(|error| error.to_string())?;
+        let entries: Vec<(Option<Platform>, Digest)> = index
+            .manifests
+            .into_iter()
+            .filter_map(|entry| Some((entry.platform.map(Described::platform), entry.digest.parse().ok()?)))
+            .collect();
+        let Self::Of(wanted) = self else {
+            return Ok(entries.into_iter().map(|(_, digest)| digest).collect());
+        };
+        let has = || entries.iter().filter_map(|(platform, _)| platform.as_ref());
+        let anybodys = entries.iter().any(|(platform, _)| platform.is_none());
+        if let Some(missing) =
+            wanted.iter().find(|wanted| !anybodys && !has().any(|there| wanted.takes(there)))
+        {
+            // What is built beside an image (attestations) is for `unknown/unknown`.
+            let mut there: Vec<String> =
+                has().filter(|platform| platform.os != "unknown").map(ToString::to_string).collect();
+            there.dedup();
+            return Err(format!("it is not there for {missing}, only for {}", there.join(", ")));
+        }
+        let is_wanted = |platform: &Option<Platform>| {
+            platform.as_ref().is_none_or(|there| wanted.iter().any(|wanted| wanted.takes(there)))
+        };
+        Ok(entries
+            .into_iter()
+            .filter(|(platform, _)| is_wanted(platform))
+            .map(|(_, digest)| digest)
+            .collect())
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    manifests: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    digest: String,
+    platform: Option<Described>,
+}
+
+#[derive(Deserialize)]
+struct Described {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl Described {
+    fn platform(self) -> Platform {
+        Platform::new(&self.os, &self.architecture, self.variant.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn platform(text: &str) -> Platform {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_platform_is_written_with_slashes() {
+        for (text, shown) in [
+            ("linux/amd64", "linux/amd64"),
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/arm64/v8", "linux/arm64"),
+            ("linux/arm/v7", "linux/arm/v7"),
+        ] {
+            assert_eq!(platform(text).to_string(), shown);
+        }
+        for text in ["", "linux", "linux/", "a/b/c/d", "/amd64"] {
+            assert!(text.parse::<Platform>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_an_index_the_wanted_platforms_are_taken() {
+        let digest = |number: u8| format!("sha256:{}", format!("{number:02x}").repeat(32));
+        let entry = |number, os: &str, architecture: &str, variant: Option<&str>| json!({ "digest": digest(number), "platform": { "os": os, "architecture": architecture, "variant": variant } });
+        let index = json!({ "manifests": [
+            entry(1, "linux", "amd64", None),
+            entry(2, "linux", "arm64", Some("v8")),
+            entry(3, "linux", "arm", Some("v6")),
+            entry(4, "linux", "arm", Some("v7")),
+            entry(5, "unknown", "unknown", None),
+        ] })
+        .to_string();
+        let choose = |wanted: &[&str]| {
+            let wanted = wanted.iter().map(|text| platform(text)).collect();
+            let chosen = Platforms::new(false, wanted).choose(index.as_bytes());
+            chosen.map(|digests| digests.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(choose(&["linux/amd64"]), Ok(vec![digest(1)]));
+        assert_eq!(choose(&["linux/arm64", "linux/arm/v7"]), Ok(vec![digest(2), digest(4)]));
+        assert_eq!(choose(&["linux/arm"]), Ok(vec![digest(3), digest(4)]));
+        let error = choose(&["linux/amd64", "windows/amd64"]).unwrap_err();
+        assert_eq!(
+            error,
+            "it is not there for windows/amd64, only for linux/amd64, linux/arm64, linux/arm/v6, linux/arm/v7"
+        );
+        assert_eq!(Platforms::new(true, Vec::new()).choose(index.as_bytes()).unwrap().len(), 5);
+    }
+}

@@ -1,0 +1,235 @@
+//! Pulls images through the registry, and throws the bytes away: what matters is that they have come there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use hythe_client::{Client, Error, ManifestAnswer};
+use hythe_oci::{Digest, Manifest, Reference, RepositoryName};
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::image::Image;
+use super::platform::Platforms;
+use super::progress::Progress;
+use super::{Failure, Target};
+
+/// The largest manifest: what registries take.
+const MANIFEST: usize = 8 << 20;
+
+/// Indexes within indexes; nobody nests deeper.
+const MAX_DEPTH: usize = 4;
+
+/// How often what fails for the moment is tried, and after which pause at first.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Pulls images through one registry.
+pub(super) struct Puller {
+    /// It has the registry ask upstreams.
+    asking: Client,
+    /// It has not.
+    kept: Client,
+    platforms: Platforms,
+    check: bool,
+    turns: Semaphore,
+    blobs: Mutex<HashMap<(RepositoryName, Digest), Arc<Outcome>>>,
+    progress: Arc<Progress>,
+}
+
+/// What came of a blob: how many bytes were fetched, `None` where it was there.
+type Outcome = OnceCell<Result<Option<u64>, String>>;
+
+/// What came of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pulled {
+    /// Its blobs.
+    pub(super) blobs: u64,
+    /// Those that were fetched for it.
+    pub(super) fetched: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+}
+
+impl Puller {
+    pub(super) fn new(
+        target: &Target,
+        platforms: Platforms,
+        jobs: usize,
+        check: bool,
+        progress: Arc<Progress>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            asking: target.client(false)?,
+            kept: target.client(true)?,
+            platforms,
+            check,
+            turns: Semaphore::new(jobs),
+            blobs: Mutex::default(),
+            progress,
+        })
+    }
+
+    /// Pulls an image, or only looks whether it is there: so for one that has no upstream.
+    pub(super) async fn pull(&self, image: &Image) -> Result<Pulled, String> {
+        let fetch = !self.check && image.upstream.is_some();
+        let blobs = self.blobs_of(image, fetch).await?;
+        self.progress.expect(blobs.len());
+        let outcomes =
+            join_all(blobs.iter().map(|digest| self.blob_once(&image.repository, digest, fetch))).await;
+        let failed: Vec<&String> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+        if let Some(first) = failed.first() {
+            return Err(format!("{} of {} blobs: {first}", failed.len(), blobs.len()));
+        }
+        let fetched: Vec<u64> = outcomes.into_iter().filter_map(|outcome| outcome.ok().flatten()).collect();
+        Ok(Pulled { blobs: blobs.len() as u64, fetched: fetched.len() as u64, bytes: fetched.iter().sum() })
+    }
+
+    /// Every blob of the image, of all its platforms that are wanted, each once.
+    async fn blobs_of(&self, image: &Image, fetch: bool) -> Result<Vec<Digest>, String> {
+        let mut waiting = vec![(image.reference.clone(), 0)];
+        let mut blobs: Vec<Digest> = Vec::new();
+        while let Some((reference, depth)) = waiting.pop() {
+            let answer = self.manifest(&image.repository, &reference, fetch).await?;
+            let manifest = Manifest::parse(answer.media_type.as_deref(), &answer.bytes)
+                .map_err(|error| format!("its manifest cannot be understood: {error}"))?;
+            if !manifest.is_index() {
+                blobs.extend(manifest.blobs);
+                continue;
+            }
+            if depth == MAX_DEPTH {
+                return Err("its indexes nest too deep".to_owned());
+            }
+            let chosen = self.platforms.choose(&answer.bytes)?;
+            let chosen = chosen.into_iter().filter(|digest| manifest.manifests.contains(digest));
+            waiting.extend(chosen.map(|digest| (Reference::Digest(digest), depth + 1)));
+        }
+        blobs.sort_by_key(Digest::to_string);
+        blobs.dedup();
+        Ok(blobs)
+    }
+
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        fetch: bool,
+    ) -> Result<ManifestAnswer, String> {
+        let client = if fetch { &self.asking } else { &self.kept };
+        let mut attempt = 1;
+        loop {
+            let asked = self.in_turn(client.manifest(repository, reference, MANIFEST)).await;
+            match asked {
+                Ok(answer) => return Ok(answer),
+                Err(error) if !fetch && is_missing(&error) => {
+                    return Err(match reference {
+                        Reference::Tag(tag) => format!("tag `{tag}` is not there"),
+                        Reference::Digest(digest) => format!("manifest {digest} is not there"),
+                    });
+                }
+                Err(error) if !again(&error, &mut attempt).await => return Err(error.to_string()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Images that share a blob wait for the one download.
+    async fn blob_once(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        fetch: bool,
+    ) -> Result<Option<u64>, String> {
+        let outcome = {
+            let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(blobs.entry((repository.clone(), *digest)).or_default())
+        };
+        let mut mine = false;
+        let outcome = outcome.get_or_init(|| {
+            mine = true;
+            self.in_turn(self.blob(repository, digest, fetch))
+        });
+        let outcome = outcome.await.clone();
+        self.progress.blob_ended();
+        // Who did not fetch it found it there.
+        if mine { outcome } else { outcome.map(|_| None) }
+    }
+
+    async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        fetch: bool,
+    ) -> Result<Option<u64>, String> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.kept.blob_head(repository, digest).await {
+                Ok(_) => return Ok(None),
+                Err(error) if is_missing(&error) && fetch => break,
+                Err(error) if is_missing(&error) => return Err(format!("{digest} is not there")),
+                Err(error) => error,
+            };
+            if !again(&error, &mut attempt).await {
+                return Err(error.to_string());
+            }
+        }
+        let (mut came, mut attempt) = (0, 1);
+        loop {
+            let error = match self.receive(repository, digest, &mut came).await {
+                Ok(()) => return Ok(Some(came)),
+                Err(error) => error,
+            };
+            if !again(&error, &mut attempt).await {
+                return Err(error.to_string());
+            }
+        }
+    }
+
+    /// Receives a blob from byte `came` on.
+    async fn receive(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        came: &mut u64,
+    ) -> Result<(), Error> {
+        let mut body = self.asking.blob(repository, digest, *came).await?.body;
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| Error::Unavailable {
+                host: self.asking.endpoint().to_owned(),
+                asked: format!("blob `{digest}`"),
+                status: None,
+                retry_after: None,
+                reason: error.to_string(),
+            })?;
+            *came += piece.len() as u64;
+            self.progress.came(piece.len());
+        }
+        Ok(())
+    }
+
+    /// No more requests at once than were allowed.
+    async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
+        // The semaphore is never closed.
+        let _turn = self.turns.acquire().await;
+        request.await
+    }
+}
+
+/// Whether the registry says that it has no such thing, and may ask nobody.
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. } | Error::Unavailable { status: Some(504), .. })
+}
+
+/// Waits before what failed for the moment is tried again; false where that would be of no use.
+async fn again(error: &Error, attempt: &mut u32) -> bool {
+    let pause = PAUSE * *attempt;
+    // Where the registry says when to come back, an upstream rests.
+    if *attempt == ATTEMPTS || !error.is_temporary() || error.retry_after().is_some_and(|after| after > pause)
+    {
+        return false;
+    }
+    *attempt += 1;
+    tokio::time::sleep(pause).await;
+    true
+}

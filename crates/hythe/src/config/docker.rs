@@ -1,0 +1,122 @@
+//! Docker's configuration, as far as it says who asks a registry: what `docker login` keeps.
+
+mod helper;
+mod login;
+
+use std::io;
+use std::time::Duration;
+
+use hythe_client::Credentials;
+use hythe_oci::Authority;
+use serde_json::Value;
+
+use super::environment::Environment;
+use super::upstreams::known_name;
+use crate::values::Endpoint;
+
+/// How long a credential helper may take: some ask a cloud, none a person.
+const HELPER_LIMIT: Duration = Duration::from_secs(10);
+
+/// Docker Hub's key, which is not its name.
+const HUB_KEY: &str = "https://index.docker.io/v1/";
+
+/// Who asks an upstream. It is looked for by its name, then by the hosts that it is asked at.
+pub(super) fn credentials(
+    environment: &Environment,
+    name: &Authority,
+    endpoints: &[Endpoint],
+) -> Result<Credentials, String> {
+    let path = environment.docker_config_file().ok_or(
+        "there is no home folder to look for Docker's configuration in: say where it is with DOCKER_CONFIG",
+    )?;
+    let shown = path.display();
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(format!("there is no {shown} to look for the login of `{name}` in"));
+        }
+        Err(error) => return Err(format!("{shown} cannot be read: {error}")),
+    };
+    let config: Value =
+        serde_json::from_slice(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
+    for host in [name].into_iter().chain(endpoints.iter().map(Endpoint::host)) {
+        if let Some(credentials) = of_host(&config, host, environment)? {
+            return Ok(credentials);
+        }
+    }
+    Err(format!("{shown} has no login for `{name}`: run `docker login {name}` first"))
+}
+
+/// A helper for this registry alone wins over the one for all, and that over the file, as in Docker's clients.
+fn of_host(
+    config: &Value,
+    host: &Authority,
+    environment: &Environment,
+) -> Result<Option<Credentials>, String> {
+    let host = known_name(host.clone());
+    let helpers = entries(config, "credHelpers", &host);
+    let own = helpers.into_iter().find_map(|(key, helper)| Some((key.to_owned(), helper.as_str()?)));
+    let logins = entries(config, "auths", &host);
+    let general = config["credsStore"].as_str().filter(|helper| !helper.is_empty()).map(|helper| {
+        let key = logins.first().map_or_else(|| usual_key(&host), |(key, _)| (*key).to_owned());
+        (key, helper)
+    });
+    if let Some((key, helper)) = own.or(general)
+        && let Some(credentials) = helper::ask(helper, &key, environment, HELPER_LIMIT)?
+    {
+        return Ok(Some(credentials));
+    }
+    for (key, login) in logins {
+        if let Some(credentials) =
+            login::read(login).map_err(|error| format!("the login of `{key}`: {error}"))?
+        {
+            return Ok(Some(credentials));
+        }
+    }
+    Ok(None)
+}
+
+fn usual_key(host: &Authority) -> String {
+    let host = host.to_string();
+    if host == "docker.io" { HUB_KEY.to_owned() } else { host }
+}
+
+/// The entries of a section that are for this host.
+fn entries<'a>(config: &'a Value, section: &str, host: &Authority) -> Vec<(&'a str, &'a Value)> {
+    let all = config[section].as_object().into_iter().flatten();
+    all.filter(|(key, _)| host_of(key).is_some_and(|of_key| of_key == *host))
+        .map(|(key, value)| (key.as_str(), value))
+        .collect()
+}
+
+/// The registry of a key: `host`, `https://host`, `https://host/v1/`. One with another path is for a part of it only.
+fn host_of(key: &str) -> Option<Authority> {
+    let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    matches!(path.trim_end_matches('/'), "" | "v1" | "v2")
+        .then(|| host.parse().ok())
+        .flatten()
+        .map(known_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_all_forms_name_their_registry() {
+        for (key, host) in [
+            ("ghcr.io", Some("ghcr.io")),
+            ("https://ghcr.io", Some("ghcr.io")),
+            ("https://ghcr.io/v1/", Some("ghcr.io")),
+            ("https://ghcr.io/v2/", Some("ghcr.io")),
+            ("http://hub.local:5000", Some("hub.local:5000")),
+            ("https://index.docker.io/v1/", Some("docker.io")),
+            ("registry-1.docker.io", Some("docker.io")),
+            ("quay.io/team", None),
+            ("", None),
+        ] {
+            assert_eq!(host_of(key), host.map(|host| host.parse().unwrap()), "{key}");
+        }
+    }
+}

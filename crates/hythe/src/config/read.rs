@@ -1,0 +1,148 @@
+//! From a value as a layer says it to the type of its setting.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hythe_oci::Authority;
+use serde_json::Value;
+
+use super::raw::{Raw, without_credentials};
+use crate::values::{
+    Addition, Choice, ValueError, parse_duration, parse_name, parse_size, show_duration, show_size,
+};
+
+pub(super) fn texts<T: ToString>(items: &[T]) -> Value {
+    items.iter().map(T::to_string).collect()
+}
+
+pub(super) fn text<'a>(raw: &'a Raw, wanted: &str) -> Result<&'a str, ValueError> {
+    match raw {
+        Raw::Text(text) | Raw::Quoted(text) => Ok(text),
+        Raw::Boolean(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => Err(ValueError::new(wanted)),
+    }
+}
+
+pub(super) fn list<T: FromStr<Err = ValueError>>(raw: &Raw) -> Result<Vec<T>, ValueError> {
+    list_of(raw, at_commas, str::parse)
+}
+
+/// A list's items: those of a list, or those that `split` finds in a text.
+fn list_of<T>(
+    raw: &Raw,
+    split: impl Fn(&str) -> Vec<String>,
+    parse: impl Fn(&str) -> Result<T, ValueError>,
+) -> Result<Vec<T>, ValueError> {
+    let items = match raw {
+        Raw::List(items) => items.clone(),
+        Raw::Text(text) | Raw::Quoted(text) => match split(text).as_slice() {
+            // The error already shows the whole, which is this one.
+            [one] => return Ok(vec![parse(one)?]),
+            items => items.to_vec(),
+        },
+        Raw::Boolean(_) | Raw::Integer(_) | Raw::Other(_) => {
+            return Err(ValueError::new("write a list of strings"));
+        }
+    };
+    let read = |item: &String| {
+        parse(item).map_err(|error| ValueError::new(format!("`{}`: {error}", without_credentials(item))))
+    };
+    items.iter().map(read).collect()
+}
+
+fn at_commas(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+pub(super) fn additions(raw: &Raw) -> Result<Vec<Addition>, ValueError> {
+    list_of(raw, Addition::split, str::parse)
+}
+
+pub(super) fn names(raw: &Raw) -> Result<Vec<Authority>, ValueError> {
+    list_of(raw, at_commas, parse_name)
+}
+
+pub(super) fn name(raw: &Raw) -> Result<Option<Authority>, ValueError> {
+    let text = text(raw, "write an upstream's name, such as \"docker.io\"")?;
+    if text.is_empty() { Ok(None) } else { parse_name(text).map(Some) }
+}
+
+pub(super) fn some<T>(items: Result<Vec<T>, ValueError>) -> Result<Vec<T>, ValueError> {
+    items.and_then(
+        |items| if items.is_empty() { Err(ValueError::new("name at least one")) } else { Ok(items) },
+    )
+}
+
+pub(super) fn path(raw: &Raw) -> Result<PathBuf, ValueError> {
+    parse_path(text(raw, "write a path")?)
+}
+
+pub(super) fn paths(raw: &Raw) -> Result<Vec<PathBuf>, ValueError> {
+    list_of(raw, at_commas, parse_path)
+}
+
+fn parse_path(text: &str) -> Result<PathBuf, ValueError> {
+    if text.is_empty() {
+        return Err(ValueError::new("write a path"));
+    }
+    if text.contains('\0') {
+        return Err(ValueError::new("a path has no NUL character"));
+    }
+    // Only a shell knows `~`; taken as it stands it would make a folder of that name.
+    if text == "~" || text.starts_with("~/") {
+        return Err(ValueError::new("`~` is not expanded here: write the whole path"));
+    }
+    Ok(text.into())
+}
+
+pub(super) fn choice<T: Choice>(raw: &Raw) -> Result<T, ValueError> {
+    T::of_word(text(raw, &T::allowed())?)
+}
+
+pub(super) fn switch(raw: &Raw) -> Result<bool, ValueError> {
+    match raw {
+        Raw::Boolean(value) => Ok(*value),
+        Raw::Text(text) if text == "true" => Ok(true),
+        Raw::Text(text) if text == "false" => Ok(false),
+        Raw::Quoted(_) => Err(ValueError::new("write true or false, without quotes")),
+        Raw::Text(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => {
+            Err(ValueError::new("write true or false"))
+        }
+    }
+}
+
+pub(super) fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueError> {
+    let wanted = "write a duration with its unit, such as \"90s\"";
+    let value = parse_duration(text(raw, wanted)?)?;
+    if value < least {
+        return Err(ValueError::new(format!("it must be {} at least", show_duration(least))));
+    }
+    Ok(value)
+}
+
+pub(super) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
+    let value = match raw {
+        Raw::Integer(bytes) => {
+            u64::try_from(*bytes).map_err(|_| ValueError::new("a size is not negative"))?
+        }
+        other => parse_size(text(other, "write a size such as \"4MiB\"")?)?,
+    };
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(ValueError::new(format!("it must be from {} to {}", show_size(least), show_size(most))))
+    }
+}
+
+pub(super) fn count(raw: &Raw, most: u64) -> Result<u64, ValueError> {
+    let wrong = || ValueError::new(format!("write a number from 1 to {most}"));
+    let value = match raw {
+        Raw::Integer(number) => u64::try_from(*number).map_err(|_| wrong())?,
+        Raw::Quoted(_) => {
+            return Err(ValueError::new(format!("write a number from 1 to {most}, without quotes")));
+        }
+        Raw::Text(text) => text.parse().map_err(|_| wrong())?,
+        Raw::Boolean(_) | Raw::List(_) | Raw::Other(_) => return Err(wrong()),
+    };
+    if (1..=most).contains(&value) { Ok(value) } else { Err(wrong()) }
+}

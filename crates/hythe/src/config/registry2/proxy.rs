@@ -1,0 +1,76 @@
+//! `registry:2`'s proxy: one upstream, behind whatever was pushed.
+
+use hythe_upstream::Allowed;
+
+use super::super::draft::Draft;
+use super::super::error::Problem;
+use super::super::fields::field;
+use super::super::keys::key;
+use super::super::raw::Raw;
+use super::super::upstreams::known_name;
+use super::passed_over;
+use super::tree::{Node, Tree};
+use crate::values::Endpoint;
+
+/// Lays the proxy on the draft. Its words only mean something together.
+pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
+    let Some(proxy) = tree.root.child("proxy") else { return };
+    let said = |name: &str| proxy.child(name).filter(|node| !node.is_empty());
+    let place = |node: &Node| tree.source(&node.origin).place();
+    for name in ["remoteurl", "username", "password"] {
+        if let Some(node) = said(name).filter(|node| node.text().is_none()) {
+            let text = format!("`proxy.{name}`: one value is expected, not several");
+            return draft.problem(Problem::new(place(node), text));
+        }
+    }
+    let login = [("username", said("username")), ("password", said("password"))];
+    let Some(remote) = said("remoteurl") else {
+        for (name, node) in login.into_iter().filter_map(|(name, node)| Some((name, node?))) {
+            let path = format!("proxy.{name}");
+            draft.warning(passed_over(
+                &place(node),
+                &path,
+                "there is no `proxy.remoteurl` that it could be for",
+            ));
+        }
+        return;
+    };
+    let endpoint: Endpoint = match remote.text().unwrap_or_default().trim().parse() {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            return draft.problem(Problem::new(place(remote), format!("`proxy.remoteurl`: {error}")));
+        }
+    };
+    let source = tree.source(&remote.origin);
+    let upstream = known_name(endpoint.host().clone());
+    draft.begin_table(&upstream, source.clone());
+    if let Some(endpoints) = field("endpoints").filter(|_| !is_home(&endpoint)) {
+        draft.set_field(&upstream, endpoints, &Raw::List(vec![endpoint.to_string()]), &source);
+    }
+    if let Some(fallback) = key("upstream.fallback") {
+        draft.set(fallback, &Raw::Text(upstream.to_string()), &source);
+    }
+    match login {
+        [(_, Some(username)), (_, Some(password))] => {
+            for (name, node) in [("username", username), ("password", password)] {
+                if let (Some(field), Some(text)) = (field(name), node.text()) {
+                    let source = tree.source(&node.origin);
+                    draft.set_field(&upstream, field, &Raw::Text(text.to_owned()), &source);
+                }
+            }
+        }
+        // As in `registry:2`: half a login is none.
+        [(name, Some(node)), (other, None)] | [(other, None), (name, Some(node))] => {
+            let why =
+                format!("there is no `proxy.{other}` beside it, so nobody in particular asks the upstream");
+            draft.warning(passed_over(&place(node), &format!("proxy.{name}"), &why));
+        }
+        [(_, None), (_, None)] => {}
+    }
+}
+
+/// Whether this says no more than the name: some of Docker Hub's names are not even where its API is.
+fn is_home(endpoint: &Endpoint) -> bool {
+    let alone = format!("https://{}", endpoint.host());
+    endpoint.as_str() == alone && Allowed::shipped().get(endpoint.host()).is_some()
+}

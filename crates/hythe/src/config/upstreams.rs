@@ -1,0 +1,255 @@
+//! From what the configuration says to the upstreams that may be asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hythe_client::{Client, ConfigError, Credentials, Options};
+use hythe_oci::Authority;
+use hythe_upstream::{Allowed, Upstream};
+
+use super::nearest::{did_you_mean, nearest};
+use crate::settings::{Settings, UpstreamTable, Upstreams};
+use crate::values::{Addition, Endpoint};
+
+/// What the configuration makes of upstreams.
+#[derive(Debug, Default)]
+pub(super) struct Assembled {
+    /// Those that may be asked.
+    pub(super) allowed: Allowed,
+    /// What contradicts itself. What it is about was left out.
+    pub(super) problems: Vec<Finding>,
+    /// What needs to be known.
+    pub(super) warnings: Vec<Finding>,
+}
+
+/// Something about a place in the configuration.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) place: Place,
+    pub(super) text: String,
+}
+
+/// A place in the configuration.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Key(&'static str),
+    Table(Authority),
+    Field(Authority, &'static str),
+}
+
+/// The name that an upstream is known by. Docker Hub has several.
+pub(super) fn known_name(name: Authority) -> Authority {
+    Allowed::shipped().get(&name).map_or(name, |upstream| upstream.name.clone())
+}
+
+/// The upstreams that the settings allow. What contradicts itself was refused where they were read.
+pub fn allowed(settings: &Settings) -> Allowed {
+    assemble(&settings.upstream).allowed
+}
+
+/// The upstreams that the settings allow, and what is to be said about them.
+pub(super) fn assemble(settings: &Upstreams) -> Assembled {
+    let mut assembled = Assembled::default();
+    let additions = assembled.additions(settings);
+    let removed = assembled.removed(settings, &additions);
+    let is_named = |name: &Authority| additions.contains_key(name) || settings.tables.contains_key(name);
+    let shipped = Allowed::shipped();
+    for upstream in shipped.all().iter().filter(|upstream| settings.enabled && !is_named(&upstream.name)) {
+        if !removed.contains(&upstream.name) {
+            let upstream = Upstream { ttl: settings.ttl, ..(**upstream).clone() };
+            assembled.add(upstream, &[], Place::Key("upstream.enabled"));
+        }
+    }
+    let none = UpstreamTable::default();
+    for (name, addition) in &additions {
+        if !settings.tables.contains_key(name) {
+            assembled.name(name, &none, Some(addition), settings, &removed);
+        }
+    }
+    for (name, table) in &settings.tables {
+        assembled.name(name, table, additions.get(name).copied(), settings, &removed);
+    }
+    for mirror in &settings.mirror {
+        assembled.expect(&mirror.upstream, &removed, "upstream.mirror");
+    }
+    if let Some(fallback) = &settings.fallback {
+        assembled.expect(fallback, &removed, "upstream.fallback");
+    }
+    assembled
+}
+
+impl Assembled {
+    fn problem(&mut self, place: Place, text: impl Into<String>) {
+        self.problems.push(Finding { place, text: text.into() });
+    }
+
+    /// The additions, by the names that their upstreams are known by.
+    fn additions<'a>(&mut self, settings: &'a Upstreams) -> BTreeMap<Authority, &'a Addition> {
+        let mut additions = BTreeMap::new();
+        for addition in &settings.add {
+            let name = known_name(addition.name.clone());
+            if additions.insert(name, addition).is_some() {
+                let text = format!("`{}` is added twice: name all its endpoints at once", addition.name);
+                self.problem(Place::Key("upstream.add"), text);
+            }
+        }
+        additions
+    }
+
+    /// The names of those that may not be asked. One that means nobody is an error: it was to keep from something.
+    fn removed(
+        &mut self,
+        settings: &Upstreams,
+        additions: &BTreeMap<Authority, &Addition>,
+    ) -> BTreeSet<Authority> {
+        let shipped = Allowed::shipped();
+        let names = shipped.all().iter().map(|upstream| &upstream.name);
+        let names: Vec<&Authority> = names.chain(additions.keys()).chain(settings.tables.keys()).collect();
+        let mut removed = BTreeSet::new();
+        for text in &settings.remove {
+            let name = known_name(text.clone());
+            // What has the name comes before what has it as an alias: that may be there because the other goes.
+            let aliased = || settings.tables.iter().find(|(_, table)| table.aliases.contains(text));
+            if names.contains(&&name) {
+                removed.insert(name);
+            } else if let Some((name, _)) = aliased() {
+                removed.insert(name.clone());
+            } else {
+                let all: Vec<String> = names.iter().map(ToString::to_string).collect();
+                let found = nearest(&name.to_string(), all.iter().map(String::as_str));
+                let text = format!("there is no upstream `{name}` to remove{}", did_you_mean(found));
+                self.problem(Place::Key("upstream.remove"), text);
+            }
+        }
+        removed
+    }
+
+    /// Allows an upstream that the configuration names.
+    fn name(
+        &mut self,
+        name: &Authority,
+        table: &UpstreamTable,
+        addition: Option<&Addition>,
+        settings: &Upstreams,
+        removed: &BTreeSet<Authority>,
+    ) {
+        let has_table = settings.tables.contains_key(name);
+        let place = if has_table { Place::Table(name.clone()) } else { Place::Key("upstream.add") };
+        if removed.contains(name) {
+            let text = format!("`{name}` is not asked: `upstream.remove` names it");
+            return self.warnings.push(Finding { place, text });
+        }
+        let field = |field| Place::Field(name.clone(), field);
+        let credentials = match credentials(table) {
+            Ok(credentials) => credentials,
+            Err((wrong, text)) => return self.problem(field(wrong), text),
+        };
+        let added = addition.map_or(&[][..], |addition| &addition.endpoints);
+        let endpoints = if added.is_empty() { &table.endpoints } else { added };
+        let mut upstream = if endpoints.is_empty() {
+            Upstream::at_home(name.clone())
+        } else {
+            Upstream::new(name.clone(), endpoints.iter().map(Endpoint::to_string).collect())
+        };
+        upstream.credentials = credentials;
+        upstream.ca.clone_from(&table.ca);
+        upstream.private_hosts.clone_from(&table.private_hosts);
+        upstream.ttl = table.ttl.unwrap_or(settings.ttl);
+        match check(&upstream) {
+            Ok(()) => self.add(upstream, &table.aliases, place),
+            Err(error @ ConfigError::Ca { .. }) => self.problem(field("ca"), error.to_string()),
+            Err(error @ ConfigError::Credentials { .. }) => {
+                let said = groups(table).into_iter().flatten().next().unwrap_or("username");
+                self.problem(field(said), error.to_string());
+            }
+            Err(error @ ConfigError::Endpoint { .. }) => {
+                let place = if added.is_empty() { field("endpoints") } else { Place::Key("upstream.add") };
+                self.problem(place, error.to_string());
+            }
+        }
+    }
+
+    fn add(&mut self, upstream: Upstream, aliases: &[Authority], place: Place) {
+        let name = upstream.name.clone();
+        if let Err(error) = self.allowed.add(upstream, aliases) {
+            use hythe_upstream::ConfigError::{Authority, Reserved, Taken};
+            let place = match &error {
+                Taken { name: taken, .. } if *taken != name => Place::Field(name, "aliases"),
+                Taken { .. } | Reserved { .. } | Authority(_) => place,
+            };
+            self.problem(place, error.to_string());
+        }
+    }
+
+    /// Whom a listener answers for must be allowed.
+    fn expect(&mut self, name: &Authority, removed: &BTreeSet<Authority>, key: &'static str) {
+        if self.allowed.get(name).is_some() {
+            return;
+        }
+        let why = if removed.contains(&known_name(name.clone())) {
+            ": `upstream.remove` names it".to_owned()
+        } else {
+            let all: Vec<String> =
+                self.allowed.all().iter().map(|upstream| upstream.name.to_string()).collect();
+            did_you_mean(nearest(&name.to_string(), all.iter().map(String::as_str)))
+        };
+        self.problem(Place::Key(key), format!("there is no upstream `{name}`{why}"));
+    }
+}
+
+/// Of each way to say who asks, its first field that is there.
+fn groups(table: &UpstreamTable) -> [Option<&'static str>; 3] {
+    let basic = [
+        ("username", table.username.is_some()),
+        ("password", table.password.is_some()),
+        ("password-file", table.password_file.is_some()),
+    ];
+    [
+        basic.into_iter().find(|(_, said)| *said).map(|(name, _)| name),
+        table.identity_token_file.is_some().then_some("identity-token-file"),
+        table.docker_config.then_some("docker-config"),
+    ]
+}
+
+/// Who asks, or the field that says something else than another, and why that cannot be.
+fn credentials(table: &UpstreamTable) -> Result<Credentials, (&'static str, String)> {
+    let groups: Vec<&str> = groups(table).into_iter().flatten().collect();
+    if let [first, second, ..] = groups.as_slice() {
+        return Err((second, format!("`{second}` and `{first}` both say who asks: keep one of them")));
+    }
+    if let Some(file) = &table.identity_token_file {
+        return Ok(Credentials::IdentityToken(file.secret.reveal().to_owned()));
+    }
+    if table.docker_config {
+        return Ok(table.docker_login.clone());
+    }
+    let file = table.password_file.as_ref().map(|file| &file.secret);
+    match (&table.username, &table.password, file) {
+        (None, None, None) => Ok(Credentials::Anonymous),
+        (_, Some(_), Some(_)) => Err((
+            "password-file",
+            "`password` and `password-file` are both there: keep one of them".to_owned(),
+        )),
+        (Some(_), None, None) => {
+            Err(("username", "`username` needs `password` or `password-file` beside it".to_owned()))
+        }
+        (None, Some(_), None) => Err(("password", "`password` needs `username` beside it".to_owned())),
+        (None, None, Some(_)) => {
+            Err(("password-file", "`password-file` needs `username` beside it".to_owned()))
+        }
+        (Some(username), Some(password), None) | (Some(username), None, Some(password)) => {
+            Ok(Credentials::Basic { username: username.clone(), password: password.reveal().to_owned() })
+        }
+    }
+}
+
+/// Whether the client would take it: better said at the start than at the first pull.
+fn check(upstream: &Upstream) -> Result<(), ConfigError> {
+    upstream.endpoints.iter().try_for_each(|endpoint| {
+        let options = Options {
+            credentials: upstream.credentials.clone(),
+            ca: upstream.ca.clone(),
+            ..Options::new(endpoint)
+        };
+        Client::new(options).map(drop)
+    })
+}

@@ -1,0 +1,58 @@
+//! What is said about upstreams: the keys, and a table for each that is described.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hythe_client::Credentials;
+use hythe_oci::Authority;
+
+use crate::values::{Addition, Endpoint, Mirror, Secret, SecretFile};
+
+/// The keys `upstream.*`, and the tables below them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Upstreams {
+    pub enabled: bool,
+    pub offline: bool,
+    pub ttl: Duration,
+    pub add: Vec<Addition>,
+    pub remove: Vec<Authority>,
+    pub mirror: Vec<Mirror>,
+    pub fallback: Option<Authority>,
+    /// The tables, by the names that their upstreams are known by.
+    pub tables: BTreeMap<Authority, UpstreamTable>,
+}
+
+impl Default for Upstreams {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            offline: false,
+            ttl: hythe_upstream::TTL,
+            add: Vec::new(),
+            remove: Vec::new(),
+            mirror: Vec::new(),
+            fallback: None,
+            tables: BTreeMap::new(),
+        }
+    }
+}
+
+/// The table of one upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field's sentence is in `FIELDS`, spelt once")]
+pub struct UpstreamTable {
+    pub endpoints: Vec<Endpoint>,
+    pub aliases: Vec<Authority>,
+    pub ttl: Option<Duration>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub password_file: Option<SecretFile>,
+    pub identity_token_file: Option<SecretFile>,
+    pub docker_config: bool,
+    pub ca: Vec<PathBuf>,
+    pub private_hosts: Vec<Authority>,
+    /// What was found in Docker's configuration, where the table refers to it and it was read.
+    pub docker_login: Credentials,
+}

@@ -1,0 +1,49 @@
+//! A listener that answers for one upstream.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hythe_oci::Authority;
+
+use super::{Listen, ValueError, parse_name};
+
+/// A listener that answers for one upstream, written `ADDRESS:PORT=NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Whom it answers for.
+    pub upstream: Authority,
+}
+
+impl FromStr for Mirror {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (listen, name) = text
+            .split_once('=')
+            .ok_or_else(|| ValueError::new("write ADDRESS:PORT=NAME, such as 127.0.0.1:5002=docker.io"))?;
+        Ok(Self { listen: listen.trim().parse()?, upstream: parse_name(name.trim())? })
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.listen, self.upstream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_an_address_and_the_name_that_it_answers_for() {
+        for text in ["127.0.0.1:5002=docker.io", "[::1]:5002=hub.local:5000", ":5002=ghcr.io"] {
+            assert_eq!(text.parse::<Mirror>().unwrap().to_string(), text);
+        }
+        for text in ["", "5002=docker.io", "127.0.0.1:5002", "127.0.0.1:5002=", "docker.io=127.0.0.1:5002"] {
+            assert!(text.parse::<Mirror>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! `hythe cache`, against a registry with an upstream.
+
+mod clear;
+mod ls;
+mod names;
+mod warm;
+mod world;

@@ -1,0 +1,102 @@
+//! `hythe cache ls` and `hythe cache stat`.
+
+use serde_json::json;
+
+use super::world::{World, run};
+
+#[test]
+fn what_is_kept_is_listed_with_its_tags_and_size() {
+    let world = World::new();
+    let empty = world.run(&["ls"]).expect(0);
+    assert!(empty.out.starts_with("NAME"), "{}", empty.out);
+    assert!(empty.err.contains("hythe cache warm"), "{}", empty.err);
+    for tag in ["v1", "v2"] {
+        world.image("app", tag, 1);
+        world.run(&["warm", &format!("up.example/app:{tag}")]).expect(0);
+    }
+    let listed = world.run(&["ls"]).expect(0);
+    let row = listed.row("up.example/app");
+    assert!(
+        row.starts_with("up.example/app v1, v2 49.") && row.ends_with("KiB just now") || row.ends_with("ago"),
+        "{row}"
+    );
+    assert!(listed.err.contains("hythe cache clear"), "{}", listed.err);
+    let json = world.run(&["ls", "--output", "json", "*:v1"]).json();
+    assert_eq!(
+        (&json["copies"][0]["name"], &json["copies"][0]["tags"]),
+        (&json!("up.example/app"), &json!(["v1"]))
+    );
+    let nothing = world.run(&["ls", "other/*"]).expect(0);
+    assert!(nothing.err.contains("`other/*`"), "{}", nothing.err);
+}
+
+#[test]
+fn a_list_of_several_pages_is_whole() {
+    let world = World::new();
+    let images: Vec<String> = (0..120).map(|number| format!("up.example/app{number:03}")).collect();
+    for image in &images {
+        world.image(image.strip_prefix("up.example/").unwrap(), "latest", 1);
+    }
+    let arguments: Vec<&str> = ["warm"].into_iter().chain(images.iter().map(String::as_str)).collect();
+    world.run(&arguments).expect(0);
+    let json = world.run(&["ls", "--output", "json"]).json();
+    let names: Vec<&str> =
+        json["copies"].as_array().unwrap().iter().map(|copy| copy["name"].as_str().unwrap()).collect();
+    assert_eq!(names, images);
+}
+
+#[test]
+fn how_upstreams_fare_is_shown_with_why_they_rest_and_what_is_left() {
+    let world = World::with(|setup| setup.upstream("quiet.example", &["https://quiet.example".to_owned()]));
+    world.upstream.budget(100, 42);
+    world.image("app", "v1", 1);
+    world.run(&["warm", "up.example/app:v1"]).expect(0);
+    let stat = world.run(&["stat"]).expect(0);
+    let row = stat.row("up.example");
+    assert!(row.ends_with("well") && row.contains(" of 100"), "{row}");
+    assert!(stat.err.contains("not asked since the start: quiet.example"), "{}", stat.err);
+    world.upstream.stop();
+    for _ in 0..3 {
+        world.registry.client().get("/v2/up.example/app/manifests/v9").send();
+    }
+    let row = world.run(&["stat"]).expect(0).row("up.example");
+    assert!(row.contains("resting: upstream up.example is not asked for another"), "{row}");
+    let json = world.run(&["stat", "--output", "json"]).json();
+    assert_eq!(
+        json["upstreams"][0],
+        json!({
+            "name": "quiet.example", "endpoints": ["https://quiet.example"], "allowed": true, "asked": false
+        })
+    );
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_one_paragraph_that_says_what_to_do() {
+    // A port that was free a moment ago.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    for command in [&["ls"][..], &["stat"], &["clear", "--yes"], &["warm", "redis"]] {
+        let ran = run(&[&["cache"], command].concat(), &[("HYTHE_REGISTRY", &address)], "").expect(1);
+        let text = ran.err.trim_end();
+        assert!(!text.contains('\n') && ran.out.is_empty(), "{}{text}", ran.out);
+        assert!(text.starts_with(&format!("error: no registry answers at http://{address}")), "{text}");
+        assert!(text.contains("hythe serve") && text.contains("--registry"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_hythe_or_no_address_is_told() {
+    let world = World::new();
+    let upstream = world.upstream.endpoint();
+    let ran = run(&["cache", "ls", "--registry", &upstream], &[], "").expect(1);
+    assert!(ran.err.contains("is no hythe with a cache"), "{}", ran.err);
+    run(&["cache", "ls", "--registry", "ftp://a"], &[], "").expect(2);
+    run(&["cache"], &[], "").expect(2);
+}
+
+#[test]
+fn proxies_of_the_environment_are_not_asked_for_this_machine() {
+    let proxy = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];
+    World::new().run_with(&["ls"], &proxy, "").expect(0);
+}

@@ -1,0 +1,159 @@
+//! Who asks an upstream, as Docker's configuration has it.
+
+use hythe_client::Credentials;
+
+use crate::world::World;
+
+/// A configuration that leaves it to Docker's who asks `upstream`.
+fn world(upstream: &str, config: &str) -> World {
+    World::new()
+        .unnamed_file("docker/config.json", config)
+        .variable("DOCKER_CONFIG", "{folder}/docker")
+        .file("h.toml", &format!("[upstream.\"{upstream}\"]\ndocker-config = true\n"))
+}
+
+fn credentials(world: &World, upstream: &str) -> Credentials {
+    world.upstream(upstream).unwrap().credentials.clone()
+}
+
+fn basic(username: &str, password: &str) -> Credentials {
+    Credentials::Basic { username: username.to_owned(), password: password.to_owned() }
+}
+
+#[test]
+fn a_login_is_found_in_each_form_that_it_is_kept_in() {
+    let ada = || basic("ada", "hun:ter2");
+    for (upstream, config, wanted) in [
+        ("docker.io", r#"{"auths": {"https://index.docker.io/v1/": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#, ada()),
+        ("docker.io", r#"{"auths": {"docker.io": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#, ada()),
+        ("ghcr.io", r#"{"auths": {"ghcr.io": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#, ada()),
+        ("ghcr.io", r#"{"auths": {"https://ghcr.io": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#, ada()),
+        ("ghcr.io", r#"{"auths": {"https://ghcr.io/v1/": {"auth": "YWRhOmh1bjp0ZXIyAA=="}}}"#, ada()),
+        (
+            "hub.local:5000",
+            r#"{"auths": {"hub.local:5000": {"username": "ada", "password": "hun:ter2"}}}"#,
+            ada(),
+        ),
+        (
+            "corp.azurecr.io",
+            r#"{"auths": {"corp.azurecr.io": {"auth": "MDAwMDA6", "identitytoken": "eyJ"}}}"#,
+            Credentials::IdentityToken("eyJ".to_owned()),
+        ),
+        // One for another registry, for a part of it, and without a login are passed over.
+        (
+            "quay.io",
+            r#"{"auths": {"ghcr.io": {"auth": "eDp5"}, "quay.io/team": {"auth": "eDp5"}, "quay.io": {}, "https://quay.io": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#,
+            ada(),
+        ),
+    ] {
+        assert_eq!(credentials(&world(upstream, config), upstream), wanted, "{config}");
+    }
+}
+
+#[test]
+fn the_configuration_is_in_the_users_home_unless_a_variable_says_where() {
+    let config = r#"{"auths": {"ghcr.io": {"auth": "YWRhOmh1bnRlcjI="}}}"#;
+    let world = World::new()
+        .unnamed_file("home/.docker/config.json", config)
+        .variable("HOME", "{folder}/home")
+        .file("h.toml", "[upstream.\"ghcr.io\"]\ndocker-config = true\n");
+    assert_eq!(credentials(&world, "ghcr.io"), basic("ada", "hunter2"));
+}
+
+#[test]
+fn an_upstream_is_looked_for_where_it_is_asked_too() {
+    let config = r#"{"auths": {"registry.corp.example": {"auth": "YWRhOmh1bnRlcjI="}}}"#;
+    let world = World::new()
+        .unnamed_file("docker/config.json", config)
+        .variable("DOCKER_CONFIG", "{folder}/docker")
+        .file(
+            "h.toml",
+            "[upstream.corp]\nendpoints = \"https://registry.corp.example/mirror\"\ndocker-config = true\n",
+        );
+    assert_eq!(credentials(&world, "corp"), basic("ada", "hunter2"));
+}
+
+#[test]
+fn nobody_else_is_asked_with_it() {
+    let config =
+        r#"{"auths": {"ghcr.io": {"auth": "YWRhOmh1bnRlcjI="}, "quay.io": {"auth": "YWRhOmh1bnRlcjI="}}}"#;
+    assert_eq!(credentials(&world("ghcr.io", config), "quay.io"), Credentials::Anonymous);
+}
+
+#[test]
+fn a_helper_is_asked_by_its_protocol() {
+    // It answers by what it was asked.
+    let script = r#"[ "$1" = get ] || exit 3
+server=$(cat)
+case $server in
+    ghcr.io) echo '{"ServerURL": "ghcr.io", "Username": "ada", "Secret": "hunter2"}' ;;
+    https://index.docker.io/v1/) echo '{"Username": "hub", "Secret": "hunter3"}' ;;
+    corp.azurecr.io) echo '{"Username": "<token>", "Secret": "eyJ"}' ;;
+    https://old.example) echo '{"Username": "old", "Secret": "hunter4"}' ;;
+    *) echo 'credentials not found in native keychain'; exit 1 ;;
+esac"#;
+    let store = r#"{"credsStore": "fake", "auths": {"https://old.example": {}, "quay.io": {"auth": "YWRhOmh1bnRlcjU="}}}"#;
+    let own = r#"{"credHelpers": {"ghcr.io": "fake"}, "credsStore": "absent"}"#;
+    for (upstream, config, wanted) in [
+        ("ghcr.io", store, basic("ada", "hunter2")),
+        ("ghcr.io", own, basic("ada", "hunter2")),
+        ("docker.io", store, basic("hub", "hunter3")),
+        ("corp.azurecr.io", store, Credentials::IdentityToken("eyJ".to_owned())),
+        ("old.example", store, basic("old", "hunter4")),
+        // The helper knows nobody, and the file does.
+        ("quay.io", store, basic("ada", "hunter5")),
+    ] {
+        let world = world(upstream, config).program("docker-credential-fake", script);
+        assert_eq!(credentials(&world, upstream), wanted, "{upstream} {config}");
+    }
+}
+
+#[test]
+fn without_a_login_the_server_does_not_start_and_says_why() {
+    for (config, wanted) in [
+        (
+            "{}",
+            "h.toml:2:17: docker/config.json has no login for `ghcr.io`: run `docker login ghcr.io` first",
+        ),
+        ("{", "h.toml:2:17: docker/config.json is not JSON: "),
+        ("[]", "has no login for `ghcr.io`"),
+        (
+            r#"{"auths": {"ghcr.io": {"auth": "aHVudGVyMg=="}}}"#,
+            "the login of `ghcr.io`: `auth` is not the BASE64 of `user:password`",
+        ),
+        (r#"{"auths": {"ghcr.io": {"auth": "hunter2"}}}"#, "`auth` is not the BASE64 of `user:password`"),
+        (r#"{"credsStore": "absent"}"#, "`docker-credential-absent` is not in PATH"),
+        (r#"{"credsStore": "../evil"}"#, "`../evil` is not the name of a credential helper"),
+        (
+            r#"{"credsStore": "locked"}"#,
+            "`docker-credential-locked` knows no login of `ghcr.io`: the keychain is locked",
+        ),
+        (r#"{"credsStore": "half"}"#, "`docker-credential-half` knows no login of `ghcr.io`: exit status: 4"),
+        (r#"{"credsStore": "chatty"}"#, "`docker-credential-chatty` answered something else than JSON"),
+        (r#"{"credsStore": "empty"}"#, "has no login for `ghcr.io`"),
+    ] {
+        let error = world("ghcr.io", config)
+            .program("docker-credential-locked", "echo the keychain is locked; echo more; exit 1")
+            .program("docker-credential-half", "echo '{\"Secret\": \"hunter2\"}'; exit 4")
+            .program("docker-credential-chatty", "echo hunter2")
+            .program("docker-credential-empty", "echo '{\"Username\": \"\", \"Secret\": \"\"}'")
+            .login_error();
+        assert!(error.contains(wanted), "{config}\n  said {error}\n  not  {wanted}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let nowhere = World::new().without_home().variable("HYTHE_DATA", "/d");
+    let nowhere = nowhere.file("h.toml", "[upstream.\"ghcr.io\"]\ndocker-config = true\n");
+    assert!(nowhere.login_error().contains("DOCKER_CONFIG"));
+    let missing = nowhere.variable("DOCKER_CONFIG", "{folder}/none");
+    assert!(
+        missing.login_error().contains("there is no none/config.json to look for the login of `ghcr.io` in")
+    );
+}
+
+#[test]
+fn who_only_looks_at_the_configuration_runs_no_program() {
+    let world =
+        world("ghcr.io", r#"{"credsStore": "fake"}"#).program("docker-credential-fake", "touch {folder}/ran");
+    assert!(world.load().is_ok() && !world.path("ran").exists());
+    assert!(world.login_error().contains("has no login") || world.path("ran").exists());
+}

@@ -1,0 +1,185 @@
+//! The server as the configuration makes it: whom it asks, where it answers, what SIGHUP changes.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use hythe_testing::{Client, ImageBuilder, Manifest, ScriptedUpstream};
+
+/// Longer than anything here takes, on any machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server on a free port, with nothing that outlives it.
+struct Serving {
+    process: Child,
+    said: Receiver<String>,
+    /// All that was said before it was ready.
+    announcement: Vec<String>,
+}
+
+impl Serving {
+    fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hythe"));
+        command.arg("serve").args(arguments).args(["--storage", "memory", "--log-level", "error"]);
+        command.env_clear().env("HOME", "/home/ada").env("HYTHE_LOG_REQUESTS", "false");
+        command.envs(variables.iter().copied()).stderr(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let (sender, said) = channel();
+        let stderr = process.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            // The test may have ended.
+            BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let mut serving = Self { process, said, announcement: Vec::new() };
+        while !serving.announcement.iter().any(|line| line.starts_with("data is ")) {
+            let line = serving.next_line();
+            serving.announcement.push(line);
+        }
+        serving
+    }
+
+    fn next_line(&self) -> String {
+        self.said.recv_timeout(PATIENCE).expect("the server says more")
+    }
+
+    /// A client of the listener that was announced with these words.
+    fn client(&self, words: &str) -> Client {
+        let line = self.announcement.iter().find(|line| line.starts_with(words));
+        let line = line.unwrap_or_else(|| panic!("{words} not in {:?}", self.announcement));
+        let address: SocketAddr = line.rsplit_once("http://").unwrap().1.parse().unwrap();
+        Client::new(address)
+    }
+
+    fn main(&self) -> Client {
+        self.client("hythe listens on ")
+    }
+
+    /// Sends SIGHUP, and waits until this was said.
+    fn reload(&self, until: &str) {
+        let pid = i32::try_from(self.process.id()).unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(pid).unwrap(),
+            rustix::process::Signal::HUP,
+        )
+        .unwrap();
+        while self.next_line() != until {}
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An upstream that has `team/app:v1`.
+fn upstream() -> (ScriptedUpstream, Manifest) {
+    let upstream = ScriptedUpstream::start();
+    let image = ImageBuilder::new(1).build();
+    upstream.push("team/app", "v1", &image);
+    (upstream, image)
+}
+
+#[test]
+fn an_upstream_is_reached_by_path_by_namespace_and_by_its_mirror() {
+    let (upstream, image) = upstream();
+    let added = format!("hub.example={}", upstream.endpoint());
+    let serving = Serving::start(
+        &["--listen", "127.0.0.1:0", "--upstream", &added, "--mirror", "127.0.0.1:0=hub.example"],
+        &[],
+    );
+    let mirror = serving.client("hythe answers for hub.example on ");
+    let main = serving.main();
+    for (client, target) in [
+        (&main, "/v2/hub.example/team/app/manifests/v1"),
+        (&main, "/v2/team/app/manifests/v1?ns=hub.example"),
+        (&mirror, "/v2/team/app/manifests/v1"),
+    ] {
+        assert_eq!(client.get(target).send().expect(200).body, image.bytes, "{target}");
+    }
+    main.get("/v2/team/app/manifests/v1").send().expect(404);
+    assert_eq!(upstream.count("GET", "/manifests/"), 1);
+}
+
+#[test]
+fn newcomers_are_told_how_to_push_and_how_to_pull_through() {
+    for (arguments, wanted) in [
+        (&[][..], Some("docker.io/library/alpine")),
+        (&["--offline"], None),
+        (&["--upstream", "hub.example"], Some("docker.io/library/alpine")),
+    ] {
+        let serving = Serving::start(&[arguments, &["--listen", "127.0.0.1:0"]].concat(), &[]);
+        let name = format!("localhost:{}", serving.main().address().port());
+        assert!(serving.next_line().ends_with(&format!("docker push {name}/alpine")));
+        if let Some(wanted) = wanted {
+            assert_eq!(serving.next_line(), format!("try: docker pull {name}/{wanted}"));
+        }
+    }
+}
+
+#[test]
+fn a_registry_2_proxy_answers_for_its_upstream_behind_what_was_pushed() {
+    let (upstream, image) = upstream();
+    upstream.require_basic("ada", "hunter2");
+    let endpoint = upstream.endpoint();
+    let serving = Serving::start(
+        &[],
+        &[
+            ("REGISTRY_HTTP_ADDR", "127.0.0.1:0"),
+            ("REGISTRY_PROXY_REMOTEURL", &endpoint),
+            ("REGISTRY_PROXY_USERNAME", "ada"),
+            ("REGISTRY_PROXY_PASSWORD", "hunter2"),
+        ],
+    );
+    let client = serving.main();
+    assert_eq!(serving.announcement[1], format!("hythe answers for {} there too", upstream.address()));
+    assert_eq!(client.get("/v2/team/app/manifests/v1").send().expect(200).body, image.bytes);
+    let own = ImageBuilder::new(2).build();
+    own.push(&client, "team/own", "v1");
+    assert_eq!(client.get("/v2/team/own/manifests/v1").send().expect(200).body, own.bytes);
+}
+
+#[test]
+fn a_hangup_takes_other_upstreams_and_goes_offline() {
+    let (upstream, image) = upstream();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hythe.toml");
+    let write = |path: &Path, offline: bool, tables: &str| {
+        let text = format!("listen = \"127.0.0.1:0\"\nupstream.offline = {offline}\n{tables}");
+        std::fs::write(path, text).unwrap();
+    };
+    let table = format!("[upstream.\"hub.example\"]\nendpoints = \"{}\"\n", upstream.endpoint());
+    write(&file, false, "");
+    let serving = Serving::start(&[file.to_str().unwrap()], &[]);
+    let client = serving.main();
+    client.get("/v2/hub.example/team/app/manifests/v1").send().expect(404);
+
+    write(&file, false, &table);
+    serving.reload("reloaded: upstream.\"hub.example\"");
+    let pulled = wait_for(|| client.get("/v2/hub.example/team/app/manifests/v1").send(), 200);
+    assert_eq!(pulled.body, image.bytes);
+
+    write(&file, true, &table);
+    serving.reload("reloaded: upstream.offline = true");
+    upstream.push("team/app", "v2", &ImageBuilder::new(3).build());
+    upstream.forget_requests();
+    client.get("/v2/hub.example/team/app/manifests/v1").send().expect(200);
+    assert_ne!(client.get("/v2/hub.example/team/app/manifests/v2").send().status, 200);
+    assert_eq!(upstream.requests(), []);
+}
+
+/// The words of a reload come just before its effect.
+fn wait_for(ask: impl Fn() -> hythe_testing::Answer, status: u16) -> hythe_testing::Answer {
+    let end = std::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = ask();
+        if answer.status == status || std::time::Instant::now() > end {
+            return answer.expect(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

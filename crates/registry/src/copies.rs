@@ -1,0 +1,43 @@
+//! Copies of what upstreams have: which there are, and how they are cleared.
+
+use hythe_catalog::{Cleared, CopySummary, Pattern};
+
+use crate::{Page, Registry, Result, collector};
+
+/// The most tags that a summary names; how many there are it says all the same.
+const TAGS: usize = 1000;
+
+/// How many copies are looked up at once.
+const STEP: usize = 64;
+
+impl Registry {
+    /// The copies that a pattern means, in ASCII order, after `after`.
+    pub fn copies(&self, pattern: &Pattern, after: Option<&str>, limit: usize) -> Result<Page<CopySummary>> {
+        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS)?;
+        Ok(Page::of(copies, limit))
+    }
+
+    /// Takes what a pattern means out of the copies: all of them, or their tags with what is there for their sake.
+    /// What was pushed here stays, and so do the bytes of blobs that another repository has.
+    pub async fn clear_copies(&self, pattern: &Pattern) -> Result<Cleared> {
+        let inner = &*self.0;
+        inner.check_delete()?;
+        let (mut cleared, mut after) = (Cleared::default(), None);
+        loop {
+            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0)?;
+            let Some(last) = copies.last() else { return Ok(cleared) };
+            after = Some(last.name.to_string());
+            for copy in &copies {
+                cleared += if pattern.has_tag() {
+                    inner.catalog.clear_tags(&copy.name, pattern).await?
+                } else {
+                    inner.catalog.clear_copy(&copy.name).await?
+                };
+                if let Err(error) = collector::remove_doomed(inner).await {
+                    // It is cleared all the same: the files wait for the collector.
+                    tracing::warn!(repository = %copy.name, %error, "files of a cleared copy could not be removed yet");
+                }
+            }
+        }
+    }
+}

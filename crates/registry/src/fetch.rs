@@ -1,0 +1,186 @@
+//! A blob that the registry itself fetches: an upload session without a client, readable while it grows.
+//!
+//! It stands on all that holds for uploads: bytes are hashed as they come, synced before they count, named only once
+//! their digest holds, and found again after a restart.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use hythe_catalog::{Origin, UploadStart};
+use hythe_oci::{Digest, HashState, RepositoryName, UploadId};
+use hythe_storage::BlobKey;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::growing::Written;
+use crate::ingest::{Ingest, Interrupted};
+use crate::{Error, Growing, Inner, Repository, Result, now};
+
+/// A blob on its way. One that is dropped before its end can be taken up again.
+pub struct Fetch {
+    inner: Arc<Inner>,
+    repository: RepositoryName,
+    origin: Origin,
+    digest: Digest,
+    size: u64,
+    ingest: Ingest,
+    written: Written,
+    growing: Growing,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl std::fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetch")
+            .field("digest", &self.digest)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repository<'_> {
+    /// Begins to fetch a blob of `size` bytes, or goes on where an earlier run was stopped. One at a time for each
+    /// repository and digest: that is the caller's to see to.
+    pub async fn fetch(&self, digest: &Digest, size: u64) -> Result<Fetch> {
+        let inner = Arc::clone(&self.registry.0);
+        let permit = inner.ingest.body()?;
+        let mut ingest = match inner.catalog.fetch(self.name, digest)? {
+            Some(row) if row.offset <= size => {
+                match inner.reopen(&row, digest.algorithm()).await {
+                    Ok(ingest) => Some(ingest),
+                    // Its bytes did not survive whatever stopped it.
+                    Err(Error::ChunkOutOfOrder { .. } | Error::UploadUnknown(_)) => {
+                        inner.forget_upload(row.id, Some(*digest)).await?;
+                        None
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Some(row) => {
+                inner.forget_upload(row.id, Some(*digest)).await?;
+                None
+            }
+            None => None,
+        };
+        if ingest.is_none() {
+            ingest = Some(inner.begin(self.name, digest).await?);
+        }
+        let Some(mut ingest) = ingest else {
+            return Err(Error::Internal("a fetch without a session".into()));
+        };
+        let (written, growing) = ingest.share(size);
+        Ok(Fetch {
+            repository: self.name.clone(),
+            origin: self.origin.clone(),
+            digest: *digest,
+            size,
+            ingest,
+            written,
+            growing,
+            inner,
+            _permit: permit,
+        })
+    }
+}
+
+impl Inner {
+    async fn begin(&self, name: &RepositoryName, digest: &Digest) -> Result<Ingest> {
+        let id = UploadId::random();
+        let (repository, algorithm) = (name.clone(), digest.algorithm());
+        let row = UploadStart { id, repository, algorithm, digest: Some(*digest), fetch: true, now: now() };
+        self.catalog.start_upload(row).await?;
+        let upload = self.storage.open_upload(id, 0).await?;
+        Ok(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0))
+    }
+}
+
+impl Fetch {
+    /// What there is to read already, and will be.
+    pub fn growing(&self) -> &Growing {
+        &self.growing
+    }
+
+    /// How many bytes it has; the next ones are to be asked for from here.
+    pub fn offset(&self) -> u64 {
+        self.ingest.offset()
+    }
+
+    /// Receives the next bytes, up to the body's end or what breaks it, which is the inner error; what came until then is
+    /// kept. The outer error is the registry's own.
+    pub async fn receive<S>(&mut self, body: S) -> Result<io::Result<()>>
+    where
+        S: Stream<Item = io::Result<Bytes>>,
+    {
+        let mut turn = self.inner.sessions.take(self.ingest.id()).await;
+        let left = self.size - self.ingest.offset();
+        let body = pin!(body);
+        let broken = match self.ingest.receive(&self.inner.ingest, &mut turn, body, Some(left)).await? {
+            Ok(()) if self.ingest.offset() == self.size => return Ok(Ok(())),
+            Ok(()) => io::ErrorKind::UnexpectedEof.into(),
+            Err(Interrupted::Body(error)) => error,
+            Err(Interrupted::TooLong { actual }) => {
+                return Err(Error::ChunkLength { expected: left, actual });
+            }
+            Err(Interrupted::TakenOver) => return Err(Error::UploadTakenOver(self.ingest.id())),
+        };
+        self.ingest.save().await?;
+        Ok(Err(broken))
+    }
+
+    /// Makes it a blob of its repository, once all of it has come. [`Error::DigestMismatch`] where it is not what it
+    /// should be; then nothing of it is kept.
+    pub async fn finish(mut self) -> Result<()> {
+        let result = self.store().await;
+        match &result {
+            Ok(()) => self.written.whole(),
+            Err(error) => {
+                self.written.failed(&error.to_string());
+                self.forget().await;
+            }
+        }
+        result
+    }
+
+    async fn store(&mut self) -> Result<()> {
+        self.ingest.settle().await?;
+        let (id, size) = (self.ingest.id(), self.ingest.offset());
+        let (hash, upload) = self.ingest.whole().await?;
+        let actual = hash.finish();
+        if actual != self.digest {
+            return Err(Error::DigestMismatch { expected: self.digest, actual });
+        }
+        let key = BlobKey { digest: self.digest, generation: id };
+        self.inner.make_blob(&self.repository, &self.origin, &*upload, key, size).await
+    }
+
+    /// Ends it for now. What came is kept, and taken up by the next fetch of the same blob.
+    pub fn stop(self, reason: &str) {
+        self.written.failed(reason);
+    }
+
+    /// Forgets what came, because it cannot become the blob.
+    pub async fn give_up(mut self, reason: &str) {
+        self.written.failed(reason);
+        let _ = self.ingest.settle().await;
+        self.forget().await;
+    }
+
+    async fn forget(&self) {
+        let id = self.ingest.id();
+        // Where the blob was stored all the same there is no row any more.
+        if let Ok(Some(_)) = self.inner.catalog.upload(&self.repository, &id)
+            && let Err(error) = self.inner.forget_upload(id, Some(self.digest)).await
+        {
+            tracing::warn!(upload = %id, %error, "a fetch that came to nothing could not be removed");
+        }
+    }
+}
+
+impl Drop for Fetch {
+    fn drop(&mut self) {
+        // Who reads must not wait for ever. After an end this says nothing.
+        self.written.failed("the fetch was stopped");
+    }
+}

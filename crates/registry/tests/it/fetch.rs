@@ -1,0 +1,164 @@
+//! A blob that the registry fetches itself: it can be read while it grows, and never taken for whole before it is.
+
+use std::io;
+
+use bytes::Bytes;
+use futures_util::stream;
+use hythe_oci::{Algorithm, Digest, RepositoryName};
+use hythe_registry::{Error, Growing, Origin};
+
+use crate::world::{name, on_both, read};
+
+fn copy() -> (RepositoryName, Origin) {
+    (name("up.example/app"), Origin::Upstream("up.example".to_owned()))
+}
+
+fn pieces(content: &[u8], size: usize) -> impl futures_util::Stream<Item = io::Result<Bytes>> + use<> {
+    let pieces: Vec<_> = content.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    stream::iter(pieces)
+}
+
+/// All that can be read, up to the end or the error.
+async fn read_all(growing: Growing) -> (Vec<u8>, io::Result<()>) {
+    use std::os::unix::fs::FileExt;
+
+    let mut all = Vec::new();
+    while (all.len() as u64) < growing.size() {
+        let readable = match growing.more_than(all.len() as u64).await {
+            Ok(readable) => readable,
+            Err(error) => return (all, Err(error)),
+        };
+        let length = readable as usize - all.len();
+        match growing.file() {
+            Some(file) => {
+                let mut bytes = vec![0; length];
+                file.read_exact_at(&mut bytes, all.len() as u64).unwrap();
+                all.extend(bytes);
+            }
+            None => all.extend(growing.read(all.len() as u64, length).await.unwrap()),
+        }
+    }
+    (all, Ok(()))
+}
+
+fn content(length: usize) -> Vec<u8> {
+    (0..length).map(|place| (place / 7 + place % 251) as u8).collect()
+}
+
+on_both! {
+    async fn a_blob_is_read_while_it_grows_and_stored_at_its_end(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let content = content(3_000_000);
+        let digest = Digest::of(Algorithm::Sha256, &content);
+        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+        let readers: Vec<_> = (0..3).map(|_| tokio::spawn(read_all(fetch.growing().clone()))).collect();
+        fetch.receive(pieces(&content, 10_000)).await.unwrap().unwrap();
+        assert!(copy.blob(&digest).is_err(), "it has no name yet");
+        fetch.finish().await.unwrap();
+        assert!(read(&copy.blob(&digest).unwrap()) == content);
+        for reader in readers {
+            let (bytes, end) = reader.await.unwrap();
+            end.unwrap();
+            assert!(bytes == content);
+        }
+        assert_eq!(copy.stored_origin().unwrap(), Some(origin.clone()));
+    }
+
+    async fn what_has_come_can_be_read_before_more_comes(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let content = content(1_000_000);
+        let digest = Digest::of(Algorithm::Sha256, &content);
+        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+        let growing = fetch.growing().clone();
+        let body = stream::unfold(0_usize, move |offset| {
+            let (growing, content) = (growing.clone(), content.clone());
+            async move {
+                if offset == content.len() {
+                    return None;
+                }
+                if offset > 0 {
+                    // Nothing more comes before somebody could read what came.
+                    assert_eq!(growing.more_than(offset as u64 - 1).await.unwrap(), offset as u64);
+                }
+                let end = offset + 1000.min(content.len() - offset);
+                Some((Ok(Bytes::copy_from_slice(&content[offset..end])), end))
+            }
+        });
+        // The last byte would be waited for for ever.
+        let body = Box::pin(futures_util::StreamExt::take(body, 900));
+        let broken = fetch.receive(body).await.unwrap().unwrap_err();
+        assert_eq!((broken.kind(), fetch.offset()), (io::ErrorKind::UnexpectedEof, 900_000));
+    }
+
+    async fn wrong_bytes_are_never_whole_and_nothing_of_them_is_kept(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let content = content(700_000);
+        let digest = Digest::of(Algorithm::Sha256, b"something else");
+        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+        let reader = tokio::spawn(read_all(fetch.growing().clone()));
+        fetch.receive(pieces(&content, 100_000)).await.unwrap().unwrap();
+        assert!(matches!(fetch.finish().await, Err(Error::DigestMismatch { .. })));
+        let (bytes, end) = reader.await.unwrap();
+        assert!(bytes.len() < content.len(), "the end was held back");
+        end.unwrap_err();
+        assert!(copy.blob(&digest).is_err());
+        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+    }
+
+    async fn a_body_that_is_too_long_is_no_blob(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let content = content(10_000);
+        let digest = Digest::of(Algorithm::Sha256, &content[..9_000]);
+        let mut fetch = copy.fetch(&digest, 9_000).await.unwrap();
+        assert!(matches!(fetch.receive(pieces(&content, 1000)).await, Err(Error::ChunkLength { .. })));
+    }
+
+    async fn a_broken_body_goes_on_where_it_broke_also_after_the_fetch_was_stopped(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let content = content(2_000_000);
+        let digest = Digest::of(Algorithm::Sha256, &content);
+        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+        let broken = pieces(&content[..600_000], 7_000);
+        assert!(fetch.receive(broken).await.unwrap().is_err());
+        assert_eq!(fetch.offset(), 600_000);
+        let reader = tokio::spawn(read_all(fetch.growing().clone()));
+        fetch.receive(pieces(&content[600_000..1_500_000], 7_000)).await.unwrap().unwrap_err();
+        drop(fetch);
+        let (bytes, end) = reader.await.unwrap();
+        assert!(bytes.len() < content.len());
+        end.unwrap_err();
+        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+        assert_eq!(fetch.offset(), 1_500_000);
+        let reader = tokio::spawn(read_all(fetch.growing().clone()));
+        fetch.receive(pieces(&content[1_500_000..], 7_000)).await.unwrap().unwrap();
+        fetch.finish().await.unwrap();
+        let (bytes, end) = reader.await.unwrap();
+        end.unwrap();
+        assert!(bytes == content);
+        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+    }
+
+    async fn what_was_pushed_here_and_what_was_copied_are_never_mixed(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let local = world.registry.repository(&name);
+        let digest = world.push(name.as_str(), b"pushed").await;
+        let mut fetch = copy.fetch(&Digest::of(Algorithm::Sha256, b"copied"), 6).await.unwrap();
+        fetch.receive(pieces(b"copied", 6)).await.unwrap().unwrap();
+        assert!(matches!(fetch.finish().await, Err(Error::OtherOrigin { .. })));
+        assert!(matches!(copy.link_blob(&digest).await, Err(Error::OtherOrigin { .. })));
+        local.delete_blob(&digest).await.unwrap();
+        // Nothing is left of it, so it can become a copy; and then nothing can be pushed into it.
+        let mut fetch = copy.fetch(&Digest::of(Algorithm::Sha256, b"copied"), 6).await.unwrap();
+        fetch.receive(pieces(b"copied", 6)).await.unwrap().unwrap();
+        fetch.finish().await.unwrap();
+        let refused = local.push_blob(digest, None, pieces(b"pushed", 6)).await;
+        assert!(matches!(refused, Err(Error::OtherOrigin { .. })), "{refused:?}");
+        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+    }
+}

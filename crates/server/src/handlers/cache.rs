@@ -1,0 +1,133 @@
+//! `/api/cache/`: what is kept of upstreams, how they fare, and how it is cleared.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{Method, Response};
+use hythe_oci::{Authority, ErrorCode};
+use hythe_registry::{CopySummary, Pattern};
+use hythe_upstream::Status;
+use serde_json::{Value, json};
+
+use super::listings::page_size;
+use super::{JSON, content};
+use crate::call::Call;
+use crate::plane::Body;
+use crate::reject::Rejection;
+
+/// The most copies on one page, each with its tags.
+const PAGE: usize = 100;
+
+/// The pages below `/api/cache/`.
+pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>, Rejection> {
+    let read = matches!(*call.method, Method::GET | Method::HEAD);
+    match path.strip_prefix("/api/cache/") {
+        Some("copies") if read => copy_list(call),
+        Some("copies") if *call.method == Method::DELETE => copy_delete(call).await,
+        Some("copies") => Err(Rejection::method(call.method, "GET, HEAD, DELETE")),
+        Some("upstreams") if read => Ok(upstream_list(call)),
+        Some("upstreams") => Err(Rejection::method(call.method, "GET, HEAD")),
+        _ => Err(Rejection::not_found(path)),
+    }
+}
+
+/// What is kept, a page at a time.
+fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
+    let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
+    let limit = page_size(call, PAGE)?;
+    let last = call.query.first("last");
+    let page = call.app.registry.copies(&pattern, last.as_deref(), limit);
+    let page = page.map_err(|error| Rejection::registry(&error, None))?;
+    let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.to_string());
+    let copies: Vec<Value> = page.items.iter().map(copy).collect();
+    Ok(content(JSON, json!({ "copies": copies, "next": next }).to_string()))
+}
+
+/// Clears what a pattern means, which has to be given: nobody clears everything by leaving something out.
+async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
+    let pattern = pattern(call)?.ok_or_else(|| {
+        let message = "parameter `pattern` is missing: say what to clear, such as `docker.io/*`, or `*`";
+        Rejection::parameter(ErrorCode::Unsupported, message)
+    })?;
+    let cleared = call.app.registry.clear_copies(&pattern).await;
+    let cleared = cleared.map_err(|error| Rejection::registry(&error, None))?;
+    tracing::info!(
+        copies = cleared.copies,
+        tags = cleared.tags,
+        manifests = cleared.manifests,
+        blobs = cleared.blobs,
+        bytes = cleared.bytes,
+        "cleared the cache as it was asked to"
+    );
+    let cleared = json!({
+        "copies": cleared.copies, "tags": cleared.tags, "manifests": cleared.manifests,
+        "blobs": cleared.blobs, "bytes": cleared.bytes,
+    });
+    Ok(content(JSON, cleared.to_string()))
+}
+
+/// How upstreams fare: those that were asked since the start, and those that may be.
+fn upstream_list(call: &Call<'_>) -> Response<Body> {
+    let allowed = call.app.cache.allowed();
+    let mut asked = call.app.cache.status();
+    let mut all: Vec<(Authority, Value)> = Vec::new();
+    for upstream in allowed.all() {
+        let at = asked.iter().position(|status| status.upstream == upstream.name);
+        let status = at.map(|at| asked.swap_remove(at));
+        all.push((upstream.name.clone(), describe(&upstream.name, &upstream.endpoints, true, status)));
+    }
+    // Those that were taken away from a running server.
+    all.extend(asked.into_iter().map(|status| {
+        let name = status.upstream.clone();
+        (name.clone(), describe(&name, &[], false, Some(status)))
+    }));
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let upstreams: Vec<Value> = all.into_iter().map(|(_, upstream)| upstream).collect();
+    content(JSON, json!({ "upstreams": upstreams }).to_string())
+}
+
+/// The pattern that was given; an empty one counts as none.
+fn pattern(call: &Call<'_>) -> Result<Option<Pattern>, Rejection> {
+    let Some(text) = call.query.first("pattern").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let pattern = text.parse().map_err(|error| {
+        Rejection::parameter(ErrorCode::Unsupported, format!("parameter `pattern`: {error}"))
+    });
+    pattern.map(Some)
+}
+
+fn copy(copy: &CopySummary) -> Value {
+    let last_use = UNIX_EPOCH + Duration::from_millis(copy.last_use.max(0).cast_unsigned());
+    json!({
+        "name": copy.name, "upstream": copy.origin.as_str(),
+        "tags": copy.tags, "tag_count": copy.tag_count,
+        "manifests": copy.manifests, "blobs": copy.blobs, "bytes": copy.bytes,
+        "last_use": time(last_use),
+    })
+}
+
+fn describe(name: &Authority, endpoints: &[String], allowed: bool, status: Option<Status>) -> Value {
+    let mut upstream = json!({
+        "name": name.to_string(), "endpoints": endpoints, "allowed": allowed, "asked": status.is_some(),
+    });
+    let Some(status) = status else { return upstream };
+    let budget = status.budget.map(|budget| {
+        json!({
+            "limit": budget.limit, "remaining": budget.remaining,
+            "window_seconds": budget.window.map(|window| window.as_secs()),
+            "source": budget.source, "seen": time(budget.seen),
+        })
+    });
+    let fields = json!({
+        "requests": status.requests, "errors": status.errors, "waited_seconds": status.waited.as_secs_f64(),
+        "hits": status.hits, "misses": status.misses, "revalidated": status.revalidated,
+        "stale": status.stale, "fetched_bytes": status.fetched, "saved_bytes": status.saved,
+        "resting": status.resting, "budget": budget,
+    });
+    if let (Some(upstream), Value::Object(fields)) = (upstream.as_object_mut(), fields) {
+        upstream.extend(fields);
+    }
+    upstream
+}
+
+fn time(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

@@ -1,0 +1,14 @@
+//! Pull-through, by the public router: what a client gets, and what upstream was asked for it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a call reads best without `&` before literals and digests"
+)]
+
+mod admin;
+mod blobs;
+mod faults;
+mod listings;
+mod manifests;
+mod names;
+mod world;

@@ -1,0 +1,225 @@
+//! Manifests: fetched once, served from here, asked for again in time, and kept when upstream fails.
+
+use hythe_oci::ErrorCode;
+use hythe_testing::{Fault, ImageBuilder, IndexBuilder, Rule, Setup};
+
+use crate::world::{UPSTREAM, World, cache};
+
+#[test]
+fn an_image_is_fetched_once_and_then_served_from_here() {
+    for world in [World::new(), World::with(Setup::memory), World::with(Setup::without_sendfile)] {
+        let image = world.image(1);
+        world.pull("v1", &image);
+        assert_eq!(world.upstream.count("GET", "/manifests/"), 1);
+        assert_eq!(world.upstream.count("GET", "/blobs/"), 2);
+        world.upstream.forget_requests();
+        world.pull("v1", &image);
+        world.pull(&image.digest().to_string(), &image);
+        assert_eq!(world.upstream.requests(), [], "within the time to live nobody is asked");
+        assert_eq!(cache(&world.manifest("v1")), "hit");
+    }
+}
+
+#[test]
+fn a_head_says_what_a_get_says_and_costs_upstream_one_get_together_with_it() {
+    let world = World::new();
+    let image = world.image(1);
+    let target = format!("/v2/{UPSTREAM}/app/manifests/v1");
+    let head = world.client().head(&target).send().expect(200);
+    assert_eq!(head.digest(), image.digest());
+    assert_eq!(head.header("content-length"), Some(image.bytes.len().to_string().as_str()));
+    assert_eq!(head.header("content-type"), Some(image.media_type.as_str()));
+    world.manifest(image.digest()).expect(200);
+    world.manifest("v1").expect(200);
+    assert_eq!(world.upstream.count("GET", "/manifests/"), 1, "Docker Hub counts these");
+}
+
+#[test]
+fn a_tag_is_asked_for_by_head_and_fetched_only_where_it_names_something_else() {
+    let world = World::impatient();
+    let image = world.image(1);
+    assert_eq!(cache(&world.manifest("v1").expect(200)), "miss");
+    world.upstream.forget_requests();
+    assert_eq!(cache(&world.manifest("v1").expect(200)), "revalidated");
+    assert_eq!((world.upstream.count("HEAD", ""), world.upstream.count("GET", "")), (1, 0));
+    let next = world.image(2);
+    let answer = world.manifest("v1").expect(200);
+    assert_eq!((cache(&answer), &answer.body), ("miss", &next.bytes));
+    world.manifest(image.digest()).expect(200);
+    // What it named before is here.
+    world.upstream.push("app", "v1", &image);
+    world.upstream.forget_requests();
+    assert_eq!(world.manifest("v1").expect(200).body, image.bytes);
+    assert_eq!(world.upstream.count("GET", ""), 0);
+}
+
+#[test]
+fn an_index_is_kept_byte_by_byte_and_its_images_are_fetched_when_they_are_wanted() {
+    let world = World::new();
+    let (first, second) = (ImageBuilder::new(1).build(), ImageBuilder::new(2).docker().build());
+    let index = IndexBuilder::new().manifest(first.clone()).manifest(second.clone()).build();
+    world.upstream.push("app", "all", &index);
+    assert_eq!(world.manifest("all").expect(200).body, index.bytes);
+    assert_eq!(world.upstream.count("GET", "/manifests/"), 1);
+    let answer = world.manifest(second.digest()).expect(200);
+    assert_eq!(answer.body, second.bytes);
+    assert_eq!(answer.header("content-type"), Some(second.media_type.as_str()));
+    assert_eq!(world.upstream.count("GET", "/manifests/"), 2);
+}
+
+#[test]
+fn what_upstream_has_not_is_not_found_and_what_it_takes_away_is_gone_by_its_tag() {
+    let world = World::impatient();
+    let image = world.image(1);
+    world.manifest("nothing").expect_error(404, ErrorCode::ManifestUnknown);
+    world.manifest("v1").expect(200);
+    world.upstream.untag("app", "v1");
+    world.manifest("v1").expect_error(404, ErrorCode::ManifestUnknown);
+    world.manifest(image.digest()).expect(200);
+}
+
+#[test]
+fn when_upstream_is_down_what_is_here_is_served_and_the_rest_fails_soon_with_its_name() {
+    let world = World::impatient();
+    let image = world.image(1);
+    world.pull("v1", &image);
+    world.upstream.stop();
+    let began = std::time::Instant::now();
+    let answer = world.manifest("v1").expect(200);
+    assert_eq!((cache(&answer), &answer.body), ("stale", &image.bytes));
+    let warning = answer.expect_header("warning");
+    assert!(warning.starts_with("299 - \"") && warning.contains(UPSTREAM), "{warning}");
+    world.pull("v1", &image);
+    let other = world.manifest("other");
+    assert!(matches!(other.status, 502 | 503), "{other}");
+    assert!(String::from_utf8_lossy(&other.body).contains(UPSTREAM), "{other}");
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    world.upstream.start_again();
+}
+
+#[test]
+fn an_upstream_that_fails_again_and_again_is_left_alone_and_asked_again_later() {
+    let world = World::impatient();
+    let image = world.image(1);
+    world.upstream.rule(Rule::any("", Fault::status(503)));
+    for _ in 0..3 {
+        assert!(world.manifest("v1").status >= 500);
+    }
+    world.upstream.forget_requests();
+    let answer = world.manifest("v1");
+    answer.expect_error(503, ErrorCode::Unavailable);
+    assert_eq!(world.upstream.requests(), [], "it rests");
+    answer.expect_header("retry-after");
+    world.upstream.clear_rules();
+    let began = std::time::Instant::now();
+    while world.manifest("v1").status != 200 {
+        assert!(began.elapsed().as_secs() < 20);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    world.pull("v1", &image);
+}
+
+#[test]
+fn a_limit_is_never_passed_on_as_429_and_what_is_here_is_served() {
+    let world = World::impatient();
+    let image = world.image(1);
+    world.upstream.budget(100, 1);
+    world.manifest("v1").expect(200);
+    let next = world.image(2);
+    // There is a new one, which upstream gives no more: the old one is better than none.
+    let answer = world.manifest("v1").expect(200);
+    assert_eq!((cache(&answer), &answer.body), ("stale", &image.bytes));
+    let refused = world.manifest(next.digest());
+    refused.expect_error(503, ErrorCode::Unavailable);
+    refused.expect_header("retry-after");
+}
+
+#[test]
+fn wrong_bytes_of_a_manifest_are_never_served_nor_kept() {
+    let world = World::new();
+    let image = world.image(1);
+    world.upstream.rule(Rule::on("GET", "/manifests/", Fault::WrongByte { at: 5 }).times(2));
+    let message = world.manifest(image.digest()).expect_error(502, ErrorCode::Unavailable);
+    assert!(message.contains("not kept"), "{message}");
+    world.pull("v1", &image);
+}
+
+#[test]
+fn offline_nobody_is_asked_and_errors_say_so() {
+    let mut world = World::new();
+    let image = world.image(1);
+    world.pull("v1", &image);
+    world.upstream.forget_requests();
+    world.registry.restart_with(|setup| *setup = setup.clone().cache(|cache| cache.offline = true));
+    world.pull("v1", &image);
+    let message = world.manifest("v2").expect_error(504, ErrorCode::Unavailable);
+    assert!(message.contains("offline"), "{message}");
+    assert_eq!(world.upstream.requests(), []);
+}
+
+#[test]
+fn after_a_restart_all_is_still_here_and_tags_are_asked_for_once_more() {
+    let mut world = World::new();
+    let image = world.image(1);
+    world.pull("v1", &image);
+    world.upstream.forget_requests();
+    world.registry.restart();
+    assert_eq!(cache(&world.manifest("v1")), "revalidated");
+    world.pull("v1", &image);
+    assert_eq!(world.upstream.count("GET", ""), 0);
+}
+
+#[test]
+fn fifty_who_ask_at_once_cost_upstream_one_request() {
+    let world = World::new();
+    let image = world.image(1);
+    world.upstream.rule(Rule::any("", Fault::Delay(std::time::Duration::from_millis(50))));
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| world.pull("v1", &image));
+        }
+    });
+    assert_eq!(world.upstream.count("GET", "/manifests/"), 1);
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 2);
+}
+
+#[test]
+fn a_client_can_ask_for_what_is_here_and_nothing_else() {
+    let world = World::impatient();
+    let image = world.image(1);
+    let only = |target: String| {
+        world
+            .client()
+            .get(format!("/v2/{UPSTREAM}/app/{target}"))
+            .header("cache-control", "only-if-cached")
+            .send()
+    };
+    only("manifests/v1".to_owned()).expect_error(504, ErrorCode::Unavailable);
+    only(format!("blobs/{}", crate::world::digest(&image.blobs[0])))
+        .expect_error(504, ErrorCode::Unavailable);
+    assert_eq!(world.upstream.requests(), []);
+    world.pull("v1", &image);
+    world.upstream.forget_requests();
+    assert_eq!(only("manifests/v1".to_owned()).expect(200).body, image.bytes);
+    assert_eq!(world.upstream.requests(), []);
+}
+
+#[test]
+fn the_metrics_tell_what_upstreams_were_asked_and_what_that_saved() {
+    let world = World::new();
+    let image = world.image(1);
+    world.upstream.budget(100, 50);
+    world.pull("v1", &image);
+    world.pull("v1", &image);
+    let page = String::from_utf8(world.client().get("/metrics").send().expect(200).body).unwrap();
+    for line in [
+        r#"hythe_upstream_requests_total{upstream="up.example"} 4"#,
+        r#"hythe_upstream_errors_total{upstream="up.example"} 0"#,
+        r#"hythe_upstream_answers_total{upstream="up.example",cache="hit"} 3"#,
+        r#"hythe_upstream_answers_total{upstream="up.example",cache="miss"} 3"#,
+        r#"hythe_upstream_resting{upstream="up.example"} 0"#,
+        r#"hythe_upstream_budget{upstream="up.example"} 49"#,
+    ] {
+        assert!(page.contains(line), "{line} is not in:\n{page}");
+    }
+}

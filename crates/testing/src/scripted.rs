@@ -1,0 +1,217 @@
+//! A registry to pull from, which misbehaves as a test scripts it.
+
+mod access;
+mod budget;
+mod connections;
+mod content;
+mod delivery;
+mod listener;
+mod pace;
+mod peer;
+mod reply;
+mod rule;
+mod script;
+mod seen;
+mod token;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hythe_oci::{Algorithm, Digest, Reference};
+
+use self::access::{Access, basic};
+use self::budget::Budget;
+use self::listener::Listener;
+use self::script::Script;
+use crate::{Client, Manifest};
+
+pub use self::rule::{Fault, Rule};
+pub use self::seen::Seen;
+pub use self::token::TokenRules;
+
+/// A registry on a free port of 127.0.0.1, with threads of its own. It has what was pushed into it with the methods
+/// here; over HTTP it is only read. It stops when dropped, with all of its connections.
+///
+/// It serves `/v2/`, manifests, blobs (with ranges), tags (in pages), referrers, `/token`, and each blob once more as
+/// `/storage/<hex>`, to anyone, as the CDN does that registries redirect to.
+#[derive(Debug)]
+pub struct ScriptedUpstream {
+    address: SocketAddr,
+    script: Arc<Script>,
+    /// `None` while it is stopped.
+    listener: Mutex<Option<Listener>>,
+}
+
+/// A thread that panicked fails its test by itself.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[track_caller]
+fn reference(text: &str) -> Reference {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl ScriptedUpstream {
+    /// One that has nothing, behaves well and lets anyone in.
+    pub fn start() -> Self {
+        let listener = listener::bind((Ipv4Addr::LOCALHOST, 0).into());
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let script = Arc::new(Script::new(format!("http://{address}")));
+        let listener = Listener::start(listener, script.clone());
+        Self { address, script, listener: Mutex::new(Some(listener)) }
+    }
+
+    /// Where it listens, stopped or not.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn endpoint(&self) -> String {
+        self.script.endpoint.clone()
+    }
+
+    /// A client for it.
+    pub fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
+    /// Has a manifest with all that it needs and lists, under a tag or digest.
+    #[track_caller]
+    pub fn push(&self, repository: &str, tag: &str, manifest: &Manifest) {
+        lock(&self.script.content).push(repository, &reference(tag), manifest);
+    }
+
+    /// Has a manifest of any bytes under a tag or digest; the digest need not be theirs.
+    #[track_caller]
+    pub fn push_manifest(
+        &self,
+        repository: &str,
+        tag_or_digest: &str,
+        media_type: &str,
+        bytes: impl AsRef<[u8]>,
+    ) {
+        let reference = reference(tag_or_digest);
+        lock(&self.script.content).push_manifest(repository, &reference, media_type, bytes.as_ref());
+    }
+
+    /// Has a blob; its SHA-256 digest.
+    pub fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
+        let digest = Digest::of(Algorithm::Sha256, content);
+        self.push_blob_as(repository, digest, content);
+        digest
+    }
+
+    /// Has a blob under any digest, which need not be its own. An `Arc` is shared, not copied.
+    pub fn push_blob_as(&self, repository: &str, digest: Digest, content: impl Into<Arc<[u8]>>) {
+        lock(&self.script.content).push_blob(repository, digest, content.into());
+    }
+
+    /// Forgets a tag; what it named stays.
+    pub fn untag(&self, repository: &str, tag: &str) {
+        lock(&self.script.content).untag(repository, tag);
+    }
+
+    /// Forgets a manifest, with its tags, or a blob.
+    pub fn remove(&self, repository: &str, digest: Digest) {
+        lock(&self.script.content).remove(repository, digest);
+    }
+
+    /// Adds a rule. The first that matches a request and has times left applies, and no other.
+    pub fn rule(&self, rule: Rule) {
+        lock(&self.script.rules).push(rule);
+    }
+
+    /// Forgets all rules.
+    pub fn clear_rules(&self) {
+        lock(&self.script.rules).clear();
+    }
+
+    /// The requests so far, in the order in which they came, those for tokens and refused ones among them.
+    pub fn requests(&self) -> Vec<Seen> {
+        lock(&self.script.seen).clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn forget_requests(&self) {
+        lock(&self.script.seen).clear();
+    }
+
+    /// How many requests of this method had a target that contains this.
+    pub fn count(&self, method: &str, contains: &str) -> usize {
+        let seen = lock(&self.script.seen);
+        seen.iter().filter(|seen| seen.method == method && seen.target.contains(contains)).count()
+    }
+
+    /// How many bytes of manifests and blobs went out; tokens, lists and errors do not count. What waits in a socket
+    /// for its client does.
+    pub fn body_bytes_sent(&self) -> u64 {
+        self.script.sent()
+    }
+
+    /// Lets in who has this name and password.
+    pub fn require_basic(&self, username: &str, password: &str) {
+        *lock(&self.script.access) = Access::Basic(basic(username, password));
+    }
+
+    /// Lets in who has a token.
+    pub fn require_token(&self, rules: TokenRules) {
+        *lock(&self.script.access) = Access::Token { rules, first: 0 };
+    }
+
+    /// Takes none of the tokens that were given out so far.
+    pub fn expire_tokens(&self) {
+        if let Access::Token { first, .. } = &mut *lock(&self.script.access) {
+            *first = token::next();
+        }
+    }
+
+    /// Lets in anyone.
+    pub fn require_nothing(&self) {
+        *lock(&self.script.access) = Access::Anyone;
+    }
+
+    /// Sends no faster than this, all connections together.
+    pub fn limit_bandwidth(&self, bytes_per_second: Option<u64>) {
+        self.script.pace.limit(bytes_per_second);
+    }
+
+    /// Lets so many manifests be pulled, and says so, as Docker Hub does: `HEAD` and blobs are free, and once none
+    /// remains, a `GET` of a manifest that exists is answered with 429.
+    pub fn budget(&self, limit: u64, remaining: u64) {
+        *lock(&self.script.budget) = Some(Budget { limit, remaining });
+    }
+
+    /// Whether it has the referrers API; an upstream without it answers 404.
+    pub fn list_referrers(&self, lists: bool) {
+        self.script.lists_referrers.store(lists, Ordering::Relaxed);
+    }
+
+    /// Closes the listener and all connections. What it has, its rules and its requests stay.
+    pub fn stop(&self) {
+        if let Some(listener) = lock(&self.listener).take() {
+            listener.stop();
+        }
+    }
+
+    /// Listens on the same port again.
+    #[track_caller]
+    pub fn start_again(&self) {
+        let mut listener = lock(&self.listener);
+        assert!(listener.is_none(), "the upstream runs already");
+        *listener = Some(Listener::start(listener::bind(self.address), self.script.clone()));
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        lock(&self.listener).as_ref().map_or(0, |listener| listener.connections.count())
+    }
+}
+
+impl Drop for ScriptedUpstream {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,100 @@
+//! Who may pull from a scripted upstream.
+
+use std::fmt::Write as _;
+
+use hythe_oci::ErrorCode;
+
+use super::reply::Reply;
+use super::token::{Token, TokenRules};
+use crate::Seen;
+
+#[derive(Clone, Debug, Default)]
+pub(super) enum Access {
+    #[default]
+    Anyone,
+    /// The header's value that is wanted.
+    Basic(String),
+    Token {
+        rules: TokenRules,
+        /// The first number whose token is taken.
+        first: u64,
+    },
+}
+
+/// The value of `Authorization` (RFC 7617).
+pub(super) fn basic(username: &str, password: &str) -> String {
+    format!("Basic {}", base64(format!("{username}:{password}").as_bytes()))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(group.get(index).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(if place > group.len() { '=' } else { char::from(digit) });
+        }
+    }
+    text
+}
+
+impl Access {
+    /// The refusal of a request about this repository, if it is refused. `own` is the upstream's own realm.
+    pub(super) fn refuse(&self, seen: &Seen, repository: Option<&str>, own: &str) -> Option<Reply> {
+        let authorization = seen.header("authorization");
+        match self {
+            Self::Anyone => None,
+            Self::Basic(expected) => {
+                (authorization != Some(expected)).then(|| challenge("Basic realm=\"scripted\"".to_owned()))
+            }
+            Self::Token { rules, first } => {
+                let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
+                let is_good = token.and_then(Token::parse).is_some_and(|token| {
+                    token.number >= *first
+                        && !token.has_expired()
+                        && repository.is_none_or(|repository| token.allows(repository))
+                });
+                if is_good {
+                    return None;
+                }
+                let realm = rules.realm.as_deref().unwrap_or(own);
+                let mut value = format!("Bearer realm=\"{realm}\",service=\"{}\"", rules.service);
+                if let Some(repository) = repository {
+                    write!(value, ",scope=\"repository:{repository}:pull\"").expect("a string takes text");
+                }
+                if token.is_some() {
+                    value.push_str(",error=\"invalid_token\"");
+                }
+                Some(challenge(value))
+            }
+        }
+    }
+
+    pub(super) fn rules(&self) -> TokenRules {
+        match self {
+            Self::Token { rules, .. } => rules.clone(),
+            Self::Anyone | Self::Basic(_) => TokenRules::default(),
+        }
+    }
+}
+
+fn challenge(value: String) -> Reply {
+    Reply::error(401, ErrorCode::Unauthorized, "authentication required").header("www-authenticate", value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_rfc() {
+        // RFC 4648, 10, and RFC 7617, 2.
+        for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(base64(plain.as_bytes()), text);
+        }
+        assert_eq!(basic("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+}

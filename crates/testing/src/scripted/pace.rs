@@ -1,0 +1,47 @@
+//! How fast a scripted upstream sends, all connections together.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::lock;
+
+/// The most that is written at once.
+const SLICE: usize = 64 << 10;
+
+/// A sleep that took too long is made up for, up to this.
+const LAG: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(super) struct Pace(Mutex<Limit>);
+
+#[derive(Debug)]
+struct Limit {
+    bytes_per_second: Option<u64>,
+    /// When all that was let through will have been sent.
+    free: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Mutex::new(Limit { bytes_per_second: None, free: Instant::now() }))
+    }
+}
+
+impl Pace {
+    pub(super) fn limit(&self, bytes_per_second: Option<u64>) {
+        *lock(&self.0) = Limit { bytes_per_second, free: Instant::now() };
+    }
+
+    /// How many of the bytes that wait may be sent, at least one, and how long to wait before.
+    pub(super) fn take(&self, waiting: usize) -> (usize, Duration) {
+        let mut limit = lock(&self.0);
+        let Some(rate) = limit.bytes_per_second else { return (waiting.min(SLICE), Duration::ZERO) };
+        let rate = rate.max(1);
+        // A hundredth of a second's worth, so that connections share it evenly.
+        let slice = waiting.min((rate / 100).clamp(1, SLICE as u64) as usize);
+        let now = Instant::now();
+        let start = now.checked_sub(LAG).map_or(limit.free, |earliest| limit.free.max(earliest));
+        limit.free = start + Duration::from_nanos(slice as u64 * 1_000_000_000 / rate);
+        (slice, limit.free.saturating_duration_since(now))
+    }
+}

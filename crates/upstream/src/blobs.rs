@@ -1,0 +1,304 @@
+//! Blobs of a copy: fetched once however many ask, and read by all of them while they grow.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hythe_client::{BlobAnswer, BlobBody, Error as Failure};
+use hythe_oci::{Authority, Digest, RepositoryName};
+use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing};
+use tokio::sync::watch;
+
+use crate::cache::{Copy, Found, Freshness};
+use crate::source::Kind;
+use crate::{Error, Result};
+
+/// After so many connections in a row that brought not one byte a download is given up.
+const BARREN: u32 = 5;
+
+/// After so many downloads of wrong bytes it is given up.
+const WRONG: u32 = 3;
+
+/// Downloads under way, one for each upstream and digest.
+#[derive(Debug, Default)]
+pub(crate) struct Downloads(Mutex<HashMap<Key, Arc<Download>>>);
+
+type Key = (Authority, Digest);
+
+#[derive(Debug)]
+struct Download {
+    /// The repository that fetches it.
+    into: RepositoryName,
+    stage: watch::Receiver<Stage>,
+}
+
+/// How far a download is.
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Upstream has not answered yet.
+    Asking,
+    /// It grows.
+    Growing(Growing),
+    /// It is a blob of its repository.
+    Stored,
+    /// It came to nothing.
+    Failed(Error),
+}
+
+impl Downloads {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Download>>> {
+        // Held for one operation on the map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a download, however it ends: first out of the map, so that who comes now finds what it has left.
+struct Ended {
+    copy: Copy,
+    key: Key,
+    stage: watch::Sender<Stage>,
+    outcome: Option<Result<()>>,
+}
+
+impl Ended {
+    fn end(mut self, outcome: Result<()>) {
+        self.outcome.replace(outcome);
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.copy.cache.0.downloads.lock().remove(&self.key);
+        self.stage.send_replace(match self.outcome.take() {
+            Some(Ok(())) => Stage::Stored,
+            Some(Err(error)) => Stage::Failed(error),
+            None => Stage::Failed(Refusal::Internal("a download was stopped".to_owned()).into()),
+        });
+    }
+}
+
+impl Copy {
+    /// A blob to be read, which may still be on its way.
+    pub async fn blob(&self, digest: &Digest) -> Result<Found<Blob>> {
+        let found = self.find_blob(digest).await?;
+        self.count(&found.freshness);
+        if found.freshness == Freshness::Hit {
+            self.add(|counters| &counters.saved, found.value.size);
+        }
+        Ok(found)
+    }
+
+    /// Whether there is such a blob, and its length in bytes. Nothing is fetched.
+    pub async fn blob_size(&self, digest: &Digest) -> Result<Found<u64>> {
+        if let Some(blob) = self.kept(digest)? {
+            return Ok(Found::new(blob.size, Freshness::Hit));
+        }
+        Ok(Found::new(self.confirm(digest).await?, Freshness::Miss))
+    }
+
+    /// The blob, if it is here and this copy has it.
+    fn kept(&self, digest: &Digest) -> Result<Option<Blob>> {
+        self.check_origin()?;
+        match self.repository().blob(digest) {
+            Ok(blob) => Ok(Some(blob)),
+            Err(Refusal::BlobUnknown { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn find_blob(&self, digest: &Digest) -> Result<Found<Blob>> {
+        loop {
+            if let Some(blob) = self.kept(digest)? {
+                return Ok(Found::new(blob, Freshness::Hit));
+            }
+            if self.is_offline() {
+                return Err(self.offline(format!("blob {digest}")));
+            }
+            let download = self.download(digest);
+            if download.into != self.here {
+                // Presence is not access: this repository has it if upstream says so.
+                self.confirm(digest).await?;
+            }
+            let mut stage = download.stage.clone();
+            let late = !matches!(*stage.borrow(), Stage::Asking);
+            let stage = stage.wait_for(|stage| match stage {
+                Stage::Asking => false,
+                // What follows says what becomes of it.
+                Stage::Growing(growing) => !growing.has_failed(),
+                Stage::Stored | Stage::Failed(_) => true,
+            });
+            match stage.await.map(|stage| stage.clone()) {
+                // It was about to end when this request came, and may have been begun under worse conditions.
+                Ok(Stage::Failed(_)) if late => {}
+                Ok(Stage::Growing(growing)) => {
+                    let blob =
+                        Blob { digest: *digest, size: growing.size(), content: Content::Growing(growing) };
+                    return Ok(Found::new(blob, Freshness::Miss));
+                }
+                Ok(Stage::Failed(error)) => return Err(error),
+                Ok(Stage::Stored | Stage::Asking) if download.into == self.here => {
+                    let blob = self.repository().blob(digest)?;
+                    return Ok(Found::new(blob, Freshness::Miss));
+                }
+                // It came for another repository: now it is here, and only has to be linked.
+                Ok(Stage::Stored | Stage::Asking) => {}
+                Err(_) => return Err(Refusal::Internal("a download ended without a word".to_owned()).into()),
+            }
+        }
+    }
+
+    /// Whether upstream says that this repository has the blob, and how long it is.
+    async fn confirm(&self, digest: &Digest) -> Result<u64> {
+        if self.is_offline() {
+            return Err(self.offline(format!("blob {digest}")));
+        }
+        let size = self.source.ask(Kind::Other, 0, |client| {
+            let (there, digest) = (self.there.clone(), *digest);
+            async move { client.blob_head(&there, &digest).await }
+        });
+        size.await?.ok_or_else(|| self.wrong(format!("the size of blob {digest}"), "it does not tell"))
+    }
+
+    /// The download of this digest from this upstream that is under way, or a new one. It goes on when nobody waits for
+    /// it any more: who asked will ask again.
+    fn download(&self, digest: &Digest) -> Arc<Download> {
+        let key = (self.upstream().clone(), *digest);
+        let mut downloads = self.cache.0.downloads.lock();
+        if let Some(download) = downloads.get(&key) {
+            return Arc::clone(download);
+        }
+        let (sender, stage) = watch::channel(Stage::Asking);
+        let download = Arc::new(Download { into: self.here.clone(), stage });
+        downloads.insert(key.clone(), Arc::clone(&download));
+        let (copy, digest) = (self.clone(), *digest);
+        let ended = Ended { copy: self.clone(), key, stage: sender, outcome: None };
+        tokio::spawn(async move {
+            let outcome = copy.run(&digest, &ended.stage).await;
+            ended.end(outcome);
+        });
+        download
+    }
+
+    async fn run(&self, digest: &Digest, stage: &watch::Sender<Stage>) -> Result<()> {
+        if self.cache.0.registry.has_blob(digest)? {
+            // Some repository has these bytes. They are this one's too if upstream says so.
+            self.confirm(digest).await?;
+            if self.repository().link_blob(digest).await? {
+                return Ok(());
+            }
+        }
+        let mut first = 0;
+        loop {
+            match self.run_once(digest, stage, &mut first).await {
+                Err(error @ Error::Wrong { .. }) if first < WRONG as usize => {
+                    tracing::warn!(repository = %self.here, %error, "wrong bytes came from upstream; it is asked again");
+                    // Who reads them was cut off. Who comes back waits for the right ones.
+                    stage.send_replace(Stage::Asking);
+                    first += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// One file from its first byte to its last, over as many connections as it takes.
+    async fn run_once(&self, digest: &Digest, stage: &watch::Sender<Stage>, first: &mut usize) -> Result<()> {
+        let answer = self.get(digest, 0, *first).await?;
+        let size = match answer.size {
+            Some(size) => size,
+            None => self.confirm(digest).await?,
+        };
+        let mut fetch = self.repository().fetch(digest, size).await?;
+        if size > 0 {
+            // Of nothing no last byte could be held back.
+            stage.send_replace(Stage::Growing(fetch.growing().clone()));
+        }
+        // Where an earlier run got somewhere, only the rest is asked for.
+        let body = Some(answer.body).filter(|_| fetch.offset() == 0);
+        match self.fill(digest, &mut fetch, body, first).await {
+            Ok(()) => {}
+            // What came is kept for whoever asks next.
+            Err(error @ (Error::Upstream { .. } | Error::Resting { .. })) => {
+                fetch.stop(&error.to_string());
+                return Err(error);
+            }
+            Err(error) => {
+                fetch.give_up(&error.to_string()).await;
+                return Err(error);
+            }
+        }
+        match fetch.finish().await {
+            Err(Refusal::DigestMismatch { actual, .. }) => {
+                Err(self.wrong(format!("blob {digest}"), format!("the content has digest {actual}")))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Receives what is missing, from `body` first if there is one.
+    async fn fill(
+        &self,
+        digest: &Digest,
+        fetch: &mut Fetch,
+        mut body: Option<BlobBody>,
+        first: &mut usize,
+    ) -> Result<()> {
+        let (size, mut barren) = (fetch.growing().size(), 0);
+        while fetch.offset() < size || body.is_some() {
+            let offset = fetch.offset();
+            let body = if let Some(body) = body.take() {
+                body
+            } else {
+                let answer = self.get(digest, offset, *first).await?;
+                if answer.size.is_some_and(|now| now != size) {
+                    let reason = format!("it has {size} bytes in one answer and others in the next");
+                    return Err(self.wrong(format!("blob {digest}"), reason));
+                }
+                answer.body
+            };
+            let received = fetch.receive(body).await;
+            let came = fetch.offset() - offset;
+            self.add(|counters| &counters.fetched, came);
+            match received {
+                Ok(Ok(())) => {}
+                Ok(Err(broken)) => {
+                    barren = if came > 0 { 0 } else { barren + 1 };
+                    if barren == BARREN {
+                        return Err(self.broken(digest, &broken));
+                    }
+                    tracing::debug!(repository = %self.here, %digest, at = fetch.offset(), error = %broken,
+                        "a download broke off and goes on");
+                    // Another endpoint may hold on longer.
+                    *first += 1;
+                }
+                Err(Refusal::ChunkLength { .. }) => {
+                    return Err(
+                        self.wrong(format!("blob {digest}"), format!("more than its {size} bytes came"))
+                    );
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn get(&self, digest: &Digest, from: u64, first: usize) -> Result<BlobAnswer> {
+        let answer = self.source.ask(Kind::Other, first, |client| {
+            let (there, digest) = (self.there.clone(), *digest);
+            async move { client.blob(&there, &digest, from).await }
+        });
+        answer.await
+    }
+
+    fn broken(&self, digest: &Digest, error: &std::io::Error) -> Error {
+        let error = Failure::Unavailable {
+            host: self.upstream().to_string(),
+            asked: format!("blob {digest}"),
+            status: None,
+            retry_after: None,
+            reason: format!(
+                "{BARREN} connections in a row broke off before a byte had come, the last one: {error}"
+            ),
+        };
+        Error::Upstream { upstream: self.upstream().clone(), error }
+    }
+}

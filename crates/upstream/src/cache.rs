@@ -1,0 +1,246 @@
+//! The cache: what is kept of upstreams, and how to come by the rest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use hythe_oci::{Authority, Reference, RepositoryName, Tag};
+use hythe_registry::{Manifest, Origin, Registry, Repository};
+use quick_cache::sync::Cache as Memory;
+
+use crate::blobs::Downloads;
+use crate::flights::Flights;
+use crate::source::Source;
+use crate::{Allowed, Error, Result, Status, Upstream};
+
+/// How many tags are remembered as confirmed; one that is not is asked for once more.
+const TAGS: usize = 16 << 10;
+
+/// What can be set about the cache.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Nobody is asked: what is kept is all there is.
+    pub offline: bool,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It was here, and needed no word of upstream's.
+    Hit,
+    /// It was fetched for this answer.
+    Miss,
+    /// It was here, and upstream said that it is still right.
+    Revalidated,
+    /// It was here, and upstream could not be asked whether it is still right.
+    Stale {
+        /// Why not.
+        why: String,
+        /// How long ago upstream was last known to say so; `None` where that was before the start.
+        age: Option<Duration>,
+    },
+}
+
+/// Something, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Found<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Where it comes from.
+    pub freshness: Freshness,
+}
+
+impl<T> Found<T> {
+    pub(crate) fn new(value: T, freshness: Freshness) -> Self {
+        Self { value, freshness }
+    }
+}
+
+/// The cache of one registry. A clone is another handle on the same one.
+#[derive(Clone)]
+pub struct Cache(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) registry: Registry,
+    options: ArcSwap<Options>,
+    allowed: ArcSwap<Allowed>,
+    sources: Mutex<HashMap<Authority, Arc<Source>>>,
+    /// When upstream last confirmed a tag.
+    checked: Memory<(RepositoryName, Tag), Instant>,
+    pub(crate) manifests: Flights<(RepositoryName, Reference), Result<Found<Manifest>>>,
+    pub(crate) downloads: Downloads,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl Cache {
+    /// A cache of what `allowed` has, kept in `registry`.
+    pub fn new(registry: Registry, allowed: Allowed, options: Options) -> Self {
+        Self(Arc::new(Inner {
+            registry,
+            options: ArcSwap::from_pointee(options),
+            allowed: ArcSwap::from_pointee(allowed),
+            sources: Mutex::default(),
+            checked: Memory::new(TAGS),
+            manifests: Flights::default(),
+            downloads: Downloads::default(),
+        }))
+    }
+
+    /// Takes other settings and other upstreams. What is under way ends as it began.
+    pub fn set(&self, allowed: Allowed, options: Options) {
+        self.0.options.store(Arc::new(options));
+        self.0.allowed.store(Arc::new(allowed));
+    }
+
+    /// The upstreams that may be asked.
+    pub fn allowed(&self) -> Arc<Allowed> {
+        self.0.allowed.load_full()
+    }
+
+    /// How each upstream that was asked since the start fares, in the order of their names.
+    pub fn status(&self) -> Vec<Status> {
+        let sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = sources.values().map(|source| source.status()).collect();
+        all.sort_by(|a, b| a.upstream.cmp(&b.upstream));
+        all
+    }
+
+    /// The repository `name` of an upstream, as it is here.
+    pub fn copy(&self, upstream: &Arc<Upstream>, name: &RepositoryName) -> Result<Copy> {
+        let here = format!("{}/{name}", upstream.folder());
+        let Ok(here) = here.parse() else {
+            return Err(Error::Wrong {
+                upstream: upstream.name.clone(),
+                asked: format!("repository `{name}`"),
+                reason: "its name here would be longer than a name may be".to_owned(),
+            });
+        };
+        let source = self.0.source(upstream).map_err(|error| Error::Wrong {
+            upstream: upstream.name.clone(),
+            asked: format!("repository `{name}`"),
+            reason: error.to_string(),
+        })?;
+        let origin = Origin::upstream(&upstream.name);
+        Ok(Copy { cache: self.clone(), source, there: name.clone(), here, origin, ask: true })
+    }
+
+    pub(crate) fn options(&self) -> Arc<Options> {
+        self.0.options.load_full()
+    }
+}
+
+impl Inner {
+    /// The one way to this upstream: its connections, tokens and health are shared by all who ask. Other settings make
+    /// another one.
+    fn source(&self, upstream: &Arc<Upstream>) -> Result<Arc<Source>, hythe_client::ConfigError> {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(source) = sources.get(&upstream.name)
+            && source.upstream == *upstream
+        {
+            return Ok(Arc::clone(source));
+        }
+        let source = Arc::new(Source::new(Arc::clone(upstream))?);
+        sources.insert(upstream.name.clone(), Arc::clone(&source));
+        Ok(source)
+    }
+}
+
+/// One repository of an upstream, as it is here.
+#[derive(Clone)]
+pub struct Copy {
+    pub(crate) cache: Cache,
+    pub(crate) source: Arc<Source>,
+    /// Its name at the upstream.
+    pub(crate) there: RepositoryName,
+    /// Its name in this registry.
+    pub(crate) here: RepositoryName,
+    pub(crate) origin: Origin,
+    /// Whether upstream may be asked.
+    ask: bool,
+}
+
+impl std::fmt::Debug for Copy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Copy").field("here", &self.here).finish_non_exhaustive()
+    }
+}
+
+impl Copy {
+    /// Its name in this registry.
+    pub fn name(&self) -> &RepositoryName {
+        &self.here
+    }
+
+    /// The upstream that it is a copy of.
+    pub fn upstream(&self) -> &Authority {
+        &self.source.upstream.name
+    }
+
+    /// The same, without asking upstream for anything.
+    #[must_use]
+    pub fn only_if_cached(mut self) -> Self {
+        self.ask = false;
+        self
+    }
+
+    pub(crate) fn repository(&self) -> Repository<'_> {
+        self.cache.0.registry.copy(&self.here, &self.origin)
+    }
+
+    /// Refuses where something that was pushed here has its name: that is never the answer for what upstream has.
+    pub(crate) fn check_origin(&self) -> Result<()> {
+        match self.repository().stored_origin()? {
+            Some(origin) if origin != self.origin => {
+                Err(hythe_registry::Error::OtherOrigin { repository: self.here.clone(), origin }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When upstream last confirmed the tag, as far as that is known.
+    pub(crate) fn checked(&self, tag: &Tag) -> Option<Instant> {
+        self.cache.0.checked.get(&(self.here.clone(), tag.clone()))
+    }
+
+    /// Upstream has just confirmed the tag.
+    pub(crate) fn check(&self, tag: &Tag) {
+        self.cache.0.checked.insert((self.here.clone(), tag.clone()), Instant::now());
+    }
+
+    pub(crate) fn count(&self, freshness: &Freshness) {
+        let counters = &self.source.counters;
+        let counter = match freshness {
+            Freshness::Hit => &counters.hits,
+            Freshness::Miss => &counters.misses,
+            Freshness::Revalidated => &counters.revalidated,
+            Freshness::Stale { .. } => &counters.stale,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add(&self, counter: impl Fn(&crate::source::Counters) -> &AtomicU64, bytes: u64) {
+        counter(&self.source.counters).fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether what is here is all there is, for this request or for every one.
+    pub(crate) fn is_offline(&self) -> bool {
+        !self.ask || self.cache.options().offline
+    }
+
+    pub(crate) fn offline(&self, asked: impl Into<String>) -> Error {
+        let why =
+            if self.ask { "this registry is offline (upstream.offline)" } else { "nobody was to be asked" };
+        Error::Offline { upstream: self.upstream().clone(), asked: asked.into(), why }
+    }
+
+    pub(crate) fn wrong(&self, asked: impl Into<String>, reason: impl Into<String>) -> Error {
+        Error::Wrong { upstream: self.upstream().clone(), asked: asked.into(), reason: reason.into() }
+    }
+}

@@ -1,0 +1,79 @@
+//! Why a copy of an upstream's content cannot be answered with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hythe_oci::Authority;
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The registry's own reason.
+    #[error(transparent)]
+    Registry(Arc<hythe_registry::Error>),
+    /// The upstream was asked, and this came of it.
+    #[error("upstream {upstream}: {error}")]
+    Upstream {
+        /// The upstream.
+        upstream: Authority,
+        /// What came of it.
+        error: hythe_client::Error,
+    },
+    /// The upstream failed again and again, and is left alone for a while.
+    #[error("upstream {upstream} is not asked for another {} s, because it failed {failures} times in a row, last: {last}", again.as_secs().max(1))]
+    Resting {
+        /// The upstream.
+        upstream: Authority,
+        /// How often it failed.
+        failures: u32,
+        /// How, the last time.
+        last: String,
+        /// When it is asked again.
+        again: Duration,
+    },
+    /// The upstream sent other bytes than it was asked for. They were not kept.
+    #[error("upstream {upstream} sent something else than {asked}: {reason}; it was not kept")]
+    Wrong {
+        /// The upstream.
+        upstream: Authority,
+        /// What it was asked for.
+        asked: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody is asked, and it is not here.
+    #[error("{asked} of upstream {upstream} is not in the cache, and {why}")]
+    Offline {
+        /// The upstream.
+        upstream: Authority,
+        /// What was asked for.
+        asked: String,
+        /// Why nobody is asked.
+        why: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether upstream says that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Upstream { error: hythe_client::Error::NotFound { .. }, .. })
+    }
+
+    /// Whether the same may go well a little later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Upstream { error, .. } => error.is_temporary(),
+            Self::Resting { .. } | Self::Wrong { .. } => true,
+            Self::Registry(_) | Self::Offline { .. } => false,
+        }
+    }
+}
+
+impl From<hythe_registry::Error> for Error {
+    fn from(error: hythe_registry::Error) -> Self {
+        Self::Registry(Arc::new(error))
+    }
+}

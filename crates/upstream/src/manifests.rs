@@ -1,0 +1,174 @@
+//! Manifests of a copy: digests never expire, tags are asked for again after a while.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hythe_oci::{Algorithm, Digest, Reference, Tag};
+use hythe_registry::{Error as Refusal, Manifest};
+
+use crate::cache::{Copy, Found, Freshness};
+use crate::source::Kind;
+use crate::{Error, Result};
+
+/// Where less than this share of an upstream's budget is left, its tags are believed longer.
+const LITTLE: u64 = 10;
+
+/// So much longer.
+const STRETCH: u32 = 10;
+
+impl Copy {
+    /// What a tag or digest names.
+    pub async fn manifest(&self, reference: &Reference) -> Result<Found<Manifest>> {
+        self.check_origin()?;
+        let known = match self.repository().manifest(reference) {
+            Ok(manifest) => Some(manifest),
+            Err(Refusal::ManifestUnknown { .. } | Refusal::NameUnknown(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let found = match known {
+            Some(manifest) if self.is_fresh(reference) => Ok(Found::new(manifest, Freshness::Hit)),
+            None if self.is_offline() => Err(self.offline(format!("manifest `{reference}`"))),
+            known => self.ask_once(reference, known).await,
+        };
+        if let Ok(found) = &found {
+            self.count(&found.freshness);
+        }
+        found
+    }
+
+    /// The exact bytes of a manifest that was just found.
+    pub fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
+        Ok(self.repository().manifest_bytes(manifest)?)
+    }
+
+    fn is_fresh(&self, reference: &Reference) -> bool {
+        let Reference::Tag(tag) = reference else { return true };
+        self.is_offline() || self.checked(tag).is_some_and(|checked| checked.elapsed() < self.ttl())
+    }
+
+    /// How long a tag is believed: longer where asking for what it newly names may not be answered any more.
+    fn ttl(&self) -> Duration {
+        let ttl = self.source.upstream.ttl;
+        match self.source.budget() {
+            Some(budget) if budget.limit.is_some_and(|limit| budget.remaining < limit / LITTLE) => {
+                ttl * STRETCH
+            }
+            _ => ttl,
+        }
+    }
+
+    /// All who want the same at the same time get one answer.
+    async fn ask_once(&self, reference: &Reference, known: Option<Manifest>) -> Result<Found<Manifest>> {
+        let (copy, wanted) = (self.clone(), reference.clone());
+        let key = (self.here.clone(), reference.clone());
+        let asked = self.cache.0.manifests.join(key, move || async move { copy.ask(&wanted, known).await });
+        asked.await.unwrap_or_else(|| {
+            Err(Refusal::Internal("the work on a request ended before its time".to_owned()).into())
+        })
+    }
+
+    async fn ask(&self, reference: &Reference, known: Option<Manifest>) -> Result<Found<Manifest>> {
+        let Reference::Tag(tag) = reference else {
+            return self.fetch(reference, None).await.map(|manifest| Found::new(manifest, Freshness::Miss));
+        };
+        let error = match self.ask_tag(tag, known.as_ref()).await {
+            Ok(found) => {
+                self.check(tag);
+                return Ok(found);
+            }
+            Err(error) => error,
+        };
+        match known {
+            Some(_) if error.is_not_found() => {
+                // Upstream has taken it away. What it named can still be had by its digest.
+                self.repository().untag(tag).await?;
+                Err(error)
+            }
+            Some(manifest) if !matches!(error, Error::Registry(_)) => {
+                tracing::warn!(repository = %self.here, %tag, %error, "a tag could not be confirmed; what it named last is served");
+                let age = self.checked(tag).map(|checked| checked.elapsed());
+                Ok(Found::new(manifest, Freshness::Stale { why: error.to_string(), age }))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// First by HEAD, which upstreams do not count.
+    async fn ask_tag(&self, tag: &Tag, known: Option<&Manifest>) -> Result<Found<Manifest>> {
+        let reference = Reference::Tag(tag.clone());
+        let head = self.source.ask(Kind::Other, 0, |client| {
+            let (there, reference) = (self.there.clone(), reference.clone());
+            async move { client.manifest_head(&there, &reference).await }
+        });
+        let Some(digest) = head.await?.digest else {
+            // Some do not say; then only the manifest itself can tell.
+            let manifest = self.fetch(&reference, Some(tag)).await?;
+            let same = known.is_some_and(|known| known.digest == manifest.digest);
+            let freshness = if same { Freshness::Revalidated } else { Freshness::Miss };
+            return Ok(Found::new(manifest, freshness));
+        };
+        if let Some(known) = known.filter(|known| known.digest == digest) {
+            return Ok(Found::new(known.clone(), Freshness::Revalidated));
+        }
+        if let Ok(manifest) = self.repository().manifest(&Reference::Digest(digest)) {
+            // It is here under another name, or was: only the tag is new.
+            let bytes = self.repository().manifest_bytes(&manifest)?;
+            self.keep(digest, Some(&manifest.media_type), Some(tag), bytes).await?;
+            return Ok(Found::new(manifest, Freshness::Revalidated));
+        }
+        let manifest = self.fetch(&Reference::Digest(digest), Some(tag)).await?;
+        Ok(Found::new(manifest, Freshness::Miss))
+    }
+
+    /// Gets a manifest and keeps it, under `tag` too.
+    async fn fetch(&self, reference: &Reference, tag: Option<&Tag>) -> Result<Manifest> {
+        let limit = self.cache.0.registry.options().manifest_max_size;
+        let mut last = None;
+        // Each endpoint may be the one with the right bytes.
+        for first in 0..self.source.endpoints().max(2) {
+            let answer = self.source.ask(Kind::Manifest, first, |client| {
+                let (there, reference) = (self.there.clone(), reference.clone());
+                async move { client.manifest(&there, &reference, limit).await }
+            });
+            let answer = answer.await?;
+            self.add(|counters| &counters.fetched, answer.bytes.len() as u64);
+            let expected = match reference {
+                Reference::Digest(digest) => Some(*digest),
+                Reference::Tag(_) => answer.digest,
+            };
+            let algorithm = expected.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+            let actual = Digest::of(algorithm, &answer.bytes);
+            if let Some(expected) = expected.filter(|expected| *expected != actual) {
+                let reason = format!("the content has digest {actual}");
+                last = Some(self.wrong(format!("manifest {expected}"), reason));
+                continue;
+            }
+            return self.keep(actual, answer.media_type.as_deref(), tag, answer.bytes).await;
+        }
+        Err(last.unwrap_or_else(|| self.wrong(format!("manifest `{reference}`"), "nothing came")))
+    }
+
+    async fn keep(
+        &self,
+        digest: Digest,
+        media_type: Option<&str>,
+        tag: Option<&Tag>,
+        bytes: Bytes,
+    ) -> Result<Manifest> {
+        // A parameter is no part of the type; `push_manifest` takes the field as a client would send it.
+        let (repository, reference) = (self.repository(), Reference::Digest(digest));
+        let tags = tag.cloned().into_iter().collect();
+        match repository.push_manifest(&reference, tags, media_type, bytes).await {
+            Ok(_) => Ok(repository.manifest(&reference)?),
+            Err(Refusal::ManifestInvalid(invalid)) => {
+                Err(self.wrong(format!("manifest {digest}"), format!("it cannot be understood: {invalid}")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long ago upstream confirmed a tag.
+    pub fn confirmed(&self, tag: &Tag) -> Option<Duration> {
+        self.checked(tag).map(|at: Instant| at.elapsed())
+    }
+}

@@ -1,0 +1,291 @@
+//! One upstream as it is asked: its endpoints in order, tried again while that can help, left alone when it cannot.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hythe_client::{Budget, Client, Error as Failure};
+use hythe_oci::Authority;
+
+use crate::{Error, Result, Upstream};
+
+/// A request is begun again no later than this after it was first begun: whoever waits is to hear within three seconds
+/// that an upstream is down.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How long to wait before the second round over the endpoints; twice as long before each further one.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// After so many requests in a row that came to nothing an endpoint is left alone: more than one patient attempt has, so
+/// that a few unlucky ones do not count as an outage.
+const FAILURES: u32 = 8;
+
+/// For so long at first, and twice as long after each further failure.
+const REST: Duration = Duration::from_secs(1);
+
+/// And never longer than this.
+const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// An upstream that is asked too often, and does not say when it may be asked again.
+const LIMITED_REST: Duration = Duration::from_mins(1);
+
+/// An upstream and its endpoints.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) upstream: Arc<Upstream>,
+    endpoints: Vec<Endpoint>,
+    pub(crate) counters: Counters,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    client: Client,
+    health: Mutex<Health>,
+}
+
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    rest: Option<Rest>,
+    /// Manifests are not to be had for a while.
+    limited: Option<Rest>,
+}
+
+#[derive(Clone, Debug)]
+struct Rest {
+    until: Instant,
+    why: String,
+}
+
+impl Rest {
+    fn left(&self) -> Option<Duration> {
+        self.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+}
+
+/// What was asked of an upstream and what came of it, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) requests: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) milliseconds: AtomicU64,
+    pub(crate) fetched: AtomicU64,
+    pub(crate) saved: AtomicU64,
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) revalidated: AtomicU64,
+    pub(crate) stale: AtomicU64,
+}
+
+/// How an upstream fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Its name.
+    pub upstream: Authority,
+    /// Requests to it, each endpoint's counted.
+    pub requests: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// How long all of them took to answer, together.
+    pub waited: Duration,
+    /// Bytes of blobs and manifests that came from it.
+    pub fetched: u64,
+    /// Bytes of blobs that were answered without asking it.
+    pub saved: u64,
+    /// Answers from what is kept.
+    pub hits: u64,
+    /// Answers that were fetched.
+    pub misses: u64,
+    /// Tags that it confirmed.
+    pub revalidated: u64,
+    /// Answers that it could not confirm.
+    pub stale: u64,
+    /// Why it is left alone, where it is.
+    pub resting: Option<String>,
+    /// What it last said of its limit.
+    pub budget: Option<Budget>,
+}
+
+/// What is asked for: a limit on manifests leaves blobs alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Manifest,
+    Other,
+}
+
+impl Source {
+    pub(crate) fn new(upstream: Arc<Upstream>) -> Result<Self, hythe_client::ConfigError> {
+        let endpoints = upstream.endpoints.iter().map(|endpoint| {
+            let options = hythe_client::Options {
+                credentials: upstream.credentials.clone(),
+                ca: upstream.ca.clone(),
+                private_hosts: upstream.private_hosts.clone(),
+                ..hythe_client::Options::new(endpoint)
+            };
+            Ok(Endpoint { client: Client::new(options)?, health: Mutex::default() })
+        });
+        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, upstream, counters: Counters::default() })
+    }
+
+    /// How many endpoints there are.
+    pub(crate) fn endpoints(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// Asks the endpoints in order, from number `first` on, until one answers; and all of them again, while failures are
+    /// such that a little patience may help.
+    pub(crate) async fn ask<T, F>(
+        &self,
+        kind: Kind,
+        first: usize,
+        mut request: impl FnMut(Client) -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let (began, mut pause) = (Instant::now(), PAUSE);
+        loop {
+            let mut told: Option<Error> = None;
+            for number in 0..self.endpoints.len() {
+                let endpoint = &self.endpoints[(first + number) % self.endpoints.len()];
+                let error = match endpoint.resting(kind, &self.upstream.name) {
+                    Some(resting) => resting,
+                    None => match self.once(endpoint, request(endpoint.client.clone())).await {
+                        Ok(answer) => return Ok(answer),
+                        Err(error) => Error::Upstream { upstream: self.upstream.name.clone(), error },
+                    },
+                };
+                // One that could not answer may have what another has not.
+                if told.as_ref().is_none_or(|told| !told.is_temporary()) {
+                    told = Some(error);
+                }
+            }
+            let Some(error) = told else {
+                return Err(Error::Resting {
+                    upstream: self.upstream.name.clone(),
+                    failures: 0,
+                    last: "it has no endpoint".to_owned(),
+                    again: LONGEST_REST,
+                });
+            };
+            let patient = began.elapsed() + pause < PATIENCE;
+            if !patient || !is_worth_trying(&error) {
+                return Err(error);
+            }
+            tokio::time::sleep(jittered(pause)).await;
+            pause *= 2;
+        }
+    }
+
+    /// One request, with what it says of the endpoint's health.
+    async fn once<T>(
+        &self,
+        endpoint: &Endpoint,
+        request: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = request.await;
+        let took = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.counters.milliseconds.fetch_add(took, Ordering::Relaxed);
+        let mut health = endpoint.health();
+        match &answer {
+            Err(error) if error.is_temporary() => {
+                self.counters.errors.fetch_add(1, Ordering::Relaxed);
+                health.failed(error);
+                tracing::debug!(upstream = %self.upstream.name, %error, "an upstream's endpoint failed");
+            }
+            Ok(_) | Err(_) => {
+                if health.rest.take().is_some() {
+                    tracing::info!(upstream = %self.upstream.name, endpoint = endpoint.client.endpoint(), "the upstream answers again");
+                }
+                health.failures = 0;
+            }
+        }
+        drop(health);
+        answer
+    }
+
+    /// The least that any endpoint says is left.
+    pub(crate) fn budget(&self) -> Option<Budget> {
+        self.endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.client.budget())
+            .min_by_key(|budget| budget.remaining)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let counters = &self.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let resting =
+            self.endpoints.iter().find_map(|endpoint| endpoint.resting(Kind::Manifest, &self.upstream.name));
+        Status {
+            upstream: self.upstream.name.clone(),
+            requests: count(&counters.requests),
+            errors: count(&counters.errors),
+            waited: Duration::from_millis(count(&counters.milliseconds)),
+            fetched: count(&counters.fetched),
+            saved: count(&counters.saved),
+            hits: count(&counters.hits),
+            misses: count(&counters.misses),
+            revalidated: count(&counters.revalidated),
+            stale: count(&counters.stale),
+            resting: resting.map(|error| error.to_string()),
+            budget: self.budget(),
+        }
+    }
+}
+
+impl Endpoint {
+    fn health(&self) -> MutexGuard<'_, Health> {
+        // Nothing in here panics halfway through a change.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why it is not asked now, if it is not.
+    fn resting(&self, kind: Kind, upstream: &Authority) -> Option<Error> {
+        let health = self.health();
+        let limited = health.limited.as_ref().filter(|_| kind == Kind::Manifest);
+        let (rest, again) =
+            limited.into_iter().chain(&health.rest).find_map(|rest| Some((rest, rest.left()?)))?;
+        Some(Error::Resting {
+            upstream: upstream.clone(),
+            failures: health.failures,
+            last: rest.why.clone(),
+            again,
+        })
+    }
+}
+
+impl Health {
+    fn failed(&mut self, error: &Failure) {
+        if let Failure::RateLimited { retry_after, .. } = error {
+            let rest = retry_after.unwrap_or(LIMITED_REST);
+            self.limited = Some(Rest { until: Instant::now() + rest, why: error.to_string() });
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
+        let Some(over) = self.failures.checked_sub(FAILURES) else { return };
+        let rest = error.retry_after().unwrap_or(REST * 2_u32.saturating_pow(over.min(10))).min(LONGEST_REST);
+        if self.rest.is_none() {
+            tracing::warn!(%error, "an upstream fails and is left alone for a while; what is kept is served");
+        }
+        self.rest = Some(Rest { until: Instant::now() + jittered(rest), why: error.to_string() });
+    }
+}
+
+/// Whether the next moment may bring what this one did not.
+fn is_worth_trying(error: &Error) -> bool {
+    match error {
+        Error::Upstream { error: Failure::Unavailable { retry_after, .. }, .. } => retry_after.is_none(),
+        Error::Wrong { .. } => true,
+        Error::Upstream { .. } | Error::Resting { .. } | Error::Registry(_) | Error::Offline { .. } => false,
+    }
+}
+
+/// Between four and six fifths of `pause`, so that many do not come back at the same moment.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    // The clock's last digits are as good as dice for this.
+    let dice = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    pause * (800 + dice % 400) / 1000
+}
