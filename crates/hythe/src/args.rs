@@ -123,7 +123,7 @@ impl ConfigArgs {
 /// What is asked of a registry's cache.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CacheArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: http://localhost:5001; `HYTHE_REGISTRY`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`; `HYTHE_REGISTRY`]
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
     /// What to do with it.

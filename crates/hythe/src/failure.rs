@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hythe_oci::Authority;
+
 use crate::config::ConfigError;
 
 /// The exit codes, for `--help` and the documentation.
@@ -45,17 +47,21 @@ pub enum StartError {
     /// Somebody else listens there.
     #[error(
         "port {} is taken: another program listens on {address}. Stop it, or choose another address, \
-         for example: hythe serve --listen 127.0.0.1:{}", .address.port(), .address.port().checked_add(1).unwrap_or(5001)
+         for example: hythe serve {}", .address.port(), next_port(*.address, .upstream.as_ref())
     )]
     PortTaken {
         /// The address that was asked for.
         address: SocketAddr,
+        /// The upstream that it was to answer for, if for one.
+        upstream: Option<Authority>,
     },
     /// The system does not give the address.
-    #[error("{address} cannot be listened on: {error}. {}", listen_advice(.error))]
+    #[error("{address} cannot be listened on: {error}. {}", listen_advice(.error, flag(.upstream.as_ref())))]
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
+        /// The upstream that it was to answer for, if for one.
+        upstream: Option<Authority>,
         /// What the system said.
         error: std::io::Error,
     },
@@ -76,25 +82,35 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Why an address could not be bound.
-    pub fn bind(address: SocketAddr, error: std::io::Error) -> Self {
+    /// Why an address could not be bound that was to answer for an upstream, or for all.
+    pub fn bind(address: SocketAddr, upstream: Option<Authority>, error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::AddrInUse {
-            Self::PortTaken { address }
+            Self::PortTaken { address, upstream }
         } else {
-            Self::Listen { address, error }
+            Self::Listen { address, upstream, error }
         }
     }
 }
 
-fn listen_advice(error: &std::io::Error) -> &'static str {
+fn flag(upstream: Option<&Authority>) -> &'static str {
+    if upstream.is_some() { "--mirror" } else { "--listen" }
+}
+
+fn next_port(address: SocketAddr, upstream: Option<&Authority>) -> String {
+    let port = address.port().checked_add(1).unwrap_or(5001);
+    let name = upstream.map_or_else(String::new, |upstream| format!("={upstream}"));
+    format!("{} 127.0.0.1:{port}{name}", flag(upstream))
+}
+
+fn listen_advice(error: &std::io::Error, flag: &str) -> String {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
-            "A port below 1024 needs a privilege: choose a higher one with --listen"
+            format!("A port below 1024 needs a privilege: choose a higher one with {flag}")
         }
         std::io::ErrorKind::AddrNotAvailable => {
-            "No interface of this machine has that address: choose another with --listen"
+            format!("No interface of this machine has that address: choose another with {flag}")
         }
-        _ => "Choose another address with --listen",
+        _ => format!("Choose another address with {flag}"),
     }
 }
 
@@ -107,18 +123,25 @@ mod tests {
     #[test]
     fn every_start_error_is_one_paragraph_that_says_what_to_do() {
         let address: SocketAddr = "127.0.0.1:5001".parse().unwrap();
-        let taken = StartError::bind(address, Error::from(ErrorKind::AddrInUse));
+        let taken = StartError::bind(address, None, Error::from(ErrorKind::AddrInUse));
         assert!(
             taken.to_string().contains("port 5001 is taken")
                 && taken.to_string().contains("--listen 127.0.0.1:5002")
         );
         let privileged =
-            StartError::bind("127.0.0.1:80".parse().unwrap(), Error::from(ErrorKind::PermissionDenied));
+            StartError::bind("127.0.0.1:80".parse().unwrap(), None, Error::from(ErrorKind::PermissionDenied));
         assert!(privileged.to_string().contains("choose a higher one"));
         for error in [taken, privileged] {
             let text = error.to_string();
             assert!(!text.contains('\n') && text.contains("--listen"), "{text}");
             assert_eq!(Failure::from(error).exit_code(), 1);
         }
+    }
+
+    #[test]
+    fn a_mirror_s_address_is_chosen_by_its_own_flag() {
+        let (address, upstream) = ("127.0.0.1:5002".parse().unwrap(), Some("docker.io".parse().unwrap()));
+        let taken = StartError::bind(address, upstream, Error::from(ErrorKind::AddrInUse)).to_string();
+        assert!(taken.ends_with("hythe serve --mirror 127.0.0.1:5003=docker.io"), "{taken}");
     }
 }

@@ -70,7 +70,7 @@ impl Printer {
                 }
             }
             Failure::Start(_) | Failure::Usage(_) | Failure::Other(_) => {
-                self.note(format_args!("error: {failure}"))
+                self.note(format_args!("error: {failure}"));
             }
         }
     }

@@ -1,19 +1,30 @@
 //! A blob that is being fetched, for those who read it meanwhile.
 //!
-//! Its file only grows. Its last byte is held back until the digest holds and the blob is stored: a reader that knows the
-//! size never takes wrong bytes for a whole blob.
+//! A few readers who keep up are given what came as it came, from memory; many, and those who come later, read the file
+//! as far as it is written. The last byte is held back until the digest holds and the blob is stored: a reader that knows
+//! the size never takes wrong bytes for a whole blob.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hythe_storage::Upload;
 use tokio::sync::watch;
 
+/// How much of what came last is kept in memory for readers.
+const TAIL: usize = 1 << 20;
+
+/// So many readers are served from memory. For more, one page of the file's in the page cache serves all of them, and
+/// each needs no copy.
+const FEW: usize = 4;
+
 /// How far a fetch has come.
 #[derive(Clone, Debug, Default)]
 struct Progress {
+    received: u64,
     written: u64,
     end: Option<End>,
 }
@@ -25,14 +36,81 @@ enum End {
     Failed(Arc<str>),
 }
 
+/// What came last, piece by piece.
+#[derive(Debug, Default)]
+struct Tail {
+    pieces: VecDeque<Bytes>,
+    /// Where the first of them starts.
+    start: u64,
+    length: usize,
+}
+
+impl Tail {
+    fn push(&mut self, offset: u64, piece: Bytes) {
+        if offset != self.start + self.length as u64 {
+            *self = Self { start: offset, ..Self::default() };
+        }
+        self.length += piece.len();
+        self.pieces.push_back(piece);
+        while self.length > TAIL
+            && self.pieces.len() > 1
+            && let Some(first) = self.pieces.pop_front()
+        {
+            self.start += first.len() as u64;
+            self.length -= first.len();
+        }
+    }
+
+    /// What there is from `offset` on, up to the end of the piece that it is in.
+    fn at(&self, offset: u64) -> Option<Bytes> {
+        let mut within = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        for piece in &self.pieces {
+            if within < piece.len() {
+                return Some(piece.slice(within..));
+            }
+            within -= piece.len();
+        }
+        None
+    }
+}
+
+struct Shared {
+    size: u64,
+    upload: Arc<dyn Upload>,
+    file: Option<Arc<File>>,
+    tail: Mutex<Tail>,
+    readers: AtomicUsize,
+}
+
+impl Shared {
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        // Nothing in there panics halfway through a change.
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn are_few(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) <= FEW
+    }
+}
+
 /// The writer's side.
-#[derive(Debug, Clone)]
-pub(crate) struct Written(watch::Sender<Progress>);
+#[derive(Clone)]
+pub(crate) struct Written {
+    shared: Arc<Shared>,
+    progress: watch::Sender<Progress>,
+}
 
 impl Written {
-    /// All bytes up to `offset` can be read.
+    /// These bytes came for `offset`.
+    pub(crate) fn received(&self, offset: u64, piece: &Bytes) {
+        let end = offset + piece.len() as u64;
+        self.shared.tail().push(offset, piece.clone());
+        self.progress.send_modify(|progress| progress.received = end);
+    }
+
+    /// All bytes up to `offset` are in the file.
     pub(crate) fn up_to(&self, offset: u64) {
-        self.0.send_if_modified(|progress| {
+        self.progress.send_if_modified(|progress| {
             let more = offset > progress.written;
             progress.written = progress.written.max(offset);
             more
@@ -51,44 +129,67 @@ impl Written {
 
     /// The first end counts.
     fn end(&self, end: End) {
-        self.0.send_if_modified(|progress| {
+        self.progress.send_if_modified(|progress| {
             let first = progress.end.is_none();
             progress.end.get_or_insert(end);
             first
         });
     }
 
-    /// Returns once all that was handed on, up to `offset`, is written.
-    pub(crate) async fn reached(&self, offset: u64) {
+    /// Returns when somebody waits for the file: all that was handed on, up to `offset`, is written, and more readers
+    /// than are served from memory want what has come since.
+    pub(crate) async fn wanted(&self, offset: u64) {
+        if self.shared.are_few() {
+            return std::future::pending().await;
+        }
         // An error is a sender that is gone, and this is one.
-        let _ = self.0.subscribe().wait_for(|progress| progress.written >= offset).await;
+        let _ = self.progress.subscribe().wait_for(|progress| progress.written >= offset).await;
     }
 }
 
-/// A blob that is being fetched; a clone reads the same one.
+/// A blob that is being fetched; a clone is the same one.
 #[derive(Clone)]
 pub struct Growing {
-    size: u64,
-    upload: Arc<dyn Upload>,
-    file: Option<Arc<File>>,
+    shared: Arc<Shared>,
     progress: watch::Receiver<Progress>,
 }
 
 impl std::fmt::Debug for Growing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Growing").field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Growing").field("size", &self.shared.size).finish_non_exhaustive()
+    }
+}
+
+/// What can be read next.
+#[derive(Clone, Debug)]
+pub enum Ready {
+    /// These bytes.
+    Bytes(Bytes),
+    /// So many bytes of a file.
+    File(Arc<File>, u64),
+}
+
+/// One who reads a blob that is being fetched.
+#[derive(Debug)]
+pub struct Reader(Growing);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.shared.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Growing {
     pub(crate) fn new(size: u64, upload: Arc<dyn Upload>, file: Option<Arc<File>>) -> (Written, Self) {
         let (sender, progress) = watch::channel(Progress::default());
-        (Written(sender), Self { size, upload, file, progress })
+        let (tail, readers) = (Mutex::default(), AtomicUsize::new(0));
+        let shared = Arc::new(Shared { size, upload, file, tail, readers });
+        (Written { shared: Arc::clone(&shared), progress: sender }, Self { shared, progress })
     }
 
     /// How many bytes it will have.
     pub fn size(&self) -> u64 {
-        self.size
+        self.shared.size
     }
 
     /// Whether it has come to nothing.
@@ -96,29 +197,64 @@ impl Growing {
         matches!(self.progress.borrow().end, Some(End::Failed(_)))
     }
 
-    /// The file that it grows in, where it is one.
-    pub fn file(&self) -> Option<&Arc<File>> {
-        self.file.as_ref()
+    /// One more who reads it.
+    pub fn reader(&self) -> Reader {
+        self.shared.readers.fetch_add(1, Ordering::Relaxed);
+        Reader(self.clone())
     }
+}
 
-    /// Waits until there is more to read than `offset` bytes, and answers how many there are. An error when there never
-    /// will be more.
-    pub async fn more_than(&self, offset: u64) -> io::Result<u64> {
-        let mut progress = self.progress.clone();
-        let readable = |progress: &Progress| match &progress.end {
-            Some(End::Whole) => self.size,
-            _ => progress.written.min(self.size.saturating_sub(1)),
-        };
-        let seen = progress.wait_for(|progress| progress.end.is_some() || readable(progress) > offset).await;
-        let seen = seen.map_err(|_| io::Error::other("the fetch ended without a word"))?;
-        match &seen.end {
-            Some(End::Failed(reason)) => Err(io::Error::other(reason.to_string())),
-            _ => Ok(readable(&seen)),
+impl Reader {
+    /// Waits until there is something to read at `offset`, and answers what, `most` bytes of it at most. An error when
+    /// there never will be.
+    ///
+    /// `offset` is less than the size.
+    pub async fn next(&self, offset: u64, most: u64) -> io::Result<Ready> {
+        let Growing { shared, progress } = &self.0;
+        let mut progress = progress.clone();
+        loop {
+            let seen = progress.borrow_and_update().clone();
+            let (size, held_back) = (shared.size, shared.size - 1);
+            let (received, written) = match &seen.end {
+                None => (seen.received.min(held_back), seen.written.min(held_back)),
+                Some(End::Whole) => (size, size),
+                Some(End::Failed(reason)) => return Err(io::Error::other(reason.to_string())),
+            };
+            if offset < received
+                && shared.are_few()
+                && let Some(bytes) = shared.tail().at(offset)
+            {
+                let length = most.min(received - offset).min(bytes.len() as u64);
+                return Ok(Ready::Bytes(bytes.slice(..length as usize)));
+            }
+            if offset < written {
+                let length = most.min(written - offset);
+                if let Some(file) = &shared.file {
+                    return Ok(Ready::File(Arc::clone(file), length));
+                }
+                let bytes = shared.upload.read(offset, length.min(TAIL as u64) as usize).await;
+                return bytes.map(Ready::Bytes).map_err(io::Error::other);
+            }
+            progress.changed().await.map_err(|_| io::Error::other("the fetch ended without a word"))?;
         }
     }
+}
 
-    /// Bytes that [are there](Self::more_than), where there is no [file](Self::file).
-    pub async fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        self.upload.read(offset, length).await.map_err(io::Error::other)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tail_has_what_came_last_and_no_more_than_it_may() {
+        let mut tail = Tail::default();
+        for number in 0..100_u64 {
+            tail.push(number * 50_000, Bytes::from(vec![number as u8; 50_000]));
+        }
+        assert!(tail.length <= TAIL && tail.length > TAIL - 50_000);
+        assert_eq!(tail.at(0), None, "it is gone");
+        assert_eq!(tail.at(99 * 50_000 + 10).map(|bytes| (bytes.len(), bytes[0])), Some((49_990, 99)));
+        assert_eq!(tail.at(100 * 50_000), None, "it has not come");
+        tail.push(7, Bytes::from_static(b"elsewhere"));
+        assert_eq!((tail.start, tail.at(8)), (7, Some(Bytes::from_static(b"lsewhere"))));
     }
 }

@@ -105,16 +105,16 @@ pub(crate) struct Ingest {
     saved: u64,
     /// Set when a sync failed. The kernel says so once, and a later sync of the same bytes would say that all is well.
     sync_failed: Arc<AtomicBool>,
-    /// Told of what is written, where others read it: then nothing that came waits for more to come.
+    /// Told of what comes and of what is written, where others read it.
     written: Option<Written>,
     /// Whether the next save stores the hash state, however little came since: it would have to be found again.
     owes_state: bool,
 }
 
-/// Returns when all up to `offset` can be read by others; never where there are none.
-async fn reached(written: Option<&Written>, offset: u64) {
+/// Returns when others wait for what came after `offset` to be written; never where there are none.
+async fn wanted(written: Option<&Written>, offset: u64) {
     match written {
-        Some(written) => written.reached(offset).await,
+        Some(written) => written.wanted(offset).await,
         None => std::future::pending().await,
     }
 }
@@ -155,7 +155,7 @@ impl Ingest {
 
     /// From now on others can read what is written, up to `size` bytes.
     pub(crate) fn share(&mut self, size: u64) -> (Written, Growing) {
-        let (written, growing) = Growing::new(size, Arc::clone(&self.upload), self.upload.share());
+        let (written, growing) = Growing::new(size, Arc::clone(&self.upload), self.upload.file());
         written.up_to(self.offset);
         self.writing.tell(written.clone());
         self.written = Some(written.clone());
@@ -203,7 +203,7 @@ impl Ingest {
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
                 chunk = body.next() => chunk,
                 // Only when nothing more has come meanwhile.
-                () = reached(self.written.as_ref(), self.offset), if batch.length() > 0 => {
+                () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
                     self.process(batch, hash_here).await?;
                     batch = Batch::at(self.offset);
                     hash_here = self.hashes_here(shared);
@@ -215,6 +215,9 @@ impl Ingest {
                 Some(Err(error)) => break Err(Interrupted::Body(error)),
                 Some(Ok(chunk)) => chunk,
             };
+            if let Some(written) = &self.written {
+                written.received(self.offset + batch.length(), &chunk);
+            }
             received += chunk.len() as u64;
             if limit.is_some_and(|limit| received > limit) {
                 break Err(Interrupted::TooLong { actual: received });

@@ -34,7 +34,7 @@ pub use blobs::{Blob, Content};
 pub use collector::Collected;
 pub use error::{Error, Result};
 pub use fetch::Fetch;
-pub use growing::Growing;
+pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, PatternError, Referrer};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};

@@ -100,9 +100,8 @@ pub trait Upload: Send + Sync {
     /// Returns when all that was written is durable. May run beside writes, which it then need not cover.
     async fn sync(&self) -> Result<()>;
 
-    /// Says that what is written from now on is read by others at once, so that it should stay in memory where there is
-    /// a choice; answers the file to read it from, where it is one. Else there is [`read`](Self::read).
-    fn share(&self) -> Option<Arc<File>>;
+    /// The file to read from what was written, where it is one. Else there is [`read`](Self::read).
+    fn file(&self) -> Option<Arc<File>>;
 
     /// Up to `length` bytes from `offset` on; fewer only at the end.
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;

@@ -140,7 +140,7 @@ impl Upload for Growing {
         Ok(())
     }
 
-    fn share(&self) -> Option<Arc<File>> {
+    fn file(&self) -> Option<Arc<File>> {
         None
     }
 

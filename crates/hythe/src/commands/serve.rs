@@ -65,6 +65,9 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
     let mut listeners = Vec::new();
     for (listen, mirror) in addresses {
         let mut refused = None;
+        // What `listen` names answers for all, whatever is behind it.
+        let upstream =
+            mirror.as_ref().filter(|mirror| !mirror.local_first).map(|mirror| mirror.upstream.clone());
         for address in listen.candidates() {
             match TcpListener::bind(address).await {
                 Ok(socket) => {
@@ -72,7 +75,7 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
                     listeners.push(Listener { socket, mirror: mirror.clone() });
                     break;
                 }
-                Err(error) => refused = Some(StartError::bind(address, error)),
+                Err(error) => refused = Some(StartError::bind(address, upstream.clone(), error)),
             }
         }
         if let Some(error) = refused {
@@ -156,19 +159,20 @@ async fn reload_on_hangup(mut settings: Settings, reader: Arc<Reader>, running: 
 
         let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
         while hangup.recv().await.is_some() {
-            let (reader, before) = (Arc::clone(&reader), settings.clone());
+            let (reading, before) = (Arc::clone(&reader), settings.clone());
             // A credential helper may take its time, and this thread accepts connections.
-            let reading = tokio::task::spawn_blocking(move || {
-                let settings = reader.read_again(&before).settings;
-                let upstreams = allowed(&settings);
-                (settings, upstreams)
+            let read = tokio::task::spawn_blocking(move || {
+                let reloaded = reading.read_again(&before)?;
+                let upstreams = allowed(&reloaded.settings);
+                Some((reloaded, upstreams))
             });
-            let Ok((fresh, upstreams)) = reading.await else { continue };
-            settings = fresh;
+            let Ok(Some((reloaded, upstreams))) = read.await else { continue };
+            settings.clone_from(&reloaded.settings);
             running.server.set_options(wiring::server_options(&settings));
             running.registry.set_options(wiring::registry_options(&settings));
             running.cache.set(upstreams, wiring::cache_options(&settings));
             running.levels.set(settings.log.level);
+            reader.tell(&reloaded);
         }
     }
     #[cfg(not(unix))]
@@ -191,31 +195,32 @@ impl Reader {
     }
 
     /// What to run with from now on. A configuration that cannot be used changes nothing.
-    pub fn read_again(&self, running: &Settings) -> Reloaded {
+    pub fn read_again(&self, running: &Settings) -> Option<Reloaded> {
         match self.read() {
             Ok(loaded) => {
                 self.printer.warnings(&loaded.warnings);
-                let reloaded = reload(running, &loaded.settings);
-                for key in &reloaded.applied {
-                    let value = key.kind.show(&reloaded.settings);
-                    self.printer.note(format_args!("reloaded: {} = {value}", key.name));
-                }
-                for upstream in &reloaded.upstreams {
-                    self.printer.note(format_args!("reloaded: {}", table_name(upstream)));
-                }
-                for key in &reloaded.waiting {
-                    self.printer.note(format_args!(
-                        "warning: `{}` changed, and takes effect at the next start",
-                        key.name
-                    ));
-                }
-                reloaded
+                Some(reload(running, &loaded.settings))
             }
             Err(error) => {
                 self.printer.failure(&error.into());
                 self.printer.note("the configuration was not reloaded; the one before stays in effect");
-                Reloaded::nothing(running)
+                None
             }
+        }
+    }
+
+    /// Says what has changed, once it has.
+    pub fn tell(&self, reloaded: &Reloaded) {
+        for key in &reloaded.applied {
+            let value = key.kind.show(&reloaded.settings);
+            self.printer.note(format_args!("reloaded: {} = {value}", key.name));
+        }
+        for upstream in &reloaded.upstreams {
+            self.printer.note(format_args!("reloaded: {}", table_name(upstream)));
+        }
+        for key in &reloaded.waiting {
+            self.printer
+                .note(format_args!("warning: `{}` changed, and takes effect at the next start", key.name));
         }
     }
 }

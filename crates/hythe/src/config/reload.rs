@@ -21,16 +21,14 @@ pub struct Reloaded {
     pub upstreams: Vec<Authority>,
 }
 
-impl Reloaded {
-    /// All stays as it is.
-    pub fn nothing(running: &Settings) -> Self {
-        Self { settings: running.clone(), applied: Vec::new(), waiting: Vec::new(), upstreams: Vec::new() }
-    }
-}
-
 /// Compares what runs with what was read again.
 pub fn reload(running: &Settings, fresh: &Settings) -> Reloaded {
-    let mut reloaded = Reloaded::nothing(running);
+    let mut reloaded = Reloaded {
+        settings: running.clone(),
+        applied: Vec::new(),
+        waiting: Vec::new(),
+        upstreams: Vec::new(),
+    };
     for key in KEYS.iter().filter(|key| key.kind.show(running) != key.kind.show(fresh)) {
         if key.reload {
             key.kind.copy(fresh, &mut reloaded.settings);

@@ -158,7 +158,7 @@ impl Assembled {
             Ok(()) => self.add(upstream, &table.aliases, place),
             Err(error @ ConfigError::Ca { .. }) => self.problem(field("ca"), error.to_string()),
             Err(error @ ConfigError::Credentials { .. }) => {
-                let said = groups(table).into_iter().flatten().next().unwrap_or("username");
+                let said = login_field(table).unwrap_or("username");
                 self.problem(field(said), error.to_string());
             }
             Err(error @ ConfigError::Endpoint { .. }) => {
@@ -194,6 +194,11 @@ impl Assembled {
         };
         self.problem(Place::Key(key), format!("there is no upstream `{name}`{why}"));
     }
+}
+
+/// The field that says who asks, if one does.
+pub(super) fn login_field(table: &UpstreamTable) -> Option<&'static str> {
+    groups(table).into_iter().flatten().next()
 }
 
 /// Of each way to say who asks, its first field that is there.

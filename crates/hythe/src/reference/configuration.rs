@@ -52,7 +52,7 @@ const TABLES: &str = r#"
 
 `[upstream."NAME"]` describes one upstream: it may be asked, and is asked in this way. The name is a host, with its port
 where it has one, and stands in quotes. Any table below `upstream` whose name is no key is an upstream's. SIGHUP takes
-what changed in the tables, in the files that they name, and in Docker's configuration.
+what changed in the tables, in files with passwords and tokens, and in Docker's configuration.
 
 One of `username` with `password` or `password-file`, `identity-token-file`, and `docker-config` says who asks; without
 them nobody in particular does.

@@ -307,6 +307,27 @@ fn a_mirror_listens_for_an_upstream_that_may_be_asked() {
 }
 
 #[test]
+fn what_a_registry_2_file_opens_for_itself_is_not_open_for_a_mirror() {
+    let file = || World::new().file("c.yml", "version: 0.1\nhttp:\n  addr: :5000\n");
+    let error = file().flag("upstream.mirror", &["0.0.0.0:5002=docker.io"]).error();
+    assert!(error.starts_with("--mirror: 0.0.0.0:5002 is open to the network"), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+}
+
+#[test]
+fn a_login_that_the_network_can_use_is_warned_of() {
+    let text =
+        "[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"hunter2\"\n[upstream.\"a.example\"]\n";
+    let world = || World::new().file("h.toml", text);
+    assert_eq!(world().warnings(), "");
+    let open = world().flag("listen", &[":5000"]).flag("http.allow-anonymous-network", &["true"]);
+    assert_eq!(
+        open.warnings(),
+        "h.toml:2:12: who reaches :5000 can pull all that `docker.io` lets this login have: nobody has to authenticate"
+    );
+}
+
+#[test]
 fn no_secret_leaves_by_an_error_or_by_debug() {
     for text in [
         "upstream.add = [\"docker.io=https://ada:hunter2@a.example\"]",

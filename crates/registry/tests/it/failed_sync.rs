@@ -37,7 +37,7 @@ impl Upload for FailingUpload {
         self.inner.sync().await
     }
 
-    fn share(&self) -> Option<Arc<std::fs::File>> {
+    fn file(&self) -> Option<Arc<std::fs::File>> {
         None
     }
 

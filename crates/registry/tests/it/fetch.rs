@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use futures_util::stream;
 use hythe_oci::{Algorithm, Digest, RepositoryName};
-use hythe_registry::{Error, Growing, Origin};
+use hythe_registry::{Error, Growing, Origin, Reader, Ready};
 
 use crate::world::{name, on_both, read};
 
@@ -20,25 +20,27 @@ fn pieces(content: &[u8], size: usize) -> impl futures_util::Stream<Item = io::R
 
 /// All that can be read, up to the end or the error.
 async fn read_all(growing: Growing) -> (Vec<u8>, io::Result<()>) {
-    use std::os::unix::fs::FileExt;
-
-    let mut all = Vec::new();
+    let (reader, mut all) = (growing.reader(), Vec::new());
     while (all.len() as u64) < growing.size() {
-        let readable = match growing.more_than(all.len() as u64).await {
-            Ok(readable) => readable,
+        match next(&reader, all.len() as u64).await {
+            Ok(bytes) => all.extend(bytes),
             Err(error) => return (all, Err(error)),
-        };
-        let length = readable as usize - all.len();
-        match growing.file() {
-            Some(file) => {
-                let mut bytes = vec![0; length];
-                file.read_exact_at(&mut bytes, all.len() as u64).unwrap();
-                all.extend(bytes);
-            }
-            None => all.extend(growing.read(all.len() as u64, length).await.unwrap()),
         }
     }
     (all, Ok(()))
+}
+
+async fn next(reader: &Reader, offset: u64) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+
+    match reader.next(offset, 1 << 30).await? {
+        Ready::Bytes(bytes) => Ok(bytes.to_vec()),
+        Ready::File(file, length) => {
+            let mut bytes = vec![0; length as usize];
+            file.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes)
+        }
+    }
 }
 
 fn content(length: usize) -> Vec<u8> {
@@ -47,12 +49,14 @@ fn content(length: usize) -> Vec<u8> {
 
 on_both! {
     async fn a_blob_is_read_while_it_grows_and_stored_at_its_end(world: World) {
+        // Few are given what came from memory, many read the file.
+        for readers in [1, 3, 8] {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
-        let content = content(3_000_000);
+        let content = content(3_000_000 + readers);
         let digest = Digest::of(Algorithm::Sha256, &content);
         let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
-        let readers: Vec<_> = (0..3).map(|_| tokio::spawn(read_all(fetch.growing().clone()))).collect();
+        let readers: Vec<_> = (0..readers).map(|_| tokio::spawn(read_all(fetch.growing().clone()))).collect();
         fetch.receive(pieces(&content, 10_000)).await.unwrap().unwrap();
         assert!(copy.blob(&digest).is_err(), "it has no name yet");
         fetch.finish().await.unwrap();
@@ -63,33 +67,36 @@ on_both! {
             assert!(bytes == content);
         }
         assert_eq!(copy.stored_origin().unwrap(), Some(origin.clone()));
+        }
     }
 
     async fn what_has_come_can_be_read_before_more_comes(world: World) {
-        let (name, origin) = copy();
-        let copy = world.registry.copy(&name, &origin);
-        let content = content(1_000_000);
-        let digest = Digest::of(Algorithm::Sha256, &content);
-        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
-        let growing = fetch.growing().clone();
-        let body = stream::unfold(0_usize, move |offset| {
-            let (growing, content) = (growing.clone(), content.clone());
-            async move {
-                if offset == content.len() {
-                    return None;
+        for readers in [1, 8] {
+            let (name, origin) = copy();
+            let copy = world.registry.copy(&name, &origin);
+            let content = content(1_000_000 + readers);
+            let digest = Digest::of(Algorithm::Sha256, &content);
+            let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+            let readers: Vec<_> = (0..readers).map(|_| fetch.growing().reader()).collect();
+            let body = stream::unfold(0_usize, |offset| {
+                let (readers, content) = (&readers, &content);
+                async move {
+                    // Nothing more comes before all could read what came.
+                    for reader in readers {
+                        if offset > 0 {
+                            next(reader, offset as u64 - 1).await.unwrap();
+                        }
+                    }
+                    let end = offset + 1000;
+                    Some((Ok(Bytes::copy_from_slice(&content[offset..end])), end))
                 }
-                if offset > 0 {
-                    // Nothing more comes before somebody could read what came.
-                    assert_eq!(growing.more_than(offset as u64 - 1).await.unwrap(), offset as u64);
-                }
-                let end = offset + 1000.min(content.len() - offset);
-                Some((Ok(Bytes::copy_from_slice(&content[offset..end])), end))
-            }
-        });
-        // The last byte would be waited for for ever.
-        let body = Box::pin(futures_util::StreamExt::take(body, 900));
-        let broken = fetch.receive(body).await.unwrap().unwrap_err();
-        assert_eq!((broken.kind(), fetch.offset()), (io::ErrorKind::UnexpectedEof, 900_000));
+            });
+            // The last byte would be waited for for ever.
+            let body = Box::pin(futures_util::StreamExt::take(body, 900));
+            let broken = fetch.receive(body).await.unwrap().unwrap_err();
+            assert_eq!((broken.kind(), fetch.offset()), (io::ErrorKind::UnexpectedEof, 900_000));
+            fetch.give_up("enough").await;
+        }
     }
 
     async fn wrong_bytes_are_never_whole_and_nothing_of_them_is_kept(world: World) {

@@ -68,7 +68,7 @@ pub(super) fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Re
         // hyper sends none; what may have to be waited for is not begun.
         _ if is_head => Body::empty(),
         Content::File(file) => Body::file(file.clone(), start, length),
-        Content::Growing(growing) => Body::growing(growing.clone(), start, length),
+        Content::Growing(growing) => Body::growing(growing, start, length),
         // The range was selected within the size, which is the content's.
         Content::Memory(bytes) => Body::bytes(bytes.slice(start as usize..(start + length) as usize)),
     });

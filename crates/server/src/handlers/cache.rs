@@ -65,7 +65,7 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     Ok(content(JSON, cleared.to_string()))
 }
 
-/// How upstreams fare: those that were asked since the start, and those that may be.
+/// How upstreams fare: those that were asked since the start, and those that may be; or the one that a name means.
 fn upstream_list(call: &Call<'_>) -> Response<Body> {
     let allowed = call.app.cache.allowed();
     let mut asked = call.app.cache.status();
@@ -80,6 +80,10 @@ fn upstream_list(call: &Call<'_>) -> Response<Body> {
         let name = status.upstream.clone();
         (name.clone(), describe(&name, &[], false, Some(status)))
     }));
+    if let Some(name) = call.query.first("name") {
+        let meant = name.parse().ok().and_then(|name| allowed.get(&name));
+        all.retain(|(name, _)| meant.is_some_and(|meant| meant.name == *name));
+    }
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
     let upstreams: Vec<Value> = all.into_iter().map(|(_, upstream)| upstream).collect();
     content(JSON, json!({ "upstreams": upstreams }).to_string())

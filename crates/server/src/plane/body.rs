@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hythe_registry::Growing;
+use hythe_registry::{Growing, Reader, Ready};
 use tokio::task::JoinHandle;
 
 use super::chunk::Chunk;
@@ -30,24 +30,15 @@ enum Source {
     Empty,
     Bytes(Bytes),
     File { file: Arc<File>, offset: u64, left: u64, read: Option<JoinHandle<io::Result<Bytes>>> },
-    Growing { growing: Growing, offset: u64, left: u64, wait: Option<Wait> },
+    Growing { reader: Arc<Reader>, offset: u64, left: u64, next: Option<Next> },
 }
 
 /// What a growing body waits for.
-enum Wait {
-    /// There to be more than has been sent: then how much there is.
-    More(BoxFuture<u64>),
-    Read(BoxFuture<Bytes>),
-}
+struct Next(Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>);
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
-
-impl std::fmt::Debug for Wait {
+impl std::fmt::Debug for Next {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::More(_) => "More",
-            Self::Read(_) => "Read",
-        })
+        f.write_str("Next")
     }
 }
 
@@ -73,10 +64,10 @@ impl Body {
     }
 
     /// `length` bytes of a blob that is on its way, from `offset` on: each stretch as soon as it is there.
-    pub(crate) fn growing(growing: Growing, offset: u64, length: u64) -> Self {
+    pub(crate) fn growing(growing: &Growing, offset: u64, length: u64) -> Self {
         let source = match length {
             0 => Source::Empty,
-            left => Source::Growing { growing, offset, left, wait: None },
+            left => Source::Growing { reader: Arc::new(growing.reader()), offset, left, next: None },
         };
         Self { source, exchange: None }
     }
@@ -138,17 +129,21 @@ impl http_body::Body for Body {
                     Chunk::Bytes(bytes)
                 }
             },
-            Source::Growing { growing, offset, left, wait } => {
-                let exchange = this.exchange.as_ref();
-                let stretch = ready!(poll_growing(cx, growing, *offset, *left, wait, exchange))?;
-                let (length, chunk) = match stretch {
-                    Stretch::File(segment, exchange) => {
-                        let length = segment.left;
+            Source::Growing { reader, offset, left, next } => {
+                let sends_files = this.exchange.as_ref().filter(|exchange| exchange.link().sendfile);
+                let ready = ready!(poll_next(cx, reader, *offset, *left, sends_files.is_some(), next))?;
+                let (length, chunk) = match (ready, sends_files) {
+                    (Ready::File(file, left), Some(exchange)) => {
+                        let segment = Segment { file, offset: *offset, left };
                         exchange.link().segments().push_back(segment);
-                        (length, Chunk::File { left: length, exchange })
+                        (left, Chunk::File { left, exchange: Arc::clone(exchange) })
                     }
-                    Stretch::Bytes(bytes) => (bytes.len() as u64, Chunk::Bytes(bytes)),
+                    (Ready::Bytes(bytes), _) => (bytes.len() as u64, Chunk::Bytes(bytes)),
+                    (Ready::File(..), None) => unreachable!("a file that is not sent is read"),
                 };
+                if length == 0 {
+                    return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+                }
                 *offset += length;
                 *left -= length;
                 if *left == 0 {
@@ -172,49 +167,31 @@ impl http_body::Body for Body {
     }
 }
 
-/// What can be sent of a growing body now.
-enum Stretch {
-    File(Segment, Arc<Exchange>),
-    Bytes(Bytes),
-}
-
-fn poll_growing(
+/// What can be sent next; a file only where `sends_files`.
+fn poll_next(
     cx: &mut Context<'_>,
-    growing: &Growing,
+    reader: &Arc<Reader>,
     offset: u64,
     left: u64,
-    wait: &mut Option<Wait>,
-    exchange: Option<&Arc<Exchange>>,
-) -> Poll<io::Result<Stretch>> {
-    loop {
-        match wait {
-            None => {
-                let growing = growing.clone();
-                *wait = Some(Wait::More(Box::pin(async move { growing.more_than(offset).await })));
-            }
-            Some(Wait::More(more)) => {
-                let readable = ready!(more.as_mut().poll(cx));
-                *wait = None;
-                let length = left.min(readable? - offset);
-                if let (Some(file), Some(exchange)) = (growing.file(), exchange)
-                    && exchange.link().sendfile
-                {
-                    let segment = Segment { file: Arc::clone(file), offset, left: length };
-                    return Poll::Ready(Ok(Stretch::File(segment, Arc::clone(exchange))));
+    sends_files: bool,
+    next: &mut Option<Next>,
+) -> Poll<io::Result<Ready>> {
+    let waiting = next.get_or_insert_with(|| {
+        let reader = Arc::clone(reader);
+        Next(Box::pin(async move {
+            match reader.next(offset, left).await? {
+                Ready::File(file, length) if !sends_files => {
+                    let length = length.min(PIECE) as usize;
+                    let read = tokio::task::spawn_blocking(move || pages::read(&file, offset, length));
+                    read.await.unwrap_or_else(|error| Err(io::Error::other(error))).map(Ready::Bytes)
                 }
-                let (growing, length) = (growing.clone(), length.min(PIECE) as usize);
-                *wait = Some(Wait::Read(Box::pin(async move { growing.read(offset, length).await })));
+                ready => Ok(ready),
             }
-            Some(Wait::Read(read)) => {
-                let bytes = ready!(read.as_mut().poll(cx));
-                *wait = None;
-                return Poll::Ready(match bytes? {
-                    bytes if bytes.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
-                    bytes => Ok(Stretch::Bytes(bytes)),
-                });
-            }
-        }
-    }
+        }))
+    });
+    let ready = ready!(waiting.0.as_mut().poll(cx));
+    *next = None;
+    Poll::Ready(ready)
 }
 
 /// The reading path: what is in memory is read here, what is not is read off the async threads.

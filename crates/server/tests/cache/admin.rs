@@ -129,6 +129,10 @@ fn upstreams_are_listed_with_how_they_fare_asked_or_not() {
         upstreams[0],
         json!({ "name": "quiet.example", "endpoints": ["https://quiet.example"], "allowed": true, "asked": false })
     );
+    for (name, expected) in [("QUIET.example", 1), ("up.example", 1), ("other.example", 0), ("", 0)] {
+        let meant = get(&world, &format!("/api/cache/upstreams?name={name}"));
+        assert_eq!(meant["upstreams"].as_array().unwrap().len(), expected, "{name}");
+    }
     world.upstream.budget(100, 42);
     let image = world.image(1);
     world.pull("v1", &image);

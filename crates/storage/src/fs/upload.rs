@@ -18,7 +18,7 @@ struct Inner {
     path: PathBuf,
     /// The same file for direct writes, opened at the first one.
     direct: OnceLock<Option<File>>,
-    /// Set when a direct write was refused, or is not wanted.
+    /// Set when a direct write was refused.
     indirect: AtomicBool,
 }
 
@@ -94,9 +94,7 @@ impl Upload for FileUpload {
         blocking(move || inner.file.sync_data().map_err(inner.error("cannot sync"))).await
     }
 
-    fn share(&self) -> Option<Arc<File>> {
-        // Else the first reader would have to wait for the disk.
-        self.0.indirect.store(true, Ordering::Relaxed);
+    fn file(&self) -> Option<Arc<File>> {
         Some(Arc::clone(&self.0.file))
     }
 

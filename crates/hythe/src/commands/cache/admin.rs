@@ -1,7 +1,5 @@
 //! The registry's own pages about its cache (docs/reference/admin-api.md).
 
-use std::collections::BTreeSet;
-
 use hythe_client::{Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
 use serde::Deserialize;
@@ -97,10 +95,12 @@ impl Admin {
         Ok(list(&mut page, "upstreams"))
     }
 
-    /// The names of the upstreams that may be asked.
-    pub(super) async fn allowed(&self) -> Result<BTreeSet<String>, Failure> {
-        let upstreams: Vec<Upstream> = self.understand(&Value::Array(self.upstreams().await?))?;
-        Ok(upstreams.into_iter().filter(|upstream| upstream.allowed).map(|upstream| upstream.name).collect())
+    /// Whether a name, or an alias, is that of an upstream that may be asked.
+    pub(super) async fn is_upstream(&self, name: &str) -> Result<bool, Failure> {
+        let answer = self.client.read_page(UPSTREAMS, &[("name", name)], LIMIT).await;
+        let found = list(&mut self.answer(answer)?, "upstreams");
+        let found: Vec<Upstream> = self.understand(&Value::Array(found))?;
+        Ok(found.iter().any(|upstream| upstream.allowed))
     }
 
     /// Clears what a pattern means, and answers with what went.

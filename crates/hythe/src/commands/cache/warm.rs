@@ -8,9 +8,12 @@ mod progress;
 mod pull;
 mod yaml;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
+use hythe_oci::{Authority, AuthorityError};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -24,9 +27,12 @@ use crate::printer::{Output, Printer};
 use image::Image;
 use platform::Platforms;
 use progress::Progress;
-use pull::{Pulled, Puller};
+use pull::{Pulled, Warmer};
 
 pub use platform::Platform;
+
+/// What was named, or where it was, and why nothing came of it.
+type Failed = (String, String);
 
 /// Warms images, or says which are not there.
 pub(super) async fn warm(
@@ -38,21 +44,20 @@ pub(super) async fn warm(
 ) -> Result<(), Failure> {
     let check = args.check;
     let (images, mut failures) = collect(&args, target, environment, printer)?;
-    // One error for a registry that is not there, before there is one for each image.
-    let allowed = admin.allowed().await?;
+    let unknown = unknown_upstreams(&images, admin).await?;
     let progress = Arc::new(Progress::start(images.len()));
     let platforms = Platforms::new(args.all_platforms, args.platform);
-    let puller = Arc::new(Puller::new(target, platforms, args.jobs.into(), check, Arc::clone(&progress))?);
+    let warmer = Arc::new(Warmer::new(target, platforms, args.jobs.into(), check, Arc::clone(&progress))?);
     let mut pulls = JoinSet::new();
     for image in images {
-        if let Some(upstream) = image.upstream.as_ref().filter(|upstream| !is_allowed(upstream, &allowed)) {
+        if let Some(upstream) = image.upstream.as_ref().filter(|upstream| unknown.contains(upstream)) {
             let why = format!("the registry may not ask {upstream}: add it to its upstreams (upstream.add)");
             failures.push((image.to_string(), why));
             continue;
         }
-        let puller = Arc::clone(&puller);
+        let warmer = Arc::clone(&warmer);
         pulls.spawn(async move {
-            let pulled = puller.pull(&image).await;
+            let pulled = warmer.pull(&image).await;
             (image, pulled)
         });
     }
@@ -87,7 +92,7 @@ fn collect(
     target: &Target,
     environment: &Environment,
     printer: Printer,
-) -> Result<(Vec<Image>, Vec<(String, String)>), Failure> {
+) -> Result<(Vec<Image>, Vec<Failed>), Failure> {
     let (mut images, mut failures, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
     let mut add = |text: &str, at: &str| match Image::parse(text, target.host()) {
         Ok(image) if seen.insert(image.clone()) => images.push(image),
@@ -101,8 +106,14 @@ fn collect(
     for file in &args.file {
         // A file that cannot be read is a mistake of the command line.
         let text = found::read(file).map_err(Failure::Usage)?;
+        let beside = Path::new(file).with_file_name(compose::ENV_FILE);
+        let environment = match std::fs::read_to_string(beside) {
+            Ok(variables) => compose::with_env_file(environment, &variables),
+            // Few have one.
+            Err(_) => environment.clone(),
+        };
         let found =
-            found::find(&text, environment).map_err(|why| Failure::Usage(format!("{file}: {why}")))?;
+            found::find(&text, &environment).map_err(|why| Failure::Usage(format!("{file}: {why}")))?;
         if found.is_empty() {
             printer.note(format_args!("warning: {file} names no image"));
         }
@@ -124,10 +135,19 @@ fn collect(
     Ok((images, failures))
 }
 
-/// Docker Hub's other names mean it too; the registry knows them, and says only the first.
-fn is_allowed(upstream: &hythe_oci::Authority, allowed: &std::collections::BTreeSet<String>) -> bool {
-    let name = upstream.to_string();
-    allowed.contains(&name) || matches!(name.as_str(), "registry-1.docker.io" | "registry.hub.docker.com")
+/// The registries that the images come from and that may not be asked. Asks at least once: a registry that is not there
+/// is one error, and not one for each image.
+async fn unknown_upstreams(images: &[Image], admin: &Admin) -> Result<BTreeSet<Authority>, Failure> {
+    let mut unknown: BTreeSet<Authority> = images.iter().filter_map(|image| image.upstream.clone()).collect();
+    if unknown.is_empty() {
+        admin.upstreams().await?;
+    }
+    for upstream in unknown.clone() {
+        if admin.is_upstream(&upstream.to_string()).await? {
+            unknown.remove(&upstream);
+        }
+    }
+    Ok(unknown)
 }
 
 fn line(image: &Image, pulled: &Pulled, check: bool) -> String {
@@ -148,17 +168,12 @@ fn line(image: &Image, pulled: &Pulled, check: bool) -> String {
 fn json(image: &Image, pulled: &Pulled, check: bool) -> Value {
     let state = if check || pulled.fetched == 0 { "present" } else { "fetched" };
     json!({
-        "image": image.to_string(), "repository": image.repository, "state": state,
+        "image": image.to_string(), "state": state,
         "blobs": pulled.blobs, "fetched_blobs": pulled.fetched, "fetched_bytes": pulled.bytes,
     })
 }
 
-fn conclude(
-    failures: &[(String, String)],
-    images: usize,
-    check: bool,
-    printer: Printer,
-) -> Result<(), Failure> {
+fn conclude(failures: &[Failed], images: usize, check: bool, printer: Printer) -> Result<(), Failure> {
     if failures.is_empty() {
         let next = if check {
             "to see what is kept: hythe cache ls"
@@ -173,11 +188,11 @@ fn conclude(
     let mut text = format!("{} of {images} images {what}:", failures.len());
     for (name, why) in failures {
         text.push_str("\n  ");
-        // What was found in a file is known by its place.
+        // What is no name of an image is quoted in the reason. Writing to a string cannot fail.
         if why.contains(name.as_str()) {
             text.push_str(why);
         } else {
-            text.push_str(&format!("{name}: {why}"));
+            let _ = write!(text, "{name}: {why}");
         }
     }
     Err(Failure::Other(text))
@@ -190,6 +205,6 @@ pub fn find_images(text: &str, environment: &Environment) -> Result<Vec<Result<S
 
 /// The whole name of an image, as Docker completes it; for the same tests.
 pub fn parse_image(text: &str) -> Result<String, String> {
-    let own = "localhost:5001".parse().map_err(|error: hythe_oci::AuthorityError| error.to_string())?;
+    let own = "localhost:5001".parse().map_err(|error: AuthorityError| error.to_string())?;
     Image::parse(text, &own).map(|image| image.to_string())
 }

@@ -10,7 +10,7 @@ fn an_image_that_was_warmed_is_pulled_without_its_upstream() {
     let world = World::new();
     let image = world.image("app", "v1", 1);
     let ran = world.run(&["warm", "up.example/app:v1"]).expect(0);
-    assert!(ran.out.starts_with("up.example/app:v1: fetched 2 of 2 blobs (49."), "{}", ran.out);
+    assert!(ran.out.starts_with("up.example/app:v1: fetched 2 of 2 blobs (48.9 KiB)"), "{}", ran.out);
     assert!(ran.err.contains("hythe cache stat"), "{}", ran.err);
     world.upstream.stop();
     for path in [format!("manifests/{}", image.digest()), "manifests/v1".to_owned()] {
@@ -65,6 +65,9 @@ fn images_are_named_by_lists_manifests_and_compose_files() {
     let mut lines: Vec<&str> = ran.out.lines().filter_map(|line| Some(line.split_once(": ")?.0)).collect();
     lines.sort_unstable();
     assert_eq!(lines, ["up.example/a:1", "up.example/b:2", "up.example/c:3", "up.example/d:latest"]);
+    file(".env", "TAG=8\n");
+    let beside = world.run(&["warm", "-f", &compose, "--check"]).expect(1);
+    assert!(beside.err.contains("up.example/b:8"), "{}", beside.err);
     let set = world.run_with(&["warm", "-f", &compose, "--check"], &[("TAG", "9")], "").expect(1);
     assert!(set.err.contains("up.example/b:9"), "{}", set.err);
 }
@@ -90,8 +93,8 @@ fn everything_is_tried_and_every_failure_is_listed_at_the_end() {
     assert!(ran.out.starts_with("up.example/app:v1: fetched"), "{}", ran.out);
     for words in [
         "error: 5 of 6 images could not be warmed:",
-        "\n  up.example/none:v1: ",
-        "\n  up.example/broken:v1: 2 of 2 blobs: ",
+        "\n  up.example/none:v1: upstream up.example: ",
+        "\n  up.example/broken:v1: 2 of 2 blobs: upstream up.example: ",
         "\n  elsewhere.example/x:latest: the registry may not ask elsewhere.example",
         "`Not A Name` is not the name of an image",
         "-:1: `up.example/app:${NONE}`: variable NONE is not set",

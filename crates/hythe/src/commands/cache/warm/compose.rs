@@ -1,6 +1,29 @@
 //! Variables in Compose files (Compose specification, Interpolation).
 
+use std::ffi::OsString;
+
 use crate::config::Environment;
+
+/// The file beside a Compose file that has variables for it.
+pub(super) const ENV_FILE: &str = ".env";
+
+/// The environment, and what a file of variables says beside it: the environment comes first.
+pub(super) fn with_env_file(environment: &Environment, text: &str) -> Environment {
+    let mut environment = environment.clone();
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((name, value)) = line.split_once('=') else { continue };
+        environment.variables.entry(name.trim().to_owned()).or_insert_with(|| env_value(value.trim()));
+    }
+    environment
+}
+
+/// A value without its quotes, or up to its comment.
+fn env_value(text: &str) -> OsString {
+    let quoted = |quote: char| Some(text.strip_prefix(quote)?.split_once(quote)?.0);
+    let value = quoted('"').or_else(|| quoted('\''));
+    value.unwrap_or_else(|| text.split_once(" #").map_or(text, |(value, _)| value).trim_end()).into()
+}
 
 /// Variables within variables' defaults; nobody nests deeper.
 const MAX_DEPTH: usize = 16;
@@ -130,6 +153,14 @@ mod tests {
         ] {
             assert_eq!(interpolate(text, &environment()).as_deref(), Ok(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_of_variables_says_what_the_environment_does_not() {
+        let text = "# versions\nTAG=8\nexport PG = 16 # long\nQUOTED=\"a # b\"\nSINGLE='c'\nnothing\n=\n";
+        let environment = with_env_file(&environment(), text);
+        let shown = interpolate("$TAG $PG $QUOTED $SINGLE", &environment);
+        assert_eq!(shown.as_deref(), Ok("7 16 a # b c"));
     }
 
     #[test]

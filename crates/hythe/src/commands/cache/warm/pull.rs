@@ -26,7 +26,7 @@ const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Pulls images through one registry.
-pub(super) struct Puller {
+pub(super) struct Warmer {
     /// It has the registry ask upstreams.
     asking: Client,
     /// It has not.
@@ -52,7 +52,7 @@ pub(super) struct Pulled {
     pub(super) bytes: u64,
 }
 
-impl Puller {
+impl Warmer {
     pub(super) fn new(
         target: &Target,
         platforms: Platforms,
@@ -128,7 +128,7 @@ impl Puller {
                         Reference::Digest(digest) => format!("manifest {digest} is not there"),
                     });
                 }
-                Err(error) if !again(&error, &mut attempt).await => return Err(error.to_string()),
+                Err(error) if !again(&error, &mut attempt).await => return Err(told(&error)),
                 Err(_) => {}
             }
         }
@@ -171,7 +171,7 @@ impl Puller {
                 Err(error) => error,
             };
             if !again(&error, &mut attempt).await {
-                return Err(error.to_string());
+                return Err(told(&error));
             }
         }
         let (mut came, mut attempt) = (0, 1);
@@ -181,7 +181,7 @@ impl Puller {
                 Err(error) => error,
             };
             if !again(&error, &mut attempt).await {
-                return Err(error.to_string());
+                return Err(told(&error));
             }
         }
     }
@@ -219,6 +219,15 @@ impl Puller {
 /// Whether the registry says that it has no such thing, and may ask nobody.
 fn is_missing(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. } | Error::Unavailable { status: Some(504), .. })
+}
+
+/// What the registry says of an upstream is all that matters; what stands before it is that the registry said so.
+fn told(error: &Error) -> String {
+    let text = error.to_string();
+    match text.find(": upstream ") {
+        Some(at) => text[at + 2..].to_owned(),
+        None => text,
+    }
 }
 
 /// Waits before what failed for the moment is tried again; false where that would be of no use.
