@@ -29,8 +29,15 @@ pub(crate) struct Dialler {
     connect_timeout: Duration,
     direct: bool,
     resolver: Resolver,
-    named: Mutex<Option<reqwest::Client>>,
-    guarded: Mutex<Option<reqwest::Client>>,
+    named: Slots,
+    guarded: Slots,
+}
+
+/// Clients of one way, once they were needed.
+#[derive(Default)]
+struct Slots {
+    plain: Mutex<Option<reqwest::Client>>,
+    tls: Mutex<Option<reqwest::Client>>,
 }
 
 impl Dialler {
@@ -46,8 +53,8 @@ impl Dialler {
             connect_timeout,
             direct,
             resolver: Resolver::new(connect_timeout),
-            named: Mutex::default(),
-            guarded: Mutex::default(),
+            named: Slots::default(),
+            guarded: Slots::default(),
         }
     }
 
@@ -59,7 +66,7 @@ impl Dialler {
     pub(crate) async fn send(&self, request: Request, subject: &Subject) -> Result<Response, Error> {
         let url = request.url().clone();
         let way = self.guard.way(&url).map_err(|refused| subject.refused(refused.to_string()))?;
-        let client = self.client(way).map_err(|reason| subject.unavailable(reason))?;
+        let client = self.client(way, is_tls(&url)).map_err(|reason| subject.unavailable(reason))?;
         let again = idempotent(&request).then(|| request.try_clone()).flatten();
         let mut result = client.execute(request).await;
         if let (Err(error), Some(again)) = (&result, again)
@@ -70,20 +77,23 @@ impl Dialler {
         result.map_err(|error| self.failure(&error, &url, subject))
     }
 
-    /// One client for each way, as it is the resolver that is guarded, and it is not told the port.
-    fn client(&self, way: Way) -> Result<reqwest::Client, String> {
-        let slot = match way {
+    /// One client for each way, as it is the resolver that is guarded, and it is not told the port; and one without
+    /// authorities, because to read those takes longer than an upstream on the same machine takes to answer.
+    fn client(&self, way: Way, tls: bool) -> Result<reqwest::Client, String> {
+        let slots = match way {
             Way::Named => &self.named,
             Way::Guarded => &self.guarded,
         };
+        let slot = if tls { &slots.tls } else { &slots.plain };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         match &*slot {
             Some(client) => Ok(client.clone()),
-            None => Ok(slot.insert(self.make(way)?).clone()),
+            None => Ok(slot.insert(self.make(way, tls)?).clone()),
         }
     }
 
-    fn make(&self, way: Way) -> Result<reqwest::Client, String> {
+    fn make(&self, way: Way, tls: bool) -> Result<reqwest::Client, String> {
+        let tls = if tls { roots::tls(&self.authorities)? } else { roots::no_tls()? };
         let resolver = GuardedResolver { resolver: self.resolver.clone(), guard: self.guard.clone(), way };
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -93,7 +103,7 @@ impl Dialler {
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .tls_backend_preconfigured(roots::tls(&self.authorities)?)
+            .tls_backend_preconfigured(tls)
             .dns_resolver(resolver);
         let builder = if self.direct { builder.no_proxy() } else { builder };
         // A kept connection whose other end is gone is noticed as soon as one that cannot be made.
@@ -117,6 +127,12 @@ impl Dialler {
         };
         subject.unavailable(format!("{whose}{what}"))
     }
+}
+
+/// Whether authorities are needed to ask `url`: a proxy may be one that speaks TLS, whatever is asked through it.
+fn is_tls(url: &Url) -> bool {
+    const PROXIES: [&str; 4] = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    url.scheme() != "http" || PROXIES.iter().any(|name| std::env::var_os(name).is_some())
 }
 
 fn idempotent(request: &Request) -> bool {

@@ -21,6 +21,9 @@ const TAIL: usize = 1 << 20;
 /// each needs no copy.
 const FEW: usize = 4;
 
+/// What is before this is given to everybody from memory: nobody's first byte waits for the disk.
+const FIRST: u64 = 64 << 10;
+
 /// How far a fetch has come.
 #[derive(Clone, Debug, Default)]
 struct Progress {
@@ -221,7 +224,7 @@ impl Reader {
                 Some(End::Failed(reason)) => return Err(io::Error::other(reason.to_string())),
             };
             if offset < received
-                && shared.are_few()
+                && (shared.are_few() || offset < FIRST)
                 && let Some(bytes) = shared.tail().at(offset)
             {
                 let length = most.min(received - offset).min(bytes.len() as u64);

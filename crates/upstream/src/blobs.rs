@@ -9,6 +9,7 @@ use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing};
 use tokio::sync::watch;
 
 use crate::cache::{Copy, Found, Freshness};
+use crate::pace::Paced;
 use crate::source::Kind;
 use crate::{Error, Result};
 
@@ -255,7 +256,11 @@ impl Copy {
                 }
                 answer.body
             };
-            let received = fetch.receive(body).await;
+            let received = if self.source.endpoints() > 1 {
+                fetch.receive(Paced::new(body)).await
+            } else {
+                fetch.receive(body).await
+            };
             let came = fetch.offset() - offset;
             self.add(|counters| &counters.fetched, came);
             match received {

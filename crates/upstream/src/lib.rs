@@ -11,6 +11,7 @@ mod error;
 mod flights;
 mod listings;
 mod manifests;
+mod pace;
 mod source;
 
 pub use allowed::{Allowed, ConfigError, Resolved, TTL, Upstream};

@@ -11,13 +11,17 @@ use super::source::Source;
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";
 
+/// The variable that names the registry that commands speak to; no setting of a server.
+pub(super) const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
+
 /// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
 pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
     for (name, value) in environment.variables.range("HYTHE_".to_owned()..) {
         if !name.starts_with("HYTHE_") {
             break;
         }
-        if value.is_empty() || name == CONFIG_VARIABLE || is_service_link(name) {
+        let is_no_setting = name == CONFIG_VARIABLE || name == REGISTRY_VARIABLE || is_service_link(name);
+        if value.is_empty() || is_no_setting {
             continue;
         }
         let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
