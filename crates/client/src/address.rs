@@ -12,7 +12,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 }
 
 /// IPv4's networks that are not for anybody (IANA's special-purpose registry, RFC 6890), with their prefixes' lengths.
-const SPECIAL: [(Ipv4Addr, u32); 15] = [
+const SPECIAL: [(Ipv4Addr, u32); 16] = [
     // This host, whichever address it has.
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -21,6 +21,8 @@ const SPECIAL: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(127, 0, 0, 0), 8),
     // Link-local: where clouds have their metadata.
     (Ipv4Addr::new(169, 254, 0, 0), 16),
+    // Where one cloud's machines ask their host.
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
     // Protocol assignments, documentation, the relays that 6to4 had.
     (Ipv4Addr::new(192, 0, 0, 0), 24),

@@ -141,14 +141,14 @@ async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization
         format!("{whose}{what}{said}")
     };
     match status.as_u16() {
-        404 | 410 => subject.not_found(said),
+        404 | 410 => subject.not_found(true, said),
         // Registries say so of what does not exist, to those who may not know.
         401 | 403
             if reply.at_home
                 && ask.repository.is_some()
                 && authorization.is_some_and(Authorization::is_anonymous_token) =>
         {
-            subject.not_found(said)
+            subject.not_found(false, said)
         }
         401 | 403 => {
             let why = match authorization {

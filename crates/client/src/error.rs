@@ -14,6 +14,8 @@ pub enum Error {
         asked: String,
         /// What it says of it.
         said: Option<String>,
+        /// Whether it says so in as many words (404, 410), and not only that nobody may know.
+        certain: bool,
     },
     /// The upstream, or its token server, wants other credentials.
     #[error("{host} refused {asked} with status {status}: {reason}")]
@@ -120,8 +122,8 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn not_found(&self, said: Option<String>) -> Error {
-        Error::NotFound { host: self.host.clone(), asked: self.asked.clone(), said }
+    pub(crate) fn not_found(&self, certain: bool, said: Option<String>) -> Error {
+        Error::NotFound { host: self.host.clone(), asked: self.asked.clone(), said, certain }
     }
 
     pub(crate) fn denied(&self, status: u16, reason: impl Into<String>) -> Error {

@@ -42,9 +42,10 @@ pub struct Blob {
 }
 
 impl Registry {
-    /// Whether any repository has the blob: nothing that a client is told, only a hint that its bytes are here.
-    pub fn has_blob(&self, digest: &Digest) -> Result<bool> {
-        Ok(self.0.catalog.live_file(digest)?.is_some())
+    /// How long the blob is, where any repository has it: nothing that a client is told, only a hint that its bytes are
+    /// here.
+    pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        Ok(self.0.catalog.live_file(digest)?.map(|file| file.size))
     }
 }
 

@@ -46,29 +46,9 @@ impl Repository<'_> {
     pub async fn fetch(&self, digest: &Digest, size: u64) -> Result<Fetch> {
         let inner = Arc::clone(&self.registry.0);
         let permit = inner.ingest.body()?;
-        let mut ingest = match inner.catalog.fetch(self.name, digest)? {
-            Some(row) if row.offset <= size => {
-                match inner.reopen(&row, digest.algorithm()).await {
-                    Ok(ingest) => Some(ingest),
-                    // Its bytes did not survive whatever stopped it.
-                    Err(Error::ChunkOutOfOrder { .. } | Error::UploadUnknown(_)) => {
-                        inner.forget_upload(row.id, Some(*digest)).await?;
-                        None
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Some(row) => {
-                inner.forget_upload(row.id, Some(*digest)).await?;
-                None
-            }
-            None => None,
-        };
-        if ingest.is_none() {
-            ingest = Some(inner.begin(self.name, digest).await?);
-        }
-        let Some(mut ingest) = ingest else {
-            return Err(Error::Internal("a fetch without a session".into()));
+        let mut ingest = match inner.resume(self.name, digest, size).await? {
+            Some(ingest) => ingest,
+            None => inner.begin(self.name, digest).await?,
         };
         let (written, growing) = ingest.share(size);
         Ok(Fetch {
@@ -86,6 +66,31 @@ impl Repository<'_> {
 }
 
 impl Inner {
+    /// Takes up what an earlier run was stopped at, if its bytes are still there.
+    async fn resume(&self, name: &RepositoryName, digest: &Digest, size: u64) -> Result<Option<Ingest>> {
+        // A power loss may have taken what was not yet durable: the second time the row says so.
+        for _ in 0..2 {
+            let Some(row) = self.catalog.fetch(name, digest)? else { return Ok(None) };
+            let _turn = self.sessions.take(row.id).await;
+            if row.offset <= size {
+                match self.reopen(&row, digest.algorithm()).await {
+                    Ok(mut ingest) => {
+                        // It has moved, as the collector sees it.
+                        ingest.save().await?;
+                        return Ok(Some(ingest));
+                    }
+                    Err(Error::ChunkOutOfOrder { .. }) => continue,
+                    Err(error @ Error::NoSpace(_)) => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(upload = %row.id, %error, "a fetch could not be taken up again and begins anew");
+                    }
+                }
+            }
+            self.forget_upload(row.id, Some(*digest)).await?;
+        }
+        Ok(None)
+    }
+
     async fn begin(&self, name: &RepositoryName, digest: &Digest) -> Result<Ingest> {
         let id = UploadId::random();
         let (repository, algorithm) = (name.clone(), digest.algorithm());

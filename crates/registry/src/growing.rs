@@ -1,8 +1,8 @@
 //! A blob that is being fetched, for those who read it meanwhile.
 //!
 //! A few readers who keep up are given what came as it came, from memory; many, and those who come later, read the file
-//! as far as it is written. The last byte is held back until the digest holds and the blob is stored: a reader that knows
-//! the size never takes wrong bytes for a whole blob.
+//! as far as it is written. The last byte of each answer is held back until the digest holds and the blob is stored: a
+//! reader that knows the length never takes wrong bytes for what it asked for.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -107,8 +107,16 @@ impl Written {
     /// These bytes came for `offset`.
     pub(crate) fn received(&self, offset: u64, piece: &Bytes) {
         let end = offset + piece.len() as u64;
-        self.shared.tail().push(offset, piece.clone());
-        self.progress.send_modify(|progress| progress.received = end);
+        let from_memory = self.shared.are_few() || offset < FIRST;
+        {
+            let mut tail = self.shared.tail();
+            if from_memory { tail.push(offset, piece.clone()) } else { *tail = Tail::default() }
+        }
+        self.progress.send_if_modified(|progress| {
+            progress.received = end;
+            // Else nobody has more to read before it is written.
+            from_memory
+        });
     }
 
     /// All bytes up to `offset` are in the file.
@@ -132,6 +140,7 @@ impl Written {
 
     /// The first end counts.
     fn end(&self, end: End) {
+        *self.shared.tail() = Tail::default();
         self.progress.send_if_modified(|progress| {
             let first = progress.end.is_none();
             progress.end.get_or_insert(end);
@@ -208,30 +217,30 @@ impl Growing {
 }
 
 impl Reader {
-    /// Waits until there is something to read at `offset`, and answers what, `most` bytes of it at most. An error when
-    /// there never will be.
-    ///
-    /// `offset` is less than the size.
-    pub async fn next(&self, offset: u64, most: u64) -> io::Result<Ready> {
+    /// Waits until there is something to read at `offset`, of the `left` bytes that an answer still has, and answers what.
+    /// The answer's last byte, like the blob's, is held back until the digest holds. An error when there never will be
+    /// more.
+    pub async fn next(&self, offset: u64, left: u64) -> io::Result<Ready> {
         let Growing { shared, progress } = &self.0;
         let mut progress = progress.clone();
         loop {
             let seen = progress.borrow_and_update().clone();
-            let (size, held_back) = (shared.size, shared.size - 1);
+            let end = (offset + left).min(shared.size);
+            let held_back = end.saturating_sub(1);
             let (received, written) = match &seen.end {
                 None => (seen.received.min(held_back), seen.written.min(held_back)),
-                Some(End::Whole) => (size, size),
+                Some(End::Whole) => (end, end),
                 Some(End::Failed(reason)) => return Err(io::Error::other(reason.to_string())),
             };
             if offset < received
                 && (shared.are_few() || offset < FIRST)
                 && let Some(bytes) = shared.tail().at(offset)
             {
-                let length = most.min(received - offset).min(bytes.len() as u64);
+                let length = (received - offset).min(bytes.len() as u64);
                 return Ok(Ready::Bytes(bytes.slice(..length as usize)));
             }
             if offset < written {
-                let length = most.min(written - offset);
+                let length = written - offset;
                 if let Some(file) = &shared.file {
                     return Ok(Ready::File(Arc::clone(file), length));
                 }

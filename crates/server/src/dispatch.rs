@@ -9,11 +9,11 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
 use hythe_oci::{Endpoint, ErrorCode, Query, RepositoryName};
+use hythe_registry::Origin;
 use hythe_upstream::{Allowed, Copy, Resolved};
 
 use crate::call::{App, Call};
 use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
-use crate::listener::Mirror;
 use crate::options::Options;
 use crate::plane::{Body, Exchange, Link};
 use crate::record::Record;
@@ -184,22 +184,23 @@ enum Place {
 }
 
 /// Which repository a request means, and the `?ns=` that it says so by (distribution-spec, Registry proxying). One that
-/// names this registry is as good as none.
+/// names this registry, and no upstream, is as good as none.
 fn place(
     call: &Call<'_>,
     link: &Link,
     endpoint: &Endpoint,
 ) -> Result<(Option<HeaderValue>, Place), Rejection> {
+    let allowed = call.app.cache.allowed();
     let namespace = call.query.first("ns");
-    let elsewhere = namespace.as_deref().filter(|ns| !host::is_this_registry(ns, &call.options.hosts));
     let told = namespace.as_deref().and_then(|namespace| HeaderValue::try_from(namespace).ok());
+    let is_ours = |ns: &&str| !is_allowed(&allowed, ns) && host::is_this_registry(ns, &call.options.hosts);
+    let elsewhere = namespace.as_deref().filter(|ns| !is_ours(ns));
     let not_answered_for = |name: &str| {
         let message = format!(
             "this registry does not answer for `{name}`; add it to its upstreams (upstream.add) if it should"
         );
         Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message)
     };
-    let allowed = call.app.cache.allowed();
     let Some(name) = endpoint.name() else {
         // Of another registry's whole nothing is known here.
         return match elsewhere {
@@ -207,8 +208,6 @@ fn place(
             _ => Ok((told, Place::Here)),
         };
     };
-    let mirrored = link.mirror.as_ref().filter(|_| elsewhere.is_none());
-    let by_listener = mirrored.map(|mirror| mirror.upstream.to_string());
     let copy = |upstream, there: &RepositoryName| -> Result<Copy, Rejection> {
         let copy = call.app.cache.copy(upstream, there);
         let copy = copy.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
@@ -216,15 +215,23 @@ fn place(
         let only = call.header(header::CACHE_CONTROL).is_some_and(|value| value.contains("only-if-cached"));
         Ok(if only { copy.only_if_cached() } else { copy })
     };
-    let place = match allowed.resolve(elsewhere.or(by_listener.as_deref()), name) {
-        Resolved::Local(_) => Place::Here,
-        Resolved::Upstream(upstream, there) => match mirrored {
-            Some(Mirror { local_first: true, .. }) => Place::HereOrCopy(copy(upstream, &there)?),
-            _ => Place::Copy(copy(upstream, &there)?),
+    let place = match allowed.resolve(elsewhere, name) {
+        Resolved::Upstream(upstream, there) => Place::Copy(copy(upstream, &there)?),
+        Resolved::NotAllowed => return Err(not_answered_for(elsewhere.unwrap_or_default())),
+        Resolved::Local(_) => match &link.mirror {
+            // Who says that this registry is meant does not mean an upstream that it stands for.
+            Some(mirror) if mirror.local_first || namespace.is_none() => {
+                let upstream = mirror.upstream.to_string();
+                match allowed.resolve(Some(&upstream), name) {
+                    Resolved::Upstream(upstream, there) if mirror.local_first => {
+                        Place::HereOrCopy(copy(upstream, &there)?)
+                    }
+                    Resolved::Upstream(upstream, there) => Place::Copy(copy(upstream, &there)?),
+                    Resolved::Local(_) | Resolved::NotAllowed => return Err(not_answered_for(&upstream)),
+                }
+            }
+            _ => Place::Here,
         },
-        Resolved::NotAllowed => {
-            return Err(not_answered_for(elsewhere.or(by_listener.as_deref()).unwrap_or_default()));
-        }
     };
     Ok((told, place))
 }
@@ -243,14 +250,23 @@ async fn call_endpoint(
     match place {
         Place::Copy(copy) => call_copy(call, endpoint, copy, body).await,
         Place::HereOrCopy(copy) if read => {
-            match call_here(call, endpoint, body).await {
-                Err(rejection) if rejection.status == StatusCode::NOT_FOUND => {}
-                other => return other,
+            if is_here(call, endpoint)? {
+                match call_here(call, endpoint, body).await {
+                    Err(rejection) if rejection.status == StatusCode::NOT_FOUND => {}
+                    other => return other,
+                }
             }
             read_copy(call, endpoint, copy).await
         }
         Place::Here | Place::HereOrCopy(_) => call_here(call, endpoint, body).await,
     }
+}
+
+/// Whether the repository that is asked for holds anything that was pushed here.
+fn is_here(call: &Call<'_>, endpoint: &Endpoint) -> Result<bool, Rejection> {
+    let Some(name) = endpoint.name() else { return Ok(true) };
+    let origin = call.app.registry.repository(name).stored_origin();
+    Ok(origin.map_err(|error| Rejection::registry(&error, Some(name)))? == Some(Origin::Local))
 }
 
 /// A copy is read, and what is in it can be deleted; nothing is pushed into it.

@@ -176,6 +176,7 @@ impl Rejection {
             // What was pushed under an upstream's name is not the answer, and what upstream has cannot be kept there.
             Upstream::Registry(error) => match &**error {
                 Error::OtherOrigin { .. } => Self::new(StatusCode::NOT_FOUND, unknown, message),
+                Error::TooManyUploads { .. } => later(Some(Duration::from_secs(1))),
                 error => Self::registry(error, None),
             },
             Upstream::Upstream { error, .. } => match error {

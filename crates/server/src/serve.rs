@@ -83,6 +83,7 @@ impl Server {
             );
         }
         accepting.shutdown().await;
+        self.app.cache.stop();
         // The bodies that were cut with their connections still have to be saved.
         if tokio::time::timeout(SAVE, self.app.registry.uploads_ended()).await.is_err() {
             tracing::warn!(

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use futures_util::StreamExt;
 use hythe_client::{BlobAnswer, BlobBody, Error as Failure};
 use hythe_oci::{Authority, Digest, RepositoryName};
 use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing};
@@ -10,11 +12,20 @@ use tokio::sync::watch;
 
 use crate::cache::{Copy, Found, Freshness};
 use crate::pace::Paced;
-use crate::source::Kind;
+use crate::source::{Kind, jittered};
 use crate::{Error, Result};
 
-/// After so many connections in a row that brought not one byte a download is given up.
+/// After so many connections in a row that brought next to nothing a download is given up.
 const BARREN: u32 = 5;
+
+/// What is next to nothing, in bytes.
+const NOTHING: u64 = 64 << 10;
+
+/// How long to wait after a connection broke, and so many times as long after each barren one.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// How many downloads that fail one request may wait for.
+const TURNS: u32 = 4;
 
 /// After so many downloads of wrong bytes it is given up.
 const WRONG: u32 = 3;
@@ -29,7 +40,28 @@ type Key = (Authority, Digest);
 struct Download {
     /// The repository that fetches it.
     into: RepositoryName,
+    /// Others that upstream says have it too: they get it with the one that fetches it. `None` once that is done.
+    also: Mutex<Option<Vec<RepositoryName>>>,
     stage: watch::Receiver<Stage>,
+}
+
+impl Download {
+    fn also(&self) -> MutexGuard<'_, Option<Vec<RepositoryName>>> {
+        // Held for one operation on the list.
+        self.also.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the blob linked into `name` too, once it is stored; false where it is too late for that.
+    fn link_into(&self, name: &RepositoryName) -> bool {
+        match &mut *self.also() {
+            Some(also) if also.contains(name) => true,
+            Some(also) => {
+                also.push(name.clone());
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// How far a download is.
@@ -107,7 +139,8 @@ impl Copy {
     }
 
     async fn find_blob(&self, digest: &Digest) -> Result<Found<Blob>> {
-        loop {
+        // Another's failure is not this request's; but each turn may end with one.
+        for turn in 1.. {
             if let Some(blob) = self.kept(digest)? {
                 return Ok(Found::new(blob, Freshness::Hit));
             }
@@ -118,6 +151,9 @@ impl Copy {
             if download.into != self.here {
                 // Presence is not access: this repository has it if upstream says so.
                 self.confirm(digest).await?;
+                if !download.link_into(&self.here) {
+                    continue;
+                }
             }
             let mut stage = download.stage.clone();
             let late = !matches!(*stage.borrow(), Stage::Asking);
@@ -128,8 +164,8 @@ impl Copy {
                 Stage::Stored | Stage::Failed(_) => true,
             });
             match stage.await.map(|stage| stage.clone()) {
-                // It was about to end when this request came, and may have been begun under worse conditions.
-                Ok(Stage::Failed(_)) if late => {}
+                // It was about to end when this request came, or is another repository's, which this one is not.
+                Ok(Stage::Failed(_)) if turn < TURNS && (late || download.into != self.here) => {}
                 Ok(Stage::Growing(growing)) => {
                     let blob =
                         Blob { digest: *digest, size: growing.size(), content: Content::Growing(growing) };
@@ -142,9 +178,10 @@ impl Copy {
                 }
                 // It came for another repository: now it is here, and only has to be linked.
                 Ok(Stage::Stored | Stage::Asking) => {}
-                Err(_) => return Err(Refusal::Internal("a download ended without a word".to_owned()).into()),
+                Err(_) => break,
             }
         }
+        Err(Refusal::Internal("a download ended without a word".to_owned()).into())
     }
 
     /// Whether upstream says that this repository has the blob, and how long it is.
@@ -163,38 +200,59 @@ impl Copy {
     /// it any more: who asked will ask again.
     fn download(&self, digest: &Digest) -> Arc<Download> {
         let key = (self.upstream().clone(), *digest);
-        let mut downloads = self.cache.0.downloads.lock();
-        if let Some(download) = downloads.get(&key) {
-            return Arc::clone(download);
-        }
         let (sender, stage) = watch::channel(Stage::Asking);
-        let download = Arc::new(Download { into: self.here.clone(), stage });
-        downloads.insert(key.clone(), Arc::clone(&download));
-        let (copy, digest) = (self.clone(), *digest);
+        let download = {
+            let mut downloads = self.cache.0.downloads.lock();
+            if let Some(download) = downloads.get(&key) {
+                return Arc::clone(download);
+            }
+            let also = Mutex::new(Some(Vec::new()));
+            let download = Arc::new(Download { into: self.here.clone(), also, stage });
+            downloads.insert(key.clone(), Arc::clone(&download));
+            download
+        };
+        let (copy, digest, begun) = (self.clone(), *digest, Arc::clone(&download));
         let ended = Ended { copy: self.clone(), key, stage: sender, outcome: None };
         tokio::spawn(async move {
             let outcome = copy.run(&digest, &ended.stage).await;
+            if outcome.is_ok() {
+                copy.link_others(&digest, &begun).await;
+            }
             ended.end(outcome);
         });
         download
     }
 
-    async fn run(&self, digest: &Digest, stage: &watch::Sender<Stage>) -> Result<()> {
-        if self.cache.0.registry.has_blob(digest)? {
-            // Some repository has these bytes. They are this one's too if upstream says so.
-            self.confirm(digest).await?;
-            if self.repository().link_blob(digest).await? {
-                return Ok(());
+    /// Gives the blob to those who were told that they get it.
+    async fn link_others(&self, digest: &Digest, download: &Download) {
+        let others = download.also().take().unwrap_or_default();
+        for name in others {
+            let other = self.cache.0.registry.copy(&name, &self.origin);
+            if let Err(error) = other.link_blob(digest).await {
+                tracing::warn!(repository = %name, %digest, %error, "a blob that came for two repositories is in one only");
             }
         }
-        let mut first = 0;
+    }
+
+    async fn run(&self, digest: &Digest, stage: &watch::Sender<Stage>) -> Result<()> {
+        if let Some(size) = self.cache.0.registry.blob_size(digest)? {
+            // Some repository has these bytes. They are this one's too if upstream says so; where it does not say, the
+            // bytes themselves do.
+            match self.confirm(digest).await {
+                Ok(told) if told == size && self.repository().link_blob(digest).await? => return Ok(()),
+                Err(error) if !error.is_temporary() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let (mut first, mut wrong) = (0, 0);
         loop {
             match self.run_once(digest, stage, &mut first).await {
-                Err(error @ Error::Wrong { .. }) if first < WRONG as usize => {
-                    tracing::warn!(repository = %self.here, %error, "wrong bytes came from upstream; it is asked again");
-                    // Who reads them was cut off. Who comes back waits for the right ones.
+                Err(error @ Error::Wrong { .. }) if wrong + 1 < WRONG => {
+                    tracing::warn!(repository = %self.here, %error, "what came from upstream cannot be used; it is asked again");
+                    // Who reads it was cut off. Who comes back waits for what is right.
                     stage.send_replace(Stage::Asking);
                     first += 1;
+                    wrong += 1;
                 }
                 outcome => return outcome,
             }
@@ -218,9 +276,14 @@ impl Copy {
         match self.fill(digest, &mut fetch, body, first).await {
             Ok(()) => {}
             // What came is kept for whoever asks next.
-            Err(error @ (Error::Upstream { .. } | Error::Resting { .. })) => {
+            Err(error) if error.is_temporary() && !matches!(error, Error::Wrong { .. }) => {
                 fetch.stop(&error.to_string());
                 return Err(error);
+            }
+            // Whoever has the whole may not have its parts.
+            Err(error @ Error::Upstream { .. }) if fetch.offset() > 0 => {
+                fetch.give_up(&error.to_string()).await;
+                return Err(self.wrong(format!("the rest of blob {digest}"), error.to_string()));
             }
             Err(error) => {
                 fetch.give_up(&error.to_string()).await;
@@ -256,24 +319,30 @@ impl Copy {
                 }
                 answer.body
             };
+            let mut stopping = self.cache.0.stopping.subscribe();
+            // The end of a body that is not its end: what came is saved, and goes on after the next start.
+            let stopped = Box::pin(async move {
+                let _ = stopping.wait_for(|stopping| *stopping).await;
+            });
             let received = if self.source.endpoints() > 1 {
-                fetch.receive(Paced::new(body)).await
+                fetch.receive(Paced::new(body).take_until(stopped)).await
             } else {
-                fetch.receive(body).await
+                fetch.receive(body.take_until(stopped)).await
             };
             let came = fetch.offset() - offset;
             self.add(|counters| &counters.fetched, came);
             match received {
                 Ok(Ok(())) => {}
                 Ok(Err(broken)) => {
-                    barren = if came > 0 { 0 } else { barren + 1 };
-                    if barren == BARREN {
+                    barren = if came > NOTHING { 0 } else { barren + 1 };
+                    if barren == BARREN || *self.cache.0.stopping.borrow() {
                         return Err(self.broken(digest, &broken));
                     }
                     tracing::debug!(repository = %self.here, %digest, at = fetch.offset(), error = %broken,
                         "a download broke off and goes on");
                     // Another endpoint may hold on longer.
                     *first += 1;
+                    tokio::time::sleep(jittered(PAUSE * (1 + barren))).await;
                 }
                 Err(Refusal::ChunkLength { .. }) => {
                     return Err(
@@ -300,9 +369,7 @@ impl Copy {
             asked: format!("blob {digest}"),
             status: None,
             retry_after: None,
-            reason: format!(
-                "{BARREN} connections in a row broke off before a byte had come, the last one: {error}"
-            ),
+            reason: format!("its connections broke off again and again, the last one: {error}"),
         };
         Error::Upstream { upstream: self.upstream().clone(), error }
     }

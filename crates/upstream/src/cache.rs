@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use hythe_oci::{Authority, Reference, RepositoryName, Tag};
 use hythe_registry::{Manifest, Origin, Registry, Repository};
 use quick_cache::sync::Cache as Memory;
+use tokio::sync::watch;
 
 use crate::blobs::Downloads;
 use crate::flights::Flights;
@@ -17,6 +18,9 @@ use crate::{Allowed, Error, Result, Status, Upstream};
 
 /// How many tags are remembered as confirmed; one that is not is asked for once more.
 const TAGS: usize = 16 << 10;
+
+/// After upstream could not confirm a tag, what it named is served for so long without asking again.
+const DOUBT: Duration = Duration::from_secs(5);
 
 /// What can be set about the cache.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +73,10 @@ pub(crate) struct Inner {
     sources: Mutex<HashMap<Authority, Arc<Source>>>,
     /// When upstream last confirmed a tag.
     checked: Memory<(RepositoryName, Tag), Instant>,
+    /// When upstream last failed to, and why.
+    doubted: Memory<(RepositoryName, Tag), (Instant, Arc<str>)>,
+    /// True once downloads are to save what they have and end.
+    pub(crate) stopping: watch::Sender<bool>,
     pub(crate) manifests: Flights<(RepositoryName, Reference), Result<Found<Manifest>>>,
     pub(crate) downloads: Downloads,
 }
@@ -88,6 +96,8 @@ impl Cache {
             allowed: ArcSwap::from_pointee(allowed),
             sources: Mutex::default(),
             checked: Memory::new(TAGS),
+            doubted: Memory::new(TAGS),
+            stopping: watch::Sender::new(false),
             manifests: Flights::default(),
             downloads: Downloads::default(),
         }))
@@ -97,6 +107,11 @@ impl Cache {
     pub fn set(&self, allowed: Allowed, options: Options) {
         self.0.options.store(Arc::new(options));
         self.0.allowed.store(Arc::new(allowed));
+    }
+
+    /// Has downloads save what they have, and end: they go on after the next start. For the end of a server.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
     }
 
     /// The upstreams that may be asked.
@@ -211,7 +226,20 @@ impl Copy {
 
     /// Upstream has just confirmed the tag.
     pub(crate) fn check(&self, tag: &Tag) {
-        self.cache.0.checked.insert((self.here.clone(), tag.clone()), Instant::now());
+        let key = (self.here.clone(), tag.clone());
+        self.cache.0.doubted.remove(&key);
+        self.cache.0.checked.insert(key, Instant::now());
+    }
+
+    /// Why upstream could not confirm the tag a moment ago, if so.
+    pub(crate) fn doubted(&self, tag: &Tag) -> Option<Arc<str>> {
+        let (at, why) = self.cache.0.doubted.get(&(self.here.clone(), tag.clone()))?;
+        (at.elapsed() < DOUBT).then_some(why)
+    }
+
+    /// Upstream could not confirm the tag now.
+    pub(crate) fn doubt(&self, tag: &Tag, why: &str) {
+        self.cache.0.doubted.insert((self.here.clone(), tag.clone()), (Instant::now(), why.into()));
     }
 
     pub(crate) fn count(&self, freshness: &Freshness) {

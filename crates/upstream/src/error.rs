@@ -62,6 +62,23 @@ impl Error {
         matches!(self, Self::Upstream { error: hythe_client::Error::NotFound { .. }, .. })
     }
 
+    /// Whether upstream says so in as many words. Many say no more than that nobody may know.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Upstream { error: hythe_client::Error::NotFound { certain: true, .. }, .. })
+    }
+
+    /// Of two endpoints' answers the one to go by is that which says less: who could not answer, or may not, may have what
+    /// another has not.
+    pub(crate) fn doubt(&self) -> u8 {
+        if self.is_temporary() {
+            3
+        } else if !self.is_not_found() {
+            2
+        } else {
+            u8::from(!self.is_gone())
+        }
+    }
+
     /// Whether the same may go well a little later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {

@@ -34,24 +34,25 @@ where
     where
         W: Future<Output = V> + Send + 'static,
     {
-        let mut outcome = {
+        let (mut outcome, begun) = {
             let mut waiting = Self::lock(&self.0);
             if let Some(outcome) = waiting.get(&key) {
-                outcome.clone()
+                (outcome.clone(), None)
             } else {
                 let (sender, outcome) = watch::channel(None);
                 waiting.insert(key.clone(), outcome.clone());
-                let ended = Ended { waiting: Arc::clone(&self.0), key };
-                let work = work();
-                tokio::spawn(async move {
-                    let value = work.await;
-                    // First out of the map: who comes now finds what the work has left.
-                    drop(ended);
-                    sender.send_replace(Some(value));
-                });
-                outcome
+                (outcome, Some((sender, Ended { waiting: Arc::clone(&self.0), key })))
             }
         };
+        if let Some((sender, ended)) = begun {
+            let work = work();
+            tokio::spawn(async move {
+                let value = work.await;
+                // First out of the map: who comes now finds what the work has left.
+                drop(ended);
+                sender.send_replace(Some(value));
+            });
+        }
         outcome.wait_for(Option::is_some).await.ok()?.clone()
     }
 }

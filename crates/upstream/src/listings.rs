@@ -1,5 +1,7 @@
 //! Tags and referrers of a copy: upstream's, with what is here where upstream cannot be asked.
 
+use std::collections::BTreeMap;
+
 use hythe_oci::{Digest, Reference, Tag, fallback_tag};
 use hythe_registry::{Error as Refusal, Page, Referrer};
 use serde_json::Value;
@@ -56,15 +58,13 @@ impl Copy {
             Err(error) if error.is_not_found() => (Vec::new(), Freshness::Miss),
             Err(error) => return Err(error),
         };
-        let mut all = here;
-        for referrer in there {
-            let wanted = artifact_type.is_none_or(|wanted| referrer.artifact_type.as_deref() == Some(wanted));
-            if wanted && !all.iter().any(|known| known.digest == referrer.digest) {
-                all.push(referrer);
-            }
-        }
-        all.sort_by_key(|referrer| referrer.digest.to_string());
-        Ok(Found::new(all, freshness))
+        let is_wanted = |referrer: &Referrer| {
+            artifact_type.is_none_or(|wanted| referrer.artifact_type.as_deref() == Some(wanted))
+        };
+        // What is here comes last, and stays where both have it.
+        let all = there.into_iter().filter(is_wanted).chain(here);
+        let all: BTreeMap<_, _> = all.map(|referrer| (referrer.digest.to_string(), referrer)).collect();
+        Ok(Found::new(all.into_values().collect(), freshness))
     }
 
     async fn upstream_referrers(&self, subject: &Digest) -> Result<Vec<Referrer>> {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use hythe_client::Error as Failure;
 use hythe_oci::{Algorithm, Digest, Reference, Tag};
 use hythe_registry::{Error as Refusal, Manifest};
 
@@ -12,6 +13,9 @@ use crate::{Error, Result};
 
 /// Where less than this share of an upstream's budget is left, its tags are believed longer.
 const LITTLE: u64 = 10;
+
+/// How long upstream may take to confirm a tag whose manifest is here.
+const PATIENCE: Duration = Duration::from_millis(2500);
 
 /// So much longer.
 const STRETCH: u32 = 10;
@@ -27,6 +31,10 @@ impl Copy {
         };
         let found = match known {
             Some(manifest) if self.is_fresh(reference) => Ok(Found::new(manifest, Freshness::Hit)),
+            Some(manifest) if self.doubt_of(reference).is_some() => {
+                let (why, age) = self.doubt_of(reference).unwrap_or_default();
+                Ok(Found::new(manifest, Freshness::Stale { why, age }))
+            }
             None if self.is_offline() => Err(self.offline(format!("manifest `{reference}`"))),
             known => self.ask_once(reference, known).await,
         };
@@ -51,7 +59,7 @@ impl Copy {
         let ttl = self.source.upstream.ttl;
         match self.source.budget() {
             Some(budget) if budget.limit.is_some_and(|limit| budget.remaining < limit / LITTLE) => {
-                ttl * STRETCH
+                ttl.saturating_mul(STRETCH)
             }
             _ => ttl,
         }
@@ -79,13 +87,14 @@ impl Copy {
             Err(error) => error,
         };
         match known {
-            Some(_) if error.is_not_found() => {
+            Some(_) if error.is_gone() => {
                 // Upstream has taken it away. What it named can still be had by its digest.
                 self.repository().untag(tag).await?;
                 Err(error)
             }
             Some(manifest) if !matches!(error, Error::Registry(_)) => {
                 tracing::warn!(repository = %self.here, %tag, %error, "a tag could not be confirmed; what it named last is served");
+                self.doubt(tag, &error.to_string());
                 let age = self.checked(tag).map(|checked| checked.elapsed());
                 Ok(Found::new(manifest, Freshness::Stale { why: error.to_string(), age }))
             }
@@ -100,7 +109,10 @@ impl Copy {
             let (there, reference) = (self.there.clone(), reference.clone());
             async move { client.manifest_head(&there, &reference).await }
         });
-        let Some(digest) = head.await?.digest else {
+        // Who waits for what is here already is not to wait long.
+        let patience = if known.is_some() { PATIENCE } else { Duration::MAX };
+        let head = tokio::time::timeout(patience, head).await.unwrap_or_else(|_| Err(self.slow()));
+        let Some(digest) = head?.digest else {
             // Some do not say; then only the manifest itself can tell.
             let manifest = self.fetch(&reference, Some(tag)).await?;
             let same = known.is_some_and(|known| known.digest == manifest.digest);
@@ -118,6 +130,24 @@ impl Copy {
         }
         let manifest = self.fetch(&Reference::Digest(digest), Some(tag)).await?;
         Ok(Found::new(manifest, Freshness::Miss))
+    }
+
+    fn slow(&self) -> Error {
+        let error = Failure::Unavailable {
+            host: self.upstream().to_string(),
+            asked: format!("a tag of `{}`", self.there),
+            status: None,
+            retry_after: None,
+            reason: format!("it did not answer within {PATIENCE:?}"),
+        };
+        Error::Upstream { upstream: self.upstream().clone(), error }
+    }
+
+    /// Why what a tag named is served without asking whether it still does, and how long ago that was known.
+    fn doubt_of(&self, reference: &Reference) -> Option<(String, Option<Duration>)> {
+        let Reference::Tag(tag) = reference else { return None };
+        let why = self.doubted(tag)?;
+        Some((why.to_string(), self.checked(tag).map(|checked| checked.elapsed())))
     }
 
     /// Gets a manifest and keeps it, under `tag` too.

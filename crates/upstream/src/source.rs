@@ -29,6 +29,9 @@ const LONGEST_REST: Duration = Duration::from_mins(1);
 /// An upstream that is asked too often, and does not say when it may be asked again.
 const LIMITED_REST: Duration = Duration::from_mins(1);
 
+/// And never longer than this, whatever it says.
+const LONGEST_LIMITED_REST: Duration = Duration::from_hours(1);
+
 /// An upstream and its endpoints.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -100,7 +103,7 @@ pub struct Status {
     pub revalidated: u64,
     /// Answers that it could not confirm.
     pub stale: u64,
-    /// Why it is left alone, where it is.
+    /// Why it is left alone, where all of its endpoints are.
     pub resting: Option<String>,
     /// What it last said of its limit.
     pub budget: Option<Budget>,
@@ -145,18 +148,18 @@ impl Source {
     {
         let (began, mut pause) = (Instant::now(), PAUSE);
         loop {
-            let mut told: Option<Error> = None;
+            let (mut told, mut worth): (Option<Error>, bool) = (None, false);
             for number in 0..self.endpoints.len() {
                 let endpoint = &self.endpoints[(first + number) % self.endpoints.len()];
                 let error = match endpoint.resting(kind, &self.upstream.name) {
                     Some(resting) => resting,
-                    None => match self.once(endpoint, request(endpoint.client.clone())).await {
+                    None => match self.once(endpoint, kind, request(endpoint.client.clone())).await {
                         Ok(answer) => return Ok(answer),
                         Err(error) => Error::Upstream { upstream: self.upstream.name.clone(), error },
                     },
                 };
-                // One that could not answer may have what another has not.
-                if told.as_ref().is_none_or(|told| !told.is_temporary()) {
+                worth |= is_worth_trying(&error);
+                if told.as_ref().is_none_or(|told| told.doubt() < error.doubt()) {
                     told = Some(error);
                 }
             }
@@ -169,7 +172,7 @@ impl Source {
                 });
             };
             let patient = began.elapsed() + pause < PATIENCE;
-            if !patient || !is_worth_trying(&error) {
+            if !patient || !worth {
                 return Err(error);
             }
             tokio::time::sleep(jittered(pause)).await;
@@ -181,6 +184,7 @@ impl Source {
     async fn once<T>(
         &self,
         endpoint: &Endpoint,
+        kind: Kind,
         request: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let began = Instant::now();
@@ -192,7 +196,7 @@ impl Source {
         match &answer {
             Err(error) if error.is_temporary() => {
                 self.counters.errors.fetch_add(1, Ordering::Relaxed);
-                health.failed(error);
+                health.failed(kind, error);
                 tracing::debug!(upstream = %self.upstream.name, %error, "an upstream's endpoint failed");
             }
             Ok(_) | Err(_) => {
@@ -218,7 +222,8 @@ impl Source {
         let counters = &self.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let resting =
-            self.endpoints.iter().find_map(|endpoint| endpoint.resting(Kind::Manifest, &self.upstream.name));
+            self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, &self.upstream.name));
+        let resting = resting.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next());
         Status {
             upstream: self.upstream.name.clone(),
             requests: count(&counters.requests),
@@ -258,10 +263,17 @@ impl Endpoint {
 }
 
 impl Health {
-    fn failed(&mut self, error: &Failure) {
-        if let Failure::RateLimited { retry_after, .. } = error {
-            let rest = retry_after.unwrap_or(LIMITED_REST);
+    fn failed(&mut self, kind: Kind, error: &Failure) {
+        if let Failure::RateLimited { retry_after, .. } = error
+            && kind == Kind::Manifest
+        {
+            let rest = retry_after.unwrap_or(LIMITED_REST).min(LONGEST_LIMITED_REST);
             self.limited = Some(Rest { until: Instant::now() + rest, why: error.to_string() });
+            return;
+        }
+        // That one path fails says nothing of the others; and what was begun before a rest tells nothing new.
+        let of_one_path = matches!(error, Failure::Unavailable { status: Some(500), .. });
+        if of_one_path || self.rest.as_ref().is_some_and(|rest| rest.left().is_some()) {
             return;
         }
         self.failures = self.failures.saturating_add(1);

@@ -56,8 +56,7 @@ pub(crate) fn push(name: &RepositoryName, copy: &Copy) -> Result<Response<Body>,
         StatusCode::FORBIDDEN,
         ErrorCode::Denied,
         format!(
-            "`{name}` is this registry's copy of what {upstream} has, and takes no pushes; push under another name, \
-             or remove {upstream} from the upstreams (upstream.remove)"
+            "`{name}` is this registry's copy of what {upstream} has, and takes no pushes; push under another name"
         ),
     ))
 }

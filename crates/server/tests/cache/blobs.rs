@@ -151,6 +151,11 @@ fn a_blob_that_two_repositories_want_at_once_comes_once() {
         }
     });
     assert_eq!(world.upstream.count("GET", "/blobs/"), 1);
+    // Both have it from now on, whatever becomes of upstream.
+    world.upstream.stop();
+    for repository in ["app", "other"] {
+        world.client().get(format!("/v2/{UPSTREAM}/{repository}/blobs/{blob}")).send().expect(200);
+    }
 }
 
 #[test]
@@ -188,4 +193,49 @@ fn a_download_that_a_restart_stopped_goes_on() {
     connection.read_exactly(1_000_000).unwrap();
     world.registry.restart();
     assert!(world.blob(blob).expect(200).body == content);
+    let requests = world.upstream.requests();
+    let range = requests.iter().find_map(|seen| seen.header("range")).unwrap();
+    let from: u64 = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
+    assert!(from >= 1_000_000, "what had come was saved: {range}");
+}
+
+#[test]
+fn that_one_repository_lacks_a_blob_is_no_answer_to_another_that_has_it() {
+    let world = World::new();
+    let content = bytes(11, 100_000);
+    let blob = world.upstream.push_blob("app", &content);
+    world.upstream.rule(Rule::on("GET", "/other/", Fault::Delay(Duration::from_millis(300))));
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            world.client().get(format!("/v2/{UPSTREAM}/other/blobs/{blob}")).send().expect(404);
+        });
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(world.blob(blob).expect(200).body == content);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn an_upstream_that_gives_no_parts_gives_the_whole() {
+    let world = World::new();
+    let content = bytes(12, 1_000_000);
+    let blob = world.upstream.push_blob("app", &content);
+    world.upstream.rule(Rule::on("GET", "/blobs/", Fault::Truncate { at: 300_000 }).once());
+    world.upstream.rule(Rule::on("GET", "/blobs/", Fault::status(416)).once());
+    let mut answers =
+        (0..5).map(|_| world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send());
+    let right = answers.find_map(Result::ok).unwrap();
+    assert!(right.expect(200).body == content);
+}
+
+#[test]
+fn a_part_is_not_whole_either_before_all_of_the_blob_is_right() {
+    let world = World::new();
+    let content = bytes(13, 2_000_000);
+    let blob = world.upstream.push_blob("app", &content);
+    world.upstream.limit_bandwidth(Some(4_000_000));
+    world.upstream.rule(Rule::on("GET", "/blobs/", Fault::WrongByte { at: 1_999_000 }));
+    let part = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}"));
+    let part = part.header("range", "bytes=0-99999").try_send();
+    assert!(part.is_err() || part.unwrap().status >= 500);
 }

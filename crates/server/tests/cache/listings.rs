@@ -82,6 +82,17 @@ fn an_upstream_without_the_referrers_api_is_asked_for_the_fallback_tag() {
 }
 
 #[test]
+fn a_listener_that_takes_pushes_lists_referrers_of_what_is_only_upstream() {
+    let world = World::with(|setup| setup.mirror(UPSTREAM, true));
+    let image = world.image(1);
+    let signature = ImageBuilder::artifact(2, "application/vnd.example.signature").subject(&image).build();
+    world.upstream.push("app", &signature.digest().to_string(), &signature);
+    let listed =
+        world.client().get(format!("/v2/app/referrers/{}", image.digest())).send().expect(200).json();
+    assert_eq!(listed["manifests"][0]["digest"], json!(signature.digest()));
+}
+
+#[test]
 fn the_catalog_lists_copies_by_their_whole_name() {
     let world = World::new();
     let image = world.image(1);

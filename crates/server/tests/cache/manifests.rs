@@ -1,7 +1,7 @@
 //! Manifests: fetched once, served from here, asked for again in time, and kept when upstream fails.
 
 use hythe_oci::ErrorCode;
-use hythe_testing::{Fault, ImageBuilder, IndexBuilder, Rule, Setup};
+use hythe_testing::{Fault, ImageBuilder, IndexBuilder, Rule, Setup, TokenRules};
 
 use crate::world::{UPSTREAM, World, cache};
 
@@ -222,4 +222,44 @@ fn the_metrics_tell_what_upstreams_were_asked_and_what_that_saved() {
     ] {
         assert!(page.contains(line), "{line} is not in:\n{page}");
     }
+}
+
+#[test]
+fn what_upstream_does_not_tell_to_anybody_is_not_taken_for_gone() {
+    let world = World::impatient();
+    world.upstream.require_token(TokenRules::default());
+    let image = world.image(1);
+    world.pull("v1", &image);
+    for status in [401, 403] {
+        world.upstream.rule(Rule::on("HEAD", "/manifests/", Fault::status(status)));
+        assert_eq!(cache(&world.manifest("v1").expect(200)), "stale");
+        world.upstream.clear_rules();
+    }
+    world.upstream.stop();
+    world.pull("v1", &image);
+}
+
+#[test]
+fn an_upstream_that_wants_to_be_left_alone_for_ever_is_not() {
+    let world = World::impatient();
+    let image = world.image(1);
+    world.pull("v1", &image);
+    let limit = Fault::status(429).header("retry-after", u64::MAX);
+    world.upstream.rule(Rule::any("", limit));
+    assert_eq!(cache(&world.manifest("v1").expect(200)), "stale");
+    let refused = world.manifest("v2");
+    refused.expect_error(503, ErrorCode::Unavailable);
+    world.client().get(format!("/v2/{UPSTREAM}/app/tags/list")).send().expect(200);
+}
+
+#[test]
+fn an_upstream_that_hangs_holds_up_nobody_who_wants_what_is_here() {
+    let world = World::impatient();
+    let image = world.image(1);
+    world.pull("v1", &image);
+    world.upstream.rule(Rule::any("", Fault::BlackHole));
+    let began = std::time::Instant::now();
+    assert_eq!(cache(&world.manifest("v1").expect(200)), "stale");
+    world.pull("v1", &image);
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
 }

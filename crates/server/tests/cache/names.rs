@@ -120,3 +120,29 @@ fn a_listener_stands_for_an_upstream_and_may_take_pushes_too() {
     let layer = crate::world::digest(&theirs.blobs[1]);
     assert_eq!(get(&both, &format!("/v2/app/blobs/{layer}")).expect(200).body, theirs.blobs[1]);
 }
+
+#[test]
+fn a_listener_that_stands_for_an_upstream_still_knows_the_others_and_itself() {
+    let (upstream, other) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+    let (theirs, others) =
+        (ImageBuilder::new(1).layers(1, 1000).build(), ImageBuilder::new(2).layers(1, 1000).build());
+    upstream.push("app", "v1", &theirs);
+    other.push("app", "v1", &others);
+    for local_first in [false, true] {
+        let registry = TestRegistry::setup()
+            .upstream(UPSTREAM, &[upstream.endpoint()])
+            .upstream("own", &[other.endpoint()])
+            .mirror(UPSTREAM, local_first)
+            .start();
+        let get = |target: &str| registry.client().get(target).send();
+        assert_eq!(get("/v2/app/manifests/v1").expect(200).body, theirs.bytes);
+        assert_eq!(get("/v2/up.example/app/manifests/v1").expect(200).body, theirs.bytes);
+        assert_eq!(get("/v2/own/app/manifests/v1").expect(200).body, others.bytes);
+        // A name of one label that is an upstream's means that upstream.
+        assert_eq!(get("/v2/app/manifests/v1?ns=own").expect(200).body, others.bytes);
+        let ours = get("/v2/app/manifests/v1?ns=kind-registry:5000");
+        assert_eq!(ours.status, if local_first { 200 } else { 404 });
+        let put = theirs.put(&registry.client(), "up.example/mine", "v1");
+        put.expect_error(403, ErrorCode::Denied);
+    }
+}
