@@ -27,10 +27,15 @@ pub struct Engine {
 impl Engine {
     /// Debian's dockerd, with no network of its own.
     pub fn docker() -> Self {
+        Self::docker_with("{}")
+    }
+
+    /// The same with this `daemon.json`.
+    pub fn docker_with(configuration: &str) -> Self {
         let folder = folder("docker");
         let socket = format!("unix://{}", folder.path().join("socket").display());
         // The machine's own configuration is none of the test's.
-        fs::write(folder.path().join("daemon.json"), "{}").expect("the folder is ours");
+        fs::write(folder.path().join("daemon.json"), configuration).expect("the folder is ours");
         let mut command =
             program(tool("dockerd"), ["--bridge=none", "--iptables=false", "--ip6tables=false"]);
         command.args(["--host", &socket, "--group", "root"]);

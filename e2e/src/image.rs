@@ -114,14 +114,9 @@ fn push(repository: &mut Repository<'_>, reference: &str, layout: &Path, digest:
 }
 
 fn push_file(repository: &mut Repository<'_>, digest: &Digest, path: &Path) {
-    let location =
-        repository.open_upload().expect("the server answers").expect(202, "POST of an upload").location();
     let bytes = fs::read(path).expect("the layout is whole");
-    let joint = if location.contains('?') { '&' } else { '?' };
-    let path = format!("{location}{joint}digest={digest}");
-    let headers = [("Content-Type", "application/octet-stream")];
-    let body = crate::client::Body::Bytes(&bytes);
-    repository.client().send("PUT", &path, &headers, body).expect("the server answers").expect(201, &path);
+    let response = repository.push_bytes(&bytes, digest).expect("the server answers");
+    response.expect(201, &format!("push of blob {digest}"));
 }
 
 /// Asserts that the OCI layout at `folder` holds, under whatever tag, the manifest `digest` and all that it names.
@@ -254,7 +249,7 @@ fn read_blob(layout: &Path, digest: &Digest) -> Value {
 }
 
 /// The only digest in a layout's `index.json`.
-fn entry(layout: &Path) -> Digest {
+pub fn entry(layout: &Path) -> Digest {
     let path = layout.join("index.json");
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let index: Value = serde_json::from_slice(&bytes).expect("index.json is JSON");

@@ -122,6 +122,17 @@ impl<'c> Repository<'c> {
         self.close_upload(&response.location(), content, digest, last)
     }
 
+    /// Pushes a blob that is at hand, by `POST` and `PUT`.
+    pub fn push_bytes(&mut self, bytes: &[u8], digest: &Digest) -> io::Result<Response> {
+        let response = self.open_upload()?;
+        if response.status != 202 {
+            return Ok(response);
+        }
+        let path = with_digest(&response.location(), digest);
+        let headers = [("Content-Type", "application/octet-stream")];
+        self.client.send("PUT", &path, &headers, Body::Bytes(bytes))
+    }
+
     /// Takes the blob with `digest` over from repository `from`: 201, or 202 where the server would rather have it pushed.
     pub fn mount(&mut self, digest: &Digest, from: &str) -> io::Result<Response> {
         let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={from}", self.name);

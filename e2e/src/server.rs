@@ -22,6 +22,9 @@ pub struct Server {
     address: SocketAddr,
     data: PathBuf,
     settings: Vec<(String, String)>,
+    arguments: Vec<String>,
+    /// Whether a configuration of `registry:2`'s says all that flags say else.
+    described: bool,
     /// A control group's file of processes, which the server enters before it runs its first instruction.
     group: Vec<PathBuf>,
     /// The log of all its lives, and the data where the test gave no folder.
@@ -65,6 +68,8 @@ impl Server {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
             data: folder.path().join("data"),
             settings: Vec::new(),
+            arguments: Vec::new(),
+            described: false,
             group: Vec::new(),
             folder,
         }
@@ -82,6 +87,32 @@ impl Server {
         self
     }
 
+    /// Passes further arguments to `hythe serve`.
+    pub fn with_arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Reads this text as its own configuration file, hythe.toml.
+    pub fn with_configuration(self, text: &str) -> Self {
+        let path = self.folder.path().join("hythe.toml");
+        std::fs::write(&path, text).expect("the folder is ours");
+        self.with_arguments(["--config", &path.display().to_string()])
+    }
+
+    /// Is told where to listen, where to keep its data and all else by a `registry:2`'s configuration, which ends so.
+    pub fn with_registry_configuration(mut self, rest: &str) -> Self {
+        let path = self.folder.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nhttp:\n  addr: {}\nstorage:\n  filesystem:\n    rootdirectory: {}\n{rest}",
+            self.address,
+            self.data.display()
+        );
+        std::fs::write(&path, text).expect("the folder is ours");
+        self.described = true;
+        self.with_arguments([path.display().to_string()])
+    }
+
     /// Lives in the control group with these files of processes.
     pub fn with_group(mut self, processes: Vec<PathBuf>) -> Self {
         self.group = processes;
@@ -92,7 +123,14 @@ impl Server {
     pub fn run(&mut self) {
         assert!(self.child.is_none(), "the server runs already");
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log opens");
-        let mut command = serve(self.address.port(), &self.data);
+        let mut command = if self.described {
+            let mut command = command::program(binary::hythe(), ["serve"]);
+            without_settings(&mut command);
+            command
+        } else {
+            serve(self.address.port(), &self.data)
+        };
+        command.args(&self.arguments);
         if !self.group.is_empty() {
             // A shell enters the group and becomes the server, so that no page is charged elsewhere.
             let inner = command;

@@ -196,8 +196,13 @@ impl Source {
         match &answer {
             Err(error) if error.is_temporary() => {
                 self.counters.errors.fetch_add(1, Ordering::Relaxed);
-                health.failed(kind, error);
-                tracing::debug!(upstream = %self.upstream.name, %error, "an upstream's endpoint failed");
+                let (upstream, at) = (&self.upstream.name, endpoint.client.endpoint());
+                if health.failed(kind, error) {
+                    tracing::warn!(%upstream, endpoint = at, %error,
+                        "an upstream fails and is left alone for a while; what is kept is served");
+                } else {
+                    tracing::debug!(%upstream, endpoint = at, %error, "an upstream's endpoint failed");
+                }
             }
             Ok(_) | Err(_) => {
                 if health.rest.take().is_some() {
@@ -263,26 +268,26 @@ impl Endpoint {
 }
 
 impl Health {
-    fn failed(&mut self, kind: Kind, error: &Failure) {
+    /// Whether it is left alone from now on.
+    fn failed(&mut self, kind: Kind, error: &Failure) -> bool {
         if let Failure::RateLimited { retry_after, .. } = error
             && kind == Kind::Manifest
         {
             let rest = retry_after.unwrap_or(LIMITED_REST).min(LONGEST_LIMITED_REST);
             self.limited = Some(Rest { until: Instant::now() + rest, why: error.to_string() });
-            return;
+            return true;
         }
         // That one path fails says nothing of the others; and what was begun before a rest tells nothing new.
         let of_one_path = matches!(error, Failure::Unavailable { status: Some(500), .. });
         if of_one_path || self.rest.as_ref().is_some_and(|rest| rest.left().is_some()) {
-            return;
+            return false;
         }
         self.failures = self.failures.saturating_add(1);
-        let Some(over) = self.failures.checked_sub(FAILURES) else { return };
+        let Some(over) = self.failures.checked_sub(FAILURES) else { return false };
         let rest = error.retry_after().unwrap_or(REST * 2_u32.saturating_pow(over.min(10))).min(LONGEST_REST);
-        if self.rest.is_none() {
-            tracing::warn!(%error, "an upstream fails and is left alone for a while; what is kept is served");
-        }
+        let news = self.rest.is_none();
         self.rest = Some(Rest { until: Instant::now() + jittered(rest), why: error.to_string() });
+        news
     }
 }
 

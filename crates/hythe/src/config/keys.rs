@@ -245,7 +245,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "upstream.fallback",
-        doc: "The upstream that the addresses of `listen` answer for where nothing was pushed under a name, as a `registry:2` with `proxy.remoteurl` does. A path that begins with another upstream's name does not mean that one then.",
+        doc: "The upstream that the addresses of `listen` answer for where nothing was pushed under a name, as a `registry:2` with `proxy.remoteurl` does. A path that begins with another upstream's name means that one.",
         kind: Kind::Name(at!(upstream.fallback)),
         flag: None,
         reload: false,

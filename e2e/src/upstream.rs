@@ -1,0 +1,153 @@
+//! A registry that hythe pulls through: the reference implementation, distribution 3, with a folder of its own.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use hythe_oci::Digest;
+use tempfile::TempDir;
+
+use crate::binary::built_tool;
+use crate::client::Client;
+use crate::command::program;
+use crate::issuer::Issuer;
+use crate::repository::Repository;
+use crate::server::free_port;
+
+/// How long it may take to answer.
+const START: Duration = Duration::from_secs(30);
+
+/// Who may log in at a registry with [`Access::Basic`], or at an [`Issuer`].
+pub const USER: &str = "ada";
+
+/// With this password: the colon and the space must arrive.
+pub const PASSWORD: &str = "sea: and sky";
+
+/// The bcrypt hash of [`PASSWORD`].
+const HASH: &str = "$2y$05$abcdefghijklmnopqrstuufHT/omAcBcYu9F6b61lrVo0I7s2ltX6";
+
+/// Whom the registry lets in.
+#[derive(Clone, Copy)]
+pub enum Access<'i> {
+    /// Everybody.
+    Anonymous,
+    /// [`USER`] with [`PASSWORD`].
+    Basic,
+    /// Whoever has a token of this issuer for the repository.
+    Token(&'i Issuer),
+}
+
+/// A running registry, or one that was stopped and can be started again on the same folder and port.
+pub struct Upstream {
+    child: Option<Child>,
+    address: SocketAddr,
+    /// Its configuration, log and data.
+    folder: TempDir,
+}
+
+impl Upstream {
+    /// Starts a registry with an empty folder.
+    pub fn start(access: Access<'_>) -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("hythe-e2e-upstream-").tempdir().expect("a temporary folder");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let auth = match access {
+            Access::Anonymous => String::new(),
+            Access::Basic => {
+                let users = folder.path().join("htpasswd");
+                fs::write(&users, format!("{USER}:{HASH}\n")).expect("the folder is ours");
+                format!("auth:\n  htpasswd:\n    realm: upstream\n    path: {}\n", users.display())
+            }
+            Access::Token(issuer) => issuer.auth(),
+        };
+        configure(folder.path(), "config.yml", address, &auth);
+        let mut upstream = Self { child: None, address, folder };
+        upstream.run();
+        upstream
+    }
+
+    /// Starts it again after a stop.
+    pub fn run(&mut self) {
+        assert!(self.child.is_none(), "the upstream runs already");
+        self.child = Some(spawn(self.folder.path(), "config.yml", self.address));
+    }
+
+    /// Ends it: its port refuses connections.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets `push` fill the repository called `name`, past all access control.
+    pub fn fill(&self, name: &str, push: impl FnOnce(&mut Repository<'_>)) {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        configure(self.folder.path(), "fill.yml", address, "");
+        let mut child = spawn(self.folder.path(), "fill.yml", address);
+        push(&mut Repository::new(&mut Client::new(address), name));
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+
+    /// How often it answered a GET of this blob with bytes.
+    pub fn downloads(&self, digest: &Digest) -> usize {
+        let log = self.log();
+        let path = format!("/blobs/{digest} HTTP/1.1\" 20");
+        log.lines().filter(|line| line.contains("\"GET ") && line.contains(&path)).count()
+    }
+
+    /// All that it printed so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join("config.yml.log")).unwrap_or_default())
+            .into_owned()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(30).collect();
+            eprintln!("--- the end of the log of the upstream at {}", self.address);
+            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+        }
+        self.stop();
+    }
+}
+
+fn configure(folder: &Path, name: &str, address: SocketAddr, auth: &str) {
+    let data = folder.join("data");
+    let text = format!(
+        "version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {}\n\
+         http:\n  addr: {address}\n  secret: e2e\n{auth}",
+        data.display()
+    );
+    fs::write(folder.join(name), text).expect("the folder is ours");
+}
+
+fn spawn(folder: &Path, configuration: &str, address: SocketAddr) -> Child {
+    let path = folder.join(format!("{configuration}.log"));
+    let log = File::options().create(true).append(true).open(&path).expect("the folder is ours");
+    let mut command = program(built_tool("registry"), ["serve"]);
+    // Its variables win over its configuration, and none of the machine's is the test's.
+    command.arg(folder.join(configuration)).env_clear().env("OTEL_TRACES_EXPORTER", "none");
+    let child = command.stdout(log.try_clone().expect("a second handle")).stderr(log).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    let begin = Instant::now();
+    while Client::new(address).get("/v2/").is_err() {
+        let said = || fs::read_to_string(&path).unwrap_or_default();
+        let ended = child.try_wait().expect("it is our child");
+        assert!(ended.is_none(), "the upstream ended at once: {ended:?}\n{}", said());
+        assert!(begin.elapsed() < START, "the upstream does not answer within {START:?}\n{}", said());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
