@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use super::link::Exchange;
 
 /// The most bytes of a file that one write hands to the kernel: more would let one connection hold a thread.
-pub(super) const STEP: usize = 1 << 20;
+pub(super) const STEP: usize = 2 << 20;
 
 /// The memory that stands for file bytes. It is zeroed and never touched, so it costs no page; it is only ever
 /// compared by address. The connection must never let it be sent, and refuses to.

@@ -21,10 +21,10 @@ pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// A connection that is always writable gives the others of its worker a turn after so many writes: 8 MiB of a file, a
 /// millisecond or two.
-const TURN: u32 = 8;
+const TURN: u32 = 4;
 
 /// How far a file is taken to be in memory where its first and last bytes are: pages go in stretches.
-const WINDOW: u64 = 1 << 20;
+const WINDOW: u64 = 2 << 20;
 
 /// How long a connection that ends early waits for the client to read the answer.
 const LINGER: Duration = Duration::from_secs(5);
