@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::{Origin, UploadStart};
+use hythe_catalog::{Origin, Upload as Row, UploadStart};
 use hythe_oci::{Digest, HashState, RepositoryName, UploadId};
 use hythe_storage::BlobKey;
 use tokio::sync::OwnedSemaphorePermit;
@@ -71,6 +71,8 @@ impl Inner {
         // A power loss may have taken what was not yet durable: the second time the row says so.
         for _ in 0..2 {
             let Some(row) = self.catalog.fetch(name, digest)? else { return Ok(None) };
+            // Nobody sent these bytes who would send them again: they are hashed as they are now, not as they were.
+            let row = Row { state: None, ..row };
             let _turn = self.sessions.take(row.id).await;
             if row.offset <= size {
                 match self.reopen(&row, digest.algorithm()).await {

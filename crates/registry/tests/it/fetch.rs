@@ -150,6 +150,25 @@ on_both! {
         assert_eq!(world.registry.totals().unwrap().uploads, 0);
     }
 
+    async fn bytes_that_rotted_while_a_fetch_was_stopped_are_found(world: World) {
+        let (name, origin) = copy();
+        let copy = world.registry.copy(&name, &origin);
+        let content = content(2_000_000);
+        let digest = Digest::of(Algorithm::Sha256, &content);
+        let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+        fetch.receive(pieces(&content[..1_500_000], 70_000)).await.unwrap().unwrap_err();
+        fetch.stop("for a test");
+        let uploads = world.storage.uploads().await.unwrap();
+        let upload = world.storage.open_upload(uploads[0], 1_500_000).await.unwrap();
+        if let Some(file) = upload.file() {
+            std::os::unix::fs::FileExt::write_all_at(&*file, b"rot", 1000).unwrap();
+            let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
+            assert_eq!(fetch.offset(), 1_500_000);
+            fetch.receive(pieces(&content[1_500_000..], 70_000)).await.unwrap().unwrap();
+            assert!(matches!(fetch.finish().await, Err(Error::DigestMismatch { .. })));
+        }
+    }
+
     async fn what_was_pushed_here_and_what_was_copied_are_never_mixed(world: World) {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
