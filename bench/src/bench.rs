@@ -120,18 +120,19 @@ impl Bench {
 
     /// Starts `contender` over `dir`, on a port of its own and with nothing left to write back.
     pub(crate) fn start(&mut self, contender: &Contender, dir: &Path) -> Result<Server> {
-        self.workspace.settle()?;
-        let port = FIRST_PORT + self.starts % PORTS;
-        self.starts += 1;
-        Server::start(contender, port, dir)
+        self.start_with(contender, dir, None)
     }
 
-    /// Starts `contender` as a cache of the upstream on port `origin`.
+    /// The same, as a cache of the upstream on port `origin`, which hythe knows as `up.example`.
     pub(crate) fn start_through(&mut self, contender: &Contender, dir: &Path, origin: u16) -> Result<Server> {
+        self.start_with(contender, dir, Some(origin))
+    }
+
+    fn start_with(&mut self, contender: &Contender, dir: &Path, origin: Option<u16>) -> Result<Server> {
         self.workspace.settle()?;
         let port = FIRST_PORT + self.starts % PORTS;
         self.starts += 1;
-        Server::start_through(contender, port, dir, origin)
+        Server::start(contender, port, dir, origin)
     }
 
     /// Notes the most memory that `server` had, and ends it.

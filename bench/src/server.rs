@@ -39,17 +39,9 @@ pub(crate) fn web_root(dir: &Path) -> PathBuf {
 }
 
 impl Server {
-    /// Starts `contender` over the data in `dir`, and waits for its first answer.
-    pub(crate) fn start(contender: &Contender, port: u16, dir: &Path) -> Result<Self> {
-        Self::start_with(contender, port, dir, None)
-    }
-
-    /// The same, as a cache of the upstream on port `origin`, which hythe knows as `up.example`.
-    pub(crate) fn start_through(contender: &Contender, port: u16, dir: &Path, origin: u16) -> Result<Self> {
-        Self::start_with(contender, port, dir, Some(origin))
-    }
-
-    fn start_with(contender: &Contender, port: u16, dir: &Path, origin: Option<u16>) -> Result<Self> {
+    /// Starts `contender` over the data in `dir`, as a cache of the upstream on port `origin` if there is one, and waits
+    /// for its first answer.
+    pub(crate) fn start(contender: &Contender, port: u16, dir: &Path, origin: Option<u16>) -> Result<Self> {
         let kind = contender.kind;
         fs::create_dir_all(dir).context(|| format!("creating {}", dir.display()))?;
         let log_path = dir.join("log");

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use hythe_oci::Digest;
+
 /// What a program printed.
 #[derive(Clone, Debug)]
 pub struct Output {
@@ -43,4 +45,15 @@ pub fn run(command: &mut Command) -> String {
         output.stderr
     );
     output.stdout.trim().to_owned()
+}
+
+/// The first digest in what a client printed.
+pub fn digest_in(text: &str) -> Digest {
+    let start = text.find("sha256:").unwrap_or_else(|| panic!("no digest in: {text}"));
+    text[start..]
+        .chars()
+        .take(71)
+        .collect::<String>()
+        .parse()
+        .unwrap_or_else(|error| panic!("{error} in: {text}"))
 }

@@ -35,7 +35,7 @@ pub use reload::{Reloaded, reload};
 pub use source::Source;
 pub use table::TableSources;
 pub use upstreams::allowed;
-pub use variables::CONFIG_VARIABLE;
+pub use variables::{CONFIG_VARIABLE, REGISTRY_VARIABLE};
 
 use crate::settings::Settings;
 use draft::Draft;

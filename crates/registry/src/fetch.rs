@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_core::Stream;
 use hythe_catalog::{Origin, Upload as Row, UploadStart};
-use hythe_oci::{Digest, HashState, RepositoryName, UploadId};
+use hythe_oci::{Digest, RepositoryName, UploadId};
 use hythe_storage::BlobKey;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -46,9 +46,18 @@ impl Repository<'_> {
     pub async fn fetch(&self, digest: &Digest, size: u64) -> Result<Fetch> {
         let inner = Arc::clone(&self.registry.0);
         let permit = inner.ingest.body()?;
-        let mut ingest = match inner.resume(self.name, digest, size).await? {
-            Some(ingest) => ingest,
-            None => inner.begin(self.name, digest).await?,
+        let mut ingest = if let Some(ingest) = inner.resume(self.name, digest, size).await? {
+            ingest
+        } else {
+            let start = UploadStart {
+                id: UploadId::random(),
+                repository: self.name.clone(),
+                algorithm: digest.algorithm(),
+                digest: Some(*digest),
+                fetch: true,
+                now: now(),
+            };
+            inner.begin(start).await?
         };
         let (written, growing) = ingest.share(size);
         Ok(Fetch {
@@ -91,15 +100,6 @@ impl Inner {
             self.forget_upload(row.id, Some(*digest)).await?;
         }
         Ok(None)
-    }
-
-    async fn begin(&self, name: &RepositoryName, digest: &Digest) -> Result<Ingest> {
-        let id = UploadId::random();
-        let (repository, algorithm) = (name.clone(), digest.algorithm());
-        let row = UploadStart { id, repository, algorithm, digest: Some(*digest), fetch: true, now: now() };
-        self.catalog.start_upload(row).await?;
-        let upload = self.storage.open_upload(id, 0).await?;
-        Ok(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0))
     }
 }
 

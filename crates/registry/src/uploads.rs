@@ -142,11 +142,17 @@ impl Inner {
     ) -> Result<()> {
         let repository = name.clone();
         let row = UploadStart { id, repository, algorithm, digest, fetch: false, now: now() };
+        self.parked.park(self.begin(row).await?);
+        Ok(())
+    }
+
+    /// Begins a session.
+    pub(crate) async fn begin(&self, row: UploadStart) -> Result<Ingest> {
+        let (id, algorithm) = (row.id, row.algorithm);
         // The row first: a file that no row names would never be found again.
         self.catalog.start_upload(row).await?;
         let upload = self.storage.open_upload(id, 0).await?;
-        self.parked.park(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0));
-        Ok(())
+        Ok(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0))
     }
 
     /// The file first, for the same reason. `named` is the blob's name that it may have got already: while there is

@@ -221,13 +221,14 @@ fn place(
         Resolved::Local(_) => match &link.mirror {
             // Who says that this registry is meant does not mean an upstream that it stands for.
             Some(mirror) if mirror.local_first || namespace.is_none() => {
-                let upstream = mirror.upstream.to_string();
-                match allowed.resolve(Some(&upstream), name) {
+                match allowed.resolve_at(&mirror.upstream, name) {
                     Resolved::Upstream(upstream, there) if mirror.local_first => {
                         Place::HereOrCopy(copy(upstream, &there)?)
                     }
                     Resolved::Upstream(upstream, there) => Place::Copy(copy(upstream, &there)?),
-                    Resolved::Local(_) | Resolved::NotAllowed => return Err(not_answered_for(&upstream)),
+                    Resolved::Local(_) | Resolved::NotAllowed => {
+                        return Err(not_answered_for(&mirror.upstream.to_string()));
+                    }
                 }
             }
             _ => Place::Here,

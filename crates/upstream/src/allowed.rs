@@ -85,7 +85,7 @@ impl Upstream {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved<'a> {
     /// A repository of this registry's own.
-    Local(RepositoryName),
+    Local(&'a RepositoryName),
     /// A repository of an upstream, by the name that it has there.
     Upstream(&'a Arc<Upstream>, RepositoryName),
     /// A registry that may not be asked: 404, so that the client asks it itself, and no image of one registry is ever
@@ -205,27 +205,32 @@ impl Allowed {
     }
 
     /// What `name` means in a request with this `?ns=`, if it has one that does not name this registry itself.
-    pub fn resolve(&self, namespace: Option<&str>, name: &RepositoryName) -> Resolved<'_> {
-        let (first, rest) = match name.as_str().split_once('/') {
-            Some((first, rest)) => (Some(first), rest),
-            None => (None, name.as_str()),
-        };
-        // A component of a path has no port, so that an upstream with one needs an alias to be reached this way.
-        let by_path = first.and_then(|first| self.get(&first.parse().ok()?));
+    pub fn resolve<'a>(&'a self, namespace: Option<&str>, name: &'a RepositoryName) -> Resolved<'a> {
         match namespace {
-            None => match by_path {
-                Some(upstream) => Self::within(upstream, rest),
-                None => Resolved::Local(name.clone()),
+            None => match self.by_path(name) {
+                Some((upstream, rest)) => Self::within(upstream, rest),
+                None => Resolved::Local(name),
             },
-            Some(namespace) => {
-                let Some(upstream) = namespace.parse().ok().and_then(|name| self.get(&name)) else {
-                    return Resolved::NotAllowed;
-                };
-                // Some say the host twice.
-                let repeated = by_path.is_some_and(|by_path| by_path.name == upstream.name);
-                Self::within(upstream, if repeated { rest } else { name.as_str() })
-            }
+            Some(namespace) => match namespace.parse() {
+                Ok(registry) => self.resolve_at(&registry, name),
+                Err(_) => Resolved::NotAllowed,
+            },
         }
+    }
+
+    /// What `name` means where `registry` is known to be meant.
+    pub fn resolve_at<'a>(&'a self, registry: &Authority, name: &'a RepositoryName) -> Resolved<'a> {
+        let Some(upstream) = self.get(registry) else { return Resolved::NotAllowed };
+        // Some say the host twice.
+        let repeated = self.by_path(name).filter(|(by_path, _)| by_path.name == upstream.name);
+        Self::within(upstream, repeated.map_or(name.as_str(), |(_, rest)| rest))
+    }
+
+    /// The upstream that the path's first component names, and what follows it. A component has no port: an upstream with
+    /// one is named by its [folder](Upstream::folder), or by an alias.
+    fn by_path<'a>(&self, name: &'a RepositoryName) -> Option<(&Arc<Upstream>, &'a str)> {
+        let (first, rest) = name.as_str().split_once('/')?;
+        Some((self.get(&first.parse().ok()?)?, rest))
     }
 
     fn within<'a>(upstream: &'a Arc<Upstream>, name: &str) -> Resolved<'a> {

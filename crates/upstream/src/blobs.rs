@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use hythe_client::{BlobAnswer, BlobBody, Error as Failure};
+use hythe_client::{BlobAnswer, BlobBody};
 use hythe_oci::{Authority, Digest, RepositoryName};
 use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing};
 use tokio::sync::watch;
@@ -364,13 +364,7 @@ impl Copy {
     }
 
     fn broken(&self, digest: &Digest, error: &std::io::Error) -> Error {
-        let error = Failure::Unavailable {
-            host: self.upstream().to_string(),
-            asked: format!("blob {digest}"),
-            status: None,
-            retry_after: None,
-            reason: format!("its connections broke off again and again, the last one: {error}"),
-        };
-        Error::Upstream { upstream: self.upstream().clone(), error }
+        let reason = format!("its connections broke off again and again, the last one: {error}");
+        self.unavailable(format!("blob {digest}"), reason)
     }
 }

@@ -268,6 +268,13 @@ impl Copy {
         Error::Offline { upstream: self.upstream().clone(), asked: asked.into(), why }
     }
 
+    /// Upstream answered, and yet nothing came of it in time.
+    pub(crate) fn unavailable(&self, asked: String, reason: String) -> Error {
+        let (upstream, host) = (self.upstream().clone(), self.upstream().to_string());
+        let error = hythe_client::Error::Unavailable { host, asked, status: None, retry_after: None, reason };
+        Error::Upstream { upstream, error }
+    }
+
     pub(crate) fn wrong(&self, asked: impl Into<String>, reason: impl Into<String>) -> Error {
         Error::Wrong { upstream: self.upstream().clone(), asked: asked.into(), reason: reason.into() }
     }

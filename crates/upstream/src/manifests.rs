@@ -1,9 +1,8 @@
 //! Manifests of a copy: digests never expire, tags are asked for again after a while.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use hythe_client::Error as Failure;
 use hythe_oci::{Algorithm, Digest, Reference, Tag};
 use hythe_registry::{Error as Refusal, Manifest};
 
@@ -31,12 +30,11 @@ impl Copy {
         };
         let found = match known {
             Some(manifest) if self.is_fresh(reference) => Ok(Found::new(manifest, Freshness::Hit)),
-            Some(manifest) if self.doubt_of(reference).is_some() => {
-                let (why, age) = self.doubt_of(reference).unwrap_or_default();
-                Ok(Found::new(manifest, Freshness::Stale { why, age }))
-            }
             None if self.is_offline() => Err(self.offline(format!("manifest `{reference}`"))),
-            known => self.ask_once(reference, known).await,
+            known => match (self.doubt_of(reference), known) {
+                (Some(stale), Some(manifest)) => Ok(Found::new(manifest, stale)),
+                (_, known) => self.ask_once(reference, known).await,
+            },
         };
         if let Ok(found) = &found {
             self.count(&found.freshness);
@@ -95,8 +93,7 @@ impl Copy {
             Some(manifest) if !matches!(error, Error::Registry(_)) => {
                 tracing::warn!(repository = %self.here, %tag, %error, "a tag could not be confirmed; what it named last is served");
                 self.doubt(tag, &error.to_string());
-                let age = self.checked(tag).map(|checked| checked.elapsed());
-                Ok(Found::new(manifest, Freshness::Stale { why: error.to_string(), age }))
+                Ok(Found::new(manifest, self.stale(tag, error.to_string())))
             }
             _ => Err(error),
         }
@@ -133,21 +130,20 @@ impl Copy {
     }
 
     fn slow(&self) -> Error {
-        let error = Failure::Unavailable {
-            host: self.upstream().to_string(),
-            asked: format!("a tag of `{}`", self.there),
-            status: None,
-            retry_after: None,
-            reason: format!("it did not answer within {PATIENCE:?}"),
-        };
-        Error::Upstream { upstream: self.upstream().clone(), error }
+        self.unavailable(
+            format!("a tag of `{}`", self.there),
+            format!("it did not answer within {PATIENCE:?}"),
+        )
     }
 
-    /// Why what a tag named is served without asking whether it still does, and how long ago that was known.
-    fn doubt_of(&self, reference: &Reference) -> Option<(String, Option<Duration>)> {
+    /// How what a tag named is served without asking whether it still does, where that could not be said a moment ago.
+    fn doubt_of(&self, reference: &Reference) -> Option<Freshness> {
         let Reference::Tag(tag) = reference else { return None };
-        let why = self.doubted(tag)?;
-        Some((why.to_string(), self.checked(tag).map(|checked| checked.elapsed())))
+        self.doubted(tag).map(|why| self.stale(tag, why.to_string()))
+    }
+
+    fn stale(&self, tag: &Tag, why: String) -> Freshness {
+        Freshness::Stale { why, age: self.checked(tag).map(|checked| checked.elapsed()) }
     }
 
     /// Gets a manifest and keeps it, under `tag` too.
@@ -195,10 +191,5 @@ impl Copy {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// How long ago upstream confirmed a tag.
-    pub fn confirmed(&self, tag: &Tag) -> Option<Duration> {
-        self.checked(tag).map(|at: Instant| at.elapsed())
     }
 }

@@ -3,12 +3,12 @@
 use std::process::Stdio;
 
 use hythe_e2e::binary::{built_tool, tool};
-use hythe_e2e::command::{attempt, program, run};
+use hythe_e2e::command::{attempt, digest_in, program, run};
 use hythe_e2e::image::{assert_layout, debian};
 use hythe_e2e::server::Server;
 use hythe_e2e::tree;
 
-use crate::{digest_in, reference, verify};
+use crate::{reference, verify};
 
 #[test]
 fn crane_pushes_pulls_copies_lists_validates_and_deletes() {

@@ -3,13 +3,13 @@
 use std::process::Stdio;
 
 use hythe_e2e::binary::tool;
-use hythe_e2e::command::{program, run};
+use hythe_e2e::command::{digest_in, program, run};
 use hythe_e2e::engine::Engine;
 use hythe_e2e::image::{MOTD, TAG, debian};
 use hythe_e2e::server::Server;
 use hythe_e2e::tree;
 
-use crate::{digest_in, lay_index, reference, verify};
+use crate::{lay_index, reference, verify};
 
 #[test]
 fn docker_pushes_and_pulls() {

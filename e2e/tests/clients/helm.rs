@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use hythe_e2e::binary::built_tool;
-use hythe_e2e::command::{program, run};
+use hythe_e2e::command::{digest_in, program, run};
 use hythe_e2e::server::Server;
 
-use crate::{digest_in, verify};
+use crate::verify;
 
 #[test]
 fn helm_pushes_and_pulls_a_chart() {

@@ -29,14 +29,3 @@ fn lay_index(server: &Server, image: &Image, name: &str) -> String {
     image.push_index(&mut Repository::new(&mut server.client(), name), "multi");
     reference(server, name, "multi")
 }
-
-/// The first digest in what a client printed.
-fn digest_in(text: &str) -> Digest {
-    let start = text.find("sha256:").unwrap_or_else(|| panic!("no digest in: {text}"));
-    text[start..]
-        .chars()
-        .take(71)
-        .collect::<String>()
-        .parse()
-        .unwrap_or_else(|error| panic!("{error} in: {text}"))
-}

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use hythe_e2e::command::run;
+use hythe_e2e::command::{digest_in, run};
 use hythe_e2e::image::{MOTD, TAG, debian};
 use hythe_e2e::server::Server;
 use hythe_e2e::store::Store;
 use hythe_e2e::tree;
 
-use crate::{digest_in, lay_index, reference, verify};
+use crate::{lay_index, reference, verify};
 
 #[test]
 fn podman_pushes_and_pulls() {

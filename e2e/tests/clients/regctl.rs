@@ -3,11 +3,11 @@
 use std::fs;
 
 use hythe_e2e::binary::built_tool;
-use hythe_e2e::command::{program, run};
+use hythe_e2e::command::{digest_in, program, run};
 use hythe_e2e::image::{TAG, assert_layout, debian};
 use hythe_e2e::server::Server;
 
-use crate::{digest_in, reference, verify};
+use crate::{reference, verify};
 
 #[test]
 fn regctl_copies_images_attaches_artifacts_and_removes_tags() {

@@ -1,11 +1,11 @@
 //! Skopeo: copy, inspect, list, delete.
 
 use hythe_e2e::binary::tool;
-use hythe_e2e::command::{attempt, program, run};
+use hythe_e2e::command::{attempt, digest_in, program, run};
 use hythe_e2e::image::{TAG, assert_layout, debian};
 use hythe_e2e::server::Server;
 
-use crate::{digest_in, reference, verify};
+use crate::{reference, verify};
 
 #[test]
 fn skopeo_copies_inspects_lists_and_deletes() {

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use hythe_e2e::command::{Output, run};
+use hythe_e2e::command::{Output, digest_in, run};
 use hythe_e2e::engine::Engine;
 use hythe_oci::Digest;
 
-use crate::puller::{Puller, digest_in, outcome};
+use crate::puller::{Puller, outcome};
 use crate::site::Site;
 
 pub(crate) struct Containerd {

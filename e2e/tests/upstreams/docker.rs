@@ -1,11 +1,11 @@
 //! Docker: its mirror is the listener that answers for docker.io; other upstreams by path.
 
-use hythe_e2e::command::{Output, run};
+use hythe_e2e::command::{Output, digest_in, run};
 use hythe_e2e::engine::Engine;
 use hythe_e2e::server::Server;
 use hythe_oci::Digest;
 
-use crate::puller::{Puller, digest_in, outcome};
+use crate::puller::{Puller, outcome};
 use crate::site::{Site, path};
 
 pub(crate) struct Docker {

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use hythe_e2e::command::{Output, run};
+use hythe_e2e::command::{Output, digest_in, run};
 use hythe_e2e::store::Store;
 use hythe_oci::Digest;
 
-use crate::puller::{Puller, digest_in, outcome};
+use crate::puller::{Puller, outcome};
 use crate::site::{Site, path};
 
 pub(crate) struct Podman {

@@ -37,14 +37,3 @@ pub(crate) fn outcome(command: &mut Command) -> Result<String, Output> {
     let output = attempt(command);
     if output.code == Some(0) { Ok(output.stdout) } else { Err(output) }
 }
-
-/// The first digest in what a client printed.
-pub(crate) fn digest_in(text: &str) -> Digest {
-    let start = text.find("sha256:").unwrap_or_else(|| panic!("no digest in: {text}"));
-    text[start..]
-        .chars()
-        .take(71)
-        .collect::<String>()
-        .parse()
-        .unwrap_or_else(|error| panic!("{error} in: {text}"))
-}

@@ -10,16 +10,13 @@ mod target;
 mod warm;
 
 use crate::args::{CacheArgs, CacheCommand};
-use crate::config::Environment;
+use crate::config::{Environment, REGISTRY_VARIABLE};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use admin::Admin;
 use target::Target;
 
 pub use warm::{Platform, find_images, parse_image};
-
-/// Names the registry where no flag does.
-const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
 
 /// Asks the registry what was asked for.
 pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {

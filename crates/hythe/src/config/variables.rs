@@ -12,7 +12,7 @@ use super::source::Source;
 pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";
 
 /// The variable that names the registry that commands speak to; no setting of a server.
-pub(super) const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
+pub const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
 
 /// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
 pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
