@@ -30,15 +30,15 @@ pub fn tool(name: &str) -> PathBuf {
     })
 }
 
-/// A tool that Debian has not, or has too old, from the folder in `HYTHE_TOOLS`.
+/// A tool that Debian has not, or has too old, from the folders in `HYTHE_TOOLS`.
 pub fn built_tool(name: &str) -> PathBuf {
-    let Some(folder) = env::var_os("HYTHE_TOOLS").map(PathBuf::from) else {
+    let Some(folders) = env::var_os("HYTHE_TOOLS") else {
         panic!(
-            "HYTHE_TOOLS is not set: it names the folder in which .ci/run builds `{name}` and others from Go modules"
+            "HYTHE_TOOLS is not set: it names the folders in which .ci/run builds `{name}` and others from Go modules"
         );
     };
-    find([folder.clone()].into_iter(), name)
-        .unwrap_or_else(|| panic!("there is no `{name}` in {}: .ci/run builds it", folder.display()))
+    find(env::split_paths(&folders), name)
+        .unwrap_or_else(|| panic!("there is no `{name}` in {}: .ci/run builds it", folders.display()))
 }
 
 fn find(mut places: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {

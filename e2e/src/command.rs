@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use hythe_oci::Digest;
 
 /// What a program printed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Output {
     /// On standard output.
     pub stdout: String,

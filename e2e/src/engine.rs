@@ -1,26 +1,27 @@
 //! Container engines of a test's own: started as root, with their own folders, ended with the value.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::binary::{built_tool, tool};
 use crate::command::{attempt, program};
+use crate::process::Process;
 
 /// How long an engine may take to answer.
 const START: Duration = Duration::from_mins(1);
 
 /// A running dockerd or containerd.
 pub struct Engine {
-    name: &'static str,
-    child: Child,
+    process: Process,
     client: PathBuf,
     /// What each call of the client begins with.
     address: Vec<String>,
+    /// Whether tests have networks, which are the machine's and so outlive the engine.
+    networks: bool,
     folder: TempDir,
 }
 
@@ -32,13 +33,16 @@ impl Engine {
 
     /// The same with this `daemon.json`.
     pub fn docker_with(configuration: &str) -> Self {
+        Self::dockerd(configuration, &["--bridge=none"])
+    }
+
+    fn dockerd(configuration: &str, flags: &[&str]) -> Self {
         let folder = folder("docker");
         let socket = format!("unix://{}", folder.path().join("socket").display());
         // The machine's own configuration is none of the test's.
         fs::write(folder.path().join("daemon.json"), configuration).expect("the folder is ours");
-        let mut command =
-            program(tool("dockerd"), ["--bridge=none", "--iptables=false", "--ip6tables=false"]);
-        command.args(["--host", &socket, "--group", "root"]);
+        let mut command = program(tool("dockerd"), ["--iptables=false", "--ip6tables=false"]);
+        command.args(flags).args(["--host", &socket, "--group", "root"]);
         for (flag, name) in [
             ("--data-root", "data"),
             ("--exec-root", "exec"),
@@ -49,6 +53,34 @@ impl Engine {
         }
         let address = vec!["--host".to_owned(), socket];
         Self::spawn("dockerd", command, tool("docker"), address, folder, &["version"])
+    }
+
+    /// dockerd whose containers have networks: every one of them goes with the engine.
+    pub fn docker_with_networks() -> Self {
+        let mut docker = Self::docker();
+        docker.networks = true;
+        docker
+    }
+
+    /// dockerd as people have it: with a network of its own, whose containers can publish ports. Its bridge has a name of
+    /// the test's, as any dockerd without a bridge takes the usual one away.
+    pub fn docker_with_bridge() -> Self {
+        let bridge = Bridge::new();
+        let mut docker = Self::dockerd("{}", &[&format!("--bridge={}", bridge.name)]);
+        docker.networks = true;
+        docker.bridge = Some(bridge);
+        docker
+    }
+
+    /// Stops it, with all that runs in it, and starts it again: what a machine's restart is to containers.
+    pub fn restart(&mut self) {
+        self.process.end();
+        unmount_below(&self.folder.path().join("exec"));
+        let mut command = self.daemon.take().expect("a dockerd knows how it was started");
+        let mut process = Process::spawn("dockerd", &mut command, &self.folder.path().join("log"));
+        process.answers(START, || attempt(&mut self.call(&["version"])));
+        self.process = process;
+        self.daemon = Some(command);
     }
 
     /// Debian's containerd.
@@ -91,24 +123,9 @@ impl Engine {
         folder: TempDir,
         probe: &[&str],
     ) -> Self {
-        let log = File::create(folder.path().join("log")).expect("the folder is ours");
-        command.stdout(log.try_clone().expect("a second handle")).stderr(log);
-        let child = command.spawn().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-        let mut engine = Self { name, child, client, address, folder };
-        let begin = Instant::now();
-        loop {
-            let output = attempt(engine.command().args(probe));
-            if output.code == Some(0) {
-                return engine;
-            }
-            let ended = engine.child.try_wait().expect("it is our child");
-            assert!(
-                ended.is_none() && begin.elapsed() < START,
-                "{name} does not answer ({ended:?}): {}",
-                output.stderr
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let mut process = Process::spawn(name, &mut command, &folder.path().join("log"));
+        process.answers(START, || attempt(program(&client, &address).args(probe)));
+        Self { process, client, address, networks: false, folder }
     }
 
     /// The engine's client, about to talk to it.
@@ -123,6 +140,11 @@ impl Engine {
         command
     }
 
+    /// Where it listens: what `DOCKER_HOST` is for other clients of a dockerd.
+    pub fn address(&self) -> &str {
+        self.address.last().expect("every client is told")
+    }
+
     /// A folder that goes with the engine.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -131,21 +153,15 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            let tail: Vec<&str> = log.lines().rev().take(30).collect();
-            eprintln!("--- the end of {}'s log", self.name);
-            tail.iter().rev().for_each(|line| eprintln!("{line}"));
-        }
-        // By SIGTERM first: only so does it unmount what it mounted and end its own children.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let begin = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if begin.elapsed() > Duration::from_secs(20) {
-                let _ = self.child.kill();
+        if self.networks {
+            let containers = attempt(&mut self.call(&["ps", "--all", "--quiet"])).stdout;
+            if !containers.is_empty() {
+                attempt(self.call(&["rm", "--force", "--volumes"]).args(containers.lines()));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            attempt(&mut self.call(&["network", "prune", "--force"]));
         }
+        // By SIGTERM, and before the rest: only so does it unmount what it mounted and end its own children.
+        self.process.end();
         unmount_below(self.folder.path());
     }
 }

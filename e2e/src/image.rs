@@ -1,6 +1,6 @@
 //! A real image: Debian with a few layers on it, made once, and an index of two platforms.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -8,10 +8,12 @@ use hythe_oci::{Algorithm, Digest};
 use serde_json::{Value, json};
 
 use crate::binary::tool;
+use crate::cache::{cached, remove};
 use crate::command::{program, run};
 use crate::content::Content;
 use crate::engine::unmount_below;
 use crate::repository::{Repository, Way};
+use crate::rootfs;
 use crate::tree::{self, Tree};
 
 /// What `/bin/cat /etc/motd` says in a container of the image.
@@ -47,21 +49,7 @@ pub struct Image {
 /// The image, made by whoever asks first and kept for later runs.
 pub fn debian() -> &'static Image {
     static IMAGE: LazyLock<Image> = LazyLock::new(|| {
-        let cache = cache();
-        let folder = cache.join(RECIPE);
-        fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("{}: {error}", cache.display()));
-        // Suites run beside each other: the second waits for the first one's image.
-        let lock = File::create(cache.join("lock")).expect("the cache is ours");
-        lock.lock().expect("the file system has locks");
-        if !folder.exists() {
-            let making = cache.join("making");
-            if making.exists() {
-                remove(&making);
-            }
-            fs::create_dir(&making).expect("the cache is ours");
-            make(&making);
-            fs::rename(&making, &folder).expect("one file system");
-        }
+        let folder = cached(RECIPE, make);
         let tree = fs::read(folder.join("tree.json")).expect("it was written");
         Image {
             manifest: entry(&folder.join("image")),
@@ -139,24 +127,10 @@ fn assert_blobs(folder: &Path, digest: &Digest) {
     }
 }
 
-/// Where made things stay between runs: beside what cargo built.
-fn cache() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    target.join("e2e")
-}
-
 fn make(folder: &Path) {
     let context = folder.join("context");
     fs::create_dir(&context).expect("the folder is ours");
-    let rootfs = folder.join("rootfs");
-    run(program(tool("debootstrap"), ["--variant=minbase", &suite()]).arg(&rootfs).arg(mirror()));
-    run(program(tool("tar"), ["--one-file-system", "-C"])
-        .arg(&rootfs)
-        .arg("-cf")
-        .arg(context.join("rootfs.tar"))
-        .arg("."));
-    remove(&rootfs);
+    rootfs::archive(&[], &[], &context.join("rootfs.tar"));
     // Incompressible, so that the image has 100 MB on the wire too.
     fs::write(context.join("random"), Content::new(1, 24 << 20).slice(0, 24 << 20))
         .expect("the folder is ours");
@@ -259,32 +233,6 @@ pub fn entry(layout: &Path) -> Digest {
 fn digests(descriptors: &Value) -> Vec<Digest> {
     let texts = descriptors.as_array().into_iter().flatten().filter_map(|entry| entry["digest"].as_str());
     texts.map(|text| text.parse().unwrap_or_else(|error| panic!("{error}"))).collect()
-}
-
-/// This machine's own suite, which its mirror has for certain.
-fn suite() -> String {
-    let release = fs::read_to_string("/etc/os-release").expect("Debian says what it is");
-    let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    name.expect("a Debian release has a code name").trim_matches('"').to_owned()
-}
-
-/// The mirror of the machine's own package sources.
-fn mirror() -> String {
-    let suite = suite();
-    let targets = run(&mut program(
-        tool("apt-get"),
-        ["indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"],
-    ));
-    let wanted = format!("{suite} main ");
-    let mirror = targets.lines().find_map(|line| line.strip_prefix(&wanted));
-    mirror
-        .unwrap_or_else(|| panic!("no package source of this machine has {suite} main:\n{targets}"))
-        .to_owned()
-}
-
-fn remove(folder: &Path) {
-    // Other than the library's own, it gets through what other users own and what engines made immutable to it.
-    run(program(tool("rm"), ["-rf", "--one-file-system"]).arg(folder));
 }
 
 /// Pushes an image of random layers, and returns its manifest's digest.

@@ -1,4 +1,5 @@
-//! What the end-to-end tests are made of: a running hythe, real engines, real images, and a plain HTTP client.
+//! What the end-to-end tests are made of: a running hythe, real engines, real clusters, real images, and a plain
+//! HTTP client.
 //!
 //! A step that fails ends its test with a panic that shows the command, its output and the server's log; a tool that is
 //! missing does too, so that no suite passes by not running.
@@ -6,20 +7,33 @@
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a test's step fails")]
 #![allow(clippy::missing_errors_doc, reason = "the errors are those of the socket")]
 
+pub mod api_server;
+pub mod authority;
 pub mod binary;
+pub mod cache;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod content;
 pub mod control_group;
+pub mod control_plane;
 pub mod disk;
 pub mod engine;
+pub mod home;
 pub mod image;
 pub mod issuer;
 pub mod ledger;
 pub mod link;
+pub mod network;
+pub mod node;
+pub mod node_image;
+pub mod node_spec;
 pub mod number;
+pub mod pod;
+pub mod process;
 pub mod pusher;
 pub mod repository;
+pub mod rootfs;
 pub mod sample;
 pub mod server;
 pub mod store;

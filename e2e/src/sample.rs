@@ -1,6 +1,7 @@
 //! A small image that every engine unpacks: a few layers of one file each, different in every run.
 
 use std::fs::{self, File};
+use std::path::Path;
 
 use hythe_oci::{Algorithm, Digest};
 use serde_json::json;
@@ -26,18 +27,25 @@ impl Sample {
     /// An image whose layers have about these sizes, and are incompressible.
     pub fn new(seed: u64, sizes: &[u64]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let files = fill(folder.path(), seed, sizes);
+        Self::pack(folder.path(), &files, &["/layer-0"])
+    }
+
+    /// One that runs until it is stopped.
+    pub fn busybox(seed: u64) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut files = fill(folder.path(), seed, &[1000]);
+        fs::copy(tool("busybox"), folder.path().join("busybox")).expect("the folder is ours");
+        files.push("busybox".to_owned());
+        Self::pack(folder.path(), &files, &["/busybox", "sleep", "1000000"])
+    }
+
+    /// An image of one layer for each of these files.
+    fn pack(folder: &Path, files: &[String], command: &[&str]) -> Self {
         let (mut blobs, mut unpacked) = (Vec::new(), Vec::new());
-        for (number, size) in sizes.iter().enumerate() {
-            let name = format!("layer-{number}");
-            let mut file = File::create(folder.path().join(&name)).expect("the folder is ours");
-            let content = Content::new(seed.wrapping_add(number as u64), *size);
-            content.write(0, *size, &mut file).expect("the folder is ours");
-            let archive = folder.path().join(format!("{number}.tar"));
-            run(program(tool("tar"), ["--mtime=@0", "-C"])
-                .arg(folder.path())
-                .arg("-cf")
-                .arg(&archive)
-                .arg(name));
+        for name in files {
+            let archive = folder.join(format!("{name}.tar"));
+            run(program(tool("tar"), ["--mtime=@0", "-C"]).arg(folder).arg("-cf").arg(&archive).arg(name));
             unpacked.push(digest(&fs::read(&archive).expect("tar wrote it")));
             run(program(tool("gzip"), ["-1", "-n"]).arg(&archive));
             let bytes = fs::read(archive.with_extension("tar.gz")).expect("gzip wrote it");
@@ -54,7 +62,7 @@ impl Sample {
         let config = json!({
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Cmd": ["/layer-0"]},
+            "config": {"Cmd": command},
             "rootfs": {"type": "layers", "diff_ids": unpacked},
             "history": layers.iter().map(|_| json!({"created_by": "hythe-e2e"})).collect::<Vec<_>>(),
         })
@@ -84,6 +92,19 @@ impl Sample {
         let response = repository.push_manifest(tag, &self.manifest, MANIFEST).expect("the server answers");
         response.expect(201, &format!("push of manifest {tag}"));
     }
+}
+
+/// Writes files of random content, and returns their names.
+fn fill(folder: &Path, seed: u64, sizes: &[u64]) -> Vec<String> {
+    let mut names = Vec::new();
+    for (number, size) in sizes.iter().enumerate() {
+        let name = format!("layer-{number}");
+        let mut file = File::create(folder.join(&name)).expect("the folder is ours");
+        let content = Content::new(seed.wrapping_add(number as u64), *size);
+        content.write(0, *size, &mut file).expect("the folder is ours");
+        names.push(name);
+    }
+    names
 }
 
 fn digest(bytes: &[u8]) -> Digest {

@@ -39,8 +39,12 @@ pub fn free_port() -> u16 {
 
 /// `hythe serve` with a port and a folder.
 pub fn serve(port: u16, data: &Path) -> Command {
+    serve_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), data)
+}
+
+fn serve_at(address: SocketAddr, data: &Path) -> Command {
     let mut command = command::program(binary::hythe(), ["serve", "--listen"]);
-    command.arg(format!("127.0.0.1:{port}")).arg("--data").arg(data);
+    command.arg(address.to_string()).arg("--data").arg(data);
     without_settings(&mut command);
     command
 }
@@ -73,6 +77,12 @@ impl Server {
             group: Vec::new(),
             folder,
         }
+    }
+
+    /// Listens on this address of the machine's, which others reach, and lets them in.
+    pub fn with_host(mut self, host: Ipv4Addr) -> Self {
+        self.address.set_ip(host.into());
+        self.with_arguments(["--allow-anonymous-network"])
     }
 
     /// Keeps its data in `data`.
@@ -128,7 +138,7 @@ impl Server {
             without_settings(&mut command);
             command
         } else {
-            serve(self.address.port(), &self.data)
+            serve_at(self.address, &self.data)
         };
         command.args(&self.arguments);
         if !self.group.is_empty() {
@@ -157,7 +167,7 @@ impl Server {
         }
     }
 
-    /// `127.0.0.1:PORT`.
+    /// Where it listens: `127.0.0.1:PORT`, if no other host was given.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

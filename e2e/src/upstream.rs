@@ -11,8 +11,9 @@ use tempfile::TempDir;
 
 use crate::binary::built_tool;
 use crate::client::Client;
-use crate::command::program;
+use crate::command::{Output, program};
 use crate::issuer::Issuer;
+use crate::process::Process;
 use crate::repository::Repository;
 use crate::server::free_port;
 
@@ -50,9 +51,14 @@ pub struct Upstream {
 impl Upstream {
     /// Starts a registry with an empty folder.
     pub fn start(access: Access<'_>) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST, access)
+    }
+
+    /// The same at this address of the machine's, which containers reach.
+    pub fn start_at(host: Ipv4Addr, access: Access<'_>) -> Self {
         let folder =
             tempfile::Builder::new().prefix("hythe-e2e-upstream-").tempdir().expect("a temporary folder");
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let address = SocketAddr::from((host, free_port()));
         let auth = match access {
             Access::Anonymous => String::new(),
             Access::Basic => {
@@ -95,6 +101,21 @@ impl Upstream {
         push(&mut Repository::new(&mut Client::new(address), name));
         let _ = child.kill();
         let _ = child.wait();
+    }
+
+    /// Serves the same folder by TLS too, at another address, with this certificate and its key.
+    pub fn serve_by_tls(&self, address: SocketAddr, certificate: &Path, key: &Path) -> Process {
+        let tls = format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
+        configure(self.folder.path(), "tls.yml", address, &tls);
+        let mut command = program(built_tool("registry"), ["serve"]);
+        command.arg(self.folder.path().join("tls.yml")).env_clear().env("OTEL_TRACES_EXPORTER", "none");
+        let mut process =
+            Process::spawn("the upstream by TLS", &mut command, &self.folder.path().join("tls.log"));
+        process.answers(START, || match Client::new(address).connect() {
+            Ok(_) => Output { code: Some(0), ..Output::default() },
+            Err(error) => Output { stderr: error.to_string(), ..Output::default() },
+        });
+        process
     }
 
     /// How often it answered a GET of this blob with bytes.

@@ -1,0 +1,141 @@
+//! A real control plane: etcd and kube-apiserver beside the test, kubelets in the nodes.
+//!
+//! There are no controllers and no scheduler: what they would make, the test makes.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::api_server::ApiServer;
+use crate::binary::built_tool;
+use crate::cluster::Cluster;
+use crate::command::{Output, attempt, program, run};
+use crate::network;
+use crate::node::Node;
+use crate::node_spec::Role;
+
+/// How long anything of it may take: the machine may be busy with other suites.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The control plane of a cluster.
+pub struct ControlPlane {
+    server: ApiServer,
+}
+
+impl ControlPlane {
+    /// Starts it, and waits until every node of `cluster` is ready.
+    pub fn start(cluster: &Cluster) -> Self {
+        let server = ApiServer::start(network::kind(cluster.engine()));
+        let text = server.kubeconfig(&format!("kind-{}", cluster.name()));
+        fs::write(server.folder().join("kubeconfig"), text).expect("the folder is ours");
+        let mut plane = Self { server };
+        let mut probe = plane.command(&["get", "--raw", "/readyz"]);
+        plane.server.answers(PATIENCE, || attempt(&mut probe));
+        plane.account("default");
+        plane.join(cluster.nodes());
+        plane
+    }
+
+    /// Starts the kubelets of these nodes, and waits until they are ready.
+    pub fn join<'n>(&self, nodes: impl IntoIterator<Item = &'n Node> + Clone) {
+        for node in nodes.clone() {
+            let user = self.server.kubeconfig("default");
+            if node.spec().role == Role::ControlPlane {
+                node.write("/etc/kubernetes/admin.conf", &user);
+            }
+            node.load_pause();
+            node.write("/etc/kubernetes/kubelet.conf", &user);
+            node.run(&["systemctl", "start", "kubelet"]);
+        }
+        // A node without a network for Pods would never be: it has the name of one, as the tests' Pods take the node's own.
+        for node in nodes {
+            let resource = format!("node/{}", node.name());
+            self.eventually(&["wait", "--for=condition=Ready", "--timeout=1s", &resource]);
+        }
+    }
+
+    /// The configuration of the machine's own clients, whose context is `kind-NAME`.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.server.folder().join("kubeconfig")
+    }
+
+    /// `https://ADDRESS:PORT`, which the machine and the nodes reach.
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// Runs kubectl on the machine.
+    pub fn kubectl(&self, words: &[&str]) -> Output {
+        attempt(&mut self.command(words))
+    }
+
+    /// Runs kubectl on the machine, which must succeed, and returns what it printed.
+    pub fn run(&self, words: &[&str]) -> String {
+        run(&mut self.command(words))
+    }
+
+    /// Applies an object, or a list of objects.
+    pub fn apply(&self, object: &Value) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::write(file.path(), object.to_string()).expect("the file is ours");
+        let source = fs::File::open(file.path()).expect("it was written");
+        run(self.command(&["apply", "--filename=-"]).stdin(Stdio::from(source)));
+    }
+
+    /// Makes a namespace in which Pods can run.
+    pub fn add_namespace(&self, name: &str) {
+        self.run(&["create", "namespace", name]);
+        self.account(name);
+    }
+
+    /// A Pod as the server has it now.
+    pub fn pod(&self, name: &str) -> Value {
+        let text = self.run(&["get", "pod", name, "--output=json"]);
+        serde_json::from_str(&text).expect("kubectl prints JSON")
+    }
+
+    /// Waits until a Pod is in this phase.
+    pub fn expect_phase(&self, pod: &str, phase: &str) {
+        let begin = Instant::now();
+        loop {
+            let found = self.pod(pod);
+            if found["status"]["phase"] == phase {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{pod} is not {phase}: {:#}", found["status"]);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// A namespace's account, without which no Pod is taken in, and whose token no Pod needs here.
+    fn account(&self, namespace: &str) {
+        let namespaced = format!("--namespace={namespace}");
+        // The server makes its own namespaces a little after it is ready.
+        self.eventually(&["create", "serviceaccount", "default", &namespaced]);
+        let patch = json!({"automountServiceAccountToken": false}).to_string();
+        self.run(&["patch", "serviceaccount", "default", &namespaced, "--patch", &patch]);
+    }
+
+    /// Runs kubectl until it succeeds.
+    fn eventually(&self, words: &[&str]) {
+        let begin = Instant::now();
+        loop {
+            let output = self.kubectl(words);
+            if output.code == Some(0) {
+                return;
+            }
+            assert!(begin.elapsed() < PATIENCE, "kubectl {words:?}: {output:?}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = program(built_tool("kubectl"), ["--kubeconfig"]);
+        let cache = self.server.folder().join("kubectl");
+        command.arg(self.kubeconfig()).arg("--cache-dir").arg(cache).args(words);
+        command
+    }
+}

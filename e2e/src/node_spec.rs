@@ -1,0 +1,64 @@
+//! What a node is to be: its role, and the version of its containerd.
+
+use std::path::PathBuf;
+
+use crate::binary::built_tool;
+
+/// What a node is in its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The first one's.
+    ControlPlane,
+    /// Any other's.
+    Worker,
+}
+
+impl Role {
+    /// As kind's labels and names have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control-plane",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// A node's version of containerd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Containerd {
+    /// Debian's.
+    V1_6,
+    /// The last of the first series.
+    V1_7,
+    /// The newest.
+    V2,
+}
+
+impl Containerd {
+    /// The programs that are not Debian's, and where kind has them.
+    pub(crate) fn programs(self) -> Vec<(PathBuf, String)> {
+        let mut programs = vec![
+            (built_tool("crictl"), "/usr/local/bin/crictl".to_owned()),
+            (built_tool("kubectl"), "/usr/bin/kubectl".to_owned()),
+            (built_tool("kubelet"), "/usr/bin/kubelet".to_owned()),
+        ];
+        let folder = match self {
+            Self::V1_6 => return programs,
+            Self::V1_7 => "containerd-1.7/",
+            Self::V2 => "",
+        };
+        for name in ["containerd", "containerd-shim-runc-v2", "ctr"] {
+            programs.push((built_tool(&format!("{folder}{name}")), format!("/usr/local/bin/{name}")));
+        }
+        programs
+    }
+}
+
+/// What a node is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeSpec {
+    /// Its role.
+    pub role: Role,
+    /// Its containerd.
+    pub containerd: Containerd,
+}
