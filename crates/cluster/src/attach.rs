@@ -1,0 +1,163 @@
+//! Clusters wired to the registry: each node asks it, and the cluster says where it is.
+
+mod apply;
+mod detach;
+mod plan;
+mod publish;
+mod survey;
+mod watch;
+
+use std::path::PathBuf;
+
+use hythe_oci::Authority;
+
+use crate::engine::{Engine, EngineError};
+use crate::registry::{INNER_PORT, Joined, Settings};
+use crate::step::{Outcome, Report, Step};
+use crate::topology::{Cluster, Node};
+
+pub(crate) use apply::restart;
+pub use detach::detach;
+pub(crate) use plan::Plan;
+pub use publish::access;
+pub(crate) use survey::{Runtime, Survey};
+pub use watch::watch;
+
+/// Written into a node by `hythe detach`: as long as it is there, nobody attaches the cluster unasked.
+const DETACHED: &str = "/etc/hythe/detached";
+
+/// What clusters are wired to, and how.
+#[derive(Clone, Debug)]
+pub struct Wiring {
+    /// The registry.
+    pub registry: Settings,
+    /// The upstreams whose images come through it.
+    pub upstreams: Vec<Authority>,
+    /// Whether files that others wrote for an upstream are replaced. Those for the registry's own names always are.
+    pub force: bool,
+    /// Whether nothing is changed, and only said what would be.
+    pub dry_run: bool,
+    /// The kubeconfig files by which a cluster's API is reached.
+    pub kubeconfig: Vec<PathBuf>,
+}
+
+/// Wires a cluster. What cannot be done on one node does not keep the others from it; whether all went well is the
+/// answer.
+pub async fn attach(
+    engine: &Engine,
+    cluster: &Cluster,
+    wiring: &Wiring,
+    report: Report<'_>,
+) -> Result<bool, EngineError> {
+    let mut is_well = true;
+    for network in cluster.networks() {
+        // The engine's own default network has no names.
+        if network == "bridge" || network == "podman" || network == "host" {
+            continue;
+        }
+        if wiring.dry_run {
+            let text = format!("{} would be on it", wiring.registry.name);
+            report(Step::new(format!("network {network}"), Outcome::Skipped, text));
+        } else if wiring.registry.join(engine, &network, report).await? == Joined::NoNetwork {
+            is_well = false;
+            let text = "the engine has no such network any more: make the cluster anew";
+            report(Step::new(format!("network {network}"), Outcome::Failed, text));
+        }
+    }
+    for node in &cluster.nodes {
+        is_well &= attach_node(engine, cluster, node, wiring, report).await;
+    }
+    is_well &= publish::publish(engine, cluster, wiring, report).await;
+    Ok(is_well)
+}
+
+/// Wires one node; whether it went well.
+async fn attach_node(
+    engine: &Engine,
+    cluster: &Cluster,
+    node: &Node,
+    wiring: &Wiring,
+    report: Report<'_>,
+) -> bool {
+    let subject = format!("node {}", node.name);
+    if !node.is_running {
+        let text = "it does not run; it is attached by the next `hythe attach`, or by --watch when it starts";
+        report(Step::new(subject, Outcome::Skipped, text));
+        return true;
+    }
+    let outcome = async {
+        let survey = Survey::of(engine, cluster, node).await.map_err(|error| error.to_string())?;
+        let endpoint = endpoint(engine, node, &survey, wiring).await.map_err(|error| error.to_string())?;
+        let plan = Plan::of(&survey, wiring, &endpoint)?;
+        if wiring.dry_run {
+            plan.tell(&subject, report);
+            return Ok(());
+        }
+        plan.apply(engine, &subject, &survey, report).await
+    };
+    match outcome.await {
+        Ok(()) => true,
+        Err(text) => {
+            report(Step::new(subject, Outcome::Failed, text));
+            false
+        }
+    }
+}
+
+/// Where a node asks the registry. By its name, which stays; by its address where the node sends names to a proxy.
+pub(crate) async fn endpoint(
+    engine: &Engine,
+    node: &Node,
+    survey: &Survey,
+    wiring: &Wiring,
+) -> Result<String, EngineError> {
+    let name = &wiring.registry.name;
+    if survey.sends_to_proxy(name) {
+        for network in &node.networks {
+            if let Some(address) = crate::registry::address_on(engine, name, network).await? {
+                return Ok(format!("http://{address}:{INNER_PORT}"));
+            }
+        }
+    }
+    Ok(format!("http://{name}:{INNER_PORT}"))
+}
+
+/// Whether somebody detached a cluster: then it is attached only by name.
+pub async fn is_detached(engine: &Engine, cluster: &Cluster) -> Result<bool, EngineError> {
+    if cluster.is_opted_out {
+        return Ok(true);
+    }
+    for node in cluster.nodes.iter().filter(|node| node.is_running) {
+        if engine.read(&node.name, DETACHED).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Forgets that a cluster was detached.
+pub async fn welcome(engine: &Engine, cluster: &Cluster) -> Result<(), EngineError> {
+    for node in cluster.nodes.iter().filter(|node| node.is_running) {
+        if engine.read(&node.name, DETACHED).await?.is_some() {
+            engine.run(&node.name, &["rm", "-f", DETACHED]).await?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn refusal(runtime: Runtime, registry: &str) -> Option<String> {
+    match runtime {
+        Runtime::Containerd | Runtime::K3s => None,
+        Runtime::Docker => Some(format!(
+            "its runtime is dockerd, which knows no names but a registry's own: make the cluster with containerd \
+             (minikube start --container-runtime=containerd), or name images {registry}:{INNER_PORT}/... and start \
+             it with --insecure-registry {registry}:{INNER_PORT}"
+        )),
+        Runtime::CriO => Some(
+            "its runtime is CRI-O, which reads /etc/containers/registries.conf.d: `hythe attach --client podman --dry-run` \
+             prints such a file"
+                .to_owned(),
+        ),
+        Runtime::None => Some("no containerd is in it".to_owned()),
+    }
+}

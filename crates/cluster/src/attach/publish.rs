@@ -1,0 +1,112 @@
+//! The cluster told where its registry is.
+
+use super::Wiring;
+use crate::api::{Access, ApiError, Change};
+use crate::engine::Engine;
+use crate::hosting::{Hosting, Published};
+use crate::registry::{INNER_PORT, Settings};
+use crate::step::{Outcome, Report, Step};
+use crate::topology::Cluster;
+
+/// kind's own configuration of the cluster's API, in each control plane.
+const ADMIN: &str = "/etc/kubernetes/admin.conf";
+
+impl Settings {
+    /// What the ConfigMap of the KEP says of the registry.
+    pub fn hosting(&self) -> Hosting {
+        Hosting {
+            host: Some(format!("localhost:{}", self.port)),
+            // Manifests name what was pushed: one name on the host and in the nodes.
+            host_from_container_runtime: Some(format!("localhost:{}", self.port)),
+            host_from_cluster_network: Some(format!("{}:{INNER_PORT}", self.name)),
+            help: None,
+        }
+    }
+}
+
+/// The cluster's API: by the user's kubeconfig, else by what the control plane has for itself.
+pub async fn access(engine: &Engine, cluster: &Cluster, wiring: &Wiring) -> Result<Access, ApiError> {
+    let context = cluster.context();
+    let by_user = Access::from_files(&wiring.kubeconfig, Some(&context)).await;
+    let Err(refused) = by_user else { return by_user };
+    let Some(node) = cluster.control_plane().filter(|node| node.is_running) else { return Err(refused) };
+    let Ok(Some(text)) = engine.read(&node.name, ADMIN).await else { return Err(refused) };
+    let Ok(Some(container)) = engine.container(&node.name).await else { return Err(refused) };
+    let settings = container.network_settings.unwrap_or_default();
+    let published = settings.ports.and_then(|ports| ports.get("6443/tcp").cloned().flatten());
+    let published = published.and_then(|bindings| bindings.into_iter().next());
+    let address = match published.and_then(|binding| Some((binding.host_ip?, binding.host_port?))) {
+        Some((address, port)) => {
+            let address = if address.is_empty() || address == "0.0.0.0" { "127.0.0.1" } else { &address };
+            Some(format!("https://{address}:{port}"))
+        }
+        // On Linux the host reaches the node itself.
+        None => None,
+    };
+    Access::from_text(&text, address.as_deref()).await.map_err(|_| refused)
+}
+
+/// Publishes the ConfigMap; whether it went well.
+pub(super) async fn publish(engine: &Engine, cluster: &Cluster, wiring: &Wiring, report: Report<'_>) -> bool {
+    let subject = format!("{cluster}");
+    if !cluster.is_running() {
+        return true;
+    }
+    let hosting = wiring.registry.hosting();
+    let outcome = async {
+        let access = access(engine, cluster, wiring).await?;
+        if wiring.dry_run {
+            let published = hosting.compare(&access).await?;
+            let outcome = if published == Published::Same { Outcome::Unchanged } else { Outcome::Changed };
+            let text = match published {
+                Published::Same => "its ConfigMap local-registry-hosting would stay".to_owned(),
+                Published::Absent => "the ConfigMap local-registry-hosting would be published".to_owned(),
+                Published::Malformed { reason } => {
+                    format!("its ConfigMap local-registry-hosting would be replaced: {reason}")
+                }
+                Published::Differs { writers, .. } => {
+                    format!(
+                        "its ConfigMap local-registry-hosting, by {}, would be replaced",
+                        writers.join(", ")
+                    )
+                }
+            };
+            return Ok(Step::new(&subject, outcome, text));
+        }
+        let published = hosting.compare(&access).await?;
+        // A registry per cluster: who attaches this one says that it is to be this one.
+        let change = hosting.publish(&access, true).await?;
+        let (outcome, text) = match (change, published) {
+            (Change::Unchanged, _) | (Change::Changed, Published::Same) => {
+                (Outcome::Unchanged, "its ConfigMap local-registry-hosting names this registry".to_owned())
+            }
+            (Change::Created, _) => {
+                (Outcome::Changed, "published the ConfigMap local-registry-hosting".to_owned())
+            }
+            (Change::Changed, Published::Differs { found, writers }) => (
+                Outcome::Changed,
+                format!(
+                    "its ConfigMap local-registry-hosting named {} (by {}), and names this registry now",
+                    found.host.as_deref().unwrap_or("no registry"),
+                    writers.join(", ")
+                ),
+            ),
+            (Change::Changed, Published::Absent | Published::Malformed { .. }) => {
+                (Outcome::Changed, "its ConfigMap local-registry-hosting names this registry now".to_owned())
+            }
+        };
+        Ok(Step::new(&subject, outcome, text))
+    };
+    match outcome.await {
+        Ok(step) => {
+            report(step);
+            true
+        }
+        Err(error) => {
+            let error: ApiError = error;
+            let text = format!("the ConfigMap local-registry-hosting was not published: {error}");
+            report(Step::new(subject, Outcome::Failed, text));
+            false
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What is in a node: its containerd, how that is configured, and whom it asks now.
+
+use std::collections::BTreeMap;
+
+use crate::containerd::{Settings, Version};
+use crate::engine::{Engine, EngineError, File};
+use crate::hosts::{Directory, Root};
+use crate::topology::{Cluster, Maker, Node};
+
+/// The configuration of a containerd that is not k3s's.
+pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
+/// Where k3s's containerd looks for `hosts.toml` files.
+const K3S_ROOT: &str = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d";
+
+/// What a node runs containers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    Containerd,
+    /// containerd under k3s, which writes its configuration itself.
+    K3s,
+    Docker,
+    CriO,
+    None,
+}
+
+/// What is in a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Survey {
+    pub(crate) node: String,
+    pub(crate) runtime: Runtime,
+    pub(crate) version: Option<Version>,
+    /// The configuration files, the first first; of k3s none.
+    pub(crate) configs: Vec<File>,
+    /// What `containerd config dump` printed, or why it printed nothing.
+    pub(crate) dump: Result<String, String>,
+    /// The directories of `hosts.toml` files, by root.
+    pub(crate) roots: BTreeMap<String, Root>,
+    /// The variables of the node's processes.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+impl Survey {
+    pub(crate) async fn of(engine: &Engine, cluster: &Cluster, node: &Node) -> Result<Self, EngineError> {
+        let name = node.name.as_str();
+        let container = engine.container(name).await?;
+        let variables = container.and_then(|container| container.config?.env).unwrap_or_default();
+        let environment = variables.into_iter().filter_map(|variable| {
+            let (name, value) = variable.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        });
+        let mut survey = Self {
+            node: name.to_owned(),
+            runtime: Runtime::None,
+            version: None,
+            configs: Vec::new(),
+            dump: Err("it was not asked".to_owned()),
+            roots: BTreeMap::new(),
+            environment: environment.collect(),
+        };
+        let told = engine.exec(name, &["containerd", "--version"]).await?;
+        survey.version = told.stdout.parse().ok();
+        if cluster.maker == Maker::K3d {
+            survey.runtime = Runtime::K3s;
+            // k3s carries its own containerd under another name; which one it is decides nothing that is written.
+            survey.version.get_or_insert(Version::new(2, 0, 0));
+            survey.list(engine, K3S_ROOT).await?;
+            return Ok(survey);
+        }
+        survey.runtime = survey.find_runtime(engine, cluster).await?;
+        if survey.runtime != Runtime::Containerd {
+            return Ok(survey);
+        }
+        let dump = engine.exec(name, &["containerd", "config", "dump"]).await?;
+        survey.dump = if dump.code == 0 { Ok(dump.stdout) } else { Err(dump.stderr.trim().to_owned()) };
+        let main = engine.read(name, CONFIG).await?.unwrap_or_default();
+        survey.configs.push(File { path: CONFIG.to_owned(), content: main });
+        for path in survey.imports() {
+            if let Some(content) = engine.read(name, &path).await? {
+                survey.configs.push(File { path, content });
+            }
+        }
+        for root in ["/etc/containerd/certs.d", "/etc/docker/certs.d"] {
+            survey.list(engine, root).await?;
+        }
+        for root in survey.config_path() {
+            if !survey.roots.contains_key(&root) {
+                survey.list(engine, &root).await?;
+            }
+        }
+        Ok(survey)
+    }
+
+    async fn find_runtime(&self, engine: &Engine, cluster: &Cluster) -> Result<Runtime, EngineError> {
+        // Only minikube lets its users choose.
+        if cluster.maker == Maker::Minikube {
+            for (socket, runtime) in
+                [("/run/cri-dockerd.sock", Runtime::Docker), ("/run/crio/crio.sock", Runtime::CriO)]
+            {
+                if engine.exec(&self.node, &["test", "-S", socket]).await?.code == 0 {
+                    return Ok(runtime);
+                }
+            }
+        }
+        Ok(if self.version.is_some() { Runtime::Containerd } else { Runtime::None })
+    }
+
+    /// The settings of the whole configuration, as far as they can be read.
+    pub(crate) fn settings(&self) -> Option<Settings> {
+        Settings::parse(self.dump.as_ref().ok()?, self.version?).ok()
+    }
+
+    fn imports(&self) -> Vec<String> {
+        let imports = self.settings().map(|settings| settings.imports).unwrap_or_default();
+        imports.into_iter().filter(|path| path != CONFIG && !path.contains('*')).collect()
+    }
+
+    fn config_path(&self) -> Vec<String> {
+        let path = self.settings().map(|settings| settings.config_path).unwrap_or_default();
+        path.split(':').filter(|root| !root.is_empty()).map(str::to_owned).collect()
+    }
+
+    async fn list(&mut self, engine: &Engine, root: &str) -> Result<(), EngineError> {
+        let files = engine.read_folder(&self.node, root).await?;
+        self.roots.insert(root.to_owned(), group(root, &files));
+        Ok(())
+    }
+
+    /// The root that k3s's containerd reads.
+    pub(crate) fn k3s_root() -> &'static str {
+        K3S_ROOT
+    }
+
+    /// Whether the node's containerd would ask a proxy for a name.
+    pub(crate) fn sends_to_proxy(&self, name: &str) -> bool {
+        let variable = |name: &str| {
+            let value = self.environment.get(name).or_else(|| self.environment.get(&name.to_lowercase()));
+            value.map(String::as_str).filter(|value| !value.is_empty())
+        };
+        if variable("HTTP_PROXY").is_none() {
+            return false;
+        }
+        let exceptions = variable("NO_PROXY").unwrap_or_default();
+        !exceptions.split(',').map(str::trim).any(|exception| exception == name || exception == "*")
+    }
+}
+
+/// The directories that a root's files make up.
+fn group(root: &str, files: &[File]) -> Root {
+    let mut directories: BTreeMap<String, Directory> = BTreeMap::new();
+    for file in files {
+        let Some(path) = file.path.strip_prefix(root).and_then(|path| path.strip_prefix('/')) else {
+            continue;
+        };
+        let Some((name, rest)) = path.split_once('/') else { continue };
+        let directory = directories
+            .entry(name.to_owned())
+            .or_insert_with(|| Directory { name: name.to_owned(), hosts_toml: None });
+        if rest == "hosts.toml" {
+            directory.hosts_toml = Some(file.content.clone());
+        }
+    }
+    Root { path: root.to_owned(), directories: directories.into_values().collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survey(variables: &[(&str, &str)]) -> Survey {
+        Survey {
+            node: "n".to_owned(),
+            runtime: Runtime::Containerd,
+            version: Some(Version::new(2, 3, 0)),
+            configs: Vec::new(),
+            dump: Err(String::new()),
+            roots: BTreeMap::new(),
+            environment: variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_proxy_gets_every_name_that_is_not_excepted() {
+        let table: &[(&[(&str, &str)], bool)] = &[
+            (&[], false),
+            (&[("HTTP_PROXY", "http://proxy:3128")], true),
+            (&[("http_proxy", "http://proxy:3128"), ("no_proxy", "10.0.0.0/8, kind-registry")], false),
+            (&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", "172.18.0.0/16,kind-worker")], true),
+            // Images from registries come over HTTP here; a proxy for HTTPS alone is not asked.
+            (&[("HTTPS_PROXY", "http://proxy:3128")], false),
+        ];
+        for (variables, expected) in table {
+            assert_eq!(survey(variables).sends_to_proxy("kind-registry"), *expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn empty_directories_count_and_other_files_do_not() {
+        let file = |path: &str| File { path: path.to_owned(), content: "x".to_owned() };
+        let root = group(
+            "/r",
+            &[file("/r/"), file("/r/a/"), file("/r/b:5000/hosts.toml"), file("/r/b:5000/ca.crt")],
+        );
+        let found: Vec<(&str, bool)> =
+            root.directories.iter().map(|d| (d.name.as_str(), d.hosts_toml.is_some())).collect();
+        assert_eq!(found, [("a", false), ("b:5000", true)]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Nodes attached as they appear.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::models::EventMessage;
+use futures_util::StreamExt as _;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::{Wiring, attach, is_detached};
+use crate::engine::{Engine, EngineError};
+use crate::step::{Outcome, Report, Step};
+use crate::topology::{Cluster, clusters};
+
+/// How long after its start a node is looked at: containerd's folders have to be there.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How often everything is looked at although nothing was heard: an event may be lost.
+const ROUND: Duration = Duration::from_mins(5);
+/// How long a node that could not be attached is left alone.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How often it is tried.
+const TRIES: u32 = 10;
+
+/// Attaches every cluster that nobody detached, then each node that appears, until the engine goes away.
+pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Result<(), EngineError> {
+    // Listening before looking: what starts between the two is heard.
+    let mut events = Box::pin(engine.events());
+    let mut known: BTreeMap<String, Cluster> = BTreeMap::new();
+    let mut due = Some(Instant::now());
+    let mut tries = 0;
+    loop {
+        let at = due.unwrap_or_else(|| Instant::now() + ROUND);
+        tokio::select! {
+            event = events.next() => match event {
+                Some(Ok(event)) => {
+                    if concerns_nodes(&event, &wiring.registry.name) {
+                        tries = 0;
+                        due = Some(Instant::now() + SETTLE);
+                    }
+                }
+                Some(Err(error)) => return Err(error),
+                None => return Ok(()),
+            },
+            () = sleep_until(at) => {
+                due = None;
+                let is_well = look(engine, wiring, &mut known, report).await?;
+                if !is_well && tries < TRIES {
+                    tries += 1;
+                    due = Some(Instant::now() + AGAIN);
+                }
+            }
+        }
+    }
+}
+
+/// Whether something happened after which clusters are to be looked at.
+fn concerns_nodes(event: &EventMessage, registry: &str) -> bool {
+    let action = event.action.as_deref().unwrap_or_default();
+    let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
+    let has = |name: &str| attributes.is_some_and(|attributes| attributes.contains_key(name));
+    let is_node = has("io.x-k8s.kind.cluster") || has("k3d.cluster") || has("name.minikube.sigs.k8s.io");
+    let is_registry =
+        attributes.and_then(|attributes| attributes.get("name")).is_some_and(|name| name == registry);
+    matches!(action, "start" | "destroy" | "remove") && (is_node || is_registry)
+}
+
+async fn look(
+    engine: &Engine,
+    wiring: &Wiring,
+    known: &mut BTreeMap<String, Cluster>,
+    report: Report<'_>,
+) -> Result<bool, EngineError> {
+    let mut is_well = true;
+    let mut seen = BTreeMap::new();
+    for cluster in clusters(engine).await? {
+        let key = cluster.to_string();
+        let before = known.remove(&key);
+        // As it was at the last look, and well: nothing to do.
+        if before.as_ref() == Some(&cluster) || !cluster.is_running() {
+            seen.insert(key, cluster);
+            continue;
+        }
+        if is_detached(engine, &cluster).await? {
+            report(Step::new(&key, Outcome::Skipped, "it was detached, and is left alone"));
+            seen.insert(key, cluster);
+            continue;
+        }
+        match attach(engine, &cluster, wiring, report).await {
+            Ok(true) => {
+                // Its networks have changed with that.
+                seen.insert(key, cluster);
+            }
+            Ok(false) => is_well = false,
+            Err(error) => {
+                is_well = false;
+                report(Step::new(&key, Outcome::Failed, error.to_string()));
+            }
+        }
+    }
+    for gone in known.keys() {
+        report(Step::new(gone, Outcome::Changed, "it is gone, and forgotten"));
+    }
+    *known = seen;
+    // A burst of nodes is one look.
+    sleep(Duration::from_millis(50)).await;
+    Ok(is_well)
+}

@@ -1,0 +1,42 @@
+//! A registry in a cluster: rendered, applied, seen and removed.
+
+mod apply;
+mod existing;
+mod forward;
+mod host_path;
+mod kustomize;
+mod label;
+mod logs;
+mod name;
+mod options;
+mod pods;
+mod quantity;
+mod remove;
+mod render;
+mod rollout;
+mod status;
+mod yaml;
+
+pub use apply::{Applied, DeployError, Progress, apply};
+pub use forward::{ForwardEvent, forward};
+pub use host_path::HostPath;
+pub use kustomize::{KustomizeFile, kustomize};
+pub use label::{Label, Peer};
+pub use logs::{LogOptions, logs};
+pub use name::{Image, Name, Namespace, StorageClass, ValueError};
+pub use options::{
+    DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT, DEFAULT_SIZE, Data,
+    Options, Source, Target, Workload,
+};
+pub use pods::PodState;
+pub use quantity::Quantity;
+pub use remove::{Left, Removed, remove};
+pub use render::render;
+pub use status::{ServiceState, Status, Stored, status};
+pub use yaml::to_yaml;
+
+/// The port of the registry: of its container and its Services.
+pub const PORT: u16 = 5000;
+
+/// What the port is called in the Pod.
+const PORT_NAME: &str = "http";

@@ -1,0 +1,121 @@
+//! A port of this machine that leads to a deployed registry, through the cluster's API.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::{DeployError, PORT, Target, existing, pods};
+use crate::api::{Access, Verb};
+
+/// A Pod that is replaced is back within this; a client waits so long for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What happens while a port is forwarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardEvent {
+    /// Connections go to this Pod from now on.
+    Pod(String),
+    /// No Pod serves; connections wait for one.
+    Waiting,
+    /// A connection could not be made.
+    Failed(String),
+}
+
+/// Leads what connects to the listeners to the registry, until it is dropped. A registry that is not there is an error
+/// at the start; later, connections wait for the Pod that replaces the one before.
+pub async fn forward(
+    access: Access,
+    target: Target,
+    listeners: Vec<TcpListener>,
+    event: impl Fn(ForwardEvent) + Send + Sync + 'static,
+) -> Result<(), DeployError> {
+    existing::require(&access, &target).await?;
+    let forward = Arc::new(Forward { access, target, pod: Mutex::new(None), event: Box::new(event) });
+    forward.choose(None).await;
+    let accepting = listeners.into_iter().map(|listener| accept(listener, forward.clone()));
+    futures_util::future::join_all(accepting).await;
+    Ok(())
+}
+
+async fn accept(listener: TcpListener, forward: Arc<Forward>) {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                let forward = forward.clone();
+                tokio::spawn(async move { forward.lead(connection).await });
+            }
+            // Out of descriptors: others end.
+            Err(_) => sleep(INTERVAL).await,
+        }
+    }
+}
+
+struct Forward {
+    access: Access,
+    target: Target,
+    /// The Pod that served last.
+    pod: Mutex<Option<String>>,
+    event: Box<dyn Fn(ForwardEvent) + Send + Sync>,
+}
+
+impl Forward {
+    /// Leads one connection. Nothing of it was sent before the Pod's port is open, so that another Pod can be tried.
+    async fn lead(&self, mut connection: TcpStream) {
+        let end = Instant::now() + PATIENCE;
+        let mut failed: Option<String> = None;
+        let mut reason = "no Pod serves".to_owned();
+        while Instant::now() < end {
+            if let Some(name) = self.choose(failed.as_deref()).await {
+                match self.open(&name, &mut connection).await {
+                    Ok(()) => return,
+                    Err(error) => (reason, failed) = (error, Some(name)),
+                }
+            }
+            sleep(INTERVAL).await;
+        }
+        (self.event)(ForwardEvent::Failed(reason));
+    }
+
+    /// The Pod that connections go to: the one before, unless it failed.
+    async fn choose(&self, failed: Option<&str>) -> Option<String> {
+        let mut pod = self.pod.lock().await;
+        if let Some(name) = pod.as_ref().filter(|name| failed != Some(name.as_str())) {
+            return Some(name.clone());
+        }
+        let pods = pods::list(&self.access, &self.target).await.unwrap_or_default();
+        let ready = pods.iter().map(pods::state).rev().find(|state| state.ready).map(|state| state.name);
+        if ready.is_none() && (pod.is_some() || failed.is_none()) {
+            (self.event)(ForwardEvent::Waiting);
+        }
+        if let Some(name) = ready.as_ref().filter(|name| pod.as_ref() != Some(name)) {
+            (self.event)(ForwardEvent::Pod(name.clone()));
+        }
+        pod.clone_from(&ready);
+        ready
+    }
+
+    /// Opens the Pod's port and carries everything, until both sides are done.
+    async fn open(&self, name: &str, connection: &mut TcpStream) -> Result<(), String> {
+        let pods = self.access.namespaced::<Pod>(self.target.namespace.as_str());
+        let what = || format!("a port of Pod {}/{name}", self.target.namespace);
+        let opened = self.access.ask(Verb::Get, what, pods.portforward(name, &[PORT])).await;
+        let mut forwarder = opened.map_err(|error| error.to_string())?;
+        let Some(mut stream) = forwarder.take_stream(PORT) else { return Ok(()) };
+        let carried: io::Result<(u64, u64)> = copy_bidirectional(connection, &mut stream).await;
+        drop(stream);
+        forwarder.abort();
+        // The Pod went away in between: whoever connects next is to find its successor.
+        if carried.is_err() {
+            *self.pod.lock().await = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,65 @@
+//! A registry taken out of a cluster.
+
+use super::{DeployError, Progress, Target, Workload, existing};
+use crate::api::{Access, Kind, Object, is_ours};
+
+/// What was removed, and what was left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// The objects that are gone.
+    pub objects: Vec<Object>,
+    /// What is still there.
+    pub left: Vec<Left>,
+}
+
+/// What a removal leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The claim with the data, which the next deployment of this name takes up.
+    Claim(Object),
+    /// The folder of the node with the data: no API removes it.
+    Folder(String),
+    /// The namespace, in which others may have something by now.
+    Namespace(Object),
+}
+
+/// Removes it; its data only where that is asked for.
+pub async fn remove(
+    access: &Access,
+    target: &Target,
+    data: bool,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Removed, DeployError> {
+    // It also refuses what is somebody else's.
+    let existing = existing::read(access, target).await?;
+    let mut objects = vec![
+        target.object(Workload::Deployment.kind()),
+        target.object(Workload::StatefulSet.kind()),
+        target.node_port_service(),
+        target.object(Kind::Service),
+        target.object(Kind::NetworkPolicy),
+    ];
+    let claim = target.object(Kind::PersistentVolumeClaim);
+    if data {
+        objects.push(claim.clone());
+    }
+    let mut removed = Removed::default();
+    for object in objects {
+        if access.get(&object).await?.is_some() && access.delete(&object).await? {
+            progress(Progress::Removed(object.clone()));
+            removed.objects.push(object);
+        }
+    }
+    if removed.objects.is_empty() && (data || existing.claim.is_none()) {
+        return Err(DeployError::Absent(target.clone()));
+    }
+    if !data && existing.claim.is_some() {
+        removed.left.push(Left::Claim(claim));
+    }
+    removed.left.extend(existing.workload.and_then(|(_, folder)| folder).map(Left::Folder));
+    let namespace = Object::namespace(target.namespace.as_str());
+    if access.get(&namespace).await?.is_some_and(|found| is_ours(&found)) {
+        removed.left.push(Left::Namespace(namespace));
+    }
+    Ok(removed)
+}

@@ -1,0 +1,140 @@
+//! The Pod: one container that may do nothing but serve.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{claim_object, map, selector};
+use crate::api::MANAGED_BY;
+use crate::deploy::{Data, Options, PORT, PORT_NAME, Quantity, Source, Target};
+use crate::image::{DATA_FOLDER, USER};
+
+/// The program's place in its image. By the name of the image's entry point it would be a `registry:2`.
+const PROGRAM: &str = "/bin/hythe";
+
+/// What it is given for certain; the rest, up to the limits, only while others leave it.
+const MEMORY_REQUEST: &str = "64Mi";
+const CPU_REQUEST: &str = "50m";
+
+pub(super) fn template(options: &Options) -> Value {
+    let labels: Vec<_> = selector(&options.target).into_iter().chain([MANAGED_BY]).collect();
+    let mut spec = json!({
+        "automountServiceAccountToken": false,
+        // A Service called `registry` would put REGISTRY_PORT and the like into the container, which are configuration
+        // to whoever reads `REGISTRY_*`.
+        "enableServiceLinks": false,
+        // Longer than requests under way are given, and then uploads to save what they have.
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            // Millions of files are not walked at each start.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        "containers": [server(options)],
+        "volumes": [volume(&options.target, &options.data)],
+    });
+    let init = init_containers(options);
+    if !init.is_empty() {
+        spec["initContainers"] = init.into();
+    }
+    if !options.nodes.is_empty() {
+        let nodes: Vec<_> = options.nodes.iter().map(|label| (label.key(), label.value())).collect();
+        spec["nodeSelector"] = map(&nodes);
+    }
+    json!({ "metadata": { "labels": map(&labels) }, "spec": spec })
+}
+
+fn server(options: &Options) -> Value {
+    let mut container = container(options, "hythe");
+    container["args"] =
+        json!(["serve", "--listen", format!(":{PORT}"), "--data", DATA_FOLDER, "--allow-anonymous-network"]);
+    container["env"] =
+        variables(options).into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    container["ports"] = json!([{ "name": PORT_NAME, "containerPort": PORT, "protocol": "TCP" }]);
+    // A fifth of a processor answers late under load; that is no reason to end what it is doing.
+    container["startupProbe"] = probe(2, 5, 300);
+    container["readinessProbe"] = probe(5, 5, 3);
+    container["livenessProbe"] = probe(20, 10, 6);
+    container["securityContext"] = locked();
+    container
+}
+
+/// The server's variables: the names that it goes by in the cluster are its own, whoever asks for them by `?ns=`.
+fn variables(options: &Options) -> BTreeMap<String, String> {
+    let Target { namespace, name } = &options.target;
+    let service = format!("{name}.{namespace}");
+    let hosts = format!("{service}.svc.cluster.local,{service}.svc,{service}");
+    let mut variables = BTreeMap::from([("HYTHE_HTTP_HOSTS".to_owned(), hosts)]);
+    variables.extend(options.variables.clone());
+    variables
+}
+
+/// What all containers of the image have.
+fn container(options: &Options, name: &str) -> Value {
+    let (image, pull) = match &options.image {
+        Source::Nodes(image) => (image, "Never"),
+        Source::Registry(image) => (image, "IfNotPresent"),
+    };
+    let request = |least: &str, limit: &Quantity| match least.parse::<Quantity>() {
+        Ok(least) if least < *limit => least.to_string(),
+        _ => limit.to_string(),
+    };
+    json!({
+        "name": name,
+        "image": image.as_str(),
+        "imagePullPolicy": pull,
+        "command": [PROGRAM],
+        "resources": {
+            "requests": { "memory": request(MEMORY_REQUEST, &options.memory), "cpu": request(CPU_REQUEST, &options.cpu) },
+            "limits": { "memory": options.memory.as_str(), "cpu": options.cpu.as_str() },
+        },
+        "volumeMounts": [{ "name": "data", "mountPath": DATA_FOLDER }],
+    })
+}
+
+fn probe(period: u32, timeout: u32, failures: u32) -> Value {
+    json!({
+        "httpGet": { "path": "/v2/", "port": PORT_NAME },
+        "periodSeconds": period,
+        "timeoutSeconds": timeout,
+        "failureThreshold": failures,
+    })
+}
+
+fn locked() -> Value {
+    json!({
+        "allowPrivilegeEscalation": false,
+        "privileged": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": { "drop": ["ALL"] },
+    })
+}
+
+/// Kubernetes makes a folder of the node for root, and no field changes that: it is given to the server's user before
+/// that starts, by root with the two capabilities that this takes, for folders of others have to be read too.
+pub(in crate::deploy) fn init_containers(options: &Options) -> Vec<Value> {
+    let Data::HostPath(_) = &options.data else { return Vec::new() };
+    let mut container = container(options, "own");
+    container["args"] = json!(["own", DATA_FOLDER, "--user", USER.to_string()]);
+    container["securityContext"] = locked();
+    container["securityContext"]["capabilities"]["add"] = json!(["CHOWN", "DAC_READ_SEARCH"]);
+    container["securityContext"]["runAsUser"] = json!(0);
+    container["securityContext"]["runAsNonRoot"] = json!(false);
+    vec![container]
+}
+
+/// Where the data is, as the Pod has it.
+pub(in crate::deploy) fn volume(target: &Target, data: &Data) -> Value {
+    match data {
+        Data::Claim { .. } => {
+            json!({ "name": "data", "persistentVolumeClaim": { "claimName": claim_object(target).name } })
+        }
+        Data::HostPath(path) => {
+            json!({ "name": "data", "hostPath": { "path": path.as_str(), "type": "DirectoryOrCreate" } })
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! How a deployed registry is.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
+
+use super::{DeployError, PodState, Target, Workload, existing, pods};
+use crate::api::{Access, ApiError, Kind, Object};
+
+/// How a deployed registry is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Status {
+    /// Its workload.
+    #[serde(flatten)]
+    pub workload: Object,
+    /// Its image.
+    pub image: String,
+    /// Whether it serves.
+    pub ready: bool,
+    /// Its Pods.
+    pub pods: Vec<PodState>,
+    /// Where its data is.
+    pub data: Stored,
+    /// Its Services.
+    pub services: Vec<ServiceState>,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase", tag = "in")]
+pub enum Stored {
+    /// In a claim.
+    Claim {
+        /// Its name.
+        name: String,
+        /// `Bound`, or `Pending`; none if the claim is not there.
+        phase: Option<String>,
+        /// Its size.
+        size: String,
+        /// Its storage class.
+        class: Option<String>,
+    },
+    /// In a folder of the node.
+    Folder {
+        /// Its path.
+        path: String,
+    },
+}
+
+/// A Service.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ServiceState {
+    /// Its name.
+    pub name: String,
+    /// Its address in the cluster.
+    pub address: Option<String>,
+    /// Its port there.
+    pub port: Option<i32>,
+    /// Its port on every node.
+    #[serde(rename = "nodePort", skip_serializing_if = "Option::is_none")]
+    pub node_port: Option<i32>,
+}
+
+/// Asks for it.
+pub async fn status(access: &Access, target: &Target) -> Result<Status, DeployError> {
+    let existing = existing::read(access, target).await?;
+    let Some((workload, folder)) = existing.workload else { return Err(DeployError::Absent(target.clone())) };
+    let data = match (folder, existing.claim) {
+        (Some(path), _) => Stored::Folder { path },
+        (None, claim) => {
+            let name = target.object(Kind::PersistentVolumeClaim).name;
+            let claim = claim.map(|claim| (claim.phase, claim.size, claim.class));
+            let (phase, size, class) = claim.unwrap_or_default();
+            Stored::Claim { name, phase, size, class }
+        }
+    };
+    let pods: Vec<PodState> = pods::list(access, target).await?.iter().map(pods::state).collect();
+    Ok(Status {
+        workload: target.object(workload.kind()),
+        image: image(access, target, workload).await?,
+        ready: pods.iter().any(|pod| pod.ready),
+        pods,
+        data,
+        services: services(access, target).await?,
+    })
+}
+
+async fn image(access: &Access, target: &Target, workload: Workload) -> Result<String, ApiError> {
+    let (namespace, name) = (target.namespace.as_str(), target.name.as_str());
+    let object = target.object(workload.kind());
+    let what = || object.to_string();
+    let template: Option<PodTemplateSpec> = match workload {
+        Workload::Deployment => {
+            let found = access.find(what, access.namespaced::<Deployment>(namespace).get(name)).await?;
+            found.and_then(|found| found.spec).map(|spec| spec.template)
+        }
+        Workload::StatefulSet => {
+            let found = access.find(what, access.namespaced::<StatefulSet>(namespace).get(name)).await?;
+            found.and_then(|found| found.spec).map(|spec| spec.template)
+        }
+    };
+    let containers = template.and_then(|template| template.spec).map(|spec| spec.containers);
+    let image = containers.into_iter().flatten().find_map(|container| container.image);
+    Ok(image.unwrap_or_default())
+}
+
+async fn services(access: &Access, target: &Target) -> Result<Vec<ServiceState>, ApiError> {
+    let mut states = Vec::new();
+    for object in [target.object(Kind::Service), target.node_port_service()] {
+        let service = access.namespaced::<Service>(target.namespace.as_str());
+        let Some(found) = access.find(|| object.to_string(), service.get(&object.name)).await? else {
+            continue;
+        };
+        let spec = found.spec.unwrap_or_default();
+        let port = spec.ports.unwrap_or_default().into_iter().next();
+        states.push(ServiceState {
+            name: object.name,
+            address: spec.cluster_ip,
+            port: port.as_ref().map(|port| port.port),
+            node_port: port.and_then(|port| port.node_port),
+        });
+    }
+    Ok(states)
+}

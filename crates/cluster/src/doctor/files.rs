@@ -1,0 +1,223 @@
+//! What is in a node, judged without asking anybody: right is what `hythe attach` would write.
+
+use super::{Check, Id, Repair};
+use crate::attach::{Plan, Runtime, Survey, Wiring, refusal};
+use crate::containerd::Reads;
+use crate::hosts::{HostsFile, Judgement, Root, judge, lookup};
+use crate::topology::Cluster;
+
+/// What a node's files come to.
+pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoint: &str) -> Vec<Check> {
+    let subject = format!("node {}", survey.node);
+    if let Some(refusal) = refusal(survey.runtime, &wiring.registry.name) {
+        return vec![Check::bad(Id::NodeRuntime, &subject, format!("{:?}", survey.runtime)).because(refusal)];
+    }
+    let shown = match (survey.runtime, survey.version) {
+        (Runtime::K3s, _) => "k3s's containerd".to_owned(),
+        (_, Some(version)) => format!("containerd {version}"),
+        (_, None) => "containerd".to_owned(),
+    };
+    let mut checks = vec![Check::good(Id::NodeRuntime, &subject, shown)];
+    let attach = Repair::Attach { cluster: cluster.to_string() };
+    let by_hand = format!("hythe attach {}", cluster.name);
+    match Plan::of(survey, wiring, endpoint) {
+        Ok(plan) => {
+            let repaired = |check: Check| check.fixed_by(by_hand.clone()).repaired_by(attach.clone());
+            checks.push(config_path(&subject, survey, !plan.configs.is_empty(), repaired));
+            checks.extend(hosts(&subject, survey, &plan, wiring, repaired));
+            checks.extend(plan.left.iter().map(|left| {
+                Check::unknown(Id::NodeForeign, &subject, left.clone())
+                    .because("somebody else wrote it, and it is left alone")
+                    .fixed_by(format!("{by_hand} --force"))
+            }));
+        }
+        Err(why) => {
+            checks.push(Check::bad(Id::NodeConfigPath, &subject, why).because("its configuration cannot be read"));
+        }
+    }
+    checks.extend(shadows(&subject, survey));
+    checks.push(proxy(&subject, survey, wiring, endpoint));
+    checks
+}
+
+fn config_path(subject: &str, survey: &Survey, changes: bool, repaired: impl FnOnce(Check) -> Check) -> Check {
+    let reads = survey.settings().zip(survey.version).map(|(settings, version)| (settings.reads(version), version));
+    if !changes {
+        let roots: Vec<String> = roots(survey).into_iter().map(|root| root.path).collect();
+        return Check::good(Id::NodeConfigPath, subject, roots.join(", "));
+    }
+    let (evidence, cause) = match (reads, &survey.dump) {
+        (_, Err(error)) => {
+            (format!("containerd config dump: {error}"), "containerd does not take its own configuration".to_owned())
+        }
+        (Some((Reads::Nothing, version)), _) => (
+            "config_path = \"\"".to_owned(),
+            format!("containerd {version} reads no hosts.toml files unless it is told where they are"),
+        ),
+        (Some((Reads::Misread(roots), version)), _) => (
+            format!("config_path = \"{}\"", roots.join(":")),
+            format!("the transfer service of containerd {version} takes these for one folder of that name"),
+        ),
+        (Some((Reads::Refused(key), version)), _) => (
+            format!("{key} beside a config_path"),
+            format!("containerd {version} does not serve Kubernetes with both"),
+        ),
+        (Some((Reads::From(roots), _)), _) => {
+            (format!("config_path = \"{}\"", roots.join(":")), "a file that it imports says something else".to_owned())
+        }
+        (None, Ok(_)) => ("its configuration cannot be understood".to_owned(), "see containerd config dump".to_owned()),
+    };
+    repaired(Check::bad(Id::NodeConfigPath, subject, evidence).because(cause))
+}
+
+/// A check for each file that is not as it should be; one for all where there is none.
+fn hosts(
+    subject: &str,
+    survey: &Survey,
+    plan: &Plan,
+    wiring: &Wiring,
+    repaired: impl Fn(Check) -> Check,
+) -> Vec<Check> {
+    let bad = |evidence: String, cause: String| {
+        repaired(Check::bad(Id::NodeHosts, subject, evidence).because(cause))
+    };
+    let mut checks = Vec::new();
+    for write in &plan.hosts {
+        let path = &write.file.path;
+        let judged = write.before.as_deref().zip(survey.version);
+        let (evidence, cause) = match judged.map(|(text, version)| judge(text, &write.file.content, version)) {
+            None => (
+                format!("{path} is not there"),
+                "it was never written, or the node was made anew since".to_owned(),
+            ),
+            Some(Judgement::Broken(fault)) => {
+                (format!("{path}: {fault}"), "containerd drops the whole file, and says so in its log alone".to_owned())
+            }
+            Some(Judgement::Theirs(file)) => (format!("{path} names {}", named(&file)), wrong(&file, wiring)),
+            Some(Judgement::Differs { registry }) if registry != wiring.registry.name => {
+                (format!("{path} is for the registry {registry}"), "another registry was attached".to_owned())
+            }
+            Some(Judgement::Differs { .. } | Judgement::Same) => (
+                format!("{path}: {}", difference(write.before.as_deref().unwrap_or_default(), &write.file.content)),
+                "it was written for other settings, or changed by hand".to_owned(),
+            ),
+        };
+        checks.push(bad(evidence, cause));
+    }
+    checks.extend(plan.obsolete.iter().map(|path| {
+        bad(format!("{path} is hythe's"), "the registry has that name no more, or may not ask that upstream".to_owned())
+    }));
+    if checks.is_empty() {
+        checks.push(Check::good(Id::NodeHosts, subject, format!("{} files", plan.same)));
+    }
+    checks
+}
+
+fn named(file: &HostsFile) -> String {
+    let urls = file.hosts.iter().chain([&file.server]).map(|host| host.url.as_str());
+    urls.filter(|url| !url.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// What is wrong with a file of somebody else's for one of the registry's names.
+fn wrong(file: &HostsFile, wiring: &Wiring) -> String {
+    let outer = format!("{}:{}", wiring.registry.name, wiring.registry.port);
+    let inner = wiring.registry.inner_names();
+    let urls = || file.hosts.iter().chain([&file.server]).map(|host| host.url.as_str());
+    if !inner.contains(&outer) && urls().any(|url| url.split("://").last() == Some(&outer)) {
+        return format!("{} is the port of this machine; in the cluster's network it is 5000", wiring.registry.port);
+    }
+    if urls().any(|url| url.contains("://172.17.")) {
+        return "an address of the engine's default network is not reached from the cluster's".to_owned();
+    }
+    "it leads to another place than this registry".to_owned()
+}
+
+/// The first line that differs.
+fn difference(before: &str, wanted: &str) -> String {
+    let absent = "nothing";
+    let (mut one, mut other) = (before.lines(), wanted.lines());
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return "line ends differ".to_owned(),
+            (before, wanted) if before != wanted => {
+                return format!("`{}` where `{}` is to be", before.unwrap_or(absent), wanted.unwrap_or(absent));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The roots that containerd reads, in its order, with what is in them.
+pub(super) fn roots(survey: &Survey) -> Vec<Root> {
+    let paths = match (survey.runtime, survey.settings().zip(survey.version)) {
+        (Runtime::K3s, _) => vec![Survey::k3s_root().to_owned()],
+        (_, Some((settings, version))) => match settings.reads(version) {
+            Reads::From(roots) => roots,
+            Reads::Nothing | Reads::Misread(_) | Reads::Refused(_) => Vec::new(),
+        },
+        (_, None) => Vec::new(),
+    };
+    paths.iter().filter_map(|path| survey.roots.get(path).cloned()).collect()
+}
+
+/// Directories without a hosts.toml, which keep `_default` from being used for their registry.
+fn shadows(subject: &str, survey: &Survey) -> Vec<Check> {
+    let roots = roots(survey);
+    let mut names: Vec<&str> =
+        roots.iter().flat_map(|root| &root.directories).map(|directory| directory.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let hidden = names.into_iter().filter_map(|name| {
+        let found = lookup(name, &roots).filter(|found| found.directory.name == name)?;
+        let (root, directory) = found.hidden?;
+        let path = format!("{}/{name}", found.root.path);
+        let check = Check::bad(Id::NodeShadow, subject, format!("{path} has no hosts.toml"))
+            .because(format!("it hides {}/{}, whose mirror is never asked for {name}", root.path, directory.name));
+        Some(check.fixed_by(format!("docker exec {} rmdir {path}", survey.node)))
+    });
+    let mut checks: Vec<Check> = hidden.collect();
+    if checks.is_empty() {
+        checks.push(Check::good(Id::NodeShadow, subject, "none"));
+    }
+    checks
+}
+
+fn proxy(subject: &str, survey: &Survey, wiring: &Wiring, endpoint: &str) -> Check {
+    let name = &wiring.registry.name;
+    if !survey.sends_to_proxy(name) {
+        return Check::good(Id::NodeProxy, subject, "none, or it is excepted");
+    }
+    let value = |name: &str| {
+        let value = survey.environment.get(name).or_else(|| survey.environment.get(&name.to_lowercase()));
+        value.cloned().unwrap_or_default()
+    };
+    let evidence = format!("HTTP_PROXY={}, NO_PROXY={}", value("HTTP_PROXY"), value("NO_PROXY"));
+    let host = endpoint.split("://").last().unwrap_or_default();
+    let address = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    if excepts(&value("NO_PROXY"), address) {
+        return Check::good(Id::NodeProxy, subject, format!("{address} is excepted, and is what hosts.toml files name"));
+    }
+    Check::bad(Id::NodeProxy, subject, evidence)
+        .because(format!("the node asks its proxy for {name}, which the proxy does not know"))
+        .fixed_by(format!("make the cluster anew with NO_PROXY={name},$NO_PROXY"))
+}
+
+/// Whether `NO_PROXY` has an address, itself or by its network, as Go reads it.
+fn excepts(exceptions: &str, address: &str) -> bool {
+    exceptions.split(',').map(str::trim).any(|exception| {
+        if exception == address || exception == "*" {
+            return true;
+        }
+        let Some((network, length)) = exception.split_once('/') else { return false };
+        let bits = |text: &str| text.parse::<std::net::Ipv4Addr>().ok().map(u32::from);
+        let (Some(network), Some(address), Ok(length @ 0..=32)) = (bits(network), bits(address), length.parse::<u32>())
+        else {
+            return false;
+        };
+        let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+        network & mask == address & mask
+    })
+}
+
+#[cfg(test)]
+mod tests;

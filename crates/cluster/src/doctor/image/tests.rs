@@ -1,0 +1,78 @@
+use serde_json::json;
+
+use super::*;
+use crate::doctor::Verdict;
+use crate::topology::Maker;
+
+fn stop(host: &str, is_mirror: bool) -> Stop {
+    Stop { host: host.to_owned(), url: format!("{host}/v2/a/manifests/1"), is_mirror }
+}
+
+fn answer(text: &str) -> Result<Answer, Silence> {
+    Ok(Answer::parse(format!("HTTP/1.1 {text}\r\n\r\n").as_bytes()).unwrap())
+}
+
+#[test]
+fn answers_are_judged_by_whoever_has_it_and_else_by_why_nobody_has() {
+    let stops = [stop("http://kind-registry:5000", true), stop("https://registry-1.docker.io", false)];
+    for (first, second, verdict, text) in [
+        (answer("200 OK\r\nX-Cache: HIT"), answer("401 x"), Verdict::Good, "X-Cache: HIT"),
+        (answer("404 x"), answer("200 OK"), Verdict::Good, "registry-1.docker.io: 200"),
+        (Err(Silence::TimedOut), answer("200 OK"), Verdict::Bad, "is waited for"),
+        (answer("404 x"), answer("404 x"), Verdict::Bad, "under this name"),
+        (answer("404 x"), answer("401 x"), Verdict::Unknown, "wants a token"),
+        (answer("503 x"), answer("429 x"), Verdict::Bad, "rate limit"),
+        (answer("503 x"), Err(Silence::TimedOut), Verdict::Bad, "cannot be fetched"),
+        (Err(Silence::NoSuchName), Err(Silence::Refused), Verdict::Bad, "nobody who is asked answers"),
+        (Err(Silence::Refused), Err(Silence::Failed("curl: (60) SSL certificate problem".to_owned())), Verdict::Bad, "authority"),
+    ] {
+        let check = judge_answers("node w", &stops, &[first, second]);
+        assert!(check.verdict == verdict && check.to_string().contains(text), "{check}");
+    }
+}
+
+#[test]
+fn a_name_of_this_machine_that_leads_nowhere_else_is_bad() {
+    let cluster = Cluster { name: "dev".to_owned(), maker: Maker::Kind, nodes: Vec::new(), is_opted_out: false };
+    let route = |is_mirror| Route { file: None, fault: None, stops: vec![stop("http://localhost:5001", is_mirror)] };
+    let verdict = |name: &str, is_mirror| path("node w", &name.parse().unwrap(), &route(is_mirror), &cluster).verdict;
+    assert_eq!(verdict("localhost:5001/a", false), Verdict::Bad);
+    assert_eq!(verdict("localhost:5001/a", true), Verdict::Good);
+    assert_eq!(verdict("ghcr.io/a/b", false), Verdict::Good);
+}
+
+#[test]
+fn an_image_is_for_the_nodes_platform_or_not() {
+    let index = json!({ "manifests": [
+        { "platform": { "os": "linux", "architecture": "amd64" } },
+        { "platform": { "os": "unknown", "architecture": "unknown" } },
+    ] });
+    let platforms = listed(&index);
+    assert_eq!(platforms, ["linux/amd64"]);
+    assert_eq!(judge_platform("node w", "x86_64", &platforms).unwrap().verdict, Verdict::Good);
+    let check = judge_platform("node w", "aarch64", &platforms).unwrap();
+    assert!(check.verdict == Verdict::Bad && check.to_string().contains("--platform linux/arm64"), "{check}");
+    assert_eq!(judge_platform("node w", "x86_64", &[]), None);
+}
+
+#[test]
+fn a_name_that_is_not_there_is_told_with_the_nearest() {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let image: ImageName = "localhost:5001/team/app:v1.0".parse().unwrap();
+    let judged = |tags: &[&str], repositories: &[&str]| {
+        judge_name("image", &image, "404", &names(tags), &names(repositories)).fix.unwrap()
+    };
+    assert_eq!(judged(&["latest", "v1.0.1"], &[]), "localhost:5001/team/app:v1.0.1?");
+    assert_eq!(judged(&[], &["base", "app"]), "is localhost:5001/app meant? hythe knows it");
+    assert_eq!(judged(&[], &["team/aap"]), "is localhost:5001/team/aap meant? hythe knows it");
+    assert_eq!(judged(&[], &["unlike"]), "docker push localhost:5001/team/app:v1.0");
+}
+
+#[test]
+fn a_budget_that_is_used_up_is_bad() {
+    let verdict = |upstream| judge_budget("docker.io", &upstream).map(|check| check.verdict);
+    assert_eq!(verdict(json!({ "budget": { "remaining": 76, "limit": 100 } })), Some(Verdict::Good));
+    assert_eq!(verdict(json!({ "budget": { "remaining": 0 } })), Some(Verdict::Bad));
+    assert_eq!(verdict(json!({ "resting": "429" })), Some(Verdict::Bad));
+    assert_eq!(verdict(json!({ "budget": null })), None);
+}

@@ -1,0 +1,195 @@
+//! The engine and the registry as this machine sees them: its port, its names, its disk.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use bollard::models::{ContainerInspectResponse, SystemInfo};
+
+use super::http::{self, Answer, Silence};
+use super::{Check, Id, Repair, container};
+use crate::engine::Engine;
+use crate::registry::Settings;
+
+/// Less than this, and what is pushed or fetched soon has no place.
+const LITTLE: u64 = 1 << 30;
+
+/// Where the registry is asked from this machine.
+pub(super) fn address(settings: &Settings) -> SocketAddr {
+    let address = match settings.address {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    SocketAddr::new(address, settings.port)
+}
+
+/// Whether the ports that the engine publishes are this machine's.
+pub(super) fn here(engine: &Engine) -> Check {
+    match remote(engine.address()) {
+        None => Check::good(Id::EngineHere, "engine", engine.address()),
+        Some(host) => Check::unknown(Id::EngineHere, "engine", engine.address())
+            .because(format!("it is on {host}, and localhost:PORT is that machine's"))
+            .fixed_by(format!("ssh -L 5001:localhost:5001 {host}")),
+    }
+}
+
+/// The machine of an engine that is not this one's.
+fn remote(address: &str) -> Option<&str> {
+    let rest = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://"))?;
+    let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host).trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    (!is_here).then_some(host)
+}
+
+/// Whether the engine pushes to loopback without TLS.
+pub(super) fn plain_http(engine: &Engine, info: &SystemInfo, port: u16) -> Check {
+    if engine.is_podman() {
+        return Check::unknown(Id::EnginePlainHttp, "engine", "Podman asks for TLS unless it is told otherwise")
+            .fixed_by(format!(
+                "podman push --tls-verify=false localhost:{port}/IMAGE, or in /etc/containers/registries.conf.d: \
+                 [[registry]] location = \"localhost:{port}\" insecure = true"
+            ));
+    }
+    let config = info.registry_config.as_ref();
+    let ranges = config.and_then(|config| config.insecure_registry_cidrs.clone()).unwrap_or_default();
+    let by_containerd = info.driver_status.iter().flatten().flatten().any(|word| word.contains("io.containerd"));
+    let store = if by_containerd { "; with the containerd image store, which takes literal loopback alone" } else { "" };
+    if ranges.iter().any(|range| range == "127.0.0.0/8") || by_containerd {
+        return Check::good(Id::EnginePlainHttp, "engine", format!("insecure registries: {}{store}", ranges.join(", ")));
+    }
+    Check::bad(Id::EnginePlainHttp, "engine", format!("its insecure registries are: {}", ranges.join(", ")))
+        .because("a push to localhost would ask for TLS")
+        .fixed_by("add \"insecure-registries\": [\"127.0.0.0/8\"] to daemon.json, and start the engine anew")
+}
+
+/// Whether the registry answers on this machine, and whether it is this one.
+pub(super) async fn answers(engine: &Engine, settings: &Settings) -> Check {
+    let at = address(settings);
+    let api = http::ask(at, "GET", "/v2/", &[], b"").await;
+    let ready = match &api {
+        Ok(_) => http::ask(at, "GET", "/readyz", &[], b"").await,
+        Err(_) => Err(Silence::Refused),
+    };
+    judge_answer(engine.address(), settings, &api, &ready)
+}
+
+fn judge_answer(
+    engine: &str,
+    settings: &Settings,
+    api: &Result<Answer, Silence>,
+    ready: &Result<Answer, Silence>,
+) -> Check {
+    let subject = format!("registry {}", settings.name);
+    let at = format!("http://{}/v2/", address(settings));
+    let bad = |evidence: String| Check::bad(Id::RegistryAnswers, &subject, evidence);
+    let other_port = || format!("hythe up --port {}", settings.port.saturating_add(1));
+    match api {
+        Err(silence) => {
+            let check = bad(format!("GET {at}: {silence}"));
+            if let Some(host) = remote(engine) {
+                let port = settings.port;
+                return check
+                    .because(format!("the engine is on {host}, and publishes the port there"))
+                    .fixed_by(format!("ssh -L {port}:localhost:{port} {host}"));
+            }
+            check.because("it does not run, or its port is not published").fixed_by("hythe up").repaired_by(Repair::Registry)
+        }
+        Ok(answer) if answer.header("server").is_some_and(|server| server.starts_with("AirTunes")) => {
+            bad(format!("GET {at}: {}, Server: {}", answer.clause(), answer.header("server").unwrap_or_default()))
+                .because("macOS's AirPlay receiver listens there")
+                .fixed_by(format!("{}, or switch AirPlay off in System Settings, General, AirDrop & Handoff", other_port()))
+        }
+        Ok(answer) => match ready {
+            Ok(ready) if ready.status == 200 => Check::good(Id::RegistryAnswers, &subject, format!("GET {at}: {}", answer.clause())),
+            Ok(ready) if ready.status == 503 => {
+                bad(format!("GET /readyz: 503 {}", String::from_utf8_lossy(&ready.body).trim()))
+                    .because("it is not ready yet, or stops")
+                    .fixed_by("wait; hythe logs -f")
+            }
+            Ok(_) | Err(_) => bad(format!("GET {at}: {}; and it has no /readyz", answer.clause()))
+                .because("another program answers there, and what is pushed goes to it")
+                .fixed_by(format!("stop what listens on port {}, or {}", settings.port, other_port())),
+        },
+    }
+}
+
+/// Whom `localhost` leads to. Clients try its addresses in their order.
+pub(super) async fn localhost(settings: &Settings) -> Check {
+    let subject = format!("registry {}", settings.name);
+    let port = settings.port;
+    let found = tokio::net::lookup_host(("localhost", port)).await;
+    let addresses: Vec<IpAddr> = found.into_iter().flatten().map(|address| address.ip()).collect();
+    let six = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
+    let by_six = http::ask(six, "GET", "/readyz", &[], b"").await;
+    judge_localhost(&subject, port, &addresses, &by_six)
+}
+
+fn judge_localhost(subject: &str, port: u16, addresses: &[IpAddr], by_six: &Result<Answer, Silence>) -> Check {
+    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let evidence = format!("localhost is {}", shown.join(", "));
+    let six_first = addresses.first().is_some_and(IpAddr::is_ipv6);
+    match by_six {
+        Ok(answer) if answer.status != 200 && addresses.iter().any(IpAddr::is_ipv6) => {
+            Check::bad(Id::RegistryLocalhost, subject, format!("{evidence}; [::1]:{port} answers {}", answer.clause()))
+                .because("another program has the port at ::1, and some clients reach that one")
+                .fixed_by(format!("stop it, or push to 127.0.0.1:{port}"))
+        }
+        Err(_) if six_first && addresses.iter().all(IpAddr::is_ipv6) => {
+            Check::bad(Id::RegistryLocalhost, subject, format!("{evidence}; nobody answers at [::1]:{port}"))
+                .because("localhost is ::1 alone, and the port is published on 127.0.0.1")
+                .fixed_by(format!("push to 127.0.0.1:{port}, or add `127.0.0.1 localhost` to /etc/hosts"))
+        }
+        _ if addresses.is_empty() => Check::bad(Id::RegistryLocalhost, subject, "localhost has no address")
+            .fixed_by("add `127.0.0.1 localhost` to /etc/hosts"),
+        _ => Check::good(Id::RegistryLocalhost, subject, evidence),
+    }
+}
+
+/// The space that is left where the data is, as far as this machine sees it.
+pub(super) fn space(settings: &Settings, inspected: &ContainerInspectResponse) -> Check {
+    let subject = format!("registry {}", settings.name);
+    let source = container::mount(inspected).and_then(|mount| mount.source.clone()).unwrap_or_default();
+    let Some((seen, free, total)) = free(Path::new(&source)) else {
+        let evidence = format!("{source} is not this machine's to see");
+        return Check::unknown(Id::RegistrySpace, &subject, evidence);
+    };
+    judge_space(&subject, &seen, free, total)
+}
+
+#[cfg(unix)]
+fn free(path: &Path) -> Option<(String, u64, u64)> {
+    if !path.is_absolute() {
+        return None;
+    }
+    // Docker's own folder is closed to users; its parent is on the same disk, or a figure of nothing would be shown.
+    for folder in path.ancestors().take(5) {
+        match rustix::fs::statvfs(folder) {
+            Ok(found) => {
+                let figures = (found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize);
+                return Some((folder.display().to_string(), figures.0, figures.1));
+            }
+            Err(rustix::io::Errno::ACCESS) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<(String, u64, u64)> {
+    None
+}
+
+fn judge_space(subject: &str, folder: &str, free: u64, total: u64) -> Check {
+    let gib = |bytes: u64| format!("{}.{} GiB", bytes >> 30, (bytes % (1 << 30)) * 10 >> 30);
+    let evidence = format!("{} of {} free at {folder}", gib(free), gib(total));
+    if free >= LITTLE {
+        return Check::good(Id::RegistrySpace, subject, evidence);
+    }
+    Check::bad(Id::RegistrySpace, subject, evidence)
+        .because("the disk is nearly full: pushes will fail, and what is fetched will not be kept")
+        .fixed_by("hythe gc; hythe cache clear; docker system prune")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::doctor::Verdict;
+use crate::registry::Data;
+
+fn settings() -> Settings {
+    Settings {
+        name: "kind-registry".to_owned(),
+        aliases: Vec::new(),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 5000,
+        data: Data::Volume("data".to_owned()),
+        config: None,
+        environment: BTreeMap::new(),
+        user: (1000, 1000),
+    }
+}
+
+fn answer(text: &str) -> Result<Answer, Silence> {
+    Ok(Answer::parse(text.as_bytes()).unwrap())
+}
+
+#[test]
+fn who_answers_is_told_from_who_should() {
+    let socket = "unix:///var/run/docker.sock";
+    let ok = || answer("HTTP/1.1 200 OK\r\n\r\n");
+    let air = || answer("HTTP/1.1 403 Forbidden\r\nServer: AirTunes/845.5.1\r\n\r\n");
+    let absent = || answer("HTTP/1.1 404 Not Found\r\n\r\n");
+    let table = [
+        (socket, ok(), ok(), Verdict::Good, "200"),
+        (socket, ok(), answer("HTTP/1.1 503 x\r\n\r\nimporting"), Verdict::Bad, "importing"),
+        (socket, air(), absent(), Verdict::Bad, "AirPlay"),
+        (socket, ok(), absent(), Verdict::Bad, "another program answers"),
+        (socket, Err(Silence::Refused), Err(Silence::Refused), Verdict::Bad, "hythe up"),
+        ("tcp://10.0.0.7:2375", Err(Silence::Refused), Err(Silence::Refused), Verdict::Bad, "ssh -L 5000:localhost:5000 10.0.0.7"),
+    ];
+    for (engine, api, ready, verdict, text) in table {
+        let check = judge_answer(engine, &settings(), &api, &ready);
+        assert_eq!(check.verdict, verdict, "{check}");
+        assert!(check.to_string().contains(text), "{check}");
+    }
+}
+
+#[test]
+fn localhost_is_bad_where_it_leads_elsewhere_or_nowhere() {
+    let (four, six): (IpAddr, IpAddr) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    let other = || answer("HTTP/1.1 403 Forbidden\r\n\r\n");
+    let table = [
+        (vec![four], Err(Silence::Refused), Verdict::Good),
+        (vec![six, four], Err(Silence::Refused), Verdict::Good),
+        (vec![six], Err(Silence::Refused), Verdict::Bad),
+        (vec![six, four], other(), Verdict::Bad),
+        (vec![four], other(), Verdict::Good),
+        (vec![], Err(Silence::Refused), Verdict::Bad),
+    ];
+    for (addresses, by_six, verdict) in table {
+        assert_eq!(judge_localhost("r", 5001, &addresses, &by_six).verdict, verdict, "{addresses:?}");
+    }
+}
+
+#[test]
+fn an_engine_is_elsewhere_where_its_address_is() {
+    for (address, expected) in [
+        ("unix:///var/run/docker.sock", None),
+        ("tcp://localhost:2375", None),
+        ("tcp://127.0.0.1:2375", None),
+        ("tcp://build.example:2375", Some("build.example")),
+        ("tcp://[fd00::1]:2375", Some("fd00::1")),
+    ] {
+        assert_eq!(remote(address), expected);
+    }
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_told_in_figures() {
+    assert_eq!(judge_space("r", "/var", 5 << 30, 9 << 30).evidence, "5.0 GiB of 9.0 GiB free at /var");
+    let check = judge_space("r", "/var", 600 << 20, 9 << 30);
+    assert_eq!((check.verdict, check.evidence.as_str()), (Verdict::Bad, "0.5 GiB of 9.0 GiB free at /var"));
+}

@@ -1,0 +1,235 @@
+//! A node asked from inside: whether it finds the registry, and what its containerd says.
+
+use std::collections::BTreeSet;
+
+use super::http::{Answer, Silence};
+use super::{Check, Id, Repair, files, inside, symptom};
+use crate::attach::{Runtime, Survey, Wiring};
+use crate::engine::{Engine, EngineError, Output};
+use crate::hosts::HostsFile;
+use crate::registry::INNER_PORT;
+use crate::topology::Cluster;
+
+/// Whether the node knows the registry's name.
+pub(super) async fn name(engine: &Engine, survey: &Survey, wiring: &Wiring) -> Result<Check, EngineError> {
+    let name = &wiring.registry.name;
+    let output = engine.exec(&survey.node, &["getent", "hosts", name]).await?;
+    Ok(judge_name(&format!("node {}", survey.node), name, &output))
+}
+
+fn judge_name(subject: &str, name: &str, output: &Output) -> Check {
+    if inside::is_missing(output) {
+        return Check::unknown(Id::NodeName, subject, "it has no getent");
+    }
+    match output.stdout.lines().next() {
+        Some(line) if output.code == 0 => Check::good(Id::NodeName, subject, line.trim()),
+        _ => Check::bad(Id::NodeName, subject, format!("getent hosts {name}: no such host"))
+            .because("the registry is not on this node's network, or does not run")
+            .fixed_by("hythe up"),
+    }
+}
+
+/// Whether the node reaches the registry, past its proxy, where its files are to lead.
+pub(super) async fn reaches(engine: &Engine, survey: &Survey, endpoint: &str, cluster: &Cluster) -> Check {
+    let url = format!("{endpoint}/v2/");
+    let answer = inside::ask(engine, &survey.node, "GET", &url, "*/*", true).await;
+    let subject = format!("node {}", survey.node);
+    let bad = |evidence: String| Check::bad(Id::NodeReaches, &subject, format!("GET {url}: {evidence}"));
+    match answer {
+        Ok(answer) if answer.status == 200 => {
+            Check::good(Id::NodeReaches, &subject, format!("GET {url}: {}", answer.clause()))
+        }
+        Ok(answer) => bad(answer.clause()).because("what answers there is not this registry, or wants a login"),
+        Err(Silence::NoTool) => Check::unknown(Id::NodeReaches, &subject, Silence::NoTool.to_string()),
+        Err(silence @ (Silence::Refused | Silence::NoSuchName | Silence::TimedOut | Silence::Failed(_))) => {
+            bad(silence.to_string())
+                .because(match silence {
+                    Silence::NoSuchName => "the registry is not on this node's network",
+                    Silence::Refused => "the registry is there and does not listen",
+                    Silence::TimedOut | Silence::Failed(_) | Silence::NoTool => {
+                        "a firewall is between them, or the networks are not the same"
+                    }
+                })
+                .fixed_by(format!("hythe up; hythe attach {}", cluster.name))
+                .repaired_by(Repair::Attach { cluster: cluster.to_string() })
+        }
+    }
+}
+
+/// Whether containerd serves Kubernetes.
+pub(super) async fn cri(engine: &Engine, survey: &Survey, cluster: &Cluster) -> Result<Check, EngineError> {
+    let output = engine.exec(&survey.node, &["ctr", "plugins", "ls"]).await?;
+    Ok(judge_cri(&format!("node {}", survey.node), &output, cluster))
+}
+
+fn judge_cri(subject: &str, output: &Output, cluster: &Cluster) -> Check {
+    if inside::is_missing(output) {
+        return Check::unknown(Id::NodeCri, subject, "it has no ctr");
+    }
+    if output.code != 0 {
+        return Check::bad(Id::NodeCri, subject, format!("ctr plugins ls: {}", output.stderr.trim()))
+            .because("containerd does not run")
+            .fixed_by(format!("docker exec {} systemctl restart containerd", subject.trim_start_matches("node ")));
+    }
+    let rows = output.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let plugins: Vec<(String, String)> = rows
+        .filter(|row| row.len() >= 3)
+        .map(|row| (format!("{}.{}", row[0], row[1]), row[row.len() - 1].to_owned()))
+        .filter(|(id, _)| id == "io.containerd.grpc.v1.cri" || id == "io.containerd.cri.v1.images")
+        .collect();
+    let shown: Vec<String> = plugins.iter().map(|(id, state)| format!("{id} {state}")).collect();
+    if plugins.is_empty() {
+        return Check::bad(Id::NodeCri, subject, "ctr plugins ls has no CRI plugin")
+            .because("disabled_plugins of its configuration names it")
+            .fixed_by("take it out of disabled_plugins in /etc/containerd/config.toml");
+    }
+    if plugins.iter().all(|(_, state)| state == "ok") {
+        return Check::good(Id::NodeCri, subject, shown.join(", "));
+    }
+    Check::bad(Id::NodeCri, subject, shown.join(", "))
+        .because("its configuration was refused; containerd's log says why")
+        .fixed_by(format!("hythe attach {}", cluster.name))
+        .repaired_by(Repair::Attach { cluster: cluster.to_string() })
+}
+
+/// Whether containerd was started after its configuration was written.
+pub(super) async fn restarted(engine: &Engine, survey: &Survey) -> Result<Check, EngineError> {
+    let node = survey.node.as_str();
+    let subject = format!("node {node}");
+    if survey.runtime == Runtime::K3s {
+        return Ok(Check::good(Id::NodeRestarted, &subject, "k3s writes it at its start"));
+    }
+    let running = engine.exec(node, &["ps", "-o", "etimes=", "-C", "containerd"]).await?;
+    let now = engine.exec(node, &["date", "+%s"]).await?;
+    let mut command = vec!["stat", "-c", "%Z", "--"];
+    command.extend(survey.configs.iter().map(|file| file.path.as_str()));
+    let changed = engine.exec(node, &command).await?;
+    Ok(judge_restarted(node, &running.stdout, &now.stdout, &changed.stdout))
+}
+
+fn judge_restarted(node: &str, running: &str, now: &str, changed: &str) -> Check {
+    let subject = format!("node {node}");
+    let numbers = |text: &str| text.split_whitespace().filter_map(|word| word.parse::<i64>().ok()).collect::<Vec<_>>();
+    let figures = (numbers(running).into_iter().max(), numbers(now).first().copied(), numbers(changed).into_iter().max());
+    let (Some(running), Some(now), Some(changed)) = figures else {
+        return Check::unknown(Id::NodeRestarted, &subject, "it does not say when containerd was started");
+    };
+    let late = changed - (now - running);
+    // Both are whole seconds, and a start takes a moment.
+    if late <= 2 {
+        return Check::good(Id::NodeRestarted, &subject, format!("it has run for {running} s"));
+    }
+    Check::bad(Id::NodeRestarted, &subject, format!("its configuration was changed {late} s after containerd's start"))
+        .because("containerd reads it only when it starts")
+        .fixed_by(format!("docker exec {node} systemctl restart containerd"))
+        .repaired_by(Repair::Restart { node: node.to_owned() })
+}
+
+/// Whether each mirror that a file names answers: one that does not costs time at each request.
+pub(super) async fn mirrors(engine: &Engine, survey: &Survey, endpoint: &str) -> Vec<Check> {
+    let subject = format!("node {}", survey.node);
+    let mirrors = named(survey, endpoint);
+    let knows = survey.version.is_some_and(crate::containerd::Version::knows_dial_timeout);
+    let asked = mirrors.iter().map(|mirror| async {
+        let url = format!("{}/v2/", mirror.url.trim_end_matches('/'));
+        judge_mirror(&subject, mirror, knows, &inside::ask(engine, &survey.node, "GET", &url, "*/*", false).await)
+    });
+    let mut checks = futures_util::future::join_all(asked).await;
+    if checks.is_empty() {
+        checks.push(Check::good(Id::NodeMirrors, &subject, "none but this registry"));
+    }
+    checks
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mirror {
+    url: String,
+    path: String,
+    has_timeout: bool,
+}
+
+/// The mirrors that files name beside the registry itself.
+fn named(survey: &Survey, endpoint: &str) -> BTreeSet<Mirror> {
+    let Some(version) = survey.version else { return BTreeSet::new() };
+    let mut mirrors = BTreeSet::new();
+    for root in files::roots(survey) {
+        for directory in &root.directories {
+            let parsed = directory.text().and_then(|text| HostsFile::parse(text, version).ok());
+            for host in parsed.into_iter().flat_map(|file| file.hosts) {
+                let url = if host.url.contains("://") { host.url } else { format!("https://{}", host.url) };
+                if url.trim_end_matches('/') != endpoint {
+                    let path = format!("{}/{}/hosts.toml", root.path, directory.name);
+                    mirrors.insert(Mirror { url, path, has_timeout: host.dial_timeout.is_some() });
+                }
+            }
+        }
+    }
+    mirrors
+}
+
+fn judge_mirror(subject: &str, mirror: &Mirror, knows_timeout: bool, answer: &Result<Answer, Silence>) -> Check {
+    let Mirror { url, path, has_timeout } = mirror;
+    let dead = |silence: &Silence, cause: String| {
+        Check::bad(Id::NodeMirrors, subject, format!("{url} of {path}: {silence}"))
+            .because(cause)
+            .fixed_by(format!("take {url} out of {path}"))
+    };
+    match answer {
+        Ok(answer) => Check::good(Id::NodeMirrors, subject, format!("{url}: {}", answer.status)),
+        Err(silence @ Silence::TimedOut) => {
+            let cost = match (has_timeout, knows_timeout) {
+                (true, true) => "its dial_timeout",
+                (false, true) => "30 seconds, as it has no dial_timeout",
+                (_, false) => "30 seconds, as this containerd knows no dial_timeout",
+            };
+            dead(silence, format!("each request for what it mirrors waits {cost}"))
+        }
+        Err(silence @ (Silence::Refused | Silence::NoSuchName)) => {
+            dead(silence, "it is gone; what it mirrors is asked of the next host".to_owned())
+        }
+        Err(silence @ (Silence::Failed(_) | Silence::NoTool)) => {
+            Check::unknown(Id::NodeMirrors, subject, format!("{url}: {silence}"))
+        }
+    }
+}
+
+/// What containerd complained of since its last start.
+pub(super) async fn log(engine: &Engine, survey: &Survey) -> Result<Check, EngineError> {
+    const K3S_LOG: &str = "/var/lib/rancher/k3s/agent/containerd/containerd.log";
+    let command: &[&str] = match survey.runtime {
+        Runtime::K3s => &["tail", "-n", "2000", K3S_LOG],
+        _ => &["journalctl", "-u", "containerd", "-n", "2000", "--no-pager"],
+    };
+    let output = engine.exec(&survey.node, command).await?;
+    Ok(judge_log(&format!("node {}", survey.node), &output))
+}
+
+fn judge_log(subject: &str, output: &Output) -> Check {
+    if inside::is_missing(output) || output.code != 0 {
+        return Check::unknown(Id::NodeLog, subject, "its log cannot be read");
+    }
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    let start = lines.iter().rposition(|line| line.contains("starting containerd")).unwrap_or_default();
+    let refused = ["cannot be set when `config_path`", "failed to load plugin io.containerd.grpc.v1.cri"];
+    let dropped = ["failed to decode hosts.toml", "invalid `host` tree"];
+    let find = |parts: &[&str]| {
+        lines[start..].iter().rfind(|line| parts.iter().any(|part| line.contains(part))).copied()
+    };
+    let cause = |line: &str| symptom::explain(line).first().map_or("", |symptom| symptom.cause);
+    if let Some(line) = find(&refused) {
+        return Check::bad(Id::NodeLog, subject, line).because(cause(line)).fixed_by("hythe attach CLUSTER");
+    }
+    // What it complained of may be mended since; the files themselves are looked at too.
+    match find(&dropped) {
+        Some(line) => Check::unknown(Id::NodeLog, subject, line).because("it dropped a hosts.toml, which may be right by now"),
+        None => Check::good(Id::NodeLog, subject, format!("{} lines since its start", lines.len() - start)),
+    }
+}
+
+/// What the node's files lead to, in words.
+pub(super) fn inner(wiring: &Wiring) -> String {
+    format!("{}:{INNER_PORT}", wiring.registry.name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+use super::*;
+use crate::doctor::Verdict;
+use crate::topology::Maker;
+
+fn output(code: i64, stdout: &str, stderr: &str) -> Output {
+    Output { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
+}
+
+fn cluster() -> Cluster {
+    Cluster { name: "dev".to_owned(), maker: Maker::Kind, nodes: Vec::new(), is_opted_out: false }
+}
+
+#[test]
+fn a_name_is_known_unknown_or_cannot_be_asked_for() {
+    let verdict = |output| judge_name("node w", "kind-registry", &output).verdict;
+    assert_eq!(verdict(output(0, "172.18.0.5  kind-registry\n", "")), Verdict::Good);
+    assert_eq!(verdict(output(2, "", "")), Verdict::Bad);
+    assert_eq!(verdict(output(127, "exec: \"getent\": executable file not found", "")), Verdict::Unknown);
+}
+
+#[test]
+fn the_cri_plugin_is_there_and_well_in_both_series() {
+    let one = "TYPE ID PLATFORMS STATUS\nio.containerd.grpc.v1 cri linux/amd64 ok\n";
+    let two = "io.containerd.cri.v1 images - ok\nio.containerd.grpc.v1 cri - ok\n";
+    let refused = "io.containerd.cri.v1 images - error\nio.containerd.grpc.v1 cri - error\n";
+    for (text, verdict) in
+        [(one, Verdict::Good), (two, Verdict::Good), (refused, Verdict::Bad), ("io.containerd.x y - ok\n", Verdict::Bad)]
+    {
+        assert_eq!(judge_cri("node w", &output(0, text, ""), &cluster()).verdict, verdict, "{text}");
+    }
+    let down = judge_cri("node w", &output(1, "", "ctr: failed to dial"), &cluster());
+    assert!(down.to_string().contains("docker exec w systemctl restart containerd"), "{down}");
+}
+
+#[test]
+fn a_configuration_younger_than_its_reader_has_no_effect() {
+    for (running, changed, verdict) in [
+        ("  100\n", "900\n850\n", Verdict::Good),
+        ("  100\n", "902\n", Verdict::Good),
+        ("  100\n", "850\n960\n", Verdict::Bad),
+        ("", "900\n", Verdict::Unknown),
+    ] {
+        let check = judge_restarted("w", running, "1000\n", changed);
+        assert_eq!(check.verdict, verdict, "{check}");
+    }
+    assert!(judge_restarted("w", "100", "1000", "960").evidence.contains("60 s after"));
+}
+
+#[test]
+fn a_dead_mirror_costs_what_its_version_waits() {
+    let mirror = |has_timeout| Mirror { url: "http://m:5000".to_owned(), path: "/r/_default/hosts.toml".to_owned(), has_timeout };
+    for (has_timeout, knows, text) in [
+        (true, true, "its dial_timeout"),
+        (false, true, "30 seconds, as it has no"),
+        (true, false, "30 seconds, as this containerd"),
+    ] {
+        let check = judge_mirror("node w", &mirror(has_timeout), knows, &Err(Silence::TimedOut));
+        assert!(check.verdict == Verdict::Bad && check.to_string().contains(text), "{check}");
+    }
+    let gone = judge_mirror("node w", &mirror(true), true, &Err(Silence::NoSuchName));
+    assert!(gone.verdict == Verdict::Bad && gone.evidence.contains("no such host"), "{gone}");
+    let other = Answer { status: 401, ..Answer::default() };
+    assert_eq!(judge_mirror("node w", &mirror(true), true, &Ok(other)).verdict, Verdict::Good);
+}
+
+#[test]
+fn only_what_was_said_since_the_last_start_counts() {
+    let mirrors = "failed to load plugin io.containerd.grpc.v1.cri: `mirrors` cannot be set when `config_path` is provided";
+    let decode = "level=error msg=\"failed to decode hosts.toml\" error=\"invalid `host` tree\"";
+    for (text, verdict) in [
+        (format!("starting containerd\n{mirrors}\n"), Verdict::Bad),
+        (format!("{mirrors}\nstarting containerd\nwell\n"), Verdict::Good),
+        (format!("starting containerd\n{decode}\n"), Verdict::Unknown),
+        (String::new(), Verdict::Good),
+    ] {
+        assert_eq!(judge_log("node w", &output(0, &text, "")).verdict, verdict, "{text}");
+    }
+}

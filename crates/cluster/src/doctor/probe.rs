@@ -1,0 +1,200 @@
+//! The proof: a tiny image of its own, pushed from this machine and pulled by every node.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hythe_oci::{Algorithm, Digest};
+use serde_json::json;
+
+use super::http::{Answer, Silence, ask};
+use super::{Check, Id, inside, symptom};
+use crate::attach::Survey;
+use crate::engine::{Engine, EngineError};
+use crate::registry::Settings;
+
+/// Its repository in the registry.
+pub(super) const REPOSITORY: &str = "hythe-doctor";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// An image that nobody has yet: its content says when it was made.
+pub(super) struct Probe {
+    pub(super) tag: String,
+    config: Vec<u8>,
+    layer: Vec<u8>,
+    manifest: Vec<u8>,
+}
+
+impl Probe {
+    pub(super) fn new(architecture: &str) -> std::io::Result<Self> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let tag = format!("{:x}-{:x}", since.as_nanos(), std::process::id());
+        let mut archive = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(tag.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, "probe", tag.as_bytes())?;
+        let layer = archive.into_inner()?;
+        let digest = |bytes: &[u8]| Digest::of(Algorithm::Sha256, bytes).to_string();
+        let config = json!({
+            "architecture": architecture,
+            "os": "linux",
+            // Nothing that could run: a Pod of it shows that it came, and no more.
+            "config": { "Entrypoint": ["/probe"] },
+            "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": { "mediaType": CONFIG, "digest": digest(&config), "size": config.len() },
+            "layers": [{ "mediaType": LAYER, "digest": digest(&layer), "size": layer.len() }],
+        });
+        Ok(Self { tag, config, layer, manifest: manifest.to_string().into_bytes() })
+    }
+
+    fn digest(bytes: &[u8]) -> Digest {
+        Digest::of(Algorithm::Sha256, bytes)
+    }
+
+    /// Its name at a registry.
+    pub(super) fn name(&self, registry: &str) -> String {
+        format!("{registry}/{REPOSITORY}:{}", self.tag)
+    }
+
+    /// Pushes it as any client would.
+    pub(super) async fn push(&self, at: SocketAddr, settings: &Settings) -> Check {
+        let subject = format!("registry {}", settings.name);
+        match self.upload(at).await {
+            Ok(()) => Check::good(Id::RegistryTakesPushes, &subject, self.name(&format!("localhost:{}", at.port()))),
+            Err((what, Ok(answer))) => {
+                let check = Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {}", answer.clause()));
+                match answer.status {
+                    401 => check.because("it wants a login").fixed_by(format!("docker login localhost:{}", at.port())),
+                    403 | 405 => check
+                        .because("it only takes what upstreams have, or this is not hythe")
+                        .fixed_by("hythe config shows what it is set to"),
+                    507 => check.because("its disk is full").fixed_by("hythe gc; hythe cache clear"),
+                    _ => check.fixed_by("hythe logs --tail 50"),
+                }
+            }
+            Err((what, Err(silence))) => {
+                Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {silence}")).fixed_by("hythe logs --tail 50")
+            }
+        }
+    }
+
+    async fn upload(&self, at: SocketAddr) -> Result<(), (String, Result<Answer, Silence>)> {
+        for blob in [&self.layer, &self.config] {
+            let path = format!("/v2/{REPOSITORY}/blobs/uploads/");
+            let begun = send(at, "POST", &path, &[], b"", 202).await?;
+            let place = begun.header("location").unwrap_or_default();
+            // It may be absolute, by the name that it was asked by.
+            let place = place.split_once("://").map_or(place, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
+            let separator = if place.contains('?') { '&' } else { '?' };
+            let path = format!("{place}{separator}digest={}", Self::digest(blob));
+            send(at, "PUT", &path, &[("Content-Type", "application/octet-stream")], blob, 201).await?;
+        }
+        let path = format!("/v2/{REPOSITORY}/manifests/{}", self.tag);
+        send(at, "PUT", &path, &[("Content-Type", MANIFEST)], &self.manifest, 201).await.map(drop)
+    }
+
+    /// Takes it out of the registry again. Where deleting is not allowed it stays, a kilobyte.
+    pub(super) async fn remove(&self, at: SocketAddr) {
+        let path = format!("/v2/{REPOSITORY}/manifests/{}", Self::digest(&self.manifest));
+        let _ = ask(at, "DELETE", &path, &[], b"").await;
+    }
+
+    /// Has a node pull it as kubelet does, and takes it out of the node again.
+    pub(super) async fn pull(
+        &self,
+        engine: &Engine,
+        survey: &Survey,
+        root: Option<&str>,
+        port: u16,
+    ) -> Result<Check, EngineError> {
+        let node = survey.node.as_str();
+        let subject = format!("node {node}");
+        let image = self.name(&format!("localhost:{port}"));
+        let pulled = engine.exec(node, &["crictl", "pull", &image]).await?;
+        if !inside::is_missing(&pulled) {
+            let _ = engine.exec(node, &["crictl", "rmi", &image]).await;
+            return Ok(self.judge(&subject, &image, pulled.code, &pulled.stdout, &pulled.stderr));
+        }
+        let Some(root) = root else {
+            return Ok(Check::unknown(Id::NodePulls, &subject, "it has no crictl to pull with"));
+        };
+        let pull = ["ctr", "-n", "k8s.io", "images", "pull", "--hosts-dir", root, &image];
+        let pulled = engine.exec(node, &pull).await?;
+        if inside::is_missing(&pulled) {
+            return Ok(Check::unknown(Id::NodePulls, &subject, "it has neither crictl nor ctr to pull with"));
+        }
+        let filter = format!("name=={image}");
+        let listed = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "ls", &filter]).await?;
+        let _ = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "rm", &image]).await;
+        Ok(self.judge(&subject, &image, pulled.code, &listed.stdout, &pulled.stderr))
+    }
+
+    /// A pull is right if what came is what was pushed: CRI tells the configuration's digest, ctr the manifest's.
+    fn judge(&self, subject: &str, image: &str, code: i64, told: &str, said: &str) -> Check {
+        if code != 0 {
+            let evidence = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+            let check = Check::bad(Id::NodePulls, subject, format!("crictl pull {image}: {evidence}"));
+            return match symptom::explain(said).first() {
+                Some(symptom) => check.because(symptom.cause).fixed_by(symptom.fix),
+                None => check,
+            };
+        }
+        if [&self.config, &self.manifest].iter().any(|bytes| told.contains(&Self::digest(bytes).hex())) {
+            return Check::good(Id::NodePulls, subject, image);
+        }
+        Check::bad(Id::NodePulls, subject, format!("{image} came as {}", told.trim()))
+            .because("the node pulled it from another registry than the one that it was pushed to")
+            .fixed_by("hythe attach CLUSTER")
+    }
+}
+
+async fn send(
+    at: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    expected: u16,
+) -> Result<Answer, (String, Result<Answer, Silence>)> {
+    let what = || format!("{method} {}", path.split('?').next().unwrap_or(path));
+    match ask(at, method, path, headers, body).await {
+        Ok(answer) if answer.status == expected => Ok(answer),
+        Ok(answer) => Err((what(), Ok(answer))),
+        Err(silence) => Err((what(), Err(silence))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Verdict;
+
+    #[test]
+    fn what_came_is_compared_with_what_was_pushed() {
+        let probe = Probe::new("amd64").unwrap();
+        let id = Probe::digest(&probe.config).to_string();
+        let good = probe.judge("node w", "i", 0, &format!("Image is up to date for {id}\n"), "");
+        assert_eq!(good.verdict, Verdict::Good);
+        let other = format!("Image is up to date for sha256:{}", "0".repeat(64));
+        assert_eq!(probe.judge("node w", "i", 0, &other, "").verdict, Verdict::Bad);
+        let said = "crictl: pulling image: failed to do request: Head \"http://localhost:5001/v2/x/manifests/y\": dial tcp \
+            127.0.0.1:5001: connect: connection refused";
+        let check = probe.judge("node w", "i", 1, "", said);
+        assert!(check.cause.as_deref().unwrap().contains("did not use a hosts.toml"), "{check}");
+    }
+
+    #[test]
+    fn every_probe_is_another_image() {
+        let (one, other) = (Probe::new("amd64").unwrap(), Probe::new("amd64").unwrap());
+        assert_ne!(one.manifest, other.manifest);
+        let manifest: serde_json::Value = serde_json::from_slice(&one.manifest).unwrap();
+        assert_eq!(manifest["config"]["size"], one.config.len());
+    }
+}

@@ -1,0 +1,258 @@
+//! Finding the engine that the user's other tools use.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use hythe_oci::{Algorithm, Digest};
+use serde_json::Value;
+
+use super::{Engine, EngineError};
+
+/// Seconds that a request may take: an image's load on a slow disk is the longest.
+const REQUEST_TIMEOUT: u64 = 300;
+/// How long an engine may take to say who it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which engine is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The one that `docker` would use, else Podman's.
+    #[default]
+    Any,
+    /// Docker's.
+    Docker,
+    /// Podman's, this user's before the system's.
+    Podman,
+    /// The one at an address: `unix:///path` or `tcp://host:port`.
+    At(String),
+}
+
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any",
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::At(address) => address,
+        })
+    }
+}
+
+impl std::str::FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "docker" => Ok(Self::Docker),
+            "podman" => Ok(Self::Podman),
+            text if text.contains("://") => Ok(Self::At(text.to_owned())),
+            text if text.starts_with('/') => Ok(Self::At(format!("unix://{text}"))),
+            text => Err(format!(
+                "`{text}` is no engine: write docker, podman, or an address such as unix:///run/docker.sock"
+            )),
+        }
+    }
+}
+
+/// What of the process's surroundings says where engines are.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// `DOCKER_HOST`.
+    pub docker_host: Option<String>,
+    /// `DOCKER_CONTEXT`.
+    pub docker_context: Option<String>,
+    /// Docker's own folder: `DOCKER_CONFIG`, else `~/.docker`.
+    pub docker_folder: Option<PathBuf>,
+    /// `CONTAINER_HOST`, which Podman's client follows.
+    pub container_host: Option<String>,
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime_folder: Option<PathBuf>,
+    /// `KIND_EXPERIMENTAL_PROVIDER`: whose nodes kind makes.
+    pub kind_provider: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let home = variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
+        Self {
+            docker_host: variable("DOCKER_HOST"),
+            docker_context: variable("DOCKER_CONTEXT"),
+            docker_folder: variable("DOCKER_CONFIG").map(PathBuf::from).or(home),
+            container_host: variable("CONTAINER_HOST"),
+            runtime_folder: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
+            kind_provider: variable("KIND_EXPERIMENTAL_PROVIDER"),
+        }
+    }
+
+    /// Where Docker's client would look, first to last.
+    fn docker(&self) -> Vec<String> {
+        if let Some(host) = &self.docker_host {
+            return vec![host.clone()];
+        }
+        if let Some(host) = self.context() {
+            return vec![host];
+        }
+        let mut addresses = vec!["unix:///var/run/docker.sock".to_owned()];
+        // Rootless Docker's, and Docker Desktop's on Linux and macOS.
+        addresses.extend(self.runtime_folder.iter().map(|folder| socket(&folder.join("docker.sock"))));
+        for name in ["desktop/docker.sock", "run/docker.sock"] {
+            addresses.extend(self.docker_folder.iter().map(|folder| socket(&folder.join(name))));
+        }
+        addresses
+    }
+
+    fn podman(&self) -> Vec<String> {
+        if let Some(host) = &self.container_host {
+            return vec![host.clone()];
+        }
+        let user = self.runtime_folder.iter().map(|folder| socket(&folder.join("podman/podman.sock")));
+        user.chain([socket(Path::new("/run/podman/podman.sock"))]).collect()
+    }
+
+    /// The address that Docker's current context names, if it is not the default one.
+    fn context(&self) -> Option<String> {
+        let folder = self.docker_folder.as_ref()?;
+        let configuration = || json(&folder.join("config.json"));
+        let current = || Some(configuration()?.get("currentContext")?.as_str()?.to_owned());
+        let name = self.docker_context.clone().or_else(current).filter(|name| name != "default")?;
+        let id = Digest::of(Algorithm::Sha256, name.as_bytes());
+        let meta = json(&folder.join("contexts/meta").join(id.hex()).join("meta.json"))?;
+        Some(meta.pointer("/Endpoints/docker/Host")?.as_str()?.to_owned())
+    }
+}
+
+fn socket(path: &Path) -> String {
+    format!("unix://{}", path.display())
+}
+
+fn json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+impl Engine {
+    /// The engine that is meant, once it said who it is.
+    pub async fn connect(choice: &Choice, surroundings: &Surroundings) -> Result<Self, EngineError> {
+        let podman_first = surroundings.kind_provider.as_deref() == Some("podman");
+        let addresses = match choice {
+            Choice::At(address) => vec![address.clone()],
+            Choice::Docker => surroundings.docker(),
+            Choice::Podman => surroundings.podman(),
+            Choice::Any if podman_first => [surroundings.podman(), surroundings.docker()].concat(),
+            Choice::Any => [surroundings.docker(), surroundings.podman()].concat(),
+        };
+        let is_only = addresses.len() == 1;
+        let mut tried = Vec::new();
+        for address in addresses {
+            let path = address.strip_prefix("unix://");
+            if !is_only && path.is_some_and(|path| !Path::new(path).exists()) {
+                tried.push(format!("{address} is not there"));
+                continue;
+            }
+            match Self::at(&address).await {
+                Ok(engine) => return Ok(engine),
+                Err(error) if is_only => return Err(error),
+                Err(error) => tried.push(error.to_string()),
+            }
+        }
+        Err(EngineError::None { tried })
+    }
+
+    async fn at(address: &str) -> Result<Self, EngineError> {
+        let unreachable = |error: bollard::errors::Error| EngineError::Unreachable {
+            address: address.to_owned(),
+            detail: error.to_string(),
+            advice: advice(address, &error),
+        };
+        let docker = if address.starts_with("unix://") {
+            Docker::connect_with_unix(address, REQUEST_TIMEOUT, API_DEFAULT_VERSION).map_err(unreachable)?
+        } else if address.starts_with("tcp://") || address.starts_with("http://") {
+            Docker::connect_with_http(address, REQUEST_TIMEOUT, API_DEFAULT_VERSION).map_err(unreachable)?
+        } else {
+            return Err(EngineError::Scheme { address: address.to_owned() });
+        };
+        let version = async {
+            // An older engine knows an older API only.
+            let docker = docker.negotiate_version().await?;
+            let version = docker.version().await?;
+            Ok((docker, version))
+        };
+        let Ok(answer) = tokio::time::timeout(PATIENCE, version).await else {
+            return Err(EngineError::Unreachable {
+                address: address.to_owned(),
+                detail: format!("no answer within {} s", PATIENCE.as_secs()),
+                advice: "Restart it",
+            });
+        };
+        let (docker, version) = answer.map_err(unreachable)?;
+        let components = version.components.unwrap_or_default();
+        let is_podman = components.iter().any(|component| component.name.contains("Podman"));
+        Ok(Self {
+            docker,
+            address: address.to_owned(),
+            is_podman,
+            version: version.version.unwrap_or_default(),
+            architecture: version.arch.unwrap_or_default(),
+        })
+    }
+}
+
+fn advice(address: &str, error: &bollard::errors::Error) -> &'static str {
+    let text = format!("{error:?}");
+    if text.contains("PermissionDenied") {
+        "This user may not open its socket: add the user to the group docker and log in again, or use sudo"
+    } else if address.contains("podman") {
+        "Start it: systemctl --user start podman.socket"
+    } else {
+        "Start it: systemctl start docker, or Docker Desktop"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_host_is_followed_before_everything_else() {
+        let surroundings = Surroundings {
+            docker_host: Some("tcp://10.0.0.1:2375".to_owned()),
+            runtime_folder: Some("/run/user/1000".into()),
+            ..Surroundings::default()
+        };
+        assert_eq!(surroundings.docker(), ["tcp://10.0.0.1:2375"]);
+    }
+
+    #[test]
+    fn the_current_context_names_the_engine() {
+        let folder = tempfile::tempdir().unwrap();
+        let meta = folder.path().join("contexts/meta").join(Digest::of(Algorithm::Sha256, b"colima").hex());
+        std::fs::create_dir_all(&meta).unwrap();
+        std::fs::write(folder.path().join("config.json"), r#"{"currentContext":"colima"}"#).unwrap();
+        let host = r#"{"Name":"colima","Endpoints":{"docker":{"Host":"unix:///colima/docker.sock"}}}"#;
+        std::fs::write(meta.join("meta.json"), host).unwrap();
+        let mut surroundings =
+            Surroundings { docker_folder: Some(folder.path().to_owned()), ..Surroundings::default() };
+        assert_eq!(surroundings.docker(), ["unix:///colima/docker.sock"]);
+        surroundings.docker_context = Some("default".to_owned());
+        assert_eq!(surroundings.docker()[0], "unix:///var/run/docker.sock");
+    }
+
+    #[test]
+    fn a_choice_is_a_name_or_an_address() {
+        assert_eq!("docker".parse(), Ok(Choice::Docker));
+        assert_eq!("/run/x.sock".parse(), Ok(Choice::At("unix:///run/x.sock".to_owned())));
+        assert!("dokcer".parse::<Choice>().unwrap_err().contains("`dokcer` is no engine"));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_named_with_what_to_do() {
+        let choice = Choice::At("unix:///nowhere/docker.sock".to_owned());
+        let error = Engine::connect(&choice, &Surroundings::default()).await.unwrap_err().to_string();
+        assert!(error.contains("unix:///nowhere/docker.sock does not answer"), "{error}");
+        let choice = Choice::At("ssh://host".to_owned());
+        let error = Engine::connect(&choice, &Surroundings::default()).await.unwrap_err().to_string();
+        assert!(error.contains("Forward the engine's socket"), "{error}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Why an engine did not do what was asked.
+
+use bollard::errors::Error as ApiError;
+
+/// Why an engine did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No engine was found.
+    #[error(
+        "no container engine answers: {}. Start Docker, or Podman's service (systemctl --user start podman.socket), \
+         or say where it listens: --engine unix:///path/to/socket", .tried.join("; ")
+    )]
+    None {
+        /// What was tried, each with what came of it.
+        tried: Vec<String>,
+    },
+    /// The engine that was asked for does not answer.
+    #[error("the container engine at {address} does not answer: {detail}. {advice}")]
+    Unreachable {
+        /// Where it was looked for.
+        address: String,
+        /// What the connection said.
+        detail: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// An address of a kind that cannot be spoken to.
+    #[error(
+        "the container engine's address {address} cannot be used: only unix:// and tcp:// sockets are spoken to. \
+         Forward the engine's socket to this machine and name it with --engine"
+    )]
+    Scheme {
+        /// The address.
+        address: String,
+    },
+    /// The engine refused, or failed.
+    #[error("the engine could not {doing}: {message}")]
+    Refused {
+        /// What it was asked to do.
+        doing: String,
+        /// The status that it answered with, if it answered.
+        status: Option<u16>,
+        /// Its words.
+        message: String,
+    },
+    /// A command in a container failed.
+    #[error("`{command}` in {container} ended with {code}: {output}")]
+    Command {
+        /// The container.
+        container: String,
+        /// The command.
+        command: String,
+        /// Its exit code.
+        code: i64,
+        /// What it printed.
+        output: String,
+    },
+}
+
+impl EngineError {
+    /// What the API said of an attempt at something.
+    pub(crate) fn of(doing: impl Into<String>) -> impl FnOnce(ApiError) -> Self {
+        let doing = doing.into();
+        move |error| match error {
+            ApiError::DockerResponseServerError { status_code, message } => {
+                Self::Refused { doing, status: Some(status_code), message: words(&message) }
+            }
+            error => Self::Refused { doing, status: None, message: error.to_string() },
+        }
+    }
+
+    /// Whether the engine said that there is no such thing.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: Some(404), .. })
+    }
+
+    /// What the engine said, in lower case, to be searched.
+    pub(crate) fn said(&self) -> String {
+        match self {
+            Self::Refused { message, .. } => message.to_lowercase(),
+            Self::None { .. } | Self::Unreachable { .. } | Self::Scheme { .. } | Self::Command { .. } => {
+                String::new()
+            }
+        }
+    }
+}
+
+/// The message inside of an answer that may be JSON.
+fn words(message: &str) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(message).ok();
+    let inner = parsed.as_ref().and_then(|value| value.get("message")).and_then(|message| message.as_str());
+    inner.unwrap_or(message).trim().to_owned()
+}

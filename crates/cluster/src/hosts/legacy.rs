@@ -1,0 +1,231 @@
+//! The settings of containerd's own configuration that `hosts.toml` files replaced.
+
+use std::net::IpAddr;
+
+use toml_edit::{Item, TableLike};
+
+use super::{Capability, DEFAULT, Host, HostsFile, home};
+
+/// `registry.mirrors`, `registry.configs` and `registry.auths`, which cannot stand beside a `config_path`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Legacy {
+    /// A registry (or `*`) and who is asked for its images.
+    mirrors: Vec<(String, Vec<String>)>,
+    /// A host and how it is spoken to.
+    tls: Vec<(String, Tls)>,
+    /// Hosts with a user and password or a token. No `hosts.toml` can say those; they stay where they are, where they
+    /// work on, though a secret of Kubernetes (`imagePullSecrets`) is what containerd wants.
+    pub credentials: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Tls {
+    skip_verify: bool,
+    ca: Option<String>,
+    certificate: Option<String>,
+    key: Option<String>,
+}
+
+/// A setting as the file that takes its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The registry, or [`DEFAULT`].
+    pub host: String,
+    /// What was set for it.
+    pub file: HostsFile,
+}
+
+impl Legacy {
+    /// Reads the `registry` table of the CRI plugin. What has another shape than containerd wants is as if absent.
+    pub(crate) fn read(registry: &dyn TableLike) -> Self {
+        let mirrors = children(registry, "mirrors").map(|(host, mirror)| {
+            let endpoints = mirror.get("endpoint").and_then(Item::as_array);
+            let endpoints = endpoints.into_iter().flatten().filter_map(|value| value.as_str());
+            (host.to_owned(), endpoints.map(str::to_owned).collect())
+        });
+        let tls = children(registry, "configs").filter_map(|(host, config)| {
+            let tls = config.get("tls")?.as_table_like()?;
+            let text = |key| tls.get(key).and_then(Item::as_str).filter(|text| !text.is_empty());
+            Some((
+                host.to_owned(),
+                Tls {
+                    skip_verify: tls.get("insecure_skip_verify").and_then(Item::as_bool).unwrap_or_default(),
+                    ca: text("ca_file").map(str::to_owned),
+                    certificate: text("cert_file").map(str::to_owned),
+                    key: text("key_file").map(str::to_owned),
+                },
+            ))
+        });
+        let configured = children(registry, "configs").filter(|(_, config)| config.get("auth").is_some());
+        let credentials = configured.chain(children(registry, "auths")).map(|(host, _)| host.to_owned());
+        Self { mirrors: mirrors.collect(), tls: tls.collect(), credentials: credentials.collect() }
+    }
+
+    /// Whether there are mirrors.
+    pub fn has_mirrors(&self) -> bool {
+        !self.mirrors.is_empty()
+    }
+
+    /// Whether there are certificates, or hosts whose certificates are not checked.
+    pub fn has_tls(&self) -> bool {
+        !self.tls.is_empty()
+    }
+
+    /// The `hosts.toml` files that do the same.
+    pub fn to_files(&self) -> Vec<Moved> {
+        let mut moved: Vec<_> =
+            self.mirrors.iter().map(|(host, endpoints)| self.mirror(host, endpoints)).collect();
+        for (host, _) in &self.tls {
+            let host = if host == "registry-1.docker.io" { "docker.io" } else { host };
+            if !moved.iter().any(|moved| moved.host == host) {
+                moved.push(self.mirror(host, &[]));
+            }
+        }
+        moved
+    }
+
+    fn mirror(&self, host: &str, endpoints: &[String]) -> Moved {
+        let mut hosts: Vec<_> = endpoints
+            .iter()
+            .map(|endpoint| Host {
+                capabilities: vec![Capability::Pull, Capability::Resolve],
+                ..self.host(endpoint, true)
+            })
+            .collect();
+        if host == "*" {
+            return Moved { host: DEFAULT.to_owned(), file: HostsFile { hosts, server: Host::default() } };
+        }
+        let server = self.host(&default_endpoint(host), false);
+        // The registry itself was appended unless it was named; as `server` it comes last anyway.
+        if hosts.last().is_some_and(|last| last.url.trim_end_matches('/') == server.url) {
+            hosts.pop();
+        }
+        Moved { host: host.to_owned(), file: HostsFile { hosts, server } }
+    }
+
+    fn host(&self, endpoint: &str, with_path: bool) -> Host {
+        let url = if endpoint.contains("://") {
+            endpoint.to_owned()
+        } else {
+            format!("{}://{endpoint}", default_scheme(endpoint))
+        };
+        let (scheme, rest) = url.split_once("://").unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // On an `http://` address it said nothing; in a hosts.toml it would make containerd try HTTPS first.
+        let tls = self.tls.iter().find(|(host, _)| host == authority && scheme == "https");
+        let tls = tls.map(|(_, tls)| tls.clone()).unwrap_or_default();
+        Host {
+            ca: tls.ca.into_iter().collect(),
+            client: tls.certificate.map(|certificate| (certificate, tls.key)).into_iter().collect(),
+            skip_verify: tls.skip_verify.then_some(true),
+            // The path was the API's root as it stood.
+            override_path: with_path && !matches!(path, "" | "/v2"),
+            ..Host::at(url)
+        }
+    }
+}
+
+fn children<'a>(parent: &'a dyn TableLike, key: &str) -> impl Iterator<Item = (&'a str, &'a dyn TableLike)> {
+    let table = parent.get(key).and_then(Item::as_table_like);
+    table
+        .into_iter()
+        .flat_map(|table| table.iter())
+        .filter_map(|(key, item)| Some((key, item.as_table_like()?)))
+}
+
+fn default_scheme(host: &str) -> &'static str {
+    let host = host.split('/').next().unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if name == "localhost" || address.is_ok_and(|address| address.is_loopback()) { "http" } else { "https" }
+}
+
+/// Where a registry is asked that no file says anything of.
+pub(crate) fn default_endpoint(host: &str) -> String {
+    match host.parse() {
+        Ok(registry) if default_scheme(host) == "https" => home(&registry),
+        _ => format!("{}://{host}", default_scheme(host)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Author;
+    use super::*;
+
+    fn moved(registry: &str) -> (Vec<(String, String)>, Vec<String>) {
+        let document: toml_edit::DocumentMut = registry.parse().unwrap();
+        let legacy = Legacy::read(document.as_table());
+        let text =
+            |file: HostsFile| file.render(Author::Owner).lines().skip(1).collect::<Vec<_>>().join("\n");
+        (
+            legacy.to_files().into_iter().map(|moved| (moved.host, text(moved.file))).collect(),
+            legacy.credentials,
+        )
+    }
+
+    #[test]
+    fn a_mirror_becomes_a_file_that_asks_the_same_hosts() {
+        let table = [
+            (
+                "[mirrors.'docker.io']\nendpoint = ['http://m:5000', 'https://registry-1.docker.io']",
+                "docker.io",
+                "server = \"https://registry-1.docker.io\"\n\n[host.\"http://m:5000\"]\n  capabilities = [\"pull\", \"resolve\"]",
+            ),
+            (
+                "[mirrors.'localhost:5001']\nendpoint = ['http://kind-registry:5000']",
+                "localhost:5001",
+                "server = \"http://localhost:5001\"\n\n[host.\"http://kind-registry:5000\"]\n  capabilities = [\"pull\", \"resolve\"]",
+            ),
+            (
+                "[mirrors.'*']\nendpoint = ['https://m/proxy']",
+                "_default",
+                "\n[host.\"https://m/proxy\"]\n  capabilities = [\"pull\", \"resolve\"]\n  override_path = true",
+            ),
+            (
+                "[mirrors.'reg.io']\nendpoint = ['m:5000']\n[configs.'m:5000'.tls]\ninsecure_skip_verify = true",
+                "reg.io",
+                "server = \"https://reg.io\"\n\n[host.\"https://m:5000\"]\n  capabilities = [\"pull\", \"resolve\"]\n  skip_verify = true",
+            ),
+        ];
+        for (registry, host, text) in table {
+            let (files, _) = moved(registry);
+            assert_eq!(files.first(), Some(&(host.to_owned(), text.to_owned())), "{registry}");
+        }
+    }
+
+    #[test]
+    fn certificates_become_the_registrys_own_file() {
+        let registry = "
+[configs.'reg:8443'.tls]
+ca_file = '/ca.crt'
+cert_file = '/c.pem'
+key_file = '/c.key'
+[configs.'registry-1.docker.io'.tls]
+ca_file = '/proxy.crt'
+";
+        let (files, _) = moved(registry);
+        let server = |text: &str| text.split("\n\n").next().unwrap_or_default().to_owned();
+        let files: Vec<_> = files.iter().map(|(host, text)| (host.as_str(), server(text))).collect();
+        let expected = [
+            (
+                "reg:8443",
+                "server = \"https://reg:8443\"\nca = [\"/ca.crt\"]\nclient = [[\"/c.pem\", \"/c.key\"]]"
+                    .to_owned(),
+            ),
+            ("docker.io", "server = \"https://registry-1.docker.io\"\nca = [\"/proxy.crt\"]".to_owned()),
+        ];
+        assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn credentials_have_no_place_in_a_file_and_are_named() {
+        let (files, credentials) = moved(
+            "[configs.'reg:5000'.auth]\nusername = 'u'\n[auths.'https://x']\nauth = 'eA=='\n[mirrors]\n[configs.'y']\n",
+        );
+        assert_eq!((files, credentials), (vec![], vec!["reg:5000".to_owned(), "https://x".to_owned()]));
+    }
+}

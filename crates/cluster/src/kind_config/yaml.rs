@@ -1,0 +1,198 @@
+//! YAML as a tree that knows where in the text each part stands.
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+
+/// Deeper than any cluster's configuration; the tree is walked recursively.
+const MAX_DEPTH: usize = 64;
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) content: Content,
+    pub(super) start: Place,
+    /// Behind the last character. Of a collection in block style it is its last part's.
+    pub(super) end: Place,
+    /// It is an alias, or has an anchor or a tag: what is written into it may show elsewhere.
+    pub(super) shared: bool,
+}
+
+/// A place in the text; all counts are of characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) index: usize,
+    /// From 1.
+    pub(super) line: usize,
+    /// From 0.
+    pub(super) column: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Scalar { text: String, plain: bool },
+    List { items: Vec<Node>, flow: bool },
+    Map { entries: Vec<(Node, Node)>, flow: bool },
+    Alias,
+}
+
+/// Why a text is not YAML, or not of a kind that is edited.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {text}")]
+pub struct NotYaml {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    pub text: String,
+}
+
+impl From<Marker> for Place {
+    fn from(marker: Marker) -> Self {
+        Self { index: marker.index(), line: marker.line(), column: marker.col() }
+    }
+}
+
+impl Node {
+    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+        let Content::Map { entries, .. } = &self.content else { return None };
+        entries.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none of anything else.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.content {
+            Content::List { items, .. } => items,
+            _ => &[],
+        }
+    }
+
+    /// Whether nothing at all is written: a key whose value was left out.
+    pub(super) fn is_left_out(&self) -> bool {
+        matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty()) && !self.shared
+    }
+
+    /// Whether all of `old` is in this, in the same order, so that it only grew.
+    pub(super) fn contains(&self, old: &Self) -> bool {
+        match (&self.content, &old.content) {
+            _ if old.is_left_out() => true,
+            (Content::Scalar { text: new, plain: a }, Content::Scalar { text: old, plain: b }) => {
+                new == old && a == b
+            }
+            (Content::List { items: new, .. }, Content::List { items: old, .. }) => {
+                new.len() >= old.len() && new.iter().zip(old).all(|(new, old)| new.contains(old))
+            }
+            (Content::Map { entries: new, .. }, Content::Map { entries: old, .. }) => {
+                new.len() >= old.len()
+                    && new.iter().zip(old).all(|(new, old)| new.0.contains(&old.0) && new.1.contains(&old.1))
+            }
+            (Content::Alias, Content::Alias) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Each document of a text that has anything in it.
+pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
+    let characters: Vec<char> = text.chars().collect();
+    let mut open: Vec<Node> = Vec::new();
+    let mut keys: Vec<Option<Node>> = Vec::new();
+    let mut documents = Vec::new();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| NotYaml {
+            line: error.marker().line(),
+            text: format!("this is not YAML: {}", error.info()),
+        })?;
+        let (start, end) = (Place::from(span.start), Place::from(span.end));
+        let refuse = |text: &str| Err(NotYaml { line: start.line, text: text.to_owned() });
+        let starts_with = |c| characters.get(start.index) == Some(&c);
+        let mut complete = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let content = Content::Scalar { text: text.into_owned(), plain };
+                Node {
+                    content,
+                    start,
+                    end: trim(&characters, start, end),
+                    shared: anchor != 0 || tag.is_some(),
+                }
+            }
+            Event::Alias(_) => Node { content: Content::Alias, start, end, shared: true },
+            Event::SequenceStart(anchor, tag) => {
+                let content = Content::List { items: Vec::new(), flow: starts_with('[') };
+                open.push(Node { content, start, end, shared: anchor != 0 || tag.is_some() });
+                keys.push(None);
+                continue;
+            }
+            Event::MappingStart(anchor, tag) => {
+                let content = Content::Map { entries: Vec::new(), flow: starts_with('{') };
+                open.push(Node { content, start, end, shared: anchor != 0 || tag.is_some() });
+                keys.push(None);
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                keys.pop();
+                let Some(mut node) = open.pop() else {
+                    return refuse("a collection ends that did not begin");
+                };
+                // Of a collection in flow style the bracket; of one in block style something further on.
+                node.end = Place { index: start.index + 1, column: start.column + 1, ..start };
+                node
+            }
+            Event::DocumentStart(_)
+            | Event::DocumentEnd
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::Nothing => continue,
+        };
+        if open.len() > MAX_DEPTH {
+            return refuse("this nests deeper than any cluster's configuration");
+        }
+        match &complete.content {
+            Content::List { items, flow: false } => {
+                complete.end = items.last().map_or(complete.end, |last| last.end);
+            }
+            Content::Map { entries, flow: false } => {
+                complete.end = entries.last().map_or(complete.end, |(key, value)| {
+                    // What was left out stands at the next thing's place.
+                    if value.is_left_out() { key.end } else { value.end }
+                });
+            }
+            Content::Scalar { .. } | Content::List { .. } | Content::Map { .. } | Content::Alias => {}
+        }
+        let Some(parent) = open.last_mut() else {
+            if !complete.is_left_out() {
+                documents.push(complete);
+            }
+            continue;
+        };
+        match (&mut parent.content, keys.last_mut()) {
+            (Content::List { items, .. }, _) => items.push(complete),
+            (Content::Map { entries, .. }, Some(key)) => match key.take() {
+                None => *key = Some(complete),
+                Some(name)
+                    if entries.iter().any(|(key, _)| key.text().is_some() && key.text() == name.text()) =>
+                {
+                    return refuse(&format!("`{}` is there twice", name.text().unwrap_or_default()));
+                }
+                Some(name) => entries.push((name, complete)),
+            },
+            _ => return refuse("a value stands where none can"),
+        }
+    }
+    Ok(documents)
+}
+
+/// A block scalar ends at the next part; its own end is that of its last line that is not blank.
+fn trim(characters: &[char], start: Place, end: Place) -> Place {
+    let text = characters.get(start.index..end.index).unwrap_or_default();
+    let blank = text.iter().rev().take_while(|c| c.is_whitespace()).count();
+    let index = end.index - blank;
+    let breaks = text.iter().rev().take(blank).filter(|c| **c == '\n').count();
+    let line_start = characters.iter().take(index).rposition(|c| *c == '\n').map_or(0, |at| at + 1);
+    Place { index, line: end.line - breaks, column: index - line_start }
+}

@@ -1,0 +1,135 @@
+//! `hythe deploy`: a registry in a cluster.
+
+mod access;
+mod image;
+mod logs;
+mod narrate;
+mod remove;
+mod settings;
+mod status;
+
+use hythe_cluster::deploy::{self, Applied, Data, Options, Source, Target, Workload};
+use serde_json::{Value, json};
+
+use crate::args::{DeployArgs, DeployCommand, OptionArgs, TargetArgs, WorkloadKind};
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+pub(super) use access::{access, failed, run};
+pub(super) use settings::variables;
+
+/// Does what was asked.
+pub(super) fn deploy(args: DeployArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let DeployArgs { target, options, command } = args;
+    match command {
+        None if options.print => print(&target, options, printer),
+        None => run(apply(&target, options, environment, printer)),
+        Some(DeployCommand::Status) => run(status::status(&target, environment, printer)),
+        Some(DeployCommand::Logs { follow, tail, previous }) => {
+            let options = deploy::LogOptions { follow, tail, previous };
+            run(logs::logs(&target, options, environment, printer))
+        }
+        Some(DeployCommand::Remove { data, yes }) => {
+            run(remove::remove(&target, data, yes, environment, printer))
+        }
+    }
+}
+
+/// Which registry is meant.
+pub(super) fn target(args: &TargetArgs) -> Target {
+    Target { namespace: args.namespace.clone(), name: args.name.clone() }
+}
+
+/// The objects, and nothing else: they are a file.
+fn print(target: &TargetArgs, args: OptionArgs, printer: Printer) -> Result<(), Failure> {
+    let image = image::name(args.image.clone())?;
+    let options = options(target, args, image)?;
+    let manifests = deploy::render(&options);
+    printer.data(deploy::to_yaml(&manifests).trim_end(), || {
+        manifests.iter().map(|manifest| manifest.body().clone()).collect::<Value>()
+    });
+    if let Source::Nodes(image) = &options.image {
+        printer.note(format_args!(
+            "{image} is to be in every node before this is applied; `hythe deploy` without --print puts it there, and \
+             --image names another one"
+        ));
+    }
+    Ok(())
+}
+
+async fn apply(
+    target: &TargetArgs,
+    args: OptionArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let (force, timeout) = (args.force, args.timeout);
+    // What is wrong with the options is told before a cluster is asked for anything.
+    let image = image::name(args.image.clone())?;
+    let options = options(target, args, image)?;
+    let access = access(target, environment).await?;
+    printer.note(format_args!(
+        "deploying to the cluster of context `{}` ({})",
+        access.context(),
+        access.server()
+    ));
+    image::put(&options.image, &access, printer).await?;
+    let mut tell = |progress| narrate::tell(printer, &progress);
+    let applied = deploy::apply(&access, &options, force, timeout, &mut tell).await.map_err(failed)?;
+    let Target { namespace, name } = &options.target;
+    printer.data(addresses(&options), || summary(access.context(), &applied));
+    let suffix = if namespace.as_str() == deploy::DEFAULT_NAMESPACE && name.as_str() == deploy::DEFAULT_NAME {
+        String::new()
+    } else {
+        format!(" --namespace {namespace} --name {name}")
+    };
+    printer.note(format_args!("to reach it as localhost:{} from here: hythe forward{suffix}", deploy::PORT));
+    Ok(())
+}
+
+fn options(target: &TargetArgs, args: OptionArgs, image: Source) -> Result<Options, Failure> {
+    Ok(Options {
+        target: self::target(target),
+        workload: match args.kind {
+            WorkloadKind::Deployment => Workload::Deployment,
+            WorkloadKind::StatefulSet => Workload::StatefulSet,
+        },
+        image,
+        data: match args.host_path {
+            Some(path) => Data::HostPath(path),
+            None => Data::Claim { size: args.size, class: args.storage_class },
+        },
+        node_port: Some(args.node_port).filter(|port| *port > 0),
+        memory: args.memory,
+        cpu: args.cpu,
+        nodes: args.node_selector,
+        peers: args.allow_from,
+        variables: settings::variables(&args.set)?,
+    })
+}
+
+fn addresses(options: &Options) -> String {
+    let in_pods = format!("in Pods   {}", options.target.cluster_host());
+    match options.node_port {
+        Some(port) => format!("{in_pods}\non nodes  localhost:{port}"),
+        None => in_pods,
+    }
+}
+
+fn summary(context: &str, applied: &Applied) -> Value {
+    let objects = applied.objects.iter().map(|(object, change)| {
+        let mut value = json!(object);
+        value["change"] = json!(change);
+        value
+    });
+    let Options { target, node_port, .. } = &applied.options;
+    json!({
+        "context": context,
+        "namespace": target.namespace.as_str(),
+        "name": target.name.as_str(),
+        "clusterHost": target.cluster_host(),
+        "nodePort": node_port,
+        "objects": objects.collect::<Value>(),
+    })
+}

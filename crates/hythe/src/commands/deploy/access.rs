@@ -1,0 +1,38 @@
+//! The cluster that is spoken to.
+
+use std::path::PathBuf;
+
+use hythe_cluster::api::{Access, kubeconfig_files};
+use hythe_cluster::deploy::DeployError;
+
+use crate::args::TargetArgs;
+use crate::config::Environment;
+use crate::failure::Failure;
+
+/// The cluster of the context that was asked for.
+pub(in crate::commands) async fn access(
+    target: &TargetArgs,
+    environment: &Environment,
+) -> Result<Access, Failure> {
+    let variable = |name: &str| environment.variables.get(name);
+    let home = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
+    let files = kubeconfig_files(variable("KUBECONFIG").map(AsRef::as_ref), home.as_deref());
+    let access = Access::from_files(&files, target.context.as_deref()).await;
+    access.map_err(|error| Failure::Other(error.to_string()))
+}
+
+/// That something could not be done.
+// By value: it is what `map_err` gives.
+#[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
+pub(in crate::commands) fn failed(error: DeployError) -> Failure {
+    Failure::Other(error.to_string())
+}
+
+/// Runs what waits for the network.
+pub(in crate::commands) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+    runtime.block_on(work)
+}

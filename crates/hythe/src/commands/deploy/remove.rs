@@ -1,0 +1,70 @@
+//! `hythe deploy remove`: takes a registry out of a cluster.
+
+use std::io::{self, BufRead as _, IsTerminal as _};
+
+use hythe_cluster::deploy::{self, Left};
+use serde_json::json;
+
+use super::{access, failed, narrate, target};
+use crate::args::TargetArgs;
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Removes it. Only data is asked about: the rest is there again after one `hythe deploy`.
+pub(super) async fn remove(
+    args: &TargetArgs,
+    data: bool,
+    yes: bool,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let terminal = io::stdin().is_terminal();
+    if data && !yes && !terminal {
+        return Err(Failure::Usage(
+            "removing images wants to be confirmed, and there is no terminal to ask on: add --yes".to_owned(),
+        ));
+    }
+    let target = target(args);
+    let access = access(args, environment).await?;
+    if data && !yes {
+        printer.note(format_args!(
+            "Remove the registry {}/{} of context `{}`, and all its images? [y/N]",
+            target.namespace,
+            target.name,
+            access.context()
+        ));
+        let mut answer = String::new();
+        // An end of input is a no.
+        let _ = io::stdin().lock().read_line(&mut answer);
+        if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+            printer.note("nothing was removed");
+            return Ok(());
+        }
+    }
+    let mut tell = |progress| narrate::tell(printer, &progress);
+    let removed = deploy::remove(&access, &target, data, &mut tell).await.map_err(failed)?;
+    let left: Vec<String> = removed.left.iter().map(sentence).collect();
+    let gone: Vec<String> = removed.objects.iter().map(ToString::to_string).collect();
+    printer.data(gone.join("\n"), || json!({ "removed": removed.objects, "left": left }));
+    for sentence in &left {
+        printer.note(sentence);
+    }
+    Ok(())
+}
+
+fn sentence(left: &Left) -> String {
+    match left {
+        Left::Claim(object) => format!(
+            "{object} stays, with all images: the next hythe deploy of this name takes it up, hythe deploy remove \
+             --data removes it"
+        ),
+        Left::Folder(path) => {
+            format!("{path} stays on the node, with all images; only the node itself can remove it")
+        }
+        Left::Namespace(object) => format!(
+            "{object} stays, for whatever else may be in it: kubectl delete namespace {}",
+            object.name
+        ),
+    }
+}

@@ -1,0 +1,63 @@
+//! `hythe forward`: a port of this machine that leads to the registry in a cluster.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use hythe_cluster::deploy::{self, ForwardEvent};
+use tokio::net::TcpListener;
+
+use super::deploy::{access, failed, run, target};
+use crate::args::ForwardArgs;
+use crate::config::Environment;
+use crate::failure::{Failure, StartError};
+use crate::printer::Printer;
+
+/// Leads it until it is interrupted.
+pub(super) fn forward(
+    args: &ForwardArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    run(async {
+        let listeners = bind(args.port).await?;
+        let access = access(&args.target, environment).await?;
+        let target = target(&args.target);
+        printer.note(format_args!(
+            "localhost:{} is the registry {}/{} of context `{}`; Ctrl-C ends that",
+            args.port,
+            target.namespace,
+            target.name,
+            access.context()
+        ));
+        let forwarding = deploy::forward(access, target, listeners, move |event| tell(printer, &event));
+        tokio::select! {
+            ended = forwarding => ended.map_err(failed),
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        }
+    })
+}
+
+/// Both loopback addresses: `localhost` is either, by client and system.
+async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let first = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Failure::Other(format!(
+            "port {port} is taken: another program listens on {address}. Stop it, or choose another port: hythe \
+             forward {}",
+            port.checked_add(1).unwrap_or(5001)
+        )),
+        _ => StartError::bind(address, None, error).into(),
+    })?;
+    let port = first.local_addr().map_or(port, |address| address.port());
+    // A system without IPv6 has no second one.
+    let second = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await;
+    Ok([Some(first), second.ok()].into_iter().flatten().collect())
+}
+
+fn tell(printer: Printer, event: &ForwardEvent) {
+    match event {
+        ForwardEvent::Pod(name) => printer.note(format_args!("connected to Pod {name}")),
+        ForwardEvent::Waiting => printer.note("no Pod serves; connections wait for one"),
+        ForwardEvent::Failed(reason) => printer.note(format_args!("a connection was given up: {reason}")),
+    }
+}

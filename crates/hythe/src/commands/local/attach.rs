@@ -1,0 +1,84 @@
+//! `hythe attach`: clusters wired to the registry.
+
+use hythe_cluster::attach;
+use hythe_cluster::engine::Engine;
+use hythe_cluster::topology::{Cluster, clusters};
+
+use super::{Steps, clients, connect, count, failed, registry, run, up, wiring};
+use crate::args::AttachArgs;
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Attaches what was asked for.
+pub(in crate::commands) fn attach(
+    args: AttachArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    run(async {
+        let engine = connect(&args.target.engine).await?;
+        let settings = registry(&engine, &args.target).await?;
+        let wiring = wiring(settings, environment, args.force, args.dry_run)?;
+        let steps = Steps::new(printer);
+        let report = |step| steps.take(step);
+        if args.watch {
+            printer.note("watching for nodes; Ctrl-C ends it");
+            attach::watch(&engine, &wiring, &report).await.map_err(failed)?;
+            return Err(Failure::Other(format!("{} ended, and the watch with it", engine.title())));
+        }
+        for client in &args.client {
+            clients::wire(*client, &wiring, true, environment, &steps)?;
+        }
+        let mut is_well = true;
+        if args.clusters.is_empty() && (args.client.is_empty() || args.all) {
+            let found = clusters(&engine).await.map_err(failed)?;
+            if !args.all && found.len() > 1 {
+                let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
+                return Err(Failure::Usage(format!(
+                    "there are several clusters ({}): name those that are meant, or add --all",
+                    names.join(", ")
+                )));
+            }
+            if found.is_empty() {
+                return Err(Failure::Other(format!(
+                    "no cluster of kind, k3d or minikube is in {}; one that is made later is attached by \
+                     `hythe attach --watch`",
+                    engine.title()
+                )));
+            }
+            is_well &= up::attach_all(&engine, &wiring, &steps).await?;
+        }
+        for name in &args.clusters {
+            let cluster = named(&engine, name).await?;
+            if !args.dry_run {
+                attach::welcome(&engine, &cluster).await.map_err(failed)?;
+            }
+            is_well &= attach::attach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
+        }
+        let text = match (steps.changes(), args.dry_run) {
+            (0, false) => "nothing had to be changed".to_owned(),
+            (0, true) => "nothing would change".to_owned(),
+            (changes, false) => count(changes, "change"),
+            (changes, true) => format!("{} would be made", count(changes, "change")),
+        };
+        printer.data(text, || steps.json());
+        if is_well {
+            return Ok(());
+        }
+        Err(Failure::Other(
+            "not everything could be wired: the lines with ! say what, and `hythe doctor` says why".to_owned(),
+        ))
+    })
+}
+
+/// The cluster of a name.
+pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failure> {
+    let found = clusters(engine).await.map_err(failed)?;
+    let names: Vec<String> = found.iter().map(|cluster| cluster.name.clone()).collect();
+    let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
+    cluster.ok_or_else(|| {
+        let there = if names.is_empty() { "there is none".to_owned() } else { format!("there are: {}", names.join(", ")) };
+        Failure::Usage(format!("no cluster {name} is in {}; {there}", engine.title()))
+    })
+}

@@ -1,0 +1,145 @@
+//! Clients of this machine that are wired by a file of their own: Podman, BuildKit, dockerd.
+
+use std::path::{Path, PathBuf};
+
+use hythe_cluster::attach::Wiring;
+use hythe_cluster::hosts::Endpoint;
+use hythe_cluster::registries::{
+    Mirrors, PODMAN_FILE, RegistriesError, add_to_buildkit, add_to_docker, podman_file, remove_from_buildkit,
+    remove_from_docker,
+};
+use hythe_cluster::step::{Outcome, Step, diff};
+
+use super::Steps;
+use crate::args::LocalClient;
+use crate::config::Environment;
+use crate::failure::Failure;
+
+/// What stood in a file before hythe's first change is kept beside it.
+const COPY: &str = ".before-hythe";
+
+/// A client's file, as it is and as it is to be.
+struct Change {
+    path: PathBuf,
+    before: Option<String>,
+    after: String,
+    /// What is to be done for it to be read.
+    then: String,
+}
+
+/// Wires a client to the registry, or takes that back.
+pub(super) fn wire(
+    client: LocalClient,
+    wiring: &Wiring,
+    is_attached: bool,
+    environment: &Environment,
+    steps: &Steps,
+) -> Result<(), Failure> {
+    let subject = client.title();
+    let change = change(client, wiring, is_attached, environment)?;
+    let path = change.path.display().to_string();
+    if change.before.as_deref().unwrap_or_default() == change.after {
+        steps.take(Step::new(subject, Outcome::Unchanged, format!("{path} is as it should be")));
+        return Ok(());
+    }
+    if wiring.dry_run {
+        let diff = diff(&path, change.before.as_deref(), &change.after);
+        let step = Step::new(subject, Outcome::Changed, format!("{path} would be changed; then: {}", change.then));
+        steps.take(Step { diff: Some(diff), ..step });
+        return Ok(());
+    }
+    write(&change).map_err(|error| {
+        let sudo = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            "; run it with sudo, or see what would be written with --dry-run"
+        } else {
+            ""
+        };
+        Failure::Other(format!("{path} cannot be written: {error}{sudo}"))
+    })?;
+    steps.take(Step::new(subject, Outcome::Changed, format!("{path} changed; now: {}", change.then)));
+    Ok(())
+}
+
+fn change(
+    client: LocalClient,
+    wiring: &Wiring,
+    is_attached: bool,
+    environment: &Environment,
+) -> Result<Change, Failure> {
+    let endpoint = |port: u16| -> Result<Endpoint, Failure> {
+        format!("http://localhost:{port}").parse().map_err(|error| Failure::Other(format!("{error}")))
+    };
+    let here = endpoint(wiring.registry.port)?;
+    let mirrors = Mirrors { endpoint: &here, upstreams: &wiring.upstreams };
+    let (path, then) = match client {
+        LocalClient::Podman => {
+            let folder = if environment.root {
+                PathBuf::from("/etc/containers")
+            } else {
+                home(environment, "XDG_CONFIG_HOME", ".config")?.join("containers")
+            };
+            (folder.join("registries.conf.d").join(PODMAN_FILE), "nothing: Podman reads it at each pull".to_owned())
+        }
+        LocalClient::Buildkit => (
+            home(environment, "DOCKER_CONFIG", ".docker")?.join("buildx/buildkitd.default.toml"),
+            "docker buildx create --use --driver-opt network=host (a builder reads it when it is made)".to_owned(),
+        ),
+        LocalClient::Docker => ("/etc/docker/daemon.json".into(), "systemctl reload docker".to_owned()),
+    };
+    let before = match std::fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(Failure::Other(format!("{} cannot be read: {error}", path.display()))),
+    };
+    let text = before.clone().unwrap_or_default();
+    let wrong = |error: RegistriesError| Failure::Other(format!("{}: {error}; it was left alone", path.display()));
+    let after = match (client, is_attached) {
+        (LocalClient::Podman, true) => podman_file(&mirrors),
+        (LocalClient::Podman, false) => String::new(),
+        (LocalClient::Buildkit, true) => add_to_buildkit(&text, &mirrors).map_err(wrong)?,
+        (LocalClient::Buildkit, false) => remove_from_buildkit(&text, &mirrors).map_err(wrong)?,
+        (LocalClient::Docker, _) => {
+            // dockerd cannot say for whom it asks, so that Docker Hub has a port of its own.
+            let port = wiring.registry.mirror_port.ok_or_else(|| {
+                Failure::Other(
+                    "dockerd needs a port that answers for Docker Hub alone: hythe up --mirror-port 5002".to_owned(),
+                )
+            })?;
+            let mirror = endpoint(port)?;
+            let change = if is_attached { add_to_docker } else { remove_from_docker };
+            change(&text, &mirror).map_err(wrong)?
+        }
+    };
+    Ok(Change { path, before, after, then })
+}
+
+fn home(environment: &Environment, variable: &str, folder: &str) -> Result<PathBuf, Failure> {
+    let named = |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    named(variable)
+        .or_else(|| named("HOME").map(|home| home.join(folder)))
+        .ok_or_else(|| Failure::Other("this user has no home, where the client's file would be".to_owned()))
+}
+
+/// Writes the file whole, and keeps what somebody else had in it. An empty one goes.
+fn write(change: &Change) -> std::io::Result<()> {
+    let path = &change.path;
+    if change.after.trim().is_empty() {
+        return std::fs::remove_file(path);
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let copy = beside(path, COPY);
+    if let Some(before) = change.before.as_ref().filter(|_| !copy.exists()) {
+        std::fs::write(&copy, before)?;
+    }
+    let staged = beside(path, ".hythe-staged");
+    std::fs::write(&staged, &change.after)?;
+    std::fs::rename(&staged, path)
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

@@ -1,0 +1,37 @@
+//! `hythe detach`: clusters as they were before.
+
+use hythe_cluster::attach;
+
+use super::{Steps, attach::named, clients, connect, count, failed, registry, run, wiring};
+use crate::args::DetachArgs;
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Detaches what was asked for.
+pub(in crate::commands) fn detach(
+    args: &DetachArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    run(async {
+        let engine = connect(&args.target.engine).await?;
+        let settings = registry(&engine, &args.target).await?;
+        let wiring = wiring(settings, environment, false, args.dry_run)?;
+        let steps = Steps::new(printer);
+        let report = |step| steps.take(step);
+        for client in &args.client {
+            clients::wire(*client, &wiring, false, environment, &steps)?;
+        }
+        let mut is_well = true;
+        for name in &args.clusters {
+            let cluster = named(&engine, name).await?;
+            is_well &= attach::detach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
+        }
+        printer.data(count(steps.changes(), "change"), || steps.json());
+        if !args.clusters.is_empty() {
+            printer.note("they are left alone until `hythe attach` names them");
+        }
+        if is_well { Ok(()) } else { Err(Failure::Other("not everything could be taken away".to_owned())) }
+    })
+}

@@ -1,0 +1,34 @@
+//! `hythe kind-config`: a cluster of kind's that needs no later patch.
+
+use std::io::Read as _;
+
+use hythe_cluster::kind_config::{KindOptions, kind_config as merge};
+use serde_json::json;
+
+use crate::args::KindConfigArgs;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Prints a configuration, or the user's own with what it needs.
+pub(in crate::commands) fn kind_config(args: &KindConfigArgs, printer: Printer) -> Result<(), Failure> {
+    let unreadable = |name: &str, error: std::io::Error| Failure::Usage(format!("{name} cannot be read: {error}"));
+    let text = match args.file.as_deref() {
+        None => String::new(),
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| unreadable("stdin", error))?;
+            text
+        }
+        Some(path) => std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?,
+    };
+    let data = args.host_path.as_ref().map(std::path::absolute).transpose();
+    let data = data.map_err(|error| unreadable("--host-path", error))?;
+    let options = KindOptions {
+        data: data.map(|path| path.display().to_string()),
+        node_port: args.node_port,
+    };
+    let name = args.file.as_deref().unwrap_or("the configuration");
+    let merged = merge(&text, &options).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
+    printer.data(merged.trim_end(), || json!({ "config": merged }));
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `hythe logs`: what the registry's container printed.
+
+use std::io::Write as _;
+
+use futures_util::StreamExt as _;
+
+use super::{connect, failed, registry, run};
+use crate::args::LogsArgs;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Prints the registry's log.
+pub(in crate::commands) fn logs(args: &LogsArgs, _printer: Printer) -> Result<(), Failure> {
+    run(async {
+        let engine = connect(&args.target.engine).await?;
+        let settings = registry(&engine, &args.target).await?;
+        let mut pieces = Box::pin(engine.logs(&settings.name, args.follow, args.tail));
+        while let Some(piece) = pieces.next().await {
+            // It logs on stderr; here its log is the data.
+            if std::io::stdout().write_all(&piece.map_err(failed)?.bytes).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,36 @@
+//! `hythe upgrade`: another binary over the same data, and back where it does not get ready.
+
+use hythe_cluster::image::Image;
+use hythe_cluster::registry as container;
+use serde_json::json;
+
+use super::{Steps, connect, registry, run};
+use crate::args::UpgradeArgs;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Replaces the registry's binary.
+pub(in crate::commands) fn upgrade(args: &UpgradeArgs, printer: Printer) -> Result<(), Failure> {
+    run(async {
+        let engine = connect(&args.target.engine).await?;
+        let settings = registry(&engine, &args.target).await?;
+        let other = |error: container::RegistryError| Failure::Other(error.to_string());
+        let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
+            .map_err(|error| Failure::Other(error.to_string()))?;
+        let steps = Steps::new(printer);
+        let report = |step| steps.take(step);
+        container::load(&engine, &image, &report).await.map_err(other)?;
+        container::run(&engine, &settings, &image, &report).await.map_err(other)?;
+        let text = if steps.changes() == 0 {
+            format!("{} runs {} already", settings.name, image.reference)
+        } else {
+            format!("{} runs {}", settings.name, image.reference)
+        };
+        printer.data(text, || {
+            let mut data = steps.json();
+            data["image"] = json!(image.reference);
+            data
+        });
+        Ok(())
+    })
+}

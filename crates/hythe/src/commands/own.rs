@@ -1,0 +1,91 @@
+//! `hythe own FOLDER`: gives a folder to the server's user, before the server starts as that one.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
+use std::path::Path;
+
+use crate::failure::Failure;
+
+/// Makes the folder if it is not there, and gives it away with all that is in it.
+pub(super) fn own(folder: &Path, user: u32) -> Result<(), Failure> {
+    give(folder, user).map_err(|error| {
+        Failure::Other(format!(
+            "{} cannot be given to user {user}: {error}. Run it as root, with the capabilities CHOWN and DAC_READ_SEARCH",
+            folder.display()
+        ))
+    })
+}
+
+/// The folder itself is last: while it is not the user's, what was interrupted begins again; once it is, nothing is
+/// walked, however many blobs there are.
+fn give(folder: &Path, user: u32) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    let is_theirs = |metadata: &fs::Metadata| metadata.uid() == user && metadata.gid() == user;
+    if is_theirs(&fs::metadata(folder)?) {
+        return Ok(());
+    }
+    give_contents(folder, user)?;
+    std::os::unix::fs::chown(folder, Some(user), Some(user))
+}
+
+/// Links are given away as such: what they name may be anything of the node's.
+fn give_contents(folder: &Path, user: u32) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give_contents(&entry.path(), user)?;
+        }
+        lchown(entry.path(), Some(user), Some(user))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own_id() -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/b");
+        if rustix::process::getegid().as_raw() == own_id() {
+            own(&folder, own_id()).unwrap();
+            assert!(folder.is_dir());
+        }
+    }
+
+    #[test]
+    fn everything_is_given_away_but_what_links_name() {
+        if own_id() != 0 {
+            return;
+        }
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("data");
+        fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
+        fs::write(folder.join("blobs/sha256/aa"), "x").unwrap();
+        let outside = parent.path().join("outside");
+        fs::write(&outside, "x").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.join("link")).unwrap();
+        own(&folder, 1000).unwrap();
+        for path in ["", "blobs", "blobs/sha256", "blobs/sha256/aa", "link"] {
+            assert_eq!(fs::symlink_metadata(folder.join(path)).unwrap().uid(), 1000, "{path}");
+        }
+        assert_eq!(fs::metadata(&outside).unwrap().uid(), 0);
+        // What is theirs is not walked again.
+        fs::write(folder.join("later"), "x").unwrap();
+        own(&folder, 1000).unwrap();
+        assert_eq!(fs::metadata(folder.join("later")).unwrap().uid(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_given_away_says_what_it_takes() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = own(file.path(), own_id().wrapping_add(1)).unwrap_err().to_string();
+        assert!(error.contains("CHOWN"), "{error}");
+    }
+}
