@@ -19,7 +19,7 @@ use crate::tokens::Tokens;
 
 /// A client of one endpoint of an upstream. Its clones share connections and tokens.
 ///
-/// It connects to public addresses, to the endpoint's own host, and to the hosts that its options name, wherever the
+/// It connects to public addresses, to the endpoint's own host (unless told not to), and to the hosts that its options name, wherever the
 /// upstream or a name server points. It follows redirects, and sends credentials to the endpoint and its token server
 /// only.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Client {
     pub fn new(options: Options) -> Result<Self, ConfigError> {
         let url = endpoint_url(&options.endpoint)?;
         let authorities = roots::read(&options.ca)?;
-        let guard = Guard::new(&url, options.private_hosts);
+        let guard = Guard::new(&url, !options.public_only, options.private_hosts);
         Ok(Self(Arc::new(Inner {
             tokens: Tokens::new(&url, options.credentials)?,
             dialler: Dialler::new(guard, authorities, options.connect_timeout, options.direct),

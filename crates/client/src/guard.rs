@@ -15,7 +15,8 @@ use crate::address::is_public;
 /// what a name meant a moment ago says nothing (DNS rebinding).
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
-    endpoint: String,
+    /// The endpoint's host; `None` where nobody vouches for it, so that it must be public as any other.
+    endpoint: Option<String>,
     named: Vec<Authority>,
     /// The hosts of proxies: they may be private, but nothing may be asked of them but to pass requests on.
     proxies: Vec<String>,
@@ -69,13 +70,14 @@ pub(crate) fn host_of(url: &Url) -> String {
 }
 
 impl Guard {
-    pub(crate) fn new(endpoint: &Url, named: Vec<Authority>) -> Self {
+    /// `trusted` is whether the endpoint may be private.
+    pub(crate) fn new(endpoint: &Url, trusted: bool, named: Vec<Authority>) -> Self {
         let matcher = Matcher::from_system();
         let proxy = |target| matcher.intercept(&target)?.uri().host().map(str::to_owned);
         // Names that never exist (RFC 6761, 6.4), so that NO_PROXY has none of them.
         let targets = ["http://any.invalid/", "https://any.invalid/"].into_iter();
         let proxies = targets.filter_map(|target| proxy(target.parse().ok()?)).collect();
-        Self { endpoint: host_of(endpoint), named, proxies }
+        Self { endpoint: trusted.then(|| host_of(endpoint)), named, proxies }
     }
 
     /// Whether a host was named, by the endpoint or by `private_hosts`.
@@ -86,7 +88,7 @@ impl Guard {
             let named_host = named.address().map_or_else(|| named.host().to_owned(), |ip| ip.to_string());
             named_host == host && named.port().is_none_or(|named| Some(named) == port)
         };
-        host == self.endpoint || self.named.iter().any(is_it)
+        self.endpoint.as_ref() == Some(&host) || self.named.iter().any(is_it)
     }
 
     /// How a request to `url` may be sent, if at all.
@@ -119,7 +121,7 @@ mod tests {
     fn guard() -> Guard {
         let named = ["storage.lan", "10.0.0.9:9000", "[fd00::9]"];
         Guard {
-            endpoint: "127.0.0.1".to_owned(),
+            endpoint: Some("127.0.0.1".to_owned()),
             named: named.iter().map(|named| named.parse().unwrap()).collect(),
             proxies: vec!["proxy.lan".to_owned()],
         }
@@ -160,6 +162,21 @@ mod tests {
             ("http://0/x", None),
         ] {
             assert_eq!(way(url), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_nobody_vouches_for_is_as_any_other_host() {
+        let way = |url: &str| {
+            let url = url.parse().unwrap();
+            Guard::new(&url, false, Vec::new()).way(&url).ok()
+        };
+        for url in ["https://127.0.0.1", "https://10.0.0.1:5000", "https://169.254.169.254", "https://[::1]"]
+        {
+            assert_eq!(way(url), None, "{url}");
+        }
+        for url in ["https://registry.example", "https://localhost", "https://1.1.1.1"] {
+            assert_eq!(way(url), Some(Way::Guarded), "{url}");
         }
     }
 

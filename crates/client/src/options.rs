@@ -22,6 +22,8 @@ pub struct Options {
     /// Hosts that may have private addresses, and that may issue tokens, though the endpoint does not name them:
     /// storage behind redirects, token servers. One without a port is meant with any.
     pub private_hosts: Vec<Authority>,
+    /// Whether the endpoint itself must have a public address too: where its name is a client's word and no operator's.
+    pub public_only: bool,
     /// For a connection: name, TCP and TLS together.
     pub connect_timeout: Duration,
     /// For the head of an answer, with all that comes before it: connection, token, redirects.
@@ -63,6 +65,7 @@ impl Options {
             credentials: Credentials::Anonymous,
             ca: Vec::new(),
             private_hosts: Vec::new(),
+            public_only: false,
             connect_timeout: Duration::from_secs(2),
             head_timeout: Duration::from_secs(30),
             progress_timeout: Duration::from_secs(30),

@@ -49,6 +49,16 @@ impl Client {
         self.page(Method::DELETE, path, query, limit).await
     }
 
+    /// Asks a page to do something; its answer has no more than `limit` bytes.
+    pub async fn post_page(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<PageAnswer, Error> {
+        self.page(Method::POST, path, query, limit).await
+    }
+
     async fn page(
         &self,
         method: Method,

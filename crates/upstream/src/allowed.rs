@@ -1,12 +1,15 @@
 //! The upstreams that may be asked, and which of them a request means (DESIGN, decision 6).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_client::Credentials;
-use hythe_oci::{Authority, AuthorityError, RepositoryName};
+use hythe_oci::{Authority, AuthorityError, RepositoryName, Tag};
+use hythe_registry::{Origin, Pattern, Provenance};
+
+use crate::{Share, Via};
 
 /// Docker Hub's names; the first is the one that images are known by.
 const HUB: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
@@ -45,6 +48,12 @@ pub struct Upstream {
     pub private_hosts: Vec<Authority>,
     /// How long what a tag names is taken to be what it still names.
     pub ttl: Duration,
+    /// The same for the tags that a pattern means; the first one that does counts.
+    pub ttl_by_tag: Vec<(Pattern, Duration)>,
+    /// Who gets what it gives to credentials.
+    pub share: Share,
+    /// Whether only a client names it, and no operator: then it is asked at public addresses alone.
+    pub unlisted: bool,
 }
 
 /// How long a tag is believed by default: asking again costs a HEAD, which counts nowhere.
@@ -67,7 +76,24 @@ impl Upstream {
             ca: Vec::new(),
             private_hosts: Vec::new(),
             ttl: TTL,
+            ttl_by_tag: Vec::new(),
+            share: Share::default(),
+            unlisted: false,
         }
+    }
+
+    /// What stands for all unlisted ones where each would be one too many; none is called so.
+    pub const OTHERS: &str = "other";
+
+    /// How long what this tag names is taken to be what it still names.
+    pub fn ttl_of(&self, name: &RepositoryName, tag: &Tag) -> Duration {
+        let meant = self.ttl_by_tag.iter().find(|(pattern, _)| pattern.matches(name, tag));
+        meant.map_or(self.ttl, |(_, ttl)| *ttl)
+    }
+
+    /// Whether it is asked with credentials.
+    pub fn has_login(&self) -> bool {
+        self.credentials != Credentials::Anonymous
     }
 
     /// The first component of its repositories' names here. A component has no colon, so that a port is written behind
@@ -87,7 +113,7 @@ pub enum Resolved<'a> {
     /// A repository of this registry's own.
     Local(&'a RepositoryName),
     /// A repository of an upstream, by the name that it has there.
-    Upstream(&'a Arc<Upstream>, RepositoryName),
+    Upstream(Arc<Upstream>, RepositoryName),
     /// A registry that may not be asked: 404, so that the client asks it itself, and no image of one registry is ever
     /// the answer for another's.
     NotAllowed,
@@ -123,6 +149,12 @@ pub struct Allowed {
     upstreams: Vec<Arc<Upstream>>,
     /// Names and aliases, and whose they are.
     names: HashMap<Authority, usize>,
+    /// Where any public registry may be asked: how long their tags are believed.
+    any: Option<Duration>,
+    /// Those that may not be asked all the same.
+    refused: HashSet<Authority>,
+    /// Who gets what was fetched with credentials from an upstream that is not listed any more.
+    share: Share,
 }
 
 impl Allowed {
@@ -149,6 +181,9 @@ impl Allowed {
         let reserved = |reason| ConfigError::Reserved { name: upstream.name.clone(), reason };
         if upstream.name.to_string() == "local" {
             return Err(reserved("it stands for what is pushed here"));
+        }
+        if upstream.name.to_string() == Upstream::OTHERS {
+            return Err(reserved("it stands for those that only clients name"));
         }
         if upstream.folder().parse::<RepositoryName>().is_err() {
             return Err(reserved(
@@ -194,7 +229,48 @@ impl Allowed {
         true
     }
 
-    /// The upstream of this name or alias.
+    /// Lets every public registry be asked that a client names by its host, in `?ns=`. Their tags are believed for `ttl`.
+    pub fn allow_any(&mut self, ttl: Duration) {
+        self.any = Some(ttl);
+    }
+
+    /// Whether any public registry may be asked.
+    pub fn allows_any(&self) -> bool {
+        self.any.is_some()
+    }
+
+    /// Keeps a registry from being asked where any may be, by whichever of its names.
+    pub fn refuse(&mut self, name: Authority) {
+        self.refused.insert(at_home(name));
+    }
+
+    /// Says who gets what was fetched with credentials from an upstream that is not listed any more.
+    pub fn share_others(&mut self, share: Share) {
+        self.share = share;
+    }
+
+    /// Whether what is in a repository may be the answer to a request that came in this way.
+    pub fn shares(&self, provenance: &Provenance, via: Via) -> bool {
+        let Provenance { origin: Origin::Upstream(name), private } = provenance else { return true };
+        let listed = name.parse().ok().and_then(|name| self.get(&name));
+        let share = listed.map_or(self.share, |upstream| upstream.share);
+        share.reaches(via) || !(*private || listed.is_some_and(|upstream| upstream.has_login()))
+    }
+
+    /// The upstream that a client names by its host: one that is listed, or any, where any may be asked.
+    pub fn find(&self, registry: &Authority) -> Option<Arc<Upstream>> {
+        if let Some(upstream) = self.get(registry) {
+            return Some(Arc::clone(upstream));
+        }
+        let ttl = self.any?;
+        let name = at_home(registry.clone());
+        if !is_public_name(&name) || self.refused.contains(&name) {
+            return None;
+        }
+        Some(Arc::new(Upstream { ttl, share: self.share, unlisted: true, ..Upstream::at_home(name) }))
+    }
+
+    /// The listed upstream of this name or alias.
     pub fn get(&self, name: &Authority) -> Option<&Arc<Upstream>> {
         self.names.get(name).map(|at| &self.upstreams[*at])
     }
@@ -208,7 +284,7 @@ impl Allowed {
     pub fn resolve<'a>(&'a self, namespace: Option<&str>, name: &'a RepositoryName) -> Resolved<'a> {
         match namespace {
             None => match self.by_path(name) {
-                Some((upstream, rest)) => Self::within(upstream, rest),
+                Some((upstream, rest)) => within(Arc::clone(upstream), rest),
                 None => Resolved::Local(name),
             },
             Some(namespace) => match namespace.parse() {
@@ -220,10 +296,13 @@ impl Allowed {
 
     /// What `name` means where `registry` is known to be meant.
     pub fn resolve_at<'a>(&'a self, registry: &Authority, name: &'a RepositoryName) -> Resolved<'a> {
-        let Some(upstream) = self.get(registry) else { return Resolved::NotAllowed };
+        let Some(upstream) = self.find(registry) else { return Resolved::NotAllowed };
         // Some say the host twice.
-        let repeated = self.by_path(name).filter(|(by_path, _)| by_path.name == upstream.name);
-        Self::within(upstream, repeated.map_or(name.as_str(), |(_, rest)| rest))
+        let repeated = name.as_str().split_once('/').filter(|(first, _)| {
+            let first = first.parse().ok();
+            first.and_then(|first| self.find(&first)).is_some_and(|by_path| by_path.name == upstream.name)
+        });
+        within(upstream, repeated.map_or(name.as_str(), |(_, rest)| rest))
     }
 
     /// The upstream that the path's first component names, and what follows it. A component has no port: an upstream with
@@ -232,18 +311,32 @@ impl Allowed {
         let (first, rest) = name.as_str().split_once('/')?;
         Some((self.get(&first.parse().ok()?)?, rest))
     }
+}
 
-    fn within<'a>(upstream: &'a Arc<Upstream>, name: &str) -> Resolved<'a> {
-        // Docker Hub's own images are known by one word.
-        let name = if upstream.is_hub() && !name.contains('/') {
-            format!("library/{name}")
-        } else {
-            name.to_owned()
-        };
-        match name.parse() {
-            Ok(name) => Resolved::Upstream(upstream, name),
-            // `library/` made it too long for a name: there is no such repository.
-            Err(_) => Resolved::NotAllowed,
-        }
+fn within<'a>(upstream: Arc<Upstream>, name: &str) -> Resolved<'a> {
+    // Docker Hub's own images are known by one word.
+    let name =
+        if upstream.is_hub() && !name.contains('/') { format!("library/{name}") } else { name.to_owned() };
+    match name.parse() {
+        Ok(name) => Resolved::Upstream(upstream, name),
+        // `library/` made it too long for a name: there is no such repository.
+        Err(_) => Resolved::NotAllowed,
     }
+}
+
+/// The name that a registry's images are known by, where it has several.
+fn at_home(name: Authority) -> Authority {
+    let hub = HUB.contains(&name.to_string().as_str()).then(|| HUB[0].parse().ok());
+    hub.flatten().unwrap_or(name)
+}
+
+/// Whether a host could be one of the public network by its name: of two labels at least, and no address in any spelling
+/// that a URL takes for one. What the name means is looked at when it is dialled.
+fn is_public_name(registry: &Authority) -> bool {
+    let host = registry.host();
+    let Some((_, last)) = host.rsplit_once('.') else { return false };
+    // WHATWG URL, 3.5: a host whose last label is a number is an IPv4 address, or none.
+    let is_number = last.bytes().all(|c| c.is_ascii_digit()) || last.starts_with("0x");
+    // No host of the public network has an underscore; in a repository's name two of them stand for a port's colon.
+    !is_number && last != "localhost" && !host.contains([':', '_'])
 }

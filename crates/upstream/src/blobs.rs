@@ -40,23 +40,27 @@ type Key = (Authority, Digest);
 struct Download {
     /// The repository that fetches it.
     into: RepositoryName,
+    /// Whether it is fetched with credentials.
+    private: bool,
     /// Others that upstream says have it too: they get it with the one that fetches it. `None` once that is done.
-    also: Mutex<Option<Vec<RepositoryName>>>,
+    also: Mutex<Option<Vec<Copy>>>,
     stage: watch::Receiver<Stage>,
 }
 
 impl Download {
-    fn also(&self) -> MutexGuard<'_, Option<Vec<RepositoryName>>> {
+    fn also(&self) -> MutexGuard<'_, Option<Vec<Copy>>> {
         // Held for one operation on the list.
         self.also.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the blob linked into `name` too, once it is stored; false where it is too late for that.
-    fn link_into(&self, name: &RepositoryName) -> bool {
+    /// Has the blob linked into `copy` too, once it is stored; false where it is too late for that.
+    fn link_into(&self, copy: &Copy) -> bool {
         match &mut *self.also() {
-            Some(also) if also.contains(name) => true,
             Some(also) => {
-                also.push(name.clone());
+                let known = |known: &Copy| known.here == copy.here && known.is_private() >= copy.is_private();
+                if !also.iter().any(known) {
+                    also.push(copy.clone());
+                }
                 true
             }
             None => false,
@@ -66,7 +70,7 @@ impl Download {
 
 /// How far a download is.
 #[derive(Clone, Debug)]
-enum Stage {
+pub(crate) enum Stage {
     /// Upstream has not answered yet.
     Asking,
     /// It grows.
@@ -112,7 +116,7 @@ impl Drop for Ended {
 impl Copy {
     /// A blob to be read, which may still be on its way.
     pub async fn blob(&self, digest: &Digest) -> Result<Found<Blob>> {
-        let found = self.find_blob(digest).await?;
+        let found = self.admitted(self.find_blob(digest).await?)?;
         self.count(&found.freshness);
         if found.freshness == Freshness::Hit {
             self.add(|counters| &counters.saved, found.value.size);
@@ -123,14 +127,14 @@ impl Copy {
     /// Whether there is such a blob, and its length in bytes. Nothing is fetched.
     pub async fn blob_size(&self, digest: &Digest) -> Result<Found<u64>> {
         if let Some(blob) = self.kept(digest)? {
-            return Ok(Found::new(blob.size, Freshness::Hit));
+            return self.admitted(Found::new(blob.size, Freshness::Hit));
         }
         Ok(Found::new(self.confirm(digest).await?, Freshness::Miss))
     }
 
     /// The blob, if it is here and this copy has it.
     fn kept(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.check_origin()?;
+        self.admit()?;
         match self.repository().blob(digest) {
             Ok(blob) => Ok(Some(blob)),
             Err(Refusal::BlobUnknown { .. }) => Ok(None),
@@ -138,7 +142,7 @@ impl Copy {
         }
     }
 
-    async fn find_blob(&self, digest: &Digest) -> Result<Found<Blob>> {
+    pub(crate) async fn find_blob(&self, digest: &Digest) -> Result<Found<Blob>> {
         // Another's failure is not this request's; but each turn may end with one.
         for turn in 1.. {
             if let Some(blob) = self.kept(digest)? {
@@ -148,10 +152,12 @@ impl Copy {
                 return Err(self.offline(format!("blob {digest}")));
             }
             let download = self.download(digest);
+            // Nothing of it is stored yet that would be marked.
+            self.check_private(download.private)?;
             if download.into != self.here {
                 // Presence is not access: this repository has it if upstream says so.
                 self.confirm(digest).await?;
-                if !download.link_into(&self.here) {
+                if !download.link_into(self) {
                     continue;
                 }
             }
@@ -207,7 +213,8 @@ impl Copy {
                 return Arc::clone(download);
             }
             let also = Mutex::new(Some(Vec::new()));
-            let download = Arc::new(Download { into: self.here.clone(), also, stage });
+            let download =
+                Arc::new(Download { into: self.here.clone(), private: self.is_private(), also, stage });
             downloads.insert(key.clone(), Arc::clone(&download));
             download
         };
@@ -226,12 +233,19 @@ impl Copy {
     /// Gives the blob to those who were told that they get it.
     async fn link_others(&self, digest: &Digest, download: &Download) {
         let others = download.also().take().unwrap_or_default();
-        for name in others {
-            let other = self.cache.0.registry.copy(&name, &self.origin);
-            if let Err(error) = other.link_blob(digest).await {
-                tracing::warn!(repository = %name, %digest, %error, "a blob that came for two repositories is in one only");
+        for other in others {
+            // Credentials were needed to fetch it, or to be told that this one has it.
+            let repository = other.repository().private(self.is_private() || other.is_private());
+            if let Err(error) = repository.link_blob(digest).await {
+                tracing::warn!(repository = %other.here, %digest, %error, "a blob that came for two repositories is in one only");
             }
         }
+    }
+
+    /// How far the download of this digest is, while there is one.
+    pub(crate) fn stage(&self, digest: &Digest) -> Option<watch::Receiver<Stage>> {
+        let key = (self.upstream().clone(), *digest);
+        self.cache.0.downloads.lock().get(&key).map(|download| download.stage.clone())
     }
 
     async fn run(&self, digest: &Digest, stage: &watch::Sender<Stage>) -> Result<()> {

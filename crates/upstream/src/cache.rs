@@ -1,8 +1,7 @@
 //! The cache: what is kept of upstreams, and how to come by the rest.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -13,8 +12,10 @@ use tokio::sync::watch;
 
 use crate::blobs::Downloads;
 use crate::flights::Flights;
+use crate::prefetch::Prefetches;
 use crate::source::Source;
-use crate::{Allowed, Error, Result, Status, Upstream};
+use crate::sources::Sources;
+use crate::{Allowed, Error, Result, Status, Upstream, Via};
 
 /// How many tags are remembered as confirmed; one that is not is asked for once more.
 const TAGS: usize = 16 << 10;
@@ -27,6 +28,8 @@ const DOUBT: Duration = Duration::from_secs(5);
 pub struct Options {
     /// Nobody is asked: what is kept is all there is.
     pub offline: bool,
+    /// How many blobs of an image whose manifest was fetched are fetched ahead at a time; none at 0.
+    pub prefetch: usize,
 }
 
 /// Where an answer comes from.
@@ -70,7 +73,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     options: ArcSwap<Options>,
     allowed: ArcSwap<Allowed>,
-    sources: Mutex<HashMap<Authority, Arc<Source>>>,
+    sources: Sources,
     /// When upstream last confirmed a tag.
     checked: Memory<(RepositoryName, Tag), Instant>,
     /// When upstream last failed to, and why.
@@ -79,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) manifests: Flights<(RepositoryName, Reference), Result<Found<Manifest>>>,
     pub(crate) downloads: Downloads,
+    pub(crate) prefetches: Prefetches,
 }
 
 impl std::fmt::Debug for Cache {
@@ -94,12 +98,13 @@ impl Cache {
             registry,
             options: ArcSwap::from_pointee(options),
             allowed: ArcSwap::from_pointee(allowed),
-            sources: Mutex::default(),
+            sources: Sources::default(),
             checked: Memory::new(TAGS),
             doubted: Memory::new(TAGS),
             stopping: watch::Sender::new(false),
             manifests: Flights::default(),
             downloads: Downloads::default(),
+            prefetches: Prefetches::default(),
         }))
     }
 
@@ -119,16 +124,14 @@ impl Cache {
         self.0.allowed.load_full()
     }
 
-    /// How each upstream that was asked since the start fares, in the order of their names.
+    /// How each upstream that was asked since the start fares, in the order of their names; those that are not listed
+    /// as one, `other`.
     pub fn status(&self) -> Vec<Status> {
-        let sources = self.0.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = sources.values().map(|source| source.status()).collect();
-        all.sort_by(|a, b| a.upstream.cmp(&b.upstream));
-        all
+        self.0.sources.status()
     }
 
-    /// The repository `name` of an upstream, as it is here.
-    pub fn copy(&self, upstream: &Arc<Upstream>, name: &RepositoryName) -> Result<Copy> {
+    /// The repository `name` of an upstream, as it is here, for a request that came in this way.
+    pub fn copy(&self, upstream: &Arc<Upstream>, name: &RepositoryName, via: Via) -> Result<Copy> {
         let here = format!("{}/{name}", upstream.folder());
         let Ok(here) = here.parse() else {
             return Err(Error::Wrong {
@@ -137,33 +140,13 @@ impl Cache {
                 reason: "its name here would be longer than a name may be".to_owned(),
             });
         };
-        let source = self.0.source(upstream).map_err(|error| Error::Wrong {
-            upstream: upstream.name.clone(),
-            asked: format!("repository `{name}`"),
-            reason: error.to_string(),
-        })?;
+        let source = self.0.sources.get(upstream)?;
         let origin = Origin::upstream(&upstream.name);
-        Ok(Copy { cache: self.clone(), source, there: name.clone(), here, origin, ask: true })
+        Ok(Copy { cache: self.clone(), source, there: name.clone(), here, origin, via, ask: true })
     }
 
     pub(crate) fn options(&self) -> Arc<Options> {
         self.0.options.load_full()
-    }
-}
-
-impl Inner {
-    /// The one way to this upstream: its connections, tokens and health are shared by all who ask. Other settings make
-    /// another one.
-    fn source(&self, upstream: &Arc<Upstream>) -> Result<Arc<Source>, hythe_client::ConfigError> {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(source) = sources.get(&upstream.name)
-            && source.upstream == *upstream
-        {
-            return Ok(Arc::clone(source));
-        }
-        let source = Arc::new(Source::new(Arc::clone(upstream))?);
-        sources.insert(upstream.name.clone(), Arc::clone(&source));
-        Ok(source)
     }
 }
 
@@ -177,6 +160,8 @@ pub struct Copy {
     /// Its name in this registry.
     pub(crate) here: RepositoryName,
     pub(crate) origin: Origin,
+    /// Over what it is asked for.
+    via: Via,
     /// Whether upstream may be asked.
     ask: bool,
 }
@@ -206,17 +191,52 @@ impl Copy {
     }
 
     pub(crate) fn repository(&self) -> Repository<'_> {
-        self.cache.0.registry.copy(&self.here, &self.origin)
+        self.cache.0.registry.copy(&self.here, &self.origin).private(self.is_private())
     }
 
-    /// Refuses where something that was pushed here has its name: that is never the answer for what upstream has.
-    pub(crate) fn check_origin(&self) -> Result<()> {
-        match self.repository().stored_origin()? {
-            Some(origin) if origin != self.origin => {
-                Err(hythe_registry::Error::OtherOrigin { repository: self.here.clone(), origin }.into())
-            }
-            _ => Ok(()),
+    /// Whether what is fetched is fetched with credentials.
+    pub(crate) fn is_private(&self) -> bool {
+        self.source.upstream.has_login()
+    }
+
+    /// Refuses where who asks is not to have what credentials were needed for, and where something that was pushed here
+    /// has its name: that is never the answer for what upstream has.
+    pub(crate) fn admit(&self) -> Result<()> {
+        self.check_private(self.is_private())?;
+        let Some(found) = self.repository().provenance()? else { return Ok(()) };
+        if found.origin != self.origin {
+            let (repository, origin) = (self.here.clone(), found.origin);
+            return Err(hythe_registry::Error::OtherOrigin { repository, origin }.into());
         }
+        self.check_private(found.private)
+    }
+
+    /// Refuses where who asks is not to have what credentials were needed for.
+    pub fn check_share(&self) -> Result<()> {
+        if self.reaches() {
+            return Ok(());
+        }
+        let found = self.repository().provenance()?;
+        self.check_private(self.is_private() || found.is_some_and(|found| found.private))
+    }
+
+    /// Refuses what is private where who asks is not to have it.
+    pub(crate) fn check_private(&self, private: bool) -> Result<()> {
+        if private && !self.reaches() {
+            return Err(Error::NotShared { upstream: self.upstream().clone() });
+        }
+        Ok(())
+    }
+
+    fn reaches(&self) -> bool {
+        self.source.upstream.share.reaches(self.via)
+    }
+
+    /// An answer, if who asks is to have it: it may have come by somebody else's request, after this one was checked,
+    /// when other settings held.
+    pub(crate) fn admitted<T>(&self, answer: T) -> Result<T> {
+        self.check_share()?;
+        Ok(answer)
     }
 
     /// When upstream last confirmed the tag, as far as that is known.

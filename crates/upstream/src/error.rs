@@ -44,6 +44,24 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// It was fetched with credentials, or would be, and who asks is not to have that.
+    #[error(
+        "what upstream {upstream} gives to this registry's login is answered on loopback only, and this request came over the network; set `share = \"all\"` in [upstream.\"{upstream}\"] if whoever reaches this registry may have it"
+    )]
+    NotShared {
+        /// The upstream.
+        upstream: Authority,
+    },
+    /// As many unlisted upstreams as there may be are being asked.
+    #[error(
+        "upstream {upstream} is not listed, and {limit} others that are not are being asked; come back later, or list it"
+    )]
+    Crowded {
+        /// The upstream.
+        upstream: Authority,
+        /// How many there may be.
+        limit: usize,
+    },
     /// Nobody is asked, and it is not here.
     #[error("{asked} of upstream {upstream} is not in the cache, and {why}")]
     Offline {
@@ -83,8 +101,8 @@ impl Error {
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Upstream { error, .. } => error.is_temporary(),
-            Self::Resting { .. } | Self::Wrong { .. } => true,
-            Self::Registry(_) | Self::Offline { .. } => false,
+            Self::Resting { .. } | Self::Wrong { .. } | Self::Crowded { .. } => true,
+            Self::Registry(_) | Self::NotShared { .. } | Self::Offline { .. } => false,
         }
     }
 }

@@ -12,10 +12,14 @@ mod flights;
 mod listings;
 mod manifests;
 mod pace;
+mod prefetch;
+mod share;
 mod source;
+mod sources;
 
 pub use allowed::{Allowed, ConfigError, Resolved, TTL, Upstream};
 pub use cache::{Cache, Copy, Found, Freshness, Options};
 pub use error::{Error, Result};
 pub use hythe_client::{Credentials, Error as Failure};
+pub use share::{Share, Via};
 pub use source::Status;

@@ -16,14 +16,14 @@ const REFERRERS: usize = 8 << 20;
 impl Copy {
     /// A page of upstream's tags, after `after`; of those that are here, where it cannot be asked.
     pub async fn tags(&self, after: Option<&str>, limit: usize) -> Result<Found<Page<Tag>>> {
-        self.check_origin()?;
+        self.admit()?;
         let here = || match self.repository().tags(after, limit) {
             Err(Refusal::NameUnknown(_)) => Ok(None),
             tags => tags.map(Some).map_err(Error::from),
         };
         if self.is_offline() {
             let tags = here()?.ok_or_else(|| self.offline("the list of tags"))?;
-            return Ok(Found::new(tags, Freshness::Hit));
+            return self.admitted(Found::new(tags, Freshness::Hit));
         }
         let asked = self.source.ask(Kind::Other, 0, |client| {
             let (there, after) = (self.there.clone(), after.map(str::to_owned));
@@ -32,7 +32,10 @@ impl Copy {
         match asked.await {
             Ok(page) => Ok(Found::new(Page { items: page.tags, more: page.more }, Freshness::Miss)),
             Err(error) if error.is_temporary() => match here()? {
-                Some(tags) => Ok(Found::new(tags, Freshness::Stale { why: error.to_string(), age: None })),
+                Some(tags) => {
+                    let freshness = Freshness::Stale { why: error.to_string(), age: None };
+                    self.admitted(Found::new(tags, freshness))
+                }
                 None => Err(error),
             },
             Err(error) => Err(error),
@@ -45,10 +48,10 @@ impl Copy {
         subject: &Digest,
         artifact_type: Option<&str>,
     ) -> Result<Found<Vec<Referrer>>> {
-        self.check_origin()?;
+        self.admit()?;
         let here = self.repository().referrers(subject, artifact_type, None, usize::MAX >> 1)?.items;
         if self.is_offline() {
-            return Ok(Found::new(here, Freshness::Hit));
+            return self.admitted(Found::new(here, Freshness::Hit));
         }
         let (there, freshness) = match self.upstream_referrers(subject).await {
             Ok(there) => (there, Freshness::Miss),
@@ -64,7 +67,7 @@ impl Copy {
         // What is here comes last, and stays where both have it.
         let all = there.into_iter().filter(is_wanted).chain(here);
         let all: BTreeMap<_, _> = all.map(|referrer| (referrer.digest.to_string(), referrer)).collect();
-        Ok(Found::new(all.into_values().collect(), freshness))
+        self.admitted(Found::new(all.into_values().collect(), freshness))
     }
 
     async fn upstream_referrers(&self, subject: &Digest) -> Result<Vec<Referrer>> {

@@ -22,7 +22,7 @@ const STRETCH: u32 = 10;
 impl Copy {
     /// What a tag or digest names.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found<Manifest>> {
-        self.check_origin()?;
+        self.admit()?;
         let known = match self.repository().manifest(reference) {
             Ok(manifest) => Some(manifest),
             Err(Refusal::ManifestUnknown { .. } | Refusal::NameUnknown(_)) => None,
@@ -36,10 +36,9 @@ impl Copy {
                 (_, known) => self.ask_once(reference, known).await,
             },
         };
-        if let Ok(found) = &found {
-            self.count(&found.freshness);
-        }
-        found
+        let found = self.admitted(found?)?;
+        self.count(&found.freshness);
+        Ok(found)
     }
 
     /// The exact bytes of a manifest that was just found.
@@ -49,12 +48,12 @@ impl Copy {
 
     fn is_fresh(&self, reference: &Reference) -> bool {
         let Reference::Tag(tag) = reference else { return true };
-        self.is_offline() || self.checked(tag).is_some_and(|checked| checked.elapsed() < self.ttl())
+        self.is_offline() || self.checked(tag).is_some_and(|checked| checked.elapsed() < self.ttl(tag))
     }
 
     /// How long a tag is believed: longer where asking for what it newly names may not be answered any more.
-    fn ttl(&self) -> Duration {
-        let ttl = self.source.upstream.ttl;
+    fn ttl(&self, tag: &Tag) -> Duration {
+        let ttl = self.source.upstream.ttl_of(&self.there, tag);
         match self.source.budget() {
             Some(budget) if budget.limit.is_some_and(|limit| budget.remaining < limit / LITTLE) => {
                 ttl.saturating_mul(STRETCH)
@@ -169,7 +168,9 @@ impl Copy {
                 last = Some(self.wrong(format!("manifest {expected}"), reason));
                 continue;
             }
-            return self.keep(actual, answer.media_type.as_deref(), tag, answer.bytes).await;
+            let kept = self.keep(actual, answer.media_type.as_deref(), tag, answer.bytes).await?;
+            self.came(kept.digest);
+            return Ok(kept);
         }
         Err(last.unwrap_or_else(|| self.wrong(format!("manifest `{reference}`"), "nothing came")))
     }

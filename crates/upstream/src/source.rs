@@ -37,7 +37,7 @@ const LONGEST_LIMITED_REST: Duration = Duration::from_hours(1);
 pub(crate) struct Source {
     pub(crate) upstream: Arc<Upstream>,
     endpoints: Vec<Endpoint>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
@@ -117,17 +117,21 @@ pub(crate) enum Kind {
 }
 
 impl Source {
-    pub(crate) fn new(upstream: Arc<Upstream>) -> Result<Self, hythe_client::ConfigError> {
+    pub(crate) fn new(
+        upstream: Arc<Upstream>,
+        counters: Arc<Counters>,
+    ) -> Result<Self, hythe_client::ConfigError> {
         let endpoints = upstream.endpoints.iter().map(|endpoint| {
             let options = hythe_client::Options {
                 credentials: upstream.credentials.clone(),
                 ca: upstream.ca.clone(),
                 private_hosts: upstream.private_hosts.clone(),
+                public_only: upstream.unlisted,
                 ..hythe_client::Options::new(endpoint)
             };
             Ok(Endpoint { client: Client::new(options)?, health: Mutex::default() })
         });
-        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, upstream, counters: Counters::default() })
+        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, upstream, counters })
     }
 
     /// How many endpoints there are.
@@ -224,24 +228,34 @@ impl Source {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let counters = &self.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let resting =
             self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, &self.upstream.name));
         let resting = resting.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next());
         Status {
-            upstream: self.upstream.name.clone(),
-            requests: count(&counters.requests),
-            errors: count(&counters.errors),
-            waited: Duration::from_millis(count(&counters.milliseconds)),
-            fetched: count(&counters.fetched),
-            saved: count(&counters.saved),
-            hits: count(&counters.hits),
-            misses: count(&counters.misses),
-            revalidated: count(&counters.revalidated),
-            stale: count(&counters.stale),
             resting: resting.map(|error| error.to_string()),
             budget: self.budget(),
+            ..self.counters.status(self.upstream.name.clone())
+        }
+    }
+}
+
+impl Counters {
+    /// What was counted, as that of an upstream of this name.
+    pub(crate) fn status(&self, upstream: Authority) -> Status {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Status {
+            upstream,
+            requests: count(&self.requests),
+            errors: count(&self.errors),
+            waited: Duration::from_millis(count(&self.milliseconds)),
+            fetched: count(&self.fetched),
+            saved: count(&self.saved),
+            hits: count(&self.hits),
+            misses: count(&self.misses),
+            revalidated: count(&self.revalidated),
+            stale: count(&self.stale),
+            resting: None,
+            budget: None,
         }
     }
 }
@@ -296,7 +310,12 @@ fn is_worth_trying(error: &Error) -> bool {
     match error {
         Error::Upstream { error: Failure::Unavailable { retry_after, .. }, .. } => retry_after.is_none(),
         Error::Wrong { .. } => true,
-        Error::Upstream { .. } | Error::Resting { .. } | Error::Registry(_) | Error::Offline { .. } => false,
+        Error::Upstream { .. }
+        | Error::Resting { .. }
+        | Error::Registry(_)
+        | Error::NotShared { .. }
+        | Error::Crowded { .. }
+        | Error::Offline { .. } => false,
     }
 }
 

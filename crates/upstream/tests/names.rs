@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hythe_oci::{Authority, RepositoryName};
-use hythe_upstream::{Allowed, ConfigError, Resolved, Upstream};
+use hythe_registry::{Origin, Provenance};
+use hythe_upstream::{Allowed, ConfigError, Credentials, Resolved, Share, Upstream, Via};
 use proptest::prelude::*;
 
 fn authority(text: &str) -> Authority {
@@ -21,7 +23,11 @@ fn allowed() -> Allowed {
 
 /// `local NAME`, `UPSTREAM NAME`, or `no`.
 fn resolve(namespace: Option<&str>, name: &str) -> String {
-    match allowed().resolve(namespace, &name.parse().unwrap()) {
+    shown(allowed().resolve(namespace, &name.parse().unwrap()))
+}
+
+fn shown(resolved: Resolved<'_>) -> String {
+    match resolved {
         Resolved::Local(name) => format!("local {}", name.as_str()),
         Resolved::Upstream(upstream, name) => format!("{} {}", upstream.name, name.as_str()),
         Resolved::NotAllowed => "no".to_owned(),
@@ -84,6 +90,128 @@ fn a_namespace_decides_and_one_that_is_not_allowed_is_never_answered() {
 }
 
 #[test]
+fn where_any_may_be_asked_a_namespace_names_it_and_a_path_never_does() {
+    let mut allowed = allowed();
+    allowed.allow_any(Duration::from_mins(7));
+    allowed.refuse(authority("ghcr.io"));
+    allowed.remove(&authority("ghcr.io"));
+    allowed.refuse(authority("index.docker.io"));
+    allowed.remove(&authority("docker.io"));
+    for (namespace, name, meant) in [
+        (None, "unlisted.example/app", "local unlisted.example/app"),
+        (None, "docker.io/library/redis", "local docker.io/library/redis"),
+        (Some("unlisted.example"), "app", "unlisted.example app"),
+        (Some("unlisted.example"), "team/app", "unlisted.example team/app"),
+        (Some("Unlisted.Example.:443"), "app", "unlisted.example app"),
+        (Some("unlisted.example:5000"), "app", "unlisted.example:5000 app"),
+        (Some("unlisted.example"), "unlisted.example/app", "unlisted.example app"),
+        (Some("unlisted.example"), "other.example/app", "unlisted.example other.example/app"),
+        (Some("unlisted.example"), "quay.io/app", "unlisted.example quay.io/app"),
+        // The listed ones are as they were.
+        (Some("quay.io"), "app", "quay.io app"),
+        (Some("own"), "app", "registry.example:5000 app"),
+        // What was removed is not asked by another of its names.
+        (Some("ghcr.io"), "app", "no"),
+        (Some("docker.io"), "redis", "no"),
+        (Some("index.docker.io"), "redis", "no"),
+        (Some("registry-1.docker.io"), "redis", "no"),
+        // No names of the public network.
+        (Some("localhost"), "app", "no"),
+        (Some("app.localhost"), "app", "no"),
+        (Some("single"), "app", "no"),
+        (Some("single."), "app", "no"),
+        (Some("127.0.0.1"), "app", "no"),
+        (Some("1.1.1.1"), "app", "no"),
+        (Some("127.1"), "app", "no"),
+        (Some("0x7f.0x1"), "app", "no"),
+        (Some("a.10"), "app", "no"),
+        (Some("[2606:4700::1111]"), "app", "no"),
+        (Some("[::ffff:127.0.0.1]:5000"), "app", "no"),
+        (Some("a_b.example"), "app", "no"),
+        (Some("registry.example__5000"), "app", "registry.example:5000 app"),
+        (Some("other.example__5000"), "app", "no"),
+        (Some("https://unlisted.example"), "app", "no"),
+    ] {
+        assert_eq!(shown(allowed.resolve(namespace, &name.parse().unwrap())), meant, "{namespace:?} {name}");
+    }
+    let upstream = allowed.find(&authority("unlisted.example")).unwrap();
+    assert_eq!(
+        (upstream.endpoints[0].as_str(), upstream.ttl),
+        ("https://unlisted.example", Duration::from_mins(7))
+    );
+    assert!(upstream.unlisted && !upstream.has_login());
+    assert_eq!(allowed.get(&authority("unlisted.example")), None);
+}
+
+#[test]
+fn where_any_may_be_asked_hub_is_one_by_all_of_its_names() {
+    let mut allowed = Allowed::none();
+    allowed.allow_any(Duration::ZERO);
+    for name in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
+        let meant = shown(allowed.resolve(Some(name), &"redis".parse().unwrap()));
+        assert_eq!(meant, "docker.io library/redis", "{name}");
+        assert_eq!(allowed.find(&authority(name)).unwrap().endpoints, ["https://registry-1.docker.io"]);
+    }
+}
+
+#[test]
+fn the_first_pattern_that_means_a_tag_says_how_long_it_is_believed() {
+    let hours = |hours| Duration::from_hours(hours);
+    let upstream = Upstream {
+        ttl: hours(1),
+        ttl_by_tag: [("library/redis:7*", 2), ("library/redis", 3), ("*:latest", 4)]
+            .map(|(pattern, count)| (pattern.parse().unwrap(), hours(count)))
+            .to_vec(),
+        ..Upstream::at_home(authority("docker.io"))
+    };
+    for (image, count) in [
+        ("library/redis:7.2", 2),
+        ("library/redis:6", 3),
+        ("library/redis:latest", 3),
+        ("library/nginx:latest", 4),
+        ("library/nginx:1", 1),
+        ("redis:7", 1),
+    ] {
+        let (name, tag) = image.split_once(':').unwrap();
+        assert_eq!(upstream.ttl_of(&name.parse().unwrap(), &tag.parse().unwrap()), hours(count), "{image}");
+    }
+}
+
+#[test]
+fn what_is_private_is_shared_as_its_upstream_says_or_the_default_where_that_is_gone() {
+    let mut allowed = Allowed::none();
+    let login = || Credentials::IdentityToken("eyJ".to_owned());
+    let (logged_in, open) =
+        (Upstream::at_home(authority("in.example")), Upstream::at_home(authority("open.example")));
+    allowed.add(Upstream { credentials: login(), ..logged_in.clone() }, &[]).unwrap();
+    allowed.add(open, &[]).unwrap();
+    let all =
+        Upstream { credentials: login(), share: Share::All, ..Upstream::at_home(authority("all.example")) };
+    allowed.add(all, &[]).unwrap();
+    let shares = |allowed: &Allowed, name: &str, private| {
+        let origin = if name.is_empty() { Origin::Local } else { Origin::Upstream(name.to_owned()) };
+        let found = Provenance { origin, private };
+        assert!(allowed.shares(&found, Via::Loopback), "{name}");
+        allowed.shares(&found, Via::Network)
+    };
+    for (name, private, shared) in [
+        ("", false, true),
+        ("in.example", false, false),
+        ("in.example", true, false),
+        ("open.example", false, true),
+        ("open.example", true, false),
+        ("all.example", false, true),
+        ("all.example", true, true),
+        ("gone.example", false, true),
+        ("gone.example", true, false),
+    ] {
+        assert_eq!(shares(&allowed, name, private), shared, "{name} {private}");
+    }
+    allowed.share_others(Share::All);
+    assert!(shares(&allowed, "gone.example", true) && !shares(&allowed, "open.example", true));
+}
+
+#[test]
 fn a_name_that_hub_could_not_have_is_not_asked_for() {
     let long = "a".repeat(250);
     assert_eq!(resolve(Some("docker.io"), &long), "no");
@@ -142,7 +270,7 @@ proptest! {
             let allowed = allowed();
             if let Resolved::Upstream(upstream, _) = allowed.resolve(Some(&text), &name) {
                 let namespace = text.parse::<Authority>().unwrap();
-                prop_assert_eq!(Some(upstream), allowed.get(&namespace));
+                prop_assert_eq!(Some(&upstream), allowed.get(&namespace));
             }
         }
     }
@@ -150,7 +278,7 @@ proptest! {
 
 #[test]
 fn what_could_not_name_repositories_is_no_upstreams_name() {
-    for name in ["local", "[::1]:5000"] {
+    for name in ["local", "other", "[::1]:5000"] {
         let refused = Allowed::none().add(Upstream::at_home(authority(name)), &[]);
         assert!(matches!(refused, Err(ConfigError::Reserved { .. })), "{name}: {refused:?}");
     }

@@ -115,6 +115,19 @@ async fn localhost_is_found_without_a_name_server() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_nobody_vouches_for_is_not_asked_at_a_private_address() {
+    let upstream = ScriptedUpstream::start();
+    upstream.push("app", "latest", &ImageBuilder::new(1).build());
+    for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
+        let endpoint = upstream.endpoint().replace("127.0.0.1", host);
+        let client = Client::new(Options { public_only: true, ..Options::new(endpoint) }).unwrap();
+        let error = pull(&client).await.unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{host}: {error:?}");
+    }
+    assert_eq!(upstream.requests(), []);
+}
+
+#[tokio::test]
 async fn an_endpoint_may_have_a_path() {
     let upstream = ScriptedUpstream::start();
     let shown = Fault::Status { status: 200, headers: Vec::new(), body: "{}".to_owned() };

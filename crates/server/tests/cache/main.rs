@@ -6,9 +6,12 @@
 )]
 
 mod admin;
+mod any;
 mod blobs;
 mod faults;
 mod listings;
 mod manifests;
 mod names;
+mod prefetch;
+mod share;
 mod world;

@@ -1,7 +1,11 @@
 //! Manifests: fetched once, served from here, asked for again in time, and kept when upstream fails.
 
+use std::time::Duration;
+
 use hythe_oci::ErrorCode;
-use hythe_testing::{Fault, ImageBuilder, IndexBuilder, Rule, Setup, TokenRules};
+use hythe_testing::{
+    Fault, ImageBuilder, IndexBuilder, Rule, ScriptedUpstream, Setup, TestRegistry, TokenRules,
+};
 
 use crate::world::{UPSTREAM, World, cache};
 
@@ -51,6 +55,31 @@ fn a_tag_is_asked_for_by_head_and_fetched_only_where_it_names_something_else() {
     world.upstream.forget_requests();
     assert_eq!(world.manifest("v1").expect(200).body, image.bytes);
     assert_eq!(world.upstream.count("GET", ""), 0);
+}
+
+#[test]
+fn a_tag_is_believed_as_long_as_the_first_pattern_that_means_it_says() {
+    let upstream = ScriptedUpstream::start();
+    let setup = TestRegistry::setup().upstream_with(UPSTREAM, &[upstream.endpoint()], |upstream| {
+        let (long, short) = (Duration::from_hours(1), Duration::ZERO);
+        upstream.ttl = short;
+        upstream.ttl_by_tag = [("team/*:v*", long), ("app:v1", short), ("app", long)]
+            .map(|(pattern, ttl)| (pattern.parse().unwrap(), ttl))
+            .to_vec();
+    });
+    let world = World { registry: setup.start(), upstream };
+    let image = ImageBuilder::new(1).build();
+    for (name, tag, again) in [
+        ("team/app", "v1", "hit"),
+        ("team/app", "latest", "revalidated"),
+        ("app", "v1", "revalidated"),
+        ("app", "v2", "hit"),
+    ] {
+        world.upstream.push(name, tag, &image);
+        let get = || world.client().get(format!("/v2/{UPSTREAM}/{name}/manifests/{tag}")).send().expect(200);
+        get();
+        assert_eq!(cache(&get()), again, "{name}:{tag}");
+    }
 }
 
 #[test]

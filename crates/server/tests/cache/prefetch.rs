@@ -1,0 +1,113 @@
+//! What an image is made of, fetched before it is asked for.
+
+use std::time::{Duration, Instant};
+
+use hythe_testing::{Fault, ImageBuilder, IndexBuilder, Manifest, Rule};
+
+use crate::world::{UPSTREAM, World, cache, digest};
+
+fn world(at_once: usize) -> World {
+    World::with(|setup| setup.cache(|cache| cache.prefetch = at_once))
+}
+
+fn image(world: &World, layers: usize) -> Manifest {
+    let image = ImageBuilder::new(1).layers(layers, 10_000).build();
+    world.upstream.push("app", "v1", &image);
+    image
+}
+
+/// Waits until so many blobs are here.
+#[track_caller]
+fn wait_for_blobs(world: &World, blobs: u64) {
+    let began = Instant::now();
+    while world.registry.registry().totals().unwrap().blobs < blobs {
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", world.registry.registry().totals());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Long enough for what should not happen.
+fn a_while() {
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+#[test]
+fn an_images_blobs_are_here_before_they_are_asked_for() {
+    let world = world(3);
+    let image = image(&world, 6);
+    world.manifest("v1").expect(200);
+    wait_for_blobs(&world, 7);
+    world.upstream.forget_requests();
+    for blob in &image.blobs {
+        assert_eq!(cache(&world.blob(digest(blob)).expect(200)), "hit");
+    }
+    assert_eq!(world.upstream.requests(), []);
+}
+
+#[test]
+fn a_client_that_asks_by_head_first_finds_them_too_and_head_alone_fetches_none() {
+    let world = world(2);
+    let image = image(&world, 2);
+    world.client().head(format!("/v2/{UPSTREAM}/app/manifests/v1")).send().expect(200);
+    a_while();
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 0);
+    world.manifest(image.digest()).expect(200);
+    wait_for_blobs(&world, 3);
+}
+
+#[test]
+fn no_more_than_so_many_come_at_a_time_and_no_client_waits_for_its_turn() {
+    let world = world(1);
+    let image = image(&world, 5);
+    let first = digest(&image.blobs[0]);
+    world.upstream.rule(Rule::on("GET", format!("/blobs/{first}"), Fault::BlackHole));
+    world.manifest("v1").expect(200);
+    a_while();
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 1, "the second waits for the first");
+    let last = image.blobs.last().unwrap();
+    assert!(world.blob(digest(last)).expect(200).body == *last);
+}
+
+#[test]
+fn a_client_joins_what_is_being_fetched() {
+    let world = world(4);
+    let image = image(&world, 3);
+    world.upstream.rule(Rule::on("GET", "/blobs/", Fault::Delay(Duration::from_millis(100))));
+    world.pull("v1", &image);
+    wait_for_blobs(&world, 4);
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 4);
+}
+
+#[test]
+fn nothing_is_fetched_ahead_where_it_is_off_or_offline_or_of_an_index_or_a_second_time() {
+    let mut world = world(0);
+    image(&world, 2);
+    world.manifest("v1").expect(200);
+    a_while();
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "off");
+    for offline in [true, false] {
+        world.registry.restart_with(|setup| {
+            *setup = setup.clone().cache(|cache| (cache.prefetch, cache.offline) = (4, offline));
+        });
+        world.manifest("v1").expect(200);
+        a_while();
+        assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "the manifest was here; offline: {offline}");
+    }
+    let index = IndexBuilder::new().manifest(ImageBuilder::new(7).layers(1, 1000).build()).build();
+    world.upstream.push("app", "index", &index);
+    world.manifest("index").expect(200);
+    a_while();
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "an index");
+}
+
+#[test]
+fn what_cannot_be_fetched_ahead_keeps_nothing_else() {
+    let world = world(1);
+    let image = image(&world, 2);
+    let first = digest(&image.blobs[0]);
+    world.upstream.rule(Rule::on("GET", format!("/blobs/{first}"), Fault::status(404)));
+    world.manifest("v1").expect(200);
+    wait_for_blobs(&world, 2);
+    world.upstream.clear_rules();
+    world.pull("v1", &image);
+}
