@@ -4,7 +4,7 @@ use hythe_oci::{Digest, RepositoryName, UploadId};
 use rusqlite::{Connection, Row};
 
 use crate::writer::Durability;
-use crate::{Catalog, Error, Origin, Result, origin, repositories, sql, uploads};
+use crate::{Catalog, Error, Origin, Provenance, Result, origin, repositories, sql, uploads};
 
 /// A blob as one repository has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct BlobCommit {
     pub repository: RepositoryName,
     /// Where that repository's content comes from.
     pub origin: Origin,
+    /// Whether it was fetched with credentials.
+    pub private: bool,
     /// The digest of its content.
     pub digest: Digest,
     /// Its length in bytes.
@@ -45,6 +47,17 @@ pub struct BlobCommit {
     pub generation: UploadId,
     /// The time.
     pub now: i64,
+}
+
+/// Whose blob is to be linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountFrom {
+    /// That of this repository.
+    Repository(RepositoryName),
+    /// That of any.
+    Any,
+    /// That of any but those with content that was fetched with credentials.
+    AnyPublic,
 }
 
 impl Catalog {
@@ -90,7 +103,7 @@ impl Catalog {
 
     async fn commit(&self, commit: BlobCommit, lost: Option<UploadId>) -> Result<UploadId> {
         self.write(Durability::Durable, move |connection| {
-            let BlobCommit { repository, origin, digest, size, generation, now } = commit;
+            let BlobCommit { repository, origin, private, digest, size, generation, now } = commit;
             if let Err(refused) = origin::check(connection, &repository, &origin)? {
                 return Ok(Err(refused));
             }
@@ -115,39 +128,46 @@ impl Catalog {
                     sql::run(connection, INSERT, params)?;
                 }
             }
-            let repository = repositories::find_or_create(connection, &repository, &origin)?;
+            let repository = repositories::find_or_create(connection, &repository, &origin, private)?;
             link(connection, repository, &digest, now)?;
             Ok(Ok(live.filter(|live| lost != Some(*live)).unwrap_or(generation)))
         })
         .await?
     }
 
-    /// Links a blob of another repository (of any, where none is named) into `to`; `None` where it is not
-    /// there. `origin` is where the content of `to` comes from. Durable.
+    /// Links a blob of another repository into `to`; `None` where it is not there. `provenance` says where the content of
+    /// `to` comes from, and how. Durable.
     pub async fn mount_blob(
         &self,
         digest: &Digest,
-        from: Option<RepositoryName>,
+        from: MountFrom,
         to: RepositoryName,
-        origin: Origin,
+        provenance: Provenance,
         now: i64,
     ) -> Result<Option<Blob>> {
         let digest = *digest;
         self.write(Durability::Durable, move |connection| {
             const ANY: &str = "SELECT digest, size, generation, ?2 FROM blob WHERE digest = ?1";
+            const PUBLIC: &str = "SELECT digest, size, generation, ?2 FROM blob b WHERE digest = ?1
+                AND EXISTS (SELECT 1 FROM link l JOIN repository r ON r.id = l.repository
+                    WHERE l.digest = b.digest AND r.private = 0)";
             const FROM: &str = "SELECT b.digest, b.size, b.generation, ?2 FROM repository r
                 JOIN link l ON l.repository = r.id JOIN blob b ON b.digest = l.digest
                 WHERE l.digest = ?1 AND r.name = ?3";
+            let Provenance { origin, private } = provenance;
             if let Err(refused) = origin::check(connection, &to, &origin)? {
                 return Ok(Err(refused));
             }
             let found = match from {
                 // A blob has at least one link, so its row says that some repository has it.
-                None => sql::first(connection, ANY, (digest.to_string(), now), blob)?,
-                Some(from) => sql::first(connection, FROM, (digest.to_string(), now, from.as_str()), blob)?,
+                MountFrom::Any => sql::first(connection, ANY, (digest.to_string(), now), blob)?,
+                MountFrom::AnyPublic => sql::first(connection, PUBLIC, (digest.to_string(), now), blob)?,
+                MountFrom::Repository(from) => {
+                    sql::first(connection, FROM, (digest.to_string(), now, from.as_str()), blob)?
+                }
             };
             if found.is_some() {
-                let to = repositories::find_or_create(connection, &to, &origin)?;
+                let to = repositories::find_or_create(connection, &to, &origin, private)?;
                 link(connection, to, &digest, now)?;
             }
             Ok(Ok(found))

@@ -7,15 +7,15 @@ use rusqlite::Connection;
 
 use crate::collection::BATCH;
 use crate::writer::Durability;
-use crate::{Catalog, Origin, Pattern, Result, blobs, manifests, repositories, sql};
+use crate::{Catalog, Pattern, Provenance, Result, blobs, manifests, repositories, sql};
 
 /// A copy, and what of its upstream's content is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopySummary {
     /// Its name here.
     pub name: RepositoryName,
-    /// Where its content comes from.
-    pub origin: Origin,
+    /// Where its content comes from, and how.
+    pub provenance: Provenance,
     /// The first of the tags that are meant, in bytewise order.
     pub tags: Vec<Tag>,
     /// How many tags are meant.
@@ -56,16 +56,17 @@ impl AddAssign for Cleared {
 }
 
 impl Catalog {
-    /// The copies that a pattern means, in bytewise order, from the first past `after`; of each no more than `tags`
-    /// tags.
+    /// The copies that a pattern means and `listed` takes, in bytewise order, from the first past `after`; of each no
+    /// more than `tags` tags.
     pub fn copies(
         &self,
         pattern: &Pattern,
         after: Option<&str>,
         limit: usize,
         tags: usize,
+        listed: impl Fn(&Provenance) -> bool,
     ) -> Result<Vec<CopySummary>> {
-        const PAGE: &str = "SELECT r.name, r.origin, r.manifests,
+        const PAGE: &str = "SELECT r.origin, r.private, r.name, r.manifests,
                 (SELECT count(*) FROM tag t WHERE t.repository = r.id AND t.name GLOB ?3),
                 (SELECT count(*) FROM link l WHERE l.repository = r.id),
                 (SELECT coalesce(sum(b.size), 0) FROM link l JOIN blob b ON b.digest = l.digest
@@ -77,25 +78,29 @@ impl Catalog {
             FROM repository r
             WHERE r.origin <> 'local' AND r.name > ?1 AND r.name GLOB ?2
                 AND (NOT ?4 OR EXISTS (SELECT 1 FROM tag t WHERE t.repository = r.id AND t.name GLOB ?3))
-            ORDER BY r.name LIMIT ?5";
+            ORDER BY r.name";
         let (name, tag) = (pattern.name_glob(), pattern.tag_glob());
-        let params = (after.unwrap_or_default(), name, tag, pattern.has_tag(), sql::limit(limit));
+        let params = (after.unwrap_or_default(), &name, &tag, pattern.has_tag());
         self.read(|connection| {
-            let mut page = sql::all(connection, PAGE, params, |row| {
+            let mut page = sql::some(connection, PAGE, params, limit, |row| {
+                let provenance = repositories::provenance_of(row)?;
+                if !listed(&provenance) {
+                    return Ok(None);
+                }
                 let copy = CopySummary {
-                    name: sql::parsed(row, 0)?,
-                    origin: sql::parsed(row, 1)?,
+                    name: sql::parsed(row, 2)?,
+                    provenance,
                     tags: Vec::new(),
-                    tag_count: sql::unsigned(row, 3)?,
-                    manifests: sql::unsigned(row, 2)?,
-                    blobs: sql::unsigned(row, 4)?,
-                    bytes: sql::unsigned(row, 5)?,
-                    last_use: row.get(6)?,
+                    tag_count: sql::unsigned(row, 4)?,
+                    manifests: sql::unsigned(row, 3)?,
+                    blobs: sql::unsigned(row, 5)?,
+                    bytes: sql::unsigned(row, 6)?,
+                    last_use: row.get(7)?,
                 };
-                Ok((copy, row.get(7)?))
+                Ok(Some((copy, row.get(8)?)))
             })?;
             for (copy, id) in &mut page {
-                copy.tags = tags_of(connection, *id, tag, "", tags)?;
+                copy.tags = tags_of(connection, *id, &tag, "", tags)?;
             }
             Ok(page.into_iter().map(|(copy, _)| copy).collect())
         })
@@ -129,7 +134,7 @@ impl Catalog {
         let mut after = String::new();
         loop {
             let tags = self.read(|connection| match find(connection, copy)? {
-                Some(id) => tags_of(connection, id, pattern.tag_glob(), &after, BATCH),
+                Some(id) => tags_of(connection, id, &pattern.tag_glob(), &after, BATCH),
                 None => Ok(Vec::new()),
             })?;
             let Some(last) = tags.last() else {

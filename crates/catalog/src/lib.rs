@@ -12,6 +12,7 @@ mod collection;
 mod copies;
 mod error;
 mod heads;
+mod imports;
 mod manifests;
 mod origin;
 mod pattern;
@@ -21,6 +22,7 @@ mod repositories;
 mod schema;
 mod sql;
 mod tags;
+mod unused;
 mod uploads;
 mod writer;
 
@@ -29,15 +31,16 @@ use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 
-pub use blobs::{Blob, BlobCommit, BlobFile};
+pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
 pub use collection::{Collected, LinkCursor};
 pub use copies::{Cleared, CopySummary};
 pub use error::{Error, OpenError, Result};
 pub use manifests::{ManifestHead, ManifestPush, ManifestPushed};
-pub use origin::Origin;
+pub use origin::{Origin, Provenance};
 pub use pattern::{Pattern, PatternError};
 pub use referrers::Referrer;
 pub use repositories::Totals;
+pub use unused::{Amount, Untagged, Unused};
 pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
 
 use readers::Readers;

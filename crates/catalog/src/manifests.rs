@@ -25,6 +25,8 @@ pub struct ManifestPush {
     pub repository: RepositoryName,
     /// Where that repository's content comes from.
     pub origin: Origin,
+    /// Whether it was fetched with credentials.
+    pub private: bool,
     /// The digest of `bytes`.
     pub digest: Digest,
     /// Its media type.
@@ -121,7 +123,8 @@ impl Catalog {
             if push.require_blobs && !unknown.is_empty() {
                 return Ok(Ok(ManifestPushed::BlobsUnknown(unknown)));
             }
-            let repository = repositories::find_or_create(connection, &push.repository, &push.origin)?;
+            let (name, origin) = (&push.repository, &push.origin);
+            let repository = repositories::find_or_create(connection, name, origin, push.private)?;
             let manifest = store(connection, repository, &push)?;
             for digest in push.blobs.iter().chain(&push.manifests) {
                 const REFER: &str = "INSERT INTO reference (repository, digest, manifest) VALUES (?1, ?2, ?3)

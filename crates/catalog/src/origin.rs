@@ -37,6 +37,15 @@ impl Origin {
     }
 }
 
+/// Where a repository's content comes from, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Where from.
+    pub origin: Origin,
+    /// Whether something of it was fetched with credentials: not everybody may have it.
+    pub private: bool,
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

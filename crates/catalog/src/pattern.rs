@@ -1,6 +1,9 @@
 //! Patterns of copies' names and tags, as people write them.
 
+use std::fmt;
 use std::str::FromStr;
+
+use hythe_oci::{RepositoryName, Tag};
 
 /// Longer than any name with any tag.
 const LONGEST: usize = 1024;
@@ -8,7 +11,6 @@ const LONGEST: usize = 1024;
 /// Which copies are meant: `name` or `name:tag`, in which `*` stands for anything, slashes included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// Both as SQLite's GLOB takes them.
     name: String,
     tag: Option<String>,
 }
@@ -35,12 +37,30 @@ impl Pattern {
         self.tag.is_some()
     }
 
-    pub(crate) fn name_glob(&self) -> &str {
-        &self.name
+    /// Whether it means this tag of a repository of this name; without a tag of its own it means them all.
+    pub fn matches(&self, name: &RepositoryName, tag: &Tag) -> bool {
+        let is_tag = |pattern: &String| matches(pattern, tag.as_str());
+        matches(&self.name, name.as_str()) && self.tag.as_ref().is_none_or(is_tag)
     }
 
-    pub(crate) fn tag_glob(&self) -> &str {
-        self.tag.as_deref().unwrap_or("*")
+    /// The name as SQLite's GLOB takes it.
+    pub(crate) fn name_glob(&self) -> String {
+        glob(&self.name)
+    }
+
+    /// The tag as SQLite's GLOB takes it.
+    pub(crate) fn tag_glob(&self) -> String {
+        self.tag.as_deref().map_or_else(|| "*".to_owned(), glob)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.tag {
+            Some(tag) => write!(f, ":{tag}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -59,8 +79,23 @@ impl FromStr for Pattern {
         if name.is_empty() || tag == Some("") {
             return Err(PatternError::Empty(text.to_owned()));
         }
-        Ok(Self { name: glob(name), tag: tag.map(glob) })
+        Ok(Self { name: name.to_owned(), tag: tag.map(str::to_owned) })
     }
+}
+
+/// Whether `text` is `pattern` with something in the place of each `*`. What stands between two of them is taken where it
+/// first comes: to take it later leaves less to what follows, so that nothing is ever tried twice.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let (between, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in between.split('*') {
+        match text.find(part) {
+            Some(at) => text = &text[at + part.len()..],
+            None => return false,
+        }
+    }
+    text.ends_with(last)
 }
 
 /// Of GLOB's special characters only `*` is one here.
@@ -84,18 +119,55 @@ mod tests {
     #[test]
     fn a_pattern_is_a_name_perhaps_with_a_tag() {
         for (text, name, tag) in [
-            ("*", "*", None),
-            ("docker.io/*", "docker.io/*", None),
-            ("*:latest", "*", Some("latest")),
-            ("a***b:7.?", "a*b", Some("7.[?]")),
-            ("[a]", "[[]a]", None),
+            ("*", "*", "*"),
+            ("docker.io/*", "docker.io/*", "*"),
+            ("*:latest", "*", "latest"),
+            ("a***b:7.?", "a*b", "7.[?]"),
+            ("[a]", "[[]a]", "*"),
         ] {
-            let expected = Pattern { name: name.to_owned(), tag: tag.map(str::to_owned) };
-            assert_eq!(text.parse(), Ok(expected), "{text}");
+            let pattern: Pattern = text.parse().unwrap();
+            assert_eq!(
+                (pattern.name_glob(), pattern.tag_glob()),
+                (name.to_owned(), tag.to_owned()),
+                "{text}"
+            );
+            assert_eq!(pattern.to_string(), text);
         }
         for text in ["", ":", ":tag", "name:"] {
             assert_eq!(text.parse::<Pattern>(), Err(PatternError::Empty(text.to_owned())));
         }
         assert_eq!("a".repeat(LONGEST + 1).parse::<Pattern>(), Err(PatternError::TooLong));
+    }
+
+    #[test]
+    fn a_pattern_means_tags_of_the_names_that_it_fits() {
+        for (pattern, image, fits) in [
+            ("*", "library/redis:7", true),
+            ("library/redis", "library/redis:7", true),
+            ("library/redis:7*", "library/redis:7", true),
+            ("library/redis:7*", "library/redis:7.2-alpine", true),
+            ("library/redis:7*", "library/redis:6.7", false),
+            ("library/redis:7*", "library/redis-stack:7", false),
+            ("redis:*", "library/redis:7", false),
+            ("*/redis:*", "library/redis:7", true),
+            ("*:latest", "a/b/c:latest", true),
+            ("*:latest", "a/b/c:latest-1", false),
+            ("*:*-*-alpine", "a:1-2-alpine", true),
+            ("*:*-*-alpine", "a:1-alpine", false),
+            ("a*a", "a:1", false),
+            ("a*a", "aa:1", true),
+            ("*ab*ab", "xabab:1", true),
+            ("*ab*ab", "xab:1", false),
+            ("***:**", "a:1", true),
+            ("a?c", "abc:1", false),
+        ] {
+            let (name, tag) = image.split_once(':').unwrap();
+            let pattern: Pattern = pattern.parse().unwrap();
+            assert_eq!(
+                pattern.matches(&name.parse().unwrap(), &tag.parse().unwrap()),
+                fits,
+                "{pattern} {image}"
+            );
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! Repositories: which there are, and what they hold together.
 
 use hythe_oci::RepositoryName;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use crate::{Catalog, Origin, Result, sql};
+use crate::{Catalog, Origin, Provenance, Result, sql};
 
 /// How much the catalog knows of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,13 +23,22 @@ pub struct Totals {
 }
 
 impl Catalog {
-    /// Repositories that hold at least one manifest, in bytewise order, from the first name past `after`.
-    pub fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Vec<RepositoryName>> {
+    /// Repositories that hold at least one manifest, in bytewise order, from the first name past `after`; those that
+    /// `listed` takes.
+    pub fn repositories(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        listed: impl Fn(&Provenance) -> bool,
+    ) -> Result<Vec<RepositoryName>> {
         const PAGE: &str =
-            "SELECT name FROM repository WHERE manifests > 0 AND name > ?1 ORDER BY name LIMIT ?2";
-        // No name is empty, so every name is past the empty text.
-        let params = (after.unwrap_or_default(), sql::limit(limit));
-        self.read(|connection| sql::all(connection, PAGE, params, |row| sql::parsed(row, 0)))
+            "SELECT origin, private, name FROM repository WHERE manifests > 0 AND name > ?1 ORDER BY name";
+        self.read(|connection| {
+            // No name is empty, so every name is past the empty text.
+            sql::some(connection, PAGE, [after.unwrap_or_default()], limit, |row| {
+                Ok(if listed(&provenance_of(row)?) { Some(sql::parsed(row, 2)?) } else { None })
+            })
+        })
     }
 
     /// Whether the repository holds anything: a manifest or a blob.
@@ -37,9 +46,10 @@ impl Catalog {
         self.read(|connection| exists(connection, repository))
     }
 
-    /// Where its content comes from; `None` where it holds nothing.
-    pub fn origin(&self, repository: &RepositoryName) -> Result<Option<Origin>> {
-        self.read(|connection| origin(connection, repository))
+    /// Where its content comes from, and how; `None` where it holds nothing.
+    pub fn provenance(&self, repository: &RepositoryName) -> Result<Option<Provenance>> {
+        const FIND: &str = "SELECT origin, private FROM repository WHERE name = ?1";
+        self.read(|connection| sql::first(connection, FIND, [repository.as_str()], provenance_of))
     }
 
     /// Counts rows, about 50 ms for a million of them: for a metric that is asked for now and then.
@@ -82,17 +92,28 @@ pub(crate) fn origin(connection: &Connection, name: &RepositoryName) -> rusqlite
     sql::first(connection, "SELECT origin FROM repository WHERE name = ?1", params, |row| sql::parsed(row, 0))
 }
 
-/// The repository's id; its row is made by what first lands in it. After a [check](crate::origin::check) of its origin.
+/// The first two columns of a row: origin, mark.
+pub(crate) fn provenance_of(row: &Row<'_>) -> rusqlite::Result<Provenance> {
+    Ok(Provenance { origin: sql::parsed(row, 0)?, private: row.get(1)? })
+}
+
+/// The repository's id; its row is made by what first lands in it, and marked by the first that is private. After a
+/// [check](crate::origin::check) of its origin.
 pub(crate) fn find_or_create(
     connection: &Connection,
     name: &RepositoryName,
     origin: &Origin,
+    private: bool,
 ) -> rusqlite::Result<i64> {
+    const CREATE: &str = "INSERT INTO repository (name, origin, private) VALUES (?1, ?2, ?3)";
+    const MARK: &str = "UPDATE repository SET private = 1 WHERE id = ?1 AND private = 0";
     if let Some(id) = find(connection, name)? {
+        if private {
+            sql::run(connection, MARK, [id])?;
+        }
         return Ok(id);
     }
-    let params = (name.as_str(), origin.as_str());
-    sql::run(connection, "INSERT INTO repository (name, origin) VALUES (?1, ?2)", params)?;
+    sql::run(connection, CREATE, (name.as_str(), origin.as_str(), private))?;
     Ok(connection.last_insert_rowid())
 }
 

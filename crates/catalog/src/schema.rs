@@ -13,8 +13,12 @@ use crate::sql;
 pub(crate) const MEMORY: &str = ":memory:";
 
 /// Each brings the schema to the version after its place. A published one is never edited.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_upstream.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_upstream.sql"),
+    include_str!("migrations/0003_private.sql"),
+    include_str!("migrations/0004_import.sql"),
+];
 
 /// The latest version; `PRAGMA user_version` holds a file's.
 const KNOWN: u32 = MIGRATIONS.len() as u32;

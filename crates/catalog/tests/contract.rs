@@ -4,8 +4,9 @@
 
 use bytes::Bytes;
 use hythe_catalog::{
-    Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
-    ManifestPushed, Origin, Pattern, StaleUpload, Totals, UploadSave, UploadStart,
+    Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
+    ManifestPushed, MountFrom, Origin, Pattern, Provenance, StaleUpload, Totals, Untagged, Unused,
+    UploadSave, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
 
@@ -55,6 +56,9 @@ contract![
     a_stale_upload_is_expired_once_and_cannot_become_a_blob,
     a_fetch_is_found_by_its_repository_and_digest_until_it_ends,
     what_was_pushed_and_what_was_copied_are_never_mixed,
+    what_was_fetched_with_credentials_marks_its_repository_until_nothing_of_it_is_left,
+    listings_leave_out_what_is_not_to_be_listed,
+    a_blob_that_is_only_where_credentials_were_needed_is_not_mounted_from_any_public_repository,
     the_collector_takes_what_is_unused_and_unreferenced,
     the_collector_walks_all_links_in_bounded_steps,
     the_collector_never_takes_a_blob_that_a_manifest_got,
@@ -64,6 +68,9 @@ contract![
     clearing_a_copy_takes_all_of_it_and_leaves_what_others_link,
     clearing_a_tag_takes_what_only_it_needs,
     clearing_touches_nothing_that_was_pushed_here,
+    what_nothing_needs_is_counted_by_when_it_is_due,
+    a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to,
+    an_import_is_noted_by_its_source,
     many_writers_at_once_all_get_their_answer,
 ];
 
@@ -91,11 +98,17 @@ async fn push_blob(catalog: &Catalog, into: &str, content: &str, now: i64) -> Up
     generation
 }
 
+/// As [`push_blob`], where another file of the same content is live.
+async fn push_blob_again(catalog: &Catalog, into: &str, content: &str) {
+    catalog.commit_blob(blob_commit(into, content, UploadId::random(), 1)).await.unwrap();
+}
+
 fn blob_commit(into: &str, content: &str, generation: UploadId, now: i64) -> BlobCommit {
     let size = content.len() as u64;
     BlobCommit {
         repository: repository(into),
         origin: Origin::Local,
+        private: false,
         digest: digest(content),
         size,
         generation,
@@ -108,6 +121,7 @@ fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) ->
     ManifestPush {
         repository: repository(into),
         origin: Origin::Local,
+        private: false,
         digest: digest(content),
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         bytes: Bytes::from_static(content.as_bytes()),
@@ -126,13 +140,22 @@ async fn push(catalog: &Catalog, manifest: ManifestPush) {
     assert_eq!(catalog.push_manifest(manifest).await.unwrap(), ManifestPushed::Stored { missing: vec![] });
 }
 
+/// Of what was pushed here.
+fn local() -> Provenance {
+    Provenance { origin: Origin::Local, private: false }
+}
+
+fn origin(catalog: &Catalog, name: &str) -> Option<Origin> {
+    catalog.provenance(&repository(name)).unwrap().map(|provenance| provenance.origin)
+}
+
 fn names<T: ToString>(page: &[T]) -> Vec<String> {
     page.iter().map(T::to_string).collect()
 }
 
 async fn a_new_catalog_is_empty_and_answers(catalog: Catalog) {
     catalog.ping().unwrap();
-    assert_eq!(catalog.repositories(None, 10).unwrap(), []);
+    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap(), []);
     assert_eq!(catalog.tags(&repository("a"), None, 10).unwrap(), None);
     assert!(!catalog.repository_exists(&repository("a")).unwrap());
     assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap(), None);
@@ -183,7 +206,8 @@ async fn a_blob_is_mounted_from_a_named_repository_or_from_any(catalog: Catalog)
     let wanted = digest("blob");
     let mounted = Blob { digest: wanted, size: 4, generation, last_use: 5 };
     let mount = async |from: Option<&str>, to, digest| {
-        catalog.mount_blob(&digest, from.map(repository), repository(to), Origin::Local, 5).await.unwrap()
+        let from = from.map_or(MountFrom::Any, |from| MountFrom::Repository(repository(from)));
+        catalog.mount_blob(&digest, from, repository(to), local(), 5).await.unwrap()
     };
     assert_eq!(mount(Some("a"), "b", wanted).await, Some(mounted.clone()));
     assert_eq!(catalog.blob(&repository("b"), &wanted).unwrap(), Some(mounted.clone()));
@@ -208,7 +232,7 @@ async fn a_touch_moves_the_last_use_forward_only(catalog: Catalog) {
 async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
     let generation = push_blob(&catalog, "a", "blob", 1).await;
     let blob = digest("blob");
-    catalog.mount_blob(&blob, None, repository("b"), Origin::Local, 1).await.unwrap().unwrap();
+    catalog.mount_blob(&blob, MountFrom::Any, repository("b"), local(), 1).await.unwrap().unwrap();
     assert!(catalog.unlink_blob(&repository("a"), &blob).await.unwrap());
     assert!(!catalog.unlink_blob(&repository("a"), &blob).await.unwrap(), "it is gone from there");
     assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
@@ -316,7 +340,7 @@ async fn repositories_with_manifests_are_listed_bytewise_in_pages(catalog: Catal
         push(&catalog, manifest(name, "{}", &[], &[])).await;
     }
     push_blob(&catalog, "only/a/blob", "blob", 1).await;
-    let page = |after, limit| names(&catalog.repositories(after, limit).unwrap());
+    let page = |after, limit| names(&catalog.repositories(after, limit, |_| true).unwrap());
     assert_eq!(page(None, 100), ["a", "a-b", "a.b", "a/b", "b", "z"]);
     assert_eq!(page(None, 2), ["a", "a-b"]);
     assert_eq!(page(Some("a-b"), 2), ["a.b", "a/b"]);
@@ -340,7 +364,7 @@ async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
     push(&catalog, manifest("a", "{}", &["layer"], &["v1"])).await;
     catalog.delete_manifest(&a, &digest("{}")).await.unwrap();
-    assert_eq!(catalog.repositories(None, 10).unwrap(), [], "without a manifest it is not listed");
+    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap(), [], "without a manifest it is not listed");
     assert!(catalog.repository_exists(&a).unwrap(), "but it has a blob");
     catalog.unlink_blob(&a, &digest("layer")).await.unwrap();
     assert!(!catalog.repository_exists(&a).unwrap());
@@ -479,13 +503,13 @@ async fn what_was_pushed_and_what_was_copied_are_never_mixed(catalog: Catalog) {
     };
     push_blob(&catalog, "pushed", "blob", 1).await;
     catalog.commit_blob(copy("copied", "copy")).await.unwrap();
-    assert_eq!(catalog.origin(&repository("pushed")).unwrap(), Some(Origin::Local));
-    assert_eq!(catalog.origin(&repository("copied")).unwrap(), Some(upstream()));
-    assert_eq!(catalog.origin(&repository("neither")).unwrap(), None);
+    assert_eq!(origin(&catalog, "pushed"), Some(Origin::Local));
+    assert_eq!(origin(&catalog, "copied"), Some(upstream()));
+    assert_eq!(origin(&catalog, "neither"), None);
     assert_eq!(catalog.commit_blob(copy("pushed", "copy")).await, Err(refused("pushed", Origin::Local)));
     let push = blob_commit("copied", "blob", UploadId::random(), 1);
     assert_eq!(catalog.commit_blob(push).await, Err(refused("copied", upstream())));
-    let mount = catalog.mount_blob(&digest("blob"), None, repository("copied"), Origin::Local, 1).await;
+    let mount = catalog.mount_blob(&digest("blob"), MountFrom::Any, repository("copied"), local(), 1).await;
     assert_eq!(mount, Err(refused("copied", upstream())));
     let other = ManifestPush {
         origin: Origin::Upstream("other".to_owned()),
@@ -496,7 +520,74 @@ async fn what_was_pushed_and_what_was_copied_are_never_mixed(catalog: Catalog) {
     // What is empty belongs to nobody.
     catalog.unlink_blob(&repository("copied"), &digest("copy")).await.unwrap();
     push_blob(&catalog, "copied", "new", 1).await;
-    assert_eq!(catalog.origin(&repository("copied")).unwrap(), Some(Origin::Local));
+    assert_eq!(origin(&catalog, "copied"), Some(Origin::Local));
+}
+
+async fn what_was_fetched_with_credentials_marks_its_repository_until_nothing_of_it_is_left(
+    catalog: Catalog,
+) {
+    let private = |name: &str| catalog.provenance(&repository(name)).unwrap().map(|found| found.private);
+    let provenance = |private| Provenance { origin: upstream(), private };
+    fetch_blob(&catalog, "up.example/a", "layer", 1).await;
+    assert_eq!(private("up.example/a"), Some(false));
+    // By each of the three ways that something comes into a repository.
+    let commit = BlobCommit {
+        origin: upstream(),
+        private: true,
+        ..blob_commit("up.example/b", "b", UploadId::random(), 1)
+    };
+    catalog.commit_blob(commit).await.unwrap();
+    let to = repository("up.example/c");
+    catalog.mount_blob(&digest("layer"), MountFrom::Any, to, provenance(true), 1).await.unwrap().unwrap();
+    fetch(
+        &catalog,
+        ManifestPush { private: true, ..manifest("up.example/a", "{}", &["layer"], &["v1"]) },
+        &[],
+    )
+    .await;
+    for name in ["up.example/a", "up.example/b", "up.example/c"] {
+        assert_eq!(private(name), Some(true), "{name}");
+        // What comes without credentials takes nothing away.
+        fetch_blob(&catalog, name, "other", 1).await;
+        fetch(&catalog, manifest(name, "{ }", &[], &["v2"]), &[]).await;
+        assert_eq!(private(name), Some(true), "{name}");
+    }
+    catalog.clear_tags(&repository("up.example/a"), &"*:v1".parse().unwrap()).await.unwrap();
+    assert_eq!(private("up.example/a"), Some(true), "something is left");
+    catalog.clear_copy(&repository("up.example/a")).await.unwrap();
+    assert_eq!(private("up.example/a"), None);
+    fetch_blob(&catalog, "up.example/a", "layer", 1).await;
+    assert_eq!(private("up.example/a"), Some(false));
+}
+
+async fn listings_leave_out_what_is_not_to_be_listed(catalog: Catalog) {
+    fetch(&catalog, ManifestPush { private: true, ..manifest("up.example/a", "{}", &[], &["v1"]) }, &[])
+        .await;
+    fetch(&catalog, manifest("up.example/b", "{}", &[], &["v1"]), &[]).await;
+    let public = |provenance: &Provenance| !provenance.private;
+    assert_eq!(names(&catalog.repositories(None, 1, public).unwrap()), ["up.example/b"]);
+    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap().len(), 2);
+    let copies = catalog.copies(&Pattern::all(), None, 1, 10, public).unwrap();
+    assert_eq!(copies.len(), 1);
+    assert_eq!((copies[0].name.as_str(), &copies[0].provenance.private), ("up.example/b", &false));
+}
+
+async fn a_blob_that_is_only_where_credentials_were_needed_is_not_mounted_from_any_public_repository(
+    catalog: Catalog,
+) {
+    let generation = UploadId::random();
+    let commit = BlobCommit {
+        origin: upstream(),
+        private: true,
+        ..blob_commit("up.example/a", "blob", generation, 1)
+    };
+    catalog.commit_blob(commit).await.unwrap();
+    let mount = async |to: &str| {
+        catalog.mount_blob(&digest("blob"), MountFrom::AnyPublic, repository(to), local(), 1).await.unwrap()
+    };
+    assert_eq!(mount("b").await, None);
+    push_blob_again(&catalog, "mine", "blob").await;
+    assert_eq!(mount("b").await.map(|blob| blob.generation), Some(generation));
 }
 
 async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalog) {
@@ -590,7 +681,7 @@ async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) 
 
 async fn totals_count_everything_once(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
-    catalog.mount_blob(&digest("layer"), None, repository("b"), Origin::Local, 1).await.unwrap();
+    catalog.mount_blob(&digest("layer"), MountFrom::Any, repository("b"), local(), 1).await.unwrap();
     push_blob(&catalog, "c", "blob", 1).await;
     push(&catalog, manifest("a", "{}", &["layer"], &["v1", "v2"])).await;
     push(&catalog, manifest("b", "{}", &["layer"], &["v1"])).await;
@@ -617,7 +708,7 @@ async fn fetch(catalog: &Catalog, manifest: ManifestPush, manifests: &[&str]) {
 }
 
 fn copies(catalog: &Catalog, pattern: &str) -> Vec<String> {
-    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10).unwrap();
+    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10, |_| true).unwrap();
     copies.iter().map(|copy| format!("{}:{}", copy.name, names(&copy.tags).join(","))).collect()
 }
 
@@ -628,10 +719,10 @@ async fn copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_n
         fetch_blob(&catalog, name, "layer", 5000).await;
     }
     fetch(&catalog, manifest("up.example/a", "{}", &["layer"], &["v2", "v1", "v3"]), &[]).await;
-    let page = catalog.copies(&Pattern::all(), None, 10, 2).unwrap();
+    let page = catalog.copies(&Pattern::all(), None, 10, 2, |_| true).unwrap();
     let first = CopySummary {
         name: repository("up.example/a"),
-        origin: upstream(),
+        provenance: Provenance { origin: upstream(), private: false },
         tags: vec![tag("v1"), tag("v2")],
         tag_count: 3,
         manifests: 1,
@@ -641,9 +732,9 @@ async fn copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_n
     };
     assert_eq!((page.len(), &page[0]), (2, &first));
     assert_eq!((page[1].name.as_str(), page[1].tag_count, page[1].bytes), ("up.example/b", 0, 5));
-    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2).unwrap();
+    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2, |_| true).unwrap();
     assert_eq!(next, page[1..]);
-    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2).unwrap(), page[..1]);
+    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, |_| true).unwrap(), page[..1]);
 }
 
 async fn a_pattern_means_copies_or_their_tags(catalog: Catalog) {
@@ -720,6 +811,60 @@ async fn clearing_touches_nothing_that_was_pushed_here(catalog: Catalog) {
     assert_eq!(catalog.clear_copy(&mine).await.unwrap(), Cleared::default());
     assert_eq!(catalog.clear_tags(&mine, &Pattern::all()).await.unwrap(), Cleared::default());
     assert_eq!(catalog.totals().unwrap(), before);
+}
+
+async fn what_nothing_needs_is_counted_by_when_it_is_due(catalog: Catalog) {
+    let amount = |blobs, bytes| Amount { blobs, bytes };
+    assert_eq!(catalog.unused(10).unwrap(), Unused::default());
+    for (content, now) in [("used", 1), ("old", 2), ("young", 20), ("younger", 30), ("shared", 3)] {
+        push_blob(&catalog, "a", content, now).await;
+    }
+    push(&catalog, manifest("a", "{}", &["used"], &[])).await;
+    // Who last used it counts, wherever that was; and who needs it.
+    catalog.commit_blob(blob_commit("b", "shared", UploadId::random(), 15)).await.unwrap();
+    catalog.commit_blob(blob_commit("b", "used", UploadId::random(), 2)).await.unwrap();
+    let unused = catalog.unused(10).unwrap();
+    assert_eq!((unused.due, unused.waiting, unused.last_use), (amount(1, 3), amount(3, 18), Some(30)));
+    assert_eq!(catalog.unused(100).unwrap(), Unused { due: amount(4, 21), ..Unused::default() });
+}
+
+async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to(catalog: Catalog) {
+    let within =
+        |content: &str| catalog.manifest(&repository("a"), &Reference::Digest(digest(content))).unwrap();
+    push(&catalog, manifest("a", "tagged image", &[], &["v1"])).await;
+    push(&catalog, ManifestPush { now: 2000, ..manifest("a", "young", &[], &[]) }).await;
+    push(&catalog, manifest("a", "entry", &[], &[])).await;
+    push(&catalog, manifest("a", "kept entry", &[], &[])).await;
+    let of = |index, entry: &str, tags: &[&str]| ManifestPush {
+        manifests: vec![digest(entry)],
+        ..manifest("a", index, &[], tags)
+    };
+    push(&catalog, of("index", "entry", &[])).await;
+    push(&catalog, of("kept index", "kept entry", &["v2"])).await;
+    for (content, subject) in [("signature", "index"), ("kept signature", "tagged image")] {
+        push(&catalog, ManifestPush { subject: Some(digest(subject)), ..manifest("a", content, &[], &[]) })
+            .await;
+    }
+    // Pulled by digest, and wanted.
+    fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
+    assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 1, pushed: Some(2000) });
+    assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 1);
+    assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 2);
+    assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 0);
+    for gone in ["index", "entry", "signature"] {
+        assert_eq!(within(gone), None, "{gone}");
+    }
+    for kept in ["tagged image", "young", "kept index", "kept entry", "kept signature"] {
+        assert!(within(kept).is_some(), "{kept}");
+    }
+    assert_eq!(catalog.totals().unwrap().manifests, 6);
+}
+
+async fn an_import_is_noted_by_its_source(catalog: Catalog) {
+    assert!(!catalog.is_imported("/old").unwrap());
+    catalog.finish_import("/old", 1).await.unwrap();
+    catalog.finish_import("/old", 2).await.unwrap();
+    assert!(catalog.is_imported("/old").unwrap() && !catalog.is_imported("/other").unwrap());
 }
 
 async fn many_writers_at_once_all_get_their_answer(catalog: Catalog) {

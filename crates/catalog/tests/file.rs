@@ -29,6 +29,7 @@ async fn fill(catalog: &Catalog) {
     let commit = BlobCommit {
         repository: repository.clone(),
         origin: Origin::Local,
+        private: false,
         digest,
         size: 2,
         generation,
@@ -38,6 +39,7 @@ async fn fill(catalog: &Catalog) {
     let push = ManifestPush {
         repository,
         origin: Origin::Local,
+        private: false,
         digest,
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         bytes: b"{}".as_slice().into(),
@@ -131,9 +133,9 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalog::open(&path).unwrap_err();
-    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 2 });
+    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 4 });
     let said = error.to_string();
-    assert!(said.contains("catalog.db has schema version 99, and this version knows 2 at most"), "{said}");
+    assert!(said.contains("catalog.db has schema version 99, and this version knows 4 at most"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -1,14 +1,34 @@
 //! The command line, as data.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+#[cfg(feature = "cluster")]
+mod deploy;
+mod registry;
+
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use hythe_oci::Authority;
 
 use crate::commands::Platform;
 use crate::config::{Inputs, KEYS, Key};
 use crate::failure::EXIT_CODES;
 use crate::printer::Output;
+
+#[cfg(feature = "cluster")]
+pub use cluster::{
+    ATTACH_EXAMPLES, AttachArgs, DETACH_EXAMPLES, DOWN_EXAMPLES, DetachArgs, DownArgs, EngineArgs,
+    KIND_CONFIG_EXAMPLES, KindConfigArgs, LOGS_EXAMPLES, LocalClient, LogsArgs, NameArgs, STATUS_EXAMPLES, UP_EXAMPLES,
+    UPGRADE_EXAMPLES, UpArgs, UpgradeArgs,
+};
+#[cfg(feature = "cluster")]
+pub use deploy::{
+    DEPLOY_EXAMPLES, DeployArgs, DeployCommand, FORWARD_EXAMPLES, ForwardArgs, OptionArgs, TargetArgs, WorkloadKind,
+};
+
+pub use registry::{CollectionArgs, RegistryArgs, RegistryCommand};
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -60,6 +80,18 @@ Examples:
 
 The exit code is 1 where an image failed, or is not there; the others are warmed all the same.";
 
+const GC_EXAMPLES: &str = "\
+Examples:
+  hythe gc                                     what is free now, and what waits for its grace period
+  hythe gc --dry-run                           what would go
+  hythe gc --delete-untagged                   manifests that nothing leads to go too";
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  hythe import /var/lib/registry               into this user's data folder; no server may run on it
+  hythe import /srv/old --data /srv/hythe      into another one
+  hythe import /srv/hub --upstream docker.io   the folder of a registry:2 with proxy.remoteurl";
+
 /// A container registry: one binary, no configuration needed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "hythe", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
@@ -78,18 +110,74 @@ pub enum Command {
     /// Start the registry
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ConfigArgs),
+    /// Run the registry beside this machine's clusters, and wire them to it
+    #[cfg(feature = "cluster")]
+    #[command(after_help = UP_EXAMPLES)]
+    Up(Box<UpArgs>),
+    /// Remove the registry that `hythe up` runs; its data stays
+    #[cfg(feature = "cluster")]
+    #[command(after_help = DOWN_EXAMPLES)]
+    Down(DownArgs),
+    /// Show the registry that `hythe up` runs, and the clusters that ask it
+    #[cfg(feature = "cluster")]
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(NameArgs),
+    /// Print the log of the registry that `hythe up` runs
+    #[cfg(feature = "cluster")]
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(LogsArgs),
+    /// Give the registry that `hythe up` runs this binary, over the same data
+    #[cfg(feature = "cluster")]
+    #[command(after_help = UPGRADE_EXAMPLES)]
+    Upgrade(UpgradeArgs),
+    /// Wire clusters to the registry: nodes, network, and the ConfigMap that says where it is
+    #[cfg(feature = "cluster")]
+    #[command(after_help = ATTACH_EXAMPLES)]
+    Attach(AttachArgs),
+    /// Take the wiring off clusters, until they are attached again
+    #[cfg(feature = "cluster")]
+    #[command(after_help = DETACH_EXAMPLES)]
+    Detach(DetachArgs),
+    /// Print a configuration of kind's for clusters that need no later change
+    #[cfg(feature = "cluster")]
+    #[command(name = "kind-config", after_help = KIND_CONFIG_EXAMPLES)]
+    KindConfig(KindConfigArgs),
     /// Print the configuration that is in effect, and where each value came from
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(ConfigArgs),
     /// See, fill and free what a running registry keeps of its upstreams
     #[command(after_help = CACHE_EXAMPLES)]
     Cache(CacheArgs),
+    /// Run a registry in a cluster
+    #[cfg(feature = "cluster")]
+    #[command(after_help = DEPLOY_EXAMPLES)]
+    Deploy(Box<DeployArgs>),
+    /// Lead a port of this machine to the registry in a cluster
+    #[cfg(feature = "cluster")]
+    #[command(after_help = FORWARD_EXAMPLES)]
+    Forward(ForwardArgs),
+    /// Free at once what nothing needs any more, as the collector does by itself
+    #[command(after_help = GC_EXAMPLES)]
+    Gc(GcArgs),
+    /// Take over what a registry:2 kept in a folder, by hard links where it can
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
     /// Print the version
     Version,
     /// Print a shell's completion script
     Completion {
         /// The shell
         shell: Shell,
+    },
+    /// Make a folder, and give it to a user with all that is in it
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Own {
+        /// The folder
+        folder: PathBuf,
+        /// The user, and the group of the same number
+        #[arg(long, value_name = "ID")]
+        user: u32,
     },
     /// Write the reference pages of the command line and the configuration
     #[command(hide = true)]
@@ -116,8 +204,35 @@ pub struct ConfigArgs {
 impl ConfigArgs {
     /// As `load` takes it.
     pub fn inputs(self) -> Inputs {
-        Inputs { file: self.file.or(self.config), flags: self.flags.0 }
+        Inputs { file: self.file.or(self.config), flags: self.flags.0, in_place: false }
     }
+}
+
+/// What is to be freed, and where.
+#[derive(Clone, Debug, clap::Args)]
+pub struct GcArgs {
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`; `HYTHE_REGISTRY`]
+    #[arg(long, value_name = "URL")]
+    pub registry: Option<String>,
+    /// What goes.
+    #[command(flatten)]
+    pub what: CollectionArgs,
+}
+
+/// What is to be taken over, and where to.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ImportArgs {
+    /// The folder: the `rootdirectory` of a registry:2. Nothing in it is changed
+    pub folder: PathBuf,
+    /// The data folder that it comes to [data; `HYTHE_DATA`]
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// hythe's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The upstream that all of it is a copy of
+    #[arg(long, value_name = "NAME")]
+    pub upstream: Option<Authority>,
 }
 
 /// What is asked of a registry's cache.

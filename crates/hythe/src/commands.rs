@@ -3,11 +3,23 @@
 mod cache;
 mod completion;
 mod config;
+#[cfg(feature = "cluster")]
+mod deploy;
 mod docs;
+#[cfg(feature = "cluster")]
+mod forward;
+mod gc;
+mod import;
+#[cfg(feature = "cluster")]
+mod local;
+#[cfg(unix)]
+mod own;
+mod registry;
 pub mod serve;
 mod version;
 
 pub use cache::{Platform, find_images, parse_image};
+pub use registry::registry;
 
 use crate::args::Command;
 use crate::config::Environment;
@@ -18,8 +30,30 @@ use crate::printer::Printer;
 pub fn run(command: Command, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::serve(args.inputs(), environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Up(args) => local::up(*args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Down(args) => local::down(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Status(args) => local::status(&args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Logs(args) => local::logs(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Upgrade(args) => local::upgrade(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Attach(args) => local::attach(args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Detach(args) => local::detach(&args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::KindConfig(args) => local::kind_config(&args, printer),
         Command::Config(args) => config::config(&args.inputs(), environment, printer),
         Command::Cache(args) => cache::cache(args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Deploy(args) => deploy::deploy(*args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Forward(args) => forward::forward(&args, environment, printer),
+        Command::Gc(args) => gc::gc(&args, environment, printer),
+        Command::Import(args) => import::import(&args, environment, printer),
         Command::Version => {
             version::version(printer);
             Ok(())
@@ -28,6 +62,8 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
             completion::completion(shell, printer);
             Ok(())
         }
+        #[cfg(unix)]
+        Command::Own { folder, user } => own::own(&folder, user),
         Command::Docs { folder } => docs::docs(&folder, printer),
     }
 }

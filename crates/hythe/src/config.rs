@@ -47,6 +47,8 @@ pub struct Inputs {
     pub file: Option<PathBuf>,
     /// Each flag that was given, with its values.
     pub flags: Vec<(&'static Key, Vec<String>)>,
+    /// Whether it is `registry` that was called: then `registry:2`'s defaults hold, and its places of a configuration.
+    pub in_place: bool,
 }
 
 /// A configuration that is in effect.
@@ -94,11 +96,16 @@ impl Loaded {
 /// Reads every layer. All that is wrong is reported at once.
 pub fn load(inputs: &Inputs, environment: &Environment) -> Result<Loaded, ConfigError> {
     let mut draft = Draft::new(environment.data_folder());
-    let path =
-        inputs.file.clone().or_else(|| named_by_variable(environment)).or_else(|| environment.usual_file());
+    let named = inputs.file.clone().or_else(|| named_by_variable(environment, CONFIG_VARIABLE));
+    let path = if inputs.in_place {
+        draft.in_place_defaults();
+        registry2::file(named.or_else(|| named_by_variable(environment, registry2::FILE_VARIABLE)))
+    } else {
+        named.or_else(|| environment.usual_file())
+    };
     let mut tree = registry2::Tree::new();
     if let Some(path) = &path {
-        read_file(&mut draft, &mut tree, path);
+        read_file(&mut draft, &mut tree, path, inputs.in_place);
     }
     registry2::overlay_variables(&mut tree, &mut draft, environment);
     registry2::apply(&mut draft, tree);
@@ -112,11 +119,12 @@ pub fn load(inputs: &Inputs, environment: &Environment) -> Result<Loaded, Config
     draft.finish(path)
 }
 
-fn named_by_variable(environment: &Environment) -> Option<PathBuf> {
-    environment.variables.get(CONFIG_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from)
+fn named_by_variable(environment: &Environment, name: &str) -> Option<PathBuf> {
+    environment.variables.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn read_file(draft: &mut Draft, tree: &mut registry2::Tree, path: &Path) {
+/// By its name, a file is hythe's or one of `registry:2`; in that one's place, whatever is not hythe's.
+fn read_file(draft: &mut Draft, tree: &mut registry2::Tree, path: &Path, in_place: bool) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
@@ -128,7 +136,7 @@ fn read_file(draft: &mut Draft, tree: &mut registry2::Tree, path: &Path) {
     };
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => file::apply(draft, path, &text),
-        Some("yml" | "yaml") => match registry2::Tree::parse(path, &text) {
+        extension if in_place || matches!(extension, Some("yml" | "yaml")) => match registry2::Tree::parse(path, &text) {
             Ok(parsed) => {
                 draft.registry2_defaults(path);
                 *tree = parsed;

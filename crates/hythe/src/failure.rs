@@ -71,6 +71,28 @@ pub enum StartError {
     /// The catalog in it cannot be used.
     #[error(transparent)]
     Catalog(#[from] hythe_catalog::OpenError),
+    /// What another registry left in a folder cannot be taken over.
+    #[error(
+        "what a registry:2 left in {} cannot be imported: {error}. Nothing of it was changed, and the next try goes on \
+         from here", .folder.display()
+    )]
+    Import {
+        /// The folder.
+        folder: PathBuf,
+        /// What went wrong.
+        error: hythe_lifecycle::Error,
+    },
+    /// Root cannot become the user that it gave the data folder to.
+    #[error(
+        "the server cannot go on as user {user}: {error}. Start it as that user, or let it stay root with \
+         HYTHE_STAY_ROOT=true"
+    )]
+    User {
+        /// The user.
+        user: u32,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// What an earlier end left behind cannot be cleared away.
     #[error("the data folder {} cannot be made ready: {error}", .folder.display())]
     Recover {

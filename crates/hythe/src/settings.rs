@@ -21,6 +21,7 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     pub data: PathBuf,
     pub storage: Storage,
+    pub stay_root: bool,
     pub log: Log,
     pub http: Http,
     pub upload: Upload,
@@ -103,6 +104,7 @@ impl Default for Settings {
             // The root user's; `load` puts the platform's folder here for everybody else.
             data: PathBuf::from("/var/lib/hythe"),
             storage: Storage::Fs,
+            stay_root: false,
             log: Log { format: LogFormat::Text, level: LogLevel::Info, requests: true },
             http: Http {
                 allow_anonymous_network: false,

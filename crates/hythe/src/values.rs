@@ -11,6 +11,7 @@ mod name;
 mod origin;
 mod secret;
 mod size;
+mod tag_ttl;
 
 pub use addition::Addition;
 pub use choice::{Choice, LogFormat, LogLevel, Storage};
@@ -23,6 +24,7 @@ pub use name::parse_name;
 pub use origin::Origin;
 pub use secret::{HIDDEN, Secret, SecretFile};
 pub use size::{parse_size, show_size};
+pub use tag_ttl::TagTtl;
 
 /// Why a text is not a value of its kind: what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hythe_catalog::{Blob as Row, BlobFile};
+use hythe_catalog::{Blob as Row, BlobFile, MountFrom};
 use hythe_oci::{Digest, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Content as Stored};
 
@@ -66,8 +66,8 @@ impl Repository<'_> {
         Ok(blob)
     }
 
-    /// Links a blob that another repository has (`from`, or any where it is `None`), or starts an upload of it.
-    pub async fn mount_blob(&self, digest: &Digest, from: Option<&RepositoryName>) -> Result<Started> {
+    /// Links a blob that another repository has, or starts an upload of it.
+    pub async fn mount_blob(&self, digest: &Digest, from: MountFrom) -> Result<Started> {
         let inner = self.inner();
         if inner.link(self, digest, from).await? {
             return Ok(Started::Mounted(*digest));
@@ -78,7 +78,7 @@ impl Repository<'_> {
     /// Links a blob that any repository has, on the word of whoever calls that it belongs here too; false where its
     /// bytes are not here.
     pub async fn link_blob(&self, digest: &Digest) -> Result<bool> {
-        self.inner().link(self, digest, None).await
+        self.inner().link(self, digest, MountFrom::Any).await
     }
 
     /// Takes a blob out of the repository; its bytes go when no other repository has it.
@@ -110,14 +110,9 @@ impl Inner {
     }
 
     /// A blob whose bytes are lost must be sent again.
-    async fn link(
-        &self,
-        to: &Repository<'_>,
-        digest: &Digest,
-        from: Option<&RepositoryName>,
-    ) -> Result<bool> {
-        let (name, origin) = (to.name.clone(), to.origin.clone());
-        let row = self.catalog.mount_blob(digest, from.cloned(), name, origin, now()).await?;
+    async fn link(&self, to: &Repository<'_>, digest: &Digest, from: MountFrom) -> Result<bool> {
+        let (name, provenance) = (to.name.clone(), to.provenance_of_writes());
+        let row = self.catalog.mount_blob(digest, from, name, provenance, now()).await?;
         Ok(row.is_some_and(|row| self.content(&key(&row), row.size).is_ok_and(|content| content.is_some())))
     }
 

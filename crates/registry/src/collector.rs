@@ -3,18 +3,31 @@
 //! Each step is a small transaction of the catalog, which rechecks what it removes; a file goes only after the row
 //! that named it, and by its generation, so that a push of the same digest at the same time is never hurt.
 
-use hythe_catalog::BlobFile;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hythe_catalog::{Amount, BlobFile, Untagged};
 use hythe_oci::{Digest, UploadId};
 use hythe_storage::BlobKey;
 
-use crate::{Inner, Registry, Result, millis, now};
+use crate::{Error, Inner, Registry, Result, millis, now};
 
 /// How many rows one step looks at: a few milliseconds of the writer's time.
 const STEP: usize = 256;
 
+/// What is asked of a round of the collector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collection {
+    /// Whether manifests that were pushed here and that nothing leads to go too: no tag, no index, no subject.
+    pub untagged: bool,
+    /// Whether nothing is removed, and only said what would be.
+    pub dry_run: bool,
+}
+
 /// What one round of the collector removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
+    /// Manifests that nothing led to, where these were asked for.
+    pub manifests: u64,
     /// Expired upload sessions.
     pub uploads: u64,
     /// Blobs that a repository had and no longer has.
@@ -25,12 +38,26 @@ pub struct Collected {
     pub bytes: u64,
 }
 
+/// What a round that was asked for removed, and what it left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectedNow {
+    /// What it removed, or would have.
+    pub collected: Collected,
+    /// Blobs that nothing needs, and that were used too short a time ago.
+    pub waiting: Amount,
+    /// Manifests that nothing leads to, and that were pushed too short a time ago, where these were asked for.
+    pub waiting_manifests: u64,
+    /// When the last of all these is due, if there are any.
+    pub due: Option<SystemTime>,
+}
+
 impl Registry {
     /// One round over everything: expired uploads, unused blobs, and what earlier rounds could not remove.
     pub async fn collect(&self) -> Result<Collected> {
         let inner = &*self.0;
+        let _alone = inner.collecting.lock().await;
         let mut collected = Collected { uploads: inner.expire_uploads().await?, ..Collected::default() };
-        let before = now() - millis(self.options().collect_grace);
+        let before = self.collected_before();
         let mut cursor = None;
         loop {
             let step = inner.catalog.collect(before, cursor, STEP).await?;
@@ -43,6 +70,56 @@ impl Registry {
                 None => return Ok(collected),
             }
         }
+    }
+
+    /// A round because somebody asks for one. The grace period holds all the same.
+    pub async fn collect_now(&self, collection: Collection) -> Result<CollectedNow> {
+        let mut collected = Collected::default();
+        if collection.untagged && !collection.dry_run {
+            collected.manifests = self.remove_untagged().await?;
+        }
+        if !collection.dry_run {
+            collected = Collected { manifests: collected.manifests, ..self.collect().await? };
+        }
+        let (catalog, before) = (self.0.catalog.clone(), self.collected_before());
+        // It looks at every link, and at every manifest.
+        let counted = tokio::task::spawn_blocking(move || {
+            let untagged = if collection.untagged { catalog.untagged(before)? } else { Untagged::default() };
+            Ok::<_, hythe_catalog::Error>((catalog.unused(before)?, untagged))
+        });
+        let counted = counted.await;
+        let (unused, untagged) = counted
+            .map_err(|error| Error::Internal(format!("what is left could not be counted: {error}")))??;
+        if collection.dry_run {
+            collected.manifests = untagged.due;
+            (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
+        }
+        let last = unused.last_use.max(untagged.pushed);
+        let due = last
+            .map(|last| Duration::from_millis(last.max(0).cast_unsigned()) + self.options().collect_grace);
+        Ok(CollectedNow {
+            collected,
+            waiting: unused.waiting,
+            waiting_manifests: untagged.waiting,
+            due: due.and_then(|due| UNIX_EPOCH.checked_add(due)),
+        })
+    }
+
+    /// How many manifests that nothing leads to were removed.
+    async fn remove_untagged(&self) -> Result<u64> {
+        self.0.check_delete()?;
+        let (before, mut removed) = (self.collected_before(), 0);
+        loop {
+            match self.0.catalog.delete_untagged(before).await? {
+                0 => return Ok(removed),
+                some => removed += some,
+            }
+        }
+    }
+
+    /// What was last used before this may go.
+    fn collected_before(&self) -> i64 {
+        now() - millis(self.options().collect_grace)
     }
 
     /// Removes what a crash left: files of uploads that no row names, and blobs that were on their way out.

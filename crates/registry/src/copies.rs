@@ -1,6 +1,6 @@
 //! Copies of what upstreams have: which there are, and how they are cleared.
 
-use hythe_catalog::{Cleared, CopySummary, Pattern};
+use hythe_catalog::{Cleared, CopySummary, Pattern, Provenance};
 
 use crate::{Page, Registry, Result, collector};
 
@@ -11,20 +11,30 @@ const TAGS: usize = 1000;
 const STEP: usize = 64;
 
 impl Registry {
-    /// The copies that a pattern means, in ASCII order, after `after`.
-    pub fn copies(&self, pattern: &Pattern, after: Option<&str>, limit: usize) -> Result<Page<CopySummary>> {
-        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS)?;
+    /// The copies that a pattern means and `listed` takes, in ASCII order, after `after`.
+    pub fn copies(
+        &self,
+        pattern: &Pattern,
+        after: Option<&str>,
+        limit: usize,
+        listed: impl Fn(&Provenance) -> bool,
+    ) -> Result<Page<CopySummary>> {
+        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS, listed)?;
         Ok(Page::of(copies, limit))
     }
 
-    /// Takes what a pattern means out of the copies: all of them, or their tags with what is there for their sake.
-    /// What was pushed here stays, and so do the bytes of blobs that another repository has.
-    pub async fn clear_copies(&self, pattern: &Pattern) -> Result<Cleared> {
+    /// Takes what a pattern means out of the copies that `listed` takes: all of them, or their tags with what is there
+    /// for their sake. What was pushed here stays, and so do the bytes of blobs that another repository has.
+    pub async fn clear_copies(
+        &self,
+        pattern: &Pattern,
+        listed: impl Fn(&Provenance) -> bool,
+    ) -> Result<Cleared> {
         let inner = &*self.0;
         inner.check_delete()?;
         let (mut cleared, mut after) = (Cleared::default(), None);
         loop {
-            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0)?;
+            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0, &listed)?;
             let Some(last) = copies.last() else { return Ok(cleared) };
             after = Some(last.name.to_string());
             for copy in &copies {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::{Origin, Upload as Row, UploadStart};
+use hythe_catalog::{Provenance, Upload as Row, UploadStart};
 use hythe_oci::{Digest, RepositoryName, UploadId};
 use hythe_storage::BlobKey;
 use tokio::sync::OwnedSemaphorePermit;
@@ -22,7 +22,7 @@ use crate::{Error, Growing, Inner, Repository, Result, now};
 pub struct Fetch {
     inner: Arc<Inner>,
     repository: RepositoryName,
-    origin: Origin,
+    provenance: Provenance,
     digest: Digest,
     size: u64,
     ingest: Ingest,
@@ -62,7 +62,7 @@ impl Repository<'_> {
         let (written, growing) = ingest.share(size);
         Ok(Fetch {
             repository: self.name.clone(),
-            origin: self.origin.clone(),
+            provenance: self.provenance_of_writes(),
             digest: *digest,
             size,
             ingest,
@@ -159,7 +159,7 @@ impl Fetch {
             return Err(Error::DigestMismatch { expected: self.digest, actual });
         }
         let key = BlobKey { digest: self.digest, generation: id };
-        self.inner.make_blob(&self.repository, &self.origin, &*upload, key, size).await
+        self.inner.make_blob(&self.repository, &self.provenance, &*upload, key, size).await
     }
 
     /// Ends it for now. What came is kept, and taken up by the next fetch of the same blob.

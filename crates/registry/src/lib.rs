@@ -3,6 +3,7 @@
 //! Bytes are the storage's, knowledge is the catalog's; this crate keeps the two in step so that whatever was
 //! acknowledged is durable and whatever is visible is whole.
 
+mod adoption;
 mod batch;
 mod blobs;
 mod collector;
@@ -30,12 +31,15 @@ use hythe_storage::Storage;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+pub use adoption::Adopted;
 pub use blobs::{Blob, Content};
-pub use collector::Collected;
+pub use collector::{Collected, CollectedNow, Collection};
 pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
-pub use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, PatternError, Referrer};
+pub use hythe_catalog::{
+    Amount, Cleared, CopySummary, MountFrom, Origin, Pattern, PatternError, Provenance, Referrer,
+};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use uploads::{Chunk, Started, UploadStatus};
@@ -88,6 +92,8 @@ pub(crate) struct Inner {
     sessions: sessions::Sessions,
     parked: parked::Parked,
     ingest: ingest::Shared,
+    /// Held by the collector's round that is under way.
+    collecting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone)]
@@ -108,6 +114,7 @@ impl Registry {
             manifests: Cache::with_weighter(1024, MANIFEST_CACHE_BYTES, BySize),
             sessions: sessions::Sessions::default(),
             parked: parked::Parked::default(),
+            collecting: tokio::sync::Mutex::default(),
             ingest: ingest::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),
         }))
@@ -115,12 +122,12 @@ impl Registry {
 
     /// One repository, whether it exists or not.
     pub fn repository<'a>(&'a self, name: &'a RepositoryName) -> Repository<'a> {
-        Repository { registry: self, name, origin: &Origin::Local }
+        Repository { registry: self, name, origin: &Origin::Local, private: false }
     }
 
     /// A repository that is a copy of an upstream's, whether it exists or not.
     pub fn copy<'a>(&'a self, name: &'a RepositoryName, origin: &'a Origin) -> Repository<'a> {
-        Repository { registry: self, name, origin }
+        Repository { registry: self, name, origin, private: false }
     }
 
     /// The settings that it runs with.
@@ -167,6 +174,8 @@ pub struct Repository<'a> {
     name: &'a RepositoryName,
     /// What is written into it comes from there.
     origin: &'a Origin,
+    /// And was fetched with credentials.
+    private: bool,
 }
 
 impl Repository<'_> {
@@ -175,9 +184,21 @@ impl Repository<'_> {
         self.name
     }
 
-    /// Where its content really comes from; `None` where it holds nothing.
-    pub fn stored_origin(&self) -> Result<Option<Origin>> {
-        Ok(self.inner().catalog.origin(self.name)?)
+    /// The same, where what is written into it is fetched with credentials: that marks it.
+    #[must_use]
+    pub fn private(mut self, private: bool) -> Self {
+        self.private = private;
+        self
+    }
+
+    /// Where its content really comes from, and how; `None` where it holds nothing.
+    pub fn provenance(&self) -> Result<Option<Provenance>> {
+        Ok(self.inner().catalog.provenance(self.name)?)
+    }
+
+    /// What is to be stored of what is written into it now.
+    fn provenance_of_writes(&self) -> Provenance {
+        Provenance { origin: self.origin.clone(), private: self.private }
     }
 
     fn inner(&self) -> &Inner {

@@ -1,6 +1,6 @@
 //! Listings: repositories, tags, referrers, a page at a time.
 
-use hythe_catalog::Referrer;
+use hythe_catalog::{Provenance, Referrer};
 use hythe_oci::{Digest, RepositoryName, Tag};
 
 use crate::{Error, Registry, Repository, Result};
@@ -24,9 +24,14 @@ impl<T> Page<T> {
 }
 
 impl Registry {
-    /// Repositories that hold a manifest, in ASCII order, after `after`.
-    pub fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>> {
-        Ok(Page::of(self.0.catalog.repositories(after, limit.saturating_add(1))?, limit))
+    /// Repositories that hold a manifest, in ASCII order, after `after`; those that `listed` takes.
+    pub fn repositories(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        listed: impl Fn(&Provenance) -> bool,
+    ) -> Result<Page<RepositoryName>> {
+        Ok(Page::of(self.0.catalog.repositories(after, limit.saturating_add(1), listed)?, limit))
     }
 }
 

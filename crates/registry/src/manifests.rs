@@ -91,6 +91,7 @@ impl Repository<'_> {
         let push = ManifestPush {
             repository: self.name.clone(),
             origin: self.origin.clone(),
+            private: self.private,
             digest,
             media_type,
             bytes,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use hythe_catalog::{BlobCommit, BlobFile, Origin, Upload as Row, UploadSave, UploadStart};
+use hythe_catalog::{BlobCommit, BlobFile, Provenance, Upload as Row, UploadSave, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Upload};
 use tokio::sync::OwnedSemaphorePermit;
@@ -115,7 +115,7 @@ impl Repository<'_> {
 }
 
 /// The blob's name that a session's file may have: only a claim, which makes a new epoch, comes before it is given.
-fn named(row: &Row) -> Option<Digest> {
+pub(crate) fn named(row: &Row) -> Option<Digest> {
     row.digest.filter(|_| row.epoch > 0)
 }
 
@@ -274,8 +274,8 @@ impl Inner {
             self.forget_upload(id, None).await?;
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
-        let result =
-            self.make_blob(name, &Origin::Local, &*upload, BlobKey { digest, generation: id }, size).await;
+        let (key, pushed) = (BlobKey { digest, generation: id }, Provenance::default());
+        let result = self.make_blob(name, &pushed, &*upload, key, size).await;
         // While there is a row, the catalog was not told of the blob: the session goes, and its space is free again.
         if result.is_err()
             && let Ok(Some(_)) = self.catalog.upload(name, &id)
@@ -290,7 +290,7 @@ impl Inner {
     pub(crate) async fn make_blob(
         &self,
         name: &RepositoryName,
-        origin: &Origin,
+        provenance: &Provenance,
         upload: &dyn Upload,
         key: BlobKey,
         size: u64,
@@ -305,14 +305,20 @@ impl Inner {
         }
         synced?;
         self.storage.publish(generation, &digest).await?;
-        self.commit(name, origin, key, size).await
+        self.commit(name, provenance, key, size).await
     }
 
     /// Tells the catalog of a blob that is durable under its name.
-    async fn commit(&self, name: &RepositoryName, origin: &Origin, key: BlobKey, size: u64) -> Result<()> {
+    async fn commit(
+        &self,
+        name: &RepositoryName,
+        provenance: &Provenance,
+        key: BlobKey,
+        size: u64,
+    ) -> Result<()> {
         let BlobKey { digest, generation } = key;
-        let (repository, origin) = (name.clone(), origin.clone());
-        let commit = BlobCommit { repository, origin, digest, size, generation, now: now() };
+        let (repository, Provenance { origin, private }) = (name.clone(), provenance.clone());
+        let commit = BlobCommit { repository, origin, private, digest, size, generation, now: now() };
         let lost = self.lost_generation(&digest)?;
         let live = match lost {
             Some(lost) => self.catalog.replace_blob(commit, lost).await?,

@@ -6,7 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
 use hythe_oci::Query;
 use hythe_registry::Registry;
-use hythe_upstream::{Cache, Copy, Freshness};
+use hythe_upstream::{Cache, Copy, Freshness, Via};
 
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -30,6 +30,8 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: &'a http::HeaderMap,
     pub(crate) query: Query<'a>,
     pub(crate) record: &'a Record,
+    /// Over what it came.
+    pub(crate) via: Via,
 }
 
 /// How an answer of the cache came about, in a word.

@@ -10,9 +10,10 @@ use hyper::body::Incoming;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
 use hythe_oci::{Endpoint, ErrorCode, Query, RepositoryName};
 use hythe_registry::Origin;
-use hythe_upstream::{Allowed, Copy, Resolved};
+use hythe_upstream::{Allowed, Copy, Resolved, Upstream, Via};
 
 use crate::call::{App, Call};
+use crate::handlers::copies::not_shared;
 use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
 use crate::options::Options;
 use crate::plane::{Body, Exchange, Link};
@@ -97,7 +98,8 @@ async fn route(
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     let (method, path) = (&record.method, record.uri.path());
-    check_host(options, link, record, headers)?;
+    let foreign = foreign_host(options, record, headers);
+    check_host(link, foreign)?;
     check_origin(options, link, record, headers)?;
     if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         let _ = record.page.set("preflight");
@@ -106,14 +108,17 @@ async fn route(
         return Ok(response);
     }
     let query = Query::parse(record.uri.query().unwrap_or_default());
+    // A page whose name was made to resolve to this machine comes from anywhere.
+    let via = if link.near && foreign.is_none() { Via::Loopback } else { Via::Network };
     if !path.starts_with("/v2") && path != "/" {
-        let call = Call { app, options, method, headers, query: query?, record };
+        let call = Call { app, options, method, headers, query: query?, record, via };
         return pages::answer(&call, path, record).await;
     }
     let endpoint = Endpoint::parse(path).map_err(|error| Rejection::endpoint(&error))?;
     let endpoint = record.endpoint.get_or_init(|| endpoint);
-    let call = Call { app, options, method, headers, query: query?, record };
+    let call = Call { app, options, method, headers, query: query?, record, via };
     let (namespace, place) = place(&call, link, endpoint)?;
+    check_share(&call, endpoint, &place)?;
     let mut response = call_endpoint(&call, endpoint, &place, body).await?;
     if let Some(namespace) = namespace {
         response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
@@ -121,22 +126,19 @@ async fn route(
     Ok(response)
 }
 
-/// A web page must not talk to a registry on the reader's own machine by making its name resolve there.
-fn check_host(
-    options: &Options,
-    link: &Link,
-    record: &Record,
-    headers: &http::HeaderMap,
-) -> Result<(), Rejection> {
-    if !link.loopback {
-        return Ok(());
-    }
+/// The host that is asked, where that is no name of a registry on this machine.
+fn foreign_host<'a>(options: &Options, record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'a str> {
     let host = match record.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default()),
     };
-    match host {
-        Some(host) if !host::is_allowed(host, &options.hosts) => Err(Rejection::new(
+    host.filter(|host| !host::is_allowed(host, &options.hosts))
+}
+
+/// A web page must not talk to a registry on the reader's own machine by making its name resolve there.
+fn check_host(link: &Link, foreign: Option<&str>) -> Result<(), Rejection> {
+    match foreign.filter(|_| link.loopback) {
+        Some(host) => Err(Rejection::new(
             StatusCode::FORBIDDEN,
             ErrorCode::Denied,
             format!(
@@ -144,7 +146,7 @@ fn check_host(
                  ask it as localhost, or add the name to http.hosts"
             ),
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -193,7 +195,7 @@ fn place(
     let allowed = call.app.cache.allowed();
     let namespace = call.query.first("ns");
     let told = namespace.as_deref().and_then(|namespace| HeaderValue::try_from(namespace).ok());
-    let is_ours = |ns: &&str| !is_allowed(&allowed, ns) && host::is_this_registry(ns, &call.options.hosts);
+    let is_ours = |ns: &&str| !is_listed(&allowed, ns) && host::is_this_registry(ns, &call.options.hosts);
     let elsewhere = namespace.as_deref().filter(|ns| !is_ours(ns));
     let not_answered_for = |name: &str| {
         let message = format!(
@@ -204,28 +206,28 @@ fn place(
     let Some(name) = endpoint.name() else {
         // Of another registry's whole nothing is known here.
         return match elsewhere {
-            Some(namespace) if !is_allowed(&allowed, namespace) => Err(not_answered_for(namespace)),
+            Some(namespace) if !may_be_asked(&allowed, namespace) => Err(not_answered_for(namespace)),
             _ => Ok((told, Place::Here)),
         };
     };
-    let copy = |upstream, there: &RepositoryName| -> Result<Copy, Rejection> {
-        let copy = call.app.cache.copy(upstream, there);
+    let copy = |upstream: &Arc<Upstream>, there: &RepositoryName| -> Result<Copy, Rejection> {
+        let copy = call.app.cache.copy(upstream, there, call.via);
         let copy = copy.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
         // RFC 9111, 5.2.1.7
         let only = call.header(header::CACHE_CONTROL).is_some_and(|value| value.contains("only-if-cached"));
         Ok(if only { copy.only_if_cached() } else { copy })
     };
     let place = match allowed.resolve(elsewhere, name) {
-        Resolved::Upstream(upstream, there) => Place::Copy(copy(upstream, &there)?),
+        Resolved::Upstream(upstream, there) => Place::Copy(copy(&upstream, &there)?),
         Resolved::NotAllowed => return Err(not_answered_for(elsewhere.unwrap_or_default())),
         Resolved::Local(_) => match &link.mirror {
             // Who says that this registry is meant does not mean an upstream that it stands for.
             Some(mirror) if mirror.local_first || namespace.is_none() => {
                 match allowed.resolve_at(&mirror.upstream, name) {
                     Resolved::Upstream(upstream, there) if mirror.local_first => {
-                        Place::HereOrCopy(copy(upstream, &there)?)
+                        Place::HereOrCopy(copy(&upstream, &there)?)
                     }
-                    Resolved::Upstream(upstream, there) => Place::Copy(copy(upstream, &there)?),
+                    Resolved::Upstream(upstream, there) => Place::Copy(copy(&upstream, &there)?),
                     Resolved::Local(_) | Resolved::NotAllowed => {
                         return Err(not_answered_for(&mirror.upstream.to_string()));
                     }
@@ -237,8 +239,28 @@ fn place(
     Ok((told, place))
 }
 
-fn is_allowed(allowed: &Allowed, namespace: &str) -> bool {
+fn is_listed(allowed: &Allowed, namespace: &str) -> bool {
     namespace.parse().is_ok_and(|namespace| allowed.get(&namespace).is_some())
+}
+
+fn may_be_asked(allowed: &Allowed, namespace: &str) -> bool {
+    namespace.parse().is_ok_and(|namespace| allowed.find(&namespace).is_some())
+}
+
+/// What was fetched with credentials is not for everybody, whatever is asked of it: nor where its upstream is not listed
+/// any more, so that it is read as any other repository.
+fn check_share(call: &Call<'_>, endpoint: &Endpoint, place: &Place) -> Result<(), Rejection> {
+    match (place, endpoint.name()) {
+        (Place::Copy(copy), _) => {
+            copy.check_share().map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))
+        }
+        // Of the second, the copy is checked when it is asked.
+        (Place::Here | Place::HereOrCopy(_), Some(name)) => match not_shared(call, name)? {
+            Some(error) => Err(Rejection::upstream(&error, ErrorCode::NameUnknown)),
+            None => Ok(()),
+        },
+        (Place::Here | Place::HereOrCopy(_), None) => Ok(()),
+    }
 }
 
 async fn call_endpoint(
@@ -266,8 +288,9 @@ async fn call_endpoint(
 /// Whether the repository that is asked for holds anything that was pushed here.
 fn is_here(call: &Call<'_>, endpoint: &Endpoint) -> Result<bool, Rejection> {
     let Some(name) = endpoint.name() else { return Ok(true) };
-    let origin = call.app.registry.repository(name).stored_origin();
-    Ok(origin.map_err(|error| Rejection::registry(&error, Some(name)))? == Some(Origin::Local))
+    let found = call.app.registry.repository(name).provenance();
+    let found = found.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    Ok(found.is_some_and(|found| found.origin == Origin::Local))
 }
 
 /// A copy is read, and what is in it can be deleted; nothing is pushed into it.

@@ -187,6 +187,8 @@ impl Rejection {
                     Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message)
                 }
             },
+            Upstream::NotShared { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message),
+            Upstream::Crowded { .. } => later(Some(Duration::from_secs(1))),
             Upstream::Resting { again, .. } => later(Some(*again)),
             Upstream::Wrong { .. } => Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message),
             // RFC 9111, 5.2.1.7: what a cache says that may not ask.
@@ -340,6 +342,27 @@ mod tests {
             (method.status(), &method.headers()[header::ALLOW]),
             (StatusCode::METHOD_NOT_ALLOWED, &HeaderValue::from_static("GET, HEAD"),)
         );
+    }
+
+    #[test]
+    fn what_an_upstream_is_not_asked_for_sends_clients_elsewhere_or_back_later() {
+        let upstream = || "up.example".parse().unwrap();
+        for (error, status, code, retry) in [
+            (Upstream::NotShared { upstream: upstream() }, 403, ErrorCode::Denied, None),
+            (Upstream::Crowded { upstream: upstream(), limit: 64 }, 503, ErrorCode::Unavailable, Some("1")),
+            (
+                Upstream::Offline { upstream: upstream(), asked: "it".to_owned(), why: "no" },
+                504,
+                ErrorCode::Unavailable,
+                None,
+            ),
+        ] {
+            let rejection = Rejection::upstream(&error, ErrorCode::NameUnknown);
+            assert_eq!((rejection.status.as_u16(), rejection.code), (status, code), "{error}");
+            assert!(rejection.message.contains("up.example"), "{}", rejection.message);
+            let headers = rejection.into_response().headers().clone();
+            assert_eq!(headers.get(header::RETRY_AFTER).map(|after| after.to_str().unwrap()), retry);
+        }
     }
 
     #[test]

@@ -156,7 +156,9 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let options = self.options.load_full();
         let sendfile = options.sendfile && cfg!(target_os = "linux");
-        let link = Arc::new(Link::new(client, loopback, mirror, sendfile));
+        // A socket that does not tell is taken for the network's.
+        let near = stream.local_addr().is_ok_and(|local| local.ip().to_canonical().is_loopback());
+        let link = Arc::new(Link::new(client, loopback, near, mirror, sendfile));
         let patience = Patience {
             head: options.header_timeout,
             idle: options.idle_timeout,

@@ -10,6 +10,8 @@ mod mount;
 
 use std::fmt;
 use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -59,12 +61,26 @@ impl Content {
     }
 }
 
+/// An upload whose bytes are another file's.
+pub struct Adopted {
+    /// The upload.
+    pub upload: Arc<dyn Upload>,
+    /// In bytes.
+    pub size: u64,
+    /// Whether the two share their bytes on the disk; else they were copied.
+    pub linked: bool,
+}
+
 /// Where bytes are kept.
 #[async_trait::async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Opens an upload to be continued at `offset`; what is stored beyond is cut off. At 0 it is begun where it is
     /// not there. [`Error::UploadLost`] where fewer bytes are there.
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>>;
+
+    /// Begins an upload with the bytes of a file of somebody else's, which is not changed, neither now nor by what is
+    /// done with the upload: it is to be read, synced and published, not written. The inner error is the file's.
+    async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>>;
 
     /// Makes a finished and synced upload the blob `digest` of generation `id`; durable when it returns.
     /// Doing it again is no error.

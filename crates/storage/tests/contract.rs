@@ -108,6 +108,37 @@ async fn removing_an_upload_forgets_it(storage: &dyn Storage) {
     assert!(storage.open_upload(id, 1).await.is_err());
 }
 
+async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Storage) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data");
+    std::fs::write(&file, b"theirs").unwrap();
+    let digest = Digest::of(Algorithm::Sha256, b"theirs");
+    let id = UploadId::random();
+    // The second time is after a kill.
+    for _ in 0..2 {
+        let adopted = storage.adopt_upload(id, &file).await.unwrap().unwrap();
+        assert_eq!((adopted.size, adopted.upload.read(0, 100).await.unwrap()), (6, "theirs".into()));
+        adopted.upload.sync().await.unwrap();
+    }
+    storage.publish(id, &digest).await.unwrap();
+    let key = BlobKey { digest, generation: id };
+    assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"theirs");
+    storage.remove_blob(&key).await.unwrap();
+    // Nor by somebody who takes it for an upload to go on with.
+    let id = UploadId::random();
+    storage.adopt_upload(id, &file).await.unwrap().unwrap();
+    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"ours");
+    assert_eq!(std::fs::read(&file).unwrap(), b"theirs");
+}
+
+async fn a_file_that_is_not_there_is_not_adopted(storage: &dyn Storage) {
+    let folder = tempfile::tempdir().unwrap();
+    let id = UploadId::random();
+    let error = storage.adopt_upload(id, &folder.path().join("data")).await.unwrap().err().unwrap();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    assert!(storage.uploads().await.unwrap().is_empty());
+}
+
 async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
@@ -167,6 +198,8 @@ macro_rules! back_ends {
             reopening_at_an_offset_cuts_what_is_beyond,
             reopening_past_the_end_says_what_was_lost,
             removing_an_upload_forgets_it,
+            an_adopted_file_becomes_a_blob_and_is_never_changed,
+            a_file_that_is_not_there_is_not_adopted,
             chunks_of_every_length_and_alignment_read_back,
             a_writable_back_end_probes_well,
         ]);)*
@@ -189,6 +222,24 @@ async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {
     let storage = FsStorage::open(folder.path()).unwrap();
     assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"durable");
     assert_eq!(storage.uploads().await.unwrap(), [id]);
+}
+
+#[tokio::test]
+async fn an_adopted_file_shares_its_bytes_where_it_can_and_is_copied_where_it_cannot() {
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    let parent = tempfile::tempdir().unwrap();
+    let file = parent.path().join("data");
+    std::fs::write(&file, b"theirs").unwrap();
+    let storage = FsStorage::open(&parent.path().join("ours")).unwrap();
+    let adopted = storage.adopt_upload(UploadId::random(), &file).await.unwrap().unwrap();
+    assert!(adopted.linked && file.metadata().unwrap().nlink() == 2);
+    // A symbolic link's own name would lead nowhere.
+    let named = parent.path().join("named");
+    symlink("data", &named).unwrap();
+    let adopted = storage.adopt_upload(UploadId::random(), &named).await.unwrap().unwrap();
+    assert!(!adopted.linked && file.metadata().unwrap().nlink() == 2);
+    assert_eq!(adopted.upload.read(0, 100).await.unwrap(), "theirs");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A whole registry behind a real socket, for as long as a test needs it.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -30,6 +30,7 @@ struct Running {
     address: SocketAddr,
     server: Server,
     registry: Registry,
+    cache: Cache,
     runtime: Handle,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
@@ -62,13 +63,13 @@ impl Running {
             let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
             let runtime = runtime.expect("the system gives threads");
             runtime.block_on(async move {
-                let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+                let listener = TcpListener::bind((setup.listen, 0)).await.expect("a port is free");
                 let address = listener.local_addr().expect("a bound listener has an address");
                 let registry = open(&setup, &folder);
                 registry.recover().await.expect("what a run before left is cleaned");
                 let cache = Cache::new(registry.clone(), setup.allowed, setup.cache);
-                let server = Server::new(registry.clone(), cache, setup.server, Log::discard());
-                let handles = (address, server.clone(), registry.clone(), Handle::current());
+                let server = Server::new(registry.clone(), cache.clone(), setup.server, Log::discard());
+                let handles = (address, server.clone(), registry.clone(), cache, Handle::current());
                 started.send(handles).expect("the test waits for its registry");
                 server
                     .run(vec![Listener { socket: listener, mirror: setup.mirror }], async {
@@ -80,16 +81,16 @@ impl Running {
             });
         });
         let started = wait.recv().expect("the registry starts; its thread's panic says why it did not");
-        let (address, server, registry, runtime) = started;
-        Self { address, server, registry, runtime, stop, thread }
+        let (address, server, registry, cache, runtime) = started;
+        Self { address, server, registry, cache, runtime, stop, thread }
     }
 
     /// Ends it in good order. The folder is free for another one afterwards.
     fn stop(self) {
-        let Self { stop, thread, server, registry, .. } = self;
+        let Self { stop, thread, server, registry, cache, .. } = self;
         let _ = stop.send(());
         let result = thread.join();
-        drop((server, registry));
+        drop((server, registry, cache));
         // A second panic while a test fails already would hide the first.
         assert!(result.is_ok() || std::thread::panicking(), "the registry's thread panicked");
     }
@@ -116,9 +117,19 @@ impl TestRegistry {
         self.running.as_ref().expect("the registry was stopped by the test itself")
     }
 
-    /// Where it listens.
+    /// Where it listens; where that is everywhere, its loopback address.
     pub fn address(&self) -> SocketAddr {
-        self.running().address
+        (Ipv4Addr::LOCALHOST, self.running().address.port()).into()
+    }
+
+    /// A client that comes over the network, to one that listens [everywhere](Setup::everywhere); `None` on a machine
+    /// that has no address but loopback.
+    pub fn network_client(&self) -> Option<Client> {
+        // Nothing is sent: the system only chooses the address that it would send from.
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        let own = socket.local_addr().ok().filter(|own| !own.ip().is_loopback())?;
+        Some(Client::new((own.ip(), self.running().address.port()).into()))
     }
 
     /// A client for it.
@@ -139,6 +150,11 @@ impl TestRegistry {
     /// The HTTP edge, for settings that change while it runs.
     pub fn server(&self) -> &Server {
         &self.running().server
+    }
+
+    /// What is kept of upstreams, for settings that change while it runs.
+    pub fn cache(&self) -> &Cache {
+        &self.running().cache
     }
 
     /// Runs `work` on the registry's runtime, from a test that is not asynchronous itself.

@@ -1,5 +1,6 @@
 //! How a [`TestRegistry`] is to be.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hythe_registry::Options as RegistryOptions;
@@ -27,6 +28,7 @@ pub struct Setup {
     pub(crate) allowed: Allowed,
     pub(crate) cache: CacheOptions,
     pub(crate) mirror: Option<Mirror>,
+    pub(crate) listen: Ipv4Addr,
 }
 
 impl Default for Setup {
@@ -44,6 +46,7 @@ impl Default for Setup {
             allowed: Allowed::none(),
             cache: CacheOptions::default(),
             mirror: None,
+            listen: Ipv4Addr::LOCALHOST,
         }
     }
 }
@@ -114,6 +117,20 @@ impl Setup {
     pub fn mirror(mut self, upstream: &str, local_first: bool) -> Self {
         let upstream = upstream.parse().expect("a test names an upstream by its host");
         self.mirror = Some(Mirror { upstream, local_first });
+        self
+    }
+
+    /// Listens on every address of the machine, so that a client may come over the network.
+    #[must_use]
+    pub fn everywhere(mut self) -> Self {
+        self.listen = Ipv4Addr::UNSPECIFIED;
+        self
+    }
+
+    /// Lets it ask any public registry that a client names.
+    #[must_use]
+    pub fn any_upstream(mut self) -> Self {
+        self.allowed.allow_any(hythe_upstream::TTL);
         self
     }
 

@@ -15,6 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
     ("hythe-client", &["hythe-oci"]),
     ("hythe-upstream", &["hythe-oci", "hythe-registry", "hythe-client"]),
+    ("hythe-cluster", &["hythe-oci"]),
+    ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
     ("hythe-server", &["hythe-oci", "hythe-registry", "hythe-upstream"]),
     (
         "hythe",
@@ -24,6 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hythe-catalog",
             "hythe-registry",
             "hythe-client",
+            "hythe-cluster",
+            "hythe-lifecycle",
             "hythe-upstream",
             "hythe-server",
         ],
@@ -40,7 +44,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// What speaks HTTP, and the crates that may not: the domain answers in its own words.
 const HTTP: &[&str] =
     &["http", "http-body", "http-body-util", "hyper", "hyper-util", "axum", "tower", "reqwest"];
-const WITHOUT_HTTP: &[&str] = &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry"];
+const WITHOUT_HTTP: &[&str] =
+    &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-lifecycle"];
 
 /// What does I/O or has a clock; the vocabulary is pure.
 const IMPURE: &[&str] = &["tokio", "rustix", "socket2", "tempfile"];

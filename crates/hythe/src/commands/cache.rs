@@ -10,19 +10,18 @@ mod target;
 mod warm;
 
 use crate::args::{CacheArgs, CacheCommand};
-use crate::config::{Environment, REGISTRY_VARIABLE};
+use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use admin::Admin;
-use target::Target;
+pub(super) use admin::Admin;
+pub(super) use human::{count_of, size};
+pub(super) use target::Target;
 
 pub use warm::{Platform, find_images, parse_image};
 
 /// Asks the registry what was asked for.
 pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let variable = environment.variables.get(REGISTRY_VARIABLE).and_then(|value| value.to_str());
-    let given = args.registry.as_deref().or(variable.filter(|value| !value.is_empty()));
-    let target: Target = given.unwrap_or(target::DEFAULT).parse()?;
+    let target = Target::chosen(args.registry.as_deref(), environment)?;
     // Connections wait for one another; nothing here computes.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,7 +1,10 @@
 //! `hythe serve`: starts the registry.
 
 mod announcement;
-mod logging;
+pub(super) mod logging;
+pub(super) mod takeover;
+#[cfg(target_os = "linux")]
+mod user;
 mod wiring;
 
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use hythe_server::{Listener, Log, Mirror, Server};
 use hythe_storage::{FsStorage, MemoryStorage};
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 pub use announcement::announce;
 
@@ -21,21 +25,67 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
-/// The collector and the start wait for disks on other threads; so many at most.
+/// The collector and the start wait for disks on other threads; so many at most, or as many as there are cores: an import
+/// hashes on all of them.
 const BLOCKING_THREADS: usize = 4;
 
 /// Reads the configuration and runs the server until it is asked to stop.
 pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let reader = Reader { inputs, environment: environment.clone(), printer };
-    let Loaded { settings, warnings, .. } = reader.read()?;
-    printer.warnings(&warnings);
-    // It accepts, collects and listens to signals; connections have threads of their own in the server.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let loaded = reader.read()?;
+    #[cfg(target_os = "linux")]
+    if environment.root && reader.inputs.in_place && leave_root(&loaded, printer)? {
+        return Ok(());
+    }
+    printer.warnings(&loaded.warnings);
+    runtime()?.block_on(run(loaded.settings, reader, printer))
+}
+
+/// It accepts, collects, imports and listens to signals; connections have threads of their own in the server.
+pub(super) fn runtime() -> Result<Runtime, Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS.max(cores))
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
-    runtime.block_on(run(settings, reader, printer))
+        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))
+}
+
+/// Does what only root can, and goes on as an ordinary user, whose process begins anew. Returns where that is not to be or
+/// cannot be, with true where the process was asked to stop meanwhile.
+#[cfg(target_os = "linux")]
+fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
+    let settings = &loaded.settings;
+    if settings.stay_root {
+        printer.note("stays root, as it was told to");
+        return Ok(false);
+    }
+    let data = (settings.storage == Storage::Fs).then_some(settings.data.as_path());
+    if let Err(why) = user::try_on(data, loaded.file.as_deref()) {
+        printer.note(format_args!("warning: stays root: {why}"));
+        return Ok(false);
+    }
+    if let Some(data) = data {
+        if !runtime()?.block_on(prepare(settings))? {
+            return Ok(true);
+        }
+        user::give(data).map_err(|error| StartError::User { user: user::USER, error })?;
+    }
+    printer.note(format_args!("goes on as user {0}, group {0}", user::USER));
+    Err(StartError::User { user: user::USER, error: user::begin_anew() }.into())
+}
+
+/// Opens the data folder once, and takes over what another registry left there: to link another user's files is root's.
+/// False where it was asked to stop meanwhile.
+#[cfg(target_os = "linux")]
+async fn prepare(settings: &Settings) -> Result<bool, Failure> {
+    let (log, _guard) = Log::start(std::io::stderr())
+        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+    logging::start(&settings.log, &log);
+    let registry = open(settings)?;
+    let done = takeover::take_over(settings, &registry, &allowed(settings)).await;
+    registry.close();
+    done
 }
 
 /// Binds the listeners, opens the data folder, announces both, and serves until it is asked to stop.
@@ -48,6 +98,10 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
     let registry = open(&settings)?;
     registry.recover().await.map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
+    if !takeover::take_over(&settings, &registry, &upstreams).await? {
+        registry.close();
+        return Ok(());
+    }
     announce(printer, &settings, &upstreams, &listeners);
     let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
     let server = Server::new(registry.clone(), cache.clone(), wiring::server_options(&settings), log);
@@ -86,7 +140,7 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
 }
 
 /// The registry that the settings describe.
-fn open(settings: &Settings) -> Result<Registry, StartError> {
+pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
         Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
         Storage::Fs => {

@@ -14,6 +14,7 @@ use super::field::Field;
 use super::key::Key;
 use super::keys::{KEYS, key};
 use super::raw::Raw;
+use super::registry2;
 use super::source::Source;
 use super::table::TableSources;
 use crate::settings::Settings;
@@ -101,6 +102,18 @@ impl Draft {
                 self.problems.push(Problem::new(source.place(), text));
             }
         }
+    }
+
+    /// What the images of `registry:2` run with where nobody says anything else.
+    pub(super) fn in_place_defaults(&mut self) {
+        let path = Path::new(registry2::FILES[1]);
+        let source = Source::Registry2Default { path: path.to_owned() };
+        for (name, value) in [("listen", registry2::ADDRESS), ("data", registry2::ROOT_DIRECTORY)] {
+            if let Some(key) = key(name) {
+                self.set(key, &Raw::Text(value.to_owned()), &source);
+            }
+        }
+        self.registry2_defaults(path);
     }
 
     /// Where a `registry:2` file is silent, its deployment relies on what `registry:2` does.

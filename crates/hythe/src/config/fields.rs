@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::field::Field;
 use super::raw::Raw;
-use super::read::{duration, list, names, path, paths, some, switch, text, texts};
-use crate::values::{Secret, SecretFile, ValueError, show_duration};
+use super::read::{choice, duration, list, names, path, paths, some, switch, text, texts};
+use crate::values::{Choice, Secret, SecretFile, ValueError, show_duration};
 
 /// Every field, in the order of the documentation.
 pub static FIELDS: &[Field] = &[
@@ -34,6 +34,22 @@ pub static FIELDS: &[Field] = &[
         secret: false,
         read: |table, raw| put(&mut table.ttl, duration(raw, Duration::ZERO).map(Some)),
         show: |table| table.ttl.map(show_duration).into(),
+    },
+    Field {
+        name: "ttl-by-tag",
+        doc: "How long the tags that a pattern means are believed; the first one that means a tag counts. A pattern is `NAME` or `NAME:TAG` as the upstream has them, in which `*` stands for anything.",
+        allowed: "a list of PATTERN=DURATION, such as \"library/redis:7*=1d\"",
+        secret: false,
+        read: |table, raw| put(&mut table.ttl_by_tag, list(raw)),
+        show: |table| texts(&table.ttl_by_tag),
+    },
+    Field {
+        name: "share",
+        doc: "The same as `upstream.share`, for this upstream.",
+        allowed: "\"loopback\" or \"all\"",
+        secret: false,
+        read: |table, raw| put(&mut table.share, choice(raw).map(Some)),
+        show: |table| table.share.map(Choice::word).into(),
     },
     Field {
         name: "username",

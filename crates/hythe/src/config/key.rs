@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hythe_oci::Authority;
+use hythe_upstream::Share;
 use serde_json::Value;
 
 use super::raw::Raw;
@@ -47,7 +48,8 @@ pub enum Kind {
     Mirrors(Slot<Vec<Mirror>>),
     Duration(Slot<Duration>, Duration),
     Size(Slot<u64>, u64, u64),
-    Count(Slot<u64>, u64),
+    Count(Slot<u64>, u64, u64),
+    Share(Slot<Share>),
 }
 
 /// The place of a value in [`Settings`].
@@ -100,7 +102,8 @@ impl Kind {
             Self::Mirrors(slot) => slot.put(settings, list(raw)),
             Self::Duration(slot, least) => slot.put(settings, duration(raw, *least)),
             Self::Size(slot, least, most) => slot.put(settings, size(raw, *least, *most)),
-            Self::Count(slot, most) => slot.put(settings, count(raw, *most)),
+            Self::Count(slot, least, most) => slot.put(settings, count(raw, *least, *most)),
+            Self::Share(slot) => slot.put(settings, choice(raw)),
         }
     }
 
@@ -124,7 +127,8 @@ impl Kind {
             Self::Mirrors(slot) => texts((slot.get)(settings)),
             Self::Duration(slot, _) => show_duration(*(slot.get)(settings)).into(),
             Self::Size(slot, ..) => show_size(*(slot.get)(settings)).into(),
-            Self::Count(slot, _) => (*(slot.get)(settings)).into(),
+            Self::Count(slot, ..) => (*(slot.get)(settings)).into(),
+            Self::Share(slot) => (slot.get)(settings).word().into(),
         }
     }
 
@@ -144,7 +148,8 @@ impl Kind {
             Self::Name(slot) => slot.copy(from, to),
             Self::Mirrors(slot) => slot.copy(from, to),
             Self::Duration(slot, _) => slot.copy(from, to),
-            Self::Size(slot, ..) | Self::Count(slot, _) => slot.copy(from, to),
+            Self::Size(slot, ..) | Self::Count(slot, ..) => slot.copy(from, to),
+            Self::Share(slot) => slot.copy(from, to),
         }
     }
 
@@ -173,7 +178,8 @@ impl Kind {
                     show_size(*most)
                 )
             }
-            Self::Count(_, most) => format!("a number from 1 to {most}"),
+            Self::Count(_, least, most) => format!("a number from {least} to {most}"),
+            Self::Share(_) => Share::words(),
         }
     }
 
@@ -182,7 +188,7 @@ impl Kind {
         match self {
             Self::Listen(_) => "ADDRESS:PORT",
             Self::Folder(_) => "FOLDER",
-            Self::Storage(_) | Self::LogFormat(_) | Self::LogLevel(_) => "WORD",
+            Self::Storage(_) | Self::LogFormat(_) | Self::LogLevel(_) | Self::Share(_) => "WORD",
             Self::Switch(_) => "BOOL",
             Self::Hosts(_) => "HOST",
             Self::Origins(_) => "ORIGIN",

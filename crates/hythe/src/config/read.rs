@@ -134,15 +134,15 @@ pub(super) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> 
     }
 }
 
-pub(super) fn count(raw: &Raw, most: u64) -> Result<u64, ValueError> {
-    let wrong = || ValueError::new(format!("write a number from 1 to {most}"));
+pub(super) fn count(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
+    let wrong = || ValueError::new(format!("write a number from {least} to {most}"));
     let value = match raw {
         Raw::Integer(number) => u64::try_from(*number).map_err(|_| wrong())?,
         Raw::Quoted(_) => {
-            return Err(ValueError::new(format!("write a number from 1 to {most}, without quotes")));
+            return Err(ValueError::new(format!("write a number from {least} to {most}, without quotes")));
         }
         Raw::Text(text) => text.parse().map_err(|_| wrong())?,
         Raw::Boolean(_) | Raw::List(_) | Raw::Other(_) => return Err(wrong()),
     };
-    if (1..=most).contains(&value) { Ok(value) } else { Err(wrong()) }
+    if (least..=most).contains(&value) { Ok(value) } else { Err(wrong()) }
 }

@@ -9,6 +9,8 @@ mod tree;
 mod variables;
 mod yaml;
 
+use std::path::{Path, PathBuf};
+
 use rules::Meaning;
 pub(crate) use rules::RULES;
 pub(super) use tree::Tree;
@@ -22,7 +24,26 @@ use super::raw::Raw;
 use tree::{Content, Node};
 
 /// The folder of `registry:2`'s filesystem driver when nothing else is said.
-const ROOT_DIRECTORY: &str = "/var/lib/registry";
+pub(super) const ROOT_DIRECTORY: &str = "/var/lib/registry";
+
+/// Where the default configuration of its images has it listen.
+pub(super) const ADDRESS: &str = ":5000";
+
+/// Names its configuration.
+pub(super) const FILE_VARIABLE: &str = "REGISTRY_CONFIGURATION_PATH";
+
+/// Where its images have their configuration, of version 3 and 2.
+pub(super) const FILES: [&str; 2] = ["/etc/distribution/config.yml", "/etc/docker/registry/config.yml"];
+
+/// The configuration that `registry` reads: the one that was named, else that of an image. Where an image's is not there
+/// it says nothing else than its defaults.
+pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
+    let is_there = |path: &PathBuf| path.exists() || !FILES.iter().any(|file| path == Path::new(file));
+    match named {
+        Some(path) => Some(path).filter(is_there),
+        None => FILES.iter().map(PathBuf::from).find(|path| path.exists()),
+    }
+}
 
 /// Lays what the tree says on the draft. Nothing in it is passed over in silence.
 pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {

@@ -49,13 +49,17 @@ pub fn allowed(settings: &Settings) -> Allowed {
 /// The upstreams that the settings allow, and what is to be said about them.
 pub(super) fn assemble(settings: &Upstreams) -> Assembled {
     let mut assembled = Assembled::default();
+    assembled.allowed.share_others(settings.share);
+    if settings.any {
+        assembled.allowed.allow_any(settings.ttl);
+    }
     let additions = assembled.additions(settings);
     let removed = assembled.removed(settings, &additions);
     let is_named = |name: &Authority| additions.contains_key(name) || settings.tables.contains_key(name);
     let shipped = Allowed::shipped();
     for upstream in shipped.all().iter().filter(|upstream| settings.enabled && !is_named(&upstream.name)) {
         if !removed.contains(&upstream.name) {
-            let upstream = Upstream { ttl: settings.ttl, ..(**upstream).clone() };
+            let upstream = Upstream { ttl: settings.ttl, share: settings.share, ..(**upstream).clone() };
             assembled.add(upstream, &[], Place::Key("upstream.enabled"));
         }
     }
@@ -109,11 +113,13 @@ impl Assembled {
             let name = known_name(text.clone());
             // What has the name comes before what has it as an alias: that may be there because the other goes.
             let aliased = || settings.tables.iter().find(|(_, table)| table.aliases.contains(text));
+            self.allowed.refuse(name.clone());
             if names.contains(&&name) {
                 removed.insert(name);
             } else if let Some((name, _)) = aliased() {
+                self.allowed.refuse(name.clone());
                 removed.insert(name.clone());
-            } else {
+            } else if !settings.any {
                 let all: Vec<String> = names.iter().map(ToString::to_string).collect();
                 let found = nearest(&name.to_string(), all.iter().map(String::as_str));
                 let text = format!("there is no upstream `{name}` to remove{}", did_you_mean(found));
@@ -154,6 +160,8 @@ impl Assembled {
         upstream.ca.clone_from(&table.ca);
         upstream.private_hosts.clone_from(&table.private_hosts);
         upstream.ttl = table.ttl.unwrap_or(settings.ttl);
+        upstream.ttl_by_tag = table.ttl_by_tag.iter().map(|of| (of.pattern.clone(), of.ttl)).collect();
+        upstream.share = table.share.unwrap_or(settings.share);
         match check(&upstream) {
             Ok(()) => self.add(upstream, &table.aliases, place),
             Err(error @ ConfigError::Ca { .. }) => self.problem(field("ca"), error.to_string()),

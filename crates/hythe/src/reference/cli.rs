@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::CommandFactory;
 
-use crate::args::Args;
+use crate::args::{Args, RegistryArgs};
 use crate::failure::EXIT_CODES;
 
 const INTRODUCTION: &str = "\
@@ -23,6 +23,11 @@ pub(super) fn page() -> String {
     let _ = write!(page, "\n```text\n{EXIT_CODES}\n```\n");
     section(&mut page, "hythe", &mut command);
     subcommands(&mut page, "hythe", &mut command);
+    // The same program by another name.
+    let mut command = RegistryArgs::command().term_width(100);
+    command.build();
+    section(&mut page, "registry", &mut command);
+    subcommands(&mut page, "registry", &mut command);
     page
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use hythe_client::Credentials;
 use hythe_oci::Authority;
+use hythe_upstream::Share;
 
-use crate::values::{Addition, Endpoint, Mirror, Secret, SecretFile};
+use crate::values::{Addition, Endpoint, Mirror, Secret, SecretFile, TagTtl};
 
 /// The keys `upstream.*`, and the tables below them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,9 @@ pub struct Upstreams {
     pub enabled: bool,
     pub offline: bool,
     pub ttl: Duration,
+    pub share: Share,
+    pub any: bool,
+    pub prefetch: u64,
     pub add: Vec<Addition>,
     pub remove: Vec<Authority>,
     pub mirror: Vec<Mirror>,
@@ -30,6 +34,9 @@ impl Default for Upstreams {
             enabled: true,
             offline: false,
             ttl: hythe_upstream::TTL,
+            share: Share::default(),
+            any: false,
+            prefetch: 0,
             add: Vec::new(),
             remove: Vec::new(),
             mirror: Vec::new(),
@@ -46,6 +53,8 @@ pub struct UpstreamTable {
     pub endpoints: Vec<Endpoint>,
     pub aliases: Vec<Authority>,
     pub ttl: Option<Duration>,
+    pub ttl_by_tag: Vec<TagTtl>,
+    pub share: Option<Share>,
     pub username: Option<String>,
     pub password: Option<Secret>,
     pub password_file: Option<SecretFile>,

@@ -1,5 +1,7 @@
 //! Settings that are one word of a few.
 
+use hythe_upstream::Share;
+
 use super::ValueError;
 
 /// A setting that is one word of a few.
@@ -41,6 +43,10 @@ pub enum Storage {
 
 impl Choice for Storage {
     const ALL: &'static [(&'static str, Self)] = &[("fs", Self::Fs), ("memory", Self::Memory)];
+}
+
+impl Choice for Share {
+    const ALL: &'static [(&'static str, Self)] = &[("loopback", Self::Loopback), ("all", Self::All)];
 }
 
 /// How a log line looks.

@@ -5,6 +5,7 @@
 mod binary;
 mod cache;
 mod docker;
+mod drop_in;
 mod no_panic;
 mod pages;
 mod precedence;

@@ -1,6 +1,7 @@
 //! `registry:2` configurations of real life, and their variables.
 
 use hythe_client::Credentials;
+use hythe_upstream::Share;
 
 use crate::world::World;
 
@@ -130,13 +131,34 @@ fn k3ds_registry_is_understood_and_its_proxy_is_behind_what_was_pushed() {
     assert_eq!(world.source("upstream.fallback"), "REGISTRY_PROXY_REMOTEURL");
     assert_eq!(
         world.table("docker.io"),
-        "username = \"ada\" # REGISTRY_PROXY_USERNAME\npassword = \"(secret)\" # REGISTRY_PROXY_PASSWORD\n"
+        "share = \"all\" # REGISTRY_PROXY_USERNAME\nusername = \"ada\" # REGISTRY_PROXY_USERNAME\npassword = \"(secret)\" # REGISTRY_PROXY_PASSWORD\n"
     );
     let upstream = world.upstream("docker.io").unwrap();
     assert_eq!(upstream.endpoints, ["https://registry-1.docker.io"]);
     let password = "p: @ *x".to_owned();
     assert_eq!(upstream.credentials, Credentials::Basic { username: "ada".to_owned(), password });
     assert!(!world.warnings().contains("*x"));
+}
+
+#[test]
+fn what_a_proxys_login_opens_is_everybodys_as_registry_2_has_it_unless_another_layer_says_otherwise() {
+    let file = "version: 0.1\nhttp: {addr: \"localhost:5000\"}\nproxy:\n  remoteurl: https://a.example\n  username: ada\n  password: hunter2\n";
+    let world = || World::new().file("c.yml", file);
+    assert_eq!(world().upstream("a.example").unwrap().share, Share::All);
+    assert_eq!(
+        world().warnings(),
+        "c.yml:5:13: whoever reaches this registry gets what `a.example` gives to this login, as registry:2 has it. Set HYTHE_UPSTREAM_SHARE=loopback to keep it on this machine"
+    );
+    assert_eq!(
+        world().upstream("ghcr.io").unwrap().share,
+        Share::Loopback,
+        "its file opens no more than its own"
+    );
+    let kept = world().variable("HYTHE_UPSTREAM_SHARE", "loopback");
+    assert_eq!(
+        (kept.upstream("a.example").unwrap().share, kept.warnings()),
+        (Share::Loopback, String::new())
+    );
 }
 
 #[test]
@@ -401,4 +423,35 @@ fn an_open_address_of_another_layer_is_not_allowed_by_a_registry_2_file() {
     let refused =
         World::new().file("c.yml", &stock("/d")).variable("HYTHE_HTTP_ALLOW_ANONYMOUS_NETWORK", "false");
     assert!(refused.error().contains("open to the network"));
+}
+
+#[test]
+fn in_its_place_its_defaults_hold_whatever_its_file_is_called() {
+    let world = World::new().in_place().file("configuration", "version: 0.1\nlog:\n  level: debug\n");
+    assert_eq!(
+        (world.value("listen"), world.value("data")),
+        (r#"[":5000"]"#.into(), r#""/var/lib/registry""#.into())
+    );
+    assert_eq!(
+        (world.value("delete.enabled"), world.value("log.level")),
+        ("false".into(), r#""debug""#.into())
+    );
+    // Who calls it by that name asks for it.
+    assert_eq!(world.value("http.allow-anonymous-network"), "true");
+    assert!(world.warnings().contains(":5000 is open to the network, as registry:2 has it"));
+    let world =
+        world.variable("HYTHE_LISTEN", "127.0.0.1:5000").variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
+    assert_eq!(world.value("http.allow-anonymous-network"), "false");
+    assert_eq!(world.value("delete.enabled"), "true");
+}
+
+#[test]
+fn in_its_place_the_file_is_named_as_it_was_and_what_is_not_there_is_an_error() {
+    let text = "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /srv/registry\n";
+    let world = World::new().in_place().unnamed_file("named.yml", text);
+    let world = world.variable("REGISTRY_CONFIGURATION_PATH", "{folder}/named.yml");
+    assert_eq!(world.value("data"), r#""/srv/registry""#);
+    assert!(!world.warnings().contains("REGISTRY_CONFIGURATION_PATH"));
+    let world = World::new().in_place().variable("REGISTRY_CONFIGURATION_PATH", "/nowhere.yml");
+    assert!(world.error().contains("cannot be read"), "{}", world.error());
 }

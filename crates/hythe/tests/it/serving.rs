@@ -136,7 +136,10 @@ fn a_registry_2_proxy_answers_for_its_upstream_behind_what_was_pushed() {
         ],
     );
     let client = serving.main();
-    assert_eq!(serving.announcement[1], format!("hythe answers for {} there too", upstream.address()));
+    let shared =
+        format!("whoever reaches this registry gets what `{}` gives to this login", upstream.address());
+    assert!(serving.announcement[0].contains(&shared), "{:?}", serving.announcement);
+    assert_eq!(serving.announcement[2], format!("hythe answers for {} there too", upstream.address()));
     assert_eq!(client.get("/v2/team/app/manifests/v1").send().expect(200).body, image.bytes);
     let own = ImageBuilder::new(2).build();
     own.push(&client, "team/own", "v1");

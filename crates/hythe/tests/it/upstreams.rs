@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use hythe::config::allowed;
 use hythe_client::Credentials;
-use hythe_upstream::Upstream;
+use hythe_upstream::{Share, Upstream};
 
 use crate::world::World;
 
@@ -272,6 +273,26 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
             "h.toml:4:13: `upstream.add` (h.toml:2) names endpoints of `a.example` too: keep one of them",
         ),
         (
+            "upstream.share = \"everybody\"",
+            "h.toml:1:18: `upstream.share` cannot be \"everybody\": allowed: \"loopback\", \"all\"",
+        ),
+        (
+            "[upstream.\"docker.io\"]\nshare = true",
+            "h.toml:2:9: `upstream.\"docker.io\".share` cannot be true: allowed: \"loopback\", \"all\"",
+        ),
+        (
+            "[upstream.\"docker.io\"]\nttl-by-tag = [\"*:latest=5m\", \"redis\"]",
+            "h.toml:2:14: `upstream.\"docker.io\".ttl-by-tag` cannot be [\"*:latest=5m\", \"redis\"]: `redis`: write PATTERN=DURATION",
+        ),
+        (
+            "[upstream.\"docker.io\"]\nttl-by-tag = [\":7=5m\"]",
+            "h.toml:2:14: `upstream.\"docker.io\".ttl-by-tag` cannot be [\":7=5m\"]: `:7=5m`: `:7` is not a pattern",
+        ),
+        (
+            "upstream.prefetch = 65",
+            "h.toml:1:21: `upstream.prefetch` cannot be 65: write a number from 0 to 64",
+        ),
+        (
             "upstream.fallback = \"dokcer.io\"",
             "h.toml:1:21: there is no upstream `dokcer.io`; did you mean `docker.io`?",
         ),
@@ -316,15 +337,80 @@ fn what_a_registry_2_file_opens_for_itself_is_not_open_for_a_mirror() {
 
 #[test]
 fn a_login_that_the_network_can_use_is_warned_of() {
-    let text =
-        "[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"hunter2\"\n[upstream.\"a.example\"]\n";
-    let world = || World::new().file("h.toml", text);
-    assert_eq!(world().warnings(), "");
-    let open = world().flag("listen", &[":5000"]).flag("http.allow-anonymous-network", &["true"]);
+    let open = |share: &str| {
+        let text = format!("[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"hunter2\"\n{share}");
+        let world = World::new().file("h.toml", &text);
+        assert_eq!(world.warnings(), "");
+        world.flag("listen", &[":5000"]).flag("http.allow-anonymous-network", &["true"]).warnings()
+    };
+    assert_eq!(open("[upstream.\"a.example\"]\nshare = \"all\""), "");
     assert_eq!(
-        open.warnings(),
+        open("share = \"all\""),
         "h.toml:2:12: who reaches :5000 can pull all that `docker.io` lets this login have: nobody has to authenticate"
     );
+}
+
+#[test]
+fn who_gets_what_a_login_opens_is_said_for_all_and_for_one() {
+    let share = |world: &World, name: &str| world.upstream(name).unwrap().share;
+    let world = World::new();
+    assert_eq!(
+        (share(&world, "docker.io"), world.value("upstream.share")),
+        (Share::Loopback, "\"loopback\"".to_owned())
+    );
+    let world = World::new().file(
+        "h.toml",
+        "[upstream]\nshare = \"all\"\n[upstream.\"docker.io\"]\nshare = \"loopback\"\n[upstream.\"a.example\"]\n",
+    );
+    for (name, expected) in
+        [("docker.io", Share::Loopback), ("a.example", Share::All), ("ghcr.io", Share::All)]
+    {
+        assert_eq!(share(&world, name), expected, "{name}");
+    }
+    assert_eq!(world.table("docker.io"), "share = \"loopback\" # h.toml:4\n");
+    let world = World::new().variable("HYTHE_UPSTREAM_SHARE", "all");
+    assert_eq!(share(&world, "quay.io"), Share::All);
+}
+
+#[test]
+fn any_public_registry_may_be_asked_where_that_is_said_but_those_that_are_removed() {
+    let find = |world: &World, name: &str| {
+        let settings = world.load().unwrap().settings;
+        allowed(&settings).find(&name.parse().unwrap()).map(|upstream| (upstream.unlisted, upstream.ttl))
+    };
+    assert_eq!(find(&World::new(), "unlisted.example"), None);
+    let any = || World::new().variable("HYTHE_UPSTREAM_ANY", "true").variable("HYTHE_UPSTREAM_TTL", "5m");
+    assert_eq!(find(&any(), "unlisted.example"), Some((true, Duration::from_mins(5))));
+    assert_eq!(find(&any(), "ghcr.io"), Some((false, Duration::from_mins(5))));
+    assert_eq!(find(&any(), "localhost"), None);
+    let removed = any().file("h.toml", "upstream.remove = [\"index.docker.io\", \"hub\", \"unlisted.example\"]\n[upstream.\"a.example\"]\naliases = [\"hub\"]\n");
+    for name in ["docker.io", "registry-1.docker.io", "a.example", "unlisted.example"] {
+        assert_eq!(find(&removed, name), None, "{name}");
+    }
+    assert_eq!(find(&removed, "other.example"), Some((true, Duration::from_mins(5))));
+}
+
+#[test]
+fn tags_are_believed_by_patterns_in_their_order() {
+    let world = World::new().file(
+        "h.toml",
+        "[upstream.\"docker.io\"]\nttl-by-tag = [\"library/redis:7*=1d\", \"*:latest=5m\"]\n",
+    );
+    let upstream = world.upstream("docker.io").unwrap();
+    let ttl = |name: &str, tag: &str| upstream.ttl_of(&name.parse().unwrap(), &tag.parse().unwrap());
+    assert_eq!(ttl("library/redis", "7.2"), Duration::from_hours(24));
+    assert_eq!(ttl("library/redis", "latest"), Duration::from_mins(5));
+    assert_eq!(ttl("library/redis", "6"), Duration::from_mins(1));
+    assert_eq!(
+        world.table("docker.io"),
+        "ttl-by-tag = [\"library/redis:7*=1d\",\"*:latest=5m\"] # h.toml:2\n"
+    );
+}
+
+#[test]
+fn fetching_ahead_is_off_until_a_number_is_said() {
+    assert_eq!(World::new().value("upstream.prefetch"), "0");
+    assert_eq!(World::new().variable("HYTHE_UPSTREAM_PREFETCH", "3").value("upstream.prefetch"), "3");
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl World {
         self
     }
 
+    /// As `registry` is called.
+    pub(crate) fn in_place(mut self) -> Self {
+        self.inputs.in_place = true;
+        self
+    }
+
     pub(crate) fn load(&self) -> Result<Loaded, ConfigError> {
         load(&self.inputs, &self.environment)
     }

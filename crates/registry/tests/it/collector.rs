@@ -12,7 +12,7 @@ on_both! {
         assert_eq!(world.collect().await, Collected::default());
         assert_eq!(world.read("app", &digest), b"content");
         world.set(|options| options.collect_grace = Duration::ZERO);
-        assert_eq!(world.collect().await, Collected { uploads: 0, links: 1, blobs: 1, bytes: 7 });
+        assert_eq!(world.collect().await, Collected { links: 1, blobs: 1, bytes: 7, ..Collected::default() });
         assert!(matches!(world.blob("app", &digest), Err(Error::BlobUnknown { .. })));
         world.expect_nothing().await;
     }
@@ -37,7 +37,7 @@ on_both! {
         let layer = world.push("app", b"layer").await;
         world.push("other", b"layer").await;
         world.tag("app", "v1", &[layer]).await.unwrap();
-        assert_eq!(world.collect().await, Collected { uploads: 0, links: 1, blobs: 0, bytes: 0 });
+        assert_eq!(world.collect().await, Collected { links: 1, ..Collected::default() });
         assert!(matches!(world.blob("other", &layer), Err(Error::BlobUnknown { .. })));
         assert_eq!(world.read("app", &layer), b"layer");
     }

@@ -53,6 +53,14 @@ impl Storage for Failing {
         Ok(Arc::new(FailingUpload { inner, left: Arc::clone(&self.left) }))
     }
 
+    async fn adopt_upload(
+        &self,
+        id: UploadId,
+        file: &std::path::Path,
+    ) -> Result<std::io::Result<hythe_storage::Adopted>> {
+        self.inner.adopt_upload(id, file).await
+    }
+
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
         self.inner.publish(id, digest).await
     }

@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use futures_util::stream;
 use hythe_oci::{Algorithm, Digest, RepositoryName};
-use hythe_registry::{Error, Growing, Origin, Reader, Ready};
+use hythe_registry::{Error, Growing, Origin, Provenance, Reader, Ready};
 
 use crate::world::{name, on_both, read};
 
@@ -66,7 +66,8 @@ on_both! {
             end.unwrap();
             assert!(bytes == content);
         }
-        assert_eq!(copy.stored_origin().unwrap(), Some(origin.clone()));
+        let provenance = Provenance { origin: origin.clone(), private: false };
+        assert_eq!(copy.provenance().unwrap(), Some(provenance));
         }
     }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use hythe_catalog::Catalog;
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
-use hythe_registry::{Blob, Chunk, Content, Options, PushedManifest, Registry, Result, Started};
+use hythe_registry::{Blob, Chunk, Content, MountFrom, Options, PushedManifest, Registry, Result, Started};
 use hythe_storage::{FsStorage, MemoryStorage, Storage};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -144,7 +144,11 @@ impl World {
     }
 
     pub(crate) async fn mount(&self, digest: &Digest, from: &str, to: &str) -> Started {
-        self.registry.repository(&name(to)).mount_blob(digest, Some(&name(from))).await.unwrap()
+        self.registry
+            .repository(&name(to))
+            .mount_blob(digest, MountFrom::Repository(name(from)))
+            .await
+            .unwrap()
     }
 
     pub(crate) async fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<()> {

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{Method, Response};
 use hythe_oci::{Authority, ErrorCode};
-use hythe_registry::{CopySummary, Pattern};
-use hythe_upstream::Status;
+use hythe_registry::{CopySummary, Pattern, Provenance};
+use hythe_upstream::{Status, Upstream};
 use serde_json::{Value, json};
 
 use super::listings::page_size;
@@ -35,7 +35,9 @@ fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
     let limit = page_size(call, PAGE)?;
     let last = call.query.first("last");
-    let page = call.app.registry.copies(&pattern, last.as_deref(), limit);
+    let allowed = call.app.cache.allowed();
+    let listed = |found: &Provenance| allowed.shares(found, call.via);
+    let page = call.app.registry.copies(&pattern, last.as_deref(), limit, listed);
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.to_string());
     let copies: Vec<Value> = page.items.iter().map(copy).collect();
@@ -48,7 +50,9 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
         let message = "parameter `pattern` is missing: say what to clear, such as `docker.io/*`, or `*`";
         Rejection::parameter(ErrorCode::Unsupported, message)
     })?;
-    let cleared = call.app.registry.clear_copies(&pattern).await;
+    let allowed = call.app.cache.allowed();
+    let listed = |found: &Provenance| allowed.shares(found, call.via);
+    let cleared = call.app.registry.clear_copies(&pattern, listed).await;
     let cleared = cleared.map_err(|error| Rejection::registry(&error, None))?;
     tracing::info!(
         copies = cleared.copies,
@@ -75,10 +79,11 @@ fn upstream_list(call: &Call<'_>) -> Response<Body> {
         let status = at.map(|at| asked.swap_remove(at));
         all.push((upstream.name.clone(), describe(&upstream.name, &upstream.endpoints, true, status)));
     }
-    // Those that were taken away from a running server.
+    // Those that were taken away from a running server, and all that only clients name.
     all.extend(asked.into_iter().map(|status| {
         let name = status.upstream.clone();
-        (name.clone(), describe(&name, &[], false, Some(status)))
+        let may_be = allowed.allows_any() && name.to_string() == Upstream::OTHERS;
+        (name.clone(), describe(&name, &[], may_be, Some(status)))
     }));
     if let Some(name) = call.query.first("name") {
         let meant = name.parse().ok().and_then(|name| allowed.get(&name));
@@ -101,7 +106,7 @@ fn pattern(call: &Call<'_>) -> Result<Option<Pattern>, Rejection> {
 fn copy(copy: &CopySummary) -> Value {
     let last_use = UNIX_EPOCH + Duration::from_millis(copy.last_use.max(0).cast_unsigned());
     json!({
-        "name": copy.name, "upstream": copy.origin.as_str(),
+        "name": copy.name, "upstream": copy.provenance.origin.as_str(),
         "tags": copy.tags, "tag_count": copy.tag_count,
         "manifests": copy.manifests, "blobs": copy.blobs, "bytes": copy.bytes,
         "last_use": time(last_use),

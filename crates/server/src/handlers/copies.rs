@@ -1,13 +1,26 @@
 //! Manifests and blobs of repositories that are copies of an upstream's.
 
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName};
-use hythe_upstream::Copy;
+use hythe_upstream::{Copy, Error, Via};
 
 use super::{blobs, manifests};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
+
+/// Why a repository of this registry is not the answer to this request: it is a copy that is not for everybody.
+pub(crate) fn not_shared(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Error>, Rejection> {
+    if call.via == Via::Loopback {
+        return Ok(None);
+    }
+    let found = call.app.registry.repository(name).provenance();
+    let found = found.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    let hidden = found.filter(|found| !call.app.cache.allowed().shares(found, call.via));
+    // An origin is an upstream's name, as the cache stored it.
+    let upstream = hidden.and_then(|hidden| hidden.origin.as_str().parse().ok());
+    Ok(upstream.map(|upstream| Error::NotShared { upstream }))
+}
 
 /// Pull a manifest.
 pub(crate) async fn manifest_get(
@@ -19,6 +32,9 @@ pub(crate) async fn manifest_get(
     let found = copy.manifest(reference).await.map_err(|error| refuse(&error))?;
     let bytes = || copy.manifest_bytes(&found.value).map_err(|error| refuse(&error));
     let mut response = manifests::respond(call, &found.value, bytes)?;
+    if *call.method == Method::GET {
+        copy.prefetch(&found.value);
+    }
     call.tell(&mut response, copy, &found.freshness);
     Ok(response)
 }

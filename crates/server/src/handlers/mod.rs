@@ -2,6 +2,7 @@
 
 pub(crate) mod blobs;
 pub(crate) mod cache;
+pub(crate) mod collection;
 pub(crate) mod copies;
 pub(crate) mod listings;
 pub(crate) mod manifests;

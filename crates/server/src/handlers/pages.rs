@@ -3,7 +3,7 @@
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
-use super::{JSON, cache, content, empty};
+use super::{JSON, cache, collection, content, empty};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::record::Record;
@@ -36,12 +36,16 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Rejection> {
     let page = match path {
         _ if path.starts_with("/api/cache/") => "cache",
+        "/api/gc" => "gc",
         "/healthz" | "/livez" => "health",
         "/readyz" => "ready",
         "/metrics" => "metrics",
         _ => return Err(Rejection::not_found(path)),
     };
     let _ = record.page.set(page);
+    if page == "gc" {
+        return collection::collect(call).await;
+    }
     if page == "cache" {
         return cache::answer(call, path).await;
     }

@@ -4,8 +4,10 @@ use http::header::{self, HeaderName};
 use http::{Response, StatusCode};
 use hythe_oci::header::DOCKER_UPLOAD_UUID;
 use hythe_oci::{Algorithm, ChunkRange, Digest, ErrorCode, RepositoryName, UploadId, path};
-use hythe_registry::{Chunk, Error, Started, UploadStatus};
+use hythe_registry::{Chunk, Error, MountFrom, Started, UploadStatus};
+use hythe_upstream::Via;
 
+use super::copies::not_shared;
 use super::{empty, set, set_digest};
 use crate::call::Call;
 use crate::plane::Body;
@@ -23,12 +25,18 @@ pub(crate) async fn upload_start(
     let repository = call.app.registry.repository(name);
     if let Some(mount) = digest_parameter(call, "mount")? {
         let from = match call.query.first("from") {
-            Some(from) => Some(from.parse::<RepositoryName>().map_err(|error| {
-                Rejection::parameter(ErrorCode::NameInvalid, format!("parameter `from`: {error}"))
-            })?),
-            None => None,
+            Some(from) => {
+                let from = from.parse::<RepositoryName>().map_err(|error| {
+                    Rejection::parameter(ErrorCode::NameInvalid, format!("parameter `from`: {error}"))
+                })?;
+                // Where it is not to be read it is not to be mounted from.
+                let hidden = not_shared(call, &from)?.is_some();
+                if hidden { MountFrom::AnyPublic } else { MountFrom::Repository(from) }
+            }
+            None if call.via == Via::Loopback => MountFrom::Any,
+            None => MountFrom::AnyPublic,
         };
-        return Ok(match repository.mount_blob(&mount, from.as_ref()).await.map_err(refuse)? {
+        return Ok(match repository.mount_blob(&mount, from).await.map_err(refuse)? {
             Started::Mounted(digest) => created(name, &digest),
             Started::Session(status) => session(StatusCode::ACCEPTED, name, status),
         });

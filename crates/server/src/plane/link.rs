@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) sendfile: bool,
     /// Whether the listener is bound to loopback, where `Host` is checked.
     pub(crate) loopback: bool,
+    /// Whether it came in over a loopback address, whatever its listener is bound to.
+    pub(crate) near: bool,
     /// The upstream that its listener stands for, where it does.
     pub(crate) mirror: Option<crate::Mirror>,
     /// How many requests are being answered: a count, so that the end of one can never hide the next.
@@ -38,6 +40,7 @@ impl Link {
     pub(crate) fn new(
         client: SocketAddr,
         loopback: bool,
+        near: bool,
         mirror: Option<crate::Mirror>,
         sendfile: bool,
     ) -> Self {
@@ -45,6 +48,7 @@ impl Link {
             client,
             sendfile,
             loopback,
+            near,
             mirror,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),

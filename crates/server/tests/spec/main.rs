@@ -31,6 +31,7 @@ macro_rules! on_every_configuration {
 
 mod blobs;
 mod catalog;
+mod collection;
 mod conditional;
 mod cors;
 mod deletes;

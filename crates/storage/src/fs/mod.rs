@@ -9,6 +9,7 @@
 //! ```
 //! The catalog's files stand beside these and are not this crate's.
 
+mod adoption;
 mod direct;
 mod folder;
 mod upload;
@@ -20,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hythe_oci::{Digest, UploadId};
 
-use crate::{BlobKey, Content, Error, OpenError, Result, Storage, Upload};
+use crate::{Adopted, BlobKey, Content, Error, OpenError, Result, Storage, Upload};
 use upload::FileUpload;
 
 /// Blobs and uploads in a folder of a local file system.
@@ -109,6 +110,10 @@ impl Storage for FsStorage {
         let path = self.upload_path(id);
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
+            // All of it is to be cut, and the bytes of an adopted one are somebody else's too.
+            if offset == 0 && adoption::is_shared(&path) {
+                remove_if_there(&path)?;
+            }
             let mut options = File::options();
             let file = match options.read(true).write(true).create(offset == 0).truncate(false).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(lost(0)),
@@ -124,6 +129,11 @@ impl Storage for FsStorage {
             Ok(Arc::new(FileUpload::new(file, path)) as Arc<dyn Upload>)
         })
         .await
+    }
+
+    async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>> {
+        let (file, path) = (file.to_owned(), self.upload_path(id));
+        blocking(move || adoption::adopt(&file, path)).await
     }
 
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {

@@ -10,12 +10,13 @@ use crate::failure::Failure;
 
 const COPIES: &str = "/api/cache/copies";
 const UPSTREAMS: &str = "/api/cache/upstreams";
+const COLLECTION: &str = "/api/gc";
 
 /// A page of 100 copies with 1,000 tags each has some 15 MB at worst.
 const LIMIT: usize = 64 << 20;
 
 /// What is asked of the registry about its cache.
-pub(super) struct Admin {
+pub(in crate::commands) struct Admin {
     target: Target,
     client: Client,
 }
@@ -68,7 +69,7 @@ pub(super) struct Budget {
 }
 
 impl Admin {
-    pub(super) fn new(target: &Target) -> Result<Self, Failure> {
+    pub(in crate::commands) fn new(target: &Target) -> Result<Self, Failure> {
         Ok(Self { target: target.clone(), client: target.client(false)? })
     }
 
@@ -108,6 +109,14 @@ impl Admin {
         self.answer(self.client.delete_page(COPIES, &[("pattern", pattern)], LIMIT).await)
     }
 
+    /// Has what nothing needs collected, and answers with what went.
+    pub(in crate::commands) async fn collect(&self, untagged: bool, dry_run: bool) -> Result<Value, Failure> {
+        let said = [("untagged", untagged), ("dry-run", dry_run)];
+        let query: Vec<(&str, &str)> =
+            said.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| (name, "true")).collect();
+        self.answer(self.client.post_page(COLLECTION, &query, LIMIT).await)
+    }
+
     /// An answer in the form that is expected of it.
     pub(super) fn understand<T: for<'de> Deserialize<'de>>(&self, value: &Value) -> Result<T, Failure> {
         T::deserialize(value).map_err(|error| self.strange(&error.to_string()))
@@ -129,7 +138,7 @@ impl Admin {
     fn strange(&self, what: &str) -> Failure {
         let url = self.target.url();
         Failure::Other(format!(
-            "what answers at {url} is no hythe with a cache ({what}): say where yours runs with --registry URL or \
+            "what answers at {url} is no hythe that has this page ({what}): say where yours runs with --registry URL or \
              HYTHE_REGISTRY, or bring it up to this version"
         ))
     }

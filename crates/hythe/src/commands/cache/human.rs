@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// A size to three digits: `45.2 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::commands) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -39,7 +39,7 @@ pub(super) fn ago(then: SystemTime, now: SystemTime) -> String {
 }
 
 /// A number of things: `1 copy` is the caller's to spell, `3 tags` is made here.
-pub(super) fn count_of(count: u64, thing: &str) -> String {
+pub(in crate::commands) fn count_of(count: u64, thing: &str) -> String {
     match (count, thing.strip_suffix('y')) {
         (1, _) => format!("1 {thing}"),
         (_, Some(stem)) if !thing.ends_with("ay") => format!("{count} {stem}ies"),

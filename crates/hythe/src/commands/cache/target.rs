@@ -6,18 +6,19 @@ use std::time::Duration;
 use hythe_client::{Client, Options};
 use hythe_oci::Authority;
 
+use crate::config::{Environment, REGISTRY_VARIABLE};
 use crate::failure::Failure;
 use crate::values::Endpoint;
 
 /// Where `hythe serve` listens.
-pub(super) const DEFAULT: &str = "http://localhost:5001";
+const DEFAULT: &str = "http://localhost:5001";
 
 /// A clear of many files, and a registry whose upstream is slow, may take their time.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The registry that is spoken to.
 #[derive(Clone, Debug)]
-pub(super) struct Target(Endpoint);
+pub(in crate::commands) struct Target(Endpoint);
 
 impl FromStr for Target {
     type Err = Failure;
@@ -33,6 +34,15 @@ impl FromStr for Target {
 }
 
 impl Target {
+    /// The one that the command line names, else the environment, else where `hythe serve` listens.
+    pub(in crate::commands) fn chosen(
+        flag: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let variable = environment.variables.get(REGISTRY_VARIABLE).and_then(|value| value.to_str());
+        flag.or(variable.filter(|value| !value.is_empty())).unwrap_or(DEFAULT).parse()
+    }
+
     /// Its address.
     pub(super) fn url(&self) -> &str {
         self.0.as_str()

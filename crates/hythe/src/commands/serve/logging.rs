@@ -12,7 +12,7 @@ use crate::settings::Log as Settings;
 use crate::values::LogLevel;
 
 /// Changes the level while the server runs.
-pub(super) struct Levels(Handle<LevelFilter, Registry>);
+pub(in crate::commands) struct Levels(Handle<LevelFilter, Registry>);
 
 impl Levels {
     pub(super) fn set(&self, level: LogLevel) {
@@ -32,7 +32,7 @@ fn filter(level: LogLevel) -> LevelFilter {
 }
 
 /// Sends events to `log`, in the format of the request lines.
-pub(super) fn start(settings: &Settings, log: &Log) -> Levels {
+pub(in crate::commands) fn start(settings: &Settings, log: &Log) -> Levels {
     let (level, handle) = Reloadable::new(filter(settings.level));
     let writer = log.clone();
     let events = layer().with_ansi(false).with_target(false).with_writer(move || Line(writer.clone()));

@@ -53,7 +53,7 @@ pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
 }
 
 pub(super) fn cache_options(settings: &Settings) -> CacheOptions {
-    CacheOptions { offline: settings.upstream.offline }
+    CacheOptions { offline: settings.upstream.offline, prefetch: count(settings.upstream.prefetch) }
 }
 
 /// Each address to listen on, and the upstream that it answers for.

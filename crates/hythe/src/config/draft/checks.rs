@@ -1,11 +1,14 @@
 //! What only the whole of a configuration can tell.
 
 use hythe_oci::Authority;
+use hythe_upstream::Share;
 
 use super::Draft;
 use crate::config::error::Problem;
+use crate::config::fields::field;
 use crate::config::source::Source;
 use crate::config::upstreams::{Finding, Place, assemble, known_name, login_field};
+use crate::settings::UpstreamTable;
 use crate::values::Listen;
 
 impl Draft {
@@ -14,6 +17,7 @@ impl Draft {
         self.check_addresses();
         self.check_upstreams();
         self.check_endpoints();
+        self.check_registry2_login();
         self.check_logins();
     }
 
@@ -78,14 +82,37 @@ impl Draft {
         self.warnings.extend(warnings);
     }
 
-    /// Who may pull is not asked, so that a login is everybody's who reaches the registry.
+    /// `registry:2` gives whoever asks what its login may have. Only where no layer says who gets it: its file must not
+    /// open what another one keeps.
+    fn check_registry2_login(&mut self) {
+        let Some(share) = field("share").filter(|_| self.source("upstream.share") == Source::Default) else {
+            return;
+        };
+        for (name, table) in &mut self.settings.upstream.tables {
+            let Some(sources) = self.tables.get_mut(name) else { continue };
+            let said = login_field(table).map(|field| sources.source(field).clone());
+            if let Some(source) = said.filter(Source::is_registry2) {
+                table.share = Some(Share::All);
+                self.warnings.push(Problem::new(
+                    source.place(),
+                    format!("whoever reaches this registry gets what `{name}` gives to this login, as registry:2 has it. Set HYTHE_UPSTREAM_SHARE=loopback to keep it on this machine"),
+                ));
+                sources.set(share, source);
+            }
+        }
+    }
+
+    /// Who may pull is not asked, so that a login that is shared is everybody's who reaches the registry.
     fn check_logins(&mut self) {
         let mirrors = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen);
         let mut addresses = self.settings.listen.iter().copied().chain(mirrors);
         let Some(exposed) = addresses.find(|listen| !listen.is_loopback()) else { return };
-        for (name, table) in &self.settings.upstream.tables {
+        let shared =
+            |table: &UpstreamTable| table.share.unwrap_or(self.settings.upstream.share) == Share::All;
+        for (name, table) in self.settings.upstream.tables.iter().filter(|(_, table)| shared(table)) {
             let said = login_field(table).and_then(|field| Some(self.tables.get(name)?.source(field)));
-            if let Some(source) = said {
+            // Of those it was said already.
+            if let Some(source) = said.filter(|source| !source.is_registry2()) {
                 let text = format!(
                     "who reaches {exposed} can pull all that `{name}` lets this login have: nobody has to authenticate"
                 );

@@ -162,7 +162,12 @@ pub(crate) static RULES: &[Rule] = &[
             "`upstream.fallback`, and that upstream's `endpoints`; `https://registry-1.docker.io` is `docker.io`",
         ),
     ),
-    rule("proxy.username", Meaning::Together("that upstream's `username`")),
+    rule(
+        "proxy.username",
+        Meaning::Together(
+            "that upstream's `username`, and its `share`: `all`, unless `upstream.share` is set",
+        ),
+    ),
     rule("proxy.password", Meaning::Together("that upstream's `password`")),
     rule(
         "proxy.ttl",

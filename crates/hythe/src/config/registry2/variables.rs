@@ -19,7 +19,7 @@ const CLIENTS: &[&str] = &["REGISTRY_AUTH_FILE"];
 pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, environment: &Environment) {
     for (name, value) in environment.variables.range(PREFIX.to_owned()..) {
         let Some(path) = name.strip_prefix(PREFIX) else { break };
-        if CLIENTS.contains(&name.as_str()) || is_service_link(name) {
+        if CLIENTS.contains(&name.as_str()) || name == super::FILE_VARIABLE || is_service_link(name) {
             continue;
         }
         if path == "VERSION" || path.is_empty() {

@@ -1,0 +1,196 @@
+//! `hythe gc`: frees what nothing needs, without waiting for the collector's next round.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime};
+
+use hythe_registry::{CollectedNow, Collection};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::cache::{Admin, Target, count_of, size};
+use super::serve;
+use crate::args::{CollectionArgs, GcArgs};
+use crate::config::{Environment, Inputs, load};
+use crate::failure::{Failure, StartError};
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::values::{Listen, Storage};
+
+/// What a round did, as the registry says it.
+#[derive(Debug, Deserialize)]
+struct Round {
+    manifests: u64,
+    uploads: u64,
+    blobs: u64,
+    bytes: u64,
+    waiting: Waiting,
+}
+
+#[derive(Debug, Deserialize)]
+struct Waiting {
+    manifests: u64,
+    blobs: u64,
+    bytes: u64,
+    until: Option<String>,
+}
+
+/// Asks a running registry.
+pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let target = Target::chosen(args.registry.as_deref(), environment)?;
+    let value = runtime()?.block_on(ask(&target, args.what))?;
+    tell(value, args.what.dry_run, printer)
+}
+
+/// Asks the registry that runs with this configuration; where none does, this process does its work.
+pub(super) fn collect_here(
+    inputs: &Inputs,
+    what: CollectionArgs,
+    quiet: bool,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let settings = load(inputs, environment)?.settings;
+    let value = runtime()?.block_on(collect(&settings, what))?;
+    if quiet { Ok(()) } else { tell(value, what.dry_run, printer) }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))
+}
+
+async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Failure> {
+    if settings.storage == Storage::Memory {
+        return ask(&listening(settings)?, what).await;
+    }
+    // Opening it would make one.
+    if !settings.data.join("catalog.sqlite").is_file() {
+        return Err(Failure::Other(format!(
+            "there is nothing to collect in {}: hythe has not run there yet. What a registry:2 left is imported when \
+             `registry serve` starts",
+            settings.data.display()
+        )));
+    }
+    match serve::open(settings) {
+        Ok(registry) => {
+            let failed = |error: hythe_registry::Error| Failure::Other(format!("cannot collect: {error}"));
+            registry.recover().await.map_err(failed)?;
+            let collection = Collection { untagged: what.delete_untagged, dry_run: what.dry_run };
+            let round = registry.collect_now(collection).await.map_err(failed);
+            registry.close();
+            Ok(describe(&round?, what.dry_run))
+        }
+        Err(StartError::Data(hythe_storage::OpenError::Locked { .. })) => {
+            ask(&listening(settings)?, what).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the registry of these settings is reached from its own machine.
+fn listening(settings: &Settings) -> Result<Target, Failure> {
+    let address = match settings.listen.first() {
+        Some(Listen::Address(address)) if !address.ip().is_unspecified() => address.to_string(),
+        Some(listen) => format!("{}:{}", Ipv4Addr::LOCALHOST, listen.port()),
+        None => {
+            return Err(Failure::Other(
+                "the configuration names no address to ask the registry at".to_owned(),
+            ));
+        }
+    };
+    address.parse()
+}
+
+async fn ask(target: &Target, what: CollectionArgs) -> Result<Value, Failure> {
+    Admin::new(target)?.collect(what.delete_untagged, what.dry_run).await
+}
+
+/// In the form of the registry's own answer (docs/reference/admin-api.md).
+fn describe(round: &CollectedNow, dry_run: bool) -> Value {
+    let CollectedNow { collected, waiting, waiting_manifests, due } = round;
+    json!({
+        "dry_run": dry_run,
+        "manifests": collected.manifests, "uploads": collected.uploads,
+        "blobs": collected.blobs, "bytes": collected.bytes,
+        "waiting": {
+            "manifests": waiting_manifests, "blobs": waiting.blobs, "bytes": waiting.bytes,
+            "until": due.map(|due| humantime::format_rfc3339_seconds(due).to_string()),
+        },
+    })
+}
+
+fn tell(value: Value, dry_run: bool, printer: Printer) -> Result<(), Failure> {
+    let round = Round::deserialize(&value)
+        .map_err(|error| Failure::Other(format!("the registry's answer cannot be understood: {error}")))?;
+    printer.data(sentence(&round, dry_run, SystemTime::now()), || value);
+    Ok(())
+}
+
+fn sentence(round: &Round, dry_run: bool, now: SystemTime) -> String {
+    let (freed, deleted) = if dry_run { ("would free", "would delete") } else { ("freed", "deleted") };
+    let mut parts = vec![format!("{freed} {} ({})", size(round.bytes), count_of(round.blobs, "blob"))];
+    if round.manifests > 0 {
+        parts.push(format!("{deleted} {}", count_of(round.manifests, "manifest")));
+    }
+    if round.uploads > 0 {
+        parts.push(format!("ended {}", count_of(round.uploads, "expired upload")));
+    }
+    let did = parts.join(", ");
+    match waits(&round.waiting, now) {
+        Some(waits) => format!("{did}\n{waits}"),
+        None => did,
+    }
+}
+
+/// What nothing needs and is kept all the same, and how long.
+fn waits(waiting: &Waiting, now: SystemTime) -> Option<String> {
+    let mut kept = Vec::new();
+    if waiting.manifests > 0 {
+        kept.push(count_of(waiting.manifests, "untagged manifest"));
+    }
+    if waiting.blobs > 0 {
+        kept.push(format!("{} ({})", count_of(waiting.blobs, "blob"), size(waiting.bytes)));
+    }
+    if kept.is_empty() {
+        return None;
+    }
+    let kept = format!("used a short time ago, so kept for now: {}", kept.join(", "));
+    let until = waiting.until.as_deref().and_then(|until| humantime::parse_rfc3339(until).ok());
+    Some(until.map_or_else(
+        || kept.clone(),
+        |until| {
+            let left = Duration::from_secs(until.duration_since(now).unwrap_or_default().as_secs());
+            let left = humantime::format_duration(left);
+            format!("{kept}; the last of it can go in {left} (collect.grace)")
+        },
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_freed_and_what_waits_is_said_in_a_sentence_each() {
+        let waiting = |blobs| Waiting {
+            manifests: blobs,
+            blobs,
+            bytes: 2048,
+            until: Some("1970-01-02T00:00:00Z".to_owned()),
+        };
+        let round = |manifests, waiting| Round { manifests, uploads: 1, blobs: 2, bytes: 1024, waiting };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(23);
+        assert_eq!(
+            sentence(&round(0, waiting(0)), false, now),
+            "freed 1.0 KiB (2 blobs), ended 1 expired upload"
+        );
+        assert_eq!(
+            sentence(&round(3, waiting(1)), true, now),
+            "would free 1.0 KiB (2 blobs), would delete 3 manifests, ended 1 expired upload\n\
+             used a short time ago, so kept for now: 1 untagged manifest, 1 blob (2.0 KiB); the last of it can go in 1h \
+             (collect.grace)"
+        );
+    }
+}

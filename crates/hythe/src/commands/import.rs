@@ -1,0 +1,76 @@
+//! `hythe import FOLDER`: takes over what another registry kept in a folder.
+
+use std::path::Path;
+
+use hythe_lifecycle::{Import, Imported, Tree};
+use hythe_oci::Authority;
+use hythe_server::Log;
+use serde_json::json;
+
+use super::cache::{count_of, size};
+use super::serve::{self, takeover};
+use crate::args::ImportArgs;
+use crate::config::{Environment, Inputs, allowed, key, load};
+use crate::failure::{Failure, StartError};
+use crate::printer::Printer;
+use crate::settings::Settings;
+
+/// Takes the folder's content over into a data folder that no server has.
+pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let flag = args.data.as_ref().map(|data| data.display().to_string());
+    let flags = key("data").zip(flag).map(|(key, data)| (key, vec![data])).into_iter().collect();
+    let inputs = Inputs { file: args.config.clone(), flags, ..Inputs::default() };
+    let loaded = load(&inputs, environment)?;
+    printer.warnings(&loaded.warnings);
+    let tree = Tree::in_folder(&args.folder).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{} has no registry's content: a folder that has `docker/registry/v2/repositories` is expected, as the \
+             `rootdirectory` of a registry:2 is",
+            args.folder.display()
+        ))
+    })?;
+    let imported = serve::runtime()?.block_on(run(&loaded.settings, &tree, args.upstream.as_ref()))?;
+    let data = &loaded.settings.data;
+    printer.data(sentence(&imported, data), || {
+        json!({
+            "repositories": imported.repositories, "tags": imported.tags, "manifests": imported.manifests,
+            "blobs": imported.blobs, "bytes": imported.bytes, "copied": imported.copied,
+            "left_out": imported.left_out, "data": data.display().to_string(),
+        })
+    });
+    Ok(())
+}
+
+async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> Result<Imported, Failure> {
+    let (log, _guard) = Log::start(std::io::stderr())
+        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+    serve::logging::start(&settings.log, &log);
+    let upstreams = allowed(settings);
+    let place = takeover::places(&upstreams, upstream)?;
+    let registry = serve::open(settings)?;
+    let folder = || settings.data.clone();
+    registry.recover().await.map_err(|error| StartError::Recover { folder: folder(), error })?;
+    let imported = Import::new(&registry, tree).run(place).await;
+    let imported =
+        imported.map_err(|error| StartError::Import { folder: tree.folder().to_owned(), error })?;
+    let source = takeover::source(tree, &settings.data);
+    let noted = registry.finish_import(&source).await;
+    registry.close();
+    noted.map_err(|error| StartError::Recover { folder: folder(), error })?;
+    Ok(imported)
+}
+
+fn sentence(imported: &Imported, data: &Path) -> String {
+    let left_out = match imported.left_out {
+        0 => String::new(),
+        some => format!("; {} left out, see above", count_of(some, "thing")),
+    };
+    format!(
+        "imported {} with {} and {} ({}) to {}{left_out}",
+        count_of(imported.repositories, "repository"),
+        count_of(imported.tags, "tag"),
+        count_of(imported.blobs, "blob"),
+        size(imported.bytes),
+        data.display(),
+    )
+}

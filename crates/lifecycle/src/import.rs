@@ -1,0 +1,338 @@
+//! Import of another registry's tree: blobs first, then the manifests that name them, then that it is done.
+//!
+//! Each step is what a push would do, so that a kill at any instant leaves a registry that is whole, and the next run
+//! goes on. What is there already is not read again. Nothing of a tree that is damaged ends an import: it is left out,
+//! and named.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::time::Instant;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use hythe_oci::{Digest, ManifestError, Reference, RepositoryName};
+use hythe_registry::{Error as Refusal, Origin, Registry, Repository};
+
+use crate::progress::{Counter, Progress};
+use crate::tree::Found;
+use crate::{Error, Result, Tree};
+
+/// So many small writes at once, which the catalog then commits together.
+const WRITES: usize = 128;
+
+/// So many repositories are named where a blob is left out.
+const NAMED: usize = 5;
+
+/// Where a repository of the tree goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name here.
+    pub name: RepositoryName,
+    /// Where its content comes from.
+    pub origin: Origin,
+    /// Whether that was fetched with credentials.
+    pub private: bool,
+}
+
+impl Place {
+    /// As it was pushed there, it is here.
+    pub fn local(name: &RepositoryName) -> Self {
+        Self { name: name.clone(), origin: Origin::Local, private: false }
+    }
+}
+
+/// What an import brought, or found to be here already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Repositories.
+    pub repositories: u64,
+    /// Tags.
+    pub tags: u64,
+    /// Manifests.
+    pub manifests: u64,
+    /// Blobs; one in two repositories counts once.
+    pub blobs: u64,
+    /// Bytes of those blobs.
+    pub bytes: u64,
+    /// Blobs that had to be copied, as they could not be linked.
+    pub copied: u64,
+    /// Manifests, tags and blobs that were left out; the log names them.
+    pub left_out: u64,
+}
+
+/// A tree that is to be taken over.
+pub struct Import<'a> {
+    registry: &'a Registry,
+    tree: &'a Tree,
+    progress: Progress,
+    tags: Counter,
+    copied: Counter,
+    left_out: Counter,
+}
+
+/// A repository of the tree, and where it goes.
+struct Target {
+    found: Found,
+    place: Place,
+}
+
+impl Target {
+    fn repository<'a>(&'a self, registry: &'a Registry) -> Repository<'a> {
+        registry.copy(&self.place.name, &self.place.origin).private(self.place.private)
+    }
+
+    fn is_copy(&self) -> bool {
+        self.place.origin != Origin::Local
+    }
+}
+
+/// A blob, and who has it.
+struct Wanted<'a> {
+    digest: Digest,
+    by: Vec<&'a Target>,
+}
+
+impl<'a> Import<'a> {
+    /// An import of this tree. Nothing else may be done with the registry meanwhile.
+    pub fn new(registry: &'a Registry, tree: &'a Tree) -> Self {
+        let (progress, tags, copied, left_out) = Default::default();
+        Self { registry, tree, progress, tags, copied, left_out }
+    }
+
+    /// Takes over all that is there, each repository to its place; one without a place is left out. On a runtime with as
+    /// many blocking threads as there are cores.
+    pub async fn run(&self, place: impl Fn(&RepositoryName) -> Option<Place>) -> Result<Imported> {
+        let started = Instant::now();
+        tracing::info!(tree = %self.tree.folder().display(), "importing another registry's tree");
+        let tree = self.tree.clone();
+        let found = blocking(move || tree.repositories()).await??;
+        let targets = found.into_iter().filter_map(|found| {
+            let Some(place) = place(&found.name) else {
+                self.leave_out();
+                tracing::warn!(repository = %found.name, "a repository is left out: here it can have no name");
+                return None;
+            };
+            Some(Target { found, place })
+        });
+        let targets: Vec<Target> = targets.collect();
+        let manifests: usize = targets.iter().map(|target| target.found.manifests.len()).sum();
+        self.progress.of_manifests.add(manifests as u64);
+        self.progress.told(self.take_over(&targets)).await?;
+        let imported = Imported {
+            repositories: targets.len() as u64,
+            tags: self.tags.get(),
+            manifests: self.progress.manifests.get(),
+            blobs: self.progress.blobs.get(),
+            bytes: self.progress.bytes.get(),
+            copied: self.copied.get(),
+            left_out: self.left_out.get(),
+        };
+        tracing::info!(
+            repositories = imported.repositories,
+            tags = imported.tags,
+            manifests = imported.manifests,
+            blobs = imported.blobs,
+            bytes = imported.bytes,
+            copied = imported.copied,
+            left_out = imported.left_out,
+            seconds = started.elapsed().as_secs(),
+            "imported"
+        );
+        Ok(imported)
+    }
+
+    async fn take_over(&self, targets: &[Target]) -> Result<()> {
+        let wanted = self.wanted(targets).await?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let blobs = stream::iter(&wanted).map(Ok::<_, Error>);
+        blobs.try_for_each_concurrent(cores, |(blob, size)| self.blob(blob, *size)).await?;
+        let all = targets
+            .iter()
+            .flat_map(|target| target.found.manifests.iter().map(move |digest| (target, digest)));
+        let manifests = stream::iter(all).map(Ok::<_, Error>);
+        manifests.try_for_each_concurrent(WRITES, |(target, digest)| self.manifest(target, digest)).await?;
+        for target in targets {
+            let Found { name, manifests, tags, .. } = &target.found;
+            for (digest, tags) in tags.iter().filter(|(digest, _)| !manifests.contains(digest)) {
+                self.left_out.add(tags.len() as u64);
+                tracing::warn!(repository = %name, %digest, tag = %tags[0], tags = tags.len(), "tags are left out: the repository has no such manifest");
+            }
+        }
+        Ok(())
+    }
+
+    /// The blobs whose files are there, with their sizes.
+    async fn wanted<'t>(&self, targets: &'t [Target]) -> Result<Vec<(Wanted<'t>, u64)>> {
+        let mut by_digest: BTreeMap<Digest, Vec<&Target>> = BTreeMap::new();
+        for target in targets {
+            for digest in &target.found.blobs {
+                by_digest.entry(*digest).or_default().push(target);
+            }
+        }
+        let (tree, digests) = (self.tree.clone(), by_digest.keys().copied().collect::<Vec<_>>());
+        let sizes = blocking(move || {
+            digests
+                .iter()
+                .map(|digest| Ok(fs::metadata(tree.data(digest))?.len()))
+                .collect::<Vec<io::Result<u64>>>()
+        });
+        let mut wanted = Vec::new();
+        for ((digest, by), size) in by_digest.into_iter().zip(sizes.await?) {
+            let blob = Wanted { digest, by };
+            match size {
+                Ok(size) => {
+                    self.progress.of_blobs.add(1);
+                    self.progress.of_bytes.add(size);
+                    wanted.push((blob, size));
+                }
+                Err(error) => self.leave_out_blob(&blob, &error),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Makes one repository have the blob, then all others.
+    async fn blob(&self, blob: &Wanted<'_>, size: u64) -> Result<()> {
+        let mut targets = blob.by.iter();
+        if let Some(first) = targets.next()
+            && !self.bring(blob, first).await?
+        {
+            return Ok(());
+        }
+        let others = stream::iter(targets).map(Ok::<_, Error>);
+        others
+            .try_for_each_concurrent(WRITES, |target| async { self.bring(blob, target).await.map(drop) })
+            .await?;
+        self.progress.blobs.add(1);
+        self.progress.bytes.add(size);
+        Ok(())
+    }
+
+    /// False where the file is not what it should be.
+    async fn bring(&self, blob: &Wanted<'_>, target: &Target) -> Result<bool> {
+        let (digest, repository) = (&blob.digest, target.repository(self.registry));
+        // One that is here was verified when it came; where its file is lost it is brought again.
+        let adopted = match repository.link_blob(digest).await {
+            Ok(true) => return Ok(true),
+            Ok(false) => repository.adopt_blob(digest, &self.tree.data(digest)).await,
+            Err(error) => Err(error),
+        };
+        match adopted {
+            Ok(Ok(adopted)) => {
+                if !adopted.linked {
+                    self.tell_of_copy();
+                }
+                Ok(true)
+            }
+            Ok(Err(error)) => {
+                self.leave_out_blob(blob, &error);
+                Ok(false)
+            }
+            Err(error) => self.other_origin(error).map(|()| true),
+        }
+    }
+
+    /// A repository that is here with other content keeps it, and the import goes on.
+    fn other_origin(&self, error: Refusal) -> Result<()> {
+        if !matches!(error, Refusal::OtherOrigin { .. }) {
+            return Err(error.into());
+        }
+        self.leave_out();
+        tracing::warn!(%error, "something is left out");
+        Ok(())
+    }
+
+    async fn manifest(&self, target: &Target, digest: &Digest) -> Result<()> {
+        let (path, limit) = (self.tree.data(digest), self.registry.options().manifest_max_size);
+        let read = blocking(move || {
+            // One that is too large is not read: what was taken for a manifest may be anything.
+            if fs::metadata(&path)?.len() > limit as u64 {
+                return Ok(None);
+            }
+            fs::read(&path).map(Some)
+        });
+        let why = match read.await? {
+            Ok(Some(bytes)) => {
+                let tags = target.found.tags.get(digest).cloned().unwrap_or_default();
+                let (count, reference) = (tags.len() as u64, Reference::Digest(*digest));
+                let repository = target.repository(self.registry);
+                match repository.push_manifest(&reference, tags, None, bytes.into()).await {
+                    Ok(_) => {
+                        self.progress.manifests.add(1);
+                        self.tags.add(count);
+                        return Ok(());
+                    }
+                    Err(error) => reason(error)?,
+                }
+            }
+            Ok(None) => Refusal::ManifestTooLarge { limit }.to_string(),
+            // The cache of a proxy forgets by itself, and leaves links.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && target.is_copy() => return Ok(()),
+            Err(error) => format!("its bytes cannot be read: {error}"),
+        };
+        self.leave_out();
+        tracing::warn!(repository = %target.found.name, %digest, why, "a manifest is left out");
+        Ok(())
+    }
+
+    fn leave_out(&self) {
+        self.left_out.add(1);
+    }
+
+    fn leave_out_blob(&self, blob: &Wanted<'_>, error: &io::Error) {
+        // The cache of a proxy forgets by itself, and leaves links: what is wanted again is fetched again.
+        if error.kind() == io::ErrorKind::NotFound && blob.by.iter().all(|target| target.is_copy()) {
+            return;
+        }
+        self.leave_out();
+        let mut wanted: Vec<&str> = blob.by.iter().map(|target| target.found.name.as_str()).collect();
+        let more = wanted.len().saturating_sub(NAMED);
+        wanted.truncate(NAMED);
+        let mut wanted = wanted.join(", ");
+        if more > 0 {
+            wanted = format!("{wanted} and {more} more");
+        }
+        tracing::warn!(digest = %blob.digest, %error, wanted_by = wanted, "a blob is left out; push it again");
+    }
+
+    fn tell_of_copy(&self) {
+        if self.copied.get() == 0 {
+            tracing::warn!(
+                "blobs are copied, as they cannot be hard links here: the tree is on another file system or another \
+                 user's, so that both take space"
+            );
+        }
+        self.copied.add(1);
+    }
+}
+
+/// Why a manifest is not taken; the error where the registry itself fails.
+fn reason(error: Refusal) -> Result<String> {
+    match error {
+        Refusal::ManifestInvalid(ManifestError::Schema1) => Ok("it is of Docker's schema 1".to_owned()),
+        Refusal::ManifestInvalid(_)
+        | Refusal::ManifestTooLarge { .. }
+        | Refusal::ManifestBlobsUnknown { .. }
+        | Refusal::DigestMismatch { .. }
+        | Refusal::OtherOrigin { .. } => Ok(error.to_string()),
+        Refusal::NameUnknown(_)
+        | Refusal::BlobUnknown { .. }
+        | Refusal::ManifestUnknown { .. }
+        | Refusal::UploadUnknown(_)
+        | Refusal::ChunkOutOfOrder { .. }
+        | Refusal::ChunkLength { .. }
+        | Refusal::UploadTakenOver(_)
+        | Refusal::TooManyUploads { .. }
+        | Refusal::DeleteDisabled
+        | Refusal::NoSpace(_)
+        | Refusal::Body(_)
+        | Refusal::Internal(_) => Err(error.into()),
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| {
+        Refusal::Internal(format!("the import's work ended before its time: {error}")).into()
+    })
+}

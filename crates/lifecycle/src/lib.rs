@@ -1,0 +1,10 @@
+//! What happens to a registry's content beside pushes and pulls: so far, that another registry's is taken over.
+
+mod error;
+mod import;
+mod progress;
+mod tree;
+
+pub use error::{Error, Result};
+pub use import::{Import, Imported, Place};
+pub use tree::Tree;

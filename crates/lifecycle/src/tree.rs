@@ -1,0 +1,188 @@
+//! The tree of distribution's file system driver, as `registry:2` and 3 keep their content.
+//!
+//! ```text
+//! ROOT/docker/registry/v2/
+//!   blobs/<algorithm>/<first two hex digits>/<hex>/data          blobs and manifests alike
+//!   repositories/<name>/_layers/<algorithm>/<hex>/link           the repository has the blob
+//!   repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link
+//!   repositories/<name>/_manifests/tags/<tag>/current/link       holds the digest
+//!   repositories/<name>/_uploads/…                               what was never finished
+//! ```
+//! A name has slashes, and each of its components is a folder. Deleting leaves folders without their `link`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hythe_oci::{Digest, RepositoryName, Tag};
+
+use crate::{Error, Result};
+
+/// Where the tree is below its registry's root folder.
+const TREE: &str = "docker/registry/v2";
+
+/// The longest name of a repository.
+const LONGEST: usize = 255;
+
+/// A tree. It is only ever read.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    folder: PathBuf,
+}
+
+/// What a repository of the tree has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) name: RepositoryName,
+    pub(crate) blobs: BTreeSet<Digest>,
+    pub(crate) manifests: BTreeSet<Digest>,
+    /// By the manifest that they name.
+    pub(crate) tags: BTreeMap<Digest, Vec<Tag>>,
+}
+
+impl Tree {
+    /// The tree in a registry's root folder, if there is one.
+    pub fn in_folder(root: &Path) -> Option<Self> {
+        let folder = root.join(TREE);
+        folder.join("repositories").is_dir().then_some(Self { folder })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file that has, or had, the bytes of a digest.
+    pub(crate) fn data(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        let mut path = self.folder.join("blobs");
+        path.extend([digest.algorithm().as_str(), &hex[..2], &hex, "data"]);
+        path
+    }
+
+    /// Every repository, in the order of their names' components. Blocking.
+    pub(crate) fn repositories(&self) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        walk(&self.folder.join("repositories"), "", &mut found)?;
+        Ok(found)
+    }
+}
+
+fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
+    let mut holds = false;
+    for entry in list(folder)? {
+        let path = entry.path();
+        let Some(component) = entry.file_name().to_str().map(str::to_owned) else {
+            tracing::warn!(folder = %path.display(), "a folder whose name no repository can have is left out");
+            continue;
+        };
+        if component.starts_with('_') {
+            holds |= matches!(component.as_str(), "_layers" | "_manifests");
+        // Symbolic links could lead in a circle; no repository has a name as long as that.
+        } else if name.len() <= LONGEST && path.is_dir() {
+            let name = if name.is_empty() { component } else { format!("{name}/{component}") };
+            walk(&path, &name, found)?;
+        }
+    }
+    if !holds {
+        return Ok(());
+    }
+    match name.parse() {
+        Ok(name) => found.push(repository(folder, name)?),
+        Err(error) => tracing::warn!(repository = name, %error, "a repository is left out"),
+    }
+    Ok(())
+}
+
+fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
+    let manifests = folder.join("_manifests");
+    let mut tags: BTreeMap<Digest, Vec<Tag>> = BTreeMap::new();
+    for entry in list(&manifests.join("tags"))? {
+        let link = entry.path().join("current/link");
+        let said = match fs::read_to_string(&link) {
+            Ok(said) => said,
+            // What deleting leaves.
+            Err(error) if is_absent(&error) => continue,
+            Err(error) => return Err(Error::tree(&link)(error)),
+        };
+        let tag = entry.file_name().to_string_lossy().into_owned();
+        if let (Ok(tag), Ok(digest)) = (tag.parse(), said.trim().parse()) {
+            tags.entry(digest).or_default().push(tag);
+        } else {
+            tracing::warn!(repository = %name, tag, names = %said.escape_debug(), "a tag is left out: it or what it names is malformed");
+        }
+    }
+    Ok(Found {
+        blobs: links(&folder.join("_layers"), &name)?,
+        manifests: links(&manifests.join("revisions"), &name)?,
+        tags,
+        name,
+    })
+}
+
+/// The digests that have a link. Its path says which: a crash may have left the file empty.
+fn links(folder: &Path, name: &RepositoryName) -> Result<BTreeSet<Digest>> {
+    let mut digests = BTreeSet::new();
+    for algorithm in list(folder)? {
+        for entry in list(&algorithm.path())? {
+            if !entry.path().join("link").is_file() {
+                continue;
+            }
+            let (algorithm, hex) = (algorithm.file_name(), entry.file_name());
+            let digest = format!("{}:{}", algorithm.to_string_lossy(), hex.to_string_lossy());
+            match digest.parse() {
+                Ok(digest) => drop(digests.insert(digest)),
+                Err(error) => tracing::warn!(repository = %name, %error, "a link is left out"),
+            }
+        }
+    }
+    Ok(digests)
+}
+
+/// What is in a folder, in the order of its names; nothing where it is not there, or is no folder.
+fn list(folder: &Path) -> Result<Vec<DirEntry>> {
+    let read = || fs::read_dir(folder)?.collect::<io::Result<Vec<DirEntry>>>();
+    match read() {
+        Ok(mut entries) => {
+            entries.sort_by_key(DirEntry::file_name);
+            Ok(entries)
+        }
+        Err(error) if is_absent(&error) => Ok(Vec::new()),
+        Err(error) => Err(Error::tree(folder)(error)),
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_tree_is_too_strange_to_be_read(files in prop::collection::vec(
+            (prop::collection::vec("[a-zA-Z._ -]{1,12}|_layers|_manifests|tags|revisions|current|link|sha256", 1..7), ".{0,80}"), 0..12,
+        )) {
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join(TREE).join("repositories");
+            fs::create_dir_all(&folder).unwrap();
+            for (components, bytes) in files {
+                let path = components.iter().filter(|name| !matches!(name.as_str(), "." | ".."))
+                    .fold(folder.clone(), |path, name| path.join(name));
+                // A folder where a file is, or the other way round, is no case.
+                if fs::create_dir_all(path.parent().unwrap()).is_ok() {
+                    let _ = fs::write(path, bytes);
+                }
+            }
+            let found = Tree::in_folder(root.path()).unwrap().repositories().unwrap();
+            prop_assert!(found.iter().all(|found| found.blobs.is_empty() || found.name.as_str().len() < 256));
+        }
+    }
+}

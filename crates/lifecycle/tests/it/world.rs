@@ -1,0 +1,86 @@
+//! A tree, and the registry that takes it over.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hythe_catalog::Catalog;
+use hythe_lifecycle::{Import, Imported, Place, Result, Tree};
+use hythe_oci::{Digest, Reference, RepositoryName};
+use hythe_registry::{Content, Options, Registry, Repository};
+use hythe_storage::FsStorage;
+use hythe_testing::{Manifest, OldTree};
+use tempfile::TempDir;
+
+pub(crate) struct World {
+    pub(crate) tree: OldTree,
+    pub(crate) registry: Registry,
+    folder: TempDir,
+}
+
+pub(crate) fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+impl World {
+    pub(crate) fn new(tree: OldTree) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FsStorage::open(folder.path()).unwrap();
+        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
+        Self { tree, registry: Registry::new(Arc::new(storage), catalog, Options::default()), folder }
+    }
+
+    pub(crate) async fn try_import(
+        &self,
+        place: impl Fn(&RepositoryName) -> Option<Place>,
+    ) -> Result<Imported> {
+        let tree = Tree::in_folder(self.tree.folder()).unwrap();
+        Import::new(&self.registry, &tree).run(place).await
+    }
+
+    /// What was pushed there is here.
+    pub(crate) async fn import(&self) -> Imported {
+        self.try_import(|name| Some(Place::local(name))).await.unwrap()
+    }
+
+    /// The files of uploads and of blobs.
+    pub(crate) fn files(&self, kind: &str) -> Vec<PathBuf> {
+        let (mut files, mut waiting) = (Vec::new(), vec![self.folder.path().join(kind)]);
+        while let Some(folder) = waiting.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { waiting.push(path) } else { files.push(path) }
+            }
+        }
+        files
+    }
+
+    /// The repository has the manifest under this tag or digest, and all that it names.
+    #[track_caller]
+    pub(crate) fn expect(&self, repository: &str, reference: &str, manifest: &Manifest) {
+        let name = name(repository);
+        expect_manifest(&self.registry.repository(&name), reference, manifest);
+    }
+
+    pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
+        let page = self.registry.repository(&name(repository)).tags(None, 1000).unwrap();
+        page.items.iter().map(ToString::to_string).collect()
+    }
+}
+
+#[track_caller]
+fn expect_manifest(repository: &Repository<'_>, reference: &str, manifest: &Manifest) {
+    let reference: Reference = reference.parse().unwrap();
+    let found = repository.manifest(&reference).unwrap();
+    assert_eq!(repository.manifest_bytes(&found).unwrap(), manifest.bytes);
+    assert_eq!(found.media_type, manifest.media_type);
+    for blob in &manifest.blobs {
+        let found = repository.blob(&Digest::of(manifest.algorithm, blob)).unwrap();
+        let Content::File(file) = found.content else { panic!("a blob is in a file") };
+        let mut bytes = vec![0; blob.len()];
+        std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).unwrap();
+        assert_eq!(&bytes, blob);
+    }
+    for listed in &manifest.manifests {
+        expect_manifest(repository, &listed.digest().to_string(), listed);
+    }
+}

@@ -1,0 +1,110 @@
+//! Blobs that files of another registry's already hold.
+//!
+//! An adoption is a [fetch](crate::Fetch) from a folder: what a kill leaves of one is found by repository and digest,
+//! and forgotten by the next.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use hythe_catalog::UploadStart;
+use hythe_oci::{Algorithm, Digest, HashState, UploadId};
+use hythe_storage::{BlobKey, Upload};
+
+use crate::ingest::hash_again;
+use crate::uploads::named;
+use crate::{Error, Registry, Repository, Result, now};
+
+/// What is read at once.
+const PIECE: usize = 1 << 20;
+
+/// A blob that was adopted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// In bytes.
+    pub size: u64,
+    /// Whether the file and the blob share their bytes on the disk; else they were copied.
+    pub linked: bool,
+}
+
+impl Registry {
+    /// Whether all of this tree was imported.
+    pub fn is_imported(&self, source: &str) -> Result<bool> {
+        Ok(self.0.catalog.is_imported(source)?)
+    }
+
+    /// Notes that all of this tree was imported.
+    pub async fn finish_import(&self, source: &str) -> Result<()> {
+        Ok(self.0.catalog.finish_import(source, now()).await?)
+    }
+}
+
+impl Repository<'_> {
+    /// Makes the bytes of a file, which is not changed, a blob of the repository. The inner error is the file's:
+    /// [`InvalidData`](io::ErrorKind::InvalidData) where its bytes have another digest.
+    pub async fn adopt_blob(&self, digest: &Digest, file: &Path) -> Result<io::Result<Adopted>> {
+        let inner = self.inner();
+        while let Some(row) = inner.catalog.fetch(self.name, digest)? {
+            inner.forget_upload(row.id, named(&row)).await?;
+        }
+        let start = UploadStart {
+            id: UploadId::random(),
+            repository: self.name.clone(),
+            algorithm: digest.algorithm(),
+            digest: Some(*digest),
+            fetch: true,
+            now: now(),
+        };
+        let id = start.id;
+        // The row first: a file that no row names would never be found again.
+        inner.catalog.start_upload(start).await?;
+        let result = self.adopt(BlobKey { digest: *digest, generation: id }, file).await;
+        // While there is a row, the catalog was not told of the blob.
+        if !matches!(result, Ok(Ok(_)))
+            && let Ok(Some(_)) = inner.catalog.upload(self.name, &id)
+        {
+            inner.forget_upload(id, Some(*digest)).await?;
+        }
+        result
+    }
+
+    async fn adopt(&self, key: BlobKey, file: &Path) -> Result<io::Result<Adopted>> {
+        let (inner, provenance) = (self.inner(), self.provenance_of_writes());
+        let adopted = match inner.storage.adopt_upload(key.generation, file).await? {
+            Ok(adopted) => adopted,
+            Err(error) => return Ok(Err(error)),
+        };
+        let size = adopted.size;
+        match hash(&adopted.upload, key.digest.algorithm(), size).await? {
+            Ok(actual) if actual == key.digest => {}
+            Ok(actual) => {
+                let what = format!("its bytes have digest {actual}");
+                return Ok(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+        inner.make_blob(self.name, &provenance, &*adopted.upload, key, size).await?;
+        Ok(Ok(Adopted { size, linked: adopted.linked }))
+    }
+}
+
+async fn hash(upload: &Arc<dyn Upload>, algorithm: Algorithm, size: u64) -> Result<io::Result<Digest>> {
+    let Some(file) = upload.file() else {
+        return Ok(Ok(hash_again(&**upload, HashState::new(algorithm), size).await?.finish()));
+    };
+    let hashed = tokio::task::spawn_blocking(move || hash_file(&file, algorithm));
+    hashed.await.map_err(|error| Error::Internal(format!("a file could not be hashed: {error}")))
+}
+
+fn hash_file(mut file: &File, algorithm: Algorithm) -> io::Result<Digest> {
+    let (mut state, mut piece) = (HashState::new(algorithm), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(state.finish()),
+            Ok(read) => state.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `POST /api/gc`: a round of the collector because somebody asks for one.
+
+use std::time::Duration;
+
+use hythe_oci::ErrorCode;
+use hythe_testing::{ImageBuilder, TestRegistry};
+use serde_json::{Value, json};
+
+const PAGE: &str = "/api/gc";
+
+fn collect(registry: &TestRegistry, target: &str) -> Value {
+    serde_json::from_slice(&registry.client().post(target).send().expect(200).body).unwrap()
+}
+
+/// A registry with an image that has no tag, and a blob that no manifest names.
+fn filled(grace: Duration) -> TestRegistry {
+    let registry = TestRegistry::setup().registry(|options| options.collect_grace = grace).start();
+    let image = ImageBuilder::new(1).layers(1, 1000).build();
+    image.push(&registry.client(), "app", image.digest());
+    registry.client().push_blob("app", b"unused");
+    std::thread::sleep(Duration::from_millis(5));
+    registry
+}
+
+#[test]
+fn what_nothing_needs_goes_at_once_and_manifests_only_where_that_is_asked_for() {
+    let registry = filled(Duration::ZERO);
+    let would = collect(&registry, "/api/gc?dry-run=true&untagged=true");
+    assert_eq!((&would["manifests"], &would["blobs"], &would["bytes"]), (&json!(1), &json!(1), &json!(6)));
+    let freed = collect(&registry, PAGE);
+    let waiting = json!({ "manifests": 0, "blobs": 0, "bytes": 0, "until": null });
+    assert_eq!(
+        freed,
+        json!({ "dry_run": false, "manifests": 0, "uploads": 0, "blobs": 1, "bytes": 6, "waiting": waiting })
+    );
+    let freed = collect(&registry, "/api/gc?untagged=true&dry-run=false");
+    assert_eq!((&freed["manifests"], &freed["blobs"]), (&json!(1), &json!(2)));
+    assert_eq!(registry.registry().totals().unwrap().repositories, 0);
+}
+
+#[test]
+fn what_was_used_a_short_time_ago_waits_and_it_is_said_until_when() {
+    let registry = filled(Duration::from_hours(1));
+    let freed = collect(&registry, "/api/gc?untagged=true");
+    assert_eq!((&freed["manifests"], &freed["blobs"]), (&json!(0), &json!(0)));
+    assert_eq!(freed["waiting"]["manifests"], json!(1));
+    assert_eq!((&freed["waiting"]["blobs"], &freed["waiting"]["bytes"]), (&json!(1), &json!(6)));
+    assert!(freed["waiting"]["until"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn no_page_of_the_web_collects_and_no_manifest_goes_where_deleting_is_off() {
+    let mut registry = filled(Duration::ZERO);
+    let client = registry.client();
+    client.post(PAGE).header("origin", "https://evil.example").send().expect_error(403, ErrorCode::Denied);
+    client.post(PAGE).header("host", "evil.example").send().expect_error(403, ErrorCode::Denied);
+    client.get(PAGE).send().expect_error(405, ErrorCode::Unsupported);
+    client.post("/api/gc?untagged=yes").send().expect_error(400, ErrorCode::Unsupported);
+    registry.restart_with(|setup| *setup = setup.clone().without_delete());
+    let refused = registry.client().post("/api/gc?untagged=true").send();
+    assert!(refused.expect_error(405, ErrorCode::Unsupported).contains("delete.enabled"));
+    assert_eq!(collect(&registry, PAGE)["blobs"], json!(1));
+}

@@ -1,0 +1,39 @@
+//! An upload whose bytes are those of somebody else's file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::remove_if_there;
+use super::upload::FileUpload;
+use crate::{Adopted, Error, Result};
+
+/// Whether a file has another name, under which it is somebody else's.
+pub(super) fn is_shared(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.nlink() > 1)
+}
+
+/// Begins the upload at `path` with the bytes of `source`.
+pub(super) fn adopt(source: &Path, path: PathBuf) -> Result<io::Result<Adopted>> {
+    let (mut bytes, found) = match open(source) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
+    remove_if_there(&path)?;
+    // A symbolic link's own name would lead nowhere from here.
+    let linked = found.is_file() && std::fs::hard_link(source, &path).is_ok();
+    // Refused by another file system, by one that has no links, or because the file is another user's.
+    if !linked {
+        let mut copy = File::create(&path).map_err(|error| Error::io("cannot create", &path, error))?;
+        io::copy(&mut bytes, &mut copy).map_err(|error| Error::io("cannot copy to", &path, error))?;
+    }
+    let file = File::open(&path).map_err(|error| Error::io("cannot open", &path, error))?;
+    let size = file.metadata().map_err(|error| Error::io("cannot read the size of", &path, error))?.len();
+    Ok(Ok(Adopted { upload: Arc::new(FileUpload::new(file, path)), size, linked }))
+}
+
+fn open(source: &Path) -> io::Result<(File, std::fs::Metadata)> {
+    Ok((File::open(source)?, source.symlink_metadata()?))
+}
