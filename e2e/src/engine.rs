@@ -1,6 +1,7 @@
 //! Container engines of a test's own: started as root, with their own folders, ended with the value.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -8,21 +9,54 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::binary::{built_tool, tool};
-use crate::command::{attempt, program};
+use crate::command::{attempt, program, run};
+use crate::names;
 use crate::process::Process;
 
 /// How long an engine may take to answer.
 const START: Duration = Duration::from_mins(1);
 
+/// The machine's address on an engine's own bridge: of a range for tests of networks (RFC 2544), so nobody else's.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
+
 /// A running dockerd or containerd.
 pub struct Engine {
     process: Process,
+    /// How a dockerd is started again.
+    daemon: Option<Command>,
     client: PathBuf,
     /// What each call of the client begins with.
     address: Vec<String>,
     /// Whether tests have networks, which are the machine's and so outlive the engine.
     networks: bool,
     folder: TempDir,
+    /// Its own network's, which goes after everything else.
+    bridge: Option<Bridge>,
+}
+
+/// A bridge of the machine's.
+struct Bridge {
+    name: String,
+}
+
+impl Bridge {
+    fn new() -> Self {
+        // A name of a network interface has 15 bytes; two suites at once have two process ids.
+        let name = format!("hy{}", std::process::id());
+        let ip = |words: &[&str]| run(&mut program(tool("ip"), words));
+        attempt(&mut program(tool("ip"), ["link", "delete", &name]));
+        ip(&["link", "add", "name", &name, "type", "bridge"]);
+        ip(&["address", "add", &format!("{GATEWAY}/24"), "dev", &name]);
+        ip(&["link", "set", &name, "up"]);
+        names::answer_at(GATEWAY);
+        Self { name }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        attempt(&mut program(tool("ip"), ["link", "delete", &self.name]));
+    }
 }
 
 impl Engine {
@@ -52,7 +86,10 @@ impl Engine {
             command.arg(flag).arg(folder.path().join(name));
         }
         let address = vec!["--host".to_owned(), socket];
-        Self::spawn("dockerd", command, tool("docker"), address, folder, &["version"])
+        let again = program(tool("dockerd"), command.get_args());
+        let mut engine = Self::spawn("dockerd", command, tool("docker"), address, folder, &["version"]);
+        engine.daemon = Some(again);
+        engine
     }
 
     /// dockerd whose containers have networks: every one of them goes with the engine.
@@ -66,7 +103,7 @@ impl Engine {
     /// the test's, as any dockerd without a bridge takes the usual one away.
     pub fn docker_with_bridge() -> Self {
         let bridge = Bridge::new();
-        let mut docker = Self::dockerd("{}", &[&format!("--bridge={}", bridge.name)]);
+        let mut docker = Self::dockerd("{}", &[&format!("--bridge={}", bridge.name), &format!("--dns={GATEWAY}")]);
         docker.networks = true;
         docker.bridge = Some(bridge);
         docker
@@ -76,11 +113,11 @@ impl Engine {
     pub fn restart(&mut self) {
         self.process.end();
         unmount_below(&self.folder.path().join("exec"));
-        let mut command = self.daemon.take().expect("a dockerd knows how it was started");
+        let daemon = self.daemon.as_ref().expect("a dockerd knows how it was started");
+        let mut command = program(daemon.get_program(), daemon.get_args());
         let mut process = Process::spawn("dockerd", &mut command, &self.folder.path().join("log"));
         process.answers(START, || attempt(&mut self.call(&["version"])));
         self.process = process;
-        self.daemon = Some(command);
     }
 
     /// Debian's containerd.
@@ -125,7 +162,7 @@ impl Engine {
     ) -> Self {
         let mut process = Process::spawn(name, &mut command, &folder.path().join("log"));
         process.answers(START, || attempt(program(&client, &address).args(probe)));
-        Self { process, client, address, networks: false, folder }
+        Self { process, daemon: None, client, address, networks: false, folder, bridge: None }
     }
 
     /// The engine's client, about to talk to it.

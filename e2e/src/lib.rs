@@ -24,6 +24,7 @@ pub mod image;
 pub mod issuer;
 pub mod ledger;
 pub mod link;
+pub mod names;
 pub mod network;
 pub mod node;
 pub mod node_image;

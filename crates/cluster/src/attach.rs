@@ -9,6 +9,7 @@ mod watch;
 
 use std::path::PathBuf;
 
+use futures_util::future::join_all;
 use hythe_oci::Authority;
 
 use crate::engine::{Engine, EngineError};
@@ -49,8 +50,24 @@ pub async fn attach(
     wiring: &Wiring,
     report: Report<'_>,
 ) -> Result<bool, EngineError> {
+    let nodes: Vec<&Node> = cluster.nodes.iter().collect();
+    let is_well = attach_nodes(engine, cluster, &nodes, wiring, report).await?;
+    Ok(publish::publish(engine, cluster, wiring, report).await && is_well)
+}
+
+/// Wires some nodes of a cluster, all at once, and puts the registry on their networks.
+async fn attach_nodes(
+    engine: &Engine,
+    cluster: &Cluster,
+    nodes: &[&Node],
+    wiring: &Wiring,
+    report: Report<'_>,
+) -> Result<bool, EngineError> {
     let mut is_well = true;
-    for network in cluster.networks() {
+    let mut networks: Vec<&String> = nodes.iter().flat_map(|node| &node.networks).collect();
+    networks.sort();
+    networks.dedup();
+    for network in networks {
         // The engine's own default network has no names.
         if network == "bridge" || network == "podman" || network == "host" {
             continue;
@@ -58,17 +75,15 @@ pub async fn attach(
         if wiring.dry_run {
             let text = format!("{} would be on it", wiring.registry.name);
             report(Step::new(format!("network {network}"), Outcome::Skipped, text));
-        } else if wiring.registry.join(engine, &network, report).await? == Joined::NoNetwork {
+        } else if wiring.registry.join(engine, network, report).await? == Joined::NoNetwork {
             is_well = false;
             let text = "the engine has no such network any more: make the cluster anew";
             report(Step::new(format!("network {network}"), Outcome::Failed, text));
         }
     }
-    for node in &cluster.nodes {
-        is_well &= attach_node(engine, cluster, node, wiring, report).await;
-    }
-    is_well &= publish::publish(engine, cluster, wiring, report).await;
-    Ok(is_well)
+    let wired = nodes.iter().map(|node| attach_node(engine, cluster, node, wiring, report));
+    let wired = join_all(wired).await;
+    Ok(is_well && wired.into_iter().all(|is_well| is_well))
 }
 
 /// Wires one node; whether it went well.

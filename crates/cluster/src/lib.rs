@@ -3,6 +3,7 @@
 pub mod api;
 pub mod containerd;
 pub mod deploy;
+pub mod doctor;
 pub mod engine;
 pub mod hosting;
 pub mod hosts;

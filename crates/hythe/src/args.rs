@@ -4,6 +4,8 @@
 mod cluster;
 #[cfg(feature = "cluster")]
 mod deploy;
+#[cfg(feature = "cluster")]
+mod doctor;
 mod registry;
 
 use std::path::PathBuf;
@@ -19,7 +21,7 @@ use crate::printer::Output;
 
 #[cfg(feature = "cluster")]
 pub use cluster::{
-    ATTACH_EXAMPLES, AttachArgs, DETACH_EXAMPLES, DOWN_EXAMPLES, DetachArgs, DownArgs, EngineArgs,
+    ATTACH_EXAMPLES, AttachArgs, DETACH_EXAMPLES, DOWN_EXAMPLES, DetachArgs, DownArgs, EngineArgs, IMAGE_EXAMPLES, ImageArgs,
     KIND_CONFIG_EXAMPLES, KindConfigArgs, LOGS_EXAMPLES, LocalClient, LogsArgs, NameArgs, STATUS_EXAMPLES, UP_EXAMPLES,
     UPGRADE_EXAMPLES, UpArgs, UpgradeArgs,
 };
@@ -27,8 +29,10 @@ pub use cluster::{
 pub use deploy::{
     DEPLOY_EXAMPLES, DeployArgs, DeployCommand, FORWARD_EXAMPLES, ForwardArgs, OptionArgs, TargetArgs, WorkloadKind,
 };
+#[cfg(feature = "cluster")]
+pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
-pub use registry::{CollectionArgs, RegistryArgs, RegistryCommand};
+pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -138,6 +142,14 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = DETACH_EXAMPLES)]
     Detach(DetachArgs),
+    /// Say why an image is not pulled, by cluster, node, image or Pod, and repair what is safe
+    #[cfg(feature = "cluster")]
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
+    /// Load hythe's own image into the container engine, or write it to a file
+    #[cfg(feature = "cluster")]
+    #[command(after_help = IMAGE_EXAMPLES)]
+    Image(ImageArgs),
     /// Print a configuration of kind's for clusters that need no later change
     #[cfg(feature = "cluster")]
     #[command(name = "kind-config", after_help = KIND_CONFIG_EXAMPLES)]

@@ -45,6 +45,10 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         #[cfg(feature = "cluster")]
         Command::Detach(args) => local::detach(&args, environment, printer),
         #[cfg(feature = "cluster")]
+        Command::Doctor(args) => local::doctor(&args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Image(args) => local::image(&args, printer),
+        #[cfg(feature = "cluster")]
         Command::KindConfig(args) => local::kind_config(&args, printer),
         Command::Config(args) => config::config(&args.inputs(), environment, printer),
         Command::Cache(args) => cache::cache(args, environment, printer),

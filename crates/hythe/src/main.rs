@@ -1,22 +1,24 @@
 //! The binary. Everything is in the library, where tests reach it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hythe::args::{Args, RegistryArgs};
+use hythe::args::{Args, Called, RegistryArgs, called};
 use hythe::config::Environment;
 use hythe::{Output, Printer, commands};
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
-    let (printer, result) = if is_registry() {
-        let printer = Printer::new(Output::Text);
-        (printer, commands::registry(RegistryArgs::parse().command, &environment, printer))
-    } else {
-        let args = Args::parse();
-        let printer = Printer::new(args.output);
-        (printer, commands::run(args.command, &environment, printer))
+    let (printer, result) = match called(std::env::args_os().collect()) {
+        Called::Registry(arguments) => {
+            let printer = Printer::new(Output::Text);
+            (printer, commands::registry(RegistryArgs::parse_from(arguments).command, &environment, printer))
+        }
+        Called::Hythe(arguments) => {
+            let args = Args::parse_from(arguments);
+            let printer = Printer::new(args.output);
+            (printer, commands::run(args.command, &environment, printer))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,10 +27,4 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
-}
-
-/// Whether it was called by the name of what it stands for.
-fn is_registry() -> bool {
-    let name = std::env::args_os().next();
-    name.as_deref().and_then(|name| Path::new(name).file_name()).is_some_and(|name| name == "registry")
 }

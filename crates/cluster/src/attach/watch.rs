@@ -7,10 +7,10 @@ use bollard::models::EventMessage;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Wiring, attach, is_detached};
+use super::{Wiring, attach, attach_nodes, is_detached};
 use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
-use crate::topology::{Cluster, clusters};
+use crate::topology::{Cluster, Node, clusters};
 
 /// How long after its start a node is looked at: containerd's folders have to be there.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -85,9 +85,17 @@ async fn look(
             seen.insert(key, cluster);
             continue;
         }
-        match attach(engine, &cluster, wiring, report).await {
+        let attached = match &before {
+            // Those that were there are as they were.
+            Some(before) => {
+                let is_new = |node: &&Node| node.is_running && !before.nodes.contains(node);
+                let nodes: Vec<&Node> = cluster.nodes.iter().filter(is_new).collect();
+                attach_nodes(engine, &cluster, &nodes, wiring, report).await
+            }
+            None => attach(engine, &cluster, wiring, report).await,
+        };
+        match attached {
             Ok(true) => {
-                // Its networks have changed with that.
                 seen.insert(key, cluster);
             }
             Ok(false) => is_well = false,

@@ -38,7 +38,7 @@ pub async fn forward(
     event: impl Fn(ForwardEvent) + Send + Sync + 'static,
 ) -> Result<(), DeployError> {
     existing::require(&access, &target).await?;
-    let forward = Arc::new(Forward { access, target, pod: Mutex::new(None), event: Box::new(event) });
+    let forward = Arc::new(Forward { access, target, pod: Mutex::default(), event: Box::new(event) });
     forward.choose(None).await;
     let accepting = listeners.into_iter().map(|listener| accept(listener, forward.clone()));
     futures_util::future::join_all(accepting).await;
@@ -61,9 +61,17 @@ async fn accept(listener: TcpListener, forward: Arc<Forward>) {
 struct Forward {
     access: Access,
     target: Target,
-    /// The Pod that served last.
-    pod: Mutex<Option<String>>,
+    pod: Mutex<Chosen>,
     event: Box<dyn Fn(ForwardEvent) + Send + Sync>,
+}
+
+/// Where connections go.
+#[derive(Default)]
+struct Chosen {
+    /// The Pod that served last.
+    name: Option<String>,
+    /// Whether it was told that none serves.
+    waiting: bool,
 }
 
 impl Forward {
@@ -86,19 +94,21 @@ impl Forward {
 
     /// The Pod that connections go to: the one before, unless it failed.
     async fn choose(&self, failed: Option<&str>) -> Option<String> {
-        let mut pod = self.pod.lock().await;
-        if let Some(name) = pod.as_ref().filter(|name| failed != Some(name.as_str())) {
+        let mut chosen = self.pod.lock().await;
+        if let Some(name) = chosen.name.as_ref().filter(|name| failed != Some(name.as_str())) {
             return Some(name.clone());
         }
         let pods = pods::list(&self.access, &self.target).await.unwrap_or_default();
         let ready = pods.iter().map(pods::state).rev().find(|state| state.ready).map(|state| state.name);
-        if ready.is_none() && (pod.is_some() || failed.is_none()) {
-            (self.event)(ForwardEvent::Waiting);
+        match &ready {
+            Some(name) if chosen.waiting || chosen.name.as_ref() != Some(name) => {
+                (self.event)(ForwardEvent::Pod(name.clone()));
+            }
+            None if !chosen.waiting => (self.event)(ForwardEvent::Waiting),
+            _ => {}
         }
-        if let Some(name) = ready.as_ref().filter(|name| pod.as_ref() != Some(name)) {
-            (self.event)(ForwardEvent::Pod(name.clone()));
-        }
-        pod.clone_from(&ready);
+        chosen.waiting = ready.is_none();
+        chosen.name.clone_from(&ready);
         ready
     }
 
@@ -114,7 +124,7 @@ impl Forward {
         forwarder.abort();
         // The Pod went away in between: whoever connects next is to find its successor.
         if carried.is_err() {
-            *self.pod.lock().await = None;
+            self.pod.lock().await.name = None;
         }
         Ok(())
     }

@@ -140,7 +140,8 @@ async fn make(access: &Access, name: &str, node: &str, image: &str) -> Result<()
     });
     let pods = access.namespaced::<Pod>(NAMESPACE);
     let params = PatchParams::apply(FIELD_MANAGER);
-    let request = pods.patch(name, &params, &Patch::Apply(&body));
+    let patch = Patch::Apply(&body);
+    let request = pods.patch(name, &params, &patch);
     access.ask(Verb::Patch, || format!("Pod {NAMESPACE}/{name}"), request).await.map(drop)
 }
 
@@ -182,18 +183,8 @@ fn outcome(pod: &Pod) -> Option<Result<(), String>> {
 mod tests {
     use super::*;
     use crate::doctor::Verdict;
+    use crate::doctor::sample::cluster;
     use crate::hosting::Hosting;
-    use crate::topology::{Maker, Role};
-
-    fn cluster() -> Cluster {
-        let node = Node {
-            name: "dev-control-plane".to_owned(),
-            role: Role::ControlPlane,
-            is_running: true,
-            networks: vec!["kind".to_owned()],
-        };
-        Cluster { name: "dev".to_owned(), maker: Maker::Kind, nodes: vec![node], is_opted_out: false }
-    }
 
     #[test]
     fn a_registry_that_is_not_on_the_nodes_network_is_joined_to_it() {

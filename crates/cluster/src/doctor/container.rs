@@ -1,7 +1,7 @@
 //! The registry's container: whether it runs, why not, and whether it and its data come back.
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, MountPoint, MountPointTypeEnum, RestartPolicyNameEnum,
+    ContainerInspectResponse, ContainerStateStatusEnum, MountPoint, RestartPolicyNameEnum,
 };
 
 use super::{Check, Id, Repair};
@@ -143,7 +143,7 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
         return lost(Check::bad(Id::RegistryData, subject, format!("nothing is mounted on {DATA_FOLDER}")));
     };
     let name = mount.name.as_deref().unwrap_or_default();
-    let is_volume = mount.typ == Some(MountPointTypeEnum::VOLUME);
+    let is_volume = mount.typ.as_deref() == Some("volume");
     if is_volume && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return lost(Check::bad(Id::RegistryData, subject, format!("its data is in an anonymous volume, {name}")));
     }

@@ -1,6 +1,7 @@
 //! The names of checks, which stay; what each says, and which of the field's symptoms it finds.
 
 use std::fmt;
+#[cfg(test)]
 use std::fmt::Write as _;
 
 /// A check's name. Programs ask for it.
@@ -151,7 +152,8 @@ impl Id {
     }
 
     /// The table of all, as the reference has it.
-    pub fn table() -> String {
+    #[cfg(test)]
+    pub(crate) fn table() -> String {
         let mut table = "| check | good means | symptoms |\n|---|---|---|\n".to_owned();
         for id in Self::ALL {
             let numbers: Vec<String> = id.symptoms().iter().map(ToString::to_string).collect();

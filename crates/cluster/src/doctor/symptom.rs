@@ -1,5 +1,6 @@
 //! What engines, nodes and clusters say when an image does not come, and what it means.
 
+#[cfg(test)]
 use std::fmt::Write as _;
 
 /// One of the ways in which local registries fail.
@@ -126,6 +127,7 @@ pub fn explain(text: &str) -> Vec<&'static Symptom> {
 }
 
 /// The table of all, as the reference has it.
+#[cfg(test)]
 pub(crate) fn table() -> String {
     let mut table = "| | symptom | cause | what to do |\n|---|---|---|---|\n".to_owned();
     for symptom in &SYMPTOMS {

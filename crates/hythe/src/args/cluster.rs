@@ -82,6 +82,26 @@ impl LocalClient {
     }
 }
 
+/// For `--help`.
+pub const IMAGE_EXAMPLES: &str = "\
+Examples:
+  docker tag $(hythe image) hythe              for a Compose file in which it takes registry:2's place
+  hythe image --save hythe.tar                 for a machine without hythe";
+
+/// Where the image goes.
+#[derive(Clone, Debug, Args)]
+pub struct ImageArgs {
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// A file for it, as `docker save` writes them; - is stdout [default: it is loaded into the engine]
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<String>,
+    /// hythe's Linux binary, where this one is none [default: this one]
+    #[arg(long, value_name = "FILE")]
+    pub binary: Option<PathBuf>,
+}
+
 /// Which engine.
 #[derive(Clone, Debug, Args)]
 pub struct EngineArgs {

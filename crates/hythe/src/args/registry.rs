@@ -1,6 +1,7 @@
 //! The command line of `registry`, which is this program by another name: as `registry:2` and 3 have it.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, Subcommand};
 
@@ -60,4 +61,62 @@ pub struct CollectionArgs {
     /// Remove nothing: only say what would go
     #[arg(long, short)]
     pub dry_run: bool,
+}
+
+/// By which name the program was called, with the arguments that it is to take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// By its own.
+    Hythe(Vec<OsString>),
+    /// By that of what it stands for.
+    Registry(Vec<OsString>),
+}
+
+/// Reads arguments, the program's name first, as the image of `registry:2` does: a configuration alone means `serve`, and
+/// a program's name in the first place is the program.
+pub fn called(mut arguments: Vec<OsString>) -> Called {
+    let base = |argument: Option<&OsString>| {
+        let name = argument.and_then(|name| Path::new(name).file_name());
+        name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    if base(arguments.first()) != "registry" {
+        return Called::Hythe(arguments);
+    }
+    match base(arguments.get(1)).as_str() {
+        "hythe" => {
+            arguments.remove(0);
+            return Called::Hythe(arguments);
+        }
+        "registry" => {
+            arguments.remove(1);
+        }
+        name if [".yml", ".yaml"].iter().any(|ending| name.ends_with(ending)) => {
+            arguments.insert(1, "serve".into());
+        }
+        _ => {}
+    }
+    Called::Registry(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_takes_what_that_of_registry_2_takes() {
+        let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let table = [
+            ("/bin/registry /etc/docker/registry/config.yml", Called::Registry(words("/bin/registry serve /etc/docker/registry/config.yml"))),
+            ("/bin/registry serve /config.yml", Called::Registry(words("/bin/registry serve /config.yml"))),
+            ("/bin/registry /bin/registry serve /x", Called::Registry(words("/bin/registry serve /x"))),
+            ("/bin/registry registry garbage-collect /c.yaml", Called::Registry(words("/bin/registry garbage-collect /c.yaml"))),
+            ("/bin/registry --version", Called::Registry(words("/bin/registry --version"))),
+            ("/bin/registry hythe cache ls", Called::Hythe(words("hythe cache ls"))),
+            ("/bin/hythe serve", Called::Hythe(words("/bin/hythe serve"))),
+            ("hythe", Called::Hythe(words("hythe"))),
+        ];
+        for (given, expected) in table {
+            assert_eq!(called(words(given)), expected, "{given}");
+        }
+    }
 }

@@ -3,7 +3,9 @@
 mod attach;
 mod clients;
 mod detach;
+mod doctor;
 mod down;
+mod image;
 mod kind_config;
 mod logs;
 mod service;
@@ -28,7 +30,9 @@ use crate::printer::{Output, Printer};
 
 pub(super) use attach::attach;
 pub(super) use detach::detach;
+pub(super) use doctor::doctor;
 pub(super) use down::down;
+pub(super) use image::image;
 pub(super) use kind_config::kind_config;
 pub(super) use logs::logs;
 pub(super) use status::status;

@@ -1,21 +1,6 @@
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-
 use super::*;
 use crate::doctor::Verdict;
-
-fn settings() -> Settings {
-    Settings {
-        name: "kind-registry".to_owned(),
-        aliases: Vec::new(),
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 5001,
-        data: Data::Volume("kind-registry-data".to_owned()),
-        config: None,
-        environment: BTreeMap::new(),
-        user: (1000, 1000),
-    }
-}
+use crate::doctor::sample::settings;
 
 /// The container as the engine tells of it, with what the test changes.
 fn container(changes: &serde_json::Value) -> ContainerInspectResponse {
@@ -36,7 +21,7 @@ fn container(changes: &serde_json::Value) -> ContainerInspectResponse {
 }
 
 fn bad(changes: &serde_json::Value, log: &str) -> Vec<Check> {
-    let all = checks(&settings(), &container(changes), log);
+    let all = checks(&settings(5001), &container(changes), log);
     all.into_iter().filter(|check| check.verdict == Verdict::Bad).collect()
 }
 

@@ -1,13 +1,11 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::containerd::Version;
 use crate::doctor::Verdict;
+use crate::doctor::sample::{cluster, settings};
 use crate::engine::File;
 use crate::hosts::{Author, Directory, Endpoint};
-use crate::registry::{Data, Settings as Registry};
-use crate::topology::Maker;
 
 const ENDPOINT: &str = "http://kind-registry:5000";
 const ROOT: &str = "/etc/containerd/certs.d";
@@ -16,25 +14,12 @@ const READS: &str =
 
 fn wiring() -> Wiring {
     Wiring {
-        registry: Registry {
-            name: "kind-registry".to_owned(),
-            aliases: Vec::new(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 5050,
-            data: Data::Volume("data".to_owned()),
-            config: None,
-            environment: BTreeMap::new(),
-            user: (1000, 1000),
-        },
+        registry: settings(5050),
         upstreams: vec!["docker.io".parse().unwrap()],
         force: false,
         dry_run: false,
         kubeconfig: Vec::new(),
     }
-}
-
-fn cluster() -> Cluster {
-    Cluster { name: "dev".to_owned(), maker: Maker::Kind, nodes: Vec::new(), is_opted_out: false }
 }
 
 fn survey(version: Version, config: &str, files: &[(&str, &str)]) -> Survey {

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::doctor::Verdict;
-use crate::topology::Maker;
+use crate::doctor::sample::cluster;
 
 fn stop(host: &str, is_mirror: bool) -> Stop {
     Stop { host: host.to_owned(), url: format!("{host}/v2/a/manifests/1"), is_mirror }
@@ -33,9 +33,8 @@ fn answers_are_judged_by_whoever_has_it_and_else_by_why_nobody_has() {
 
 #[test]
 fn a_name_of_this_machine_that_leads_nowhere_else_is_bad() {
-    let cluster = Cluster { name: "dev".to_owned(), maker: Maker::Kind, nodes: Vec::new(), is_opted_out: false };
     let route = |is_mirror| Route { file: None, fault: None, stops: vec![stop("http://localhost:5001", is_mirror)] };
-    let verdict = |name: &str, is_mirror| path("node w", &name.parse().unwrap(), &route(is_mirror), &cluster).verdict;
+    let verdict = |name: &str, is_mirror| path("node w", &name.parse().unwrap(), &route(is_mirror), &cluster()).verdict;
     assert_eq!(verdict("localhost:5001/a", false), Verdict::Bad);
     assert_eq!(verdict("localhost:5001/a", true), Verdict::Good);
     assert_eq!(verdict("ghcr.io/a/b", false), Verdict::Good);

@@ -1,21 +1,6 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::doctor::Verdict;
-use crate::registry::Data;
-
-fn settings() -> Settings {
-    Settings {
-        name: "kind-registry".to_owned(),
-        aliases: Vec::new(),
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 5000,
-        data: Data::Volume("data".to_owned()),
-        config: None,
-        environment: BTreeMap::new(),
-        user: (1000, 1000),
-    }
-}
+use crate::doctor::sample::settings;
 
 fn answer(text: &str) -> Result<Answer, Silence> {
     Ok(Answer::parse(text.as_bytes()).unwrap())
@@ -36,7 +21,7 @@ fn who_answers_is_told_from_who_should() {
         ("tcp://10.0.0.7:2375", Err(Silence::Refused), Err(Silence::Refused), Verdict::Bad, "ssh -L 5000:localhost:5000 10.0.0.7"),
     ];
     for (engine, api, ready, verdict, text) in table {
-        let check = judge_answer(engine, &settings(), &api, &ready);
+        let check = judge_answer(engine, &settings(5000), &api, &ready);
         assert_eq!(check.verdict, verdict, "{check}");
         assert!(check.to_string().contains(text), "{check}");
     }

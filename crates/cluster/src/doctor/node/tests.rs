@@ -1,13 +1,9 @@
 use super::*;
 use crate::doctor::Verdict;
-use crate::topology::Maker;
+use crate::doctor::sample::cluster;
 
 fn output(code: i64, stdout: &str, stderr: &str) -> Output {
     Output { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
-}
-
-fn cluster() -> Cluster {
-    Cluster { name: "dev".to_owned(), maker: Maker::Kind, nodes: Vec::new(), is_opted_out: false }
 }
 
 #[test]
@@ -59,7 +55,7 @@ fn a_dead_mirror_costs_what_its_version_waits() {
     }
     let gone = judge_mirror("node w", &mirror(true), true, &Err(Silence::NoSuchName));
     assert!(gone.verdict == Verdict::Bad && gone.evidence.contains("no such host"), "{gone}");
-    let other = Answer { status: 401, ..Answer::default() };
+    let other = Answer::parse(b"HTTP/1.1 401 x\r\n\r\n").unwrap();
     assert_eq!(judge_mirror("node w", &mirror(true), true, &Ok(other)).verdict, Verdict::Good);
 }
 

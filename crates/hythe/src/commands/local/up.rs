@@ -111,17 +111,7 @@ fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
         return Err(Failure::Usage(format!("--name {name}: a container's name has letters, digits, -, _ and .")));
     }
-    let mut settings = before.unwrap_or_else(|| Settings {
-        aliases: Vec::new(),
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 5001,
-        mirror_port: None,
-        data: Data::Volume(format!("{name}-data")),
-        config: None,
-        environment: std::collections::BTreeMap::new(),
-        user: (USER, USER),
-        name,
-    });
+    let mut settings = before.unwrap_or_else(|| default_settings(name));
     if !args.alias.is_empty() {
         settings.aliases.clone_from(&args.alias);
     }
@@ -142,6 +132,21 @@ fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure
         settings.environment = deploy::variables(&args.settings)?;
     }
     Ok(settings)
+}
+
+/// A registry that nothing was said of but its name.
+pub(super) fn default_settings(name: String) -> Settings {
+    Settings {
+        aliases: Vec::new(),
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 5001,
+        mirror_port: None,
+        data: Data::Volume(format!("{name}-data")),
+        config: None,
+        environment: std::collections::BTreeMap::new(),
+        user: (USER, USER),
+        name,
+    }
 }
 
 /// The folder, made where it is not there, and the user who may write in it.

@@ -1,0 +1,157 @@
+//! Why a Pod's images do not come: what kubelet said, and what that means.
+
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::ListParams;
+
+use super::image_name::ImageName;
+use super::{Check, Id, symptom};
+use crate::api::{Access, ApiError, Verb};
+
+/// A container whose image is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) container: String,
+    pub(super) image: String,
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+/// A Pod, and what was said of it.
+pub(super) struct Found {
+    pod: Pod,
+    events: Vec<String>,
+}
+
+/// The Pod of a name, if it is there.
+pub(super) async fn find(access: &Access, namespace: &str, name: &str) -> Result<Option<Found>, ApiError> {
+    let pods = access.namespaced::<Pod>(namespace);
+    let Some(pod) = access.find(|| format!("Pod {namespace}/{name}"), pods.get_opt(name)).await?.flatten() else {
+        return Ok(None);
+    };
+    let params = ListParams::default().fields(&format!("involvedObject.kind=Pod,involvedObject.name={name}"));
+    let events = access.namespaced::<Event>(namespace);
+    let what = || format!("Events in {namespace}");
+    // Who may see Pods and no events still gets what the Pod itself says.
+    let events = access.ask(Verb::List, what, events.list(&params)).await.map(|list| list.items).unwrap_or_default();
+    Ok(Some(Found { pod, events: events.into_iter().filter_map(|event| event.message).collect() }))
+}
+
+impl Found {
+    /// The node that the Pod is on.
+    pub(super) fn node(&self) -> Option<&str> {
+        self.pod.spec.as_ref()?.node_name.as_deref()
+    }
+
+    /// The Pod as a check of its own.
+    pub(super) fn check(&self, subject: &str, cluster: &str) -> Check {
+        let phase = self.pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Unknown");
+        match self.node() {
+            Some(node) => Check::good(Id::PodFound, subject, format!("{phase} on {node} of {cluster}")),
+            None => Check::bad(Id::PodFound, subject, format!("{phase}, on no node of {cluster}"))
+                .because("it was not scheduled: no image was asked for yet")
+                .fixed_by("kubectl describe pod says why"),
+        }
+    }
+
+    /// The containers that wait for their images.
+    pub(super) fn waiting(&self) -> Vec<Waiting> {
+        const REASONS: [&str; 5] =
+            ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"];
+        let status = self.pod.status.as_ref();
+        let init = status.and_then(|status| status.init_container_statuses.as_ref());
+        let main = status.and_then(|status| status.container_statuses.as_ref());
+        let all = [init, main].into_iter().flatten().flatten();
+        let waiting = all.filter_map(|container| {
+            let waiting = container.state.as_ref()?.waiting.as_ref()?;
+            let reason = waiting.reason.clone().filter(|reason| REASONS.contains(&reason.as_str()))?;
+            Some(Waiting {
+                container: container.name.clone(),
+                // As it was asked for: what the status has is completed already, where it is known at all.
+                image: self.asked(&container.name).unwrap_or_else(|| container.image.clone()),
+                message: waiting.message.clone().unwrap_or_default(),
+                reason,
+            })
+        });
+        waiting.collect()
+    }
+
+    fn asked(&self, container: &str) -> Option<String> {
+        let spec = self.pod.spec.as_ref()?;
+        let init = spec.init_containers.iter().flatten();
+        init.chain(&spec.containers).find(|known| known.name == container)?.image.clone()
+    }
+
+    /// What kubelet said of an image. The pause between two tries says nothing of the reason; its event does.
+    fn said(&self, waiting: &Waiting) -> String {
+        let event = self.events.iter().rfind(|text| text.contains("Failed to pull image") && text.contains(&waiting.image));
+        match event {
+            Some(event) if symptom::explain(&waiting.message).is_empty() => event.clone(),
+            _ => waiting.message.clone(),
+        }
+    }
+
+    /// What is to be known of a container that waits.
+    pub(super) fn explain(&self, subject: &str, waiting: &Waiting) -> Check {
+        let said = self.said(waiting);
+        let evidence = format!("{} ({}): {}: {said}", waiting.container, waiting.image, waiting.reason);
+        let check = Check::bad(Id::PodImage, subject, evidence);
+        match waiting.reason.as_str() {
+            "InvalidImageName" => match waiting.image.parse::<ImageName>() {
+                Err(error) => check.because(error.to_string()).fixed_by("mend the name in the manifest"),
+                Ok(_) => check,
+            },
+            "ErrImageNeverPull" => check
+                .because("imagePullPolicy is Never, and the node does not have the image")
+                .fixed_by("imagePullPolicy: IfNotPresent"),
+            _ => {
+                let symptoms = symptom::explain(&said);
+                let Some(first) = symptoms.first() else { return check };
+                let numbers: Vec<String> = symptoms.iter().map(|symptom| symptom.number.to_string()).collect();
+                check.because(format!("{} (symptom {})", first.cause, numbers.join(", "))).fixed_by(first.fix)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(reason: &str, message: &str, events: &[&str]) -> Found {
+        let pod = json!({
+            "metadata": { "name": "app" },
+            "spec": { "nodeName": "w", "containers": [{ "name": "main", "image": "localhost:5001/app" }] },
+            "status": { "phase": "Pending", "containerStatuses": [{
+                "name": "main", "image": "localhost:5001/app:latest", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "waiting": { "reason": reason, "message": message } },
+            }] },
+        });
+        let events = events.iter().map(|text| (*text).to_owned()).collect();
+        Found { pod: serde_json::from_value(pod).unwrap(), events }
+    }
+
+    #[test]
+    fn a_container_that_waits_says_what_its_event_means() {
+        let event = "Failed to pull image \"localhost:5001/app\": failed to do request: Head \
+            \"http://localhost:5001/v2/app/manifests/latest\": dial tcp [::1]:5001: connect: connection refused";
+        for (message, events) in [("Back-off pulling image \"localhost:5001/app\"", &[event][..]), (event, &[])] {
+            let found = found("ImagePullBackOff", message, events);
+            let waiting = found.waiting();
+            assert_eq!((waiting.len(), waiting[0].image.as_str()), (1, "localhost:5001/app"));
+            let check = found.explain("Pod default/app", &waiting[0]);
+            assert!(check.cause.as_deref().unwrap().ends_with("(symptom 1, 12, 21, 11)"), "{check}");
+            assert!(check.evidence.contains("connection refused"), "{check}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_matter_of_a_registry_is_told_as_it_is() {
+        let never = found("ErrImageNeverPull", "not present", &[]);
+        let check = never.explain("p", &never.waiting()[0]);
+        assert!(check.cause.unwrap().contains("imagePullPolicy is Never"));
+        assert!(found("ContainerCreating", "", &[]).waiting().is_empty());
+        assert!(found("CrashLoopBackOff", "back-off", &[]).waiting().is_empty());
+    }
+}

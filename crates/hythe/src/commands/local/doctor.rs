@@ -1,0 +1,159 @@
+//! `hythe doctor`: why an image is not pulled.
+
+use hythe_cluster::attach::Wiring;
+use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Verdict};
+use hythe_cluster::engine::{Engine, Surroundings};
+use hythe_cluster::image::Image;
+use hythe_cluster::registry::{self, Found, Settings};
+use hythe_cluster::step::Step;
+use hythe_cluster::topology::{Cluster, clusters};
+use serde_json::json;
+
+use super::{Steps, count, failed, run, up, wiring};
+use crate::args::DoctorArgs;
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// What the user means.
+enum Subject {
+    Clusters,
+    Image(ImageName),
+    Pod { namespace: String, name: String },
+}
+
+/// Examines, repairs where that is asked for, and prints what was seen.
+pub(in crate::commands) fn doctor(
+    args: &DoctorArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
+    run(async {
+        let choice = args.target.engine.engine.clone().unwrap_or_default();
+        let engine = match Engine::connect(&choice, &Surroundings::of_process()).await {
+            Ok(engine) => engine,
+            Err(error) => return told(&[doctor::silent(&error)], &[], printer),
+        };
+        let settings = match registry::find(&engine, &args.target.name).await.map_err(failed)? {
+            Found::Ours(container) => Settings::recorded(&container),
+            Found::Foreign(_) | Found::Absent => None,
+        };
+        let settings = settings.unwrap_or_else(|| up::default_settings(args.target.name.clone()));
+        let wiring = wiring(settings, environment, false, false)?;
+        let found = clusters(&engine).await.map_err(failed)?;
+        let (subject, meant) = meant(args.subject.as_deref(), &found, &engine)?;
+        let (checks, subject) = examine(&engine, &wiring, &meant, subject).await?;
+        let repairs = doctor::repairs(&checks);
+        if !args.fix || repairs.is_empty() {
+            return told(&checks, &[], printer);
+        }
+        let steps = Steps::new(printer);
+        let report = |step| steps.take(step);
+        let image = || Image::of(None, env!("CARGO_PKG_VERSION"));
+        doctor::repair(&engine, &wiring, &found, &repairs, image, &report)
+            .await
+            .map_err(|error| Failure::Other(error.to_string()))?;
+        // What ran before may have been replaced, and clusters joined to another network.
+        let found = clusters(&engine).await.map_err(failed)?;
+        let meant: Vec<Cluster> =
+            found.into_iter().filter(|cluster| meant.iter().any(|before| before.name == cluster.name)).collect();
+        let (checks, _) = examine(&engine, &wiring, &meant, subject).await?;
+        told(&checks, &steps.all(), printer)
+    })
+}
+
+/// What is meant: a cluster goes before a Pod, and a Pod before an image.
+fn meant(text: Option<&str>, found: &[Cluster], engine: &Engine) -> Result<(Subject, Vec<Cluster>), Failure> {
+    let Some(text) = text else { return Ok((Subject::Clusters, found.to_vec())) };
+    let named: Vec<Cluster> =
+        found.iter().filter(|cluster| cluster.name == text || cluster.context() == text).cloned().collect();
+    if !named.is_empty() {
+        return Ok((Subject::Clusters, named));
+    }
+    if let Some((namespace, name)) = pod(text) {
+        return Ok((Subject::Pod { namespace, name }, found.to_vec()));
+    }
+    match text.parse() {
+        Ok(image) => Ok((Subject::Image(image), found.to_vec())),
+        Err(error) => Err(Failure::Usage(format!("{error}; and no cluster {text} is in {}", engine.title()))),
+    }
+}
+
+/// A namespace and a name, where a text may be a Pod's.
+fn pod(text: &str) -> Option<(String, String)> {
+    let (namespace, name) = text.split_once('/').unwrap_or(("default", text));
+    let is_name = |name: &str| {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+        !name.is_empty() && name.bytes().all(inner)
+    };
+    (is_name(namespace) && is_name(name) && !namespace.contains('.')).then(|| (namespace.to_owned(), name.to_owned()))
+}
+
+async fn examine(
+    engine: &Engine,
+    wiring: &Wiring,
+    clusters: &[Cluster],
+    subject: Subject,
+) -> Result<(Vec<Check>, Subject), Failure> {
+    let doctor = Doctor { engine, wiring, clusters };
+    let checks = match &subject {
+        Subject::Clusters => doctor.examine().await.map_err(failed)?,
+        Subject::Image(image) => doctor.examine_image(image, None).await,
+        Subject::Pod { namespace, name } => {
+            if let Some(checks) = doctor.examine_pod(namespace, name).await {
+                checks
+            } else {
+                // `redis` and `team/app` are names of images too.
+                let text = if namespace == "default" { name.clone() } else { format!("{namespace}/{name}") };
+                let image = text.parse().map_err(|error| {
+                    Failure::Usage(format!("no cluster has a Pod {namespace}/{name}, and {error}"))
+                })?;
+                let checks = doctor.examine_image(&image, None).await;
+                return Ok((checks, Subject::Image(image)));
+            }
+        }
+    };
+    Ok((checks, subject))
+}
+
+/// Prints what was seen; something bad is a failure.
+fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failure> {
+    let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let (good, bad, unknown) = (number(Verdict::Good), number(Verdict::Bad), number(Verdict::Unknown));
+    let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
+    printer.data(lines.join("\n"), || {
+        json!({ "checks": checks, "good": good, "bad": bad, "unknown": unknown, "fixed": steps })
+    });
+    let summary = format!("{} looked at: {good} good, {bad} bad, {unknown} not known", count(checks.len(), "thing"));
+    if bad == 0 {
+        printer.note(summary);
+        return Ok(());
+    }
+    let hint = if doctor::repairs(checks).is_empty() || !steps.is_empty() {
+        ""
+    } else {
+        "; hythe doctor --fix does what is safe"
+    };
+    Err(Failure::Other(format!("{summary}{hint}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_has_a_namespace_and_a_name_and_images_have_more() {
+        let named = |text: &str| pod(text).map(|(namespace, name)| format!("{namespace}/{name}"));
+        for (text, expected) in [
+            ("api-7d9f", Some("default/api-7d9f")),
+            ("storage/api-7d9f", Some("storage/api-7d9f")),
+            ("redis:7", None),
+            ("localhost:5001/app", None),
+            ("ghcr.io/app", None),
+            ("a/b/c", None),
+            ("app@sha256:1", None),
+        ] {
+            assert_eq!(named(text).as_deref(), expected, "{text}");
+        }
+    }
+}
