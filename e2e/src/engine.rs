@@ -1,16 +1,17 @@
 //! Container engines of a test's own: started as root, with their own folders, ended with the value.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::binary::{built_tool, tool};
 use crate::command::{attempt, program, run};
-use crate::names;
+use crate::names::Names;
 use crate::process::Process;
 
 /// How long an engine may take to answer.
@@ -21,7 +22,7 @@ const GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 18, 77, 1);
 
 /// A running dockerd or containerd.
 pub struct Engine {
-    process: Process,
+    process: Mutex<Process>,
     /// How a dockerd is started again.
     daemon: Option<Command>,
     client: PathBuf,
@@ -37,10 +38,15 @@ pub struct Engine {
 /// A bridge of the machine's.
 struct Bridge {
     name: String,
+    _names: Names,
+    /// Its address is the machine's only one of that kind: another test with such an engine waits, in whatever suite.
+    _turn: File,
 }
 
 impl Bridge {
     fn new() -> Self {
+        let turn = File::create(std::env::temp_dir().join("hythe-e2e-bridge.lock")).expect("a temporary file");
+        turn.lock().expect("the file system has locks");
         // A name of a network interface has 15 bytes; two suites at once have two process ids.
         let name = format!("hy{}", std::process::id());
         let ip = |words: &[&str]| run(&mut program(tool("ip"), words));
@@ -48,8 +54,7 @@ impl Bridge {
         ip(&["link", "add", "name", &name, "type", "bridge"]);
         ip(&["address", "add", &format!("{GATEWAY}/24"), "dev", &name]);
         ip(&["link", "set", &name, "up"]);
-        names::answer_at(GATEWAY);
-        Self { name }
+        Self { name, _names: Names::at(GATEWAY), _turn: turn }
     }
 }
 
@@ -110,14 +115,33 @@ impl Engine {
     }
 
     /// Stops it, with all that runs in it, and starts it again: what a machine's restart is to containers.
-    pub fn restart(&mut self) {
-        self.process.end();
+    pub fn restart(&self) {
+        let mut running = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        running.end();
         unmount_below(&self.folder.path().join("exec"));
         let daemon = self.daemon.as_ref().expect("a dockerd knows how it was started");
         let mut command = program(daemon.get_program(), daemon.get_args());
         let mut process = Process::spawn("dockerd", &mut command, &self.folder.path().join("log"));
         process.answers(START, || attempt(&mut self.call(&["version"])));
-        self.process = process;
+        *running = process;
+    }
+
+    /// Debian's Podman: its service, and its own client at that.
+    pub fn podman() -> Self {
+        let folder = folder("podman");
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let socket = format!("unix://{}", at("socket"));
+        // What it would give each container is more than the tests' machine can give; and crun knows no hybrid control groups.
+        let text = "[containers]\ndefault_ulimits = [\"nofile=4096:4096\", \"nproc=4096:4096\"]\n\
+                    [engine]\nruntime = \"runc\"\n";
+        fs::write(at("containers.conf"), text).expect("the folder is ours");
+        let mut command = program(tool("podman"), ["--root", &at("root"), "--runroot", &at("run")]);
+        command.args(["--network-config-dir", &at("networks"), "system", "service", "--time=0", &socket]);
+        command.env("CONTAINERS_CONF", at("containers.conf"));
+        let address = vec!["--url".to_owned(), socket];
+        let mut podman = Self::spawn("podman", command, tool("podman"), address, folder, &["version"]);
+        podman.networks = true;
+        podman
     }
 
     /// Debian's containerd.
@@ -162,7 +186,7 @@ impl Engine {
     ) -> Self {
         let mut process = Process::spawn(name, &mut command, &folder.path().join("log"));
         process.answers(START, || attempt(program(&client, &address).args(probe)));
-        Self { process, daemon: None, client, address, networks: false, folder, bridge: None }
+        Self { process: Mutex::new(process), daemon: None, client, address, networks: false, folder, bridge: None }
     }
 
     /// The engine's client, about to talk to it.
@@ -198,7 +222,7 @@ impl Drop for Engine {
             attempt(&mut self.call(&["network", "prune", "--force"]));
         }
         // By SIGTERM, and before the rest: only so does it unmount what it mounted and end its own children.
-        self.process.end();
+        self.process.get_mut().unwrap_or_else(PoisonError::into_inner).end();
         unmount_below(self.folder.path());
     }
 }

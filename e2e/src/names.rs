@@ -1,8 +1,10 @@
 //! A name server that knows nobody: it says so at once, as that of a machine with a network does.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::Once;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Its port.
 const PORT: u16 = 53;
@@ -11,27 +13,52 @@ const HEADER: usize = 12;
 /// An answer, recursion available, no such name.
 const NO_SUCH_NAME: [u8; 2] = [0x81, 0x83];
 
-/// Answers at this address until the test's process ends, however often it is asked to.
-pub fn answer_at(address: Ipv4Addr) {
-    static BEGUN: Once = Once::new();
-    BEGUN.call_once(|| answer(address));
+/// How long it waits for a question before it looks whether it is still wanted.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The name server: it ends with the value.
+pub struct Names {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
 }
 
-fn answer(address: Ipv4Addr) {
-    let socket = UdpSocket::bind((address, PORT)).expect("nobody else answers there");
-    thread::spawn(move || {
-        let mut message = [0; 512];
-        while let Ok((length, client)) = socket.recv_from(&mut message) {
-            if length < HEADER {
-                continue;
+impl Names {
+    /// Answers at this address.
+    pub fn at(address: Ipv4Addr) -> Self {
+        let socket = UdpSocket::bind((address, PORT)).expect("nobody else answers there");
+        socket.set_read_timeout(Some(PAUSE)).expect("a pause that is not zero");
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                answer(&socket);
             }
-            message[2..4].copy_from_slice(&NO_SUCH_NAME);
-            // It has the question again, and nothing else.
-            message[6..HEADER].fill(0);
-            let end = HEADER + question(&message[HEADER..length]);
-            let _ = socket.send_to(&message[..end.min(length)], client);
+        });
+        Self { is_over, thread: Some(thread) }
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
-    });
+    }
+}
+
+/// Answers one question, if there is one.
+fn answer(socket: &UdpSocket) {
+    let mut message = [0; 512];
+    let Ok((length, client)) = socket.recv_from(&mut message) else { return };
+    if length < HEADER {
+        return;
+    }
+    message[2..4].copy_from_slice(&NO_SUCH_NAME);
+    // It has the question again, and nothing else.
+    message[6..HEADER].fill(0);
+    let end = HEADER + question(&message[HEADER..length]);
+    let _ = socket.send_to(&message[..end.min(length)], client);
 }
 
 /// How long the first question is: its labels, then its type and class.

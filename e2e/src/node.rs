@@ -30,6 +30,7 @@ impl Node {
             format!("--label=io.x-k8s.kind.cluster={cluster}"),
             format!("--label=io.x-k8s.kind.role={}", spec.role.as_str()),
         ]);
+        create.arg("--restart=on-failure:1");
         // In the place of `--privileged`, which the tests' machine, without SYS_RESOURCE, cannot give.
         create.args(["--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cgroupns=host"]);
         for what in ["seccomp", "apparmor", "systempaths"] {

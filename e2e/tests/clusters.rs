@@ -185,7 +185,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
 
     // Nodes that appear are attached, clusters that go are forgotten.
     let watch = home.spawn(&["attach", "--watch"]);
-    eventually("the watch has looked", Duration::from_secs(20), || watch.log().contains("two"));
+    eventually("the watch has looked", Duration::from_secs(20), || watch.log().contains("kind cluster two"));
     let file = format!("/etc/containerd/certs.d/{}/hosts.toml", home.registry());
     let node = two.add(WORKER);
     let name = node.name().to_owned();
@@ -212,4 +212,16 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     assert_eq!(two.nodes()[0].read(&file), None);
     home.run(&["attach", "two"]);
     assert!(two.nodes()[0].read(&file).is_some());
+
+    // The machine starts anew: all is back by itself, the images, the network and what is in the nodes.
+    docker.restart();
+    eventually("the registry is back", Duration::from_secs(30), || home.client().get("/v2/").is_ok());
+    for node in one.nodes().iter().chain(two.nodes()) {
+        let runs = |node: &Node| node.exec(&["ctr", "version"]).code == Some(0);
+        eventually(node.name(), Duration::from_secs(30), || runs(node));
+        for (image, sample) in &images {
+            node.remove_image(image);
+            assert_eq!(node.pull(image).as_ref(), Ok(&sample.digest), "{} of {}", image, node.name());
+        }
+    }
 }

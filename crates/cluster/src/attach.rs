@@ -2,6 +2,7 @@
 
 mod apply;
 mod detach;
+mod in_cluster;
 mod plan;
 mod publish;
 mod survey;
@@ -13,12 +14,14 @@ use futures_util::future::join_all;
 use hythe_oci::Authority;
 
 use crate::engine::{Engine, EngineError};
+use crate::hosts::Endpoint;
 use crate::registry::{INNER_PORT, Joined, Settings};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
 
 pub(crate) use apply::restart;
 pub use detach::detach;
+pub use in_cluster::{InCluster, attach_in_cluster, detach_in_cluster};
 pub(crate) use plan::Plan;
 pub use publish::access;
 pub(crate) use survey::{Runtime, Survey};
@@ -42,6 +45,36 @@ pub struct Wiring {
     pub kubeconfig: Vec<PathBuf>,
 }
 
+impl Wiring {
+    fn route<'a>(&'a self, endpoint: &str) -> Result<Route<'a>, String> {
+        let mut names = vec![format!("localhost:{}", self.registry.port)];
+        names.extend(self.registry.inner_names());
+        names.dedup();
+        Ok(Route {
+            registry: &self.registry.name,
+            names,
+            endpoint: endpoint.parse().map_err(|error| format!("{error}"))?,
+            upstreams: &self.upstreams,
+            force: self.force,
+        })
+    }
+}
+
+/// What a node is to ask the registry for, and where.
+#[derive(Debug)]
+struct Route<'a> {
+    /// The name that the registry's files are known by.
+    registry: &'a str,
+    /// Each `host:port` of its own.
+    names: Vec<String>,
+    /// Where the node asks it.
+    endpoint: Endpoint,
+    /// The upstreams whose images come through it.
+    upstreams: &'a [Authority],
+    /// Whether files that others wrote for an upstream are replaced.
+    force: bool,
+}
+
 /// Wires a cluster. What cannot be done on one node does not keep the others from it; whether all went well is the
 /// answer.
 pub async fn attach(
@@ -52,7 +85,11 @@ pub async fn attach(
 ) -> Result<bool, EngineError> {
     let nodes: Vec<&Node> = cluster.nodes.iter().collect();
     let is_well = attach_nodes(engine, cluster, &nodes, wiring, report).await?;
-    Ok(publish::publish(engine, cluster, wiring, report).await && is_well)
+    if !cluster.is_running() {
+        return Ok(is_well);
+    }
+    let access = access(engine, cluster, wiring).await;
+    Ok(publish::publish(access, cluster, &wiring.registry.hosting(), wiring.dry_run, report).await && is_well)
 }
 
 /// Wires some nodes of a cluster, all at once, and puts the registry on their networks.
@@ -94,6 +131,22 @@ async fn attach_node(
     wiring: &Wiring,
     report: Report<'_>,
 ) -> bool {
+    let plan = async |survey: &Survey| {
+        let endpoint = endpoint(engine, node, survey, wiring).await.map_err(|error| error.to_string())?;
+        Plan::of(survey, wiring, &endpoint)
+    };
+    wire(engine, cluster, node, plan, wiring.dry_run, report).await
+}
+
+/// Carries out what is planned for a node, or tells it; whether it went well.
+async fn wire(
+    engine: &Engine,
+    cluster: &Cluster,
+    node: &Node,
+    plan: impl AsyncFn(&Survey) -> Result<Plan, String>,
+    dry_run: bool,
+    report: Report<'_>,
+) -> bool {
     let subject = format!("node {}", node.name);
     if !node.is_running {
         let text = "it does not run; it is attached by the next `hythe attach`, or by --watch when it starts";
@@ -102,9 +155,8 @@ async fn attach_node(
     }
     let outcome = async {
         let survey = Survey::of(engine, cluster, node).await.map_err(|error| error.to_string())?;
-        let endpoint = endpoint(engine, node, &survey, wiring).await.map_err(|error| error.to_string())?;
-        let plan = Plan::of(&survey, wiring, &endpoint)?;
-        if wiring.dry_run {
+        let plan = plan(&survey).await?;
+        if dry_run {
             plan.tell(&subject, report);
             return Ok(());
         }

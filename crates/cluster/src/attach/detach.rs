@@ -5,6 +5,7 @@ use super::plan::COPY;
 use super::publish::access;
 use super::survey::Survey;
 use super::{DETACHED, Wiring};
+use crate::api::{Access, ApiError};
 use crate::engine::{Engine, EngineError, File};
 use crate::hosting::{self, Removal};
 use crate::hosts::written_by;
@@ -25,7 +26,7 @@ pub async fn detach(
             report(Step::new(subject, Outcome::Skipped, "it does not run, and keeps what is in it"));
             continue;
         }
-        match clean(engine, cluster, node, wiring).await {
+        match clean_and_mark(engine, cluster, node, wiring).await {
             Ok(0) => report(Step::new(subject, Outcome::Unchanged, "nothing of this registry's is in it")),
             Ok(count) => {
                 let text = format!("{count} hosts.toml of this registry's taken away");
@@ -40,26 +41,43 @@ pub async fn detach(
     if wiring.dry_run {
         return Ok(is_well);
     }
-    unpublish(engine, cluster, wiring, report).await;
+    unpublish(access(engine, cluster, wiring).await, cluster, report).await;
     leave(engine, cluster, wiring, report).await?;
     Ok(is_well)
 }
 
-async fn clean(
+async fn clean_and_mark(
     engine: &Engine,
     cluster: &Cluster,
     node: &Node,
     wiring: &Wiring,
 ) -> Result<usize, EngineError> {
+    let count = clean(engine, cluster, node, &wiring.registry.name, wiring.dry_run).await?;
+    if !wiring.dry_run {
+        let marker = format!("{} was detached from the registry {}\n", cluster, wiring.registry.name);
+        let file = File { path: DETACHED.to_owned(), content: marker };
+        rename_into_place(engine, &node.name, vec![file]).await?;
+    }
+    Ok(count)
+}
+
+/// Takes the files of a registry out of a node, and puts back what they replaced; how many there were.
+pub(super) async fn clean(
+    engine: &Engine,
+    cluster: &Cluster,
+    node: &Node,
+    registry: &str,
+    dry_run: bool,
+) -> Result<usize, EngineError> {
     let survey = Survey::of(engine, cluster, node).await?;
     let mut count = 0;
     for root in survey.roots.values() {
         for directory in &root.directories {
-            if directory.text().and_then(written_by) != Some(wiring.registry.name.as_str()) {
+            if directory.text().and_then(written_by) != Some(registry) {
                 continue;
             }
             count += 1;
-            if wiring.dry_run {
+            if dry_run {
                 continue;
             }
             let path = format!("{}/{}/hosts.toml", root.path, directory.name);
@@ -74,16 +92,11 @@ async fn clean(
             }
         }
     }
-    if !wiring.dry_run {
-        let marker = format!("{} was detached from the registry {}\n", cluster, wiring.registry.name);
-        let file = File { path: DETACHED.to_owned(), content: marker };
-        rename_into_place(engine, &node.name, vec![file]).await?;
-    }
     Ok(count)
 }
 
-async fn unpublish(engine: &Engine, cluster: &Cluster, wiring: &Wiring, report: Report<'_>) {
-    let removal = async { hosting::remove(&access(engine, cluster, wiring).await?).await };
+pub(super) async fn unpublish(access: Result<Access, ApiError>, cluster: &Cluster, report: Report<'_>) {
+    let removal = async { hosting::remove(&access?).await };
     let (outcome, text) = match removal.await {
         Ok(Removal::Removed) => (Outcome::Changed, "its ConfigMap local-registry-hosting is gone".to_owned()),
         Ok(Removal::Absent) => (Outcome::Unchanged, "it has no ConfigMap local-registry-hosting".to_owned()),

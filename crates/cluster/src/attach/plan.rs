@@ -1,12 +1,10 @@
 //! What is to change in a node: pure, from what was found to what is written.
 
-use hythe_oci::Authority;
-
 use super::survey::{Runtime, Survey};
-use super::{Wiring, refusal};
+use super::{Route, Wiring, refusal};
 use crate::containerd::{CONFIG_PATH, Patch, Settings, Version, patch};
 use crate::engine::File;
-use crate::hosts::{Author, Endpoint, HostsFile, Judgement, Root, directory_for, judge, written_by};
+use crate::hosts::{Author, HostsFile, Judgement, Root, directory_for, judge, written_by};
 use crate::step::{Outcome, Report, Step, diff};
 
 /// Where what stood in a file before hythe's is kept, beside it.
@@ -38,7 +36,11 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn of(survey: &Survey, wiring: &Wiring, endpoint: &str) -> Result<Self, String> {
-        if let Some(refusal) = refusal(survey.runtime, &wiring.registry.name) {
+        Self::for_route(survey, &wiring.route(endpoint)?)
+    }
+
+    pub(super) fn for_route(survey: &Survey, route: &Route<'_>) -> Result<Self, String> {
+        if let Some(refusal) = refusal(survey.runtime, route.registry) {
             return Err(refusal);
         }
         let version = survey.version.ok_or("its containerd does not say which version it is")?;
@@ -51,18 +53,14 @@ impl Plan {
         };
         let empty = Root { path: root.clone(), directories: Vec::new() };
         let listing = survey.roots.get(&root).unwrap_or(&empty);
-        let endpoint: Endpoint = endpoint.parse().map_err(|error| format!("{error}"))?;
-        let port = wiring.registry.port;
-        let mut own = vec![format!("localhost:{port}")];
-        own.extend(wiring.registry.inner_names());
-        own.dedup();
-        for host in &own {
-            plan.host(host, &HostsFile::own(&endpoint), true, listing, wiring, version);
+        for host in &route.names {
+            plan.host(host, &HostsFile::own(&route.endpoint), true, listing, route, version);
         }
-        for upstream in &wiring.upstreams {
-            plan.upstream(upstream, &endpoint, listing, wiring, version);
+        for upstream in route.upstreams {
+            let file = HostsFile::mirror(upstream, &route.endpoint);
+            plan.host(&upstream.to_string(), &file, route.force, listing, route, version);
         }
-        plan.find_obsolete(&own, listing, wiring);
+        plan.find_obsolete(listing, route);
         Ok(plan)
     }
 
@@ -115,30 +113,18 @@ impl Plan {
         Ok(root)
     }
 
-    fn upstream(
-        &mut self,
-        upstream: &Authority,
-        endpoint: &Endpoint,
-        listing: &Root,
-        wiring: &Wiring,
-        version: Version,
-    ) {
-        let file = HostsFile::mirror(upstream, endpoint);
-        self.host(&upstream.to_string(), &file, wiring.force, listing, wiring, version);
-    }
-
     fn host(
         &mut self,
         host: &str,
         file: &HostsFile,
         replaces: bool,
         listing: &Root,
-        wiring: &Wiring,
+        route: &Route<'_>,
         version: Version,
     ) {
         let directory = directory_for(host, listing);
         let path = format!("{}/{directory}/hosts.toml", listing.path);
-        let wanted = file.render(Author::Hythe(&wiring.registry.name));
+        let wanted = file.render(Author::Hythe(route.registry));
         let found = listing.directories.iter().find(|found| found.name == directory);
         // What was moved here from containerd's configuration in this very plan is the owner's word.
         if self.hosts.iter().any(|write| write.file.path == path) && !replaces {
@@ -155,7 +141,7 @@ impl Plan {
                 self.same += 1;
                 return;
             }
-            Judgement::Differs { registry } if registry == wiring.registry.name => false,
+            Judgement::Differs { registry } if registry == route.registry => false,
             Judgement::Differs { registry } if !replaces => {
                 self.left.push(format!("{host} goes through the registry {registry}; --force replaces that"));
                 return;
@@ -178,12 +164,12 @@ impl Plan {
     }
 
     /// What hythe wrote for this registry under names that it has no more.
-    fn find_obsolete(&mut self, own: &[String], listing: &Root, wiring: &Wiring) {
-        let upstreams: Vec<String> = wiring.upstreams.iter().map(ToString::to_string).collect();
+    fn find_obsolete(&mut self, listing: &Root, route: &Route<'_>) {
+        let upstreams: Vec<String> = route.upstreams.iter().map(ToString::to_string).collect();
         for directory in &listing.directories {
-            let is_ours = directory.text().and_then(written_by) == Some(wiring.registry.name.as_str());
+            let is_ours = directory.text().and_then(written_by) == Some(route.registry);
             let is_wanted =
-                own.iter().chain(&upstreams).any(|host| directory_for(host, listing) == directory.name);
+                route.names.iter().chain(&upstreams).any(|host| directory_for(host, listing) == directory.name);
             if is_ours && !is_wanted {
                 self.obsolete.push(format!("{}/{}", listing.path, directory.name));
             }

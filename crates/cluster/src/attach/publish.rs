@@ -1,5 +1,7 @@
 //! The cluster told where its registry is.
 
+use std::path::PathBuf;
+
 use super::Wiring;
 use crate::api::{Access, ApiError, Change};
 use crate::engine::Engine;
@@ -26,8 +28,16 @@ impl Settings {
 
 /// The cluster's API: by the user's kubeconfig, else by what the control plane has for itself.
 pub async fn access(engine: &Engine, cluster: &Cluster, wiring: &Wiring) -> Result<Access, ApiError> {
+    access_by(engine, cluster, &wiring.kubeconfig).await
+}
+
+pub(super) async fn access_by(
+    engine: &Engine,
+    cluster: &Cluster,
+    kubeconfig: &[PathBuf],
+) -> Result<Access, ApiError> {
     let context = cluster.context();
-    let by_user = Access::from_files(&wiring.kubeconfig, Some(&context)).await;
+    let by_user = Access::from_files(kubeconfig, Some(&context)).await;
     let Err(refused) = by_user else { return by_user };
     let Some(node) = cluster.control_plane().filter(|node| node.is_running) else { return Err(refused) };
     let Ok(Some(text)) = engine.read(&node.name, ADMIN).await else { return Err(refused) };
@@ -47,15 +57,17 @@ pub async fn access(engine: &Engine, cluster: &Cluster, wiring: &Wiring) -> Resu
 }
 
 /// Publishes the ConfigMap; whether it went well.
-pub(super) async fn publish(engine: &Engine, cluster: &Cluster, wiring: &Wiring, report: Report<'_>) -> bool {
+pub(super) async fn publish(
+    access: Result<Access, ApiError>,
+    cluster: &Cluster,
+    hosting: &Hosting,
+    dry_run: bool,
+    report: Report<'_>,
+) -> bool {
     let subject = format!("{cluster}");
-    if !cluster.is_running() {
-        return true;
-    }
-    let hosting = wiring.registry.hosting();
     let outcome = async {
-        let access = access(engine, cluster, wiring).await?;
-        if wiring.dry_run {
+        let access = access?;
+        if dry_run {
             let published = hosting.compare(&access).await?;
             let outcome = if published == Published::Same { Outcome::Unchanged } else { Outcome::Changed };
             let text = match published {

@@ -23,6 +23,24 @@ pub(crate) enum Runtime {
     None,
 }
 
+impl Runtime {
+    /// What a node of this cluster runs containers with; whether its containerd is there is not asked.
+    pub(crate) async fn of(engine: &Engine, cluster: &Cluster, node: &str) -> Result<Self, EngineError> {
+        match cluster.maker {
+            Maker::Kind => return Ok(Self::Containerd),
+            Maker::K3d => return Ok(Self::K3s),
+            // Only minikube lets its users choose.
+            Maker::Minikube => {}
+        }
+        for (socket, runtime) in [("/run/cri-dockerd.sock", Self::Docker), ("/run/crio/crio.sock", Self::CriO)] {
+            if engine.exec(node, &["test", "-S", socket]).await?.code == 0 {
+                return Ok(runtime);
+            }
+        }
+        Ok(Self::Containerd)
+    }
+}
+
 /// What is in a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Survey {
@@ -66,7 +84,10 @@ impl Survey {
             survey.list(engine, K3S_ROOT).await?;
             return Ok(survey);
         }
-        survey.runtime = survey.find_runtime(engine, cluster).await?;
+        survey.runtime = match Runtime::of(engine, cluster, name).await? {
+            Runtime::Containerd if survey.version.is_none() => Runtime::None,
+            runtime => runtime,
+        };
         if survey.runtime != Runtime::Containerd {
             return Ok(survey);
         }
@@ -88,20 +109,6 @@ impl Survey {
             }
         }
         Ok(survey)
-    }
-
-    async fn find_runtime(&self, engine: &Engine, cluster: &Cluster) -> Result<Runtime, EngineError> {
-        // Only minikube lets its users choose.
-        if cluster.maker == Maker::Minikube {
-            for (socket, runtime) in
-                [("/run/cri-dockerd.sock", Runtime::Docker), ("/run/crio/crio.sock", Runtime::CriO)]
-            {
-                if engine.exec(&self.node, &["test", "-S", socket]).await?.code == 0 {
-                    return Ok(runtime);
-                }
-            }
-        }
-        Ok(if self.version.is_some() { Runtime::Containerd } else { Runtime::None })
     }
 
     /// The settings of the whole configuration, as far as they can be read.

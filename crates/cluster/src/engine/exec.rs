@@ -1,16 +1,31 @@
 //! Commands inside of a container.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
-use futures_util::StreamExt as _;
-use tokio::io::AsyncWriteExt as _;
+use futures_util::{Stream, StreamExt as _};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use super::{Engine, EngineError};
 
 /// How long a command in a container may take.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How long a command may print nothing before the engine is asked whether it ended.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// Writes all of it and closes. It does not end: the command's own end is what is waited for, and whoever closed its
+/// stdin before says by its exit code whether that was a failure.
+async fn feed(input: &mut (impl AsyncWrite + Unpin), stdin: Option<&[u8]>) -> Infallible {
+    if let Some(stdin) = stdin {
+        let _ = input.write_all(stdin).await;
+        let _ = input.shutdown().await;
+    }
+    std::future::pending().await
+}
 
 /// What a command did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,35 +65,55 @@ impl Engine {
             let started = self.docker.start_exec(&exec.id, None).await.map_err(failed())?;
             let mut output = Output::default();
             if let StartExecResults::Attached { output: mut pieces, mut input } = started {
-                if let Some(stdin) = stdin {
-                    // Whoever closed its stdin says by its exit code whether that was a failure.
-                    let _ = input.write_all(stdin).await;
-                    let _ = input.shutdown().await;
-                }
-                while let Some(piece) = pieces.next().await {
-                    match piece.map_err(failed())? {
-                        LogOutput::StdErr { message } => {
-                            output.stderr.push_str(&String::from_utf8_lossy(&message));
-                        }
-                        LogOutput::StdOut { message }
-                        | LogOutput::StdIn { message }
-                        | LogOutput::Console { message } => {
-                            output.stdout.push_str(&String::from_utf8_lossy(&message));
+                let gather = async {
+                    while let Some(piece) = self.next_piece(&mut pieces, &exec.id).await {
+                        match piece.map_err(failed())? {
+                            LogOutput::StdErr { message } => {
+                                output.stderr.push_str(&String::from_utf8_lossy(&message));
+                            }
+                            LogOutput::StdOut { message }
+                            | LogOutput::StdIn { message }
+                            | LogOutput::Console { message } => {
+                                output.stdout.push_str(&String::from_utf8_lossy(&message));
+                            }
                         }
                     }
+                    Ok(())
+                };
+                // Beside each other: a command that prints while it reads would otherwise wait for whoever waits for it.
+                tokio::select! {
+                    gathered = gather => gathered?,
+                    never = feed(&mut input, stdin) => match never {},
                 }
             }
             let ended = self.docker.inspect_exec(&exec.id).await.map_err(failed())?;
             output.code = ended.exit_code.unwrap_or_default();
             Ok(output)
         };
-        match tokio::time::timeout(PATIENCE, run).await {
+        match timeout(PATIENCE, run).await {
             Ok(ended) => ended,
             Err(_) => Err(EngineError::Refused {
                 doing: doing.clone(),
                 status: None,
                 message: format!("it did not end within {} s", PATIENCE.as_secs()),
             }),
+        }
+    }
+
+    /// What the command prints next, or nothing once it ended: an engine that starts another container at that moment
+    /// may keep the stream open for good.
+    async fn next_piece<T>(&self, pieces: &mut (impl Stream<Item = T> + Unpin), exec: &str) -> Option<T> {
+        let mut has_ended = false;
+        loop {
+            if let Ok(piece) = timeout(QUIET, pieces.next()).await {
+                return piece;
+            }
+            // Asked twice: what it printed last may still be on its way.
+            if has_ended {
+                return None;
+            }
+            let state = self.docker.inspect_exec(exec).await;
+            has_ended = state.is_ok_and(|state| state.running == Some(false));
         }
     }
 

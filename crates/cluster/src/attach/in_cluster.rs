@@ -1,0 +1,190 @@
+//! Clusters wired to the registry that runs in them: their nodes ask its Service.
+
+use std::path::PathBuf;
+
+use futures_util::future::join_all;
+
+use super::detach::{clean, unpublish};
+use super::publish::{access_by, publish};
+use super::survey::{Runtime, Survey};
+use super::{Plan, Route, wire};
+use crate::api::Access;
+use crate::deploy::{DeployError, PORT, ServiceState, Target, services};
+use crate::engine::Engine;
+use crate::hosting::Hosting;
+use crate::hosts::Endpoint;
+use crate::step::{Outcome, Report, Step};
+use crate::topology::Cluster;
+
+/// A registry in a cluster, and how the cluster is wired to it.
+///
+/// No upstream comes through it: when a cluster starts, its own images are pulled before its registry can serve.
+#[derive(Clone, Debug)]
+pub struct InCluster {
+    /// Which registry.
+    pub target: Target,
+    /// Where nodes reach it, if not at its Service.
+    pub endpoint: Option<Endpoint>,
+    /// Whether nothing is changed, and only said what would be.
+    pub dry_run: bool,
+    /// The kubeconfig files by which a cluster's API is reached.
+    pub kubeconfig: Vec<PathBuf>,
+}
+
+/// Wires a cluster to its own registry; whether all went well is the answer.
+pub async fn attach_in_cluster(
+    engine: &Engine,
+    cluster: &Cluster,
+    wiring: &InCluster,
+    report: Report<'_>,
+) -> bool {
+    let found = async {
+        let access = access_by(engine, cluster, &wiring.kubeconfig).await.map_err(|error| error.to_string())?;
+        let endpoint = wiring.find(&access).await?;
+        Ok::<_, String>((access, endpoint))
+    };
+    let (access, (names, endpoint)) = match found.await {
+        Ok(found) => found,
+        Err(text) => {
+            report(Step::new(cluster.to_string(), Outcome::Failed, text));
+            return false;
+        }
+    };
+    let registry = wiring.registry();
+    let plan = async |survey: &Survey| {
+        if let Runtime::Docker = survey.runtime {
+            return Err("its runtime is dockerd, which knows no names but a registry's own: make the cluster with \
+                        containerd (minikube start --container-runtime=containerd)"
+                .to_owned());
+        }
+        let (names, endpoint) = (names.clone(), endpoint.clone());
+        let route = Route { registry: &registry, names, endpoint, upstreams: &[], force: false };
+        Plan::for_route(survey, &route)
+    };
+    let wired = cluster.nodes.iter().map(|node| wire(engine, cluster, node, &plan, wiring.dry_run, report));
+    let is_well = join_all(wired).await.into_iter().all(|is_well| is_well);
+    publish(Ok(access), cluster, &wiring.hosting(), wiring.dry_run, report).await && is_well
+}
+
+/// Takes that wiring off again; whether all went well is the answer.
+pub async fn detach_in_cluster(
+    engine: &Engine,
+    cluster: &Cluster,
+    wiring: &InCluster,
+    report: Report<'_>,
+) -> bool {
+    let mut is_well = true;
+    for node in cluster.nodes.iter().filter(|node| node.is_running) {
+        let subject = format!("node {}", node.name);
+        report(match clean(engine, cluster, node, &wiring.registry(), wiring.dry_run).await {
+            Ok(0) => Step::new(subject, Outcome::Unchanged, "nothing of this registry's is in it"),
+            Ok(count) => {
+                let text = format!("{count} hosts.toml of this registry's taken away");
+                Step::new(subject, Outcome::Changed, text)
+            }
+            Err(error) => {
+                is_well = false;
+                Step::new(subject, Outcome::Failed, error.to_string())
+            }
+        });
+    }
+    if !wiring.dry_run {
+        unpublish(access_by(engine, cluster, &wiring.kubeconfig).await, cluster, report).await;
+    }
+    is_well
+}
+
+impl InCluster {
+    /// What its files in nodes are known by: a container beside the clusters could be called `registry` too.
+    fn registry(&self) -> String {
+        format!("{}.{}.svc", self.target.name, self.target.namespace)
+    }
+
+    /// The names that manifests have for it, and where nodes ask it.
+    async fn find(&self, access: &Access) -> Result<(Vec<String>, Endpoint), String> {
+        let states = services(access, &self.target).await.map_err(|error| error.to_string())?;
+        let endpoint = match &self.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => {
+                let service = states.first().filter(|state| state.name == self.target.name.as_str());
+                let service = service.ok_or_else(|| DeployError::Absent(self.target.clone()).to_string())?;
+                let url = url(service).ok_or_else(|| {
+                    format!("the Service {} has no address: give one that nodes reach with --endpoint", service.name)
+                })?;
+                url.parse().map_err(|error| format!("{error}"))?
+            }
+        };
+        Ok((self.names(&states), endpoint))
+    }
+
+    fn names(&self, states: &[ServiceState]) -> Vec<String> {
+        let Target { namespace, name } = &self.target;
+        let service = format!("{name}.{namespace}");
+        let mut names = vec![format!("localhost:{PORT}")];
+        names.extend(["svc.cluster.local", "svc"].map(|domain| format!("{service}.{domain}:{PORT}")));
+        names.push(format!("{service}:{PORT}"));
+        // A node's own port of that number is only there where its proxy listens on loopback, which not all do.
+        names.extend(states.iter().filter_map(|state| state.node_port).map(|port| format!("localhost:{port}")));
+        names
+    }
+
+    fn hosting(&self) -> Hosting {
+        let host = Some(format!("localhost:{PORT}"));
+        Hosting {
+            host: host.clone(),
+            host_from_container_runtime: host,
+            host_from_cluster_network: Some(self.target.cluster_host()),
+            help: None,
+        }
+    }
+}
+
+/// A Service's address in the cluster, which each node's proxy answers. Its name is known to Pods only.
+fn url(service: &ServiceState) -> Option<String> {
+    let address = service.address.as_deref().filter(|address| !address.is_empty() && *address != "None")?;
+    let port = service.port?;
+    Some(if address.contains(':') { format!("http://[{address}]:{port}") } else { format!("http://{address}:{port}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wiring() -> InCluster {
+        let target =
+            Target { namespace: "storage".parse().unwrap(), name: "docker-registry".parse().unwrap() };
+        InCluster { target, endpoint: None, dry_run: false, kubeconfig: Vec::new() }
+    }
+
+    fn service(address: Option<&str>, node_port: Option<i32>) -> ServiceState {
+        let address = address.map(str::to_owned);
+        ServiceState { name: "docker-registry".to_owned(), address, port: Some(5000), node_port }
+    }
+
+    #[test]
+    fn every_name_that_a_manifest_may_have_for_it_is_its_own() {
+        let states = [service(Some("10.96.0.7"), None), service(Some("10.96.0.8"), Some(30500))];
+        assert_eq!(
+            wiring().names(&states),
+            [
+                "localhost:5000",
+                "docker-registry.storage.svc.cluster.local:5000",
+                "docker-registry.storage.svc:5000",
+                "docker-registry.storage:5000",
+                "localhost:30500",
+            ]
+        );
+    }
+
+    #[test]
+    fn nodes_ask_the_services_address() {
+        for (address, expected) in [
+            (Some("10.96.0.7"), Some("http://10.96.0.7:5000")),
+            (Some("fd00::7"), Some("http://[fd00::7]:5000")),
+            (Some("None"), None),
+            (None, None),
+        ] {
+            assert_eq!(url(&service(address, None)).as_deref(), expected, "{address:?}");
+        }
+    }
+}
