@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -12,8 +12,12 @@ use crate::command::{Output, program, run};
 use crate::process::Process;
 use crate::server::free_port;
 
-/// What all its clients show.
+/// What its administrator shows.
 const TOKEN: &str = "e2e";
+/// What a user shows who may do nothing.
+const NOBODY: &str = "e2e-nobody";
+
+const ACCOUNT_KEY: &str = "account.key";
 
 /// The server: ended with the value.
 pub struct ApiServer {
@@ -49,8 +53,22 @@ impl ApiServer {
         self.folder.path()
     }
 
-    /// A client's configuration. The server signs its own certificate.
+    /// The key by which it knows service accounts.
+    pub(crate) fn account_key(&self) -> PathBuf {
+        self.folder().join(ACCOUNT_KEY)
+    }
+
+    /// An administrator's configuration. The server signs its own certificate.
     pub fn kubeconfig(&self, context: &str) -> String {
+        self.kubeconfig_of(TOKEN, context)
+    }
+
+    /// The configuration of a user who may do nothing.
+    pub fn kubeconfig_of_nobody(&self) -> String {
+        self.kubeconfig_of(NOBODY, "nobody")
+    }
+
+    fn kubeconfig_of(&self, token: &str, context: &str) -> String {
         let url = &self.url;
         format!(
             r"apiVersion: v1
@@ -69,7 +87,7 @@ current-context: {context}
 users:
 - name: {context}
   user:
-    token: {TOKEN}
+    token: {token}
 "
         )
     }
@@ -88,16 +106,19 @@ fn start_etcd(folder: &Path) -> (Process, String) {
 
 /// kube-apiserver, and where it listens.
 fn start_server(folder: &Path, store: &str, host: Ipv4Addr) -> (Process, String) {
-    let key = folder.join("account.key");
+    let key = folder.join(ACCOUNT_KEY);
     let ec = ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"];
     run(program(tool("openssl"), ec).arg(&key));
     let tokens = folder.join("tokens.csv");
-    fs::write(&tokens, format!("{TOKEN},kubernetes-admin,1,system:masters\n")).expect("the folder is ours");
+    let users = format!("{TOKEN},kubernetes-admin,1,system:masters\n{NOBODY},nobody,2\n");
+    fs::write(&tokens, users).expect("the folder is ours");
     let port = free_port();
     let mut command = program(built_tool("kube-apiserver"), ["--etcd-servers", store]);
     command.args(["--bind-address", &host.to_string(), "--secure-port", &port.to_string()]);
     command.args(["--advertise-address", &host.to_string(), "--service-cluster-ip-range=10.96.0.0/16"]);
     command.args(["--authorization-mode=RBAC", "--allow-privileged=true", "--token-auth-file"]).arg(&tokens);
+    // The machine knows no node by its name.
+    command.arg("--kubelet-preferred-address-types=InternalIP");
     // Debian's etcd is too old to say how far a watch is, and the cache would wait for that.
     command.arg("--watch-cache=false");
     command.args(["--service-account-issuer=https://kubernetes.default.svc", "--cert-dir"]).arg(folder);

@@ -1,8 +1,10 @@
 //! A real control plane: etcd and kube-apiserver beside the test, kubelets in the nodes.
 //!
-//! There are no controllers and no scheduler: what they would make, the test makes.
+//! Controllers, a scheduler and a network for Pods are there only where a test asks for them: otherwise what they would
+//! make, the test makes.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,27 +18,66 @@ use crate::command::{Output, attempt, program, run};
 use crate::network;
 use crate::node::Node;
 use crate::node_spec::Role;
+use crate::pod_network;
+use crate::process::Process;
+use crate::server::free_port;
 
 /// How long anything of it may take: the machine may be busy with other suites.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The control plane of a cluster.
 pub struct ControlPlane {
+    // Before the server, without which they could not end in order.
+    controllers: Vec<Process>,
     server: ApiServer,
 }
 
 impl ControlPlane {
     /// Starts it, and waits until every node of `cluster` is ready.
     pub fn start(cluster: &Cluster) -> Self {
-        let server = ApiServer::start(network::kind(cluster.engine()));
-        let text = server.kubeconfig(&format!("kind-{}", cluster.name()));
-        fs::write(server.folder().join("kubeconfig"), text).expect("the folder is ours");
-        let mut plane = Self { server };
-        let mut probe = plane.command(&["get", "--raw", "/readyz"]);
-        plane.server.answers(PATIENCE, || attempt(&mut probe));
+        let plane = Self::serve(network::kind(cluster.engine()), &format!("kind-{}", cluster.name()));
         plane.account("default");
         plane.join(cluster.nodes());
         plane
+    }
+
+    /// The same with controllers and a scheduler, a network for Pods and Services that nodes reach.
+    pub fn start_with_controllers(cluster: &Cluster) -> Self {
+        let mut plane = Self::serve(network::kind(cluster.engine()), &format!("kind-{}", cluster.name()));
+        plane.controllers = ["kube-controller-manager", "kube-scheduler"].map(|name| plane.control(name)).into();
+        plane.eventually(&["get", "serviceaccount", "default"]);
+        pod_network::begin(cluster.nodes());
+        plane.join(cluster.nodes());
+        pod_network::begin_services(cluster.nodes());
+        plane
+    }
+
+    /// One of no cluster: nothing runs what it is told.
+    pub fn without_nodes() -> Self {
+        Self::serve(Ipv4Addr::LOCALHOST, "kind-none")
+    }
+
+    fn serve(host: Ipv4Addr, context: &str) -> Self {
+        let server = ApiServer::start(host);
+        fs::write(server.folder().join("kubeconfig"), server.kubeconfig(context)).expect("the folder is ours");
+        let nobody = server.kubeconfig_of_nobody();
+        fs::write(server.folder().join("kubeconfig-of-nobody"), nobody).expect("the folder is ours");
+        let mut plane = Self { controllers: Vec::new(), server };
+        let mut probe = plane.command(&["get", "--raw", "/readyz"]);
+        plane.server.answers(PATIENCE, || attempt(&mut probe));
+        plane
+    }
+
+    /// Starts one of the programs that do what the server is told.
+    fn control(&self, name: &str) -> Process {
+        let folder = self.server.folder();
+        let mut command = program(built_tool(name), ["--leader-elect=false", "--bind-address=127.0.0.1"]);
+        command.arg("--kubeconfig").arg(self.kubeconfig()).arg(format!("--secure-port={}", free_port()));
+        command.arg("--cert-dir").arg(folder);
+        if name == "kube-controller-manager" {
+            command.arg("--service-account-private-key-file").arg(self.server.account_key());
+        }
+        Process::spawn(name, &mut command, &folder.join(format!("{name}.log")))
     }
 
     /// Starts the kubelets of these nodes, and waits until they are ready.
@@ -62,6 +103,11 @@ impl ControlPlane {
         self.server.folder().join("kubeconfig")
     }
 
+    /// The configuration of a user who may do nothing.
+    pub fn kubeconfig_of_nobody(&self) -> PathBuf {
+        self.server.folder().join("kubeconfig-of-nobody")
+    }
+
     /// `https://ADDRESS:PORT`, which the machine and the nodes reach.
     pub fn url(&self) -> &str {
         self.server.url()
@@ -79,10 +125,16 @@ impl ControlPlane {
 
     /// Applies an object, or a list of objects.
     pub fn apply(&self, object: &Value) {
+        self.apply_text(&object.to_string(), &[]);
+    }
+
+    /// Applies objects as a file has them, with further flags.
+    pub fn apply_text(&self, text: &str, flags: &[&str]) -> String {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        fs::write(file.path(), object.to_string()).expect("the file is ours");
+        fs::write(file.path(), text).expect("the file is ours");
         let source = fs::File::open(file.path()).expect("it was written");
-        run(self.command(&["apply", "--filename=-"]).stdin(Stdio::from(source)));
+        let mut command = self.command(&["apply", "--filename=-"]);
+        run(command.args(flags).stdin(Stdio::from(source)))
     }
 
     /// Makes a namespace in which Pods can run.
@@ -120,7 +172,7 @@ impl ControlPlane {
     }
 
     /// Runs kubectl until it succeeds.
-    fn eventually(&self, words: &[&str]) {
+    pub fn eventually(&self, words: &[&str]) {
         let begin = Instant::now();
         loop {
             let output = self.kubectl(words);

@@ -48,6 +48,11 @@ impl Home {
         self.kubeconfig.push(path);
     }
 
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// The user's folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

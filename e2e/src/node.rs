@@ -30,7 +30,6 @@ impl Node {
             format!("--label=io.x-k8s.kind.cluster={cluster}"),
             format!("--label=io.x-k8s.kind.role={}", spec.role.as_str()),
         ]);
-        create.arg("--restart=on-failure:1");
         // In the place of `--privileged`, which the tests' machine, without SYS_RESOURCE, cannot give.
         create.args(["--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cgroupns=host"]);
         for what in ["seccomp", "apparmor", "systempaths"] {
@@ -81,6 +80,13 @@ impl Node {
     /// Runs a program in it, which must succeed, and returns what it printed.
     pub fn run(&self, words: &[&str]) -> String {
         run(self.engine.call(&["exec", &self.name]).args(words))
+    }
+
+    /// Starts a program in it, with its output in the log of a unit of this name.
+    pub(crate) fn spawn(&self, unit: &str, words: &[&str]) {
+        let log = format!("exec \"$@\" >>/var/log/{unit}.log 2>&1");
+        let mut start = self.engine.call(&["exec", "--detach", &self.name, "sh", "-c", &log, "sh"]);
+        run(start.args(words));
     }
 
     /// The text of one of its files, if it is there.

@@ -9,17 +9,17 @@ use crate::engine::Engine;
 use crate::rootfs;
 
 /// Belongs to what the cache holds: change it with the recipe.
-const RECIPE: &str = "node-1";
+const RECIPE: &str = "node-2";
 
 /// What a node's root file system has beside Debian's smallest.
-const PACKAGES: [&str; 4] = ["containerd", "iproute2", "procps", "runc"];
+const PACKAGES: [&str; 5] = ["containerd", "iproute2", "iptables", "procps", "runc"];
 
 /// What no program of a node's reads, and every engine would have to unpack.
 const UNREAD: [&str; 5] =
     ["/usr/share/doc", "/usr/share/locale", "/usr/share/man", "/var/cache/apt", "/var/lib/apt/lists"];
 
 /// Debian with containerd 1.6: what else a node needs is laid into its container.
-pub const NODE: &str = "hythe-e2e/node:1";
+pub const NODE: &str = "hythe-e2e/node:2";
 
 /// The sandbox that node/etc/containerd/config.toml names. Nodes have it before they join, as kind's have.
 pub const PAUSE: &str = "registry.k8s.io/pause:3.10";

@@ -39,9 +39,13 @@ impl Containerd {
     pub(crate) fn programs(self) -> Vec<(PathBuf, String)> {
         let mut programs = vec![
             (built_tool("crictl"), "/usr/local/bin/crictl".to_owned()),
+            (built_tool("kube-proxy"), "/usr/bin/kube-proxy".to_owned()),
             (built_tool("kubectl"), "/usr/bin/kubectl".to_owned()),
             (built_tool("kubelet"), "/usr/bin/kubelet".to_owned()),
         ];
+        for plugin in ["bridge", "host-local", "loopback"] {
+            programs.push((built_tool(&format!("cni/{plugin}")), format!("/opt/cni/bin/{plugin}")));
+        }
         let folder = match self {
             Self::V1_6 => return programs,
             Self::V1_7 => "containerd-1.7/",

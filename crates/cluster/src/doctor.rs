@@ -3,6 +3,7 @@
 mod check;
 mod cluster;
 mod container;
+mod examine;
 mod files;
 mod http;
 mod id;
@@ -10,6 +11,7 @@ mod image;
 mod image_name;
 mod inside;
 mod machine;
+mod meant;
 mod node;
 mod pod;
 mod probe;
@@ -19,28 +21,15 @@ mod route;
 mod sample;
 mod symptom;
 
-use std::time::Duration;
-
-use futures_util::StreamExt as _;
-use futures_util::future::join_all;
-use tokio::time::timeout;
-
 pub use check::{Check, Repair, Verdict};
 pub use id::Id;
 pub use image_name::{ImageName, ImageNameError};
 pub use repair::{RepairError, repair, repairs};
 pub use symptom::{SYMPTOMS, Symptom, explain};
 
-use crate::attach::{self, Survey, Wiring};
+use crate::attach::Wiring;
 use crate::engine::{Engine, EngineError};
-use crate::registry::{self, Found};
-use crate::topology::{Cluster, Node};
-use probe::Probe;
-
-/// How long a check may take.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// How much of the registry's log is read for its last words.
-const LINES: u64 = 40;
+use crate::topology::Cluster;
 
 /// What is examined.
 #[derive(Clone, Copy)]
@@ -53,232 +42,9 @@ pub struct Doctor<'a> {
     pub clusters: &'a [Cluster],
 }
 
-impl Doctor<'_> {
-    /// Everything between a push on this machine and a pull in a Pod.
-    pub async fn examine(&self) -> Result<Vec<Check>, EngineError> {
-        let engine = self.engine;
-        let settings = &self.wiring.registry;
-        let mut checks = vec![Check::good(Id::EngineAnswers, "engine", engine.title()), machine::here(engine)];
-        let container = match registry::find(engine, &settings.name).await? {
-            Found::Ours(container) => container,
-            other => {
-                checks.push(absent(&other, &settings.name));
-                return Ok(checks);
-            }
-        };
-        let image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
-        let subject = format!("registry {}", settings.name);
-        checks.push(Check::good(Id::RegistryContainer, &subject, image));
-        let plain = async { Ok(machine::plain_http(engine, &engine.info().await?, settings.port)) };
-        checks.push(within(Id::EnginePlainHttp, "engine", plain).await);
-        let log = self.last_words().await;
-        checks.extend(container::checks(settings, &container, &log));
-        let answers = machine::answers(engine, settings).await;
-        let is_there = answers.verdict == Verdict::Good;
-        checks.push(answers);
-        if is_there {
-            checks.push(machine::localhost(settings).await);
-        }
-        checks.push(machine::space(settings, &container));
-        let mut probe = Probe::new(engine.architecture()).ok().filter(|_| is_there);
-        if let Some(pushed) = &probe {
-            let check = pushed.push(machine::address(settings), settings).await;
-            let is_pushed = check.verdict == Verdict::Good;
-            checks.push(check);
-            probe = probe.filter(|_| is_pushed);
-        }
-        let each = self.clusters.iter().map(|cluster| self.cluster(cluster, &container, probe.as_ref()));
-        checks.extend(join_all(each).await.into_iter().flatten());
-        if let Some(probe) = probe {
-            probe.remove(machine::address(settings)).await;
-        }
-        Ok(checks)
-    }
-
-    async fn cluster(
-        &self,
-        cluster: &Cluster,
-        registry: &bollard::models::ContainerInspectResponse,
-        probe: Option<&Probe>,
-    ) -> Vec<Check> {
-        let subject = cluster.to_string();
-        if !cluster.is_running() {
-            return vec![Check::unknown(Id::NodeRuns, &subject, "none of its nodes runs")];
-        }
-        let mut checks = vec![within(Id::ClusterAttached, &subject, cluster::attached(self.engine, cluster)).await];
-        if checks[0].verdict != Verdict::Good {
-            return checks;
-        }
-        checks.extend(cluster::network(cluster, registry));
-        let nodes = join_all(cluster.nodes.iter().map(|node| self.node(cluster, node, probe)));
-        let (nodes, whole) = tokio::join!(nodes, self.api(cluster, probe));
-        checks.extend(whole);
-        checks.extend(nodes.into_iter().flatten());
-        checks
-    }
-
-    /// What is asked of a cluster's API.
-    async fn api(&self, cluster: &Cluster, probe: Option<&Probe>) -> Vec<Check> {
-        let access = match attach::access(self.engine, cluster, self.wiring).await {
-            Ok(access) => access,
-            Err(error) => return vec![cluster::hosting(cluster, Err(&error))],
-        };
-        let hosting = self.wiring.registry.hosting();
-        let published = hosting.compare(&access).await;
-        let mut checks = vec![cluster::hosting(cluster, published.as_ref().map(Clone::clone))];
-        // The last node: a worker, where there is one.
-        let node = cluster.nodes.iter().rfind(|node| node.is_running);
-        if let (Some(node), Some(probe)) = (node, probe) {
-            checks.push(cluster::pods(&access, cluster, node, probe, self.wiring).await);
-        }
-        checks
-    }
-
-    async fn node(&self, cluster: &Cluster, node: &Node, probe: Option<&Probe>) -> Vec<Check> {
-        let (survey, endpoint) = match self.survey(cluster, node).await {
-            Ok(found) => found,
-            Err(check) => return vec![check],
-        };
-        let engine = self.engine;
-        let subject = format!("node {}", node.name);
-        let mut checks = vec![Check::good(Id::NodeRuns, &subject, node.networks.join(", "))];
-        let files = files::checks(&survey, cluster, self.wiring, &endpoint);
-        let is_read = files.iter().all(|check| check.id != Id::NodeRuntime || check.verdict == Verdict::Good);
-        checks.extend(files);
-        if !is_read {
-            return checks;
-        }
-        let unhung = async |mirrors| timeout(PATIENCE, mirrors).await.unwrap_or_default();
-        let (name, reaches, cri, restarted, mirrors, log) = tokio::join!(
-            within(Id::NodeName, &subject, node::name(engine, &survey, self.wiring)),
-            within(Id::NodeReaches, &subject, async { Ok(node::reaches(engine, &survey, &endpoint, cluster).await) }),
-            within(Id::NodeCri, &subject, node::cri(engine, &survey, cluster)),
-            within(Id::NodeRestarted, &subject, node::restarted(engine, &survey)),
-            unhung(node::mirrors(engine, &survey, &endpoint)),
-            within(Id::NodeLog, &subject, node::log(engine, &survey)),
-        );
-        checks.extend([name, reaches, cri, restarted]);
-        checks.extend(mirrors);
-        checks.push(log);
-        if let Some(probe) = probe {
-            let root = files::roots(&survey).into_iter().next().map(|root| root.path);
-            let pull = probe.pull(engine, &survey, root.as_deref(), self.wiring.registry.port);
-            checks.push(within(Id::NodePulls, &subject, pull).await);
-        }
-        checks
-    }
-
-    /// What is in a node, and where it is to ask the registry.
-    async fn survey(&self, cluster: &Cluster, node: &Node) -> Result<(Survey, String), Check> {
-        let subject = format!("node {}", node.name);
-        if !node.is_running {
-            return Err(Check::bad(Id::NodeRuns, &subject, "it does not run")
-                .fixed_by(format!("docker start {}; hythe attach {}", node.name, cluster.name)));
-        }
-        let looked = async {
-            let survey = Survey::of(self.engine, cluster, node).await?;
-            let endpoint = attach::endpoint(self.engine, node, &survey, self.wiring).await?;
-            Ok::<_, EngineError>((survey, endpoint))
-        };
-        match timeout(PATIENCE, looked).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(Check::bad(Id::NodeRuns, &subject, error.to_string())),
-            Err(_) => Err(cut(Id::NodeRuns, &subject)),
-        }
-    }
-
-    async fn last_words(&self) -> String {
-        let read = async {
-            let mut log = String::new();
-            let mut pieces = Box::pin(self.engine.logs(&self.wiring.registry.name, false, Some(LINES)));
-            while let Some(Ok(piece)) = pieces.next().await {
-                log.push_str(&String::from_utf8_lossy(&piece.bytes));
-            }
-            log
-        };
-        timeout(PATIENCE, read).await.unwrap_or_default()
-    }
-
-    /// Why an image is not pulled, on each node or on those of a name.
-    pub async fn examine_image(&self, image: &ImageName, only: Option<&str>) -> Vec<Check> {
-        let at = machine::address(&self.wiring.registry);
-        let known = image::known(at, image).await;
-        let mut checks = vec![image::name(at, image, &known).await];
-        checks.extend(image::budget(at, image).await);
-        let running = self.clusters.iter().flat_map(|cluster| cluster.nodes.iter().map(move |node| (cluster, node)));
-        let meant = running.filter(|(_, node)| node.is_running && only.is_none_or(|only| only == node.name));
-        let known = &known;
-        let each = meant.map(|(cluster, node)| async move {
-            match self.survey(cluster, node).await {
-                Ok((survey, _)) => image::checks(self.engine, &survey, cluster, image, known).await,
-                Err(check) => vec![check],
-            }
-        });
-        checks.extend(join_all(each).await.into_iter().flatten());
-        checks
-    }
-
-    /// Why a Pod's images are not pulled; nothing where no cluster has such a Pod.
-    pub async fn examine_pod(&self, namespace: &str, name: &str) -> Option<Vec<Check>> {
-        let subject = format!("Pod {namespace}/{name}");
-        for cluster in self.clusters.iter().filter(|cluster| cluster.is_running()) {
-            let Ok(access) = attach::access(self.engine, cluster, self.wiring).await else { continue };
-            let Ok(Some(found)) = pod::find(&access, namespace, name).await else { continue };
-            let mut checks = vec![found.check(&subject, &cluster.to_string())];
-            let waiting = found.waiting();
-            if waiting.is_empty() && checks[0].verdict == Verdict::Good {
-                checks.push(Check::good(Id::PodImage, &subject, "no container waits for its image"));
-            }
-            for waiting in waiting {
-                checks.push(found.explain(&subject, &waiting));
-                if let Ok(image) = waiting.image.parse() {
-                    let one = Doctor { clusters: std::slice::from_ref(cluster), ..*self };
-                    checks.extend(one.examine_image(&image, found.node()).await);
-                }
-            }
-            return Some(checks);
-        }
-        None
-    }
-}
-
-/// What is to be said where the registry's container is not there, or not hythe's.
-fn absent(found: &Found, name: &str) -> Check {
-    let subject = format!("registry {name}");
-    match found {
-        Found::Foreign(container) => {
-            let image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
-            Check::bad(Id::RegistryContainer, &subject, format!("the container {name} is of {image}"))
-                .because("it is another registry, and hythe keeps off it")
-                .fixed_by("hythe up --adopt, which keeps its data; or hythe up --name OTHER --port OTHER")
-        }
-        Found::Absent | Found::Ours(_) => {
-            Check::bad(Id::RegistryContainer, &subject, format!("there is no container {name}"))
-                .because("it was never started, or removed")
-                .fixed_by("hythe up")
-                .repaired_by(Repair::Registry)
-        }
-    }
-}
-
 /// The check of an engine that does not answer.
 pub fn silent(error: &EngineError) -> Check {
     Check::bad(Id::EngineAnswers, "engine", error.to_string())
         .because("nothing can be looked at without it")
         .fixed_by("start it: systemctl start docker, or Docker Desktop; or name it with --engine")
 }
-
-/// A check in bounded time.
-async fn within(id: Id, subject: &str, check: impl Future<Output = Result<Check, EngineError>>) -> Check {
-    match timeout(PATIENCE, check).await {
-        Ok(Ok(check)) => check,
-        Ok(Err(error)) => Check::unknown(id, subject, error.to_string()),
-        Err(_) => cut(id, subject),
-    }
-}
-
-fn cut(id: Id, subject: &str) -> Check {
-    Check::unknown(id, subject, format!("no answer within {} s", PATIENCE.as_secs()))
-}
-
-

@@ -1,6 +1,7 @@
 //! hythe's own image, made of the running binary: no registry is needed to get the registry.
 
 mod binary;
+mod node;
 mod root;
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use binary::Binary;
 pub use binary::BinaryError;
+pub use node::{NodeError, put};
 
 /// The repository of the image. Its host is never asked: engines and nodes get the image from hythe.
 pub const REPOSITORY: &str = "localhost/hythe";

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
 
@@ -17,13 +16,11 @@ use crate::engine::{Engine, EngineError};
 use crate::image::{Image, REPOSITORY};
 use crate::step::{Outcome, Report, Step};
 
-pub use adopt::{adopt, predecessor};
+pub use adopt::{adopt, heir, predecessor};
 pub use networks::{Joined, address_on};
 
 /// The port of the registry inside of its networks: that of `registry:2`, so that `NAME:5000` is what people expect.
 pub const INNER_PORT: u16 = 5000;
-/// How long a registry may take to get ready.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The label by which hythe knows its own containers.
 pub const ROLE_LABEL: &str = "dev.hythe.role";
 /// Its value on a registry.
@@ -107,8 +104,10 @@ pub enum RegistryError {
     },
     /// Something else has the port.
     #[error(
-        "port {port} of {address} is taken{}. Stop what listens there, or choose another port: hythe up --port {}",
-        .by.as_ref().map_or_else(String::new, |by| format!(" by the container {by}")), .port.saturating_add(1)
+        "port {port} of {address} is taken{}. Stop what listens there, or choose another port: hythe up --port {}{}",
+        .by.as_ref().map_or_else(String::new, |by| format!(" by the container {by}")),
+        .port.saturating_add(1),
+        if by.is_some() { ". Is it a registry:2, hythe takes its place with its data: hythe up --adopt" } else { "" }
     )]
     PortTaken {
         /// The address.
@@ -127,17 +126,26 @@ pub enum RegistryError {
         reason: String,
     },
     /// It started and did not get ready.
-    #[error(
-        "the registry did not get ready: {reason}.{} Its last words:\n{log}",
-        if *.is_rolled_back { " The one before runs again, with its data." } else { "" }
-    )]
+    #[error("the registry did not get ready: {reason}. Its last words:\n{log}")]
     NotReady {
         /// What was seen.
         reason: String,
         /// The end of its log.
         log: String,
-        /// Whether what ran before was put back.
-        is_rolled_back: bool,
+    },
+    /// It failed, and what was there before was put back, if it could be.
+    #[error(
+        "{error}\n{}",
+        .failure.as_ref().map_or_else(
+            || "The one before is back, with its data".to_owned(),
+            |failure| format!("The one before could not be put back: {failure}")
+        )
+    )]
+    PutBack {
+        /// Why it failed.
+        error: Box<RegistryError>,
+        /// Why what was there before is not back.
+        failure: Option<EngineError>,
     },
     /// The engine runs another architecture than the binary's.
     #[error(
@@ -211,7 +219,7 @@ pub async fn run(
     };
     let Some(before) = before else {
         make(engine, settings, image).await?;
-        if let Err(error) = begin(engine, settings, PATIENCE).await {
+        if let Err(error) = begin(engine, settings, report).await {
             // It holds no data of its own, and would be in the way of the next try.
             engine.remove(name).await?;
             return Err(error);
@@ -222,11 +230,11 @@ pub async fn run(
     let differences = body::differences(settings, &image.reference, &before);
     if differences.is_empty() {
         if before.state.as_ref().and_then(|state| state.running) == Some(true) {
-            ready::wait(engine, settings, PATIENCE).await?;
+            ready::wait(engine, settings, report).await?;
             report(Step::new(subject, Outcome::Unchanged, "it runs as it should"));
             return Ok(());
         }
-        match begin(engine, settings, PATIENCE).await {
+        match begin(engine, settings, report).await {
             Ok(()) => {
                 report(Step::new(subject, Outcome::Changed, "started"));
                 return Ok(());
@@ -236,7 +244,7 @@ pub async fn run(
             Err(error) => return Err(error),
         }
     }
-    replace(engine, settings, image).await?;
+    replace(engine, settings, image, report).await?;
     let why =
         if differences.is_empty() { "a network of its is gone".to_owned() } else { differences.join(", ") };
     report(Step::new(subject, Outcome::Changed, format!("made anew, its data as it was: {why}")));
@@ -248,9 +256,14 @@ fn created(settings: &Settings) -> String {
 }
 
 /// Puts a new container in the place of one that runs or ran.
-async fn replace(engine: &Engine, settings: &Settings, image: &Image) -> Result<(), RegistryError> {
+async fn replace(
+    engine: &Engine,
+    settings: &Settings,
+    image: &Image,
+    report: Report<'_>,
+) -> Result<(), RegistryError> {
     let name = &settings.name;
-    let aside = format!("{name}-before");
+    let aside = format!("{name}-replaced");
     // Left by a replacement that was cut: the container under the name is the one that counts.
     engine.remove(&aside).await?;
     let networks = networks::of(engine, name).await?;
@@ -258,7 +271,7 @@ async fn replace(engine: &Engine, settings: &Settings, image: &Image) -> Result<
     engine.rename(name, &aside).await?;
     let made = async {
         make(engine, settings, image).await?;
-        begin(engine, settings, PATIENCE).await?;
+        begin(engine, settings, report).await?;
         // Which clusters it is for is told by where the one before was.
         let silent = |_| {};
         for network in networks {
@@ -269,10 +282,12 @@ async fn replace(engine: &Engine, settings: &Settings, image: &Image) -> Result<
     match made.await {
         Ok(()) => Ok(engine.remove(&aside).await?),
         Err(error) => {
-            engine.remove(name).await?;
-            engine.rename(&aside, name).await?;
-            let is_back = engine.start(name).await.is_ok();
-            Err(error.told(is_back))
+            let restored = async {
+                engine.remove(name).await?;
+                engine.rename(&aside, name).await?;
+                engine.start(name).await
+            };
+            Err(error.put_back(restored.await))
         }
     }
 }
@@ -282,7 +297,7 @@ async fn make(engine: &Engine, settings: &Settings, image: &Image) -> Result<(),
     Ok(engine.create(&settings.name, request).await?)
 }
 
-async fn begin(engine: &Engine, settings: &Settings, patience: Duration) -> Result<(), RegistryError> {
+async fn begin(engine: &Engine, settings: &Settings, report: Report<'_>) -> Result<(), RegistryError> {
     if let Err(error) = engine.start(&settings.name).await {
         let said = error.said();
         if ["already allocated", "address already in use", "port is already"]
@@ -294,7 +309,7 @@ async fn begin(engine: &Engine, settings: &Settings, patience: Duration) -> Resu
         }
         return Err(error.into());
     }
-    ready::wait(engine, settings, patience).await
+    ready::wait(engine, settings, report).await
 }
 
 /// The container that has the wanted port.
@@ -325,10 +340,7 @@ pub fn is_own_image(reference: &str) -> bool {
 }
 
 impl RegistryError {
-    fn told(self, rolled_back: bool) -> Self {
-        match self {
-            Self::NotReady { reason, log, .. } => Self::NotReady { reason, log, is_rolled_back: rolled_back },
-            error => error,
-        }
+    fn put_back(self, restored: Result<(), EngineError>) -> Self {
+        Self::PutBack { error: Box::new(self), failure: restored.err() }
     }
 }

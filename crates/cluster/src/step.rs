@@ -10,6 +10,8 @@ pub enum Outcome {
     Unchanged,
     /// It was changed; on a dry run, it would have been.
     Changed,
+    /// It takes its time; what became of it follows.
+    Underway,
     /// It was left, for the reason that is given.
     Skipped,
     /// It could not be brought in order; the rest was done.
@@ -42,6 +44,7 @@ impl fmt::Display for Step {
         let mark = match self.outcome {
             Outcome::Unchanged => "=",
             Outcome::Changed => "+",
+            Outcome::Underway => "…",
             Outcome::Skipped => "-",
             Outcome::Failed => "!",
         };

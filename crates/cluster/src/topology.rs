@@ -196,7 +196,7 @@ fn node(container: &ContainerSummary, role: Role) -> Node {
 mod tests {
     use std::collections::HashMap;
 
-    use bollard::models::ContainerSummaryNetworkSettings;
+    use bollard::models::{ContainerSummaryNetworkSettings, EndpointSettings};
 
     use super::*;
 
@@ -207,7 +207,7 @@ mod tests {
             labels: Some(labels),
             state: Some(ContainerSummaryStateEnum::RUNNING),
             network_settings: Some(ContainerSummaryNetworkSettings {
-                networks: Some(HashMap::from([(network.to_owned(), Default::default())])),
+                networks: Some(HashMap::from([(network.to_owned(), EndpointSettings::default())])),
             }),
             ..ContainerSummary::default()
         }

@@ -23,7 +23,7 @@ use crate::printer::Output;
 pub use cluster::{
     ATTACH_EXAMPLES, AttachArgs, DETACH_EXAMPLES, DOWN_EXAMPLES, DetachArgs, DownArgs, EngineArgs, IMAGE_EXAMPLES, ImageArgs,
     KIND_CONFIG_EXAMPLES, KindConfigArgs, LOGS_EXAMPLES, LocalClient, LogsArgs, NameArgs, STATUS_EXAMPLES, UP_EXAMPLES,
-    UPGRADE_EXAMPLES, UpArgs, UpgradeArgs,
+    UPGRADE_EXAMPLES, UpArgs, UpgradeArgs, WiredArgs,
 };
 #[cfg(feature = "cluster")]
 pub use deploy::{
@@ -182,14 +182,20 @@ pub enum Command {
         shell: Shell,
     },
     /// Make a folder, and give it to a user with all that is in it
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Own {
         /// The folder
         folder: PathBuf,
-        /// The user, and the group of the same number
+        /// The user
         #[arg(long, value_name = "ID")]
         user: u32,
+        /// The group [default: that of the user's number]
+        #[arg(long, value_name = "ID")]
+        group: Option<u32>,
+        /// Import what a registry:2 has there, and give away only what came of it
+        #[arg(long)]
+        import: bool,
     },
     /// Write the reference pages of the command line and the configuration
     #[command(hide = true)]

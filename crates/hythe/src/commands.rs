@@ -12,7 +12,7 @@ mod gc;
 mod import;
 #[cfg(feature = "cluster")]
 mod local;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod own;
 mod registry;
 pub mod serve;
@@ -66,8 +66,11 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
             completion::completion(shell, printer);
             Ok(())
         }
-        #[cfg(unix)]
-        Command::Own { folder, user } => own::own(&folder, user),
+        #[cfg(target_os = "linux")]
+        Command::Own { folder, user, group, import } => {
+            let owner = (user, group.unwrap_or(user));
+            if import { own::import(&folder, owner, environment) } else { own::own(&folder, owner) }
+        }
         Command::Docs { folder } => docs::docs(&folder, printer),
     }
 }

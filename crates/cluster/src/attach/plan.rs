@@ -147,10 +147,8 @@ impl Plan {
                 return;
             }
             Judgement::Differs { .. } => false,
-            Judgement::Broken(_) => true,
-            // It names nobody but the upstream itself, as minikube's does.
-            Judgement::Theirs(theirs) if theirs.hosts.is_empty() => true,
-            Judgement::Theirs(theirs) if !replaces => {
+            // One without hosts names nobody but the upstream itself, as minikube's does.
+            Judgement::Theirs(theirs) if !replaces && !theirs.hosts.is_empty() => {
                 let hosts: Vec<&str> = theirs.hosts.iter().map(|host| host.url.as_str()).collect();
                 self.left.push(format!(
                     "{host} is asked at {} by somebody else's {path}; --force replaces it, and keeps a copy",
@@ -158,7 +156,7 @@ impl Plan {
                 ));
                 return;
             }
-            Judgement::Theirs(_) => true,
+            Judgement::Theirs(_) | Judgement::Broken(_) => true,
         };
         self.hosts.push(Write { file: File { path, content: wanted }, before: Some(text.to_owned()), keep });
     }

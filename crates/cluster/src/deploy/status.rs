@@ -103,7 +103,8 @@ async fn image(access: &Access, target: &Target, workload: Workload) -> Result<S
     Ok(image.unwrap_or_default())
 }
 
-async fn services(access: &Access, target: &Target) -> Result<Vec<ServiceState>, ApiError> {
+/// The Services that lead to a registry: the cluster's own, and that of the node port.
+pub(crate) async fn services(access: &Access, target: &Target) -> Result<Vec<ServiceState>, ApiError> {
     let mut states = Vec::new();
     for object in [target.object(Kind::Service), target.node_port_service()] {
         let service = access.namespaced::<Service>(target.namespace.as_str());

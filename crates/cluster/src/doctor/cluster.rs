@@ -39,7 +39,8 @@ pub(super) async fn attached(engine: &Engine, cluster: &Cluster) -> Result<Check
 pub(super) fn network(cluster: &Cluster, registry: &ContainerInspectResponse) -> Vec<Check> {
     let subject = cluster.to_string();
     let joined = registry.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-    let joined: Vec<&str> = joined.into_iter().flat_map(|networks| networks.keys().map(String::as_str)).collect();
+    let joined: Vec<&str> =
+        joined.into_iter().flat_map(|networks| networks.keys().map(String::as_str)).collect();
     let mut checks = Vec::new();
     for network in cluster.networks() {
         // The engine's own default network has no names.
@@ -57,8 +58,8 @@ pub(super) fn network(cluster: &Cluster, registry: &ContainerInspectResponse) ->
     checks
 }
 
-/// Whether its ConfigMap names this registry.
-pub(super) fn hosting(cluster: &Cluster, published: Result<Published, &ApiError>) -> Check {
+/// Whether its `ConfigMap` names this registry.
+pub(super) fn hosting(cluster: &Cluster, published: Result<Published, ApiError>) -> Check {
     let subject = cluster.to_string();
     let bad = |evidence: String| Check::bad(Id::ClusterHosting, &subject, evidence);
     let check = match published {
@@ -76,7 +77,7 @@ pub(super) fn hosting(cluster: &Cluster, published: Result<Published, &ApiError>
         ))
         .because("Tilt and Skaffold push to what it names"),
         Err(ApiError::Forbidden { message, .. }) => {
-            return bad(message.clone())
+            return bad(message)
                 .because("this user of the cluster may not read it, and Tilt as this user neither")
                 .fixed_by("give the user get on ConfigMaps of kube-public");
         }
@@ -86,7 +87,13 @@ pub(super) fn hosting(cluster: &Cluster, published: Result<Published, &ApiError>
 }
 
 /// A Pod with the probe's image by the registry's in-cluster name: whether kubelet gets it. Nothing of it has to run.
-pub(super) async fn pods(access: &Access, cluster: &Cluster, on: &Node, probe: &Probe, wiring: &Wiring) -> Check {
+pub(super) async fn pods(
+    engine: &Engine,
+    access: &Access,
+    (cluster, on): (&Cluster, &Node),
+    probe: &Probe,
+    wiring: &Wiring,
+) -> Check {
     let subject = cluster.to_string();
     let image = probe.name(&node::inner(wiring));
     let name = format!("hythe-doctor-{}", probe.tag);
@@ -105,17 +112,21 @@ pub(super) async fn pods(access: &Access, cluster: &Cluster, on: &Node, probe: &
     };
     let outcome: Result<Option<Result<(), String>>, ApiError> = outcome.await;
     remove(access, &name).await;
+    let _ = engine.exec(&on.name, &["crictl", "rmi", &image]).await;
     match outcome {
         Ok(Some(Ok(()))) => Check::good(Id::ClusterPods, &subject, format!("{image} on {}", on.name)),
         Ok(Some(Err(said))) => {
             let check = Check::bad(Id::ClusterPods, &subject, format!("{image} on {}: {said}", on.name));
             match symptom::explain(&said).first() {
-                Some(symptom) => check.because(symptom.cause).fixed_by(symptom.fix),
+                Some(symptom) => {
+                    check.because(symptom.cause).fixed_by(symptom.fix_in(&cluster.name, wiring.registry.port))
+                }
                 None => check,
             }
         }
         Ok(None) => {
-            let evidence = format!("kubelet of {} said nothing of a Pod within {} s", on.name, PATIENCE.as_secs());
+            let evidence =
+                format!("kubelet of {} said nothing of a Pod within {} s", on.name, PATIENCE.as_secs());
             Check::unknown(Id::ClusterPods, &subject, evidence)
         }
         Err(error) => Check::unknown(Id::ClusterPods, &subject, error.to_string()),
@@ -172,9 +183,9 @@ fn outcome(pod: &Pod) -> Option<Result<(), String>> {
             Some(Err(waiting.message.clone().unwrap_or_default()))
         }
         // It is there, and does not run: as it should be.
-        Some("CreateContainerError" | "RunContainerError" | "CreateContainerConfigError" | "CrashLoopBackOff") => {
-            Some(Ok(()))
-        }
+        Some(
+            "CreateContainerError" | "RunContainerError" | "CreateContainerConfigError" | "CrashLoopBackOff",
+        ) => Some(Ok(())),
         _ => None,
     }
 }
@@ -211,8 +222,12 @@ mod tests {
             (Ok(Published::Same), Verdict::Good, "local-registry-hosting"),
             (Ok(Published::Absent), Verdict::Bad, "has no ConfigMap"),
             (Ok(Published::Malformed { reason: "no key".to_owned() }), Verdict::Bad, "no key"),
-            (Ok(Published::Differs { found, writers: vec!["kubectl".to_owned()] }), Verdict::Bad, "localhost:5000"),
-            (Err(&forbidden), Verdict::Bad, "cannot get"),
+            (
+                Ok(Published::Differs { found, writers: vec!["kubectl".to_owned()] }),
+                Verdict::Bad,
+                "localhost:5000",
+            ),
+            (Err(forbidden), Verdict::Bad, "cannot get"),
         ] {
             let check = hosting(&cluster(), published);
             assert!(check.verdict == verdict && check.to_string().contains(text), "{check}");

@@ -50,12 +50,14 @@ fn runs(subject: &str, container: &ContainerInspectResponse, log: &str) -> Check
     if state.oom_killed == Some(true) {
         evidence.push_str(", killed for want of memory");
     }
-    for line in [said.as_str()].into_iter().chain(last_lines(log)).filter(|line| !line.is_empty()) {
+    // Of one that ended well the last words are those of its last requests.
+    let words = if code == 0 && !falls { "" } else { log };
+    for line in [said.as_str()].into_iter().chain(last_lines(words)).filter(|line| !line.is_empty()) {
         evidence.push('\n');
         evidence.push_str(line);
     }
     let check = Check::bad(Id::RegistryRuns, subject, evidence);
-    match end(&format!("{said}\n{log}"), state.oom_killed == Some(true)) {
+    match end(&format!("{said}\n{words}"), state.oom_killed == Some(true)) {
         Some(End { cause, fix }) => check.because(cause).fixed_by(fix),
         None if falls => check.because("its log says why").fixed_by("hythe logs --tail 100"),
         None => check.because("somebody stopped it").fixed_by("hythe up").repaired_by(Repair::Registry),
@@ -67,7 +69,9 @@ fn unpause(subject: &str) -> String {
 }
 
 fn last_lines(log: &str) -> impl Iterator<Item = &str> {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let mut lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    // Each start ends with the same words.
+    lines.dedup();
     lines.into_iter().rev().take(3).rev()
 }
 
@@ -76,7 +80,10 @@ fn end(said: &str, is_out_of_memory: bool) -> Option<End> {
     let said = said.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     let (cause, fix) = if is_out_of_memory {
-        ("it needs more memory than it may have", "docker update --memory 256m --memory-swap 256m NAME && hythe up")
+        (
+            "it needs more memory than it may have",
+            "docker update --memory 256m --memory-swap 256m NAME && hythe up",
+        )
     } else if has(&["already allocated", "address already in use", "is taken: another program"]) {
         ("another program has its port", "hythe up --port OTHER, or stop what listens there")
     } else if has(&["no space left", "no space is left", "disk is full"]) {
@@ -86,7 +93,10 @@ fn end(said: &str, is_out_of_memory: bool) -> Option<End> {
     } else if has(&["read-only file system"]) {
         ("its data folder can only be read", "mount it for writing, or hythe up --data FOLDER")
     } else if has(&["permission denied"]) {
-        ("its user may not write in its data folder", "give the folder to user 1000, or hythe up --data FOLDER")
+        (
+            "its user may not write in its data folder",
+            "give the folder to user 1000, or hythe up --data FOLDER",
+        )
     } else if has(&["network file system"]) {
         ("its data is on a network file system", "hythe up --data FOLDER, on a disk of this machine")
     } else if has(&["bind source path does not exist", "no such file or directory"]) {
@@ -115,9 +125,11 @@ fn restart_policy(subject: &str, container: &ContainerInspectResponse) -> Check 
     let host = container.host_config.as_ref();
     let name = host.and_then(|host| host.restart_policy.as_ref()?.name);
     match name {
-        Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => {
-            Check::good(Id::RegistryRestartPolicy, subject, name.map(|name| name.to_string()).unwrap_or_default())
-        }
+        Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => Check::good(
+            Id::RegistryRestartPolicy,
+            subject,
+            name.map(|name| name.to_string()).unwrap_or_default(),
+        ),
         other => {
             let other = other.map(|name| name.to_string()).filter(|name| !name.is_empty());
             let shown = other.as_deref().unwrap_or("none");
@@ -145,7 +157,11 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
     let name = mount.name.as_deref().unwrap_or_default();
     let is_volume = mount.typ.as_deref() == Some("volume");
     if is_volume && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return lost(Check::bad(Id::RegistryData, subject, format!("its data is in an anonymous volume, {name}")));
+        return lost(Check::bad(
+            Id::RegistryData,
+            subject,
+            format!("its data is in an anonymous volume, {name}"),
+        ));
     }
     let found = if is_volume {
         Data::Volume(name.to_owned())

@@ -32,7 +32,9 @@ pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoi
             }));
         }
         Err(why) => {
-            checks.push(Check::bad(Id::NodeConfigPath, &subject, why).because("its configuration cannot be read"));
+            checks.push(
+                Check::bad(Id::NodeConfigPath, &subject, why).because("its configuration cannot be read"),
+            );
         }
     }
     checks.extend(shadows(&subject, survey));
@@ -40,16 +42,23 @@ pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoi
     checks
 }
 
-fn config_path(subject: &str, survey: &Survey, changes: bool, repaired: impl FnOnce(Check) -> Check) -> Check {
-    let reads = survey.settings().zip(survey.version).map(|(settings, version)| (settings.reads(version), version));
+fn config_path(
+    subject: &str,
+    survey: &Survey,
+    changes: bool,
+    repaired: impl FnOnce(Check) -> Check,
+) -> Check {
+    let reads =
+        survey.settings().zip(survey.version).map(|(settings, version)| (settings.reads(version), version));
     if !changes {
         let roots: Vec<String> = roots(survey).into_iter().map(|root| root.path).collect();
         return Check::good(Id::NodeConfigPath, subject, roots.join(", "));
     }
     let (evidence, cause) = match (reads, &survey.dump) {
-        (_, Err(error)) => {
-            (format!("containerd config dump: {error}"), "containerd does not take its own configuration".to_owned())
-        }
+        (_, Err(error)) => (
+            format!("containerd config dump: {error}"),
+            "containerd does not take its own configuration".to_owned(),
+        ),
         (Some((Reads::Nothing, version)), _) => (
             "config_path = \"\"".to_owned(),
             format!("containerd {version} reads no hosts.toml files unless it is told where they are"),
@@ -62,15 +71,18 @@ fn config_path(subject: &str, survey: &Survey, changes: bool, repaired: impl FnO
             format!("{key} beside a config_path"),
             format!("containerd {version} does not serve Kubernetes with both"),
         ),
-        (Some((Reads::From(roots), _)), _) => {
-            (format!("config_path = \"{}\"", roots.join(":")), "a file that it imports says something else".to_owned())
+        (Some((Reads::From(roots), _)), _) => (
+            format!("config_path = \"{}\"", roots.join(":")),
+            "a file that it imports says something else".to_owned(),
+        ),
+        (None, Ok(_)) => {
+            ("its configuration cannot be understood".to_owned(), "see containerd config dump".to_owned())
         }
-        (None, Ok(_)) => ("its configuration cannot be understood".to_owned(), "see containerd config dump".to_owned()),
     };
     repaired(Check::bad(Id::NodeConfigPath, subject, evidence).because(cause))
 }
 
-/// A check for each file that is not as it should be; one for all where there is none.
+/// A check for each file that is wrong, one for those that are not there, and one where all is well.
 fn hosts(
     subject: &str,
     survey: &Survey,
@@ -82,30 +94,43 @@ fn hosts(
         repaired(Check::bad(Id::NodeHosts, subject, evidence).because(cause))
     };
     let mut checks = Vec::new();
+    let mut absent = Vec::new();
     for write in &plan.hosts {
         let path = &write.file.path;
         let judged = write.before.as_deref().zip(survey.version);
-        let (evidence, cause) = match judged.map(|(text, version)| judge(text, &write.file.content, version)) {
-            None => (
-                format!("{path} is not there"),
-                "it was never written, or the node was made anew since".to_owned(),
-            ),
-            Some(Judgement::Broken(fault)) => {
-                (format!("{path}: {fault}"), "containerd drops the whole file, and says so in its log alone".to_owned())
+        let (evidence, cause) = match judged.map(|(text, version)| judge(text, &write.file.content, version))
+        {
+            None => {
+                absent.push(path.as_str());
+                continue;
             }
+            Some(Judgement::Broken(fault)) => (
+                format!("{path}: {fault}"),
+                "containerd drops the whole file, and says so in its log alone".to_owned(),
+            ),
             Some(Judgement::Theirs(file)) => (format!("{path} names {}", named(&file)), wrong(&file, wiring)),
             Some(Judgement::Differs { registry }) if registry != wiring.registry.name => {
                 (format!("{path} is for the registry {registry}"), "another registry was attached".to_owned())
             }
             Some(Judgement::Differs { .. } | Judgement::Same) => (
-                format!("{path}: {}", difference(write.before.as_deref().unwrap_or_default(), &write.file.content)),
+                format!(
+                    "{path}: {}",
+                    difference(write.before.as_deref().unwrap_or_default(), &write.file.content)
+                ),
                 "it was written for other settings, or changed by hand".to_owned(),
             ),
         };
         checks.push(bad(evidence, cause));
     }
+    if !absent.is_empty() {
+        let evidence = format!("not there: {}", absent.join("\nnot there: "));
+        checks.push(bad(evidence, "they were never written, or the node was made anew since".to_owned()));
+    }
     checks.extend(plan.obsolete.iter().map(|path| {
-        bad(format!("{path} is hythe's"), "the registry has that name no more, or may not ask that upstream".to_owned())
+        bad(
+            format!("{path} is hythe's"),
+            "the registry has that name no more, or may not ask that upstream".to_owned(),
+        )
     }));
     if checks.is_empty() {
         checks.push(Check::good(Id::NodeHosts, subject, format!("{} files", plan.same)));
@@ -124,7 +149,10 @@ fn wrong(file: &HostsFile, wiring: &Wiring) -> String {
     let inner = wiring.registry.inner_names();
     let urls = || file.hosts.iter().chain([&file.server]).map(|host| host.url.as_str());
     if !inner.contains(&outer) && urls().any(|url| url.split("://").last() == Some(&outer)) {
-        return format!("{} is the port of this machine; in the cluster's network it is 5000", wiring.registry.port);
+        return format!(
+            "{} is the port of this machine; in the cluster's network it is 5000",
+            wiring.registry.port
+        );
     }
     if urls().any(|url| url.contains("://172.17.")) {
         return "an address of the engine's default network is not reached from the cluster's".to_owned();
@@ -140,7 +168,11 @@ fn difference(before: &str, wanted: &str) -> String {
         match (one.next(), other.next()) {
             (None, None) => return "line ends differ".to_owned(),
             (before, wanted) if before != wanted => {
-                return format!("`{}` where `{}` is to be", before.unwrap_or(absent), wanted.unwrap_or(absent));
+                return format!(
+                    "`{}` where `{}` is to be",
+                    before.unwrap_or(absent),
+                    wanted.unwrap_or(absent)
+                );
             }
             _ => {}
         }
@@ -171,8 +203,9 @@ fn shadows(subject: &str, survey: &Survey) -> Vec<Check> {
         let found = lookup(name, &roots).filter(|found| found.directory.name == name)?;
         let (root, directory) = found.hidden?;
         let path = format!("{}/{name}", found.root.path);
-        let check = Check::bad(Id::NodeShadow, subject, format!("{path} has no hosts.toml"))
-            .because(format!("it hides {}/{}, whose mirror is never asked for {name}", root.path, directory.name));
+        let check = Check::bad(Id::NodeShadow, subject, format!("{path} has no hosts.toml")).because(
+            format!("it hides {}/{}, whose mirror is never asked for {name}", root.path, directory.name),
+        );
         Some(check.fixed_by(format!("docker exec {} rmdir {path}", survey.node)))
     });
     let mut checks: Vec<Check> = hidden.collect();
@@ -195,7 +228,11 @@ fn proxy(subject: &str, survey: &Survey, wiring: &Wiring, endpoint: &str) -> Che
     let host = endpoint.split("://").last().unwrap_or_default();
     let address = host.rsplit_once(':').map_or(host, |(host, _)| host);
     if excepts(&value("NO_PROXY"), address) {
-        return Check::good(Id::NodeProxy, subject, format!("{address} is excepted, and is what hosts.toml files name"));
+        return Check::good(
+            Id::NodeProxy,
+            subject,
+            format!("{address} is excepted, and is what hosts.toml files name"),
+        );
     }
     Check::bad(Id::NodeProxy, subject, evidence)
         .because(format!("the node asks its proxy for {name}, which the proxy does not know"))
@@ -210,7 +247,8 @@ fn excepts(exceptions: &str, address: &str) -> bool {
         }
         let Some((network, length)) = exception.split_once('/') else { return false };
         let bits = |text: &str| text.parse::<std::net::Ipv4Addr>().ok().map(u32::from);
-        let (Some(network), Some(address), Ok(length @ 0..=32)) = (bits(network), bits(address), length.parse::<u32>())
+        let (Some(network), Some(address), Ok(length @ 0..=32)) =
+            (bits(network), bits(address), length.parse::<u32>())
         else {
             return false;
         };

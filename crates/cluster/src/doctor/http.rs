@@ -33,6 +33,8 @@ pub(crate) enum Silence {
     TimedOut,
     #[error("no such host")]
     NoSuchName,
+    #[error("no route to it")]
+    NoRoute,
     #[error("{0}")]
     Failed(String),
     /// Nothing is there to ask with.
@@ -78,7 +80,13 @@ impl Answer {
 }
 
 /// A request as it goes over the connection.
-pub(crate) fn request(method: &str, path: &str, host: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(
+    method: &str,
+    path: &str,
+    host: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
     let mut text = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: hythe-doctor\r\n");
     for (name, value) in headers {
         text.push_str(name);

@@ -116,7 +116,9 @@ impl Id {
             Self::NodeCri => ("node.cri", "containerd serves Kubernetes", &[10]),
             Self::NodeConfigPath => ("node.config-path", "containerd reads hosts.toml files", &[1, 10, 11]),
             Self::NodeRestarted => ("node.restarted", "containerd has read its configuration", &[12]),
-            Self::NodeHosts => ("node.hosts", "its hosts.toml files are as they should be", &[1, 4, 5, 8, 17, 21]),
+            Self::NodeHosts => {
+                ("node.hosts", "its hosts.toml files are as they should be", &[1, 4, 5, 8, 17, 21])
+            }
             Self::NodeShadow => ("node.shadow", "no empty directory hides a mirror", &[16]),
             Self::NodeForeign => ("node.foreign", "nobody else's files are in the way", &[19]),
             Self::NodeMirrors => ("node.mirrors", "every mirror answers", &[8, 15, 19]),

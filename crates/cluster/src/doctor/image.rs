@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use hythe_oci::Reference;
 use serde_json::Value;
 
 use super::http::{self, Answer, MANIFESTS, Silence};
@@ -15,13 +14,13 @@ use crate::topology::Cluster;
 
 /// What the registry has of an image, asked from this machine.
 pub(super) struct Known {
-    manifest: Result<Answer, Silence>,
+    pub(super) manifest: Result<Answer, Silence>,
     /// The platforms that it is for, as `linux/amd64`.
     platforms: Vec<String>,
 }
 
 /// The query that has the registry answer for the image's own registry.
-fn query(image: &ImageName) -> String {
+pub(super) fn query(image: &ImageName) -> String {
     format!("?ns={}", hythe_oci::encode(&image.host.to_string()))
 }
 
@@ -30,7 +29,9 @@ pub(super) async fn known(at: SocketAddr, image: &ImageName) -> Known {
     let path = format!("/v2/{}/manifests/{}{}", image.repository, image.reference, query(image));
     let manifest = http::ask(at, "GET", &path, &[("Accept", MANIFESTS)], b"").await;
     let mut platforms = Vec::new();
-    if let Some(document) = manifest.as_ref().ok().filter(|answer| answer.status == 200).and_then(Answer::json) {
+    if let Some(document) =
+        manifest.as_ref().ok().filter(|answer| answer.status == 200).and_then(Answer::json)
+    {
         platforms = listed(&document);
         let config = document.pointer("/config/digest").and_then(Value::as_str);
         if let Some(config) = config.filter(|_| platforms.is_empty()) {
@@ -60,11 +61,11 @@ pub(super) async fn checks(
     survey: &Survey,
     cluster: &Cluster,
     image: &ImageName,
-    known: &Known,
+    (known, port): (&Known, u16),
 ) -> Vec<Check> {
     let subject = format!("node {}", survey.node);
     let route = Route::of(image, survey);
-    let mut checks = vec![path(&subject, image, &route, cluster)];
+    let mut checks = vec![path(&subject, image, &route, (cluster, port))];
     let asked = route.stops.iter().map(|stop| async {
         let head = inside::ask(engine, &survey.node, "HEAD", &stop.url, MANIFESTS, stop.is_mirror).await;
         match &head {
@@ -83,7 +84,7 @@ pub(super) async fn checks(
     checks
 }
 
-fn path(subject: &str, image: &ImageName, route: &Route, cluster: &Cluster) -> Check {
+fn path(subject: &str, image: &ImageName, route: &Route, (cluster, port): (&Cluster, u16)) -> Check {
     let hosts: Vec<&str> = route.stops.iter().map(|stop| stop.host.as_str()).collect();
     let by = route.file.as_deref().unwrap_or("no hosts.toml");
     let evidence = format!("{image} is asked of {} ({by})", hosts.join(", then "));
@@ -95,8 +96,15 @@ fn path(subject: &str, image: &ImageName, route: &Route, cluster: &Cluster) -> C
         let check = Check::bad(Id::ImagePath, subject, format!("{evidence}\n{fault}"));
         return repaired(check.because("containerd drops the file, and asks the registry itself"));
     }
-    let is_here = image.host.host() == "localhost" || image.host.address().is_some_and(|address| address.is_loopback());
-    if is_here && !route.stops.iter().any(|stop| stop.is_mirror) {
+    let is_here =
+        image.host.host() == "localhost" || image.host.address().is_some_and(|address| address.is_loopback());
+    let is_direct = !route.stops.iter().any(|stop| stop.is_mirror);
+    if is_here && is_direct && image.host.to_string() != format!("localhost:{port}") {
+        return Check::bad(Id::ImagePath, subject, evidence)
+            .because(format!("nodes know this registry as localhost:{port}, and nothing of {}", image.host))
+            .fixed_by(format!("name it localhost:{port}/{}:...", image.repository));
+    }
+    if is_here && is_direct {
         return repaired(
             Check::bad(Id::ImagePath, subject, evidence)
                 .because("inside of a node localhost is the node, where no registry is"),
@@ -110,7 +118,9 @@ fn judge_answers(subject: &str, stops: &[Stop], answers: &[Result<Answer, Silenc
     for (stop, answer) in stops.iter().zip(answers) {
         let answer = match answer {
             Ok(answer) => {
-                let digest = answer.header("docker-content-digest").map_or_else(String::new, |digest| format!(", {digest}"));
+                let digest = answer
+                    .header("docker-content-digest")
+                    .map_or_else(String::new, |digest| format!(", {digest}"));
                 format!("{}{digest}", answer.clause())
             }
             Err(silence) => silence.to_string(),
@@ -119,15 +129,21 @@ fn judge_answers(subject: &str, stops: &[Stop], answers: &[Result<Answer, Silenc
     }
     let has = answers.iter().position(|answer| answer.as_ref().is_ok_and(|answer| answer.status == 200));
     let evidence = seen.join("\n");
-    let first = |wanted: u16| answers.iter().any(|answer| answer.as_ref().is_ok_and(|answer| answer.status == wanted));
+    let first = |wanted: u16| {
+        answers.iter().any(|answer| answer.as_ref().is_ok_and(|answer| answer.status == wanted))
+    };
     let is_said = |text: &str| {
-        answers.iter().any(|answer| matches!(answer, Err(Silence::Failed(said)) if said.to_lowercase().contains(text)))
+        answers
+            .iter()
+            .any(|answer| matches!(answer, Err(Silence::Failed(said)) if said.to_lowercase().contains(text)))
     };
     if let Some(place) = has {
         let late = answers[..place].iter().any(|answer| matches!(answer, Err(Silence::TimedOut)));
         if late {
             return Check::bad(Id::ImageAnswers, subject, evidence)
-                .because("a host before the one that has it does not answer, and is waited for at each request")
+                .because(
+                    "a host before the one that has it does not answer, and is waited for at each request",
+                )
                 .fixed_by("take it out of the hosts.toml, or give it a dial_timeout");
         }
         return Check::good(Id::ImageAnswers, subject, seen[place].clone());
@@ -142,19 +158,24 @@ fn judge_answers(subject: &str, stops: &[Stop], answers: &[Result<Answer, Silenc
             .because("the upstream's rate limit is used up")
             .fixed_by("docker login, or wait: hythe cache stat shows the budget");
     }
-    let wants_token = stops.iter().zip(answers).any(|(stop, answer)| {
-        !stop.is_mirror && answer.as_ref().is_ok_and(|answer| answer.status == 401)
-    });
+    let wants_token = stops
+        .iter()
+        .zip(answers)
+        .any(|(stop, answer)| !stop.is_mirror && answer.as_ref().is_ok_and(|answer| answer.status == 401));
     if wants_token {
         return Check::unknown(Id::ImageAnswers, subject, evidence)
             .because("its registry wants a token, which containerd would get; none of the mirrors has it");
     }
     let check = Check::bad(Id::ImageAnswers, subject, evidence);
     if first(404) {
-        return check.because("nobody who is asked has it under this name").fixed_by("push it, or mend the name");
+        return check
+            .because("nobody who is asked has it under this name")
+            .fixed_by("push it, or mend the name");
     }
     if first(503) || first(504) || first(502) {
-        return check.because("it cannot be fetched, and is not kept").fixed_by("hythe cache stat; hythe logs --tail 50");
+        return check
+            .because("it cannot be fetched, and is not kept")
+            .fixed_by("hythe cache stat; hythe logs --tail 50");
     }
     check.because("nobody who is asked answers").fixed_by("hythe doctor")
 }
@@ -176,92 +197,13 @@ fn judge_platform(subject: &str, machine: &str, platforms: &[String]) -> Option<
         return Some(Check::good(Id::ImagePlatform, subject, wanted));
     }
     Some(
-        Check::bad(Id::ImagePlatform, subject, format!("it is for {}, and the node is {wanted}", platforms.join(", ")))
-            .because("the image was not built for the node's architecture")
-            .fixed_by(format!("docker buildx build --platform {wanted} --push")),
-    )
-}
-
-/// Whether the registry has the image; where not, under which name it may be meant.
-pub(super) async fn name(at: SocketAddr, image: &ImageName, known: &Known) -> Check {
-    let subject = format!("image {image}");
-    match &known.manifest {
-        Ok(answer) if answer.status == 200 => {
-            let digest = answer.header("docker-content-digest").unwrap_or("it is there").to_owned();
-            Check::good(Id::ImageName, &subject, digest)
-        }
-        Ok(answer) if answer.status == 404 => {
-            let tags = list(at, &format!("/v2/{}/tags/list{}", image.repository, query(image)), "tags").await;
-            let repositories = if tags.is_empty() { list(at, "/v2/_catalog?n=1000", "repositories").await } else { Vec::new() };
-            judge_name(&subject, image, &answer.clause(), &tags, &repositories)
-        }
-        Ok(answer) => Check::unknown(Id::ImageName, &subject, answer.clause()),
-        Err(silence) => Check::unknown(Id::ImageName, &subject, silence.to_string()),
-    }
-}
-
-async fn list(at: SocketAddr, path: &str, key: &str) -> Vec<String> {
-    let answer = http::ask(at, "GET", path, &[], b"").await.ok().filter(|answer| answer.status == 200);
-    let document = answer.and_then(|answer| answer.json());
-    let names = document.as_ref().and_then(|document| document.get(key)?.as_array());
-    names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
-}
-
-fn judge_name(subject: &str, image: &ImageName, said: &str, tags: &[String], repositories: &[String]) -> Check {
-    let check = Check::bad(Id::ImageName, subject, format!("the registry answers {said}"));
-    if let Reference::Tag(tag) = &image.reference
-        && !tags.is_empty()
-    {
-        let nearest = nearest(&tag.to_string(), tags);
-        let shown: Vec<&str> = tags.iter().take(5).map(String::as_str).collect();
-        let check = check.because(format!("the repository has other tags: {}", shown.join(", ")));
-        return check.fixed_by(format!("{}/{}:{}?", image.host, image.repository, nearest.unwrap_or(shown[0])));
-    }
-    match nearest(image.repository.as_str(), repositories) {
-        Some(name) => check
-            .because("the registry has no such repository")
-            .fixed_by(format!("is {}/{name} meant? hythe knows it", image.host)),
-        None => check.because("it was never pushed here, or not by this name").fixed_by(format!("docker push {image}")),
-    }
-}
-
-fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
-    let limit = 1 + wanted.chars().count() / 3;
-    // What is pushed under one name and asked for by another has its last part in common.
-    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    let same = names.iter().find(|name| last(name) == last(wanted));
-    let scored = names.iter().map(|name| (strsim::osa_distance(wanted, name), name));
-    let near = || scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance);
-    same.map(String::as_str).or_else(|| near().map(|(_, name)| name.as_str()))
-}
-
-/// What is left of the upstream's rate limit, by what the registry was told last.
-pub(super) async fn budget(at: SocketAddr, image: &ImageName) -> Option<Check> {
-    let path = format!("/api/cache/upstreams?name={}", hythe_oci::encode(&image.host.to_string()));
-    let document = http::ask(at, "GET", &path, &[], b"").await.ok()?.json()?;
-    judge_budget(&image.host.to_string(), document.pointer("/upstreams/0")?)
-}
-
-fn judge_budget(host: &str, upstream: &Value) -> Option<Check> {
-    let subject = format!("upstream {host}");
-    if let Some(why) = upstream.get("resting").and_then(Value::as_str) {
-        return Some(
-            Check::bad(Id::ImageBudget, &subject, format!("it is left alone for a while: {why}"))
-                .because("it failed, or its rate limit is used up")
-                .fixed_by("hythe cache stat; what is kept is served meanwhile"),
-        );
-    }
-    let budget = upstream.get("budget")?;
-    let remaining = budget.get("remaining")?.as_u64()?;
-    let limit = budget.get("limit").and_then(Value::as_u64).map_or_else(String::new, |limit| format!(" of {limit}"));
-    let evidence = format!("{remaining}{limit} pulls are left");
-    if remaining > 0 {
-        return Some(Check::good(Id::ImageBudget, &subject, evidence));
-    }
-    Some(
-        Check::bad(Id::ImageBudget, &subject, evidence)
-            .because("its rate limit is used up; what is kept is served all the same")
-            .fixed_by("docker login raises it, or wait"),
+        Check::bad(
+            Id::ImagePlatform,
+            subject,
+            format!("it is for {}, and the node is {wanted}", platforms.join(", ")),
+        )
+        .because("the image was not built for the node's architecture")
+        .fixed_by(format!("docker buildx build --platform {wanted} --push")),
     )
 }
 

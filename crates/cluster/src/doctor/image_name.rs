@@ -31,7 +31,8 @@ impl FromStr for ImageName {
     type Err = ImageNameError;
 
     fn from_str(text: &str) -> Result<Self, ImageNameError> {
-        let error = |reason: &dyn fmt::Display| ImageNameError { text: text.to_owned(), reason: reason.to_string() };
+        let error =
+            |reason: &dyn fmt::Display| ImageNameError { text: text.to_owned(), reason: reason.to_string() };
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),

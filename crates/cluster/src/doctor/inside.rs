@@ -19,7 +19,8 @@ pub(crate) async fn ask(
     direct: bool,
 ) -> Result<Answer, Silence> {
     let accept = format!("Accept: {accept}");
-    let mut command = vec!["curl", "--silent", "--show-error", "--include", "--suppress-connect-headers", "--http1.1"];
+    let mut command =
+        vec!["curl", "--silent", "--show-error", "--include", "--suppress-connect-headers", "--http1.1"];
     command.extend(["--max-time", PATIENCE, "--header", &accept]);
     if method == "HEAD" {
         command.push("--head");
@@ -28,13 +29,15 @@ pub(crate) async fn ask(
         command.extend(["--noproxy", "*"]);
     }
     command.extend(["--", url]);
-    if let Some(answer) = run(engine, node, &command, None, |output| output.stdout.as_bytes().to_vec()).await {
+    if let Some(answer) = run(engine, node, &command, None, |output| output.stdout.as_bytes().to_vec()).await
+    {
         return answer;
     }
     if let Some((host, port, path)) = url.strip_prefix("http://").and_then(parts) {
         let text = request(method, &path, &format!("{host}:{port}"), &[("Accept", &accept[8..])], b"");
         let command = ["timeout", PATIENCE, "bash", "-c", BY_BASH, "bash", &host, &port];
-        let answer = run(engine, node, &command, Some(&text), |output| output.stdout.as_bytes().to_vec()).await;
+        let answer =
+            run(engine, node, &command, Some(&text), |output| output.stdout.as_bytes().to_vec()).await;
         if let Some(answer) = answer {
             return answer;
         }
@@ -44,7 +47,8 @@ pub(crate) async fn ask(
     let answer = run(engine, node, &command, None, |output| {
         // It prints the head beside its own words on stderr, and the body on stdout.
         let lines: Vec<&str> = output.stderr.lines().map(str::trim).collect();
-        let head = lines.iter().rposition(|line| line.starts_with("HTTP/")).map_or(&[][..], |start| &lines[start..]);
+        let head =
+            lines.iter().rposition(|line| line.starts_with("HTTP/")).map_or(&[][..], |start| &lines[start..]);
         format!("{}\r\n\r\n{}", head.join("\r\n"), output.stdout).into_bytes()
     });
     answer.await.unwrap_or(Err(Silence::NoTool))
@@ -77,15 +81,22 @@ pub(crate) fn is_missing(output: &Output) -> bool {
 fn silence(output: &Output) -> Silence {
     let said = output.stderr.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
-    if has(&["refused", "failed to connect", "could not connect"]) && !has(&["timed out"]) {
+    if has(&["refused", "failed to connect", "could not connect", "cannot assign requested address"])
+        && !has(&["timed out", "no route", "unreachable"])
+    {
         Silence::Refused
-    } else if has(&["could not resolve", "not known", "bad address", "name resolution", "unable to resolve"]) {
+    } else if has(&["could not resolve", "not known", "bad address", "name resolution", "unable to resolve"])
+    {
         Silence::NoSuchName
+    } else if has(&["no route to host", "unreachable"]) {
+        Silence::NoRoute
     } else if output.code == 124 || output.code == 28 || has(&["timed out"]) {
         Silence::TimedOut
     } else {
         let last = output.stderr.lines().rfind(|line| !line.trim().is_empty());
-        Silence::Failed(last.map_or_else(|| format!("it ended with {}", output.code), |line| line.trim().to_owned()))
+        Silence::Failed(
+            last.map_or_else(|| format!("it ended with {}", output.code), |line| line.trim().to_owned()),
+        )
     }
 }
 
@@ -105,15 +116,29 @@ mod tests {
     #[test]
     fn what_clients_say_is_understood() {
         for (code, stderr, expected) in [
-            (7, "curl: (7) Failed to connect to kind-registry port 5001: Connection refused", Silence::Refused),
-            (7, "bash: connect: Connection refused\nbash: line 1: /dev/tcp/kind-registry/5001: Connection refused", Silence::Refused),
+            (
+                7,
+                "curl: (7) Failed to connect to kind-registry port 5001: Connection refused",
+                Silence::Refused,
+            ),
+            (
+                7,
+                "bash: connect: Connection refused\nbash: line 1: /dev/tcp/kind-registry/5001: Connection refused",
+                Silence::Refused,
+            ),
             (6, "curl: (6) Could not resolve host: kind-registry", Silence::NoSuchName),
             (7, "bash: kind-registry: Name or service not known", Silence::NoSuchName),
             (1, "wget: bad address 'kind-registry:5000'", Silence::NoSuchName),
             (28, "curl: (28) Connection timed out after 5001 milliseconds", Silence::TimedOut),
             (124, "", Silence::TimedOut),
-            (60, "curl: (60) SSL certificate problem: unable to get local issuer certificate",
-                Silence::Failed("curl: (60) SSL certificate problem: unable to get local issuer certificate".to_owned())),
+            (7, "bash: connect: No route to host", Silence::NoRoute),
+            (
+                60,
+                "curl: (60) SSL certificate problem: unable to get local issuer certificate",
+                Silence::Failed(
+                    "curl: (60) SSL certificate problem: unable to get local issuer certificate".to_owned(),
+                ),
+            ),
         ] {
             let output = Output { code, stdout: String::new(), stderr: stderr.to_owned() };
             assert_eq!(silence(&output), expected, "{stderr}");

@@ -44,18 +44,31 @@ fn remote(address: &str) -> Option<&str> {
 /// Whether the engine pushes to loopback without TLS.
 pub(super) fn plain_http(engine: &Engine, info: &SystemInfo, port: u16) -> Check {
     if engine.is_podman() {
-        return Check::unknown(Id::EnginePlainHttp, "engine", "Podman asks for TLS unless it is told otherwise")
-            .fixed_by(format!(
-                "podman push --tls-verify=false localhost:{port}/IMAGE, or in /etc/containers/registries.conf.d: \
+        return Check::unknown(
+            Id::EnginePlainHttp,
+            "engine",
+            "Podman asks for TLS unless it is told otherwise",
+        )
+        .fixed_by(format!(
+            "podman push --tls-verify=false localhost:{port}/IMAGE, or in /etc/containers/registries.conf.d: \
                  [[registry]] location = \"localhost:{port}\" insecure = true"
-            ));
+        ));
     }
     let config = info.registry_config.as_ref();
     let ranges = config.and_then(|config| config.insecure_registry_cidrs.clone()).unwrap_or_default();
-    let by_containerd = info.driver_status.iter().flatten().flatten().any(|word| word.contains("io.containerd"));
-    let store = if by_containerd { "; with the containerd image store, which takes literal loopback alone" } else { "" };
+    let by_containerd =
+        info.driver_status.iter().flatten().flatten().any(|word| word.contains("io.containerd"));
+    let store = if by_containerd {
+        "; with the containerd image store, which takes literal loopback alone"
+    } else {
+        ""
+    };
     if ranges.iter().any(|range| range == "127.0.0.0/8") || by_containerd {
-        return Check::good(Id::EnginePlainHttp, "engine", format!("insecure registries: {}{store}", ranges.join(", ")));
+        return Check::good(
+            Id::EnginePlainHttp,
+            "engine",
+            format!("insecure registries: {}{store}", ranges.join(", ")),
+        );
     }
     Check::bad(Id::EnginePlainHttp, "engine", format!("its insecure registries are: {}", ranges.join(", ")))
         .because("a push to localhost would ask for TLS")
@@ -92,15 +105,23 @@ fn judge_answer(
                     .because(format!("the engine is on {host}, and publishes the port there"))
                     .fixed_by(format!("ssh -L {port}:localhost:{port} {host}"));
             }
-            check.because("it does not run, or its port is not published").fixed_by("hythe up").repaired_by(Repair::Registry)
+            check
+                .because("it does not run, or its port is not published")
+                .fixed_by("hythe up")
+                .repaired_by(Repair::Registry)
         }
-        Ok(answer) if answer.header("server").is_some_and(|server| server.starts_with("AirTunes")) => {
-            bad(format!("GET {at}: {}, Server: {}", answer.clause(), answer.header("server").unwrap_or_default()))
-                .because("macOS's AirPlay receiver listens there")
-                .fixed_by(format!("{}, or switch AirPlay off in System Settings, General, AirDrop & Handoff", other_port()))
-        }
+        Ok(answer) if answer.header("server").is_some_and(|server| server.starts_with("AirTunes")) => bad(
+            format!("GET {at}: {}, Server: {}", answer.clause(), answer.header("server").unwrap_or_default()),
+        )
+        .because("macOS's AirPlay receiver listens there")
+        .fixed_by(format!(
+            "{}, or switch AirPlay off in System Settings, General, AirDrop & Handoff",
+            other_port()
+        )),
         Ok(answer) => match ready {
-            Ok(ready) if ready.status == 200 => Check::good(Id::RegistryAnswers, &subject, format!("GET {at}: {}", answer.clause())),
+            Ok(ready) if ready.status == 200 => {
+                Check::good(Id::RegistryAnswers, &subject, format!("GET {at}: {}", answer.clause()))
+            }
             Ok(ready) if ready.status == 503 => {
                 bad(format!("GET /readyz: 503 {}", String::from_utf8_lossy(&ready.body).trim()))
                     .because("it is not ready yet, or stops")
@@ -124,16 +145,23 @@ pub(super) async fn localhost(settings: &Settings) -> Check {
     judge_localhost(&subject, port, &addresses, &by_six)
 }
 
-fn judge_localhost(subject: &str, port: u16, addresses: &[IpAddr], by_six: &Result<Answer, Silence>) -> Check {
+fn judge_localhost(
+    subject: &str,
+    port: u16,
+    addresses: &[IpAddr],
+    by_six: &Result<Answer, Silence>,
+) -> Check {
     let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let evidence = format!("localhost is {}", shown.join(", "));
     let six_first = addresses.first().is_some_and(IpAddr::is_ipv6);
     match by_six {
-        Ok(answer) if answer.status != 200 && addresses.iter().any(IpAddr::is_ipv6) => {
-            Check::bad(Id::RegistryLocalhost, subject, format!("{evidence}; [::1]:{port} answers {}", answer.clause()))
-                .because("another program has the port at ::1, and some clients reach that one")
-                .fixed_by(format!("stop it, or push to 127.0.0.1:{port}"))
-        }
+        Ok(answer) if answer.status != 200 && addresses.iter().any(IpAddr::is_ipv6) => Check::bad(
+            Id::RegistryLocalhost,
+            subject,
+            format!("{evidence}; [::1]:{port} answers {}", answer.clause()),
+        )
+        .because("another program has the port at ::1, and some clients reach that one")
+        .fixed_by(format!("stop it, or push to 127.0.0.1:{port}")),
         Err(_) if six_first && addresses.iter().all(IpAddr::is_ipv6) => {
             Check::bad(Id::RegistryLocalhost, subject, format!("{evidence}; nobody answers at [::1]:{port}"))
                 .because("localhost is ::1 alone, and the port is published on 127.0.0.1")
@@ -181,7 +209,7 @@ fn free(_: &Path) -> Option<(String, u64, u64)> {
 }
 
 fn judge_space(subject: &str, folder: &str, free: u64, total: u64) -> Check {
-    let gib = |bytes: u64| format!("{}.{} GiB", bytes >> 30, (bytes % (1 << 30)) * 10 >> 30);
+    let gib = |bytes: u64| format!("{}.{} GiB", bytes >> 30, ((bytes % (1 << 30)) * 10) >> 30);
     let evidence = format!("{} of {} free at {folder}", gib(free), gib(total));
     if free >= LITTLE {
         return Check::good(Id::RegistrySpace, subject, evidence);

@@ -13,7 +13,7 @@ use crate::topology::Cluster;
 /// Whether the node knows the registry's name.
 pub(super) async fn name(engine: &Engine, survey: &Survey, wiring: &Wiring) -> Result<Check, EngineError> {
     let name = &wiring.registry.name;
-    let output = engine.exec(&survey.node, &["getent", "hosts", name]).await?;
+    let output = engine.exec(&survey.node, &["timeout", "5", "getent", "hosts", name]).await?;
     Ok(judge_name(&format!("node {}", survey.node), name, &output))
 }
 
@@ -23,9 +23,14 @@ fn judge_name(subject: &str, name: &str, output: &Output) -> Check {
     }
     match output.stdout.lines().next() {
         Some(line) if output.code == 0 => Check::good(Id::NodeName, subject, line.trim()),
-        _ => Check::bad(Id::NodeName, subject, format!("getent hosts {name}: no such host"))
-            .because("the registry is not on this node's network, or does not run")
-            .fixed_by("hythe up"),
+        // Its engine passes on what it does not know, and whom it asks then may not answer.
+        _ => Check::bad(
+            Id::NodeName,
+            subject,
+            format!("getent hosts {name}: {}", if output.code == 124 { "no answer" } else { "no such host" }),
+        )
+        .because("the registry is not on this node's network, or does not run")
+        .fixed_by("hythe up"),
     }
 }
 
@@ -39,20 +44,20 @@ pub(super) async fn reaches(engine: &Engine, survey: &Survey, endpoint: &str, cl
         Ok(answer) if answer.status == 200 => {
             Check::good(Id::NodeReaches, &subject, format!("GET {url}: {}", answer.clause()))
         }
-        Ok(answer) => bad(answer.clause()).because("what answers there is not this registry, or wants a login"),
-        Err(Silence::NoTool) => Check::unknown(Id::NodeReaches, &subject, Silence::NoTool.to_string()),
-        Err(silence @ (Silence::Refused | Silence::NoSuchName | Silence::TimedOut | Silence::Failed(_))) => {
-            bad(silence.to_string())
-                .because(match silence {
-                    Silence::NoSuchName => "the registry is not on this node's network",
-                    Silence::Refused => "the registry is there and does not listen",
-                    Silence::TimedOut | Silence::Failed(_) | Silence::NoTool => {
-                        "a firewall is between them, or the networks are not the same"
-                    }
-                })
-                .fixed_by(format!("hythe up; hythe attach {}", cluster.name))
-                .repaired_by(Repair::Attach { cluster: cluster.to_string() })
+        Ok(answer) => {
+            bad(answer.clause()).because("what answers there is not this registry, or wants a login")
         }
+        Err(Silence::NoTool) => Check::unknown(Id::NodeReaches, &subject, Silence::NoTool.to_string()),
+        Err(silence) => bad(silence.to_string())
+            .because(match silence {
+                Silence::NoSuchName => "the registry is not on this node's network",
+                Silence::Refused => "the registry is there and does not listen",
+                Silence::TimedOut | Silence::NoRoute | Silence::Failed(_) | Silence::NoTool => {
+                    "a firewall is between them, or the networks are not the same"
+                }
+            })
+            .fixed_by(format!("hythe up; hythe attach {}", cluster.name))
+            .repaired_by(Repair::Attach { cluster: cluster.to_string() }),
     }
 }
 
@@ -69,7 +74,10 @@ fn judge_cri(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     if output.code != 0 {
         return Check::bad(Id::NodeCri, subject, format!("ctr plugins ls: {}", output.stderr.trim()))
             .because("containerd does not run")
-            .fixed_by(format!("docker exec {} systemctl restart containerd", subject.trim_start_matches("node ")));
+            .fixed_by(format!(
+                "docker exec {} systemctl restart containerd",
+                subject.trim_start_matches("node ")
+            ));
     }
     let rows = output.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let plugins: Vec<(String, String)> = rows
@@ -109,8 +117,13 @@ pub(super) async fn restarted(engine: &Engine, survey: &Survey) -> Result<Check,
 
 fn judge_restarted(node: &str, running: &str, now: &str, changed: &str) -> Check {
     let subject = format!("node {node}");
-    let numbers = |text: &str| text.split_whitespace().filter_map(|word| word.parse::<i64>().ok()).collect::<Vec<_>>();
-    let figures = (numbers(running).into_iter().max(), numbers(now).first().copied(), numbers(changed).into_iter().max());
+    let numbers =
+        |text: &str| text.split_whitespace().filter_map(|word| word.parse::<i64>().ok()).collect::<Vec<_>>();
+    let figures = (
+        numbers(running).into_iter().max(),
+        numbers(now).first().copied(),
+        numbers(changed).into_iter().max(),
+    );
     let (Some(running), Some(now), Some(changed)) = figures else {
         return Check::unknown(Id::NodeRestarted, &subject, "it does not say when containerd was started");
     };
@@ -119,10 +132,14 @@ fn judge_restarted(node: &str, running: &str, now: &str, changed: &str) -> Check
     if late <= 2 {
         return Check::good(Id::NodeRestarted, &subject, format!("it has run for {running} s"));
     }
-    Check::bad(Id::NodeRestarted, &subject, format!("its configuration was changed {late} s after containerd's start"))
-        .because("containerd reads it only when it starts")
-        .fixed_by(format!("docker exec {node} systemctl restart containerd"))
-        .repaired_by(Repair::Restart { node: node.to_owned() })
+    Check::bad(
+        Id::NodeRestarted,
+        &subject,
+        format!("its configuration was changed {late} s after containerd's start"),
+    )
+    .because("containerd reads it only when it starts")
+    .fixed_by(format!("docker exec {node} systemctl restart containerd"))
+    .repaired_by(Repair::Restart { node: node.to_owned() })
 }
 
 /// Whether each mirror that a file names answers: one that does not costs time at each request.
@@ -132,7 +149,12 @@ pub(super) async fn mirrors(engine: &Engine, survey: &Survey, endpoint: &str) ->
     let knows = survey.version.is_some_and(crate::containerd::Version::knows_dial_timeout);
     let asked = mirrors.iter().map(|mirror| async {
         let url = format!("{}/v2/", mirror.url.trim_end_matches('/'));
-        judge_mirror(&subject, mirror, knows, &inside::ask(engine, &survey.node, "GET", &url, "*/*", false).await)
+        judge_mirror(
+            &subject,
+            mirror,
+            knows,
+            &inside::ask(engine, &survey.node, "GET", &url, "*/*", false).await,
+        )
     });
     let mut checks = futures_util::future::join_all(asked).await;
     if checks.is_empty() {
@@ -167,7 +189,12 @@ fn named(survey: &Survey, endpoint: &str) -> BTreeSet<Mirror> {
     mirrors
 }
 
-fn judge_mirror(subject: &str, mirror: &Mirror, knows_timeout: bool, answer: &Result<Answer, Silence>) -> Check {
+fn judge_mirror(
+    subject: &str,
+    mirror: &Mirror,
+    knows_timeout: bool,
+    answer: &Result<Answer, Silence>,
+) -> Check {
     let Mirror { url, path, has_timeout } = mirror;
     let dead = |silence: &Silence, cause: String| {
         Check::bad(Id::NodeMirrors, subject, format!("{url} of {path}: {silence}"))
@@ -184,7 +211,7 @@ fn judge_mirror(subject: &str, mirror: &Mirror, knows_timeout: bool, answer: &Re
             };
             dead(silence, format!("each request for what it mirrors waits {cost}"))
         }
-        Err(silence @ (Silence::Refused | Silence::NoSuchName)) => {
+        Err(silence @ (Silence::Refused | Silence::NoSuchName | Silence::NoRoute)) => {
             dead(silence, "it is gone; what it mirrors is asked of the next host".to_owned())
         }
         Err(silence @ (Silence::Failed(_) | Silence::NoTool)) => {
@@ -194,17 +221,17 @@ fn judge_mirror(subject: &str, mirror: &Mirror, knows_timeout: bool, answer: &Re
 }
 
 /// What containerd complained of since its last start.
-pub(super) async fn log(engine: &Engine, survey: &Survey) -> Result<Check, EngineError> {
+pub(super) async fn log(engine: &Engine, survey: &Survey, cluster: &Cluster) -> Result<Check, EngineError> {
     const K3S_LOG: &str = "/var/lib/rancher/k3s/agent/containerd/containerd.log";
     let command: &[&str] = match survey.runtime {
         Runtime::K3s => &["tail", "-n", "2000", K3S_LOG],
         _ => &["journalctl", "-u", "containerd", "-n", "2000", "--no-pager"],
     };
     let output = engine.exec(&survey.node, command).await?;
-    Ok(judge_log(&format!("node {}", survey.node), &output))
+    Ok(judge_log(&format!("node {}", survey.node), &output, cluster))
 }
 
-fn judge_log(subject: &str, output: &Output) -> Check {
+fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     if inside::is_missing(output) || output.code != 0 {
         return Check::unknown(Id::NodeLog, subject, "its log cannot be read");
     }
@@ -217,16 +244,18 @@ fn judge_log(subject: &str, output: &Output) -> Check {
     };
     let cause = |line: &str| symptom::explain(line).first().map_or("", |symptom| symptom.cause);
     if let Some(line) = find(&refused) {
-        return Check::bad(Id::NodeLog, subject, line).because(cause(line)).fixed_by("hythe attach CLUSTER");
+        let check = Check::bad(Id::NodeLog, subject, line).because(cause(line));
+        return check.fixed_by(format!("hythe attach {}", cluster.name));
     }
     // What it complained of may be mended since; the files themselves are looked at too.
     match find(&dropped) {
-        Some(line) => Check::unknown(Id::NodeLog, subject, line).because("it dropped a hosts.toml, which may be right by now"),
+        Some(line) => Check::unknown(Id::NodeLog, subject, line)
+            .because("it dropped a hosts.toml, which may be right by now"),
         None => Check::good(Id::NodeLog, subject, format!("{} lines since its start", lines.len() - start)),
     }
 }
 
-/// What the node's files lead to, in words.
+/// The registry's name and port in clusters' networks.
 pub(super) fn inner(wiring: &Wiring) -> String {
     format!("{}:{INNER_PORT}", wiring.registry.name)
 }

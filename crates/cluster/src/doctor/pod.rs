@@ -25,14 +25,16 @@ pub(super) struct Found {
 /// The Pod of a name, if it is there.
 pub(super) async fn find(access: &Access, namespace: &str, name: &str) -> Result<Option<Found>, ApiError> {
     let pods = access.namespaced::<Pod>(namespace);
-    let Some(pod) = access.find(|| format!("Pod {namespace}/{name}"), pods.get_opt(name)).await?.flatten() else {
+    let Some(pod) = access.find(|| format!("Pod {namespace}/{name}"), pods.get_opt(name)).await?.flatten()
+    else {
         return Ok(None);
     };
     let params = ListParams::default().fields(&format!("involvedObject.kind=Pod,involvedObject.name={name}"));
     let events = access.namespaced::<Event>(namespace);
     let what = || format!("Events in {namespace}");
     // Who may see Pods and no events still gets what the Pod itself says.
-    let events = access.ask(Verb::List, what, events.list(&params)).await.map(|list| list.items).unwrap_or_default();
+    let events =
+        access.ask(Verb::List, what, events.list(&params)).await.map(|list| list.items).unwrap_or_default();
     Ok(Some(Found { pod, events: events.into_iter().filter_map(|event| event.message).collect() }))
 }
 
@@ -55,8 +57,13 @@ impl Found {
 
     /// The containers that wait for their images.
     pub(super) fn waiting(&self) -> Vec<Waiting> {
-        const REASONS: [&str; 5] =
-            ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"];
+        const REASONS: [&str; 5] = [
+            "ErrImagePull",
+            "ImagePullBackOff",
+            "InvalidImageName",
+            "ErrImageNeverPull",
+            "RegistryUnavailable",
+        ];
         let status = self.pod.status.as_ref();
         let init = status.and_then(|status| status.init_container_statuses.as_ref());
         let main = status.and_then(|status| status.container_statuses.as_ref());
@@ -75,6 +82,20 @@ impl Found {
         waiting.collect()
     }
 
+    /// What is to be said where no container complains: its image is there, or still on its way.
+    pub(super) fn quiet(&self, subject: &str) -> Check {
+        let statuses = self.pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        let mut statuses = statuses.into_iter().flatten();
+        let is_there =
+            statuses.clone().next().is_some() && statuses.all(|status| !status.image_id.is_empty());
+        if is_there {
+            return Check::good(Id::PodImage, subject, "every container has its image");
+        }
+        let last = self.events.last().map_or("no event", String::as_str);
+        Check::unknown(Id::PodImage, subject, format!("its images are not there yet; the last event: {last}"))
+            .fixed_by("wait; kubectl describe pod has what comes")
+    }
+
     fn asked(&self, container: &str) -> Option<String> {
         let spec = self.pod.spec.as_ref()?;
         let init = spec.init_containers.iter().flatten();
@@ -83,7 +104,10 @@ impl Found {
 
     /// What kubelet said of an image. The pause between two tries says nothing of the reason; its event does.
     fn said(&self, waiting: &Waiting) -> String {
-        let event = self.events.iter().rfind(|text| text.contains("Failed to pull image") && text.contains(&waiting.image));
+        let event = self
+            .events
+            .iter()
+            .rfind(|text| text.contains("Failed to pull image") && text.contains(&waiting.image));
         match event {
             Some(event) if symptom::explain(&waiting.message).is_empty() => event.clone(),
             _ => waiting.message.clone(),
@@ -91,7 +115,7 @@ impl Found {
     }
 
     /// What is to be known of a container that waits.
-    pub(super) fn explain(&self, subject: &str, waiting: &Waiting) -> Check {
+    pub(super) fn explain(&self, subject: &str, waiting: &Waiting, (cluster, port): (&str, u16)) -> Check {
         let said = self.said(waiting);
         let evidence = format!("{} ({}): {}: {said}", waiting.container, waiting.image, waiting.reason);
         let check = Check::bad(Id::PodImage, subject, evidence);
@@ -106,8 +130,11 @@ impl Found {
             _ => {
                 let symptoms = symptom::explain(&said);
                 let Some(first) = symptoms.first() else { return check };
-                let numbers: Vec<String> = symptoms.iter().map(|symptom| symptom.number.to_string()).collect();
-                check.because(format!("{} (symptom {})", first.cause, numbers.join(", "))).fixed_by(first.fix)
+                let numbers: Vec<String> =
+                    symptoms.iter().map(|symptom| symptom.number.to_string()).collect();
+                check
+                    .because(format!("{} (symptom {})", first.cause, numbers.join(", ")))
+                    .fixed_by(first.fix_in(cluster, port).replace("IMAGE", &waiting.image))
             }
         }
     }
@@ -136,11 +163,13 @@ mod tests {
     fn a_container_that_waits_says_what_its_event_means() {
         let event = "Failed to pull image \"localhost:5001/app\": failed to do request: Head \
             \"http://localhost:5001/v2/app/manifests/latest\": dial tcp [::1]:5001: connect: connection refused";
-        for (message, events) in [("Back-off pulling image \"localhost:5001/app\"", &[event][..]), (event, &[])] {
+        for (message, events) in
+            [("Back-off pulling image \"localhost:5001/app\"", &[event][..]), (event, &[])]
+        {
             let found = found("ImagePullBackOff", message, events);
             let waiting = found.waiting();
             assert_eq!((waiting.len(), waiting[0].image.as_str()), (1, "localhost:5001/app"));
-            let check = found.explain("Pod default/app", &waiting[0]);
+            let check = found.explain("Pod default/app", &waiting[0], ("dev", 5001));
             assert!(check.cause.as_deref().unwrap().ends_with("(symptom 1, 12, 21, 11)"), "{check}");
             assert!(check.evidence.contains("connection refused"), "{check}");
         }
@@ -149,9 +178,11 @@ mod tests {
     #[test]
     fn what_is_no_matter_of_a_registry_is_told_as_it_is() {
         let never = found("ErrImageNeverPull", "not present", &[]);
-        let check = never.explain("p", &never.waiting()[0]);
+        let check = never.explain("p", &never.waiting()[0], ("dev", 5001));
         assert!(check.cause.unwrap().contains("imagePullPolicy is Never"));
-        assert!(found("ContainerCreating", "", &[]).waiting().is_empty());
+        let pulling = found("ContainerCreating", "", &["Pulling image \"localhost:5001/app\""]);
+        assert!(pulling.waiting().is_empty());
+        assert!(pulling.quiet("p").to_string().contains("the last event: Pulling image"));
         assert!(found("CrashLoopBackOff", "back-off", &[]).waiting().is_empty());
     }
 }

@@ -67,11 +67,16 @@ impl Probe {
     pub(super) async fn push(&self, at: SocketAddr, settings: &Settings) -> Check {
         let subject = format!("registry {}", settings.name);
         match self.upload(at).await {
-            Ok(()) => Check::good(Id::RegistryTakesPushes, &subject, self.name(&format!("localhost:{}", at.port()))),
+            Ok(()) => {
+                Check::good(Id::RegistryTakesPushes, &subject, self.name(&format!("localhost:{}", at.port())))
+            }
             Err((what, Ok(answer))) => {
-                let check = Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {}", answer.clause()));
+                let check =
+                    Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {}", answer.clause()));
                 match answer.status {
-                    401 => check.because("it wants a login").fixed_by(format!("docker login localhost:{}", at.port())),
+                    401 => check
+                        .because("it wants a login")
+                        .fixed_by(format!("docker login localhost:{}", at.port())),
                     403 | 405 => check
                         .because("it only takes what upstreams have, or this is not hythe")
                         .fixed_by("hythe config shows what it is set to"),
@@ -80,7 +85,8 @@ impl Probe {
                 }
             }
             Err((what, Err(silence))) => {
-                Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {silence}")).fixed_by("hythe logs --tail 50")
+                Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {silence}"))
+                    .fixed_by("hythe logs --tail 50")
             }
         }
     }
@@ -91,7 +97,9 @@ impl Probe {
             let begun = send(at, "POST", &path, &[], b"", 202).await?;
             let place = begun.header("location").unwrap_or_default();
             // It may be absolute, by the name that it was asked by.
-            let place = place.split_once("://").map_or(place, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
+            let place = place
+                .split_once("://")
+                .map_or(place, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
             let separator = if place.contains('?') { '&' } else { '?' };
             let path = format!("{place}{separator}digest={}", Self::digest(blob));
             send(at, "PUT", &path, &[("Content-Type", "application/octet-stream")], blob, 201).await?;
@@ -106,21 +114,22 @@ impl Probe {
         let _ = ask(at, "DELETE", &path, &[], b"").await;
     }
 
-    /// Has a node pull it as kubelet does, and takes it out of the node again.
+    /// Has a node pull it as kubelet does, and takes it out of the node again; by the name of its cluster and the port of
+    /// this machine.
     pub(super) async fn pull(
         &self,
         engine: &Engine,
         survey: &Survey,
         root: Option<&str>,
-        port: u16,
+        whose: (&str, u16),
     ) -> Result<Check, EngineError> {
         let node = survey.node.as_str();
         let subject = format!("node {node}");
-        let image = self.name(&format!("localhost:{port}"));
+        let image = self.name(&format!("localhost:{}", whose.1));
         let pulled = engine.exec(node, &["crictl", "pull", &image]).await?;
         if !inside::is_missing(&pulled) {
             let _ = engine.exec(node, &["crictl", "rmi", &image]).await;
-            return Ok(self.judge(&subject, &image, pulled.code, &pulled.stdout, &pulled.stderr));
+            return Ok(self.judge(&subject, whose, pulled.code, &pulled.stdout, &pulled.stderr));
         }
         let Some(root) = root else {
             return Ok(Check::unknown(Id::NodePulls, &subject, "it has no crictl to pull with"));
@@ -133,16 +142,17 @@ impl Probe {
         let filter = format!("name=={image}");
         let listed = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "ls", &filter]).await?;
         let _ = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "rm", &image]).await;
-        Ok(self.judge(&subject, &image, pulled.code, &listed.stdout, &pulled.stderr))
+        Ok(self.judge(&subject, whose, pulled.code, &listed.stdout, &pulled.stderr))
     }
 
     /// A pull is right if what came is what was pushed: CRI tells the configuration's digest, ctr the manifest's.
-    fn judge(&self, subject: &str, image: &str, code: i64, told: &str, said: &str) -> Check {
+    fn judge(&self, subject: &str, (cluster, port): (&str, u16), code: i64, told: &str, said: &str) -> Check {
+        let image = self.name(&format!("localhost:{port}"));
         if code != 0 {
             let evidence = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
             let check = Check::bad(Id::NodePulls, subject, format!("crictl pull {image}: {evidence}"));
             return match symptom::explain(said).first() {
-                Some(symptom) => check.because(symptom.cause).fixed_by(symptom.fix),
+                Some(symptom) => check.because(symptom.cause).fixed_by(symptom.fix_in(cluster, port)),
                 None => check,
             };
         }
@@ -151,7 +161,7 @@ impl Probe {
         }
         Check::bad(Id::NodePulls, subject, format!("{image} came as {}", told.trim()))
             .because("the node pulled it from another registry than the one that it was pushed to")
-            .fixed_by("hythe attach CLUSTER")
+            .fixed_by(format!("hythe attach {cluster}"))
     }
 }
 
@@ -180,13 +190,13 @@ mod tests {
     fn what_came_is_compared_with_what_was_pushed() {
         let probe = Probe::new("amd64").unwrap();
         let id = Probe::digest(&probe.config).to_string();
-        let good = probe.judge("node w", "i", 0, &format!("Image is up to date for {id}\n"), "");
+        let good = probe.judge("node w", ("dev", 5001), 0, &format!("Image is up to date for {id}\n"), "");
         assert_eq!(good.verdict, Verdict::Good);
         let other = format!("Image is up to date for sha256:{}", "0".repeat(64));
-        assert_eq!(probe.judge("node w", "i", 0, &other, "").verdict, Verdict::Bad);
+        assert_eq!(probe.judge("node w", ("dev", 5001), 0, &other, "").verdict, Verdict::Bad);
         let said = "crictl: pulling image: failed to do request: Head \"http://localhost:5001/v2/x/manifests/y\": dial tcp \
             127.0.0.1:5001: connect: connection refused";
-        let check = probe.judge("node w", "i", 1, "", said);
+        let check = probe.judge("node w", ("dev", 5001), 1, "", said);
         assert!(check.cause.as_deref().unwrap().contains("did not use a hosts.toml"), "{check}");
     }
 

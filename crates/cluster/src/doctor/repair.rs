@@ -71,7 +71,8 @@ mod tests {
         let attach = || Repair::Attach { cluster: "kind cluster a".to_owned() };
         let restart = || Repair::Restart { node: "w".to_owned() };
         let bad = |repair| Check::bad(Id::NodeHosts, "node w", "").repaired_by(repair);
-        let good = Check::good(Id::NodeHosts, "node w", "").repaired_by(Repair::Restart { node: "x".to_owned() });
+        let good =
+            Check::good(Id::NodeHosts, "node w", "").repaired_by(Repair::Restart { node: "x".to_owned() });
         let checks = [bad(restart()), bad(attach()), bad(attach()), bad(Repair::Registry), good];
         let found: Vec<Repair> = repairs(&checks).into_iter().collect();
         assert_eq!(found, [Repair::Registry, attach(), restart()]);

@@ -41,7 +41,8 @@ impl Route {
             Some(Err(fault)) => (HostsFile::default(), Some(fault)),
             None => (HostsFile::default(), None),
         };
-        let stops = asked.asked_for(Capability::Resolve).map(|host| stop(image, &host.url, host.override_path));
+        let stops =
+            asked.asked_for(Capability::Resolve).map(|host| stop(image, &host.url, host.override_path));
         Self { file, fault, stops: stops.collect() }
     }
 }
@@ -72,8 +73,7 @@ mod tests {
     use crate::containerd::Version;
     use crate::hosts::{Directory, Root};
 
-    const READS: &str =
-        "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
+    const READS: &str = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
 
     fn urls(image: &str, config: &str, files: &[(&str, &str)]) -> Vec<String> {
         let directories = files

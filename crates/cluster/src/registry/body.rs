@@ -26,15 +26,6 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
     if settings.mirror_port.is_some() {
         command.extend(["--mirror".to_owned(), format!(":{MIRROR_PORT}=docker.io")]);
     }
-    let source = match &settings.data {
-        Data::Volume(name) => name.clone(),
-        Data::Folder(path) => path.display().to_string(),
-    };
-    let mut binds = vec![format!("{source}:{DATA_FOLDER}")];
-    if let Some(config) = &settings.config {
-        binds.push(format!("{}:{CONFIG}:ro", config.display()));
-        command.extend(["--config".to_owned(), CONFIG.to_owned()]);
-    }
     let (user, group) = settings.user;
     // Of an engine without root, the folder's owner is another user inside unless it is told so.
     let keeps_id = engine.is_podman() && matches!(settings.data, Data::Folder(_)) && user != 0;
@@ -52,7 +43,7 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
         ports.insert(format!("{MIRROR_PORT}/tcp"), published(port));
     }
     let host = HostConfig {
-        binds: Some(binds),
+        binds: Some(binds(settings)),
         // Podman's default without root is no network that others can join.
         network_mode: Some("bridge".to_owned()),
         port_bindings: Some(ports),
@@ -71,13 +62,32 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
         image: Some(image.to_owned()),
         entrypoint: Some(vec!["/bin/hythe".to_owned()]),
         cmd: Some(command),
-        env: Some(settings.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: Some(environment(settings)),
         user: Some(format!("{user}:{group}")),
         exposed_ports: Some([INNER_PORT, 5001, MIRROR_PORT].map(|port| format!("{port}/tcp")).to_vec()),
         labels: Some(labels),
         host_config: Some(host),
         ..ContainerCreateBody::default()
     }
+}
+
+/// What is mounted: the data, and the configuration.
+pub(super) fn binds(settings: &Settings) -> Vec<String> {
+    let source = match &settings.data {
+        Data::Volume(name) => name.clone(),
+        Data::Folder(path) => path.display().to_string(),
+    };
+    let mut binds = vec![format!("{source}:{DATA_FOLDER}")];
+    binds.extend(settings.config.iter().map(|config| format!("{}:{CONFIG}:ro", config.display())));
+    binds
+}
+
+/// The variables of its environment.
+pub(super) fn environment(settings: &Settings) -> Vec<String> {
+    let mut variables: Vec<String> =
+        settings.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    variables.extend(settings.config.iter().map(|_| format!("HYTHE_CONFIG={CONFIG}")));
+    variables
 }
 
 /// What is to change in a container that hythe made, each as a clause.

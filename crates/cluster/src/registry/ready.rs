@@ -10,14 +10,25 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{RegistryError, Settings};
 use crate::engine::{Engine, EngineError};
+use crate::step::{Outcome, Report, Step};
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// How much of its log is shown when it fails.
 const LINES: u64 = 15;
 
+/// How long it may take to get ready, from its start or from what it last said of an import.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often its log is looked at meanwhile.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// Waits until the registry answers that it is ready.
-pub(super) async fn wait(engine: &Engine, settings: &Settings, patience: Duration) -> Result<(), RegistryError> {
-    let began = Instant::now();
+pub(super) async fn wait(
+    engine: &Engine,
+    settings: &Settings,
+    report: Report<'_>,
+) -> Result<(), RegistryError> {
+    let mut progress = Progress::new(settings, report);
+    let (mut since, mut looked) = (Instant::now(), Instant::now());
     loop {
         let container = engine.container(&settings.name).await?;
         let state = container.and_then(|container| container.state);
@@ -25,37 +36,72 @@ pub(super) async fn wait(engine: &Engine, settings: &Settings, patience: Duratio
         let runs = state.as_ref().is_some_and(|state| state.running == Some(true));
         if !runs || restarts {
             let code = state.and_then(|state| state.exit_code).unwrap_or_default();
-            return Err(not_ready(engine, settings, format!("it ended with {code}")).await?);
+            let log = log(engine, &settings.name).await?;
+            return Err(RegistryError::NotReady { reason: format!("it ended with {code}"), log });
         }
         let answer = answer(settings.address, settings.port, "/readyz").await;
         if answer == Some(200) {
             return Ok(());
         }
-        if began.elapsed() > patience {
-            let seconds = patience.as_secs();
+        if looked.elapsed() > LOOK {
+            looked = Instant::now();
+            let last = tail(engine, &settings.name, 1).await?;
+            if progress.take(last.as_bytes()) {
+                since = looked;
+            }
+        }
+        if since.elapsed() > PATIENCE {
             let reason = format!(
-                "it runs, and {}:{} did not answer within {seconds} s",
-                settings.address, settings.port
+                "it runs, and {}:{} did not answer within {} s",
+                settings.address,
+                settings.port,
+                PATIENCE.as_secs()
             );
-            return Err(not_ready(engine, settings, reason).await?);
+            return Err(RegistryError::NotReady { reason, log: log(engine, &settings.name).await? });
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn not_ready(
-    engine: &Engine,
-    settings: &Settings,
-    reason: String,
-) -> Result<RegistryError, EngineError> {
-    let log = log(engine, &settings.name).await?;
-    Ok(RegistryError::NotReady { reason, log, is_rolled_back: false })
+/// What a registry says of an import, passed on as it is said.
+pub(super) struct Progress<'a> {
+    subject: String,
+    report: Report<'a>,
+    last: String,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(settings: &Settings, report: Report<'a>) -> Self {
+        Self { subject: format!("registry {}", settings.name), report, last: String::new() }
+    }
+
+    /// Passes on what is new of an import in a piece of the log. Whether there was anything.
+    pub(super) fn take(&mut self, log: &[u8]) -> bool {
+        let log = String::from_utf8_lossy(log);
+        let mut is_new = false;
+        for line in log.lines().map(str::trim) {
+            let text = line.split_once(" INFO ").or_else(|| line.split_once(" WARN ")).map(|(_, text)| text.trim());
+            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("left out")) else {
+                continue;
+            };
+            if self.last != line {
+                line.clone_into(&mut self.last);
+                (self.report)(Step::new(self.subject.clone(), Outcome::Underway, text));
+                is_new = true;
+            }
+        }
+        is_new
+    }
 }
 
 /// The end of a container's log.
 pub(super) async fn log(engine: &Engine, name: &str) -> Result<String, EngineError> {
+    tail(engine, name, LINES).await
+}
+
+async fn tail(engine: &Engine, name: &str, lines: u64) -> Result<String, EngineError> {
     let mut log = String::new();
-    let mut pieces = Box::pin(engine.logs(name, false, Some(LINES)));
+    let mut pieces = Box::pin(engine.logs(name, false, Some(lines)));
     while let Some(piece) = pieces.next().await {
         log.push_str(&String::from_utf8_lossy(&piece?.bytes));
     }

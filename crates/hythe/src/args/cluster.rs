@@ -4,7 +4,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use hythe_cluster::deploy::{DEFAULT_NAME, DEFAULT_NAMESPACE, Namespace, Target, ValueError};
 use hythe_cluster::engine::Choice;
+use hythe_cluster::hosts::Endpoint;
+
+use crate::config::Environment;
 
 /// For `--help`.
 pub const UP_EXAMPLES: &str = "\
@@ -46,6 +50,7 @@ Examples:
   hythe attach --all                           every cluster that runs and was not detached
   hythe attach --all --dry-run                 what would be changed, as diffs
   hythe attach --client podman                 this machine's Podman
+  hythe attach --in-cluster                    the nodes to the registry that `hythe deploy` runs in their cluster
   hythe attach --watch                         and every node that appears, until Ctrl-C";
 
 /// For `--help`.
@@ -121,6 +126,40 @@ pub struct NameArgs {
     pub engine: EngineArgs,
 }
 
+/// Which registry clusters are wired to.
+#[derive(Clone, Debug, Args)]
+pub struct WiredArgs {
+    /// The registry's container, and its name in the clusters' networks [default: kind-registry; `REG_NAME`]; of one in the cluster, its name there [default: registry]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The registry that `hythe deploy` runs in the cluster, in the place of one beside it
+    #[arg(long, conflicts_with = "client")]
+    pub in_cluster: bool,
+    /// The namespace of a registry in the cluster [default: registry]
+    #[arg(long, short, value_name = "NAMESPACE", requires = "in_cluster")]
+    pub namespace: Option<Namespace>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+impl WiredArgs {
+    /// The registry beside the clusters.
+    pub fn beside(&self, environment: &Environment) -> NameArgs {
+        let variable = environment.variables.get("REG_NAME").and_then(|name| name.to_str());
+        let name = self.name.as_deref().or(variable).unwrap_or("kind-registry");
+        NameArgs { name: name.to_owned(), engine: self.engine.clone() }
+    }
+
+    /// The registry in a cluster.
+    pub fn in_cluster(&self) -> Result<Target, ValueError> {
+        Ok(Target {
+            namespace: self.namespace.clone().map_or_else(|| DEFAULT_NAMESPACE.parse(), Ok)?,
+            name: self.name.as_deref().unwrap_or(DEFAULT_NAME).parse()?,
+        })
+    }
+}
+
 /// How the registry is to run.
 #[derive(Clone, Debug, Args)]
 pub struct UpArgs {
@@ -142,6 +181,9 @@ pub struct UpArgs {
     /// A folder of this machine for the data [default: a volume of the engine, NAME-data]
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// A volume of the engine for the data [default: NAME-data]
+    #[arg(long, value_name = "VOLUME", conflicts_with = "data")]
+    pub volume: Option<String>,
     /// A configuration file of hythe's, for the registry
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -151,8 +193,8 @@ pub struct UpArgs {
     /// hythe's Linux binary, where this one is none [default: this one]
     #[arg(long, value_name = "FILE")]
     pub binary: Option<PathBuf>,
-    /// Take the place of another registry's container of this name, with its data
-    #[arg(long)]
+    /// Take the place of another registry's container, which has this name or this port, with its data
+    #[arg(long, conflicts_with_all = ["data", "volume"])]
     pub adopt: bool,
     /// Leave the clusters as they are
     #[arg(long, conflicts_with = "watch")]
@@ -215,7 +257,10 @@ pub struct AttachArgs {
     pub clusters: Vec<String>,
     /// Which registry.
     #[command(flatten)]
-    pub target: NameArgs,
+    pub target: WiredArgs,
+    /// Where nodes reach a registry in the cluster, such as `http://10.0.0.9:5000` [default: its Service's address]
+    #[arg(long, value_name = "URL", requires = "in_cluster")]
+    pub endpoint: Option<Endpoint>,
     /// Every cluster that runs and was not detached
     #[arg(long)]
     pub all: bool,
@@ -223,10 +268,10 @@ pub struct AttachArgs {
     #[arg(long, value_name = "CLIENT", value_enum)]
     pub client: Vec<LocalClient>,
     /// Go on with clusters and nodes that appear, until it is ended
-    #[arg(long, conflicts_with_all = ["clusters", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["clusters", "dry_run", "in_cluster"])]
     pub watch: bool,
     /// Replace what others wrote for upstreams, keeping copies
-    #[arg(long)]
+    #[arg(long, conflicts_with = "in_cluster")]
     pub force: bool,
     /// Print what would be done, as diffs, and do nothing
     #[arg(long)]
@@ -244,7 +289,7 @@ pub struct DetachArgs {
     pub client: Vec<LocalClient>,
     /// Which registry.
     #[command(flatten)]
-    pub target: NameArgs,
+    pub target: WiredArgs,
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

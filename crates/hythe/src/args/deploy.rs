@@ -1,5 +1,6 @@
 //! What is asked of a registry in a cluster.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -8,6 +9,7 @@ use hythe_cluster::deploy::{
     Name, Namespace, Peer, Quantity, StorageClass,
 };
 
+use super::EngineArgs;
 use crate::values::parse_duration;
 
 /// For `--help`.
@@ -82,6 +84,12 @@ pub struct OptionArgs {
     /// An image that the nodes can pull [default: hythe's own, which is put into them]
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<Image>,
+    /// hythe's Linux binary, where this one is none [default: this one]
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pub binary: Option<PathBuf>,
+    /// The engine whose containers the nodes are.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// The volume's size. It can grow later, never shrink [default: what it has; 10Gi for a new one]
     #[arg(long, value_name = "SIZE")]
     pub size: Option<Quantity>,

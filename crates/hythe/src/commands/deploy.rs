@@ -16,6 +16,8 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
+use image::Chosen;
+
 pub(super) use access::{access, failed, run};
 pub(super) use settings::variables;
 
@@ -43,8 +45,7 @@ pub(super) fn target(args: &TargetArgs) -> Target {
 
 /// The objects, and nothing else: they are a file.
 fn print(target: &TargetArgs, args: OptionArgs, printer: Printer) -> Result<(), Failure> {
-    let image = image::name(args.image.clone())?;
-    let options = options(target, args, image)?;
+    let options = options(target, args.clone(), image::choose(&args)?.source)?;
     let manifests = deploy::render(&options);
     printer.data(deploy::to_yaml(&manifests).trim_end(), || {
         manifests.iter().map(|manifest| manifest.body().clone()).collect::<Value>()
@@ -64,17 +65,19 @@ async fn apply(
     environment: &Environment,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let (force, timeout) = (args.force, args.timeout);
+    let (force, timeout, engine) = (args.force, args.timeout, args.engine.clone());
     // What is wrong with the options is told before a cluster is asked for anything.
-    let image = image::name(args.image.clone())?;
-    let options = options(target, args, image)?;
+    let Chosen { source, own } = image::choose(&args)?;
+    let options = options(target, args, source)?;
     let access = access(target, environment).await?;
     printer.note(format_args!(
         "deploying to the cluster of context `{}` ({})",
         access.context(),
         access.server()
     ));
-    image::put(&options.image, &access, printer).await?;
+    if let Some(own) = own {
+        image::put(&own, &engine, &access, printer).await?;
+    }
     let mut tell = |progress| narrate::tell(printer, &progress);
     let applied = deploy::apply(&access, &options, force, timeout, &mut tell).await.map_err(failed)?;
     let Target { namespace, name } = &options.target;

@@ -41,6 +41,15 @@ pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Prin
     Ok(())
 }
 
+/// Takes over what a data folder has of another registry, also what that one took since the last time.
+#[cfg(target_os = "linux")]
+pub(super) fn import_in_place(folder: &Path, environment: &Environment) -> Result<(), Failure> {
+    let flags = key("data").map(|key| (key, vec![folder.display().to_string()])).into_iter().collect();
+    let settings = load(&Inputs { flags, ..Inputs::default() }, environment)?.settings;
+    let Some(tree) = Tree::in_folder(folder) else { return Ok(()) };
+    serve::runtime()?.block_on(run(&settings, &tree, settings.upstream.fallback.as_ref())).map(drop)
+}
+
 async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> Result<Imported, Failure> {
     let (log, _guard) = Log::start(std::io::stderr())
         .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;

@@ -6,6 +6,7 @@ mod detach;
 mod doctor;
 mod down;
 mod image;
+mod in_cluster;
 mod kind_config;
 mod logs;
 mod service;
@@ -40,7 +41,7 @@ pub(super) use up::up;
 pub(super) use upgrade::upgrade;
 
 /// The engine that was asked for.
-async fn connect(args: &EngineArgs) -> Result<Engine, Failure> {
+pub(super) async fn connect(args: &EngineArgs) -> Result<Engine, Failure> {
     let choice = args.engine.clone().unwrap_or_default();
     Engine::connect(&choice, &Surroundings::of_process()).await.map_err(failed)
 }
@@ -110,6 +111,9 @@ impl Steps {
     fn take(&self, step: Step) {
         if self.printer.output() == Output::Text {
             self.printer.note(&step);
+        }
+        if step.outcome == Outcome::Underway {
+            return;
         }
         // A panic while it is held is impossible: only pushes and reads.
         self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(step);

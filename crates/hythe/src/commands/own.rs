@@ -5,38 +5,49 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
 use std::path::Path;
 
+use super::{import, serve};
+use crate::config::Environment;
 use crate::failure::Failure;
 
 /// Makes the folder if it is not there, and gives it away with all that is in it.
-pub(super) fn own(folder: &Path, user: u32) -> Result<(), Failure> {
-    give(folder, user).map_err(|error| {
-        Failure::Other(format!(
-            "{} cannot be given to user {user}: {error}. Run it as root, with the capabilities CHOWN and DAC_READ_SEARCH",
-            folder.display()
-        ))
-    })
+pub(super) fn own(folder: &Path, owner: (u32, u32)) -> Result<(), Failure> {
+    give(folder, owner).map_err(|error| not_given(folder, owner, &error))
+}
+
+/// Imports what another registry has in the folder, and gives away what came of it: what was there stays as it was.
+pub(super) fn import(folder: &Path, owner: (u32, u32), environment: &Environment) -> Result<(), Failure> {
+    import::import_in_place(folder, environment)?;
+    let given = std::os::unix::fs::chown(folder, Some(owner.0), Some(owner.1));
+    given.and_then(|()| serve::give(folder, owner)).map_err(|error| not_given(folder, owner, &error))
+}
+
+fn not_given(folder: &Path, (user, _): (u32, u32), error: &io::Error) -> Failure {
+    Failure::Other(format!(
+        "{} cannot be given to user {user}: {error}. Run it as root, with the capabilities CHOWN and DAC_READ_SEARCH",
+        folder.display()
+    ))
 }
 
 /// The folder itself is last: while it is not the user's, what was interrupted begins again; once it is, nothing is
 /// walked, however many blobs there are.
-fn give(folder: &Path, user: u32) -> io::Result<()> {
+fn give(folder: &Path, owner: (u32, u32)) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
-    let is_theirs = |metadata: &fs::Metadata| metadata.uid() == user && metadata.gid() == user;
+    let is_theirs = |metadata: &fs::Metadata| (metadata.uid(), metadata.gid()) == owner;
     if is_theirs(&fs::metadata(folder)?) {
         return Ok(());
     }
-    give_contents(folder, user)?;
-    std::os::unix::fs::chown(folder, Some(user), Some(user))
+    give_contents(folder, owner)?;
+    std::os::unix::fs::chown(folder, Some(owner.0), Some(owner.1))
 }
 
 /// Links are given away as such: what they name may be anything of the node's.
-fn give_contents(folder: &Path, user: u32) -> io::Result<()> {
+fn give_contents(folder: &Path, owner: (u32, u32)) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            give_contents(&entry.path(), user)?;
+            give_contents(&entry.path(), owner)?;
         }
-        lchown(entry.path(), Some(user), Some(user))?;
+        lchown(entry.path(), Some(owner.0), Some(owner.1))?;
     }
     Ok(())
 }
@@ -53,10 +64,8 @@ mod tests {
     fn a_folder_that_is_not_there_is_made() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("a/b");
-        if rustix::process::getegid().as_raw() == own_id() {
-            own(&folder, own_id()).unwrap();
-            assert!(folder.is_dir());
-        }
+        own(&folder, (own_id(), rustix::process::getegid().as_raw())).unwrap();
+        assert!(folder.is_dir());
     }
 
     #[test]
@@ -71,21 +80,21 @@ mod tests {
         let outside = parent.path().join("outside");
         fs::write(&outside, "x").unwrap();
         std::os::unix::fs::symlink(&outside, folder.join("link")).unwrap();
-        own(&folder, 1000).unwrap();
+        own(&folder, (1000, 1000)).unwrap();
         for path in ["", "blobs", "blobs/sha256", "blobs/sha256/aa", "link"] {
             assert_eq!(fs::symlink_metadata(folder.join(path)).unwrap().uid(), 1000, "{path}");
         }
         assert_eq!(fs::metadata(&outside).unwrap().uid(), 0);
         // What is theirs is not walked again.
         fs::write(folder.join("later"), "x").unwrap();
-        own(&folder, 1000).unwrap();
+        own(&folder, (1000, 1000)).unwrap();
         assert_eq!(fs::metadata(folder.join("later")).unwrap().uid(), 0);
     }
 
     #[test]
     fn what_cannot_be_given_away_says_what_it_takes() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = own(file.path(), own_id().wrapping_add(1)).unwrap_err().to_string();
+        let error = own(file.path(), (own_id().wrapping_add(1), 1)).unwrap_err().to_string();
         assert!(error.contains("CHOWN"), "{error}");
     }
 }

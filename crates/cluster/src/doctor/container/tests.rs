@@ -36,7 +36,10 @@ fn a_registry_that_falls_over_says_why() {
         "RestartCount": 7, "State": { "Running": false, "Restarting": true, "ExitCode": 1 },
     });
     for (log, cause) in [
-        ("error: the data folder /var/lib/registry has format 9, but this hythe knows formats up to 3: a newer version wrote it.", "newer hythe"),
+        (
+            "error: the data folder /var/lib/registry has format 9, but this hythe knows formats up to 3: a newer version wrote it.",
+            "newer hythe",
+        ),
         ("error: /var/lib/registry: Permission denied (os error 13)", "may not write"),
         ("error: no space is left for /var/lib/registry/catalog.sqlite", "disk is full"),
         ("error: Read-only file system (os error 30)", "only be read"),
@@ -70,9 +73,7 @@ fn a_registry_that_is_stopped_is_started_or_says_what_is_in_its_way() {
 
 #[test]
 fn images_persist_in_a_named_volume_or_a_folder_alone() {
-    let volume = |name: &str, rw: bool| {
-        serde_json::json!({ "Mounts": [{ "Type": "volume", "Name": name, "Destination": DATA_FOLDER, "RW": rw }] })
-    };
+    let volume = |name: &str, rw: bool| serde_json::json!({ "Mounts": [{ "Type": "volume", "Name": name, "Destination": DATA_FOLDER, "RW": rw }] });
     for (changes, seen) in [
         (serde_json::json!({ "Mounts": [] }), "nothing is mounted"),
         (volume(&"a".repeat(64), true), "anonymous volume"),
@@ -89,9 +90,7 @@ fn images_persist_in_a_named_volume_or_a_folder_alone() {
 
 #[test]
 fn what_podman_without_root_gives_by_default_joins_no_network() {
-    let host = |mode: &str, policy: &str| {
-        serde_json::json!({ "HostConfig": { "NetworkMode": mode, "RestartPolicy": { "Name": policy } } })
-    };
+    let host = |mode: &str, policy: &str| serde_json::json!({ "HostConfig": { "NetworkMode": mode, "RestartPolicy": { "Name": policy } } });
     let found = bad(&host("pasta:--map-gw", "no"), "");
     let ids: Vec<Id> = found.iter().map(|check| check.id).collect();
     assert_eq!(ids, [Id::RegistryNetworkMode, Id::RegistryRestartPolicy]);

@@ -9,8 +9,7 @@ use crate::hosts::{Author, Directory, Endpoint};
 
 const ENDPOINT: &str = "http://kind-registry:5000";
 const ROOT: &str = "/etc/containerd/certs.d";
-const READS: &str =
-    "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
+const READS: &str = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
 
 fn wiring() -> Wiring {
     Wiring {
@@ -43,7 +42,8 @@ fn survey(version: Version, config: &str, files: &[(&str, &str)]) -> Survey {
 fn files() -> Vec<(&'static str, String)> {
     let endpoint: Endpoint = ENDPOINT.parse().unwrap();
     let own = HostsFile::own(&endpoint).render(Author::Hythe("kind-registry"));
-    let hub = HostsFile::mirror(&"docker.io".parse().unwrap(), &endpoint).render(Author::Hythe("kind-registry"));
+    let hub =
+        HostsFile::mirror(&"docker.io".parse().unwrap(), &endpoint).render(Author::Hythe("kind-registry"));
     vec![
         ("localhost:5050", own.clone()),
         ("kind-registry:5000", own.clone()),
@@ -55,9 +55,9 @@ fn files() -> Vec<(&'static str, String)> {
 /// The bad checks of a node whose files are right but for these.
 fn bad(version: Version, config: &str, changes: &[(&str, &str)]) -> Vec<Check> {
     let right = files();
-    let changed = |name: &str| changes.iter().any(|(other, _)| *other == name);
+    let is_other = |name: &str| changes.iter().any(|(other, _)| *other == name);
     let mut all: Vec<(&str, &str)> =
-        right.iter().filter(|(name, _)| !changed(name)).map(|(name, text)| (*name, text.as_str())).collect();
+        right.iter().filter(|(name, _)| !is_other(name)).map(|(name, text)| (*name, text.as_str())).collect();
     all.extend(changes.iter().filter(|(_, text)| *text != "absent"));
     let checks = checks(&survey(version, config, &all), &cluster(), &wiring(), ENDPOINT);
     checks.into_iter().filter(|check| check.verdict == Verdict::Bad).collect()
@@ -87,7 +87,7 @@ fn a_configuration_that_reads_no_files_is_bad_by_its_version() {
 #[test]
 fn a_file_that_is_not_right_says_what_is_wrong_with_it() {
     for (text, seen) in [
-        ("absent", "localhost:5050/hosts.toml is not there"),
+        ("absent", "not there: /etc/containerd/certs.d/localhost:5050/hosts.toml"),
         ("[host.\"http://kind-registry:5050\"]\n", "5050 is the port of this machine"),
         ("[host.\"http://172.17.0.2:5000\"]\n", "default network"),
         ("[host.\"http://other:5000\"]\n", "leads to another place"),
@@ -119,8 +119,11 @@ fn a_directory_without_a_file_hides_the_default() {
 #[test]
 fn what_others_set_for_an_upstream_is_told_and_not_bad() {
     let text = "[host.\"http://mirror:5000\"]\n";
-    let all: Vec<(&str, String)> =
-        files().into_iter().filter(|(name, _)| *name != "docker.io").chain([("docker.io", text.to_owned())]).collect();
+    let all: Vec<(&str, String)> = files()
+        .into_iter()
+        .filter(|(name, _)| *name != "docker.io")
+        .chain([("docker.io", text.to_owned())])
+        .collect();
     let all: Vec<(&str, &str)> = all.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let checks = checks(&survey(Version::new(2, 3, 0), READS, &all), &cluster(), &wiring(), ENDPOINT);
     let foreign: Vec<&Check> = checks.iter().filter(|check| check.id == Id::NodeForeign).collect();

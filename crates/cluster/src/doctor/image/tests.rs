@@ -8,6 +8,7 @@ fn stop(host: &str, is_mirror: bool) -> Stop {
     Stop { host: host.to_owned(), url: format!("{host}/v2/a/manifests/1"), is_mirror }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "it stands beside silences")]
 fn answer(text: &str) -> Result<Answer, Silence> {
     Ok(Answer::parse(format!("HTTP/1.1 {text}\r\n\r\n").as_bytes()).unwrap())
 }
@@ -24,7 +25,12 @@ fn answers_are_judged_by_whoever_has_it_and_else_by_why_nobody_has() {
         (answer("503 x"), answer("429 x"), Verdict::Bad, "rate limit"),
         (answer("503 x"), Err(Silence::TimedOut), Verdict::Bad, "cannot be fetched"),
         (Err(Silence::NoSuchName), Err(Silence::Refused), Verdict::Bad, "nobody who is asked answers"),
-        (Err(Silence::Refused), Err(Silence::Failed("curl: (60) SSL certificate problem".to_owned())), Verdict::Bad, "authority"),
+        (
+            Err(Silence::Refused),
+            Err(Silence::Failed("curl: (60) SSL certificate problem".to_owned())),
+            Verdict::Bad,
+            "authority",
+        ),
     ] {
         let check = judge_answers("node w", &stops, &[first, second]);
         assert!(check.verdict == verdict && check.to_string().contains(text), "{check}");
@@ -33,10 +39,15 @@ fn answers_are_judged_by_whoever_has_it_and_else_by_why_nobody_has() {
 
 #[test]
 fn a_name_of_this_machine_that_leads_nowhere_else_is_bad() {
-    let route = |is_mirror| Route { file: None, fault: None, stops: vec![stop("http://localhost:5001", is_mirror)] };
-    let verdict = |name: &str, is_mirror| path("node w", &name.parse().unwrap(), &route(is_mirror), &cluster()).verdict;
+    let route =
+        |is_mirror| Route { file: None, fault: None, stops: vec![stop("http://localhost:5001", is_mirror)] };
+    let verdict = |name: &str, is_mirror| {
+        path("node w", &name.parse().unwrap(), &route(is_mirror), (&cluster(), 5001)).verdict
+    };
     assert_eq!(verdict("localhost:5001/a", false), Verdict::Bad);
     assert_eq!(verdict("localhost:5001/a", true), Verdict::Good);
+    let other = path("node w", &"localhost:6000/a".parse().unwrap(), &route(false), (&cluster(), 5001));
+    assert!(other.repair.is_none() && other.to_string().contains("name it localhost:5001/a"), "{other}");
     assert_eq!(verdict("ghcr.io/a/b", false), Verdict::Good);
 }
 
@@ -52,26 +63,4 @@ fn an_image_is_for_the_nodes_platform_or_not() {
     let check = judge_platform("node w", "aarch64", &platforms).unwrap();
     assert!(check.verdict == Verdict::Bad && check.to_string().contains("--platform linux/arm64"), "{check}");
     assert_eq!(judge_platform("node w", "x86_64", &[]), None);
-}
-
-#[test]
-fn a_name_that_is_not_there_is_told_with_the_nearest() {
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let image: ImageName = "localhost:5001/team/app:v1.0".parse().unwrap();
-    let judged = |tags: &[&str], repositories: &[&str]| {
-        judge_name("image", &image, "404", &names(tags), &names(repositories)).fix.unwrap()
-    };
-    assert_eq!(judged(&["latest", "v1.0.1"], &[]), "localhost:5001/team/app:v1.0.1?");
-    assert_eq!(judged(&[], &["base", "app"]), "is localhost:5001/app meant? hythe knows it");
-    assert_eq!(judged(&[], &["team/aap"]), "is localhost:5001/team/aap meant? hythe knows it");
-    assert_eq!(judged(&[], &["unlike"]), "docker push localhost:5001/team/app:v1.0");
-}
-
-#[test]
-fn a_budget_that_is_used_up_is_bad() {
-    let verdict = |upstream| judge_budget("docker.io", &upstream).map(|check| check.verdict);
-    assert_eq!(verdict(json!({ "budget": { "remaining": 76, "limit": 100 } })), Some(Verdict::Good));
-    assert_eq!(verdict(json!({ "budget": { "remaining": 0 } })), Some(Verdict::Bad));
-    assert_eq!(verdict(json!({ "resting": "429" })), Some(Verdict::Bad));
-    assert_eq!(verdict(json!({ "budget": null })), None);
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::doctor::Verdict;
 use crate::doctor::sample::settings;
 
+#[allow(clippy::unnecessary_wraps, reason = "it stands beside silences")]
 fn answer(text: &str) -> Result<Answer, Silence> {
     Ok(Answer::parse(text.as_bytes()).unwrap())
 }
@@ -18,7 +19,13 @@ fn who_answers_is_told_from_who_should() {
         (socket, air(), absent(), Verdict::Bad, "AirPlay"),
         (socket, ok(), absent(), Verdict::Bad, "another program answers"),
         (socket, Err(Silence::Refused), Err(Silence::Refused), Verdict::Bad, "hythe up"),
-        ("tcp://10.0.0.7:2375", Err(Silence::Refused), Err(Silence::Refused), Verdict::Bad, "ssh -L 5000:localhost:5000 10.0.0.7"),
+        (
+            "tcp://10.0.0.7:2375",
+            Err(Silence::Refused),
+            Err(Silence::Refused),
+            Verdict::Bad,
+            "ssh -L 5000:localhost:5000 10.0.0.7",
+        ),
     ];
     for (engine, api, ready, verdict, text) in table {
         let check = judge_answer(engine, &settings(5000), &api, &ready);

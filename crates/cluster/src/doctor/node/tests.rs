@@ -11,6 +11,7 @@ fn a_name_is_known_unknown_or_cannot_be_asked_for() {
     let verdict = |output| judge_name("node w", "kind-registry", &output).verdict;
     assert_eq!(verdict(output(0, "172.18.0.5  kind-registry\n", "")), Verdict::Good);
     assert_eq!(verdict(output(2, "", "")), Verdict::Bad);
+    assert_eq!(verdict(output(124, "", "")), Verdict::Bad);
     assert_eq!(verdict(output(127, "exec: \"getent\": executable file not found", "")), Verdict::Unknown);
 }
 
@@ -19,9 +20,12 @@ fn the_cri_plugin_is_there_and_well_in_both_series() {
     let one = "TYPE ID PLATFORMS STATUS\nio.containerd.grpc.v1 cri linux/amd64 ok\n";
     let two = "io.containerd.cri.v1 images - ok\nio.containerd.grpc.v1 cri - ok\n";
     let refused = "io.containerd.cri.v1 images - error\nio.containerd.grpc.v1 cri - error\n";
-    for (text, verdict) in
-        [(one, Verdict::Good), (two, Verdict::Good), (refused, Verdict::Bad), ("io.containerd.x y - ok\n", Verdict::Bad)]
-    {
+    for (text, verdict) in [
+        (one, Verdict::Good),
+        (two, Verdict::Good),
+        (refused, Verdict::Bad),
+        ("io.containerd.x y - ok\n", Verdict::Bad),
+    ] {
         assert_eq!(judge_cri("node w", &output(0, text, ""), &cluster()).verdict, verdict, "{text}");
     }
     let down = judge_cri("node w", &output(1, "", "ctr: failed to dial"), &cluster());
@@ -44,7 +48,11 @@ fn a_configuration_younger_than_its_reader_has_no_effect() {
 
 #[test]
 fn a_dead_mirror_costs_what_its_version_waits() {
-    let mirror = |has_timeout| Mirror { url: "http://m:5000".to_owned(), path: "/r/_default/hosts.toml".to_owned(), has_timeout };
+    let mirror = |has_timeout| Mirror {
+        url: "http://m:5000".to_owned(),
+        path: "/r/_default/hosts.toml".to_owned(),
+        has_timeout,
+    };
     for (has_timeout, knows, text) in [
         (true, true, "its dial_timeout"),
         (false, true, "30 seconds, as it has no"),
@@ -69,6 +77,6 @@ fn only_what_was_said_since_the_last_start_counts() {
         (format!("starting containerd\n{decode}\n"), Verdict::Unknown),
         (String::new(), Verdict::Good),
     ] {
-        assert_eq!(judge_log("node w", &output(0, &text, "")).verdict, verdict, "{text}");
+        assert_eq!(judge_log("node w", &output(0, &text, ""), &cluster()).verdict, verdict, "{text}");
     }
 }

@@ -4,7 +4,7 @@ use hythe_cluster::attach;
 use hythe_cluster::engine::Engine;
 use hythe_cluster::topology::{Cluster, clusters};
 
-use super::{Steps, clients, connect, count, failed, registry, run, up, wiring};
+use super::{Steps, clients, connect, count, failed, in_cluster, registry, run, up, wiring};
 use crate::args::AttachArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -18,7 +18,10 @@ pub(in crate::commands) fn attach(
 ) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let settings = registry(&engine, &args.target).await?;
+        if args.target.in_cluster {
+            return in_cluster::attach(&engine, &args, environment, printer).await;
+        }
+        let settings = registry(&engine, &args.target.beside(environment)).await?;
         let wiring = wiring(settings, environment, args.force, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
@@ -32,21 +35,7 @@ pub(in crate::commands) fn attach(
         }
         let mut is_well = true;
         if args.clusters.is_empty() && (args.client.is_empty() || args.all) {
-            let found = clusters(&engine).await.map_err(failed)?;
-            if !args.all && found.len() > 1 {
-                let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
-                return Err(Failure::Usage(format!(
-                    "there are several clusters ({}): name those that are meant, or add --all",
-                    names.join(", ")
-                )));
-            }
-            if found.is_empty() {
-                return Err(Failure::Other(format!(
-                    "no cluster of kind, k3d or minikube is in {}; one that is made later is attached by \
-                     `hythe attach --watch`",
-                    engine.title()
-                )));
-            }
+            unnamed(&engine, args.all).await?;
             is_well &= up::attach_all(&engine, &wiring, &steps).await?;
         }
         for name in &args.clusters {
@@ -56,20 +45,44 @@ pub(in crate::commands) fn attach(
             }
             is_well &= attach::attach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
         }
-        let text = match (steps.changes(), args.dry_run) {
-            (0, false) => "nothing had to be changed".to_owned(),
-            (0, true) => "nothing would change".to_owned(),
-            (changes, false) => count(changes, "change"),
-            (changes, true) => format!("{} would be made", count(changes, "change")),
-        };
-        printer.data(text, || steps.json());
-        if is_well {
-            return Ok(());
-        }
-        Err(Failure::Other(
-            "not everything could be wired: the lines with ! say what, and `hythe doctor` says why".to_owned(),
-        ))
+        told(&steps, args.dry_run, is_well, printer)
     })
+}
+
+/// Says how much was changed; what could not be done is a failure.
+pub(super) fn told(steps: &Steps, dry_run: bool, is_well: bool, printer: Printer) -> Result<(), Failure> {
+    let text = match (steps.changes(), dry_run) {
+        (0, false) => "nothing had to be changed".to_owned(),
+        (0, true) => "nothing would change".to_owned(),
+        (changes, false) => count(changes, "change"),
+        (changes, true) => format!("{} would be made", count(changes, "change")),
+    };
+    printer.data(text, || steps.json());
+    if is_well {
+        return Ok(());
+    }
+    Err(Failure::Other(
+        "not everything could be wired: the lines with ! say what, and `hythe doctor` says why".to_owned(),
+    ))
+}
+
+/// The clusters that are meant where none is named: the only one, or all.
+pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, Failure> {
+    let found = clusters(engine).await.map_err(failed)?;
+    if !all && found.len() > 1 {
+        let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
+        return Err(Failure::Usage(format!(
+            "there are several clusters ({}): name those that are meant, or add --all",
+            names.join(", ")
+        )));
+    }
+    if found.is_empty() {
+        return Err(Failure::Other(format!(
+            "no cluster of kind, k3d or minikube is in {}; one that is made later is attached by `hythe attach --watch`",
+            engine.title()
+        )));
+    }
+    Ok(found)
 }
 
 /// The cluster of a name.

@@ -2,7 +2,7 @@
 
 use hythe_cluster::attach;
 
-use super::{Steps, attach::named, clients, connect, count, failed, registry, run, wiring};
+use super::{Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, wiring};
 use crate::args::DetachArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -16,7 +16,10 @@ pub(in crate::commands) fn detach(
 ) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let settings = registry(&engine, &args.target).await?;
+        if args.target.in_cluster {
+            return in_cluster::detach(&engine, args, environment, printer).await;
+        }
+        let settings = registry(&engine, &args.target.beside(environment)).await?;
         let wiring = wiring(settings, environment, false, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);

@@ -5,7 +5,7 @@ use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Verdict};
 use hythe_cluster::engine::{Engine, Surroundings};
 use hythe_cluster::image::Image;
 use hythe_cluster::registry::{self, Found, Settings};
-use hythe_cluster::step::Step;
+use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::{Cluster, clusters};
 use serde_json::json;
 
@@ -50,13 +50,16 @@ pub(in crate::commands) fn doctor(
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
         let image = || Image::of(None, env!("CARGO_PKG_VERSION"));
-        doctor::repair(&engine, &wiring, &found, &repairs, image, &report)
-            .await
-            .map_err(|error| Failure::Other(error.to_string()))?;
+        let repaired = doctor::repair(&engine, &wiring, &found, &repairs, image, &report).await;
+        if let Err(error) = repaired {
+            steps.take(Step::new("repair", Outcome::Failed, error.to_string()));
+        }
         // What ran before may have been replaced, and clusters joined to another network.
         let found = clusters(&engine).await.map_err(failed)?;
-        let meant: Vec<Cluster> =
-            found.into_iter().filter(|cluster| meant.iter().any(|before| before.name == cluster.name)).collect();
+        let meant: Vec<Cluster> = found
+            .into_iter()
+            .filter(|cluster| meant.iter().any(|before| before.name == cluster.name))
+            .collect();
         let (checks, _) = examine(&engine, &wiring, &meant, subject).await?;
         told(&checks, &steps.all(), printer)
     })
@@ -86,7 +89,8 @@ fn pod(text: &str) -> Option<(String, String)> {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
         !name.is_empty() && name.bytes().all(inner)
     };
-    (is_name(namespace) && is_name(name) && !namespace.contains('.')).then(|| (namespace.to_owned(), name.to_owned()))
+    (is_name(namespace) && is_name(name) && !namespace.contains('.'))
+        .then(|| (namespace.to_owned(), name.to_owned()))
 }
 
 async fn examine(
@@ -100,17 +104,17 @@ async fn examine(
         Subject::Clusters => doctor.examine().await.map_err(failed)?,
         Subject::Image(image) => doctor.examine_image(image, None).await,
         Subject::Pod { namespace, name } => {
-            if let Some(checks) = doctor.examine_pod(namespace, name).await {
-                checks
-            } else {
+            let mut checks = doctor.examine_pod(namespace, name).await;
+            if checks.iter().all(|check| check.verdict == Verdict::Unknown) {
                 // `redis` and `team/app` are names of images too.
                 let text = if namespace == "default" { name.clone() } else { format!("{namespace}/{name}") };
                 let image = text.parse().map_err(|error| {
                     Failure::Usage(format!("no cluster has a Pod {namespace}/{name}, and {error}"))
                 })?;
-                let checks = doctor.examine_image(&image, None).await;
+                checks.extend(doctor.examine_image(&image, None).await);
                 return Ok((checks, Subject::Image(image)));
             }
+            checks
         }
     };
     Ok((checks, subject))
@@ -121,10 +125,12 @@ fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failur
     let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (good, bad, unknown) = (number(Verdict::Good), number(Verdict::Bad), number(Verdict::Unknown));
     let lines: Vec<String> = checks.iter().map(ToString::to_string).collect();
-    printer.data(lines.join("\n"), || {
-        json!({ "checks": checks, "good": good, "bad": bad, "unknown": unknown, "fixed": steps })
-    });
-    let summary = format!("{} looked at: {good} good, {bad} bad, {unknown} not known", count(checks.len(), "thing"));
+    printer.data(
+        lines.join("\n"),
+        || json!({ "checks": checks, "good": good, "bad": bad, "unknown": unknown, "fixed": steps }),
+    );
+    let summary =
+        format!("{} looked at: {good} good, {bad} bad, {unknown} not known", count(checks.len(), "thing"));
     if bad == 0 {
         printer.note(summary);
         return Ok(());

@@ -22,7 +22,7 @@ pub(in crate::commands) fn down(args: &DownArgs, printer: Printer) -> Result<(),
         engine.remove(name).await.map_err(failed)?;
         let data = &settings.data;
         let text = match (args.delete_data, data) {
-            (false, _) => format!("{name} is gone; {data} stays, for the next `hythe up`"),
+            (false, _) => format!("{name} is gone; {data} stays, for the next `{}`", next(&settings)),
             (true, Data::Volume(volume)) => {
                 engine.remove_volume(volume).await.map_err(failed)?;
                 format!("{name} is gone, and {data} with it")
@@ -38,4 +38,14 @@ pub(in crate::commands) fn down(args: &DownArgs, printer: Printer) -> Result<(),
         printer.note("clusters ask upstreams directly now; their wiring stays, and works again after `hythe up`");
         Ok(())
     })
+}
+
+/// The command that takes the data up again.
+fn next(settings: &Settings) -> String {
+    let name = &settings.name;
+    match &settings.data {
+        Data::Volume(volume) if *volume == format!("{name}-data") => "hythe up".to_owned(),
+        Data::Volume(volume) => format!("hythe up --volume {volume}"),
+        Data::Folder(folder) => format!("hythe up --data {}", folder.display()),
+    }
 }

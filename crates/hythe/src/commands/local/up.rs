@@ -11,7 +11,7 @@ use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::clusters;
 use serde_json::json;
 
-use super::{Steps, connect, count, failed, run, service, wiring};
+use super::{Steps, connect, count, failed, run, service, upstreams, wiring};
 use crate::args::UpArgs;
 use crate::commands::deploy;
 use crate::config::Environment;
@@ -79,9 +79,13 @@ async fn begin(
     if args.adopt
         && let Some(before) = registry::predecessor(engine, &settings).await.map_err(failed)?
     {
-        let keeps_port = args.port.is_none();
-        return registry::adopt(engine, &before, &settings, keeps_port, image, &report).await.map_err(other);
+        let heir = registry::heir(engine, &before, &settings, args.port.is_none()).await.map_err(other)?;
+        // What cannot be kept of its settings, its users for one, is known before it is stopped.
+        upstreams(&heir)?;
+        registry::adopt(engine, &before, &heir, image, &report).await.map_err(other)?;
+        return Ok(heir);
     }
+    upstreams(&settings)?;
     registry::run(engine, &settings, image, &report).await.map_err(other)?;
     Ok(settings)
 }
@@ -123,13 +127,18 @@ fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure
         settings.data = Data::Folder(folder);
         settings.user = user;
     }
+    if let Some(volume) = &args.volume {
+        settings.data = Data::Volume(volume.clone());
+    }
     if let Some(config) = &args.config {
         let absolute = std::path::absolute(config).ok().filter(|path| path.is_file());
         let unreadable = || Failure::Usage(format!("--config {}: there is no such file", config.display()));
         settings.config = Some(absolute.ok_or_else(unreadable)?);
     }
     if !args.settings.is_empty() {
-        settings.environment = deploy::variables(&args.settings)?;
+        // Those of a registry:2 whose place was taken stay.
+        settings.environment.retain(|name, _| name.starts_with("REGISTRY_"));
+        settings.environment.extend(deploy::variables(&args.settings)?);
     }
     Ok(settings)
 }

@@ -53,35 +53,35 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// Gives what hythe keeps in the data folder to the user. The bytes of blobs stay whose they are: they may be another
 /// registry's too, everybody may read them, and who has their folder may remove them.
-pub(super) fn give(data: &Path) -> io::Result<()> {
+pub(in crate::commands) fn give(data: &Path, owner: (u32, u32)) -> io::Result<()> {
     let is_own = |entry: &DirEntry| {
         let name = entry.file_name();
         name == "format" || name == "lock" || name.as_encoded_bytes().starts_with(b"catalog.sqlite")
     };
     for entry in entries(data)?.iter().filter(|entry| is_own(entry)) {
-        give_one(&entry.path())?;
+        give_one(&entry.path(), owner)?;
     }
     for name in ["uploads", "blobs"] {
         let folder = data.join(name);
         for entry in entries(&folder)? {
             // Of one with another name the bytes are somebody else's.
             if entry.metadata()?.is_dir() || entry.metadata()?.nlink() == 1 {
-                give_one(&entry.path())?;
+                give_one(&entry.path(), owner)?;
             }
             for folder in entries(&entry.path())?.iter().filter(|inner| inner.path().is_dir()) {
-                give_one(&folder.path())?;
+                give_one(&folder.path(), owner)?;
             }
         }
         if folder.is_dir() {
-            give_one(&folder)?;
+            give_one(&folder, owner)?;
         }
     }
     Ok(())
 }
 
-fn give_one(path: &Path) -> io::Result<()> {
+fn give_one(path: &Path, owner: (u32, u32)) -> io::Result<()> {
     let found = path.symlink_metadata()?;
-    if (found.uid(), found.gid()) == (USER, USER) { Ok(()) } else { lchown(path, Some(USER), Some(USER)) }
+    if (found.uid(), found.gid()) == owner { Ok(()) } else { lchown(path, Some(owner.0), Some(owner.1)) }
 }
 
 /// What is in a folder; nothing where it is none.

@@ -1,0 +1,138 @@
+//! hythe's image put into the nodes of a cluster: no registry has it yet.
+
+use futures_util::future::join_all;
+
+use super::Image;
+use crate::attach::Runtime;
+use crate::engine::{Engine, EngineError};
+use crate::step::{Outcome, Report, Step};
+use crate::topology::{Cluster, Node};
+
+/// containerd's client. The namespace is the one whose images kubelets run.
+const CTR: [&str; 4] = ["ctr", "-n", "k8s.io", "images"];
+/// By this label kubelet's collection of unused images leaves one alone: nobody could pull it again.
+const PINNED: &str = "io.cri-containerd.pinned=pinned";
+
+/// Why the image is not in every node.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// No node runs.
+    #[error("no node of the {0} runs: start it first")]
+    Stopped(String),
+    /// The nodes run another architecture than the binary's.
+    #[error(
+        "the nodes run {nodes} and this binary is for {binary}: name hythe's Linux binary for {nodes} with --binary FILE"
+    )]
+    Architecture {
+        /// The nodes'.
+        nodes: String,
+        /// The binary's.
+        binary: String,
+    },
+    /// It cannot be put into some of them.
+    #[error("the image could not be put into {}", .0.join(", "))]
+    Nodes(Vec<String>),
+}
+
+/// Puts the image into every node of a cluster that runs, all at once, and pins it there.
+pub async fn put(
+    engine: &Engine,
+    cluster: &Cluster,
+    image: &Image,
+    report: Report<'_>,
+) -> Result<(), NodeError> {
+    if engine.architecture() != image.architecture {
+        return Err(NodeError::Architecture {
+            nodes: engine.architecture().to_owned(),
+            binary: image.architecture.clone(),
+        });
+    }
+    if !cluster.is_running() {
+        return Err(NodeError::Stopped(cluster.to_string()));
+    }
+    let put = cluster.nodes.iter().map(|node| async move {
+        let subject = format!("node {}", node.name);
+        let (outcome, text) = match put_into(engine, cluster, node, image).await {
+            Ok((outcome, text)) => (outcome, text),
+            Err(text) => (Outcome::Failed, text),
+        };
+        report(Step::new(subject, outcome, text));
+        (outcome == Outcome::Failed).then(|| node.name.clone())
+    });
+    let failed: Vec<String> = join_all(put).await.into_iter().flatten().collect();
+    if failed.is_empty() { Ok(()) } else { Err(NodeError::Nodes(failed)) }
+}
+
+async fn put_into(
+    engine: &Engine,
+    cluster: &Cluster,
+    node: &Node,
+    image: &Image,
+) -> Result<(Outcome, String), String> {
+    if !node.is_running {
+        let text = "it does not run, and has no image of hythe's until the next `hythe deploy`";
+        return Ok((Outcome::Skipped, text.to_owned()));
+    }
+    let told = |error: EngineError| error.to_string();
+    match Runtime::of(engine, cluster, &node.name).await.map_err(told)? {
+        Runtime::Containerd | Runtime::K3s => {}
+        Runtime::Docker | Runtime::CriO | Runtime::None => {
+            return Err(format!(
+                "its runtime is not containerd: load {} there yourself (hythe image --save FILE, then minikube image \
+                 load FILE), and deploy that: --image {0}",
+                image.reference
+            ));
+        }
+    }
+    import(engine, &node.name, image).await.map_err(told)
+}
+
+async fn import(engine: &Engine, node: &str, image: &Image) -> Result<(Outcome, String), EngineError> {
+    let reference = image.reference.as_str();
+    let listed = engine.run(node, &command(&["ls", &format!("name=={reference}")])).await?;
+    if is_whole(&listed, reference) {
+        return Ok((Outcome::Unchanged, format!("{reference} is there")));
+    }
+    let import = command(&["import", "-"]);
+    let imported = engine.exec_with(node, &import, Some(&image.archive)).await?;
+    if imported.code != 0 {
+        return Err(EngineError::Command {
+            container: node.to_owned(),
+            command: import.join(" "),
+            code: imported.code,
+            output: format!("{}{}", imported.stdout, imported.stderr).trim().to_owned(),
+        });
+    }
+    engine.run(node, &command(&["label", reference, PINNED])).await?;
+    let mib = image.archive.len() >> 20;
+    Ok((Outcome::Changed, format!("{reference} was put into it ({mib} MiB)")))
+}
+
+fn command<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    [&CTR[..], words].concat()
+}
+
+/// Whether a list has the image, with the label that is the last thing to be written.
+fn is_whole(listed: &str, reference: &str) -> bool {
+    listed.lines().any(|line| line.split_whitespace().next() == Some(reference) && line.contains(PINNED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_whose_import_was_cut_is_not_there() {
+        let list = |labels: &str| {
+            format!(
+                "REF TYPE DIGEST SIZE PLATFORMS LABELS\n\
+                 localhost/hythe:1 application/vnd.docker.distribution.manifest.v2+json sha256:0 9 MiB linux/amd64 {labels}\n"
+            )
+        };
+        let whole = list("io.cri-containerd.image=managed,io.cri-containerd.pinned=pinned");
+        assert!(is_whole(&whole, "localhost/hythe:1"));
+        assert!(!is_whole(&whole, "localhost/hythe:2") && !is_whole(&whole, "localhost/hythe"));
+        assert!(!is_whole(&list("io.cri-containerd.image=managed"), "localhost/hythe:1"));
+        assert!(!is_whole("", "localhost/hythe:1"));
+    }
+}

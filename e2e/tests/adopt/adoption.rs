@@ -1,0 +1,155 @@
+//! `hythe up --adopt`: a registry:2 that runs is replaced, its data with no copy, and can be started again.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hythe_e2e::binary::tool;
+use hythe_e2e::command::{program, run};
+use hythe_e2e::engine::Engine;
+use hythe_e2e::home::Home;
+use hythe_e2e::{network, old_registry};
+
+use super::stock::Stock;
+use super::{answers, expect, inspect, machine};
+
+/// A registry:2 that was filled.
+pub(crate) struct Old {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) home: Home,
+    pub(crate) name: &'static str,
+    pub(crate) stock: Stock,
+}
+
+impl Old {
+    /// One of this name on the user's port, run with these options.
+    pub(crate) fn run(machine: (Arc<Engine>, Home), name: &'static str, options: &[&str]) -> Self {
+        let (engine, home) = machine;
+        old_registry::load(&engine);
+        let publish = format!("127.0.0.1:{}:5000", home.port());
+        let run = ["run", "-d", "--restart=always", "-p", &publish, "--name", name];
+        home.docker(&[&run[..], options, &[old_registry::IMAGE]].concat());
+        answers(&engine, &home, name);
+        let stock = Stock::push(&mut home.client());
+        Self { engine, home, name, stock }
+    }
+
+    /// The folder of its data on the machine.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let mount = "{{range .Mounts}}{{if eq .Destination \"/var/lib/registry\"}}{{.Source}}{{end}}{{end}}";
+        PathBuf::from(inspect(&self.home, self.name, mount))
+    }
+
+    fn aside(&self) -> String {
+        format!("{}-before", self.name)
+    }
+
+    /// After an adoption: everything is in hythe, in the same place, and the old one is kept.
+    fn expect_adopted(&self) {
+        self.stock.expect(&mut self.home.client());
+        let name = self.home.name();
+        let user = inspect(&self.home, name, "{{.Config.User}}");
+        assert!(!user.starts_with("0:"), "{user}");
+        let state = "{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}";
+        assert_eq!(inspect(&self.home, &self.aside(), state), "exited no");
+    }
+
+    /// The way back, with its data as it was.
+    fn expect_way_back(&self) {
+        let aside = self.aside();
+        self.home.run(&["down"]);
+        self.home.docker(&["start", &aside]);
+        answers(&self.engine, &self.home, &aside);
+        self.stock.expect(&mut self.home.client());
+    }
+}
+
+/// What a folder takes on the disk, in KiB.
+fn disk_use(folder: &Path) -> u64 {
+    let printed = run(program(tool("du"), ["-sk"]).arg(folder));
+    printed.split_whitespace().next().and_then(|text| text.parse().ok()).expect("du prints a number")
+}
+
+#[test]
+fn from_a_volume_with_its_networks_and_back_again() {
+    let options = ["-v", "old-data:/var/lib/registry", "-e", "REGISTRY_STORAGE_DELETE_ENABLED=true"];
+    let mut old = Old::run(machine(), "kind-registry", &options);
+    network::kind(&old.engine);
+    old.home.docker(&["network", "connect", "kind", old.name]);
+    let before = disk_use(&old.folder());
+
+    // Not unasked.
+    let refused = old.home.up(&[]);
+    expect(&refused, 1, &["a container kind-registry is there already", "hythe up --adopt"]);
+    answers(&old.engine, &old.home, old.name);
+
+    let adopted = old.home.attempt(&["up", "--adopt"]);
+    expect(&adopted, 0, &["imported repositories=", "took the place of kind-registry", "kind-registry-before"]);
+    old.expect_adopted();
+    let after = disk_use(&old.folder());
+    println!("{before} KiB before, {after} KiB after");
+    assert!(after < before + (4 << 10), "{before} KiB before, {after} KiB after");
+    let network = "{{.NetworkSettings.Networks.kind.NetworkID}}";
+    assert!(inspect(&old.home, "kind-registry", network).len() == 64, "it is on the network that the old one was on");
+
+    // Nothing more to do; and a new container forgets nothing.
+    expect(&old.home.attempt(&["up"]), 0, &["nothing had to be changed"]);
+    expect(&old.home.attempt(&["up", "--set", "log.level=debug"]), 0, &["made anew"]);
+    old.expect_adopted();
+
+    old.expect_way_back();
+    // What came to the old one since is taken over too.
+    old.stock.add(&mut old.home.client(), "since", "v1", &[3000]);
+    expect(&old.home.up(&["--adopt"]), 0, &["took the place of kind-registry-before"]);
+    old.expect_adopted();
+    expect(&old.home.attempt(&["down"]), 0, &["hythe up --volume old-data"]);
+    expect(&old.home.up(&["--volume", "old-data"]), 0, &["created"]);
+    old.stock.expect(&mut old.home.client());
+}
+
+#[test]
+fn from_a_volume_without_a_name() {
+    let old = Old::run(machine(), "kind-registry", &[]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of kind-registry"]);
+    old.expect_adopted();
+    old.expect_way_back();
+}
+
+#[test]
+fn from_a_folder_whose_owner_stays_its_owner() {
+    for (user, expected) in [(0, "1000:1000"), (1234, "1234:1234")] {
+        let (engine, home) = machine();
+        let folder = home.folder().join("registry-data");
+        fs::create_dir(&folder).expect("the folder is ours");
+        chown(&folder, Some(user), Some(user)).expect("we are root");
+        let mount = format!("{}:/var/lib/registry", folder.display());
+        let owner = format!("{user}:{user}");
+        let old = Old::run((engine, home), "kind-registry", &["-v", &mount, "--user", &owner]);
+        let before = disk_use(&folder);
+        let tree = folder.join("docker/registry/v2/blobs");
+        expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of"]);
+        old.expect_adopted();
+        assert_eq!(inspect(&old.home, "kind-registry", "{{.Config.User}}"), expected);
+        assert_eq!(fs::metadata(&tree).expect("it is there").uid(), user, "what the old one has is as it was");
+        let after = disk_use(&folder);
+        println!("{before} KiB before, {after} KiB after");
+        assert!(after < before + (4 << 10), "{before} KiB before, {after} KiB after");
+        old.expect_way_back();
+    }
+}
+
+#[test]
+fn by_the_port_where_it_has_another_name() {
+    let old = Old::run(machine(), "registry", &["-v", "old-data:/var/lib/registry"]);
+    network::kind(&old.engine);
+    old.home.docker(&["network", "connect", "kind", old.name]);
+    let refused = old.home.up(&[]);
+    expect(&refused, 1, &["is taken by the container registry", "hythe up --adopt"]);
+    expect(&old.home.up(&["--adopt"]), 0, &["took the place of registry"]);
+    old.expect_adopted();
+    // Under its name too, as nodes know it by that.
+    let aliases = inspect(&old.home, "kind-registry", "{{.NetworkSettings.Networks.kind.Aliases}}");
+    assert!(aliases.contains("registry ") && aliases.contains("kind-registry"), "{aliases}");
+    old.expect_way_back();
+}

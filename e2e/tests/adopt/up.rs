@@ -1,0 +1,117 @@
+//! `hythe up` and what goes with it, where things are not as they should be.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
+
+use hythe_e2e::home::Home;
+
+use super::stock::Stock;
+use super::{expect, inspect, machine};
+
+const NAME: &str = "kind-registry";
+
+fn owner(path: &Path) -> u32 {
+    fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).uid()
+}
+
+fn user(home: &Home) -> String {
+    inspect(home, NAME, "{{.Config.User}}")
+}
+
+#[test]
+fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
+    let (_docker, home) = machine();
+    // Of an ordinary user; of root and empty; not there.
+    let of_user = home.folder().join("of-user");
+    fs::create_dir(&of_user).expect("the folder is ours");
+    chown(&of_user, Some(1234), Some(1235)).expect("we are root");
+    fs::create_dir(home.folder().join("empty")).expect("the folder is ours");
+    for (folder, expected) in [("of-user", "1234:1235"), ("empty", "1000:1000"), ("new/deep", "1000:1000")] {
+        let up = home.up(&["--data", &format!("./{folder}")]);
+        expect(&up, 0, &[folder]);
+        assert_eq!(user(&home), expected, "{folder}");
+        Stock::push(&mut home.client()).expect(&mut home.client());
+        let uid: u32 = expected.split(':').next().and_then(|text| text.parse().ok()).expect("a number");
+        assert_eq!(owner(&home.folder().join(folder).join("catalog.sqlite")), uid);
+    }
+    // Of root, with something of root's in it: it stays root's.
+    let of_root = home.folder().join("of-root");
+    fs::create_dir(&of_root).expect("the folder is ours");
+    fs::write(of_root.join("note"), "root's").expect("the folder is ours");
+    expect(&home.up(&["--data", "of-root"]), 0, &["made anew"]);
+    assert_eq!((user(&home).as_str(), owner(&of_root), owner(&of_root.join("note"))), ("0:0", 0, 0));
+    Stock::push(&mut home.client()).expect(&mut home.client());
+
+    let down = home.attempt(&["down"]);
+    expect(&down, 0, &[&format!("hythe up --data {}", of_root.display())]);
+    assert!(of_root.join("catalog.sqlite").exists());
+}
+
+#[test]
+fn a_port_that_another_has_is_named_with_who_has_it() {
+    let (_docker, home) = machine();
+    let other = Home::new(home.engine()).with_name("other");
+    expect(&other.up(&[]), 0, &["created"]);
+    let port = other.port().to_string();
+    let up = home.attempt(&["up", "--port", &port]);
+    expect(&up, 1, &[&format!("port {port} of 127.0.0.1 is taken by the container other")]);
+    // hythe's own registry is not adopted.
+    expect(&home.attempt(&["up", "--adopt", "--port", &port]), 1, &["is taken by the container other"]);
+    expect(&home.attempt(&["status"]), 0, &["no registry kind-registry is in Docker", "hythe up"]);
+    expect(&home.attempt(&["down"]), 1, &["there is other: add --name other"]);
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let port = listener.local_addr().expect("it is bound").port().to_string();
+    expect(&home.attempt(&["up", "--port", &port]), 1, &[&format!("port {port} of 127.0.0.1 is taken. Stop what")]);
+    // One that runs goes on where it was.
+    let stock = Stock::push(&mut other.client());
+    expect(&other.attempt(&["up", "--port", &port]), 1, &["is taken", "The one before is back, with its data"]);
+    stock.expect(&mut other.client());
+}
+
+#[test]
+fn what_was_stopped_or_lost_its_network_is_brought_back() {
+    let (_docker, home) = machine();
+    expect(&home.up(&[]), 0, &["created on 127.0.0.1", "the volume kind-registry-data", "try it:"]);
+    let stock = Stock::push(&mut home.client());
+    expect(&home.attempt(&["up"]), 0, &["it runs as it should", "nothing had to be changed"]);
+    home.docker(&["stop", NAME]);
+    expect(&home.attempt(&["status"]), 0, &["kind-registry is stopped"]);
+    expect(&home.attempt(&["up"]), 0, &["started"]);
+    stock.expect(&mut home.client());
+
+    // A cluster goes, and its network with it, while the registry is stopped.
+    home.docker(&["network", "create", "k3d-dev"]);
+    home.docker(&["network", "create", "kind"]);
+    home.docker(&["network", "connect", "k3d-dev", NAME]);
+    home.docker(&["network", "connect", "kind", NAME]);
+    home.docker(&["stop", NAME]);
+    home.docker(&["network", "rm", "k3d-dev"]);
+    expect(&home.attempt(&["up"]), 0, &["kind-registry"]);
+    stock.expect(&mut home.client());
+    assert_ne!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
+
+    // What it says.
+    let status = home.json(&["status"]);
+    assert_eq!(status["registry"]["running"], true, "{status:#}");
+    assert_eq!(status["registry"]["settings"]["port"], home.port(), "{status:#}");
+    assert_eq!(status["clusters"], serde_json::json!([]), "{status:#}");
+    let text = home.attempt(&["status"]);
+    let on = format!("on this machine  127.0.0.1:{}", home.port());
+    expect(&text, 0, &["kind-registry runs in Docker", &on, "the volume kind-registry-data"]);
+    expect(&home.attempt(&["logs", "--tail", "5"]), 0, &["GET"]);
+    assert!(home.attempt(&["logs", "--tail", "2"]).stdout.lines().count() <= 2);
+
+    // Away, and its data only when that is said.
+    expect(&home.attempt(&["down", "--delete-data"]), 2, &["add --yes"]);
+    stock.expect(&mut home.client());
+    expect(&home.attempt(&["down"]), 0, &["the volume kind-registry-data stays, for the next `hythe up`"]);
+    expect(&home.up(&[]), 0, &["created"]);
+    stock.expect(&mut home.client());
+    let gone = home.json(&["down", "--delete-data", "--yes"]);
+    assert_eq!(gone["data_deleted"], true, "{gone:#}");
+    assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
+    expect(&home.attempt(&["down"]), 1, &["no registry kind-registry runs in Docker", "start it: hythe up"]);
+    expect(&home.attempt(&["logs"]), 1, &["no registry kind-registry"]);
+}
