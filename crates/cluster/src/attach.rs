@@ -25,7 +25,7 @@ pub use in_cluster::{InCluster, attach_in_cluster, detach_in_cluster};
 pub(crate) use plan::Plan;
 pub use publish::access;
 pub(crate) use survey::{Runtime, Survey};
-pub use watch::watch;
+pub use watch::{Ended, watch};
 
 /// Written into a node by `hythe detach`: as long as it is there, nobody attaches the cluster unasked.
 const DETACHED: &str = "/etc/hythe/detached";
@@ -105,13 +105,17 @@ async fn attach_nodes(
     networks.sort();
     networks.dedup();
     for network in networks {
-        // The engine's own default network has no names.
-        if network == "bridge" || network == "podman" || network == "host" {
+        if is_nameless(network) {
             continue;
         }
         if wiring.dry_run {
-            let text = format!("{} would be on it", wiring.registry.name);
-            report(Step::new(format!("network {network}"), Outcome::Skipped, text));
+            let name = &wiring.registry.name;
+            let (outcome, text) = if crate::registry::address_on(engine, name, network).await?.is_some() {
+                (Outcome::Unchanged, format!("{name} is on it"))
+            } else {
+                (Outcome::Changed, format!("{name} would join it, or be started"))
+            };
+            report(Step::new(format!("network {network}"), outcome, text));
         } else if wiring.registry.join(engine, network, report).await? == Joined::NoNetwork {
             is_well = false;
             let text = "the engine has no such network any more: make the cluster anew";
@@ -121,6 +125,11 @@ async fn attach_nodes(
     let wired = nodes.iter().map(|node| attach_node(engine, cluster, node, wiring, report));
     let wired = join_all(wired).await;
     Ok(is_well && wired.into_iter().all(|is_well| is_well))
+}
+
+/// Whether a network is the engine's own, on which containers have no names and which nobody joins.
+fn is_nameless(network: &str) -> bool {
+    ["bridge", "podman", "host", "none"].contains(&network)
 }
 
 /// Wires one node; whether it went well.
@@ -155,6 +164,10 @@ async fn wire(
     }
     let outcome = async {
         let survey = Survey::of(engine, cluster, node).await.map_err(|error| error.to_string())?;
+        if let Some(text) = refusal(survey.runtime) {
+            report(Step::new(&subject, Outcome::Skipped, text));
+            return Ok(());
+        }
         let plan = plan(&survey).await?;
         if dry_run {
             plan.tell(&subject, report);
@@ -179,7 +192,8 @@ pub(crate) async fn endpoint(
     wiring: &Wiring,
 ) -> Result<String, EngineError> {
     let name = &wiring.registry.name;
-    if survey.sends_to_proxy(name) {
+    let has_names = node.networks.iter().any(|network| !is_nameless(network));
+    if !has_names || survey.sends_to_proxy(name) {
         for network in &node.networks {
             if let Some(address) = crate::registry::address_on(engine, name, network).await? {
                 return Ok(format!("http://{address}:{INNER_PORT}"));
@@ -212,19 +226,18 @@ pub async fn welcome(engine: &Engine, cluster: &Cluster) -> Result<(), EngineErr
     Ok(())
 }
 
-pub(crate) fn refusal(runtime: Runtime, registry: &str) -> Option<String> {
+/// Why a node with this runtime cannot be wired.
+pub(crate) fn refusal(runtime: Runtime) -> Option<&'static str> {
     match runtime {
         Runtime::Containerd | Runtime::K3s => None,
-        Runtime::Docker => Some(format!(
-            "its runtime is dockerd, which knows no names but a registry's own: make the cluster with containerd \
-             (minikube start --container-runtime=containerd), or name images {registry}:{INNER_PORT}/... and start \
-             it with --insecure-registry {registry}:{INNER_PORT}"
-        )),
-        Runtime::CriO => Some(
-            "its runtime is CRI-O, which reads /etc/containers/registries.conf.d: `hythe attach --client podman --dry-run` \
-             prints such a file"
-                .to_owned(),
+        Runtime::Docker => Some(
+            "its runtime is dockerd, which knows no names but a registry's own, and is left alone: make the cluster \
+             with containerd (minikube start --container-runtime=containerd)",
         ),
-        Runtime::None => Some("no containerd is in it".to_owned()),
+        Runtime::CriO => Some(
+            "its runtime is CRI-O, which reads /etc/containers/registries.conf.d and is left alone: give it a mirror \
+             there, at the registry's name in the node's network",
+        ),
+        Runtime::None => Some("no containerd is in it"),
     }
 }

@@ -126,7 +126,10 @@ pub enum RegistryError {
         reason: String,
     },
     /// It started and did not get ready.
-    #[error("the registry did not get ready: {reason}. Its last words:\n{log}")]
+    #[error(
+        "the registry did not get ready: {reason}. {}",
+        if .log.is_empty() { "It said nothing".to_owned() } else { format!("Its last words:\n{log}") }
+    )]
     NotReady {
         /// What was seen.
         reason: String,

@@ -67,6 +67,8 @@ pub enum Role {
 /// A machine of a cluster, which is a container of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
+    /// The container's id: one that is made anew under the same name is another node.
+    pub id: String,
     /// The container's name.
     pub name: String,
     /// What it is for.
@@ -165,9 +167,14 @@ pub(crate) fn node_of(container: &ContainerSummary) -> Option<(Maker, String, Ro
             "agent" => Role::Worker,
             _ => return None,
         },
+        // Its helpers, that fill volumes for one, have its name and no role.
         Maker::Minikube => match label(container, "role.minikube.sigs.k8s.io") {
             Some("control-plane") => Role::ControlPlane,
-            _ => Role::Worker,
+            Some(_) => Role::Worker,
+            None => {
+                label(container, "mode.minikube.sigs.k8s.io")?;
+                Role::Worker
+            }
         },
     };
     Some((maker, name.to_owned(), role))
@@ -185,6 +192,7 @@ fn node(container: &ContainerSummary, role: Role) -> Node {
         networks.map(|networks| networks.keys().cloned().collect()).unwrap_or_default();
     networks.sort();
     Node {
+        id: container.id.clone().unwrap_or_default(),
         name: names.first().map_or_else(String::new, |name| name.trim_start_matches('/').to_owned()),
         role,
         is_running: container.state == Some(ContainerSummaryStateEnum::RUNNING),

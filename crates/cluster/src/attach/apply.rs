@@ -11,6 +11,8 @@ use crate::step::{Outcome, Report, Step};
 
 /// What a file is called until it is whole.
 const STAGED: &str = ".hythe-staged";
+/// There from a change of containerd's configuration until containerd was started anew.
+pub(super) const RESTART_DUE: &str = "/etc/hythe/restart-due";
 /// How long containerd may take to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,10 +37,8 @@ impl Plan {
         let node = survey.node.as_str();
         // What containerd reads at each pull comes first: when it is told to look there, it finds all of it.
         put(engine, node, &self.hosts).await?;
-        if !self.obsolete.is_empty() {
-            let mut command = vec!["rm", "-rf", "--"];
-            command.extend(self.obsolete.iter().map(String::as_str));
-            engine.run(node, &command).await?;
+        for folder in &self.obsolete {
+            take_away(engine, node, folder).await?;
         }
         let hosts = self.hosts.len();
         if hosts + self.obsolete.len() > 0 {
@@ -55,15 +55,14 @@ impl Plan {
             let text = format!("{path} was somebody else's; what it said is in {path}{COPY}");
             report(Step::new(subject, Outcome::Changed, text));
         }
-        if !self.configs.is_empty() {
-            put(engine, node, &self.configs).await?;
-            if let Err(error) = restart(engine, node).await {
-                put_back(engine, node, &self.configs).await?;
-                let _ = restart(engine, node).await;
-                return Err(error);
-            }
+        if !self.configs.is_empty() || self.restart {
+            self.reconfigure(engine, node).await?;
             let paths: Vec<&str> = self.configs.iter().map(|write| write.file.path.as_str()).collect();
-            let text = format!("{} says config_path now, and containerd was started anew", paths.join(", "));
+            let text = if paths.is_empty() {
+                "containerd was started anew, as a change before had not been followed by that".to_owned()
+            } else {
+                format!("{} says config_path now, and containerd was started anew", paths.join(", "))
+            };
             report(Step::new(subject, Outcome::Changed, text));
         }
         for left in &self.left {
@@ -78,6 +77,59 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+impl Plan {
+    /// Changes containerd's own configuration and starts it anew. Until that is done a mark says that it is due, for
+    /// whoever comes after a command that was cut.
+    async fn reconfigure(&self, engine: &Engine, node: &str) -> Result<(), EngineError> {
+        for write in &self.configs {
+            // Its maker may be at it too.
+            let now = engine.read(node, &write.file.path).await?.unwrap_or_default();
+            if now != write.before.as_deref().unwrap_or_default() {
+                return Err(EngineError::Refused {
+                    doing: format!("change {} of {node}", write.file.path),
+                    status: None,
+                    message: "somebody else changed it meanwhile; run the command again".to_owned(),
+                });
+            }
+        }
+        let mark = File {
+            path: RESTART_DUE.to_owned(),
+            content: "hythe changed containerd's configuration\n".to_owned(),
+        };
+        rename_into_place(engine, node, vec![mark]).await?;
+        put(engine, node, &self.configs).await?;
+        let Err(error) = restart(engine, node).await else {
+            return engine.run(node, &["rm", "-f", RESTART_DUE]).await.map(drop);
+        };
+        let back = async {
+            put_back(engine, node, &self.configs).await?;
+            restart(engine, node).await?;
+            engine.run(node, &["rm", "-f", RESTART_DUE]).await
+        };
+        let back = match back.await {
+            Ok(_) => "its configuration was put back, and it runs with that".to_owned(),
+            Err(error) => format!("putting its configuration back failed too: {error}"),
+        };
+        Err(EngineError::Refused {
+            doing: format!("start containerd of {node} anew"),
+            status: None,
+            message: format!("{error}; {back}"),
+        })
+    }
+}
+
+/// Takes a file of hythe's out of its folder: what it replaced comes back, what else is there stays.
+pub(super) async fn take_away(engine: &Engine, node: &str, folder: &str) -> Result<(), EngineError> {
+    let path = format!("{folder}/hosts.toml");
+    let copy = format!("{path}{COPY}");
+    if engine.read(node, &copy).await?.is_some() {
+        return engine.run(node, &["mv", "-f", &copy, &path]).await.map(drop);
+    }
+    engine.run(node, &["rm", "-f", &path]).await?;
+    // An empty directory would hide `_default`; one with somebody's certificates stays.
+    engine.exec(node, &["rmdir", folder]).await.map(drop)
 }
 
 /// Writes files whole: nobody who reads them meanwhile sees a half.
@@ -101,10 +153,14 @@ async fn put(engine: &Engine, node: &str, writes: &[Write]) -> Result<(), Engine
 }
 
 async fn put_back(engine: &Engine, node: &str, writes: &[Write]) -> Result<(), EngineError> {
-    let files = writes
-        .iter()
-        .filter_map(|write| Some(File { path: write.file.path.clone(), content: write.before.clone()? }));
-    rename_into_place(engine, node, files.collect()).await
+    let mut files = Vec::new();
+    for write in writes {
+        match &write.before {
+            Some(content) => files.push(File { path: write.file.path.clone(), content: content.clone() }),
+            None => drop(engine.run(node, &["rm", "-f", &write.file.path]).await?),
+        }
+    }
+    rename_into_place(engine, node, files).await
 }
 
 /// Writes each file under another name, then renames all of them by one command.
@@ -113,11 +169,16 @@ pub(super) async fn rename_into_place(
     node: &str,
     files: Vec<File>,
 ) -> Result<(), EngineError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    // Two commands at once stage under two names.
+    let staging = format!("{STAGED}-{}", std::process::id());
     let mut pairs = Vec::new();
     let staged: Vec<File> = files
         .into_iter()
         .map(|file| {
-            let staged = format!("{}{STAGED}", file.path);
+            let staged = format!("{}{staging}", file.path);
             pairs.extend_from_slice(format!("{staged}\0{}\0", file.path).as_bytes());
             File { path: staged, content: file.content }
         })
@@ -141,10 +202,20 @@ pub(crate) async fn restart(engine: &Engine, node: &str) -> Result<(), EngineErr
     engine.run(node, &["systemctl", "restart", "containerd"]).await?;
     let began = Instant::now();
     loop {
-        // Both sides of it: the client's own version is no answer.
-        let answer = engine.exec(node, &["ctr", "version"]).await?;
-        if answer.code == 0 {
-            return Ok(());
+        let answer = engine.exec(node, &["ctr", "plugins", "ls"]).await?;
+        match cri(&answer.stdout) {
+            Some("ok") => return Ok(()),
+            // It answers, and Kubernetes cannot use it: waiting helps nothing.
+            Some(_) => {
+                return Err(EngineError::Command {
+                    container: node.to_owned(),
+                    command: "systemctl restart containerd".to_owned(),
+                    code: answer.code,
+                    output: "containerd runs without its CRI plugin: journalctl -u containerd says why"
+                        .to_owned(),
+                });
+            }
+            None => {}
         }
         if began.elapsed() > PATIENCE {
             return Err(EngineError::Command {
@@ -152,12 +223,38 @@ pub(crate) async fn restart(engine: &Engine, node: &str) -> Result<(), EngineErr
                 command: "systemctl restart containerd".to_owned(),
                 code: answer.code,
                 output: format!(
-                    "containerd did not come back within {} s ({}); its configuration was put back",
+                    "containerd did not come back within {} s ({})",
                     PATIENCE.as_secs(),
                     answer.stderr.trim()
                 ),
             });
         }
         sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The state of the plugin that serves Kubernetes, in what `ctr plugins ls` prints.
+fn cri(plugins: &str) -> Option<&str> {
+    let row = plugins.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut row =
+        row.filter(|row| row.first() == Some(&"io.containerd.grpc.v1") && row.get(1) == Some(&"cri"));
+    row.next()?.last().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containerd_is_back_when_its_cri_plugin_is() {
+        let table = [
+            ("TYPE ID PLATFORMS STATUS\nio.containerd.grpc.v1 cri linux/amd64 ok\n", Some("ok")),
+            ("io.containerd.grpc.v1    cri    -    error\n", Some("error")),
+            ("io.containerd.grpc.v1 images - ok\n", None),
+            ("", None),
+        ];
+        for (printed, expected) in table {
+            assert_eq!(cri(printed), expected, "{printed}");
+        }
     }
 }

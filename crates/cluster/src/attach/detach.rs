@@ -1,7 +1,6 @@
 //! A cluster as it was before: what hythe wrote is gone, what it replaced is back, and it stays so.
 
-use super::apply::rename_into_place;
-use super::plan::COPY;
+use super::apply::{rename_into_place, take_away};
 use super::publish::access;
 use super::survey::Survey;
 use super::{DETACHED, Wiring};
@@ -80,16 +79,7 @@ pub(super) async fn clean(
             if dry_run {
                 continue;
             }
-            let path = format!("{}/{}/hosts.toml", root.path, directory.name);
-            let copy = format!("{path}{COPY}");
-            if engine.read(&node.name, &copy).await?.is_some() {
-                engine.run(&node.name, &["mv", "-f", &copy, &path]).await?;
-            } else {
-                engine.run(&node.name, &["rm", "-f", &path]).await?;
-                // An empty directory would hide `_default`; one with somebody's certificates stays.
-                let folder = format!("{}/{}", root.path, directory.name);
-                engine.exec(&node.name, &["rmdir", &folder]).await?;
-            }
+            take_away(engine, &node.name, &format!("{}/{}", root.path, directory.name)).await?;
         }
     }
     Ok(count)

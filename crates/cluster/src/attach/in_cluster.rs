@@ -16,6 +16,10 @@ use crate::hosts::Endpoint;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Cluster;
 
+/// Why a node of dockerd's cannot be wired.
+const DOCKER: &str = "its runtime is dockerd, which knows no names but a registry's own: make the cluster with \
+                      containerd (minikube start --container-runtime=containerd)";
+
 /// A registry in a cluster, and how the cluster is wired to it.
 ///
 /// No upstream comes through it: when a cluster starts, its own images are pulled before its registry can serve.
@@ -39,7 +43,8 @@ pub async fn attach_in_cluster(
     report: Report<'_>,
 ) -> bool {
     let found = async {
-        let access = access_by(engine, cluster, &wiring.kubeconfig).await.map_err(|error| error.to_string())?;
+        let access =
+            access_by(engine, cluster, &wiring.kubeconfig).await.map_err(|error| error.to_string())?;
         let endpoint = wiring.find(&access).await?;
         Ok::<_, String>((access, endpoint))
     };
@@ -53,9 +58,7 @@ pub async fn attach_in_cluster(
     let registry = wiring.registry();
     let plan = async |survey: &Survey| {
         if let Runtime::Docker = survey.runtime {
-            return Err("its runtime is dockerd, which knows no names but a registry's own: make the cluster with \
-                        containerd (minikube start --container-runtime=containerd)"
-                .to_owned());
+            return Err(DOCKER.to_owned());
         }
         let (names, endpoint) = (names.clone(), endpoint.clone());
         let route = Route { registry: &registry, names, endpoint, upstreams: &[], force: false };
@@ -109,7 +112,10 @@ impl InCluster {
                 let service = states.first().filter(|state| state.name == self.target.name.as_str());
                 let service = service.ok_or_else(|| DeployError::Absent(self.target.clone()).to_string())?;
                 let url = url(service).ok_or_else(|| {
-                    format!("the Service {} has no address: give one that nodes reach with --endpoint", service.name)
+                    format!(
+                        "the Service {} has no address: give one that nodes reach with --endpoint",
+                        service.name
+                    )
                 })?;
                 url.parse().map_err(|error| format!("{error}"))?
             }
@@ -124,7 +130,9 @@ impl InCluster {
         names.extend(["svc.cluster.local", "svc"].map(|domain| format!("{service}.{domain}:{PORT}")));
         names.push(format!("{service}:{PORT}"));
         // A node's own port of that number is only there where its proxy listens on loopback, which not all do.
-        names.extend(states.iter().filter_map(|state| state.node_port).map(|port| format!("localhost:{port}")));
+        names.extend(
+            states.iter().filter_map(|state| state.node_port).map(|port| format!("localhost:{port}")),
+        );
         names
     }
 
@@ -143,7 +151,11 @@ impl InCluster {
 fn url(service: &ServiceState) -> Option<String> {
     let address = service.address.as_deref().filter(|address| !address.is_empty() && *address != "None")?;
     let port = service.port?;
-    Some(if address.contains(':') { format!("http://[{address}]:{port}") } else { format!("http://{address}:{port}") })
+    Some(if address.contains(':') {
+        format!("http://[{address}]:{port}")
+    } else {
+        format!("http://{address}:{port}")
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::survey::{Runtime, Survey};
 use super::{Route, Wiring, refusal};
 use crate::containerd::{CONFIG_PATH, Patch, Settings, Version, patch};
 use crate::engine::File;
-use crate::hosts::{Author, HostsFile, Judgement, Root, directory_for, judge, written_by};
+use crate::hosts::{Author, DEFAULT, HostsFile, Judgement, Root, directory_for, judge, written_by};
 use crate::step::{Outcome, Report, Step, diff};
 
 /// Where what stood in a file before hythe's is kept, beside it.
@@ -26,7 +26,9 @@ pub(crate) struct Plan {
     pub(crate) hosts: Vec<Write>,
     /// The configuration files of containerd, which is started anew after them.
     pub(crate) configs: Vec<Write>,
-    /// Files of hythe's for what it no longer answers for.
+    /// Whether containerd is to be started anew although nothing changes: the command before was cut.
+    pub(super) restart: bool,
+    /// Folders of hythe's files for what it no longer answers for.
     pub(crate) obsolete: Vec<String>,
     /// What is left as it is although it is not as it should be, and why.
     pub(crate) left: Vec<String>,
@@ -40,11 +42,11 @@ impl Plan {
     }
 
     pub(super) fn for_route(survey: &Survey, route: &Route<'_>) -> Result<Self, String> {
-        if let Some(refusal) = refusal(survey.runtime, route.registry) {
-            return Err(refusal);
+        if let Some(refusal) = refusal(survey.runtime) {
+            return Err(refusal.to_owned());
         }
         let version = survey.version.ok_or("its containerd does not say which version it is")?;
-        let mut plan = Self::default();
+        let mut plan = Self { restart: survey.restart_due, ..Self::default() };
         let root = match survey.runtime {
             Runtime::K3s => Survey::k3s_root().to_owned(),
             Runtime::Containerd | Runtime::Docker | Runtime::CriO | Runtime::None => {
@@ -132,6 +134,15 @@ impl Plan {
             return;
         }
         self.hosts.retain(|write| write.file.path != path);
+        let default = listing.directories.iter().find(|found| found.name == DEFAULT);
+        let default = default.filter(|_| found.is_none() && !replaces).and_then(|default| default.text());
+        if default.is_some_and(|text| written_by(text).is_none()) {
+            self.left.push(format!(
+                "{host} goes through somebody else's {}/{DEFAULT}/hosts.toml; --force has it go through hythe",
+                listing.path
+            ));
+            return;
+        }
         let Some(text) = found.and_then(|found| found.text()) else {
             self.hosts.push(Write { file: File { path, content: wanted }, before: None, keep: false });
             return;
@@ -166,8 +177,11 @@ impl Plan {
         let upstreams: Vec<String> = route.upstreams.iter().map(ToString::to_string).collect();
         for directory in &listing.directories {
             let is_ours = directory.text().and_then(written_by) == Some(route.registry);
-            let is_wanted =
-                route.names.iter().chain(&upstreams).any(|host| directory_for(host, listing) == directory.name);
+            let is_wanted = route
+                .names
+                .iter()
+                .chain(&upstreams)
+                .any(|host| directory_for(host, listing) == directory.name);
             if is_ours && !is_wanted {
                 self.obsolete.push(format!("{}/{}", listing.path, directory.name));
             }
@@ -175,7 +189,7 @@ impl Plan {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && self.configs.is_empty() && self.obsolete.is_empty()
+        self.hosts.is_empty() && self.configs.is_empty() && self.obsolete.is_empty() && !self.restart
     }
 
     /// Says what would be done.
@@ -197,7 +211,7 @@ impl Plan {
         for path in &self.obsolete {
             report(Step::new(subject, Outcome::Changed, format!("{path} would be removed")));
         }
-        if !self.configs.is_empty() {
+        if !self.configs.is_empty() || self.restart {
             report(Step::new(subject, Outcome::Changed, "containerd would be started anew; Pods run on"));
         }
         for left in &self.left {

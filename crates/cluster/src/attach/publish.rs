@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::hosting::{Hosting, Published};
 use crate::registry::{INNER_PORT, Settings};
 use crate::step::{Outcome, Report, Step};
-use crate::topology::Cluster;
+use crate::topology::{Cluster, Maker};
 
 /// kind's own configuration of the cluster's API, in each control plane.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
@@ -26,7 +26,8 @@ impl Settings {
     }
 }
 
-/// The cluster's API: by the user's kubeconfig, else by what the control plane has for itself.
+/// The cluster's API: by what its own control plane has, else by the user's kubeconfig, whose context of the name may be
+/// another engine's cluster.
 pub async fn access(engine: &Engine, cluster: &Cluster, wiring: &Wiring) -> Result<Access, ApiError> {
     access_by(engine, cluster, &wiring.kubeconfig).await
 }
@@ -36,12 +37,16 @@ pub(super) async fn access_by(
     cluster: &Cluster,
     kubeconfig: &[PathBuf],
 ) -> Result<Access, ApiError> {
-    let context = cluster.context();
-    let by_user = Access::from_files(kubeconfig, Some(&context)).await;
-    let Err(refused) = by_user else { return by_user };
-    let Some(node) = cluster.control_plane().filter(|node| node.is_running) else { return Err(refused) };
-    let Ok(Some(text)) = engine.read(&node.name, ADMIN).await else { return Err(refused) };
-    let Ok(Some(container)) = engine.container(&node.name).await else { return Err(refused) };
+    if let Some(access) = of_control_plane(engine, cluster).await {
+        return Ok(access);
+    }
+    Access::from_files(kubeconfig, Some(&cluster.context())).await
+}
+
+async fn of_control_plane(engine: &Engine, cluster: &Cluster) -> Option<Access> {
+    let node = cluster.control_plane().filter(|node| node.is_running && cluster.maker == Maker::Kind)?;
+    let text = engine.read(&node.name, ADMIN).await.ok()??;
+    let container = engine.container(&node.name).await.ok()??;
     let settings = container.network_settings.unwrap_or_default();
     let published = settings.ports.and_then(|ports| ports.get("6443/tcp").cloned().flatten());
     let published = published.and_then(|bindings| bindings.into_iter().next());
@@ -53,7 +58,7 @@ pub(super) async fn access_by(
         // On Linux the host reaches the node itself.
         None => None,
     };
-    Access::from_text(&text, address.as_deref()).await.map_err(|_| refused)
+    Access::from_text(&text, address.as_deref()).await.ok()
 }
 
 /// Publishes the ConfigMap; whether it went well.

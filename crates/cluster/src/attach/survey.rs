@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::apply::RESTART_DUE;
 use crate::containerd::{Settings, Version};
 use crate::engine::{Engine, EngineError, File};
 use crate::hosts::{Directory, Root};
@@ -32,7 +33,9 @@ impl Runtime {
             // Only minikube lets its users choose.
             Maker::Minikube => {}
         }
-        for (socket, runtime) in [("/run/cri-dockerd.sock", Self::Docker), ("/run/crio/crio.sock", Self::CriO)] {
+        for (socket, runtime) in
+            [("/run/cri-dockerd.sock", Self::Docker), ("/run/crio/crio.sock", Self::CriO)]
+        {
             if engine.exec(node, &["test", "-S", socket]).await?.code == 0 {
                 return Ok(runtime);
             }
@@ -53,6 +56,8 @@ pub(crate) struct Survey {
     pub(crate) dump: Result<String, String>,
     /// The directories of `hosts.toml` files, by root.
     pub(crate) roots: BTreeMap<String, Root>,
+    /// Whether containerd was not started anew after its configuration was changed.
+    pub(crate) restart_due: bool,
     /// The variables of the node's processes.
     pub(crate) environment: BTreeMap<String, String>,
 }
@@ -73,6 +78,7 @@ impl Survey {
             configs: Vec::new(),
             dump: Err("it was not asked".to_owned()),
             roots: BTreeMap::new(),
+            restart_due: false,
             environment: environment.collect(),
         };
         let told = engine.exec(name, &["containerd", "--version"]).await?;
@@ -91,6 +97,7 @@ impl Survey {
         if survey.runtime != Runtime::Containerd {
             return Ok(survey);
         }
+        survey.restart_due = engine.read(name, RESTART_DUE).await?.is_some();
         let dump = engine.exec(name, &["containerd", "config", "dump"]).await?;
         survey.dump = if dump.code == 0 { Ok(dump.stdout) } else { Err(dump.stderr.trim().to_owned()) };
         let main = engine.read(name, CONFIG).await?.unwrap_or_default();
@@ -139,15 +146,20 @@ impl Survey {
 
     /// Whether the node's containerd would ask a proxy for a name.
     pub(crate) fn sends_to_proxy(&self, name: &str) -> bool {
-        let variable = |name: &str| {
-            let value = self.environment.get(name).or_else(|| self.environment.get(&name.to_lowercase()));
-            value.map(String::as_str).filter(|value| !value.is_empty())
-        };
+        let set =
+            |name: &str| self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        let variable = |name: &str| set(name).or_else(|| set(&name.to_lowercase()));
         if variable("HTTP_PROXY").is_none() {
             return false;
         }
         let exceptions = variable("NO_PROXY").unwrap_or_default();
-        !exceptions.split(',').map(str::trim).any(|exception| exception == name || exception == "*")
+        // As Go has it: an entry may have a port, and means the names below it too.
+        !exceptions.split(',').map(str::trim).any(|exception| {
+            let host = exception.rsplit_once(':').map_or(exception, |(host, _)| host);
+            let domain = host.strip_prefix("*.").or_else(|| host.strip_prefix('.')).unwrap_or(host);
+            let is_below = || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+            exception == "*" || (!host.is_empty() && (host == name || is_below()))
+        })
     }
 }
 
@@ -181,6 +193,7 @@ mod tests {
             configs: Vec::new(),
             dump: Err(String::new()),
             roots: BTreeMap::new(),
+            restart_due: false,
             environment: variables
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -195,6 +208,8 @@ mod tests {
             (&[("HTTP_PROXY", "http://proxy:3128")], true),
             (&[("http_proxy", "http://proxy:3128"), ("no_proxy", "10.0.0.0/8, kind-registry")], false),
             (&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", "172.18.0.0/16,kind-worker")], true),
+            (&[("HTTP_PROXY", ""), ("http_proxy", "http://proxy:3128")], true),
+            (&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", "kind-registry:5000")], false),
             // Images from registries come over HTTP here; a proxy for HTTPS alone is not asked.
             (&[("HTTPS_PROXY", "http://proxy:3128")], false),
         ];

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bollard::models::EventMessage;
 use futures_util::StreamExt as _;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Wiring, attach, attach_nodes, is_detached};
 use crate::engine::{Engine, EngineError};
+use crate::registry::{self, Found, Settings};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};
 
@@ -21,8 +22,18 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How often it is tried.
 const TRIES: u32 = 10;
 
-/// Attaches every cluster that nobody detached, then each node that appears, until the engine goes away.
-pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Result<(), EngineError> {
+/// Why a watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The engine went away.
+    Engine,
+    /// The registry is not what it was any more: nodes are to be wired to what it is now.
+    Registry,
+}
+
+/// Attaches every cluster that nobody detached, then each node that appears, until the engine goes away or the registry
+/// is made anew otherwise.
+pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Result<Ended, EngineError> {
     // Listening before looking: what starts between the two is heard.
     let mut events = Box::pin(engine.events());
     let mut known: BTreeMap<String, Cluster> = BTreeMap::new();
@@ -39,10 +50,16 @@ pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Resu
                     }
                 }
                 Some(Err(error)) => return Err(error),
-                None => return Ok(()),
+                None => return Ok(Ended::Engine),
             },
             () = sleep_until(at) => {
                 due = None;
+                match registry::find(engine, &wiring.registry.name).await? {
+                    Found::Ours(container) if Settings::recorded(&container).as_ref() == Some(&wiring.registry) => {}
+                    Found::Ours(_) => return Ok(Ended::Registry),
+                    // `hythe up` brings it back, and is heard.
+                    Found::Absent | Found::Foreign(_) => continue,
+                }
                 let is_well = look(engine, wiring, &mut known, report).await?;
                 if !is_well && tries < TRIES {
                     tries += 1;
@@ -80,7 +97,15 @@ async fn look(
             seen.insert(key, cluster);
             continue;
         }
-        if is_detached(engine, &cluster).await? {
+        let is_detached = match is_detached(engine, &cluster).await {
+            Ok(is_detached) => is_detached,
+            Err(error) => {
+                is_well = false;
+                report(Step::new(&key, Outcome::Failed, error.to_string()));
+                continue;
+            }
+        };
+        if is_detached {
             report(Step::new(&key, Outcome::Skipped, "it was detached, and is left alone"));
             seen.insert(key, cluster);
             continue;
@@ -109,7 +134,5 @@ async fn look(
         report(Step::new(gone, Outcome::Changed, "it is gone, and forgotten"));
     }
     *known = seen;
-    // A burst of nodes is one look.
-    sleep(Duration::from_millis(50)).await;
     Ok(is_well)
 }

@@ -9,7 +9,7 @@ use crate::topology::Cluster;
 /// What a node's files come to.
 pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoint: &str) -> Vec<Check> {
     let subject = format!("node {}", survey.node);
-    if let Some(refusal) = refusal(survey.runtime, &wiring.registry.name) {
+    if let Some(refusal) = refusal(survey.runtime) {
         return vec![Check::bad(Id::NodeRuntime, &subject, format!("{:?}", survey.runtime)).because(refusal)];
     }
     let shown = match (survey.runtime, survey.version) {

@@ -88,6 +88,7 @@ mod tests {
             configs: Vec::new(),
             dump: Ok(config.to_owned()),
             roots: BTreeMap::from([(path, root)]),
+            restart_due: false,
             environment: BTreeMap::new(),
         };
         Route::of(&image.parse().unwrap(), &survey).stops.into_iter().map(|stop| stop.url).collect()

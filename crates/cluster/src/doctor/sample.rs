@@ -24,6 +24,7 @@ pub(super) fn settings(port: u16) -> Settings {
 /// A cluster of one node, on kind's network.
 pub(super) fn cluster() -> Cluster {
     let node = Node {
+        id: "1".to_owned(),
         name: "dev-control-plane".to_owned(),
         role: Role::ControlPlane,
         is_running: true,

@@ -7,7 +7,7 @@ use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Engine, EngineError};
 
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How long a command may print nothing before the engine is asked whether it ended.
 const QUIET: Duration = Duration::from_millis(300);
+
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Writes all of it and closes. It does not end: the command's own end is what is waited for, and whoever closed its
 /// stdin before says by its exit code whether that was a failure.
@@ -86,8 +88,12 @@ impl Engine {
                     never = feed(&mut input, stdin) => match never {},
                 }
             }
-            let ended = self.docker.inspect_exec(&exec.id).await.map_err(failed())?;
-            output.code = ended.exit_code.unwrap_or_default();
+            output.code =
+                self.exit_code(&exec.id).await.map_err(failed())?.ok_or_else(|| EngineError::Refused {
+                    doing: doing.clone(),
+                    status: None,
+                    message: "it ended without an exit code".to_owned(),
+                })?;
             Ok(output)
         };
         match timeout(PATIENCE, run).await {
@@ -97,6 +103,17 @@ impl Engine {
                 status: None,
                 message: format!("it did not end within {} s", PATIENCE.as_secs()),
             }),
+        }
+    }
+
+    /// How a command ended, once it did: its output may end before it.
+    async fn exit_code(&self, exec: &str) -> Result<Option<i64>, bollard::errors::Error> {
+        loop {
+            let state = self.docker.inspect_exec(exec).await?;
+            if state.running != Some(true) {
+                return Ok(state.exit_code);
+            }
+            sleep(PAUSE).await;
         }
     }
 

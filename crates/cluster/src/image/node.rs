@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use super::Image;
+use super::{Image, REPOSITORY};
 use crate::attach::Runtime;
 use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
@@ -12,6 +12,8 @@ use crate::topology::{Cluster, Node};
 const CTR: [&str; 4] = ["ctr", "-n", "k8s.io", "images"];
 /// By this label kubelet's collection of unused images leaves one alone: nobody could pull it again.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";
+/// An empty value is no label.
+const NOT_PINNED: &str = "io.cri-containerd.pinned=";
 
 /// Why the image is not in every node.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +106,11 @@ async fn import(engine: &Engine, node: &str, image: &Image) -> Result<(Outcome, 
         });
     }
     engine.run(node, &command(&["label", reference, PINNED])).await?;
+    // Those of other versions may go when nothing runs them and the disk is full.
+    let own = engine.run(node, &command(&["ls", "-q", &format!("name~=^{REPOSITORY}:")])).await?;
+    for other in own.lines().filter(|name| *name != reference) {
+        engine.run(node, &command(&["label", other, NOT_PINNED])).await?;
+    }
     let mib = image.archive.len() >> 20;
     Ok((Outcome::Changed, format!("{reference} was put into it ({mib} MiB)")))
 }

@@ -118,15 +118,20 @@ pub(super) fn differences(
         None => "none".to_owned(),
     };
     compare("configuration", config(&before), config(wanted));
-    let environment = |settings: &Settings| {
-        let variables = settings.environment.iter().map(|(name, value)| format!("{name}={value}"));
-        variables.collect::<Vec<_>>().join(" ")
-    };
-    compare("settings", environment(&before), environment(wanted));
     compare("user", format!("{:?}", before.user), format!("{:?}", wanted.user));
     // Names on networks are changed there, without a new container; its label tells the next command.
     if before.aliases != wanted.aliases {
         compare("aliases", before.aliases.join(" "), wanted.aliases.join(" "));
+    }
+    let mut changed: Vec<&str> = Vec::new();
+    for name in before.environment.keys().chain(wanted.environment.keys()) {
+        if before.environment.get(name) != wanted.environment.get(name) && !changed.contains(&name.as_str()) {
+            changed.push(name);
+        }
+    }
+    if !changed.is_empty() {
+        // Their values may be secrets.
+        differences.push(format!("settings {}", changed.join(" ")));
     }
     differences
 }

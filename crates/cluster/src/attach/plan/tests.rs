@@ -42,6 +42,7 @@ fn survey(version: Version, config: &str, files: &[(&str, &str)]) -> Survey {
         configs: vec![File { path: CONFIG.to_owned(), content: config.to_owned() }],
         dump: Ok(config.to_owned()),
         roots: BTreeMap::from([(ROOT.to_owned(), root)]),
+        restart_due: false,
         environment: BTreeMap::new(),
     }
 }

@@ -128,6 +128,7 @@ fn data(predecessor: &str, container: &ContainerInspectResponse) -> Result<Data,
         (Some("volume"), Some(name), _) if below.as_os_str().is_empty() => {
             Ok(Data::Volume(name.clone()))
         }
+        (Some("bind"), _, Some(source)) if below.as_os_str().is_empty() => Ok(Data::Folder(source.into())),
         (Some("bind"), _, Some(source)) => Ok(Data::Folder(Path::new(source).join(below))),
         _ => Err(refused(format!("the mount that holds its data at {root} is neither a volume of its own nor a folder"))),
     }

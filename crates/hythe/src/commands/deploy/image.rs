@@ -59,6 +59,8 @@ async fn find(
     let found = clusters(&engine).await.map_err(|error| error.to_string())?;
     let cluster = found.into_iter().find(|cluster| cluster.context() == access.context());
     let title = engine.title();
-    let cluster = cluster.ok_or_else(|| format!("they are no containers of {title}, as those of kind, k3d and minikube are"))?;
+    let cluster = cluster.ok_or_else(|| {
+        format!("they are no containers of {title}, as those of kind, k3d and minikube are")
+    })?;
     Ok((engine, cluster))
 }

@@ -27,7 +27,11 @@ pub(in crate::commands) fn attach(
         let report = |step| steps.take(step);
         if args.watch {
             printer.note("watching for nodes; Ctrl-C ends it");
-            attach::watch(&engine, &wiring, &report).await.map_err(failed)?;
+            let mut wiring = wiring;
+            while attach::watch(&engine, &wiring, &report).await.map_err(failed)? == attach::Ended::Registry {
+                let settings = registry(&engine, &args.target.beside(environment)).await?;
+                wiring = super::wiring(settings, environment, args.force, args.dry_run)?;
+            }
             return Err(Failure::Other(format!("{} ended, and the watch with it", engine.title())));
         }
         for client in &args.client {

@@ -1,0 +1,189 @@
+//! `hythe doctor` finds what is broken on purpose, says so by the check's name, and mends what can be mended.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hythe_e2e::cluster::Cluster;
+use hythe_e2e::control_plane::ControlPlane;
+use hythe_e2e::engine::Engine;
+use hythe_e2e::home::Home;
+use hythe_e2e::node::Node;
+use hythe_e2e::node_spec::{Containerd, NodeSpec, Role};
+use hythe_e2e::number::fresh_seed;
+use hythe_e2e::pod;
+use hythe_e2e::repository::Repository;
+use hythe_e2e::sample::Sample;
+use serde_json::{Value, json};
+
+const OLD: NodeSpec = NodeSpec { role: Role::ControlPlane, containerd: Containerd::V1_6 };
+const NEW: NodeSpec = NodeSpec { role: Role::Worker, containerd: Containerd::V2 };
+const CONFIG: &str = "/etc/containerd/config.toml";
+const ROOT: &str = "/etc/containerd/certs.d";
+
+struct World {
+    home: Home,
+    cluster: Cluster,
+    plane: ControlPlane,
+}
+
+impl World {
+    /// What the doctor says with these words: its exit code and its checks.
+    fn doctor(&self, words: &[&str]) -> (i32, Vec<Value>) {
+        let mut all = vec!["--output", "json", "doctor"];
+        all.extend_from_slice(words);
+        let output = self.home.attempt(&all);
+        let data: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let checks = data["checks"].as_array().expect("it has checks").clone();
+        (output.code.expect("it ends by itself"), checks)
+    }
+
+    fn bad(&self, words: &[&str]) -> BTreeSet<String> {
+        let (code, checks) = self.doctor(words);
+        let bad: Vec<&Value> = checks.iter().filter(|check| check["verdict"] == "bad").collect();
+        assert_eq!(code, i32::from(!bad.is_empty()), "{checks:#?}");
+        for check in &bad {
+            for field in ["evidence", "cause", "fix"] {
+                assert!(check[field].as_str().is_some_and(|text| !text.is_empty()), "{check:#}");
+            }
+        }
+        bad.iter().map(|check| check["id"].as_str().expect("it has a name").to_owned()).collect()
+    }
+
+    /// Breaks something, expects these checks to be bad, and that `--fix` mends all.
+    fn expect(&self, what: &str, broken: &[&str], by: impl FnOnce(&Self)) {
+        by(self);
+        let bad = self.bad(&[]);
+        println!("{what}: {bad:?}");
+        for id in broken {
+            assert!(bad.contains(*id), "{what}: {id} is not among {bad:?}");
+        }
+        let (code, checks) = self.doctor(&["--fix"]);
+        let left: Vec<&Value> = checks.iter().filter(|check| check["verdict"] == "bad").collect();
+        assert_eq!(code, 0, "{what}: {left:#?}");
+        assert!(self.bad(&[]).is_empty(), "{what}");
+    }
+
+    fn old(&self) -> &Node {
+        &self.cluster.nodes()[0]
+    }
+
+    fn new(&self) -> &Node {
+        &self.cluster.nodes()[1]
+    }
+
+    fn hosts(&self, name: &str) -> String {
+        format!("{ROOT}/{name}/hosts.toml")
+    }
+}
+
+fn restart(node: &Node) {
+    node.run(&["systemctl", "restart", "containerd"]);
+}
+
+/// A node's configuration without the folder of `hosts.toml` files.
+fn without_root(node: &Node) -> String {
+    let text = node.read(CONFIG).expect("every node has it");
+    text.lines().filter(|line| !line.contains("config_path")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_broken_is_found_and_mended() {
+    let docker = Arc::new(Engine::docker_with_bridge());
+    let mut home = Home::new(&docker);
+    let cluster = Cluster::start(&docker, "dev", &[OLD, NEW]);
+    let plane = ControlPlane::start(&cluster);
+    home.add_kubeconfig(plane.kubeconfig());
+    let up = home.up(&[]);
+    assert_eq!(up.code, Some(0), "{up:?}");
+    let world = World { home, cluster, plane };
+    let own = world.home.registry();
+    let name = world.home.name().to_owned();
+    assert_eq!(world.bad(&[]), BTreeSet::new(), "all is well");
+
+    // 1, 21: a node without its files; a node that was never told to read them.
+    world.expect("no hosts.toml", &["node.hosts"], |world| {
+        world.new().run(&["rm", "-r", &format!("{ROOT}/{own}")]);
+    });
+    world.expect("no config_path", &["node.config-path"], |world| {
+        world.old().write(CONFIG, &without_root(world.old()));
+        restart(world.old());
+    });
+    // 3: stopped, and off the network.
+    world.expect("stopped", &["registry.runs"], |world| {
+        world.home.docker(&["stop", &name]);
+    });
+    world.expect("off the network", &["cluster.network"], |world| {
+        world.home.docker(&["network", "disconnect", "kind", &name]);
+    });
+    // 4: the port of this machine, where that of the container belongs.
+    world.expect("the wrong port", &["node.hosts"], |world| {
+        let text = format!("[host.\"http://{name}:{}\"]\n", world.home.port());
+        world.new().write(&world.hosts(&own), &text);
+    });
+    // 5: the in-network name without a file, so that HTTPS is tried.
+    world.expect("no file for the in-network name", &["node.hosts"], |world| {
+        world.old().run(&["rm", "-r", &format!("{ROOT}/{name}:5000")]);
+    });
+    // 10: mirrors beside config_path.
+    world.expect("mirrors of the older form", &["node.config-path"], |world| {
+        let text = world.old().read(CONFIG).expect("every node has it");
+        let mirrors = "[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"corp.example\"]\n  \
+                       endpoint = [\"http://kind-registry:5000\"]\n";
+        world.old().write(CONFIG, &format!("{text}\n{mirrors}"));
+        world.old().exec(&["systemctl", "restart", "containerd"]);
+    });
+    // 12: told, and not started anew.
+    world.expect("not started anew", &["node.restarted"], |world| {
+        let told = world.old().read(CONFIG).expect("every node has it");
+        world.old().write(CONFIG, &without_root(world.old()));
+        restart(world.old());
+        world.old().write(CONFIG, &told);
+    });
+    // 17: a file that this containerd drops.
+    world.expect("server alone", &["node.hosts"], |world| {
+        world.old().write(&world.hosts(&own), &format!("server = \"http://{name}:5000\"\n"));
+    });
+    // 22: what tools read.
+    world.expect("no ConfigMap", &["cluster.hosting"], |world| {
+        world.plane.run(&["delete", "configmap", "--namespace=kube-public", "local-registry-hosting"]);
+    });
+    world.expect("a ConfigMap that nobody understands", &["cluster.hosting"], |world| {
+        let patch = json!({"data": {"localRegistryHosting.v1": null, "localRegistryHosting.v1.host": "localhost:5000"}});
+        let patch = patch.to_string();
+        let words =
+            ["patch", "configmap", "--namespace=kube-public", "local-registry-hosting", "--type=merge", "--patch", &patch];
+        world.plane.run(&words);
+    });
+
+    // 15: a mirror of somebody's that is gone. It is theirs to mend.
+    world.new().write(&world.hosts("corp.example"), "[host.\"http://10.255.255.1:5000\"]\n");
+    assert!(world.bad(&[]).contains("node.mirrors"));
+    world.new().run(&["rm", "-r", &format!("{ROOT}/corp.example")]);
+    // 16: an empty directory hides the default.
+    world.new().write(&world.hosts("_default"), &format!("[host.\"http://{name}:5000\"]\n"));
+    world.new().run(&["mkdir", "-p", &format!("{ROOT}/corp.example")]);
+    assert!(world.bad(&[]).contains("node.shadow"));
+    world.new().run(&["rm", "-r", &format!("{ROOT}/corp.example"), &format!("{ROOT}/_default")]);
+    assert_eq!(world.bad(&[]), BTreeSet::new());
+
+    // 13: an image that was not pushed, and one that is named wrongly; a Pod that waits for it.
+    let sample = Sample::busybox(fresh_seed());
+    sample.push(&mut Repository::new(&mut world.home.client(), "team/app"), "v1");
+    let right = format!("{own}/team/app:v1");
+    assert_eq!(world.bad(&[&right]), BTreeSet::new());
+    let wrong = format!("{own}/team/ap:v1");
+    let (code, checks) = world.doctor(&[&wrong]);
+    assert_eq!(code, 1);
+    let told = checks.iter().map(ToString::to_string).collect::<String>();
+    assert!(told.contains("team/app"), "the name that was meant is told: {checks:#?}");
+    world.plane.apply(&pod::manifest("waits", world.new().name(), &wrong));
+    let waits = || {
+        let pod = world.plane.pod("waits");
+        let reason = pod.pointer("/status/containerStatuses/0/state/waiting/reason").cloned();
+        matches!(reason.as_ref().and_then(Value::as_str), Some("ErrImagePull" | "ImagePullBackOff"))
+    };
+    while !waits() {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+    assert!(world.bad(&["default/waits"]).contains("pod.image"));
+}
