@@ -1,9 +1,7 @@
 //! `hythe up` and `attach`, on a real engine with real nodes, API servers and kubelets.
-//!
-//! Its engines have the machine's own bridge, so one test runs at a time.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hythe_e2e::authority::Authority;
@@ -19,9 +17,6 @@ use hythe_e2e::pod;
 use hythe_e2e::repository::Repository;
 use hythe_e2e::sample::Sample;
 use hythe_e2e::upstream::{Access, Upstream};
-
-/// The bridge is the machine's.
-static BRIDGE: Mutex<()> = Mutex::new(());
 
 const HUB: &str = "registry-1.docker.io";
 
@@ -88,7 +83,6 @@ fn eventually(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) -
 
 #[test]
 fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
-    let _alone = BRIDGE.lock().unwrap_or_else(PoisonError::into_inner);
     let docker = Arc::new(Engine::docker_with_bridge());
     let gateway = network::kind(&docker);
     let hub = Hub::start(gateway);

@@ -137,6 +137,8 @@ fn what_is_broken_is_found_and_mended() {
         let told = world.old().read(CONFIG).expect("every node has it");
         world.old().write(CONFIG, &without_root(world.old()));
         restart(world.old());
+        // When a process was started is told in whole seconds.
+        std::thread::sleep(std::time::Duration::from_secs(4));
         world.old().write(CONFIG, &told);
     });
     // 17: a file that this containerd drops.
