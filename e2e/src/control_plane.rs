@@ -44,7 +44,8 @@ impl ControlPlane {
     /// The same with controllers and a scheduler, a network for Pods and Services that nodes reach.
     pub fn start_with_controllers(cluster: &Cluster) -> Self {
         let mut plane = Self::serve(network::kind(cluster.engine()), &format!("kind-{}", cluster.name()));
-        plane.controllers = ["kube-controller-manager", "kube-scheduler"].map(|name| plane.control(name)).into();
+        plane.controllers =
+            ["kube-controller-manager", "kube-scheduler"].map(|name| plane.control(name)).into();
         plane.eventually(&["get", "serviceaccount", "default"]);
         pod_network::begin(cluster.nodes());
         plane.join(cluster.nodes());
@@ -59,7 +60,8 @@ impl ControlPlane {
 
     fn serve(host: Ipv4Addr, context: &str) -> Self {
         let server = ApiServer::start(host);
-        fs::write(server.folder().join("kubeconfig"), server.kubeconfig(context)).expect("the folder is ours");
+        fs::write(server.folder().join("kubeconfig"), server.kubeconfig(context))
+            .expect("the folder is ours");
         let nobody = server.kubeconfig_of_nobody();
         fs::write(server.folder().join("kubeconfig-of-nobody"), nobody).expect("the folder is ours");
         let mut plane = Self { controllers: Vec::new(), server };

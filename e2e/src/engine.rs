@@ -45,7 +45,8 @@ struct Bridge {
 
 impl Bridge {
     fn new() -> Self {
-        let turn = File::create(std::env::temp_dir().join("hythe-e2e-bridge.lock")).expect("a temporary file");
+        let turn =
+            File::create(std::env::temp_dir().join("hythe-e2e-bridge.lock")).expect("a temporary file");
         turn.lock().expect("the file system has locks");
         // A name of a network interface has 15 bytes; two suites at once have two process ids.
         let name = format!("hy{}", std::process::id());
@@ -108,7 +109,8 @@ impl Engine {
     /// the test's, as any dockerd without a bridge takes the usual one away.
     pub fn docker_with_bridge() -> Self {
         let bridge = Bridge::new();
-        let mut docker = Self::dockerd("{}", &[&format!("--bridge={}", bridge.name), &format!("--dns={GATEWAY}")]);
+        let mut docker =
+            Self::dockerd("{}", &[&format!("--bridge={}", bridge.name), &format!("--dns={GATEWAY}")]);
         docker.networks = true;
         docker.bridge = Some(bridge);
         docker
@@ -186,7 +188,15 @@ impl Engine {
     ) -> Self {
         let mut process = Process::spawn(name, &mut command, &folder.path().join("log"));
         process.answers(START, || attempt(program(&client, &address).args(probe)));
-        Self { process: Mutex::new(process), daemon: None, client, address, networks: false, folder, bridge: None }
+        Self {
+            process: Mutex::new(process),
+            daemon: None,
+            client,
+            address,
+            networks: false,
+            folder,
+            bridge: None,
+        }
     }
 
     /// The engine's client, about to talk to it.

@@ -94,7 +94,9 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     let one = Cluster::start(&docker, "one", &[OLD]);
     let mut two = Cluster::start(&docker, "two", &[CONTROL, WORKER]);
     let planes = [ControlPlane::start(&one), ControlPlane::start(&two)];
-    planes.iter().for_each(|plane| home.add_kubeconfig(plane.kubeconfig()));
+    for plane in &planes {
+        home.add_kubeconfig(plane.kubeconfig());
+    }
 
     let up = home.up(&["--config", "hythe.toml"]);
     assert_eq!(up.code, Some(0), "{up:?}");

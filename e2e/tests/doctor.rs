@@ -32,7 +32,8 @@ impl World {
         let mut all = vec!["--output", "json", "doctor"];
         all.extend_from_slice(words);
         let output = self.home.attempt(&all);
-        let data: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let data: Value =
+            serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
         let checks = data["checks"].as_array().expect("it has checks").clone();
         (output.code.expect("it ends by itself"), checks)
     }
@@ -63,17 +64,17 @@ impl World {
         assert!(self.bad(&[]).is_empty(), "{what}");
     }
 
-    fn old(&self) -> &Node {
+    fn older(&self) -> &Node {
         &self.cluster.nodes()[0]
     }
 
-    fn new(&self) -> &Node {
+    fn newer(&self) -> &Node {
         &self.cluster.nodes()[1]
     }
+}
 
-    fn hosts(&self, name: &str) -> String {
-        format!("{ROOT}/{name}/hosts.toml")
-    }
+fn hosts(name: &str) -> String {
+    format!("{ROOT}/{name}/hosts.toml")
 }
 
 fn restart(node: &Node) {
@@ -102,11 +103,11 @@ fn what_is_broken_is_found_and_mended() {
 
     // 1, 21: a node without its files; a node that was never told to read them.
     world.expect("no hosts.toml", &["node.hosts"], |world| {
-        world.new().run(&["rm", "-r", &format!("{ROOT}/{own}")]);
+        world.newer().run(&["rm", "-r", &format!("{ROOT}/{own}")]);
     });
     world.expect("no config_path", &["node.config-path"], |world| {
-        world.old().write(CONFIG, &without_root(world.old()));
-        restart(world.old());
+        world.older().write(CONFIG, &without_root(world.older()));
+        restart(world.older());
     });
     // 3: stopped, and off the network.
     world.expect("stopped", &["registry.runs"], |world| {
@@ -118,32 +119,32 @@ fn what_is_broken_is_found_and_mended() {
     // 4: the port of this machine, where that of the container belongs.
     world.expect("the wrong port", &["node.hosts"], |world| {
         let text = format!("[host.\"http://{name}:{}\"]\n", world.home.port());
-        world.new().write(&world.hosts(&own), &text);
+        world.newer().write(&hosts(&own), &text);
     });
     // 5: the in-network name without a file, so that HTTPS is tried.
     world.expect("no file for the in-network name", &["node.hosts"], |world| {
-        world.old().run(&["rm", "-r", &format!("{ROOT}/{name}:5000")]);
+        world.older().run(&["rm", "-r", &format!("{ROOT}/{name}:5000")]);
     });
     // 10: mirrors beside config_path.
     world.expect("mirrors of the older form", &["node.config-path"], |world| {
-        let text = world.old().read(CONFIG).expect("every node has it");
+        let text = world.older().read(CONFIG).expect("every node has it");
         let mirrors = "[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"corp.example\"]\n  \
                        endpoint = [\"http://kind-registry:5000\"]\n";
-        world.old().write(CONFIG, &format!("{text}\n{mirrors}"));
-        world.old().exec(&["systemctl", "restart", "containerd"]);
+        world.older().write(CONFIG, &format!("{text}\n{mirrors}"));
+        world.older().exec(&["systemctl", "restart", "containerd"]);
     });
     // 12: told, and not started anew.
     world.expect("not started anew", &["node.restarted"], |world| {
-        let told = world.old().read(CONFIG).expect("every node has it");
-        world.old().write(CONFIG, &without_root(world.old()));
-        restart(world.old());
+        let told = world.older().read(CONFIG).expect("every node has it");
+        world.older().write(CONFIG, &without_root(world.older()));
+        restart(world.older());
         // When a process was started is told in whole seconds.
         std::thread::sleep(std::time::Duration::from_secs(4));
-        world.old().write(CONFIG, &told);
+        world.older().write(CONFIG, &told);
     });
     // 17: a file that this containerd drops.
     world.expect("server alone", &["node.hosts"], |world| {
-        world.old().write(&world.hosts(&own), &format!("server = \"http://{name}:5000\"\n"));
+        world.older().write(&hosts(&own), &format!("server = \"http://{name}:5000\"\n"));
     });
     // 22: what tools read.
     world.expect("no ConfigMap", &["cluster.hosting"], |world| {
@@ -158,14 +159,14 @@ fn what_is_broken_is_found_and_mended() {
     });
 
     // 15: a mirror of somebody's that is gone. It is theirs to mend.
-    world.new().write(&world.hosts("corp.example"), "[host.\"http://10.255.255.1:5000\"]\n");
+    world.newer().write(&hosts("corp.example"), "[host.\"http://10.255.255.1:5000\"]\n");
     assert!(world.bad(&[]).contains("node.mirrors"));
-    world.new().run(&["rm", "-r", &format!("{ROOT}/corp.example")]);
+    world.newer().run(&["rm", "-r", &format!("{ROOT}/corp.example")]);
     // 16: an empty directory hides the default.
-    world.new().write(&world.hosts("_default"), &format!("[host.\"http://{name}:5000\"]\n"));
-    world.new().run(&["mkdir", "-p", &format!("{ROOT}/corp.example")]);
+    world.newer().write(&hosts("_default"), &format!("[host.\"http://{name}:5000\"]\n"));
+    world.newer().run(&["mkdir", "-p", &format!("{ROOT}/corp.example")]);
     assert!(world.bad(&[]).contains("node.shadow"));
-    world.new().run(&["rm", "-r", &format!("{ROOT}/corp.example"), &format!("{ROOT}/_default")]);
+    world.newer().run(&["rm", "-r", &format!("{ROOT}/corp.example"), &format!("{ROOT}/_default")]);
     assert_eq!(world.bad(&[]), BTreeSet::new());
 
     // 13: an image that was not pushed, and one that is named wrongly; a Pod that waits for it.
@@ -178,7 +179,7 @@ fn what_is_broken_is_found_and_mended() {
     assert_eq!(code, 1);
     let told = checks.iter().map(ToString::to_string).collect::<String>();
     assert!(told.contains("team/app"), "the name that was meant is told: {checks:#?}");
-    world.plane.apply(&pod::manifest("waits", world.new().name(), &wrong));
+    world.plane.apply(&pod::manifest("waits", world.newer().name(), &wrong));
     let waits = || {
         let pod = world.plane.pod("waits");
         let reason = pod.pointer("/status/containerStatuses/0/state/waiting/reason").cloned();

@@ -18,7 +18,7 @@ mod probe;
 mod repair;
 mod route;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod symptom;
 
 pub use check::{Check, Repair, Verdict};

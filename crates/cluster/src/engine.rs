@@ -6,28 +6,39 @@ mod exec;
 mod files;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bollard::Docker;
+use bollard::errors::Error as ApiError;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointIpamConfig, EndpointSettings,
-    EventMessage, NetworkConnectRequest, NetworkDisconnectRequest, NetworkInspect, RestartPolicy,
-    RestartPolicyNameEnum, SystemInfo,
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointIpamConfig,
+    EndpointSettings, EventMessage, NetworkConnectRequest, NetworkDisconnectRequest, NetworkInspect,
+    RestartPolicy, RestartPolicyNameEnum, SystemInfo,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, ImportImageOptionsBuilder, InspectContainerOptions,
     InspectNetworkOptions, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveVolumeOptions, StopContainerOptionsBuilder,
+    RemoveImageOptions, RemoveVolumeOptions, StopContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::time::{Instant, sleep};
 
+pub(crate) use connect::remote;
 pub use connect::{Choice, Surroundings};
 pub use error::EngineError;
 pub use exec::Output;
 pub use files::File;
 
-/// Seconds that a container may take to end by itself.
-const STOP: i32 = 30;
+/// How long a container may take to end by itself.
+const STOP: Duration = Duration::from_secs(30);
+/// How long an engine may take to do what is done at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to delete what may be a disk's worth of files.
+const DELETION: Duration = Duration::from_mins(5);
+
+/// How long Podman may take to clear away behind a container that ended.
+const CLEARING: Duration = Duration::from_secs(10);
 
 /// A container engine that answered.
 #[derive(Clone, Debug)]
@@ -54,6 +65,11 @@ impl Engine {
         &self.address
     }
 
+    /// The machine that it is on, where its address says that it is another one.
+    pub fn remote(&self) -> Option<&str> {
+        remote(&self.address)
+    }
+
     /// Whether it is Podman, whose networks and user namespaces differ from Docker's.
     pub fn is_podman(&self) -> bool {
         self.is_podman
@@ -71,7 +87,7 @@ impl Engine {
 
     /// What it says of itself.
     pub async fn info(&self) -> Result<SystemInfo, EngineError> {
-        self.docker.info().await.map_err(EngineError::of("say how it is set up"))
+        within(PATIENCE, "say how it is set up", self.docker.info()).await
     }
 
     /// The containers, stopped ones included, that have one of these labels (`name` or `name=value`).
@@ -81,8 +97,8 @@ impl Engine {
         for label in labels {
             let filters = HashMap::from([("label", vec![*label])]);
             let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-            let listed = self.docker.list_containers(Some(options)).await;
-            found.extend(listed.map_err(EngineError::of("list its containers"))?);
+            let listed = self.docker.list_containers(Some(options));
+            found.extend(within(PATIENCE, "list its containers", listed).await?);
         }
         Ok(found)
     }
@@ -90,62 +106,94 @@ impl Engine {
     /// Every container, stopped ones included.
     pub async fn all_containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
-        self.docker.list_containers(Some(options)).await.map_err(EngineError::of("list its containers"))
+        within(PATIENCE, "list its containers", self.docker.list_containers(Some(options))).await
+    }
+
+    /// The names of the containers, stopped ones included, that mount a volume.
+    pub async fn containers_with(&self, volume: &str) -> Result<Vec<String>, EngineError> {
+        let filters = HashMap::from([("volume", vec![volume])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let listed =
+            within(PATIENCE, "list its containers", self.docker.list_containers(Some(options))).await?;
+        let names = listed.into_iter().filter_map(|container| container.names?.into_iter().next());
+        Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
     }
 
     /// A container, if there is one of that name.
     pub async fn container(&self, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
-        let inspected = self.docker.inspect_container(name, None::<InspectContainerOptions>).await;
-        absent(inspected.map_err(EngineError::of(format!("look at the container {name}"))))
+        let began = Instant::now();
+        loop {
+            let inspected = self.docker.inspect_container(name, None::<InspectContainerOptions>);
+            let inspected =
+                absent(within(PATIENCE, format!("look at the container {name}"), inspected).await);
+            match inspected {
+                // Until Podman has cleared away behind a container it has a state that Docker's API does not know.
+                Err(error) if error.said().contains("`stopped`") && began.elapsed() < CLEARING => {
+                    sleep(CLEARING / 100).await;
+                }
+                inspected => return inspected,
+            }
+        }
     }
 
     /// Makes a container. It is not started.
     pub async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<(), EngineError> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let created = self.docker.create_container(Some(options), body).await;
-        created.map(drop).map_err(EngineError::of(format!("make the container {name}")))
+        let created = self.docker.create_container(Some(options), body);
+        within(PATIENCE, format!("make the container {name}"), created).await.map(drop)
     }
 
     /// Starts a container; one that runs already is left alone.
     pub async fn start(&self, name: &str) -> Result<(), EngineError> {
         let started =
-            self.docker.start_container(name, None::<bollard::query_parameters::StartContainerOptions>).await;
-        unchanged(started.map_err(EngineError::of(format!("start the container {name}"))))
+            self.docker.start_container(name, None::<bollard::query_parameters::StartContainerOptions>);
+        unchanged(within(PATIENCE, format!("start the container {name}"), started).await)
     }
 
     /// Stops a container; one that does not run is left alone.
     pub async fn stop(&self, name: &str) -> Result<(), EngineError> {
-        let options = StopContainerOptionsBuilder::default().t(STOP).build();
-        let stopped = self.docker.stop_container(name, Some(options)).await;
-        unchanged(stopped.map_err(EngineError::of(format!("stop the container {name}"))))
+        let options = StopContainerOptionsBuilder::default()
+            .t(i32::try_from(STOP.as_secs()).unwrap_or(i32::MAX))
+            .build();
+        let stopped = self.docker.stop_container(name, Some(options));
+        unchanged(within(STOP + PATIENCE, format!("stop the container {name}"), stopped).await)
     }
 
     /// Removes a container, running or not; its named volumes stay.
     pub async fn remove(&self, name: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).build();
-        let removed = self.docker.remove_container(name, Some(options)).await;
-        absent(removed.map_err(EngineError::of(format!("remove the container {name}")))).map(drop)
+        let removed = self.docker.remove_container(name, Some(options));
+        absent(within(DELETION, format!("remove the container {name}"), removed).await).map(drop)
     }
 
     /// Gives a container another name.
     pub async fn rename(&self, name: &str, to: &str) -> Result<(), EngineError> {
         let options = bollard::query_parameters::RenameContainerOptionsBuilder::default().name(to).build();
-        let renamed = self.docker.rename_container(name, options).await;
-        renamed.map_err(EngineError::of(format!("rename the container {name} to {to}")))
+        let renamed = self.docker.rename_container(name, options);
+        within(PATIENCE, format!("rename the container {name} to {to}"), renamed).await
     }
 
     /// Has a stopped container stay so when the engine starts.
     pub async fn keep_stopped(&self, name: &str) -> Result<(), EngineError> {
-        let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+        self.restart_policy(name, RestartPolicyNameEnum::NO).await
+    }
+
+    /// Has a container start with the engine, and again when it ends.
+    pub async fn keep_running(&self, name: &str) -> Result<(), EngineError> {
+        self.restart_policy(name, RestartPolicyNameEnum::ALWAYS).await
+    }
+
+    async fn restart_policy(&self, name: &str, policy: RestartPolicyNameEnum) -> Result<(), EngineError> {
+        let policy = RestartPolicy { name: Some(policy), maximum_retry_count: None };
         let update = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
-        let updated = self.docker.update_container(name, update).await;
-        updated.map_err(EngineError::of(format!("keep the container {name} stopped")))
+        let updated = self.docker.update_container(name, update);
+        within(PATIENCE, format!("change when the container {name} starts"), updated).await
     }
 
     /// A network, if there is one of that name.
     pub async fn network(&self, name: &str) -> Result<Option<NetworkInspect>, EngineError> {
-        let inspected = self.docker.inspect_network(name, None::<InspectNetworkOptions>).await;
-        absent(inspected.map_err(EngineError::of(format!("look at the network {name}"))))
+        let inspected = self.docker.inspect_network(name, None::<InspectNetworkOptions>);
+        absent(within(PATIENCE, format!("look at the network {name}"), inspected).await)
     }
 
     /// Joins a container to a network, under further names there.
@@ -164,22 +212,21 @@ impl Engine {
         };
         let request =
             NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(config) };
-        let joined = self.docker.connect_network(network, request).await;
-        joined.map_err(EngineError::of(format!("join {container} to the network {network}")))
+        let joined = self.docker.connect_network(network, request);
+        within(PATIENCE, format!("join {container} to the network {network}"), joined).await
     }
 
     /// Takes a container off a network.
     pub async fn leave(&self, network: &str, container: &str) -> Result<(), EngineError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
-        let left = self.docker.disconnect_network(network, request).await;
-        left.map_err(EngineError::of(format!("take {container} off the network {network}")))
+        let left = self.docker.disconnect_network(network, request);
+        within(PATIENCE, format!("take {container} off the network {network}"), left).await
     }
 
     /// The id of an image that the engine has.
     pub async fn image(&self, reference: &str) -> Result<Option<String>, EngineError> {
-        let inspected = self.docker.inspect_image(reference).await;
-        let inspected =
-            absent(inspected.map_err(EngineError::of(format!("look for the image {reference}"))))?;
+        let inspected = self.docker.inspect_image(reference);
+        let inspected = absent(within(PATIENCE, format!("look for the image {reference}"), inspected).await)?;
         Ok(inspected.and_then(|image| image.id))
     }
 
@@ -191,6 +238,12 @@ impl Engine {
             .try_for_each(|_| async { Ok(()) })
             .await
             .map_err(EngineError::of(format!("load the image {reference}")))
+    }
+
+    /// Takes a name off an image, which goes where it was the last one; the engine refuses while a container has it.
+    pub async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        let removed = self.docker.remove_image(reference, None::<RemoveImageOptions>, None);
+        absent(within(PATIENCE, format!("remove the image {reference}"), removed).await).map(drop)
     }
 
     /// Removes a named volume and all that is in it.
@@ -225,6 +278,20 @@ impl Engine {
     }
 }
 
+/// What the engine answers, if it does in time: one whose disk does not answer keeps a connection open for good.
+async fn within<T>(
+    limit: Duration,
+    doing: impl Into<String>,
+    asked: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, EngineError> {
+    let doing = doing.into();
+    let Ok(answer) = tokio::time::timeout(limit, asked).await else {
+        let message = format!("it did not answer within {} s", limit.as_secs());
+        return Err(EngineError::Refused { doing, status: None, message });
+    };
+    answer.map_err(EngineError::of(doing))
+}
+
 /// What is not there is no failure.
 fn absent<T>(answer: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     match answer {
@@ -239,5 +306,18 @@ fn unchanged(answer: Result<(), EngineError>) -> Result<(), EngineError> {
     match answer {
         Err(EngineError::Refused { status: Some(304), .. }) => Ok(()),
         answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_answer_is_not_waited_for_for_good() {
+        let never = std::future::pending::<Result<(), ApiError>>();
+        let error =
+            within(Duration::from_millis(1), "list its containers", never).await.unwrap_err().to_string();
+        assert_eq!(error, "the engine could not list its containers: it did not answer within 0 s");
     }
 }

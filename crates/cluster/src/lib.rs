@@ -1,6 +1,7 @@
 //! Container engines, the nodes of local clusters, and how both are wired to hythe.
 
 pub mod api;
+pub mod attach;
 pub mod containerd;
 pub mod deploy;
 pub mod doctor;
@@ -10,10 +11,9 @@ pub mod hosts;
 pub mod image;
 pub mod kind_config;
 pub mod registries;
-mod toml_error;
-pub mod attach;
 pub mod registry;
 pub mod step;
+mod toml_error;
 pub mod topology;
 
 pub use toml_error::NotToml;

@@ -2,8 +2,12 @@
 
 mod adopt;
 mod body;
+mod error;
+mod forget;
 mod networks;
 mod ready;
+mod recorded;
+mod replace;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +21,10 @@ use crate::image::{Image, REPOSITORY};
 use crate::step::{Outcome, Report, Step};
 
 pub use adopt::{adopt, heir, predecessor};
+pub use error::RegistryError;
+pub use forget::{Kept, forget};
 pub use networks::{Joined, address_on};
+pub use replace::{discard, is_cut, recover};
 
 /// The port of the registry inside of its networks: that of `registry:2`, so that `NAME:5000` is what people expect.
 pub const INNER_PORT: u16 = 5000;
@@ -25,6 +32,8 @@ pub const INNER_PORT: u16 = 5000;
 pub const ROLE_LABEL: &str = "dev.hythe.role";
 /// Its value on a registry.
 pub const ROLE: &str = "registry";
+/// What a registry is called where nobody says otherwise: as the script in kind's documentation does.
+pub const DEFAULT_NAME: &str = "kind-registry";
 /// The label that says what a container was asked to be: what the engine tells later has other forms.
 const SETTINGS_LABEL: &str = "dev.hythe.settings";
 
@@ -65,102 +74,20 @@ pub struct Settings {
     pub data: Data,
     /// A configuration file of the engine's machine, absolute.
     pub config: Option<PathBuf>,
-    /// Settings of `hythe serve`, as variables of its environment.
+    /// Settings of `hythe serve`, as variables of its environment. Values may be secrets, which the container's own
+    /// environment keeps: only names are written.
+    #[serde(serialize_with = "recorded::write_names", deserialize_with = "recorded::read_names")]
     pub environment: BTreeMap<String, String>,
     /// The user and group of the process.
     pub user: (u32, u32),
 }
 
 impl Settings {
-    /// Those that a container of hythe's was made with.
-    pub fn recorded(container: &ContainerInspectResponse) -> Option<Self> {
-        let labels = container.config.as_ref()?.labels.as_ref()?;
-        serde_json::from_str(labels.get(SETTINGS_LABEL)?).ok()
-    }
-
     /// Each `host:port` that the registry has in clusters' networks.
     pub fn inner_names(&self) -> Vec<String> {
         let names = [&self.name].into_iter().chain(&self.aliases);
         names.flat_map(|name| [INNER_PORT, 5001].map(|port| format!("{name}:{port}"))).collect()
     }
-}
-
-/// Why the registry does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The engine failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// A container of the name is not hythe's.
-    #[error(
-        "a container {name} is there already, made from {image}. To let hythe take its place, with its data: \
-         hythe up --adopt. To leave it alone: hythe up --name OTHER --port OTHER"
-    )]
-    Foreign {
-        /// Its name.
-        name: String,
-        /// The image that it was made from.
-        image: String,
-    },
-    /// Something else has the port.
-    #[error(
-        "port {port} of {address} is taken{}. Stop what listens there, or choose another port: hythe up --port {}{}",
-        .by.as_ref().map_or_else(String::new, |by| format!(" by the container {by}")),
-        .port.saturating_add(1),
-        if by.is_some() { ". Is it a registry:2, hythe takes its place with its data: hythe up --adopt" } else { "" }
-    )]
-    PortTaken {
-        /// The address.
-        address: IpAddr,
-        /// The port.
-        port: u16,
-        /// The container that has it, if it is one.
-        by: Option<String>,
-    },
-    /// A container's place cannot be taken.
-    #[error("hythe cannot take the place of the container {name}: {reason}")]
-    NoHeir {
-        /// Its name.
-        name: String,
-        /// Why not.
-        reason: String,
-    },
-    /// It started and did not get ready.
-    #[error(
-        "the registry did not get ready: {reason}. {}",
-        if .log.is_empty() { "It said nothing".to_owned() } else { format!("Its last words:\n{log}") }
-    )]
-    NotReady {
-        /// What was seen.
-        reason: String,
-        /// The end of its log.
-        log: String,
-    },
-    /// It failed, and what was there before was put back, if it could be.
-    #[error(
-        "{error}\n{}",
-        .failure.as_ref().map_or_else(
-            || "The one before is back, with its data".to_owned(),
-            |failure| format!("The one before could not be put back: {failure}")
-        )
-    )]
-    PutBack {
-        /// Why it failed.
-        error: Box<RegistryError>,
-        /// Why what was there before is not back.
-        failure: Option<EngineError>,
-    },
-    /// The engine runs another architecture than the binary's.
-    #[error(
-        "the engine runs {engine} and this binary is for {binary}: name hythe's Linux binary for {engine} with \
-         --binary FILE"
-    )]
-    Architecture {
-        /// The engine's.
-        engine: String,
-        /// The binary's.
-        binary: String,
-    },
 }
 
 /// What was found under the registry's name.
@@ -212,6 +139,7 @@ pub async fn run(
 ) -> Result<(), RegistryError> {
     let name = &settings.name;
     let subject = format!("registry {name}");
+    recover(engine, name, report).await?;
     let before = match find(engine, name).await? {
         Found::Foreign(container) => {
             let image = container.config.and_then(|config| config.image).unwrap_or_default();
@@ -230,15 +158,18 @@ pub async fn run(
         report(Step::new(subject, Outcome::Changed, created(settings)));
         return Ok(());
     };
+    Settings::known(&before)?;
     let differences = body::differences(settings, &image.reference, &before);
     if differences.is_empty() {
         if before.state.as_ref().and_then(|state| state.running) == Some(true) {
             ready::wait(engine, settings, report).await?;
+            ready::published(engine, settings, report).await;
             report(Step::new(subject, Outcome::Unchanged, "it runs as it should"));
             return Ok(());
         }
         match begin(engine, settings, report).await {
             Ok(()) => {
+                replace::come_back(engine, name).await;
                 report(Step::new(subject, Outcome::Changed, "started"));
                 return Ok(());
             }
@@ -247,7 +178,7 @@ pub async fn run(
             Err(error) => return Err(error),
         }
     }
-    replace(engine, settings, image, report).await?;
+    replace::replace(engine, settings, &before, image, report).await?;
     let why =
         if differences.is_empty() { "a network of its is gone".to_owned() } else { differences.join(", ") };
     report(Step::new(subject, Outcome::Changed, format!("made anew, its data as it was: {why}")));
@@ -258,45 +189,9 @@ fn created(settings: &Settings) -> String {
     format!("created on {}:{}, its data in {}", settings.address, settings.port, settings.data)
 }
 
-/// Puts a new container in the place of one that runs or ran.
-async fn replace(
-    engine: &Engine,
-    settings: &Settings,
-    image: &Image,
-    report: Report<'_>,
-) -> Result<(), RegistryError> {
-    let name = &settings.name;
-    let aside = format!("{name}-replaced");
-    // Left by a replacement that was cut: the container under the name is the one that counts.
-    engine.remove(&aside).await?;
-    let networks = networks::of(engine, name).await?;
-    engine.stop(name).await?;
-    engine.rename(name, &aside).await?;
-    let made = async {
-        make(engine, settings, image).await?;
-        begin(engine, settings, report).await?;
-        // Which clusters it is for is told by where the one before was.
-        let silent = |_| {};
-        for network in networks {
-            settings.join(engine, &network, &silent).await?;
-        }
-        Ok::<(), RegistryError>(())
-    };
-    match made.await {
-        Ok(()) => Ok(engine.remove(&aside).await?),
-        Err(error) => {
-            let restored = async {
-                engine.remove(name).await?;
-                engine.rename(&aside, name).await?;
-                engine.start(name).await
-            };
-            Err(error.put_back(restored.await))
-        }
-    }
-}
-
 async fn make(engine: &Engine, settings: &Settings, image: &Image) -> Result<(), RegistryError> {
-    let request = body::request(settings, engine, &image.reference);
+    let engine_kind = body::Kind::of(engine).await?;
+    let request = body::request(settings, engine_kind, &image.reference);
     Ok(engine.create(&settings.name, request).await?)
 }
 
@@ -307,22 +202,45 @@ async fn begin(engine: &Engine, settings: &Settings, report: Report<'_>) -> Resu
             .iter()
             .any(|text| said.contains(text))
         {
-            let by = holder(engine, settings).await?;
-            return Err(RegistryError::PortTaken { address: settings.address, port: settings.port, by });
+            return Err(port_taken(engine, settings, &said).await?);
         }
         return Err(error.into());
     }
-    ready::wait(engine, settings, report).await
+    ready::wait(engine, settings, report).await?;
+    ready::published(engine, settings, report).await;
+    Ok(())
+}
+
+/// Which port it was that the engine could not publish, and who has it.
+async fn port_taken(engine: &Engine, settings: &Settings, said: &str) -> Result<RegistryError, EngineError> {
+    let names = |port: u16| {
+        let text = format!(":{port}");
+        said.match_indices(&text)
+            .any(|(at, _)| !said[at + text.len()..].starts_with(|next: char| next.is_ascii_digit()))
+    };
+    let mirror = settings.mirror_port.filter(|port| names(*port) && !names(settings.port));
+    let port = mirror.unwrap_or(settings.port);
+    let by = holder_of(engine, settings, port).await?;
+    let is_foreign = match &by {
+        Some(by) => matches!(find(engine, by).await?, Found::Foreign(_)),
+        None => false,
+    };
+    let (name, address) = (settings.name.clone(), settings.address);
+    Ok(RegistryError::PortTaken { name, address, port, by, is_foreign, is_mirror: mirror.is_some() })
 }
 
 /// The container that has the wanted port.
 async fn holder(engine: &Engine, settings: &Settings) -> Result<Option<String>, EngineError> {
+    holder_of(engine, settings, settings.port).await
+}
+
+async fn holder_of(engine: &Engine, settings: &Settings, port: u16) -> Result<Option<String>, EngineError> {
     let containers = engine.all_containers().await?;
     let holder = containers.into_iter().find(|container| {
         let ports = container.ports.as_deref().unwrap_or_default();
         let names = container.names.as_deref().unwrap_or_default();
         names.iter().all(|name| name.trim_start_matches('/') != settings.name)
-            && ports.iter().any(|port| port.public_port == Some(settings.port))
+            && ports.iter().any(|published| published.public_port == Some(port))
     });
     let name = holder.and_then(|container| container.names?.into_iter().next());
     Ok(name.map(|name| name.trim_start_matches('/').to_owned()))
@@ -338,12 +256,37 @@ pub async fn list(engine: &Engine) -> Result<Vec<String>, EngineError> {
 }
 
 /// Whether an image is one of hythe's own.
-pub fn is_own_image(reference: &str) -> bool {
+fn is_own_image(reference: &str) -> bool {
     reference.rsplit_once(':').is_some_and(|(repository, _)| repository == REPOSITORY)
 }
 
-impl RegistryError {
-    fn put_back(self, restored: Result<(), EngineError>) -> Self {
-        Self::PutBack { error: Box::new(self), failure: restored.err() }
+/// The flag that names a registry, where it needs one.
+fn named(name: &str) -> String {
+    if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(name: &str, by: Option<&str>, is_foreign: bool, is_mirror: bool) -> String {
+        let (name, by) = (name.to_owned(), by.map(str::to_owned));
+        let address = IpAddr::from([127, 0, 0, 1]);
+        RegistryError::PortTaken { name, address, port: 5001, by, is_foreign, is_mirror }.to_string()
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
+        let error = taken("kind-registry", Some("old"), true, false);
+        assert!(error.contains("by the container old") && error.ends_with("hythe up --adopt"), "{error}");
+        let error = taken("other", Some("kind-registry"), false, false);
+        assert!(error.ends_with("hythe up --name other --port 5002"), "{error}");
+        assert!(taken("other", None, false, true).ends_with("--mirror-port 5002"));
+    }
+
+    #[test]
+    fn an_image_of_hythes_own_is_known_by_its_repository() {
+        assert!(is_own_image("localhost/hythe:1.0.0-0123456789ab"));
+        assert!(!is_own_image("localhost/hythe-other:1") && !is_own_image("hythe"));
     }
 }

@@ -59,7 +59,10 @@ impl fmt::Display for Step {
 /// A change of a file as a unified diff.
 pub fn diff(path: &str, before: Option<&str>, after: &str) -> String {
     let from = if before.is_some() { path } else { "/dev/null" };
-    similar::TextDiff::from_lines(before.unwrap_or_default(), after).unified_diff().header(from, path).to_string()
+    similar::TextDiff::from_lines(before.unwrap_or_default(), after)
+        .unified_diff()
+        .header(from, path)
+        .to_string()
 }
 
 /// Who is told of each step when it is done.

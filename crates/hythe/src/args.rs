@@ -21,13 +21,14 @@ use crate::printer::Output;
 
 #[cfg(feature = "cluster")]
 pub use cluster::{
-    ATTACH_EXAMPLES, AttachArgs, DETACH_EXAMPLES, DOWN_EXAMPLES, DetachArgs, DownArgs, EngineArgs, IMAGE_EXAMPLES, ImageArgs,
-    KIND_CONFIG_EXAMPLES, KindConfigArgs, LOGS_EXAMPLES, LocalClient, LogsArgs, NameArgs, STATUS_EXAMPLES, UP_EXAMPLES,
-    UPGRADE_EXAMPLES, UpArgs, UpgradeArgs, WiredArgs,
+    ATTACH_EXAMPLES, AttachArgs, DETACH_EXAMPLES, DOWN_EXAMPLES, DetachArgs, DownArgs, EngineArgs,
+    IMAGE_EXAMPLES, ImageArgs, KIND_CONFIG_EXAMPLES, KindConfigArgs, LOGS_EXAMPLES, LocalClient, LogsArgs,
+    NameArgs, STATUS_EXAMPLES, UP_EXAMPLES, UPGRADE_EXAMPLES, UpArgs, UpgradeArgs, WiredArgs,
 };
 #[cfg(feature = "cluster")]
 pub use deploy::{
-    DEPLOY_EXAMPLES, DeployArgs, DeployCommand, FORWARD_EXAMPLES, ForwardArgs, OptionArgs, TargetArgs, WorkloadKind,
+    DEPLOY_EXAMPLES, DeployArgs, DeployCommand, FORWARD_EXAMPLES, ForwardArgs, OptionArgs, TargetArgs,
+    WorkloadKind,
 };
 #[cfg(feature = "cluster")]
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
@@ -196,6 +197,20 @@ pub enum Command {
         /// Import what a registry:2 has there, and give away only what came of it
         #[arg(long)]
         import: bool,
+    },
+    /// Delete what hythe keeps in a data folder, and nothing else that is in it
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Forget {
+        /// The folder
+        folder: PathBuf,
+    },
+    /// Say whether the registry in this container is ready
+    #[command(hide = true)]
+    Probe {
+        /// Its port
+        #[arg(long, value_name = "PORT", default_value_t = 5001)]
+        port: u16,
     },
     /// Write the reference pages of the command line and the configuration
     #[command(hide = true)]

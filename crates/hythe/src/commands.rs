@@ -6,6 +6,8 @@ mod config;
 #[cfg(feature = "cluster")]
 mod deploy;
 mod docs;
+#[cfg(target_os = "linux")]
+mod forget;
 #[cfg(feature = "cluster")]
 mod forward;
 mod gc;
@@ -14,6 +16,7 @@ mod import;
 mod local;
 #[cfg(target_os = "linux")]
 mod own;
+mod probe;
 mod registry;
 pub mod serve;
 mod version;
@@ -31,9 +34,9 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
     match command {
         Command::Serve(args) => serve::serve(args.inputs(), environment, printer),
         #[cfg(feature = "cluster")]
-        Command::Up(args) => local::up(*args, environment, printer),
+        Command::Up(args) => local::up(&args, environment, printer),
         #[cfg(feature = "cluster")]
-        Command::Down(args) => local::down(&args, printer),
+        Command::Down(args) => local::down(&args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Status(args) => local::status(&args, environment, printer),
         #[cfg(feature = "cluster")]
@@ -41,7 +44,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         #[cfg(feature = "cluster")]
         Command::Upgrade(args) => local::upgrade(&args, printer),
         #[cfg(feature = "cluster")]
-        Command::Attach(args) => local::attach(args, environment, printer),
+        Command::Attach(args) => local::attach(&args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Detach(args) => local::detach(&args, environment, printer),
         #[cfg(feature = "cluster")]
@@ -71,6 +74,9 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
             let owner = (user, group.unwrap_or(user));
             if import { own::import(&folder, owner, environment) } else { own::own(&folder, owner) }
         }
+        #[cfg(target_os = "linux")]
+        Command::Forget { folder } => forget::forget(&folder),
+        Command::Probe { port } => probe::probe(port, printer),
         Command::Docs { folder } => docs::docs(&folder, printer),
     }
 }

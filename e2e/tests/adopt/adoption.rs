@@ -85,13 +85,20 @@ fn from_a_volume_with_its_networks_and_back_again() {
     answers(&old.engine, &old.home, old.name);
 
     let adopted = old.home.attempt(&["up", "--adopt"]);
-    expect(&adopted, 0, &["imported repositories=", "took the place of kind-registry", "kind-registry-before"]);
+    expect(
+        &adopted,
+        0,
+        &["imported repositories=", "took the place of kind-registry", "kind-registry-before"],
+    );
     old.expect_adopted();
     let after = disk_use(&old.folder());
     println!("{before} KiB before, {after} KiB after");
     assert!(after < before + (4 << 10), "{before} KiB before, {after} KiB after");
     let network = "{{.NetworkSettings.Networks.kind.NetworkID}}";
-    assert!(inspect(&old.home, "kind-registry", network).len() == 64, "it is on the network that the old one was on");
+    assert!(
+        inspect(&old.home, "kind-registry", network).len() == 64,
+        "it is on the network that the old one was on"
+    );
 
     // Nothing more to do; and a new container forgets nothing.
     expect(&old.home.attempt(&["up"]), 0, &["nothing had to be changed"]);
@@ -131,7 +138,11 @@ fn from_a_folder_whose_owner_stays_its_owner() {
         expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of"]);
         old.expect_adopted();
         assert_eq!(inspect(&old.home, "kind-registry", "{{.Config.User}}"), expected);
-        assert_eq!(fs::metadata(&tree).expect("it is there").uid(), user, "what the old one has is as it was");
+        assert_eq!(
+            fs::metadata(&tree).expect("it is there").uid(),
+            user,
+            "what the old one has is as it was"
+        );
         let after = disk_use(&folder);
         println!("{before} KiB before, {after} KiB after");
         assert!(after < before + (4 << 10), "{before} KiB before, {after} KiB after");

@@ -38,7 +38,8 @@ fn whatever_starts_a_registry_2_starts_hythe() {
     assert!(home.docker(&["exec", NAME, "hythe", "version"]).contains(env!("CARGO_PKG_VERSION")));
     remove();
     // Beside no server, in a container of its own.
-    let collect = ["run", "--rm", "-v", "data:/var/lib/registry", image, "garbage-collect", "--dry-run", FILE];
+    let collect =
+        ["run", "--rm", "-v", "data:/var/lib/registry", image, "garbage-collect", "--dry-run", FILE];
     expect(&attempt(&mut docker.call(&collect)), 0, &[]);
     start(&["-v", "data:/var/lib/registry"], &[]);
     stock.expect(&mut home.client());
@@ -48,8 +49,8 @@ fn whatever_starts_a_registry_2_starts_hythe() {
     let upstream = Upstream::start_at(network::kind(&docker), Access::Anonymous);
     let cached = Sample::new(fresh_seed(), &[1 << 20]);
     upstream.fill("library/x", |repository| cached.push(repository, "v1"));
-    let remote = format!("REGISTRY_PROXY_REMOTEURL=http://{}", upstream.address());
-    start(&["-e", &remote, "--network", "kind"], &[]);
+    let proxied = format!("REGISTRY_PROXY_REMOTEURL=http://{}", upstream.address());
+    start(&["-e", &proxied, "--network", "kind"], &[]);
     for _ in 0..2 {
         assert_eq!(Repository::new(&mut home.client(), "library/x").verify("v1"), cached.digest);
     }

@@ -43,7 +43,7 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     home.docker(&["stop", NAME]);
     expect(&home.attempt(&["up"]), 0, &["started"]);
     stock.expect(&mut home.client());
-    expect(&home.attempt(&["logs", "--tail", "3"]), 0, &["GET"]);
+    expect(&home.attempt(&["logs", "--tail", "3"]), 0, &["PUT /v2/later/manifests/v1"]);
 
     let folder = home.folder().join("data");
     std::fs::create_dir(&folder).expect("the folder is ours");

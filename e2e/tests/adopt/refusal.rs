@@ -12,7 +12,10 @@ impl Old {
     fn expect_untouched(&self) {
         answers(&self.engine, &self.home, self.name);
         self.stock.expect(&mut self.home.client());
-        assert_eq!(inspect(&self.home, self.name, "{{.Config.Image}} {{.HostConfig.RestartPolicy.Name}}"), "registry:2.8 always");
+        assert_eq!(
+            inspect(&self.home, self.name, "{{.Config.Image}} {{.HostConfig.RestartPolicy.Name}}"),
+            "registry:2.8 always"
+        );
         let all = self.home.docker(&["ps", "--all", "--format", "{{.Names}}"]);
         assert_eq!(all, self.name);
     }

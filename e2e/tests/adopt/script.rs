@@ -15,7 +15,8 @@ use serde_json::json;
 use super::{answers, inspect, machine, tag_image};
 
 /// What kind's `containerdConfigPatches` come to in a node's file.
-const PATCH: &str = "\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n";
+const PATCH: &str =
+    "\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n";
 
 const NAME: &str = "kind-registry";
 
@@ -27,7 +28,18 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
 
     // 1. The registry, unless it runs.
     let publish = format!("127.0.0.1:{}:5000", home.port());
-    home.docker(&["run", "-d", "--restart=always", "-p", &publish, "--network", "bridge", "--name", NAME, image]);
+    home.docker(&[
+        "run",
+        "-d",
+        "--restart=always",
+        "-p",
+        &publish,
+        "--network",
+        "bridge",
+        "--name",
+        NAME,
+        image,
+    ]);
 
     // 2. The cluster, whose nodes read certs.d.
     let control = NodeSpec { role: Role::ControlPlane, containerd: Containerd::V1_7 };
@@ -89,7 +101,8 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
 }
 
 fn feed(mut command: Command, text: &str) {
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut child =
+        command.stdin(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     child.stdin.take().expect("it is piped").write_all(text.as_bytes()).expect("it reads");
     assert!(child.wait().expect("it is our child").success(), "{command:?}");
 }

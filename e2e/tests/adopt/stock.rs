@@ -32,7 +32,11 @@ impl Stock {
     /// Asserts that all of it is there, each byte, and that one can go on pushing.
     pub(crate) fn expect(&self, client: &mut Client) {
         for (repository, reference, digest) in &self.0 {
-            assert_eq!(Repository::new(client, repository).verify(reference), *digest, "{repository} {reference}");
+            assert_eq!(
+                Repository::new(client, repository).verify(reference),
+                *digest,
+                "{repository} {reference}"
+            );
             assert!(catalog(client).contains(repository), "{repository}");
         }
         push_random(&mut Repository::new(client, "later"), "v1", fresh_seed(), &[1000]);

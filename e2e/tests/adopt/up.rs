@@ -63,10 +63,18 @@ fn a_port_that_another_has_is_named_with_who_has_it() {
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it is bound").port().to_string();
-    expect(&home.attempt(&["up", "--port", &port]), 1, &[&format!("port {port} of 127.0.0.1 is taken. Stop what")]);
+    expect(
+        &home.attempt(&["up", "--port", &port]),
+        1,
+        &[&format!("port {port} of 127.0.0.1 is taken. Stop what")],
+    );
     // One that runs goes on where it was.
     let stock = Stock::push(&mut other.client());
-    expect(&other.attempt(&["up", "--port", &port]), 1, &["is taken", "The one before is back, with its data"]);
+    expect(
+        &other.attempt(&["up", "--port", &port]),
+        1,
+        &["is taken", "The one before is back, with its data"],
+    );
     stock.expect(&mut other.client());
 }
 
@@ -100,7 +108,7 @@ fn what_was_stopped_or_lost_its_network_is_brought_back() {
     let text = home.attempt(&["status"]);
     let on = format!("on this machine  127.0.0.1:{}", home.port());
     expect(&text, 0, &["kind-registry runs in Docker", &on, "the volume kind-registry-data"]);
-    expect(&home.attempt(&["logs", "--tail", "5"]), 0, &["GET"]);
+    expect(&home.attempt(&["logs", "--tail", "5"]), 0, &["PUT /v2/later/manifests/v1"]);
     assert!(home.attempt(&["logs", "--tail", "2"]).stdout.lines().count() <= 2);
 
     // Away, and its data only when that is said.

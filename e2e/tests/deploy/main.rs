@@ -207,8 +207,12 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
         let status = home.attempt(&["deploy", "status"]);
         status.code == Some(0) && !status.stdout.contains(&before)
     });
+    let image = "localhost:5000/app:v1";
     for node in cluster.nodes() {
-        node.exec(&["crictl", "rmi", "localhost:5000/app:v1"]);
+        node.exec(&["crictl", "rmi", image]);
+        // A node's proxy hears of the new Pod a moment after the cluster does.
+        eventually("a node reaches it", || node.pull(image).is_ok());
+        node.remove_image(image);
     }
     expect_pulls();
 

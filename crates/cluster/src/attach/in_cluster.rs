@@ -106,21 +106,16 @@ impl InCluster {
     /// The names that manifests have for it, and where nodes ask it.
     async fn find(&self, access: &Access) -> Result<(Vec<String>, Endpoint), String> {
         let states = services(access, &self.target).await.map_err(|error| error.to_string())?;
-        let endpoint = match &self.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => {
-                let service = states.first().filter(|state| state.name == self.target.name.as_str());
-                let service = service.ok_or_else(|| DeployError::Absent(self.target.clone()).to_string())?;
-                let url = url(service).ok_or_else(|| {
-                    format!(
-                        "the Service {} has no address: give one that nodes reach with --endpoint",
-                        service.name
-                    )
-                })?;
-                url.parse().map_err(|error| format!("{error}"))?
-            }
-        };
-        Ok((self.names(&states), endpoint))
+        let names = self.names(&states);
+        if let Some(endpoint) = &self.endpoint {
+            return Ok((names, endpoint.clone()));
+        }
+        let service = states.first().filter(|state| state.name == self.target.name.as_str());
+        let service = service.ok_or_else(|| DeployError::Absent(self.target.clone()).to_string())?;
+        let url = url(service).ok_or_else(|| {
+            format!("the Service {} has no address: give one that nodes reach with --endpoint", service.name)
+        })?;
+        Ok((names, url.parse().map_err(|error| format!("{error}"))?))
     }
 
     fn names(&self, states: &[ServiceState]) -> Vec<String> {

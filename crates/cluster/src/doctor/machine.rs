@@ -7,7 +7,7 @@ use bollard::models::{ContainerInspectResponse, SystemInfo};
 
 use super::http::{self, Answer, Silence};
 use super::{Check, Id, Repair, container};
-use crate::engine::Engine;
+use crate::engine::{Engine, remote};
 use crate::registry::Settings;
 
 /// Less than this, and what is pushed or fetched soon has no place.
@@ -31,14 +31,6 @@ pub(super) fn here(engine: &Engine) -> Check {
             .because(format!("it is on {host}, and localhost:PORT is that machine's"))
             .fixed_by(format!("ssh -L 5001:localhost:5001 {host}")),
     }
-}
-
-/// The machine of an engine that is not this one's.
-fn remote(address: &str) -> Option<&str> {
-    let rest = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://"))?;
-    let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host).trim_matches(['[', ']']);
-    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    (!is_here).then_some(host)
 }
 
 /// Whether the engine pushes to loopback without TLS.

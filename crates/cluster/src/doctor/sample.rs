@@ -7,7 +7,7 @@ use crate::registry::{Data, Settings};
 use crate::topology::{Cluster, Maker, Node, Role};
 
 /// A registry as `hythe up --port PORT` makes it.
-pub(super) fn settings(port: u16) -> Settings {
+pub(crate) fn settings(port: u16) -> Settings {
     Settings {
         name: "kind-registry".to_owned(),
         aliases: Vec::new(),

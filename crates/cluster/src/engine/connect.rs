@@ -1,5 +1,6 @@
 //! Finding the engine that the user's other tools use.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -197,6 +198,14 @@ impl Engine {
             architecture: version.arch.unwrap_or_default(),
         })
     }
+}
+
+/// The machine of an engine that is not this one's.
+pub(crate) fn remote(address: &str) -> Option<&str> {
+    let rest = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://"))?;
+    let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host).trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    (!is_here).then_some(host)
 }
 
 fn advice(address: &str, error: &bollard::errors::Error) -> &'static str {

@@ -71,8 +71,8 @@ impl Engine {
             whole.extend_from_slice(&piece);
             Ok(whole)
         });
-        let whole = whole.await.map_err(EngineError::of(format!("read {path} of {container}")));
-        super::absent(whole)
+        let doing = format!("read {path} of {container}");
+        super::absent(super::within(super::PATIENCE, doing, whole).await)
     }
 
     /// Writes files into a container, root's and readable by all, with the folders that they need.
@@ -86,8 +86,8 @@ impl Engine {
         })?;
         let options = UploadToContainerOptionsBuilder::default().path("/").build();
         let body = bollard::body_full(Bytes::from(archive));
-        let written = self.docker.upload_to_container(container, Some(options), body).await;
-        written.map_err(EngineError::of(doing))
+        let written = self.docker.upload_to_container(container, Some(options), body);
+        super::within(super::PATIENCE, doing, written).await
     }
 }
 

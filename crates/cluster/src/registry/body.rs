@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HostConfig, PortBinding, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, HostConfig, Mount, MountType, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum, SystemInfo,
 };
 
 use super::{Data, INNER_PORT, ROLE, ROLE_LABEL, SETTINGS_LABEL, Settings};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::image::DATA_FOLDER;
 
 /// Inside, what answers for Docker Hub alone.
@@ -16,8 +16,31 @@ const MIRROR_PORT: u16 = 5002;
 /// Where a configuration file is put.
 const CONFIG: &str = "/etc/hythe/hythe.toml";
 
+/// What of an engine decides how a container is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kind {
+    is_podman: bool,
+    /// Whether its root is an ordinary user of the machine.
+    is_rootless: bool,
+    /// Whether a folder is closed to containers until it is labelled for them.
+    has_selinux: bool,
+}
+
+impl Kind {
+    pub(super) async fn of(engine: &Engine) -> Result<Self, EngineError> {
+        Ok(Self::said(engine.is_podman(), &engine.info().await?))
+    }
+
+    fn said(is_podman: bool, info: &SystemInfo) -> Self {
+        let options = info.security_options.as_deref().unwrap_or_default();
+        let has =
+            |name: &str| options.iter().flat_map(|option| option.split(',')).any(|option| option == name);
+        Self { is_podman, is_rootless: has("name=rootless"), has_selinux: has("name=selinux") }
+    }
+}
+
 /// The container that the settings ask for.
-pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> ContainerCreateBody {
+pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> ContainerCreateBody {
     let mut command = vec!["serve".to_owned()];
     for port in [INNER_PORT, 5001] {
         command.extend(["--listen".to_owned(), format!(":{port}")]);
@@ -28,14 +51,19 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
     }
     let (user, group) = settings.user;
     // Of an engine without root, the folder's owner is another user inside unless it is told so.
-    let keeps_id = engine.is_podman() && matches!(settings.data, Data::Folder(_)) && user != 0;
+    let moves = kind.is_rootless && matches!(settings.data, Data::Folder(_)) && user != 0;
+    let keeps_id = moves && kind.is_podman;
+    // Docker cannot be told: who runs it is root inside.
+    let (inner_user, inner_group) = if moves && !kind.is_podman { (0, 0) } else { (user, group) };
+    let (binds, mounts) = mounted(settings, kind);
     let labels = HashMap::from([
         (ROLE_LABEL.to_owned(), ROLE.to_owned()),
         // Texts, numbers and lists of them are always JSON.
         (SETTINGS_LABEL.to_owned(), serde_json::to_string(settings).unwrap_or_default()),
     ]);
     let published = |port: u16| {
-        let binding = PortBinding { host_ip: Some(settings.address.to_string()), host_port: Some(port.to_string()) };
+        let binding =
+            PortBinding { host_ip: Some(settings.address.to_string()), host_port: Some(port.to_string()) };
         Some(vec![binding])
     };
     let mut ports = HashMap::from([("5001/tcp".to_owned(), published(settings.port))]);
@@ -43,7 +71,8 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
         ports.insert(format!("{MIRROR_PORT}/tcp"), published(port));
     }
     let host = HostConfig {
-        binds: Some(binds(settings)),
+        binds,
+        mounts,
         // Podman's default without root is no network that others can join.
         network_mode: Some("bridge".to_owned()),
         port_bindings: Some(ports),
@@ -63,7 +92,7 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
         entrypoint: Some(vec!["/bin/hythe".to_owned()]),
         cmd: Some(command),
         env: Some(environment(settings)),
-        user: Some(format!("{user}:{group}")),
+        user: Some(format!("{inner_user}:{inner_group}")),
         exposed_ports: Some([INNER_PORT, 5001, MIRROR_PORT].map(|port| format!("{port}/tcp")).to_vec()),
         labels: Some(labels),
         host_config: Some(host),
@@ -71,15 +100,37 @@ pub(super) fn request(settings: &Settings, engine: &Engine, image: &str) -> Cont
     }
 }
 
-/// What is mounted: the data, and the configuration.
-pub(super) fn binds(settings: &Settings) -> Vec<String> {
-    let source = match &settings.data {
-        Data::Volume(name) => name.clone(),
-        Data::Folder(path) => path.display().to_string(),
+/// What is mounted, as bind texts or as mounts. Of these a path may have a colon, and one that is not there is refused
+/// where a text has the engine make an empty folder; but only texts can ask for a label of `SELinux`.
+pub(super) fn mounted(settings: &Settings, kind: Kind) -> (Option<Vec<String>>, Option<Vec<Mount>>) {
+    let mut mounts = match &settings.data {
+        Data::Volume(name) => vec![mount(MountType::VOLUME, name, DATA_FOLDER)],
+        Data::Folder(path) => vec![mount(MountType::BIND, &path.display().to_string(), DATA_FOLDER)],
     };
-    let mut binds = vec![format!("{source}:{DATA_FOLDER}")];
-    binds.extend(settings.config.iter().map(|config| format!("{}:{CONFIG}:ro", config.display())));
-    binds
+    mounts.extend(settings.config.iter().map(|config| Mount {
+        read_only: Some(true),
+        ..mount(MountType::BIND, &config.display().to_string(), CONFIG)
+    }));
+    if !kind.has_selinux {
+        return (None, Some(mounts));
+    }
+    let (folders, volumes): (Vec<_>, Vec<_>) =
+        mounts.into_iter().partition(|mount| mount.typ == Some(MountType::BIND));
+    let text = |mount: Mount| {
+        let read_only = if mount.read_only == Some(true) { "ro," } else { "" };
+        let [source, target] = [mount.source, mount.target].map(Option::unwrap_or_default);
+        format!("{source}:{target}:{read_only}z")
+    };
+    (Some(folders.into_iter().map(text).collect()), Some(volumes))
+}
+
+fn mount(kind: MountType, source: &str, target: &str) -> Mount {
+    Mount {
+        typ: Some(kind),
+        source: Some(source.to_owned()),
+        target: Some(target.to_owned()),
+        ..Mount::default()
+    }
 }
 
 /// The variables of its environment.
@@ -134,4 +185,70 @@ pub(super) fn differences(
         differences.push(format!("settings {}", changed.join(" ")));
     }
     differences
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::ContainerConfig;
+
+    use super::*;
+    use crate::doctor::sample;
+
+    fn kind(options: &[&str]) -> Kind {
+        let options = options.iter().map(|text| (*text).to_owned()).collect();
+        Kind::said(false, &SystemInfo { security_options: Some(options), ..SystemInfo::default() })
+    }
+
+    #[test]
+    fn a_folder_is_a_mount_that_has_to_be_there() {
+        let mut settings = sample::settings(5001);
+        settings.data = Data::Folder("/srv/a:b".into());
+        settings.user = (501, 20);
+        let host = request(&settings, kind(&["name=seccomp,profile=builtin"]), "image").host_config.unwrap();
+        assert_eq!(host.binds, None);
+        let mounts = host.mounts.unwrap();
+        assert_eq!((mounts[0].typ, mounts[0].source.as_deref()), (Some(MountType::BIND), Some("/srv/a:b")));
+    }
+
+    #[test]
+    fn a_folder_is_labelled_where_the_engine_has_selinux() {
+        let mut settings = sample::settings(5001);
+        settings.config = Some("/etc/hythe.toml".into());
+        let (binds, mounts) = mounted(&settings, kind(&["name=selinux"]));
+        assert_eq!(binds.unwrap(), ["/etc/hythe.toml:/etc/hythe/hythe.toml:ro,z"]);
+        assert_eq!(mounts.unwrap()[0].typ, Some(MountType::VOLUME));
+    }
+
+    #[test]
+    fn a_folders_owner_is_root_inside_of_a_docker_without_root() {
+        let mut settings = sample::settings(5001);
+        assert_eq!(request(&settings, kind(&["name=rootless"]), "image").user.as_deref(), Some("1000:1000"));
+        settings.data = Data::Folder("/srv".into());
+        assert_eq!(request(&settings, kind(&["name=rootless"]), "image").user.as_deref(), Some("0:0"));
+        assert_eq!(request(&settings, kind(&[]), "image").user.as_deref(), Some("1000:1000"));
+        let podman = Kind { is_podman: true, ..kind(&["name=rootless"]) };
+        let request = request(&settings, podman, "image");
+        assert_eq!(request.user.as_deref(), Some("1000:1000"));
+        assert_eq!(request.host_config.unwrap().userns_mode.as_deref(), Some("keep-id:uid=1000,gid=1000"));
+    }
+
+    #[test]
+    fn a_difference_of_settings_names_them_without_their_values() {
+        let mut before = sample::settings(5001);
+        before.environment.insert("HYTHE_A".to_owned(), "secret".to_owned());
+        let made = request(&before, Kind::default(), "image");
+        let container = ContainerInspectResponse {
+            config: Some(ContainerConfig {
+                image: made.image,
+                env: made.env,
+                labels: made.labels,
+                ..ContainerConfig::default()
+            }),
+            ..ContainerInspectResponse::default()
+        };
+        assert_eq!(differences(&before, "image", &container), Vec::<String>::new());
+        let mut wanted = before.clone();
+        wanted.environment.insert("HYTHE_A".to_owned(), "other".to_owned());
+        assert_eq!(differences(&wanted, "image", &container), ["settings HYTHE_A"]);
+    }
 }

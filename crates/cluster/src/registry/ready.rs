@@ -1,6 +1,6 @@
 //! Whether the registry answers.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -13,6 +13,10 @@ use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
 
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long one answer may take.
+const ASK: Duration = Duration::from_secs(5);
+/// How long the engine may take to lead the port to it.
+const PUBLISHED: Duration = Duration::from_secs(2);
 /// How much of its log is shown when it fails.
 const LINES: u64 = 15;
 
@@ -29,18 +33,24 @@ pub(super) async fn wait(
 ) -> Result<(), RegistryError> {
     let mut progress = Progress::new(settings, report);
     let (mut since, mut looked) = (Instant::now(), Instant::now());
+    let mut first = None;
     loop {
         let container = engine.container(&settings.name).await?;
+        // Podman starts what ended so soon that it is never seen to have.
+        let count = container.as_ref().and_then(|container| container.restart_count);
+        let is_anew = count > *first.get_or_insert(count);
         let state = container.and_then(|container| container.state);
         let restarts = state.as_ref().is_some_and(|state| state.restarting == Some(true));
         let runs = state.as_ref().is_some_and(|state| state.running == Some(true));
-        if !runs || restarts {
+        if !runs || restarts || is_anew {
             let code = state.and_then(|state| state.exit_code).unwrap_or_default();
             let log = log(engine, &settings.name).await?;
-            return Err(RegistryError::NotReady { reason: format!("it ended with {code}"), log });
+            // What runs again has no exit code.
+            let is_known = !runs || restarts;
+            let reason = if is_known { format!("it ended with {code}") } else { "it ended".to_owned() };
+            return Err(RegistryError::NotReady { reason, log });
         }
-        let answer = answer(settings.address, settings.port, "/readyz").await;
-        if answer == Some(200) {
+        if is_ready(engine, settings).await {
             return Ok(());
         }
         if looked.elapsed() > LOOK {
@@ -51,16 +61,42 @@ pub(super) async fn wait(
             }
         }
         if since.elapsed() > PATIENCE {
-            let reason = format!(
-                "it runs, and {}:{} did not answer within {} s",
-                settings.address,
-                settings.port,
-                PATIENCE.as_secs()
-            );
+            let reason = format!("it runs, and did not say so within {} s", PATIENCE.as_secs());
             return Err(RegistryError::NotReady { reason, log: log(engine, &settings.name).await? });
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Whether the registry says that it is ready, asked inside of its container: its port may be another machine's, and this
+/// command in a container itself.
+async fn is_ready(engine: &Engine, settings: &Settings) -> bool {
+    match timeout(ASK, engine.exec(&settings.name, &["/bin/hythe", "probe"])).await {
+        Ok(Ok(output)) if output.code == 0 => output.stdout.starts_with("ready"),
+        // A version before it knew the command.
+        Ok(Ok(output)) if output.code == 2 => answers(settings).await,
+        _ => false,
+    }
+}
+
+/// Says where the registry's port does not answer from here.
+pub(super) async fn published(engine: &Engine, settings: &Settings, report: Report<'_>) {
+    let since = Instant::now();
+    while since.elapsed() < PUBLISHED {
+        if answers(settings).await {
+            return;
+        }
+        sleep(PAUSE).await;
+    }
+    let Settings { address, port, .. } = settings;
+    let why = engine.remote().map_or_else(
+        || "`hythe doctor` says why; to a command in a container it may be another machine's".to_owned(),
+        |host| {
+            format!("the engine is on {host}, and publishes it there: ssh -L {port}:localhost:{port} {host}")
+        },
+    );
+    let text = format!("{address} does not answer there from here; {why}");
+    report(Step::new(format!("port {port}"), Outcome::Skipped, text));
 }
 
 /// What a registry says of an import, passed on as it is said.
@@ -80,8 +116,10 @@ impl<'a> Progress<'a> {
         let log = String::from_utf8_lossy(log);
         let mut is_new = false;
         for line in log.lines().map(str::trim) {
-            let text = line.split_once(" INFO ").or_else(|| line.split_once(" WARN ")).map(|(_, text)| text.trim());
-            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("left out")) else {
+            let text =
+                line.split_once(" INFO ").or_else(|| line.split_once(" WARN ")).map(|(_, text)| text.trim());
+            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("left out"))
+            else {
                 continue;
             };
             if self.last != line {
@@ -108,17 +146,26 @@ async fn tail(engine: &Engine, name: &str, lines: u64) -> Result<String, EngineE
     Ok(log.trim_end().to_owned())
 }
 
-/// The status of an answer to a GET, if there was one.
-pub(crate) async fn answer(address: IpAddr, port: u16, path: &str) -> Option<u16> {
-    let address = if address.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address };
+/// Whether the registry says so at its port of the engine's machine, asked from here.
+async fn answers(settings: &Settings) -> bool {
+    let (address, port) = (reached(settings.address), settings.port);
     let ask = async {
         let mut stream = TcpStream::connect(SocketAddr::new(address, port)).await.ok()?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n");
+        let request = format!("GET /readyz HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream.take(64).read_to_end(&mut answer).await.ok()?;
         let line = String::from_utf8_lossy(&answer).into_owned();
-        line.split_whitespace().nth(1)?.parse().ok()
+        line.split_whitespace().nth(1)?.parse::<u16>().ok()
     };
-    timeout(Duration::from_secs(2), ask).await.ok()?
+    timeout(ASK, ask).await.ok().flatten() == Some(200)
+}
+
+/// Where what listens on an address is reached.
+fn reached(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
 }

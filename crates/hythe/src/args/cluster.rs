@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use hythe_cluster::deploy::{DEFAULT_NAME, DEFAULT_NAMESPACE, Namespace, Target, ValueError};
 use hythe_cluster::engine::Choice;
 use hythe_cluster::hosts::Endpoint;
@@ -162,6 +163,7 @@ impl WiredArgs {
 
 /// How the registry is to run.
 #[derive(Clone, Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct UpArgs {
     /// Which registry.
     #[command(flatten)]
@@ -172,10 +174,10 @@ pub struct UpArgs {
     /// The address on this machine; any other than loopback is reached by the network [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<IpAddr>,
-    /// A further port on this machine that answers for Docker Hub alone, for dockerd's registry-mirrors
-    #[arg(long, value_name = "PORT")]
+    /// A further port on this machine that answers for Docker Hub alone, for dockerd's registry-mirrors; an empty one takes it back
+    #[arg(long, value_name = "PORT", value_parser = port_or_none)]
     pub mirror_port: Option<u16>,
-    /// A further name in the clusters' networks. Can be given several times
+    /// A further name in the clusters' networks. Can be given several times; an empty one takes them back
     #[arg(long, value_name = "NAME")]
     pub alias: Vec<String>,
     /// A folder of this machine for the data [default: a volume of the engine, NAME-data]
@@ -184,10 +186,10 @@ pub struct UpArgs {
     /// A volume of the engine for the data [default: NAME-data]
     #[arg(long, value_name = "VOLUME", conflicts_with = "data")]
     pub volume: Option<String>,
-    /// A configuration file of hythe's, for the registry
-    #[arg(long, value_name = "FILE")]
+    /// A configuration file of hythe's, for the registry; an empty one takes it back
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub config: Option<PathBuf>,
-    /// A setting of `hythe serve`, as in its configuration. Can be given several times
+    /// A setting of `hythe serve`, as in its configuration. Can be given several times; an empty one takes them back
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
     /// hythe's Linux binary, where this one is none [default: this one]
@@ -208,6 +210,11 @@ pub struct UpArgs {
     /// Print what would be done to clusters, as diffs, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A port, or 0 where none is wanted.
+fn port_or_none(text: &str) -> Result<u16, std::num::ParseIntError> {
+    if text.is_empty() { Ok(0) } else { text.parse() }
 }
 
 /// What is stopped, and what goes with it.
@@ -251,6 +258,7 @@ pub struct UpgradeArgs {
 
 /// Which clusters are wired, and how.
 #[derive(Clone, Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct AttachArgs {
     /// The clusters, by the names that kind, k3d and minikube give them
     #[arg(value_name = "CLUSTER", conflicts_with = "all")]

@@ -106,10 +106,16 @@ mod tests {
     fn the_image_takes_what_that_of_registry_2_takes() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let table = [
-            ("/bin/registry /etc/docker/registry/config.yml", Called::Registry(words("/bin/registry serve /etc/docker/registry/config.yml"))),
+            (
+                "/bin/registry /etc/docker/registry/config.yml",
+                Called::Registry(words("/bin/registry serve /etc/docker/registry/config.yml")),
+            ),
             ("/bin/registry serve /config.yml", Called::Registry(words("/bin/registry serve /config.yml"))),
             ("/bin/registry /bin/registry serve /x", Called::Registry(words("/bin/registry serve /x"))),
-            ("/bin/registry registry garbage-collect /c.yaml", Called::Registry(words("/bin/registry garbage-collect /c.yaml"))),
+            (
+                "/bin/registry registry garbage-collect /c.yaml",
+                Called::Registry(words("/bin/registry garbage-collect /c.yaml")),
+            ),
             ("/bin/registry --version", Called::Registry(words("/bin/registry --version"))),
             ("/bin/registry hythe cache ls", Called::Hythe(words("hythe cache ls"))),
             ("/bin/hythe serve", Called::Hythe(words("/bin/hythe serve"))),

@@ -25,7 +25,7 @@ pub(super) use settings::variables;
 pub(super) fn deploy(args: DeployArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let DeployArgs { target, options, command } = args;
     match command {
-        None if options.print => print(&target, options, printer),
+        None if options.print => print(&target, &options, printer),
         None => run(apply(&target, options, environment, printer)),
         Some(DeployCommand::Status) => run(status::status(&target, environment, printer)),
         Some(DeployCommand::Logs { follow, tail, previous }) => {
@@ -44,8 +44,8 @@ pub(super) fn target(args: &TargetArgs) -> Target {
 }
 
 /// The objects, and nothing else: they are a file.
-fn print(target: &TargetArgs, args: OptionArgs, printer: Printer) -> Result<(), Failure> {
-    let options = options(target, args.clone(), image::choose(&args)?.source)?;
+fn print(target: &TargetArgs, args: &OptionArgs, printer: Printer) -> Result<(), Failure> {
+    let options = options(target, args.clone(), image::choose(args)?.source)?;
     let manifests = deploy::render(&options);
     printer.data(deploy::to_yaml(&manifests).trim_end(), || {
         manifests.iter().map(|manifest| manifest.body().clone()).collect::<Value>()

@@ -50,12 +50,17 @@ pub(super) async fn connect(args: &EngineArgs) -> Result<Engine, Failure> {
 async fn registry(engine: &Engine, args: &NameArgs) -> Result<Settings, Failure> {
     let name = &args.name;
     match registry::find(engine, name).await.map_err(failed)? {
-        Found::Ours(container) => Settings::recorded(&container).ok_or_else(|| {
-            Failure::Other(format!("what the container {name} was made with is not known: run `hythe up` again"))
-        }),
+        Found::Ours(container) => {
+            Settings::known(&container).map_err(|error| Failure::Other(error.to_string()))
+        }
         Found::Foreign(_) => Err(Failure::Other(format!(
             "the container {name} is not hythe's: `hythe up --adopt` takes its place, with its data"
         ))),
+        Found::Absent if registry::is_cut(engine, name).await.map_err(failed)? => {
+            Err(Failure::Other(format!(
+                "a replacement of {name} was cut short: `hythe up --name {name}` brings back the container that was there"
+            )))
+        }
         Found::Absent => {
             let others = registry::list(engine).await.map_err(failed)?;
             let hint = match others.as_slice() {
@@ -75,7 +80,13 @@ fn wiring(
     force: bool,
     dry_run: bool,
 ) -> Result<Wiring, Failure> {
-    Ok(Wiring { upstreams: upstreams(&registry)?, kubeconfig: kubeconfig(environment), registry, force, dry_run })
+    Ok(Wiring {
+        upstreams: upstreams(&registry)?,
+        kubeconfig: kubeconfig(environment),
+        registry,
+        force,
+        dry_run,
+    })
 }
 
 /// The upstreams that a registry may ask: those of its own configuration, not of this user's.

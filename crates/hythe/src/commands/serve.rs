@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 pub use announcement::announce;
 #[cfg(target_os = "linux")]
-pub(super) use user::give;
+pub(super) use user::{FOLDERS, MARK, give, is_own_file};
 
 use crate::config::{ConfigError, Environment, Inputs, Loaded, Reloaded, allowed, load, reload, table_name};
 use crate::failure::{Failure, StartError};
@@ -71,7 +71,8 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
         if !runtime()?.block_on(prepare(settings))? {
             return Ok(true);
         }
-        user::give(data, (user::USER, user::USER)).map_err(|error| StartError::User { user: user::USER, error })?;
+        user::give(data, (user::USER, user::USER))
+            .map_err(|error| StartError::User { user: user::USER, error })?;
     }
     printer.note(format_args!("goes on as user {0}, group {0}", user::USER));
     Err(StartError::User { user: user::USER, error: user::begin_anew() }.into())

@@ -65,8 +65,12 @@ fn variable<'a>(container: &'a ContainerInspectResponse, wanted: &str) -> Option
 /// Where the configuration of its own comes from, if it has one.
 fn configuration(container: &ContainerInspectResponse) -> Option<String> {
     let words = container.config.as_ref().and_then(|config| config.cmd.as_deref()).unwrap_or_default();
-    let named = words.iter().map(String::as_str).filter(|word| word.ends_with(".yml") || word.ends_with(".yaml"));
-    let files = named.chain(variable(container, "REGISTRY_CONFIGURATION_PATH")).chain(CONFIGURATIONS.iter().copied());
+    let named = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| Path::new(word).extension().is_some_and(|ending| ending == "yml" || ending == "yaml"));
+    let files =
+        named.chain(variable(container, "REGISTRY_CONFIGURATION_PATH")).chain(CONFIGURATIONS.iter().copied());
     let files: Vec<&Path> = files.map(Path::new).collect();
     let mounts = container.mounts.as_deref().unwrap_or_default();
     let mount = mounts.iter().find(|mount| {
@@ -78,7 +82,8 @@ fn configuration(container: &ContainerInspectResponse) -> Option<String> {
 
 /// The port of the machine that leads to it.
 fn port(container: &ContainerInspectResponse) -> Option<u16> {
-    let inner = variable(container, ADDRESS).and_then(|address| Some(address.rsplit_once(':')?.1)).unwrap_or(PORT);
+    let inner =
+        variable(container, ADDRESS).and_then(|address| Some(address.rsplit_once(':')?.1)).unwrap_or(PORT);
     let ports = container.host_config.as_ref()?.port_bindings.as_ref()?;
     let bindings = ports.get(&format!("{inner}/tcp"))?.as_ref()?;
     bindings.first()?.host_port.as_deref()?.parse().ok().filter(|port| *port != 0)
@@ -116,21 +121,24 @@ fn data(predecessor: &str, container: &ContainerInspectResponse) -> Result<Data,
     let holding = |mount: &&MountPoint| {
         mount.destination.as_deref().is_some_and(|destination| Path::new(root).starts_with(destination))
     };
-    let Some(mount) = mounts.iter().filter(holding).max_by_key(|mount| mount.destination.as_deref().map(str::len))
+    let Some(mount) =
+        mounts.iter().filter(holding).max_by_key(|mount| mount.destination.as_deref().map(str::len))
     else {
         return Err(refused(format!(
             "its data is in no volume, but at {root} of the container itself: copy it out with docker cp \
              {predecessor}:{root} ./registry-data, remove the container, and run hythe up --data ./registry-data"
         )));
     };
-    let below = Path::new(root).strip_prefix(mount.destination.as_deref().unwrap_or_default()).unwrap_or(Path::new(""));
+    let below = Path::new(root)
+        .strip_prefix(mount.destination.as_deref().unwrap_or_default())
+        .unwrap_or(Path::new(""));
     match (mount.typ.as_deref(), &mount.name, &mount.source) {
-        (Some("volume"), Some(name), _) if below.as_os_str().is_empty() => {
-            Ok(Data::Volume(name.clone()))
-        }
+        (Some("volume"), Some(name), _) if below.as_os_str().is_empty() => Ok(Data::Volume(name.clone())),
         (Some("bind"), _, Some(source)) if below.as_os_str().is_empty() => Ok(Data::Folder(source.into())),
         (Some("bind"), _, Some(source)) => Ok(Data::Folder(Path::new(source).join(below))),
-        _ => Err(refused(format!("the mount that holds its data at {root} is neither a volume of its own nor a folder"))),
+        _ => Err(refused(format!(
+            "the mount that holds its data at {root} is neither a volume of its own nor a folder"
+        ))),
     }
 }
 
@@ -178,7 +186,8 @@ mod tests {
 
     #[test]
     fn the_user_of_a_container_is_that_of_its_heir() {
-        for (text, expected) in [("", None), ("0:0", None), ("registry", None), ("999", Some((999, 999))), ("7:8", Some((7, 8)))]
+        for (text, expected) in
+            [("", None), ("0:0", None), ("registry", None), ("999", Some((999, 999))), ("7:8", Some((7, 8)))]
         {
             assert_eq!(user(text), expected, "{text}");
         }

@@ -26,6 +26,7 @@ pub(super) async fn import(
     let (user, group) = settings.user;
     let mut command = vec!["own".to_owned(), DATA_FOLDER.to_owned(), "--import".to_owned()];
     command.extend(["--user".to_owned(), user.to_string(), "--group".to_owned(), group.to_string()]);
+    let (binds, mounts) = body::mounted(settings, body::Kind::of(engine).await?);
     let request = ContainerCreateBody {
         image: Some(image.reference.clone()),
         entrypoint: Some(vec!["/bin/hythe".to_owned()]),
@@ -33,7 +34,8 @@ pub(super) async fn import(
         env: Some(body::environment(settings)),
         user: Some("0:0".to_owned()),
         host_config: Some(HostConfig {
-            binds: Some(body::binds(settings)),
+            binds,
+            mounts,
             network_mode: Some("none".to_owned()),
             ..HostConfig::default()
         }),

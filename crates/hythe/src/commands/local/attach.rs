@@ -12,14 +12,14 @@ use crate::printer::Printer;
 
 /// Attaches what was asked for.
 pub(in crate::commands) fn attach(
-    args: AttachArgs,
+    args: &AttachArgs,
     environment: &Environment,
     printer: Printer,
 ) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
         if args.target.in_cluster {
-            return in_cluster::attach(&engine, &args, environment, printer).await;
+            return in_cluster::attach(&engine, args, environment, printer).await;
         }
         let settings = registry(&engine, &args.target.beside(environment)).await?;
         let wiring = wiring(settings, environment, args.force, args.dry_run)?;
@@ -95,7 +95,11 @@ pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failur
     let names: Vec<String> = found.iter().map(|cluster| cluster.name.clone()).collect();
     let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
     cluster.ok_or_else(|| {
-        let there = if names.is_empty() { "there is none".to_owned() } else { format!("there are: {}", names.join(", ")) };
+        let there = if names.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("there are: {}", names.join(", "))
+        };
         Failure::Usage(format!("no cluster {name} is in {}; {there}", engine.title()))
     })
 }

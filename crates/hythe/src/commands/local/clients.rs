@@ -1,4 +1,4 @@
-//! Clients of this machine that are wired by a file of their own: Podman, BuildKit, dockerd.
+//! Clients of this machine that are wired by a file of their own: Podman, `BuildKit`, dockerd.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,8 @@ pub(super) fn wire(
     }
     if wiring.dry_run {
         let diff = diff(&path, change.before.as_deref(), &change.after);
-        let step = Step::new(subject, Outcome::Changed, format!("{path} would be changed; then: {}", change.then));
+        let step =
+            Step::new(subject, Outcome::Changed, format!("{path} would be changed; then: {}", change.then));
         steps.take(Step { diff: Some(diff), ..step });
         return Ok(());
     }
@@ -78,11 +79,15 @@ fn change(
             } else {
                 home(environment, "XDG_CONFIG_HOME", ".config")?.join("containers")
             };
-            (folder.join("registries.conf.d").join(PODMAN_FILE), "nothing: Podman reads it at each pull".to_owned())
+            (
+                folder.join("registries.conf.d").join(PODMAN_FILE),
+                "nothing: Podman reads it at each pull".to_owned(),
+            )
         }
         LocalClient::Buildkit => (
             home(environment, "DOCKER_CONFIG", ".docker")?.join("buildx/buildkitd.default.toml"),
-            "docker buildx create --use --driver-opt network=host (a builder reads it when it is made)".to_owned(),
+            "docker buildx create --use --driver-opt network=host (a builder reads it when it is made)"
+                .to_owned(),
         ),
         LocalClient::Docker => ("/etc/docker/daemon.json".into(), "systemctl reload docker".to_owned()),
     };
@@ -92,7 +97,8 @@ fn change(
         Err(error) => return Err(Failure::Other(format!("{} cannot be read: {error}", path.display()))),
     };
     let text = before.clone().unwrap_or_default();
-    let wrong = |error: RegistriesError| Failure::Other(format!("{}: {error}; it was left alone", path.display()));
+    let wrong =
+        |error: RegistriesError| Failure::Other(format!("{}: {error}; it was left alone", path.display()));
     let after = match (client, is_attached) {
         (LocalClient::Podman, true) => podman_file(&mirrors),
         (LocalClient::Podman, false) => String::new(),
@@ -102,7 +108,8 @@ fn change(
             // dockerd cannot say for whom it asks, so that Docker Hub has a port of its own.
             let port = wiring.registry.mirror_port.ok_or_else(|| {
                 Failure::Other(
-                    "dockerd needs a port that answers for Docker Hub alone: hythe up --mirror-port 5002".to_owned(),
+                    "dockerd needs a port that answers for Docker Hub alone: hythe up --mirror-port 5002"
+                        .to_owned(),
                 )
             })?;
             let mirror = endpoint(port)?;
@@ -114,26 +121,40 @@ fn change(
 }
 
 fn home(environment: &Environment, variable: &str, folder: &str) -> Result<PathBuf, Failure> {
-    let named = |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named =
+        |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     named(variable)
         .or_else(|| named("HOME").map(|home| home.join(folder)))
         .ok_or_else(|| Failure::Other("this user has no home, where the client's file would be".to_owned()))
 }
 
-/// Writes the file whole, and keeps what somebody else had in it. An empty one goes.
+/// Writes the file whole, and keeps what somebody else had in it. An empty one goes. A link stays one, and who may read
+/// the file stays so.
 fn write(change: &Change) -> std::io::Result<()> {
-    let path = &change.path;
+    let path = match std::fs::canonicalize(&change.path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => change.path.clone(),
+        Err(error) => return Err(error),
+    };
     if change.after.trim().is_empty() {
         return std::fs::remove_file(path);
     }
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let copy = beside(path, COPY);
-    if let Some(before) = change.before.as_ref().filter(|_| !copy.exists()) {
-        std::fs::write(&copy, before)?;
+    let copy = beside(&path, COPY);
+    if change.before.is_some() && !copy.exists() {
+        // With its mode; half a copy would pass for the whole one.
+        let staged = beside(&path, ".hythe-staged");
+        std::fs::copy(&path, &staged)?;
+        std::fs::rename(&staged, &copy)?;
     }
-    let staged = beside(path, ".hythe-staged");
+    let staged = beside(&path, ".hythe-staged");
+    // One that a cut command left may have another mode.
+    let _ = std::fs::remove_file(&staged);
+    if change.before.is_some() {
+        std::fs::copy(&path, &staged)?;
+    }
     std::fs::write(&staged, &change.after)?;
     std::fs::rename(&staged, path)
 }
@@ -142,4 +163,49 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn changed(path: &Path, before: Option<&str>, after: &str) {
+        let before = before.map(str::to_owned);
+        write(&Change { path: path.to_owned(), before, after: after.to_owned(), then: String::new() })
+            .unwrap();
+    }
+
+    #[test]
+    fn who_may_read_a_file_stays_so_and_a_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("real"), folder.path().join("daemon.json"));
+        std::fs::write(&file, "{}").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("real", &link).unwrap();
+        changed(&link, Some("{}"), "{ }");
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "{ }");
+        let copy = folder.path().join("real.before-hythe");
+        assert_eq!((mode(&file), mode(&copy)), (0o600, 0o600));
+        changed(&link, Some("{ }"), "{  }");
+        assert_eq!(std::fs::read_to_string(copy).unwrap(), "{}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_file_that_was_not_there_is_made_without_a_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.conf");
+        changed(&path, None, "x");
+        assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+        changed(&path, Some("x"), "");
+        assert!(!path.exists());
+    }
 }

@@ -20,7 +20,9 @@ pub(in crate::commands) fn image(args: &ImageArgs, printer: Printer) -> Result<(
             let engine = connect(&args.engine).await?;
             let steps = Steps::new(printer);
             let report = |step| steps.take(step);
-            registry::load(&engine, &image, &report).await.map_err(|error| Failure::Other(error.to_string()))?;
+            registry::load(&engine, &image, &report)
+                .await
+                .map_err(|error| Failure::Other(error.to_string()))?;
             printer.data(&image.reference, || json!({ "image": image.reference }));
             Ok(())
         });
@@ -29,12 +31,15 @@ pub(in crate::commands) fn image(args: &ImageArgs, printer: Printer) -> Result<(
     if file != "-" {
         std::fs::write(file, &image.archive).map_err(failed)?;
         printer.data(&image.reference, || json!({ "image": image.reference, "file": file }));
-        printer.note(format_args!("to load it: docker load -i {file}, or ctr -n k8s.io images import {file}"));
+        printer
+            .note(format_args!("to load it: docker load -i {file}, or ctr -n k8s.io images import {file}"));
         return Ok(());
     }
     let mut stdout = std::io::stdout();
     if stdout.is_terminal() {
-        return Err(Failure::Usage("an archive is nothing for a terminal: lead it to a file or a command".to_owned()));
+        return Err(Failure::Usage(
+            "an archive is nothing for a terminal: lead it to a file or a command".to_owned(),
+        ));
     }
     stdout.write_all(&image.archive).map_err(failed)?;
     printer.note(&image.reference);

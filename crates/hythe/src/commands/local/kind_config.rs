@@ -11,7 +11,8 @@ use crate::printer::Printer;
 
 /// Prints a configuration, or the user's own with what it needs.
 pub(in crate::commands) fn kind_config(args: &KindConfigArgs, printer: Printer) -> Result<(), Failure> {
-    let unreadable = |name: &str, error: std::io::Error| Failure::Usage(format!("{name} cannot be read: {error}"));
+    let unreadable =
+        |name: &str, error: std::io::Error| Failure::Usage(format!("{name} cannot be read: {error}"));
     let text = match args.file.as_deref() {
         None => String::new(),
         Some("-") => {
@@ -23,10 +24,8 @@ pub(in crate::commands) fn kind_config(args: &KindConfigArgs, printer: Printer) 
     };
     let data = args.host_path.as_ref().map(std::path::absolute).transpose();
     let data = data.map_err(|error| unreadable("--host-path", error))?;
-    let options = KindOptions {
-        data: data.map(|path| path.display().to_string()),
-        node_port: args.node_port,
-    };
+    let options =
+        KindOptions { data: data.map(|path| path.display().to_string()), node_port: args.node_port };
     let name = args.file.as_deref().unwrap_or("the configuration");
     let merged = merge(&text, &options).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
     printer.data(merged.trim_end(), || json!({ "config": merged }));

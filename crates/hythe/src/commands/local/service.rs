@@ -1,20 +1,18 @@
 //! The service of a user that attaches nodes as they appear.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::config::Environment;
 use crate::failure::Failure;
 
-/// Its name among the user's services.
-const UNIT: &str = "hythe-watch.service";
+/// Its name among the user's services: each registry has one of its own.
+fn unit_name(registry: &str) -> String {
+    format!("hythe-watch-{registry}.service")
+}
 
 /// Installs the service, and starts it anew. What it is called is the answer.
-pub(super) fn install(
-    registry: &str,
-    engine: Option<&str>,
-    environment: &Environment,
-) -> Result<String, Failure> {
+pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -> Result<String, Failure> {
     let by_hand = |reason: String| {
         Failure::Other(format!(
             "the watch could not be installed as a service: {reason}. Let it run by hand: hythe attach --watch --name \
@@ -24,38 +22,85 @@ pub(super) fn install(
     if !cfg!(target_os = "linux") {
         return Err(by_hand("only systemd's user services are known here".to_owned()));
     }
+    let name = unit_name(registry);
     let folder = unit_folder(environment).ok_or_else(|| by_hand("this user has no home".to_owned()))?;
     let program = std::env::current_exe().map_err(|error| by_hand(error.to_string()))?;
-    let text = unit(&program, registry, engine);
-    let path = folder.join(UNIT);
+    let kubeconfig = environment.variables.get("KUBECONFIG").and_then(|files| files.to_str());
+    let text = unit(&program.display().to_string(), registry, engine, kubeconfig);
+    let path = folder.join(&name);
     std::fs::create_dir_all(&folder)
         .and_then(|()| std::fs::write(&path, text))
         .map_err(|error| by_hand(format!("{}: {error}", path.display())))?;
-    for arguments in [&["daemon-reload"][..], &["enable", UNIT], &["restart", UNIT]] {
-        let output = Command::new("systemctl").arg("--user").args(arguments).output();
-        let output = output.map_err(|error| by_hand(format!("systemctl: {error}")))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(by_hand(format!("systemctl --user {}: {said}", arguments.join(" "))));
-        }
+    for arguments in [&["daemon-reload"][..], &["enable", &name], &["restart", &name]] {
+        systemctl(arguments).map_err(by_hand)?;
     }
-    Ok(format!("{UNIT} ({}); its log: journalctl --user -u {UNIT}", path.display()))
+    Ok(format!("{name} ({}); its log: journalctl --user -u {name}", path.display()))
+}
+
+/// Stops a registry's service and takes it away. Whether there was one.
+pub(super) fn remove(registry: &str, environment: &Environment) -> Result<bool, Failure> {
+    let name = unit_name(registry);
+    let Some(path) = unit_folder(environment).map(|folder| folder.join(&name)).filter(|path| path.exists())
+    else {
+        return Ok(false);
+    };
+    let by_hand = |reason: String| {
+        Failure::Other(format!(
+            "the service {name} could not be stopped: {reason}. Do it by hand: systemctl --user disable --now {name}"
+        ))
+    };
+    systemctl(&["disable", "--now", &name]).map_err(by_hand)?;
+    std::fs::remove_file(&path).map_err(|error| by_hand(format!("{}: {error}", path.display())))?;
+    systemctl(&["daemon-reload"]).map_err(by_hand)?;
+    Ok(true)
+}
+
+fn systemctl(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("systemctl").arg("--user").args(arguments).output();
+    let output = output.map_err(|error| format!("systemctl: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(format!("systemctl --user {}: {said}", arguments.join(" ")))
 }
 
 fn unit_folder(environment: &Environment) -> Option<PathBuf> {
-    let folder = |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder =
+        |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")))?;
     Some(base.join("systemd/user"))
 }
 
-fn unit(program: &Path, registry: &str, engine: Option<&str>) -> String {
-    let engine = engine.map_or_else(String::new, |engine| format!(" --engine \"{engine}\""));
+fn unit(program: &str, registry: &str, engine: &str, kubeconfig: Option<&str>) -> String {
+    // What systemd starts has none of the shell's variables.
+    let kubeconfig = kubeconfig.map_or_else(String::new, |files| {
+        format!("Environment={}\n", quoted(&format!("KUBECONFIG={files}")))
+    });
+    // In a command a dollar begins a variable; in the program's own path and in an assignment it does not.
+    let argument = |text: &str| quoted(text).replace('$', "$$");
     format!(
         "[Unit]\nDescription=hythe attaches the nodes of local clusters as they appear\n\n\
-         [Service]\nExecStart=\"{}\" attach --watch --name \"{registry}\"{engine}\nRestart=always\nRestartSec=5\n\n\
+         [Service]\n{kubeconfig}ExecStart={} attach --watch --name {} --engine {}\nRestart=always\nRestartSec=5\n\n\
          [Install]\nWantedBy=default.target\n",
-        program.display()
+        quoted(program),
+        argument(registry),
+        argument(engine)
     )
+}
+
+/// A word as systemd reads one: `%` begins a specifier, and a backslash an escape.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '%' => quoted.push_str("%%"),
+            '\n' => quoted.push_str("\\n"),
+            character => quoted.push(character),
+        }
+    }
+    quoted + "\""
 }
 
 #[cfg(test)]
@@ -64,11 +109,25 @@ mod tests {
 
     #[test]
     fn the_unit_runs_this_binary_for_this_registry_and_comes_back() {
-        let unit = unit(Path::new("/usr/bin/hythe"), "kind-registry", Some("podman"));
-        assert!(
-            unit.contains("ExecStart=\"/usr/bin/hythe\" attach --watch --name \"kind-registry\" --engine \"podman\"\n"),
-            "{unit}"
-        );
+        let unit = unit("/usr/bin/hythe", "kind-registry", "unix:///run/docker.sock", Some("/home/me/kube"));
+        let start = "ExecStart=\"/usr/bin/hythe\" attach --watch --name \"kind-registry\" --engine \
+                     \"unix:///run/docker.sock\"\n";
+        assert!(unit.contains(start), "{unit}");
+        assert!(unit.contains("Environment=\"KUBECONFIG=/home/me/kube\"\n"), "{unit}");
         assert!(unit.contains("Restart=always\n"), "{unit}");
+    }
+
+    #[test]
+    fn what_means_something_to_systemd_is_escaped() {
+        let unit = unit("/a b/50%/\"x\"/$y", "r", "unix:///$s/50%", Some("/k$1:C:\\k"));
+        assert!(unit.contains(r#"ExecStart="/a b/50%%/\"x\"/$y" attach"#), "{unit}");
+        assert!(unit.contains(r#"--engine "unix:///$$s/50%%""#), "{unit}");
+        assert!(unit.contains(r#"Environment="KUBECONFIG=/k$1:C:\\k""#), "{unit}");
+    }
+
+    #[test]
+    fn each_registry_has_a_service_of_its_own() {
+        assert_ne!(unit_name("one"), unit_name("other"));
+        assert_eq!(unit_name("kind-registry"), "hythe-watch-kind-registry.service");
     }
 }

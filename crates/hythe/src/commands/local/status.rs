@@ -31,7 +31,8 @@ pub(in crate::commands) fn status(
                 let state = container.state.as_ref();
                 let runs = state.and_then(|state| state.running) == Some(true);
                 let settings = Settings::recorded(container);
-                let image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
+                let image =
+                    container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
                 let state = if runs { "runs" } else { "is stopped" };
                 let _ = writeln!(text, "{name} {state} in {}, {image}", engine.title());
                 if let Some(settings) = &settings {

@@ -22,21 +22,42 @@ use crate::printer::Printer;
 const USER: u32 = 1000;
 
 /// Runs the registry and attaches the clusters.
-pub(in crate::commands) fn up(args: UpArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+pub(in crate::commands) fn up(
+    args: &UpArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let before = match registry::find(&engine, &args.target.name).await.map_err(failed)? {
-            Found::Ours(container) => Settings::recorded(&container),
-            Found::Foreign(_) | Found::Absent => None,
-        };
-        let mut settings = settings(&args, before)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
+        let other = |error: registry::RegistryError| Failure::Other(error.to_string());
+        check_paths(args, engine.remote())?;
+        if !args.dry_run {
+            registry::recover(&engine, &args.target.name, &report).await.map_err(other)?;
+        }
+        let before = match registry::find(&engine, &args.target.name).await.map_err(failed)? {
+            // Of what it was made with nothing is guessed: its data would seem to be lost.
+            Found::Ours(container) => Some(Settings::known(&container).map_err(other)?),
+            Found::Foreign(_) | Found::Absent => None,
+        };
+        let mut settings = settings(args, before.clone())?;
+        let former = before.map(|before| before.data).filter(|data| *data != settings.data);
         let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::Other(error.to_string()))?;
         if !args.dry_run {
-            registry::load(&engine, &image, &report).await.map_err(|error| Failure::Other(error.to_string()))?;
-            settings = begin(&engine, settings, &args, &image, &steps).await?;
+            registry::load(&engine, &image, &report).await.map_err(other)?;
+            settings = begin(&engine, settings, args, &image, &steps).await?;
+        }
+        if let Some(former) = former {
+            let text = format!("{} from now on; what was there before stays in {former}", settings.data);
+            report(Step::new("data", Outcome::Changed, text));
+        }
+        if !settings.address.is_loopback() {
+            printer.note(format_args!(
+                "anybody who reaches {}, port {}, can push to the registry and delete from it",
+                settings.address, settings.port
+            ));
         }
         let wiring = wiring(settings.clone(), environment, args.force, args.dry_run)?;
         let is_well = args.no_attach || attach_all(&engine, &wiring, &steps).await?;
@@ -46,13 +67,13 @@ pub(in crate::commands) fn up(args: UpArgs, environment: &Environment, printer: 
             data
         });
         if args.watch && !args.dry_run {
-            let engine = args.target.engine.engine.as_ref().map(ToString::to_string);
-            let service = service::install(&settings.name, engine.as_deref(), environment)?;
+            let service = service::install(&settings.name, engine.address(), environment)?;
             printer.note(format_args!("nodes that appear are attached by {service}"));
         }
         if !is_well {
             return Err(Failure::Other(
-                "not everything could be wired: the lines with ! say what, and `hythe doctor` says why".to_owned(),
+                "not everything could be wired: the lines with ! say what, and `hythe doctor` says why"
+                    .to_owned(),
             ));
         }
         if !args.dry_run {
@@ -109,36 +130,68 @@ pub(super) async fn attach_all(engine: &Engine, wiring: &Wiring, steps: &Steps) 
     Ok(is_well)
 }
 
-/// What is asked for, over what is there, over the defaults.
+/// Folders and files are of the engine's machine.
+fn check_paths(args: &UpArgs, remote: Option<&str>) -> Result<(), Failure> {
+    let Some(host) = remote else { return Ok(()) };
+    let instead = if args.data.is_some() {
+        "--data names a folder of this machine, and the engine is on another one"
+    } else if args.config.as_ref().is_some_and(|config| !config.as_os_str().is_empty()) {
+        "--config names a file of this machine, and the engine is on another one"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(format!(
+        "{instead}, {host}: keep the data in a volume with --volume NAME, give settings with --set KEY=VALUE, or run \
+         hythe there"
+    )))
+}
+
+/// A name of a container, or of the registry in a network.
+fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.bytes().all(is_known) && name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{flag} {name}: a name has letters, digits, -, _ and ., and begins with a letter or a digit"
+    )))
+}
+
+/// What is asked for, over what is there, over the defaults. An empty value takes back what was asked for once.
 fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure> {
     let name = args.target.name.clone();
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-        return Err(Failure::Usage(format!("--name {name}: a container's name has letters, digits, -, _ and .")));
-    }
+    check_name("--name", &name)?;
     let mut settings = before.unwrap_or_else(|| default_settings(name));
     if !args.alias.is_empty() {
-        settings.aliases.clone_from(&args.alias);
+        settings.aliases = args.alias.iter().filter(|alias| !alias.is_empty()).cloned().collect();
+        settings.aliases.iter().try_for_each(|alias| check_name("--alias", alias))?;
     }
     settings.address = args.address.unwrap_or(settings.address);
     settings.port = args.port.unwrap_or(settings.port);
-    settings.mirror_port = args.mirror_port.or(settings.mirror_port);
+    settings.mirror_port = args.mirror_port.or(settings.mirror_port).filter(|port| *port != 0);
     if let Some(folder) = &args.data {
-        let (folder, user) = data_folder(folder)?;
+        let (folder, user) = data_folder(folder, args.dry_run)?;
         settings.data = Data::Folder(folder);
         settings.user = user;
     }
     if let Some(volume) = &args.volume {
-        settings.data = Data::Volume(volume.clone());
+        let volume = Data::Volume(volume.clone());
+        if settings.data != volume {
+            settings.data = volume;
+            settings.user = (USER, USER);
+        }
     }
     if let Some(config) = &args.config {
         let absolute = std::path::absolute(config).ok().filter(|path| path.is_file());
         let unreadable = || Failure::Usage(format!("--config {}: there is no such file", config.display()));
-        settings.config = Some(absolute.ok_or_else(unreadable)?);
+        let is_empty = config.as_os_str().is_empty();
+        settings.config = if is_empty { None } else { Some(absolute.ok_or_else(unreadable)?) };
     }
     if !args.settings.is_empty() {
         // Those of a registry:2 whose place was taken stay.
         settings.environment.retain(|name, _| name.starts_with("REGISTRY_"));
-        settings.environment.extend(deploy::variables(&args.settings)?);
+        let given: Vec<String> = args.settings.iter().filter(|text| !text.is_empty()).cloned().collect();
+        settings.environment.extend(deploy::variables(&given)?);
     }
     Ok(settings)
 }
@@ -159,11 +212,14 @@ pub(super) fn default_settings(name: String) -> Settings {
 }
 
 /// The folder, made where it is not there, and the user who may write in it.
-fn data_folder(folder: &Path) -> Result<(PathBuf, (u32, u32)), Failure> {
+fn data_folder(folder: &Path, dry_run: bool) -> Result<(PathBuf, (u32, u32)), Failure> {
     let unusable = |error: std::io::Error| {
         Failure::Usage(format!("--data {}: the folder cannot be used: {error}", folder.display()))
     };
     let is_new = !folder.exists();
+    if is_new && dry_run {
+        return Ok((std::path::absolute(folder).map_err(unusable)?, (USER, USER)));
+    }
     std::fs::create_dir_all(folder).map_err(unusable)?;
     let folder = std::fs::canonicalize(folder).map_err(unusable)?;
     #[cfg(unix)]
@@ -175,7 +231,7 @@ fn data_folder(folder: &Path) -> Result<(PathBuf, (u32, u32)), Failure> {
         }
         let is_empty = is_new || std::fs::read_dir(&folder).map_err(unusable)?.next().is_none();
         // Root's, with something in it: changing whose it is is the user's to say.
-        if is_empty && chown(&folder, Some(USER), Some(USER)).is_ok() {
+        if is_empty && (dry_run || chown(&folder, Some(USER), Some(USER)).is_ok()) {
             return Ok((folder, (USER, USER)));
         }
         Ok((folder, (0, 0)))
@@ -186,11 +242,78 @@ fn data_folder(folder: &Path) -> Result<(PathBuf, (u32, u32)), Failure> {
 
 fn summary(settings: &Settings, steps: &Steps, dry_run: bool) -> String {
     let changes = steps.changes();
-    let changed = match (changes, dry_run) {
+    let told = match (changes, dry_run) {
         (0, true) => "nothing would change".to_owned(),
         (0, false) => "nothing had to be changed".to_owned(),
         (changes, true) => format!("{} would be made", count(changes, "change")),
         (changes, false) => count(changes, "change"),
     };
-    format!("localhost:{} ({}, in clusters {}:5000): {changed}", settings.port, settings.data, settings.name)
+    format!("localhost:{} ({}, in clusters {}:5000): {told}", settings.port, settings.data, settings.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn asked(flags: &[&str]) -> UpArgs {
+        let words = ["hythe", "up", "--name", "reg"].into_iter().chain(flags.iter().copied());
+        let Command::Up(args) = Args::try_parse_from(words).unwrap().command else { unreachable!() };
+        *args
+    }
+
+    #[test]
+    fn an_empty_value_takes_back_what_was_asked_for_once() {
+        let config = tempfile::NamedTempFile::new().unwrap();
+        let path = config.path().to_str().unwrap();
+        let flags =
+            ["--alias", "a.b", "--mirror-port", "5002", "--set", "upstream.offline=true", "--config", path];
+        let mut before = settings(&asked(&flags), None).unwrap();
+        before.environment.insert("REGISTRY_HTTP_SECRET".to_owned(), "x".to_owned());
+        assert_eq!((before.aliases.len(), before.mirror_port, before.environment.len()), (1, Some(5002), 2));
+        assert!(before.config.is_some());
+        assert_eq!(settings(&asked(&[]), Some(before.clone())).unwrap(), before);
+        let flags = ["--alias", "", "--mirror-port", "", "--set", "", "--config", ""];
+        let after = settings(&asked(&flags), Some(before)).unwrap();
+        assert_eq!((after.aliases.len(), after.mirror_port, after.config), (0, None, None));
+        assert_eq!(after.environment.keys().collect::<Vec<_>>(), ["REGISTRY_HTTP_SECRET"]);
+    }
+
+    #[test]
+    fn a_name_is_one_that_networks_have() {
+        for alias in ["a/b", "-a", ".a", "a b"] {
+            let error = settings(&asked(&[&format!("--alias={alias}")]), None).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{alias}");
+        }
+    }
+
+    #[test]
+    fn another_volume_has_not_the_folders_user() {
+        let mut before = default_settings("reg".to_owned());
+        (before.data, before.user) = (Data::Folder("/srv".into()), (501, 20));
+        let after = settings(&asked(&["--volume", "v"]), Some(before)).unwrap();
+        assert_eq!((after.data.clone(), after.user), (Data::Volume("v".to_owned()), (USER, USER)));
+        let adopted = Settings { user: (7, 8), ..after };
+        assert_eq!(settings(&asked(&["--volume", "v"]), Some(adopted)).unwrap().user, (7, 8));
+    }
+
+    #[test]
+    fn a_dry_run_makes_no_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("data");
+        let path = folder.to_str().unwrap();
+        let made = settings(&asked(&["--dry-run", "--data", path]), None).unwrap();
+        assert_eq!(made.data, Data::Folder(folder.clone()));
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn folders_of_this_machine_are_nothing_for_an_engine_on_another() {
+        check_paths(&asked(&["--data", "x"]), None).unwrap();
+        check_paths(&asked(&["--volume", "x", "--config", ""]), Some("build")).unwrap();
+        let error = check_paths(&asked(&["--data", "x"]), Some("build")).unwrap_err().to_string();
+        assert!(error.contains("build") && error.contains("--volume NAME"), "{error}");
+    }
 }

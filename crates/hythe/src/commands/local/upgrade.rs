@@ -13,12 +13,13 @@ use crate::printer::Printer;
 pub(in crate::commands) fn upgrade(args: &UpgradeArgs, printer: Printer) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let settings = registry(&engine, &args.target).await?;
         let other = |error: container::RegistryError| Failure::Other(error.to_string());
         let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::Other(error.to_string()))?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
+        container::recover(&engine, &args.target.name, &report).await.map_err(other)?;
+        let settings = registry(&engine, &args.target).await?;
         container::load(&engine, &image, &report).await.map_err(other)?;
         container::run(&engine, &settings, &image, &report).await.map_err(other)?;
         let text = if steps.changes() == 0 {

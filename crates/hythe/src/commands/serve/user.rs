@@ -3,6 +3,7 @@
 //! The kernel has a user for each thread. The one change that holds for all of them, those that libraries started
 //! included, is to begin anew: the program is executed again, as that user, in the same process.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::fs::{MetadataExt, chown, lchown};
@@ -16,6 +17,11 @@ use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
 
 /// The user, and the group of the same number.
 pub(super) const USER: u32 = 1000;
+
+/// The file that says that a folder is hythe's data folder.
+pub(in crate::commands) const MARK: &str = "format";
+/// hythe's folders in it.
+pub(in crate::commands) const FOLDERS: [&str; 2] = ["uploads", "blobs"];
 
 /// Why the server cannot be that user; tried on a thread, which ends with it. From then on the data folder is theirs.
 pub(super) fn try_on(data: Option<&Path>, configuration: Option<&Path>) -> Result<(), String> {
@@ -54,14 +60,10 @@ fn absolute(path: &Path) -> PathBuf {
 /// Gives what hythe keeps in the data folder to the user. The bytes of blobs stay whose they are: they may be another
 /// registry's too, everybody may read them, and who has their folder may remove them.
 pub(in crate::commands) fn give(data: &Path, owner: (u32, u32)) -> io::Result<()> {
-    let is_own = |entry: &DirEntry| {
-        let name = entry.file_name();
-        name == "format" || name == "lock" || name.as_encoded_bytes().starts_with(b"catalog.sqlite")
-    };
-    for entry in entries(data)?.iter().filter(|entry| is_own(entry)) {
+    for entry in entries(data)?.iter().filter(|entry| is_own_file(&entry.file_name())) {
         give_one(&entry.path(), owner)?;
     }
-    for name in ["uploads", "blobs"] {
+    for name in FOLDERS {
         let folder = data.join(name);
         for entry in entries(&folder)? {
             // Of one with another name the bytes are somebody else's.
@@ -77,6 +79,11 @@ pub(in crate::commands) fn give(data: &Path, owner: (u32, u32)) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// Whether a file of that name, in a data folder, is hythe's.
+pub(in crate::commands) fn is_own_file(name: &OsStr) -> bool {
+    name == MARK || name == "lock" || name.as_encoded_bytes().starts_with(b"catalog.sqlite")
 }
 
 fn give_one(path: &Path, owner: (u32, u32)) -> io::Result<()> {

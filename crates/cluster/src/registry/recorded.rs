@@ -1,0 +1,146 @@
+//! What a registry's container says of how it was made.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{ContainerInspectResponse, MountPoint};
+use serde::{Deserialize as _, Deserializer, Serializer};
+
+use super::{RegistryError, SETTINGS_LABEL, Settings};
+use crate::image::DATA_FOLDER;
+
+impl Settings {
+    /// Those that a container of hythe's was made with, while it has the name that it was made under.
+    pub fn recorded(container: &ContainerInspectResponse) -> Option<Self> {
+        let name = container.name.as_deref().map(|name| name.trim_start_matches('/'));
+        Self::labelled(container).filter(|settings| name.is_none_or(|name| name == settings.name))
+    }
+
+    /// The same, or why it cannot be told what the container is.
+    pub fn known(container: &ContainerInspectResponse) -> Result<Self, RegistryError> {
+        Self::recorded(container).ok_or_else(|| unknown(container))
+    }
+
+    /// What the label says, whatever the container is called now.
+    pub(super) fn labelled(container: &ContainerInspectResponse) -> Option<Self> {
+        let config = container.config.as_ref()?;
+        let mut settings: Self = serde_json::from_str(config.labels.as_ref()?.get(SETTINGS_LABEL)?).ok()?;
+        let variables: HashMap<&str, &str> =
+            config.env.iter().flatten().filter_map(|text| text.split_once('=')).collect();
+        for (name, value) in &mut settings.environment {
+            (*variables.get(name.as_str())?).clone_into(value);
+        }
+        Some(settings)
+    }
+}
+
+fn unknown(container: &ContainerInspectResponse) -> RegistryError {
+    let name = container.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
+    let mounts = container.mounts.as_deref().unwrap_or_default();
+    let mount = mounts.iter().find(|mount| mount.destination.as_deref() == Some(DATA_FOLDER));
+    let (data, from) = match mount {
+        Some(MountPoint { typ: Some(kind), name: Some(volume), .. }) if kind == "volume" => {
+            (format!("the volume {volume}"), format!(" --volume {volume}"))
+        }
+        Some(MountPoint { source: Some(folder), .. }) => (folder.clone(), format!(" --data {folder}")),
+        _ => ("no volume".to_owned(), String::new()),
+    };
+    let port = published(container).map(|port| format!(" --port {port}")).unwrap_or_default();
+    RegistryError::Unknown { name, data, again: format!("{from}{port}") }
+}
+
+fn published(container: &ContainerInspectResponse) -> Option<String> {
+    let bindings = container.host_config.as_ref()?.port_bindings.as_ref()?.get("5001/tcp")?.as_ref()?;
+    bindings.first()?.host_port.clone()
+}
+
+pub(super) fn write_names<S: Serializer>(
+    variables: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(variables.keys())
+}
+
+pub(super) fn read_names<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    /// The values were in the label too, once.
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Names(Vec<String>),
+        Values(BTreeMap<String, String>),
+    }
+    Ok(match Written::deserialize(deserializer)? {
+        Written::Names(names) => names.into_iter().map(|name| (name, String::new())).collect(),
+        Written::Values(values) => values,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{ContainerConfig, HostConfig, PortBinding};
+
+    use super::*;
+    use crate::doctor::sample;
+
+    fn container(name: &str, label: String, variables: &[&str]) -> ContainerInspectResponse {
+        ContainerInspectResponse {
+            name: Some(format!("/{name}")),
+            config: Some(ContainerConfig {
+                labels: Some(HashMap::from([(SETTINGS_LABEL.to_owned(), label)])),
+                env: Some(variables.iter().map(|text| (*text).to_owned()).collect()),
+                ..ContainerConfig::default()
+            }),
+            ..ContainerInspectResponse::default()
+        }
+    }
+
+    #[test]
+    fn values_are_read_from_the_environment_and_are_not_in_the_label() {
+        let mut settings = sample::settings(5001);
+        settings.environment.insert("HYTHE_AUTH_PASSWORD".to_owned(), "se=cret".to_owned());
+        let label = serde_json::to_string(&settings).unwrap();
+        assert!(label.contains("HYTHE_AUTH_PASSWORD") && !label.contains("cret"), "{label}");
+        let found = container("kind-registry", label.clone(), &["PATH=/bin", "HYTHE_AUTH_PASSWORD=se=cret"]);
+        assert_eq!(Settings::recorded(&found).unwrap(), settings);
+        // Without its value it is not what it was made with.
+        assert_eq!(Settings::recorded(&container("kind-registry", label, &[])), None);
+    }
+
+    #[test]
+    fn a_label_of_an_earlier_version_is_read() {
+        let mut label = serde_json::to_value(sample::settings(5001)).unwrap();
+        label["environment"] = serde_json::json!({ "HYTHE_A": "b" });
+        let found = container("kind-registry", label.to_string(), &["HYTHE_A=b"]);
+        assert_eq!(Settings::recorded(&found).unwrap().environment["HYTHE_A"], "b");
+    }
+
+    #[test]
+    fn a_container_of_another_name_is_not_the_one_that_its_label_tells_of() {
+        let label = serde_json::to_string(&sample::settings(5001)).unwrap();
+        let found = container("copy", label, &[]);
+        assert_eq!(Settings::recorded(&found), None);
+        assert_eq!(Settings::labelled(&found), Some(sample::settings(5001)));
+    }
+
+    #[test]
+    fn a_container_that_is_not_understood_is_refused_with_the_command_that_takes_its_data_up() {
+        let mut found = container("reg", "{}".to_owned(), &[]);
+        found.mounts = Some(vec![MountPoint {
+            typ: Some("volume".to_owned()),
+            name: Some("data".to_owned()),
+            destination: Some(DATA_FOLDER.to_owned()),
+            ..MountPoint::default()
+        }]);
+        let binding = PortBinding { host_ip: None, host_port: Some("5007".to_owned()) };
+        found.host_config = Some(HostConfig {
+            port_bindings: Some(HashMap::from([("5001/tcp".to_owned(), Some(vec![binding]))])),
+            ..HostConfig::default()
+        });
+        let error = Settings::known(&found).unwrap_err().to_string();
+        assert!(
+            error.ends_with("docker rm -f reg, then hythe up --name reg --volume data --port 5007"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,70 @@
+//! `hythe probe`: whether the registry in this container is ready, asked by whoever started it.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Fails until the registry on a port of loopback says that it is ready.
+pub(super) fn probe(port: u16, printer: Printer) -> Result<(), Failure> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let status =
+        ask(address).map_err(|error| Failure::Other(format!("{address} does not answer: {error}")))?;
+    if status != "200" {
+        return Err(Failure::Other(format!("{address} is not ready: {status}")));
+    }
+    printer.data("ready", || serde_json::json!({ "ready": true }));
+    Ok(())
+}
+
+fn ask(address: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(stream, "GET /readyz HTTP/1.0\r\nHost: localhost:{}\r\n\r\n", address.port())?;
+    let mut answer = String::new();
+    stream.take(64).read_to_string(&mut answer)?;
+    Ok(answer.split_whitespace().nth(1).unwrap_or("no status").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::printer::Output;
+
+    fn probed(answer: &'static str) -> Result<(), Failure> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 128];
+            let read = stream.read(&mut request).unwrap();
+            assert!(request[..read].starts_with(b"GET /readyz HTTP/1.0\r\n"));
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let result = probe(port, Printer::new(Output::Text));
+        server.join().unwrap();
+        result
+    }
+
+    #[test]
+    fn a_registry_is_ready_once_it_says_so() {
+        probed("HTTP/1.1 200 OK\r\n\r\nready\n").unwrap();
+        let error = probed("HTTP/1.1 503 Service Unavailable\r\n\r\n").unwrap_err();
+        assert!(error.to_string().ends_with("is not ready: 503"), "{error}");
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
+    fn one_that_does_not_listen_is_not_ready() {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        assert_eq!(probe(free, Printer::new(Output::Text)).unwrap_err().exit_code(), 1);
+    }
+}
