@@ -26,7 +26,8 @@ fn ask(address: SocketAddr) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET /readyz HTTP/1.0\r\nHost: localhost:{}\r\n\r\n", address.port())?;
+    let request = format!("GET /readyz HTTP/1.0\r\nHost: localhost:{}\r\n\r\n", address.port());
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(64).read_to_string(&mut answer)?;
     Ok(answer.split_whitespace().nth(1).unwrap_or("no status").to_owned())
@@ -44,9 +45,14 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 128];
-            let read = stream.read(&mut request).unwrap();
-            assert!(request[..read].starts_with(b"GET /readyz HTTP/1.0\r\n"));
+            let mut request = Vec::new();
+            // All of it: what is left unread resets the connection.
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend_from_slice(&byte);
+            }
+            assert!(request.starts_with(b"GET /readyz HTTP/1.0\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
         });
         let result = probe(port, Printer::new(Output::Text));
