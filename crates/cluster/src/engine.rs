@@ -40,6 +40,10 @@ const DELETION: Duration = Duration::from_mins(5);
 /// How long Podman may take to clear away behind a container that ended.
 const CLEARING: Duration = Duration::from_secs(10);
 
+/// How often, and how soon again, a container is removed that is between two states.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// A container engine that answered.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -161,9 +165,20 @@ impl Engine {
 
     /// Removes a container, running or not; its named volumes stay.
     pub async fn remove(&self, name: &str) -> Result<(), EngineError> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).build();
-        let removed = self.docker.remove_container(name, Some(options));
-        absent(within(DELETION, format!("remove the container {name}"), removed).await).map(drop)
+        let mut tries = 0;
+        loop {
+            let options = RemoveContainerOptionsBuilder::default().force(true).build();
+            let removed = self.docker.remove_container(name, Some(options));
+            let removed = within(DELETION, format!("remove the container {name}"), removed).await;
+            match removed {
+                // Podman has a moment between a container's end and its being stopped in which it does neither.
+                Err(error) if error.said().contains("state improper") && tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                removed => return absent(removed).map(drop),
+            }
+        }
     }
 
     /// Gives a container another name.
