@@ -173,7 +173,7 @@ async fn wire(
             plan.tell(&subject, report);
             return Ok(());
         }
-        plan.apply(engine, &subject, &survey, report).await
+        plan.apply(engine, &subject, &survey, report).await.map_err(|error| error.to_string())
     };
     match outcome.await {
         Ok(()) => true,

@@ -11,9 +11,9 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as ApiError;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointIpamConfig,
-    EndpointSettings, EventMessage, NetworkConnectRequest, NetworkDisconnectRequest, NetworkInspect,
-    RestartPolicy, RestartPolicyNameEnum, SystemInfo,
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, ContainerUpdateBody, EndpointSettings,
+    EventMessage, NetworkConnectRequest, NetworkDisconnectRequest, NetworkInspect, RestartPolicy,
+    RestartPolicyNameEnum, SystemInfo,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, ImportImageOptionsBuilder, InspectContainerOptions,
@@ -212,19 +212,8 @@ impl Engine {
     }
 
     /// Joins a container to a network, under further names there.
-    pub async fn join(
-        &self,
-        network: &str,
-        container: &str,
-        aliases: &[String],
-        address: Option<String>,
-    ) -> Result<(), EngineError> {
-        let config = EndpointSettings {
-            aliases: Some(aliases.to_vec()),
-            ipam_config: address
-                .map(|address| EndpointIpamConfig { ipv4_address: Some(address), ..Default::default() }),
-            ..EndpointSettings::default()
-        };
+    pub async fn join(&self, network: &str, container: &str, aliases: &[String]) -> Result<(), EngineError> {
+        let config = EndpointSettings { aliases: Some(aliases.to_vec()), ..EndpointSettings::default() };
         let request =
             NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(config) };
         let joined = self.docker.connect_network(network, request);

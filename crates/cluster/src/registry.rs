@@ -5,6 +5,7 @@ mod body;
 mod error;
 mod forget;
 mod networks;
+mod one_shot;
 mod ready;
 mod recorded;
 mod replace;

@@ -23,16 +23,6 @@ impl Plan {
         subject: &str,
         survey: &Survey,
         report: Report<'_>,
-    ) -> Result<(), String> {
-        self.carry_out(engine, subject, survey, report).await.map_err(|error| error.to_string())
-    }
-
-    async fn carry_out(
-        &self,
-        engine: &Engine,
-        subject: &str,
-        survey: &Survey,
-        report: Report<'_>,
     ) -> Result<(), EngineError> {
         let node = survey.node.as_str();
         // What containerd reads at each pull comes first: when it is told to look there, it finds all of it.
@@ -77,9 +67,7 @@ impl Plan {
         }
         Ok(())
     }
-}
 
-impl Plan {
     /// Changes containerd's own configuration and starts it anew. Until that is done a mark says that it is due, for
     /// whoever comes after a command that was cut.
     async fn reconfigure(&self, engine: &Engine, node: &str) -> Result<(), EngineError> {
@@ -184,17 +172,7 @@ pub(super) async fn rename_into_place(
         })
         .collect();
     engine.write(node, &staged).await?;
-    let command = ["xargs", "-0", "-n", "2", "mv", "-f"];
-    let output = engine.exec_with(node, &command, Some(&pairs)).await?;
-    if output.code == 0 {
-        return Ok(());
-    }
-    Err(EngineError::Command {
-        container: node.to_owned(),
-        command: command.join(" "),
-        code: output.code,
-        output: format!("{}{}", output.stdout, output.stderr).trim().to_owned(),
-    })
+    engine.run_with(node, &["xargs", "-0", "-n", "2", "mv", "-f"], Some(&pairs)).await.map(drop)
 }
 
 /// Starts containerd anew and waits until it answers. What it runs goes on meanwhile.

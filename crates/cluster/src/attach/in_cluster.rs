@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::detach::{clean, unpublish};
 use super::publish::{access_by, publish};
-use super::survey::{Runtime, Survey};
+use super::survey::Survey;
 use super::{Plan, Route, wire};
 use crate::api::Access;
 use crate::deploy::{DeployError, PORT, ServiceState, Target, services};
@@ -15,10 +15,6 @@ use crate::hosting::Hosting;
 use crate::hosts::Endpoint;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Cluster;
-
-/// Why a node of dockerd's cannot be wired.
-const DOCKER: &str = "its runtime is dockerd, which knows no names but a registry's own: make the cluster with \
-                      containerd (minikube start --container-runtime=containerd)";
 
 /// A registry in a cluster, and how the cluster is wired to it.
 ///
@@ -57,9 +53,6 @@ pub async fn attach_in_cluster(
     };
     let registry = wiring.registry();
     let plan = async |survey: &Survey| {
-        if let Runtime::Docker = survey.runtime {
-            return Err(DOCKER.to_owned());
-        }
         let (names, endpoint) = (names.clone(), endpoint.clone());
         let route = Route { registry: &registry, names, endpoint, upstreams: &[], force: false };
         Plan::for_route(survey, &route)

@@ -136,7 +136,17 @@ impl Engine {
 
     /// Runs a command that has to succeed, and hands back what it printed on stdout.
     pub async fn run(&self, container: &str, command: &[&str]) -> Result<String, EngineError> {
-        let output = self.exec(container, command).await?;
+        self.run_with(container, command, None).await
+    }
+
+    /// The same with something on its stdin.
+    pub async fn run_with(
+        &self,
+        container: &str,
+        command: &[&str],
+        stdin: Option<&[u8]>,
+    ) -> Result<String, EngineError> {
+        let output = self.exec_with(container, command, stdin).await?;
         if output.code == 0 {
             return Ok(output.stdout);
         }

@@ -95,16 +95,7 @@ async fn import(engine: &Engine, node: &str, image: &Image) -> Result<(Outcome, 
     if is_whole(&listed, reference) {
         return Ok((Outcome::Unchanged, format!("{reference} is there")));
     }
-    let import = command(&["import", "-"]);
-    let imported = engine.exec_with(node, &import, Some(&image.archive)).await?;
-    if imported.code != 0 {
-        return Err(EngineError::Command {
-            container: node.to_owned(),
-            command: import.join(" "),
-            code: imported.code,
-            output: format!("{}{}", imported.stdout, imported.stderr).trim().to_owned(),
-        });
-    }
+    engine.run_with(node, &command(&["import", "-"]), Some(&image.archive)).await?;
     engine.run(node, &command(&["label", reference, PINNED])).await?;
     // Those of other versions may go when nothing runs them and the disk is full.
     let own = engine.run(node, &command(&["ls", "-q", &format!("name~=^{REPOSITORY}:")])).await?;

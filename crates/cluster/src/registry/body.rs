@@ -170,10 +170,8 @@ pub(super) fn differences(
     };
     compare("configuration", config(&before), config(wanted));
     compare("user", format!("{:?}", before.user), format!("{:?}", wanted.user));
-    // Names on networks are changed there, without a new container; its label tells the next command.
-    if before.aliases != wanted.aliases {
-        compare("aliases", before.aliases.join(" "), wanted.aliases.join(" "));
-    }
+    // Names on networks could be changed there; but its label tells the next command of them.
+    compare("aliases", before.aliases.join(" "), wanted.aliases.join(" "));
     let mut changed: Vec<&str> = Vec::new();
     for name in before.environment.keys().chain(wanted.environment.keys()) {
         if before.environment.get(name) != wanted.environment.get(name) && !changed.contains(&name.as_str()) {

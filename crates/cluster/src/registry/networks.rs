@@ -45,7 +45,7 @@ impl Settings {
         }
         let mut aliases = vec![self.name.clone()];
         aliases.extend(self.aliases.iter().cloned());
-        match engine.join(network, &self.name, &aliases, None).await {
+        match engine.join(network, &self.name, &aliases).await {
             Ok(()) => {}
             // Two commands at once.
             Err(error) if error.said().contains("already exists") => {}
