@@ -153,7 +153,15 @@ impl Copy {
             }
             let download = self.download(digest);
             // Nothing of it is stored yet that would be marked.
-            self.check_private(download.private)?;
+            if let Err(refusal) = self.check_private(download.private) {
+                if download.into == self.here || self.cache.0.registry.blob_size(digest)?.is_none() {
+                    return Err(refusal);
+                }
+                // It has come, and is about to end: from then on upstream says whether this repository has it too.
+                let mut stage = download.stage.clone();
+                let _ = stage.wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
+                continue;
+            }
             if download.into != self.here {
                 // Presence is not access: this repository has it if upstream says so.
                 self.confirm(digest).await?;
