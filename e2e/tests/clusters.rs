@@ -220,4 +220,25 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
             assert_eq!(node.pull(image).as_ref(), Ok(&sample.digest), "{} of {}", image, node.name());
         }
     }
+
+    // As a process of the machine: nodes come by the gateway.
+    home.run(&["down"]);
+    let words = ["up", "--process", "--port", &port, "--config", "hythe.toml", "--data", "of-process"];
+    let mut process = home.spawn(&words);
+    let address = format!("{gateway}:{port}");
+    let nodes: Vec<&Node> = one.nodes().iter().chain(two.nodes()).collect();
+    eventually("every node is wired to the process", Duration::from_secs(60), || {
+        nodes.iter().all(|node| node.read(&file).is_some_and(|text| text.contains(&address)))
+    });
+    let last = Sample::busybox(fresh_seed());
+    last.push(&mut Repository::new(&mut home.client(), "last"), "v1");
+    hub.fill("library/w", &last);
+    for node in nodes {
+        for image in [format!("{}/last:v1", home.registry()), "docker.io/library/w:v1".to_owned()] {
+            assert_eq!(node.pull(&image).as_ref(), Ok(&last.digest), "{image} of {}", node.name());
+        }
+    }
+    assert_eq!(hub.upstream.downloads(&last.layers[0]), 1, "through the process");
+    process.end();
+    println!("{}", process.log());
 }

@@ -4,6 +4,7 @@ mod apply;
 mod detach;
 mod in_cluster;
 mod plan;
+mod process;
 mod publish;
 mod survey;
 mod watch;
@@ -23,6 +24,7 @@ pub(crate) use apply::restart;
 pub use detach::detach;
 pub use in_cluster::{InCluster, attach_in_cluster, detach_in_cluster};
 pub(crate) use plan::Plan;
+pub use process::Process;
 pub use publish::access;
 pub(crate) use survey::{Runtime, Survey};
 pub use watch::{Ended, watch};
@@ -35,6 +37,8 @@ const DETACHED: &str = "/etc/hythe/detached";
 pub struct Wiring {
     /// The registry.
     pub registry: Settings,
+    /// It, where it is no container but a process of the machine.
+    pub process: Option<Process>,
     /// The upstreams whose images come through it.
     pub upstreams: Vec<Authority>,
     /// Whether files that others wrote for an upstream are replaced. Those for the registry's own names always are.
@@ -89,7 +93,12 @@ pub async fn attach(
         return Ok(is_well);
     }
     let access = access(engine, cluster, wiring).await;
-    Ok(publish::publish(access, cluster, &wiring.registry.hosting(), wiring.dry_run, report).await && is_well)
+    let mut hosting = wiring.registry.hosting();
+    if let Some(process) = &wiring.process {
+        // It has no name there.
+        hosting.host_from_cluster_network = process.address(&cluster.networks()).map(|at| at.to_string());
+    }
+    Ok(publish::publish(access, cluster, &hosting, wiring.dry_run, report).await && is_well)
 }
 
 /// Wires some nodes of a cluster, all at once, and puts the registry on their networks.
@@ -108,7 +117,9 @@ async fn attach_nodes(
         if is_nameless(network) {
             continue;
         }
-        if wiring.dry_run {
+        if let Some(process) = &wiring.process {
+            is_well &= process.listen_on(engine, network, report).await?;
+        } else if wiring.dry_run {
             let name = &wiring.registry.name;
             let (outcome, text) = if crate::registry::address_on(engine, name, network).await?.is_some() {
                 (Outcome::Unchanged, format!("{name} is on it"))
@@ -144,7 +155,11 @@ async fn attach_node(
         let endpoint = endpoint(engine, node, survey, wiring).await.map_err(|error| error.to_string())?;
         Plan::of(survey, wiring, &endpoint)
     };
-    wire(engine, cluster, node, plan, wiring.dry_run, report).await
+    let is_wired = wire(engine, cluster, node, plan, wiring.dry_run, report).await;
+    match &wiring.process {
+        Some(process) if is_wired && node.is_running => process.is_reached(engine, node, report).await,
+        _ => is_wired,
+    }
 }
 
 /// Carries out what is planned for a node, or tells it; whether it went well.
@@ -191,6 +206,9 @@ pub(crate) async fn endpoint(
     survey: &Survey,
     wiring: &Wiring,
 ) -> Result<String, EngineError> {
+    if let Some(process) = &wiring.process {
+        return process.endpoint(node);
+    }
     let name = &wiring.registry.name;
     let has_names = node.networks.iter().any(|network| !is_nameless(network));
     if !has_names || survey.sends_to_proxy(name) {

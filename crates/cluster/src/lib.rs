@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod engine;
 pub mod hosting;
 pub mod hosts;
+mod http;
 pub mod image;
 pub mod kind_config;
 pub mod registries;

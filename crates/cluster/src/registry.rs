@@ -4,6 +4,7 @@ mod adopt;
 mod body;
 mod error;
 mod forget;
+mod logins;
 mod networks;
 mod one_shot;
 mod ready;
@@ -24,6 +25,7 @@ use crate::step::{Outcome, Report, Step};
 pub use adopt::{adopt, heir, predecessor};
 pub use error::RegistryError;
 pub use forget::{Kept, forget};
+pub use logins::{Logins, at_each_start, hand_logins};
 pub use networks::{Joined, address_on};
 pub use replace::{discard, is_cut, recover};
 
@@ -81,6 +83,9 @@ pub struct Settings {
     pub environment: BTreeMap<String, String>,
     /// The user and group of the process.
     pub user: (u32, u32),
+    /// What it has of the logins of whoever started it.
+    #[serde(default)]
+    pub logins: Logins,
 }
 
 impl Settings {

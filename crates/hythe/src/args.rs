@@ -205,6 +205,13 @@ pub enum Command {
         /// The folder
         folder: PathBuf,
     },
+    /// Take logins from stdin, and tell the server of this container
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    TakeLogins {
+        /// Where the server looks for them
+        folder: PathBuf,
+    },
     /// Say whether the registry in this container is ready
     #[command(hide = true)]
     Probe {

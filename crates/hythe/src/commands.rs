@@ -19,6 +19,8 @@ mod own;
 mod probe;
 mod registry;
 pub mod serve;
+#[cfg(target_os = "linux")]
+mod take_logins;
 mod version;
 
 pub use cache::{Platform, find_images, parse_image};
@@ -42,7 +44,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         #[cfg(feature = "cluster")]
         Command::Logs(args) => local::logs(&args, printer),
         #[cfg(feature = "cluster")]
-        Command::Upgrade(args) => local::upgrade(&args, printer),
+        Command::Upgrade(args) => local::upgrade(&args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Attach(args) => local::attach(&args, environment, printer),
         #[cfg(feature = "cluster")]
@@ -76,6 +78,8 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         }
         #[cfg(target_os = "linux")]
         Command::Forget { folder } => forget::forget(&folder),
+        #[cfg(target_os = "linux")]
+        Command::TakeLogins { folder } => take_logins::take_logins(&folder, printer),
         Command::Probe { port } => probe::probe(port, printer),
         Command::Docs { folder } => docs::docs(&folder, printer),
     }

@@ -35,6 +35,7 @@ pub use reload::{Reloaded, reload};
 pub use source::Source;
 pub use table::TableSources;
 pub use upstreams::allowed;
+use upstreams::login_field;
 pub use variables::{CONFIG_VARIABLE, REGISTRY_VARIABLE};
 
 use crate::settings::Settings;
@@ -81,15 +82,39 @@ impl Loaded {
         let mut problems = Vec::new();
         for (name, table) in self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.docker_config)
         {
+            let place = self.tables.get(name).map(|sources| sources.source("docker-config").place());
+            let place = place.unwrap_or_default();
             match docker::credentials(environment, name, &table.endpoints) {
-                Ok(credentials) => table.docker_login = credentials,
-                Err(error) => {
-                    let place = self.tables.get(name).map(|sources| sources.source("docker-config").place());
-                    problems.push(Problem::new(place.unwrap_or_default(), error));
+                Ok(Some(credentials)) => table.docker_login = credentials,
+                Ok(None) => {
+                    let text = format!(
+                        "the login of `{name}` was not handed over yet, and it is asked as anybody: `hythe up` hands \
+                         it over, and `hythe attach --watch` does after each start"
+                    );
+                    self.warnings.push(Problem::new(place, text));
                 }
+                Err(error) => problems.push(Problem::new(place, error)),
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+
+    /// The upstreams that leave it to Docker's configuration who asks, and what of it was looked up, as such a
+    /// configuration.
+    pub fn docker_logins(&self) -> (Vec<&Authority>, String) {
+        let tables = self.settings.upstream.tables.iter().filter(|(_, table)| table.docker_config);
+        let written = docker::write(tables.clone().map(|(name, table)| (name, &table.docker_login)));
+        (tables.map(|(name, _)| name).collect(), written)
+    }
+
+    /// The upstreams that are asked with a login of which nothing says who gets what it opens.
+    pub fn unshared_logins(&self) -> Vec<&Authority> {
+        if *self.source("upstream.share") != Source::Default {
+            return Vec::new();
+        }
+        let tables = self.settings.upstream.tables.iter();
+        let unshared = tables.filter(|(_, table)| login_field(table).is_some() && table.share.is_none());
+        unshared.map(|(name, _)| name).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use hythe_registry::Registry;
 use hythe_upstream::Cache;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::call::App;
@@ -60,10 +60,15 @@ impl Server {
         self.options.store(Arc::new(options));
     }
 
-    /// Serves `listeners` until `stop` resolves, then drains: no new connection is taken, idle ones close, requests
+    /// Serves `listeners`, and those that come `later`, until `stop` resolves, then drains: no new connection is taken, idle ones close, requests
     /// under way may finish for the drain time. Then what is left is cut; uploads save what they have. The error is
     /// the system's, where it gives no threads to serve on.
-    pub async fn run(&self, listeners: Vec<Listener>, stop: impl Future<Output = ()>) -> io::Result<()> {
+    pub async fn run(
+        &self,
+        listeners: Vec<Listener>,
+        mut later: mpsc::Receiver<TcpListener>,
+        stop: impl Future<Output = ()>,
+    ) -> io::Result<()> {
         let workers = Arc::new(Workers::start()?);
         let (stopping, stopped) = watch::channel(false);
         let mut accepting = JoinSet::new();
@@ -71,7 +76,16 @@ impl Server {
             accepting.spawn(self.clone().accept_all(listener, Arc::clone(&workers), stopped.clone()));
         }
         let collector = tokio::spawn(self.clone().collect_now_and_then());
-        stop.await;
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(listener) = later.recv() => {
+                    let accepting_all = self.clone().accept_all(listener.into(), Arc::clone(&workers), stopped.clone());
+                    accepting.spawn(accepting_all);
+                }
+            }
+        }
         collector.abort();
         stopping.send_replace(true);
         drop(stopped);

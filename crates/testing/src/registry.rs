@@ -71,8 +71,9 @@ impl Running {
                 let server = Server::new(registry.clone(), cache.clone(), setup.server, Log::discard());
                 let handles = (address, server.clone(), registry.clone(), cache, Handle::current());
                 started.send(handles).expect("the test waits for its registry");
+                let (_, later) = tokio::sync::mpsc::channel(1);
                 server
-                    .run(vec![Listener { socket: listener, mirror: setup.mirror }], async {
+                    .run(vec![Listener { socket: listener, mirror: setup.mirror }], later, async {
                         let _ = stopped.await;
                     })
                     .await

@@ -4,6 +4,7 @@
 mod adoption;
 mod compose;
 mod image;
+mod logins;
 mod podman;
 mod refusal;
 mod script;

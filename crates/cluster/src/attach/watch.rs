@@ -54,11 +54,14 @@ pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Resu
             },
             () = sleep_until(at) => {
                 due = None;
-                match registry::find(engine, &wiring.registry.name).await? {
-                    Found::Ours(container) if Settings::recorded(&container).as_ref() == Some(&wiring.registry) => {}
-                    Found::Ours(_) => return Ok(Ended::Registry),
-                    // `hythe up` brings it back, and is heard.
-                    Found::Absent | Found::Foreign(_) => continue,
+                if wiring.process.is_none() {
+                    match registry::find(engine, &wiring.registry.name).await? {
+                        Found::Ours(container)
+                            if Settings::recorded(&container).as_ref() == Some(&wiring.registry) => {}
+                        Found::Ours(_) => return Ok(Ended::Registry),
+                        // `hythe up` brings it back, and is heard.
+                        Found::Absent | Found::Foreign(_) => continue,
+                    }
                 }
                 let is_well = look(engine, wiring, &mut known, report).await?;
                 if !is_well && tries < TRIES {

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::http::{self, Answer, MANIFESTS, Silence};
 use super::image_name::ImageName;
 use super::route::{Route, Stop};
-use super::{Check, Id, Repair, inside};
+use super::{Check, Id, Repair};
 use crate::attach::Survey;
 use crate::engine::Engine;
+use crate::http::{self, Answer, MANIFESTS, Silence, inside};
 use crate::topology::Cluster;
 
 /// What the registry has of an image, asked from this machine.

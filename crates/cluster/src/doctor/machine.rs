@@ -5,9 +5,9 @@ use std::path::Path;
 
 use bollard::models::{ContainerInspectResponse, SystemInfo};
 
-use super::http::{self, Answer, Silence};
 use super::{Check, Id, Repair, container};
 use crate::engine::{Engine, remote};
+use crate::http::{self, Answer, Silence};
 use crate::registry::Settings;
 
 /// Less than this, and what is pushed or fetched soon has no place.

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use hythe_oci::Reference;
 use serde_json::Value;
 
-use super::http;
 use super::image::{Known, query};
 use super::image_name::ImageName;
 use super::{Check, Id};
+use crate::http;
 
 /// Whether the registry has the image; where not, under which name it may be meant.
 pub(super) async fn name(at: SocketAddr, image: &ImageName, known: &Known) -> Check {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::http::{Answer, Silence};
-use super::{Check, Id, Repair, files, inside, symptom};
+use super::{Check, Id, Repair, files, symptom};
 use crate::attach::{Runtime, Survey, Wiring};
 use crate::engine::{Engine, EngineError, Output};
 use crate::hosts::HostsFile;
+use crate::http::{Answer, Silence, inside};
 use crate::registry::INNER_PORT;
 use crate::topology::Cluster;
 

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hythe_oci::{Algorithm, Digest};
 use serde_json::json;
 
-use super::http::{Answer, Silence, ask};
-use super::{Check, Id, inside, symptom};
+use super::{Check, Id, symptom};
 use crate::attach::Survey;
 use crate::engine::{Engine, EngineError};
+use crate::http::{Answer, Silence, ask, inside};
 use crate::registry::Settings;
 
 /// Its repository in the registry.

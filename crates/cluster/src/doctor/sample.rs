@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::registry::{Data, Settings};
+use crate::registry::{Data, Logins, Settings};
 use crate::topology::{Cluster, Maker, Node, Role};
 
 /// A registry as `hythe up --port PORT` makes it.
@@ -18,6 +18,7 @@ pub(crate) fn settings(port: u16) -> Settings {
         config: None,
         environment: BTreeMap::new(),
         user: (1000, 1000),
+        logins: Logins::default(),
     }
 }
 

@@ -89,12 +89,14 @@ impl Surroundings {
     }
 
     /// Where Docker's client would look, first to last.
-    fn docker(&self) -> Vec<String> {
+    fn docker(&self) -> Result<Vec<String>, EngineError> {
         if let Some(host) = &self.docker_host {
-            return vec![host.clone()];
+            return Ok(vec![host.clone()]);
         }
-        if let Some(host) = self.context() {
-            return vec![host];
+        if let Some(name) = self.context() {
+            // Another engine than the one that was asked for would be a surprise.
+            let host = self.context_host(&name).ok_or(EngineError::Context { name })?;
+            return Ok(vec![host]);
         }
         let mut addresses = vec!["unix:///var/run/docker.sock".to_owned()];
         // Rootless Docker's, and Docker Desktop's on Linux and macOS.
@@ -102,7 +104,7 @@ impl Surroundings {
         for name in ["desktop/docker.sock", "run/docker.sock"] {
             addresses.extend(self.docker_folder.iter().map(|folder| socket(&folder.join(name))));
         }
-        addresses
+        Ok(addresses)
     }
 
     fn podman(&self) -> Vec<String> {
@@ -113,12 +115,16 @@ impl Surroundings {
         user.chain([socket(Path::new("/run/podman/podman.sock"))]).collect()
     }
 
-    /// The address that Docker's current context names, if it is not the default one.
+    /// Docker's current context, if it is not the default one.
     fn context(&self) -> Option<String> {
-        let folder = self.docker_folder.as_ref()?;
-        let configuration = || json(&folder.join("config.json"));
+        let configuration = || json(&self.docker_folder.as_ref()?.join("config.json"));
         let current = || Some(configuration()?.get("currentContext")?.as_str()?.to_owned());
-        let name = self.docker_context.clone().or_else(current).filter(|name| name != "default")?;
+        self.docker_context.clone().or_else(current).filter(|name| name != "default" && !name.is_empty())
+    }
+
+    /// The address that a context names.
+    fn context_host(&self, name: &str) -> Option<String> {
+        let folder = self.docker_folder.as_ref()?;
         let id = Digest::of(Algorithm::Sha256, name.as_bytes());
         let meta = json(&folder.join("contexts/meta").join(id.hex()).join("meta.json"))?;
         Some(meta.pointer("/Endpoints/docker/Host")?.as_str()?.to_owned())
@@ -139,10 +145,10 @@ impl Engine {
         let podman_first = surroundings.kind_provider.as_deref() == Some("podman");
         let addresses = match choice {
             Choice::At(address) => vec![address.clone()],
-            Choice::Docker => surroundings.docker(),
+            Choice::Docker => surroundings.docker()?,
             Choice::Podman => surroundings.podman(),
-            Choice::Any if podman_first => [surroundings.podman(), surroundings.docker()].concat(),
-            Choice::Any => [surroundings.docker(), surroundings.podman()].concat(),
+            Choice::Any if podman_first => [surroundings.podman(), surroundings.docker()?].concat(),
+            Choice::Any => [surroundings.docker()?, surroundings.podman()].concat(),
         };
         let is_only = addresses.len() == 1;
         let mut tried = Vec::new();
@@ -230,7 +236,7 @@ mod tests {
             runtime_folder: Some("/run/user/1000".into()),
             ..Surroundings::default()
         };
-        assert_eq!(surroundings.docker(), ["tcp://10.0.0.1:2375"]);
+        assert_eq!(surroundings.docker().unwrap(), ["tcp://10.0.0.1:2375"]);
     }
 
     #[test]
@@ -243,9 +249,13 @@ mod tests {
         std::fs::write(meta.join("meta.json"), host).unwrap();
         let mut surroundings =
             Surroundings { docker_folder: Some(folder.path().to_owned()), ..Surroundings::default() };
-        assert_eq!(surroundings.docker(), ["unix:///colima/docker.sock"]);
+        assert_eq!(surroundings.docker().unwrap(), ["unix:///colima/docker.sock"]);
         surroundings.docker_context = Some("default".to_owned());
-        assert_eq!(surroundings.docker()[0], "unix:///var/run/docker.sock");
+        assert_eq!(surroundings.docker().unwrap()[0], "unix:///var/run/docker.sock");
+        // No other engine takes the place of one that was asked for.
+        surroundings.docker_context = Some("colmia".to_owned());
+        let error = surroundings.docker().unwrap_err().to_string();
+        assert!(error.contains("`colmia`") && error.contains("docker context ls"), "{error}");
     }
 
     #[test]

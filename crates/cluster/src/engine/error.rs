@@ -24,6 +24,15 @@ pub enum EngineError {
         /// What to do.
         advice: &'static str,
     },
+    /// The context of Docker's that is asked for says no address.
+    #[error(
+        "Docker's context `{name}` is asked for, by DOCKER_CONTEXT or `docker context use`, and there is none: \
+         `docker context ls` shows those that are there, and --engine names an engine without one"
+    )]
+    Context {
+        /// The context.
+        name: String,
+    },
     /// An address of a kind that cannot be spoken to.
     #[error(
         "the container engine's address {address} cannot be used: only unix:// and tcp:// sockets are spoken to. \
@@ -78,9 +87,11 @@ impl EngineError {
     pub(crate) fn said(&self) -> String {
         match self {
             Self::Refused { message, .. } => message.to_lowercase(),
-            Self::None { .. } | Self::Unreachable { .. } | Self::Scheme { .. } | Self::Command { .. } => {
-                String::new()
-            }
+            Self::None { .. }
+            | Self::Unreachable { .. }
+            | Self::Context { .. }
+            | Self::Scheme { .. }
+            | Self::Command { .. } => String::new(),
         }
     }
 }

@@ -138,6 +138,7 @@ pub(super) fn environment(settings: &Settings) -> Vec<String> {
     let mut variables: Vec<String> =
         settings.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
     variables.extend(settings.config.iter().map(|_| format!("HYTHE_CONFIG={CONFIG}")));
+    variables.extend(settings.logins.environment());
     variables
 }
 
@@ -172,6 +173,7 @@ pub(super) fn differences(
     compare("user", format!("{:?}", before.user), format!("{:?}", wanted.user));
     // Names on networks could be changed there; but its label tells the next command of them.
     compare("aliases", before.aliases.join(" "), wanted.aliases.join(" "));
+    compare("logins", before.logins.describe().to_owned(), wanted.logins.describe().to_owned());
     let mut changed: Vec<&str> = Vec::new();
     for name in before.environment.keys().chain(wanted.environment.keys()) {
         if before.environment.get(name) != wanted.environment.get(name) && !changed.contains(&name.as_str()) {

@@ -70,7 +70,7 @@ pub(super) async fn wait(
 
 /// Whether the registry says that it is ready, asked inside of its container: its port may be another machine's, and this
 /// command in a container itself.
-async fn is_ready(engine: &Engine, settings: &Settings) -> bool {
+pub(super) async fn is_ready(engine: &Engine, settings: &Settings) -> bool {
     match timeout(ASK, engine.exec(&settings.name, &["/bin/hythe", "probe"])).await {
         Ok(Ok(output)) if output.code == 0 => output.stdout.starts_with("ready"),
         // A version before it knew the command.

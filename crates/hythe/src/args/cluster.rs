@@ -18,7 +18,8 @@ Examples:
   hythe up --port 5000 --name docker-registry  under other names
   hythe up --data ./registry-data              its data in a folder
   hythe up --watch                             and into every cluster that will run, as a service of this user
-  hythe up --adopt                             in the place of the registry:2 that has the name";
+  hythe up --adopt                             in the place of the registry:2 that has the name
+  hythe up --process                           until Ctrl-C, as a process of this machine";
 
 /// For `--help`.
 pub const DOWN_EXAMPLES: &str = "\
@@ -198,6 +199,9 @@ pub struct UpArgs {
     /// Take the place of another registry's container, which has this name or this port, with its data
     #[arg(long, conflicts_with_all = ["data", "volume"])]
     pub adopt: bool,
+    /// Run the registry as a process of this machine for as long as this command runs, in the place of a container; nodes come by the gateways of their networks
+    #[arg(long, conflicts_with_all = ["address", "adopt", "alias", "binary", "dry_run", "mirror_port", "volume", "watch"])]
+    pub process: bool,
     /// Leave the clusters as they are
     #[arg(long, conflicts_with = "watch")]
     pub no_attach: bool,

@@ -8,7 +8,9 @@ mod down;
 mod image;
 mod in_cluster;
 mod kind_config;
+mod logins;
 mod logs;
+mod process;
 mod service;
 mod status;
 mod up;
@@ -83,6 +85,7 @@ fn wiring(
     Ok(Wiring {
         upstreams: upstreams(&registry)?,
         kubeconfig: kubeconfig(environment),
+        process: None,
         registry,
         force,
         dry_run,

@@ -11,11 +11,13 @@ use std::sync::Arc;
 
 use hythe_catalog::Catalog;
 use hythe_registry::Registry;
-use hythe_server::{Listener, Log, Mirror, Server};
+use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
 use hythe_storage::{FsStorage, MemoryStorage};
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 pub use announcement::announce;
 #[cfg(target_os = "linux")]
@@ -33,7 +35,7 @@ const BLOCKING_THREADS: usize = 4;
 
 /// Reads the configuration and runs the server until it is asked to stop.
 pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let reader = Reader { inputs, environment: environment.clone(), printer };
+    let reader = Reader::new(inputs, environment, printer);
     let loaded = reader.read()?;
     #[cfg(target_os = "linux")]
     if environment.root && reader.inputs.in_place && leave_root(&loaded, printer)? {
@@ -93,6 +95,27 @@ async fn prepare(settings: &Settings) -> Result<bool, Failure> {
 
 /// Binds the listeners, opens the data folder, announces both, and serves until it is asked to stop.
 pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result<(), Failure> {
+    match start(settings, reader, printer).await? {
+        Some(started) => started.serve(mpsc::channel(1).1).await,
+        None => Ok(()),
+    }
+}
+
+/// A server that is about to serve.
+pub(super) struct Started {
+    server: Server,
+    registry: Registry,
+    listeners: Vec<Listener>,
+    reloading: JoinHandle<()>,
+    log: LogGuard,
+}
+
+/// Binds the listeners, opens the data folder, and announces both. None where it was asked to stop meanwhile.
+pub(super) async fn start(
+    settings: Settings,
+    reader: Reader,
+    printer: Printer,
+) -> Result<Option<Started>, Failure> {
     raise_descriptor_limit();
     let (log, log_guard) = Log::start(std::io::stderr())
         .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
@@ -103,18 +126,27 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     registry.recover().await.map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
     if !takeover::take_over(&settings, &registry, &upstreams).await? {
         registry.close();
-        return Ok(());
+        return Ok(None);
     }
     announce(printer, &settings, &upstreams, &listeners);
     let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
     let server = Server::new(registry.clone(), cache.clone(), wiring::server_options(&settings), log);
     let running = Running { server: server.clone(), registry: registry.clone(), cache, levels };
-    let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running));
-    let outcome = server.run(listeners, asked_to_stop()).await;
-    reloading.abort();
-    registry.close();
-    drop(log_guard);
-    outcome.map_err(|error| Failure::Other(format!("the system gives no threads to serve on: {error}")))
+    // Who is told that the server is ready may send one at once.
+    let hangups = Hangups::listen();
+    let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running, hangups));
+    Ok(Some(Started { server, registry, listeners, reloading, log: log_guard }))
+}
+
+impl Started {
+    /// Serves until it is asked to stop, also on what it is handed `later`.
+    pub(super) async fn serve(self, later: mpsc::Receiver<TcpListener>) -> Result<(), Failure> {
+        let outcome = self.server.run(self.listeners, later, asked_to_stop()).await;
+        self.reloading.abort();
+        self.registry.close();
+        drop(self.log);
+        outcome.map_err(|error| Failure::Other(format!("the system gives no threads to serve on: {error}")))
+    }
 }
 
 /// Each address, bound; the first that cannot be is the error.
@@ -208,32 +240,53 @@ struct Running {
     levels: logging::Levels,
 }
 
-/// Takes what can be taken of a changed configuration at each SIGHUP.
-async fn reload_on_hangup(mut settings: Settings, reader: Arc<Reader>, running: Running) {
+/// The signals that ask for the configuration to be read again, heard from when this is made. Of systems without them
+/// none comes.
+struct Hangups {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
+    signals: Option<tokio::signal::unix::Signal>,
+}
 
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-        while hangup.recv().await.is_some() {
-            let (reading, before) = (Arc::clone(&reader), settings.clone());
-            // A credential helper may take its time, and this thread accepts connections.
-            let read = tokio::task::spawn_blocking(move || {
-                let reloaded = reading.read_again(&before)?;
-                let upstreams = allowed(&reloaded.settings);
-                Some((reloaded, upstreams))
-            });
-            let Ok(Some((reloaded, upstreams))) = read.await else { continue };
-            settings.clone_from(&reloaded.settings);
-            running.server.set_options(wiring::server_options(&settings));
-            running.registry.set_options(wiring::registry_options(&settings));
-            running.cache.set(upstreams, wiring::cache_options(&settings));
-            running.levels.set(settings.log.level);
-            reader.tell(&reloaded);
+impl Hangups {
+    fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
         }
     }
-    #[cfg(not(unix))]
-    let _ = (&mut settings, reader, running);
+
+    async fn next(&mut self) -> Option<()> {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals {
+            return signals.recv().await;
+        }
+        None
+    }
+}
+
+/// Takes what can be taken of a changed configuration at each SIGHUP.
+async fn reload_on_hangup(
+    mut settings: Settings,
+    reader: Arc<Reader>,
+    running: Running,
+    mut hangups: Hangups,
+) {
+    while hangups.next().await.is_some() {
+        let (reading, before) = (Arc::clone(&reader), settings.clone());
+        // A credential helper may take its time, and this thread accepts connections.
+        let read = tokio::task::spawn_blocking(move || {
+            let reloaded = reading.read_again(&before)?;
+            let upstreams = allowed(&reloaded.settings);
+            Some((reloaded, upstreams))
+        });
+        let Ok(Some((reloaded, upstreams))) = read.await else { continue };
+        settings.clone_from(&reloaded.settings);
+        running.server.set_options(wiring::server_options(&settings));
+        running.registry.set_options(wiring::registry_options(&settings));
+        running.cache.set(upstreams, wiring::cache_options(&settings));
+        running.levels.set(settings.log.level);
+        reader.tell(&reloaded);
+    }
 }
 
 /// Reads the configuration, the first time and again (SIGHUP).
@@ -244,6 +297,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// What reads this.
+    pub(super) fn new(inputs: Inputs, environment: &Environment, printer: Printer) -> Self {
+        Self { inputs, environment: environment.clone(), printer }
+    }
+
     /// The configuration, with all that is needed to ask the upstreams.
     pub fn read(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = load(&self.inputs, &self.environment)?;

@@ -20,20 +20,23 @@ const HELPER_LIMIT: Duration = Duration::from_secs(10);
 /// Docker Hub's key, which is not its name.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// Who asks an upstream. It is looked for by its name, then by the hosts that it is asked at.
+/// Who asks an upstream, looked for by its name, then by the hosts that it is asked at. Nobody does where logins are
+/// handed over, and this one was not yet.
 pub(super) fn credentials(
     environment: &Environment,
     name: &Authority,
     endpoints: &[Endpoint],
-) -> Result<Credentials, String> {
-    let path = environment.docker_config_file().ok_or(
+) -> Result<Option<Credentials>, String> {
+    let handed = environment.handed_logins_file();
+    let path = handed.clone().or_else(|| environment.docker_config_file()).ok_or(
         "there is no home folder to look for Docker's configuration in: say where it is with DOCKER_CONFIG",
     )?;
     let shown = path.display();
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(format!("there is no {shown} to look for the login of `{name}` in"));
+            let missing = || format!("there is no {shown} to look for the login of `{name}` in");
+            return if handed.is_some() { Ok(None) } else { Err(missing()) };
         }
         Err(error) => return Err(format!("{shown} cannot be read: {error}")),
     };
@@ -41,10 +44,20 @@ pub(super) fn credentials(
         serde_json::from_slice(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
     for host in [name].into_iter().chain(endpoints.iter().map(Endpoint::host)) {
         if let Some(credentials) = of_host(&config, host, environment)? {
-            return Ok(credentials);
+            return Ok(Some(credentials));
         }
     }
+    if handed.is_some() {
+        return Ok(None);
+    }
     Err(format!("{shown} has no login for `{name}`: run `docker login {name}` first"))
+}
+
+/// A configuration of Docker's with these logins, and no program to be asked for them.
+pub(super) fn write<'a>(logins: impl Iterator<Item = (&'a Authority, &'a Credentials)>) -> String {
+    let logins =
+        logins.filter_map(|(name, credentials)| Some((name.to_string(), login::write(credentials)?)));
+    serde_json::json!({ "auths": logins.collect::<serde_json::Map<_, _>>() }).to_string()
 }
 
 /// A helper for this registry alone wins over the one for all, and that over the file, as in Docker's clients.

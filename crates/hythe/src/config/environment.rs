@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::variables::LOGINS_VARIABLE;
+
 /// What the process was started in. Given to `load`, so that tests need not change the process.
 // No `Debug`: variables hold secrets.
 #[derive(Clone, Default)]
@@ -55,6 +57,11 @@ impl Environment {
         let home = || self.folder(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
         let folder = named.or_else(|| home().map(|home| home.join(".docker")));
         folder.map(|folder| folder.join("config.json"))
+    }
+
+    /// The file of the logins that another process hands over, where one does.
+    pub fn handed_logins_file(&self) -> Option<PathBuf> {
+        self.folder(LOGINS_VARIABLE).map(|folder| folder.join("config.json"))
     }
 
     /// The configuration file that is read when none is named: the user's, else the machine's, if there is one.

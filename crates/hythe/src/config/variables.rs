@@ -14,13 +14,19 @@ pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";
 /// The variable that names the registry that commands speak to; no setting of a server.
 pub const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
 
+/// The variable that names a folder to which another process hands logins; no setting of a server.
+pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
+
+/// Those that set nothing.
+const NO_SETTINGS: [&str; 3] = [CONFIG_VARIABLE, REGISTRY_VARIABLE, LOGINS_VARIABLE];
+
 /// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
 pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
     for (name, value) in environment.variables.range("HYTHE_".to_owned()..) {
         if !name.starts_with("HYTHE_") {
             break;
         }
-        let is_no_setting = name == CONFIG_VARIABLE || name == REGISTRY_VARIABLE || is_service_link(name);
+        let is_no_setting = NO_SETTINGS.contains(&name.as_str()) || is_service_link(name);
         if value.is_empty() || is_no_setting {
             continue;
         }

@@ -157,3 +157,49 @@ fn who_only_looks_at_the_configuration_runs_no_program() {
     assert!(world.load().is_ok() && !world.path("ran").exists());
     assert!(world.login_error().contains("has no login") || world.path("ran").exists());
 }
+
+#[test]
+fn what_is_looked_up_on_one_machine_is_handed_to_a_server_in_another() {
+    let host = world(
+        "corp.azurecr.io",
+        r#"{"auths": {"corp.azurecr.io": {"identitytoken": "eyJ"}, "other.example": {"auth": "eDp5"}}, "credHelpers": {"ghcr.io": "fake"}}"#,
+    )
+    .program("docker-credential-fake", r#"echo '{"Username": "ada", "Secret": "hunter2"}'"#)
+    .file(
+        "h.toml",
+        "[upstream.\"corp.azurecr.io\"]\ndocker-config = true\n[upstream.\"ghcr.io\"]\ndocker-config = true\n[upstream.\"quay.io\"]\nttl = \"1h\"\n",
+    );
+    let loaded = host.log_in().unwrap();
+    let (names, logins) = loaded.docker_logins();
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["corp.azurecr.io", "ghcr.io"]);
+
+    let server = || {
+        let world = World::new().without_home().variable("HYTHE_DATA", "/d");
+        let config = "[upstream.\"corp.azurecr.io\"]\ndocker-config = true\n[upstream.\"ghcr.io\"]\ndocker-config = true\n";
+        world.file("h.toml", config).variable("HYTHE_LOGINS", "{folder}/logins")
+    };
+    // Until then it starts, and asks as anybody.
+    let early = server();
+    assert_eq!(credentials(&early, "ghcr.io"), Credentials::Anonymous);
+    let warnings = early.log_in().unwrap().warnings.iter().map(ToString::to_string).collect::<String>();
+    assert!(warnings.contains("`ghcr.io` was not handed over yet"), "{warnings}");
+    let late = server().unnamed_file("logins/config.json", &logins);
+    assert_eq!(credentials(&late, "ghcr.io"), basic("ada", "hunter2"));
+    assert_eq!(credentials(&late, "corp.azurecr.io"), Credentials::IdentityToken("eyJ".to_owned()));
+    assert!(late.log_in().unwrap().warnings.is_empty());
+}
+
+#[test]
+fn logins_of_which_nothing_says_who_gets_what_they_open_are_known() {
+    let unshared = |text: &str| -> Vec<String> {
+        let loaded = World::new().file("h.toml", text).load().unwrap();
+        loaded.unshared_logins().iter().map(ToString::to_string).collect()
+    };
+    let own = "[upstream.\"ghcr.io\"]\ndocker-config = true\n";
+    assert_eq!(unshared(own), ["ghcr.io"]);
+    assert_eq!(unshared("[upstream.\"ghcr.io\"]\nusername = \"a\"\npassword = \"b\"\n"), ["ghcr.io"]);
+    assert_eq!(unshared(&format!("{own}share = \"loopback\"\n")), Vec::<String>::new());
+    assert_eq!(unshared(&format!("[upstream]\nshare = \"loopback\"\n{own}")), Vec::<String>::new());
+    assert_eq!(unshared("[upstream.\"ghcr.io\"]\nttl = \"1h\"\n"), Vec::<String>::new());
+}

@@ -1,27 +1,18 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::attach::survey::CONFIG;
+use crate::doctor::sample::settings;
 use crate::hosts::Directory;
-use crate::registry::{Data, Settings as Registry};
+use crate::registry::Settings as Registry;
 
 const ENDPOINT: &str = "http://kind-registry:5000";
 const ROOT: &str = "/etc/containerd/certs.d";
 
 fn wiring() -> Wiring {
     Wiring {
-        registry: Registry {
-            name: "kind-registry".to_owned(),
-            aliases: vec!["registry.local".to_owned()],
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 5001,
-            mirror_port: None,
-            data: Data::Volume("data".to_owned()),
-            config: None,
-            environment: BTreeMap::new(),
-            user: (1000, 1000),
-        },
+        registry: Registry { aliases: vec!["registry.local".to_owned()], ..settings(5001) },
+        process: None,
         upstreams: vec!["docker.io".parse().unwrap(), "ghcr.io".parse().unwrap()],
         force: false,
         dry_run: false,

@@ -14,6 +14,7 @@ const READS: &str = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registr
 fn wiring() -> Wiring {
     Wiring {
         registry: settings(5050),
+        process: None,
         upstreams: vec!["docker.io".parse().unwrap()],
         force: false,
         dry_run: false,

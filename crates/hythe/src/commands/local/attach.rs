@@ -4,7 +4,7 @@ use hythe_cluster::attach;
 use hythe_cluster::engine::Engine;
 use hythe_cluster::topology::{Cluster, clusters};
 
-use super::{Steps, clients, connect, count, failed, in_cluster, registry, run, up, wiring};
+use super::{Steps, clients, connect, count, failed, in_cluster, logins, registry, run, up, wiring};
 use crate::args::AttachArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -28,7 +28,17 @@ pub(in crate::commands) fn attach(
         if args.watch {
             printer.note("watching for nodes; Ctrl-C ends it");
             let mut wiring = wiring;
-            while attach::watch(&engine, &wiring, &report).await.map_err(failed)? == attach::Ended::Registry {
+            loop {
+                let ended = tokio::select! {
+                    ended = attach::watch(&engine, &wiring, &report) => ended.map_err(failed)?,
+                    ended = logins::keep(&engine, &wiring.registry, environment, &report) => {
+                        ended?;
+                        attach::Ended::Engine
+                    }
+                };
+                if ended == attach::Ended::Engine {
+                    break;
+                }
                 let settings = registry(&engine, &args.target.beside(environment)).await?;
                 wiring = super::wiring(settings, environment, args.force, args.dry_run)?;
             }

@@ -1,7 +1,9 @@
 //! `hythe detach`: clusters as they were before.
 
 use hythe_cluster::attach;
+use hythe_cluster::registry::{Found, find};
 
+use super::up::default_settings;
 use super::{Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, wiring};
 use crate::args::DetachArgs;
 use crate::config::Environment;
@@ -19,7 +21,12 @@ pub(in crate::commands) fn detach(
         if args.target.in_cluster {
             return in_cluster::detach(&engine, args, environment, printer).await;
         }
-        let settings = registry(&engine, &args.target.beside(environment)).await?;
+        let target = args.target.beside(environment);
+        let settings = match find(&engine, &target.name).await.map_err(failed)? {
+            // What it left in nodes is known by its name, also when it is gone.
+            Found::Absent => default_settings(target.name),
+            Found::Ours(_) | Found::Foreign(_) => registry(&engine, &target).await?,
+        };
         let wiring = wiring(settings, environment, false, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);

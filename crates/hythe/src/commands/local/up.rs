@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use hythe_cluster::attach::{self, Wiring};
-use hythe_cluster::engine::Engine;
+use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::image::Image;
-use hythe_cluster::registry::{self, Data, Found, Settings};
+use hythe_cluster::registry::{self, Data, Found, Logins, Settings};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::clusters;
 use serde_json::json;
 
-use super::{Steps, connect, count, failed, run, service, upstreams, wiring};
+use super::logins::Handed;
+use super::{Steps, connect, count, failed, process, run, service, upstreams, wiring};
 use crate::args::UpArgs;
 use crate::commands::deploy;
 use crate::config::Environment;
@@ -27,6 +28,10 @@ pub(in crate::commands) fn up(
     environment: &Environment,
     printer: Printer,
 ) -> Result<(), Failure> {
+    check_name("--name", &args.target.name)?;
+    if args.process {
+        return process::process(args, environment, printer);
+    }
     run(async {
         let engine = connect(&args.target.engine).await?;
         let steps = Steps::new(printer);
@@ -46,8 +51,12 @@ pub(in crate::commands) fn up(
         let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::Other(error.to_string()))?;
         if !args.dry_run {
+            // What cannot be looked up is known before anything is changed.
+            let handed = Handed::find(&settings, environment).await?;
+            settings.logins = handed.logins;
             registry::load(&engine, &image, &report).await.map_err(other)?;
             settings = begin(&engine, settings, args, &image, &steps).await?;
+            handed.hand_over(&engine, &settings, &report).await?;
         }
         if let Some(former) = former {
             let text = format!("{} from now on; what was there before stays in {former}", settings.data);
@@ -120,12 +129,19 @@ pub(super) async fn attach_all(engine: &Engine, wiring: &Wiring, steps: &Steps) 
             report(Step::new(cluster.to_string(), Outcome::Skipped, "it does not run"));
             continue;
         }
-        if attach::is_detached(engine, &cluster).await.map_err(failed)? {
-            let text = format!("it was detached; `hythe attach {}` takes it up again", cluster.name);
-            report(Step::new(cluster.to_string(), Outcome::Skipped, text));
-            continue;
-        }
-        is_well &= attach::attach(engine, &cluster, wiring, &report).await.map_err(failed)?;
+        let attached = async {
+            if attach::is_detached(engine, &cluster).await? {
+                let text = format!("it was detached; `hythe attach {}` takes it up again", cluster.name);
+                report(Step::new(cluster.to_string(), Outcome::Skipped, text));
+                return Ok(true);
+            }
+            attach::attach(engine, &cluster, wiring, &report).await
+        };
+        // What fails of one keeps none of the others from it.
+        is_well &= attached.await.unwrap_or_else(|error: EngineError| {
+            report(Step::new(cluster.to_string(), Outcome::Failed, error.to_string()));
+            false
+        });
     }
     Ok(is_well)
 }
@@ -159,9 +175,7 @@ fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
 
 /// What is asked for, over what is there, over the defaults. An empty value takes back what was asked for once.
 fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure> {
-    let name = args.target.name.clone();
-    check_name("--name", &name)?;
-    let mut settings = before.unwrap_or_else(|| default_settings(name));
+    let mut settings = before.unwrap_or_else(|| default_settings(args.target.name.clone()));
     if !args.alias.is_empty() {
         settings.aliases = args.alias.iter().filter(|alias| !alias.is_empty()).cloned().collect();
         settings.aliases.iter().try_for_each(|alias| check_name("--alias", alias))?;
@@ -169,6 +183,12 @@ fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure
     settings.address = args.address.unwrap_or(settings.address);
     settings.port = args.port.unwrap_or(settings.port);
     settings.mirror_port = args.mirror_port.or(settings.mirror_port).filter(|port| *port != 0);
+    if settings.mirror_port == Some(settings.port) {
+        return Err(Failure::Usage(format!(
+            "--mirror-port {0}: the registry itself is on port {0}, and a mirror needs one of its own",
+            settings.port
+        )));
+    }
     if let Some(folder) = &args.data {
         let (folder, user) = data_folder(folder, args.dry_run)?;
         settings.data = Data::Folder(folder);
@@ -207,6 +227,7 @@ pub(super) fn default_settings(name: String) -> Settings {
         config: None,
         environment: std::collections::BTreeMap::new(),
         user: (USER, USER),
+        logins: Logins::default(),
         name,
     }
 }

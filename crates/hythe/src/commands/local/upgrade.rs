@@ -4,13 +4,19 @@ use hythe_cluster::image::Image;
 use hythe_cluster::registry as container;
 use serde_json::json;
 
+use super::logins::Handed;
 use super::{Steps, connect, registry, run};
 use crate::args::UpgradeArgs;
+use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Replaces the registry's binary.
-pub(in crate::commands) fn upgrade(args: &UpgradeArgs, printer: Printer) -> Result<(), Failure> {
+pub(in crate::commands) fn upgrade(
+    args: &UpgradeArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
         let other = |error: container::RegistryError| Failure::Other(error.to_string());
@@ -22,6 +28,9 @@ pub(in crate::commands) fn upgrade(args: &UpgradeArgs, printer: Printer) -> Resu
         let settings = registry(&engine, &args.target).await?;
         container::load(&engine, &image, &report).await.map_err(other)?;
         container::run(&engine, &settings, &image, &report).await.map_err(other)?;
+        if settings.logins.handed {
+            Handed::find(&settings, environment).await?.hand_over(&engine, &settings, &report).await?;
+        }
         let text = if steps.changes() == 0 {
             format!("{} runs {} already", settings.name, image.reference)
         } else {

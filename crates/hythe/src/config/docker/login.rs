@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hythe_client::Credentials;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Who asks; nobody where the entry only says that a helper knows.
 pub(super) fn read(login: &Value) -> Result<Option<Credentials>, String> {
@@ -23,6 +23,17 @@ pub(super) fn read(login: &Value) -> Result<Option<Credentials>, String> {
     match (text("username"), text("password")) {
         (Some(username), Some(password)) => basic(username, password).map(Some),
         (Some(_) | None, None) | (None, Some(_)) => Ok(None),
+    }
+}
+
+/// The entry of who asks; none for nobody.
+pub(super) fn write(credentials: &Credentials) -> Option<Value> {
+    match credentials {
+        Credentials::Anonymous => None,
+        Credentials::Basic { username, password } => {
+            Some(json!({ "auth": BASE64_STANDARD.encode(format!("{username}:{password}")) }))
+        }
+        Credentials::IdentityToken(token) => Some(json!({ "identitytoken": token })),
     }
 }
 

@@ -1,5 +1,7 @@
 //! A request to a registry without TLS, and its answer: HTTP/1.0, whose bodies end with the connection.
 
+pub(crate) mod inside;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! A request from inside of a node, by whatever the node has to make one with.
 
-use super::http::{Answer, Silence, request};
+use super::{Answer, Silence, request};
 use crate::engine::{Engine, Output};
 
 /// Seconds that a request may take.

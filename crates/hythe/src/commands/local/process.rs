@@ -1,0 +1,68 @@
+//! `hythe up --process`: the registry as a process of this machine, for as long as the command runs.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use hythe_cluster::attach::{self, Process, Wiring};
+use hythe_cluster::engine::Engine;
+use hythe_cluster::step::{Outcome, Step};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::up::default_settings;
+use super::{Steps, connect, kubeconfig};
+use crate::args::UpArgs;
+use crate::commands::{deploy, serve};
+use crate::config::{Environment, Inputs, allowed, key};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// How long after the engine went away it is looked for again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Serves on loopback and at the gateways of the clusters' networks, and attaches nodes as they appear.
+pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let mut settings = default_settings(args.target.name.clone());
+    settings.port = args.port.unwrap_or(settings.port);
+    let mut flags = vec![("listen", format!("127.0.0.1:{}", settings.port))];
+    flags.extend(args.data.iter().map(|data| ("data", data.display().to_string())));
+    let flags = flags.into_iter().filter_map(|(name, value)| Some((key(name)?, vec![value]))).collect();
+    let inputs = Inputs { file: args.config.clone(), flags, ..Inputs::default() };
+    let mut environment = environment.clone();
+    let given = deploy::variables(&args.settings)?;
+    environment.variables.extend(given.into_iter().map(|(name, value)| (name, value.into())));
+    let reader = serve::Reader::new(inputs, &environment, printer);
+    let loaded = reader.read()?;
+    printer.warnings(&loaded.warnings);
+    serve::runtime()?.block_on(async {
+        let engine = connect(&args.target.engine).await?;
+        let (listeners, later) = mpsc::channel::<TcpListener>(1);
+        let wiring = Wiring {
+            upstreams: allowed(&loaded.settings).all().iter().map(|upstream| upstream.name.clone()).collect(),
+            kubeconfig: kubeconfig(&environment),
+            process: Some(Process::new(settings.port, listeners)),
+            registry: settings,
+            force: args.force,
+            dry_run: false,
+        };
+        let Some(started) = serve::start(loaded.settings, reader, printer).await? else { return Ok(()) };
+        tokio::select! {
+            ended = started.serve(later) => ended,
+            never = wire(&engine, &wiring, printer), if !args.no_attach => match never {},
+        }
+    })
+}
+
+/// Attaches what is there and what appears. What fails of it does not end the registry.
+async fn wire(engine: &Engine, wiring: &Wiring, printer: Printer) -> Infallible {
+    let steps = Steps::new(printer);
+    let report = |step| steps.take(step);
+    loop {
+        let text = match attach::watch(engine, wiring, &report).await {
+            Ok(_) => "the engine went away; nodes are attached again when it is back".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        report(Step::new("clusters", Outcome::Skipped, text));
+        tokio::time::sleep(AGAIN).await;
+    }
+}
