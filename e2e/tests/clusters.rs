@@ -230,15 +230,17 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     eventually("every node is wired to the process", Duration::from_secs(60), || {
         nodes.iter().all(|node| node.read(&file).is_some_and(|text| text.contains(&address)))
     });
-    let last = Sample::busybox(fresh_seed());
-    last.push(&mut Repository::new(&mut home.client(), "last"), "v1");
-    hub.fill("library/w", &last);
+    let [pushed, cached] = [(), ()].map(|()| Sample::busybox(fresh_seed()));
+    pushed.push(&mut Repository::new(&mut home.client(), "last"), "v1");
+    hub.fill("library/w", &cached);
+    let images =
+        [(format!("{}/last:v1", home.registry()), &pushed), ("docker.io/library/w:v1".to_owned(), &cached)];
     for node in nodes {
-        for image in [format!("{}/last:v1", home.registry()), "docker.io/library/w:v1".to_owned()] {
-            assert_eq!(node.pull(&image).as_ref(), Ok(&last.digest), "{image} of {}", node.name());
+        for (image, sample) in &images {
+            assert_eq!(node.pull(image).as_ref(), Ok(&sample.digest), "{image} of {}", node.name());
         }
     }
-    assert_eq!(hub.upstream.downloads(&last.layers[0]), 1, "through the process");
+    assert_eq!(hub.upstream.downloads(&cached.layers[0]), 1, "through the process");
     process.end();
     println!("{}", process.log());
 }

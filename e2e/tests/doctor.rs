@@ -129,14 +129,6 @@ fn what_is_broken_is_found_and_mended() {
     world.expect("an address of another network", &["node.hosts"], |world| {
         world.newer().write(&hosts(&own), "[host.\"http://198.51.100.7:5000\"]\n");
     });
-    // 11: two folders, which containerd 2.1 and later takes for one.
-    world.expect("two folders", &["node.config-path"], |world| {
-        let text = world.newer().read(CONFIG).expect("every node has it");
-        let both = text.replace(&format!("\"{ROOT}\""), &format!("\"{ROOT}:/etc/docker/certs.d\""));
-        assert_ne!(both, text);
-        world.newer().write(CONFIG, &both);
-        restart(world.newer());
-    });
     // 10: mirrors beside config_path.
     world.expect("mirrors of the older form", &["node.config-path"], |world| {
         let text = world.older().read(CONFIG).expect("every node has it");

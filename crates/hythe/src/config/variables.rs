@@ -17,8 +17,11 @@ pub const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
 /// The variable that names a folder to which another process hands logins; no setting of a server.
 pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
 
+/// The variable that names the container engine that commands speak to; no setting of a server.
+const ENGINE_VARIABLE: &str = "HYTHE_ENGINE";
+
 /// Those that set nothing.
-const NO_SETTINGS: [&str; 3] = [CONFIG_VARIABLE, REGISTRY_VARIABLE, LOGINS_VARIABLE];
+const NO_SETTINGS: [&str; 4] = [CONFIG_VARIABLE, REGISTRY_VARIABLE, LOGINS_VARIABLE, ENGINE_VARIABLE];
 
 /// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
 pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
