@@ -227,7 +227,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     let mut process = home.spawn(&words);
     let address = format!("{gateway}:{port}");
     let nodes: Vec<&Node> = one.nodes().iter().chain(two.nodes()).collect();
-    eventually("every node is wired to the process", Duration::from_secs(60), || {
+    eventually("every node is wired to the process", Duration::from_mins(1), || {
         nodes.iter().all(|node| node.read(&file).is_some_and(|text| text.contains(&address)))
     });
     let [pushed, cached] = [(), ()].map(|()| Sample::busybox(fresh_seed()));

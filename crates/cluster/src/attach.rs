@@ -32,6 +32,9 @@ pub use watch::{Ended, watch};
 /// Written into a node by `hythe detach`: as long as it is there, nobody attaches the cluster unasked.
 const DETACHED: &str = "/etc/hythe/detached";
 
+/// Of a network that nodes are on.
+const NO_NETWORK: &str = "the engine has no such network any more: make the cluster anew";
+
 /// What clusters are wired to, and how.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -95,6 +98,9 @@ pub async fn attach(
     let access = access(engine, cluster, wiring).await;
     let mut hosting = wiring.registry.hosting();
     if let Some(process) = &wiring.process {
+        if !is_well {
+            return Ok(false);
+        }
         // It has no name there.
         hosting.host_from_cluster_network = process.address(&cluster.networks()).map(|at| at.to_string());
     }
@@ -129,8 +135,7 @@ async fn attach_nodes(
             report(Step::new(format!("network {network}"), outcome, text));
         } else if wiring.registry.join(engine, network, report).await? == Joined::NoNetwork {
             is_well = false;
-            let text = "the engine has no such network any more: make the cluster anew";
-            report(Step::new(format!("network {network}"), Outcome::Failed, text));
+            report(Step::new(format!("network {network}"), Outcome::Failed, NO_NETWORK));
         }
     }
     let wired = nodes.iter().map(|node| attach_node(engine, cluster, node, wiring, report));
@@ -153,13 +158,13 @@ async fn attach_node(
 ) -> bool {
     let plan = async |survey: &Survey| {
         let endpoint = endpoint(engine, node, survey, wiring).await.map_err(|error| error.to_string())?;
+        if let Some(process) = &wiring.process {
+            // Better asking upstream than nobody.
+            process.check(engine, node, &endpoint).await?;
+        }
         Plan::of(survey, wiring, &endpoint)
     };
-    let is_wired = wire(engine, cluster, node, plan, wiring.dry_run, report).await;
-    match &wiring.process {
-        Some(process) if is_wired && node.is_running => process.is_reached(engine, node, report).await,
-        _ => is_wired,
-    }
+    wire(engine, cluster, node, plan, wiring.dry_run, report).await
 }
 
 /// Carries out what is planned for a node, or tells it; whether it went well.

@@ -6,7 +6,7 @@ mod exec;
 mod files;
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::Docker;
 use bollard::errors::Error as ApiError;
@@ -276,8 +276,10 @@ impl Engine {
 
     /// What happens to containers and networks from now on.
     pub fn events(&self) -> impl Stream<Item = Result<EventMessage, EngineError>> + use<> {
-        let filters = HashMap::from([("type", vec!["container", "network"])]);
-        let options = EventsOptionsBuilder::default().filters(&filters).build();
+        let filters = HashMap::from([("type", vec!["container"])]);
+        // It is asked when the first one is waited for; what happens before that counts too.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let options = EventsOptionsBuilder::default().since(&now.to_string()).filters(&filters).build();
         self.docker.events(Some(options)).map(|event| event.map_err(EngineError::of("tell what happens")))
     }
 }

@@ -35,7 +35,6 @@ pub use reload::{Reloaded, reload};
 pub use source::Source;
 pub use table::TableSources;
 pub use upstreams::allowed;
-use upstreams::login_field;
 pub use variables::{CONFIG_VARIABLE, REGISTRY_VARIABLE};
 
 use crate::settings::Settings;
@@ -76,8 +75,8 @@ impl Loaded {
             .map_or(&Source::Default, |(_, source)| source)
     }
 
-    /// Looks up who asks the upstreams that leave it to Docker's configuration. Programs may be run for it, so that only
-    /// who is going to ask does it.
+    /// Looks up who asks the upstreams that leave it to Docker's configuration, as far as that can be told. Programs may be
+    /// run for it, so that only who is going to ask does it.
     pub fn log_in(&mut self, environment: &Environment) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         for (name, table) in self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.docker_config)
@@ -107,13 +106,13 @@ impl Loaded {
         (tables.map(|(name, _)| name).collect(), written)
     }
 
-    /// The upstreams that are asked with a login of which nothing says who gets what it opens.
+    /// The upstreams that leave it to Docker's configuration who asks, and of which nothing says who gets what that opens.
     pub fn unshared_logins(&self) -> Vec<&Authority> {
         if *self.source("upstream.share") != Source::Default {
             return Vec::new();
         }
         let tables = self.settings.upstream.tables.iter();
-        let unshared = tables.filter(|(_, table)| login_field(table).is_some() && table.share.is_none());
+        let unshared = tables.filter(|(_, table)| table.docker_config && table.share.is_none());
         unshared.map(|(name, _)| name).collect()
     }
 }

@@ -209,6 +209,11 @@ impl Growing {
         matches!(self.progress.borrow().end, Some(End::Failed(_)))
     }
 
+    /// Whether all of it has come, and its digest holds.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.progress.borrow().end, Some(End::Whole))
+    }
+
     /// One more who reads it.
     pub fn reader(&self) -> Reader {
         self.shared.readers.fetch_add(1, Ordering::Relaxed);

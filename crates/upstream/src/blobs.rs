@@ -154,11 +154,12 @@ impl Copy {
             let download = self.download(digest);
             // Nothing of it is stored yet that would be marked.
             if let Err(refusal) = self.check_private(download.private) {
-                if download.into == self.here || self.cache.0.registry.blob_size(digest)?.is_none() {
+                let mut stage = download.stage.clone();
+                let has_come = matches!(&*stage.borrow(), Stage::Growing(growing) if growing.is_whole());
+                if download.into == self.here || !has_come || turn >= TURNS {
                     return Err(refusal);
                 }
-                // It has come, and is about to end: from then on upstream says whether this repository has it too.
-                let mut stage = download.stage.clone();
+                // It is about to end: from then on upstream says whether this repository has it too.
                 let _ = stage.wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
                 continue;
             }

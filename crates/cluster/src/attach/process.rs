@@ -9,7 +9,7 @@ use bollard::models::NetworkInspect;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::is_nameless;
+use super::NO_NETWORK;
 use crate::engine::{Engine, EngineError};
 use crate::http::Silence;
 use crate::http::inside::ask;
@@ -48,7 +48,9 @@ impl Process {
             EngineError::Refused {
                 doing: format!("lead {} to this machine", node.name),
                 status: None,
-                message: "the registry listens on none of its networks".to_owned(),
+                message:
+                    "the registry listens on none of its networks; without --process it is on them itself"
+                        .to_owned(),
             }
         })
     }
@@ -61,11 +63,15 @@ impl Process {
         report: Report<'_>,
     ) -> Result<bool, EngineError> {
         let subject = format!("network {network}");
-        let Some(gateway) = engine.network(network).await?.as_ref().and_then(gateway) else {
-            let text = "it has no gateway, by which its nodes would reach this machine: without --process the \
-                        registry is on the network itself";
-            report(Step::new(subject, Outcome::Failed, text));
+        let Some(found) = engine.network(network).await? else {
+            report(Step::new(subject, Outcome::Failed, NO_NETWORK));
             return Ok(false);
+        };
+        let Some(gateway) = gateway(&found) else {
+            // Another one of the node's may have one.
+            let text = "it has no gateway, by which its nodes would reach this machine";
+            report(Step::new(subject, Outcome::Skipped, text));
+            return Ok(true);
         };
         let at = SocketAddr::new(gateway, self.port);
         if self.gateways().get(network) == Some(&gateway) {
@@ -78,6 +84,7 @@ impl Process {
                 // Where nobody takes it any more, the registry is about to end.
                 Ok(listener) => drop(self.listeners.send(listener).await),
                 Err(error) => {
+                    self.gateways().remove(network);
                     report(Step::new(subject, Outcome::Failed, not_bound(at, error.kind(), &error)));
                     return Ok(false);
                 }
@@ -89,21 +96,22 @@ impl Process {
         Ok(true)
     }
 
-    /// Whether a node comes through to it; said where it does not.
-    pub(super) async fn is_reached(&self, engine: &Engine, node: &Node, report: Report<'_>) -> bool {
-        let Some(address) = self.address(&node.networks) else { return false };
-        let url = format!("http://{address}/v2/");
-        let silence = match ask(engine, &node.name, "GET", &url, "*/*", true).await {
-            Ok(_) | Err(Silence::NoTool) => return true,
-            Err(silence) => silence,
+    /// Why a node that is led there would not come through to it, if so.
+    pub(super) async fn check(&self, engine: &Engine, node: &Node, endpoint: &str) -> Result<(), String> {
+        let url = format!("{endpoint}/v2/");
+        let (said, why) = match ask(engine, &node.name, "GET", &url, "*/*", true).await {
+            Ok(answer) if answer.status == 200 => return Ok(()),
+            // It cannot be told.
+            Err(Silence::NoTool) => return Ok(()),
+            Ok(answer) => (answer.clause(), "another program answers there"),
+            Err(silence @ (Silence::TimedOut | Silence::Refused | Silence::NoRoute)) => (
+                silence.to_string(),
+                "a firewall of this machine is probably in the way: let in what comes from the networks of containers, \
+                 or run `hythe up` without --process",
+            ),
+            Err(silence) => (silence.to_string(), "it was left as it is"),
         };
-        let text = format!(
-            "it does not reach {url}: {silence}. A firewall of this machine is in the way: let what comes from the \
-             networks of containers in, to port {} ; or run `hythe up` without --process",
-            self.port
-        );
-        report(Step::new(format!("node {}", node.name), Outcome::Failed, text));
-        false
+        Err(format!("it does not reach the registry, GET {url}: {said}; {why}"))
     }
 }
 
@@ -114,7 +122,7 @@ fn gateway(network: &NetworkInspect) -> Option<IpAddr> {
     let mut addresses: Vec<IpAddr> =
         gateways.filter_map(|text| text.split('/').next()?.parse().ok()).collect();
     addresses.sort_by_key(IpAddr::is_ipv6);
-    addresses.into_iter().next().filter(|_| network.name.as_deref().is_none_or(|name| !is_nameless(name)))
+    addresses.into_iter().next()
 }
 
 fn not_bound(at: SocketAddr, kind: ErrorKind, error: &std::io::Error) -> String {
@@ -135,13 +143,13 @@ mod tests {
 
     use super::*;
 
-    fn network(name: &str, gateways: &[&str]) -> NetworkInspect {
+    fn network(gateways: &[&str]) -> NetworkInspect {
         let config = |gateway: &&str| IpamConfig {
             gateway: Some((*gateway).to_owned()).filter(|gateway| !gateway.is_empty()),
             ..IpamConfig::default()
         };
         let ipam = Ipam { config: Some(gateways.iter().map(config).collect()), ..Ipam::default() };
-        NetworkInspect { name: Some(name.to_owned()), ipam: Some(ipam), ..NetworkInspect::default() }
+        NetworkInspect { ipam: Some(ipam), ..NetworkInspect::default() }
     }
 
     #[test]
@@ -154,7 +162,7 @@ mod tests {
             (&[], None),
         ] {
             let wanted = wanted.map(|text| text.parse().unwrap());
-            assert_eq!(gateway(&network("kind", gateways)), wanted, "{gateways:?}");
+            assert_eq!(gateway(&network(gateways)), wanted, "{gateways:?}");
         }
     }
 

@@ -143,15 +143,23 @@ impl Engine {
     /// The engine that is meant, once it said who it is.
     pub async fn connect(choice: &Choice, surroundings: &Surroundings) -> Result<Self, EngineError> {
         let podman_first = surroundings.kind_provider.as_deref() == Some("podman");
+        let mut tried = Vec::new();
+        // A context that an engine which is gone left behind is no reason not to find another one.
+        let mut docker = || match surroundings.docker() {
+            Err(error) if surroundings.docker_context.is_none() => {
+                tried.push(error.to_string());
+                Ok(Vec::new())
+            }
+            found => found,
+        };
         let addresses = match choice {
             Choice::At(address) => vec![address.clone()],
             Choice::Docker => surroundings.docker()?,
             Choice::Podman => surroundings.podman(),
-            Choice::Any if podman_first => [surroundings.podman(), surroundings.docker()?].concat(),
-            Choice::Any => [surroundings.docker()?, surroundings.podman()].concat(),
+            Choice::Any if podman_first => [surroundings.podman(), docker()?].concat(),
+            Choice::Any => [docker()?, surroundings.podman()].concat(),
         };
         let is_only = addresses.len() == 1;
-        let mut tried = Vec::new();
         for address in addresses {
             let path = address.strip_prefix("unix://");
             if !is_only && path.is_some_and(|path| !Path::new(path).exists()) {

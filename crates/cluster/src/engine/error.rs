@@ -26,8 +26,8 @@ pub enum EngineError {
     },
     /// The context of Docker's that is asked for says no address.
     #[error(
-        "Docker's context `{name}` is asked for, by DOCKER_CONTEXT or `docker context use`, and there is none: \
-         `docker context ls` shows those that are there, and --engine names an engine without one"
+        "Docker's context `{name}`, which DOCKER_CONTEXT or `docker context use` asks for, names no engine: `docker \
+         context ls` shows those that do, and --engine names one without a context"
     )]
     Context {
         /// The context.

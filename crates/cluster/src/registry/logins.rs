@@ -14,8 +14,8 @@ use crate::engine::{Engine, EngineError};
 const VARIABLE: &str = "HYTHE_LOGINS";
 /// Inside, where they are: in memory, so that they are gone with the process.
 const FOLDER: &str = "/tmp/logins";
-/// The setting that says who gets what logins open.
-const SHARE: &str = "HYTHE_UPSTREAM_SHARE=all";
+/// The variable that says who gets what they open, for those of which the configuration says nothing.
+const SHARED: &str = "HYTHE_LOGINS_SHARED=true";
 
 /// How long the registry may take to be ready for them.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Logins {
     /// Whether they are handed to it.
     pub handed: bool,
-    /// Whether whoever reaches it gets what its logins open, for the want of a word in its configuration: over loopback
-    /// nobody comes into a container.
+    /// Whether whoever reaches it gets what they open where its configuration does not say who: over loopback nobody comes
+    /// into a container.
     pub shared: bool,
 }
 
@@ -39,7 +39,7 @@ impl Logins {
             variables.push(format!("{VARIABLE}={FOLDER}"));
         }
         if self.shared {
-            variables.push(SHARE.to_owned());
+            variables.push(SHARED.to_owned());
         }
         variables
     }
@@ -58,7 +58,16 @@ impl Logins {
 pub async fn hand_logins(engine: &Engine, settings: &Settings, logins: &str) -> Result<bool, EngineError> {
     let began = Instant::now();
     // It takes what comes later by a signal, which it would not hear while it starts.
-    while !ready::is_ready(engine, settings).await && began.elapsed() < PATIENCE {
+    while !ready::is_ready(engine, settings).await {
+        let state = engine.container(&settings.name).await?.and_then(|container| container.state);
+        let runs = state.is_some_and(|state| state.running == Some(true));
+        if !runs || began.elapsed() > PATIENCE {
+            return Err(EngineError::Refused {
+                doing: format!("hand logins to {}", settings.name),
+                status: None,
+                message: "it does not answer that it is ready".to_owned(),
+            });
+        }
         sleep(PAUSE).await;
     }
     let command = ["/bin/hythe", "take-logins", FOLDER];
@@ -66,18 +75,17 @@ pub async fn hand_logins(engine: &Engine, settings: &Settings, logins: &str) -> 
     Ok(said.trim() == "changed")
 }
 
-/// Does something now, whenever the engine starts the container, and every so often, until the engine goes away.
+/// Does something now, whenever the engine starts the container, and as long after as the last time says, until the
+/// engine goes away.
 pub async fn at_each_start(
     engine: &Engine,
     container: &str,
-    every: Duration,
-    act: impl AsyncFn(),
+    act: impl AsyncFn() -> Duration,
 ) -> Result<(), EngineError> {
-    // Listening before acting: what starts meanwhile is heard.
+    // What starts while it acts is heard.
     let mut events = Box::pin(engine.events());
     loop {
-        act().await;
-        let due = Instant::now() + every;
+        let due = Instant::now() + act().await;
         loop {
             tokio::select! {
                 event = events.next() => match event {

@@ -116,6 +116,8 @@ pub(super) async fn start(
     reader: Reader,
     printer: Printer,
 ) -> Result<Option<Started>, Failure> {
+    // Before anybody is told that the server is there, who might send one at once.
+    let hangups = Hangups::listen();
     raise_descriptor_limit();
     let (log, log_guard) = Log::start(std::io::stderr())
         .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
@@ -132,8 +134,6 @@ pub(super) async fn start(
     let cache = Cache::new(registry.clone(), upstreams, wiring::cache_options(&settings));
     let server = Server::new(registry.clone(), cache.clone(), wiring::server_options(&settings), log);
     let running = Running { server: server.clone(), registry: registry.clone(), cache, levels };
-    // Who is told that the server is ready may send one at once.
-    let hangups = Hangups::listen();
     let reloading = tokio::spawn(reload_on_hangup(settings, Arc::new(reader), running, hangups));
     Ok(Some(Started { server, registry, listeners, reloading, log: log_guard }))
 }

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hythe_oci::Authority;
+use hythe_upstream::Share;
 
 use super::Loaded;
 use super::error::{ConfigError, Problem};
 use super::field::Field;
+use super::fields::field;
 use super::key::Key;
 use super::keys::{KEYS, key};
 use super::raw::Raw;
@@ -120,6 +122,21 @@ impl Draft {
     pub(super) fn registry2_defaults(&mut self, path: &Path) {
         if let Some(key) = key("delete.enabled") {
             self.set(key, &Raw::Boolean(false), &Source::Registry2Default { path: path.to_owned() });
+        }
+    }
+
+    /// Whoever reaches the server gets what logins of Docker's open, where nothing says who does.
+    pub(super) fn share_logins(&mut self, source: &Source) {
+        let Some(share) = field("share").filter(|_| self.source("upstream.share") == Source::Default) else {
+            return;
+        };
+        for (name, table) in &mut self.settings.upstream.tables {
+            if table.docker_config && table.share.is_none() {
+                table.share = Some(Share::All);
+                if let Some(sources) = self.tables.get_mut(name) {
+                    sources.set(share, source.clone());
+                }
+            }
         }
     }
 

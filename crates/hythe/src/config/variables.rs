@@ -17,11 +17,16 @@ pub const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
 /// The variable that names a folder to which another process hands logins; no setting of a server.
 pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
 
+/// The variable that says that whoever reaches the server gets what handed logins open, where its configuration does not
+/// say who; no setting, as any setting counts more.
+const LOGINS_SHARED_VARIABLE: &str = "HYTHE_LOGINS_SHARED";
+
 /// The variable that names the container engine that commands speak to; no setting of a server.
 const ENGINE_VARIABLE: &str = "HYTHE_ENGINE";
 
 /// Those that set nothing.
-const NO_SETTINGS: [&str; 4] = [CONFIG_VARIABLE, REGISTRY_VARIABLE, LOGINS_VARIABLE, ENGINE_VARIABLE];
+const NO_SETTINGS: [&str; 5] =
+    [CONFIG_VARIABLE, REGISTRY_VARIABLE, LOGINS_VARIABLE, LOGINS_SHARED_VARIABLE, ENGINE_VARIABLE];
 
 /// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
 pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
@@ -44,6 +49,9 @@ pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
             Some(text) => draft.set(key, &Raw::Text(text.to_owned()), &Source::Variable(name.clone())),
             None => draft.problem(Problem::new(name, "its value is not UTF-8")),
         }
+    }
+    if environment.variables.get(LOGINS_SHARED_VARIABLE).is_some_and(|value| value == "true") {
+        draft.share_logins(&Source::Variable(LOGINS_SHARED_VARIABLE.to_owned()));
     }
 }
 

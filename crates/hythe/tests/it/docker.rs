@@ -1,6 +1,7 @@
 //! Who asks an upstream, as Docker's configuration has it.
 
 use hythe_client::Credentials;
+use hythe_upstream::Share;
 
 use crate::world::World;
 
@@ -198,8 +199,23 @@ fn logins_of_which_nothing_says_who_gets_what_they_open_are_known() {
     };
     let own = "[upstream.\"ghcr.io\"]\ndocker-config = true\n";
     assert_eq!(unshared(own), ["ghcr.io"]);
-    assert_eq!(unshared("[upstream.\"ghcr.io\"]\nusername = \"a\"\npassword = \"b\"\n"), ["ghcr.io"]);
     assert_eq!(unshared(&format!("{own}share = \"loopback\"\n")), Vec::<String>::new());
     assert_eq!(unshared(&format!("[upstream]\nshare = \"loopback\"\n{own}")), Vec::<String>::new());
     assert_eq!(unshared("[upstream.\"ghcr.io\"]\nttl = \"1h\"\n"), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_in_a_container_shares_what_handed_logins_open_unless_its_configuration_says_otherwise() {
+    let share = |text: &str| {
+        let world = World::new().file("h.toml", text).variable("HYTHE_LOGINS_SHARED", "true");
+        let world = world.variable("HYTHE_LOGINS", "{folder}/logins");
+        world.upstream("ghcr.io").unwrap().share
+    };
+    let own = "[upstream.\"ghcr.io\"]\ndocker-config = true\n";
+    assert_eq!(share(own), Share::All);
+    assert_eq!(share(&format!("{own}share = \"loopback\"\n")), Share::Loopback);
+    assert_eq!(share(&format!("[upstream]\nshare = \"loopback\"\n{own}")), Share::Loopback);
+    // A password in the file is for whom the file says.
+    let password = "[upstream.\"ghcr.io\"]\nusername = \"a\"\npassword = \"b\"\n";
+    assert_eq!(share(password), Share::Loopback);
 }

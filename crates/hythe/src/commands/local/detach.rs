@@ -1,10 +1,12 @@
 //! `hythe detach`: clusters as they were before.
 
 use hythe_cluster::attach;
-use hythe_cluster::registry::{Found, find};
+use hythe_cluster::registry;
 
 use super::up::default_settings;
-use super::{Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, wiring};
+use super::{
+    Steps, attach::named, clients, connect, count, failed, in_cluster, registry as known, run, wiring,
+};
 use crate::args::DetachArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -22,11 +24,10 @@ pub(in crate::commands) fn detach(
             return in_cluster::detach(&engine, args, environment, printer).await;
         }
         let target = args.target.beside(environment);
-        let settings = match find(&engine, &target.name).await.map_err(failed)? {
-            // What it left in nodes is known by its name, also when it is gone.
-            Found::Absent => default_settings(target.name),
-            Found::Ours(_) | Found::Foreign(_) => registry(&engine, &target).await?,
-        };
+        // What it left in nodes is known by its name, also when it is gone. Where there is another one, that may be meant.
+        let is_gone = registry::list(&engine).await.map_err(failed)?.is_empty()
+            && !registry::is_cut(&engine, &target.name).await.map_err(failed)?;
+        let settings = if is_gone { default_settings(target.name) } else { known(&engine, &target).await? };
         let wiring = wiring(settings, environment, false, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);

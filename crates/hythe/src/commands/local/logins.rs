@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hythe_cluster::engine::Engine;
-use hythe_cluster::registry::{self, Logins, Settings};
+use hythe_cluster::registry::{self, Found, Logins, Settings};
 use hythe_cluster::step::{Outcome, Report, Step};
 
 use super::failed;
-use crate::config::{Environment, Inputs, load};
+use crate::config::{ConfigError, Environment, Inputs, load};
 use crate::failure::Failure;
 
 /// How often they are looked up again: some are good for an hour.
 const RENEWAL: Duration = Duration::from_mins(10);
+/// The same where something failed: the network may not be there yet.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// What the registry's configuration leaves to this user.
+#[derive(Default)]
 pub(super) struct Handed {
     /// What the registry is made with for them.
     pub(super) logins: Logins,
@@ -22,67 +25,65 @@ pub(super) struct Handed {
     upstreams: Vec<String>,
     /// They, as a configuration of Docker's.
     config: String,
-    /// The upstreams whose logins open what nobody gets.
-    kept: Vec<String>,
+    /// Those of which nothing says who gets what they open.
+    unshared: Vec<String>,
+    /// Those that could not be looked up, and why.
+    missing: Option<ConfigError>,
 }
 
 impl Handed {
     /// Looks them up. Programs may be run for it.
     pub(super) async fn find(settings: &Settings, environment: &Environment) -> Result<Self, Failure> {
-        let mut handed = Self {
-            logins: Logins::default(),
-            upstreams: Vec::new(),
-            config: String::new(),
-            kept: Vec::new(),
-        };
         // Only a file says so; and one of this user's own server is none of the container's.
-        if settings.config.is_none() {
-            return Ok(handed);
-        }
-        let inputs = Inputs { file: settings.config.clone(), ..Inputs::default() };
+        let Some(file) = &settings.config else { return Ok(Self::default()) };
+        let inputs = Inputs { file: Some(file.clone()), ..Inputs::default() };
         let environment =
             Environment { variables: variables(settings, environment), root: false, system_folder: None };
         let mut loaded = load(&inputs, &environment)?;
-        let looked = tokio::task::spawn_blocking(move || loaded.log_in(&environment).map(|()| loaded)).await;
-        let loaded =
-            looked.map_err(|error| Failure::Other(format!("logins were not looked up: {error}")))??;
-        let text = |names: Vec<&hythe_oci::Authority>| names.iter().map(ToString::to_string).collect();
-        let unshared = loaded.unshared_logins();
+        let looked = tokio::task::spawn_blocking(move || {
+            let missing = loaded.log_in(&environment).err();
+            (loaded, missing)
+        });
+        let (loaded, missing) =
+            looked.await.map_err(|error| Failure::Other(format!("logins were not looked up: {error}")))?;
         let (upstreams, config) = loaded.docker_logins();
-        handed.logins = Logins {
-            handed: !upstreams.is_empty(),
-            shared: !unshared.is_empty() && settings.address.is_loopback(),
-        };
-        (handed.upstreams, handed.config) = (text(upstreams), config);
-        if !handed.logins.shared {
-            handed.kept = text(unshared);
-        }
-        Ok(handed)
+        let text = |names: Vec<&hythe_oci::Authority>| names.iter().map(ToString::to_string).collect();
+        let handed = !upstreams.is_empty();
+        Ok(Self {
+            logins: Logins { handed, shared: handed && settings.address.is_loopback() },
+            upstreams: text(upstreams),
+            config,
+            unshared: text(loaded.unshared_logins()),
+            missing,
+        })
     }
 
-    /// Hands them over.
+    /// All of them, or why one could not be looked up.
+    pub(super) fn whole(self) -> Result<Self, Failure> {
+        match self.missing {
+            Some(error) => Err(error.into()),
+            None => Ok(self),
+        }
+    }
+
+    /// Hands them over, to a registry that was made for it.
     pub(super) async fn hand_over(
         &self,
         engine: &Engine,
         settings: &Settings,
         report: Report<'_>,
     ) -> Result<(), Failure> {
-        if !self.kept.is_empty() {
-            let text = format!(
-                "what those of {} open is given to nobody, as {} is more than this machine's: share = \"all\" below \
-                 [upstream.\"{}\"] gives it to whoever reaches the registry",
-                self.kept.join(", "),
-                settings.address,
-                self.kept[0]
-            );
-            report(Step::new("logins", Outcome::Skipped, text));
-        }
         if !self.logins.handed {
             return Ok(());
         }
         let is_new = registry::hand_logins(engine, settings, &self.config).await.map_err(failed)?;
-        let whom =
-            if self.logins.shared { "; this machine and attached clusters get what they open" } else { "" };
+        let whom = match self.unshared.as_slice() {
+            [] => String::new(),
+            _ if settings.logins.shared => {
+                "; this machine and attached clusters get what they open".to_owned()
+            }
+            _ => format!("; {}", given_to_nobody(&self.unshared, "nobody")),
+        };
         let upstreams = self.upstreams.join(", ");
         report(if is_new {
             Step::new("logins", Outcome::Changed, format!("handed over for {upstreams}{whom}"))
@@ -91,6 +92,15 @@ impl Handed {
         });
         Ok(())
     }
+}
+
+/// Who gets what logins open of which nothing says who does, and what changes that.
+pub(super) fn given_to_nobody(upstreams: &[String], whom: &str) -> String {
+    format!(
+        "what the login of {} opens is given to {whom}: share = \"all\" below its [upstream.\"NAME\"] gives it to whoever \
+         reaches the registry",
+        upstreams.join(" and ")
+    )
 }
 
 /// The registry's own settings, and what else this user's programs need to know.
@@ -114,13 +124,26 @@ pub(super) async fn keep(
         return std::future::pending().await;
     }
     let hand_over = async || {
-        let handed = async {
-            let handed = Handed::find(settings, environment).await?;
-            handed.hand_over(engine, settings, report).await
+        let changes = |step: Step| {
+            if step.outcome != Outcome::Unchanged {
+                report(step);
+            }
         };
-        if let Err(error) = handed.await {
-            report(Step::new("logins", Outcome::Failed, error.to_string()));
+        let handed = async {
+            if !matches!(registry::find(engine, &settings.name).await.map_err(failed)?, Found::Ours(_)) {
+                return Ok(());
+            }
+            let handed = Handed::find(settings, environment).await?;
+            handed.hand_over(engine, settings, &changes).await?;
+            handed.whole().map(drop)
+        };
+        match handed.await {
+            Ok(()) => RENEWAL,
+            Err(error) => {
+                report(Step::new("logins", Outcome::Failed, error.to_string()));
+                AGAIN
+            }
         }
     };
-    registry::at_each_start(engine, &settings.name, RENEWAL, hand_over).await.map_err(failed)
+    registry::at_each_start(engine, &settings.name, hand_over).await.map_err(failed)
 }

@@ -9,6 +9,7 @@ use hythe_cluster::step::{Outcome, Step};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::logins::given_to_nobody;
 use super::up::default_settings;
 use super::{Steps, connect, kubeconfig};
 use crate::args::UpArgs;
@@ -34,6 +35,10 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
     let reader = serve::Reader::new(inputs, &environment, printer);
     let loaded = reader.read()?;
     printer.warnings(&loaded.warnings);
+    let unshared: Vec<String> = loaded.unshared_logins().iter().map(ToString::to_string).collect();
+    if !unshared.is_empty() {
+        printer.note(format_args!("warning: {}", given_to_nobody(&unshared, "this machine and no node")));
+    }
     serve::runtime()?.block_on(async {
         let engine = connect(&args.target.engine).await?;
         let (listeners, later) = mpsc::channel::<TcpListener>(1);
@@ -57,12 +62,16 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
 async fn wire(engine: &Engine, wiring: &Wiring, printer: Printer) -> Infallible {
     let steps = Steps::new(printer);
     let report = |step| steps.take(step);
+    let mut last = String::new();
     loop {
         let text = match attach::watch(engine, wiring, &report).await {
             Ok(_) => "the engine went away; nodes are attached again when it is back".to_owned(),
             Err(error) => error.to_string(),
         };
-        report(Step::new("clusters", Outcome::Skipped, text));
+        if text != last {
+            report(Step::new("clusters", Outcome::Skipped, text.as_str()));
+            last = text;
+        }
         tokio::time::sleep(AGAIN).await;
     }
 }

@@ -6,6 +6,9 @@ use std::process::Command;
 use crate::config::Environment;
 use crate::failure::Failure;
 
+/// What it has of the shell's variables, as what systemd starts has none: where clusters are, and whom to ask for logins.
+const VARIABLES: [&str; 3] = ["DOCKER_CONFIG", "KUBECONFIG", "PATH"];
+
 /// Its name among the user's services: each registry has one of its own.
 fn unit_name(registry: &str) -> String {
     format!("hythe-watch-{registry}.service")
@@ -25,8 +28,9 @@ pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -
     let name = unit_name(registry);
     let folder = unit_folder(environment).ok_or_else(|| by_hand("this user has no home".to_owned()))?;
     let program = std::env::current_exe().map_err(|error| by_hand(error.to_string()))?;
-    let kubeconfig = environment.variables.get("KUBECONFIG").and_then(|files| files.to_str());
-    let text = unit(&program.display().to_string(), registry, engine, kubeconfig);
+    let variable = |name: &'static str| Some((name, environment.variables.get(name)?.to_str()?));
+    let variables: Vec<(&str, &str)> = VARIABLES.into_iter().filter_map(variable).collect();
+    let text = unit(&program.display().to_string(), registry, engine, &variables);
     let path = folder.join(&name);
     std::fs::create_dir_all(&folder)
         .and_then(|()| std::fs::write(&path, text))
@@ -72,16 +76,15 @@ fn unit_folder(environment: &Environment) -> Option<PathBuf> {
     Some(base.join("systemd/user"))
 }
 
-fn unit(program: &str, registry: &str, engine: &str, kubeconfig: Option<&str>) -> String {
-    // What systemd starts has none of the shell's variables.
-    let kubeconfig = kubeconfig.map_or_else(String::new, |files| {
-        format!("Environment={}\n", quoted(&format!("KUBECONFIG={files}")))
-    });
+fn unit(program: &str, registry: &str, engine: &str, variables: &[(&str, &str)]) -> String {
+    let assignment =
+        |(name, value): &(&str, &str)| format!("Environment={}\n", quoted(&format!("{name}={value}")));
+    let variables: String = variables.iter().map(assignment).collect();
     // In a command a dollar begins a variable; in the program's own path and in an assignment it does not.
     let argument = |text: &str| quoted(text).replace('$', "$$");
     format!(
         "[Unit]\nDescription=hythe attaches the nodes of local clusters as they appear\n\n\
-         [Service]\n{kubeconfig}ExecStart={} attach --watch --name {} --engine {}\nRestart=always\nRestartSec=5\n\n\
+         [Service]\n{variables}ExecStart={} attach --watch --name {} --engine {}\nRestart=always\nRestartSec=5\n\n\
          [Install]\nWantedBy=default.target\n",
         quoted(program),
         argument(registry),
@@ -109,17 +112,23 @@ mod tests {
 
     #[test]
     fn the_unit_runs_this_binary_for_this_registry_and_comes_back() {
-        let unit = unit("/usr/bin/hythe", "kind-registry", "unix:///run/docker.sock", Some("/home/me/kube"));
+        let unit = unit(
+            "/usr/bin/hythe",
+            "kind-registry",
+            "unix:///run/docker.sock",
+            &[("KUBECONFIG", "/home/me/kube"), ("PATH", "/usr/bin:/bin")],
+        );
         let start = "ExecStart=\"/usr/bin/hythe\" attach --watch --name \"kind-registry\" --engine \
                      \"unix:///run/docker.sock\"\n";
         assert!(unit.contains(start), "{unit}");
         assert!(unit.contains("Environment=\"KUBECONFIG=/home/me/kube\"\n"), "{unit}");
+        assert!(unit.contains("Environment=\"PATH=/usr/bin:/bin\"\n"), "{unit}");
         assert!(unit.contains("Restart=always\n"), "{unit}");
     }
 
     #[test]
     fn what_means_something_to_systemd_is_escaped() {
-        let unit = unit("/a b/50%/\"x\"/$y", "r", "unix:///$s/50%", Some("/k$1:C:\\k"));
+        let unit = unit("/a b/50%/\"x\"/$y", "r", "unix:///$s/50%", &[("KUBECONFIG", "/k$1:C:\\k")]);
         assert!(unit.contains(r#"ExecStart="/a b/50%%/\"x\"/$y" attach"#), "{unit}");
         assert!(unit.contains(r#"--engine "unix:///$$s/50%%""#), "{unit}");
         assert!(unit.contains(r#"Environment="KUBECONFIG=/k$1:C:\\k""#), "{unit}");

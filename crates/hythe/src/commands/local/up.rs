@@ -52,11 +52,14 @@ pub(in crate::commands) fn up(
             .map_err(|error| Failure::Other(error.to_string()))?;
         if !args.dry_run {
             // What cannot be looked up is known before anything is changed.
-            let handed = Handed::find(&settings, environment).await?;
+            let handed = Handed::find(&settings, environment).await?.whole()?;
             settings.logins = handed.logins;
             registry::load(&engine, &image, &report).await.map_err(other)?;
-            settings = begin(&engine, settings, args, &image, &steps).await?;
-            handed.hand_over(&engine, &settings, &report).await?;
+            let begun = begin(&engine, settings.clone(), args, &image, &steps).await;
+            // Where the one before is back, it has lost them too.
+            let told = handed.hand_over(&engine, begun.as_ref().unwrap_or(&settings), &report).await;
+            settings = begun?;
+            told?;
         }
         if let Some(former) = former {
             let text = format!("{} from now on; what was there before stays in {former}", settings.data);

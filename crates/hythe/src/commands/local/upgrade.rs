@@ -26,11 +26,12 @@ pub(in crate::commands) fn upgrade(
         let report = |step| steps.take(step);
         container::recover(&engine, &args.target.name, &report).await.map_err(other)?;
         let settings = registry(&engine, &args.target).await?;
+        let handed = Handed::find(&settings, environment).await?.whole()?;
         container::load(&engine, &image, &report).await.map_err(other)?;
-        container::run(&engine, &settings, &image, &report).await.map_err(other)?;
-        if settings.logins.handed {
-            Handed::find(&settings, environment).await?.hand_over(&engine, &settings, &report).await?;
-        }
+        let ran = container::run(&engine, &settings, &image, &report).await.map_err(other);
+        // The one before has lost them too, where it is back.
+        let told = handed.hand_over(&engine, &settings, &report).await;
+        ran.and(told)?;
         let text = if steps.changes() == 0 {
             format!("{} runs {} already", settings.name, image.reference)
         } else {
