@@ -1,18 +1,25 @@
 //! `hythe doctor` finds what is broken on purpose, says so by the check's name, and mends what can be mended.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hythe_e2e::authority::Authority;
+use hythe_e2e::binary::tool;
 use hythe_e2e::cluster::Cluster;
+use hythe_e2e::command::{Output, attempt, program};
 use hythe_e2e::control_plane::ControlPlane;
 use hythe_e2e::engine::Engine;
 use hythe_e2e::home::Home;
+use hythe_e2e::network;
 use hythe_e2e::node::Node;
 use hythe_e2e::node_spec::{Containerd, NodeSpec, Role};
 use hythe_e2e::number::fresh_seed;
 use hythe_e2e::pod;
 use hythe_e2e::repository::Repository;
 use hythe_e2e::sample::Sample;
+use hythe_e2e::server::free_port;
+use hythe_e2e::upstream::{Access, Upstream};
 use serde_json::{Value, json};
 
 const OLD: NodeSpec = NodeSpec { role: Role::ControlPlane, containerd: Containerd::V1_6 };
@@ -62,6 +69,15 @@ impl World {
         let left: Vec<&Value> = checks.iter().filter(|check| check["verdict"] == "bad").collect();
         assert_eq!(code, 0, "{what}: {left:#?}");
         assert!(self.bad(&[]).is_empty(), "{what}");
+    }
+
+    /// Expects that a tool failed, and that what it said is taken for this symptom.
+    fn expect_meaning(&self, output: &Output, symptom: u8) {
+        assert_ne!(output.code, Some(0), "{output:?}");
+        let (code, checks) = self.doctor(&[&output.stderr]);
+        assert_eq!(code, 1, "{output:?}");
+        let cause = checks[0]["cause"].as_str().expect("it has a cause");
+        assert!(cause.ends_with(&format!("(symptom {symptom})")), "{checks:#?}");
     }
 
     fn older(&self) -> &Node {
@@ -183,6 +199,22 @@ fn what_is_broken_is_found_and_mended() {
     assert_eq!(code, 1);
     let told = checks.iter().map(ToString::to_string).collect::<String>();
     assert!(told.contains("team/app"), "the name that was meant is told: {checks:#?}");
+    // 2, 6, 26: what other tools say of what is well, each in its own words.
+    let ctr = ["ctr", "--namespace=k8s.io", "images", "pull", &right];
+    world.expect_meaning(&world.older().exec(&ctr), 2);
+    let format = "{{(index .NetworkSettings.Networks \"kind\").IPAddress}}";
+    let address = world.home.docker(&["inspect", "--format", format, &name]);
+    let inspect =
+        |image: &str| attempt(&mut program(tool("skopeo"), ["inspect", &format!("docker://{image}")]));
+    world.expect_meaning(&inspect(&format!("{address}:5000/team/app:v1")), 6);
+    let gateway = network::kind(&docker);
+    let upstream = Upstream::start_at(gateway, Access::Anonymous);
+    let authority = Authority::for_names(&["corp.example"], gateway);
+    let (certificate, key) = authority.server();
+    let by_tls = SocketAddr::from((gateway, free_port()));
+    let _by_tls = upstream.serve_by_tls(by_tls, &certificate, &key);
+    world.expect_meaning(&inspect(&format!("{by_tls}/app:v1")), 26);
+
     world.plane.apply(&pod::manifest("waits", world.newer().name(), &wrong));
     let waits = || {
         let pod = world.plane.pod("waits");

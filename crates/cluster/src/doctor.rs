@@ -40,6 +40,21 @@ pub struct Doctor<'a> {
     pub clusters: &'a [Cluster],
 }
 
+/// What a message of a tool's means, the likeliest first.
+pub fn message(text: &str) -> Vec<Check> {
+    let symptoms = explain(text);
+    if symptoms.is_empty() {
+        let unknown =
+            Check::unknown(Id::Message, "message", text).fixed_by("hythe doctor looks at everything");
+        return vec![unknown];
+    }
+    let check = |symptom: &Symptom| {
+        let cause = format!("{} (symptom {})", symptom.cause, symptom.number);
+        Check::bad(Id::Message, "message", text).because(cause).fixed_by(symptom.fix)
+    };
+    symptoms.into_iter().map(check).collect()
+}
+
 /// The check of an engine that does not answer.
 pub fn silent(error: &EngineError) -> Check {
     Check::bad(Id::EngineAnswers, "engine", error.to_string())

@@ -122,3 +122,11 @@ fn what_is_not_used_by_a_node_may_be_unread_unset_or_lost() {
     assert_eq!(numbers(MESSAGES[0].1), [1, 12, 21, 11]);
     assert_eq!(numbers("the image is there"), [0_u8; 0]);
 }
+
+#[test]
+fn a_message_is_explained_the_likeliest_first_or_said_to_be_unknown() {
+    let checks = crate::doctor::message("dial tcp 127.0.0.1:5001: connect: connection refused");
+    assert!(checks[0].cause.as_ref().is_some_and(|cause| cause.ends_with("(symptom 23)")));
+    let checks = crate::doctor::message("it is a nice day");
+    assert_eq!((checks.len(), checks[0].verdict), (1, crate::doctor::Verdict::Unknown));
+}

@@ -1,5 +1,7 @@
 //! `hythe doctor`: why an image is not pulled.
 
+use std::io::Read as _;
+
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Verdict};
 use hythe_cluster::engine::{Engine, Surroundings};
@@ -15,6 +17,9 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
+/// Far more than what a tool says of one failure, in bytes.
+const MESSAGE: u64 = 64 << 10;
+
 /// What the user means.
 enum Subject {
     Clusters,
@@ -28,6 +33,9 @@ pub(in crate::commands) fn doctor(
     environment: &Environment,
     printer: Printer,
 ) -> Result<(), Failure> {
+    if let Some(message) = message(args.subject.as_deref())? {
+        return told(&doctor::message(message.trim()), &[], printer);
+    }
     run(async {
         let choice = args.target.engine.engine.clone().unwrap_or_default();
         let engine = match Engine::connect(&choice, &Surroundings::of_process()).await {
@@ -63,6 +71,18 @@ pub(in crate::commands) fn doctor(
         let (checks, _) = examine(&engine, &wiring, &meant, subject).await?;
         told(&checks, &steps.all(), printer)
     })
+}
+
+/// What another tool said, if that is what is asked about: no name has a space.
+fn message(subject: Option<&str>) -> Result<Option<String>, Failure> {
+    match subject {
+        Some("-") => {
+            let read = std::io::read_to_string(std::io::stdin().take(MESSAGE));
+            read.map(Some).map_err(|error| Failure::Usage(format!("stdin cannot be read: {error}")))
+        }
+        Some(text) if text.contains(char::is_whitespace) => Ok(Some(text.to_owned())),
+        Some(_) | None => Ok(None),
+    }
 }
 
 /// What is meant: a cluster goes before a Pod, and a Pod before an image.
