@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::variables::LOGINS_VARIABLE;
+/// The variable that names a folder to which another process hands logins; no setting of a server.
+pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
 
 /// What the process was started in. Given to `load`, so that tests need not change the process.
 // No `Debug`: variables hold secrets.

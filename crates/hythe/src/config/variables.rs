@@ -1,7 +1,7 @@
 //! The layer of the variables `HYTHE_…`.
 
 use super::draft::Draft;
-use super::environment::Environment;
+use super::environment::{Environment, LOGINS_VARIABLE};
 use super::error::Problem;
 use super::keys::KEYS;
 use super::nearest::{did_you_mean, nearest};
@@ -13,9 +13,6 @@ pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";
 
 /// The variable that names the registry that commands speak to; no setting of a server.
 pub const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
-
-/// The variable that names a folder to which another process hands logins; no setting of a server.
-pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
 
 /// The variable that says that whoever reaches the server gets what handed logins open, where its configuration does not
 /// say who; no setting, as any setting counts more.
