@@ -7,12 +7,14 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hythe_storage::Upload;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout_at};
 
 /// How much of what came last is kept in memory for readers.
 const TAIL: usize = 1 << 20;
@@ -20,6 +22,12 @@ const TAIL: usize = 1 << 20;
 /// So many readers are served from memory. For more, one page of the file's in the page cache serves all of them, and
 /// each needs no copy.
 const FEW: usize = 4;
+
+/// So far behind what came last a reader may be before it is waited for.
+const LAG: u64 = TAIL as u64 / 2;
+
+/// How long it is waited for: one that keeps up in general gets there sooner.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// What is before this is given to everybody from memory: nobody's first byte waits for the disk.
 const FIRST: u64 = 64 << 10;
@@ -83,6 +91,12 @@ struct Shared {
     file: Option<Arc<File>>,
     tail: Mutex<Tail>,
     readers: AtomicUsize,
+    /// The end of what any reader was given.
+    furthest: AtomicU64,
+    /// Told when a reader goes on.
+    moved: Notify,
+    /// Whether readers kept up when they were last waited for.
+    keep_up: AtomicBool,
 }
 
 impl Shared {
@@ -117,6 +131,25 @@ impl Written {
             // Else nobody has more to read before it is written.
             from_memory
         });
+    }
+
+    /// Waits a moment for a reader that is about to fall behind what is in memory, where all up to `offset` has come: for
+    /// one that has, what was just written is read from the disk again. Who is slow is not waited for again until it has
+    /// caught up.
+    pub(crate) async fn pace(&self, offset: u64) {
+        let shared = &*self.shared;
+        let lags = || {
+            let is_read = (1..=FEW).contains(&shared.readers.load(Ordering::Relaxed));
+            is_read && offset.saturating_sub(shared.furthest.load(Ordering::Relaxed)) > LAG
+        };
+        if !lags() {
+            return shared.keep_up.store(true, Ordering::Relaxed);
+        }
+        let until = Instant::now() + PATIENCE;
+        while shared.keep_up.load(Ordering::Relaxed) && lags() {
+            let moved = timeout_at(until, shared.moved.notified()).await.is_ok();
+            shared.keep_up.store(moved, Ordering::Relaxed);
+        }
     }
 
     /// All bytes up to `offset` are in the file.
@@ -194,8 +227,16 @@ impl Drop for Reader {
 impl Growing {
     pub(crate) fn new(size: u64, upload: Arc<dyn Upload>, file: Option<Arc<File>>) -> (Written, Self) {
         let (sender, progress) = watch::channel(Progress::default());
-        let (tail, readers) = (Mutex::default(), AtomicUsize::new(0));
-        let shared = Arc::new(Shared { size, upload, file, tail, readers });
+        let shared = Arc::new(Shared {
+            size,
+            upload,
+            file,
+            tail: Mutex::default(),
+            readers: AtomicUsize::new(0),
+            furthest: AtomicU64::new(0),
+            moved: Notify::new(),
+            keep_up: AtomicBool::new(true),
+        });
         (Written { shared: Arc::clone(&shared), progress: sender }, Self { shared, progress })
     }
 
@@ -228,6 +269,8 @@ impl Reader {
     pub async fn next(&self, offset: u64, left: u64) -> io::Result<Ready> {
         let Growing { shared, progress } = &self.0;
         let mut progress = progress.clone();
+        shared.furthest.fetch_max(offset, Ordering::Relaxed);
+        shared.moved.notify_one();
         loop {
             let seen = progress.borrow_and_update().clone();
             let end = (offset + left).min(shared.size);
@@ -259,6 +302,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use hythe_storage::Storage as _;
+
     use super::*;
 
     #[test]
@@ -273,5 +318,37 @@ mod tests {
         assert_eq!(tail.at(100 * 50_000), None, "it has not come");
         tail.push(7, Bytes::from_static(b"elsewhere"));
         assert_eq!((tail.start, tail.at(8)), (7, Some(Bytes::from_static(b"lsewhere"))));
+    }
+
+    /// The next piece comes, and `reader` takes it; where it ends.
+    async fn read_on(written: &Written, reader: &Reader, offset: u64) -> u64 {
+        let piece = Bytes::from(vec![1; LAG as usize]);
+        written.received(offset, &piece);
+        match reader.next(offset, u64::MAX / 2).await.unwrap() {
+            Ready::Bytes(bytes) => offset + bytes.len() as u64,
+            Ready::File(..) => panic!("it is in memory"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_falls_behind_is_waited_for_a_moment() {
+        let storage = hythe_storage::MemoryStorage::default();
+        let upload = storage.open_upload(hythe_oci::UploadId::random(), 0).await.unwrap();
+        let (written, growing) = Growing::new(1 << 30, upload, None);
+        let keeps_up = async |offset: u64| {
+            written.pace(offset).await;
+            written.shared.keep_up.load(Ordering::Relaxed)
+        };
+        assert!(keeps_up(1 << 29).await, "nobody reads");
+        let reader = growing.reader();
+        assert!(keeps_up(LAG).await, "it has time yet");
+        assert!(!keeps_up(LAG + 1).await, "it did not go on in time");
+        let at = read_on(&written, &reader, 0).await;
+        read_on(&written, &reader, at).await;
+        assert!(keeps_up(at + 1).await, "it has caught up, and counts again");
+        // Going on ends the wait.
+        written.received(2 * at, &Bytes::from_static(b"more"));
+        let (kept_up, _) = tokio::join!(keeps_up(2 * at + LAG), reader.next(2 * at, 10));
+        assert!(kept_up);
     }
 }

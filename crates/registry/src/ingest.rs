@@ -216,7 +216,9 @@ impl Ingest {
                 Some(Ok(chunk)) => chunk,
             };
             if let Some(written) = &self.written {
-                written.received(self.offset + batch.length(), &chunk);
+                let offset = self.offset + batch.length();
+                written.received(offset, &chunk);
+                written.pace(offset + chunk.len() as u64).await;
             }
             received += chunk.len() as u64;
             if limit.is_some_and(|limit| received > limit) {
