@@ -15,7 +15,8 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hythe_e2e::command::{Output, attempt};
+use hythe_e2e::binary::tool;
+use hythe_e2e::command::{Output, attempt, program};
 use hythe_e2e::engine::Engine;
 use hythe_e2e::home::Home;
 
@@ -40,8 +41,13 @@ fn tag_image(home: &Home) -> &'static str {
 fn answers(engine: &Engine, home: &Home, container: &str) {
     let begin = Instant::now();
     while !home.client().get("/v2/").is_ok_and(|response| response.status == 200) {
-        let log = || attempt(&mut engine.call(&["logs", container]));
-        assert!(begin.elapsed() < PATIENCE, "{container} does not answer: {:?}", log());
+        let said = || {
+            let state = attempt(&mut engine.call(&["inspect", container]));
+            let log = attempt(&mut engine.call(&["logs", container]));
+            let routes = attempt(&mut program(tool("ip"), ["route"]));
+            format!("{}{}{}{}", log.stdout, log.stderr, state.stdout, routes.stdout)
+        };
+        assert!(begin.elapsed() < PATIENCE, "{container} does not answer: {}", said());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
