@@ -230,7 +230,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     eventually("every node is wired to the process", Duration::from_mins(1), || {
         nodes.iter().all(|node| node.read(&file).is_some_and(|text| text.contains(&address)))
     });
-    let [pushed, cached] = [(), ()].map(|()| Sample::busybox(fresh_seed()));
+    let (pushed, cached) = (Sample::busybox(fresh_seed()), Sample::busybox(fresh_seed()));
     pushed.push(&mut Repository::new(&mut home.client(), "last"), "v1");
     hub.fill("library/w", &cached);
     let images =

@@ -60,9 +60,9 @@ impl Server {
         self.options.store(Arc::new(options));
     }
 
-    /// Serves `listeners`, and those that come `later`, until `stop` resolves, then drains: no new connection is taken, idle ones close, requests
-    /// under way may finish for the drain time. Then what is left is cut; uploads save what they have. The error is
-    /// the system's, where it gives no threads to serve on.
+    /// Serves `listeners`, and those that come `later`, until `stop` resolves, then drains: no new connection is taken,
+    /// idle ones close, requests under way may finish for the drain time. Then what is left is cut; uploads save what
+    /// they have. The error is the system's, where it gives no threads to serve on.
     pub async fn run(
         &self,
         listeners: Vec<Listener>,
@@ -71,19 +71,14 @@ impl Server {
     ) -> io::Result<()> {
         let workers = Arc::new(Workers::start()?);
         let (stopping, stopped) = watch::channel(false);
-        let mut accepting = JoinSet::new();
-        for listener in listeners {
-            accepting.spawn(self.clone().accept_all(listener, Arc::clone(&workers), stopped.clone()));
-        }
+        let accept = |listener| self.clone().accept_all(listener, Arc::clone(&workers), stopped.clone());
+        let mut accepting: JoinSet<()> = listeners.into_iter().map(accept).collect();
         let collector = tokio::spawn(self.clone().collect_now_and_then());
         tokio::pin!(stop);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(listener) = later.recv() => {
-                    let accepting_all = self.clone().accept_all(listener.into(), Arc::clone(&workers), stopped.clone());
-                    accepting.spawn(accepting_all);
-                }
+                Some(listener) = later.recv() => drop(accepting.spawn(accept(listener.into()))),
             }
         }
         collector.abort();

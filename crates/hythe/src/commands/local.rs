@@ -16,6 +16,8 @@ mod status;
 mod up;
 mod upgrade;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -24,10 +26,11 @@ use hythe_cluster::attach::Wiring;
 use hythe_cluster::engine::{Engine, EngineError, Surroundings};
 use hythe_cluster::registry::{self, Found, Settings};
 use hythe_cluster::step::{Outcome, Step};
+use hythe_oci::Authority;
 use serde_json::{Value, json};
 
 use crate::args::{EngineArgs, NameArgs};
-use crate::config::{Environment, Inputs, allowed, load};
+use crate::config::{Environment, Inputs, Loaded, allowed, load};
 use crate::failure::Failure;
 use crate::printer::{Output, Printer};
 
@@ -93,16 +96,26 @@ fn wiring(
 }
 
 /// The upstreams that a registry may ask: those of its own configuration, not of this user's.
-fn upstreams(registry: &Settings) -> Result<Vec<hythe_oci::Authority>, Failure> {
-    let mut variables = std::collections::BTreeMap::new();
-    for (name, value) in &registry.environment {
-        variables.insert(name.clone(), value.into());
-    }
+fn upstreams(registry: &Settings) -> Result<Vec<Authority>, Failure> {
+    let (loaded, _) = configuration(registry, BTreeMap::new())?;
+    Ok(upstream_names(&loaded.settings))
+}
+
+fn upstream_names(settings: &crate::settings::Settings) -> Vec<Authority> {
+    allowed(settings).all().iter().map(|upstream| upstream.name.clone()).collect()
+}
+
+/// The configuration that a registry has in its container, and the surroundings that it was read in: these variables and
+/// its own.
+fn configuration(
+    registry: &Settings,
+    mut variables: BTreeMap<String, OsString>,
+) -> Result<(Loaded, Environment), Failure> {
+    variables.extend(registry.environment.iter().map(|(name, value)| (name.clone(), value.into())));
     variables.insert("HYTHE_DATA".to_owned(), hythe_cluster::image::DATA_FOLDER.into());
     let environment = Environment { variables, root: false, system_folder: None };
     let inputs = Inputs { file: registry.config.clone(), ..Inputs::default() };
-    let loaded = load(&inputs, &environment)?;
-    Ok(allowed(&loaded.settings).all().iter().map(|upstream| upstream.name.clone()).collect())
+    Ok((load(&inputs, &environment)?, environment))
 }
 
 fn kubeconfig(environment: &Environment) -> Vec<PathBuf> {

@@ -7,12 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hythe_oci::Authority;
-use hythe_upstream::Share;
 
 use super::Loaded;
 use super::error::{ConfigError, Problem};
 use super::field::Field;
-use super::fields::field;
 use super::key::Key;
 use super::keys::{KEYS, key};
 use super::raw::Raw;
@@ -32,6 +30,8 @@ pub(super) struct Draft {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     has_data_folder: bool,
+    /// What says that whoever reaches the server gets what logins of Docker's open.
+    shares_logins: Option<Source>,
 }
 
 impl Draft {
@@ -50,6 +50,7 @@ impl Draft {
             problems: Vec::new(),
             warnings: Vec::new(),
             has_data_folder,
+            shares_logins: None,
         }
     }
 
@@ -125,19 +126,9 @@ impl Draft {
         }
     }
 
-    /// Whoever reaches the server gets what logins of Docker's open, where nothing says who does.
-    pub(super) fn share_logins(&mut self, source: &Source) {
-        let Some(share) = field("share").filter(|_| self.source("upstream.share") == Source::Default) else {
-            return;
-        };
-        for (name, table) in &mut self.settings.upstream.tables {
-            if table.docker_config && table.share.is_none() {
-                table.share = Some(Share::All);
-                if let Some(sources) = self.tables.get_mut(name) {
-                    sources.set(share, source.clone());
-                }
-            }
-        }
+    /// Notes that whoever reaches the server gets what logins of Docker's open, where nothing says who does.
+    pub(super) fn share_logins(&mut self, source: Source) {
+        self.shares_logins = Some(source);
     }
 
     /// Notes what makes the configuration unusable.

@@ -48,7 +48,7 @@ pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
         }
     }
     if environment.variables.get(LOGINS_SHARED_VARIABLE).is_some_and(|value| value == "true") {
-        draft.share_logins(&Source::Variable(LOGINS_SHARED_VARIABLE.to_owned()));
+        draft.share_logins(Source::Variable(LOGINS_SHARED_VARIABLE.to_owned()));
     }
 }
 

@@ -1,12 +1,10 @@
 //! `hythe detach`: clusters as they were before.
 
 use hythe_cluster::attach;
-use hythe_cluster::registry;
+use hythe_cluster::registry as container;
 
 use super::up::default_settings;
-use super::{
-    Steps, attach::named, clients, connect, count, failed, in_cluster, registry as known, run, wiring,
-};
+use super::{Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, wiring};
 use crate::args::DetachArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -25,9 +23,10 @@ pub(in crate::commands) fn detach(
         }
         let target = args.target.beside(environment);
         // What it left in nodes is known by its name, also when it is gone. Where there is another one, that may be meant.
-        let is_gone = registry::list(&engine).await.map_err(failed)?.is_empty()
-            && !registry::is_cut(&engine, &target.name).await.map_err(failed)?;
-        let settings = if is_gone { default_settings(target.name) } else { known(&engine, &target).await? };
+        let is_gone = container::list(&engine).await.map_err(failed)?.is_empty()
+            && !container::is_cut(&engine, &target.name).await.map_err(failed)?;
+        let settings =
+            if is_gone { default_settings(target.name) } else { registry(&engine, &target).await? };
         let wiring = wiring(settings, environment, false, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);

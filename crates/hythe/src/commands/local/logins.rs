@@ -1,14 +1,14 @@
 //! Logins of this user, handed to the registry in its container: credential helpers run here.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hythe_cluster::engine::Engine;
 use hythe_cluster::registry::{self, Found, Logins, Settings};
 use hythe_cluster::step::{Outcome, Report, Step};
+use hythe_oci::Authority;
 
-use super::failed;
-use crate::config::{ConfigError, Environment, Inputs, load};
+use super::{configuration, failed};
+use crate::config::{ConfigError, Environment};
 use crate::failure::Failure;
 
 /// How often they are looked up again: some are good for an hour.
@@ -35,11 +35,14 @@ impl Handed {
     /// Looks them up. Programs may be run for it.
     pub(super) async fn find(settings: &Settings, environment: &Environment) -> Result<Self, Failure> {
         // Only a file says so; and one of this user's own server is none of the container's.
-        let Some(file) = &settings.config else { return Ok(Self::default()) };
-        let inputs = Inputs { file: Some(file.clone()), ..Inputs::default() };
-        let environment =
-            Environment { variables: variables(settings, environment), root: false, system_folder: None };
-        let mut loaded = load(&inputs, &environment)?;
+        if settings.config.is_none() {
+            return Ok(Self::default());
+        }
+        // What else this user's programs need to know.
+        let is_setting = |name: &str| name.starts_with("HYTHE_") || name.starts_with("REGISTRY_");
+        let mut variables = environment.variables.clone();
+        variables.retain(|name, _| !is_setting(name));
+        let (mut loaded, environment) = configuration(settings, variables)?;
         let looked = tokio::task::spawn_blocking(move || {
             let missing = loaded.log_in(&environment).err();
             (loaded, missing)
@@ -47,7 +50,7 @@ impl Handed {
         let (loaded, missing) =
             looked.await.map_err(|error| Failure::Other(format!("logins were not looked up: {error}")))?;
         let (upstreams, config) = loaded.docker_logins();
-        let text = |names: Vec<&hythe_oci::Authority>| names.iter().map(ToString::to_string).collect();
+        let text = |names: Vec<&Authority>| names.iter().map(ToString::to_string).collect();
         let handed = !upstreams.is_empty();
         Ok(Self {
             logins: Logins { handed, shared: handed && settings.address.is_loopback() },
@@ -82,7 +85,7 @@ impl Handed {
             _ if settings.logins.shared => {
                 "; this machine and attached clusters get what they open".to_owned()
             }
-            _ => format!("; {}", given_to_nobody(&self.unshared, "nobody")),
+            _ => format!("; {}", given_to(&self.unshared, "nobody")),
         };
         let upstreams = self.upstreams.join(", ");
         report(if is_new {
@@ -95,22 +98,12 @@ impl Handed {
 }
 
 /// Who gets what logins open of which nothing says who does, and what changes that.
-pub(super) fn given_to_nobody(upstreams: &[String], whom: &str) -> String {
+pub(super) fn given_to(upstreams: &[String], whom: &str) -> String {
     format!(
         "what the login of {} opens is given to {whom}: share = \"all\" below its [upstream.\"NAME\"] gives it to whoever \
          reaches the registry",
         upstreams.join(" and ")
     )
-}
-
-/// The registry's own settings, and what else this user's programs need to know.
-fn variables(settings: &Settings, environment: &Environment) -> BTreeMap<String, std::ffi::OsString> {
-    let is_setting = |name: &str| name.starts_with("HYTHE_") || name.starts_with("REGISTRY_");
-    let own = environment.variables.iter().filter(|(name, _)| !is_setting(name));
-    let mut variables: BTreeMap<_, _> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
-    variables.extend(settings.environment.iter().map(|(name, value)| (name.clone(), value.into())));
-    variables.insert("HYTHE_DATA".to_owned(), hythe_cluster::image::DATA_FOLDER.into());
-    variables
 }
 
 /// Hands over what there is, now, at each start of the registry, and before what was handed over is too old.

@@ -9,12 +9,12 @@ use hythe_cluster::step::{Outcome, Step};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::logins::given_to_nobody;
+use super::logins::given_to;
 use super::up::default_settings;
-use super::{Steps, connect, kubeconfig};
+use super::{Steps, connect, kubeconfig, upstream_names};
 use crate::args::UpArgs;
 use crate::commands::{deploy, serve};
-use crate::config::{Environment, Inputs, allowed, key};
+use crate::config::{Environment, Inputs, key};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -37,13 +37,13 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
     printer.warnings(&loaded.warnings);
     let unshared: Vec<String> = loaded.unshared_logins().iter().map(ToString::to_string).collect();
     if !unshared.is_empty() {
-        printer.note(format_args!("warning: {}", given_to_nobody(&unshared, "this machine and no node")));
+        printer.note(format_args!("warning: {}", given_to(&unshared, "this machine and no node")));
     }
     serve::runtime()?.block_on(async {
         let engine = connect(&args.target.engine).await?;
         let (listeners, later) = mpsc::channel::<TcpListener>(1);
         let wiring = Wiring {
-            upstreams: allowed(&loaded.settings).all().iter().map(|upstream| upstream.name.clone()).collect(),
+            upstreams: upstream_names(&loaded.settings),
             kubeconfig: kubeconfig(&environment),
             process: Some(Process::new(settings.port, listeners)),
             registry: settings,

@@ -17,7 +17,7 @@ impl Draft {
         self.check_addresses();
         self.check_upstreams();
         self.check_endpoints();
-        self.check_registry2_login();
+        self.check_unshared_logins();
         self.check_logins();
     }
 
@@ -82,23 +82,28 @@ impl Draft {
         self.warnings.extend(warnings);
     }
 
-    /// `registry:2` gives whoever asks what its login may have. Only where no layer says who gets it: its file must not
-    /// open what another one keeps.
-    fn check_registry2_login(&mut self) {
+    /// `registry:2` gives whoever asks what its login may have, and `hythe up` what handed logins may. Only where no layer
+    /// says who gets it: these must not open what another one keeps.
+    fn check_unshared_logins(&mut self) {
         let Some(share) = field("share").filter(|_| self.source("upstream.share") == Source::Default) else {
             return;
         };
         for (name, table) in &mut self.settings.upstream.tables {
-            let Some(sources) = self.tables.get_mut(name) else { continue };
+            let Some(sources) = self.tables.get_mut(name).filter(|_| table.share.is_none()) else { continue };
             let said = login_field(table).map(|field| sources.source(field).clone());
-            if let Some(source) = said.filter(Source::is_registry2) {
-                table.share = Some(Share::All);
+            let source = if let Some(source) = said.filter(Source::is_registry2) {
                 self.warnings.push(Problem::new(
                     source.place(),
                     format!("whoever reaches this registry gets what `{name}` gives to this login, as registry:2 has it. Set HYTHE_UPSTREAM_SHARE=loopback to keep it on this machine"),
                 ));
-                sources.set(share, source);
-            }
+                source
+            } else if let Some(source) = self.shares_logins.clone().filter(|_| table.docker_config) {
+                source
+            } else {
+                continue;
+            };
+            table.share = Some(Share::All);
+            sources.set(share, source);
         }
     }
 
