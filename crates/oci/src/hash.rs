@@ -1,7 +1,8 @@
 //! A running hash whose state can be saved and resumed at any offset.
 
+use hythe_sha256::Sha256;
 use sha2::digest::common::hazmat::SerializableState;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha512};
 
 use crate::{Algorithm, Digest};
 
@@ -23,15 +24,15 @@ enum Inner {
 #[error("the saved hash state is of another version or damaged")]
 pub struct HashStateError;
 
-/// The layout: this byte, the length (8 bytes, the lowest first), then what `sha2`'s major version makes of it.
+/// The layout: this byte, the length (8 bytes, the lowest first), then what the algorithm's crate makes of it.
 /// Another layout starts with another byte.
-const FORMAT: u8 = 12;
+const FORMAT: u8 = 13;
 
 impl HashState {
     /// The state before the first byte.
     pub fn new(algorithm: Algorithm) -> Self {
         let inner = match algorithm {
-            Algorithm::Sha256 => Inner::Sha256(Sha256::new()),
+            Algorithm::Sha256 => Inner::Sha256(Sha256::default()),
             Algorithm::Sha512 => Inner::Sha512(Sha512::new()),
         };
         Self { inner, length: 0 }
@@ -59,16 +60,28 @@ impl HashState {
         }
     }
 
+    /// Takes the next bytes of two contents: for two SHA-256 of like lengths in little more time than one takes.
+    pub fn update_both((first, bytes): (&mut Self, &[u8]), (second, others): (&mut Self, &[u8])) {
+        if let (Inner::Sha256(one), Inner::Sha256(other)) = (&mut first.inner, &mut second.inner) {
+            first.length += bytes.len() as u64;
+            second.length += others.len() as u64;
+            Sha256::update_both((one, bytes), (other, others));
+        } else {
+            first.update(bytes);
+            second.update(others);
+        }
+    }
+
     /// The digest of all bytes taken.
     ///
     /// # Panics
     /// Never: a finished hash has its algorithm's length.
     pub fn finish(self) -> Digest {
-        let (algorithm, hash) = match self.inner {
-            Inner::Sha256(hash) => (Algorithm::Sha256, hash.finalize().to_vec()),
-            Inner::Sha512(hash) => (Algorithm::Sha512, hash.finalize().to_vec()),
+        let digest = match self.inner {
+            Inner::Sha256(hash) => Digest::from_hash(Algorithm::Sha256, &hash.finish()),
+            Inner::Sha512(hash) => Digest::from_hash(Algorithm::Sha512, &hash.finalize()),
         };
-        Digest::from_hash(algorithm, &hash).expect("a finished hash has its algorithm's length")
+        digest.expect("a finished hash has its algorithm's length")
     }
 
     /// The state as bytes, to be stored.
@@ -76,7 +89,7 @@ impl HashState {
         let mut out = vec![FORMAT];
         out.extend_from_slice(&self.length.to_le_bytes());
         match &self.inner {
-            Inner::Sha256(hash) => out.extend_from_slice(&hash.serialize()),
+            Inner::Sha256(hash) => out.extend_from_slice(&hash.save()),
             Inner::Sha512(hash) => out.extend_from_slice(&hash.serialize()),
         }
         out
@@ -86,16 +99,17 @@ impl HashState {
     pub fn load(algorithm: Algorithm, saved: &[u8]) -> Result<Self, HashStateError> {
         let Some((&FORMAT, saved)) = saved.split_first() else { return Err(HashStateError) };
         let Some((length, state)) = saved.split_first_chunk() else { return Err(HashStateError) };
+        let length = u64::from_le_bytes(*length);
         let inner = match algorithm {
             Algorithm::Sha256 => {
-                let state = state.try_into().map_err(|_| HashStateError)?;
-                Inner::Sha256(Sha256::deserialize(state).map_err(|_| HashStateError)?)
+                let hash = Sha256::load(state).filter(|hash| hash.length() == length);
+                Inner::Sha256(hash.ok_or(HashStateError)?)
             }
             Algorithm::Sha512 => {
                 let state = state.try_into().map_err(|_| HashStateError)?;
                 Inner::Sha512(Sha512::deserialize(state).map_err(|_| HashStateError)?)
             }
         };
-        Ok(Self { inner, length: u64::from_le_bytes(*length) })
+        Ok(Self { inner, length })
     }
 }

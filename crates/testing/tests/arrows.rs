@@ -9,7 +9,8 @@ use serde_json::Value;
 
 /// Each package, and those of the workspace that it may depend on. Whoever adds a crate draws its arrows here.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("hythe-oci", &[]),
+    ("hythe-sha256", &[]),
+    ("hythe-oci", &["hythe-sha256"]),
     ("hythe-storage", &["hythe-oci"]),
     ("hythe-catalog", &["hythe-oci"]),
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
@@ -45,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const HTTP: &[&str] =
     &["http", "http-body", "http-body-util", "hyper", "hyper-util", "axum", "tower", "reqwest"];
 const WITHOUT_HTTP: &[&str] =
-    &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-lifecycle"];
+    &["hythe-sha256", "hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-lifecycle"];
 
 /// What does I/O or has a clock; the vocabulary is pure.
 const IMPURE: &[&str] = &["tokio", "rustix", "socket2", "tempfile"];
