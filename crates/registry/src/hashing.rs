@@ -1,4 +1,4 @@
-//! The hash of one upload, on a thread of its own beside the writes.
+//! The hash of one upload: on a thread of its own beside the writes, or together with that of another upload.
 //!
 //! Batches queue; a blocking thread hashes as long as there are any, so that a fast upload hands over once and not
 //! for each batch. A thread that has had its turn lets others have theirs.
@@ -9,13 +9,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use hythe_oci::HashState;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, yield_now};
+
+use crate::{Error, Result};
 
 /// After so many batches a thread goes to the end of the line.
 const TURN: usize = 16;
 
 /// Batches this small are hashed where they are: handing them over costs more.
-const INLINE: usize = 32 << 10;
+pub(crate) const INLINE: usize = 32 << 10;
+
+/// So often a batch that is hashed where it came lets all else that can go on do so, until one of another upload is there.
+/// Where nothing else can, that takes no time.
+const WAIT: usize = 8;
+
+const IDLE: &str = "an idle lane has its hash";
 
 /// A batch's place among those of its upload, until it is both hashed and written.
 pub(crate) type Place = Arc<Option<OwnedSemaphorePermit>>;
@@ -70,8 +78,16 @@ impl Hashing {
     ///
     /// # Panics
     /// If it is not: bytes would be missing from the hash.
-    pub(crate) fn update(&self, bytes: &[u8]) {
-        self.lock().hash.as_mut().expect("an idle lane has its hash").update(bytes);
+    fn update(&self, bytes: &[u8]) {
+        self.lock().hash.as_mut().expect(IDLE).update(bytes);
+    }
+
+    /// The same of two.
+    fn update_both((first, bytes): (&Self, &[u8]), (second, others): (&Self, &[u8])) {
+        // No other two locks are ever held at once.
+        let (mut first, mut second) = (first.lock(), second.lock());
+        let (first, second) = (first.hash.as_mut().expect(IDLE), second.hash.as_mut().expect(IDLE));
+        HashState::update_both((first, bytes), (second, others));
     }
 
     /// Adds bytes.
@@ -122,6 +138,62 @@ impl Hashing {
     }
 }
 
+/// A batch that waits for one of another upload.
+struct Waiting {
+    hashing: Hashing,
+    bytes: Bytes,
+    /// Told when it is hashed.
+    done: oneshot::Sender<()>,
+}
+
+/// Hashes batches of different uploads two by two: that costs little more than one of them.
+#[derive(Default)]
+pub(crate) struct Pairs(Mutex<Option<Waiting>>);
+
+impl Pairs {
+    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
+        // Held for a swap.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds bytes to a hash that [is idle](Hashing::is_idle), on a thread that receives: this one's, with those of
+    /// another upload where there are some soon, or that one's.
+    pub(crate) async fn update(&self, hashing: &Hashing, bytes: Bytes) -> Result<()> {
+        let Some(mut hashed) = self.offer(hashing, bytes) else { return Ok(()) };
+        for _ in 0..WAIT {
+            yield_now().await;
+            if hashed.try_recv().is_ok() {
+                return Ok(());
+            }
+        }
+        if let Some(waiting) = self.take_back(hashing) {
+            waiting.hashing.update(&waiting.bytes);
+            return Ok(());
+        }
+        // Somebody is at it.
+        hashed.await.map_err(|_| Error::Internal("the hash of an upload was stopped".to_owned()))
+    }
+
+    /// Hashes the bytes at once where others wait; else they wait, until the answer's channel has something.
+    fn offer(&self, hashing: &Hashing, bytes: Bytes) -> Option<oneshot::Receiver<()>> {
+        let mut place = self.lock();
+        if let Some(other) = place.take() {
+            drop(place);
+            Hashing::update_both((hashing, &bytes), (&other.hashing, &other.bytes));
+            // Who waited may be gone.
+            let _ = other.done.send(());
+            return None;
+        }
+        let (done, hashed) = oneshot::channel();
+        *place = Some(Waiting { hashing: hashing.clone(), bytes, done });
+        Some(hashed)
+    }
+
+    fn take_back(&self, hashing: &Hashing) -> Option<Waiting> {
+        self.lock().take_if(|waiting| Arc::ptr_eq(&waiting.hashing.0, &hashing.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use hythe_oci::{Algorithm, Digest};
@@ -149,5 +221,41 @@ mod tests {
             }
         }
         assert_eq!(hashing.state().await.unwrap().finish(), Digest::of(Algorithm::Sha256, &all));
+    }
+
+    /// What `hashing` came to is the digest of `all`.
+    async fn assert_hashed(hashing: &Hashing, all: &[u8]) {
+        let state = hashing.state().await.unwrap();
+        assert_eq!(state.finish(), Digest::of(Algorithm::Sha256, all));
+    }
+
+    #[tokio::test]
+    async fn batches_that_meet_are_hashed_together_and_each_into_its_own() {
+        let (pairs, contents) = (Pairs::default(), [1_u8, 2, 3].map(|seed| vec![seed; 100_000]));
+        let hashes = contents.each_ref().map(|_| Hashing::new(HashState::new(Algorithm::Sha256)));
+        let update = |at: usize| pairs.update(&hashes[at], contents[at].clone().into());
+        let (first, second, third) = tokio::join!(update(0), update(1), update(2));
+        first.and(second).and(third).unwrap();
+        assert!(pairs.lock().is_none(), "nothing waits");
+        for (hashing, content) in hashes.iter().zip(&contents) {
+            assert_hashed(hashing, content).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_meets_no_other_is_hashed_alone() {
+        let (pairs, hashing) = (Pairs::default(), Hashing::new(HashState::new(Algorithm::Sha256)));
+        pairs.update(&hashing, Bytes::from_static(b"alone")).await.unwrap();
+        assert_hashed(&hashing, b"alone").await;
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_upload_is_gone_does_no_harm_to_the_other() {
+        let (pairs, hashing) = (Pairs::default(), Hashing::new(HashState::new(Algorithm::Sha256)));
+        let gone = Hashing::new(HashState::new(Algorithm::Sha256));
+        drop(pairs.offer(&gone, Bytes::from_static(b"gone")));
+        pairs.update(&hashing, Bytes::from_static(b"here")).await.unwrap();
+        assert_hashed(&hashing, b"here").await;
+        assert_hashed(&gone, b"gone").await;
     }
 }

@@ -1,7 +1,8 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
 //! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either; unless there are uploads enough to keep every core at work. A long upload is saved on the way (synced, then
+//! either; where there are uploads enough to keep every core at work, those that receive hash, two uploads at once. A
+//! long upload is saved on the way (synced, then
 //! its hash state stored), so that after a crash no more than [`SAVE_EVERY`] bytes and a little need to be hashed again,
 //! and the final sync has no more to wait for.
 
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::batch::{Batch, Buffers};
 use crate::growing::Written;
-use crate::hashing::Hashing;
+use crate::hashing::{Hashing, INLINE, Pairs};
 use crate::sessions::Turn;
 use crate::writing::{Writing, joined};
 use crate::{Error, Growing, Result, now};
@@ -39,13 +40,20 @@ pub(crate) struct Shared {
     /// One permit for each body that may be received.
     bodies: Arc<Semaphore>,
     cores: usize,
+    pairs: Pairs,
 }
 
 impl Shared {
     /// For at most `limit` bodies at once, which share `memory` bytes.
     pub(crate) fn new(limit: usize, memory: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { buffers: Buffers::new(memory), limit, bodies: Arc::new(Semaphore::new(limit)), cores }
+        Self {
+            buffers: Buffers::new(memory),
+            limit,
+            bodies: Arc::new(Semaphore::new(limit)),
+            cores,
+            pairs: Pairs::default(),
+        }
     }
 
     /// The right to receive a body, until dropped.
@@ -195,7 +203,6 @@ impl Ingest {
     {
         let mut body = pin!(body);
         let mut batch = Batch::at(self.offset);
-        let mut hash_here = self.hashes_here(shared);
         let mut received = 0_u64;
         let end = loop {
             let chunk = tokio::select! {
@@ -204,9 +211,8 @@ impl Ingest {
                 chunk = body.next() => chunk,
                 // Only when nothing more has come meanwhile.
                 () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
-                    self.process(batch, hash_here).await?;
+                    self.process(shared, batch).await?;
                     batch = Batch::at(self.offset);
-                    hash_here = self.hashes_here(shared);
                     continue;
                 }
             };
@@ -225,13 +231,7 @@ impl Ingest {
                 break Err(Interrupted::TooLong { actual: received });
             }
             while !chunk.is_empty() {
-                let piece = chunk.clone();
-                let ready = batch.push(&mut chunk, &shared.buffers);
-                if hash_here {
-                    // While it is in the core's cache.
-                    self.hashing.update(&piece[..piece.len() - chunk.len()]);
-                }
-                if ready {
+                if batch.push(&mut chunk, &shared.buffers) {
                     if batch.is_starved() {
                         // Receiving nothing meanwhile, it gives back what it has; then there may be one for it.
                         drop(self.depth.acquire_many(DEPTH as u32).await);
@@ -240,35 +240,32 @@ impl Ingest {
                             continue;
                         }
                     }
-                    self.process(batch, hash_here).await?;
+                    self.process(shared, batch).await?;
                     batch = Batch::at(self.offset);
-                    hash_here = self.hashes_here(shared);
                 }
             }
         };
         if batch.length() > 0 {
-            self.process(batch, hash_here).await?;
+            self.process(shared, batch).await?;
         }
         Ok(end)
     }
 
-    /// Whether the next batch is hashed on this thread, piece by piece.
-    fn hashes_here(&self, shared: &Shared) -> bool {
-        shared.is_crowded() && self.hashing.is_idle()
-    }
-
     /// Hands a batch on, as soon as not too many wait.
-    async fn process(&mut self, batch: Batch, hashed: bool) -> Result<()> {
+    async fn process(&mut self, shared: &Shared, batch: Batch) -> Result<()> {
         // A closed semaphore cannot be: nothing closes it.
-        let place = Arc::clone(&self.depth).acquire_owned().await.ok();
+        let place = Arc::new(Arc::clone(&self.depth).acquire_owned().await.ok());
         let offset = self.offset;
         self.offset += batch.length();
-        let (bytes, place) = (batch.into_bytes(), Arc::new(place));
-        if !hashed {
+        let bytes = batch.into_bytes();
+        let hash_here = bytes.len() > INLINE && shared.is_crowded() && self.hashing.is_idle();
+        if !hash_here {
             self.hashing.push(bytes.clone(), Arc::clone(&place));
         }
-        self.writing.push(offset, bytes, place).await?;
-        // Only here is the hash that of the bytes up to `offset`: the next piece may be hashed before it is handed on.
+        self.writing.push(offset, bytes.clone(), place).await?;
+        if hash_here {
+            shared.pairs.update(&self.hashing, bytes).await?;
+        }
         self.save_on_the_way().await
     }
 
