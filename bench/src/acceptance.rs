@@ -79,6 +79,9 @@ use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Ratio, Throug
 
 /// The table.
 pub(crate) const LINES: &[Line] = &[
+    line("hash-one", Throughput, &[]),
+    line("hash-two", Throughput, &[]),
+    line("disk", Throughput, &[]),
     line("pull-1", Throughput, &[AtLeast(0.95, Nginx)]),
     line("pull-1", CpuPerGib, &[AtMost(1.2, Nginx)]),
     line("pull-4", Throughput, &[AtLeast(0.95, Nginx)]),

@@ -39,7 +39,7 @@ pub(crate) struct Bench {
     pub(crate) contenders: Vec<Contender>,
     /// What was measured.
     pub(crate) measures: Measures,
-    workspace: Workspace,
+    pub(crate) workspace: Workspace,
     /// What went wrong; a contender's failure ends its part in that scenario alone.
     failures: Vec<String>,
     peaks: BTreeMap<Kind, u64>,

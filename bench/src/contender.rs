@@ -42,6 +42,11 @@ impl Kind {
         }
     }
 
+    /// What is measured once, and stands in its column.
+    pub(crate) const fn is_hythe(self) -> bool {
+        matches!(self, Self::Hythe)
+    }
+
     /// It takes pushes as a registry does, and gives them back.
     pub(crate) const fn is_registry(self) -> bool {
         matches!(self, Self::Hythe | Self::Registry2 | Self::Distribution)

@@ -1,6 +1,8 @@
 //! What is measured, one scenario a file.
 
 mod catalog;
+mod disk;
+mod hash;
 mod idle;
 mod image;
 mod manifest;
@@ -19,6 +21,8 @@ type Scenario = (&'static [&'static str], fn(&mut Bench) -> Result<()>);
 
 /// Names, and what runs those of them that are wanted.
 const ALL: &[Scenario] = &[
+    (&["hash-one", "hash-two"], hash::run),
+    (&["disk"], disk::run),
     (&["start"], start::run),
     (&["idle"], idle::run),
     (&["pull-1", "pull-4", "pull-64"], pull::run),
