@@ -269,25 +269,38 @@ impl Ingest {
         self.save_on_the_way().await
     }
 
+    /// Begins to save it where much has come since; what comes next does not wait for that.
     async fn save_on_the_way(&mut self) -> Result<()> {
         let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
         if busy || self.offset - self.saved < SAVE_EVERY {
             return Ok(());
         }
-        self.settle().await?;
+        self.land_save().await?;
         self.saved = self.offset;
         // A chunk that may yet be refused must leave the row alone: other bytes could then be written over those whose
         // hash a power loss may bring back. Its bytes are synced all the same.
         let row = self.keep_parts.then(|| (self.save_row(), self.hashing.state()));
         self.owes_state |= row.is_none();
-        let (catalog, sync) = (self.catalog.clone(), self.sync());
+        let (catalog, written, sync) = (self.catalog.clone(), self.writing.mark(), self.sync());
         self.saving = Some(tokio::spawn(async move {
+            if written.await.is_err() {
+                // A write failed, which the next one tells.
+                return Ok(false);
+            }
             match row {
                 Some((row, asked)) => save(catalog, sync, row, asked).await,
                 None => sync.await.map(|()| true),
             }
         }));
         Ok(())
+    }
+
+    /// Waits for the save on the way, if there is one.
+    async fn land_save(&mut self) -> Result<()> {
+        match self.saving.take() {
+            Some(saving) => joined(saving).await.and_then(|saved| saved).map(|_| ()),
+            None => Ok(()),
+        }
     }
 
     fn sync(&self) -> impl Future<Output = Result<()>> + Send + use<> {
@@ -337,10 +350,7 @@ impl Ingest {
     /// offset must not be stored after a newer one. The first error of either.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         let landed = self.writing.land().await;
-        let saved = match self.saving.take() {
-            Some(saving) => joined(saving).await.and_then(|saved| saved).map(|_| ()),
-            None => Ok(()),
-        };
+        let saved = self.land_save().await;
         landed.and(saved)
     }
 

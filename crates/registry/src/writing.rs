@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hythe_storage::Upload;
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::growing::Written;
@@ -21,8 +22,12 @@ struct Queue {
     batches: Vec<(Bytes, Place)>,
     /// Where the first of them goes.
     offset: u64,
+    /// Who wants to hear when they are written.
+    marks: Vec<oneshot::Sender<()>>,
     /// Whether a task takes from the queue until it is empty.
     running: bool,
+    /// Whether a write failed: what was pushed then is not in the file, whatever is pushed later.
+    failed: bool,
 }
 
 /// Writes in order what it is given.
@@ -86,6 +91,19 @@ impl Writing {
         Ok(())
     }
 
+    /// Says when all that was pushed until now is written; the channel ends without a word where it could not be.
+    pub(crate) fn mark(&self) -> oneshot::Receiver<()> {
+        let (mark, marked) = oneshot::channel();
+        let mut queue = lock(&self.queue);
+        if queue.running {
+            queue.marks.push(mark);
+        } else if !queue.failed {
+            // The receiver is here, so this cannot fail.
+            let _ = mark.send(());
+        }
+        marked
+    }
+
     /// Returns when all that was pushed is written.
     pub(crate) async fn land(&mut self) -> Result<()> {
         match self.task.take() {
@@ -98,23 +116,94 @@ impl Writing {
 /// Writes what there is, for as long as a turn lasts; true where nothing is left.
 fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> Result<bool> {
     for _ in 0..TURN {
-        let (offset, batches) = {
+        let (offset, batches, marks) = {
             let mut queue = lock(queue);
-            if queue.batches.is_empty() {
+            if queue.batches.is_empty() && queue.marks.is_empty() {
                 queue.running = false;
                 return Ok(true);
             }
-            (queue.offset, std::mem::take(&mut queue.batches))
+            (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
         };
         let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
         if let Err(error) = upload.write(offset, &chunks) {
-            *lock(queue) = Queue::default();
+            *lock(queue) = Queue { failed: true, ..Queue::default() };
             return Err(error.into());
         }
         if let Some(written) = written {
             written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         }
+        // Who asked may have gone.
+        marks.into_iter().for_each(|mark| drop(mark.send(())));
         drop((chunks, places));
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Counts what is written, until a write is for `full`, which fails.
+    struct Disk {
+        written: AtomicUsize,
+        full: u64,
+    }
+
+    #[async_trait::async_trait]
+    impl Upload for Disk {
+        fn write(&self, offset: u64, chunks: &[Bytes]) -> hythe_storage::Result<()> {
+            if offset >= self.full {
+                return Err(hythe_storage::Error::NoSpace { path: "here".into() });
+            }
+            self.written.fetch_add(chunks.iter().map(Bytes::len).sum(), Ordering::Relaxed);
+            Ok(())
+        }
+
+        async fn sync(&self) -> hythe_storage::Result<()> {
+            Ok(())
+        }
+
+        fn file(&self) -> Option<Arc<std::fs::File>> {
+            None
+        }
+
+        async fn read(&self, _offset: u64, _length: usize) -> hythe_storage::Result<Bytes> {
+            Ok(Bytes::new())
+        }
+    }
+
+    fn disk(full: u64) -> (Arc<Disk>, Writing) {
+        let disk = Arc::new(Disk { written: AtomicUsize::new(0), full });
+        (Arc::clone(&disk), Writing::new(disk))
+    }
+
+    #[tokio::test]
+    async fn a_mark_is_reached_when_all_before_it_is_written() {
+        let (disk, mut writing) = disk(u64::MAX);
+        writing.mark().await.unwrap();
+        for number in 0..100 {
+            writing.push(number * 10, Bytes::from_static(b"ten bytes."), Arc::default()).await.unwrap();
+            let marked = writing.mark();
+            if number % 3 == 0 {
+                marked.await.unwrap();
+                assert_eq!(disk.written.load(Ordering::Relaxed) as u64, (number + 1) * 10);
+            }
+        }
+        writing.land().await.unwrap();
+        writing.mark().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_mark_is_reached_after_a_write_that_failed() {
+        let (_, mut writing) = disk(10);
+        writing.push(0, Bytes::from_static(b"ten bytes."), Arc::default()).await.unwrap();
+        writing.land().await.unwrap();
+        writing.push(10, Bytes::from_static(b"no room"), Arc::default()).await.unwrap();
+        let during = writing.mark();
+        writing.land().await.unwrap_err();
+        during.await.unwrap_err();
+        writing.mark().await.unwrap_err();
+    }
 }
