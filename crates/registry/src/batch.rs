@@ -15,7 +15,7 @@ pub(crate) const FULL: usize = WRITE;
 /// What an upload may hold without a buffer: so that a thousand slow ones do not stop the fast ones.
 const FREE: usize = 8 << 10;
 
-/// How many buffers stay when nobody needs them: their pages are warm.
+/// How many buffers stay when nobody needs them: their pages are warm. While more are taken, as many stay as are.
 const KEEP: usize = 8;
 
 /// Aligned buffers of [`FULL`] bytes, a fixed number of them.
@@ -25,14 +25,15 @@ pub(crate) struct Buffers(Arc<Pool>);
 struct Pool {
     /// One permit for each buffer that may be taken.
     left: Arc<Semaphore>,
+    all: usize,
     kept: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Buffers {
     /// As many as `bytes` hold, and one at least.
     pub(crate) fn new(bytes: usize) -> Self {
-        let left = Semaphore::new((bytes / FULL).clamp(1, Semaphore::MAX_PERMITS));
-        Self(Arc::new(Pool { left: Arc::new(left), kept: Mutex::default() }))
+        let all = (bytes / FULL).clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(Pool { left: Arc::new(Semaphore::new(all)), all, kept: Mutex::default() }))
     }
 
     /// None where all are taken. Never waits.
@@ -72,8 +73,9 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
+        let taken = self.pool.all - self.pool.left.available_permits();
         let mut kept = self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEEP {
+        if kept.len() < KEEP.max(taken) {
             kept.push(std::mem::take(&mut self.memory));
         }
     }
