@@ -133,7 +133,9 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
             written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
         }
         // Who asked may have gone.
-        marks.into_iter().for_each(|mark| drop(mark.send(())));
+        for mark in marks {
+            let _ = mark.send(());
+        }
         drop((chunks, places));
     }
     Ok(false)
