@@ -124,19 +124,21 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
             }
             (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
         };
-        let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        if let Err(error) = upload.write(offset, &chunks) {
-            *lock(queue) = Queue { failed: true, ..Queue::default() };
-            return Err(error.into());
+        // Each batch's place is free when it is written, here at the end of the turn.
+        let (chunks, _places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        if !chunks.is_empty() {
+            if let Err(error) = upload.write(offset, &chunks) {
+                *lock(queue) = Queue { failed: true, ..Queue::default() };
+                return Err(error.into());
+            }
+            if let Some(written) = written {
+                written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
+            }
         }
-        if let Some(written) = written {
-            written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
-        }
-        // Who asked may have gone.
         for mark in marks {
+            // Who asked may have gone.
             let _ = mark.send(());
         }
-        drop((chunks, places));
     }
     Ok(false)
 }
@@ -144,18 +146,24 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
 
     use super::*;
 
-    /// Counts what is written, until a write is for `full`, which fails.
+    /// Counts what is written, until a write is for `full`, which fails. Each write waits for the gate's sender to go.
     struct Disk {
         written: AtomicUsize,
         full: u64,
+        gate: Mutex<Option<mpsc::Receiver<()>>>,
     }
 
     #[async_trait::async_trait]
     impl Upload for Disk {
         fn write(&self, offset: u64, chunks: &[Bytes]) -> hythe_storage::Result<()> {
+            if let Some(gate) = &*self.gate.lock().unwrap() {
+                gate.recv().unwrap_err();
+            }
+            assert!(!chunks.is_empty(), "nothing is no write: some storages end the file at its offset");
             if offset >= self.full {
                 return Err(hythe_storage::Error::NoSpace { path: "here".into() });
             }
@@ -177,7 +185,7 @@ mod tests {
     }
 
     fn disk(full: u64) -> (Arc<Disk>, Writing) {
-        let disk = Arc::new(Disk { written: AtomicUsize::new(0), full });
+        let disk = Arc::new(Disk { written: AtomicUsize::new(0), full, gate: Mutex::default() });
         (Arc::clone(&disk), Writing::new(disk))
     }
 
@@ -207,5 +215,23 @@ mod tests {
         writing.land().await.unwrap_err();
         during.await.unwrap_err();
         writing.mark().await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_mark_behind_the_last_write_is_no_write() {
+        let (disk, mut writing) = disk(u64::MAX);
+        let (closed, gate) = mpsc::channel();
+        *disk.gate.lock().unwrap() = Some(gate);
+        writing.push(0, Bytes::from_static(b"ten bytes."), Arc::default()).await.unwrap();
+        // Let the write begin, which takes all that is queued.
+        while !lock(&writing.queue).batches.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let mut marked = writing.mark();
+        assert!(marked.try_recv().is_err(), "it is not written");
+        drop(closed);
+        marked.await.unwrap();
+        writing.land().await.unwrap();
+        assert_eq!(disk.written.load(Ordering::Relaxed), 10);
     }
 }
