@@ -10,6 +10,7 @@ use crate::{Algorithm, Digest};
 #[derive(Clone, Debug)]
 pub struct HashState {
     inner: Inner,
+    /// SHA-512's is not told by its crate.
     length: u64,
 }
 
@@ -60,7 +61,13 @@ impl HashState {
         }
     }
 
-    /// Takes the next bytes of two contents: for two SHA-256 of like lengths in little more time than one takes.
+    /// Whether [`update_both`](Self::update_both) of two SHA-256 takes less time than one after the other.
+    pub fn takes_two() -> bool {
+        hythe_sha256::takes_two()
+    }
+
+    /// Takes the next bytes of two contents: for two SHA-256 of like lengths in little more time than one takes, where the
+    /// processor [can](Self::takes_two).
     pub fn update_both((first, bytes): (&mut Self, &[u8]), (second, others): (&mut Self, &[u8])) {
         if let (Inner::Sha256(one), Inner::Sha256(other)) = (&mut first.inner, &mut second.inner) {
             first.length += bytes.len() as u64;

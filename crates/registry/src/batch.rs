@@ -15,7 +15,8 @@ pub(crate) const FULL: usize = WRITE;
 /// What an upload may hold without a buffer: so that a thousand slow ones do not stop the fast ones.
 const FREE: usize = 8 << 10;
 
-/// How many buffers stay when nobody needs them: their pages are warm. While more are taken, as many stay as are.
+/// How many buffers stay when nobody needs them: their pages are warm. While more than these are taken, as many stay as
+/// are.
 const KEEP: usize = 8;
 
 /// Aligned buffers of [`FULL`] bytes, a fixed number of them.
@@ -73,11 +74,15 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let taken = self.pool.all - self.pool.left.available_permits();
+        // This one is still counted: its permit goes after it.
+        let others = self.pool.all - self.pool.left.available_permits() - 1;
         let mut kept = self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEEP.max(taken) {
-            kept.push(std::mem::take(&mut self.memory));
-        }
+        kept.push(std::mem::take(&mut self.memory));
+        let stay = KEEP.max(others).min(kept.len());
+        let surplus = kept.split_off(stay);
+        // Freeing takes a while, in which nobody has to wait.
+        drop(kept);
+        drop(surplus);
     }
 }
 
@@ -193,6 +198,18 @@ mod tests {
         );
         drop(bytes);
         assert!(!push(&mut Batch::at(0), FREE + 1, &buffers), "and goes back then");
+    }
+
+    #[test]
+    fn few_buffers_stay_when_nobody_needs_them() {
+        let buffers = Buffers::new(100 * FULL);
+        let kept = || buffers.0.kept.lock().unwrap().len();
+        let mut taken: Vec<_> = (0..100).map(|_| buffers.take()).collect();
+        assert!(taken.iter().all(Option::is_some) && buffers.take().is_none());
+        taken.truncate(60);
+        assert_eq!(kept(), 40, "they may be needed again soon");
+        taken.clear();
+        assert_eq!(kept(), KEEP);
     }
 
     #[test]

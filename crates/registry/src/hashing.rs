@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hythe_oci::HashState;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::{spawn_blocking, yield_now};
 
@@ -20,12 +22,15 @@ const TURN: usize = 16;
 pub(crate) const INLINE: usize = 32 << 10;
 
 /// So often a batch that is hashed where it came lets all else that can go on do so, until one of another upload is there.
-/// Where nothing else can, that takes no time.
-const WAIT: usize = 8;
+/// On an idle thread that takes next to no time.
+const ROUNDS: usize = 8;
+
+/// So long at most: about what one batch takes.
+const WAIT: Duration = Duration::from_micros(500);
 
 const IDLE: &str = "an idle lane has its hash";
 
-/// A batch's place among those of its upload, until it is both hashed and written.
+/// A batch's place among those of its upload, until it is written, and hashed where another thread does that.
 pub(crate) type Place = Arc<Option<OwnedSemaphorePermit>>;
 
 enum Item {
@@ -52,7 +57,7 @@ impl Hashing {
     }
 
     fn lock(&self) -> MutexGuard<'_, Lane> {
-        // Held for a push or a pop, neither of which leaves half a change.
+        // Held for a push, a pop or an update, none of which panics halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -69,7 +74,7 @@ impl Hashing {
         spawn_blocking(move || this.run());
     }
 
-    /// Whether no other thread is at work for it.
+    /// Whether no thread has its queue.
     pub(crate) fn is_idle(&self) -> bool {
         !self.lock().running
     }
@@ -82,9 +87,10 @@ impl Hashing {
         self.lock().hash.as_mut().expect(IDLE).update(bytes);
     }
 
-    /// The same of two.
+    /// Adds bytes to two of them, each of which is idle.
     fn update_both((first, bytes): (&Self, &[u8]), (second, others): (&Self, &[u8])) {
-        // No other two locks are ever held at once.
+        // One of them waited in the only place where one can, and the other is its caller's: no two threads want the same
+        // two locks.
         let (mut first, mut second) = (first.lock(), second.lock());
         let (first, second) = (first.hash.as_mut().expect(IDLE), second.hash.as_mut().expect(IDLE));
         HashState::update_both((first, bytes), (second, others));
@@ -146,6 +152,31 @@ struct Waiting {
     done: oneshot::Sender<()>,
 }
 
+impl Waiting {
+    /// It is hashed.
+    fn end(self) {
+        // The buffer first: who waited may need one.
+        drop(self.bytes);
+        // Who waited may be gone.
+        let _ = self.done.send(());
+    }
+}
+
+/// A batch that was offered: where it still waits when this goes, it is hashed alone.
+struct Offered<'a> {
+    pairs: &'a Pairs,
+    hashing: &'a Hashing,
+}
+
+impl Drop for Offered<'_> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.pairs.take_back(self.hashing) {
+            waiting.hashing.update(&waiting.bytes);
+            waiting.end();
+        }
+    }
+}
+
 /// Hashes batches of different uploads two by two: that costs little more than one of them.
 #[derive(Default)]
 pub(crate) struct Pairs(Mutex<Option<Waiting>>);
@@ -159,19 +190,26 @@ impl Pairs {
     /// Adds bytes to a hash that [is idle](Hashing::is_idle), on a thread that receives: this one's, with those of
     /// another upload where there are some soon, or that one's.
     pub(crate) async fn update(&self, hashing: &Hashing, bytes: Bytes) -> Result<()> {
-        let Some(mut hashed) = self.offer(hashing, bytes) else { return Ok(()) };
-        for _ in 0..WAIT {
-            yield_now().await;
-            if hashed.try_recv().is_ok() {
-                return Ok(());
-            }
-        }
-        if let Some(waiting) = self.take_back(hashing) {
-            waiting.hashing.update(&waiting.bytes);
+        if !HashState::takes_two() {
+            hashing.update(&bytes);
             return Ok(());
         }
-        // Somebody is at it.
-        hashed.await.map_err(|_| Error::Internal("the hash of an upload was stopped".to_owned()))
+        let Some(mut hashed) = self.offer(hashing, bytes) else { return Ok(()) };
+        let offered = Offered { pairs: self, hashing };
+        let stopped = || Error::Internal("the hash of an upload was stopped".to_owned());
+        let since = Instant::now();
+        for _ in 0..ROUNDS {
+            yield_now().await;
+            match hashed.try_recv() {
+                Ok(()) => return Ok(()),
+                Err(TryRecvError::Closed) => return Err(stopped()),
+                Err(TryRecvError::Empty) if since.elapsed() < WAIT => {}
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        // Hashes it alone; or somebody is at it.
+        drop(offered);
+        hashed.await.map_err(|_| stopped())
     }
 
     /// Hashes the bytes at once where others wait; else they wait, until the answer's channel has something.
@@ -180,8 +218,7 @@ impl Pairs {
         if let Some(other) = place.take() {
             drop(place);
             Hashing::update_both((hashing, &bytes), (&other.hashing, &other.bytes));
-            // Who waited may be gone.
-            let _ = other.done.send(());
+            other.end();
             return None;
         }
         let (done, hashed) = oneshot::channel();
@@ -250,10 +287,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_whose_upload_is_gone_does_no_harm_to_the_other() {
+    async fn a_batch_whose_upload_is_gone_is_hashed_and_does_no_harm_to_another() {
         let (pairs, hashing) = (Pairs::default(), Hashing::new(HashState::new(Algorithm::Sha256)));
         let gone = Hashing::new(HashState::new(Algorithm::Sha256));
-        drop(pairs.offer(&gone, Bytes::from_static(b"gone")));
+        let stopped = tokio::time::timeout(Duration::ZERO, pairs.update(&gone, Bytes::from_static(b"gone")));
+        // Whether it was stopped in the middle is the machine's to say.
+        let _ = stopped.await;
         pairs.update(&hashing, Bytes::from_static(b"here")).await.unwrap();
         assert_hashed(&hashing, b"here").await;
         assert_hashed(&gone, b"gone").await;

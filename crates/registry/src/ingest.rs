@@ -1,10 +1,9 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
 //! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either; where there are uploads enough to keep every core at work, those that receive hash, two uploads at once. A
-//! long upload is saved on the way (synced, then
-//! its hash state stored), so that after a crash no more than [`SAVE_EVERY`] bytes and a little need to be hashed again,
-//! and the final sync has no more to wait for.
+//! either; where there are uploads enough to keep every core at work, the threads that receive them hash them too, two at
+//! a time. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
+//! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
 
 use std::io;
 use std::pin::pin;
@@ -109,7 +108,7 @@ pub(crate) struct Ingest {
     saving: Option<JoinHandle<Result<bool>>>,
     /// Whether a part of the chunk may be kept before all of it has come.
     keep_parts: bool,
-    /// Where it was last saved on the way: what comes before is synced, or being synced.
+    /// Where it was last saved on the way: what comes before is written and synced, or on its way there.
     saved: u64,
     /// Set when a sync failed. The kernel says so once, and a later sync of the same bytes would say that all is well.
     sync_failed: Arc<AtomicBool>,
@@ -366,7 +365,7 @@ async fn save(
     row: UploadSave,
     asked: oneshot::Receiver<HashState>,
 ) -> Result<bool> {
-    // The state may be trusted only for bytes that were synced before it was stored (DESIGN, decision 3).
+    // The state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, What always holds).
     sync.await?;
     let state = state(asked).await?.save();
     Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)

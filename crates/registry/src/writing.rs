@@ -95,9 +95,12 @@ impl Writing {
     pub(crate) fn mark(&self) -> oneshot::Receiver<()> {
         let (mark, marked) = oneshot::channel();
         let mut queue = lock(&self.queue);
+        if queue.failed {
+            return marked;
+        }
         if queue.running {
             queue.marks.push(mark);
-        } else if !queue.failed {
+        } else {
             // The receiver is here, so this cannot fail.
             let _ = mark.send(());
         }
@@ -124,8 +127,7 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
             }
             (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
         };
-        // Each batch's place is free when it is written, here at the end of the turn.
-        let (chunks, _places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
         if !chunks.is_empty() {
             if let Err(error) = upload.write(offset, &chunks) {
                 *lock(queue) = Queue { failed: true, ..Queue::default() };
@@ -139,6 +141,8 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
             // Who asked may have gone.
             let _ = mark.send(());
         }
+        // The buffers first: who waits for a place may need one.
+        drop((chunks, places));
     }
     Ok(false)
 }

@@ -35,12 +35,15 @@ const ROUNDS: [[u32; 4]; 16] = [
     [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
 ];
 
-/// Compresses as many blocks of both messages as the shorter one has; false, and nothing done, where the processor
-/// lacks an instruction for it.
+/// Whether the processor has the instructions.
+pub(crate) fn is_able() -> bool {
+    is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3")
+}
+
+/// Compresses the blocks of both messages, which have equally many; false, and nothing done, where the processor lacks
+/// an instruction for it.
 pub(crate) fn compress_both(states: [&mut [u32; 8]; LANES], blocks: [&[[u8; BLOCK]]; LANES]) -> bool {
-    let able = is_x86_feature_detected!("sha")
-        && is_x86_feature_detected!("sse4.1")
-        && is_x86_feature_detected!("ssse3");
+    let able = is_able();
     if able {
         #[expect(unsafe_code, reason = "the features that the function is compiled for were found just now")]
         // SAFETY: the processor has each feature that `compress` enables.

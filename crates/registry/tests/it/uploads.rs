@@ -16,6 +16,27 @@ fn range(start: u64, length: u64) -> Chunk {
 }
 
 on_both! {
+    async fn blobs_pushed_at_once_are_each_what_was_sent(world: World) {
+        // More than most machines have cores, so that they are hashed by those that receive; each another length.
+        const ONCE: usize = 24;
+        let app = name("app");
+        let pushes = (0..ONCE).map(|number| {
+            let content: Vec<u8> = (0..700_000 + number * 70_001).map(|at| ((at * (number + 3)) >> 3) as u8).collect();
+            let algorithm = if number % 5 == 4 { Algorithm::Sha512 } else { Algorithm::Sha256 };
+            let digest = Digest::of(algorithm, &content);
+            let (repository, chunks) = (world.registry.repository(&app), content.clone());
+            async move {
+                let chunks: Vec<_> = chunks.chunks(30_000).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+                let pushed = repository.push_blob(digest, None, futures_util::stream::iter(chunks)).await;
+                (pushed, digest, content)
+            }
+        });
+        for (pushed, digest, content) in futures_util::future::join_all(pushes).await {
+            pushed.unwrap();
+            assert_eq!(world.read("app", &digest), content);
+        }
+    }
+
     async fn a_blob_pushed_in_chunks_reads_back(world: World) {
         let id = world.start("app").await;
         assert_eq!(world.append("app", id, b"hello").await.unwrap(), 5);
