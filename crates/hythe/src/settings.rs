@@ -118,7 +118,7 @@ impl Default for Settings {
                 max_connections: 10_000,
                 sendfile: true,
             },
-            upload: Upload { max_concurrent: 2000, memory: 12 << 20, expire: Duration::from_secs(7 * DAY) },
+            upload: Upload { max_concurrent: 2000, memory: 8 << 20, expire: Duration::from_secs(7 * DAY) },
             // The specification asks for 4 MiB; the rest keeps a manifest of just that size from failing.
             manifest: Manifest { max_size: (4 << 20) + (256 << 10), require_blobs: false },
             delete: Delete { enabled: true },

@@ -3,88 +3,12 @@
 //! What arrives is copied at once, while it is in the core's cache, into a buffer that the storage can write as it
 //! stands. The connection's own buffer is free again, and memory is counted to the byte.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use bytes::{Bytes, BytesMut};
-use hythe_storage::{ALIGN, WRITE};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A full batch: large enough that handing it to other threads costs little, small enough to stay in a core's cache.
-pub(crate) const FULL: usize = WRITE;
+use crate::buffers::{Buffer, Buffers, FULL};
 
 /// What an upload may hold without a buffer: so that a thousand slow ones do not stop the fast ones.
 const FREE: usize = 8 << 10;
-
-/// How many buffers stay when none is taken. While one is, all stay: their pages are warm, and memory that comes and goes
-/// in the middle of other allocations leaves holes that nothing else fits into.
-const KEEP: usize = 8;
-
-/// Aligned buffers of [`FULL`] bytes, a fixed number of them.
-#[derive(Clone)]
-pub(crate) struct Buffers(Arc<Pool>);
-
-struct Pool {
-    /// One permit for each buffer that may be taken.
-    left: Arc<Semaphore>,
-    all: usize,
-    kept: Mutex<Vec<Vec<u8>>>,
-}
-
-impl Buffers {
-    /// As many as `bytes` hold, and one at least.
-    pub(crate) fn new(bytes: usize) -> Self {
-        let all = (bytes / FULL).clamp(1, Semaphore::MAX_PERMITS);
-        Self(Arc::new(Pool { left: Arc::new(Semaphore::new(all)), all, kept: Mutex::default() }))
-    }
-
-    /// None where all are taken. Never waits.
-    fn take(&self) -> Option<Buffer> {
-        let permit = Arc::clone(&self.0.left).try_acquire_owned().ok()?;
-        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let memory = kept.unwrap_or_else(|| vec![0; FULL + ALIGN]);
-        // Where it cannot tell, the storage finds the memory unaligned and takes its slower way.
-        let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
-        Some(Buffer { memory, start, length: 0, pool: Arc::clone(&self.0), _permit: permit })
-    }
-}
-
-/// One buffer; goes back when dropped.
-struct Buffer {
-    memory: Vec<u8>,
-    start: usize,
-    length: usize,
-    pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Buffer {
-    /// Adds `bytes`, for which there is room.
-    fn extend(&mut self, bytes: &[u8]) {
-        let end = self.start + self.length;
-        self.memory[end..end + bytes.len()].copy_from_slice(bytes);
-        self.length += bytes.len();
-    }
-}
-
-impl AsRef<[u8]> for Buffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.length]
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // This one is still counted: its permit goes after it.
-        let is_last = self.pool.left.available_permits() + 1 == self.pool.all;
-        let mut kept = self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(std::mem::take(&mut self.memory));
-        let stay = if is_last { KEEP.min(kept.len()) } else { kept.len() };
-        let surplus = kept.split_off(stay);
-        // Freeing takes a while, in which nobody has to wait.
-        drop(kept);
-        drop(surplus);
-    }
-}
 
 /// Bytes that belong together in one write, which ends where a multiple of [`FULL`] does.
 pub(crate) struct Batch {
@@ -129,7 +53,7 @@ impl Batch {
     }
 
     pub(crate) fn length(&self) -> u64 {
-        (self.small.len() + self.buffer.as_ref().map_or(0, |buffer| buffer.length)) as u64
+        (self.small.len() + self.buffer.as_ref().map_or(0, Buffer::len)) as u64
     }
 
     /// Whether it holds more than it may without a buffer.
@@ -148,6 +72,8 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
+    use hythe_storage::ALIGN;
+
     use super::*;
 
     fn push(batch: &mut Batch, length: usize, buffers: &Buffers) -> bool {
@@ -198,18 +124,6 @@ mod tests {
         );
         drop(bytes);
         assert!(!push(&mut Batch::at(0), FREE + 1, &buffers), "and goes back then");
-    }
-
-    #[test]
-    fn few_buffers_stay_when_nobody_needs_them() {
-        let buffers = Buffers::new(100 * FULL);
-        let kept = || buffers.0.kept.lock().unwrap().len();
-        let mut taken: Vec<_> = (0..100).map(|_| buffers.take()).collect();
-        assert!(taken.iter().all(Option::is_some) && buffers.take().is_none());
-        taken.truncate(1);
-        assert_eq!(kept(), 99, "they may be needed again soon");
-        taken.clear();
-        assert_eq!(kept(), KEEP);
     }
 
     #[test]

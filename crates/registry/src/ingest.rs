@@ -19,7 +19,8 @@ use hythe_storage::Upload;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::batch::{Batch, Buffers};
+use crate::batch::Batch;
+use crate::buffers::Buffers;
 use crate::growing::Written;
 use crate::hashing::{Hashing, INLINE, Pairs};
 use crate::sessions::Turn;

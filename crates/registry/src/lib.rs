@@ -6,6 +6,7 @@
 mod adoption;
 mod batch;
 mod blobs;
+mod buffers;
 mod collector;
 mod copies;
 mod error;
@@ -73,7 +74,7 @@ impl Default for Options {
             manifest_max_size: (4 << 20) + (256 << 10),
             manifest_require_blobs: false,
             upload_max_concurrent: 2000,
-            upload_memory: 12 << 20,
+            upload_memory: 8 << 20,
             upload_expire: Duration::from_hours(7 * 24),
             collect_grace: Duration::from_hours(24),
         }

@@ -147,7 +147,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "upload.memory",
-        doc: "The memory that the buffers of all uploads share.",
+        doc: "The memory that the buffers of all uploads share. What of it was needed once stays.",
         kind: Kind::Size(at!(upload.memory), MIB, 1024 * GIB),
         flag: None,
         reload: false,

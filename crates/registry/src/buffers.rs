@@ -1,0 +1,135 @@
+//! The memory that all uploads share: buffers that the storage can write as they stand.
+//!
+//! They lie in huge pages where the system has them: the kernel pins, counts and releases each page of a direct write,
+//! which for 4 KiB pages is a tenth of what a push costs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hythe_storage::WRITE;
+use memmap2::MmapOptions;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What a buffer holds: large enough that handing it to other threads costs little, small enough to stay in a core's
+/// cache.
+pub(crate) const FULL: usize = WRITE;
+
+/// A huge page of x86-64, and of ARM with 4 KiB pages. Elsewhere the system makes of it what it can.
+const HUGE: usize = 2 << 20;
+
+/// Aligned buffers of [`FULL`] bytes, a fixed number of them.
+#[derive(Clone)]
+pub(crate) struct Buffers(Arc<Pool>);
+
+struct Pool {
+    /// One permit for each buffer that may be taken.
+    left: Arc<Semaphore>,
+    /// Those that were made and are not taken. The last one that came back goes first: its memory is warm, and what
+    /// few uploads never need is never touched.
+    kept: Mutex<Vec<&'static mut [u8]>>,
+}
+
+impl Buffers {
+    /// As many as `bytes` hold, and one at least.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let all = (bytes / FULL).clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(Pool { left: Arc::new(Semaphore::new(all)), kept: Mutex::default() }))
+    }
+
+    /// None where all are taken, or the system has no memory for one more. Never waits for another to come back.
+    pub(crate) fn take(&self) -> Option<Buffer> {
+        let permit = Arc::clone(&self.0.left).try_acquire_owned().ok()?;
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_empty() {
+            kept.extend(huge_page()?.chunks_exact_mut(FULL).rev());
+        }
+        let memory = kept.pop()?;
+        drop(kept);
+        Some(Buffer { memory, length: 0, pool: Arc::clone(&self.0), _permit: permit })
+    }
+}
+
+/// A new one, for as long as the process runs: uploads come again.
+fn huge_page() -> Option<&'static mut [u8]> {
+    // Twice as long, as older kernels map it anywhere; what lies outside of the page is never touched.
+    let map = MmapOptions::new().len(2 * HUGE).no_reserve_swap().map_anon().ok()?;
+    // Refused where the kernel was built without them.
+    #[cfg(target_os = "linux")]
+    let _ = map.advise(memmap2::Advice::HugePage);
+    let start = map.as_ptr().align_offset(HUGE).min(HUGE);
+    Box::leak(Box::new(map)).get_mut(start..start + HUGE)
+}
+
+/// One buffer; goes back when dropped.
+pub(crate) struct Buffer {
+    memory: &'static mut [u8],
+    length: usize,
+    pool: Arc<Pool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Buffer {
+    /// Adds `bytes`, for which there is room.
+    pub(crate) fn extend(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        self.memory[self.length..end].copy_from_slice(bytes);
+        self.length = end;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut kept = self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(std::mem::take(&mut self.memory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hythe_storage::ALIGN;
+
+    use super::*;
+
+    #[test]
+    fn so_many_can_be_taken_and_each_comes_back() {
+        let buffers = Buffers::new(10 * FULL + 1);
+        let mut taken: Vec<_> = (0..10).map(|_| buffers.take()).collect();
+        assert!(taken.iter().all(Option::is_some) && buffers.take().is_none());
+        taken.pop();
+        assert!(buffers.take().is_some());
+    }
+
+    #[test]
+    fn no_two_share_memory_and_all_lie_as_the_storage_likes_it() {
+        let buffers = Buffers::new(10 * FULL);
+        let mut taken: Vec<_> = (0..10).filter_map(|_| buffers.take()).collect();
+        for (number, buffer) in (0..).zip(&mut taken) {
+            buffer.extend(&[number; FULL]);
+        }
+        for (number, buffer) in (0..).zip(&taken) {
+            assert!(buffer.as_ref().iter().all(|byte| *byte == number));
+            assert_eq!((buffer.as_ref().as_ptr().align_offset(ALIGN), buffer.len()), (0, FULL));
+        }
+    }
+
+    #[test]
+    fn what_came_back_last_goes_first_and_is_empty() {
+        let buffers = Buffers::new(4 * FULL);
+        let mut first = buffers.take().unwrap();
+        first.extend(b"old");
+        let (warm, other) = (first.as_ref().as_ptr(), buffers.take());
+        drop(first);
+        let next = buffers.take().unwrap();
+        assert_eq!((next.memory.as_ptr(), next.as_ref()), (warm, &b""[..]));
+        drop(other);
+    }
+}
