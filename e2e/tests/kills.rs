@@ -18,11 +18,22 @@ const PUSHERS: u64 = 8;
 
 #[test]
 fn what_was_acknowledged_survives_kill_9_under_eight_pushers() {
+    survives("always");
+}
+
+#[test]
+fn it_does_with_writes_through_the_page_cache() {
+    survives("never");
+}
+
+/// With uploads written past the page cache or not, as `upload.direct` has it.
+fn survives(direct: &str) {
     let rounds = from_env("HYTHE_KILL_ROUNDS", 15);
     let seed = from_env("HYTHE_KILL_SEED", fresh_seed());
     println!("{rounds} rounds, HYTHE_KILL_SEED={seed}");
     let mut random = Random::new(seed);
-    let mut server = Server::start();
+    let mut server = Server::new().with_setting("HYTHE_UPLOAD_DIRECT", direct);
+    server.run();
     let mut all = Ledger::default();
     for round in 0..rounds {
         let doomed = AtomicBool::new(false);

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 pub use upstreams::{UpstreamTable, Upstreams};
 
+use hythe_storage::Direct;
+
 use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Storage};
 
 const MINUTE: u64 = 60;
@@ -64,6 +66,7 @@ pub struct Http {
 pub struct Upload {
     pub max_concurrent: u64,
     pub memory: u64,
+    pub direct: Direct,
     pub expire: Duration,
 }
 
@@ -118,7 +121,12 @@ impl Default for Settings {
                 max_connections: 10_000,
                 sendfile: true,
             },
-            upload: Upload { max_concurrent: 2000, memory: 8 << 20, expire: Duration::from_secs(7 * DAY) },
+            upload: Upload {
+                max_concurrent: 2000,
+                memory: 8 << 20,
+                direct: Direct::Auto,
+                expire: Duration::from_secs(7 * DAY),
+            },
             // The specification asks for 4 MiB; the rest keeps a manifest of just that size from failing.
             manifest: Manifest { max_size: (4 << 20) + (256 << 10), require_blobs: false },
             delete: Delete { enabled: true },

@@ -27,6 +27,17 @@ pub const WRITE: usize = 512 << 10;
 /// What block devices may ask the memory of a direct write to be aligned to, in bytes.
 pub const ALIGN: usize = 4096;
 
+/// When uploads are written past the page cache, which costs less, but makes the first pull read from the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direct {
+    /// On a disk that is found to be fast.
+    Auto,
+    /// On each that takes such writes.
+    Always,
+    /// On none.
+    Never,
+}
+
 /// Names the bytes of one blob. The *generation* is the id of the upload that brought them: a collector removes
 /// only the generation that it marked, never a later one of the same digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

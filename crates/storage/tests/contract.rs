@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_storage::{
-    ALIGN, BlobKey, Content, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE,
+    ALIGN, BlobKey, Content, Direct, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE,
 };
 
 fn read(content: &Content) -> Vec<u8> {
@@ -174,6 +174,11 @@ async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
     storage.probe().await.unwrap();
 }
 
+fn folder(direct: Direct) -> (FsStorage, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (FsStorage::open(folder.path()).unwrap().with_direct(direct), folder)
+}
+
 macro_rules! contract {
     ($name:ident, $open:expr, [$($test:ident),* $(,)?]) => {
         mod $name {
@@ -208,7 +213,8 @@ macro_rules! back_ends {
 
 back_ends! {
     memory: (super::MemoryStorage::default(), ()),
-    fs: { let folder = tempfile::tempdir().unwrap(); (super::FsStorage::open(folder.path()).unwrap(), folder) },
+    fs_direct: super::folder(super::Direct::Always),
+    fs_cached: super::folder(super::Direct::Never),
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
         Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
         Storage::Fs => {
             // The folder first: it is locked then, so that the catalog has one owner.
-            let storage = FsStorage::open(&settings.data)?;
+            let storage = FsStorage::open(&settings.data)?.with_direct(settings.upload.direct);
             let catalog = Catalog::open(&settings.data.join("catalog.sqlite"))?;
             (Arc::new(storage), catalog)
         }

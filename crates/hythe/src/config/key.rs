@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hythe_oci::Authority;
+use hythe_storage::Direct;
 use hythe_upstream::Share;
 use serde_json::Value;
 
@@ -49,6 +50,7 @@ pub enum Kind {
     Duration(Slot<Duration>, Duration),
     Size(Slot<u64>, u64, u64),
     Count(Slot<u64>, u64, u64),
+    Direct(Slot<Direct>),
     Share(Slot<Share>),
 }
 
@@ -103,6 +105,7 @@ impl Kind {
             Self::Duration(slot, least) => slot.put(settings, duration(raw, *least)),
             Self::Size(slot, least, most) => slot.put(settings, size(raw, *least, *most)),
             Self::Count(slot, least, most) => slot.put(settings, count(raw, *least, *most)),
+            Self::Direct(slot) => slot.put(settings, choice(raw)),
             Self::Share(slot) => slot.put(settings, choice(raw)),
         }
     }
@@ -128,6 +131,7 @@ impl Kind {
             Self::Duration(slot, _) => show_duration(*(slot.get)(settings)).into(),
             Self::Size(slot, ..) => show_size(*(slot.get)(settings)).into(),
             Self::Count(slot, ..) => (*(slot.get)(settings)).into(),
+            Self::Direct(slot) => (slot.get)(settings).word().into(),
             Self::Share(slot) => (slot.get)(settings).word().into(),
         }
     }
@@ -149,6 +153,7 @@ impl Kind {
             Self::Mirrors(slot) => slot.copy(from, to),
             Self::Duration(slot, _) => slot.copy(from, to),
             Self::Size(slot, ..) | Self::Count(slot, ..) => slot.copy(from, to),
+            Self::Direct(slot) => slot.copy(from, to),
             Self::Share(slot) => slot.copy(from, to),
         }
     }
@@ -179,6 +184,7 @@ impl Kind {
                 )
             }
             Self::Count(_, least, most) => format!("a number from {least} to {most}"),
+            Self::Direct(_) => Direct::words(),
             Self::Share(_) => Share::words(),
         }
     }
@@ -188,7 +194,9 @@ impl Kind {
         match self {
             Self::Listen(_) => "ADDRESS:PORT",
             Self::Folder(_) => "FOLDER",
-            Self::Storage(_) | Self::LogFormat(_) | Self::LogLevel(_) | Self::Share(_) => "WORD",
+            Self::Storage(_) | Self::LogFormat(_) | Self::LogLevel(_) | Self::Direct(_) | Self::Share(_) => {
+                "WORD"
+            }
             Self::Switch(_) => "BOOL",
             Self::Hosts(_) => "HOST",
             Self::Origins(_) => "ORIGIN",

@@ -153,6 +153,14 @@ pub static KEYS: &[Key] = &[
         reload: false,
     },
     Key {
+        name: "upload.direct",
+        doc: "When uploads are written past the page cache, which takes less CPU; the first pull then reads from the disk. \
+              `auto` does so where the disk is found to be fast.",
+        kind: Kind::Direct(at!(upload.direct)),
+        flag: None,
+        reload: false,
+    },
+    Key {
         name: "upload.expire",
         doc: "How long an upload that nobody continues is kept.",
         kind: Kind::Duration(at!(upload.expire), Duration::from_mins(1)),

@@ -1,5 +1,6 @@
 //! Settings that are one word of a few.
 
+use hythe_storage::Direct;
 use hythe_upstream::Share;
 
 use super::ValueError;
@@ -47,6 +48,11 @@ impl Choice for Storage {
 
 impl Choice for Share {
     const ALL: &'static [(&'static str, Self)] = &[("loopback", Self::Loopback), ("all", Self::All)];
+}
+
+impl Choice for Direct {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
 }
 
 /// How a log line looks.

@@ -1,8 +1,7 @@
 //! Writing past the page cache.
 //!
-//! A blob is written once, must be on the disk before it is acknowledged, and is often larger than what the page
-//! cache should hold for it. Written directly it costs no copy into fresh pages, and the final sync has nothing left to
-//! wait for. Whole aligned stretches go this way; the rest of a file, and file systems that cannot do it, go through the
+//! A blob is written once and must be on the disk before it is acknowledged. Written directly it costs no copy into fresh
+//! pages, and the final sync has nothing left to wait for. On a fast disk whole aligned stretches go this way; the rest of a file, and file systems that cannot do it, go through the
 //! page cache as ever.
 
 use std::fs::File;

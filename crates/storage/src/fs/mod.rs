@@ -12,6 +12,7 @@
 mod adoption;
 mod direct;
 mod folder;
+mod pace;
 mod upload;
 
 use std::fs::File;
@@ -21,7 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hythe_oci::{Digest, UploadId};
 
-use crate::{Adopted, BlobKey, Content, Error, OpenError, Result, Storage, Upload};
+use crate::{Adopted, BlobKey, Content, Direct, Error, OpenError, Result, Storage, Upload};
+use pace::Pace;
 use upload::FileUpload;
 
 /// Blobs and uploads in a folder of a local file system.
@@ -30,6 +32,7 @@ pub struct FsStorage {
     root: Arc<Path>,
     /// Held while a folder for blobs is made.
     making: Arc<Mutex<()>>,
+    pace: Arc<Pace>,
     /// Holds the folder for this process as long as it is open.
     _lock: File,
 }
@@ -38,7 +41,19 @@ impl FsStorage {
     /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
-        Ok(Self { root: root.into(), making: Arc::default(), _lock: lock })
+        Ok(Self {
+            root: root.into(),
+            making: Arc::default(),
+            pace: Arc::new(Pace::new(Direct::Auto)),
+            _lock: lock,
+        })
+    }
+
+    /// Says which uploads are written past the page cache; [`Direct::Auto`] where nobody does.
+    #[must_use]
+    pub fn with_direct(mut self, direct: Direct) -> Self {
+        self.pace = Arc::new(Pace::new(direct));
+        self
     }
 
     fn upload_path(&self, id: UploadId) -> PathBuf {
@@ -107,7 +122,7 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
 #[async_trait::async_trait]
 impl Storage for FsStorage {
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
-        let path = self.upload_path(id);
+        let (path, pace) = (self.upload_path(id), Arc::clone(&self.pace));
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
             // All of it is to be cut, and the bytes of an adopted one are somebody else's too.
@@ -126,14 +141,14 @@ impl Storage for FsStorage {
             if found > offset {
                 file.set_len(offset).map_err(|e| Error::io("cannot cut", &path, e))?;
             }
-            Ok(Arc::new(FileUpload::new(file, path)) as Arc<dyn Upload>)
+            Ok(Arc::new(FileUpload::new(file, path, pace)) as Arc<dyn Upload>)
         })
         .await
     }
 
     async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>> {
-        let (file, path) = (file.to_owned(), self.upload_path(id));
-        blocking(move || adoption::adopt(&file, path)).await
+        let (file, path, pace) = (file.to_owned(), self.upload_path(id), Arc::clone(&self.pace));
+        blocking(move || adoption::adopt(&file, path, pace)).await
     }
 
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::blocking;
 use super::direct;
+use super::pace::Pace;
 use crate::{Error, Result, Upload, WRITE};
 
 #[derive(Debug)]
@@ -20,6 +21,8 @@ struct Inner {
     direct: OnceLock<Option<File>>,
     /// Set when a direct write was refused.
     indirect: AtomicBool,
+    /// Of the disk that it lies on.
+    pace: Arc<Pace>,
 }
 
 /// An upload's file, open for writing.
@@ -27,9 +30,9 @@ struct Inner {
 pub(super) struct FileUpload(Arc<Inner>);
 
 impl FileUpload {
-    pub(super) fn new(file: File, path: PathBuf) -> Self {
+    pub(super) fn new(file: File, path: PathBuf, pace: Arc<Pace>) -> Self {
         let (direct, indirect) = (OnceLock::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect }))
+        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect, pace }))
     }
 }
 
@@ -38,10 +41,15 @@ impl Inner {
         move |error| Error::io(action, &self.path, error)
     }
 
-    /// How many of `chunks` were written past the page cache.
+    fn disk_is_fast(&self) -> bool {
+        self.path.parent().is_some_and(|folder| self.pace.is_fast(folder))
+    }
+
+    /// How many of `chunks` were written past the page cache. None where the disk is not fast: a push waits for it then,
+    /// not for a core, and what the first pull would wait for stays in memory.
     fn write_directly(&self, offset: u64, chunks: &[Bytes]) -> Result<usize> {
         let fitting = direct::fitting(offset, chunks);
-        if fitting == 0 || self.indirect.load(Ordering::Relaxed) {
+        if fitting == 0 || self.indirect.load(Ordering::Relaxed) || !self.disk_is_fast() {
             return Ok(0);
         }
         let Some(file) = self.direct.get_or_init(|| direct::open(&self.path)) else { return Ok(0) };

@@ -1,0 +1,120 @@
+//! Whether the disk is fast: asked of the disk itself, once, when the first large blob comes.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::direct;
+use crate::{ALIGN, Direct, WRITE};
+
+/// Bytes a second that a fast disk makes durable: more than comes over a SATA link. From a slower one a pull would have to
+/// wait for what it reads.
+const FAST: f64 = 700e6;
+
+/// So often it is tried, and the best counts: whatever else goes on can only make it slower.
+const TRIES: usize = 4;
+
+/// So much is written and synced in a try, in pieces of [`WRITE`].
+const PIECES: usize = 8;
+
+/// Of one folder's disk.
+#[derive(Debug)]
+pub(super) struct Pace {
+    was_asked: AtomicBool,
+    is_fast: AtomicBool,
+}
+
+impl Pace {
+    /// Of a disk that is asked, or is said to be fast, or not to be.
+    pub(super) fn new(direct: Direct) -> Self {
+        Self { was_asked: (direct != Direct::Auto).into(), is_fast: (direct == Direct::Always).into() }
+    }
+
+    /// Whether the disk of `folder` is known to be fast. The first call begins to find out, which takes some ten
+    /// milliseconds of a thread of its own.
+    pub(super) fn is_fast(self: &Arc<Self>, folder: &Path) -> bool {
+        if !self.was_asked.swap(true, Ordering::Relaxed) {
+            let (this, folder) = (Arc::clone(self), folder.to_owned());
+            let find_out = move || {
+                // What cannot be tried is not known to be fast: a full disk, or one that takes no direct writes.
+                let is_fast = fastest(&folder).is_ok_and(|pace| pace >= FAST);
+                this.is_fast.store(is_fast, Ordering::Relaxed);
+            };
+            // Without a thread likewise.
+            let _ = thread::Builder::new().name("disk".to_owned()).spawn(find_out);
+        }
+        self.is_fast.load(Ordering::Relaxed)
+    }
+}
+
+/// Bytes a second of the best try.
+fn fastest(folder: &Path) -> io::Result<f64> {
+    let file = nameless(folder)?;
+    let mut memory = vec![0; WRITE + ALIGN];
+    // Not all the same: some disks make less of that.
+    memory.iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = (at.wrapping_mul(0x9E37_79B9) >> 24) as u8);
+    let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+    let piece = Bytes::from(memory).slice(start..start + WRITE);
+    let pieces = vec![piece; PIECES];
+    let mut best = 0_f64;
+    for _ in 0..TRIES {
+        let began = Instant::now();
+        if !direct::write(&file, 0, &pieces)? {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        file.sync_data()?;
+        best = best.max((PIECES * WRITE) as f64 / began.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
+
+/// A file for direct writes that is gone when it is closed, however that comes about.
+#[cfg(target_os = "linux")]
+fn nameless(folder: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+
+    let flags = (OFlags::DIRECT | OFlags::TMPFILE).bits().cast_signed();
+    File::options().write(true).custom_flags(flags).open(folder)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(_folder: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_cannot_be_tried_is_not_fast() {
+        let pace = Arc::new(Pace::new(Direct::Auto));
+        let nowhere = Path::new("/proc/self/nowhere");
+        assert!(!pace.is_fast(nowhere) && pace.was_asked.load(Ordering::Relaxed));
+        fastest(nowhere).unwrap_err();
+    }
+
+    #[test]
+    fn what_was_said_is_not_asked() {
+        let folder = Path::new("/");
+        assert!(Arc::new(Pace::new(Direct::Always)).is_fast(folder));
+        assert!(!Arc::new(Pace::new(Direct::Never)).is_fast(folder));
+    }
+
+    #[test]
+    fn what_was_tried_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        // Where the folder's file system takes no direct writes, that is the answer.
+        let pace = fastest(folder.path());
+        assert!(pace.is_err() || pace.is_ok_and(|pace| pace > 0.0));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
