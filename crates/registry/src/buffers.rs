@@ -113,7 +113,7 @@ mod tests {
         let buffers = Buffers::new(10 * FULL);
         let mut taken: Vec<_> = (0..10).filter_map(|_| buffers.take()).collect();
         for (number, buffer) in (0..).zip(&mut taken) {
-            buffer.extend(&[number; FULL]);
+            buffer.extend(&vec![number; FULL]);
         }
         for (number, buffer) in (0..).zip(&taken) {
             assert!(buffer.as_ref().iter().all(|byte| *byte == number));
