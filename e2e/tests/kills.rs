@@ -30,7 +30,7 @@ fn it_does_with_writes_through_the_page_cache() {
 fn survives(direct: &str) {
     let rounds = from_env("HYTHE_KILL_ROUNDS", 15);
     let seed = from_env("HYTHE_KILL_SEED", fresh_seed());
-    println!("{rounds} rounds, HYTHE_KILL_SEED={seed}");
+    println!("{rounds} rounds, upload.direct={direct}, HYTHE_KILL_SEED={seed}");
     let mut random = Random::new(seed);
     let mut server = Server::new().with_setting("HYTHE_UPLOAD_DIRECT", direct);
     server.run();
@@ -73,7 +73,7 @@ fn survives(direct: &str) {
         all.blobs.extend(now.iter().filter_map(|session| session.resume(&mut client)));
         verify_listed(&mut client);
     }
-    println!("in all: {}", all.summary());
+    println!("in all: upload.direct={direct}: {}", all.summary());
     assert!(all.blobs.len() as u64 > rounds, "the pushers got nothing done: {}", all.summary());
     all.verify(&mut server.client());
 }

@@ -3,11 +3,10 @@
 //! They lie in huge pages where the system has them: the kernel pins, counts and releases each page of a direct write,
 //! which for 4 KiB pages is a tenth of what a push costs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hythe_storage::WRITE;
 use memmap2::MmapOptions;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a buffer holds: large enough that handing it to other threads costs little, small enough to stay in a core's
 /// cache.
@@ -17,34 +16,47 @@ pub(crate) const FULL: usize = WRITE;
 const HUGE: usize = 2 << 20;
 
 /// Aligned buffers of [`FULL`] bytes, a fixed number of them.
-#[derive(Clone)]
 pub(crate) struct Buffers(Arc<Pool>);
 
 struct Pool {
-    /// One permit for each buffer that may be taken.
-    left: Arc<Semaphore>,
-    /// Those that were made and are not taken. The last one that came back goes first: its memory is warm, and what
-    /// few uploads never need is never touched.
-    kept: Mutex<Vec<&'static mut [u8]>>,
+    /// How many there may be.
+    all: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// How many were made.
+    made: usize,
+    /// Those of them that are not taken. The last one that came back goes first: its memory is warm, and what few uploads
+    /// never need is never touched.
+    free: Vec<&'static mut [u8]>,
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Held for a push, a pop, or the making of a few, which are counted once they are there.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Buffers {
     /// As many as `bytes` hold, and one at least.
     pub(crate) fn new(bytes: usize) -> Self {
-        let all = (bytes / FULL).clamp(1, Semaphore::MAX_PERMITS);
-        Self(Arc::new(Pool { left: Arc::new(Semaphore::new(all)), kept: Mutex::default() }))
+        Self(Arc::new(Pool { all: (bytes / FULL).max(1), kept: Mutex::default() }))
     }
 
     /// None where all are taken, or the system has no memory for one more. Never waits for another to come back.
     pub(crate) fn take(&self) -> Option<Buffer> {
-        let permit = Arc::clone(&self.0.left).try_acquire_owned().ok()?;
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.is_empty() {
-            kept.extend(huge_page()?.chunks_exact_mut(FULL).rev());
+        let mut kept = self.0.lock();
+        let left = self.0.all - kept.made;
+        if kept.free.is_empty() && left > 0 {
+            kept.free.extend(huge_page()?.chunks_exact_mut(FULL).take(left));
+            kept.made += kept.free.len();
         }
-        let memory = kept.pop()?;
+        let memory = kept.free.pop()?;
         drop(kept);
-        Some(Buffer { memory, length: 0, pool: Arc::clone(&self.0), _permit: permit })
+        Some(Buffer { memory, length: 0, pool: Arc::clone(&self.0) })
     }
 }
 
@@ -64,7 +76,6 @@ pub(crate) struct Buffer {
     memory: &'static mut [u8],
     length: usize,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl Buffer {
@@ -88,8 +99,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut kept = self.pool.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push(std::mem::take(&mut self.memory));
+        self.pool.lock().free.push(std::mem::take(&mut self.memory));
     }
 }
 

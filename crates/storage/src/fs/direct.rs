@@ -1,30 +1,47 @@
 //! Writing past the page cache.
 //!
 //! A blob is written once and must be on the disk before it is acknowledged. Written directly it costs no copy into fresh
-//! pages, and the final sync has nothing left to wait for. On a fast disk whole aligned stretches go this way; the rest of a file, and file systems that cannot do it, go through the
-//! page cache as ever.
+//! pages, and the final sync has nothing left to wait for. On a fast disk whole aligned stretches go this way; the rest of
+//! a file, and file systems that cannot do it, go through the page cache as ever.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::path::Path;
 
 use bytes::Bytes;
+#[cfg(target_os = "linux")]
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::{ALIGN, WRITE};
 
-/// The file at `path` opened for direct writes, where the system and its file system have such a thing.
 #[cfg(target_os = "linux")]
-pub(super) fn open(path: &Path) -> Option<File> {
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
-    let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
-    File::options().write(true).custom_flags(flags).open(path).ok()
+    File::options().write(true).custom_flags((OFlags::DIRECT | flags).bits().cast_signed()).open(path)
+}
+
+/// The file at `path` opened for direct writes, where the system and its file system have such a thing.
+#[cfg(target_os = "linux")]
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::empty())
+}
+
+/// A file in `folder` for direct writes that is gone when it is closed, however that comes about.
+#[cfg(target_os = "linux")]
+pub(super) fn open_nameless(folder: &Path) -> io::Result<File> {
+    open_with(folder, OFlags::TMPFILE)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn open(_path: &Path) -> Option<File> {
-    None
+pub(super) fn open(_path: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_nameless(_folder: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// How many of `chunks` can go directly to `offset`, one after the other.

@@ -41,23 +41,19 @@ impl FsStorage {
     /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
-        Ok(Self {
-            root: root.into(),
-            making: Arc::default(),
-            pace: Arc::new(Pace::new(Direct::Auto)),
-            _lock: lock,
-        })
+        let pace = Arc::new(Pace::new(uploads(&root), Direct::Auto));
+        Ok(Self { root: root.into(), making: Arc::default(), pace, _lock: lock })
     }
 
     /// Says which uploads are written past the page cache; [`Direct::Auto`] where nobody does.
     #[must_use]
     pub fn with_direct(mut self, direct: Direct) -> Self {
-        self.pace = Arc::new(Pace::new(direct));
+        self.pace = Arc::new(Pace::new(uploads(&self.root), direct));
         self
     }
 
     fn upload_path(&self, id: UploadId) -> PathBuf {
-        self.root.join("uploads").join(id.to_string())
+        uploads(&self.root).join(id.to_string())
     }
 
     fn blob_path(&self, key: &BlobKey) -> PathBuf {
@@ -68,6 +64,10 @@ impl FsStorage {
         path.push(format!("{hex}.{}", key.generation));
         path
     }
+}
+
+fn uploads(root: &Path) -> PathBuf {
+    root.join("uploads")
 }
 
 /// Runs what may wait for a disk off the async threads.
@@ -176,7 +176,7 @@ impl Storage for FsStorage {
     }
 
     async fn uploads(&self) -> Result<Vec<UploadId>> {
-        let path = self.root.join("uploads");
+        let path = uploads(&self.root);
         blocking(move || {
             let list = || -> io::Result<Vec<UploadId>> {
                 let mut ids = Vec::new();
@@ -207,7 +207,7 @@ impl Storage for FsStorage {
     }
 
     async fn probe(&self) -> Result<()> {
-        let path = self.root.join("uploads").join(".probe");
+        let path = uploads(&self.root).join(".probe");
         blocking(move || {
             std::fs::write(&path, b"ok").map_err(|e| Error::io("cannot write", &path, e))?;
             remove_if_there(&path)

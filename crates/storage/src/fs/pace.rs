@@ -1,8 +1,7 @@
 //! Whether the disk is fast: asked of the disk itself, once, when the first large blob comes.
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -26,24 +25,29 @@ const PIECES: usize = (4 << 20) / WRITE;
 /// Of one folder's disk.
 #[derive(Debug)]
 pub(super) struct Pace {
+    folder: PathBuf,
     was_asked: AtomicBool,
     is_fast: AtomicBool,
 }
 
 impl Pace {
-    /// Of a disk that is asked, or is said to be fast, or not to be.
-    pub(super) fn new(direct: Direct) -> Self {
-        Self { was_asked: (direct != Direct::Auto).into(), is_fast: (direct == Direct::Always).into() }
+    /// Of a disk that is asked, in `folder`, or is said to be fast, or not to be.
+    pub(super) fn new(folder: PathBuf, direct: Direct) -> Self {
+        Self {
+            folder,
+            was_asked: (direct != Direct::Auto).into(),
+            is_fast: (direct == Direct::Always).into(),
+        }
     }
 
-    /// Whether the disk of `folder` is known to be fast. The first call begins to find out, which takes some ten
+    /// Whether the disk is known to be fast. The first call begins to find out, which takes some ten
     /// milliseconds of a thread of its own.
-    pub(super) fn is_fast(self: &Arc<Self>, folder: &Path) -> bool {
+    pub(super) fn is_fast(self: &Arc<Self>) -> bool {
         if !self.was_asked.swap(true, Ordering::Relaxed) {
-            let (this, folder) = (Arc::clone(self), folder.to_owned());
+            let this = Arc::clone(self);
             let find_out = move || {
                 // What cannot be tried is not known to be fast: a full disk, or one that takes no direct writes.
-                let is_fast = shortest(&folder).is_ok_and(|took| took <= SOON);
+                let is_fast = shortest(&this.folder).is_ok_and(|took| took <= SOON);
                 this.is_fast.store(is_fast, Ordering::Relaxed);
             };
             // Without a thread likewise.
@@ -55,7 +59,7 @@ impl Pace {
 
 /// How long the best try took.
 fn shortest(folder: &Path) -> io::Result<Duration> {
-    let file = nameless(folder)?;
+    let file = direct::open_nameless(folder)?;
     let mut memory = vec![0; WRITE + ALIGN];
     // Not all the same: some disks make less of that.
     memory.iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = (at.wrapping_mul(0x9E37_79B9) >> 24) as u8);
@@ -74,39 +78,23 @@ fn shortest(folder: &Path) -> io::Result<Duration> {
     Ok(best)
 }
 
-/// A file for direct writes that is gone when it is closed, however that comes about.
-#[cfg(target_os = "linux")]
-fn nameless(folder: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    use rustix::fs::OFlags;
-
-    let flags = (OFlags::DIRECT | OFlags::TMPFILE).bits().cast_signed();
-    File::options().write(true).custom_flags(flags).open(folder)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn nameless(_folder: &Path) -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_disk_that_cannot_be_tried_is_not_fast() {
-        let pace = Arc::new(Pace::new(Direct::Auto));
         let nowhere = Path::new("/proc/self/nowhere");
-        assert!(!pace.is_fast(nowhere) && pace.was_asked.load(Ordering::Relaxed));
+        let pace = Arc::new(Pace::new(nowhere.to_owned(), Direct::Auto));
+        assert!(!pace.is_fast() && pace.was_asked.load(Ordering::Relaxed));
         shortest(nowhere).unwrap_err();
     }
 
     #[test]
     fn what_was_said_is_not_asked() {
-        let folder = Path::new("/");
-        assert!(Arc::new(Pace::new(Direct::Always)).is_fast(folder));
-        assert!(!Arc::new(Pace::new(Direct::Never)).is_fast(folder));
+        let is_fast = |direct| Arc::new(Pace::new(PathBuf::from("/"), direct)).is_fast();
+        assert!(is_fast(Direct::Always));
+        assert!(!is_fast(Direct::Never));
     }
 
     #[test]

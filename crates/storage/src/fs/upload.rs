@@ -41,18 +41,14 @@ impl Inner {
         move |error| Error::io(action, &self.path, error)
     }
 
-    fn disk_is_fast(&self) -> bool {
-        self.path.parent().is_some_and(|folder| self.pace.is_fast(folder))
-    }
-
     /// How many of `chunks` were written past the page cache. None where the disk is not fast: a push waits for it then,
     /// not for a core, and what the first pull would wait for stays in memory.
     fn write_directly(&self, offset: u64, chunks: &[Bytes]) -> Result<usize> {
         let fitting = direct::fitting(offset, chunks);
-        if fitting == 0 || self.indirect.load(Ordering::Relaxed) || !self.disk_is_fast() {
+        if fitting == 0 || self.indirect.load(Ordering::Relaxed) || !self.pace.is_fast() {
             return Ok(0);
         }
-        let Some(file) = self.direct.get_or_init(|| direct::open(&self.path)) else { return Ok(0) };
+        let Some(file) = self.direct.get_or_init(|| direct::open(&self.path).ok()) else { return Ok(0) };
         let written = direct::write(file, offset, &chunks[..fitting]).map_err(self.error("cannot write"))?;
         self.indirect.store(!written, Ordering::Relaxed);
         Ok(if written { fitting } else { 0 })
