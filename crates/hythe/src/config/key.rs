@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hythe_oci::Authority;
-use hythe_storage::Direct;
-use hythe_upstream::Share;
 use serde_json::Value;
 
 use super::raw::Raw;
 use super::read::{additions, choice, count, duration, list, name, names, path, size, some, switch, texts};
 use crate::settings::Settings;
 use crate::values::{
-    Addition, Choice, HostName, Listen, LogFormat, LogLevel, Mirror, Origin, Storage, ValueError,
-    show_duration, show_size,
+    Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_duration, show_size,
 };
 
 /// One setting. File, variables, flags, `hythe config` and the documentation all read this.
@@ -37,9 +34,6 @@ pub struct Key {
 pub enum Kind {
     Listen(Slot<Vec<Listen>>),
     Folder(Slot<PathBuf>),
-    Storage(Slot<Storage>),
-    LogFormat(Slot<LogFormat>),
-    LogLevel(Slot<LogLevel>),
     Switch(Slot<bool>),
     Hosts(Slot<Vec<HostName>>),
     Origins(Slot<Vec<Origin>>),
@@ -50,8 +44,7 @@ pub enum Kind {
     Duration(Slot<Duration>, Duration),
     Size(Slot<u64>, u64, u64),
     Count(Slot<u64>, u64, u64),
-    Direct(Slot<Direct>),
-    Share(Slot<Share>),
+    Word(&'static dyn Word),
 }
 
 /// The place of a value in [`Settings`].
@@ -69,6 +62,36 @@ impl<T: Clone> Slot<T> {
 
     fn copy(&self, from: &Settings, to: &mut Settings) {
         (self.get_mut)(to).clone_from((self.get)(from));
+    }
+}
+
+/// The place of a value that is one word of a few, whichever these are.
+pub trait Word: fmt::Debug + Sync {
+    /// Reads a word into its place.
+    fn read(&self, settings: &mut Settings, raw: &Raw) -> Result<(), ValueError>;
+    /// The word that is there.
+    fn show(&self, settings: &Settings) -> &'static str;
+    /// Copies it from one set of settings to another.
+    fn copy(&self, from: &Settings, to: &mut Settings);
+    /// All words, for the documentation.
+    fn all(&self) -> String;
+}
+
+impl<T: Choice + fmt::Debug> Word for Slot<T> {
+    fn read(&self, settings: &mut Settings, raw: &Raw) -> Result<(), ValueError> {
+        self.put(settings, choice(raw))
+    }
+
+    fn show(&self, settings: &Settings) -> &'static str {
+        (self.get)(settings).word()
+    }
+
+    fn copy(&self, from: &Settings, to: &mut Settings) {
+        Slot::copy(self, from, to);
+    }
+
+    fn all(&self) -> String {
+        T::words()
     }
 }
 
@@ -92,9 +115,6 @@ impl Kind {
         match self {
             Self::Listen(slot) => slot.put(settings, some(list(raw))),
             Self::Folder(slot) => slot.put(settings, path(raw)),
-            Self::Storage(slot) => slot.put(settings, choice(raw)),
-            Self::LogFormat(slot) => slot.put(settings, choice(raw)),
-            Self::LogLevel(slot) => slot.put(settings, choice(raw)),
             Self::Switch(slot) => slot.put(settings, switch(raw)),
             Self::Hosts(slot) => slot.put(settings, list(raw)),
             Self::Origins(slot) => slot.put(settings, list(raw)),
@@ -105,8 +125,7 @@ impl Kind {
             Self::Duration(slot, least) => slot.put(settings, duration(raw, *least)),
             Self::Size(slot, least, most) => slot.put(settings, size(raw, *least, *most)),
             Self::Count(slot, least, most) => slot.put(settings, count(raw, *least, *most)),
-            Self::Direct(slot) => slot.put(settings, choice(raw)),
-            Self::Share(slot) => slot.put(settings, choice(raw)),
+            Self::Word(word) => word.read(settings, raw),
         }
     }
 
@@ -115,9 +134,6 @@ impl Kind {
         match self {
             Self::Listen(slot) => texts((slot.get)(settings)),
             Self::Folder(slot) => (slot.get)(settings).display().to_string().into(),
-            Self::Storage(slot) => (slot.get)(settings).word().into(),
-            Self::LogFormat(slot) => (slot.get)(settings).word().into(),
-            Self::LogLevel(slot) => (slot.get)(settings).word().into(),
             Self::Switch(slot) => (*(slot.get)(settings)).into(),
             Self::Hosts(slot) => texts((slot.get)(settings)),
             Self::Origins(slot) => texts((slot.get)(settings)),
@@ -131,8 +147,7 @@ impl Kind {
             Self::Duration(slot, _) => show_duration(*(slot.get)(settings)).into(),
             Self::Size(slot, ..) => show_size(*(slot.get)(settings)).into(),
             Self::Count(slot, ..) => (*(slot.get)(settings)).into(),
-            Self::Direct(slot) => (slot.get)(settings).word().into(),
-            Self::Share(slot) => (slot.get)(settings).word().into(),
+            Self::Word(word) => word.show(settings).into(),
         }
     }
 
@@ -141,9 +156,6 @@ impl Kind {
         match self {
             Self::Listen(slot) => slot.copy(from, to),
             Self::Folder(slot) => slot.copy(from, to),
-            Self::Storage(slot) => slot.copy(from, to),
-            Self::LogFormat(slot) => slot.copy(from, to),
-            Self::LogLevel(slot) => slot.copy(from, to),
             Self::Switch(slot) => slot.copy(from, to),
             Self::Hosts(slot) => slot.copy(from, to),
             Self::Origins(slot) => slot.copy(from, to),
@@ -153,8 +165,7 @@ impl Kind {
             Self::Mirrors(slot) => slot.copy(from, to),
             Self::Duration(slot, _) => slot.copy(from, to),
             Self::Size(slot, ..) | Self::Count(slot, ..) => slot.copy(from, to),
-            Self::Direct(slot) => slot.copy(from, to),
-            Self::Share(slot) => slot.copy(from, to),
+            Self::Word(word) => word.copy(from, to),
         }
     }
 
@@ -163,9 +174,6 @@ impl Kind {
         match self {
             Self::Listen(_) => "a list of ADDRESS:PORT; `:PORT` means all interfaces".to_owned(),
             Self::Folder(_) => "a path".to_owned(),
-            Self::Storage(_) => Storage::words(),
-            Self::LogFormat(_) => LogFormat::words(),
-            Self::LogLevel(_) => LogLevel::words(),
             Self::Switch(_) => "true or false".to_owned(),
             Self::Hosts(_) => "a list of host names without ports".to_owned(),
             Self::Origins(_) => "a list of origins such as https://ui.example, or *".to_owned(),
@@ -184,8 +192,7 @@ impl Kind {
                 )
             }
             Self::Count(_, least, most) => format!("a number from {least} to {most}"),
-            Self::Direct(_) => Direct::words(),
-            Self::Share(_) => Share::words(),
+            Self::Word(word) => word.all(),
         }
     }
 
@@ -194,9 +201,7 @@ impl Kind {
         match self {
             Self::Listen(_) => "ADDRESS:PORT",
             Self::Folder(_) => "FOLDER",
-            Self::Storage(_) | Self::LogFormat(_) | Self::LogLevel(_) | Self::Direct(_) | Self::Share(_) => {
-                "WORD"
-            }
+            Self::Word(_) => "WORD",
             Self::Switch(_) => "BOOL",
             Self::Hosts(_) => "HOST",
             Self::Origins(_) => "ORIGIN",

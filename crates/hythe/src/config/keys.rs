@@ -35,7 +35,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "storage",
         doc: "Where blobs are kept: `fs` is the data folder, `memory` ends with the process.",
-        kind: Kind::Storage(at!(storage)),
+        kind: Kind::Word(&at!(storage)),
         flag: Some("storage"),
         reload: false,
     },
@@ -49,14 +49,14 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "log.format",
         doc: "How a log line looks: `text` for people, `json` for collectors.",
-        kind: Kind::LogFormat(at!(log.format)),
+        kind: Kind::Word(&at!(log.format)),
         flag: Some("log-format"),
         reload: false,
     },
     Key {
         name: "log.level",
         doc: "The least severe log line that is written.",
-        kind: Kind::LogLevel(at!(log.level)),
+        kind: Kind::Word(&at!(log.level)),
         flag: Some("log-level"),
         reload: true,
     },
@@ -156,7 +156,7 @@ pub static KEYS: &[Key] = &[
         name: "upload.direct",
         doc: "When uploads are written past the page cache, which takes less CPU; the first pull then reads from the disk. \
               `auto` does so where the disk is found to be fast.",
-        kind: Kind::Direct(at!(upload.direct)),
+        kind: Kind::Word(&at!(upload.direct)),
         flag: None,
         reload: false,
     },
@@ -240,7 +240,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "upstream.share",
         doc: "Who gets what an upstream gave to credentials: `loopback` is who asks over a loopback address of this machine, `all` whoever reaches the registry. What was fetched with credentials stays marked so until it is cleared from the cache, whatever becomes of the credentials.",
-        kind: Kind::Share(at!(upstream.share)),
+        kind: Kind::Word(&at!(upstream.share)),
         flag: None,
         reload: true,
     },
