@@ -2,6 +2,7 @@
 
 mod announcement;
 pub(super) mod logging;
+mod taken;
 pub(super) mod takeover;
 #[cfg(target_os = "linux")]
 mod user;
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use announcement::announce;
+pub(super) use taken::Taken;
 #[cfg(target_os = "linux")]
 pub(super) use user::{FOLDERS, MARK, give, is_own_file};
 
@@ -275,17 +277,24 @@ async fn reload_on_hangup(
         let (reading, before) = (Arc::clone(&reader), settings.clone());
         // A credential helper may take its time, and this thread accepts connections.
         let read = tokio::task::spawn_blocking(move || {
+            // What is handed over while it reads comes with a signal of its own.
+            let taken = reading.environment.handed_logins_file().and_then(|file| Taken::of(&file));
             let reloaded = reading.read_again(&before)?;
             let upstreams = allowed(&reloaded.settings);
-            Some((reloaded, upstreams))
+            Some((reloaded, upstreams, taken))
         });
-        let Ok(Some((reloaded, upstreams))) = read.await else { continue };
+        let Ok(Some((reloaded, upstreams, taken))) = read.await else { continue };
         settings.clone_from(&reloaded.settings);
         running.server.set_options(wiring::server_options(&settings));
         running.registry.set_options(wiring::registry_options(&settings));
         running.cache.set(upstreams, wiring::cache_options(&settings));
         running.levels.set(settings.log.level);
         reader.tell(&reloaded);
+        if let Some(taken) = taken
+            && let Err(error) = taken.tell()
+        {
+            reader.printer.note(format_args!("warning: whoever handed logins over is not told: {error}"));
+        }
     }
 }
 
