@@ -39,6 +39,20 @@ impl Batch {
         self.is_full() || self.is_starved()
     }
 
+    /// Where the next bytes can be put by whoever has them; empty as long as it has no buffer.
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        self.buffer.as_mut().map_or(&mut [], |buffer| buffer.space(self.room))
+    }
+
+    /// Takes what was put at the front of its [space](Self::space); true when it should be processed now.
+    pub(crate) fn filled(&mut self, length: usize) -> bool {
+        self.room -= length;
+        if let Some(buffer) = &mut self.buffer {
+            buffer.filled(length);
+        }
+        self.is_full()
+    }
+
     /// Moves what it holds into a buffer, if one is free.
     pub(crate) fn find_buffer(&mut self, buffers: &Buffers) {
         self.buffer = buffers.take();

@@ -86,6 +86,16 @@ impl Buffer {
         self.length = end;
     }
 
+    /// Memory for the next `length` bytes, for which there is room.
+    pub(crate) fn space(&mut self, length: usize) -> &mut [u8] {
+        &mut self.memory[self.length..self.length + length]
+    }
+
+    /// Adds what was put at the front of its [space](Self::space).
+    pub(crate) fn filled(&mut self, length: usize) {
+        self.length += length;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.length
     }

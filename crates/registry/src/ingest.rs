@@ -5,14 +5,12 @@
 //! a time. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
 //! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use futures_core::Stream;
-use futures_util::StreamExt;
 use hythe_catalog::{Catalog, Upload as Row, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
 use hythe_storage::Upload;
@@ -20,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::batch::Batch;
+use crate::body::{Body, Piece};
 use crate::buffers::Buffers;
 use crate::growing::Written;
 use crate::hashing::{Hashing, INLINE, Pairs};
@@ -199,16 +198,16 @@ impl Ingest {
         limit: Option<u64>,
     ) -> Result<Result<(), Interrupted>>
     where
-        S: Stream<Item = io::Result<Bytes>>,
+        S: Body,
     {
         let mut body = pin!(body);
         let mut batch = Batch::at(self.offset);
         let mut received = 0_u64;
         let end = loop {
-            let chunk = tokio::select! {
+            let piece = tokio::select! {
                 biased;
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
-                chunk = body.next() => chunk,
+                piece = poll_fn(|cx| body.as_mut().poll_piece(cx, batch.space())) => piece,
                 // Only when nothing more has come meanwhile.
                 () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
                     self.process(shared, batch).await?;
@@ -216,10 +215,21 @@ impl Ingest {
                     continue;
                 }
             };
-            let mut chunk = match chunk {
+            let mut chunk = match piece {
                 None => break Ok(()),
                 Some(Err(error)) => break Err(Interrupted::Body(error)),
-                Some(Ok(chunk)) => chunk,
+                Some(Ok(Piece::Bytes(chunk))) => chunk,
+                Some(Ok(Piece::Read(length))) => {
+                    received += length as u64;
+                    if limit.is_some_and(|limit| received > limit) {
+                        break Err(Interrupted::TooLong { actual: received });
+                    }
+                    if batch.filled(length) {
+                        self.process(shared, batch).await?;
+                        batch = Batch::at(self.offset);
+                    }
+                    continue;
+                }
             };
             if let Some(written) = &self.written {
                 let offset = self.offset + batch.length();

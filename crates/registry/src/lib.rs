@@ -6,6 +6,7 @@
 mod adoption;
 mod batch;
 mod blobs;
+mod body;
 mod buffers;
 mod collector;
 mod copies;
@@ -34,6 +35,7 @@ use quick_cache::sync::Cache;
 
 pub use adoption::Adopted;
 pub use blobs::{Blob, Content};
+pub use body::{Body, Piece};
 pub use collector::{Collected, CollectedNow, Collection};
 pub use error::{Error, Result};
 pub use fetch::Fetch;

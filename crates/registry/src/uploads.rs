@@ -3,16 +3,14 @@
 //! What receives a body runs as a task of its own: a connection that goes away ends the body, never the work, so
 //! that what came is saved and the session has no second writer.
 
-use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_core::Stream;
 use hythe_catalog::{BlobCommit, BlobFile, Provenance, Upload as Row, UploadSave, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Upload};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::body::Body;
 use crate::ingest::{Ingest, Interrupted, hash_again};
 use crate::sessions::Turn;
 use crate::writing::joined;
@@ -72,7 +70,7 @@ impl Repository<'_> {
     /// to an earlier offset; the next chunk is told so.
     pub async fn append<S>(&self, id: UploadId, chunk: Chunk, body: S) -> Result<UploadStatus>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Body + Send + 'static,
     {
         let permit = self.inner().ingest.body()?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
@@ -82,7 +80,7 @@ impl Repository<'_> {
     /// Adds the last chunk, if there is one, and makes the session the blob `digest`.
     pub async fn finish_upload<S>(&self, id: UploadId, digest: Digest, chunk: Chunk, body: S) -> Result<()>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Body + Send + 'static,
     {
         let permit = self.inner().ingest.body()?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
@@ -92,7 +90,7 @@ impl Repository<'_> {
     /// Pushes a whole blob in one go, without a session that a client would see.
     pub async fn push_blob<S>(&self, digest: Digest, length: Option<u64>, body: S) -> Result<()>
     where
-        S: Stream<Item = io::Result<Bytes>> + Send + 'static,
+        S: Body + Send + 'static,
     {
         let permit = self.inner().ingest.body()?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
@@ -232,7 +230,7 @@ impl Inner {
         _permit: OwnedSemaphorePermit,
     ) -> Result<UploadStatus>
     where
-        S: Stream<Item = io::Result<Bytes>>,
+        S: Body,
     {
         let mut turn = self.sessions.take(id).await;
         let row = self.upload_row(name, id)?;
@@ -258,7 +256,7 @@ impl Inner {
         _permit: OwnedSemaphorePermit,
     ) -> Result<()>
     where
-        S: Stream<Item = io::Result<Bytes>>,
+        S: Body,
     {
         let mut turn = self.sessions.take(id).await;
         let row = self.upload_row(name, id)?;
@@ -345,7 +343,7 @@ impl Inner {
         body: S,
     ) -> Result<Ingest>
     where
-        S: Stream<Item = io::Result<Bytes>>,
+        S: Body,
     {
         let id = ingest.id();
         let (start, limit) = (ingest.offset(), chunk.range_length.or(chunk.length));

@@ -16,10 +16,9 @@ use crate::call::{App, Call};
 use crate::handlers::copies::not_shared;
 use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
 use crate::options::Options;
-use crate::plane::{Body, Exchange, Link};
+use crate::plane::{Body, Exchange, Link, RequestBody};
 use crate::record::Record;
 use crate::reject::Rejection;
-use crate::request::RequestBody;
 use crate::{cors, host};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -48,7 +47,7 @@ pub(crate) async fn answer(
             }
         })
     };
-    let body = RequestBody::new(body, options.progress_timeout, Arc::clone(&app.metrics));
+    let body = RequestBody::new(body, Arc::clone(&link), options.progress_timeout, Arc::clone(&app.metrics));
     let result = if head_size > options.max_header_size {
         Err(Rejection::head_too_large(options.max_header_size))
     } else if one_host {

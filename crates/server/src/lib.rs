@@ -16,12 +16,11 @@ mod options;
 mod plane;
 mod record;
 mod reject;
-mod request;
 mod serve;
 mod workers;
 
 pub use listener::{Listener, Mirror};
 pub use log::{Format, Log, LogGuard};
 pub use options::Options;
-pub use plane::SENDFILE_BYTES;
+pub use plane::{INTAKE_BYTES, SENDFILE_BYTES};
 pub use serve::Server;

@@ -9,9 +9,8 @@ use hythe_registry::{Error, Manifest};
 
 use super::{already_has, empty, set, set_digest};
 use crate::call::Call;
-use crate::plane::Body;
+use crate::plane::{Body, RequestBody};
 use crate::reject::Rejection;
-use crate::request::RequestBody;
 
 /// How many tags one push may set; the specification asks for ten at least.
 const MOST_TAGS: usize = 100;

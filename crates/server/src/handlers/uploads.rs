@@ -10,9 +10,8 @@ use hythe_upstream::Via;
 use super::copies::not_shared;
 use super::{empty, set, set_digest};
 use crate::call::Call;
-use crate::plane::Body;
+use crate::plane::{Body, RequestBody};
 use crate::reject::Rejection;
-use crate::request::RequestBody;
 
 /// Start an upload (end-4a), push a blob in one request (end-4b), with another algorithm (end-4c), or mount one
 /// from another repository (end-11).

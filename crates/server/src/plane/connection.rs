@@ -7,13 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinHandle;
 
 use super::chunk::{STEP, is_placeholder};
 use super::deadline::Deadline;
-use super::link::Link;
+use super::framing::Framing;
+use super::intake::Intake;
+use super::link::{Back, Link};
 use super::pages;
 
 /// How many bytes all connections have sent by `sendfile(2)`: for metrics, and to show that they do.
@@ -40,11 +44,26 @@ pub(crate) struct Patience {
     pub(crate) progress: Duration,
 }
 
+/// The reading end of the socket.
+#[derive(Debug)]
+enum Reader {
+    /// For hyper.
+    Hyper(OwnedReadHalf),
+    /// Away, while a request's body reads by itself.
+    Away,
+    /// A body was given up where hyper cannot go on: what still comes is dropped at the end.
+    Cut(OwnedReadHalf),
+}
+
 /// Wraps the socket for hyper.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    reader: Reader,
+    stream: OwnedWriteHalf,
     link: Arc<Link>,
+    framing: Framing,
+    /// What was read for hyper elsewhere.
+    rest: Bytes,
     patience: Patience,
     /// Set while the client owes us a head.
     read_by: Deadline,
@@ -72,9 +91,13 @@ fn timed_out(what: &str) -> io::Error {
 
 impl Connection {
     pub(crate) fn new(stream: TcpStream, link: Arc<Link>, patience: Patience) -> Self {
+        let (reader, stream) = stream.into_split();
         Self {
+            reader: Reader::Hyper(reader),
             stream,
             link,
+            framing: Framing::start(),
+            rest: Bytes::new(),
             patience,
             read_by: Deadline::unset(),
             in_head: false,
@@ -94,7 +117,7 @@ impl Connection {
     fn cork(&mut self, cork: bool) {
         if self.corked != cork {
             // One that cannot be corked is slower, nothing else; one that was can be uncorked.
-            let _ = rustix::net::sockopt::set_tcp_cork(&self.stream, cork);
+            let _ = rustix::net::sockopt::set_tcp_cork(self.stream.as_ref(), cork);
             self.corked = cork;
         }
     }
@@ -117,7 +140,7 @@ impl Connection {
         mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.stream.poll_write_ready(cx) {
+            match self.stream.as_ref().poll_write_ready(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
@@ -127,7 +150,8 @@ impl Connection {
                     return Poll::Ready(Err(timed_out("the client stopped reading")));
                 }
             }
-            match self.stream.try_io(Interest::WRITABLE, || write(&self.stream)) {
+            let stream: &TcpStream = self.stream.as_ref();
+            match stream.try_io(Interest::WRITABLE, || write(stream)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => {
@@ -230,6 +254,74 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Takes the reader back.
+    fn take_back(&mut self, intake: Intake) {
+        self.framing.passed(intake.content);
+        let is_boundary = intake.is_at_boundary();
+        self.rest = intake.rest;
+        self.reader = if is_boundary { Reader::Hyper(intake.reader) } else { Reader::Cut(intake.reader) };
+    }
+
+    /// Reads what is for hyper; pending while a request's body reads by itself.
+    fn poll_input(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(self.poll_bytes(cx, buffer))?;
+        if !self.link.is_busy()
+            && self.framing.heads() == self.begun
+            && let Some(length) = self.link.body_length()
+        {
+            self.framing.request_ended(length);
+        }
+        self.framing.follow(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if matches!(self.reader, Reader::Away) {
+            match ready!(self.link.poll_back(cx, buffer.remaining())) {
+                Back::Zeros(length) => {
+                    buffer.initialize_unfilled_to(length);
+                    buffer.advance(length);
+                    return Poll::Ready(Ok(()));
+                }
+                Back::Reader(intake) => self.take_back(intake),
+            }
+        }
+        if !self.rest.is_empty() {
+            let part = self.rest.split_to(self.rest.len().min(buffer.remaining()));
+            buffer.put_slice(&part);
+            return Poll::Ready(Ok(()));
+        }
+        let Reader::Hyper(reader) = &mut self.reader else { return Poll::Pending };
+        // Not beyond where a body can read by itself that would.
+        let wanted = self.link.wanted_intake().filter(|_| self.framing.heads() == self.begun);
+        match wanted.and_then(|length| self.framing.boundary(length)) {
+            None => Pin::new(reader).poll_read(cx, buffer),
+            Some(boundary) if boundary.left > 0 => {
+                let length = buffer.remaining().min(boundary.left as usize);
+                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(length));
+                ready!(Pin::new(reader).poll_read(cx, &mut part))?;
+                let length = part.filled().len();
+                buffer.advance(length);
+                Poll::Ready(Ok(()))
+            }
+            Some(boundary) => {
+                if let Reader::Hyper(reader) = std::mem::replace(&mut self.reader, Reader::Away) {
+                    self.link.hand_over(Intake::new(reader, &boundary));
+                }
+                self.poll_bytes(cx, buffer)
+            }
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.link.close();
+    }
+}
+
 impl AsyncRead for Connection {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -244,7 +336,7 @@ impl AsyncRead for Connection {
             this.in_head = false;
             this.read_by.clear();
         }
-        if let Poll::Ready(result) = Pin::new(&mut this.stream).poll_read(cx, buffer) {
+        if let Poll::Ready(result) = this.poll_input(cx, buffer) {
             if this.link.is_busy() {
                 this.in_head = false;
                 this.read_by.clear();
@@ -310,11 +402,20 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        // Away, it is with a body that has not ended, and there is nothing to wait for.
+        if matches!(this.reader, Reader::Away)
+            && let Poll::Ready(Back::Reader(intake)) = this.link.poll_back(cx, 0)
+        {
+            this.take_back(intake);
+        }
+        let (Reader::Hyper(reader) | Reader::Cut(reader)) = &mut this.reader else {
+            return Poll::Ready(Ok(()));
+        };
         this.linger_by.start(LINGER);
         let mut scratch = [0; 16 << 10];
         for _ in 0..TURN * 8 {
             let mut buffer = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut this.stream).poll_read(cx, &mut buffer) {
+            match Pin::new(&mut *reader).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
                 Poll::Ready(_) => return Poll::Ready(Ok(())),
                 Poll::Pending => {

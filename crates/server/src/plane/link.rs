@@ -6,6 +6,10 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::framing::Length;
+use super::intake::Intake;
 
 /// A stretch of a file that is to be sent.
 #[derive(Debug)]
@@ -34,6 +38,50 @@ pub(crate) struct Link {
     begun: AtomicU64,
     /// File stretches in the order in which their chunks were queued.
     segments: Mutex<VecDeque<Segment>>,
+    handover: Mutex<Handover>,
+}
+
+/// The reading end of the connection, between hyper's side of it and the body of a request that reads by itself.
+#[derive(Default)]
+struct Handover {
+    /// How long the present request's body is.
+    length: Option<Length>,
+    /// Whether a body would read by itself.
+    is_wanted: bool,
+    /// On its way to the body.
+    there: Option<Intake>,
+    /// On its way back.
+    back: Option<Intake>,
+    /// How many bytes were read elsewhere that hyper has to count.
+    owed: u64,
+    /// Whether the connection is gone.
+    is_closed: bool,
+    /// Who waits on hyper's side.
+    connection: Option<Waker>,
+    /// Who waits for the body.
+    body: Option<Waker>,
+}
+
+impl fmt::Debug for Handover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handover").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// What comes back to hyper's side.
+pub(super) enum Back {
+    /// So many zeros for bytes that were read elsewhere.
+    Zeros(usize),
+    /// The reading end.
+    Reader(Intake),
+}
+
+/// Remembers whom to wake.
+fn remember(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *waker = Some(cx.waker().clone()),
+    }
 }
 
 impl Link {
@@ -53,6 +101,112 @@ impl Link {
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
             segments: Mutex::default(),
+            handover: Mutex::default(),
+        }
+    }
+
+    fn handover(&self) -> MutexGuard<'_, Handover> {
+        // Held for a few moves: nothing in between can panic.
+        self.handover.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says how long the body is of the request that begins.
+    pub(super) fn request_begins(&self, length: Length) {
+        self.handover().length = Some(length);
+    }
+
+    /// How long the body is of the request that began last.
+    pub(super) fn body_length(&self) -> Option<Length> {
+        self.handover().length
+    }
+
+    /// How long the body is that would read by itself, where there is one.
+    pub(super) fn wanted_intake(&self) -> Option<Length> {
+        let handover = self.handover();
+        handover.length.filter(|_| handover.is_wanted)
+    }
+
+    /// Hands the reading end to the body that wants it; back, where none does any more.
+    pub(super) fn hand_over(&self, intake: Intake) {
+        let mut handover = self.handover();
+        if !handover.is_wanted {
+            handover.back = Some(intake);
+            return;
+        }
+        handover.there = Some(intake);
+        if let Some(body) = handover.body.take() {
+            body.wake();
+        }
+    }
+
+    /// What hyper's side gets while the reading end is away: zeros, `most` at most, and at last the reading end.
+    pub(super) fn poll_back(&self, cx: &Context<'_>, most: usize) -> Poll<Back> {
+        let mut handover = self.handover();
+        if handover.owed > 0 {
+            let zeros = handover.owed.min(most as u64);
+            handover.owed -= zeros;
+            return Poll::Ready(Back::Zeros(zeros as usize));
+        }
+        let back = handover.back.take();
+        if back.is_none() {
+            remember(&mut handover.connection, cx);
+        }
+        back.map_or(Poll::Pending, |intake| Poll::Ready(Back::Reader(intake)))
+    }
+
+    /// Says that so many bytes were read that hyper has to count.
+    pub(super) fn owe(&self, bytes: usize) {
+        let mut handover = self.handover();
+        handover.owed += bytes as u64;
+        if let Some(connection) = handover.connection.take() {
+            connection.wake();
+        }
+    }
+
+    /// The reading end, once it is handed over and as many bytes have come to the body as hyper was given: it has none left.
+    /// The body is woken when that changes.
+    pub(super) fn poll_intake(&self, cx: &Context<'_>, content: u64) -> Poll<Intake> {
+        let mut handover = self.handover();
+        handover.is_wanted = true;
+        let there = handover.there.take_if(|intake| intake.content == content);
+        if there.is_none() {
+            remember(&mut handover.body, cx);
+        }
+        there.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Pending as long as the connection is there; the body is woken when that changes.
+    pub(super) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut handover = self.handover();
+        remember(&mut handover.body, cx);
+        if handover.is_closed { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Gives the reading end back.
+    pub(super) fn give_back(&self, intake: Intake) {
+        let mut handover = self.handover();
+        handover.back = Some(intake);
+        if let Some(connection) = handover.connection.take() {
+            connection.wake();
+        }
+    }
+
+    /// Says that the body reads no more by itself.
+    pub(super) fn body_ended(&self) {
+        let mut handover = self.handover();
+        (handover.is_wanted, handover.body) = (false, None);
+        if let Some(intake) = handover.there.take() {
+            drop(handover);
+            self.give_back(intake);
+        }
+    }
+
+    /// Says that the connection is gone.
+    pub(super) fn close(&self) {
+        let mut handover = self.handover();
+        handover.is_closed = true;
+        if let Some(body) = handover.body.take() {
+            body.wake();
         }
     }
 

@@ -1,0 +1,296 @@
+//! A body's bytes, read from the socket to where they are to be.
+
+use std::io::{self, IoSliceMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::net::tcp::OwnedReadHalf;
+
+use super::framing::{Boundary, Next};
+
+/// How many bytes of bodies were read without hyper: to show that they are.
+pub static INTAKE_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The most that one read takes.
+const READ: usize = 256 << 10;
+
+/// The longest that stands between the contents of two chunks: the end of a line, eight digits, and another one.
+const BETWEEN: usize = 12;
+
+/// The reading end of a connection, within a body.
+///
+/// Clients that stream copy through a buffer, so their chunks are alike but for the last: what the next ones look like is
+/// known before they come, and one call reads the contents of several to where they are to be, and what stands between
+/// them elsewhere. At the first that is not alike, hyper goes on: it sees a body of fewer chunks.
+///
+/// Of a body whose length was said hyper counts every byte, so it is given zeros for those that were read here.
+pub(super) struct Intake {
+    pub(super) reader: OwnedReadHalf,
+    /// How many bytes of the body's content have come.
+    pub(super) content: u64,
+    /// What was read and is for hyper.
+    pub(super) rest: Bytes,
+    /// Whether hyper counts what is read here.
+    pub(super) is_counted: bool,
+    /// What is expected before each chunk's content.
+    between: Vec<u8>,
+    /// How large they are.
+    size: usize,
+    /// How far it is in a chunk and what stands before it.
+    at: usize,
+    /// Whether hyper has to go on.
+    ended: bool,
+}
+
+impl Intake {
+    /// At this boundary, which the reader has reached.
+    pub(super) fn new(reader: OwnedReadHalf, boundary: &Boundary) -> Self {
+        // Of what stands before the next chunk, the end of the last one has come.
+        let (between, size, at) = match boundary.next {
+            Next::Chunks(size) => ([b"\r\n", size.text(), b"\r\n"].concat(), size.value().into(), 2),
+            Next::Bytes(left) => (Vec::new(), left, 0),
+        };
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let is_counted = between.is_empty();
+        let (content, rest) = (boundary.content, Bytes::new());
+        Self { reader, content, rest, is_counted, between, size, at, ended: false }
+    }
+
+    /// Whether it stands where hyper can go on; nobody can anywhere else.
+    pub(super) fn is_at_boundary(&self) -> bool {
+        self.ended || (self.at == 2 && !self.is_counted)
+    }
+
+    /// Says that the client went away.
+    pub(super) fn closed() -> io::Error {
+        let message = "the connection closed before the whole body had come";
+        io::Error::new(io::ErrorKind::UnexpectedEof, message)
+    }
+
+    /// Reads to the front of `memory`, which is not empty; nothing where hyper has to go on.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
+        while !self.ended {
+            ready!(self.reader.as_ref().poll_read_ready(cx))?;
+            match self.read(memory) {
+                Ok(0) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return Poll::Ready(other),
+            }
+        }
+        Poll::Ready(Ok(0))
+    }
+
+    fn read(&mut self, memory: &mut [u8]) -> io::Result<usize> {
+        // What comes after the one content that is counted is not the body's.
+        let left = if self.is_counted { self.size - self.at } else { usize::MAX };
+        let most = READ.min(memory.len()).min(left);
+        let memory = &mut memory[..most];
+        let mut seen = vec![0; (memory.len() / self.size + 2) * BETWEEN];
+        let got = {
+            let mut slices = Vec::with_capacity(2 * (memory.len() / self.size + 2));
+            let (mut free, mut between, mut at) = (&mut *memory, &mut seen[..], self.at);
+            while !free.is_empty() {
+                let from = if at < self.between.len() { &mut between } else { &mut free };
+                let part = self.part(at).min(from.len());
+                let (slice, left) = std::mem::take(from).split_at_mut(part);
+                *from = left;
+                slices.push(IoSliceMut::new(slice));
+                at = self.after(at, part);
+            }
+            self.reader.try_read_vectored(&mut slices)?
+        };
+        if got == 0 {
+            return Err(Self::closed());
+        }
+        self.take(memory, &seen, got)
+    }
+
+    /// How much comes next of one kind: of what stands between contents, or of a content.
+    fn part(&self, at: usize) -> usize {
+        let between = self.between.len();
+        if at < between { between - at } else { between + self.size - at }
+    }
+
+    fn after(&self, at: usize, part: usize) -> usize {
+        (at + part) % (self.between.len() + self.size)
+    }
+
+    /// Goes through what was read: content to `memory`, all else to `seen`. How much of it is content, up to where it is no
+    /// more as expected.
+    fn take<'a>(&mut self, memory: &'a [u8], mut seen: &'a [u8], mut got: usize) -> io::Result<usize> {
+        let (mut content, mut filled, mut at) = (memory, 0, self.at);
+        // From the chunk on that is another than those before.
+        let mut rest: Option<Vec<u8>> = None;
+        while got > 0 {
+            let is_between = at < self.between.len();
+            let from = if is_between { &mut seen } else { &mut content };
+            let whole = *from;
+            let (slice, left) = whole.split_at(self.part(at).min(whole.len()).min(got));
+            *from = left;
+            got -= slice.len();
+            match &mut rest {
+                Some(rest) => rest.extend_from_slice(slice),
+                None if !is_between => filled += slice.len(),
+                None if slice != &self.between[at..at + slice.len()] => {
+                    rest = Some([&self.between[..at], slice].concat());
+                }
+                None => {}
+            }
+            at = self.after(at, slice.len());
+        }
+        if let Some(rest) = rest {
+            let next = rest.strip_prefix(b"\r\n").ok_or_else(|| {
+                let message = "a chunk of the body does not end where its size says";
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            })?;
+            (self.rest, self.ended) = (Bytes::copy_from_slice(next), true);
+        } else {
+            self.at = at;
+            self.ended = self.is_counted && at == 0;
+        }
+        self.content += filled as u64;
+        INTAKE_BYTES.fetch_add(filled as u64, Ordering::Relaxed);
+        Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use proptest::prelude::*;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::plane::framing::{Framing, Length};
+
+    /// What an intake made of what was sent.
+    struct Outcome {
+        content: Vec<u8>,
+        rest: Vec<u8>,
+        end: io::Result<()>,
+    }
+
+    /// Sends `bytes` in pieces of `step` to an intake at `boundary`, which reads into memory of `room` bytes.
+    async fn take(boundary: &Boundary, bytes: Vec<u8>, step: usize, room: usize) -> Outcome {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let sending = tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            for piece in bytes.chunks(step) {
+                stream.write_all(piece).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let (reader, _writer) = listener.accept().await.unwrap().0.into_split();
+        let mut intake = Intake::new(reader, boundary);
+        let (mut content, mut memory) = (Vec::new(), vec![0; room]);
+        let end = loop {
+            match poll_fn(|cx| intake.poll_read(cx, &mut memory)).await {
+                Ok(0) => break Ok(()),
+                Ok(length) => content.extend_from_slice(&memory[..length]),
+                Err(error) => break Err(error),
+            }
+        };
+        assert_eq!(intake.content, boundary.content + content.len() as u64);
+        let mut rest = intake.rest.to_vec();
+        while intake.reader.readable().await.is_ok() {
+            match intake.reader.try_read(&mut memory) {
+                Ok(0) => break,
+                Ok(length) => rest.extend_from_slice(&memory[..length]),
+                Err(_) => {}
+            }
+        }
+        sending.await.unwrap();
+        Outcome { content, rest, end }
+    }
+
+    fn run(boundary: &Boundary, bytes: Vec<u8>, step: usize, room: usize) -> Outcome {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(take(boundary, bytes, step, room))
+    }
+
+    fn chunk(size: usize, seed: usize) -> Vec<u8> {
+        [format!("{size:x}\r\n").into_bytes(), content(size, seed), b"\r\n".to_vec()].concat()
+    }
+
+    fn content(size: usize, seed: usize) -> Vec<u8> {
+        (0..size).map(|place| (place * 31 + seed) as u8).collect()
+    }
+
+    /// Behind two chunks of `size`.
+    fn behind(size: usize) -> Boundary {
+        let mut framing = Framing::start();
+        framing.follow(b"PUT / HTTP/1.1\r\n\r\n");
+        framing.follow(&[chunk(size, 1), chunk(size, 1)].concat());
+        framing.boundary(Length::Chunked).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn chunks_alike_are_taken_and_all_else_is_left_as_it_came(
+            size in 16_384_usize..40_000,
+            number in 0_usize..30,
+            next in prop_oneof![
+                Just(b"0\r\n\r\n".to_vec()),
+                Just(b"0\r\nTrailer: x\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec()),
+                Just(b"4".to_vec()),
+                (1_usize..70_000).prop_map(|size| [&chunk(size, 9)[..], b"0\r\n\r\n"].concat()),
+            ],
+            step in 1000_usize..200_000,
+            room in 1_usize..400_000,
+        ) {
+            let chunks: Vec<_> = (0..number).map(|seed| chunk(size, seed)).collect();
+            let contents: Vec<_> = (0..number).map(|seed| content(size, seed)).collect();
+            let whole = [chunks.concat(), next.clone()].concat();
+            let outcome = run(&behind(size), whole, step, room.max(step / 8));
+            // The next chunk may be alike too, and what it begins with may be all that is known of it.
+            let taken = &outcome.content[contents.concat().len()..];
+            prop_assert!(outcome.content.starts_with(&contents.concat()));
+            match outcome.end {
+                Ok(()) if taken.is_empty() => prop_assert_eq!(outcome.rest, next),
+                Ok(()) => prop_assert!(next.starts_with(&chunk(taken.len(), 9)[..])),
+                Err(error) => {
+                    prop_assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+                    prop_assert_eq!(next, b"4");
+                }
+            }
+        }
+
+        #[test]
+        fn of_a_body_of_a_known_length_all_is_taken_and_nothing_behind_it(
+            size in 1_usize..1_000_000,
+            step in 1000_usize..400_000,
+            room in 10_000_usize..2_000_000,
+        ) {
+            let boundary = Boundary { left: 0, content: 7, next: Next::Bytes(size as u64) };
+            let next = b"GET / HTTP/1.1\r\n\r\n";
+            let outcome = run(&boundary, [&content(size, 3)[..], next].concat(), step, room);
+            outcome.end.unwrap();
+            prop_assert_eq!(outcome.content, content(size, 3));
+            prop_assert_eq!(outcome.rest, next);
+        }
+    }
+
+    #[test]
+    fn a_chunk_that_does_not_end_where_it_says_is_an_error() {
+        let size = 20_000;
+        let mut bytes = [chunk(size, 1), chunk(size, 2)].concat();
+        let end = bytes.len();
+        bytes[end - 2] = b'X';
+        let outcome = run(&behind(size), [bytes, chunk(size, 3)].concat(), 1 << 20, 1 << 20);
+        assert_eq!(outcome.end.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn a_client_that_goes_away_within_a_chunk_is_an_error() {
+        let outcome = run(&behind(20_000), chunk(20_000, 1)[..5000].to_vec(), 1 << 20, 1 << 20);
+        assert_eq!(outcome.end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(outcome.content, content(20_000, 1)[..5000 - 6]);
+    }
+}
