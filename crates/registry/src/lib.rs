@@ -9,6 +9,7 @@ mod blobs;
 mod body;
 mod buffers;
 mod collector;
+mod commit;
 mod copies;
 mod error;
 mod fetch;

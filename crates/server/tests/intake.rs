@@ -223,29 +223,31 @@ fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
 }
 
 #[test]
-fn a_newer_request_takes_a_session_from_one_whose_client_is_silent() {
+fn a_newer_request_takes_a_session_whether_its_client_is_silent_or_sends_on() {
     let registry = TestRegistry::start();
-    let content = bytes(8, 3 * CHUNK * 32);
-    for streamed in [true, false] {
+    let content = bytes(8, 96 * CHUNK);
+    let came = 32 * CHUNK;
+    for (streamed, sends_on) in [(true, true), (true, false), (false, true), (false, false)] {
         let location = registry.client().start_upload("app");
         let mut old = registry.client().connect();
-        let came = 32 * CHUNK;
-        if streamed {
-            old.send(head("PATCH", &location, CHUNKED)).unwrap();
-            old.send(chunks(&content[..came], CHUNK)).unwrap();
+        let (fields, begun, more) = if streamed {
+            (CHUNKED.to_owned(), chunks(&content[..came], CHUNK), chunks(&vec![7; 100 * CHUNK], CHUNK))
         } else {
-            old.send(head("PATCH", &location, &sized(content.len()))).unwrap();
-            old.send(&content[..came]).unwrap();
-        }
+            (sized(1 << 30), content[..came].to_vec(), vec![7; 1 << 20])
+        };
+        old.send([head("PATCH", &location, &fields), begun].concat()).unwrap();
+        eventually("what came, in the session", || registry.registry().active_uploads() == 1);
         thread::sleep(Duration::from_millis(200));
-        let put = registry.client().put(&location).query("digest", digest(&content));
-        put.header("content-range", format!("{came}-{}", content.len() - 1))
-            .body(&content[came..])
-            .send()
-            .expect(201);
-        let refused = old.answer("PATCH").unwrap();
+        let mut stream = old.stream().try_clone().unwrap();
+        let sender = thread::spawn(move || while sends_on && stream.write_all(&more).is_ok() {});
+        thread::sleep(Duration::from_millis(100));
+        // Whatever has come by now, the new one begins anew.
+        let fresh = registry.client().delete(&location).send();
+        assert_eq!(fresh.status, 204, "{fresh:?}");
+        let refused = old.answer("PATCH").expect("the answer is not lost to a reset");
         assert!(refused.status >= 400, "{refused:?}");
-        assert!(old.read_to_end().unwrap().is_empty(), "the connection ends");
+        drop(old);
+        sender.join().unwrap();
     }
 }
 

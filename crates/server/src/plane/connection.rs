@@ -402,11 +402,13 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        // Away, it is with a body that has not ended, and there is nothing to wait for.
-        if matches!(this.reader, Reader::Away)
-            && let Poll::Ready(Back::Reader(intake)) = this.link.poll_back(cx, 0)
-        {
-            this.take_back(intake);
+        while matches!(this.reader, Reader::Away) {
+            match this.link.poll_back(cx, usize::MAX) {
+                Poll::Ready(Back::Zeros(_)) => {}
+                Poll::Ready(Back::Reader(intake)) => this.take_back(intake),
+                // A body that has not ended has it.
+                Poll::Pending => return Poll::Ready(Ok(())),
+            }
         }
         let (Reader::Hyper(reader) | Reader::Cut(reader)) = &mut this.reader else {
             return Poll::Ready(Ok(()));

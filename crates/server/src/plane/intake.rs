@@ -59,7 +59,7 @@ impl Intake {
 
     /// Whether it stands where hyper can go on; nobody can anywhere else.
     pub(super) fn is_at_boundary(&self) -> bool {
-        self.ended || (self.at == 2 && !self.is_counted)
+        self.ended || self.at == if self.is_counted { 0 } else { 2 }
     }
 
     /// Says that the client went away.

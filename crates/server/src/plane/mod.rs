@@ -1,7 +1,7 @@
 //! The data plane: how bodies leave and connections live, at the price that the kernel charges.
 //!
 //! A blob's body never passes through this process where it need not: hyper is given a chunk that only *stands for*
-//! bytes of a file ([`Chunk::File`]), and when it writes that chunk to the connection, the connection recognises it
+//! bytes of a file ([`chunk::Chunk::File`]), and when it writes that chunk to the connection, the connection recognises it
 //! and calls `sendfile(2)` instead ([`Connection`]). hyper frames, keeps alive and times as ever. This leans on two
 //! things hyper does for HTTP/1.1 with vectored writes: body chunks are queued, not copied, and written in order.
 //! `tests/data_plane.rs` fails when either stops being true. Other connections (and systems) read the file in
