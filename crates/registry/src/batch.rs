@@ -1,7 +1,7 @@
 //! The bytes of one upload that wait to be written and hashed together, in memory that all uploads share.
 //!
-//! What arrives is copied at once, while it is in the core's cache, into a buffer that the storage can write as it
-//! stands. The connection's own buffer is free again, and memory is counted to the byte.
+//! A buffer is what the storage can write as it stands. What arrives is read to there, or copied at once while it is in the
+//! core's cache: the connection's own buffer is free again, and memory is counted to the byte.
 
 use bytes::{Bytes, BytesMut};
 
@@ -45,11 +45,13 @@ impl Batch {
     }
 
     /// Takes what was put at the front of its [space](Self::space); true when it should be processed now.
+    ///
+    /// # Panics
+    /// If it is more than there was space for: the bytes would be somewhere else.
     pub(crate) fn filled(&mut self, length: usize) -> bool {
+        let buffer = self.buffer.as_mut().filter(|_| length <= self.room);
+        buffer.expect("bytes were put where there is space").filled(length);
         self.room -= length;
-        if let Some(buffer) = &mut self.buffer {
-            buffer.filled(length);
-        }
         self.is_full()
     }
 

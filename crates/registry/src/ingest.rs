@@ -207,7 +207,11 @@ impl Ingest {
             let piece = tokio::select! {
                 biased;
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
-                piece = poll_fn(|cx| body.as_mut().poll_piece(cx, batch.space())) => piece,
+                piece = poll_fn(|cx| {
+                    // Others who read along are given the bytes, which are in memory of their own then.
+                    let memory = if self.written.is_none() { batch.space() } else { &mut [] };
+                    body.as_mut().poll_piece(cx, memory)
+                }) => piece,
                 // Only when nothing more has come meanwhile.
                 () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
                     self.process(shared, batch).await?;

@@ -223,6 +223,44 @@ fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
 }
 
 #[test]
+fn no_request_can_be_hidden_behind_a_chunk_that_does_not_end_where_it_says() {
+    const SIZE: usize = 16 << 10;
+    let registry = TestRegistry::start();
+    let location = registry.client().start_upload("app");
+    // So that the read ends just before what is hidden.
+    registry.client().patch(&location).body(bytes(9, (512 << 10) - 3 * SIZE - 1)).send().expect(202);
+    let mut connection = registry.client().connect();
+    let begun = chunks(&bytes(10, 2 * SIZE), SIZE);
+    connection.send([head("PATCH", &location, CHUNKED), begun].concat()).unwrap();
+    thread::sleep(Duration::from_millis(100));
+    let hidden = [b"0\r\n\r\n", &head("GET", "/v2/", "")[..]].concat();
+    let chunk = [format!("{SIZE:x}\r\n").as_bytes(), &[b'A'; SIZE], b"XXAAAAAAA"].concat();
+    connection.send([chunk, hidden].concat()).unwrap();
+    let answer = connection.answer("PATCH").unwrap();
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(connection.read_to_end().unwrap().is_empty(), "what was hidden got an answer");
+}
+
+#[test]
+fn a_body_whose_zeros_take_longer_than_a_client_may_is_received() {
+    let impatient =
+        |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(100);
+    let registry = TestRegistry::setup().memory().server(impatient).start();
+    let pushes: Vec<_> = (0..6)
+        .map(|seed| {
+            let client = registry.client();
+            thread::spawn(move || {
+                let content = bytes(20 + seed, 48 << 20);
+                client.push_blob("app", &content)
+            })
+        })
+        .collect();
+    for push in pushes {
+        push.join().unwrap();
+    }
+}
+
+#[test]
 fn a_newer_request_takes_a_session_whether_its_client_is_silent_or_sends_on() {
     let registry = TestRegistry::start();
     let content = bytes(8, 96 * CHUNK);

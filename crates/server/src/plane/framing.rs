@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 /// The most hexadecimal digits of a chunk's size: 4 GiB.
 const DIGITS: usize = 8;
 
-/// Chunks of such sizes are read without hyper: smaller ones would take too many calls.
+/// Chunks of such sizes are read without hyper: of smaller ones, what stands between them would be most of the work.
 const SIZES: RangeInclusive<u32> = 16 << 10..=1 << 30;
 
 /// A body of a known length is, where so much of it is to come: the handing over has its price too.
@@ -191,7 +191,7 @@ impl Framing {
         }
     }
 
-    /// Says that whole chunks have passed elsewhere, and with them so many bytes of content have come by now.
+    /// Says that of a body in chunks so many bytes of content have come by now, past what was followed here.
     pub(super) fn passed(&mut self, content: u64) {
         if let Place::Body { chunks: Some(chunks), .. } = &mut self.place {
             chunks.content = content;

@@ -62,16 +62,15 @@ impl Intake {
         self.ended || self.at == if self.is_counted { 0 } else { 2 }
     }
 
-    /// Says that the client went away.
-    pub(super) fn closed() -> io::Error {
-        let message = "the connection closed before the whole body had come";
-        io::Error::new(io::ErrorKind::UnexpectedEof, message)
+    /// Ready when there may be something to read, or hyper has to go on.
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ended { Poll::Ready(Ok(())) } else { self.reader.as_ref().poll_read_ready(cx) }
     }
 
     /// Reads to the front of `memory`, which is not empty; nothing where hyper has to go on.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         while !self.ended {
-            ready!(self.reader.as_ref().poll_read_ready(cx))?;
+            ready!(self.poll_ready(cx))?;
             match self.read(memory) {
                 Ok(0) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -101,7 +100,7 @@ impl Intake {
             self.reader.try_read_vectored(&mut slices)?
         };
         if got == 0 {
-            return Err(Self::closed());
+            return Err(closed());
         }
         self.take(memory, &seen, got)
     }
@@ -139,12 +138,14 @@ impl Intake {
             }
             at = self.after(at, slice.len());
         }
-        if let Some(rest) = rest {
-            let next = rest.strip_prefix(b"\r\n").ok_or_else(|| {
+        if let Some(rest) = rest.map(Bytes::from) {
+            if !rest.starts_with(b"\r\n") {
+                // Within a chunk, whose end is lost: hyper must not go on there.
+                self.at = 0;
                 let message = "a chunk of the body does not end where its size says";
-                io::Error::new(io::ErrorKind::InvalidData, message)
-            })?;
-            (self.rest, self.ended) = (Bytes::copy_from_slice(next), true);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            (self.rest, self.ended) = (rest.slice(2..), true);
         } else {
             self.at = at;
             self.ended = self.is_counted && at == 0;
@@ -153,6 +154,12 @@ impl Intake {
         INTAKE_BYTES.fetch_add(filled as u64, Ordering::Relaxed);
         Ok(filled)
     }
+}
+
+/// Says that the client went away.
+pub(super) fn closed() -> io::Error {
+    let message = "the connection closed before the whole body had come";
+    io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
 #[cfg(test)]
@@ -171,6 +178,7 @@ mod tests {
         content: Vec<u8>,
         rest: Vec<u8>,
         end: io::Result<()>,
+        is_boundary: bool,
     }
 
     /// Sends `bytes` in pieces of `step` to an intake at `boundary`, which reads into memory of `room` bytes.
@@ -196,7 +204,7 @@ mod tests {
             }
         };
         assert_eq!(intake.content, boundary.content + content.len() as u64);
-        let mut rest = intake.rest.to_vec();
+        let (mut rest, is_boundary) = (intake.rest.to_vec(), intake.is_at_boundary());
         while intake.reader.readable().await.is_ok() {
             match intake.reader.try_read(&mut memory) {
                 Ok(0) => break,
@@ -205,7 +213,7 @@ mod tests {
             }
         }
         sending.await.unwrap();
-        Outcome { content, rest, end }
+        Outcome { content, rest, end, is_boundary }
     }
 
     fn run(boundary: &Boundary, bytes: Vec<u8>, step: usize, room: usize) -> Outcome {
@@ -253,7 +261,10 @@ mod tests {
             let taken = &outcome.content[contents.concat().len()..];
             prop_assert!(outcome.content.starts_with(&contents.concat()));
             match outcome.end {
-                Ok(()) if taken.is_empty() => prop_assert_eq!(outcome.rest, next),
+                Ok(()) if taken.is_empty() => {
+                    prop_assert!(outcome.is_boundary);
+                    prop_assert_eq!(outcome.rest, next);
+                }
                 Ok(()) => prop_assert!(next.starts_with(&chunk(taken.len(), 9)[..])),
                 Err(error) => {
                     prop_assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
@@ -278,13 +289,18 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_does_not_end_where_it_says_is_an_error() {
+    fn a_chunk_that_does_not_end_where_it_says_is_an_error_and_hyper_cannot_go_on() {
         let size = 20_000;
-        let mut bytes = [chunk(size, 1), chunk(size, 2)].concat();
-        let end = bytes.len();
-        bytes[end - 2] = b'X';
-        let outcome = run(&behind(size), [bytes, chunk(size, 3)].concat(), 1 << 20, 1 << 20);
-        assert_eq!(outcome.end.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        for room in [size, size + 1, 1 << 20] {
+            for wrong in [1, 2] {
+                let mut bytes = [chunk(size, 1), chunk(size, 2)].concat();
+                let end = bytes.len();
+                bytes[end - wrong] = b'X';
+                let outcome = run(&behind(size), [bytes, chunk(size, 3)].concat(), 1 << 20, room);
+                assert_eq!(outcome.end.unwrap_err().kind(), io::ErrorKind::InvalidData);
+                assert!(!outcome.is_boundary);
+            }
+        }
     }
 
     #[test]

@@ -54,8 +54,6 @@ struct Handover {
     back: Option<Intake>,
     /// How many bytes were read elsewhere that hyper has to count.
     owed: u64,
-    /// Whether the connection is gone.
-    is_closed: bool,
     /// Who waits on hyper's side.
     connection: Option<Waker>,
     /// Who waits for the body.
@@ -84,6 +82,12 @@ fn remember(waker: &mut Option<Waker>, cx: &Context<'_>) {
     }
 }
 
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
 impl Link {
     pub(crate) fn new(
         client: SocketAddr,
@@ -106,7 +110,7 @@ impl Link {
     }
 
     fn handover(&self) -> MutexGuard<'_, Handover> {
-        // Held for a few moves: nothing in between can panic.
+        // Held for a few moves: nothing in between can panic, and nobody is woken before it is free again.
         self.handover.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,9 +138,9 @@ impl Link {
             return;
         }
         handover.there = Some(intake);
-        if let Some(body) = handover.body.take() {
-            body.wake();
-        }
+        let body = handover.body.take();
+        drop(handover);
+        wake(body);
     }
 
     /// What hyper's side gets while the reading end is away: zeros, `most` at most, and at last the reading end.
@@ -158,9 +162,9 @@ impl Link {
     pub(super) fn owe(&self, bytes: usize) {
         let mut handover = self.handover();
         handover.owed += bytes as u64;
-        if let Some(connection) = handover.connection.take() {
-            connection.wake();
-        }
+        let connection = handover.connection.take();
+        drop(handover);
+        wake(connection);
     }
 
     /// The reading end, once it is handed over and as many bytes have come to the body as hyper was given: it has none left.
@@ -175,20 +179,13 @@ impl Link {
         there.map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Pending as long as the connection is there; the body is woken when that changes.
-    pub(super) fn poll_closed(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut handover = self.handover();
-        remember(&mut handover.body, cx);
-        if handover.is_closed { Poll::Ready(()) } else { Poll::Pending }
-    }
-
     /// Gives the reading end back.
     pub(super) fn give_back(&self, intake: Intake) {
         let mut handover = self.handover();
         handover.back = Some(intake);
-        if let Some(connection) = handover.connection.take() {
-            connection.wake();
-        }
+        let connection = handover.connection.take();
+        drop(handover);
+        wake(connection);
     }
 
     /// Says that the body reads no more by itself.
@@ -198,15 +195,6 @@ impl Link {
         if let Some(intake) = handover.there.take() {
             drop(handover);
             self.give_back(intake);
-        }
-    }
-
-    /// Says that the connection is gone.
-    pub(super) fn close(&self) {
-        let mut handover = self.handover();
-        handover.is_closed = true;
-        if let Some(body) = handover.body.take() {
-            body.wake();
         }
     }
 

@@ -13,9 +13,12 @@ use hythe_registry::Piece;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::framing::Length;
-use super::intake::Intake;
+use super::intake::{Intake, closed};
 use super::link::Link;
 use crate::metrics::Metrics;
+
+/// How many zeros hyper may owe it before it waits for them.
+const DEBT: u64 = 1 << 20;
 
 /// How much is read by itself where there is no memory for it yet: enough to be given some.
 const PIECE: usize = 16 << 10;
@@ -26,7 +29,7 @@ pub(crate) struct RequestBody {
     link: Arc<Link>,
     /// The connection's reading end, while it reads by itself.
     intake: Option<Intake>,
-    /// How many bytes of it have come.
+    /// How many of its bytes have come, either way.
     received: u64,
     /// How many zeros hyper will still hand on for what was read here.
     zeros: u64,
@@ -82,6 +85,8 @@ impl RequestBody {
                     let zeros = self.zeros.min(bytes.len() as u64);
                     self.zeros -= zeros;
                     bytes.advance(zeros as usize);
+                    // They come for bytes that the client has sent.
+                    self.waiting &= zeros == 0;
                     if !bytes.is_empty() {
                         self.add_received(bytes.len());
                         return Poll::Ready(Some(Ok(bytes)));
@@ -95,28 +100,31 @@ impl RequestBody {
 
     /// What comes next; by itself where it can.
     fn poll_next(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<Option<io::Result<Piece>>> {
-        if self.intake.is_none()
-            && let Poll::Ready(intake) = self.link.poll_intake(cx, self.received)
-        {
-            self.intake = Some(intake);
+        // By way of hyper come also the zeros for what was read by itself, and the end of the connection.
+        if let Poll::Ready(next) = self.poll_incoming(cx) {
+            return Poll::Ready(next.map(|bytes| bytes.map(Piece::Bytes)));
         }
-        match self.poll_by_itself(cx, memory) {
-            Poll::Ready(Ok(None)) | Poll::Pending => {}
-            Poll::Ready(piece) => return Poll::Ready(piece.transpose()),
+        if self.intake.is_none() {
+            self.intake = Some(ready!(self.link.poll_intake(cx, self.received)));
         }
+        if self.zeros > DEBT {
+            return Poll::Pending;
+        }
+        let piece = ready!(self.poll_by_itself(cx, memory)).transpose();
+        if piece.is_some() {
+            return Poll::Ready(piece);
+        }
+        self.give_back();
         self.poll_incoming(cx).map(|next| next.map(|bytes| bytes.map(Piece::Bytes)))
     }
 
     /// What comes next where it reads by itself; none where hyper has to go on.
     fn poll_by_itself(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<Option<Piece>>> {
         let Some(intake) = &mut self.intake else { return Poll::Ready(Ok(None)) };
-        if self.link.poll_closed(cx).is_ready() {
-            return Poll::Ready(Err(Intake::closed()));
-        }
+        ready!(intake.poll_ready(cx))?;
         let mut own = if memory.is_empty() { vec![0; PIECE] } else { Vec::new() };
         let length = ready!(intake.poll_read(cx, if own.is_empty() { memory } else { &mut own }))?;
         if length == 0 {
-            self.give_back();
             return Poll::Ready(Ok(None));
         }
         if intake.is_counted {
@@ -163,7 +171,7 @@ impl RequestBody {
 
 fn broken(error: &hyper::Error) -> io::Error {
     if error.is_incomplete_message() {
-        Intake::closed()
+        closed()
     } else {
         io::Error::new(io::ErrorKind::InvalidData, error.to_string())
     }
