@@ -116,8 +116,20 @@ impl Writing {
     }
 }
 
+/// Marks the queue as failed where a write panics: what is pushed next meets the panic, and nobody waits for ever.
+struct Watch<'a>(&'a Mutex<Queue>);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            *lock(self.0) = Queue { failed: true, ..Queue::default() };
+        }
+    }
+}
+
 /// Writes what there is, for as long as a turn lasts; true where nothing is left.
 fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> Result<bool> {
+    let _watch = Watch(queue);
     for _ in 0..TURN {
         let (offset, batches, marks) = {
             let mut queue = lock(queue);
@@ -154,6 +166,9 @@ mod tests {
 
     use super::*;
 
+    /// Writes from here on panic.
+    const PANICS: u64 = 1 << 40;
+
     /// Counts what is written, until a write is for `full`, which fails. Each write waits for the gate's sender to go.
     struct Disk {
         written: AtomicUsize,
@@ -168,6 +183,7 @@ mod tests {
                 gate.recv().unwrap_err();
             }
             assert!(!chunks.is_empty(), "nothing is no write: some storages end the file at its offset");
+            assert!(offset < PANICS, "a write that panics");
             if offset >= self.full {
                 return Err(hythe_storage::Error::NoSpace { path: "here".into() });
             }
@@ -237,5 +253,19 @@ mod tests {
         marked.await.unwrap();
         writing.land().await.unwrap();
         assert_eq!(disk.written.load(Ordering::Relaxed), 10);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panics_is_met_by_the_next_one_and_keeps_no_place() {
+        let (_, mut writing) = disk(u64::MAX);
+        let places = Arc::new(tokio::sync::Semaphore::new(2));
+        let place = || Arc::new(Arc::clone(&places).try_acquire_owned().ok());
+        let bytes = Bytes::from_static(b"ten bytes.");
+        writing.push(PANICS, bytes.clone(), place()).await.unwrap();
+        writing.mark().await.unwrap_err();
+        let second = place();
+        let next = tokio::spawn(async move { writing.push(PANICS + 10, bytes, second).await });
+        assert!(next.await.unwrap_err().is_panic());
+        assert_eq!(places.available_permits(), 2);
     }
 }

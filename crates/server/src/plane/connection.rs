@@ -252,9 +252,7 @@ impl Connection {
             None => (slices, false),
         }
     }
-}
 
-impl Connection {
     /// Takes the reader back.
     fn take_back(&mut self, intake: Intake) {
         self.framing.passed(intake.content);
@@ -277,6 +275,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    /// Reads what hyper is given next, from where that is.
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if matches!(self.reader, Reader::Away) {
             match ready!(self.link.poll_back(cx, buffer.remaining())) {
