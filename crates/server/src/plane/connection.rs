@@ -7,17 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::JoinHandle;
 
 use super::chunk::{STEP, is_placeholder};
 use super::deadline::Deadline;
-use super::framing::Framing;
-use super::intake::Intake;
-use super::link::{Back, Link};
+use super::input::Input;
+use super::link::Link;
 use super::pages;
 
 /// How many bytes all connections have sent by `sendfile(2)`: for metrics, and to show that they do.
@@ -44,26 +42,12 @@ pub(crate) struct Patience {
     pub(crate) progress: Duration,
 }
 
-/// The reading end of the socket.
-#[derive(Debug)]
-enum Reader {
-    /// For hyper.
-    Hyper(OwnedReadHalf),
-    /// Away, while a request's body reads by itself.
-    Away,
-    /// A body was given up where hyper cannot go on: what still comes is dropped at the end.
-    Cut(OwnedReadHalf),
-}
-
 /// Wraps the socket for hyper.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    reader: Reader,
+    input: Input,
     stream: OwnedWriteHalf,
     link: Arc<Link>,
-    framing: Framing,
-    /// What was read for hyper elsewhere.
-    rest: Bytes,
     patience: Patience,
     /// Set while the client owes us a head.
     read_by: Deadline,
@@ -93,11 +77,9 @@ impl Connection {
     pub(crate) fn new(stream: TcpStream, link: Arc<Link>, patience: Patience) -> Self {
         let (reader, stream) = stream.into_split();
         Self {
-            reader: Reader::Hyper(reader),
+            input: Input::new(reader, Arc::clone(&link)),
             stream,
             link,
-            framing: Framing::start(),
-            rest: Bytes::new(),
             patience,
             read_by: Deadline::unset(),
             in_head: false,
@@ -252,67 +234,6 @@ impl Connection {
             None => (slices, false),
         }
     }
-
-    /// Takes the reader back.
-    fn take_back(&mut self, intake: Intake) {
-        self.framing.passed(intake.content);
-        let is_boundary = intake.is_at_boundary();
-        self.rest = intake.rest;
-        self.reader = if is_boundary { Reader::Hyper(intake.reader) } else { Reader::Cut(intake.reader) };
-    }
-
-    /// Reads what is for hyper; pending while a request's body reads by itself.
-    fn poll_input(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(self.poll_bytes(cx, buffer))?;
-        if !self.link.is_busy()
-            && self.framing.heads() == self.begun
-            && let Some(length) = self.link.body_length()
-        {
-            self.framing.request_ended(length);
-        }
-        self.framing.follow(&buffer.filled()[before..]);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Reads what hyper is given next, from where that is.
-    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if matches!(self.reader, Reader::Away) {
-            match ready!(self.link.poll_back(cx, buffer.remaining())) {
-                Back::Zeros(length) => {
-                    buffer.initialize_unfilled_to(length);
-                    buffer.advance(length);
-                    return Poll::Ready(Ok(()));
-                }
-                Back::Reader(intake) => self.take_back(intake),
-            }
-        }
-        if !self.rest.is_empty() {
-            let part = self.rest.split_to(self.rest.len().min(buffer.remaining()));
-            buffer.put_slice(&part);
-            return Poll::Ready(Ok(()));
-        }
-        let Reader::Hyper(reader) = &mut self.reader else { return Poll::Pending };
-        // Not beyond where a body can read by itself that would.
-        let wanted = self.link.wanted_intake().filter(|_| self.framing.heads() == self.begun);
-        match wanted.and_then(|length| self.framing.boundary(length)) {
-            None => Pin::new(reader).poll_read(cx, buffer),
-            Some(boundary) if boundary.left > 0 => {
-                let length = buffer.remaining().min(boundary.left as usize);
-                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(length));
-                ready!(Pin::new(reader).poll_read(cx, &mut part))?;
-                let length = part.filled().len();
-                buffer.advance(length);
-                Poll::Ready(Ok(()))
-            }
-            Some(boundary) => {
-                if let Reader::Hyper(reader) = std::mem::replace(&mut self.reader, Reader::Away) {
-                    self.link.hand_over(Intake::new(reader, &boundary));
-                }
-                self.poll_bytes(cx, buffer)
-            }
-        }
-    }
 }
 
 impl AsyncRead for Connection {
@@ -329,7 +250,7 @@ impl AsyncRead for Connection {
             this.in_head = false;
             this.read_by.clear();
         }
-        if let Poll::Ready(result) = this.poll_input(cx, buffer) {
+        if let Poll::Ready(result) = this.input.poll_read(cx, buffer, begun) {
             if this.link.is_busy() {
                 this.in_head = false;
                 this.read_by.clear();
@@ -395,17 +316,7 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        while matches!(this.reader, Reader::Away) {
-            match this.link.poll_back(cx, usize::MAX) {
-                Poll::Ready(Back::Zeros(_)) => {}
-                Poll::Ready(Back::Reader(intake)) => this.take_back(intake),
-                // A body that has not ended has it.
-                Poll::Pending => return Poll::Ready(Ok(())),
-            }
-        }
-        let (Reader::Hyper(reader) | Reader::Cut(reader)) = &mut this.reader else {
-            return Poll::Ready(Ok(()));
-        };
+        let Some(reader) = this.input.reader(cx) else { return Poll::Ready(Ok(())) };
         this.linger_by.start(LINGER);
         let mut scratch = [0; 16 << 10];
         for _ in 0..TURN * 8 {

@@ -16,6 +16,7 @@ mod chunk;
 mod connection;
 mod deadline;
 mod framing;
+mod input;
 mod intake;
 mod link;
 mod pages;
