@@ -16,6 +16,16 @@ pub enum Piece {
     Read(usize),
 }
 
+impl Piece {
+    /// How many bytes it is.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Read(length) => *length,
+        }
+    }
+}
+
 /// A body that comes in piece by piece. Each stream of bytes is one; what can read its bytes to where they are to be spares
 /// a copy of each.
 pub trait Body {

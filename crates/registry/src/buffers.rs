@@ -81,9 +81,8 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// Adds `bytes`, for which there is room.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        self.memory[self.length..end].copy_from_slice(bytes);
-        self.length = end;
+        self.space(bytes.len()).copy_from_slice(bytes);
+        self.filled(bytes.len());
     }
 
     /// Memory for the next `length` bytes, for which there is room.

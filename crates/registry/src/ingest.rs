@@ -219,15 +219,23 @@ impl Ingest {
                     continue;
                 }
             };
-            let mut chunk = match piece {
+            let piece = match piece {
                 None => break Ok(()),
                 Some(Err(error)) => break Err(Interrupted::Body(error)),
-                Some(Ok(Piece::Bytes(chunk))) => chunk,
-                Some(Ok(Piece::Read(length))) => {
-                    received += length as u64;
-                    if limit.is_some_and(|limit| received > limit) {
-                        break Err(Interrupted::TooLong { actual: received });
-                    }
+                Some(Ok(piece)) => piece,
+            };
+            if let (Some(written), Piece::Bytes(chunk)) = (&self.written, &piece) {
+                let offset = self.offset + batch.length();
+                written.received(offset, chunk);
+                written.pace(offset + chunk.len() as u64).await;
+            }
+            received += piece.length() as u64;
+            if limit.is_some_and(|limit| received > limit) {
+                break Err(Interrupted::TooLong { actual: received });
+            }
+            let mut chunk = match piece {
+                Piece::Bytes(chunk) => chunk,
+                Piece::Read(length) => {
                     if batch.filled(length) {
                         self.process(shared, batch).await?;
                         batch = Batch::at(self.offset);
@@ -235,15 +243,6 @@ impl Ingest {
                     continue;
                 }
             };
-            if let Some(written) = &self.written {
-                let offset = self.offset + batch.length();
-                written.received(offset, &chunk);
-                written.pace(offset + chunk.len() as u64).await;
-            }
-            received += chunk.len() as u64;
-            if limit.is_some_and(|limit| received > limit) {
-                break Err(Interrupted::TooLong { actual: received });
-            }
             while !chunk.is_empty() {
                 if batch.push(&mut chunk, &shared.buffers) {
                     if batch.is_starved() {

@@ -116,13 +116,18 @@ impl Writing {
     }
 }
 
-/// Marks the queue as failed where a write panics: what is pushed next meets the panic, and nobody waits for ever.
+/// Ends a queue of which a write failed: nobody waits for what was pushed.
+fn fail(queue: &Mutex<Queue>) {
+    *lock(queue) = Queue { failed: true, ..Queue::default() };
+}
+
+/// Ends the queue where a write panics, which what is pushed next meets.
 struct Watch<'a>(&'a Mutex<Queue>);
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            *lock(self.0) = Queue { failed: true, ..Queue::default() };
+            fail(self.0);
         }
     }
 }
@@ -142,7 +147,7 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
         let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
         if !chunks.is_empty() {
             if let Err(error) = upload.write(offset, &chunks) {
-                *lock(queue) = Queue { failed: true, ..Queue::default() };
+                fail(queue);
                 return Err(error.into());
             }
             if let Some(written) = written {

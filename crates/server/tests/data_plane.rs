@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use hythe_oci::{Digest, ErrorCode};
 use hythe_server::SENDFILE_BYTES;
-use hythe_testing::{Client, Connection, Setup, TestRegistry, bytes};
+use hythe_testing::{Client, Connection, Setup, TestRegistry, bytes, eventually};
 
 /// The count of `sendfile` is the process's: who measures it is alone, all others that download are together.
 static DOWNLOADS: RwLock<()> = RwLock::new(());
@@ -55,14 +55,6 @@ fn until_closed(connection: &mut Connection) -> Duration {
             }
             Err(_) => return started.elapsed(),
         }
-    }
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(20), "{what} did not come to be");
-        thread::sleep(Duration::from_millis(10));
     }
 }
 

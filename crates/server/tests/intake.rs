@@ -6,28 +6,24 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hythe_oci::{Algorithm, Digest, ErrorCode};
 use hythe_server::INTAKE_BYTES;
-use hythe_testing::{Connection, Setup, TestRegistry, bytes};
+use hythe_testing::{Connection, Setup, TestRegistry, bytes, eventually};
 use proptest::prelude::*;
 
-/// The count is the process's: who measures it is alone.
-static COUNT: Mutex<()> = Mutex::new(());
+/// The count is the process's: who measures it is alone, all others are together.
+static COUNT: RwLock<()> = RwLock::new(());
+
+fn uncounted() -> impl Drop {
+    COUNT.read().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Docker's.
 const CHUNK: usize = 32 << 10;
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(20), "{what} did not come to be");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
 
 fn head(method: &str, target: &str, fields: &str) -> Vec<u8> {
     format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n").into_bytes()
@@ -50,6 +46,17 @@ fn chunks(content: &[u8], size: usize) -> Vec<u8> {
 
 fn digest(content: &[u8]) -> Digest {
     Digest::of(Algorithm::Sha256, content)
+}
+
+/// The head of a PATCH, and what has `come` of its body: in chunks, the last of which may have just begun, or of `length`
+/// bytes.
+fn begun(location: &str, streamed: bool, length: usize, come: &[u8]) -> Vec<u8> {
+    if !streamed {
+        return [&head("PATCH", location, &sized(length))[..], come].concat();
+    }
+    let (whole, rest) = come.split_at(come.len() / CHUNK * CHUNK);
+    let begun = if rest.is_empty() { String::new() } else { format!("{CHUNK:x}\r\n") };
+    [&head("PATCH", location, CHUNKED)[..], &chunks(whole, CHUNK), begun.as_bytes(), rest].concat()
 }
 
 /// How far the session is.
@@ -83,7 +90,7 @@ fn push(
 
 #[test]
 fn what_large_bodies_hold_is_read_past_hyper() {
-    let _alone = COUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = COUNT.write().unwrap_or_else(PoisonError::into_inner);
     let registry = TestRegistry::start();
     let content = bytes(1, 20_000_011);
     let mut connection = registry.client().connect();
@@ -98,6 +105,7 @@ fn what_large_bodies_hold_is_read_past_hyper() {
 
 #[test]
 fn a_client_that_waits_to_be_told_to_continue_is_told_so() {
+    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(2, 3_000_000);
     let location = registry.client().start_upload("app");
@@ -112,6 +120,7 @@ fn a_client_that_waits_to_be_told_to_continue_is_told_so() {
 
 #[test]
 fn requests_sent_behind_a_body_without_waiting_are_answered_in_order() {
+    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(3, 3_000_000);
     let ping = head("GET", "/v2/", "");
@@ -138,22 +147,14 @@ fn requests_sent_behind_a_body_without_waiting_are_answered_in_order() {
 
 #[test]
 fn a_connection_that_breaks_within_a_body_leaves_all_that_came() {
+    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(4, 5_000_000);
     for streamed in [true, false] {
         let location = registry.client().start_upload("app");
         let mut connection = registry.client().connect();
         let came = 4 * (1 << 20) + 12_345;
-        if streamed {
-            connection.send(head("PATCH", &location, CHUNKED)).unwrap();
-            let whole = came / CHUNK * CHUNK;
-            connection.send(chunks(&content[..whole], CHUNK)).unwrap();
-            let begun = [format!("{CHUNK:x}\r\n").as_bytes(), &content[whole..came]].concat();
-            connection.send(begun).unwrap();
-        } else {
-            connection.send(head("PATCH", &location, &sized(content.len()))).unwrap();
-            connection.send(&content[..came]).unwrap();
-        }
+        connection.send(begun(&location, streamed, content.len(), &content[..came])).unwrap();
         connection.stream().shutdown(Shutdown::Write).unwrap();
         eventually("the saved part", || offset(&registry, &location) == came);
         let put = registry.client().put(&location).query("digest", digest(&content));
@@ -163,6 +164,7 @@ fn a_connection_that_breaks_within_a_body_leaves_all_that_came() {
 
 #[test]
 fn a_stop_within_a_body_saves_all_that_came() {
+    let _uncounted = uncounted();
     for streamed in [true, false] {
         let quick = |options: &mut hythe_server::Options| options.drain_timeout = Duration::from_millis(200);
         let mut registry = TestRegistry::setup().server(quick).start();
@@ -170,13 +172,7 @@ fn a_stop_within_a_body_saves_all_that_came() {
         let location = registry.client().start_upload("app");
         let mut connection = registry.client().connect();
         let came = 64 * CHUNK;
-        if streamed {
-            connection.send(head("PATCH", &location, CHUNKED)).unwrap();
-            connection.send(chunks(&content[..came], CHUNK)).unwrap();
-        } else {
-            connection.send(head("PATCH", &location, &sized(content.len()))).unwrap();
-            connection.send(&content[..came]).unwrap();
-        }
+        connection.send(begun(&location, streamed, content.len(), &content[..came])).unwrap();
         thread::sleep(Duration::from_millis(300));
         registry.restart();
         assert_eq!(offset(&registry, &location), came);
@@ -185,6 +181,7 @@ fn a_stop_within_a_body_saves_all_that_came() {
 
 #[test]
 fn a_client_that_stops_within_a_body_is_told_so() {
+    let _uncounted = uncounted();
     let quick = |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(400);
     let registry = TestRegistry::setup().server(quick).start();
     let content = bytes(6, 3_000_000);
@@ -203,6 +200,7 @@ fn a_client_that_stops_within_a_body_is_told_so() {
 
 #[test]
 fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
+    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(7, 40 * CHUNK);
     let location = registry.client().start_upload("app");
@@ -225,6 +223,7 @@ fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
 #[test]
 fn no_request_can_be_hidden_behind_a_chunk_that_does_not_end_where_it_says() {
     const SIZE: usize = 16 << 10;
+    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let location = registry.client().start_upload("app");
     // So that the read ends just before what is hidden.
@@ -243,6 +242,7 @@ fn no_request_can_be_hidden_behind_a_chunk_that_does_not_end_where_it_says() {
 
 #[test]
 fn a_body_whose_zeros_take_longer_than_a_client_may_is_received() {
+    let _uncounted = uncounted();
     let impatient =
         |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(100);
     let registry = TestRegistry::setup().memory().server(impatient).start();
@@ -262,18 +262,15 @@ fn a_body_whose_zeros_take_longer_than_a_client_may_is_received() {
 
 #[test]
 fn a_newer_request_takes_a_session_whether_its_client_is_silent_or_sends_on() {
+    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(8, 96 * CHUNK);
     let came = 32 * CHUNK;
     for (streamed, sends_on) in [(true, true), (true, false), (false, true), (false, false)] {
         let location = registry.client().start_upload("app");
         let mut old = registry.client().connect();
-        let (fields, begun, more) = if streamed {
-            (CHUNKED.to_owned(), chunks(&content[..came], CHUNK), chunks(&vec![7; 100 * CHUNK], CHUNK))
-        } else {
-            (sized(1 << 30), content[..came].to_vec(), vec![7; 1 << 20])
-        };
-        old.send([head("PATCH", &location, &fields), begun].concat()).unwrap();
+        let more = if streamed { chunks(&vec![7; 100 * CHUNK], CHUNK) } else { vec![7; 1 << 20] };
+        old.send(begun(&location, streamed, 1 << 30, &content[..came])).unwrap();
         eventually("what came, in the session", || registry.registry().active_uploads() == 1);
         thread::sleep(Duration::from_millis(200));
         let mut stream = old.stream().try_clone().unwrap();
@@ -340,6 +337,7 @@ proptest! {
 
 /// Each body on the same connection, one after the other.
 fn check(setup: Setup, bodies: &[(Vec<Stretch>, usize, bool)]) {
+    let _uncounted = uncounted();
     let registry = setup.start();
     let mut connection = registry.client().connect();
     for (seed, (stretches, step, has_trailer)) in (100..).zip(bodies) {

@@ -90,6 +90,10 @@ mod tests {
         assert!(keep(json!({ "a.example": { "auth": "new" } })));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+        let mut names: Vec<_> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["config.json", "lock"]);
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(text, r#"{"auths":{"a.example":{"auth":"new"},"b.example":{"auth":"kept"}}}"#);
     }

@@ -121,9 +121,15 @@ impl RequestBody {
     /// What comes next where it reads by itself; none where hyper has to go on.
     fn poll_by_itself(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<Option<Piece>>> {
         let Some(intake) = &mut self.intake else { return Poll::Ready(Ok(None)) };
-        ready!(intake.poll_ready(cx))?;
-        let mut own = if memory.is_empty() { vec![0; PIECE] } else { Vec::new() };
-        let length = ready!(intake.poll_read(cx, if own.is_empty() { memory } else { &mut own }))?;
+        let mut own = Vec::new();
+        let to = if memory.is_empty() {
+            ready!(intake.poll_ready(cx))?;
+            own.resize(PIECE, 0);
+            &mut own[..]
+        } else {
+            memory
+        };
+        let length = ready!(intake.poll_read(cx, to))?;
         if length == 0 {
             return Poll::Ready(Ok(None));
         }
