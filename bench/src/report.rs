@@ -33,7 +33,15 @@ struct Machine {
     cores: usize,
     processor: String,
     kernel: String,
+    /// Whether memory that is free goes back to the host of this virtual machine, and has to be fetched from it again.
+    reports_free_memory: bool,
 }
+
+/// The order of the smallest block of free memory that is given back to the host, where the kernel does that.
+const REPORTED_ORDER: &str = "/sys/module/page_reporting/parameters/page_reporting_order";
+
+/// The order of the largest blocks that there are (`MAX_PAGE_ORDER`, on most machines).
+const LARGEST_ORDER: u32 = 10;
 
 #[derive(Debug, Serialize)]
 struct Version {
@@ -91,6 +99,12 @@ impl Report {
         for one in &self.contenders {
             let _ = writeln!(out, "  {}: {}", one.name, one.version);
         }
+        if self.machine.reports_free_memory {
+            let _ = writeln!(
+                out,
+                "  free memory goes back to this machine's host: see `Noise` in bench/README.md"
+            );
+        }
         out.push('\n');
         out + &align(&lines, 2 + self.contenders.len())
     }
@@ -134,6 +148,11 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             processor: processor.map_or("unknown processor", |(_, name)| name).to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            // Not a number, or one beyond all: nobody asked for it.
+            reports_free_memory: read(REPORTED_ORDER)
+                .trim()
+                .parse()
+                .is_ok_and(|order: u32| order <= LARGEST_ORDER),
         }
     }
 }
