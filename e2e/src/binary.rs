@@ -3,21 +3,21 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The hythe under test: `HYTHE_BIN`, or the workspace's release build.
+/// The hythe under test: `HYTHE_BIN`, or the workspace's build for tests.
 pub fn hythe() -> PathBuf {
-    let path = env::var_os("HYTHE_BIN").map_or_else(release_build, PathBuf::from);
+    let path = env::var_os("HYTHE_BIN").map_or_else(build, PathBuf::from);
     assert!(
         path.is_file(),
-        "there is no hythe at {}: run `cargo build --release -p hythe`, or name the program in HYTHE_BIN",
+        "there is no hythe at {}: run `cargo build -p hythe`, or name the program in HYTHE_BIN",
         path.display()
     );
     path
 }
 
-fn release_build() -> PathBuf {
+fn build() -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace");
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
-    target.join("release/hythe")
+    target.join("debug/hythe")
 }
 
 /// A tool by name, from `PATH`.
