@@ -2,19 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use hythe_oci::{Digest, ErrorBody, header, media_type};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use crate::dialler::innermost;
 use crate::error::{Error, Subject};
+use crate::response::Response;
 
 /// As much of an error's body as is read, and as much of its message as is quoted.
 const ERROR_BODY: usize = 4 << 10;
 const QUOTED: usize = 300;
+
+/// How much is read at a time.
+const STEP: usize = 16 << 10;
 
 /// For an error's body: a courtesy that nobody should wait for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -76,20 +80,26 @@ pub(crate) enum Cut {
 
 /// A body of no more than `limit` bytes.
 pub(crate) async fn read(response: &mut Response, limit: usize, progress: Duration) -> Result<Bytes, Cut> {
-    let announced = response.content_length().unwrap_or_default();
-    if announced > limit as u64 {
+    let announced = text(response.headers(), CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
+    if announced.is_some_and(|announced: u64| announced > limit as u64) {
         return Err(Cut::TooLong);
     }
-    let mut whole = BytesMut::with_capacity(announced as usize);
+    let (mut whole, mut length) = (Vec::new(), 0);
     loop {
-        match timeout(progress, response.chunk()).await {
-            Ok(Ok(Some(chunk))) if whole.len() + chunk.len() > limit => return Err(Cut::TooLong),
-            Ok(Ok(Some(chunk))) => whole.extend_from_slice(&chunk),
-            Ok(Ok(None)) => return Ok(whole.freeze()),
+        // One byte more than it may have, to see that it has.
+        whole.resize((length + STEP).min(limit + 1), 0);
+        length += match timeout(progress, response.read(&mut whole[length..])).await {
+            Ok(Ok(0)) => break,
+            Ok(Ok(more)) => more,
             Ok(Err(error)) => return Err(Cut::Broken(innermost(&error))),
             Err(_) => return Err(Cut::Broken(format!("not a byte more came within {progress:?}"))),
+        };
+        if length > limit {
+            return Err(Cut::TooLong);
         }
     }
+    whole.truncate(length);
+    Ok(whole.into())
 }
 
 /// What an error's body says, in the specification's form or that of Docker Hub's token server.

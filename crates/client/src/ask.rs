@@ -1,16 +1,19 @@
 //! One question to the endpoint, with all that it takes to get an answer: tokens, redirects, time.
 
-use hythe_oci::RepositoryName;
-use reqwest::header::{
+use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
 };
-use reqwest::{Method, Request, Response, StatusCode, Url};
+use http::{Method, StatusCode};
+use hythe_oci::RepositoryName;
 use tokio::time::timeout;
+use url::Url;
 
 use crate::answer::{Answer, retry_after, said};
 use crate::challenge::{Challenge, challenges};
 use crate::client::Inner;
+use crate::connection::Request;
 use crate::error::{Error, Subject};
+use crate::response::Response;
 use crate::tokens::Authorization;
 
 const REDIRECTS: usize = 10;
@@ -74,14 +77,14 @@ impl Inner {
         let mut at_home = true;
         for _ in 0..=REDIRECTS {
             let mut request = Request::new(ask.method.clone(), url.clone());
-            request.headers_mut().clone_from(&ask.headers);
+            request.headers.clone_from(&ask.headers);
             // Exactly the bytes that have the digest, also from storage that compresses on the way.
-            request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             if self.only_if_cached {
-                request.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
+                request.headers.insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
             }
             if let Some(authorization) = authorization.filter(|_| at_home) {
-                request.headers_mut().insert(AUTHORIZATION, self.tokens.header(authorization));
+                request.headers.insert(AUTHORIZATION, self.tokens.header(authorization));
             }
             let response = self.dialler.send(request, &ask.subject).await?;
             // What changes something is done where it was asked to be, or not at all.

@@ -1,8 +1,8 @@
 //! Blobs of an upstream.
 
+use http::header::{CONTENT_RANGE, HeaderValue, RANGE};
+use http::{Method, StatusCode};
 use hythe_oci::{Digest, RepositoryName, path};
-use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
-use reqwest::{Method, StatusCode};
 
 use crate::answer::{Answer, text};
 use crate::body::BlobBody;

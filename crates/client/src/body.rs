@@ -4,21 +4,20 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use futures_core::Stream;
-use http_body::Body;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::answer::Answer;
 use crate::dialler::innermost;
+use crate::response::ResponseBody;
 
 /// The bytes of a blob, as they come. It ends with an error where the connection breaks before the end that was
 /// announced, or where not a byte comes for a while; the rest can then be asked for.
 pub struct BlobBody {
-    body: reqwest::Body,
+    body: ResponseBody,
     /// Bytes that come first and were not asked for.
     skip: u64,
     /// Bytes still to come behind those, where it was announced.
@@ -44,77 +43,85 @@ impl BlobBody {
             host: answer.subject.host,
             patience: answer.progress_timeout,
             idle: Box::pin(sleep(answer.progress_timeout)),
-            body: answer.response.into(),
+            body: answer.response.into_body(),
             moved: false,
             // Nothing but a 416's own text may follow; it is not the blob's.
             ended: empty,
         }
     }
 
-    fn fail(&mut self, kind: io::ErrorKind, reason: impl fmt::Display) -> Poll<Option<io::Result<Bytes>>> {
+    fn fail<T>(&mut self, kind: io::ErrorKind, reason: impl fmt::Display) -> Poll<io::Result<T>> {
         self.ended = true;
-        Poll::Ready(Some(Err(io::Error::new(kind, format!("{}: {reason}", self.host)))))
+        Poll::Ready(Err(io::Error::new(kind, format!("{}: {reason}", self.host))))
     }
 
-    /// What of a piece was asked for.
-    fn wanted(&mut self, mut data: Bytes) -> Bytes {
-        let skipped = self.skip.min(data.len() as u64);
-        self.skip -= skipped;
-        data.advance(skipped as usize);
-        data
+    /// Takes `length` bytes at the front of `memory`; how many of them were asked for, which are there then.
+    fn take(&mut self, memory: &mut [u8], length: usize) -> Poll<io::Result<usize>> {
+        self.moved = true;
+        // No more than `length`, which is one.
+        let skipped = self.skip.min(length as u64) as usize;
+        self.skip -= skipped as u64;
+        if skipped > 0 {
+            memory.copy_within(skipped..length, 0);
+        }
+        let length = length - skipped;
+        if let Some(left) = self.left {
+            let Some(rest) = left.checked_sub(length as u64) else {
+                return self.fail(io::ErrorKind::InvalidData, "more bytes came than were announced");
+            };
+            self.left = Some(rest);
+        }
+        Poll::Ready(Ok(length))
     }
 
-    fn end(&mut self) -> Poll<Option<io::Result<Bytes>>> {
+    fn end(&mut self) -> Poll<io::Result<usize>> {
         let missing = self.skip + self.left.unwrap_or_default() + self.beyond;
         if missing == 0 {
             self.ended = true;
-            return Poll::Ready(None);
+            return Poll::Ready(Ok(0));
         }
         self.fail(io::ErrorKind::UnexpectedEof, format!("the blob ended {missing} bytes too early"))
     }
-}
 
-impl Stream for BlobBody {
-    type Item = io::Result<Bytes>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
-        let this = self.get_mut();
-        while !this.ended {
-            match Pin::new(&mut this.body).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    this.moved = true;
-                    // Trailers say nothing of a blob.
-                    let data = this.wanted(frame.into_data().unwrap_or_default());
-                    if data.is_empty() {
-                        continue;
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
+        while !self.ended {
+            match self.body.poll_read(cx, memory) {
+                Poll::Ready(Ok(0)) => return self.end(),
+                Poll::Ready(Ok(length)) => {
+                    let taken = ready!(self.take(memory, length))?;
+                    if taken > 0 {
+                        return Poll::Ready(Ok(taken));
                     }
-                    if let Some(left) = this.left {
-                        let Some(rest) = left.checked_sub(data.len() as u64) else {
-                            return this
-                                .fail(io::ErrorKind::InvalidData, "more bytes came than were announced");
-                        };
-                        this.left = Some(rest);
-                    }
-                    return Poll::Ready(Some(Ok(data)));
                 }
-                Poll::Ready(Some(Err(error))) => {
+                Poll::Ready(Err(error)) => {
                     let reason = format!("the connection broke: {}", innermost(&error));
-                    return this.fail(io::ErrorKind::ConnectionAborted, reason);
+                    return self.fail(io::ErrorKind::ConnectionAborted, reason);
                 }
-                Poll::Ready(None) => return this.end(),
                 Poll::Pending => {
-                    if std::mem::take(&mut this.moved) {
-                        this.idle.as_mut().reset(Instant::now() + this.patience);
+                    if std::mem::take(&mut self.moved) {
+                        self.idle.as_mut().reset(Instant::now() + self.patience);
                     }
-                    if this.idle.as_mut().poll(context).is_pending() {
+                    if self.idle.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }
-                    let reason = format!("not a byte more came within {:?}", this.patience);
-                    return this.fail(io::ErrorKind::TimedOut, reason);
+                    let reason = format!("not a byte more came within {:?}", self.patience);
+                    return self.fail(io::ErrorKind::TimedOut, reason);
                 }
             }
         }
-        Poll::Ready(None)
+        Poll::Ready(Ok(0))
+    }
+}
+
+impl AsyncRead for BlobBody {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let length = ready!(self.get_mut().poll_bytes(cx, buffer.initialize_unfilled()))?;
+        buffer.advance(length);
+        Poll::Ready(Ok(()))
     }
 }
 

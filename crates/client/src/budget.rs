@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use http::header::HeaderMap;
 use hythe_oci::header;
-use reqwest::header::HeaderMap;
 
 /// What is left of an upstream's limit, as it last said.
 #[derive(Clone, Debug, PartialEq, Eq)]

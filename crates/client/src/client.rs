@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use hythe_oci::{RepositoryName, path};
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
+use url::Url;
 
 use crate::ask::Ask;
 use crate::budget::Budget;

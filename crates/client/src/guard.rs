@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use hythe_oci::Authority;
-use reqwest::Url;
+use url::Url;
 
 use crate::address::is_public;
 

@@ -1,6 +1,6 @@
 //! `Link` (RFC 8288): where the next page is.
 
-use reqwest::header::{HeaderMap, LINK};
+use http::header::{HeaderMap, LINK};
 
 /// The target of the link to the next page, as it is written.
 pub(crate) fn next(headers: &HeaderMap) -> Option<&str> {

@@ -1,8 +1,8 @@
 //! Manifests of an upstream.
 
 use bytes::Bytes;
+use http::Method;
 use hythe_oci::{Digest, Reference, RepositoryName, path};
-use reqwest::Method;
 
 use crate::ask::Ask;
 use crate::client::{Client, Inner};

@@ -1,9 +1,9 @@
 //! Pages that a registry has beside the API of the specification.
 
 use bytes::Bytes;
+use http::header::HeaderMap;
+use http::{Method, StatusCode};
 use hythe_oci::encode;
-use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
 
 use crate::ask::Ask;
 use crate::client::Client;

@@ -1,7 +1,7 @@
 //! Where a token is to be had, as a challenge says, and whether it may be asked for there.
 
 use hythe_oci::RepositoryName;
-use reqwest::Url;
+use url::Url;
 
 use crate::challenge::Challenge;
 use crate::error::{Error, Subject};

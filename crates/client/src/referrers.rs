@@ -1,8 +1,8 @@
 //! What refers to a manifest of an upstream.
 
 use bytes::Bytes;
+use http::StatusCode;
 use hythe_oci::{Digest, RepositoryName, media_type, path};
-use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::answer::Answer;

@@ -1,14 +1,18 @@
 //! What a name means: `/etc/hosts`, then the name servers of `/etc/resolv.conf`, less the addresses that may not be
 //! dialled.
 
+use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
 
 use crate::address::is_public;
 use crate::guard::{Guard, RefusedHost, Way};
@@ -57,25 +61,45 @@ impl Resolver {
 }
 
 /// The resolver of one way of connecting.
+#[derive(Clone)]
 pub(crate) struct GuardedResolver {
     pub(crate) resolver: Resolver,
     pub(crate) guard: Guard,
     pub(crate) way: Way,
 }
 
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let name = name.as_str().to_owned();
+impl GuardedResolver {
+    async fn addresses(self, name: String) -> Result<Addresses, BoxError> {
         let free = self.way == Way::Named || self.guard.is_proxy(&name);
-        let resolver = self.resolver.clone();
-        Box::pin(async move {
-            let mut addresses = resolver.addresses(name.clone()).await?;
-            let refused = addresses.iter().copied().find(|address| !free && !is_public(*address));
-            addresses.retain(|address| free || is_public(*address));
-            match refused {
-                Some(address) if addresses.is_empty() => Err(RefusedHost::private(&name, address).into()),
-                _ => Ok(Box::new(addresses.into_iter().map(|address| SocketAddr::new(address, 0))) as Addrs),
-            }
-        })
+        let mut addresses = self.resolver.addresses(name.clone()).await?;
+        let refused = addresses.iter().copied().find(|address| !free && !is_public(*address));
+        addresses.retain(|address| free || is_public(*address));
+        match refused {
+            Some(address) if addresses.is_empty() => Err(RefusedHost::private(&name, address).into()),
+            _ => Ok(addresses.into_iter().map(with_any_port as _)),
+        }
+    }
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+type Addresses = std::iter::Map<std::vec::IntoIter<IpAddr>, fn(IpAddr) -> SocketAddr>;
+
+/// Who connects sets the port.
+fn with_any_port(address: IpAddr) -> SocketAddr {
+    SocketAddr::new(address, 0)
+}
+
+impl Service<Name> for GuardedResolver {
+    type Response = Addresses;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Addresses, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        Box::pin(self.clone().addresses(name.as_str().to_owned()))
     }
 }

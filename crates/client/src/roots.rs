@@ -46,15 +46,6 @@ pub(crate) fn tls(further: &[CertificateDer<'static>]) -> Result<ClientConfig, S
         // Each was tried when it was read.
         Arc::make_mut(&mut roots).add_parsable_certificates(further.iter().cloned());
     }
-    with(roots)
-}
-
-/// For what is asked without TLS: nobody is trusted.
-pub(crate) fn no_tls() -> Result<ClientConfig, String> {
-    with(Arc::new(RootCertStore::empty()))
-}
-
-fn with(roots: Arc<RootCertStore>) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
 use hythe_oci::encode;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Request, StatusCode};
 use serde::Deserialize;
 
 use crate::Credentials;
 use crate::answer::{Cut, read, retry_after, said};
+use crate::connection::Request;
 use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
 use crate::guard::host_of;
@@ -118,10 +119,10 @@ impl Server<'_> {
     async fn get(&self, basic: Option<&HeaderValue>) -> Result<Got, Error> {
         let mut request = Request::new(Method::GET, self.realm.url.clone());
         for (key, value) in self.what() {
-            request.url_mut().query_pairs_mut().append_pair(key, value);
+            request.url.query_pairs_mut().append_pair(key, value);
         }
         if let Some(basic) = basic {
-            request.headers_mut().insert(AUTHORIZATION, basic.clone());
+            request.headers.insert(AUTHORIZATION, basic.clone());
         }
         self.send(request).await
     }
@@ -130,9 +131,9 @@ impl Server<'_> {
         let pairs = form.iter().copied().chain([("client_id", "hythe")]).chain(self.what());
         let form: Vec<String> = pairs.map(|(key, value)| format!("{key}={}", encode(value))).collect();
         let mut request = Request::new(Method::POST, self.realm.url.clone());
-        *request.body_mut() = Some(form.join("&").into());
+        request.body = form.join("&").into();
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        request.headers_mut().insert(CONTENT_TYPE, form_type);
+        request.headers.insert(CONTENT_TYPE, form_type);
         self.send(request).await?.or_refused()
     }
 

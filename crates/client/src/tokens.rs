@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use http::header::HeaderValue;
 use hythe_oci::RepositoryName;
-use reqwest::Url;
-use reqwest::header::HeaderValue;
+use url::Url;
 
 use crate::ask::Ask;
 use crate::challenge::Challenge;

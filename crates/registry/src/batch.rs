@@ -24,6 +24,13 @@ impl Batch {
         Self { small: BytesMut::new(), buffer: None, room: FULL - (offset % FULL as u64) as usize }
     }
 
+    /// An empty batch behind one that was full: what comes so fast is read to a buffer from its first byte on, while there
+    /// are enough of them.
+    pub(crate) fn behind_full(offset: u64, buffers: &Buffers) -> Self {
+        let buffer = if buffers.are_scarce() { None } else { buffers.take() };
+        Self { buffer, ..Self::at(offset) }
+    }
+
     /// Takes of the next bytes what it has room for; true when it should be processed now, because it is full or
     /// there is no buffer for it.
     pub(crate) fn push(&mut self, bytes: &mut Bytes, buffers: &Buffers) -> bool {
@@ -44,15 +51,14 @@ impl Batch {
         self.buffer.as_mut().map_or(&mut [], |buffer| buffer.space(self.room))
     }
 
-    /// Takes what was put at the front of its [space](Self::space); true when it should be processed now.
+    /// Takes what was put at the front of its [space](Self::space).
     ///
     /// # Panics
     /// If it is more than there was space for: the bytes would be somewhere else.
-    pub(crate) fn filled(&mut self, length: usize) -> bool {
+    pub(crate) fn filled(&mut self, length: usize) {
         let buffer = self.buffer.as_mut().filter(|_| length <= self.room);
         buffer.expect("bytes were put where there is space").filled(length);
         self.room -= length;
-        self.is_full()
     }
 
     /// Moves what it holds into a buffer, if one is free.
@@ -75,6 +81,12 @@ impl Batch {
     /// Whether it holds more than it may without a buffer.
     pub(crate) fn is_starved(&self) -> bool {
         self.small.len() > FREE
+    }
+
+    /// A copy of what it holds from the byte `from` of it on.
+    pub(crate) fn copy(&self, from: usize) -> Bytes {
+        let held = self.buffer.as_ref().map_or(&self.small[..], AsRef::as_ref);
+        Bytes::copy_from_slice(&held[from..])
     }
 
     /// The bytes; the buffer goes back when all who have them have dropped them.

@@ -58,6 +58,12 @@ impl Buffers {
         drop(kept);
         Some(Buffer { memory, length: 0, pool: Arc::clone(&self.0) })
     }
+
+    /// Whether fewer than a quarter of them can be taken.
+    pub(crate) fn are_scarce(&self) -> bool {
+        let kept = self.0.lock();
+        4 * (self.0.all - kept.made + kept.free.len()) < self.0.all
+    }
 }
 
 /// A new one, for as long as the process runs: uploads come again.
@@ -122,9 +128,11 @@ mod tests {
     fn so_many_can_be_taken_and_each_comes_back() {
         let buffers = Buffers::new(10 * FULL + 1);
         let mut taken: Vec<_> = (0..10).map(|_| buffers.take()).collect();
-        assert!(taken.iter().all(Option::is_some) && buffers.take().is_none());
+        assert!(taken.iter().all(Option::is_some) && buffers.take().is_none() && buffers.are_scarce());
         taken.pop();
         assert!(buffers.take().is_some());
+        taken.truncate(7);
+        assert!(!buffers.are_scarce());
     }
 
     #[test]

@@ -4,16 +4,14 @@
 //! their digest holds, and found again after a restart.
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_core::Stream;
 use hythe_catalog::{Provenance, Upload as Row, UploadStart};
 use hythe_oci::{Digest, RepositoryName, UploadId};
 use hythe_storage::BlobKey;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::body::Body;
 use crate::growing::Written;
 use crate::ingest::{Ingest, Interrupted};
 use crate::{Error, Growing, Inner, Repository, Result, now};
@@ -118,11 +116,10 @@ impl Fetch {
     /// kept. The outer error is the registry's own.
     pub async fn receive<S>(&mut self, body: S) -> Result<io::Result<()>>
     where
-        S: Stream<Item = io::Result<Bytes>>,
+        S: Body,
     {
         let mut turn = self.inner.sessions.take(self.ingest.id()).await;
         let left = self.size - self.ingest.offset();
-        let body = pin!(body);
         let broken = match self.ingest.receive(&self.inner.ingest, &mut turn, body, Some(left)).await? {
             Ok(()) if self.ingest.offset() == self.size => return Ok(Ok(())),
             Ok(()) => io::ErrorKind::UnexpectedEof.into(),

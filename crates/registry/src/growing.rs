@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
 /// How much of what came last is kept in memory for readers.
-const TAIL: usize = 1 << 20;
+const TAIL: usize = 2 << 20;
 
 /// So many readers are served from memory. For more, one page of the file's in the page cache serves all of them, and
 /// each needs no copy.
@@ -118,19 +118,29 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// These bytes came for `offset`.
-    pub(crate) fn received(&self, offset: u64, piece: &Bytes) {
-        let end = offset + piece.len() as u64;
-        let from_memory = self.shared.are_few() || offset < FIRST;
+    /// How far it has come, as far as readers were told.
+    pub(crate) fn told(&self) -> u64 {
+        self.progress.borrow().received
+    }
+
+    /// All up to `end` has come; `bytes` are those from [where readers were told](Self::told) on.
+    pub(crate) fn tell(&self, end: u64, bytes: impl FnOnce() -> Bytes) {
+        let told = self.told();
+        let from_memory = self.shared.are_few() || told < FIRST;
         {
             let mut tail = self.shared.tail();
-            if from_memory { tail.push(offset, piece.clone()) } else { *tail = Tail::default() }
+            if from_memory { tail.push(told, bytes()) } else { *tail = Tail::default() }
         }
         self.progress.send_if_modified(|progress| {
             progress.received = end;
             // Else nobody has more to read before it is written.
             from_memory
         });
+    }
+
+    /// Whether all up to `end`, which came last, is to be told at once.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.told() < FIRST
     }
 
     /// Waits a moment for a reader that is about to fall behind what is in memory, where all up to `offset` has come: for
@@ -225,8 +235,14 @@ impl Drop for Reader {
 }
 
 impl Growing {
-    pub(crate) fn new(size: u64, upload: Arc<dyn Upload>, file: Option<Arc<File>>) -> (Written, Self) {
-        let (sender, progress) = watch::channel(Progress::default());
+    /// Of a blob of so many bytes, which `upload` has up to `offset`.
+    pub(crate) fn new(
+        size: u64,
+        offset: u64,
+        upload: Arc<dyn Upload>,
+        file: Option<Arc<File>>,
+    ) -> (Written, Self) {
+        let (sender, progress) = watch::channel(Progress { received: offset, written: offset, end: None });
         let shared = Arc::new(Shared {
             size,
             upload,
@@ -322,8 +338,7 @@ mod tests {
 
     /// The next piece comes, and `reader` takes it; where it ends.
     async fn read_on(written: &Written, reader: &Reader, offset: u64) -> u64 {
-        let piece = Bytes::from(vec![1; LAG as usize]);
-        written.received(offset, &piece);
+        written.tell(offset + LAG, || Bytes::from(vec![1; LAG as usize]));
         match reader.next(offset, u64::MAX / 2).await.unwrap() {
             Ready::Bytes(bytes) => offset + bytes.len() as u64,
             Ready::File(..) => panic!("it is in memory"),
@@ -334,7 +349,7 @@ mod tests {
     async fn a_reader_that_falls_behind_is_waited_for_a_moment() {
         let storage = hythe_storage::MemoryStorage::default();
         let upload = storage.open_upload(hythe_oci::UploadId::random(), 0).await.unwrap();
-        let (written, growing) = Growing::new(1 << 30, upload, None);
+        let (written, growing) = Growing::new(1 << 30, 0, upload, None);
         let keeps_up = async |offset: u64| {
             written.pace(offset).await;
             written.shared.keep_up.load(Ordering::Relaxed)
@@ -347,7 +362,7 @@ mod tests {
         read_on(&written, &reader, at).await;
         assert!(keeps_up(at + 1).await, "it has caught up, and counts again");
         // Going on ends the wait.
-        written.received(2 * at, &Bytes::from_static(b"more"));
+        written.tell(2 * at + 4, || Bytes::from_static(b"more"));
         let (kept_up, _) = tokio::join!(keeps_up(2 * at + LAG), reader.next(2 * at, 10));
         assert!(kept_up);
     }

@@ -10,12 +10,15 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use hythe_catalog::{Catalog, Upload as Row, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
 use hythe_storage::Upload;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
 
 use crate::batch::Batch;
 use crate::body::{Body, Piece};
@@ -28,6 +31,9 @@ use crate::{Error, Growing, Result, now};
 
 /// An upload is saved each time so many bytes have come.
 const SAVE_EVERY: u64 = 64 << 20;
+
+/// Who reads along is told so soon of what has come, where it does not come so fast that a batch is full before.
+const SOON: Duration = Duration::from_millis(1);
 
 /// How many batches of one upload may wait to be hashed and written.
 const DEPTH: usize = 8;
@@ -162,8 +168,8 @@ impl Ingest {
 
     /// From now on others can read what is written, up to `size` bytes.
     pub(crate) fn share(&mut self, size: u64) -> (Written, Growing) {
-        let (written, growing) = Growing::new(size, Arc::clone(&self.upload), self.upload.file());
-        written.up_to(self.offset);
+        let (written, growing) =
+            Growing::new(size, self.offset, Arc::clone(&self.upload), self.upload.file());
         self.writing.tell(written.clone());
         self.written = Some(written.clone());
         (written, growing)
@@ -202,20 +208,53 @@ impl Ingest {
     {
         let mut body = pin!(body);
         let mut batch = Batch::at(self.offset);
+        // What came and is in no batch yet.
+        let mut chunk = Bytes::new();
         let mut received = 0_u64;
+        // Whether others wait for the file, and for memory.
+        let (mut is_wanted, mut is_awaited) = (false, false);
+        let mut soon = pin!(sleep(SOON));
         let end = loop {
+            let is_ready = batch.push(&mut chunk, &shared.buffers);
+            if is_ready && batch.is_starved() {
+                // Receiving nothing meanwhile, it gives back what it has; then there may be one for it.
+                drop(self.depth.acquire_many(DEPTH as u32).await);
+                batch.find_buffer(&shared.buffers);
+                if !batch.is_starved() && !batch.is_full() {
+                    continue;
+                }
+            }
+            if is_ready || is_wanted {
+                // Boxed, as it is larger than all the rest.
+                let was_full = batch.is_full();
+                Box::pin(self.process(shared, batch)).await?;
+                batch = if was_full {
+                    Batch::behind_full(self.offset, &shared.buffers)
+                } else {
+                    Batch::at(self.offset)
+                };
+                is_wanted = false;
+                continue;
+            }
+            let come = self.offset + batch.length();
+            let untold = self.written.as_ref().filter(|written| written.told() < come);
+            if untold.is_some_and(|written| is_awaited || written.is_urgent()) {
+                self.tell(&batch).await;
+                is_awaited = false;
+                continue;
+            }
+            let has_untold = untold.is_some();
             let piece = tokio::select! {
                 biased;
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
-                piece = poll_fn(|cx| {
-                    // Others who read along are given the bytes, which are in memory of their own then.
-                    let memory = if self.written.is_none() { batch.space() } else { &mut [] };
-                    body.as_mut().poll_piece(cx, memory)
-                }) => piece,
-                // Only when nothing more has come meanwhile.
+                piece = poll_fn(|cx| body.as_mut().poll_piece(cx, batch.space())) => piece,
+                // The rest only when nothing more has come meanwhile.
                 () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
-                    self.process(shared, batch).await?;
-                    batch = Batch::at(self.offset);
+                    is_wanted = true;
+                    continue;
+                }
+                () = &mut soon, if has_untold => {
+                    is_awaited = true;
                     continue;
                 }
             };
@@ -224,44 +263,31 @@ impl Ingest {
                 Some(Err(error)) => break Err(Interrupted::Body(error)),
                 Some(Ok(piece)) => piece,
             };
-            if let (Some(written), Piece::Bytes(chunk)) = (&self.written, &piece) {
-                let offset = self.offset + batch.length();
-                written.received(offset, chunk);
-                written.pace(offset + chunk.len() as u64).await;
+            if self.written.is_some() && !has_untold {
+                soon.as_mut().reset(Instant::now() + SOON);
             }
             received += piece.length() as u64;
             if limit.is_some_and(|limit| received > limit) {
                 break Err(Interrupted::TooLong { actual: received });
             }
-            let mut chunk = match piece {
-                Piece::Bytes(chunk) => chunk,
-                Piece::Read(length) => {
-                    if batch.filled(length) {
-                        self.process(shared, batch).await?;
-                        batch = Batch::at(self.offset);
-                    }
-                    continue;
-                }
-            };
-            while !chunk.is_empty() {
-                if batch.push(&mut chunk, &shared.buffers) {
-                    if batch.is_starved() {
-                        // Receiving nothing meanwhile, it gives back what it has; then there may be one for it.
-                        drop(self.depth.acquire_many(DEPTH as u32).await);
-                        batch.find_buffer(&shared.buffers);
-                        if !batch.is_starved() && !batch.is_full() {
-                            continue;
-                        }
-                    }
-                    self.process(shared, batch).await?;
-                    batch = Batch::at(self.offset);
-                }
+            match piece {
+                Piece::Bytes(bytes) => chunk = bytes,
+                Piece::Read(length) => batch.filled(length),
             }
         };
         if batch.length() > 0 {
-            self.process(shared, batch).await?;
+            Box::pin(self.process(shared, batch)).await?;
         }
         Ok(end)
+    }
+
+    /// Tells those who read along of what the batch holds by now.
+    async fn tell(&self, batch: &Batch) {
+        let Some(written) = &self.written else { return };
+        let come = self.offset + batch.length();
+        let from = written.told() - self.offset;
+        written.tell(come, || batch.copy(from as usize));
+        written.pace(come).await;
     }
 
     /// Hands a batch on, as soon as not too many wait.
@@ -271,6 +297,13 @@ impl Ingest {
         let offset = self.offset;
         self.offset += batch.length();
         let bytes = batch.into_bytes();
+        if let Some(written) = &self.written {
+            let untold = bytes.slice((written.told() - offset) as usize..);
+            // Who reads slowly keeps what was told: not the memory that others need for what they push.
+            let is_lent = !shared.buffers.are_scarce();
+            written.tell(self.offset, || if is_lent { untold } else { Bytes::copy_from_slice(&untold) });
+            written.pace(self.offset).await;
+        }
         let hash_here = bytes.len() > INLINE && shared.is_crowded() && self.hashing.is_idle();
         if !hash_here {
             self.hashing.push(bytes.clone(), Arc::clone(&place));

@@ -36,7 +36,7 @@ use quick_cache::sync::Cache;
 
 pub use adoption::Adopted;
 pub use blobs::{Blob, Content};
-pub use body::{Body, Piece};
+pub use body::{Body, Piece, Reading};
 pub use collector::{Collected, CollectedNow, Collection};
 pub use error::{Error, Result};
 pub use fetch::Fetch;

@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use hythe_client::{BlobAnswer, BlobBody};
 use hythe_oci::{Authority, Digest, RepositoryName};
-use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing};
+use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing, Reading};
 use tokio::sync::watch;
 
 use crate::cache::{Copy, Found, Freshness};
-use crate::pace::Paced;
 use crate::source::{Kind, jittered};
+use crate::watched::Watched;
 use crate::{Error, Result};
 
 /// After so many connections in a row that brought next to nothing a download is given up.
@@ -344,14 +343,11 @@ impl Copy {
             };
             let mut stopping = self.cache.0.stopping.subscribe();
             // The end of a body that is not its end: what came is saved, and goes on after the next start.
-            let stopped = Box::pin(async move {
+            let stopped = async move {
                 let _ = stopping.wait_for(|stopping| *stopping).await;
-            });
-            let received = if self.source.endpoints() > 1 {
-                fetch.receive(Paced::new(body).take_until(stopped)).await
-            } else {
-                fetch.receive(body.take_until(stopped)).await
             };
+            let watched = Watched::new(body, stopped, self.source.endpoints() > 1);
+            let received = fetch.receive(Reading::new(watched)).await;
             let came = fetch.offset() - offset;
             self.add(|counters| &counters.fetched, came);
             match received {

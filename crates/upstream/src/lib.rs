@@ -11,11 +11,11 @@ mod error;
 mod flights;
 mod listings;
 mod manifests;
-mod pace;
 mod prefetch;
 mod share;
 mod source;
 mod sources;
+mod watched;
 
 pub use allowed::{Allowed, ConfigError, Resolved, TTL, Upstream};
 pub use cache::{Cache, Copy, Found, Freshness, Options};

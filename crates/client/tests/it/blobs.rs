@@ -111,24 +111,53 @@ async fn a_part_that_ends_early_is_an_error_behind_its_last_byte() {
 
 #[tokio::test]
 async fn a_blob_that_breaks_off_ends_with_an_error_and_goes_on_from_there() {
-    let (upstream, digest, content) = upstream(500_000);
-    for fault in [
-        Fault::Truncate { at: 300_000 },
-        Fault::Truncate { at: 0 },
-        Fault::Reset { at: 300_000 },
-        Fault::ShorterLength { by: 10 },
-    ] {
-        upstream.clear_rules();
-        upstream.rule(Rule::on("GET", "/blobs/", fault.clone()).once());
-        let client = client(&upstream);
-        let (mut read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
-        let error = error.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
-        assert!(error.to_string().contains("127.0.0.1"), "{error}");
-        if read.len() < content.len() {
-            let rest = blob(&client, &digest, read.len() as u64).await.unwrap();
-            read.extend(collect(rest.body).await.0);
+    for size in [500_000, 5 << 20] {
+        let (upstream, digest, content) = upstream(size);
+        let at = size as u64 - 200_000;
+        for fault in [
+            Fault::Truncate { at },
+            Fault::Truncate { at: 0 },
+            Fault::Reset { at },
+            Fault::ShorterLength { by: 10 },
+        ] {
+            upstream.clear_rules();
+            upstream.rule(Rule::on("GET", "/blobs/", fault.clone()).once());
+            let client = client(&upstream);
+            let (mut read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+            let error = error.unwrap_or_else(|| panic!("{fault:?} is not noticed"));
+            assert!(error.to_string().contains("127.0.0.1"), "{error}");
+            if read.len() < content.len() {
+                let rest = blob(&client, &digest, read.len() as u64).await.unwrap();
+                read.extend(collect(rest.body).await.0);
+            }
+            assert!(read == content, "{fault:?}: {} bytes", read.len());
         }
-        assert!(read == content, "{fault:?}: {} bytes", read.len());
+    }
+}
+
+#[tokio::test]
+async fn the_connection_of_a_blob_is_kept_for_the_next_request() {
+    for size in [1000, 5 << 20] {
+        let (upstream, digest, content) = upstream(size);
+        let client = client(&upstream);
+        for _ in 0..3 {
+            let (read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+            assert!(read == content && error.is_none(), "{error:?}");
+        }
+        assert_eq!(upstream.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_comes_behind_a_blob_is_not_the_next_answer() {
+    for size in [1000, 5 << 20] {
+        let (upstream, digest, content) = upstream(size);
+        upstream.rule(Rule::on("GET", "/blobs/", Fault::LongerThanSaid { by: 100 }).once());
+        let client = client(&upstream);
+        let (read, _) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+        assert!(read == content[..size - 100]);
+        let (read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
+        assert!(read == content && error.is_none(), "{error:?}");
     }
 }
 

@@ -1,12 +1,16 @@
 //! Proxies, which the environment names.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use hythe_client::{Client, Error, Options};
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, Rule, ScriptedUpstream};
 
-use crate::world::{collect, name, pull};
+use crate::tls::{AUTHORITY, MANIFEST, answering, client};
+use crate::world::{assert_says, collect, name, pull};
 
 /// Set in the process that a test starts to be in another environment: one that runs cannot change its own.
 const INNER: &str = "HYTHE_TEST_BEHIND_A_PROXY";
@@ -20,8 +24,10 @@ fn again(test: &str, variables: &[(&str, &str)]) {
     }
     command.env(INNER, "1").envs(variables.iter().copied());
     let output = command.args([&format!("proxies::{test}"), "--exact", "--nocapture"]).output().unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+    let success = output.status.success();
+    let printed = [output.stdout, output.stderr].concat();
+    let printed = String::from_utf8_lossy(&printed);
+    assert!(success && printed.contains("1 passed"), "{printed}");
 }
 
 /// A proxy that answers for every host; its address has a name, as proxies have.
@@ -69,4 +75,78 @@ async fn a_host_of_no_proxy_is_asked_directly_and_the_proxy_itself_is_never_redi
     let error = pull(&Client::new(Options::new(upstream.endpoint())).unwrap()).await.unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     assert_eq!(upstream.requests().len(), 1);
+}
+
+/// A proxy that opens ways to those who name themselves, as `http://alice:secret@localhost:PORT`; and the heads of what it
+/// was asked.
+fn tunnelling() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let heads = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if client.read(&mut byte).unwrap() == 0 {
+                    break;
+                }
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let target = head.split(' ').nth(1).unwrap().to_owned();
+            // alice:secret
+            let is_known = head.to_lowercase().contains("proxy-authorization: basic ywxpy2u6c2vjcmv0");
+            heads.lock().unwrap().push(head);
+            if !is_known {
+                let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+                client.write_all(refusal).unwrap();
+                continue;
+            }
+            let mut upstream = TcpStream::connect(target).unwrap();
+            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let _ = std::io::copy(&mut upstream, &mut client);
+        }
+    });
+    (format!("http://alice:secret@localhost:{port}"), seen)
+}
+
+#[tokio::test]
+async fn a_registry_that_speaks_tls_is_reached_through_a_tunnel() {
+    const TEST: &str = "a_registry_that_speaks_tls_is_reached_through_a_tunnel";
+    if std::env::var_os(INNER).is_none() {
+        let (proxy, seen) = tunnelling();
+        let upstream = answering(MANIFEST);
+        again(TEST, &[("HTTPS_PROXY", &proxy), ("HYTHE_TEST_UPSTREAM", &upstream)]);
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.len(), 2);
+        for head in &*seen {
+            assert!(head.starts_with(&format!("CONNECT {upstream} HTTP/1.1\r\n")), "{head}");
+            assert!(!head.contains("/v2/"), "{head}");
+        }
+        return;
+    }
+    let endpoint = format!("https://{}", std::env::var("HYTHE_TEST_UPSTREAM").unwrap());
+    assert_eq!(&pull(&client(endpoint.clone(), &[AUTHORITY])).await.unwrap().bytes[..], b"{}");
+    // It is the registry that has to be trusted, not the proxy.
+    let error = pull(&client(endpoint, &[])).await.unwrap_err();
+    assert_says(&error, &["certificate", "`ca`"]);
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_or_is_none_of_http_is_named() {
+    const TEST: &str = "a_proxy_that_refuses_or_is_none_of_http_is_named";
+    if std::env::var_os(INNER).is_none() {
+        let (proxy, _) = tunnelling();
+        let stranger = proxy.replace("alice:secret@", "");
+        again(TEST, &[("HTTPS_PROXY", &stranger), ("HTTP_PROXY", "socks5://localhost:1080")]);
+        return;
+    }
+    let error = pull(&client("https://registry.example".to_owned(), &[])).await.unwrap_err();
+    assert_says(&error, &["the proxy `localhost`", "407"]);
+    let error = pull(&client("http://registry.example".to_owned(), &[])).await.unwrap_err();
+    assert_says(&error, &["the proxy `socks5://localhost`"]);
 }

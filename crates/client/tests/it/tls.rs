@@ -13,12 +13,12 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::world::{assert_says, pull};
 
 /// The authority that vouches for [`answering`]'s certificate, which lasts until 2126. Its key is lost.
-const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/authority.pem");
+pub(crate) const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.pem");
 const KEY: &[u8] = include_bytes!("tls/key.pem");
 
 /// Where, as `127.0.0.1:PORT`, each request is answered with this over TLS.
-fn answering(answer: &'static str) -> String {
+pub(crate) fn answering(answer: &'static str) -> String {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let certificate = CertificateDer::from_pem_slice(CERTIFICATE).unwrap();
@@ -42,12 +42,12 @@ fn answering(answer: &'static str) -> String {
     address
 }
 
-fn client(endpoint: String, ca: &[&str]) -> Client {
+pub(crate) fn client(endpoint: String, ca: &[&str]) -> Client {
     let ca = ca.iter().map(PathBuf::from).collect();
     Client::new(Options { ca, ..Options::new(endpoint) }).unwrap()
 }
 
-const MANIFEST: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+pub(crate) const MANIFEST: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 #[tokio::test]
 async fn an_authority_of_the_options_is_trusted_and_no_other_stranger() {

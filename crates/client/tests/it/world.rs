@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use hythe_client::{BlobBody, Client, Credentials, Error, ManifestAnswer, Options};
 use hythe_oci::{Reference, RepositoryName};
 use hythe_testing::ScriptedUpstream;
+use tokio::io::AsyncReadExt as _;
 
 pub(crate) const LIMIT: usize = 4 << 20;
 
@@ -42,16 +42,11 @@ pub(crate) async fn pull(client: &Client) -> Result<ManifestAnswer, Error> {
 /// What came of a body, and how it broke.
 pub(crate) async fn collect(mut body: BlobBody) -> (Vec<u8>, Option<std::io::Error>) {
     let mut bytes = Vec::new();
-    while let Some(piece) = body.next().await {
-        match piece {
-            Ok(piece) => bytes.extend_from_slice(&piece),
-            Err(error) => {
-                assert!(body.next().await.is_none(), "an error is the end");
-                return (bytes, Some(error));
-            }
-        }
+    let error = body.read_to_end(&mut bytes).await.err();
+    if error.is_some() {
+        assert_eq!(body.read(&mut [0]).await.unwrap(), 0, "an error is the end");
     }
-    (bytes, None)
+    (bytes, error)
 }
 
 /// Its message has the host, and all of these.

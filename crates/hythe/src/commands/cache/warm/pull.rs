@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use hythe_client::{Client, Error, ManifestAnswer};
 use hythe_oci::{Digest, Manifest, Reference, RepositoryName};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::image::Image;
@@ -17,6 +17,9 @@ use super::{Failure, Target};
 
 /// The largest manifest: what registries take.
 const MANIFEST: usize = 8 << 20;
+
+/// How much of a blob is read at a time, and thrown away.
+const PIECE: usize = 64 << 10;
 
 /// Indexes within indexes; nobody nests deeper.
 const MAX_DEPTH: usize = 4;
@@ -194,18 +197,21 @@ impl Warmer {
         came: &mut u64,
     ) -> Result<(), Error> {
         let mut body = self.asking.blob(repository, digest, *came).await?.body;
-        while let Some(piece) = body.next().await {
-            let piece = piece.map_err(|error| Error::Unavailable {
+        let mut memory = vec![0; PIECE];
+        loop {
+            let length = body.read(&mut memory).await.map_err(|error| Error::Unavailable {
                 host: self.asking.endpoint().to_owned(),
                 asked: format!("blob `{digest}`"),
                 status: None,
                 retry_after: None,
                 reason: error.to_string(),
             })?;
-            *came += piece.len() as u64;
-            self.progress.came(piece.len());
+            if length == 0 {
+                return Ok(());
+            }
+            *came += length as u64;
+            self.progress.came(length);
         }
-        Ok(())
     }
 
     /// No more requests at once than were allowed.

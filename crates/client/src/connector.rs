@@ -1,0 +1,182 @@
+//! Connects to where a request goes: directly or by way of a proxy, in the clear or within TLS.
+
+use std::error::Error as StdError;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, PROXY_AUTHORIZATION};
+use http::{Method, Uri};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tower_service::Service as _;
+use url::Url;
+
+use crate::connection::{Connection, Proxied};
+use crate::dialler::find;
+use crate::guard::{Guard, Way};
+use crate::resolver::{GuardedResolver, Resolver};
+use crate::roots;
+
+/// A connection on which nothing comes is asked for a sign of life after so long, and as often until it is given up.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Bytes both ways, over whatever.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+pub(crate) type Stream = Box<dyn Duplex>;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("no connection within {0:?}")]
+    TimedOut(Duration),
+    #[error("no connection")]
+    Failed(#[source] BoxError),
+}
+
+/// What connects.
+pub(crate) struct Connector {
+    resolver: Resolver,
+    proxies: Option<Matcher>,
+    authorities: Vec<CertificateDer<'static>>,
+    /// Made when it is first needed: to read the authorities takes longer than an upstream on the same machine takes to
+    /// answer.
+    tls: Mutex<Option<TlsConnector>>,
+    patience: Duration,
+}
+
+impl Connector {
+    /// One that takes `patience` for a connection: name, TCP and TLS together.
+    pub(crate) fn new(authorities: Vec<CertificateDer<'static>>, patience: Duration, direct: bool) -> Self {
+        Self {
+            resolver: Resolver::new(patience),
+            proxies: (!direct).then(Matcher::from_system),
+            authorities,
+            tls: Mutex::default(),
+            patience,
+        }
+    }
+
+    /// A new connection for requests to the host of `url`.
+    pub(crate) async fn connect(
+        &self,
+        url: &Url,
+        way: Way,
+        guard: &Guard,
+    ) -> Result<Connection, ConnectError> {
+        let resolver = GuardedResolver { resolver: self.resolver.clone(), guard: guard.clone(), way };
+        match timeout(self.patience, self.open(url, resolver)).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(error)) if !is_timeout(&*error) => Err(ConnectError::Failed(error)),
+            _ => Err(ConnectError::TimedOut(self.patience)),
+        }
+    }
+
+    async fn open(&self, url: &Url, resolver: GuardedResolver) -> Result<Connection, BoxError> {
+        let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+        let (is_tls, authority) = (url.scheme() == "https", format!("{host}:{port}"));
+        let target: Uri = format!("{}://{authority}", url.scheme()).parse()?;
+        let Some(proxy) = self.proxies.as_ref().and_then(|proxies| proxies.intercept(&target)) else {
+            let stream = self.tcp(target, resolver).await?;
+            let stream = if is_tls { self.tls(stream, host).await? } else { stream };
+            return Ok(Connection::over(stream, None).await?);
+        };
+        let proxy_host = proxy.uri().host().unwrap_or_default();
+        let proxy_scheme = proxy.uri().scheme_str().unwrap_or_default();
+        if !matches!(proxy_scheme, "http" | "https") {
+            return Err(format!("the proxy `{proxy_scheme}://{proxy_host}` is none of HTTP").into());
+        }
+        let stream = self.tcp(proxy.uri().clone(), resolver).await?;
+        let stream = if proxy_scheme == "https" { self.tls(stream, proxy_host).await? } else { stream };
+        if is_tls {
+            let stream = tunnel(stream, &proxy, &authority).await?;
+            let stream = self.tls(stream, host).await?;
+            return Ok(Connection::over(stream, None).await?);
+        }
+        let proxied = Proxied { authorization: proxy.basic_auth().cloned() };
+        Ok(Connection::over(stream, Some(proxied)).await?)
+    }
+
+    async fn tcp(&self, target: Uri, resolver: GuardedResolver) -> Result<Stream, BoxError> {
+        let mut connector = HttpConnector::new_with_resolver(resolver);
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(self.patience));
+        connector.set_keepalive(Some(KEEPALIVE));
+        connector.set_keepalive_interval(Some(KEEPALIVE));
+        connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
+        // A kept connection whose other end is gone is noticed as soon as one that cannot be made.
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(self.patience));
+        Ok(Box::new(connector.call(target).await?.into_inner()))
+    }
+
+    async fn tls(&self, stream: Stream, host: &str) -> Result<Stream, BoxError> {
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned())?;
+        let connector = self.tls_connector()?;
+        Ok(Box::new(connector.connect(name, stream).await?))
+    }
+
+    fn tls_connector(&self) -> Result<TlsConnector, String> {
+        let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*tls {
+            Some(tls) => Ok(tls.clone()),
+            None => Ok(tls.insert(TlsConnector::from(Arc::new(roots::tls(&self.authorities)?))).clone()),
+        }
+    }
+}
+
+/// Whether one of the addresses had no more time.
+fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// Has a proxy pass on what comes, to `authority` (RFC 9110, 9.3.6).
+async fn tunnel(stream: Stream, proxy: &Intercept, authority: &str) -> Result<Stream, BoxError> {
+    let mut request = http::Request::new(Empty::<Bytes>::new());
+    *request.method_mut() = Method::CONNECT;
+    *request.uri_mut() = authority.parse()?;
+    request.headers_mut().insert(HOST, authority.parse()?);
+    if let Some(authorization) = proxy.basic_auth() {
+        request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+    }
+    let (mut sender, mut wire) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut answer = pin!(sender.send_request(request));
+    let answer = poll_fn(|cx| {
+        // It ends where the way is open, or with the reason why there is no answer.
+        let ended = wire.poll_without_shutdown(cx).map(Result::err);
+        match (answer.as_mut().poll(cx), ended) {
+            (Poll::Pending, Poll::Ready(Some(error))) => Poll::Ready(Err(error)),
+            (answer, _) => answer,
+        }
+    });
+    let (proxy, status) = (proxy.uri().host().unwrap_or_default(), answer.await?.status());
+    if !status.is_success() {
+        return Err(format!("the proxy `{proxy}` answered with status {}", status.as_u16()).into());
+    }
+    let parts = wire.into_parts();
+    // Who is behind it does not speak first.
+    if parts.read_buf.is_empty() {
+        Ok(parts.io.into_inner())
+    } else {
+        Err(format!("the proxy `{proxy}` says more than that the way is open").into())
+    }
+}

@@ -1,0 +1,124 @@
+//! A blob's bytes on their way here, for as long as it is worth to wait for them.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// How long a source is watched before it is judged.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The least that it must bring where there is another one, in bytes a second.
+const FLOOR: u64 = 16 << 10;
+
+/// A body that ends when `stopped` is over, and with an error where it comes too slowly. One from which nothing comes at
+/// all has a time out of its own.
+pub(crate) struct Watched<R, F> {
+    body: R,
+    stopped: Pin<Box<F>>,
+    pace: Option<Pace>,
+}
+
+/// How fast it comes.
+struct Pace {
+    window: Duration,
+    since: Instant,
+    came: u64,
+}
+
+impl Pace {
+    fn over(window: Duration) -> Self {
+        Self { window, since: Instant::now(), came: 0 }
+    }
+
+    /// Counts bytes that came; an error where they came too slowly.
+    fn add(&mut self, length: usize) -> io::Result<()> {
+        self.came += length as u64;
+        let elapsed = self.since.elapsed();
+        if elapsed < self.window {
+            return Ok(());
+        }
+        let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+        let pace = self.came.saturating_mul(1000) / millis;
+        if pace < FLOOR {
+            let message = format!("it brought {pace} bytes a second, and another may bring more");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+        *self = Self::over(self.window);
+        Ok(())
+    }
+}
+
+impl<R, F: Future<Output = ()>> Watched<R, F> {
+    /// `has_others` is whether another source may bring it sooner.
+    pub(crate) fn new(body: R, stopped: F, has_others: bool) -> Self {
+        let pace = has_others.then(|| Pace::over(WINDOW));
+        Self { body, stopped: Box::pin(stopped), pace }
+    }
+}
+
+impl<R: AsyncRead + Unpin, F: Future<Output = ()>> AsyncRead for Watched<R, F> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.stopped.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.body).poll_read(cx, buffer))?;
+        let length = buffer.filled().len() - before;
+        let judged = self.pace.as_mut().filter(|_| length > 0).map_or(Ok(()), |pace| pace.add(length));
+        if judged.is_err() {
+            // Nothing is read where there is an error.
+            buffer.set_filled(before);
+        }
+        Poll::Ready(judged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// What comes of a hundred pieces, 5 ms from one to the next.
+    async fn drip(bytes: usize, window: Duration) -> io::Result<usize> {
+        let (mut writer, body) = tokio::io::duplex(1 << 20);
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                // An error is a reader that has seen enough.
+                let _ = writer.write_all(&vec![0; bytes]).await;
+            }
+        });
+        let mut watched = Watched { body, stopped: Box::pin(pending()), pace: Some(Pace::over(window)) };
+        watched.read_to_end(&mut Vec::new()).await
+    }
+
+    #[tokio::test]
+    async fn a_body_that_crawls_ends_and_one_that_keeps_the_pace_goes_on() {
+        let window = Duration::from_millis(50);
+        assert_eq!(drip(1, window).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(drip(5000, window).await.unwrap(), 500_000);
+    }
+
+    #[tokio::test]
+    async fn a_body_ends_when_it_is_stopped() {
+        let (mut writer, body) = tokio::io::duplex(100);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stopped = async move { drop(stopped.await) };
+        let mut watched = Watched::new(body, stopped, false);
+        writer.write_all(b"some").await.unwrap();
+        let mut memory = [0; 100];
+        assert_eq!(watched.read(&mut memory).await.unwrap(), 4);
+        stop.send(()).unwrap();
+        assert_eq!(watched.read(&mut memory).await.unwrap(), 0);
+    }
+}
