@@ -42,8 +42,8 @@ pub(crate) struct Proxied {
 /// A connection.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// None once it has ended.
-    wire: Option<http1::Connection<TokioIo<Stream>, Full<Bytes>>>,
+    /// None once it has ended. Large, and moved often.
+    wire: Option<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>,
     pub(crate) proxied: Option<Proxied>,
 }
 
@@ -51,7 +51,7 @@ impl Connection {
     /// Over a stream on which nothing is under way.
     pub(crate) async fn over(stream: Stream, proxied: Option<Proxied>) -> hyper::Result<Self> {
         let (sender, wire) = http1::handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, wire: Some(wire), proxied })
+        Ok(Self { sender, wire: Some(Box::new(wire)), proxied })
     }
 
     /// The same at once: there is nothing to wait for.
