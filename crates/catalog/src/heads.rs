@@ -11,8 +11,11 @@ use hythe_oci::{Reference, RepositoryName};
 use crate::manifests::ManifestHead;
 use crate::readers::lock;
 
-/// More than this many are not kept: about a megabyte.
+/// So many are kept at most: about a megabyte.
 const MOST: usize = 4096;
+
+/// What a repository's first answer counts for: its map has room for so many at least.
+const FIRST: usize = 4;
 
 #[derive(Debug, Default)]
 pub(crate) struct Heads(Mutex<Kept>);
@@ -51,11 +54,13 @@ impl Heads {
         if kept.version > version {
             return;
         }
-        if kept.version < version || kept.count >= MOST {
+        if kept.version < version || kept.count + FIRST > MOST {
             *kept = Kept { version, ..Kept::default() };
         }
-        kept.count += 1;
-        kept.heads.entry(repository.clone()).or_default().insert(reference.clone(), head.clone());
+        let heads = kept.heads.entry(repository.clone()).or_default();
+        let more = if heads.is_empty() { FIRST } else { 1 };
+        heads.insert(reference.clone(), head.clone());
+        kept.count += more;
     }
 }
 
