@@ -40,14 +40,16 @@ pub struct Engine {
 struct Bridge {
     name: String,
     _names: Names,
-    /// Its address is the machine's only one of that kind: another test with such an engine waits, in whatever suite.
+    /// Its address is the only one of that kind in a network namespace: another test with such an engine waits, in whatever
+    /// suite, unless that has a namespace of its own.
     _turn: File,
 }
 
 impl Bridge {
     fn new() -> Self {
-        let turn =
-            File::create(std::env::temp_dir().join("hythe-e2e-bridge.lock")).expect("a temporary file");
+        let namespace = fs::read_link("/proc/self/ns/net").expect("Linux has namespaces");
+        let lock = format!("hythe-e2e-bridge-{}", namespace.display());
+        let turn = File::create(std::env::temp_dir().join(lock)).expect("a temporary file");
         turn.lock().expect("the file system has locks");
         // A name of a network interface has 15 bytes; two suites at once have two process ids.
         let name = format!("hy{}", std::process::id());
