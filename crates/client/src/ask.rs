@@ -59,6 +59,8 @@ impl Inner {
             let answered =
                 self.tokens.answer(&self.dialler, ask, &challenges, authorization.as_ref()).await?;
             if let Some(fresh) = answered {
+                // Its connection is there for what follows.
+                drop(reply);
                 reply = self.follow(ask, Some(&fresh)).await?;
                 authorization = Some(fresh);
             }

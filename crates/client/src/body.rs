@@ -119,6 +119,9 @@ impl AsyncRead for BlobBody {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
         let length = ready!(self.get_mut().poll_bytes(cx, buffer.initialize_unfilled()))?;
         buffer.advance(length);
         Poll::Ready(Ok(()))

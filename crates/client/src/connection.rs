@@ -17,6 +17,9 @@ use url::{Position, Url};
 
 use crate::connector::Stream;
 
+/// What this program calls itself.
+pub(crate) const AGENT: &str = concat!("hythe/", env!("CARGO_PKG_VERSION"));
+
 /// A request, yet to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -110,7 +113,7 @@ impl Connection {
         *formed.uri_mut() = target.parse::<Uri>()?;
         let headers = formed.headers_mut();
         headers.insert(HOST, HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort])?);
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("hythe/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         if let Some(Proxied { authorization: Some(authorization) }) = &self.proxied {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());

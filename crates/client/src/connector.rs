@@ -9,8 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, PROXY_AUTHORIZATION};
-use http::{Method, Uri};
+use http::header::{HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::{HeaderValue, Method, Uri};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service as _;
 use url::Url;
 
-use crate::connection::{Connection, Proxied};
+use crate::connection::{AGENT, Connection, Proxied};
 use crate::dialler::find;
 use crate::guard::{Guard, Way};
 use crate::resolver::{GuardedResolver, Resolver};
@@ -81,6 +81,10 @@ impl Connector {
         way: Way,
         guard: &Guard,
     ) -> Result<Connection, ConnectError> {
+        if url.scheme() == "https" {
+            // Before the time is taken: whoever is asked has nothing to do with how long this takes.
+            self.tls_connector().map_err(|reason| ConnectError::Failed(reason.into()))?;
+        }
         let resolver = GuardedResolver { resolver: self.resolver.clone(), guard: guard.clone(), way };
         match timeout(self.patience, self.open(url, resolver)).await {
             Ok(Ok(opened)) => Ok(opened),
@@ -155,6 +159,7 @@ async fn tunnel(stream: Stream, proxy: &Intercept, authority: &str) -> Result<St
     *request.method_mut() = Method::CONNECT;
     *request.uri_mut() = authority.parse()?;
     request.headers_mut().insert(HOST, authority.parse()?);
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(AGENT));
     if let Some(authorization) = proxy.basic_auth() {
         request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
     }

@@ -57,8 +57,7 @@ impl Dialler {
         // Boxed, as a connection is large, and all that asks would be.
         let mut result = Box::pin(self.exchange(&request, way, true)).await;
         if let Err(SendError::Exchange(error)) = &result
-            && is_idempotent(&request)
-            && broke_unanswered(error)
+            && (was_not_sent(error) || is_idempotent(&request) && broke_unanswered(error))
         {
             result = Box::pin(self.exchange(&request, way, false)).await;
         }
@@ -97,6 +96,11 @@ fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
 
 fn is_idempotent(request: &Request) -> bool {
     matches!(request.method, Method::GET | Method::HEAD)
+}
+
+/// Whether a kept connection was found closed before anything of the request was written.
+fn was_not_sent(error: &hyper::Error) -> bool {
+    error.is_canceled() || error.is_closed()
 }
 
 /// A kept connection may be closed by the other side just as it is used again: the request was then never read. One

@@ -15,6 +15,9 @@ use crate::connection::Connection;
 const IDLE: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS: usize = 8;
 
+/// How often those are closed that nobody has wanted for long, or that the other end has closed.
+const SWEEP: Duration = Duration::from_secs(10);
+
 /// Connections on which nothing is under way, by where they lead.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<Kept>);
@@ -23,7 +26,7 @@ pub(crate) struct Pool(Mutex<Kept>);
 struct Kept {
     /// The one that was last used is the last.
     connections: HashMap<Origin, Vec<(Instant, Connection)>>,
-    /// Whether a task closes those that nobody wants.
+    /// Whether a task closes those that are of no more use.
     is_swept: bool,
 }
 
@@ -57,21 +60,67 @@ impl Pool {
             runtime.spawn(sweep(Arc::downgrade(self)));
         }
     }
-}
 
-/// Closes what nobody has wanted for long, until nothing is left.
-async fn sweep(pool: Weak<Pool>) {
-    loop {
-        sleep(IDLE).await;
-        let Some(pool) = pool.upgrade() else { return };
-        let mut kept = pool.lock();
+    /// Closes what nobody has wanted for long, and what the other end has closed; whether anything is left.
+    fn clear(&self) -> bool {
+        let mut kept = self.lock();
         kept.connections.retain(|_, connections| {
-            connections.retain(|(since, _)| since.elapsed() < IDLE);
+            connections.retain_mut(|(since, connection)| since.elapsed() < IDLE && connection.is_open());
             !connections.is_empty()
         });
-        if kept.connections.is_empty() {
-            kept.is_swept = false;
+        kept.is_swept = !kept.connections.is_empty();
+        kept.is_swept
+    }
+}
+
+/// Closes what is of no more use, until nothing is left.
+async fn sweep(pool: Weak<Pool>) {
+    loop {
+        sleep(SWEEP).await;
+        if pool.upgrade().is_none_or(|pool| !pool.clear()) {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, duplex};
+    use url::Url;
+
+    use super::*;
+
+    fn origin() -> Origin {
+        "http://registry.example".parse::<Url>().unwrap().origin()
+    }
+
+    #[tokio::test]
+    async fn what_the_other_end_has_closed_is_not_kept() {
+        let pool = Arc::new(Pool::default());
+        let (there, here) = duplex(100);
+        pool.keep(&origin(), Connection::over(Box::new(here), None).await.unwrap());
+        let (stays, here) = duplex(100);
+        pool.keep(&origin(), Connection::over(Box::new(here), None).await.unwrap());
+        drop(there);
+        assert!(pool.clear());
+        assert_eq!(pool.lock().connections[&origin()].len(), 1);
+        drop(stays);
+        assert!(pool.take(&origin()).is_none());
+        assert!(!pool.clear() && pool.lock().connections.is_empty());
+    }
+
+    #[tokio::test]
+    async fn no_more_are_kept_than_may_be_and_the_last_is_the_first_to_go() {
+        let pool = Arc::new(Pool::default());
+        let mut others = Vec::new();
+        for _ in 0..=IDLE_CONNECTIONS {
+            let (there, here) = duplex(100);
+            others.push(there);
+            pool.keep(&origin(), Connection::over(Box::new(here), None).await.unwrap());
+        }
+        assert_eq!(others[0].read(&mut [0]).await.unwrap(), 0, "the oldest is closed");
+        drop(pool.take(&origin()));
+        assert_eq!(others[IDLE_CONNECTIONS].read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(pool.lock().connections[&origin()].len(), IDLE_CONNECTIONS - 1);
     }
 }

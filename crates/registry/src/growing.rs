@@ -126,7 +126,12 @@ impl Written {
     /// All up to `end` has come; `bytes` are those from [where readers were told](Self::told) on.
     pub(crate) fn tell(&self, end: u64, bytes: impl FnOnce() -> Bytes) {
         let told = self.told();
-        let from_memory = self.shared.are_few() || told < FIRST;
+        let from_memory = match self.shared.readers.load(Ordering::Relaxed) {
+            // Whoever began it is about to read it.
+            0 => told < TAIL as u64,
+            1..=FEW => true,
+            _ => told < FIRST,
+        };
         {
             let mut tail = self.shared.tail();
             if from_memory { tail.push(told, bytes()) } else { *tail = Tail::default() }

@@ -298,10 +298,16 @@ impl Ingest {
         self.offset += batch.length();
         let bytes = batch.into_bytes();
         if let Some(written) = &self.written {
-            let untold = bytes.slice((written.told() - offset) as usize..);
-            // Who reads slowly keeps what was told: not the memory that others need for what they push.
-            let is_lent = !shared.buffers.are_scarce();
-            written.tell(self.offset, || if is_lent { untold } else { Bytes::copy_from_slice(&untold) });
+            // Who reads slowly keeps what was told: where that would be a part only, or memory is scarce, it is not the
+            // memory that others need for what they push.
+            let (told, is_scarce) = (written.told(), shared.buffers.are_scarce());
+            written.tell(self.offset, || {
+                if told == offset && !is_scarce {
+                    bytes.clone()
+                } else {
+                    Bytes::copy_from_slice(&bytes[(told - offset) as usize..])
+                }
+            });
             written.pace(self.offset).await;
         }
         let hash_here = bytes.len() > INLINE && shared.is_crowded() && self.hashing.is_idle();

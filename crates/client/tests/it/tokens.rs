@@ -40,6 +40,15 @@ async fn anybody_gets_a_token_and_it_is_sent_at_once_from_then_on() {
 }
 
 #[tokio::test]
+async fn the_connection_that_was_challenged_is_the_one_that_is_answered() {
+    let elsewhere = ScriptedUpstream::start();
+    let realm = Some(elsewhere.endpoint() + "/token");
+    let upstream = upstream(TokenRules { realm, ..TokenRules::default() });
+    pull(&client(&upstream)).await.unwrap();
+    assert_eq!((upstream.count("GET", "/manifests/"), upstream.connections()), (2, 1));
+}
+
+#[tokio::test]
 async fn each_repository_has_a_token_of_its_own() {
     let upstream = upstream(TokenRules::default());
     upstream.push("other/app", "latest", &ImageBuilder::new(2).build());
