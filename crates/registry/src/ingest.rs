@@ -16,16 +16,16 @@ use bytes::Bytes;
 use hythe_catalog::{Catalog, Upload as Row, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
 use hythe_storage::Upload;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::batch::Batch;
 use crate::body::{Body, Piece};
-use crate::buffers::Buffers;
 use crate::growing::Written;
-use crate::hashing::{Hashing, INLINE, Pairs};
+use crate::hashing::{Hashing, INLINE};
 use crate::sessions::Turn;
+use crate::shared::Shared;
 use crate::writing::{Writing, joined};
 use crate::{Error, Growing, Result, now};
 
@@ -37,53 +37,6 @@ const SOON: Duration = Duration::from_millis(1);
 
 /// How many batches of one upload may wait to be hashed and written.
 const DEPTH: usize = 8;
-
-/// What all uploads share.
-pub(crate) struct Shared {
-    buffers: Buffers,
-    limit: usize,
-    /// One permit for each body that may be received.
-    bodies: Arc<Semaphore>,
-    cores: usize,
-    pairs: Pairs,
-}
-
-impl Shared {
-    /// For at most `limit` bodies at once, which share `memory` bytes.
-    pub(crate) fn new(limit: usize, memory: usize) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            buffers: Buffers::new(memory),
-            limit,
-            bodies: Arc::new(Semaphore::new(limit)),
-            cores,
-            pairs: Pairs::default(),
-        }
-    }
-
-    /// The right to receive a body, until dropped.
-    pub(crate) fn body(&self) -> Result<OwnedSemaphorePermit> {
-        let limit = self.limit;
-        Arc::clone(&self.bodies).try_acquire_owned().map_err(|_| Error::TooManyUploads { limit })
-    }
-
-    /// How many bodies are being received.
-    pub(crate) fn bodies(&self) -> usize {
-        self.limit - self.bodies.available_permits()
-    }
-
-    /// Returns when no body is being received any more.
-    pub(crate) async fn bodies_ended(&self) {
-        let all = u32::try_from(self.limit).unwrap_or(u32::MAX);
-        // An error is a closed semaphore, which nothing closes.
-        let _ = self.bodies.acquire_many(all).await;
-    }
-
-    /// Whether the uploads themselves keep every core at work: then another thread for a hash only costs.
-    fn is_crowded(&self) -> bool {
-        self.bodies() >= self.cores
-    }
-}
 
 /// Why a body ended before its end.
 pub(crate) enum Interrupted {

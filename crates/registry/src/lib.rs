@@ -20,6 +20,7 @@ mod listings;
 mod manifests;
 mod parked;
 mod sessions;
+mod shared;
 mod uploads;
 mod writing;
 
@@ -95,7 +96,7 @@ pub(crate) struct Inner {
     manifests: Cache<Digest, Bytes, BySize>,
     sessions: sessions::Sessions,
     parked: parked::Parked,
-    ingest: ingest::Shared,
+    ingest: shared::Shared,
     /// Held by the collector's round that is under way.
     collecting: tokio::sync::Mutex<()>,
 }
@@ -122,7 +123,7 @@ impl Registry {
             sessions: sessions::Sessions::default(),
             parked: parked::Parked::default(),
             collecting: tokio::sync::Mutex::default(),
-            ingest: ingest::Shared::new(options.upload_max_concurrent, options.upload_memory),
+            ingest: shared::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),
         }))
     }

@@ -107,12 +107,14 @@ pub(super) async fn restarted(engine: &Engine, survey: &Survey) -> Result<Check,
     if survey.runtime == Runtime::K3s {
         return Ok(Check::good(Id::NodeRestarted, &subject, "k3s writes it at its start"));
     }
-    let running = engine.exec(node, &["ps", "-o", "etimes=", "-C", "containerd"]).await?;
-    let now = engine.exec(node, &["date", "+%s"]).await?;
+    // Both by one command: a busy machine may take seconds from one to the next.
+    let times = ["sh", "-c", "date +%s && ps -o etimes= -C containerd"];
+    let times = engine.exec(node, &times).await?.stdout;
+    let (now, running) = times.split_once('\n').unwrap_or_default();
     let mut command = vec!["stat", "-c", "%Z", "--"];
     command.extend(survey.configs.iter().map(|file| file.path.as_str()));
     let changed = engine.exec(node, &command).await?;
-    Ok(judge_restarted(node, &running.stdout, &now.stdout, &changed.stdout))
+    Ok(judge_restarted(node, running, now, &changed.stdout))
 }
 
 fn judge_restarted(node: &str, running: &str, now: &str, changed: &str) -> Check {
