@@ -143,9 +143,9 @@ impl Written {
         });
     }
 
-    /// Whether all up to `end`, which came last, is to be told at once.
+    /// Whether the first bytes are yet to be told: nobody waits for those. Each further piece would wake everybody again.
     pub(crate) fn is_urgent(&self) -> bool {
-        self.told() < FIRST
+        self.told() == 0
     }
 
     /// Waits a moment for a reader that is about to fall behind what is in memory, where all up to `offset` has come: for
