@@ -51,7 +51,7 @@ impl Answer {
     }
 
     pub(crate) fn content_length(&self) -> Option<u64> {
-        text(self.headers(), CONTENT_LENGTH.as_str())?.parse().ok()
+        content_length(self.headers())
     }
 
     /// The whole body, if it has no more than `limit` bytes.
@@ -72,6 +72,10 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    text(headers, CONTENT_LENGTH.as_str())?.parse().ok()
+}
+
 /// Why a body was not read to its end.
 pub(crate) enum Cut {
     TooLong,
@@ -80,8 +84,7 @@ pub(crate) enum Cut {
 
 /// A body of no more than `limit` bytes.
 pub(crate) async fn read(response: &mut Response, limit: usize, progress: Duration) -> Result<Bytes, Cut> {
-    let announced = text(response.headers(), CONTENT_LENGTH.as_str()).and_then(|text| text.parse().ok());
-    if announced.is_some_and(|announced: u64| announced > limit as u64) {
+    if content_length(response.headers()).is_some_and(|announced| announced > limit as u64) {
         return Err(Cut::TooLong);
     }
     let (mut whole, mut length) = (Vec::new(), 0);

@@ -1,8 +1,6 @@
 //! Connects to where a request goes: directly or by way of a proxy, in the clear or within TLS.
 
-use std::error::Error as StdError;
 use std::future::poll_fn;
-use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
@@ -24,9 +22,9 @@ use tower_service::Service as _;
 use url::Url;
 
 use crate::connection::{AGENT, Connection, Proxied};
-use crate::dialler::find;
-use crate::guard::{Guard, Way};
-use crate::resolver::{GuardedResolver, Resolver};
+use crate::dialler::is_timeout;
+use crate::guard::{Guard, Way, without_brackets};
+use crate::resolver::{BoxError, GuardedResolver, Resolver};
 use crate::roots;
 
 /// A connection on which nothing comes is asked for a sign of life after so long, and as often until it is given up.
@@ -39,8 +37,6 @@ pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 pub(crate) type Stream = Box<dyn Duplex>;
-
-type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +85,7 @@ impl Connector {
         match timeout(self.patience, self.open(url, resolver)).await {
             Ok(Ok(opened)) => Ok(opened),
             Ok(Err(error)) if !is_timeout(&*error) => Err(ConnectError::Failed(error)),
+            // All of it, or one of the addresses, had no more time.
             _ => Err(ConnectError::TimedOut(self.patience)),
         }
     }
@@ -97,25 +94,30 @@ impl Connector {
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         let (is_tls, authority) = (url.scheme() == "https", format!("{host}:{port}"));
         let target: Uri = format!("{}://{authority}", url.scheme()).parse()?;
-        let Some(proxy) = self.proxies.as_ref().and_then(|proxies| proxies.intercept(&target)) else {
-            let stream = self.tcp(target, resolver).await?;
-            let stream = if is_tls { self.tls(stream, host).await? } else { stream };
-            return Ok(Connection::over(stream, None).await?);
+        let proxy = self.proxies.as_ref().and_then(|proxies| proxies.intercept(&target));
+        let (stream, proxied) = match proxy {
+            None => (self.tcp(target, resolver).await?, None),
+            Some(proxy) => {
+                let stream = self.to_proxy(&proxy, resolver).await?;
+                if is_tls {
+                    (tunnel(stream, &proxy, &authority).await?, None)
+                } else {
+                    (stream, Some(Proxied { authorization: proxy.basic_auth().cloned() }))
+                }
+            }
         };
-        let proxy_host = proxy.uri().host().unwrap_or_default();
-        let proxy_scheme = proxy.uri().scheme_str().unwrap_or_default();
-        if !matches!(proxy_scheme, "http" | "https") {
-            return Err(format!("the proxy `{proxy_scheme}://{proxy_host}` is none of HTTP").into());
+        let stream = if is_tls { self.tls(stream, host).await? } else { stream };
+        Ok(Connection::over(stream, proxied).await?)
+    }
+
+    async fn to_proxy(&self, proxy: &Intercept, resolver: GuardedResolver) -> Result<Stream, BoxError> {
+        let host = proxy.uri().host().unwrap_or_default();
+        let scheme = proxy.uri().scheme_str().unwrap_or_default();
+        if !matches!(scheme, "http" | "https") {
+            return Err(format!("the proxy `{scheme}://{host}` is none of HTTP").into());
         }
         let stream = self.tcp(proxy.uri().clone(), resolver).await?;
-        let stream = if proxy_scheme == "https" { self.tls(stream, proxy_host).await? } else { stream };
-        if is_tls {
-            let stream = tunnel(stream, &proxy, &authority).await?;
-            let stream = self.tls(stream, host).await?;
-            return Ok(Connection::over(stream, None).await?);
-        }
-        let proxied = Proxied { authorization: proxy.basic_auth().cloned() };
-        Ok(Connection::over(stream, Some(proxied)).await?)
+        if scheme == "https" { self.tls(stream, host).await } else { Ok(stream) }
     }
 
     async fn tcp(&self, target: Uri, resolver: GuardedResolver) -> Result<Stream, BoxError> {
@@ -133,8 +135,7 @@ impl Connector {
     }
 
     async fn tls(&self, stream: Stream, host: &str) -> Result<Stream, BoxError> {
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let name = ServerName::try_from(host.to_owned())?;
+        let name = ServerName::try_from(without_brackets(host).to_owned())?;
         let connector = self.tls_connector()?;
         Ok(Box::new(connector.connect(name, stream).await?))
     }
@@ -146,11 +147,6 @@ impl Connector {
             None => Ok(tls.insert(TlsConnector::from(Arc::new(roots::tls(&self.authorities)?))).clone()),
         }
     }
-}
-
-/// Whether one of the addresses had no more time.
-fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
-    find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// Has a proxy pass on what comes, to `authority` (RFC 9110, 9.3.6).

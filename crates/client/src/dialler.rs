@@ -106,7 +106,12 @@ fn was_not_sent(error: &hyper::Error) -> bool {
 /// A kept connection may be closed by the other side just as it is used again: the request was then never read. One
 /// whose other end is silent is not tried again, as that would take the same time once more.
 fn broke_unanswered(error: &hyper::Error) -> bool {
-    find::<io::Error>(error).is_none_or(|error| error.kind() != io::ErrorKind::TimedOut)
+    !is_timeout(error)
+}
+
+/// Whether the system gave up waiting.
+pub(crate) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// An error and what it comes from, one after the other.
@@ -120,7 +125,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     })
 }
 
-pub(crate) fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 

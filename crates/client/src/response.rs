@@ -133,10 +133,10 @@ impl ResponseBody {
 
     /// The next bytes, at the front of `memory`, which is not empty; none after the last.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.rest.is_empty() && self.long.is_some() {
-            return self.poll_long(cx, memory);
-        }
         if self.rest.is_empty() {
+            if self.long.is_some() {
+                return self.poll_long(cx, memory);
+            }
             self.rest = ready!(self.poll_incoming(cx))?;
         }
         let part = self.rest.split_to(self.rest.len().min(memory.len()));

@@ -8,6 +8,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 
+/// How much is read where there is no memory for it yet: enough to be given some.
+const OWN: usize = 16 << 10;
+
 /// The next bytes of a body.
 #[derive(Debug)]
 pub enum Piece {
@@ -18,8 +21,26 @@ pub enum Piece {
 }
 
 impl Piece {
+    /// What `poll` reads to the front of `memory`, or to memory of its own where there is none yet: no more then than it
+    /// takes to be given some. None where it reads nothing.
+    ///
+    /// # Errors
+    /// Those of `poll`.
+    pub fn poll_read(
+        memory: &mut [u8],
+        poll: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<Option<Self>>> {
+        if !memory.is_empty() {
+            return poll(memory).map_ok(|length| (length > 0).then_some(Self::Read(length)));
+        }
+        let mut own = vec![0; OWN];
+        let length = ready!(poll(&mut own))?;
+        own.truncate(length);
+        Poll::Ready(Ok((length > 0).then(|| Self::Bytes(own.into()))))
+    }
+
     /// How many bytes it is.
-    pub(crate) fn length(&self) -> usize {
+    pub fn length(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Read(length) => *length,
@@ -52,21 +73,14 @@ impl<S: Stream<Item = io::Result<Bytes>>> Body for S {
     }
 }
 
-/// How much is read where there is no memory for it yet: enough to be given some.
-const PIECE: usize = 16 << 10;
-
 /// The body that a reader is, up to its end.
 #[derive(Debug)]
-pub struct Reading<R> {
-    reader: R,
-    /// Memory of its own.
-    own: Vec<u8>,
-}
+pub struct Reading<R>(R);
 
 impl<R> Reading<R> {
     /// All that `reader` has.
     pub fn new(reader: R) -> Self {
-        Self { reader, own: Vec::new() }
+        Self(reader)
     }
 }
 
@@ -76,23 +90,11 @@ impl<R: AsyncRead + Unpin> Body for Reading<R> {
         cx: &mut Context<'_>,
         memory: &mut [u8],
     ) -> Poll<Option<io::Result<Piece>>> {
-        let Self { reader, own } = &mut *self;
-        let is_own = memory.is_empty();
-        if is_own {
-            own.resize(PIECE, 0);
-        }
-        let mut buffer = ReadBuf::new(if is_own { own } else { memory });
-        if let Err(error) = ready!(Pin::new(reader).poll_read(cx, &mut buffer)) {
-            return Poll::Ready(Some(Err(error)));
-        }
-        let length = buffer.filled().len();
-        Poll::Ready((length > 0).then(|| {
-            Ok(if is_own {
-                own.truncate(length);
-                Piece::Bytes(std::mem::take(own).into())
-            } else {
-                Piece::Read(length)
-            })
-        }))
+        let piece = Piece::poll_read(memory, |memory| {
+            let mut buffer = ReadBuf::new(memory);
+            ready!(Pin::new(&mut self.0).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(buffer.filled().len()))
+        });
+        piece.map(Result::transpose)
     }
 }

@@ -164,8 +164,6 @@ impl Ingest {
         // What came and is in no batch yet.
         let mut chunk = Bytes::new();
         let mut received = 0_u64;
-        // Whether others wait for the file, and for memory.
-        let (mut is_wanted, mut is_awaited) = (false, false);
         let mut soon = pin!(sleep(SOON));
         let end = loop {
             let is_ready = batch.push(&mut chunk, &shared.buffers);
@@ -177,7 +175,7 @@ impl Ingest {
                     continue;
                 }
             }
-            if is_ready || is_wanted {
+            if is_ready {
                 // Boxed, as it is larger than all the rest.
                 let was_full = batch.is_full();
                 Box::pin(self.process(shared, batch)).await?;
@@ -186,14 +184,12 @@ impl Ingest {
                 } else {
                     Batch::at(self.offset)
                 };
-                is_wanted = false;
                 continue;
             }
             let come = self.offset + batch.length();
             let untold = self.written.as_ref().filter(|written| written.told() < come);
-            if untold.is_some_and(|written| is_awaited || written.is_urgent()) {
+            if untold.is_some_and(Written::is_urgent) {
                 self.tell(&batch).await;
-                is_awaited = false;
                 continue;
             }
             let has_untold = untold.is_some();
@@ -203,11 +199,12 @@ impl Ingest {
                 piece = poll_fn(|cx| body.as_mut().poll_piece(cx, batch.space())) => piece,
                 // The rest only when nothing more has come meanwhile.
                 () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
-                    is_wanted = true;
+                    Box::pin(self.process(shared, batch)).await?;
+                    batch = Batch::at(self.offset);
                     continue;
                 }
                 () = &mut soon, if has_untold => {
-                    is_awaited = true;
+                    self.tell(&batch).await;
                     continue;
                 }
             };

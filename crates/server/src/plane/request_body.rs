@@ -20,9 +20,6 @@ use crate::metrics::Metrics;
 /// How many zeros hyper may owe it before it waits for them.
 const DEBT: u64 = 1 << 20;
 
-/// How much is read by itself where there is no memory for it yet: enough to be given some.
-const PIECE: usize = 16 << 10;
-
 /// A request's body, as hyper takes it from the connection; where it can, it reads the connection by itself.
 pub(crate) struct RequestBody {
     incoming: Incoming,
@@ -121,26 +118,18 @@ impl RequestBody {
     /// What comes next where it reads by itself; none where hyper has to go on.
     fn poll_by_itself(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<Option<Piece>>> {
         let Some(intake) = &mut self.intake else { return Poll::Ready(Ok(None)) };
-        let mut own = Vec::new();
-        let to = if memory.is_empty() {
+        if memory.is_empty() {
             ready!(intake.poll_ready(cx))?;
-            own.resize(PIECE, 0);
-            &mut own[..]
-        } else {
-            memory
-        };
-        let length = ready!(intake.poll_read(cx, to))?;
-        if length == 0 {
-            return Poll::Ready(Ok(None));
         }
-        if intake.is_counted {
-            self.zeros += length as u64;
-            self.link.owe(length);
+        let piece = ready!(Piece::poll_read(memory, |memory| intake.poll_read(cx, memory)))?;
+        if let Some(piece) = &piece {
+            if intake.is_counted {
+                self.zeros += piece.length() as u64;
+                self.link.owe(piece.length());
+            }
+            self.add_received(piece.length());
         }
-        self.add_received(length);
-        own.truncate(length);
-        let piece = if own.is_empty() { Piece::Read(length) } else { Piece::Bytes(own.into()) };
-        Poll::Ready(Ok(Some(piece)))
+        Poll::Ready(Ok(piece))
     }
 
     /// `poll`, for as long as the client may take.
