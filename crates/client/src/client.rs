@@ -13,7 +13,7 @@ use crate::ask::Ask;
 use crate::budget::Budget;
 use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
-use crate::guard::{Guard, host_of};
+use crate::guard::{Guard, authority_of};
 use crate::options::{ConfigError, Options};
 use crate::roots;
 use crate::tokens::Tokens;
@@ -97,7 +97,7 @@ impl Inner {
     }
 
     pub(crate) fn subject(&self, asked: impl Into<String>) -> Subject {
-        Subject { host: host_of(&self.url), asked: asked.into() }
+        Subject { host: authority_of(&self.url), asked: asked.into() }
     }
 
     /// A question for a path that has one expected answer.

@@ -70,23 +70,29 @@ impl Connector {
         }
     }
 
-    /// A new connection for requests to the host of `url`.
+    /// How long a connection may take.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// A new connection for requests to the host of `url`, within `patience`, which is no longer than its own.
     pub(crate) async fn connect(
         &self,
         url: &Url,
         way: Way,
         guard: &Guard,
+        patience: Duration,
     ) -> Result<Connection, ConnectError> {
         if url.scheme() == "https" {
             // Before the time is taken: whoever is asked has nothing to do with how long this takes.
             self.tls_connector().map_err(|reason| ConnectError::Failed(reason.into()))?;
         }
         let resolver = GuardedResolver { resolver: self.resolver.clone(), guard: guard.clone(), way };
-        match timeout(self.patience, self.open(url, resolver)).await {
+        match timeout(patience, self.open(url, resolver)).await {
             Ok(Ok(opened)) => Ok(opened),
             Ok(Err(error)) if !is_timeout(&*error) => Err(ConnectError::Failed(error)),
             // All of it, or one of the addresses, had no more time.
-            _ => Err(ConnectError::TimedOut(self.patience)),
+            _ => Err(ConnectError::TimedOut(patience)),
         }
     }
 

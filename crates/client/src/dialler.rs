@@ -10,10 +10,10 @@ use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use crate::connection::Request;
+use crate::connection::{Connection, Request};
 use crate::connector::{ConnectError, Connector};
 use crate::error::{Error, Subject};
-use crate::guard::{Guard, RefusedHost, Way, host_of};
+use crate::guard::{Guard, RefusedHost, Way, authority_of};
 use crate::pool::Pool;
 use crate::response::Response;
 
@@ -55,25 +55,39 @@ impl Dialler {
     pub(crate) async fn send(&self, request: Request, subject: &Subject) -> Result<Response, Error> {
         let way = self.guard.way(&request.url).map_err(|refused| subject.refused(refused.to_string()))?;
         // Boxed, as a connection is large, and all that asks would be.
-        let mut result = Box::pin(self.exchange(&request, way, true)).await;
-        if let Err(SendError::Exchange(error)) = &result
-            && (was_not_sent(error) || is_idempotent(&request) && broke_unanswered(error))
-        {
-            result = Box::pin(self.exchange(&request, way, false)).await;
-        }
-        result.map_err(|error| failure(&error, &request.url, subject))
+        Box::pin(self.send_on(&request, way)).await.map_err(|error| failure(&error, &request.url, subject))
     }
 
-    /// One try, over a kept connection if it may.
-    async fn exchange(&self, request: &Request, way: Way, over_kept: bool) -> Result<Response, SendError> {
+    /// Over a kept connection if there is one; once more, over a new one, where that may help.
+    async fn send_on(&self, request: &Request, way: Way) -> Result<Response, SendError> {
         // Where a request may go, and by way of whom, follows from its origin, and so do kept connections.
-        let kept = if over_kept { self.pool.take(&request.url.origin()) } else { None };
-        let mut connection = if let Some(kept) = kept {
-            kept
-        } else {
-            let connecting = self.connector.connect(&request.url, way, &self.guard);
-            connecting.await.map_err(SendError::Connect)?
+        let (origin, mut patience) = (request.url.origin(), self.connector.patience());
+        let kept = self.pool.take(&origin);
+        let was_kept = kept.is_some();
+        let first = match kept {
+            Some(kept) => self.exchange(request, kept).await,
+            None => self.anew(request, way, patience).await,
         };
+        let Err(SendError::Exchange(error)) = &first else { return first };
+        let again = if is_timeout(error) {
+            // The way there is gone, as when a laptop wakes up elsewhere, and with it all that were kept. Whoever waits has
+            // waited as long as for a connection.
+            self.pool.forget(&origin);
+            patience /= 3;
+            was_kept && is_idempotent(request)
+        } else {
+            // The other side may close a connection just as it is used again: the request was then never read.
+            was_not_sent(error) || is_idempotent(request)
+        };
+        if again { self.anew(request, way, patience).await } else { first }
+    }
+
+    async fn anew(&self, request: &Request, way: Way, patience: Duration) -> Result<Response, SendError> {
+        let connecting = self.connector.connect(&request.url, way, &self.guard, patience);
+        self.exchange(request, connecting.await.map_err(SendError::Connect)?).await
+    }
+
+    async fn exchange(&self, request: &Request, mut connection: Connection) -> Result<Response, SendError> {
         let formed = connection.form(request).map_err(SendError::Form)?;
         let answer = connection.send(formed).await.map_err(SendError::Exchange)?;
         Ok(Response::new(answer, request.url.clone(), connection, Arc::clone(&self.pool)))
@@ -84,10 +98,13 @@ fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
     if let Some(refused) = find::<RefusedHost>(error) {
         return subject.refused(refused.to_string());
     }
-    let whose = if host_of(url) == subject.host { String::new() } else { format!("{}: ", host_of(url)) };
+    let whose = authority_of(url);
+    let whose = if whose == subject.host { String::new() } else { format!("{whose}: ") };
     let what = if is_of_unknown_authority(error) {
         "nobody who is trusted vouches for its certificate; its own authority can be listed in `ca`"
             .to_owned()
+    } else if matches!(find(error), Some(rustls::Error::InvalidMessage(_))) {
+        "it does not speak TLS; where it speaks plain HTTP, write `http://`".to_owned()
     } else {
         innermost(error)
     };
@@ -98,15 +115,9 @@ fn is_idempotent(request: &Request) -> bool {
     matches!(request.method, Method::GET | Method::HEAD)
 }
 
-/// Whether a kept connection was found closed before anything of the request was written.
+/// Whether a connection was found closed before anything of the request was written.
 fn was_not_sent(error: &hyper::Error) -> bool {
     error.is_canceled() || error.is_closed()
-}
-
-/// A kept connection may be closed by the other side just as it is used again: the request was then never read. One
-/// whose other end is silent is not tried again, as that would take the same time once more.
-fn broke_unanswered(error: &hyper::Error) -> bool {
-    !is_timeout(error)
 }
 
 /// Whether the system gave up waiting.
@@ -138,9 +149,91 @@ fn is_of_unknown_authority(error: &SendError) -> bool {
 /// is a credential.
 pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
     let error = causes(error).last().unwrap_or(error);
+    if error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_closed() || error.is_canceled()) {
+        return "it closed the connection, or does not speak HTTP".to_owned();
+    }
     match error.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(io::ErrorKind::ConnectionReset) => "the connection was reset".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use hythe_oci::Authority;
+    use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A connection whose other end is gone without a word: what is sent is given up by the system.
+    #[derive(Default)]
+    struct Gone {
+        sent: bool,
+        reader: Option<Waker>,
+    }
+
+    impl AsyncRead for Gone {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.reader = Some(cx.waker().clone());
+            if self.sent { Poll::Ready(Err(io::ErrorKind::TimedOut.into())) } else { Poll::Pending }
+        }
+    }
+
+    impl AsyncWrite for Gone {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.sent = true;
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn where_the_way_is_gone_all_kept_connections_are_and_a_new_one_is_made() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert!(socket.read(&mut request).await.unwrap() > 0);
+            socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        });
+        let guard = Guard::new(&url, true, Vec::<Authority>::new());
+        let dialler = Dialler::new(guard, Vec::new(), Duration::from_secs(2), true);
+        for _ in 0..3 {
+            let gone = Connection::over(Box::new(Gone::default()), None).await.unwrap();
+            dialler.pool.keep(&url.origin(), gone);
+        }
+        let subject = Subject { host: "registry.example".to_owned(), asked: "a test".to_owned() };
+        let lost = dialler.send(Request::new(Method::POST, url.clone()), &subject).await;
+        assert!(lost.is_err(), "whether it was read nobody knows");
+        assert!(dialler.pool.take(&url.origin()).is_none());
+
+        let gone = Connection::over(Box::new(Gone::default()), None).await.unwrap();
+        dialler.pool.keep(&url.origin(), gone);
+        let answer = dialler.send(Request::new(Method::GET, url.clone()), &subject).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 204);
     }
 }

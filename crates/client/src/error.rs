@@ -103,6 +103,21 @@ impl Error {
         }
     }
 
+    /// Who failed, and how, whatever it was asked for.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Unavailable { host, reason, .. } => format!("{host}: {reason}"),
+            Self::RateLimited { host, retry_after, said, .. } => format!(
+                "{host} answers no more requests for now; {}{}",
+                when(*retry_after),
+                after_colon(said.as_deref())
+            ),
+            Self::NotFound { .. } | Self::Denied { .. } | Self::Refused { .. } | Self::Protocol { .. } => {
+                self.to_string()
+            }
+        }
+    }
+
     /// After how long the upstream may be asked again, where it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use hythe_oci::Authority;
-use url::Url;
+use url::{Position, Url};
 
 use crate::address::is_public;
 
@@ -67,6 +67,11 @@ pub(crate) fn host_of(url: &Url) -> String {
         Ok(address) => address.to_string(),
         Err(_) => host.strip_suffix('.').unwrap_or(host).to_owned(),
     }
+}
+
+/// A URL's host and its port, where that is not its scheme's own.
+pub(crate) fn authority_of(url: &Url) -> String {
+    url[Position::BeforeHost..Position::AfterPort].to_owned()
 }
 
 /// A host without the brackets that an address of IPv6 has in a URL.

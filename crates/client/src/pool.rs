@@ -46,6 +46,11 @@ impl Pool {
         }
     }
 
+    /// Closes all that lead there.
+    pub(crate) fn forget(&self, origin: &Origin) {
+        self.lock().connections.remove(origin);
+    }
+
     /// Keeps one whose last answer was read to its end.
     pub(crate) fn keep(self: &Arc<Self>, origin: &Origin, connection: Connection) {
         // Where there is none nobody would close it.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
@@ -17,11 +17,21 @@ use tower_service::Service;
 use crate::address::is_public;
 use crate::guard::{Guard, RefusedHost, Way};
 
-/// A resolver that is made when it is first needed. Its clones are one.
+/// What the system says of names, which changes when a machine comes to another network.
+const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
+/// When each of the files was last changed; `None` for one that is not there.
+type Changed = [Option<SystemTime>; FILES.len()];
+
+/// A resolver that is made when it is first needed, and anew when the system says something else. Its clones are one.
 #[derive(Clone)]
 pub(crate) struct Resolver {
-    made: Arc<Mutex<Option<TokioResolver>>>,
+    made: Arc<Mutex<Option<(Changed, TokioResolver)>>>,
     patience: Duration,
+}
+
+fn changed() -> Changed {
+    FILES.map(|file| std::fs::metadata(file).and_then(|file| file.modified()).ok())
 }
 
 impl Resolver {
@@ -31,8 +41,9 @@ impl Resolver {
     }
 
     fn get(&self) -> Result<TokioResolver, String> {
+        let changed = changed();
         let mut resolver = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(resolver) = &*resolver {
+        if let Some((_, resolver)) = resolver.as_ref().filter(|(of, _)| *of == changed) {
             return Ok(resolver.clone());
         }
         // A system that names no name servers has `/etc/hosts`, and localhost. It is not for this program to choose
@@ -47,7 +58,8 @@ impl Resolver {
         options.timeout = options.timeout.min(self.patience);
         let made = builder.build();
         let made = made.map_err(|error| format!("names cannot be looked up: {error}"))?;
-        Ok(resolver.insert(made).clone())
+        *resolver = Some((changed, made.clone()));
+        Ok(made)
     }
 
     async fn addresses(self, name: String) -> Result<Vec<IpAddr>, String> {

@@ -196,10 +196,15 @@ impl Written {
         });
     }
 
-    /// Returns when somebody waits for the file: all that was handed on, up to `offset`, is written, and more readers
-    /// than are served from memory want what has come since.
+    /// Returns when somebody waits for the file: all that was handed on, up to `offset`, is written, and what has come
+    /// since is wanted by more readers than are served from memory, or is not there.
     pub(crate) async fn wanted(&self, offset: u64) {
-        if self.shared.are_few() {
+        let from_memory = match self.shared.readers.load(Ordering::Relaxed) {
+            0 => true,
+            1..=FEW => self.told() <= offset || self.shared.tail().at(offset).is_some(),
+            _ => false,
+        };
+        if from_memory {
             return std::future::pending().await;
         }
         // An error is a sender that is gone, and this is one.
@@ -350,11 +355,34 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_reader_that_falls_behind_is_waited_for_a_moment() {
+    /// A blob of a gigabyte, of which nothing is there.
+    async fn growing() -> (Written, Growing) {
         let storage = hythe_storage::MemoryStorage::default();
         let upload = storage.open_upload(hythe_oci::UploadId::random(), 0).await.unwrap();
-        let (written, growing) = Growing::new(1 << 30, 0, upload, None);
+        Growing::new(1 << 30, 0, upload, None)
+    }
+
+    #[tokio::test]
+    async fn what_was_told_to_many_and_is_not_in_memory_is_written_for_the_few_who_are_left() {
+        let (written, growing) = growing().await;
+        let is_wanted = async |offset| timeout_at(Instant::now(), written.wanted(offset)).await.is_ok();
+        let mut readers: Vec<Reader> = (0..=FEW).map(|_| growing.reader()).collect();
+        written.up_to(FIRST);
+        written.tell(FIRST, || Bytes::from(vec![1; FIRST as usize]));
+        assert!(is_wanted(FIRST).await, "there are many");
+        written.tell(FIRST + 10, || panic!("it is not kept for many"));
+        readers.pop();
+        written.tell(FIRST + 20, || Bytes::from_static(&[1; 10]));
+        assert!(is_wanted(FIRST).await, "ten bytes are neither in memory nor written");
+        written.up_to(FIRST + 10);
+        assert!(!is_wanted(FIRST + 10).await, "the rest is in memory");
+        readers.clear();
+        assert!(!is_wanted(FIRST).await, "nobody reads");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_falls_behind_is_waited_for_a_moment() {
+        let (written, growing) = growing().await;
         let keeps_up = async |offset: u64| {
             written.pace(offset).await;
             written.shared.keep_up.load(Ordering::Relaxed)

@@ -52,6 +52,12 @@ impl Download {
         self.also.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns when it has ended, however it did.
+    async fn ended(&self) {
+        // An error is a sender that is gone, after which nothing comes.
+        let _ = self.stage.clone().wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
+    }
+
     /// Has the blob linked into `copy` too, once it is stored; false where it is too late for that.
     fn link_into(&self, copy: &Copy) -> bool {
         match &mut *self.also() {
@@ -153,19 +159,21 @@ impl Copy {
             let download = self.download(digest);
             // Nothing of it is stored yet that would be marked.
             if let Err(refusal) = self.check_private(download.private) {
-                let mut stage = download.stage.clone();
-                let has_come = matches!(&*stage.borrow(), Stage::Growing(growing) if growing.is_whole());
+                let has_come =
+                    matches!(&*download.stage.borrow(), Stage::Growing(growing) if growing.is_whole());
                 if download.into == self.here || !has_come || turn >= TURNS {
                     return Err(refusal);
                 }
                 // It is about to end: from then on upstream says whether this repository has it too.
-                let _ = stage.wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
+                download.ended().await;
                 continue;
             }
             if download.into != self.here {
                 // Presence is not access: this repository has it if upstream says so.
                 self.confirm(digest).await?;
                 if !download.link_into(self) {
+                    // The others are being given it. From its end on there is something to link.
+                    download.ended().await;
                     continue;
                 }
             }
@@ -346,7 +354,9 @@ impl Copy {
             let stopped = async move {
                 let _ = stopping.wait_for(|stopping| *stopping).await;
             };
-            let watched = Watched::new(body, stopped, self.source.endpoints() > 1);
+            // Another endpoint may bring it sooner; and one that only a client names is not to take up a fetch without end.
+            let paced = self.source.endpoints() > 1 || self.source.upstream.unlisted;
+            let watched = Watched::new(body, stopped, paced);
             let received = fetch.receive(Reading::new(watched)).await;
             let came = fetch.offset() - offset;
             self.add(|counters| &counters.fetched, came);

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hythe_oci::{Algorithm, Digest, Reference, Tag};
+use hythe_client::Error as Failure;
+use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag};
 use hythe_registry::{Error as Refusal, Manifest};
+use tokio::time::timeout;
 
 use crate::cache::{Copy, Found, Freshness};
 use crate::source::Kind;
@@ -13,8 +15,11 @@ use crate::{Error, Result};
 /// Where less than this share of an upstream's budget is left, its tags are believed longer.
 const LITTLE: u64 = 10;
 
-/// How long upstream may take to confirm a tag whose manifest is here.
+/// How long upstream's endpoints may take together to confirm a tag whose manifest is here.
 const PATIENCE: Duration = Duration::from_millis(2500);
+
+/// And how long however often they are asked.
+const LONGEST: Duration = Duration::from_millis(2750);
 
 /// So much longer.
 const STRETCH: u32 = 10;
@@ -101,13 +106,22 @@ impl Copy {
     /// First by HEAD, which upstreams do not count.
     async fn ask_tag(&self, tag: &Tag, known: Option<&Manifest>) -> Result<Found<Manifest>> {
         let reference = Reference::Tag(tag.clone());
+        // Who waits for what is here already is not to wait long, nor for one endpoint alone.
+        let (each, all) = match known {
+            Some(_) => (PATIENCE / self.source.endpoints().max(1) as u32, LONGEST),
+            None => (Duration::MAX, Duration::MAX),
+        };
         let head = self.source.ask(Kind::Other, 0, |client| {
             let (there, reference) = (self.there.clone(), reference.clone());
-            async move { client.manifest_head(&there, &reference).await }
+            async move {
+                let asked = timeout(each, client.manifest_head(&there, &reference)).await;
+                asked.unwrap_or_else(|_| Err(slow(client.endpoint(), &there, each)))
+            }
         });
-        // Who waits for what is here already is not to wait long.
-        let patience = if known.is_some() { PATIENCE } else { Duration::MAX };
-        let head = tokio::time::timeout(patience, head).await.unwrap_or_else(|_| Err(self.slow()));
+        let head = timeout(all, head).await.unwrap_or_else(|_| {
+            let (upstream, host) = (self.upstream().clone(), self.upstream().to_string());
+            Err(Error::Upstream { upstream, error: slow(&host, &self.there, all) })
+        });
         let Some(digest) = head?.digest else {
             // Some do not say; then only the manifest itself can tell.
             let manifest = self.fetch(&reference, Some(tag)).await?;
@@ -126,13 +140,6 @@ impl Copy {
         }
         let manifest = self.fetch(&Reference::Digest(digest), Some(tag)).await?;
         Ok(Found::new(manifest, Freshness::Miss))
-    }
-
-    fn slow(&self) -> Error {
-        self.unavailable(
-            format!("a tag of `{}`", self.there),
-            format!("it did not answer within {PATIENCE:?}"),
-        )
     }
 
     /// How what a tag named is served without asking whether it still does, where that could not be said a moment ago.
@@ -192,5 +199,16 @@ impl Copy {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// That no answer about a tag of `there` came in time.
+fn slow(host: &str, there: &RepositoryName, patience: Duration) -> Failure {
+    Failure::Unavailable {
+        host: host.to_owned(),
+        asked: format!("a tag of `{there}`"),
+        status: None,
+        retry_after: None,
+        reason: format!("it did not answer within {patience:?}"),
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// How long a source is watched before it is judged.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The least that it must bring where there is another one, in bytes a second.
+/// The least that it must bring where it is not waited for whatever it brings, in bytes a second.
 const FLOOR: u64 = 16 << 10;
 
 /// A body that ends when `stopped` is over, and with an error where it comes too slowly. One from which nothing comes at
@@ -24,37 +24,42 @@ pub(crate) struct Watched<R, F> {
 /// How fast it comes.
 struct Pace {
     window: Duration,
-    since: Instant,
+    /// `None` before the first byte: what comes before that may be bytes that are passed over, however fast.
+    since: Option<Instant>,
     came: u64,
 }
 
 impl Pace {
     fn over(window: Duration) -> Self {
-        Self { window, since: Instant::now(), came: 0 }
+        Self { window, since: None, came: 0 }
     }
 
     /// Counts bytes that came; an error where they came too slowly.
     fn add(&mut self, length: usize) -> io::Result<()> {
+        let Some(since) = self.since else {
+            self.since = Some(Instant::now());
+            return Ok(());
+        };
         self.came += length as u64;
-        let elapsed = self.since.elapsed();
+        let elapsed = since.elapsed();
         if elapsed < self.window {
             return Ok(());
         }
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let pace = self.came.saturating_mul(1000) / millis;
         if pace < FLOOR {
-            let message = format!("it brought {pace} bytes a second, and another may bring more");
+            let message = format!("it brought no more than {pace} bytes a second");
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
-        *self = Self::over(self.window);
+        *self = Self { since: Some(Instant::now()), ..Self::over(self.window) };
         Ok(())
     }
 }
 
 impl<R, F: Future<Output = ()>> Watched<R, F> {
-    /// `has_others` is whether another source may bring it sooner.
-    pub(crate) fn new(body: R, stopped: F, has_others: bool) -> Self {
-        let pace = has_others.then(|| Pace::over(WINDOW));
+    /// `paced` is whether it may come too slowly.
+    pub(crate) fn new(body: R, stopped: F, paced: bool) -> Self {
+        let pace = paced.then(|| Pace::over(WINDOW));
         Self { body, stopped: Box::pin(stopped), pace }
     }
 }
@@ -107,6 +112,23 @@ mod tests {
         let window = Duration::from_millis(50);
         assert_eq!(drip(1, window).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(drip(5000, window).await.unwrap(), 500_000);
+    }
+
+    #[tokio::test]
+    async fn the_time_before_the_first_byte_does_not_count() {
+        let window = Duration::from_millis(50);
+        let (mut writer, body) = tokio::io::duplex(100);
+        let mut watched = Watched { body, stopped: Box::pin(pending()), pace: Some(Pace::over(window)) };
+        tokio::spawn(async move {
+            tokio::time::sleep(2 * window).await;
+            writer.write_all(b"some").await.unwrap();
+            tokio::time::sleep(2 * window).await;
+            // An error is a reader that has seen enough.
+            let _ = writer.write_all(b"more").await;
+        });
+        let mut memory = [0; 100];
+        assert_eq!(watched.read(&mut memory).await.unwrap(), 4);
+        assert_eq!(watched.read(&mut memory).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]

@@ -292,3 +292,19 @@ fn an_upstream_that_hangs_holds_up_nobody_who_wants_what_is_here() {
     world.pull("v1", &image);
     assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
 }
+
+#[test]
+fn of_two_endpoints_one_that_hangs_keeps_no_tag_stale() {
+    let (hangs, upstream) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+    let endpoints = [hangs.endpoint(), upstream.endpoint()];
+    let setup = TestRegistry::setup().upstream_with(UPSTREAM, &endpoints, |upstream| {
+        upstream.ttl = Duration::ZERO;
+    });
+    let world = World { registry: setup.start(), upstream };
+    let image = world.image(1);
+    world.pull("v1", &image);
+    hangs.rule(Rule::any("", Fault::BlackHole));
+    assert_eq!(cache(&world.manifest("v1").expect(200)), "revalidated");
+    let newer = world.image(2);
+    assert_eq!(world.manifest("v1").expect(200).body, newer.bytes);
+}
