@@ -8,7 +8,8 @@ use hythe_oci::{RepositoryName, Tag};
 /// Longer than any name with any tag.
 const LONGEST: usize = 1024;
 
-/// Which copies are meant: `name` or `name:tag`, in which `*` stands for anything, slashes included.
+/// Which copies are meant: `name` or `name:tag`, in which `*` stands for anything, slashes included. An upstream's port may
+/// be written as in its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     name: String,
@@ -71,15 +72,15 @@ impl FromStr for Pattern {
         if text.len() > LONGEST {
             return Err(PatternError::TooLong);
         }
-        // No name has a colon.
-        let (name, tag) = match text.split_once(':') {
-            Some((name, tag)) => (name, Some(tag)),
-            None => (text, None),
+        // No name has a colon; no tag has a slash, so what has one behind the first colon is a port.
+        let (name, tag) = match text.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            _ => (text, None),
         };
         if name.is_empty() || tag == Some("") {
             return Err(PatternError::Empty(text.to_owned()));
         }
-        Ok(Self { name: name.to_owned(), tag: tag.map(str::to_owned) })
+        Ok(Self { name: name.replace(':', "__"), tag: tag.map(str::to_owned) })
     }
 }
 
@@ -133,6 +134,10 @@ mod tests {
             );
             assert_eq!(pattern.to_string(), text);
         }
+        let port: Pattern = "reg.example:5000/*:v1".parse().unwrap();
+        assert_eq!(port.to_string(), "reg.example__5000/*:v1");
+        let port: Pattern = "reg.example:5000/app".parse().unwrap();
+        assert_eq!((port.name_glob(), port.has_tag()), ("reg.example__5000/app".to_owned(), false));
         for text in ["", ":", ":tag", "name:"] {
             assert_eq!(text.parse::<Pattern>(), Err(PatternError::Empty(text.to_owned())));
         }

@@ -1,6 +1,6 @@
 //! Why a command did not do what it was asked, and its exit code.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use hythe_oci::Authority;
@@ -47,13 +47,15 @@ pub enum StartError {
     /// Somebody else listens there.
     #[error(
         "port {} is taken: another program listens on {address}. Stop it, or choose another address, \
-         for example: hythe serve {}", .address.port(), next_port(*.address, .upstream.as_ref())
+         for example: hythe serve {}", .address.port(), other_port(*.free, .upstream.as_ref())
     )]
     PortTaken {
         /// The address that was asked for.
         address: SocketAddr,
         /// The upstream that it was to answer for, if for one.
         upstream: Option<Authority>,
+        /// A port that was free a moment ago.
+        free: u16,
     },
     /// The system does not give the address.
     #[error("{address} cannot be listened on: {error}. {}", listen_advice(.error, flag(.upstream.as_ref())))]
@@ -107,7 +109,7 @@ impl StartError {
     /// Why an address could not be bound that was to answer for an upstream, or for all.
     pub fn bind(address: SocketAddr, upstream: Option<Authority>, error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::AddrInUse {
-            Self::PortTaken { address, upstream }
+            Self::PortTaken { address, upstream, free: free_port(address.port()) }
         } else {
             Self::Listen { address, upstream, error }
         }
@@ -118,8 +120,13 @@ fn flag(upstream: Option<&Authority>) -> &'static str {
     if upstream.is_some() { "--mirror" } else { "--listen" }
 }
 
-fn next_port(address: SocketAddr, upstream: Option<&Authority>) -> String {
-    let port = address.port().checked_add(1).unwrap_or(5001);
+/// The next port above one that is taken on which nobody listens.
+fn free_port(taken: u16) -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (taken..u16::MAX).map(|port| port + 1).take(100).find(is_free).unwrap_or(5001)
+}
+
+fn other_port(port: u16, upstream: Option<&Authority>) -> String {
     let name = upstream.map_or_else(String::new, |upstream| format!("={upstream}"));
     format!("{} 127.0.0.1:{port}{name}", flag(upstream))
 }
@@ -144,12 +151,13 @@ mod tests {
 
     #[test]
     fn every_start_error_is_one_paragraph_that_says_what_to_do() {
-        let address: SocketAddr = "127.0.0.1:5001".parse().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
         let taken = StartError::bind(address, None, Error::from(ErrorKind::AddrInUse));
-        assert!(
-            taken.to_string().contains("port 5001 is taken")
-                && taken.to_string().contains("--listen 127.0.0.1:5002")
-        );
+        assert!(taken.to_string().contains(&format!("port {} is taken", address.port())));
+        let StartError::PortTaken { free, .. } = taken else { panic!("{taken}") };
+        assert!(free != address.port() && TcpListener::bind(("127.0.0.1", free)).is_ok());
+        assert!(taken.to_string().ends_with(&format!("hythe serve --listen 127.0.0.1:{free}")));
         let privileged =
             StartError::bind("127.0.0.1:80".parse().unwrap(), None, Error::from(ErrorKind::PermissionDenied));
         assert!(privileged.to_string().contains("choose a higher one"));
@@ -163,7 +171,7 @@ mod tests {
     #[test]
     fn a_mirror_s_address_is_chosen_by_its_own_flag() {
         let (address, upstream) = ("127.0.0.1:5002".parse().unwrap(), Some("docker.io".parse().unwrap()));
-        let taken = StartError::bind(address, upstream, Error::from(ErrorKind::AddrInUse)).to_string();
+        let taken = StartError::PortTaken { address, upstream, free: 5003 }.to_string();
         assert!(taken.ends_with("hythe serve --mirror 127.0.0.1:5003=docker.io"), "{taken}");
     }
 }

@@ -49,19 +49,29 @@ impl Call<'_> {
             Freshness::Hit => "hit",
             Freshness::Miss => "miss",
             Freshness::Revalidated => "revalidated",
-            Freshness::Stale { .. } => "stale",
+            Freshness::Stale { .. } | Freshness::Part { .. } => "stale",
         };
         let _ = self.record.cache.set((word, copy.upstream().to_string()));
         let headers = response.headers_mut();
         headers.insert(X_CACHE, HeaderValue::from_static(word));
-        if let Freshness::Stale { why, age } = freshness {
-            let age = match age {
-                Some(age) => format!("{} s ago", age.as_secs()),
-                None => "before this registry was started".to_owned(),
-            };
-            let warning = format!("299 - \"this copy was last confirmed {age}: {}\"", quotable(why));
+        if let Some(warning) = warning(freshness) {
+            let warning = format!("299 - \"{}\"", quotable(&warning));
             headers.extend(HeaderValue::try_from(warning).map(|warning| (header::WARNING, warning)));
         }
+    }
+}
+
+/// What whoever gets an answer that may be out of date should know of it.
+fn warning(freshness: &Freshness) -> Option<String> {
+    match freshness {
+        Freshness::Hit | Freshness::Miss | Freshness::Revalidated => None,
+        Freshness::Stale { why, age: Some(age) } => {
+            Some(format!("this copy was last confirmed {} s ago: {why}", age.as_secs()))
+        }
+        Freshness::Stale { why, age: None } => {
+            Some(format!("this copy was last confirmed before this registry was started: {why}"))
+        }
+        Freshness::Part { why } => Some(format!("these are only the ones that are kept here: {why}")),
     }
 }
 

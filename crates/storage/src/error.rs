@@ -55,9 +55,8 @@ impl Error {
 pub enum OpenError {
     /// It cannot be created or written.
     #[error(
-        "the data folder {} cannot be used: {action}: {source}. \
-         Give its owner write access, or choose another with --data FOLDER (or HYTHE_DATA)",
-        path.display()
+        "the data folder {} cannot be used: {action}: {source}. {} with --data FOLDER (or HYTHE_DATA)",
+        path.display(), remedy(.path, .source)
     )]
     NotWritable {
         /// The folder.
@@ -105,4 +104,15 @@ pub enum OpenError {
         /// Its file system, as the mount table spells it.
         kind: String,
     },
+}
+
+/// What to do about a folder that cannot be used, up to the flag that names another.
+fn remedy(path: &Path, source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "Give the user who runs hythe write access to it, or choose another"
+        }
+        _ if path.exists() && !path.is_dir() => "It is no folder: choose another",
+        _ => "Choose another",
+    }
 }

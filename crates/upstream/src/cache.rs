@@ -48,6 +48,11 @@ pub enum Freshness {
         /// How long ago upstream was last known to say so; `None` where that was before the start.
         age: Option<Duration>,
     },
+    /// It is what is here of a list, which upstream could not be asked for.
+    Part {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// Something, and where it comes from.
@@ -268,7 +273,7 @@ impl Copy {
             Freshness::Hit => &counters.hits,
             Freshness::Miss => &counters.misses,
             Freshness::Revalidated => &counters.revalidated,
-            Freshness::Stale { .. } => &counters.stale,
+            Freshness::Stale { .. } | Freshness::Part { .. } => &counters.stale,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

@@ -23,7 +23,7 @@ pub enum Error {
         error: hythe_client::Error,
     },
     /// The upstream failed again and again, and is left alone for a while.
-    #[error("upstream {upstream} is not asked for another {} s, because it failed {failures} times in a row, last: {last}", again.as_secs().max(1))]
+    #[error("upstream {upstream} fails: {last}; after {failures} failures in a row it is asked again in {} s", again.as_secs().max(1))]
     Resting {
         /// The upstream.
         upstream: Authority,

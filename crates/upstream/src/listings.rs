@@ -33,7 +33,8 @@ impl Copy {
             Ok(page) => Ok(Found::new(Page { items: page.tags, more: page.more }, Freshness::Miss)),
             Err(error) if error.is_temporary() => match here()? {
                 Some(tags) => {
-                    let freshness = Freshness::Stale { why: error.to_string(), age: None };
+                    let freshness = Freshness::Part { why: error.to_string() };
+                    self.count(&freshness);
                     self.admitted(Found::new(tags, freshness))
                 }
                 None => Err(error),
@@ -56,7 +57,9 @@ impl Copy {
         let (there, freshness) = match self.upstream_referrers(subject).await {
             Ok(there) => (there, Freshness::Miss),
             Err(error) if error.is_temporary() => {
-                (Vec::new(), Freshness::Stale { why: error.to_string(), age: None })
+                let freshness = Freshness::Part { why: error.to_string() };
+                self.count(&freshness);
+                (Vec::new(), freshness)
             }
             Err(error) if error.is_not_found() => (Vec::new(), Freshness::Miss),
             Err(error) => return Err(error),

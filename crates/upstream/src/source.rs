@@ -49,6 +49,8 @@ struct Endpoint {
 #[derive(Debug, Default)]
 struct Health {
     failures: u32,
+    /// How it failed, where the last request to it did.
+    last: Option<String>,
     rest: Option<Rest>,
     /// Manifests are not to be had for a while.
     limited: Option<Rest>,
@@ -105,6 +107,8 @@ pub struct Status {
     pub stale: u64,
     /// Why it is left alone, where all of its endpoints are.
     pub resting: Option<String>,
+    /// How it failed, where the last request to each of its endpoints did.
+    pub failing: Option<String>,
     /// What it last said of its limit.
     pub budget: Option<Budget>,
 }
@@ -201,6 +205,7 @@ impl Source {
             Err(error) if error.is_temporary() => {
                 self.counters.errors.fetch_add(1, Ordering::Relaxed);
                 let (upstream, at) = (&self.upstream.name, endpoint.client.endpoint());
+                health.last = Some(error.cause());
                 if health.failed(kind, error) {
                     tracing::warn!(%upstream, endpoint = at, %error,
                         "an upstream fails and is left alone for a while; what is kept is served");
@@ -212,7 +217,7 @@ impl Source {
                 if health.rest.take().is_some() {
                     tracing::info!(upstream = %self.upstream.name, endpoint = endpoint.client.endpoint(), "the upstream answers again");
                 }
-                health.failures = 0;
+                (health.failures, health.last) = (0, None);
             }
         }
         drop(health);
@@ -231,8 +236,10 @@ impl Source {
         let resting =
             self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, &self.upstream.name));
         let resting = resting.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next());
+        let failing = self.endpoints.iter().map(|endpoint| endpoint.health().last.clone());
         Status {
             resting: resting.map(|error| error.to_string()),
+            failing: failing.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next()),
             budget: self.budget(),
             ..self.counters.status(self.upstream.name.clone())
         }
@@ -255,6 +262,7 @@ impl Counters {
             revalidated: count(&self.revalidated),
             stale: count(&self.stale),
             resting: None,
+            failing: None,
             budget: None,
         }
     }
@@ -288,7 +296,7 @@ impl Health {
             && kind == Kind::Manifest
         {
             let rest = retry_after.unwrap_or(LIMITED_REST).min(LONGEST_LIMITED_REST);
-            self.limited = Some(Rest { until: Instant::now() + rest, why: error.to_string() });
+            self.limited = Some(Rest { until: Instant::now() + rest, why: error.cause() });
             return true;
         }
         // That one path fails says nothing of the others; and what was begun before a rest tells nothing new.
@@ -300,7 +308,7 @@ impl Health {
         let Some(over) = self.failures.checked_sub(FAILURES) else { return false };
         let rest = error.retry_after().unwrap_or(REST * 2_u32.saturating_pow(over.min(10))).min(LONGEST_REST);
         let news = self.rest.is_none();
-        self.rest = Some(Rest { until: Instant::now() + jittered(rest), why: error.to_string() });
+        self.rest = Some(Rest { until: Instant::now() + jittered(rest), why: error.cause() });
         news
     }
 }

@@ -129,7 +129,7 @@ fn describe(name: &Authority, endpoints: &[String], allowed: bool, status: Optio
         "requests": status.requests, "errors": status.errors, "waited_seconds": status.waited.as_secs_f64(),
         "hits": status.hits, "misses": status.misses, "revalidated": status.revalidated,
         "stale": status.stale, "fetched_bytes": status.fetched, "saved_bytes": status.saved,
-        "resting": status.resting, "budget": budget,
+        "resting": status.resting, "failing": status.failing, "budget": budget,
     });
     if let (Some(upstream), Value::Object(fields)) = (upstream.as_object_mut(), fields) {
         upstream.extend(fields);

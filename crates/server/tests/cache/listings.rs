@@ -24,7 +24,7 @@ fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
     world.upstream.stop();
     let left = world.client().get(&target).send().expect(200);
     assert_eq!((left.json()["tags"].clone(), cache(&left)), (json!(["v2"]), "stale"));
-    left.expect_header("warning");
+    assert!(left.expect_header("warning").contains("only the ones that are kept here"));
     world
         .client()
         .get(format!("/v2/{UPSTREAM}/other/tags/list"))

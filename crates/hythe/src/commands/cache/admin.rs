@@ -57,6 +57,7 @@ pub(super) struct Upstream {
     pub(super) fetched_bytes: u64,
     pub(super) saved_bytes: u64,
     pub(super) resting: Option<String>,
+    pub(super) failing: Option<String>,
     pub(super) budget: Option<Budget>,
 }
 

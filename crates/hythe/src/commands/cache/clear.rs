@@ -37,14 +37,25 @@ pub(super) async fn clear(
         count_of(cleared.blobs, "blob"),
     );
     printer.data(text, || json!(value));
+    if cleared.copies == 0 && cleared.tags == 0 {
+        printer.note(nothing(pattern));
+    }
     printer.note("to see what is left: hythe cache ls");
     Ok(())
+}
+
+/// That a pattern means nothing.
+pub(super) fn nothing(pattern: &str) -> String {
+    format!(
+        "nothing that is kept is called `{pattern}`: * stands for anything, and what was pushed here is no copy of anything"
+    )
 }
 
 /// Says what would go, and asks.
 async fn confirmed(admin: &Admin, pattern: &str, printer: Printer) -> Result<bool, Failure> {
     let copies: Vec<Copy> = admin.understand(&Value::Array(admin.copies(Some(pattern)).await?))?;
     if copies.is_empty() {
+        printer.note(nothing(pattern));
         return Ok(false);
     }
     for copy in copies.iter().take(10) {

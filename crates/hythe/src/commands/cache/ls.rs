@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::admin::{Admin, Copy};
+use super::clear::nothing;
 use super::human::{ago, size};
 use super::table::table;
 use crate::failure::Failure;
@@ -22,9 +23,7 @@ pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -
     printer.data(table(["NAME", "TAGS", "SIZE", "LAST USE"], &rows), || json!({ "copies": values }));
     match pattern {
         _ if !copies.is_empty() => printer.note("to free some of it: hythe cache clear PATTERN"),
-        Some(pattern) => {
-            printer.note(format_args!("nothing that is kept is called `{pattern}`; * stands for anything"));
-        }
+        Some(pattern) => printer.note(nothing(pattern)),
         None => printer.note("nothing is kept yet; to fetch an image: hythe cache warm redis:7"),
     }
     Ok(())

@@ -28,10 +28,11 @@ pub(super) async fn stat(admin: &Admin, printer: Printer) -> Result<(), Failure>
 }
 
 fn row(upstream: &Upstream) -> [String; 10] {
-    let state = match &upstream.resting {
-        Some(why) => format!("resting: {why}"),
-        None if upstream.allowed => "well".to_owned(),
-        None => "no longer allowed".to_owned(),
+    let state = match (&upstream.resting, &upstream.failing) {
+        (Some(why), _) => format!("resting: {why}"),
+        _ if !upstream.allowed => "no longer allowed".to_owned(),
+        (None, Some(why)) => format!("failing: {why}"),
+        (None, None) => "well".to_owned(),
     };
     [
         upstream.name.clone(),

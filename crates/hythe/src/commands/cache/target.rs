@@ -25,6 +25,11 @@ impl FromStr for Target {
 
     /// A URL, or `HOST:PORT`, which is asked by plain HTTP.
     fn from_str(text: &str) -> Result<Self, Failure> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+            return Err(Failure::Usage(format!(
+                "`{text}` is a port alone (--registry, HYTHE_REGISTRY): write localhost:{text}"
+            )));
+        }
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let endpoint: Result<Endpoint, _> = url.parse();
         endpoint.map(Self).map_err(|error| {
@@ -100,7 +105,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Target>().unwrap().url(), url);
         }
-        for text in ["", "ftp://a", "http://a/?b", "a b"] {
+        for text in ["", "5001", "ftp://a", "http://a/?b", "a b"] {
             assert_eq!(text.parse::<Target>().unwrap_err().exit_code(), 2, "{text}");
         }
     }

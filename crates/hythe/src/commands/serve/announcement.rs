@@ -35,7 +35,11 @@ pub fn announce(printer: Printer, settings: &Settings, allowed: &Allowed, listen
         }
     }
     match settings.storage {
-        Storage::Fs => printer.note(format_args!("data is in {}", settings.data.display())),
+        Storage::Fs => {
+            // As it is for whoever is in another folder.
+            let data = std::path::absolute(&settings.data).unwrap_or_else(|_| settings.data.clone());
+            printer.note(format_args!("data is in {}", data.display()));
+        }
         Storage::Memory => printer.note("data is in memory, and gone when this ends"),
     }
     let Some(name) = first.map(push_name) else { return };

@@ -54,11 +54,14 @@ fn how_upstreams_fare_is_shown_with_why_they_rest_and_what_is_left() {
     assert!(row.ends_with("well") && row.contains(" of 100"), "{row}");
     assert!(stat.err.contains("not asked since the start: quiet.example"), "{}", stat.err);
     world.upstream.stop();
-    for _ in 0..3 {
+    world.registry.client().get("/v2/up.example/app/manifests/v9").send();
+    let row = world.run(&["stat"]).expect(0).row("up.example");
+    assert!(row.contains("failing: 127.0.0.1:") && row.ends_with(": connection refused"), "{row}");
+    for _ in 0..2 {
         world.registry.client().get("/v2/up.example/app/manifests/v9").send();
     }
     let row = world.run(&["stat"]).expect(0).row("up.example");
-    assert!(row.contains("resting: upstream up.example is not asked for another"), "{row}");
+    assert!(row.contains("resting: upstream up.example fails: "), "{row}");
     let json = world.run(&["stat", "--output", "json"]).json();
     assert_eq!(
         json["upstreams"][0],

@@ -3,7 +3,7 @@
 use hythe_testing::{Fault, ImageBuilder, Rule};
 use serde_json::json;
 
-use super::world::World;
+use super::world::{UPSTREAM, World};
 
 #[test]
 fn an_image_that_was_warmed_is_pulled_without_its_upstream() {
@@ -137,8 +137,22 @@ fn an_image_of_the_registrys_own_is_only_checked() {
     let ran = world.run(&["warm", &format!("{own}:v1")]).expect(0);
     assert!(ran.out.contains("was there, 2 blobs"), "{}", ran.out);
     let ran = world.run(&["warm", &format!("{own}:v2")]).expect(1);
-    assert!(ran.err.contains("tag `v2` is not there"), "{}", ran.err);
+    assert!(ran.err.contains("has no tag `v2` of `mine`"), "{}", ran.err);
     assert_eq!(world.upstream.requests(), []);
+}
+
+#[test]
+fn where_all_that_is_not_here_is_asked_of_one_upstream_an_own_name_is_fetched() {
+    let world = World::with(|setup| setup.mirror(UPSTREAM, true));
+    let image = world.image("app", "v1", 1);
+    let own = format!("localhost:{}/app:v1", world.registry.address().port());
+    let ran = world.run(&["warm", &own, "--check"]).expect(1);
+    assert!(ran.err.contains("tag `v1` is not there"), "{}", ran.err);
+    let ran = world.run(&["warm", &own]).expect(0);
+    assert!(ran.out.contains("fetched 2 of 2 blobs"), "{}", ran.out);
+    world.upstream.stop();
+    let answer = world.registry.client().get("/v2/app/manifests/v1").send().expect(200);
+    assert_eq!(answer.body, image.bytes);
 }
 
 #[test]

@@ -24,9 +24,12 @@ const PIECE: usize = 64 << 10;
 /// Indexes within indexes; nobody nests deeper.
 const MAX_DEPTH: usize = 4;
 
-/// How often what fails for the moment is tried, and after which pause at first.
+/// How often what fails for the moment is tried, and after which pause at first, where the registry does not say when.
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// For so long an upstream is waited for that is left alone because it failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Pulls images through one registry.
 pub(super) struct Warmer {
@@ -74,9 +77,10 @@ impl Warmer {
         })
     }
 
-    /// Pulls an image, or only looks whether it is there: so for one that has no upstream.
+    /// Pulls an image, or only looks whether it is there. One of the registry's own may be a copy, too: where an upstream
+    /// is asked for what is not here (`upstream.fallback`).
     pub(super) async fn pull(&self, image: &Image) -> Result<Pulled, String> {
-        let fetch = !self.check && image.upstream.is_some();
+        let fetch = !self.check;
         let blobs = self.blobs_of(image, fetch).await?;
         self.progress.expect(blobs.len());
         let outcomes =
@@ -238,10 +242,9 @@ fn told(error: &Error) -> String {
 
 /// Waits before what failed for the moment is tried again; false where that would be of no use.
 async fn again(error: &Error, attempt: &mut u32) -> bool {
-    let pause = PAUSE * *attempt;
     // Where the registry says when to come back, an upstream rests.
-    if *attempt == ATTEMPTS || !error.is_temporary() || error.retry_after().is_some_and(|after| after > pause)
-    {
+    let pause = error.retry_after().unwrap_or(PAUSE * *attempt);
+    if *attempt == ATTEMPTS || !error.is_temporary() || pause > LONGEST_PAUSE {
         return false;
     }
     *attempt += 1;
