@@ -70,11 +70,14 @@ impl Catalog {
         self.read(|connection| sql::first(connection, FIND, params, blob))
     }
 
-    /// Files that no blob names any more.
-    pub fn doomed(&self, limit: usize) -> Result<Vec<BlobFile>> {
-        const LIST: &str = "SELECT digest, generation, size FROM doomed ORDER BY digest, generation LIMIT ?1";
+    /// Files that no blob names any more, in order, after `after`.
+    pub fn doomed(&self, after: Option<&BlobFile>, limit: usize) -> Result<Vec<BlobFile>> {
+        const LIST: &str = "SELECT digest, generation, size FROM doomed
+            WHERE (digest, generation) > (?1, ?2) ORDER BY digest, generation LIMIT ?3";
+        let (digest, generation) = after
+            .map_or_else(Default::default, |file| (file.digest.to_string(), file.generation.to_string()));
         self.read(|connection| {
-            sql::all(connection, LIST, [sql::limit(limit)], |row| {
+            sql::all(connection, LIST, (digest, generation, sql::limit(limit)), |row| {
                 Ok(BlobFile {
                     digest: sql::parsed(row, 0)?,
                     generation: sql::parsed(row, 1)?,
@@ -175,10 +178,11 @@ impl Catalog {
         .await?
     }
 
-    /// Notes that the repository used the blob; false where it does not link it any more. Relaxed.
+    /// Notes that the repository used the blob; false where it does not link it any more. Durable: a client does not push
+    /// what it was told is here.
     pub async fn touch_blob(&self, repository: &RepositoryName, digest: &Digest, now: i64) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.write(Durability::Relaxed, move |connection| {
+        self.write(Durability::Durable, move |connection| {
             match repositories::find(connection, &repository)? {
                 Some(repository) => touch(connection, repository, &digest, now),
                 None => Ok(false),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use hythe_oci::RepositoryName;
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 
 use crate::Origin;
 
@@ -34,8 +35,21 @@ impl Error {
         Self::Unavailable("it was closed".to_owned())
     }
 
+    /// A sync of its log failed.
+    pub(crate) fn log_lost() -> Self {
+        Self::Unavailable(
+            "a sync of its log failed, and nothing more is written; restart when the disk is well".to_owned(),
+        )
+    }
+
     pub(crate) fn from_sqlite(error: &rusqlite::Error) -> Self {
-        if is_full(error) { Self::NoSpace } else { Self::Unavailable(error.to_string()) }
+        match error {
+            error if is_full(error) => Self::NoSpace,
+            rusqlite::Error::SqliteFailure(failure, _) if failure.extended_code == SQLITE_IOERR_FSYNC => {
+                Self::log_lost()
+            }
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 

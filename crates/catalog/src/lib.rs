@@ -98,8 +98,9 @@ impl Catalog {
         self.inner.close();
     }
 
-    /// Reads next to nothing, to learn whether the catalog answers.
+    /// Reads next to nothing, to learn whether the catalog answers, and whether it still writes.
     pub fn ping(&self) -> Result<()> {
+        self.inner.writer.check()?;
         self.read(|connection| {
             sql::first(connection, "SELECT 1 FROM repository LIMIT 1", [], |_| Ok(())).map(|_| ())
         })

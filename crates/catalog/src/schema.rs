@@ -50,6 +50,10 @@ pub(crate) fn open_file(path: &Path) -> Result<Connection, OpenError> {
         let reason = format!("its file system cannot hold a write-ahead log (journal mode stays `{mode}`)");
         return Err(OpenError::Other { path: path.to_owned(), reason });
     }
+    // What an earlier process left in the log may be in the page cache only: a sync of it may have failed, which is said
+    // once. It is folded into the file, which is synced.
+    sql::first(&connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .map_err(|error| failed(&error))?;
     migrate(&connection, version).map_err(|error| failed(&error))?;
     Ok(connection)
 }

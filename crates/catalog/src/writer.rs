@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -67,24 +68,36 @@ where
 pub(crate) struct Writer {
     jobs: Mutex<Option<Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Set when a sync of the log failed. The kernel says so once: a later sync would succeed, and what it is to keep would
+    /// stand behind what is lost.
+    sync_failed: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(crate) fn start(connection: Arc<Mutex<Connection>>, readers: Arc<Readers>) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
+        let sync_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&sync_failed);
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             // Unknown at first, so that the first group sets it.
             let mut level = None;
             while let Some(mut waiting) = next_group(&receiver) {
                 let connection = lock(&connection);
                 while !waiting.is_empty() {
-                    commit_group(&connection, &readers, &mut level, &mut waiting);
+                    if commit_group(&connection, &readers, &mut level, &mut waiting) == Log::Lost {
+                        return failed.store(true, Ordering::Release);
+                    }
                 }
             }
             // Only a courtesy to the next start: what is committed is in the log, and read from there.
             let _ = sql::first(&lock(&connection), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         })?;
-        Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), sync_failed })
+    }
+
+    /// An error where nothing can be written any more.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.sync_failed.load(Ordering::Acquire) { Err(Error::log_lost()) } else { Ok(()) }
     }
 
     pub(crate) async fn run<T, W>(&self, durability: Durability, work: W) -> Result<T>
@@ -96,9 +109,9 @@ impl Writer {
         let command = Command { durability, work: Some(work), outcome: None, reply };
         let sent = lock(&self.jobs).as_ref().is_some_and(|jobs| jobs.send(Box::new(command)).is_ok());
         if !sent {
-            return Err(Error::closed());
+            return Err(self.check().err().unwrap_or_else(Error::closed));
         }
-        answer.await.unwrap_or_else(|_| Err(Error::closed()))
+        answer.await.unwrap_or_else(|_| Err(self.check().err().unwrap_or_else(Error::closed)))
     }
 
     pub(crate) fn stop(&self) {
@@ -117,6 +130,14 @@ fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
     Some(std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1)).collect())
 }
 
+/// Whether the log can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    Sound,
+    /// A sync of it failed.
+    Lost,
+}
+
 /// Runs the jobs that wait as one transaction and answers those that ran. Where a job's failure ends the
 /// transaction, those before it fail with it, and those after it are left waiting.
 fn commit_group(
@@ -124,7 +145,7 @@ fn commit_group(
     readers: &Readers,
     level: &mut Option<Durability>,
     waiting: &mut VecDeque<Box<dyn Job>>,
-) {
+) -> Log {
     readers.writing();
     let mut ran = Vec::with_capacity(waiting.len());
     let verdict = match begin(connection, level, waiting) {
@@ -139,9 +160,11 @@ fn commit_group(
         let _ = execute(connection, "ROLLBACK");
     }
     readers.written();
+    let log = if verdict == Err(Error::log_lost()) { Log::Lost } else { Log::Sound };
     for (job, outcome) in ran {
         job.answer(outcome.and(verdict.clone()));
     }
+    log
 }
 
 /// The level of the group is that of its most careful job; SQLite takes it between transactions only.
@@ -193,6 +216,8 @@ fn execute(connection: &Connection, sql: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::ffi::SQLITE_IOERR_FSYNC;
+
     use super::*;
 
     fn table() -> Arc<Mutex<Connection>> {
@@ -265,6 +290,19 @@ mod tests {
             [1, 2, 3].into_iter().zip(&answers).filter(|(_, a)| a.is_ok()).map(|(value, _)| value).collect();
         assert_eq!(values(&connection), kept);
         assert_eq!(insert(&writer, 4, 0).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn after_a_sync_of_the_log_failed_nothing_is_written() {
+        let writer = start(table());
+        let lost = writer.run(Durability::Durable, |connection| -> rusqlite::Result<()> {
+            // What SQLite does then.
+            connection.execute_batch("ROLLBACK")?;
+            Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_IOERR_FSYNC), None))
+        });
+        assert_eq!(lost.await, Err(Error::log_lost()));
+        assert_eq!(insert(&writer, 1, 0).await, Err(Error::log_lost()));
+        assert_eq!(writer.check(), Err(Error::log_lost()));
     }
 
     #[tokio::test]

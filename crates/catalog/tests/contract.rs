@@ -160,7 +160,7 @@ async fn a_new_catalog_is_empty_and_answers(catalog: Catalog) {
     assert!(!catalog.repository_exists(&repository("a")).unwrap());
     assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap(), None);
     assert_eq!(catalog.referrers(&repository("a"), &digest("x"), None, None, 10).unwrap(), []);
-    assert_eq!(catalog.doomed(10).unwrap(), []);
+    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
     assert_eq!(catalog.totals().unwrap(), Totals::default());
     assert_eq!(catalog.collect(i64::MAX, None, 10).await.unwrap(), Collected::default());
 }
@@ -181,17 +181,17 @@ async fn a_second_file_of_a_live_blob_is_doomed_and_the_first_stays(catalog: Cat
         let blob = catalog.blob(&repository(name), &digest("blob")).unwrap().unwrap();
         assert_eq!(blob.generation, first);
     }
-    let doomed = catalog.doomed(10).unwrap();
+    let doomed = catalog.doomed(None, 10).unwrap();
     assert_eq!(doomed, [BlobFile { digest: digest("blob"), generation: second, size: 4 }]);
     catalog.forget_doomed(doomed).await.unwrap();
-    assert_eq!(catalog.doomed(10).unwrap(), []);
+    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
 }
 
 async fn committing_the_same_file_twice_dooms_nothing(catalog: Catalog) {
     let generation = push_blob(&catalog, "a", "blob", 1).await;
     let again = catalog.commit_blob(blob_commit("a", "blob", generation, 2)).await.unwrap();
     assert_eq!(again, generation);
-    assert_eq!(catalog.doomed(10).unwrap(), []);
+    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
 }
 
 async fn a_commit_ends_the_upload_that_made_the_file(catalog: Catalog) {
@@ -236,12 +236,12 @@ async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
     assert!(catalog.unlink_blob(&repository("a"), &blob).await.unwrap());
     assert!(!catalog.unlink_blob(&repository("a"), &blob).await.unwrap(), "it is gone from there");
     assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
-    assert_eq!(catalog.doomed(10).unwrap(), []);
+    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
     assert!(catalog.unlink_blob(&repository("b"), &blob).await.unwrap());
-    assert_eq!(catalog.doomed(10).unwrap(), [BlobFile { digest: blob, generation, size: 4 }]);
+    assert_eq!(catalog.doomed(None, 10).unwrap(), [BlobFile { digest: blob, generation, size: 4 }]);
     let next = push_blob(&catalog, "a", "blob", 2).await;
     assert_eq!(catalog.blob(&repository("a"), &blob).unwrap().unwrap().generation, next);
-    assert_eq!(catalog.doomed(10).unwrap().len(), 1, "the first file is still to be removed");
+    assert_eq!(catalog.doomed(None, 10).unwrap().len(), 1, "the first file is still to be removed");
 }
 
 async fn a_manifest_is_found_by_tag_and_by_digest(catalog: Catalog) {
@@ -618,7 +618,7 @@ async fn the_collector_takes_what_is_unused_and_unreferenced(catalog: Catalog) {
         let commit = blob_commit(name, content, UploadId::random(), last_use);
         catalog.commit_blob(commit).await.unwrap();
     }
-    catalog.forget_doomed(catalog.doomed(10).unwrap()).await.unwrap();
+    catalog.forget_doomed(catalog.doomed(None, 10).unwrap()).await.unwrap();
     push(&catalog, ManifestPush { now: 1, ..manifest("a", "{}", &["layer"], &[]) }).await;
     let collected = catalog.collect(500, None, 100).await.unwrap();
     assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, next: None });
@@ -627,7 +627,7 @@ async fn the_collector_takes_what_is_unused_and_unreferenced(catalog: Catalog) {
     assert!(linked("a", "new"), "it was used");
     assert!(!linked("a", "old") && !linked("c", "old") && !linked("b", "layer"));
     assert!(!catalog.repository_exists(&repository("b")).unwrap());
-    let doomed = catalog.doomed(10).unwrap();
+    let doomed = catalog.doomed(None, 10).unwrap();
     assert_eq!(doomed.iter().map(|file| file.digest).collect::<Vec<_>>(), [digest("old")]);
     catalog.delete_manifest(&repository("a"), &digest("{}")).await.unwrap();
     let collected = catalog.collect(2, None, 100).await.unwrap();
@@ -650,7 +650,7 @@ async fn the_collector_walks_all_links_in_bounded_steps(catalog: Catalog) {
     }
     assert_eq!((steps, links), (5, 150));
     assert_eq!(catalog.totals().unwrap().blobs, 150);
-    assert_eq!(catalog.doomed(1000).unwrap().len(), 150);
+    assert_eq!(catalog.doomed(None, 1000).unwrap().len(), 150);
 }
 
 async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) {
@@ -773,7 +773,7 @@ async fn clearing_a_copy_takes_all_of_it_and_leaves_what_others_link(catalog: Ca
     assert_eq!(cleared, Cleared { copies: 1, tags: 150, manifests: 150, blobs: 151, bytes });
     assert!(!catalog.repository_exists(&repository("up.example/a")).unwrap());
     // The second file of what is shared was doomed when it came.
-    assert_eq!(catalog.doomed(1000).unwrap().len(), 152);
+    assert_eq!(catalog.doomed(None, 1000).unwrap().len(), 152);
     assert!(catalog.blob(&repository("mine"), &digest("shared")).unwrap().is_some());
     assert_eq!(catalog.clear_copy(&repository("up.example/a")).await.unwrap(), Cleared::default());
 }

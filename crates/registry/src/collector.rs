@@ -137,12 +137,14 @@ impl Registry {
 
 /// Removes the files whose rows are gone already.
 pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
+    let mut last = None;
     loop {
-        let files = inner.catalog.doomed(STEP)?;
-        let last = files.len() < STEP;
-        let removed = remove_files(inner, files).await?;
-        // Files that cannot be removed stay; without this, a page full of them would turn forever.
-        if last || removed == 0 {
+        let files = inner.catalog.doomed(last.as_ref(), STEP)?;
+        let is_last = files.len() < STEP;
+        // Those that cannot be removed stay, and keep no other.
+        last = files.last().cloned();
+        remove_files(inner, files).await?;
+        if is_last {
             return Ok(());
         }
     }

@@ -23,7 +23,8 @@ pub(crate) struct Turn<'a> {
     sessions: &'a Sessions,
     id: UploadId,
     ticket: u64,
-    newest: watch::Receiver<u64>,
+    /// None once it has ended.
+    newest: Option<watch::Receiver<u64>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
@@ -48,7 +49,7 @@ impl Sessions {
             // The turn exists before the wait, so that a caller that goes away while waiting cleans up too; and it
             // subscribes under the lock, so that a turn which ends meanwhile does not take the session for unused
             // and let a third request write beside this one.
-            let newest = session.newest.subscribe();
+            let newest = Some(session.newest.subscribe());
             (Arc::clone(session), Turn { sessions: self, id, ticket, newest, guard: None })
         };
         turn.guard = Some(Arc::clone(&session.turn).lock_owned().await);
@@ -63,7 +64,7 @@ impl Sessions {
         }
         let session = Arc::new(Session { turn: Arc::default(), newest: watch::Sender::new(1) });
         let guard = Arc::clone(&session.turn).try_lock_owned().ok()?;
-        let newest = session.newest.subscribe();
+        let newest = Some(session.newest.subscribe());
         sessions.insert(id, session);
         Some(Turn { sessions: self, id, ticket: 1, newest, guard: Some(guard) })
     }
@@ -74,7 +75,11 @@ impl Turn<'_> {
     pub(crate) async fn superseded(&mut self) {
         let ticket = self.ticket;
         // The sender lives in the map as long as this turn does; were it gone, nobody could supersede.
-        if self.newest.wait_for(|newest| *newest > ticket).await.is_err() {
+        let newer = match &mut self.newest {
+            Some(newest) => newest.wait_for(|newest| *newest > ticket).await.is_ok(),
+            None => false,
+        };
+        if !newer {
             std::future::pending::<()>().await;
         }
     }
@@ -84,8 +89,9 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.guard = None;
         let mut sessions = self.sessions.lock();
-        // The last ticket's holder is the last one interested.
-        if sessions.get(&self.id).is_some_and(|session| session.newest.receiver_count() <= 1) {
+        // Under the lock: of two that end at once the second counts none, and takes the session with it.
+        self.newest = None;
+        if sessions.get(&self.id).is_some_and(|session| session.newest.receiver_count() == 0) {
             sessions.remove(&self.id);
         }
     }

@@ -61,9 +61,14 @@ impl Repository<'_> {
 
     /// Ends a session and forgets its bytes.
     pub async fn cancel_upload(&self, id: UploadId) -> Result<()> {
-        let _turn = self.inner().sessions.take(id).await;
-        let row = self.inner().upload_row(self.name, id)?;
-        self.inner().forget_upload(id, named(&row)).await
+        let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
+        // To its end: a removal that is left behind on its thread would meet what the next request makes of the session.
+        detached(async move {
+            let _turn = inner.sessions.take(id).await;
+            let row = inner.upload_row(&name, id)?;
+            inner.forget_upload(id, named(&row)).await
+        })
+        .await
     }
 
     /// Adds a chunk to a session, which from then on survives a restart with all of it. A power loss may take it back

@@ -108,7 +108,11 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
             // A new folder is durable once its parent is synced, up to `blobs`, which exists since the start.
             std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
             for parent in folder.ancestors().skip(1).take(2) {
-                sync_folder(parent)?;
+                if let Err(error) = sync_folder(parent) {
+                    // Whoever needs it next makes it durable. It is empty: only who holds the lock knows of it.
+                    let _ = std::fs::remove_dir(folder);
+                    return Err(error);
+                }
             }
         }
     }
