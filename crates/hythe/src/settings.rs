@@ -50,6 +50,7 @@ pub struct Log {
 pub struct Http {
     pub allow_anonymous_network: bool,
     pub hosts: Vec<HostName>,
+    pub published_on_loopback: bool,
     pub cors_origins: Vec<Origin>,
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
@@ -112,6 +113,7 @@ impl Default for Settings {
             http: Http {
                 allow_anonymous_network: false,
                 hosts: Vec::new(),
+                published_on_loopback: false,
                 cors_origins: Vec::new(),
                 header_timeout: Duration::from_secs(10),
                 idle_timeout: Duration::from_secs(3 * MINUTE),

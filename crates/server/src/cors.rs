@@ -3,7 +3,8 @@
 use http::header::{self, HeaderMap, HeaderValue};
 use hythe_oci::header::EXPOSED;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+const READING: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+const WRITING: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Accept, Authorization, Content-Type, Content-Range, Range, If-None-Match, Cache-Control",
 );
@@ -19,6 +20,14 @@ pub(crate) fn allowed_origin(headers: &HeaderMap, origins: &[String]) -> Option<
     allowed.then(|| origin.clone())
 }
 
+/// Whether a page of the request's origin may write, too: one that is named, and not only meant with all others.
+pub(crate) fn may_write(headers: &HeaderMap, origins: &[String]) -> bool {
+    headers.get(header::ORIGIN).is_some_and(|origin| {
+        let origin = origin.as_bytes();
+        origin != b"*" && origins.iter().any(|known| known.as_bytes() == origin)
+    })
+}
+
 /// Lets a page of `origin` read the answer.
 pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -31,8 +40,8 @@ pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
 }
 
 /// Answers the question that a browser asks before it sends anything that is not a plain GET.
-pub(crate) fn preflight(headers: &mut HeaderMap) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+pub(crate) fn preflight(headers: &mut HeaderMap, may_write: bool) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, if may_write { WRITING } else { READING });
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HOUR);
 }

@@ -98,12 +98,12 @@ async fn route(
 ) -> Result<Response<Body>, Rejection> {
     let (method, path) = (&record.method, record.uri.path());
     let foreign = foreign_host(options, record, headers);
-    check_host(link, foreign)?;
-    check_origin(options, link, record, headers)?;
+    check_host(options, link, foreign)?;
+    check_origin(options, record, headers)?;
     if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         let _ = record.page.set("preflight");
         let mut response = handlers::empty(StatusCode::NO_CONTENT);
-        cors::preflight(response.headers_mut());
+        cors::preflight(response.headers_mut(), cors::may_write(headers, &options.cors_origins));
         return Ok(response);
     }
     let query = Query::parse(record.uri.query().unwrap_or_default());
@@ -135,8 +135,9 @@ fn foreign_host<'a>(options: &Options, record: &'a Record, headers: &'a http::He
 }
 
 /// A web page must not talk to a registry on the reader's own machine by making its name resolve there.
-fn check_host(link: &Link, foreign: Option<&str>) -> Result<(), Rejection> {
-    match foreign.filter(|_| link.loopback) {
+fn check_host(options: &Options, link: &Link, foreign: Option<&str>) -> Result<(), Rejection> {
+    let is_refused = |host: &&str| link.loopback || options.published_on_loopback && !host::is_inner(host);
+    match foreign.filter(is_refused) {
         Some(host) => Err(Rejection::new(
             StatusCode::FORBIDDEN,
             ErrorCode::Denied,
@@ -149,27 +150,21 @@ fn check_host(link: &Link, foreign: Option<&str>) -> Result<(), Rejection> {
     }
 }
 
-/// Nor may a page write to it by requests that a browser sends without asking first, such as a plain POST.
-fn check_origin(
-    options: &Options,
-    link: &Link,
-    record: &Record,
-    headers: &http::HeaderMap,
-) -> Result<(), Rejection> {
+/// Nor may a page write to any by requests that a browser sends without asking first, such as a plain POST: who reaches a
+/// registry's network may read a page of anybody's.
+fn check_origin(options: &Options, record: &Record, headers: &http::HeaderMap) -> Result<(), Rejection> {
     let reads = matches!(record.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let Some(origin) = headers.get(header::ORIGIN).filter(|_| link.loopback && !reads) else { return Ok(()) };
+    let Some(origin) = headers.get(header::ORIGIN).filter(|_| !reads) else { return Ok(()) };
     let origin_text = origin.to_str().unwrap_or_default();
     let host = origin_text.split_once("://").map_or("", |(_, host)| host);
-    if host::is_allowed(host, &options.hosts)
-        || cors::allowed_origin(headers, &options.cors_origins).is_some()
-    {
+    if host::is_allowed(host, &options.hosts) || cors::may_write(headers, &options.cors_origins) {
         return Ok(());
     }
     Err(Rejection::new(
         StatusCode::FORBIDDEN,
         ErrorCode::Denied,
         format!(
-            "a page of `{origin_text}` may not write to this registry; add it to http.cors-origins if it should"
+            "a page of `{origin_text}` may not write to this registry; name it in http.cors-origins if it should"
         ),
     ))
 }

@@ -28,6 +28,15 @@ pub(crate) fn is_allowed(authority: &str, hosts: &[String]) -> bool {
     parse(authority).is_some_and(|authority| is_loopback(authority.host()) || is_listed(&authority, hosts))
 }
 
+/// Whether a request that comes from containers and nodes may carry this `Host`: by names like these they call it, and to
+/// none of them can a name of the web be made to resolve.
+pub(crate) fn is_inner(authority: &str) -> bool {
+    parse(authority).is_some_and(|authority| {
+        let host = authority.host();
+        authority.address().is_some() || !host.contains('.') || host.ends_with(".internal")
+    })
+}
+
 /// Whether `?ns=` names this registry: loopback, a configured name, or a name of one label, because a container
 /// cannot know under which port and name the host publishes it (DESIGN, decision 6).
 pub(crate) fn is_this_registry(namespace: &str, hosts: &[String]) -> bool {
@@ -68,6 +77,23 @@ mod tests {
         assert!(is_allowed("registry.local:5001", &hosts));
         assert!(is_allowed("Mirror.Example:8080", &hosts));
         assert!(!is_allowed("mirror.example:9090", &hosts));
+    }
+
+    #[test]
+    fn containers_and_nodes_call_it_by_addresses_and_names_that_the_web_has_not() {
+        for (host, inner) in [
+            ("hythe:5001", true),
+            ("kind-registry", true),
+            ("172.18.0.2:5000", true),
+            ("[fd00::2]:5000", true),
+            ("host.docker.internal:5001", true),
+            ("evil.example:5001", false),
+            ("internal.evil.example", false),
+            ("172.18.0.2.evil.example", false),
+            ("", false),
+        ] {
+            assert_eq!(is_inner(host), inner, "{host}");
+        }
     }
 
     #[test]

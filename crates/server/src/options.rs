@@ -9,7 +9,10 @@ use crate::log::Format;
 pub struct Options {
     /// Further host names that mean this registry, beside loopback ones.
     pub hosts: Vec<String>,
-    /// Origins whose pages may read answers; `*` for all.
+    /// Whether what is listened on inside of a container is published on its host's loopback only: `Host` is checked then
+    /// as on a loopback listener, beside what containers call it.
+    pub published_on_loopback: bool,
+    /// Origins whose pages may read answers, and write where they are named; `*` for all.
     pub cors_origins: Vec<String>,
     /// From the first byte of a request's head to its last.
     pub header_timeout: Duration,
@@ -41,6 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),
+            published_on_loopback: false,
             cors_origins: Vec::new(),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(3),

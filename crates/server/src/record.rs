@@ -1,5 +1,6 @@
 //! What is known of one request: it becomes one log line and one measurement.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -90,6 +91,7 @@ impl Record {
         };
         let time = humantime::format_rfc3339_millis(SystemTime::now());
         let path = self.uri.path_and_query().map_or(self.uri.path(), http::uri::PathAndQuery::as_str);
+        let path = printable(path);
         let (status, millis) = (self.status(), took.as_secs_f64() * 1e3);
         let error = self.error.get();
         let mut line = String::with_capacity(320);
@@ -129,5 +131,32 @@ impl Record {
         }
         line.push('\n');
         line
+    }
+}
+
+/// A path as it is logged: what is not ASCII, and may end a line or steer a terminal, as it would stand in a URL.
+fn printable(path: &str) -> Cow<'_, str> {
+    if path.is_ascii() {
+        return path.into();
+    }
+    let mut text = String::with_capacity(3 * path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii() {
+            text.push(byte.into());
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_logged_as_in_a_url() {
+        assert_eq!(printable("/v2/a?n=1"), "/v2/a?n=1");
+        assert_eq!(printable("/x\u{9b}2J\u{2028}"), "/x%C2%9B2J%E2%80%A8");
     }
 }

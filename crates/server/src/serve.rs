@@ -138,13 +138,14 @@ impl Server {
         while connections.join_next().await.is_some() {}
     }
 
-    /// A place first, then a connection for it: those who find none wait in the kernel's queue.
+    /// A connection, and a place for it; behind one that waits for its own, others wait in the kernel's queue. A listener to
+    /// which nobody comes holds none.
     async fn accept(
         &self,
         listener: &TcpListener,
     ) -> io::Result<(std::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
         let (stream, client) = listener.accept().await?;
+        let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
         // Out of this loop's hands: the connection's worker has its own.
         Ok((stream.into_std()?, client, permit))
     }

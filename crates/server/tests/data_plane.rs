@@ -363,6 +363,25 @@ fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
 }
 
 #[test]
+fn who_reads_an_answer_slowly_is_not_idle_and_is_afterwards() {
+    let _downloads = downloads();
+    let quick = |options: &mut hythe_server::Options| options.idle_timeout = Duration::from_millis(300);
+    // More than the kernel's buffers take.
+    let content = bytes(1, 32 << 20);
+    for setup in
+        [TestRegistry::setup(), TestRegistry::setup().without_sendfile(), TestRegistry::setup().memory()]
+    {
+        let registry = setup.server(quick).start();
+        let digest = registry.client().push_blob("app", &content);
+        let mut slow = registry.client().connect();
+        slow.send(get(&digest, "")).unwrap();
+        thread::sleep(Duration::from_secs(1));
+        assert!(slow.answer("GET").unwrap().expect(200).body == content);
+        assert!(until_closed(&mut slow) < Duration::from_secs(4));
+    }
+}
+
+#[test]
 fn a_head_that_does_not_end_is_not_waited_for() {
     let registry = quick(300).server(|options| options.idle_timeout = Duration::from_mins(1)).start();
     let mut silent = registry.client().connect();

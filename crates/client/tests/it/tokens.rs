@@ -44,7 +44,9 @@ async fn the_connection_that_was_challenged_is_the_one_that_is_answered() {
     let elsewhere = ScriptedUpstream::start();
     let realm = Some(elsewhere.endpoint() + "/token");
     let upstream = upstream(TokenRules { realm, ..TokenRules::default() });
-    pull(&client(&upstream)).await.unwrap();
+    // It keeps its connections as long as it lives.
+    let client = client(&upstream);
+    pull(&client).await.unwrap();
     assert_eq!((upstream.count("GET", "/manifests/"), upstream.connections()), (2, 1));
 }
 

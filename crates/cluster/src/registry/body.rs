@@ -135,8 +135,23 @@ fn mount(kind: MountType, source: &str, target: &str) -> Mount {
 
 /// The variables of its environment.
 pub(super) fn environment(settings: &Settings) -> Vec<String> {
-    let mut variables: Vec<String> =
-        settings.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut given = settings.environment.clone();
+    if settings.address.is_loopback() {
+        // Inside it is not to be seen that a page of the web must not get there by a name that leads to this machine.
+        given.insert("HYTHE_HTTP_PUBLISHED_ON_LOOPBACK".to_owned(), "true".to_owned());
+        let names = [&settings.name].into_iter().chain(&settings.aliases);
+        let dotted: Vec<&str> = names.map(String::as_str).filter(|name| name.contains('.')).collect();
+        if !dotted.is_empty() {
+            let hosts = given.entry("HYTHE_HTTP_HOSTS".to_owned()).or_default();
+            *hosts = [hosts.as_str()]
+                .into_iter()
+                .filter(|hosts| !hosts.is_empty())
+                .chain(dotted)
+                .collect::<Vec<_>>()
+                .join(",");
+        }
+    }
+    let mut variables: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
     variables.extend(settings.config.iter().map(|_| format!("HYTHE_CONFIG={CONFIG}")));
     variables.extend(settings.logins.environment());
     variables
@@ -230,6 +245,19 @@ mod tests {
         let request = request(&settings, podman, "image");
         assert_eq!(request.user.as_deref(), Some("1000:1000"));
         assert_eq!(request.host_config.unwrap().userns_mode.as_deref(), Some("keep-id:uid=1000,gid=1000"));
+    }
+
+    #[test]
+    fn what_is_published_on_loopback_is_told_so_with_the_names_that_nodes_call_it_by() {
+        let mut settings = sample::settings(5001);
+        settings.aliases = vec!["registry.dev".to_owned(), "registry".to_owned()];
+        settings.environment.insert("HYTHE_HTTP_HOSTS".to_owned(), "a.example".to_owned());
+        let variables = environment(&settings);
+        for variable in ["HYTHE_HTTP_PUBLISHED_ON_LOOPBACK=true", "HYTHE_HTTP_HOSTS=a.example,registry.dev"] {
+            assert!(variables.iter().any(|known| known == variable), "{variables:?}");
+        }
+        settings.address = "0.0.0.0".parse().unwrap();
+        assert!(!environment(&settings).iter().any(|variable| variable.contains("LOOPBACK")));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Prin
     let inputs = Inputs { file: args.config.clone(), flags, ..Inputs::default() };
     let loaded = load(&inputs, environment)?;
     printer.warnings(&loaded.warnings);
+    if !args.folder.exists() {
+        return Err(Failure::Other(format!("there is no folder {}", args.folder.display())));
+    }
     let tree = Tree::in_folder(&args.folder).ok_or_else(|| {
         Failure::Usage(format!(
             "{} has no registry's content: a folder that has `docker/registry/v2/repositories` is expected, as the \

@@ -82,8 +82,15 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "http.published-on-loopback",
+        doc: "Whether the ports of the container that it runs in are published on its host's loopback only, as `hythe up` does. `Host` is checked then as on a loopback listener; addresses, names of one label and those in `.internal`, by which containers and nodes call it, are taken too.",
+        kind: Kind::Switch(at!(http.published_on_loopback)),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "http.cors-origins",
-        doc: "The web origins whose scripts may read answers. `*` lets every website that a user visits do so.",
+        doc: "The web origins whose scripts may read answers, and push and delete. `*` lets every website that a user visits read.",
         kind: Kind::Origins(at!(http.cors_origins)),
         flag: None,
         reload: true,

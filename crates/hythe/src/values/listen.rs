@@ -63,12 +63,11 @@ impl FromStr for Listen {
         };
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         // `u16` alone would take `+5001`.
-        let port: u16 = port
-            .bytes()
-            .all(|c| c.is_ascii_digit())
-            .then(|| port.parse().ok())
-            .flatten()
-            .ok_or_else(wrong)?;
+        if port.is_empty() || !port.bytes().all(|c| c.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let port: u16 =
+            port.parse().map_err(|_| ValueError::new(format!("{port} is no port: the last one is 65535")))?;
         match host {
             "" => Ok(Self::Everywhere(port)),
             "localhost" => Ok(Self::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))),

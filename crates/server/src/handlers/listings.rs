@@ -1,5 +1,6 @@
 //! `/v2/_catalog`, `/v2/<name>/tags/list`, `/v2/<name>/referrers/<digest>`
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use http::Response;
@@ -31,7 +32,7 @@ pub(crate) fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection>
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
     let mut response = content(JSON, json!({ "repositories": page.items }).to_string());
-    link_next(&mut response, &path::catalog(), next.as_deref(), Some(limit), None);
+    link_next(call, &mut response, &path::catalog(), next.as_deref(), Some(limit), None);
     Ok(response)
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Respons
     let last = call.query.first("last");
     let page = call.app.registry.repository(name).tags(last.as_deref(), limit);
     let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
-    Ok(respond_tags(name, &page, limit))
+    Ok(respond_tags(call, name, &page, limit))
 }
 
 /// The tags of a copy, a page at a time.
@@ -54,15 +55,15 @@ pub(crate) async fn copy_tag_list(
     let last = call.query.first("last");
     let found = copy.tags(last.as_deref(), limit).await;
     let found = found.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
-    let mut response = respond_tags(name, &found.value, limit);
+    let mut response = respond_tags(call, name, &found.value, limit);
     call.tell(&mut response, copy, &found.freshness);
     Ok(response)
 }
 
-fn respond_tags(name: &RepositoryName, page: &Page<Tag>, limit: usize) -> Response<Body> {
+fn respond_tags(call: &Call<'_>, name: &RepositoryName, page: &Page<Tag>, limit: usize) -> Response<Body> {
     let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
     let mut response = content(JSON, json!({ "name": name, "tags": page.items }).to_string());
-    link_next(&mut response, &path::tags(name), next.as_deref(), Some(limit), None);
+    link_next(call, &mut response, &path::tags(name), next.as_deref(), Some(limit), None);
     response
 }
 
@@ -72,7 +73,7 @@ pub(crate) fn referrer_list(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
-    let filter = call.query.first(FILTER_ARTIFACT_TYPE);
+    let filter = artifact_type(call);
     let limit = page_size(call, REFERRERS_PAGE)?;
     let last = match call.query.first("last") {
         Some(last) => Some(last.parse::<Digest>().map_err(|error| {
@@ -92,7 +93,7 @@ pub(crate) async fn copy_referrer_list(
     copy: &Copy,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
-    let filter = call.query.first(FILTER_ARTIFACT_TYPE).filter(|filter| !filter.is_empty());
+    let filter = artifact_type(call);
     let found = copy.referrers(digest, filter.as_deref()).await;
     let found = found.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
     let last = call.query.first("last");
@@ -109,7 +110,7 @@ fn respond_referrers(
     digest: &Digest,
     page: Page<Referrer>,
 ) -> Response<Body> {
-    let filter = call.query.first(FILTER_ARTIFACT_TYPE).filter(|filter| !filter.is_empty());
+    let filter = artifact_type(call);
     let (mut manifests, mut weight, mut next) = (Vec::with_capacity(page.items.len()), 0, None);
     let count = page.items.len();
     for referrer in page.items {
@@ -125,7 +126,8 @@ fn respond_referrers(
     }
     let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
     let mut response = content(media_type::OCI_INDEX, index.to_string());
-    link_next(&mut response, &path::referrers(name, digest), next.as_deref(), None, filter.as_deref());
+    let path = path::referrers(name, digest);
+    link_next(call, &mut response, &path, next.as_deref(), None, filter.as_deref());
     if filter.is_some() {
         response.headers_mut().insert(
             HeaderName::from_static(OCI_FILTERS_APPLIED),
@@ -165,8 +167,14 @@ pub(super) fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection
     Ok(size.min(most))
 }
 
-/// The page after this one (RFC 8288), where there is one.
+/// The kind of referrers that is asked for; an empty one is none.
+fn artifact_type<'a>(call: &Call<'a>) -> Option<Cow<'a, str>> {
+    call.query.first(FILTER_ARTIFACT_TYPE).filter(|filter| !filter.is_empty())
+}
+
+/// The page after this one (RFC 8288), where there is one: of the same registry, if the request names one.
 fn link_next(
+    call: &Call<'_>,
     response: &mut Response<Body>,
     path: &str,
     next: Option<&str>,
@@ -180,6 +188,9 @@ fn link_next(
     }
     if let Some(artifact_type) = artifact_type {
         let _ = write!(target, "&{FILTER_ARTIFACT_TYPE}={}", encode(artifact_type));
+    }
+    if let Some(namespace) = call.query.first("ns") {
+        let _ = write!(target, "&ns={}", encode(&namespace));
     }
     set(response, header::LINK, format!("<{target}>; rel=\"next\""));
 }

@@ -86,10 +86,8 @@ impl Body {
         }
     }
 
-    fn sent(&self, bytes: u64) {
-        if let Some(exchange) = &self.exchange {
-            exchange.add_sent(bytes);
-        }
+    fn chunk(&self, bytes: Bytes) -> Chunk {
+        Chunk::Bytes { bytes, exchange: self.exchange.clone() }
     }
 }
 
@@ -107,8 +105,7 @@ impl http_body::Body for Body {
             Source::Bytes(bytes) => {
                 let bytes = std::mem::take(bytes);
                 this.source = Source::Empty;
-                this.sent(bytes.len() as u64);
-                Chunk::Bytes(bytes)
+                this.chunk(bytes)
             }
             Source::File { file, offset, left, read } => match &this.exchange {
                 Some(exchange) if exchange.link().sendfile => {
@@ -125,8 +122,7 @@ impl http_body::Body for Body {
                     if *left == 0 {
                         this.source = Source::Empty;
                     }
-                    this.sent(bytes.len() as u64);
-                    Chunk::Bytes(bytes)
+                    this.chunk(bytes)
                 }
             },
             Source::Growing { reader, offset, left, next } => {
@@ -138,7 +134,10 @@ impl http_body::Body for Body {
                         exchange.link().segments().push_back(segment);
                         (left, Chunk::File { left, exchange: Arc::clone(exchange) })
                     }
-                    (Ready::Bytes(bytes), _) => (bytes.len() as u64, Chunk::Bytes(bytes)),
+                    (Ready::Bytes(bytes), _) => {
+                        let exchange = this.exchange.clone();
+                        (bytes.len() as u64, Chunk::Bytes { bytes, exchange })
+                    }
                     (Ready::File(..), None) => unreachable!("a file that is not sent is read"),
                 };
                 if length == 0 {
@@ -148,9 +147,6 @@ impl http_body::Body for Body {
                 *left -= length;
                 if *left == 0 {
                     this.source = Source::Empty;
-                }
-                if let Chunk::Bytes(bytes) = &chunk {
-                    this.sent(bytes.len() as u64);
                 }
                 chunk
             }

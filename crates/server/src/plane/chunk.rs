@@ -22,7 +22,12 @@ pub(super) fn is_placeholder(slice: &[u8]) -> bool {
 #[derive(Debug)]
 pub(crate) enum Chunk {
     /// Bytes in memory.
-    Bytes(Bytes),
+    Bytes {
+        /// Those that are left.
+        bytes: Bytes,
+        /// Counts what is sent, and ends with it.
+        exchange: Option<Arc<Exchange>>,
+    },
     /// Bytes of the file at the front of the connection's queue.
     File {
         /// How many are left.
@@ -35,21 +40,26 @@ pub(crate) enum Chunk {
 impl Buf for Chunk {
     fn remaining(&self) -> usize {
         match self {
-            Self::Bytes(bytes) => bytes.len(),
+            Self::Bytes { bytes, .. } => bytes.len(),
             Self::File { left, .. } => usize::try_from(*left).unwrap_or(usize::MAX),
         }
     }
 
     fn chunk(&self) -> &[u8] {
         match self {
-            Self::Bytes(bytes) => bytes,
+            Self::Bytes { bytes, .. } => bytes,
             Self::File { left, .. } => &PLACEHOLDER[..STEP.min(usize::try_from(*left).unwrap_or(STEP))],
         }
     }
 
     fn advance(&mut self, count: usize) {
         match self {
-            Self::Bytes(bytes) => bytes.advance(count),
+            Self::Bytes { bytes, exchange } => {
+                bytes.advance(count);
+                if let Some(exchange) = exchange {
+                    exchange.add_sent(count as u64);
+                }
+            }
             Self::File { left, exchange } => {
                 *left -= count as u64;
                 exchange.add_sent(count as u64);

@@ -307,7 +307,14 @@ impl AsyncWrite for Connection {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Where the last of an answer had to wait for the client, hyper looked for the next request before it was sent.
+        if !this.in_head && !this.link.is_busy() {
+            this.read_by.start(this.patience.idle);
+            // Whoever reads next is told that it is over.
+            let _ = this.read_by.poll(cx);
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -21,6 +21,10 @@ fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
     assert_eq!(page.json()["tags"], json!(["v1", "v2"]));
     let next = world.client().get(page.next_page().unwrap()).send().expect(200);
     assert_eq!(next.json()["tags"], json!(["v3"]));
+    let by_namespace = format!("/v2/app/tags/list?ns={UPSTREAM}&n=2");
+    let page = world.client().get(by_namespace).send().expect(200);
+    let next = world.client().get(page.next_page().unwrap()).send().expect(200);
+    assert_eq!(next.json()["tags"], json!(["v3"]), "the next page is of the same registry");
     world.upstream.stop();
     let left = world.client().get(&target).send().expect(200);
     assert_eq!((left.json()["tags"].clone(), cache(&left)), (json!(["v2"]), "stale"));

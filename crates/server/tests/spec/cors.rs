@@ -80,6 +80,10 @@ fn any_origin_may_read_where_all_are_configured(setup: Setup) {
     let world = with_origins(setup, &["*"]);
     let answer = world.get("/v2/").header("origin", "https://any.example").send().expect(200);
     assert_eq!(allowed(&answer), Some("https://any.example"));
+    // Whoever is not named does no more than that.
+    let request = world.request("OPTIONS", "/v2/").header("origin", "https://any.example");
+    let answer = request.header("access-control-request-method", "DELETE").send().expect(204);
+    assert_eq!(answer.expect_header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
 }
 
 /// Fetch, CORS-preflight: before anything that is not a plain GET.

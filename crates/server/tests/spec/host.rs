@@ -11,7 +11,8 @@ on_every_configuration! {
     a_configured_name_is_answered,
     a_request_in_absolute_form_is_judged_by_its_own_host,
     a_request_names_one_host,
-    a_page_of_another_origin_writes_nothing_on_a_loopback_listener,
+    a_page_of_another_origin_writes_nothing,
+    what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not,
 }
 
 fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
@@ -62,21 +63,39 @@ fn a_request_in_absolute_form_is_judged_by_its_own_host(setup: Setup) {
     answer.expect_error(403, ErrorCode::Denied);
 }
 
-/// RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
-/// lacks a Host header field and to any request message that contains more than one".
 /// A browser sends a plain POST of any page without asking first.
-fn a_page_of_another_origin_writes_nothing_on_a_loopback_listener(setup: Setup) {
-    let world =
-        World::start(setup.server(|options| options.cors_origins = vec!["https://ui.example".to_owned()]));
-    let start = |origin: &str| world.post("/v2/app/blobs/uploads/").header("origin", origin).send();
-    let message = start("https://evil.example").expect_error(403, ErrorCode::Denied);
-    assert!(message.contains("https://evil.example"), "{message}");
-    start("null").expect_error(403, ErrorCode::Denied);
-    start("https://ui.example").expect(202);
-    start("http://localhost:8080").expect(202);
-    world.get("/v2/").header("origin", "https://evil.example").send().expect(200);
+fn a_page_of_another_origin_writes_nothing(setup: Setup) {
+    let origins = vec!["https://ui.example".to_owned(), "*".to_owned()];
+    let setup = setup.server(|options| options.cors_origins = origins);
+    for world in [World::start(setup.clone()), World::start(setup.everywhere())] {
+        let start = |origin: &str| world.post("/v2/app/blobs/uploads/").header("origin", origin).send();
+        let message = start("https://evil.example").expect_error(403, ErrorCode::Denied);
+        assert!(message.contains("https://evil.example"), "{message}");
+        start("null").expect_error(403, ErrorCode::Denied);
+        start("*").expect_error(403, ErrorCode::Denied);
+        start("https://ui.example").expect(202);
+        start("http://localhost:8080").expect(202);
+        world.get("/v2/").header("origin", "https://evil.example").send().expect(200);
+    }
 }
 
+/// The container of `hythe up`: its listener is no loopback one, and a page of the web gets there all the same.
+fn what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not(setup: Setup) {
+    let world = World::start(setup.everywhere().server(|options| {
+        options.published_on_loopback = true;
+        options.hosts = vec!["registry.example".to_owned()];
+    }));
+    for host in ["localhost:5001", "kind-registry:5000", "172.18.0.2:5001", "a.internal", "registry.example"]
+    {
+        world.get("/v2/").header("host", host).send().expect(200);
+    }
+    for host in ["evil.example:5001", "localhost.evil.example", ""] {
+        world.get("/v2/").header("host", host).send().expect_error(403, ErrorCode::Denied);
+    }
+}
+
+/// RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+/// lacks a Host header field and to any request message that contains more than one".
 fn a_request_names_one_host(setup: Setup) {
     let world = World::start(setup);
     for (request, status) in [

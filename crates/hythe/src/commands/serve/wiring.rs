@@ -24,6 +24,7 @@ pub(super) fn server_options(settings: &Settings) -> ServerOptions {
     let http = &settings.http;
     ServerOptions {
         hosts: http.hosts.iter().map(ToString::to_string).collect(),
+        published_on_loopback: http.published_on_loopback,
         cors_origins: http.cors_origins.iter().map(ToString::to_string).collect(),
         header_timeout: http.header_timeout,
         idle_timeout: http.idle_timeout,
