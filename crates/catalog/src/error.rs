@@ -110,7 +110,7 @@ impl OpenError {
 
 /// SQLite turns a write's ENOSPC into `SQLITE_FULL`; only the shared-memory index reports an I/O error of its
 /// own, and growing that one fails for lack of room.
-fn is_full(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }

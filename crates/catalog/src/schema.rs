@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::OpenError;
+use crate::error::{OpenError, is_full};
 use crate::sql;
 
 /// What stands for the file's name in errors about a catalog that has none.
@@ -51,9 +51,11 @@ pub(crate) fn open_file(path: &Path) -> Result<Connection, OpenError> {
         return Err(OpenError::Other { path: path.to_owned(), reason });
     }
     // What an earlier process left in the log may be in the page cache only: a sync of it may have failed, which is said
-    // once. It is folded into the file, which is synced.
-    sql::first(&connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .map_err(|error| failed(&error))?;
+    // once. It is folded into the file, which is synced; on a full disk later.
+    match sql::first(&connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        Err(error) if !is_full(&error) => return Err(failed(&error)),
+        _ => {}
+    }
     migrate(&connection, version).map_err(|error| failed(&error))?;
     Ok(connection)
 }

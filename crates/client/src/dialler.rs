@@ -25,6 +25,20 @@ pub(crate) struct Dialler {
     pool: Arc<Pool>,
 }
 
+/// Closes all that are kept when it is dropped, if they lead to `origin`.
+struct Forgotten<'a> {
+    pool: &'a Pool,
+    origin: Option<&'a url::Origin>,
+}
+
+impl Drop for Forgotten<'_> {
+    fn drop(&mut self) {
+        if let Some(origin) = self.origin {
+            self.pool.forget(origin);
+        }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
@@ -65,7 +79,13 @@ impl Dialler {
         let kept = self.pool.take(&origin);
         let was_kept = kept.is_some();
         let first = match kept {
-            Some(kept) => self.exchange(request, kept).await,
+            Some(kept) => {
+                // Whoever waits may give up before the system does: then the others are no better.
+                let mut forgotten = Forgotten { pool: &self.pool, origin: Some(&origin) };
+                let result = self.exchange(request, kept).await;
+                forgotten.origin = None;
+                result
+            }
             None => self.anew(request, way, patience).await,
         };
         let Err(SendError::Exchange(error)) = &first else { return first };

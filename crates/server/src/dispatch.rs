@@ -127,11 +127,15 @@ async fn route(
 
 /// The host that is asked, where that is no name of a registry on this machine.
 fn foreign_host<'a>(options: &Options, record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'a str> {
-    let host = match record.uri.authority() {
+    asked_host(record, headers).filter(|host| !host::is_allowed(host, &options.hosts))
+}
+
+/// The host that is asked.
+fn asked_host<'a>(record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'a str> {
+    match record.uri.authority() {
         Some(authority) => Some(authority.as_str()),
         None => headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default()),
-    };
-    host.filter(|host| !host::is_allowed(host, &options.hosts))
+    }
 }
 
 /// A web page must not talk to a registry on the reader's own machine by making its name resolve there.
@@ -157,7 +161,10 @@ fn check_origin(options: &Options, record: &Record, headers: &http::HeaderMap) -
     let Some(origin) = headers.get(header::ORIGIN).filter(|_| !reads) else { return Ok(()) };
     let origin_text = origin.to_str().unwrap_or_default();
     let host = origin_text.split_once("://").map_or("", |(_, host)| host);
-    if host::is_allowed(host, &options.hosts) || cors::may_write(headers, &options.cors_origins) {
+    // A page that was served under the name that is asked is this registry's own, as far as names tell: which ones may be
+    // asked for was checked before.
+    let is_same = !host.is_empty() && asked_host(record, headers) == Some(host);
+    if is_same || host::is_allowed(host, &options.hosts) || cors::may_write(headers, &options.cors_origins) {
         return Ok(());
     }
     Err(Rejection::new(

@@ -15,11 +15,11 @@ use crate::{Error, Result};
 /// Where less than this share of an upstream's budget is left, its tags are believed longer.
 const LITTLE: u64 = 10;
 
-/// How long upstream's endpoints may take together to confirm a tag whose manifest is here.
+/// How long upstream may take to confirm a tag whose manifest is here.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
-/// And how long however often they are asked.
-const LONGEST: Duration = Duration::from_millis(2750);
+/// And an endpoint behind which there is another.
+const SHARE: Duration = Duration::from_millis(1200);
 
 /// So much longer.
 const STRETCH: u32 = 10;
@@ -79,7 +79,8 @@ impl Copy {
 
     async fn ask(&self, reference: &Reference, known: Option<Manifest>) -> Result<Found<Manifest>> {
         let Reference::Tag(tag) = reference else {
-            return self.fetch(reference, None).await.map(|manifest| Found::new(manifest, Freshness::Miss));
+            let manifest = self.fetch(reference, None, Duration::MAX).await?;
+            return Ok(Found::new(manifest, Freshness::Miss));
         };
         let error = match self.ask_tag(tag, known.as_ref()).await {
             Ok(found) => {
@@ -108,7 +109,8 @@ impl Copy {
         let reference = Reference::Tag(tag.clone());
         // Who waits for what is here already is not to wait long, nor for one endpoint alone.
         let (each, all) = match known {
-            Some(_) => (PATIENCE / self.source.endpoints().max(1) as u32, LONGEST),
+            Some(_) if self.source.endpoints() > 1 => (SHARE, PATIENCE),
+            Some(_) => (Duration::MAX, PATIENCE),
             None => (Duration::MAX, Duration::MAX),
         };
         let head = self.source.ask(Kind::Other, 0, |client| {
@@ -124,7 +126,7 @@ impl Copy {
         });
         let Some(digest) = head?.digest else {
             // Some do not say; then only the manifest itself can tell.
-            let manifest = self.fetch(&reference, Some(tag)).await?;
+            let manifest = self.fetch(&reference, Some(tag), each).await?;
             let same = known.is_some_and(|known| known.digest == manifest.digest);
             let freshness = if same { Freshness::Revalidated } else { Freshness::Miss };
             return Ok(Found::new(manifest, freshness));
@@ -138,7 +140,7 @@ impl Copy {
             self.keep(digest, Some(&manifest.media_type), Some(tag), bytes).await?;
             return Ok(Found::new(manifest, Freshness::Revalidated));
         }
-        let manifest = self.fetch(&Reference::Digest(digest), Some(tag)).await?;
+        let manifest = self.fetch(&Reference::Digest(digest), Some(tag), each).await?;
         Ok(Found::new(manifest, Freshness::Miss))
     }
 
@@ -152,15 +154,18 @@ impl Copy {
         Freshness::Stale { why, age: self.checked(tag).map(|checked| checked.elapsed()) }
     }
 
-    /// Gets a manifest and keeps it, under `tag` too.
-    async fn fetch(&self, reference: &Reference, tag: Option<&Tag>) -> Result<Manifest> {
+    /// Gets a manifest and keeps it, under `tag` too. Each endpoint may take `each`.
+    async fn fetch(&self, reference: &Reference, tag: Option<&Tag>, each: Duration) -> Result<Manifest> {
         let limit = self.cache.0.registry.options().manifest_max_size;
         let mut last = None;
         // Each endpoint may be the one with the right bytes.
         for first in 0..self.source.endpoints().max(2) {
             let answer = self.source.ask(Kind::Manifest, first, |client| {
                 let (there, reference) = (self.there.clone(), reference.clone());
-                async move { client.manifest(&there, &reference, limit).await }
+                async move {
+                    let asked = timeout(each, client.manifest(&there, &reference, limit)).await;
+                    asked.unwrap_or_else(|_| Err(slow(client.endpoint(), &there, each)))
+                }
             });
             let answer = answer.await?;
             self.add(|counters| &counters.fetched, answer.bytes.len() as u64);
@@ -202,11 +207,11 @@ impl Copy {
     }
 }
 
-/// That no answer about a tag of `there` came in time.
+/// That no answer about a manifest of `there` came in time.
 fn slow(host: &str, there: &RepositoryName, patience: Duration) -> Failure {
     Failure::Unavailable {
         host: host.to_owned(),
-        asked: format!("a tag of `{there}`"),
+        asked: format!("a manifest of `{there}`"),
         status: None,
         retry_after: None,
         reason: format!("it did not answer within {patience:?}"),

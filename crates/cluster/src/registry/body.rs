@@ -136,20 +136,13 @@ fn mount(kind: MountType, source: &str, target: &str) -> Mount {
 /// The variables of its environment.
 pub(super) fn environment(settings: &Settings) -> Vec<String> {
     let mut given = settings.environment.clone();
-    if settings.address.is_loopback() {
+    let is_web =
+        |name: &&String| name.contains('.') && !name.ends_with(".localhost") && !name.ends_with(".internal");
+    let names = || [&settings.name].into_iter().chain(&settings.aliases);
+    // Where nodes call it by a name that the web may have, that is all that they and a page of the web differ by.
+    if settings.address.is_loopback() && names().all(|name| !is_web(&name)) {
         // Inside it is not to be seen that a page of the web must not get there by a name that leads to this machine.
-        given.insert("HYTHE_HTTP_PUBLISHED_ON_LOOPBACK".to_owned(), "true".to_owned());
-        let names = [&settings.name].into_iter().chain(&settings.aliases);
-        let dotted: Vec<&str> = names.map(String::as_str).filter(|name| name.contains('.')).collect();
-        if !dotted.is_empty() {
-            let hosts = given.entry("HYTHE_HTTP_HOSTS".to_owned()).or_default();
-            *hosts = [hosts.as_str()]
-                .into_iter()
-                .filter(|hosts| !hosts.is_empty())
-                .chain(dotted)
-                .collect::<Vec<_>>()
-                .join(",");
-        }
+        given.entry("HYTHE_HTTP_PUBLISHED_ON_LOOPBACK".to_owned()).or_insert_with(|| "true".to_owned());
     }
     let mut variables: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
     variables.extend(settings.config.iter().map(|_| format!("HYTHE_CONFIG={CONFIG}")));
@@ -248,16 +241,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_on_loopback_is_told_so_with_the_names_that_nodes_call_it_by() {
-        let mut settings = sample::settings(5001);
-        settings.aliases = vec!["registry.dev".to_owned(), "registry".to_owned()];
-        settings.environment.insert("HYTHE_HTTP_HOSTS".to_owned(), "a.example".to_owned());
-        let variables = environment(&settings);
-        for variable in ["HYTHE_HTTP_PUBLISHED_ON_LOOPBACK=true", "HYTHE_HTTP_HOSTS=a.example,registry.dev"] {
-            assert!(variables.iter().any(|known| known == variable), "{variables:?}");
-        }
-        settings.address = "0.0.0.0".parse().unwrap();
-        assert!(!environment(&settings).iter().any(|variable| variable.contains("LOOPBACK")));
+    fn what_is_published_on_loopback_is_told_so_unless_nodes_call_it_as_the_web_would() {
+        let told = |change: &dyn Fn(&mut Settings)| {
+            let mut settings = sample::settings(5001);
+            change(&mut settings);
+            let variables = environment(&settings);
+            let found =
+                variables.iter().find_map(|text| text.strip_prefix("HYTHE_HTTP_PUBLISHED_ON_LOOPBACK="));
+            found.map(str::to_owned)
+        };
+        let named = |alias: &'static str| told(&move |settings| settings.aliases = vec![alias.to_owned()]);
+        assert_eq!(told(&|_| {}).as_deref(), Some("true"));
+        assert_eq!(named("k3d-registry.localhost").as_deref(), Some("true"));
+        assert_eq!(named("registry.dev"), None);
+        assert_eq!(told(&|settings| settings.address = "0.0.0.0".parse().unwrap()), None);
+        let name = "HYTHE_HTTP_PUBLISHED_ON_LOOPBACK";
+        let off = told(&|settings| drop(settings.environment.insert(name.to_owned(), "false".to_owned())));
+        assert_eq!(off.as_deref(), Some("false"));
     }
 
     #[test]
