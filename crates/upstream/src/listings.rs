@@ -32,11 +32,7 @@ impl Copy {
         match asked.await {
             Ok(page) => Ok(Found::new(Page { items: page.tags, more: page.more }, Freshness::Miss)),
             Err(error) if error.is_temporary() => match here()? {
-                Some(tags) => {
-                    let freshness = Freshness::Part { why: error.to_string() };
-                    self.count(&freshness);
-                    self.admitted(Found::new(tags, freshness))
-                }
+                Some(tags) => self.admitted(Found::new(tags, self.part(&error))),
                 None => Err(error),
             },
             Err(error) => Err(error),
@@ -56,11 +52,7 @@ impl Copy {
         }
         let (there, freshness) = match self.upstream_referrers(subject).await {
             Ok(there) => (there, Freshness::Miss),
-            Err(error) if error.is_temporary() => {
-                let freshness = Freshness::Part { why: error.to_string() };
-                self.count(&freshness);
-                (Vec::new(), freshness)
-            }
+            Err(error) if error.is_temporary() => (Vec::new(), self.part(&error)),
             Err(error) if error.is_not_found() => (Vec::new(), Freshness::Miss),
             Err(error) => return Err(error),
         };
@@ -71,6 +63,13 @@ impl Copy {
         let all = there.into_iter().filter(is_wanted).chain(here);
         let all: BTreeMap<_, _> = all.map(|referrer| (referrer.digest.to_string(), referrer)).collect();
         self.admitted(Found::new(all.into_values().collect(), freshness))
+    }
+
+    /// That a list is only what is here, counted.
+    fn part(&self, error: &Error) -> Freshness {
+        let freshness = Freshness::Part { why: error.to_string() };
+        self.count(&freshness);
+        freshness
     }
 
     async fn upstream_referrers(&self, subject: &Digest) -> Result<Vec<Referrer>> {
