@@ -133,12 +133,15 @@ impl Fetch {
         Ok(Err(broken))
     }
 
-    /// Makes it a blob of its repository, once all of it has come. [`Error::DigestMismatch`] where it is not what it
-    /// should be; then nothing of it is kept.
-    pub async fn finish(mut self) -> Result<()> {
+    /// Makes it a blob of its repository, once all of it has come, and lets nobody read its last byte before
+    /// `beforehand` is done too. [`Error::DigestMismatch`] where it is not what it should be; then nothing of it is kept.
+    pub async fn finish(mut self, beforehand: impl Future<Output = ()>) -> Result<()> {
         let result = self.store().await;
         match &result {
-            Ok(()) => self.written.whole(),
+            Ok(()) => {
+                beforehand.await;
+                self.written.whole();
+            }
             Err(error) => {
                 self.written.failed(&error.to_string());
                 self.forget().await;

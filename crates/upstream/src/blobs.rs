@@ -237,10 +237,7 @@ impl Copy {
         let (copy, digest, begun) = (self.clone(), *digest, Arc::clone(&download));
         let ended = Ended { copy: self.clone(), key, stage: sender, outcome: None };
         tokio::spawn(async move {
-            let outcome = copy.run(&digest, &ended.stage).await;
-            if outcome.is_ok() {
-                copy.link_others(&digest, &begun).await;
-            }
+            let outcome = copy.run(&digest, &begun, &ended.stage).await;
             ended.end(outcome);
         });
         download
@@ -264,19 +261,22 @@ impl Copy {
         self.cache.0.downloads.lock().get(&key).map(|download| download.stage.clone())
     }
 
-    async fn run(&self, digest: &Digest, stage: &watch::Sender<Stage>) -> Result<()> {
+    async fn run(&self, digest: &Digest, download: &Download, stage: &watch::Sender<Stage>) -> Result<()> {
         if let Some(size) = self.cache.0.registry.blob_size(digest)? {
             // Some repository has these bytes. They are this one's too if upstream says so; where it does not say, the
             // bytes themselves do.
             match self.confirm(digest).await {
-                Ok(told) if told == size && self.repository().link_blob(digest).await? => return Ok(()),
+                Ok(told) if told == size && self.repository().link_blob(digest).await? => {
+                    self.link_others(digest, download).await;
+                    return Ok(());
+                }
                 Err(error) if !error.is_temporary() => return Err(error),
                 Ok(_) | Err(_) => {}
             }
         }
         let (mut first, mut wrong) = (0, 0);
         loop {
-            match self.run_once(digest, stage, &mut first).await {
+            match self.run_once(digest, download, stage, &mut first).await {
                 Err(error @ Error::Wrong { .. }) if wrong + 1 < WRONG => {
                     tracing::warn!(repository = %self.here, %error, "what came from upstream cannot be used; it is asked again");
                     // Who reads it was cut off. Who comes back waits for what is right.
@@ -290,7 +290,13 @@ impl Copy {
     }
 
     /// One file from its first byte to its last, over as many connections as it takes.
-    async fn run_once(&self, digest: &Digest, stage: &watch::Sender<Stage>, first: &mut usize) -> Result<()> {
+    async fn run_once(
+        &self,
+        digest: &Digest,
+        download: &Download,
+        stage: &watch::Sender<Stage>,
+        first: &mut usize,
+    ) -> Result<()> {
         let answer = self.get(digest, 0, *first).await?;
         let size = match answer.size {
             Some(size) => size,
@@ -320,7 +326,8 @@ impl Copy {
                 return Err(error);
             }
         }
-        match fetch.finish().await {
+        // Who has its last byte finds it in the repository of which it was asked.
+        match fetch.finish(self.link_others(digest, download)).await {
             Err(Refusal::DigestMismatch { actual, .. }) => {
                 Err(self.wrong(format!("blob {digest}"), format!("the content has digest {actual}")))
             }

@@ -1,6 +1,7 @@
 //! A blob that the registry fetches itself: it can be read while it grows, and never taken for whole before it is.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -65,7 +66,14 @@ on_both! {
         };
         received.unwrap().unwrap();
         assert!(copy.blob(&digest).is_err(), "it has no name yet");
-        fetch.finish().await.unwrap();
+        let (growing, size) = (fetch.growing().clone(), content.len() as u64);
+        let beforehand = async {
+            assert!(copy.blob(&digest).is_ok() && !growing.is_whole(), "it is stored, and held back");
+            let reader = growing.reader();
+            let end = tokio::time::timeout(Duration::from_millis(20), next(&reader, size - 1));
+            assert!(end.await.is_err(), "nobody has its last byte yet");
+        };
+        fetch.finish(beforehand).await.unwrap();
         assert!(read(&copy.blob(&digest).unwrap()) == content);
         for reader in readers {
             let (bytes, end) = reader.await.unwrap();
@@ -111,7 +119,7 @@ on_both! {
         let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
         let reader = tokio::spawn(read_all(fetch.growing().clone()));
         fetch.receive(pieces(&content, 100_000)).await.unwrap().unwrap();
-        assert!(matches!(fetch.finish().await, Err(Error::DigestMismatch { .. })));
+        assert!(matches!(fetch.finish(async {}).await, Err(Error::DigestMismatch { .. })));
         let (bytes, end) = reader.await.unwrap();
         assert!(bytes.len() < content.len(), "the end was held back");
         end.unwrap_err();
@@ -147,7 +155,7 @@ on_both! {
         assert_eq!(fetch.offset(), 1_500_000);
         let reader = tokio::spawn(read_all(fetch.growing().clone()));
         fetch.receive(pieces(&content[1_500_000..], 7_000)).await.unwrap().unwrap();
-        fetch.finish().await.unwrap();
+        fetch.finish(async {}).await.unwrap();
         let (bytes, end) = reader.await.unwrap();
         end.unwrap();
         assert!(bytes == content);
@@ -169,7 +177,7 @@ on_both! {
             let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
             assert_eq!(fetch.offset(), 1_500_000);
             fetch.receive(pieces(&content[1_500_000..], 70_000)).await.unwrap().unwrap();
-            assert!(matches!(fetch.finish().await, Err(Error::DigestMismatch { .. })));
+            assert!(matches!(fetch.finish(async {}).await, Err(Error::DigestMismatch { .. })));
         }
     }
 
@@ -180,13 +188,13 @@ on_both! {
         let digest = world.push(name.as_str(), b"pushed").await;
         let mut fetch = copy.fetch(&Digest::of(Algorithm::Sha256, b"copied"), 6).await.unwrap();
         fetch.receive(pieces(b"copied", 6)).await.unwrap().unwrap();
-        assert!(matches!(fetch.finish().await, Err(Error::OtherOrigin { .. })));
+        assert!(matches!(fetch.finish(async {}).await, Err(Error::OtherOrigin { .. })));
         assert!(matches!(copy.link_blob(&digest).await, Err(Error::OtherOrigin { .. })));
         local.delete_blob(&digest).await.unwrap();
         // Nothing is left of it, so it can become a copy; and then nothing can be pushed into it.
         let mut fetch = copy.fetch(&Digest::of(Algorithm::Sha256, b"copied"), 6).await.unwrap();
         fetch.receive(pieces(b"copied", 6)).await.unwrap().unwrap();
-        fetch.finish().await.unwrap();
+        fetch.finish(async {}).await.unwrap();
         let refused = local.push_blob(digest, None, pieces(b"pushed", 6)).await;
         assert!(matches!(refused, Err(Error::OtherOrigin { .. })), "{refused:?}");
         assert_eq!(world.registry.totals().unwrap().uploads, 0);
