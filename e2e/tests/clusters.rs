@@ -187,7 +187,6 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     let name = node.name().to_owned();
     let took = eventually("the new node is attached", Duration::from_secs(10), || node.read(&file).is_some());
     println!("{name}: attached {took:?} after it served");
-    assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(node.pull(&images[0].0).as_ref(), Ok(&pushed.digest));
     drop(one);
     eventually("the cluster is forgotten", Duration::from_secs(10), || {
