@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
@@ -16,6 +17,9 @@ use crate::sql;
 
 /// The most writes of one transaction: what a full group's failure takes with it, and how long it lasts.
 const GROUP: usize = 256;
+
+/// When so many pages are in the log, it is folded into the file: 4 MiB.
+const LOG: i32 = 1000;
 
 /// What a write's answer promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,15 +82,20 @@ impl Writer {
         let (sender, receiver) = mpsc::channel();
         let sync_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&sync_failed);
+        let logged = count_pages(&connection).map_err(io::Error::other)?;
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             // Unknown at first, so that the first group sets it.
             let mut level = None;
             while let Some(mut waiting) = next_group(&receiver) {
-                let connection = lock(&connection);
-                while !waiting.is_empty() {
-                    if commit_group(&connection, &readers, &mut level, &mut waiting) == Log::Lost {
-                        return failed.store(true, Ordering::Release);
-                    }
+                let (connection, mut log) = (lock(&connection), Log::Sound);
+                while log == Log::Sound && !waiting.is_empty() {
+                    log = commit_group(&connection, &readers, &mut level, &mut waiting);
+                }
+                if log == Log::Sound && logged.load(Ordering::Relaxed) >= LOG {
+                    log = fold(&connection, &readers);
+                }
+                if log == Log::Lost {
+                    return failed.store(true, Ordering::Release);
                 }
             }
             // Only a courtesy to the next start: what is committed is in the log, and read from there.
@@ -128,6 +137,30 @@ impl Writer {
 fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
     let first = jobs.recv().ok()?;
     Some(std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1)).collect())
+}
+
+/// How many pages the log has after the last commit. From now on it is folded by [`fold`] only: SQLite does so by itself
+/// too, and tells nobody where a sync fails.
+fn count_pages(connection: &Mutex<Connection>) -> rusqlite::Result<Arc<AtomicI32>> {
+    let logged = Arc::new(AtomicI32::new(0));
+    let counted = Arc::clone(&logged);
+    lock(connection).wal_hook(Some(move |_: &mut Wal, pages| {
+        counted.store(pages, Ordering::Relaxed);
+        Ok(())
+    }))?;
+    Ok(logged)
+}
+
+/// Copies what is in the log to the file, after a sync of it, so that it starts over.
+fn fold(connection: &Connection, readers: &Readers) -> Log {
+    readers.writing();
+    let folded = sql::first(connection, "PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    readers.written();
+    match folded {
+        Err(error) if Error::from_sqlite(&error) == Error::log_lost() => Log::Lost,
+        // What could not be folded yet stays in the log, to be folded after the next group.
+        _ => Log::Sound,
+    }
 }
 
 /// Whether the log can be relied on.

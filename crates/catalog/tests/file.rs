@@ -80,6 +80,30 @@ async fn what_was_answered_is_in_the_files_at_that_moment() {
     assert_filled(&Catalog::open(&copy).unwrap());
 }
 
+#[tokio::test]
+async fn the_log_starts_over_however_much_is_written_and_read() {
+    let (_folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    for now in 0..3000 {
+        let start = UploadStart {
+            id: UploadId::random(),
+            repository: repository(),
+            algorithm: Algorithm::Sha256,
+            digest: None,
+            fetch: false,
+            now,
+        };
+        // Some pages each.
+        catalog.start_upload(start).await.unwrap();
+        // A reader's transaction stays open until the next group.
+        assert_eq!(catalog.stale_uploads(now + 1, 1).unwrap().len(), 1);
+    }
+    let logged = path.with_extension("db-wal").metadata().unwrap().len();
+    assert!((1 << 20..12 << 20).contains(&logged), "{logged}");
+    let (_other, copy) = folder_with_copy_of(&path);
+    assert_eq!(Catalog::open(&copy).unwrap().totals().unwrap().uploads, 3000);
+}
+
 fn folder_with_copy_of(path: &std::path::Path) -> (TempDir, PathBuf) {
     let (other, copy) = folder();
     fs::copy(path, &copy).unwrap();
