@@ -78,6 +78,7 @@ mod tests {
             digest: Digest::of(Algorithm::Sha256, b""),
             media_type: "application/json".to_owned(),
             size,
+            pushed: 0,
         };
         heads.keep(2, &name, &tag, &head(1));
         assert_eq!(heads.get(2, &name, &tag), Some(head(1)));
@@ -90,8 +91,12 @@ mod tests {
     #[test]
     fn it_does_not_grow_without_end() {
         let heads = Heads::default();
-        let head =
-            ManifestHead { digest: Digest::of(Algorithm::Sha256, b""), media_type: String::new(), size: 0 };
+        let head = ManifestHead {
+            digest: Digest::of(Algorithm::Sha256, b""),
+            media_type: String::new(),
+            size: 0,
+            pushed: 0,
+        };
         for number in 0..MOST * 3 {
             heads.keep(2, &format!("app{number}").parse().unwrap(), &"v1".parse().unwrap(), &head);
         }

@@ -16,6 +16,8 @@ pub struct ManifestHead {
     pub media_type: String,
     /// Its length in bytes.
     pub size: u64,
+    /// When it was last pushed, or [used](Catalog::touch_manifest).
+    pub pushed: i64,
 }
 
 /// A manifest to store, already parsed and verified by the caller.
@@ -89,10 +91,10 @@ impl Catalog {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<ManifestHead>> {
-        const BY_TAG: &str = "SELECT m.digest, m.media_type, m.size FROM repository r
+        const BY_TAG: &str = "SELECT m.digest, m.media_type, m.size, m.pushed FROM repository r
             JOIN tag t ON t.repository = r.id JOIN manifest m ON m.id = t.manifest
             WHERE r.name = ?1 AND t.name = ?2";
-        const BY_DIGEST: &str = "SELECT m.digest, m.media_type, m.size FROM repository r
+        const BY_DIGEST: &str = "SELECT m.digest, m.media_type, m.size, m.pushed FROM repository r
             JOIN manifest m ON m.repository = r.id WHERE r.name = ?1 AND m.digest = ?2";
         let name = repository.as_str();
         self.read(|connection| match reference {
@@ -143,6 +145,23 @@ impl Catalog {
         .await?
     }
 
+    /// Notes that somebody relies on a manifest as if it were pushed now; false where it is not there any more. Durable: a
+    /// client does not push what it was told is here.
+    pub async fn touch_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        now: i64,
+    ) -> Result<bool> {
+        let (repository, digest) = (repository.clone(), *digest);
+        self.write(Durability::Durable, move |connection| {
+            const TOUCH: &str = "UPDATE manifest SET pushed = ?3 WHERE repository = ?1 AND digest = ?2";
+            let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
+            Ok(sql::run(connection, TOUCH, (repository, digest.to_string(), now))? > 0)
+        })
+        .await
+    }
+
     /// Removes a manifest with its tags and references; false where there was none. Durable.
     pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
@@ -162,7 +181,8 @@ impl Catalog {
 }
 
 fn head(row: &Row<'_>) -> rusqlite::Result<ManifestHead> {
-    Ok(ManifestHead { digest: sql::parsed(row, 0)?, media_type: row.get(1)?, size: sql::unsigned(row, 2)? })
+    let (digest, size) = (sql::parsed(row, 0)?, sql::unsigned(row, 2)?);
+    Ok(ManifestHead { digest, media_type: row.get(1)?, size, pushed: row.get(3)? })
 }
 
 /// Those of the push's blobs that its repository does not link. The others are touched even if some are

@@ -833,6 +833,10 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
         |content: &str| catalog.manifest(&repository("a"), &Reference::Digest(digest(content))).unwrap();
     push(&catalog, manifest("a", "tagged image", &[], &["v1"])).await;
     push(&catalog, ManifestPush { now: 2000, ..manifest("a", "young", &[], &[]) }).await;
+    push(&catalog, manifest("a", "used", &[], &[])).await;
+    assert!(catalog.touch_manifest(&repository("a"), &digest("used"), 1900).await.unwrap());
+    assert!(!catalog.touch_manifest(&repository("a"), &digest("never pushed"), 1900).await.unwrap());
+    assert!(!catalog.touch_manifest(&repository("never"), &digest("used"), 1900).await.unwrap());
     push(&catalog, manifest("a", "entry", &[], &[])).await;
     push(&catalog, manifest("a", "kept entry", &[], &[])).await;
     let of = |index, entry: &str, tags: &[&str]| ManifestPush {
@@ -847,17 +851,17 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
     }
     // Pulled by digest, and wanted.
     fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
-    assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 1, pushed: Some(2000) });
+    assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 2, pushed: Some(2000) });
     assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 1);
     assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 2);
     assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 0);
     for gone in ["index", "entry", "signature"] {
         assert_eq!(within(gone), None, "{gone}");
     }
-    for kept in ["tagged image", "young", "kept index", "kept entry", "kept signature"] {
+    for kept in ["tagged image", "young", "used", "kept index", "kept entry", "kept signature"] {
         assert!(within(kept).is_some(), "{kept}");
     }
-    assert_eq!(catalog.totals().unwrap().manifests, 6);
+    assert_eq!(catalog.totals().unwrap().manifests, 7);
 }
 
 async fn an_import_is_noted_by_its_source(catalog: Catalog) {

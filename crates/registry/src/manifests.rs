@@ -1,10 +1,10 @@
 //! Manifests and tags as a repository sees them.
 
 use bytes::Bytes;
-use hythe_catalog::{ManifestPush, ManifestPushed, Origin};
+use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin};
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, Reference, Tag};
 
-use crate::{Error, Repository, Result, now};
+use crate::{Error, Repository, Result, millis, now};
 
 /// A manifest, as it was pushed.
 #[derive(Clone, Debug)]
@@ -15,6 +15,12 @@ pub struct Manifest {
     pub media_type: String,
     /// Its length in bytes.
     pub size: u64,
+}
+
+impl From<ManifestHead> for Manifest {
+    fn from(head: ManifestHead) -> Self {
+        Self { digest: head.digest, media_type: head.media_type, size: head.size }
+    }
 }
 
 /// What a push of a manifest made.
@@ -31,9 +37,32 @@ pub struct PushedManifest {
 impl Repository<'_> {
     /// What a tag or digest names now.
     pub fn manifest(&self, reference: &Reference) -> Result<Manifest> {
+        self.head(reference).map(Manifest::from)
+    }
+
+    /// The same, for a client that may be about to push an index of what it is told is here: it counts as pushed now, so
+    /// that the collector waits for that index as it does behind a push. Of a copy there is nothing to wait for.
+    pub async fn use_manifest(&self, reference: &Reference) -> Result<Manifest> {
+        let head = self.head(reference)?;
+        let (now, grace) = (now(), millis(self.registry.options().collect_grace));
+        // Not each look is worth a write, as with blobs.
+        if *self.origin == Origin::Local && now - head.pushed > grace / 4 {
+            match self.inner().catalog.touch_manifest(self.name, &head.digest, now).await {
+                Ok(true) => {}
+                Ok(false) => return Err(self.manifest_unknown(reference.clone())),
+                // Who only pulls is served all the same, on a full disk too.
+                Err(error) => {
+                    tracing::warn!(repository = %self.name, digest = %head.digest, %error,
+                        "that a manifest is used could not be written down");
+                }
+            }
+        }
+        Ok(head.into())
+    }
+
+    fn head(&self, reference: &Reference) -> Result<ManifestHead> {
         let head = self.inner().catalog.manifest(self.name, reference)?;
-        let head = head.ok_or_else(|| self.manifest_unknown(reference.clone()))?;
-        Ok(Manifest { digest: head.digest, media_type: head.media_type, size: head.size })
+        head.ok_or_else(|| self.manifest_unknown(reference.clone()))
     }
 
     /// The exact bytes of a manifest that this repository was found to hold.

@@ -27,6 +27,22 @@ pub(crate) fn manifest_get(
     respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
 }
 
+/// Whether a manifest is here; who asks by its digest may rely on it, so it is kept for a while (end-3).
+pub(crate) async fn manifest_head(
+    call: &Call<'_>,
+    name: &RepositoryName,
+    reference: &Reference,
+) -> Result<Response<Body>, Rejection> {
+    let repository = call.app.registry.repository(name);
+    let manifest = match reference {
+        // One with a tag is kept.
+        Reference::Tag(_) => repository.manifest(reference),
+        Reference::Digest(_) => repository.use_manifest(reference).await,
+    };
+    let manifest = manifest.map_err(|error| Rejection::registry(&error, Some(name)))?;
+    respond(call, &manifest, || Ok(Bytes::new()))
+}
+
 /// The answer to a GET or HEAD of a manifest.
 pub(super) fn respond(
     call: &Call<'_>,

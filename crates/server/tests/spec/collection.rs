@@ -49,6 +49,25 @@ fn what_was_used_a_short_time_ago_waits_and_it_is_said_until_when() {
 }
 
 #[test]
+fn a_manifest_that_a_client_asked_for_by_head_waits_for_the_index_that_lists_it() {
+    const GRACE: Duration = Duration::from_secs(2);
+    let registry = TestRegistry::setup().registry(|options| options.collect_grace = GRACE).start();
+    let client = registry.client();
+    let [used, unused] = [1, 2].map(|seed| ImageBuilder::new(seed).layers(1, 1000).build());
+    for image in [&used, &unused] {
+        image.push(&client, "app", image.digest());
+    }
+    std::thread::sleep(GRACE);
+    // What clients do before they push an index; a pull by GET tells nothing of what comes.
+    client.head(format!("/v2/app/manifests/{}", used.digest())).send().expect(200);
+    client.get(format!("/v2/app/manifests/{}", unused.digest())).send().expect(200);
+    let freed = collect(&registry, "/api/gc?untagged=true");
+    assert_eq!((&freed["manifests"], &freed["waiting"]["manifests"]), (&json!(1), &json!(1)));
+    client.get(format!("/v2/app/manifests/{}", used.digest())).send().expect(200);
+    client.get(format!("/v2/app/manifests/{}", unused.digest())).send().expect(404);
+}
+
+#[test]
 fn no_page_of_the_web_collects_and_no_manifest_goes_where_deleting_is_off() {
     let mut registry = filled(Duration::ZERO);
     let client = registry.client();
