@@ -30,6 +30,12 @@ impl Authority {
         self.port
     }
 
+    /// The first component of the names of its repositories' copies. A component has no colon (distribution-spec, Pulling
+    /// manifests), so that a port is written behind two underscores, which no host's name has at that place.
+    pub fn folder(&self) -> String {
+        self.to_string().replace(':', "__")
+    }
+
     /// The address, where the host is one.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()

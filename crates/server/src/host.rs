@@ -22,10 +22,20 @@ fn is_listed(authority: &Authority, hosts: &[String]) -> bool {
     same_host.any(|known| known.port().is_none() || known.port() == authority.port())
 }
 
+/// Whether it is what nearly every request says: told at each of them, so without taking it apart.
+fn is_plainly_loopback(authority: &str) -> bool {
+    let port = authority.strip_prefix("localhost").or_else(|| authority.strip_prefix("127.0.0.1"));
+    port.is_some_and(|port| {
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+    })
+}
+
 /// Whether a request to a loopback listener may carry this `Host`. A page of the web whose name was made to resolve
 /// to 127.0.0.1 (DNS rebinding) carries its own.
 pub(crate) fn is_allowed(authority: &str, hosts: &[String]) -> bool {
-    parse(authority).is_some_and(|authority| is_loopback(authority.host()) || is_listed(&authority, hosts))
+    is_plainly_loopback(authority)
+        || parse(authority)
+            .is_some_and(|authority| is_loopback(authority.host()) || is_listed(&authority, hosts))
 }
 
 /// Whether a request that comes from containers and nodes may carry this `Host`: by names like these they call it, and to
@@ -71,7 +81,17 @@ mod tests {
     #[test]
     fn other_names_are_refused_unless_configured() {
         let hosts = ["registry.local".to_owned(), "mirror.example:8080".to_owned()];
-        for host in ["evil.example", "localhost.evil.example", "192.168.1.5:5001", "", "registry.local"] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "localhostess",
+            "127.0.0.1.evil.example:5001",
+            "localhost:",
+            "localhost:5001.evil.example",
+            "192.168.1.5:5001",
+            "",
+            "registry.local",
+        ] {
             assert!(!is_allowed(host, &[]), "{host}");
         }
         assert!(is_allowed("registry.local:5001", &hosts));

@@ -92,12 +92,16 @@ impl Record {
         let time = humantime::format_rfc3339_millis(SystemTime::now());
         let path = self.uri.path_and_query().map_or(self.uri.path(), http::uri::PathAndQuery::as_str);
         let path = printable(path);
-        let (status, millis) = (self.status(), took.as_secs_f64() * 1e3);
+        let status = self.status();
         let error = self.error.get();
         let mut line = String::with_capacity(320);
         match format {
             Format::Text => {
-                let _ = write!(line, "{time}  INFO {} {path} {status} {sent}B {millis:.1}ms", self.method);
+                // Whole numbers are written in a third of the time.
+                let tenths = (took.as_micros() + 50) / 100;
+                let (millis, tenth) = (tenths / 10, tenths % 10);
+                let _ =
+                    write!(line, "{time}  INFO {} {path} {status} {sent}B {millis}.{tenth}ms", self.method);
                 if let Some(repository) = repository {
                     let _ = write!(line, " repo={repository}");
                 }
@@ -119,7 +123,7 @@ impl Record {
                 let object = serde_json::json!({
                     "time": time.to_string(), "level": "INFO", "message": "request",
                     "method": self.method.as_str(), "path": path, "status": status, "bytes": sent,
-                    "duration_ms": (millis * 1e3).round() / 1e3,
+                    "duration_ms": took.as_micros() as f64 / 1e3,
                     "cache": self.cache.get().map(|(word, _)| word),
                     "upstream": self.cache.get().map(|(_, upstream)| upstream),
                     "repository": repository, "reference": reference.map(ToString::to_string),

@@ -96,10 +96,9 @@ impl Upstream {
         self.credentials != Credentials::Anonymous
     }
 
-    /// The first component of its repositories' names here. A component has no colon, so that a port is written behind
-    /// two underscores, which no host's name has at that place.
+    /// The first component of its repositories' names here.
     pub fn folder(&self) -> String {
-        self.name.to_string().replace(':', "__")
+        self.name.folder()
     }
 
     fn is_hub(&self) -> bool {

@@ -17,9 +17,8 @@ pub fn podman_file(mirrors: &Mirrors<'_>) -> String {
     let _ = write!(text, "\n[[registry]]\nlocation = {}\ninsecure = {insecure}\n", quoted(host));
     for upstream in mirrors.upstreams {
         let name = quoted(&upstream.to_string());
-        // These clients cannot say for whom they ask, so that the path does; a port is written behind two underscores
-        // there, because no component of a path has a colon.
-        let location = quoted(&format!("{host}/{}", upstream.to_string().replace(':', "__")));
+        // These clients cannot say for whom they ask, so that the path does.
+        let location = quoted(&format!("{host}/{}", upstream.folder()));
         let _ = write!(
             text,
             "\n[[registry]]\nprefix = {name}\nlocation = {name}\n\n[[registry.mirror]]\nlocation = {location}\n\

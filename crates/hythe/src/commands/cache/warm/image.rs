@@ -57,8 +57,7 @@ impl Image {
         };
         let separator = if digest.is_some() { '@' } else { ':' };
         let name = format!("{host}/{path}{separator}{reference}");
-        // A component of a path has no colon: the registry writes a port behind two underscores.
-        let repository = if here { path } else { format!("{}/{path}", host.to_string().replace(':', "__")) };
+        let repository = if here { path } else { format!("{}/{path}", host.folder()) };
         let repository = repository.parse().map_err(|error| refuse(&error))?;
         Ok(Self { upstream: (!here).then_some(host), repository, reference, name })
     }
