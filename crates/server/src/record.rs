@@ -123,7 +123,7 @@ impl Record {
                 let object = serde_json::json!({
                     "time": time.to_string(), "level": "INFO", "message": "request",
                     "method": self.method.as_str(), "path": path, "status": status, "bytes": sent,
-                    "duration_ms": took.as_micros() as f64 / 1e3,
+                    "duration_ms": (took.as_secs_f64() * 1e6).round() / 1e3,
                     "cache": self.cache.get().map(|(word, _)| word),
                     "upstream": self.cache.get().map(|(_, upstream)| upstream),
                     "repository": repository, "reference": reference.map(ToString::to_string),
