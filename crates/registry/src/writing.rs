@@ -134,7 +134,6 @@ impl Drop for Watch<'_> {
 
 /// Writes what there is, for as long as a turn lasts; true where nothing is left.
 fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> Result<bool> {
-    let _watch = Watch(queue);
     for _ in 0..TURN {
         let (offset, batches, marks) = {
             let mut queue = lock(queue);
@@ -145,6 +144,8 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
             (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
         };
         let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        // Dropped before all of these: who hears that one is gone finds the queue ended.
+        let _watch = Watch(queue);
         if !chunks.is_empty() {
             if let Err(error) = upload.write(offset, &chunks) {
                 fail(queue);
