@@ -1,15 +1,15 @@
 //! Blobs of a copy: fetched once however many ask, and read by all of them while they grow.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_client::{BlobAnswer, BlobBody};
-use hythe_oci::{Authority, Digest, RepositoryName};
-use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Growing, Reading};
+use hythe_oci::Digest;
+use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Reading};
 use tokio::sync::watch;
 
 use crate::cache::{Copy, Found, Freshness};
+use crate::download::{Download, Stage};
 use crate::source::{Kind, jittered};
 use crate::watched::Watched;
 use crate::{Error, Result};
@@ -28,95 +28,6 @@ const TURNS: u32 = 4;
 
 /// After so many downloads of wrong bytes it is given up.
 const WRONG: u32 = 3;
-
-/// Downloads under way, one for each upstream and digest.
-#[derive(Debug, Default)]
-pub(crate) struct Downloads(Mutex<HashMap<Key, Arc<Download>>>);
-
-type Key = (Authority, Digest);
-
-#[derive(Debug)]
-struct Download {
-    /// The repository that fetches it.
-    into: RepositoryName,
-    /// Whether it is fetched with credentials.
-    private: bool,
-    /// Others that upstream says have it too: they get it with the one that fetches it. `None` once that is done.
-    also: Mutex<Option<Vec<Copy>>>,
-    stage: watch::Receiver<Stage>,
-}
-
-impl Download {
-    fn also(&self) -> MutexGuard<'_, Option<Vec<Copy>>> {
-        // Held for one operation on the list.
-        self.also.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns when it has ended, however it did.
-    async fn ended(&self) {
-        // An error is a sender that is gone, after which nothing comes.
-        let _ = self.stage.clone().wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
-    }
-
-    /// Has the blob linked into `copy` too, once it is stored; false where it is too late for that.
-    fn link_into(&self, copy: &Copy) -> bool {
-        match &mut *self.also() {
-            Some(also) => {
-                let known = |known: &Copy| known.here == copy.here && known.is_private() >= copy.is_private();
-                if !also.iter().any(known) {
-                    also.push(copy.clone());
-                }
-                true
-            }
-            None => false,
-        }
-    }
-}
-
-/// How far a download is.
-#[derive(Clone, Debug)]
-pub(crate) enum Stage {
-    /// Upstream has not answered yet.
-    Asking,
-    /// It grows.
-    Growing(Growing),
-    /// It is a blob of its repository.
-    Stored,
-    /// It came to nothing.
-    Failed(Error),
-}
-
-impl Downloads {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Download>>> {
-        // Held for one operation on the map.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ends a download, however it ends: first out of the map, so that who comes now finds what it has left.
-struct Ended {
-    copy: Copy,
-    key: Key,
-    stage: watch::Sender<Stage>,
-    outcome: Option<Result<()>>,
-}
-
-impl Ended {
-    fn end(mut self, outcome: Result<()>) {
-        self.outcome.replace(outcome);
-    }
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.copy.cache.0.downloads.lock().remove(&self.key);
-        self.stage.send_replace(match self.outcome.take() {
-            Some(Ok(())) => Stage::Stored,
-            Some(Err(error)) => Stage::Failed(error),
-            None => Stage::Failed(Refusal::Internal("a download was stopped".to_owned()).into()),
-        });
-    }
-}
 
 impl Copy {
     /// A blob to be read, which may still be on its way.
@@ -221,44 +132,26 @@ impl Copy {
     /// The download of this digest from this upstream that is under way, or a new one. It goes on when nobody waits for
     /// it any more: who asked will ask again.
     fn download(&self, digest: &Digest) -> Arc<Download> {
-        let key = (self.upstream().clone(), *digest);
-        let (sender, stage) = watch::channel(Stage::Asking);
-        let download = {
-            let mut downloads = self.cache.0.downloads.lock();
-            if let Some(download) = downloads.get(&key) {
-                return Arc::clone(download);
-            }
-            let also = Mutex::new(Some(Vec::new()));
-            let download =
-                Arc::new(Download { into: self.here.clone(), private: self.is_private(), also, stage });
-            downloads.insert(key.clone(), Arc::clone(&download));
-            download
-        };
-        let (copy, digest, begun) = (self.clone(), *digest, Arc::clone(&download));
-        let ended = Ended { copy: self.clone(), key, stage: sender, outcome: None };
-        tokio::spawn(async move {
-            let outcome = copy.run(&digest, &begun, &ended.stage).await;
-            ended.end(outcome);
-        });
+        let (download, begun) = self.cache.0.downloads.join(self, digest);
+        if let Some(ended) = begun {
+            let (copy, digest, download) = (self.clone(), *digest, Arc::clone(&download));
+            tokio::spawn(async move {
+                let outcome = copy.run(&digest, &download, &ended.stage).await;
+                ended.end(outcome);
+            });
+        }
         download
     }
 
     /// Gives the blob to those who were told that they get it.
     async fn link_others(&self, digest: &Digest, download: &Download) {
-        let others = download.also().take().unwrap_or_default();
-        for other in others {
+        for other in download.take_others() {
             // Credentials were needed to fetch it, or to be told that this one has it.
             let repository = other.repository().private(self.is_private() || other.is_private());
             if let Err(error) = repository.link_blob(digest).await {
                 tracing::warn!(repository = %other.here, %digest, %error, "a blob that came for two repositories is in one only");
             }
         }
-    }
-
-    /// How far the download of this digest is, while there is one.
-    pub(crate) fn stage(&self, digest: &Digest) -> Option<watch::Receiver<Stage>> {
-        let key = (self.upstream().clone(), *digest);
-        self.cache.0.downloads.lock().get(&key).map(|download| download.stage.clone())
     }
 
     async fn run(&self, digest: &Digest, download: &Download, stage: &watch::Sender<Stage>) -> Result<()> {

@@ -10,7 +10,7 @@ use hythe_registry::{Manifest, Origin, Registry, Repository};
 use quick_cache::sync::Cache as Memory;
 use tokio::sync::watch;
 
-use crate::blobs::Downloads;
+use crate::download::Downloads;
 use crate::flights::Flights;
 use crate::prefetch::Prefetches;
 use crate::source::Source;

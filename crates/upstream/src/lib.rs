@@ -7,6 +7,7 @@
 mod allowed;
 mod blobs;
 mod cache;
+mod download;
 mod error;
 mod flights;
 mod listings;

@@ -9,8 +9,8 @@ use quick_cache::sync::Cache as Memory;
 use tokio::sync::Semaphore;
 
 use crate::Result;
-use crate::blobs::Stage;
 use crate::cache::Copy;
+use crate::download::Stage;
 
 /// How many manifests are remembered that nobody has got yet: clients ask by HEAD first.
 const WAITING: usize = 1024;
@@ -79,7 +79,7 @@ impl Copy {
     /// Waits until the blob is here, or cannot be had.
     async fn await_blob(&self, digest: &Digest) -> Result<()> {
         self.find_blob(digest).await?;
-        let Some(mut stage) = self.stage(digest) else { return Ok(()) };
+        let Some(mut stage) = self.cache.0.downloads.stage(self, digest) else { return Ok(()) };
         let ended = stage.wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
         match ended.map(|stage| stage.clone()) {
             Ok(Stage::Failed(error)) => Err(error),

@@ -1,0 +1,127 @@
+//! Downloads of blobs that are under way: who gets what each brings, and how far it is.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hythe_oci::{Authority, Digest, RepositoryName};
+use hythe_registry::{Error as Refusal, Growing};
+use tokio::sync::watch;
+
+use crate::cache::Copy;
+use crate::{Error, Result};
+
+/// Downloads under way, one for each upstream and digest.
+#[derive(Debug, Default)]
+pub(crate) struct Downloads(Mutex<HashMap<Key, Arc<Download>>>);
+
+type Key = (Authority, Digest);
+
+#[derive(Debug)]
+pub(crate) struct Download {
+    /// The repository that fetches it.
+    pub(crate) into: RepositoryName,
+    /// Whether it is fetched with credentials.
+    pub(crate) private: bool,
+    /// Others that upstream says have it too: they get it with the one that fetches it. `None` once that is done.
+    also: Mutex<Option<Vec<Copy>>>,
+    pub(crate) stage: watch::Receiver<Stage>,
+}
+
+impl Download {
+    fn also(&self) -> MutexGuard<'_, Option<Vec<Copy>>> {
+        // Held for one operation on the list.
+        self.also.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The others, who are about to be given it.
+    pub(crate) fn take_others(&self) -> Vec<Copy> {
+        self.also().take().unwrap_or_default()
+    }
+
+    /// Returns when it has ended, however it did.
+    pub(crate) async fn ended(&self) {
+        // An error is a sender that is gone, after which nothing comes.
+        let _ = self.stage.clone().wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
+    }
+
+    /// Has the blob linked into `copy` too, once it is stored; false where it is too late for that.
+    pub(crate) fn link_into(&self, copy: &Copy) -> bool {
+        match &mut *self.also() {
+            Some(also) => {
+                let known = |known: &Copy| known.here == copy.here && known.is_private() >= copy.is_private();
+                if !also.iter().any(known) {
+                    also.push(copy.clone());
+                }
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// How far a download is.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// Upstream has not answered yet.
+    Asking,
+    /// It grows.
+    Growing(Growing),
+    /// It is a blob of its repository.
+    Stored,
+    /// It came to nothing.
+    Failed(Error),
+}
+
+impl Downloads {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Download>>> {
+        // Held for one operation on the map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The download of this digest from this copy's upstream that is under way; or a new one into this copy, with what ends
+    /// it.
+    pub(crate) fn join(&self, copy: &Copy, digest: &Digest) -> (Arc<Download>, Option<Ended>) {
+        let key = (copy.upstream().clone(), *digest);
+        let mut downloads = self.lock();
+        if let Some(download) = downloads.get(&key) {
+            return (Arc::clone(download), None);
+        }
+        let (sender, stage) = watch::channel(Stage::Asking);
+        let also = Mutex::new(Some(Vec::new()));
+        let (into, private) = (copy.here.clone(), copy.is_private());
+        let download = Arc::new(Download { into, private, also, stage });
+        downloads.insert(key.clone(), Arc::clone(&download));
+        (download, Some(Ended { copy: copy.clone(), key, stage: sender, outcome: None }))
+    }
+
+    /// How far the download of this digest from this copy's upstream is, while there is one.
+    pub(crate) fn stage(&self, copy: &Copy, digest: &Digest) -> Option<watch::Receiver<Stage>> {
+        let key = (copy.upstream().clone(), *digest);
+        self.lock().get(&key).map(|download| download.stage.clone())
+    }
+}
+
+/// Ends a download, however it ends: first out of the map, so that who comes now finds what it has left.
+pub(crate) struct Ended {
+    copy: Copy,
+    key: Key,
+    pub(crate) stage: watch::Sender<Stage>,
+    outcome: Option<Result<()>>,
+}
+
+impl Ended {
+    pub(crate) fn end(mut self, outcome: Result<()>) {
+        self.outcome.replace(outcome);
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.copy.cache.0.downloads.lock().remove(&self.key);
+        self.stage.send_replace(match self.outcome.take() {
+            Some(Ok(())) => Stage::Stored,
+            Some(Err(error)) => Stage::Failed(error),
+            None => Stage::Failed(Refusal::Internal("a download was stopped".to_owned()).into()),
+        });
+    }
+}
