@@ -8,7 +8,7 @@ use hythe_catalog::{Blob as Row, BlobFile, MountFrom};
 use hythe_oci::{Digest, RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Content as Stored};
 
-use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, collector, millis, now};
+use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, collector, now};
 
 /// The bytes of a blob.
 #[derive(Clone, Debug)]
@@ -58,9 +58,9 @@ impl Repository<'_> {
     /// A blob whose presence a client relies on from now on: it is not collected for the grace period.
     pub async fn use_blob(&self, digest: &Digest) -> Result<Blob> {
         let (blob, last_use) = self.inner().open_blob(self.name, digest)?;
-        let (now, grace) = (now(), millis(self.registry.options().collect_grace));
-        // Not each look is worth a write: one that renews less than a quarter of the grace changes nothing.
-        if now - last_use > grace / 4 && !self.inner().catalog.touch_blob(self.name, digest, now).await? {
+        if let Some(now) = self.renewed(last_use)
+            && !self.inner().catalog.touch_blob(self.name, digest, now).await?
+        {
             return Err(self.blob_unknown(digest));
         }
         Ok(blob)

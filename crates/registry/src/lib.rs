@@ -212,6 +212,13 @@ impl Repository<'_> {
     fn inner(&self) -> &Inner {
         &self.registry.0
     }
+
+    /// Now, where a use is worth a write after the one at `last`: not each look is; one that renews less than a quarter of
+    /// the grace changes nothing.
+    fn renewed(&self, last: i64) -> Option<i64> {
+        let (now, grace) = (now(), millis(self.registry.options().collect_grace));
+        Some(now).filter(|now| now - last > grace / 4)
+    }
 }
 
 /// Milliseconds since the Unix epoch, as the catalog counts time.

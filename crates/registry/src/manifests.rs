@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin};
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, Reference, Tag};
 
-use crate::{Error, Repository, Result, millis, now};
+use crate::{Error, Repository, Result, now};
 
 /// A manifest, as it was pushed.
 #[derive(Clone, Debug)]
@@ -44,9 +44,9 @@ impl Repository<'_> {
     /// that the collector waits for that index as it does behind a push. Of a copy there is nothing to wait for.
     pub async fn use_manifest(&self, reference: &Reference) -> Result<Manifest> {
         let head = self.head(reference)?;
-        let (now, grace) = (now(), millis(self.registry.options().collect_grace));
-        // Not each look is worth a write, as with blobs.
-        if *self.origin == Origin::Local && now - head.pushed > grace / 4 {
+        if *self.origin == Origin::Local
+            && let Some(now) = self.renewed(head.pushed)
+        {
             match self.inner().catalog.touch_manifest(self.name, &head.digest, now).await {
                 Ok(true) => {}
                 Ok(false) => return Err(self.manifest_unknown(reference.clone())),

@@ -349,8 +349,7 @@ async fn call_here(
         Endpoint::Tags { name } if read => listings::tag_list(call, name),
         Endpoint::Referrers { name, digest } if read => listings::referrer_list(call, name, digest),
         Endpoint::Manifest { name, reference } => match *call.method {
-            Method::GET => manifests::manifest_get(call, name, reference),
-            Method::HEAD => manifests::manifest_head(call, name, reference).await,
+            Method::GET | Method::HEAD => manifests::manifest_get(call, name, reference).await,
             Method::PUT => manifests::manifest_put(call, name, reference, body).await,
             Method::DELETE => manifests::manifest_delete(call, name, reference).await,
             _ => refuse("GET, HEAD, PUT, DELETE"),

@@ -15,32 +15,21 @@ use crate::reject::Rejection;
 /// How many tags one push may set; the specification asks for ten at least.
 const MOST_TAGS: usize = 100;
 
-/// Pull a manifest (end-3). `Accept` is not consulted: what was pushed is what there is.
-pub(crate) fn manifest_get(
+/// Pull a manifest, or see whether it is here (end-3). `Accept` is not consulted: what was pushed is what there is.
+pub(crate) async fn manifest_get(
     call: &Call<'_>,
     name: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response<Body>, Rejection> {
     let refuse = |error: Error| Rejection::registry(&error, Some(name));
     let repository = call.app.registry.repository(name);
-    let manifest = repository.manifest(reference).map_err(refuse)?;
-    respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
-}
-
-/// Whether a manifest is here; who asks by its digest may rely on it, so it is kept for a while (end-3).
-pub(crate) async fn manifest_head(
-    call: &Call<'_>,
-    name: &RepositoryName,
-    reference: &Reference,
-) -> Result<Response<Body>, Rejection> {
-    let repository = call.app.registry.repository(name);
     let manifest = match reference {
-        // One with a tag is kept.
-        Reference::Tag(_) => repository.manifest(reference),
-        Reference::Digest(_) => repository.use_manifest(reference).await,
+        // Who asks by a digest may rely on it, so it is kept for a while. One with a tag is kept anyway.
+        Reference::Digest(_) if *call.method == Method::HEAD => repository.use_manifest(reference).await,
+        _ => repository.manifest(reference),
     };
-    let manifest = manifest.map_err(|error| Rejection::registry(&error, Some(name)))?;
-    respond(call, &manifest, || Ok(Bytes::new()))
+    let manifest = manifest.map_err(refuse)?;
+    respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
 }
 
 /// The answer to a GET or HEAD of a manifest.
