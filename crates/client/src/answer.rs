@@ -1,6 +1,6 @@
 //! What came back: small bodies, and what is told by errors.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::dialler::innermost;
 use crate::error::{Error, Subject};
 use crate::response::Response;
+use crate::room::{Held, Room};
 
 /// As much of an error's body as is read, and as much of its message as is quoted.
 const ERROR_BODY: usize = 4 << 10;
@@ -19,6 +20,13 @@ const QUOTED: usize = 300;
 
 /// How much is read at a time.
 const STEP: usize = 16 << 10;
+
+/// Nobody is told to come back later than after this, nor is an upstream left alone for longer.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// From here on a number of seconds to wait, thirty years, is one since 1970; and from there on one of milliseconds.
+const DATE: f64 = 1e9;
+const DATE_IN_MILLISECONDS: f64 = 1e12;
 
 /// For an error's body: a courtesy that nobody should wait for.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -54,12 +62,30 @@ impl Answer {
         content_length(self.headers())
     }
 
+    /// What an answer of a status that was looked for and is of no use means after all.
+    pub(crate) async fn refused(self) -> Error {
+        let (status, subject) = (self.status().as_u16(), self.subject);
+        let said = said(self.response).await.map(|said| format!(": {said}")).unwrap_or_default();
+        subject.protocol(format!("status {status}{said}"))
+    }
+
     /// The whole body, if it has no more than `limit` bytes.
-    pub(crate) async fn read(mut self, limit: usize) -> Result<Bytes, Error> {
+    pub(crate) async fn read(self, limit: usize) -> Result<Bytes, Error> {
+        self.read_to(None, limit).await
+    }
+
+    /// The same in memory that is shared, and how much of that it takes.
+    pub(crate) async fn read_in(self, room: &Room, limit: usize) -> Result<(Bytes, Held), Error> {
+        let mut held = room.enter();
+        let bytes = self.read_to(Some(&mut held), limit).await?;
+        Ok((bytes, held))
+    }
+
+    async fn read_to(mut self, held: Option<&mut Held>, limit: usize) -> Result<Bytes, Error> {
         let progress = self.progress_timeout;
         // However steadily it trickles, it ends.
-        let whole = timeout(self.head_timeout + progress, read(&mut self.response, limit, progress)).await;
-        match whole {
+        let reading = read_to(held, &mut self.response, limit, progress);
+        match timeout(self.head_timeout + progress, reading).await {
             Ok(Ok(bytes)) => Ok(bytes),
             Ok(Err(Cut::TooLong)) => Err(self.subject.protocol(format!("it has more than {limit} bytes"))),
             Ok(Err(Cut::Broken(reason))) => Err(self.subject.unavailable(reason)),
@@ -84,13 +110,26 @@ pub(crate) enum Cut {
 
 /// A body of no more than `limit` bytes.
 pub(crate) async fn read(response: &mut Response, limit: usize, progress: Duration) -> Result<Bytes, Cut> {
+    read_to(None, response, limit, progress).await
+}
+
+async fn read_to(
+    mut held: Option<&mut Held>,
+    response: &mut Response,
+    limit: usize,
+    progress: Duration,
+) -> Result<Bytes, Cut> {
     if content_length(response.headers()).is_some_and(|announced| announced > limit as u64) {
         return Err(Cut::TooLong);
     }
     let (mut whole, mut length) = (Vec::new(), 0);
     loop {
         // One byte more than it may have, to see that it has.
-        whole.resize((length + STEP).min(limit + 1), 0);
+        let room = (length + STEP).min(limit + 1);
+        if let Some(held) = &mut held {
+            held.hold(room).await;
+        }
+        whole.resize(room, 0);
         length += match timeout(progress, response.read(&mut whole[length..])).await {
             Ok(Ok(0)) => break,
             Ok(Ok(more)) => more,
@@ -128,11 +167,59 @@ fn quoted(text: &str) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Seconds or a date (RFC 9110, 10.2.3).
+/// After how long an upstream wants to be asked again, as far as it can be believed.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = text(headers, RETRY_AFTER.as_str())?.trim();
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).ok(),
+    wait(text(headers, RETRY_AFTER.as_str())?.trim(), SystemTime::now())
+}
+
+/// Seconds or a date (RFC 9110, 10.2.3). A number that is too large for a time to wait is a date too, in seconds or
+/// milliseconds since 1970, as Docker Hub has sent it. A date that is over says nothing.
+fn wait(text: &str, now: SystemTime) -> Option<Duration> {
+    let wait = match text.parse::<f64>() {
+        Ok(number) if number < DATE => Duration::try_from_secs_f64(number).ok()?,
+        Ok(number) => {
+            let seconds = if number < DATE_IN_MILLISECONDS { number } else { number / 1000.0 };
+            let date = Duration::try_from_secs_f64(seconds).ok()?;
+            date.saturating_sub(now.duration_since(UNIX_EPOCH).ok()?)
+        }
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    let is_over = wait.is_zero() && text != "0";
+    (!is_over).then(|| wait.min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_seconds_or_a_date_in_any_of_its_forms_and_has_an_end() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_796_018_385);
+        for (text, seconds) in [
+            ("0", Some(0)),
+            ("12", Some(12)),
+            ("1.5", Some(1)),
+            ("3600", Some(3600)),
+            ("86400", Some(3600)),
+            ("1796018415", Some(30)),
+            ("1796018415000", Some(30)),
+            ("1796018415.5", Some(30)),
+            ("1796099999", Some(3600)),
+            ("18446744073709551615", Some(3600)),
+            ("Mon, 30 Nov 2026 06:00:30 GMT", Some(45)),
+            ("Wed, 21 Oct 2093 07:28:00 GMT", Some(3600)),
+            // Over.
+            ("1796018000", None),
+            ("1796018000000", None),
+            ("Mon, 30 Nov 2026 05:59:00 GMT", None),
+            ("-5", None),
+            ("NaN", None),
+            ("inf", None),
+            ("1e400", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(wait(text, now).map(|wait| wait.as_secs()), seconds, "{text}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! One question to the endpoint, with all that it takes to get an answer: tokens, redirects, time.
 
+use std::sync::Arc;
+
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
 };
@@ -14,6 +16,7 @@ use crate::client::Inner;
 use crate::connection::Request;
 use crate::error::{Error, Subject};
 use crate::response::Response;
+use crate::token::Token;
 use crate::tokens::Authorization;
 
 const REDIRECTS: usize = 10;
@@ -35,12 +38,15 @@ struct Reply {
     response: Response,
     /// Whether it is the endpoint's own: no redirect has led elsewhere.
     at_home: bool,
+    /// What was sent along, where it is not.
+    token: Option<Arc<Token>>,
 }
 
 impl Inner {
     /// Asks, and takes no longer than the head of an answer may.
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
-        let Ok(answer) = timeout(self.head_timeout, self.exchange(&ask)).await else {
+        // Boxed, as all that asks would be as large, and some ask in several places.
+        let Ok(answer) = timeout(self.head_timeout, Box::pin(self.exchange(&ask))).await else {
             return Err(ask.subject.unavailable(format!("no answer within {:?}", self.head_timeout)));
         };
         Ok(Answer {
@@ -54,7 +60,7 @@ impl Inner {
     async fn exchange(&self, ask: &Ask<'_>) -> Result<Response, Error> {
         let mut authorization = self.tokens.known(&self.dialler, ask).await?;
         let mut reply = self.follow(ask, authorization.as_ref()).await?;
-        if reply.response.status() == StatusCode::UNAUTHORIZED && reply.at_home {
+        if reply.is_challenge() && reply.at_home {
             let challenges = challenges_of(&reply.response);
             let answered =
                 self.tokens.answer(&self.dialler, ask, &challenges, authorization.as_ref()).await?;
@@ -63,6 +69,15 @@ impl Inner {
                 drop(reply);
                 reply = self.follow(ask, Some(&fresh)).await?;
                 authorization = Some(fresh);
+            }
+        }
+        // A registry that the endpoint leads to, as lscr.io leads to ghcr.io, has a token for everybody or none.
+        if reply.is_challenge() && reply.response.url().origin() != self.url.origin() {
+            let (url, challenges) = (reply.response.url().clone(), challenges_of(&reply.response));
+            let refused = reply.token.take();
+            if self.tokens.answer_at(&self.dialler, ask, &url, &challenges, refused.as_ref()).await? {
+                drop(reply);
+                reply = self.follow(ask, authorization.as_ref()).await?;
             }
         }
         self.remember_budget(reply.response.headers());
@@ -85,21 +100,30 @@ impl Inner {
             if self.only_if_cached {
                 request.headers.insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
             }
+            let token = if at_home { None } else { self.tokens.known_at(&url, ask).await };
             if let Some(authorization) = authorization.filter(|_| at_home) {
                 request.headers.insert(AUTHORIZATION, self.tokens.header(authorization));
+            } else if let Some(token) = &token {
+                request.headers.insert(AUTHORIZATION, token.header.clone());
             }
             let response = self.dialler.send(request, &ask.subject).await?;
             // What changes something is done where it was asked to be, or not at all.
             if !matches!(ask.method, Method::GET | Method::HEAD) {
-                return Ok(Reply { response, at_home });
+                return Ok(Reply { response, at_home, token });
             }
             let Some(next) = target(&url, &response, &ask.subject)? else {
-                return Ok(Reply { response, at_home });
+                return Ok(Reply { response, at_home, token });
             };
             at_home &= next.origin() == self.url.origin();
             url = next;
         }
         Err(ask.subject.protocol(format!("more than {REDIRECTS} redirects, one after the other")))
+    }
+}
+
+impl Reply {
+    fn is_challenge(&self) -> bool {
+        self.response.status() == StatusCode::UNAUTHORIZED
     }
 }
 
@@ -109,7 +133,7 @@ fn challenges_of(response: &Response) -> Vec<Challenge> {
 }
 
 /// Where a redirect leads to.
-fn target(from: &Url, response: &Response, subject: &Subject) -> Result<Option<Url>, Error> {
+pub(crate) fn target(from: &Url, response: &Response, subject: &Subject) -> Result<Option<Url>, Error> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
@@ -137,28 +161,33 @@ async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization
     let status = reply.response.status();
     let host = reply.response.url().host_str().unwrap_or_default().to_owned();
     let retry_after = retry_after(reply.response.headers());
+    let (at_home, token) = (reply.at_home, reply.token);
+    // Storage that lacks something may only take another method.
+    let is_registry = at_home || reply.response.url().path() == ask.url.path();
     let said = if ask.method == Method::HEAD { None } else { said(reply.response).await };
     let subject = &ask.subject;
     // Whose answer it is, and what it says.
     let full = |what: String| {
-        let whose = if reply.at_home { String::new() } else { format!("`{host}`, where it redirects to: ") };
+        let whose = if at_home { String::new() } else { format!("`{host}`, where it redirects to: ") };
         let said = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
         format!("{whose}{what}{said}")
     };
+    let is_anonymous = match token {
+        Some(_) => true,
+        None => at_home && authorization.is_some_and(Authorization::is_anonymous_token),
+    };
+    let withheld = authorization.filter(|_| at_home).and_then(Authorization::withheld);
     match status.as_u16() {
-        404 | 410 => subject.not_found(true, said),
+        404 | 410 => subject.not_found(is_registry, said),
         // Registries say so of what does not exist, to those who may not know.
-        401 | 403
-            if reply.at_home
-                && ask.repository.is_some()
-                && authorization.is_some_and(Authorization::is_anonymous_token) =>
-        {
+        401 | 403 if ask.repository.is_some() && is_anonymous && withheld.is_none() => {
             subject.not_found(false, said)
         }
         401 | 403 => {
-            let why = match authorization {
-                _ if !reply.at_home => "refused",
-                Some(authorization) if !authorization.is_anonymous_token() => {
+            let why = match (authorization, withheld) {
+                (_, Some(withheld)) => withheld,
+                _ if !at_home => "refused",
+                (Some(authorization), _) if !authorization.is_anonymous_token() => {
                     "the configured credentials are not accepted, or do not allow it"
                 }
                 _ => "it does not let in everybody, and no credentials are configured that it would take",
@@ -166,6 +195,8 @@ async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization
             subject.denied(status.as_u16(), full(why.to_owned()))
         }
         429 => subject.rate_limited(retry_after, said),
+        // It says so of the method, or of the protocol's version: patience helps neither.
+        501 | 505 => subject.protocol(full(format!("status {}", status.as_u16()))),
         408 | 500.. => {
             let reason = full(format!("status {}", status.as_u16()));
             subject.unavailable_for(Some(status.as_u16()), retry_after, reason)

@@ -5,8 +5,9 @@ use http::{Method, StatusCode};
 use hythe_oci::{Digest, RepositoryName, path};
 
 use crate::answer::{Answer, text};
+use crate::ask::Ask;
 use crate::body::BlobBody;
-use crate::client::Client;
+use crate::client::{Client, Inner};
 use crate::error::Error;
 
 /// A blob on its way. Its digest is the caller's to verify.
@@ -29,26 +30,92 @@ struct Part {
 }
 
 impl Client {
-    /// Whether there is such a blob; its size, where the upstream says.
+    /// Whether there is such a blob; its size, where the upstream says. Where it does not answer HEAD, or does not say it
+    /// there, the head of an answer to GET tells.
     pub async fn blob_head(&self, name: &RepositoryName, digest: &Digest) -> Result<Option<u64>, Error> {
-        let asked = format!("blob `{digest}` of `{name}`");
-        let mut ask = self.0.get(&path::blob(name, digest), name, "*/*", asked);
+        let mut ask = self.0.blob(name, digest);
         ask.method = Method::HEAD;
-        Ok(self.0.ask(ask).await?.content_length())
+        match self.0.ask(ask).await {
+            Ok(answer) => {
+                let size = answer.content_length().filter(|size| *size > 0 || is_of_nothing(digest));
+                // That it is there has been said.
+                Ok(if size.is_some() { size } else { self.size(name, digest).await.ok().flatten() })
+            }
+            // A registry that says of a blob that there is none is believed, as of tags it is not.
+            Err(error @ Error::NotFound { certain: true, .. }) => Err(error),
+            Err(error) if error.is_of_the_way() => self.size(name, digest).await,
+            Err(error) => Err(error),
+        }
     }
 
-    /// A blob from byte `from` on. Of an upstream that ignores the range, what comes before is read and thrown away.
+    /// The size of a blob as an answer to GET says it: one for its first byte, or else for all of it.
+    async fn size(&self, name: &RepositoryName, digest: &Digest) -> Result<Option<u64>, Error> {
+        let mut ask = self.0.blob(name, digest);
+        ask.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+        ask.expected = &[StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+        match self.0.ask(ask).await {
+            Ok(answer) => match size(&answer) {
+                Some(size) => return Ok(Some(size)),
+                None if answer.status() == StatusCode::OK => return Ok(None),
+                None => {}
+            },
+            Err(error) if error.is_of_the_way() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.0.ask(self.0.blob(name, digest)).await?.content_length())
+    }
+
+    /// A blob from byte `from` on. Of an upstream that ignores the range, or refuses it, what comes before is read and
+    /// thrown away.
     pub async fn blob(&self, name: &RepositoryName, digest: &Digest, from: u64) -> Result<BlobAnswer, Error> {
-        let asked = format!("blob `{digest}` of `{name}`");
-        let mut ask = self.0.get(&path::blob(name, digest), name, "*/*", asked);
         if from > 0 {
+            let mut ask = self.0.blob(name, digest);
             ask.headers.extend(HeaderValue::try_from(format!("bytes={from}-")).map(|range| (RANGE, range)));
             ask.expected = &[StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::RANGE_NOT_SATISFIABLE];
+            match self.0.ask(ask).await.and_then(|answer| BlobAnswer::of(answer, from)) {
+                Err(error) if error.is_of_the_way() => {}
+                answered => return answered,
+            }
         }
-        let answer = self.0.ask(ask).await?;
+        self.blob_past(name, digest, from).await
+    }
+
+    /// The same without asking for a part.
+    pub async fn blob_past(
+        &self,
+        name: &RepositoryName,
+        digest: &Digest,
+        from: u64,
+    ) -> Result<BlobAnswer, Error> {
+        BlobAnswer::of(self.0.ask(self.0.blob(name, digest)).await?, from)
+    }
+}
+
+impl Inner {
+    fn blob<'a>(&self, name: &'a RepositoryName, digest: &Digest) -> Ask<'a> {
+        let asked = format!("blob `{digest}` of `{name}`");
+        self.get(&path::blob(name, digest), name, "*/*", asked)
+    }
+}
+
+impl BlobAnswer {
+    /// What an answer has from byte `from` on.
+    fn of(answer: Answer, from: u64) -> Result<Self, Error> {
         let part = part(&answer, from)?;
         let body = BlobBody::new(answer, part.start..from, part.end, part.size);
-        Ok(BlobAnswer { size: part.size, body })
+        Ok(Self { size: part.size, body })
+    }
+}
+
+fn is_of_nothing(digest: &Digest) -> bool {
+    Digest::of(digest.algorithm(), b"") == *digest
+}
+
+/// The size of the whole blob, as an answer says it.
+fn size(answer: &Answer) -> Option<u64> {
+    match answer.status() {
+        StatusCode::OK => answer.content_length(),
+        _ => text(answer.headers(), CONTENT_RANGE.as_str()).and_then(content_range)?.size,
     }
 }
 

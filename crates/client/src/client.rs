@@ -1,6 +1,7 @@
 //! A client of one endpoint.
 
 use std::fmt;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +13,11 @@ use url::Url;
 use crate::ask::Ask;
 use crate::budget::Budget;
 use crate::dialler::Dialler;
+use crate::endpoint;
 use crate::error::{Error, Subject};
 use crate::guard::{Guard, authority_of};
 use crate::options::{ConfigError, Options};
+use crate::room::Room;
 use crate::roots;
 use crate::tokens::Tokens;
 
@@ -34,6 +37,10 @@ pub(crate) struct Inner {
     pub(crate) dialler: Dialler,
     pub(crate) tokens: Tokens,
     pub(crate) only_if_cached: bool,
+    pub(crate) lists: Room,
+    pub(crate) manifests: Room,
+    /// The most tags that it was seen to give at once; 0 where it gives whatever it likes.
+    pub(crate) tags_at_once: AtomicUsize,
     budget: Mutex<Option<Budget>>,
 }
 
@@ -41,13 +48,16 @@ impl Client {
     /// A client that is yet to connect. Certificate authorities of the options are read at once, those of the system
     /// with the first request.
     pub fn new(options: Options) -> Result<Self, ConfigError> {
-        let url = endpoint_url(&options.endpoint)?;
+        let url = endpoint::parse(&options.endpoint)?;
         let authorities = roots::read(&options.ca)?;
         let guard = Guard::new(&url, !options.public_only, options.private_hosts);
         Ok(Self(Arc::new(Inner {
             tokens: Tokens::new(&url, options.credentials)?,
             dialler: Dialler::new(guard, authorities, options.connect_timeout, options.direct),
             only_if_cached: options.only_if_cached,
+            lists: options.lists,
+            manifests: options.manifests,
+            tags_at_once: AtomicUsize::new(usize::MAX),
             endpoint: options.endpoint,
             url,
             head_timeout: options.head_timeout,
@@ -90,10 +100,7 @@ impl fmt::Debug for Client {
 impl Inner {
     /// The URL of a path of the API.
     pub(crate) fn at(&self, path: &str) -> Url {
-        let mut url = self.url.clone();
-        let base = self.url.path().trim_end_matches('/');
-        url.set_path(&format!("{base}{path}"));
-        url
+        endpoint::at(&self.url, path)
     }
 
     pub(crate) fn subject(&self, asked: impl Into<String>) -> Subject {
@@ -123,26 +130,4 @@ impl Inner {
             *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
         }
     }
-}
-
-fn endpoint_url(endpoint: &str) -> Result<Url, ConfigError> {
-    let refuse =
-        |reason: &str| ConfigError::Endpoint { endpoint: endpoint.to_owned(), reason: reason.to_owned() };
-    let url: Url = endpoint.parse().map_err(|_| refuse("write it as `https://registry.example`"))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refuse("it begins with `https://` or `http://`, then a host"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        // The secret is not repeated in the error.
-        let endpoint = url.host_str().unwrap_or_default().to_owned();
-        let reason = "credentials are given beside the endpoint, not within it".to_owned();
-        return Err(ConfigError::Endpoint { endpoint, reason });
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse("it has neither `?` nor `#`"));
-    }
-    if url.path().trim_end_matches('/').ends_with("/v2") {
-        return Err(refuse("leave out `/v2`, which is added"));
-    }
-    Ok(url)
 }

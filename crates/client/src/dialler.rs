@@ -128,7 +128,12 @@ fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
     } else {
         innermost(error)
     };
-    subject.unavailable(format!("{whose}{what}"))
+    let reason = format!("{whose}{what}");
+    match error {
+        // Whose host it is that a redirect leads to says nothing of the endpoint's own.
+        SendError::Connect(_) if whose.is_empty() => subject.unreachable(reason),
+        SendError::Connect(_) | SendError::Form(_) | SendError::Exchange(_) => subject.unavailable(reason),
+    }
 }
 
 fn is_idempotent(request: &Request) -> bool {

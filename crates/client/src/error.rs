@@ -14,7 +14,7 @@ pub enum Error {
         asked: String,
         /// What it says of it.
         said: Option<String>,
-        /// Whether it says so in as many words (404, 410), and not only that nobody may know.
+        /// Whether it says so in as many words (404, 410), and neither storage does nor only that nobody may know.
         certain: bool,
     },
     /// The upstream, or its token server, wants other credentials.
@@ -54,6 +54,8 @@ pub enum Error {
         asked: String,
         /// 5xx, where there was an answer at all.
         status: Option<u16>,
+        /// Whether there was a connection to it.
+        reached: bool,
         /// After how long it may be asked again, where it says so.
         retry_after: Option<Duration>,
         /// What failed.
@@ -101,6 +103,21 @@ impl Error {
                 false
             }
         }
+    }
+
+    /// Whether the same thing may be had by asking for it in another way: by GET and not by HEAD, whole and not in part.
+    /// Registries, and storage whose addresses are signed for one method, answer the one and refuse the other.
+    pub fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::NotFound { .. } | Self::Denied { .. } | Self::Protocol { .. } => true,
+            Self::Unavailable { status, .. } => *status == Some(500),
+            Self::RateLimited { .. } | Self::Refused { .. } => false,
+        }
+    }
+
+    /// Whether the upstream could not even be connected to, whatever is asked of it.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unavailable { reached: false, .. })
     }
 
     /// Who failed, and how, whatever it was asked for.
@@ -163,7 +180,20 @@ impl Subject {
             host: self.host.clone(),
             asked: self.asked.clone(),
             status,
+            reached: true,
             retry_after,
+            reason: reason.into(),
+        }
+    }
+
+    /// There is no connection.
+    pub(crate) fn unreachable(&self, reason: impl Into<String>) -> Error {
+        Error::Unavailable {
+            host: self.host.clone(),
+            asked: self.asked.clone(),
+            status: None,
+            reached: false,
+            retry_after: None,
             reason: reason.into(),
         }
     }

@@ -41,7 +41,7 @@ pub(crate) struct RefusedHost {
 impl fmt::Display for RefusedHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, why } = self;
-        write!(f, "`{host}` {why}; to allow it, list it in `private_hosts` of this upstream")
+        write!(f, "`{host}` {why}; to allow it, list it in `private-hosts` of this upstream")
     }
 }
 
@@ -193,6 +193,6 @@ mod tests {
     #[test]
     fn a_refusal_names_the_host_and_the_setting() {
         let refused = guard().way(&"http://10.1.2.3:80/x".parse().unwrap()).unwrap_err().to_string();
-        assert!(refused.contains("`10.1.2.3`") && refused.contains("`private_hosts`"), "{refused}");
+        assert!(refused.contains("`10.1.2.3`") && refused.contains("`private-hosts`"), "{refused}");
     }
 }

@@ -1,9 +1,31 @@
 //! `Link` (RFC 8288): where the next page is.
 
 use http::header::{HeaderMap, LINK};
+use url::Url;
+
+use crate::answer::Answer;
+use crate::error::Error;
+
+/// Where the page after this one is; `asked` is where this one was asked for.
+pub(crate) fn next_page(answer: &Answer, asked: &Url) -> Result<Option<Url>, Error> {
+    let Some(link) = next(answer.headers()) else { return Ok(None) };
+    let target = answer.response.url().join(link);
+    let target = target.map_err(|_| answer.subject.protocol("its next page has no address"))?;
+    // What the upstream takes for its own name, scheme and path may be another one, behind a proxy or a redirect: what
+    // says which page it is comes behind that.
+    if asked.path().ends_with(target.path()) {
+        let mut page = asked.clone();
+        page.set_query(target.query());
+        return Ok(Some(page));
+    }
+    if target.origin() != asked.origin() {
+        return Err(answer.subject.protocol("its next page is said to be of another registry"));
+    }
+    Ok(Some(target))
+}
 
 /// The target of the link to the next page, as it is written.
-pub(crate) fn next(headers: &HeaderMap) -> Option<&str> {
+fn next(headers: &HeaderMap) -> Option<&str> {
     let values = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(links).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target)
 }

@@ -64,7 +64,8 @@ impl Client {
     ) -> Result<ManifestAnswer, Error> {
         let answer = self.0.ask(self.0.manifest(name, reference)).await?;
         let (digest, media_type) = (answer.digest(), answer.media_type());
-        Ok(ManifestAnswer { bytes: answer.read(limit).await?, media_type, digest })
+        let (bytes, _) = answer.read_in(&self.0.manifests, limit).await?;
+        Ok(ManifestAnswer { bytes, media_type, digest })
     }
 }
 

@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use hythe_oci::Authority;
 
+use crate::room::Room;
+
+/// Room for the lists of a client that shares it with no other, in bytes.
+const LISTS: usize = 20 << 20;
+
 /// How one endpoint of an upstream is asked.
 ///
 /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured, for loopback and private endpoints too: one
@@ -13,7 +18,8 @@ use hythe_oci::Authority;
 /// which addresses they lead; addresses written as such are refused before it is asked.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Scheme, host and port, perhaps a path before `/v2`, no slash at the end: `https://registry-1.docker.io`.
+    /// Scheme, host and port, perhaps a path before `/v2`: `https://registry-1.docker.io`. A path with `/v2` in it begins
+    /// every repository's name: `https://harbor.example/v2/dockerhub`.
     pub endpoint: String,
     /// Who asks.
     pub credentials: Credentials,
@@ -34,6 +40,10 @@ pub struct Options {
     pub only_if_cached: bool,
     /// Asks no proxy, whatever the environment says.
     pub direct: bool,
+    /// Where lists of tags and referrers are read to.
+    pub lists: Room,
+    /// Where manifests are read to.
+    pub manifests: Room,
 }
 
 /// Who asks. Its `Debug` form has no secret.
@@ -71,6 +81,8 @@ impl Options {
             progress_timeout: Duration::from_secs(30),
             only_if_cached: false,
             direct: false,
+            lists: Room::new(LISTS),
+            manifests: Room::new(LISTS),
         }
     }
 }

@@ -4,6 +4,7 @@ use hythe_oci::RepositoryName;
 use url::Url;
 
 use crate::challenge::Challenge;
+use crate::endpoint::name_at;
 use crate::error::{Error, Subject};
 use crate::guard::{Guard, host_of};
 
@@ -13,49 +14,87 @@ pub(crate) struct Realm {
     pub(crate) url: Url,
     pub(crate) service: Option<String>,
     pub(crate) scope: Option<String>,
+    pub(crate) trust: Trust,
+}
+
+/// What a token server is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Credentials, where there are any.
+    Vouched,
+    /// None: it is of another domain than the endpoint, and nobody named it. There is nothing to protect in what everybody
+    /// may ask.
+    Foreign,
+    /// None: it is that of another registry, which the endpoint redirected to.
+    Elsewhere,
 }
 
 impl Realm {
     /// Reads a `Bearer` challenge of the endpoint.
-    pub(crate) fn read(
+    pub(crate) fn of_endpoint(
         challenge: &Challenge,
         endpoint: &Url,
         guard: &Guard,
         repository: Option<&RepositoryName>,
         subject: &Subject,
     ) -> Result<Self, Error> {
-        let Some(realm) = challenge.parameter("realm") else {
-            return Err(subject.protocol("it wants a token, and does not say where to get one"));
-        };
-        let url = realm.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let Some(url) = url.filter(|url| url.username().is_empty() && url.password().is_none()) else {
-            return Err(subject.protocol("it wants a token from what is no address of a token server"));
-        };
-        let host = host_of(&url);
-        if endpoint.scheme() == "https" && url.scheme() == "http" {
-            let reason = format!("its token server `{host}` speaks plain HTTP; no setting allows that");
-            return Err(subject.refused(reason));
-        }
-        if !same_site(&host_of(endpoint), &host) && !guard.is_named(&url) {
-            let reason = format!(
-                "its token server `{host}` is of another domain; to allow it, list it in `private_hosts` of this upstream"
-            );
-            return Err(subject.refused(reason));
-        }
+        let url = url(challenge, endpoint, subject)?;
+        let is_vouched = same_site(&host_of(endpoint), &host_of(&url)) || guard.is_named(&url);
+        let trust = if is_vouched { Trust::Vouched } else { Trust::Foreign };
         let service = challenge.parameter("service").map(str::to_owned);
-        Ok(Self { url, service, scope: scope(challenge, repository) })
+        Ok(Self { url, service, scope: scope(challenge, endpoint, repository), trust })
+    }
+
+    /// Reads a `Bearer` challenge of another registry, at `from`, which may call the repository what it likes.
+    pub(crate) fn elsewhere(
+        challenge: &Challenge,
+        from: &Url,
+        repository: Option<&RepositoryName>,
+        subject: &Subject,
+    ) -> Result<Self, Error> {
+        let scope = challenge.parameter("scope").filter(|scope| !scope.is_empty()).map(str::to_owned);
+        Ok(Self {
+            url: url(challenge, from, subject)?,
+            service: challenge.parameter("service").map(str::to_owned),
+            scope: scope.or_else(|| repository.map(|repository| format!("repository:{repository}:pull"))),
+            trust: Trust::Elsewhere,
+        })
     }
 }
 
-/// The challenge's own scope where it is one for this repository (some registries put a fixed text there).
-fn scope(challenge: &Challenge, repository: Option<&RepositoryName>) -> Option<String> {
+/// The address of the token server that `from` names. Whether it may be dialled is looked at when it is.
+fn url(challenge: &Challenge, from: &Url, subject: &Subject) -> Result<Url, Error> {
+    let Some(realm) = challenge.parameter("realm") else {
+        return Err(subject.protocol("it wants a token, and does not say where to get one"));
+    };
+    let url = realm.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some(url) = url.filter(|url| url.username().is_empty() && url.password().is_none()) else {
+        return Err(subject.protocol("it wants a token from what is no address of a token server"));
+    };
+    if from.scheme() == "https" && url.scheme() == "http" {
+        let host = host_of(&url);
+        let reason = format!("its token server `{host}` speaks plain HTTP; no setting allows that");
+        return Err(subject.refused(reason));
+    }
+    Ok(url)
+}
+
+/// The challenge's own scope where it is one for this repository (some registries put a fixed text there), which may have
+/// a longer name for the registry behind a proxy.
+fn scope(challenge: &Challenge, endpoint: &Url, repository: Option<&RepositoryName>) -> Option<String> {
     let own = challenge.parameter("scope");
     let Some(repository) = repository else { return own.map(str::to_owned) };
-    let prefix = format!("repository:{repository}:");
-    match own.filter(|scope| scope.split(' ').all(|part| part.starts_with(&prefix))) {
+    match own.filter(|scope| scope.split(' ').all(|part| is_of(part, repository.as_str()))) {
         Some(own) => Some(own.to_owned()),
-        None => Some(format!("{prefix}pull")),
+        None => Some(format!("repository:{}:pull", name_at(endpoint, repository))),
     }
+}
+
+/// Whether a scope is one for this repository: `repository:project/library/redis:pull` for `library/redis`.
+fn is_of(scope: &str, repository: &str) -> bool {
+    let name = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':')).map(|(name, _)| name);
+    let before = name.and_then(|name| name.strip_suffix(repository));
+    before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 /// Whether two hosts belong to one registrable domain: whoever holds the one vouches for the other. Addresses, and
@@ -117,11 +156,42 @@ mod tests {
             (Some("aws"), "repository:library/redis:pull"),
             (Some(""), "repository:library/redis:pull"),
             (None, "repository:library/redis:pull"),
+            // Behind a proxy, which calls it something else.
+            (Some("repository:hub/library/redis:pull"), "repository:hub/library/redis:pull"),
+            (Some("repository:a:5000/library/redis:pull"), "repository:a:5000/library/redis:pull"),
+            (Some("repository:xlibrary/redis:pull"), "repository:library/redis:pull"),
         ] {
             let scope_text = own.map(|own| format!(",scope=\"{own}\"")).unwrap_or_default();
             let challenge = &challenges(&format!("Bearer realm=\"https://a.example\"{scope_text}"))[0];
-            assert_eq!(scope(challenge, Some(&repository)).as_deref(), Some(expected), "{own:?}");
-            assert_eq!(scope(challenge, None).as_deref(), own);
+            let endpoint = "https://a.example".parse().unwrap();
+            assert_eq!(scope(challenge, &endpoint, Some(&repository)).as_deref(), Some(expected), "{own:?}");
+            assert_eq!(scope(challenge, &endpoint, None).as_deref(), own);
+        }
+        let challenge = &challenges("Bearer realm=\"https://a.example\"")[0];
+        let endpoint = "https://a.example/v2/hub".parse().unwrap();
+        let scope = scope(challenge, &endpoint, Some(&repository));
+        assert_eq!(scope.as_deref(), Some("repository:hub/library/redis:pull"));
+    }
+
+    #[test]
+    fn credentials_go_to_a_token_server_of_the_same_domain_or_one_that_is_named_and_to_no_other() {
+        let subject = Subject { host: "lscr.io".to_owned(), asked: "a test".to_owned() };
+        let trust = |endpoint: &str, realm: &str| {
+            let endpoint = endpoint.parse().unwrap();
+            let guard = Guard::new(&endpoint, true, vec!["auth.lan".parse().unwrap()]);
+            let challenge = &challenges(&format!("Bearer realm=\"{realm}\""))[0];
+            Realm::of_endpoint(challenge, &endpoint, &guard, None, &subject).map(|realm| realm.trust).ok()
+        };
+        for (endpoint, realm, expected) in [
+            ("https://registry-1.docker.io", "https://auth.docker.io/token", Some(Trust::Vouched)),
+            ("https://registry.corp", "https://auth.lan/token", Some(Trust::Vouched)),
+            ("https://lscr.io", "https://ghcr.io/token", Some(Trust::Foreign)),
+            ("http://lscr.io", "http://ghcr.io/token", Some(Trust::Foreign)),
+            // What is asked over HTTPS is asked over nothing less.
+            ("https://lscr.io", "http://ghcr.io/token", None),
+            ("https://lscr.io", "http://lscr.io/token", None),
+        ] {
+            assert_eq!(trust(endpoint, realm), expected, "{endpoint} {realm}");
         }
     }
 }

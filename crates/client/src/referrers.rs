@@ -1,55 +1,82 @@
 //! What refers to a manifest of an upstream.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+use std::fmt;
+
 use http::StatusCode;
 use hythe_oci::{Digest, RepositoryName, media_type, path};
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::answer::Answer;
 use crate::ask::Ask;
 use crate::client::{Client, Inner};
 use crate::error::Error;
-use crate::link;
+use crate::link::next_page;
 
 /// More pages of referrers are not read: each costs a round trip while somebody waits.
 const PAGES: usize = 10;
 
+/// One that refers to a manifest, as its upstream's list has it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry<'a> {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    #[serde(borrow)]
+    pub media_type: Cow<'a, str>,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What it is.
+    #[serde(borrow, default)]
+    pub artifact_type: Option<Cow<'a, str>>,
+    /// What its author says of it, as JSON of any kind.
+    #[serde(borrow, default)]
+    pub annotations: Option<&'a RawValue>,
+}
+
 impl Client {
-    /// The image index of all that refers to a manifest, of no more than `limit` bytes: the upstream's own bytes, or,
-    /// where it has several pages, one made of them. `None` for an upstream without the referrers API; then there may
-    /// be a tag instead (distribution-spec, Unavailable Referrers API).
-    pub async fn referrers(
+    /// Hands all that refers to a manifest to `take`, of lists of no more than `limit` bytes: what it made of `state`. `None`
+    /// for an upstream without the referrers API; then there may be a tag instead (distribution-spec, Unavailable
+    /// Referrers API). Entries that cannot be understood are passed over.
+    pub async fn referrers<S: Send + 'static>(
         &self,
         name: &RepositoryName,
         digest: &Digest,
         limit: usize,
-    ) -> Result<Option<Bytes>, Error> {
+        mut state: S,
+        take: fn(&mut S, Entry<'_>),
+    ) -> Result<Option<S>, Error> {
         let mut ask = self.0.referrers(name, digest);
-        let mut pages: Vec<Bytes> = Vec::new();
+        let (mut pages, mut left) = (0, limit);
         loop {
+            let asked = ask.url.clone();
             let answer = match self.0.ask(ask).await {
-                Ok(answer) if is_index(&answer) => answer,
+                Ok(answer) if answer.status() == StatusCode::OK => answer,
                 Ok(_) | Err(Error::NotFound { .. }) => return Ok(None),
                 Err(error) => return Err(error),
             };
-            let next = link::next(answer.headers()).and_then(|link| answer.response.url().join(link).ok());
-            let read: usize = pages.iter().map(Bytes::len).sum();
+            // A list by any other name may be one; or it is a page that is shown for any path.
+            let is_index = answer.media_type().as_deref() == Some(media_type::OCI_INDEX);
+            let next = next_page(&answer, &asked)?;
             let subject = answer.subject.clone();
-            pages.push(answer.read(limit.saturating_sub(read)).await?);
+            let (length, read) = self.0.read(answer, left, state, take).await?;
+            state = match read {
+                Some(state) => state,
+                None if is_index || pages > 0 => {
+                    return Err(subject.protocol("it is not the JSON of an index"));
+                }
+                None => return Ok(None),
+            };
+            (pages, left) = (pages + 1, left - length);
             ask = match next {
-                Some(_) if pages.len() == PAGES => {
+                None => return Ok(Some(state)),
+                Some(_) if pages == PAGES => {
                     return Err(subject.protocol(format!("it has more than {PAGES} pages")));
                 }
-                Some(next) if next.origin() != self.0.url.origin() => {
-                    return Err(subject.protocol("its next page is said to be of another registry"));
-                }
-                Some(next) => Ask { url: next, ..self.0.referrers(name, digest) },
-                None if pages.len() == 1 => return Ok(pages.pop()),
-                None => {
-                    let one =
-                        joined(&pages).ok_or_else(|| subject.protocol("it is not the JSON of an index"))?;
-                    return Ok(Some(one));
-                }
+                Some(url) => Ask { url, ..self.0.referrers(name, digest) },
             };
         }
     }
@@ -69,20 +96,118 @@ impl Inner {
         ];
         ask
     }
-}
 
-/// Whether it is an answer of the API, and not a page that is shown for any path.
-fn is_index(answer: &Answer) -> bool {
-    answer.status() == StatusCode::OK && answer.media_type().as_deref() == Some(media_type::OCI_INDEX)
-}
-
-/// The first page with the manifests of all.
-fn joined(pages: &[Bytes]) -> Option<Bytes> {
-    let mut pages = pages.iter().map(|page| serde_json::from_slice::<Value>(page).ok());
-    let mut whole = pages.next()??;
-    let all = whole.get_mut("manifests")?.as_array_mut()?;
-    for page in pages {
-        all.append(page?.get_mut("manifests")?.as_array_mut()?);
+    /// Reads a page, on a thread that may take its time: how many bytes it has, and the state, where it is an index.
+    async fn read<S: Send + 'static>(
+        &self,
+        answer: Answer,
+        limit: usize,
+        mut state: S,
+        take: fn(&mut S, Entry<'_>),
+    ) -> Result<(usize, Option<S>), Error> {
+        let subject = answer.subject.clone();
+        let (bytes, held) = answer.read_in(&self.lists, limit).await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let is_index = entries(&bytes, |entry| take(&mut state, entry));
+            let length = bytes.len();
+            drop((bytes, held));
+            (length, is_index.then_some(state))
+        });
+        read.await.map_err(|_| subject.unavailable("this registry is stopping"))
     }
-    serde_json::to_vec(&whole).ok().map(Bytes::from)
+}
+
+/// Hands each entry of an index to `take` that can be understood; whether it is an index.
+pub fn entries(index: &[u8], mut take: impl FnMut(Entry<'_>)) -> bool {
+    let mut json = serde_json::Deserializer::from_slice(index);
+    let is_index = json.deserialize_map(Index(&mut take));
+    is_index.is_ok_and(|is_index| is_index) && json.end().is_ok()
+}
+
+/// Reads an index entry by entry, as a list may have millions of them.
+struct Index<'a>(&'a mut dyn FnMut(Entry<'_>));
+
+impl<'de> Visitor<'de> for Index<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an index")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut is_index = false;
+        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
+            if key == "manifests" {
+                map.next_value_seed(Manifests(&mut *self.0))?;
+                is_index = true;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(is_index)
+    }
+}
+
+/// Its list; `null` where there are none.
+struct Manifests<'a>(&'a mut dyn FnMut(Entry<'_>));
+
+impl<'de> DeserializeSeed<'de> for Manifests<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Manifests<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of manifests")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(entry) = list.next_element::<&RawValue>()? {
+            if let Ok(entry) = serde_json::from_str(entry.get()) {
+                (self.0)(entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+    #[test]
+    fn what_can_be_understood_of_an_index_is_and_the_rest_is_passed_over() {
+        let entry = format!(
+            r#"{{"mediaType":"a\/b","digest":"{DIGEST}","size":1,"annotations":{{"x":[]}},"odd":0}}"#
+        );
+        let index = format!(r#"{{"odd":1,"manifests":[{{}},7,{entry},{{"size":-1}}]}}"#);
+        let mut found = Vec::new();
+        let take = |entry: Entry<'_>| {
+            let annotations = entry.annotations.map(|raw| raw.get().to_owned());
+            found.push((entry.digest.to_string(), entry.media_type.into_owned(), annotations));
+        };
+        assert!(entries(index.as_bytes(), take));
+        assert_eq!(found, [(DIGEST.to_owned(), "a/b".to_owned(), Some(r#"{"x":[]}"#.to_owned()))]);
+        for none in [r#"{"manifests":[]}"#, r#"{"manifests":null}"#] {
+            assert!(entries(none.as_bytes(), |_| panic!("there is none")));
+        }
+        for other in ["", "<html>", "[]", "7", r#"{"errors":[]}"#, r#"{"manifests":7}"#, "{} {}"] {
+            assert!(!entries(other.as_bytes(), |_| panic!("there is none")), "{other}");
+        }
+    }
 }

@@ -1,14 +1,34 @@
 //! Tags of an upstream.
 
-use hythe_oci::{RepositoryName, Tag, path};
-use serde::Deserialize;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use crate::client::Client;
-use crate::error::Error;
-use crate::link;
+use http::StatusCode;
+use hythe_oci::{RepositoryName, Tag, path};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use url::Url;
+
+use crate::answer::Answer;
+use crate::client::{Client, Inner};
+use crate::error::{Error, Subject};
+use crate::link::next_page;
 
 /// The longest list that is read: some upstreams answer with all tags, whatever was asked for.
 const LIMIT: usize = 16 << 20;
+
+/// Some upstreams refuse to give more at once, and say no more than that.
+const SIZES: [usize; 2] = [1000, 100];
+
+/// More of an upstream's pages are not read for one of ours.
+const PAGES: usize = 1000;
+
+/// Pages that go on wherever they are told to are read for so long before who asks gets what there is, and a link.
+const ENOUGH: Duration = Duration::from_secs(3);
+
+/// And no longer than this, whoever it is.
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// A page of a repository's tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,39 +39,277 @@ pub struct TagPage {
     pub more: bool,
 }
 
-#[derive(Deserialize)]
-struct List {
-    /// `null` where there are none.
-    tags: Option<Vec<String>>,
+/// The tags behind `last`, of which `limit` are wanted, as they are found on one page after the other.
+struct Wanted {
+    last: Option<String>,
+    limit: usize,
+    /// Whether those that come are behind `last`, as far as it is known.
+    is_behind: bool,
+    /// Whether `last` itself was met.
+    met: bool,
+    found: Vec<Tag>,
+    /// Whether there are more than are wanted.
+    more: bool,
+    /// The last one of the page.
+    end: Option<String>,
+}
+
+impl Wanted {
+    fn new(last: Option<&str>, limit: usize, is_behind: bool) -> Self {
+        let (last, found) = (last.map(str::to_owned), Vec::new());
+        Self { last, limit, is_behind, met: false, found, more: false, end: None }
+    }
+
+    fn take(&mut self, text: &str) {
+        if self.last.as_deref() == Some(text) {
+            // What came before it was not behind it.
+            (self.is_behind, self.met, self.more) = (true, true, false);
+            self.found.clear();
+        } else if self.is_behind && self.found.len() < self.limit {
+            // What is no tag cannot be asked for either.
+            self.found.extend(text.parse::<Tag>());
+        } else if self.is_behind {
+            self.more = true;
+        }
+        let end = self.end.get_or_insert_default();
+        end.clear();
+        end.push_str(text);
+    }
+
+    /// Whether a link to the next page says that it is the one behind the last tag of this one. Such an upstream can be
+    /// asked for what is behind any tag; of others only their own links lead on.
+    fn is_followed_by(&self, next: &Url) -> bool {
+        let last = next.query_pairs().find(|(name, _)| name == "last");
+        last.zip(self.end.as_deref()).is_some_and(|((_, last), end)| last == end)
+    }
 }
 
 impl Client {
-    /// No more than `limit` tags, those behind `last`.
+    /// No more than `limit` tags, those behind `last`. An upstream's pages are put together where they are smaller.
     pub async fn tags(
         &self,
         name: &RepositoryName,
         last: Option<&str>,
         limit: usize,
     ) -> Result<TagPage, Error> {
-        let mut ask = self.0.get(&path::tags(name), name, "application/json", format!("tags of `{name}`"));
-        ask.url.query_pairs_mut().append_pair("n", &limit.to_string());
-        if let Some(last) = last {
-            ask.url.query_pairs_mut().append_pair("last", last);
+        let (inner, asked) = (&*self.0, self.0.at(&path::tags(name)));
+        // Asked for what is behind `last`, an upstream that does not know that gives its first page.
+        let first = match inner.first_tags(name, last, limit).await {
+            Err(Error::Protocol { .. }) if last.is_some() => None,
+            answer => Some(answer?),
+        };
+        if let Some(answer) = first {
+            let next = next_page(&answer, &asked)?;
+            let wanted = read(inner, answer, Wanted::new(last, limit, true)).await?;
+            let is_told = |next: &Url| wanted.met || wanted.is_followed_by(next);
+            if last.is_none() || next.as_ref().is_none_or(is_told) {
+                return inner.more_tags(name, wanted, next).await;
+            }
         }
-        let answer = self.0.ask(ask).await?;
-        let linked = link::next(answer.headers()).is_some();
-        let subject = answer.subject.clone();
-        let body = answer.read(LIMIT).await?;
-        let page: List = serde_json::from_slice(&body)
-            .map_err(|_| subject.protocol("it is not the JSON of a list of tags"))?;
-        let mut texts = page.tags.unwrap_or_default();
-        // An upstream without pages sends all tags each time.
-        if let Some(at) = last.and_then(|last| texts.iter().position(|text| text == last)) {
-            texts.drain(..=at);
+        let answer = inner.first_tags(name, None, limit).await?;
+        let next = next_page(&answer, &asked)?;
+        let wanted = read(inner, answer, Wanted::new(last, limit, false)).await?;
+        inner.more_tags(name, wanted, next).await
+    }
+}
+
+impl Inner {
+    /// The page behind `last`, of `limit` tags or of as many as the upstream gives at once.
+    async fn first_tags(
+        &self,
+        name: &RepositoryName,
+        last: Option<&str>,
+        limit: usize,
+    ) -> Result<Answer, Error> {
+        let most = self.tags_at_once.load(Ordering::Relaxed);
+        let sizes =
+            [limit.min(most)].into_iter().chain(SIZES.into_iter().filter(|size| *size < limit.min(most)));
+        // At last it is not told how many.
+        let sizes = sizes.map(Some).filter(|size| *size != Some(0) || limit == 0).chain([None]);
+        let mut refused = None;
+        for size in sizes {
+            let mut ask = self.get(&path::tags(name), name, "application/json", format!("tags of `{name}`"));
+            ask.expected = &[
+                StatusCode::OK,
+                StatusCode::BAD_REQUEST,
+                StatusCode::METHOD_NOT_ALLOWED,
+                StatusCode::NOT_ACCEPTABLE,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                StatusCode::URI_TOO_LONG,
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                StatusCode::UNPROCESSABLE_ENTITY,
+            ];
+            let pairs = [("n", size.map(|size| size.to_string())), ("last", last.map(str::to_owned))];
+            for (key, value) in pairs.into_iter().filter_map(|(key, value)| Some((key, value?))) {
+                ask.url.query_pairs_mut().append_pair(key, &value);
+            }
+            let answer = self.ask(ask).await?;
+            if answer.status() == StatusCode::OK {
+                if refused.is_some() {
+                    self.tags_at_once.store(size.unwrap_or(0), Ordering::Relaxed);
+                }
+                return Ok(answer);
+            }
+            refused = Some(answer);
         }
-        let more = texts.len() > limit || linked && !texts.is_empty();
-        texts.truncate(limit);
-        // What is no tag cannot be asked for either.
-        Ok(TagPage { tags: texts.iter().filter_map(|text| text.parse().ok()).collect(), more })
+        match refused {
+            Some(answer) => Err(answer.refused().await),
+            None => Err(self.subject(format!("tags of `{name}`")).protocol("it was not asked")),
+        }
+    }
+
+    /// What is wanted, from the pages that follow too: as its upstream's own links lead to them.
+    async fn more_tags(
+        &self,
+        name: &RepositoryName,
+        mut wanted: Wanted,
+        mut next: Option<Url>,
+    ) -> Result<TagPage, Error> {
+        let subject = self.subject(format!("tags of `{name}`"));
+        let (began, mut visited) = (Instant::now(), HashSet::new());
+        while let Some(page) = next.take() {
+            let is_enough = wanted.is_followed_by(&page) && began.elapsed() > ENOUGH;
+            if wanted.more
+                || wanted.is_behind
+                    && (wanted.found.len() >= wanted.limit || is_enough)
+                    && !wanted.found.is_empty()
+            {
+                wanted.more = true;
+                break;
+            }
+            if visited.len() == PAGES {
+                return Err(subject.protocol(format!("it has more than {PAGES} pages")));
+            }
+            if began.elapsed() > LONGEST {
+                return Err(subject.unavailable("its pages take too long to arrive"));
+            }
+            if !visited.insert(page.clone()) {
+                return Err(in_a_circle(&subject));
+            }
+            let mut ask = self.get(&path::tags(name), name, "application/json", subject.asked.clone());
+            ask.url.clone_from(&page);
+            let answer = self.ask(ask).await?;
+            next = next_page(&answer, &page)?;
+            let met = std::mem::take(&mut wanted.met);
+            wanted = read(self, answer, wanted).await?;
+            if met && wanted.met {
+                return Err(in_a_circle(&subject));
+            }
+            wanted.met |= met;
+        }
+        if !wanted.is_behind {
+            let last = wanted.last.unwrap_or_default();
+            return Err(subject.protocol(format!("it has no tag `{last}` behind which there could be more")));
+        }
+        Ok(TagPage { tags: wanted.found, more: wanted.more })
+    }
+}
+
+fn in_a_circle(subject: &Subject) -> Error {
+    subject.protocol("its pages lead in a circle")
+}
+
+/// Reads a page, on a thread that may take its time.
+async fn read(inner: &Inner, answer: Answer, mut wanted: Wanted) -> Result<Wanted, Error> {
+    let subject = answer.subject.clone();
+    let (bytes, held) = answer.read_in(&inner.lists, LIMIT).await?;
+    wanted.end = None;
+    let parsed = tokio::task::spawn_blocking(move || {
+        let list = List(&mut |text| wanted.take(text));
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let read = list.deserialize(&mut json).and_then(|()| json.end()).is_ok();
+        drop((bytes, held));
+        read.then_some(wanted)
+    });
+    let parsed = parsed.await.map_err(|_| subject.unavailable("this registry is stopping"))?;
+    parsed.ok_or_else(|| subject.protocol("it is not the JSON of a list of tags"))
+}
+
+/// Hands on each tag of a list as it is met: a list may have millions.
+struct List<'a>(&'a mut dyn FnMut(&str));
+
+impl<'de> DeserializeSeed<'de> for List<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a repository and its tags")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut is_one = false;
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "tags" {
+                map.next_value_seed(Tags(&mut *self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            is_one |= key == "tags" || key == "name";
+        }
+        // An error that is sent with status 200 has neither.
+        if is_one { Ok(()) } else { Err(A::Error::missing_field("tags")) }
+    }
+}
+
+/// The list itself; `null` where there are none.
+struct Tags<'a>(&'a mut dyn FnMut(&str));
+
+impl<'de> DeserializeSeed<'de> for Tags<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Tags<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(One(&mut *self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// One tag.
+struct One<'a>(&'a mut dyn FnMut(&str));
+
+impl<'de> DeserializeSeed<'de> for One<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for One<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a tag")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        (self.0)(text);
+        Ok(())
     }
 }

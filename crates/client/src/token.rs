@@ -2,21 +2,25 @@
 
 use std::time::{Duration, Instant};
 
+use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use http::{Method, StatusCode};
 use hythe_oci::encode;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::Credentials;
 use crate::answer::{Cut, read, retry_after, said};
+use crate::ask::target;
 use crate::connection::Request;
 use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
 use crate::guard::host_of;
-use crate::realm::Realm;
+use crate::realm::{Realm, Trust};
 
 /// The longest answer of a token server that is read. A token travels in a header, which servers cap far below.
 const LIMIT: usize = 64 << 10;
+
+/// How many redirects of a token server are followed.
+const REDIRECTS: usize = 3;
 
 /// How long a token lasts whose answer does not say.
 const LASTS: Duration = Duration::from_mins(1);
@@ -28,14 +32,9 @@ const LONGEST: Duration = Duration::from_hours(24);
 pub(crate) struct Token {
     pub(crate) header: HeaderValue,
     pub(crate) anonymous: bool,
+    /// Why it was asked for without the credentials that are configured, where there are any.
+    pub(crate) withheld: Option<String>,
     until: Instant,
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<f64>,
 }
 
 impl Token {
@@ -52,7 +51,9 @@ impl Token {
         basic: Option<&HeaderValue>,
         subject: &Subject,
     ) -> Result<Self, Error> {
-        let server = Server { dialler, realm, subject, anonymous: *credentials == Credentials::Anonymous };
+        let (credentials, withheld) = sent(credentials, realm);
+        let anonymous = *credentials == Credentials::Anonymous;
+        let server = Server { dialler, realm, subject, anonymous, withheld };
         match credentials {
             Credentials::Anonymous => server.get(None).await?.or_refused(),
             Credentials::IdentityToken(token) => {
@@ -69,20 +70,41 @@ impl Token {
         }
     }
 
+    /// Token servers agree on the name of little, and on the form of less.
     fn read(body: &[u8], anonymous: bool, asked_at: Instant) -> Result<Self, &'static str> {
-        let answer: TokenAnswer = serde_json::from_slice(body)
+        let answer: Map<String, Value> = serde_json::from_slice(body)
             .map_err(|_| "the answer of its token server is not the JSON of a token")?;
-        let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
+        let text = |key: &str| answer.get(key)?.as_str().map(str::trim).filter(|token| !token.is_empty());
+        let token = text("token").or_else(|| text("access_token"));
         let token = token.ok_or("the answer of its token server has no token")?;
         let mut header = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| "the answer of its token server has a token that no header can hold")?;
         header.set_sensitive(true);
+        let told = match answer.get("expires_in") {
+            Some(Value::String(text)) => text.trim().parse().ok(),
+            other => other.and_then(Value::as_f64),
+        };
         // None lasts no time at all: some mean nothing by a 0.
-        let told = answer.expires_in.filter(|seconds| *seconds >= 1.0);
+        let told = told.filter(|seconds: &f64| *seconds >= 1.0);
         let lasts = told.map_or(LASTS, |seconds| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())));
         let spare = (lasts / 10).min(Duration::from_secs(10));
-        Ok(Self { header, anonymous, until: asked_at + lasts.saturating_sub(spare) })
+        let until = asked_at + lasts.saturating_sub(spare);
+        Ok(Self { header, anonymous, withheld: None, until })
     }
+}
+
+/// What of the credentials is sent to a token server, and why nothing is.
+fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Option<String>) {
+    let withheld = match (credentials, realm.trust) {
+        (Credentials::Anonymous, _) | (_, Trust::Vouched) => return (credentials, None),
+        (_, Trust::Foreign) => Some(format!(
+            "the configured credentials were not sent to its token server `{}`, which is of another domain; if it may \
+             have them, list it in `private-hosts` of this upstream",
+            host_of(&realm.url)
+        )),
+        (_, Trust::Elsewhere) => None,
+    };
+    (&Credentials::Anonymous, withheld)
 }
 
 /// A token server, asked once.
@@ -91,6 +113,7 @@ struct Server<'a> {
     realm: &'a Realm,
     subject: &'a Subject,
     anonymous: bool,
+    withheld: Option<String>,
 }
 
 enum Got {
@@ -140,9 +163,17 @@ impl Server<'_> {
     async fn send(&self, request: Request) -> Result<Got, Error> {
         let (subject, host) = (self.subject, host_of(&self.realm.url));
         let asked_at = Instant::now();
-        let mut response = self.dialler.send(request, subject).await?;
+        let mut response = self.dialler.send(request.clone(), subject).await?;
+        // Whom a redirect names is sent what everybody may send, and no credentials: no challenge has named it.
+        for _ in 0..REDIRECTS {
+            if !self.anonymous {
+                break;
+            }
+            let Some(url) = target(response.url(), &response, subject)? else { break };
+            response = self.dialler.send(Request { url, ..request.clone() }, subject).await?;
+        }
         let status = response.status();
-        if status == StatusCode::OK {
+        if status.is_success() {
             // The whole exchange is timed by who waits for it.
             let body = read(&mut response, LIMIT, Duration::MAX).await.map_err(|cut| match cut {
                 Cut::TooLong => {
@@ -151,11 +182,13 @@ impl Server<'_> {
                 Cut::Broken(reason) => subject.unavailable(format!("its token server `{host}`: {reason}")),
             })?;
             let token = Token::read(&body, self.anonymous, asked_at);
+            let token = token.map(|token| Token { withheld: self.withheld.clone(), ..token });
             return token.map(Got::Token).map_err(|reason| subject.protocol(reason));
         }
         let retry_after = retry_after(response.headers());
         let said = said(response).await;
         let told = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+        let told = self.withheld.iter().fold(told, |told, withheld| format!("{told}; {withheld}"));
         let code = status.as_u16();
         let reason = format!("its token server `{host}` answered with status {code}{told}");
         match code {
@@ -183,7 +216,17 @@ mod tests {
         for (body, seconds) in [
             (r#"{"token":"a","expires_in":300}"#, Some(290)),
             (r#"{"access_token":"a","expires_in":60}"#, Some(54)),
-            (r#"{"token":"","access_token":"a"}"#, None),
+            (r#"{"token":"","access_token":"a"}"#, Some(54)),
+            (r#"{"token":null,"access_token":"a"}"#, Some(54)),
+            (r#"{"token":"a","token":"b"}"#, Some(54)),
+            (r#"{"token":"a\n","access_token":7}"#, Some(54)),
+            (r#"{"token":"a","expires_in":"300"}"#, Some(290)),
+            (r#"{"token":"a","expires_in":null}"#, Some(54)),
+            (r#"{"token":"a","expires_in":"soon"}"#, Some(54)),
+            (r#"{"token":"a","expires_in":{}}"#, Some(54)),
+            (r#"{"token":"a","expires_in":300,"issued_at":7}"#, Some(290)),
+            (r#"{"token":"","access_token":""}"#, None),
+            (r#"{"token":7}"#, None),
             (r#"{"token":"a","access_token":"a","issued_at":"2026-01-01T00:00:00Z"}"#, Some(54)),
             (r#"{"token":"a","expires_in":0}"#, Some(54)),
             (r#"{"token":"a","expires_in":-5}"#, Some(54)),

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::HeaderValue;
 use hythe_oci::RepositoryName;
-use url::Url;
+use url::{Origin, Url};
 
 use crate::ask::Ask;
 use crate::challenge::Challenge;
@@ -35,6 +35,14 @@ impl Authorization {
     pub(crate) fn is_anonymous_token(&self) -> bool {
         matches!(self, Self::Bearer(token) if token.anonymous)
     }
+
+    /// That credentials are configured and were not sent to the token server, where that is so.
+    pub(crate) fn withheld(&self) -> Option<&str> {
+        match self {
+            Self::Bearer(token) => token.withheld.as_deref(),
+            Self::Basic => None,
+        }
+    }
 }
 
 /// What is known of how to be let in.
@@ -43,8 +51,11 @@ pub(crate) struct Tokens {
     credentials: Credentials,
     basic: Option<HeaderValue>,
     basic_wanted: AtomicBool,
-    slots: Mutex<HashMap<Option<RepositoryName>, Arc<Slot>>>,
+    slots: Mutex<HashMap<Place, Arc<Slot>>>,
 }
+
+/// Where a token lets in: at the endpoint or at another registry, to one repository or to none.
+type Place = (Option<Origin>, Option<RepositoryName>);
 
 /// The token of one repository. Whoever holds the lock asks for it; the others wait and share what came of it.
 #[derive(Default)]
@@ -105,9 +116,7 @@ impl Tokens {
         dialler: &Dialler,
         ask: &Ask<'_>,
     ) -> Result<Option<Authorization>, Error> {
-        let slot =
-            self.slots.lock().unwrap_or_else(PoisonError::into_inner).get(&ask.repository.cloned()).cloned();
-        if let Some(slot) = slot
+        if let Some(slot) = self.known_slot(&(None, ask.repository.cloned()))
             && let Some(token) = self.token(dialler, ask, &slot, None, None).await?
         {
             return Ok(Some(Authorization::Bearer(token)));
@@ -124,14 +133,18 @@ impl Tokens {
         challenges: &[Challenge],
         failed: Option<&Authorization>,
     ) -> Result<Option<Authorization>, Error> {
-        if let Some(bearer) = challenges.iter().find(|challenge| challenge.scheme() == "bearer") {
-            let realm = Realm::read(bearer, &self.endpoint, dialler.guard(), ask.repository, &ask.subject)?;
-            let refused = match failed {
-                Some(Authorization::Bearer(token)) => Some(token),
-                Some(Authorization::Basic) | None => None,
-            };
-            let slot = self.slot(ask.repository);
-            let token = self.token(dialler, ask, &slot, Some(realm), refused).await?;
+        let refused = match failed {
+            Some(Authorization::Bearer(token)) => Some(token),
+            Some(Authorization::Basic) | None => None,
+        };
+        let bearer = challenges.iter().find(|challenge| challenge.scheme() == "bearer");
+        // Some refuse a token that has ended without a word of where to get another one.
+        if bearer.is_some() || refused.is_some() && challenges.is_empty() {
+            let (guard, subject) = (dialler.guard(), &ask.subject);
+            let realm = bearer
+                .map(|bearer| Realm::of_endpoint(bearer, &self.endpoint, guard, ask.repository, subject));
+            let slot = self.slot((None, ask.repository.cloned()));
+            let token = self.token(dialler, ask, &slot, realm.transpose()?, refused).await?;
             return Ok(token.map(Authorization::Bearer));
         }
         let basic = challenges.iter().any(|challenge| challenge.scheme() == "basic") && self.basic.is_some();
@@ -142,14 +155,48 @@ impl Tokens {
         Ok(Some(Authorization::Basic))
     }
 
-    fn slot(&self, repository: Option<&RepositoryName>) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let repository = repository.cloned();
-        if slots.len() >= KEPT && !slots.contains_key(&repository) {
+    /// The token that another registry, at `url`, took before.
+    pub(crate) async fn known_at(&self, url: &Url, ask: &Ask<'_>) -> Option<Arc<Token>> {
+        let slot = self.known_slot(&(Some(url.origin()), ask.repository.cloned()))?;
+        let token = slot.state.lock().await.token.clone();
+        token.filter(|token| token.is_fresh())
+    }
+
+    /// Asks for what answers a challenge of another registry, at `from`, which is sent no credentials; `refused` was sent
+    /// and did not let in. Whether there is something to send.
+    pub(crate) async fn answer_at(
+        &self,
+        dialler: &Dialler,
+        ask: &Ask<'_>,
+        from: &Url,
+        challenges: &[Challenge],
+        refused: Option<&Arc<Token>>,
+    ) -> Result<bool, Error> {
+        let bearer = challenges.iter().find(|challenge| challenge.scheme() == "bearer");
+        if bearer.is_none() && (refused.is_none() || !challenges.is_empty()) {
+            return Ok(false);
+        }
+        let realm = bearer.map(|bearer| Realm::elsewhere(bearer, from, ask.repository, &ask.subject));
+        let slot = self.slot((Some(from.origin()), ask.repository.cloned()));
+        Ok(self.token(dialler, ask, &slot, realm.transpose()?, refused).await?.is_some())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<Slot>>> {
+        // Held for one operation on the map.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known_slot(&self, place: &Place) -> Option<Arc<Slot>> {
+        self.lock().get(place).cloned()
+    }
+
+    fn slot(&self, place: Place) -> Arc<Slot> {
+        let mut slots = self.lock();
+        if slots.len() >= KEPT && !slots.contains_key(&place) {
             // Whoever still needs one meets a challenge again.
             slots.clear();
         }
-        slots.entry(repository).or_default().clone()
+        slots.entry(place).or_default().clone()
     }
 
     /// The token that is kept, if it is good and not the one that was refused; else a new one from `realm`, or from

@@ -133,6 +133,18 @@ impl Fetch {
         Ok(Err(broken))
     }
 
+    /// Whether what has come is all of the blob, whatever size was announced: its digest holds.
+    pub async fn is_whole(&mut self) -> Result<bool> {
+        self.ingest.settle().await?;
+        let (hash, _) = self.ingest.whole().await?;
+        Ok(hash.finish() == self.digest)
+    }
+
+    /// Ends the answers of those who read it, who were told another size than it has.
+    pub fn cut_off(&self, reason: &str) {
+        self.written.failed(reason);
+    }
+
     /// Makes it a blob of its repository, once all of it has come, and lets nobody read its last byte before
     /// `beforehand` is done too. [`Error::DigestMismatch`] where it is not what it should be; then nothing of it is kept.
     pub async fn finish(mut self, beforehand: impl Future<Output = ()>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Blobs of a copy: fetched once however many ask, and read by all of them while they grow.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const BARREN: u32 = 5;
 
 /// What is next to nothing, in bytes.
 const NOTHING: u64 = 64 << 10;
+
+/// And after so many that were waited for until time was up, none but the first of which brought a byte.
+const STILL: u32 = 2;
 
 /// How long to wait after a connection broke, and so many times as long after each barren one.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -122,7 +126,8 @@ impl Copy {
         if self.is_offline() {
             return Err(self.offline(format!("blob {digest}")));
         }
-        let size = self.source.ask(Kind::Other, 0, |client| {
+        let thing = self.thing(format!("blob `{digest}`"));
+        let size = self.source.ask(Kind::Other, &thing, 0, |client| {
             let (there, digest) = (self.there.clone(), *digest);
             async move { client.blob_head(&there, &digest).await }
         });
@@ -203,6 +208,9 @@ impl Copy {
         // Where an earlier run got somewhere, only the rest is asked for.
         let body = Some(answer.body).filter(|_| fetch.offset() == 0);
         match self.fill(digest, &mut fetch, body, first).await {
+            Ok(()) if fetch.offset() < size => {
+                fetch.cut_off(&format!("it announced {size} bytes, and the blob has {}", fetch.offset()));
+            }
             Ok(()) => {}
             // What came is kept for whoever asks next.
             Err(error) if error.is_temporary() && !matches!(error, Error::Wrong { .. }) => {
@@ -236,18 +244,13 @@ impl Copy {
         mut body: Option<BlobBody>,
         first: &mut usize,
     ) -> Result<()> {
-        let (size, mut barren) = (fetch.growing().size(), 0);
+        let (size, mut barren, mut still) = (fetch.growing().size(), 0, 0);
         while fetch.offset() < size || body.is_some() {
             let offset = fetch.offset();
             let body = if let Some(body) = body.take() {
                 body
             } else {
-                let answer = self.get(digest, offset, *first).await?;
-                if answer.size.is_some_and(|now| now != size) {
-                    let reason = format!("it has {size} bytes in one answer and others in the next");
-                    return Err(self.wrong(format!("blob {digest}"), reason));
-                }
-                answer.body
+                self.get_rest(digest, offset, size, *first).await?
             };
             let mut stopping = self.cache.0.stopping.subscribe();
             // The end of a body that is not its end: what came is saved, and goes on after the next start.
@@ -263,8 +266,17 @@ impl Copy {
             match received {
                 Ok(Ok(())) => {}
                 Ok(Err(broken)) => {
+                    if fetch.is_whole().await? {
+                        // More was announced than there is: who was told so is cut off, and the blob is here.
+                        return Ok(());
+                    }
                     barren = if came > NOTHING { 0 } else { barren + 1 };
-                    if barren == BARREN || *self.cache.0.stopping.borrow() {
+                    still = match broken.kind() {
+                        io::ErrorKind::TimedOut if came == 0 => still + 1,
+                        io::ErrorKind::TimedOut => 1,
+                        _ => 0,
+                    };
+                    if barren == BARREN || still == STILL || *self.cache.0.stopping.borrow() {
                         return Err(self.broken(digest, &broken));
                     }
                     tracing::debug!(repository = %self.here, %digest, at = fetch.offset(), error = %broken,
@@ -285,14 +297,36 @@ impl Copy {
     }
 
     async fn get(&self, digest: &Digest, from: u64, first: usize) -> Result<BlobAnswer> {
-        let answer = self.source.ask(Kind::Other, first, |client| {
+        let thing = self.thing(format!("blob `{digest}`"));
+        let answer = self.source.ask(Kind::Other, &thing, first, |client| {
             let (there, digest) = (self.there.clone(), *digest);
             async move { client.blob(&there, &digest, from).await }
         });
         answer.await
     }
 
-    fn broken(&self, digest: &Digest, error: &std::io::Error) -> Error {
+    /// What follows byte `from` of a blob of `size` bytes. Where the answer for a part is not one of that blob, all of it is
+    /// read again, and what came before is passed over: with that the digest holds, or it does not.
+    async fn get_rest(&self, digest: &Digest, from: u64, size: u64, first: usize) -> Result<BlobBody> {
+        let is_it = |answer: &BlobAnswer| answer.size.is_none_or(|now| now == size);
+        let answer = self.get(digest, from, first).await?;
+        if is_it(&answer) {
+            return Ok(answer.body);
+        }
+        let thing = self.thing(format!("blob `{digest}`"));
+        let answer = self.source.ask(Kind::Other, &thing, first, |client| {
+            let (there, digest) = (self.there.clone(), *digest);
+            async move { client.blob_past(&there, &digest, from).await }
+        });
+        let answer = answer.await?;
+        if is_it(&answer) {
+            return Ok(answer.body);
+        }
+        let reason = format!("it has {size} bytes in one answer and others in the next");
+        Err(self.wrong(format!("blob {digest}"), reason))
+    }
+
+    fn broken(&self, digest: &Digest, error: &io::Error) -> Error {
         let reason = format!("its connections broke off again and again, the last one: {error}");
         self.unavailable(format!("blob {digest}"), reason)
     }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::download::Downloads;
 use crate::flights::Flights;
+use crate::health::Thing;
 use crate::prefetch::Prefetches;
 use crate::source::Source;
 use crate::sources::Sources;
@@ -99,11 +100,12 @@ impl std::fmt::Debug for Cache {
 impl Cache {
     /// A cache of what `allowed` has, kept in `registry`.
     pub fn new(registry: Registry, allowed: Allowed, options: Options) -> Self {
+        let sources = Sources::new(registry.options().manifest_max_size);
         Self(Arc::new(Inner {
             registry,
             options: ArcSwap::from_pointee(options),
             allowed: ArcSwap::from_pointee(allowed),
-            sources: Sources::default(),
+            sources,
             checked: Memory::new(TAGS),
             doubted: Memory::new(TAGS),
             stopping: watch::Sender::new(false),
@@ -193,6 +195,11 @@ impl Copy {
     pub fn only_if_cached(mut self) -> Self {
         self.ask = false;
         self
+    }
+
+    /// What upstream is asked for, by which it is known that it fails.
+    pub(crate) fn thing(&self, what: impl Into<String>) -> Thing {
+        Thing { repository: self.there.clone(), what: what.into() }
     }
 
     pub(crate) fn repository(&self) -> Repository<'_> {
@@ -296,7 +303,14 @@ impl Copy {
     /// Upstream answered, and yet nothing came of it in time.
     pub(crate) fn unavailable(&self, asked: String, reason: String) -> Error {
         let (upstream, host) = (self.upstream().clone(), self.upstream().to_string());
-        let error = hythe_client::Error::Unavailable { host, asked, status: None, retry_after: None, reason };
+        let error = hythe_client::Error::Unavailable {
+            host,
+            asked,
+            status: None,
+            reached: true,
+            retry_after: None,
+            reason,
+        };
         Error::Upstream { upstream, error }
     }
 

@@ -23,10 +23,13 @@ pub enum Error {
         error: hythe_client::Error,
     },
     /// The upstream failed again and again, and is left alone for a while.
-    #[error("upstream {upstream} fails: {last}; after {failures} failures in a row it is asked again in {} s", again.as_secs().max(1))]
+    #[error("upstream {upstream} fails{}: {last}; after {failures} failures in a row it is asked again in {} s",
+        asked.as_ref().map(|asked| format!(" for {asked}")).unwrap_or_default(), again.as_secs().max(1))]
     Resting {
         /// The upstream.
         upstream: Authority,
+        /// What it fails for, where it is asked for all else.
+        asked: Option<String>,
         /// How often it failed.
         failures: u32,
         /// How, the last time.
@@ -94,6 +97,19 @@ impl Error {
             2
         } else {
             u8::from(!self.is_gone())
+        }
+    }
+
+    /// Whether the same thing may be had by asking for it in another way.
+    pub(crate) fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Upstream { error, .. } => error.is_of_the_way(),
+            Self::Wrong { .. } => true,
+            Self::Registry(_)
+            | Self::Resting { .. }
+            | Self::NotShared { .. }
+            | Self::Crowded { .. }
+            | Self::Offline { .. } => false,
         }
     }
 

@@ -10,6 +10,7 @@ mod cache;
 mod download;
 mod error;
 mod flights;
+mod health;
 mod listings;
 mod manifests;
 mod prefetch;

@@ -1,10 +1,11 @@
 //! Tags and referrers of a copy: upstream's, with what is here where upstream cannot be asked.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
+use hythe_client::{Entry, entries};
 use hythe_oci::{Digest, Reference, Tag, fallback_tag};
 use hythe_registry::{Error as Refusal, Page, Referrer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::cache::{Copy, Found, Freshness};
 use crate::source::Kind;
@@ -12,6 +13,10 @@ use crate::{Error, Result};
 
 /// What an upstream's list of referrers may weigh, in bytes.
 const REFERRERS: usize = 8 << 20;
+
+/// What a page of referrers may weigh, in bytes, and how many of them are this registry's own.
+const PAGE: usize = 4 << 20;
+const OWN: usize = 1000;
 
 impl Copy {
     /// A page of upstream's tags, after `after`; of those that are here, where it cannot be asked.
@@ -25,7 +30,8 @@ impl Copy {
             let tags = here()?.ok_or_else(|| self.offline("the list of tags"))?;
             return self.admitted(Found::new(tags, Freshness::Hit));
         }
-        let asked = self.source.ask(Kind::Other, 0, |client| {
+        let thing = self.thing("the list of tags");
+        let asked = self.source.ask(Kind::Other, &thing, 0, |client| {
             let (there, after) = (self.there.clone(), after.map(str::to_owned));
             async move { client.tags(&there, after.as_deref(), limit).await }
         });
@@ -39,30 +45,26 @@ impl Copy {
         }
     }
 
-    /// What refers to a manifest, there and here together, in the order of the digests.
+    /// A page of what refers to a manifest, there and here together, in the order of the digests, after `after`.
     pub async fn referrers(
         &self,
         subject: &Digest,
         artifact_type: Option<&str>,
-    ) -> Result<Found<Vec<Referrer>>> {
+        after: Option<&Digest>,
+    ) -> Result<Found<Page<Referrer>>> {
         self.admit()?;
-        let here = self.repository().referrers(subject, artifact_type, None, usize::MAX >> 1)?.items;
+        let here = self.repository().referrers(subject, artifact_type, after, OWN)?;
         if self.is_offline() {
             return self.admitted(Found::new(here, Freshness::Hit));
         }
-        let (there, freshness) = match self.upstream_referrers(subject).await {
+        let wanted = Wanted::new(artifact_type, after);
+        let (there, freshness) = match self.upstream_referrers(subject, wanted.clone()).await {
             Ok(there) => (there, Freshness::Miss),
-            Err(error) if error.is_temporary() => (Vec::new(), self.part(&error)),
-            Err(error) if error.is_not_found() => (Vec::new(), Freshness::Miss),
+            Err(error) if error.is_temporary() => (wanted, self.part(&error)),
+            Err(error) if error.is_not_found() => (wanted, Freshness::Miss),
             Err(error) => return Err(error),
         };
-        let is_wanted = |referrer: &Referrer| {
-            artifact_type.is_none_or(|wanted| referrer.artifact_type.as_deref() == Some(wanted))
-        };
-        // What is here comes last, and stays where both have it.
-        let all = there.into_iter().filter(is_wanted).chain(here);
-        let all: BTreeMap<_, _> = all.map(|referrer| (referrer.digest.to_string(), referrer)).collect();
-        self.admitted(Found::new(all.into_values().collect(), freshness))
+        self.admitted(Found::new(there.and(here), freshness))
     }
 
     /// That a list is only what is here, counted.
@@ -72,34 +74,170 @@ impl Copy {
         freshness
     }
 
-    async fn upstream_referrers(&self, subject: &Digest) -> Result<Vec<Referrer>> {
-        let asked = self.source.ask(Kind::Other, 0, |client| {
-            let (there, subject) = (self.there.clone(), *subject);
-            async move { client.referrers(&there, &subject, REFERRERS).await }
+    async fn upstream_referrers(&self, subject: &Digest, wanted: Wanted) -> Result<Wanted> {
+        let thing = self.thing(format!("the list of referrers of `{subject}`"));
+        let asked = self.source.ask(Kind::Other, &thing, 0, |client| {
+            let (there, subject, wanted) = (self.there.clone(), *subject, wanted.clone());
+            async move { client.referrers(&there, &subject, REFERRERS, wanted, Wanted::take).await }
         });
-        if let Some(index) = asked.await? {
-            return Ok(parse(&index));
+        if let Some(found) = asked.await? {
+            return Ok(found);
         }
         // It has no such API: then the list is a tag's (distribution-spec, Referrers tag schema).
         let found = self.manifest(&Reference::Tag(fallback_tag(subject))).await?;
-        Ok(parse(&self.manifest_bytes(&found.value)?))
+        let index = self.manifest_bytes(&found.value)?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut wanted = wanted;
+            entries(&index, |entry| wanted.take(entry));
+            wanted
+        });
+        read.await.map_err(|_| Refusal::Internal("a list was not read to its end".to_owned()).into())
     }
 }
 
-/// The entries that can be understood; one that cannot keeps no other.
-fn parse(index: &[u8]) -> Vec<Referrer> {
-    let Ok(index) = serde_json::from_slice::<Value>(index) else { return Vec::new() };
-    let entries = index["manifests"].as_array().map(Vec::as_slice).unwrap_or_default();
-    entries
-        .iter()
-        .filter_map(|entry| {
-            Some(Referrer {
-                digest: entry["digest"].as_str()?.parse().ok()?,
-                media_type: entry["mediaType"].as_str()?.to_owned(),
-                size: entry["size"].as_u64()?,
-                artifact_type: entry["artifactType"].as_str().map(str::to_owned),
-                annotations: entry["annotations"].as_object().and_then(|map| serde_json::to_string(map).ok()),
-            })
-        })
-        .collect()
+/// What is wanted of a list: the first that come after a digest, as much as a page holds.
+#[derive(Clone, Debug)]
+struct Wanted {
+    artifact_type: Option<String>,
+    after: Option<Digest>,
+    found: Vec<Referrer>,
+    weight: usize,
+    /// Whether there are more of them.
+    more: bool,
+}
+
+impl Wanted {
+    fn new(artifact_type: Option<&str>, after: Option<&Digest>) -> Self {
+        let (artifact_type, after) = (artifact_type.map(str::to_owned), after.copied());
+        Self { artifact_type, after, found: Vec::new(), weight: 0, more: false }
+    }
+
+    fn take(&mut self, entry: Entry<'_>) {
+        let is_wanted =
+            self.artifact_type.is_none() || self.artifact_type.as_deref() == entry.artifact_type.as_deref();
+        if !is_wanted || self.after.is_some_and(|after| entry.digest <= after) {
+            return;
+        }
+        let annotations = entry.annotations.map(RawValue::get).filter(|json| json.starts_with('{'));
+        let referrer = Referrer {
+            digest: entry.digest,
+            media_type: entry.media_type.into_owned(),
+            size: entry.size,
+            artifact_type: entry.artifact_type.map(Cow::into_owned),
+            annotations: annotations.map(str::to_owned),
+        };
+        self.weight += weight(&referrer);
+        self.found.push(referrer);
+        if self.weight > 2 * PAGE {
+            self.trim();
+        }
+    }
+
+    /// Keeps as many of the first as a page holds, each once and in their order.
+    fn trim(&mut self) {
+        // The last of two that have one digest stays.
+        self.found.reverse();
+        self.found.sort_by_key(|referrer| referrer.digest);
+        self.found.dedup_by(|a, b| a.digest == b.digest);
+        let (mut kept, mut total) = (0, 0);
+        while total < PAGE
+            && let Some(referrer) = self.found.get(kept)
+        {
+            (kept, total) = (kept + 1, total + weight(referrer));
+        }
+        self.more |= kept < self.found.len();
+        self.found.truncate(kept);
+        self.weight = total;
+    }
+
+    /// A page of these and of those that are here.
+    fn and(mut self, here: Page<Referrer>) -> Page<Referrer> {
+        self.trim();
+        // Behind the end of the shorter of the two nothing is known of it.
+        let ends = [(self.more, self.found.last()), (here.more, here.items.last())];
+        let ends = ends.into_iter().filter_map(|(more, last)| last.filter(|_| more).map(|last| last.digest));
+        let end = ends.min();
+        self.more |= here.more;
+        // Where both have it, what is here stays.
+        self.found.extend(here.items);
+        self.trim();
+        if let Some(end) = end {
+            self.found.retain(|referrer| referrer.digest <= end);
+        }
+        Page { items: self.found, more: self.more }
+    }
+}
+
+/// About how many bytes it takes in a list.
+fn weight(referrer: &Referrer) -> usize {
+    let texts = [&referrer.artifact_type, &referrer.annotations];
+    let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+    256 + referrer.media_type.len() + texts
+}
+
+#[cfg(test)]
+mod tests {
+    use hythe_oci::Algorithm;
+
+    use super::*;
+
+    fn referrer(number: u32, media_type: &str, weight: usize) -> Referrer {
+        Referrer {
+            digest: Digest::of(Algorithm::Sha256, &number.to_be_bytes()),
+            media_type: media_type.to_owned(),
+            size: 1,
+            artifact_type: None,
+            annotations: Some(format!("{{\"a\":\"{}\"}}", "x".repeat(weight))),
+        }
+    }
+
+    /// All there is, from page to page.
+    fn pages(there: &[Referrer], here: &[Referrer], own: usize) -> (Vec<Referrer>, usize) {
+        let (mut all, mut count) = (Vec::<Referrer>::new(), 0);
+        loop {
+            let after = all.last().map(|last| last.digest);
+            let mut wanted = Wanted::new(None, after.as_ref());
+            for referrer in there {
+                let annotations =
+                    referrer.annotations.as_deref().map(|json| serde_json::from_str(json).unwrap());
+                wanted.take(Entry {
+                    digest: referrer.digest,
+                    media_type: referrer.media_type.as_str().into(),
+                    size: referrer.size,
+                    artifact_type: None,
+                    annotations,
+                });
+                assert!(wanted.weight <= 2 * PAGE + 1000, "{}", wanted.weight);
+            }
+            let mut own_page: Vec<_> = here
+                .iter()
+                .filter(|referrer| after.is_none_or(|after| referrer.digest > after))
+                .cloned()
+                .collect();
+            own_page.sort_by_key(|referrer| referrer.digest);
+            let more = own_page.len() > own;
+            own_page.truncate(own);
+            let page = wanted.and(Page { items: own_page, more });
+            assert!(page.items.is_sorted_by_key(|referrer| referrer.digest));
+            assert!(!page.items.is_empty() || !page.more);
+            (all, count) = ([all, page.items].concat(), count + 1);
+            if !page.more {
+                return (all, count);
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_both_lists_have_each_entry_once_and_what_is_here_counts() {
+        let there: Vec<_> = (0..60).map(|number| referrer(number, "there", 200_000)).collect();
+        let here: Vec<_> = (50..70).map(|number| referrer(number, "here", 10)).collect();
+        for own in [1, 7, 1000] {
+            let (all, count) = pages(&there, &here, own);
+            assert_eq!(all.len(), 70);
+            assert!(count > 2, "a page holds about twenty of them");
+            assert_eq!(all.iter().filter(|referrer| referrer.media_type == "here").count(), 20);
+        }
+        assert_eq!(pages(&[], &[], 10), (Vec::new(), 1));
+        assert_eq!(pages(&there[..3], &there[..3], 10).0.len(), 3);
+    }
 }

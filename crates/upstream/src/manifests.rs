@@ -106,30 +106,18 @@ impl Copy {
 
     /// First by HEAD, which upstreams do not count.
     async fn ask_tag(&self, tag: &Tag, known: Option<&Manifest>) -> Result<Found<Manifest>> {
-        let reference = Reference::Tag(tag.clone());
         // Who waits for what is here already is not to wait long, nor for one endpoint alone.
         let (each, all) = match known {
             Some(_) if self.source.endpoints() > 1 => (SHARE, PATIENCE),
             Some(_) => (Duration::MAX, PATIENCE),
             None => (Duration::MAX, Duration::MAX),
         };
-        let head = self.source.ask(Kind::Other, 0, |client| {
-            let (there, reference) = (self.there.clone(), reference.clone());
-            async move {
-                let asked = timeout(each, client.manifest_head(&there, &reference)).await;
-                asked.unwrap_or_else(|_| Err(slow(client.endpoint(), &there, each)))
-            }
-        });
-        let head = timeout(all, head).await.unwrap_or_else(|_| {
-            let (upstream, host) = (self.upstream().clone(), self.upstream().to_string());
-            Err(Error::Upstream { upstream, error: slow(&host, &self.there, all) })
-        });
-        let Some(digest) = head?.digest else {
-            // Some do not say; then only the manifest itself can tell.
-            let manifest = self.fetch(&reference, Some(tag), each).await?;
-            let same = known.is_some_and(|known| known.digest == manifest.digest);
-            let freshness = if same { Freshness::Revalidated } else { Freshness::Miss };
-            return Ok(Found::new(manifest, freshness));
+        let digest = match self.head(tag, each, all).await {
+            Ok(Some(digest)) => digest,
+            // Some do not say, or answer no HEAD; then only the manifest itself can tell.
+            Ok(None) => return self.get_tag(tag, known, each, all).await,
+            Err(error) if error.is_of_the_way() => return self.get_tag(tag, known, each, all).await,
+            Err(error) => return Err(error),
         };
         if let Some(known) = known.filter(|known| known.digest == digest) {
             return Ok(Found::new(known.clone(), Freshness::Revalidated));
@@ -140,8 +128,47 @@ impl Copy {
             self.keep(digest, Some(&manifest.media_type), Some(tag), bytes).await?;
             return Ok(Found::new(manifest, Freshness::Revalidated));
         }
-        let manifest = self.fetch(&Reference::Digest(digest), Some(tag), each).await?;
-        Ok(Found::new(manifest, Freshness::Miss))
+        match self.fetch(&Reference::Digest(digest), Some(tag), each).await {
+            Ok(manifest) => Ok(Found::new(manifest, Freshness::Miss)),
+            // It names something else by now, or HEAD has told another digest than it has.
+            Err(error) if error.is_of_the_way() => self.get_tag(tag, known, each, all).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The digest that a tag names, where upstream says so in an answer to HEAD.
+    async fn head(&self, tag: &Tag, each: Duration, all: Duration) -> Result<Option<Digest>> {
+        let reference = Reference::Tag(tag.clone());
+        let thing = self.thing(format!("manifest `{reference}`"));
+        let head = self.source.ask(Kind::Other, &thing, 0, |client| {
+            let (there, reference) = (self.there.clone(), reference.clone());
+            async move {
+                let asked = timeout(each, client.manifest_head(&there, &reference)).await;
+                asked.unwrap_or_else(|_| Err(slow(client.endpoint(), &there, each)))
+            }
+        });
+        let head = timeout(all, head).await.unwrap_or_else(|_| Err(self.slow(all)));
+        Ok(head?.digest)
+    }
+
+    /// What a tag names, by GET alone.
+    async fn get_tag(
+        &self,
+        tag: &Tag,
+        known: Option<&Manifest>,
+        each: Duration,
+        all: Duration,
+    ) -> Result<Found<Manifest>> {
+        let reference = Reference::Tag(tag.clone());
+        let fetched = timeout(all, self.fetch(&reference, Some(tag), each)).await;
+        let manifest = fetched.unwrap_or_else(|_| Err(self.slow(all)))?;
+        let same = known.is_some_and(|known| known.digest == manifest.digest);
+        Ok(Found::new(manifest, if same { Freshness::Revalidated } else { Freshness::Miss }))
+    }
+
+    fn slow(&self, patience: Duration) -> Error {
+        let (upstream, host) = (self.upstream().clone(), self.upstream().to_string());
+        Error::Upstream { upstream, error: slow(&host, &self.there, patience) }
     }
 
     /// How what a tag named is served without asking whether it still does, where that could not be said a moment ago.
@@ -157,10 +184,11 @@ impl Copy {
     /// Gets a manifest and keeps it, under `tag` too. Each endpoint may take `each`.
     async fn fetch(&self, reference: &Reference, tag: Option<&Tag>, each: Duration) -> Result<Manifest> {
         let limit = self.cache.0.registry.options().manifest_max_size;
+        let thing = self.thing(format!("manifest `{reference}`"));
         let mut last = None;
         // Each endpoint may be the one with the right bytes.
         for first in 0..self.source.endpoints().max(2) {
-            let answer = self.source.ask(Kind::Manifest, first, |client| {
+            let answer = self.source.ask(Kind::Manifest, &thing, first, |client| {
                 let (there, reference) = (self.there.clone(), reference.clone());
                 async move {
                     let asked = timeout(each, client.manifest(&there, &reference, limit)).await;
@@ -180,9 +208,15 @@ impl Copy {
                 last = Some(self.wrong(format!("manifest {expected}"), reason));
                 continue;
             }
-            let kept = self.keep(actual, answer.media_type.as_deref(), tag, answer.bytes).await?;
-            self.came(kept.digest);
-            return Ok(kept);
+            match self.keep(actual, answer.media_type.as_deref(), tag, answer.bytes).await {
+                Ok(kept) => {
+                    self.came(kept.digest);
+                    return Ok(kept);
+                }
+                // A page that is shown for any path.
+                Err(wrong @ Error::Wrong { .. }) => last = Some(wrong),
+                Err(error) => return Err(error),
+            }
         }
         Err(last.unwrap_or_else(|| self.wrong(format!("manifest `{reference}`"), "nothing came")))
     }
@@ -213,6 +247,7 @@ fn slow(host: &str, there: &RepositoryName, patience: Duration) -> Failure {
         host: host.to_owned(),
         asked: format!("a manifest of `{there}`"),
         status: None,
+        reached: true,
         retry_after: None,
         reason: format!("it did not answer within {patience:?}"),
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hythe_client::{Budget, Client, Error as Failure};
 use hythe_oci::Authority;
 
+use crate::health::{Health, LONGEST_REST, News, Thing};
+use crate::sources::Rooms;
 use crate::{Error, Result, Upstream};
 
 /// A request is begun again no later than this after it was first begun: whoever waits is to hear within three seconds
@@ -15,22 +17,6 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// How long to wait before the second round over the endpoints; twice as long before each further one.
 const PAUSE: Duration = Duration::from_millis(25);
-
-/// After so many requests in a row that came to nothing an endpoint is left alone: more than one patient attempt has, so
-/// that a few unlucky ones do not count as an outage.
-const FAILURES: u32 = 8;
-
-/// For so long at first, and twice as long after each further failure.
-const REST: Duration = Duration::from_secs(1);
-
-/// And never longer than this.
-const LONGEST_REST: Duration = Duration::from_mins(1);
-
-/// An upstream that is asked too often, and does not say when it may be asked again.
-const LIMITED_REST: Duration = Duration::from_mins(1);
-
-/// And never longer than this, whatever it says.
-const LONGEST_LIMITED_REST: Duration = Duration::from_hours(1);
 
 /// An upstream and its endpoints.
 #[derive(Debug)]
@@ -44,28 +30,6 @@ pub(crate) struct Source {
 struct Endpoint {
     client: Client,
     health: Mutex<Health>,
-}
-
-#[derive(Debug, Default)]
-struct Health {
-    failures: u32,
-    /// How it failed, where the last request to it did.
-    last: Option<String>,
-    rest: Option<Rest>,
-    /// Manifests are not to be had for a while.
-    limited: Option<Rest>,
-}
-
-#[derive(Clone, Debug)]
-struct Rest {
-    until: Instant,
-    why: String,
-}
-
-impl Rest {
-    fn left(&self) -> Option<Duration> {
-        self.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-    }
 }
 
 /// What was asked of an upstream and what came of it, since the start.
@@ -124,6 +88,7 @@ impl Source {
     pub(crate) fn new(
         upstream: Arc<Upstream>,
         counters: Arc<Counters>,
+        rooms: &Rooms,
     ) -> Result<Self, hythe_client::ConfigError> {
         let endpoints = upstream.endpoints.iter().map(|endpoint| {
             let options = hythe_client::Options {
@@ -131,6 +96,8 @@ impl Source {
                 ca: upstream.ca.clone(),
                 private_hosts: upstream.private_hosts.clone(),
                 public_only: upstream.unlisted,
+                lists: rooms.lists.clone(),
+                manifests: rooms.manifests.clone(),
                 ..hythe_client::Options::new(endpoint)
             };
             Ok(Endpoint { client: Client::new(options)?, health: Mutex::default() })
@@ -148,6 +115,7 @@ impl Source {
     pub(crate) async fn ask<T, F>(
         &self,
         kind: Kind,
+        thing: &Thing,
         first: usize,
         mut request: impl FnMut(Client) -> F,
     ) -> Result<T>
@@ -159,9 +127,9 @@ impl Source {
             let (mut told, mut worth): (Option<Error>, bool) = (None, false);
             for number in 0..self.endpoints.len() {
                 let endpoint = &self.endpoints[(first + number) % self.endpoints.len()];
-                let error = match endpoint.resting(kind, &self.upstream.name) {
+                let error = match endpoint.resting(kind, Some(thing), &self.upstream.name) {
                     Some(resting) => resting,
-                    None => match self.once(endpoint, kind, request(endpoint.client.clone())).await {
+                    None => match self.once(endpoint, kind, thing, request(endpoint.client.clone())).await {
                         Ok(answer) => return Ok(answer),
                         Err(error) => Error::Upstream { upstream: self.upstream.name.clone(), error },
                     },
@@ -174,11 +142,13 @@ impl Source {
             let Some(error) = told else {
                 return Err(Error::Resting {
                     upstream: self.upstream.name.clone(),
+                    asked: None,
                     failures: 0,
                     last: "it has no endpoint".to_owned(),
                     again: LONGEST_REST,
                 });
             };
+            pause = pause.max(asked_for(&error));
             let patient = began.elapsed() + pause < PATIENCE;
             if !patient || !worth {
                 return Err(error);
@@ -193,6 +163,7 @@ impl Source {
         &self,
         endpoint: &Endpoint,
         kind: Kind,
+        thing: &Thing,
         request: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let began = Instant::now();
@@ -205,19 +176,20 @@ impl Source {
             Err(error) if error.is_temporary() => {
                 self.counters.errors.fetch_add(1, Ordering::Relaxed);
                 let (upstream, at) = (&self.upstream.name, endpoint.client.endpoint());
-                health.last = Some(error.cause());
-                if health.failed(kind, error) {
-                    tracing::warn!(%upstream, endpoint = at, %error,
-                        "an upstream fails and is left alone for a while; what is kept is served");
-                } else {
-                    tracing::debug!(%upstream, endpoint = at, %error, "an upstream's endpoint failed");
+                match health.failed(kind, thing, error) {
+                    News::Endpoint => tracing::warn!(%upstream, endpoint = at, %error,
+                        "an upstream fails and is left alone for a while; what is kept is served"),
+                    News::OneThing => tracing::warn!(%upstream, endpoint = at, %error,
+                        "an upstream fails whenever it is asked for this, and is not asked for it for a while"),
+                    News::None => {
+                        tracing::debug!(%upstream, endpoint = at, %error, "an upstream's endpoint failed");
+                    }
                 }
             }
             Ok(_) | Err(_) => {
-                if health.rest.take().is_some() {
+                if health.answered(thing) {
                     tracing::info!(upstream = %self.upstream.name, endpoint = endpoint.client.endpoint(), "the upstream answers again");
                 }
-                (health.failures, health.last) = (0, None);
             }
         }
         drop(health);
@@ -234,9 +206,9 @@ impl Source {
 
     pub(crate) fn status(&self) -> Status {
         let resting =
-            self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, &self.upstream.name));
+            self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, None, &self.upstream.name));
         let resting = resting.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next());
-        let failing = self.endpoints.iter().map(|endpoint| endpoint.health().last.clone());
+        let failing = self.endpoints.iter().map(|endpoint| endpoint.health().last().map(str::to_owned));
         Status {
             resting: resting.map(|error| error.to_string()),
             failing: failing.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next()),
@@ -274,49 +246,34 @@ impl Endpoint {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why it is not asked now, if it is not.
-    fn resting(&self, kind: Kind, upstream: &Authority) -> Option<Error> {
-        let health = self.health();
-        let limited = health.limited.as_ref().filter(|_| kind == Kind::Manifest);
-        let (rest, again) =
-            limited.into_iter().chain(&health.rest).find_map(|rest| Some((rest, rest.left()?)))?;
+    /// Why it is not asked now, if it is not: for this, or, with no `thing`, for anything.
+    fn resting(&self, kind: Kind, thing: Option<&Thing>, upstream: &Authority) -> Option<Error> {
+        let resting = self.health().resting(kind, thing)?;
+        let one = thing.filter(|_| !resting.is_all);
         Some(Error::Resting {
             upstream: upstream.clone(),
-            failures: health.failures,
-            last: rest.why.clone(),
-            again,
+            asked: one.map(|thing| format!("{} of `{}`", thing.what, thing.repository)),
+            failures: resting.failures,
+            last: resting.why,
+            again: resting.again,
         })
     }
 }
 
-impl Health {
-    /// Whether it is left alone from now on.
-    fn failed(&mut self, kind: Kind, error: &Failure) -> bool {
-        if let Failure::RateLimited { retry_after, .. } = error
-            && kind == Kind::Manifest
-        {
-            let rest = retry_after.unwrap_or(LIMITED_REST).min(LONGEST_LIMITED_REST);
-            self.limited = Some(Rest { until: Instant::now() + rest, why: error.cause() });
-            return true;
-        }
-        // That one path fails says nothing of the others; and what was begun before a rest tells nothing new.
-        let of_one_path = matches!(error, Failure::Unavailable { status: Some(500), .. });
-        if of_one_path || self.rest.as_ref().is_some_and(|rest| rest.left().is_some()) {
-            return false;
-        }
-        self.failures = self.failures.saturating_add(1);
-        let Some(over) = self.failures.checked_sub(FAILURES) else { return false };
-        let rest = error.retry_after().unwrap_or(REST * 2_u32.saturating_pow(over.min(10))).min(LONGEST_REST);
-        let news = self.rest.is_none();
-        self.rest = Some(Rest { until: Instant::now() + jittered(rest), why: error.cause() });
-        news
+/// How soon the upstream wants to be asked again, where that is so soon that it is waited for.
+fn asked_for(error: &Error) -> Duration {
+    match error {
+        Error::Upstream { error: Failure::Unavailable { retry_after: Some(after), .. }, .. } => *after,
+        _ => Duration::ZERO,
     }
 }
 
 /// Whether the next moment may bring what this one did not.
 fn is_worth_trying(error: &Error) -> bool {
     match error {
-        Error::Upstream { error: Failure::Unavailable { retry_after, .. }, .. } => retry_after.is_none(),
+        Error::Upstream { error: Failure::Unavailable { retry_after, .. }, .. } => {
+            retry_after.is_none_or(|after| after < PATIENCE)
+        }
         Error::Wrong { .. } => true,
         Error::Upstream { .. }
         | Error::Resting { .. }

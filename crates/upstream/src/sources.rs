@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use hythe_client::Room;
 use hythe_oci::Authority;
 
 use crate::source::{Counters, Source};
@@ -12,9 +13,39 @@ use crate::{Error, Result, Status, Upstream};
 /// How many unlisted upstreams are held at once: clients could name thousands.
 pub(crate) const UNLISTED: usize = 64;
 
+/// Room for the lists of all upstreams, in bytes: for the longest, and some short ones beside it.
+const LISTS: usize = 20 << 20;
+
+/// Room for the manifests that come from all upstreams beside the longest one, in bytes.
+const MANIFESTS: usize = 4 << 20;
+
 /// Every upstream that was asked, as it is asked.
 #[derive(Debug, Default)]
-pub(crate) struct Sources(Mutex<Held>);
+pub(crate) struct Sources {
+    held: Mutex<Held>,
+    rooms: Rooms,
+}
+
+/// Memory that all upstreams share for what is read whole.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    pub(crate) lists: Room,
+    pub(crate) manifests: Room,
+}
+
+impl Rooms {
+    /// Room for manifests of no more than so many bytes.
+    fn new(manifest_max_size: usize) -> Self {
+        let manifests = Room::new(manifest_max_size.saturating_add(MANIFESTS));
+        Self { lists: Room::new(LISTS), manifests }
+    }
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self::new(MANIFESTS)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Held {
@@ -28,15 +59,24 @@ struct Held {
 }
 
 impl Sources {
+    /// None yet; of manifests that have no more than so many bytes.
+    pub(crate) fn new(manifest_max_size: usize) -> Self {
+        Self { held: Mutex::default(), rooms: Rooms::new(manifest_max_size) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         // Nothing in here panics halfway through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The way to this upstream. Other settings make another one.
     pub(crate) fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Source>> {
         let mut held = self.lock();
-        if upstream.unlisted { held.unlisted(upstream) } else { held.listed(upstream) }
+        if upstream.unlisted {
+            held.unlisted(upstream, &self.rooms)
+        } else {
+            held.listed(upstream, &self.rooms)
+        }
     }
 
     /// How each fares, in the order of their names; the unlisted ones as one.
@@ -54,18 +94,18 @@ impl Sources {
 }
 
 impl Held {
-    fn listed(&mut self, upstream: &Arc<Upstream>) -> Result<Arc<Source>> {
+    fn listed(&mut self, upstream: &Arc<Upstream>, rooms: &Rooms) -> Result<Arc<Source>> {
         if let Some(source) = self.listed.get(&upstream.name)
             && source.upstream == *upstream
         {
             return Ok(Arc::clone(source));
         }
-        let source = Arc::new(made(upstream, Arc::default())?);
+        let source = Arc::new(made(upstream, Arc::default(), rooms)?);
         self.listed.insert(upstream.name.clone(), Arc::clone(&source));
         Ok(source)
     }
 
-    fn unlisted(&mut self, upstream: &Arc<Upstream>) -> Result<Arc<Source>> {
+    fn unlisted(&mut self, upstream: &Arc<Upstream>, rooms: &Rooms) -> Result<Arc<Source>> {
         let now = Instant::now();
         if let Some((source, wanted)) = self.unlisted.get_mut(&upstream.name)
             && source.upstream == *upstream
@@ -82,15 +122,15 @@ impl Held {
             };
             self.unlisted.remove(&longest);
         }
-        let source = Arc::new(made(upstream, Arc::clone(&self.others))?);
+        let source = Arc::new(made(upstream, Arc::clone(&self.others), rooms)?);
         self.asked_others = true;
         self.unlisted.insert(upstream.name.clone(), (Arc::clone(&source), now));
         Ok(source)
     }
 }
 
-fn made(upstream: &Arc<Upstream>, counters: Arc<Counters>) -> Result<Source> {
-    Source::new(Arc::clone(upstream), counters).map_err(|error| Error::Wrong {
+fn made(upstream: &Arc<Upstream>, counters: Arc<Counters>, rooms: &Rooms) -> Result<Source> {
+    Source::new(Arc::clone(upstream), counters, rooms).map_err(|error| Error::Wrong {
         upstream: upstream.name.clone(),
         asked: "what it was asked for".to_owned(),
         reason: error.to_string(),

@@ -98,6 +98,66 @@ async fn another_part_than_was_asked_for_makes_no_sense() {
 }
 
 #[tokio::test]
+async fn where_the_rest_cannot_be_had_by_range_the_whole_is_read_again() {
+    let (upstream, digest, content) = upstream(100_000);
+    let part = |range: &str| {
+        let part = Fault::Status { status: 206, headers: Vec::new(), body: "x".to_owned() };
+        part.header("content-range", range)
+    };
+    for fault in [
+        Fault::status(400),
+        Fault::status(403),
+        Fault::status(404),
+        Fault::status(405),
+        Fault::status(416),
+        Fault::status(500),
+        Fault::status(501),
+        Fault::status(206),
+        part("bytes 0-9/100000"),
+        part("bytes 50001-50001/100000"),
+        part("x"),
+    ] {
+        upstream.rule(Rule::on("GET", "/blobs/", fault.clone()).once());
+        let answer = blob(&client(&upstream), &digest, 50_000).await.unwrap();
+        let (read, error) = collect(answer.body).await;
+        assert!(read == content[50_000..] && error.is_none(), "{fault:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_size_of_a_blob_is_told_by_get_where_head_does_not_tell() {
+    let (upstream, digest, content) = upstream(100_000);
+    let nothing = Fault::status(200).header("content-length", 0);
+    for fault in
+        [400, 401, 403, 405, 500, 501].map(Fault::status).into_iter().chain([Fault::NoLength, nothing])
+    {
+        for size in [content.len() as u64, 0] {
+            upstream.clear_rules();
+            upstream.rule(Rule::on("HEAD", "/blobs/", fault.clone()));
+            let digest = if size > 0 { digest } else { upstream.push_blob("app", b"") };
+            let told = client(&upstream).blob_head(&name("app"), &digest).await.unwrap();
+            assert_eq!(told, Some(size), "{fault:?}");
+        }
+    }
+    // Some know no ranges, or have no length for all of it.
+    for fault in [Fault::IgnoreRange, Fault::status(400), Fault::status(416)] {
+        upstream.clear_rules();
+        upstream.rule(Rule::on("HEAD", "/blobs/", Fault::status(403)));
+        upstream.rule(Rule::on("GET", "/blobs/", fault.clone()).once());
+        let told = client(&upstream).blob_head(&name("app"), &digest).await.unwrap();
+        assert_eq!(told, Some(content.len() as u64), "{fault:?}");
+    }
+    // A limit is one for GET too, and who is away is; and what there is not there is not.
+    for status in [429, 503, 404] {
+        upstream.clear_rules();
+        upstream.forget_requests();
+        upstream.rule(Rule::any("/blobs/", Fault::status(status)));
+        client(&upstream).blob_head(&name("app"), &digest).await.unwrap_err();
+        assert_eq!(upstream.requests().len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_part_that_ends_early_is_an_error_behind_its_last_byte() {
     let (upstream, digest, content) = upstream(1000);
     let part = Fault::Status { status: 206, headers: Vec::new(), body: "x".repeat(100) };

@@ -1,6 +1,6 @@
 //! Lists: tags, and what refers to a manifest.
 
-use hythe_client::{Error, TagPage};
+use hythe_client::{Entry, Error, TagPage};
 use hythe_oci::media_type::OCI_INDEX;
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream};
@@ -55,7 +55,104 @@ async fn an_upstream_that_sends_the_same_page_again_comes_to_an_end() {
     let upstream = upstream();
     answer(&upstream, r#"{"tags":["a","b"]}"#, Some("</v2/app/tags/list?next_page=x>; rel=\"next\""));
     assert_eq!(tags(&upstream, None, 2).await, ("ab".to_owned(), true));
-    assert_eq!(tags(&upstream, Some("b"), 2).await, (String::new(), false));
+    // There may be more, which cannot be had: half a list would be taken for all of it.
+    for limit in [2, 100] {
+        let error = client(&upstream).tags(&name("app"), Some("b"), limit).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+        assert!(error.to_string().contains("circle"), "{error}");
+    }
+}
+
+/// Nine tags on three pages, which are told apart by what only this upstream knows.
+fn foreign(link: impl Fn(usize) -> String) -> ScriptedUpstream {
+    let upstream = ScriptedUpstream::start();
+    let page = |number: usize| {
+        let tags = ["i", "h", "g", "f", "e", "d", "c", "b", "a"];
+        let body = serde_json::json!({ "name": "app", "tags": tags[3 * number..3 * number + 3] }).to_string();
+        let fault = Fault::Status { status: 200, headers: Vec::new(), body };
+        if number == 2 {
+            fault
+        } else {
+            fault.header("link", format!("<{}>; rel=\"next\"", link(number + 1)))
+        }
+    };
+    for number in [2, 1] {
+        let query = link(number).split_once('?').unwrap().1.to_owned();
+        upstream.rule(Rule::any(query, page(number)));
+    }
+    upstream.rule(Rule::any("/tags/list", page(0)));
+    upstream
+}
+
+#[tokio::test]
+async fn an_upstreams_own_links_are_followed_whatever_they_say() {
+    for link in [
+        |number| format!("/v2/app/tags/list?next_page={number}"),
+        |number| format!("?n=3&last=b3BhcXVl{number}"),
+        |number| format!("/v2/app/tags/list?last=xyz{number}&n=3"),
+        // Behind a proxy it takes itself for somebody else.
+        |number| format!("http://registry.internal:5000/v2/app/tags/list?cursor={number}"),
+        |number| format!("https://127.0.0.1/app/tags/list?cursor={number}"),
+    ] {
+        let upstream = foreign(link);
+        assert_eq!(tags(&upstream, None, 100).await, ("ihgfedcba".to_owned(), false), "{}", link(1));
+        for limit in [1, 2, 3, 4, 8, 9] {
+            let (mut all, mut more) = (String::new(), true);
+            while more {
+                let last = all.chars().last().map(String::from);
+                let (page, is_more) = tags(&upstream, last.as_deref(), limit).await;
+                assert!(!page.is_empty() && page.len() <= limit);
+                (all, more) = (all + &page, is_more);
+            }
+            assert_eq!(all, "ihgfedcba", "{} by {limit}", link(1));
+        }
+        let error = client(&upstream).tags(&name("app"), Some("z"), 2).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_behind_a_tag_that_an_upstream_refuses_is_found_from_the_start() {
+    let upstream = foreign(|number| format!("/v2/app/tags/list?token={number}"));
+    let refusing = ScriptedUpstream::start();
+    for status in [400, 405, 422] {
+        refusing.clear_rules();
+        refusing.rule(Rule::any("last=", Fault::status(status)));
+        refusing.rule(Rule::any("/v2/", Fault::redirect(upstream.endpoint() + "{target}")));
+        assert_eq!(tags(&refusing, Some("h"), 4).await, ("gfed".to_owned(), true));
+        assert_eq!(tags(&refusing, Some("d"), 4).await, ("cba".to_owned(), false));
+    }
+}
+
+#[tokio::test]
+async fn pages_that_an_upstream_makes_smaller_than_they_were_asked_for_become_one() {
+    let upstream = upstream();
+    for tags in 0..250 {
+        upstream.push("many", &format!("t{tags:03}"), &ImageBuilder::new(1).build());
+    }
+    let all = |last: Option<&'static str>| {
+        let client = client(&upstream);
+        async move { client.tags(&name("many"), last, 10_000).await.unwrap() }
+    };
+    for status in [400, 405, 413] {
+        for refused in ["n=10000", "n=1000", "n="] {
+            upstream.clear_rules();
+            upstream.rule(Rule::any(refused, Fault::status(status)));
+            let page = all(None).await;
+            assert_eq!((page.tags.len(), page.more), (250, false), "{status} {refused}");
+            let page = all(Some("t199")).await;
+            assert_eq!((page.tags.len(), page.more), (50, false), "{status} {refused}");
+        }
+    }
+    // What it takes is remembered.
+    upstream.clear_rules();
+    upstream.rule(Rule::any("n=10000", Fault::status(400)));
+    let client = client(&upstream);
+    upstream.forget_requests();
+    for requests in [2, 3] {
+        client.tags(&name("many"), None, 10_000).await.unwrap();
+        assert_eq!(upstream.requests().len(), requests);
+    }
 }
 
 #[tokio::test]
@@ -70,17 +167,27 @@ async fn a_list_may_be_null_and_may_have_what_is_no_tag() {
 #[tokio::test]
 async fn a_list_that_is_none_makes_no_sense_and_an_unknown_repository_is_not_found() {
     let upstream = upstream();
-    answer(&upstream, "<html>", None);
-    let error = client(&upstream).tags(&name("app"), None, 2).await.unwrap_err();
-    assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
+    for body in
+        ["<html>", "", "[]", r#"{"errors":[]}"#, r#"{"tags":{}}"#, r#"{"tags":[1]}"#, r#"{"tags":["a"]"#]
+    {
+        answer(&upstream, body, None);
+        let error = client(&upstream).tags(&name("app"), None, 2).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{body}: {error:?}");
+    }
     let error = client(&ScriptedUpstream::start()).tags(&name("app"), None, 2).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 }
 
-async fn referrers(upstream: &ScriptedUpstream, limit: usize) -> Result<Option<Vec<u8>>, Error> {
+/// The sizes of what refers to something, which tell the entries apart.
+async fn referrers(upstream: &ScriptedUpstream, limit: usize) -> Result<Option<Vec<u64>>, Error> {
     let digest = Digest::of(Algorithm::Sha256, b"subject");
-    let found = client(upstream).referrers(&name("app"), &digest, limit).await?;
-    Ok(found.map(|bytes| bytes.to_vec()))
+    let take = |sizes: &mut Vec<u64>, entry: Entry<'_>| sizes.push(entry.size);
+    client(upstream).referrers(&name("app"), &digest, limit, Vec::new(), take).await
+}
+
+/// An entry of this size.
+fn entry(size: u64) -> Value {
+    json!({ "mediaType": "a/b", "digest": Digest::of(Algorithm::Sha256, b""), "size": size })
 }
 
 /// A page of referrers, and perhaps another behind it.
@@ -92,31 +199,38 @@ fn page(upstream: &ScriptedUpstream, at: &str, body: &str, next: Option<&str>) {
     upstream.rule(Rule::any(at, fault));
 }
 
-fn manifests(index: &[u8]) -> Value {
-    serde_json::from_slice::<Value>(index).unwrap()["manifests"].clone()
+#[tokio::test]
+async fn referrers_come_one_by_one_and_what_cannot_be_understood_is_passed_over() {
+    let upstream = ScriptedUpstream::start();
+    let body = json!({ "odd": 1.0, "manifests": [entry(1), { "size": 7 }, entry(2)] }).to_string();
+    page(&upstream, "/referrers/", &body, None);
+    assert_eq!(referrers(&upstream, LIMIT).await, Ok(Some(vec![1, 2])));
 }
 
 #[tokio::test]
-async fn referrers_come_with_the_upstreams_exact_bytes() {
+async fn a_list_of_referrers_is_known_by_its_shape_where_its_type_does_not_tell() {
     let upstream = ScriptedUpstream::start();
-    let body = "{ \"manifests\" : [ ] , \"odd\" : 1.0 }";
-    page(&upstream, "/referrers/", body, None);
-    assert_eq!(referrers(&upstream, LIMIT).await.unwrap().unwrap(), body.as_bytes());
+    for media_type in ["application/json", "text/plain", "application/octet-stream", ""] {
+        upstream.clear_rules();
+        let body = json!({ "manifests": [entry(1)] }).to_string();
+        let fault = Fault::Status { status: 200, headers: Vec::new(), body };
+        upstream.rule(Rule::any("/referrers/", fault.header("content-type", media_type)));
+        assert_eq!(referrers(&upstream, LIMIT).await, Ok(Some(vec![1])), "{media_type}");
+    }
 }
 
 #[tokio::test]
 async fn several_pages_of_referrers_become_one() {
     let upstream = ScriptedUpstream::start();
+    let body = |size| json!({ "manifests": [entry(size)] }).to_string();
     // The first that matches applies; a page is named by what only its address has.
-    page(&upstream, "page=2", r#"{"manifests":[{"size":3}]}"#, None);
+    page(&upstream, "page=2", &body(3), None);
     let second = format!("{}/v2/x?page=2", upstream.endpoint());
-    page(&upstream, "page=1", r#"{"manifests":[{"size":2}]}"#, Some(&second));
-    page(&upstream, "/referrers/", r#"{"schemaVersion":2,"manifests":[{"size":1}]}"#, Some("?page=1"));
-    let whole = referrers(&upstream, LIMIT).await.unwrap().unwrap();
-    assert_eq!(manifests(&whole), json!([{ "size": 1 }, { "size": 2 }, { "size": 3 }]));
-    assert_eq!(serde_json::from_slice::<Value>(&whole).unwrap()["schemaVersion"], 2);
+    page(&upstream, "page=1", &body(2), Some(&second));
+    page(&upstream, "/referrers/", &body(1), Some("?page=1"));
+    assert_eq!(referrers(&upstream, LIMIT).await, Ok(Some(vec![1, 2, 3])));
 
-    let error = referrers(&upstream, 80).await.unwrap_err();
+    let error = referrers(&upstream, 2 * body(1).len()).await.unwrap_err();
     assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
 }
 

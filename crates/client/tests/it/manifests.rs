@@ -157,6 +157,8 @@ async fn each_status_is_told_by_its_kind() {
         (304, "protocol", false),
         (400, "protocol", false),
         (418, "protocol", false),
+        (501, "protocol", false),
+        (505, "protocol", false),
     ] {
         upstream.clear_rules();
         let headers = vec![("retry-after".to_owned(), "12".to_owned())];

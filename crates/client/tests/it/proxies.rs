@@ -61,6 +61,35 @@ async fn an_upstream_is_asked_through_the_proxy_and_so_is_its_storage() {
 }
 
 #[tokio::test]
+async fn a_token_server_of_another_domain_is_asked_as_anybody_and_sent_no_credentials() {
+    const TEST: &str = "a_token_server_of_another_domain_is_asked_as_anybody_and_sent_no_credentials";
+    if std::env::var_os(INNER).is_none() {
+        let (proxy, address) = proxy();
+        proxy.clear_rules();
+        let answer = |body: &str| Fault::Status { status: 200, headers: Vec::new(), body: body.to_owned() };
+        let challenge = "Bearer realm=\"http://auth.elsewhere.example/token\",service=\"elsewhere\"";
+        proxy.rule(Rule::any("http://auth.elsewhere.example/token", answer(r#"{"token":"T"}"#)));
+        let refusal = Fault::status(401).header("www-authenticate", challenge);
+        proxy.rule(Rule::any("http://registry.example/v2/app/", refusal.clone()).once());
+        proxy.rule(Rule::any("http://registry.example/v2/app/", answer("{}")).once());
+        proxy.rule(Rule::any("http://registry.example/v2/app/", refusal));
+        again(TEST, &[("HTTP_PROXY", &address)]);
+        let requests = proxy.requests();
+        let tokens = requests.iter().filter(|seen| seen.target.contains("/token"));
+        assert_eq!(tokens.clone().count(), 2);
+        assert!(tokens.into_iter().all(|seen| seen.header("authorization").is_none()), "{requests:?}");
+        return;
+    }
+    let anybody = Client::new(Options::new("http://registry.example")).unwrap();
+    assert_eq!(&pull(&anybody).await.unwrap().bytes[..], b"{}");
+    let credentials = crate::world::basic("alice", "s3cret");
+    let alice = Client::new(Options { credentials, ..Options::new("http://registry.example") }).unwrap();
+    let error = pull(&alice).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { status: 401, .. }), "{error:?}");
+    assert_says(&error, &["not sent", "`auth.elsewhere.example`", "`private-hosts`"]);
+}
+
+#[tokio::test]
 async fn a_host_of_no_proxy_is_asked_directly_and_the_proxy_itself_is_never_redirected_to() {
     const TEST: &str = "a_host_of_no_proxy_is_asked_directly_and_the_proxy_itself_is_never_redirected_to";
     if std::env::var_os(INNER).is_none() {

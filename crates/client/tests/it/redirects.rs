@@ -1,6 +1,6 @@
 //! Redirects: which are followed, with what, and which never.
 
-use hythe_client::{BlobAnswer, Client, Error, Options};
+use hythe_client::{BlobAnswer, Client, Credentials, Error, Options};
 use hythe_oci::Digest;
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TokenRules};
 
@@ -86,6 +86,51 @@ async fn a_challenge_of_a_host_that_was_redirected_to_is_not_answered() {
     assert_eq!(to.storage.requests().len(), 1);
 }
 
+/// As lscr.io leads to ghcr.io.
+#[tokio::test]
+async fn a_registry_that_was_redirected_to_is_asked_with_a_token_for_everybody() {
+    for credentials in [Credentials::Anonymous, basic("alice", "s3cret")] {
+        let (front, registry) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+        let image = ImageBuilder::new(1).build();
+        registry.push("app", "latest", &image);
+        registry.require_token(TokenRules::default());
+        front.rule(Rule::any("/v2/", Fault::redirect(registry.endpoint() + "{target}")));
+        if credentials != Credentials::Anonymous {
+            front.require_basic("alice", "s3cret");
+        }
+        let client = client_of(&front, credentials);
+        for _ in 0..3 {
+            assert_eq!(pull(&client).await.unwrap().bytes, image.bytes);
+        }
+        let blob = image.blobs[0].clone();
+        let digest = Digest::of(hythe_oci::Algorithm::Sha256, &blob);
+        assert_eq!(collect(client.blob(&name("app"), &digest, 0).await.unwrap().body).await.0, blob);
+        assert_eq!(registry.count("GET", "/token"), 1, "a token is kept there too");
+        let sent = registry
+            .requests()
+            .into_iter()
+            .filter_map(|seen| seen.header("authorization").map(str::to_owned));
+        assert!(sent.into_iter().all(|value| value.starts_with("Bearer scripted-token")));
+        // What has ended is asked for anew.
+        registry.expire_tokens();
+        assert_eq!(pull(&client).await.unwrap().bytes, image.bytes);
+        assert_eq!(registry.count("GET", "/token"), 2);
+        let error = client.manifest(&name("other"), &"v1".parse().unwrap(), 1000).await.unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_was_redirected_to_and_has_no_token_for_everybody_denies() {
+    let (front, registry) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+    let credentials = Some(("alice".to_owned(), "s3cret".to_owned()));
+    registry.require_token(TokenRules { credentials, ..TokenRules::default() });
+    front.rule(Rule::any("/v2/", Fault::redirect(registry.endpoint() + "{target}")));
+    let error = pull(&client_of(&front, basic("alice", "s3cret"))).await.unwrap_err();
+    assert!(matches!(error, Error::Denied { status: 401, .. }), "{error:?}");
+    assert!(registry.requests().iter().all(|seen| seen.header("authorization").is_none()));
+}
+
 #[tokio::test]
 async fn a_redirect_to_a_private_address_is_refused_before_anything_is_sent() {
     for location in [
@@ -105,7 +150,7 @@ async fn a_redirect_to_a_private_address_is_refused_before_anything_is_sent() {
         let to = Redirected::to(location);
         let error = to.blob(&client(&to.upstream)).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{location}: {error:?}");
-        assert_says(&error, &["127.0.0.1", "`app`", "not be followed", "`private_hosts`"]);
+        assert_says(&error, &["127.0.0.1", "`app`", "not be followed", "`private-hosts`"]);
         assert!(!error.is_temporary());
         assert_eq!(to.storage.requests(), [], "{location}");
     }

@@ -172,6 +172,19 @@ async fn a_token_that_is_no_longer_taken_is_replaced_once() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_refused_without_a_challenge_is_replaced_once() {
+    let upstream = upstream(TokenRules::default());
+    let client = client(&upstream);
+    pull(&client).await.unwrap();
+    upstream.rule(Rule::any("/manifests/", Fault::status(401)).once());
+    pull(&client).await.unwrap();
+    assert_eq!(upstream.count("GET", "/token"), 2);
+    upstream.rule(Rule::any("/manifests/", Fault::status(401)));
+    pull(&client).await.unwrap_err();
+    assert_eq!(upstream.count("GET", "/token"), 3);
+}
+
+#[tokio::test]
 async fn a_token_that_ended_unannounced_is_replaced() {
     let rules =
         TokenRules { expires_in: Duration::from_millis(200), says_expiry: false, ..TokenRules::default() };
@@ -228,7 +241,7 @@ async fn what_a_token_server_answers_is_told_by_its_kind() {
         (answer(404, ""), "denied 404", "status 404"),
         (answer(429, "").header("retry-after", 7), "limited Some(7s)", "again in 7 s"),
         (answer(500, ""), "unavailable Some(500)", "token server"),
-        (Fault::redirect("/elsewhere"), "protocol", "status 307"),
+        (Fault::redirect("{target}"), "protocol", "status 307"),
         (Fault::HangUp, "unavailable None", "127.0.0.1"),
     ] {
         let upstream = upstream(TokenRules::default());
@@ -247,7 +260,7 @@ async fn a_token_server_of_another_domain_is_not_asked() {
         let upstream = upstream(TokenRules { realm: Some(realm.clone()), ..TokenRules::default() });
         let error = pull(&client_of(&upstream, credentials.clone())).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-        assert_says(&error, &["127.0.0.1", "`localhost`", "`private_hosts`"]);
+        assert_says(&error, &["127.0.0.1", "`localhost`", "`private-hosts`"]);
         assert_eq!(elsewhere.requests(), []);
 
         let private_hosts = vec!["localhost".parse().unwrap()];
@@ -255,6 +268,59 @@ async fn a_token_server_of_another_domain_is_not_asked() {
         pull(&Client::new(named).unwrap()).await.unwrap();
         assert_eq!(elsewhere.count("GET", "/token"), 1);
         elsewhere.forget_requests();
+    }
+}
+
+#[tokio::test]
+async fn a_token_server_that_has_moved_is_followed_without_credentials() {
+    let moved = ScriptedUpstream::start();
+    for (credentials, rules, is_followed) in [
+        (Credentials::Anonymous, TokenRules::default(), true),
+        (basic("alice", "s3cret"), for_alice(), false),
+    ] {
+        let upstream = upstream(rules);
+        upstream.rule(Rule::any("/token", Fault::redirect(moved.endpoint() + "{target}")));
+        let pulled = pull(&client_of(&upstream, credentials)).await;
+        assert_eq!(pulled.is_ok(), is_followed, "{pulled:?}");
+    }
+    let requests = moved.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].query(), "service=scripted&scope=repository%3Aapp%3Apull");
+}
+
+#[tokio::test]
+async fn a_token_is_found_in_either_of_its_fields() {
+    for body in [
+        r#"{"token":"","access_token":"T"}"#,
+        r#"{"token":null,"access_token":"T","expires_in":"300"}"#,
+        r#"{"access_token":"T","expires_in":0,"issued_at":"yesterday"}"#,
+        r#"{"token":"T","expires_in":1e40,"issued_at":7}"#,
+    ] {
+        let upstream = upstream(TokenRules::default());
+        let answer = Fault::Status { status: 200, headers: Vec::new(), body: body.to_owned() };
+        upstream.rule(Rule::any("/token", answer));
+        pull(&client(&upstream)).await.unwrap_err();
+        let sent = upstream.requests().pop().unwrap();
+        assert_eq!(sent.header("authorization"), Some("Bearer T"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_may_be_written_in_many_ways() {
+    for challenge in [
+        "bearer realm=\"{realm}\"",
+        "BEARER REALM={realm}",
+        "Bearer realm=\"{realm}\", service=, scope=\"\"",
+        "Basic realm=\"x\", Bearer realm=\"{realm}\"",
+        "Negotiate, Bearer service=\"x\",realm=\"{realm}\",error=\"invalid_token\"",
+    ] {
+        let upstream = upstream(TokenRules::default());
+        upstream.require_nothing();
+        let challenge = challenge.replace("{realm}", &(upstream.endpoint() + "/token"));
+        upstream.rule(Rule::any("/v2/", Fault::status(401).header("www-authenticate", &challenge)).once());
+        let pulled = pull(&client(&upstream)).await;
+        assert!(pulled.is_ok(), "{challenge}: {pulled:?}");
+        assert_eq!(upstream.count("GET", "/token"), 1);
     }
 }
 

@@ -50,9 +50,6 @@ impl FromStr for Endpoint {
             return Err(ValueError::new("an endpoint has no `?`, `#`, comma or space"));
         }
         let path = path.trim_end_matches('/');
-        if path.ends_with("/v2") {
-            return Err(ValueError::new("leave out `/v2`, which is added"));
-        }
         let parsed = host.parse().map_err(|_| {
             ValueError::new("an endpoint has a host, with its port if it needs one, such as https://registry.example:5000")
         })?;
@@ -80,6 +77,8 @@ mod tests {
             ("http://hub.local:443", "http://hub.local:443", "hub.local"),
             ("http://[::1]:5005", "http://[::1]:5005", "[::1]:5005"),
             ("https://corp.example/Proxy/hub//", "https://corp.example/Proxy/hub", "corp.example"),
+            ("https://corp.example/v2/hub/", "https://corp.example/v2/hub", "corp.example"),
+            ("https://corp.example/v2", "https://corp.example/v2", "corp.example"),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!((endpoint.as_str(), endpoint.host().to_string().as_str()), (shown, host));
@@ -100,8 +99,6 @@ mod tests {
             "https://a/#f",
             "https://a,https://b",
             "https://a:0",
-            "https://a/v2",
-            "https://a/v2/",
             "https://ada:hunter2@a",
             "https://ada:hun/ter2@a",
         ] {

@@ -173,7 +173,6 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
             "upstream.add = \"https://a.example\"",
             "a name has no scheme: write registry.example, or NAME=https://",
         ),
-        ("upstream.add = \"a.example=https://a.example/v2/\"", "leave out `/v2`, which is added"),
         (
             "upstream.add = [\"local\"]",
             "h.toml:1:16: `local` cannot be an upstream's name: it stands for what is pushed here",

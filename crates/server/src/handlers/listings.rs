@@ -75,18 +75,13 @@ pub(crate) fn referrer_list(
 ) -> Result<Response<Body>, Rejection> {
     let filter = artifact_type(call);
     let limit = page_size(call, REFERRERS_PAGE)?;
-    let last = match call.query.first("last") {
-        Some(last) => Some(last.parse::<Digest>().map_err(|error| {
-            Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `last`: {error}"))
-        })?),
-        None => None,
-    };
+    let last = last_digest(call)?;
     let page = call.app.registry.repository(name).referrers(digest, filter.as_deref(), last.as_ref(), limit);
     let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(respond_referrers(call, name, digest, page))
 }
 
-/// What refers to a manifest of a copy, there and here, all on one page if it is not too heavy.
+/// What refers to a manifest of a copy, there and here, as much of it on a page as is not too heavy.
 pub(crate) async fn copy_referrer_list(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -94,12 +89,10 @@ pub(crate) async fn copy_referrer_list(
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
     let filter = artifact_type(call);
-    let found = copy.referrers(digest, filter.as_deref()).await;
+    let last = last_digest(call)?;
+    let found = copy.referrers(digest, filter.as_deref(), last.as_ref()).await;
     let found = found.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
-    let last = call.query.first("last");
-    let after = |referrer: &Referrer| last.as_deref().is_none_or(|last| *referrer.digest.to_string() > *last);
-    let page = Page { items: found.value.into_iter().filter(after).collect(), more: false };
-    let mut response = respond_referrers(call, name, digest, page);
+    let mut response = respond_referrers(call, name, digest, found.value);
     call.tell(&mut response, copy, &found.freshness);
     Ok(response)
 }
@@ -165,6 +158,12 @@ pub(super) fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection
         Rejection::parameter(ErrorCode::PaginationNumberInvalid, message)
     })?;
     Ok(size.min(most))
+}
+
+/// The digest behind which a page of referrers begins.
+fn last_digest(call: &Call<'_>) -> Result<Option<Digest>, Rejection> {
+    let last = call.query.first("last").map(|last| last.parse()).transpose();
+    last.map_err(|error| Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `last`: {error}")))
 }
 
 /// The kind of referrers that is asked for; an empty one is none.

@@ -14,4 +14,5 @@ mod manifests;
 mod names;
 mod prefetch;
 mod share;
+mod strangers;
 mod world;

@@ -48,6 +48,7 @@ impl Delivery {
             Fault::WrongByte { at } => Self { flipped: Some(at), ..whole },
             Fault::LongerThanSaid { by } => Self { said: Some(length.saturating_sub(by)), ..whole },
             Fault::ShorterLength { by } => Self { said: Some(length + by), end: End::Close, ..whole },
+            Fault::MoreToCome { by } => Self { said: Some(length + by), end: End::Hold, ..whole },
             Fault::Drip { bytes, every } => Self { drip: Some((bytes.max(1), every)), ..whole },
             Fault::NoLength => Self { said: None, ..whole },
             Fault::Status { .. }

@@ -56,6 +56,11 @@ pub enum Fault {
         /// By how much.
         by: u64,
     },
+    /// Sends everything, but says a length that is too large, and keeps the connection open.
+    MoreToCome {
+        /// By how much.
+        by: u64,
+    },
     /// Sends a few bytes at a time.
     Drip {
         /// How many.

@@ -207,6 +207,7 @@ impl Warmer {
                 host: self.asking.endpoint().to_owned(),
                 asked: format!("blob `{digest}`"),
                 status: None,
+                reached: true,
                 retry_after: None,
                 reason: error.to_string(),
             })?;

@@ -1,0 +1,264 @@
+//! How an endpoint fares, and what of it is left alone for a while.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use hythe_client::Error as Failure;
+use hythe_oci::RepositoryName;
+
+use crate::source::{Kind, jittered};
+
+/// After so many requests in a row that came to nothing an endpoint, or one thing that it is asked for, is left alone:
+/// more than one patient attempt has, so that a few unlucky ones do not count as an outage.
+const FAILURES: u32 = 8;
+
+/// For so long at first, and twice as long after each further failure.
+const REST: Duration = Duration::from_secs(1);
+
+/// And never longer than this.
+pub(crate) const LONGEST_REST: Duration = Duration::from_mins(1);
+
+/// An upstream that is asked too often, and does not say when it may be asked again.
+const LIMITED_REST: Duration = Duration::from_mins(1);
+
+/// And never longer than this, whatever it says.
+const LONGEST_LIMITED_REST: Duration = Duration::from_hours(1);
+
+/// Of so many things that failed it is remembered that they did. Clients name them, so there is no end to them.
+const THINGS: usize = 256;
+
+/// What an upstream is asked for, however it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Thing {
+    /// The repository, by its name there.
+    pub(crate) repository: RepositoryName,
+    /// What of it: a tag, a digest, a list.
+    pub(crate) what: String,
+}
+
+/// How an endpoint fares.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    row: Row,
+    /// How it failed, where the last request to it did.
+    last: Option<String>,
+    rest: Option<Rest>,
+    /// Manifests are not to be had for a while.
+    limited: Option<Rest>,
+    /// What failed when it was last asked for.
+    things: HashMap<Thing, Failing>,
+}
+
+/// Failures one after the other.
+#[derive(Debug, Default)]
+struct Row {
+    failures: u32,
+    /// The repository of the first of them.
+    repository: Option<RepositoryName>,
+    /// Whether they are the endpoint's own, and not those of one repository.
+    is_its_own: bool,
+}
+
+/// One thing that fails.
+#[derive(Debug, Default)]
+struct Failing {
+    failures: u32,
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Debug)]
+struct Rest {
+    until: Instant,
+    why: String,
+}
+
+/// That something is left alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Resting {
+    /// Whether all of the endpoint is.
+    pub(crate) is_all: bool,
+    pub(crate) failures: u32,
+    /// How it failed, the last time.
+    pub(crate) why: String,
+    pub(crate) again: Duration,
+}
+
+/// What is left alone from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    None,
+    OneThing,
+    Endpoint,
+}
+
+impl Rest {
+    fn of(error: &Failure, over: u32) -> Self {
+        let rest = error.retry_after().unwrap_or(REST * 2_u32.saturating_pow(over.min(10))).min(LONGEST_REST);
+        Self { until: Instant::now() + jittered(rest), why: error.cause() }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+}
+
+impl Health {
+    /// Whether this is not to be asked for now; with no `thing`, whether nothing is.
+    pub(crate) fn resting(&self, kind: Kind, thing: Option<&Thing>) -> Option<Resting> {
+        let limited = self.limited.as_ref().filter(|_| kind == Kind::Manifest);
+        let all = limited.into_iter().chain(&self.rest).map(|rest| (rest, self.row.failures, true));
+        let failing = thing.and_then(|thing| self.things.get(thing));
+        let one = failing.and_then(|failing| Some((failing.rest.as_ref()?, failing.failures, false)));
+        let mut rests = all.chain(one);
+        rests.find_map(|(rest, failures, is_all)| {
+            Some(Resting { is_all, failures, why: rest.why.clone(), again: rest.left()? })
+        })
+    }
+
+    /// How it failed, where the last request to it did.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// It answered; whether it had been left alone.
+    pub(crate) fn answered(&mut self, thing: &Thing) -> bool {
+        self.things.remove(thing);
+        (self.row, self.last) = (Row::default(), None);
+        self.rest.take().is_some()
+    }
+
+    /// It failed. That one thing, or one repository, fails says nothing of the others.
+    pub(crate) fn failed(&mut self, kind: Kind, thing: &Thing, error: &Failure) -> News {
+        self.last = Some(error.cause());
+        if let Failure::RateLimited { retry_after, .. } = error
+            && kind == Kind::Manifest
+        {
+            let rest = retry_after.unwrap_or(LIMITED_REST).min(LONGEST_LIMITED_REST);
+            self.limited = Some(Rest { until: Instant::now() + rest, why: error.cause() });
+            return News::Endpoint;
+        }
+        // What was begun before a rest tells nothing new.
+        if self.rest.as_ref().is_some_and(|rest| rest.left().is_some()) {
+            return News::None;
+        }
+        let is_news = self.one_failed(thing, error);
+        let of_one_path = matches!(error, Failure::Unavailable { status: Some(500), .. });
+        if !of_one_path {
+            self.row.add(thing, error);
+        }
+        match self.row.failures.checked_sub(FAILURES).filter(|_| !of_one_path && self.row.is_its_own) {
+            Some(over) => {
+                let is_first = self.rest.is_none();
+                self.rest = Some(Rest::of(error, over));
+                if is_first { News::Endpoint } else { News::None }
+            }
+            None if is_news => News::OneThing,
+            None => News::None,
+        }
+    }
+
+    /// Whether this one is left alone from now on.
+    fn one_failed(&mut self, thing: &Thing, error: &Failure) -> bool {
+        if self.things.len() >= THINGS && !self.things.contains_key(thing) {
+            self.things.retain(|_, failing| failing.rest.as_ref().is_some_and(|rest| rest.left().is_some()));
+            if self.things.len() >= THINGS {
+                self.things.clear();
+            }
+        }
+        let failing = self.things.entry(thing.clone()).or_default();
+        if failing.rest.as_ref().is_some_and(|rest| rest.left().is_some()) {
+            return false;
+        }
+        failing.failures = failing.failures.saturating_add(1);
+        let Some(over) = failing.failures.checked_sub(FAILURES) else { return false };
+        let is_first = failing.rest.is_none();
+        failing.rest = Some(Rest::of(error, over));
+        is_first
+    }
+}
+
+impl Row {
+    fn add(&mut self, thing: &Thing, error: &Failure) {
+        self.failures = self.failures.saturating_add(1);
+        let others = self.repository.as_ref().is_some_and(|repository| *repository != thing.repository);
+        self.is_its_own |= others || error.is_unreachable() || matches!(error, Failure::RateLimited { .. });
+        self.repository.get_or_insert_with(|| thing.repository.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thing(repository: &str, what: &str) -> Thing {
+        Thing { repository: repository.parse().unwrap(), what: what.to_owned() }
+    }
+
+    fn unavailable(status: Option<u16>, reached: bool) -> Failure {
+        let (host, asked, reason) = ("up.example".to_owned(), "it".to_owned(), "no".to_owned());
+        Failure::Unavailable { host, asked, status, reached, retry_after: None, reason }
+    }
+
+    fn fail(health: &mut Health, thing: &Thing, error: &Failure, times: u32) -> Vec<News> {
+        (0..times)
+            .map(|_| health.failed(Kind::Other, thing, error))
+            .filter(|news| *news != News::None)
+            .collect()
+    }
+
+    fn rests(health: &Health, thing: &Thing) -> bool {
+        health.resting(Kind::Other, Some(thing)).is_some()
+    }
+
+    #[test]
+    fn what_is_one_things_fault_rests_that_thing_alone() {
+        for error in [unavailable(None, true), unavailable(Some(503), true), unavailable(Some(500), true)] {
+            let (mut health, broken, sound) = (Health::default(), thing("a", "v1"), thing("a", "v2"));
+            assert_eq!(fail(&mut health, &broken, &error, FAILURES - 1), []);
+            assert!(!rests(&health, &broken));
+            assert_eq!(fail(&mut health, &broken, &error, 1), [News::OneThing]);
+            assert!(rests(&health, &broken) && !rests(&health, &sound), "{error:?}");
+            assert_eq!(health.resting(Kind::Manifest, None), None);
+            // That others answer does not mend it.
+            health.answered(&sound);
+            assert!(rests(&health, &broken));
+        }
+    }
+
+    #[test]
+    fn many_things_of_one_repository_rest_no_other_repository() {
+        let mut health = Health::default();
+        for number in 0..10 * THINGS {
+            fail(&mut health, &thing("a", &number.to_string()), &unavailable(None, true), 1);
+        }
+        assert!(!rests(&health, &thing("b", "v1")));
+        assert!(health.things.len() <= THINGS);
+    }
+
+    #[test]
+    fn where_several_repositories_fail_or_there_is_no_connection_the_endpoint_rests() {
+        let mut health = Health::default();
+        let error = unavailable(Some(503), true);
+        fail(&mut health, &thing("a", "v1"), &error, FAILURES - 1);
+        assert_eq!(fail(&mut health, &thing("b", "v1"), &error, 1), [News::Endpoint]);
+        assert!(rests(&health, &thing("c", "v1")));
+
+        let mut health = Health::default();
+        assert_eq!(
+            fail(&mut health, &thing("a", "v1"), &unavailable(None, false), FAILURES),
+            [News::Endpoint]
+        );
+        assert!(rests(&health, &thing("c", "v1")));
+        assert!(health.answered(&thing("c", "v1")) && !rests(&health, &thing("c", "v1")));
+    }
+
+    #[test]
+    fn a_limit_keeps_manifests_from_being_asked_for_and_nothing_else() {
+        let mut health = Health::default();
+        let (host, asked) = ("up.example".to_owned(), "it".to_owned());
+        let limit = Failure::RateLimited { host, asked, retry_after: None, said: None };
+        assert_eq!(health.failed(Kind::Manifest, &thing("a", "v1"), &limit), News::Endpoint);
+        assert!(health.resting(Kind::Manifest, Some(&thing("b", "v1"))).is_some_and(|rest| rest.is_all));
+        assert!(!rests(&health, &thing("a", "v1")));
+    }
+}
