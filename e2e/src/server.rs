@@ -196,6 +196,25 @@ impl Server {
         self.child.as_mut().and_then(|child| child.try_wait().expect("it is our child"))
     }
 
+    /// The most memory that it had at once since the start, or since that was [forgotten](Self::forget_peak), in bytes.
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).expect("the server runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        let kib: u64 = peak.and_then(|peak| peak.parse().ok()).expect("Linux tells it in KiB");
+        kib << 10
+    }
+
+    /// From now on [`peak`](Self::peak) begins with what it has now.
+    pub fn forget_peak(&self) {
+        // proc(5): 5 resets the peak.
+        std::fs::write(self.proc("clear_refs"), "5").expect("the server is ours");
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        let child = self.child.as_ref().expect("the server runs");
+        PathBuf::from(format!("/proc/{}/{file}", child.id()))
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("the server runs");

@@ -36,7 +36,8 @@ fn conforms(settings: &[(&str, &str)], least: u32) {
         panic!("the program wrote no report\n{}\n{}", output.stdout, output.stderr);
     };
     let count = |kind: &str| {
-        let (_, rest) = report.split_once(&format!(" {kind}=\"")).unwrap_or_else(|| panic!("no {kind} in the report"));
+        let (_, rest) =
+            report.split_once(&format!(" {kind}=\"")).unwrap_or_else(|| panic!("no {kind} in the report"));
         let digits = rest.split('"').next().unwrap_or_default();
         digits.parse::<u32>().unwrap_or_else(|error| panic!("{kind} is {digits:?}: {error}"))
     };

@@ -5,6 +5,7 @@ mod crane;
 mod credentials;
 mod docker;
 mod kill;
+mod memory;
 mod outage;
 mod podman;
 mod puller;

@@ -1,0 +1,134 @@
+//! Upstreams whose lists are as long as they may be: what the server takes for them, and whom it keeps waiting meanwhile.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hythe_e2e::server::Server;
+use hythe_oci::{Algorithm, Digest};
+
+const MIB: u64 = 1 << 20;
+
+/// What all lists together may take, above what an idle server has.
+const MOST: u64 = 64 * MIB;
+
+/// So long anybody else may have to wait: a list is parsed on a thread that nobody waits for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Clients that ask at once, and how often each does.
+const CLIENTS: usize = 8;
+const ROUNDS: usize = 3;
+
+/// A registry that has nothing but lists: each ends just below what is read of one.
+fn lists() -> SocketAddr {
+    let tags = format!(r#"{{"name":"app","tags":[{}"z"]}}"#, r#""a","#.repeat((16 << 20) / 4 - 20));
+    let entries = |annotations: &str| {
+        let mut index = r#"{"schemaVersion":2,"manifests":["#.to_owned();
+        let mut number = 0_u32;
+        while index.len() < (8 << 20) - 4096 {
+            let digest = Digest::of(Algorithm::Sha256, &number.to_be_bytes());
+            let comma = if number == 0 { "" } else { "," };
+            write!(index, r#"{comma}{{"digest":"{digest}","mediaType":"a/b","size":1{annotations}}}"#)
+                .expect("a string takes text");
+            number += 1;
+        }
+        index + "]}"
+    };
+    let many: String = (0..80).map(|key| format!(r#""{key}":"","#)).collect();
+    let heavy = entries(&format!(r#","annotations":{{{many}"x":""}}"#));
+    let answers =
+        Arc::new([("/tags/list", tags), ("/light/referrers/", entries("")), ("/heavy/referrers/", heavy)]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
+    thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            let answers = Arc::clone(&answers);
+            thread::spawn(move || answer(stream, &answers[..]));
+        }
+    });
+    address
+}
+
+/// Answers one request after the other, until its client goes.
+fn answer(mut stream: TcpStream, answers: &[(&str, String)]) -> Option<()> {
+    let mut head = Vec::new();
+    loop {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+        if !head.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&head).into_owned();
+        head.clear();
+        let target = text.split(' ').nth(1)?;
+        let found = answers.iter().find(|(path, _)| target.contains(path)).map(|(_, body)| body.as_str());
+        let status = if found.is_some() { "200 OK" } else { "404 Not Found" };
+        let body = found.unwrap_or_default();
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let head =
+            format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).ok()?;
+        stream.write_all(body.as_bytes()).ok()?;
+    }
+}
+
+#[test]
+fn lists_of_upstreams_take_little_memory_together_and_keep_nobody_waiting() {
+    let upstream = lists();
+    let text = format!("[upstream.\"up.example\"]\nendpoints = [\"http://{upstream}\"]\n");
+    let mut server = Server::new().with_configuration(&text);
+    server.run();
+    for _ in 0..100 {
+        server.client().get("/v2/").expect("the server answers");
+    }
+    server.forget_peak();
+    let idle = server.peak();
+    let subject = Digest::of(Algorithm::Sha256, b"subject");
+    let done = AtomicBool::new(false);
+    let longest = thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            let (mut client, mut longest) = (server.client(), Duration::ZERO);
+            while !done.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                client.get("/v2/").expect("the server answers").expect(200, "whoever asks for no list");
+                longest = longest.max(began.elapsed());
+                thread::sleep(Duration::from_millis(1));
+            }
+            longest
+        });
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let server = &server;
+                scope.spawn(move || {
+                    let mut client = server.client();
+                    for round in 0..ROUNDS {
+                        let path = match (number + round) % 3 {
+                            0 => "app/tags/list".to_owned(),
+                            1 => format!("light/referrers/{subject}"),
+                            _ => format!("heavy/referrers/{subject}"),
+                        };
+                        let answer =
+                            client.get(&format!("/v2/up.example/{path}")).expect("the server answers");
+                        answer.expect(200, "a list that may be as long as it is");
+                    }
+                })
+            })
+            .collect();
+        clients.into_iter().for_each(|client| client.join().expect("a client failed, see above"));
+        done.store(true, Ordering::Relaxed);
+        others.join().expect("another failed, see above")
+    });
+    let more = server.peak().saturating_sub(idle);
+    println!(
+        "{CLIENTS} clients × {ROUNDS} lists: {} MiB above the {} MiB of an idle server; GET /v2/ took at most {longest:?}",
+        more / MIB,
+        idle / MIB
+    );
+    assert!(more <= MOST, "{} MiB", more / MIB);
+    assert!(longest <= PATIENCE, "{longest:?}");
+}
