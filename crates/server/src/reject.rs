@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 use hythe_oci::{EndpointError, ErrorCode, QueryError, path};
 use hythe_registry::Error;
 use hythe_upstream::Error as Upstream;
@@ -13,6 +14,9 @@ use crate::plane::Body;
 
 /// When to come back to an upstream that does not say.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The most of a message that stands in the status line, in bytes.
+const REASON: usize = 240;
 
 /// A refusal on its way to the client.
 #[derive(Debug)]
@@ -68,14 +72,30 @@ impl Rejection {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
+        let reason = self.reason();
         let mut response = Response::new(Body::bytes(self.code.body(self.message, self.detail)));
         *response.status_mut() = self.status;
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(reason);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         for (name, value) in self.headers {
             headers.insert(name, value);
         }
         response
+    }
+}
+
+impl Rejection {
+    /// The message as the status line's reason, where the fault is not the client's: Docker and containerd print that line of
+    /// such an answer, and not its body.
+    fn reason(&self) -> Option<ReasonPhrase> {
+        let status = self.status.canonical_reason().filter(|_| self.status.is_server_error())?;
+        let text = format!("{status}: {}", self.message);
+        let is_plain = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
+        let text: String = text.chars().take_while(is_plain).take(REASON).collect();
+        ReasonPhrase::try_from(text.into_bytes()).ok()
     }
 }
 
@@ -221,6 +241,24 @@ mod tests {
 
     fn id() -> UploadId {
         ID.parse().unwrap()
+    }
+
+    #[test]
+    fn a_fault_of_the_servers_is_told_in_the_status_line() {
+        let reason = |status: u16, message: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let response = Rejection::new(status, ErrorCode::Unavailable, message).into_response();
+            response
+                .extensions()
+                .get::<ReasonPhrase>()
+                .map(|reason| String::from_utf8(reason.as_bytes().to_vec()).unwrap())
+        };
+        let full = "Insufficient Storage: the registry's disk is full";
+        assert_eq!(reason(507, "the registry's disk is full").as_deref(), Some(full));
+        // A line's end would begin a header.
+        assert_eq!(reason(502, "first\r\nX-Evil: 1").as_deref(), Some("Bad Gateway: first"));
+        assert_eq!(reason(502, &"x".repeat(999)).map(|reason| reason.len()), Some(REASON));
+        assert_eq!(reason(404, "no such manifest"), None);
     }
 
     /// Which row of the table an error is. Whoever adds a variant is told here to add its row.
