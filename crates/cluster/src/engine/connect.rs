@@ -12,8 +12,8 @@ use super::{Engine, EngineError};
 
 /// Seconds that a request may take: an image's load on a slow disk is the longest.
 const REQUEST_TIMEOUT: u64 = 300;
-/// How long an engine may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an engine may take to say who it is: one that is busy with builds takes many seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Which engine is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -198,7 +198,7 @@ impl Engine {
             return Err(EngineError::Unreachable {
                 address: address.to_owned(),
                 detail: format!("no answer within {} s", PATIENCE.as_secs()),
-                advice: "Restart it",
+                advice: "It may be busy: try again; start it anew only where `docker info` or `podman info` hangs too",
             });
         };
         let (docker, version) = answer.map_err(unreachable)?;
