@@ -132,6 +132,27 @@ fn what_is_broken_is_found_and_mended() {
     world.expect("off the network", &["cluster.network"], |world| {
         world.home.docker(&["network", "disconnect", "kind", &name]);
     });
+    // A name that the node's own hosts file gives another address: no firewall is blamed, and nothing is offered that would not
+    // help.
+    world.newer().run(&[
+        "sh",
+        "-c",
+        &format!("cp /etc/hosts /tmp/hosts; echo 198.51.100.9 {name} >> /etc/hosts"),
+    ]);
+    let (code, checks) = world.doctor(&[]);
+    let told = |id: &str| {
+        let check = checks.iter().find(|check| check["id"] == id && check["verdict"] == "bad");
+        check.unwrap_or_else(|| panic!("{id} is well: {checks:#?}"))
+    };
+    assert_eq!(code, 1);
+    assert!(
+        told("node.name")["cause"].as_str().is_some_and(|cause| cause.contains("hosts file")),
+        "{checks:#?}"
+    );
+    assert!(!checks.iter().any(|check| check.to_string().contains("firewall")), "{checks:#?}");
+    assert!(told("node.reaches")["repair"].is_null(), "{checks:#?}");
+    // The engine mounts the file, so that it is written and not moved.
+    world.newer().run(&["sh", "-c", "cat /tmp/hosts > /etc/hosts"]);
     // 4: the port of this machine, where that of the container belongs.
     world.expect("the wrong port", &["node.hosts"], |world| {
         let text = format!("[host.\"http://{name}:{}\"]\n", world.home.port());
@@ -199,7 +220,7 @@ fn what_is_broken_is_found_and_mended() {
     assert_eq!(code, 1);
     let told = checks.iter().map(ToString::to_string).collect::<String>();
     assert!(told.contains("team/app"), "the name that was meant is told: {checks:#?}");
-    // 2, 6, 26: what other tools say of what is well, each in its own words.
+    // 2, 6, 41: what other tools say of what is well, each in its own words.
     let ctr = ["ctr", "--namespace=k8s.io", "images", "pull", &right];
     world.expect_meaning(&world.older().exec(&ctr), 2);
     let format = "{{(index .NetworkSettings.Networks \"kind\").IPAddress}}";
@@ -213,7 +234,7 @@ fn what_is_broken_is_found_and_mended() {
     let (certificate, key) = authority.server();
     let by_tls = SocketAddr::from((gateway, free_port()));
     let _by_tls = upstream.serve_by_tls(by_tls, &certificate, &key);
-    world.expect_meaning(&inspect(&format!("{by_tls}/app:v1")), 26);
+    world.expect_meaning(&inspect(&format!("{by_tls}/app:v1")), 41);
 
     world.plane.apply(&pod::manifest("waits", world.newer().name(), &wrong));
     let waits = || {

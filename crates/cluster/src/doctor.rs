@@ -10,20 +10,25 @@ mod image;
 mod image_name;
 mod machine;
 mod meant;
+mod message;
 mod node;
 mod pod;
 mod probe;
+mod refusals;
 mod repair;
 mod route;
 #[cfg(test)]
 pub(crate) mod sample;
+mod standing;
 mod symptom;
 
 pub use check::{Check, Repair, Verdict};
 pub use id::Id;
 pub use image_name::{ImageName, ImageNameError};
+pub use message::{explain, is_own, message};
+pub use refusals::refusals;
 pub use repair::{RepairError, repair, repairs};
-pub use symptom::{SYMPTOMS, Symptom, explain};
+pub use symptom::{SYMPTOMS, Symptom};
 
 use crate::attach::Wiring;
 use crate::engine::{Engine, EngineError};
@@ -38,21 +43,6 @@ pub struct Doctor<'a> {
     pub wiring: &'a Wiring,
     /// The clusters.
     pub clusters: &'a [Cluster],
-}
-
-/// What a message of a tool's means, the likeliest first.
-pub fn message(text: &str) -> Vec<Check> {
-    let symptoms = explain(text);
-    if symptoms.is_empty() {
-        let unknown =
-            Check::unknown(Id::Message, "message", text).fixed_by("hythe doctor looks at everything");
-        return vec![unknown];
-    }
-    let check = |symptom: &Symptom| {
-        let cause = format!("{} (symptom {})", symptom.cause, symptom.number);
-        Check::bad(Id::Message, "message", text).because(cause).fixed_by(symptom.fix)
-    };
-    symptoms.into_iter().map(check).collect()
 }
 
 /// The check of an engine that does not answer.

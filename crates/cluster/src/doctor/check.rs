@@ -81,6 +81,16 @@ impl Check {
         Self::new(id, subject, Verdict::Unknown, evidence)
     }
 
+    /// With more that was seen, line by line.
+    #[must_use]
+    pub fn seeing(mut self, lines: &[String]) -> Self {
+        for line in lines {
+            self.evidence.push('\n');
+            self.evidence.push_str(line);
+        }
+        self
+    }
+
     pub(crate) fn because(self, cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..self }
     }
@@ -102,7 +112,7 @@ impl fmt::Display for Check {
             Verdict::Bad => "✗",
             Verdict::Unknown => "?",
         };
-        write!(f, "{mark} {}: {}", self.subject, self.id.says())?;
+        write!(f, "{mark} {}: {}", self.subject, self.id.says(self.verdict))?;
         if self.verdict == Verdict::Good {
             return write!(f, " ({})", self.evidence.lines().next().unwrap_or_default());
         }
@@ -137,7 +147,7 @@ mod tests {
             .repaired_by(Repair::Restart { node: "w".to_owned() });
         assert_eq!(
             bad.to_string(),
-            "✗ node w: containerd has read its configuration [node.restarted]\n    \
+            "✗ node w: containerd has not read its configuration since it changed [node.restarted]\n    \
              seen   changed 7 s after\n           its start\n    \
              cause  containerd was not started anew\n    \
              fix    docker exec w systemctl restart containerd\n           or: hythe doctor --fix"

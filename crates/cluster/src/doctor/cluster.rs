@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::probe::Probe;
-use super::{Check, Id, Repair, node, symptom};
+use super::{Check, Id, Repair, explain, node};
 use crate::api::{Access, ApiError, FIELD_MANAGER, MANAGED_BY, Verb};
 use crate::attach::{self, Wiring};
 use crate::engine::{Engine, EngineError};
@@ -117,7 +117,7 @@ pub(super) async fn pods(
         Ok(Some(Ok(()))) => Check::good(Id::ClusterPods, &subject, format!("{image} on {}", on.name)),
         Ok(Some(Err(said))) => {
             let check = Check::bad(Id::ClusterPods, &subject, format!("{image} on {}: {said}", on.name));
-            match symptom::explain(&said).first() {
+            match explain(&said) {
                 Some(symptom) => {
                     check.because(symptom.cause).fixed_by(symptom.fix_in(&cluster.name, wiring.registry.port))
                 }

@@ -143,7 +143,8 @@ fn restart_policy(subject: &str, container: &ContainerInspectResponse) -> Check 
     }
 }
 
-/// Images persist in a named volume or a folder; not in an anonymous volume, and not in the container.
+/// Images persist in a folder, or in a volume that the registry was asked to have; not in an anonymous one that came with the
+/// container, and not in the container.
 fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse) -> Check {
     let lost = |check: Check| {
         check
@@ -156,18 +157,21 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
     };
     let name = mount.name.as_deref().unwrap_or_default();
     let is_volume = mount.typ.as_deref() == Some("volume");
-    if is_volume && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let found = if is_volume {
+        Data::Volume(name.to_owned())
+    } else {
+        Data::Folder(mount.source.clone().unwrap_or_default().into())
+    };
+    let is_asked = found == settings.data;
+    // One that it was asked to have outlives it by its name, as any other: that of a registry whose place it took.
+    let is_nameless = is_volume && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_nameless && !is_asked {
         return lost(Check::bad(
             Id::RegistryData,
             subject,
             format!("its data is in an anonymous volume, {name}"),
         ));
     }
-    let found = if is_volume {
-        Data::Volume(name.to_owned())
-    } else {
-        Data::Folder(mount.source.clone().unwrap_or_default().into())
-    };
     if mount.rw == Some(false) {
         return Check::bad(Id::RegistryData, subject, format!("{found} is mounted for reading only"))
             .because("nothing can be pushed, and nothing kept")
@@ -175,7 +179,7 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
             .repaired_by(Repair::Registry);
     }
     // Docker Desktop gives folders of its host other paths: only volumes have one name.
-    if is_volume && found != settings.data {
+    if is_volume && !is_asked {
         let evidence = format!("its data is in {found}, and was asked to be in {}", settings.data);
         return lost(Check::bad(Id::RegistryData, subject, evidence));
     }

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::probe::Probe;
+use super::standing::Standing;
 use super::{
     Check, Doctor, Id, ImageName, Repair, Verdict, cluster, container, files, image, machine, meant, node,
     pod,
@@ -81,7 +82,7 @@ impl Doctor<'_> {
             return checks;
         }
         checks.extend(cluster::network(cluster, registry));
-        let nodes = join_all(cluster.nodes.iter().map(|node| self.node(cluster, node, probe)));
+        let nodes = join_all(cluster.nodes.iter().map(|node| self.node(cluster, node, registry, probe)));
         let (nodes, whole) = tokio::join!(nodes, self.api(cluster, probe));
         checks.extend(whole);
         checks.extend(nodes.into_iter().flatten());
@@ -105,7 +106,13 @@ impl Doctor<'_> {
         checks
     }
 
-    async fn node(&self, cluster: &Cluster, node: &Node, probe: Option<&Probe>) -> Vec<Check> {
+    async fn node(
+        &self,
+        cluster: &Cluster,
+        node: &Node,
+        registry: &ContainerInspectResponse,
+        probe: Option<&Probe>,
+    ) -> Vec<Check> {
         let (survey, endpoint) = match self.survey(cluster, node).await {
             Ok(found) => found,
             Err(check) => return vec![check],
@@ -119,11 +126,12 @@ impl Doctor<'_> {
         if !is_read {
             return checks;
         }
+        let standing = Standing::of(registry, node);
         let unhung = async |mirrors| timeout(PATIENCE, mirrors).await.unwrap_or_default();
         let (name, reaches, cri, restarted, mirrors, log) = tokio::join!(
-            within(Id::NodeName, &subject, node::name(engine, &survey, self.wiring)),
+            within(Id::NodeName, &subject, node::name(engine, &survey, self.wiring, &standing, cluster)),
             within(Id::NodeReaches, &subject, async {
-                Ok(node::reaches(engine, &survey, &endpoint, cluster).await)
+                Ok(node::reaches(engine, &survey, &endpoint, &standing, cluster).await)
             }),
             within(Id::NodeCri, &subject, node::cri(engine, &survey, cluster)),
             within(Id::NodeRestarted, &subject, node::restarted(engine, &survey)),
@@ -178,16 +186,16 @@ impl Doctor<'_> {
         let at = machine::address(&self.wiring.registry);
         let known = image::known(at, image).await;
         let mut checks = vec![meant::name(at, image, &known).await];
-        checks.extend(meant::budget(at, image).await);
+        checks.extend(meant::upstream(at, image).await);
         let running =
             self.clusters.iter().flat_map(|cluster| cluster.nodes.iter().map(move |node| (cluster, node)));
         let meant = running.filter(|(_, node)| node.is_running && only.is_none_or(|only| only == node.name));
         let known = &known;
         let each = meant.map(|(cluster, node)| async move {
             match self.survey(cluster, node).await {
-                Ok((survey, _)) => {
-                    image::checks(self.engine, &survey, cluster, image, (known, self.wiring.registry.port))
-                        .await
+                Ok((survey, endpoint)) => {
+                    let port = self.wiring.registry.port;
+                    image::checks(self.engine, &survey, cluster, image, (known, &endpoint, port)).await
                 }
                 Err(check) => vec![check],
             }

@@ -1,8 +1,11 @@
 //! The names of checks, which stay; what each says, and which of the field's symptoms it finds.
 
+use std::borrow::Cow;
 use std::fmt;
 #[cfg(test)]
 use std::fmt::Write as _;
+
+use super::Verdict;
 
 /// A check's name. Programs ask for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +45,7 @@ pub enum Id {
     ImageAnswers,
     ImageName,
     ImagePlatform,
+    ImageUpstream,
     ImageBudget,
     PodFound,
     PodImage,
@@ -50,7 +54,7 @@ pub enum Id {
 
 impl Id {
     /// All of them, in the order in which they are looked at.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::EngineAnswers,
         Self::EngineHere,
         Self::EnginePlainHttp,
@@ -85,63 +89,174 @@ impl Id {
         Self::ImageAnswers,
         Self::ImageName,
         Self::ImagePlatform,
+        Self::ImageUpstream,
         Self::ImageBudget,
         Self::PodFound,
         Self::PodImage,
         Self::Message,
     ];
 
-    /// The name, what it says where it is good, and the symptoms that it finds.
-    fn row(self) -> (&'static str, &'static str, &'static [u8]) {
+    /// The name, what it says where it is good and where it is bad, and the symptoms that it finds.
+    fn row(self) -> (&'static str, &'static str, &'static str, &'static [u8]) {
         match self {
-            Self::EngineAnswers => ("engine.answers", "it answers", &[]),
-            Self::EngineHere => ("engine.here", "its ports are this machine's", &[23]),
-            Self::EnginePlainHttp => ("engine.plain-http", "it pushes to loopback without TLS", &[6, 24]),
-            Self::RegistryContainer => ("registry.container", "it is there, and hythe's", &[13]),
-            Self::RegistryRuns => ("registry.runs", "it runs, and does not fall over", &[3]),
-            Self::RegistryNetworkMode => ("registry.network-mode", "it can join networks", &[9]),
-            Self::RegistryRestartPolicy => ("registry.restart-policy", "it comes back with the machine", &[]),
-            Self::RegistryAnswers => ("registry.answers", "it answers on this machine", &[13, 23]),
-            Self::RegistryLocalhost => ("registry.localhost", "localhost leads to it", &[13, 25]),
-            Self::RegistryData => ("registry.data", "its data outlives it", &[13]),
-            Self::RegistrySpace => ("registry.space", "it has space", &[]),
-            Self::RegistryTakesPushes => ("registry.takes-pushes", "it takes a push", &[6, 13]),
-            Self::ClusterAttached => ("cluster.attached", "nobody detached it", &[]),
-            Self::ClusterNetwork => ("cluster.network", "the registry is on it", &[3, 8]),
-            Self::ClusterHosting => ("cluster.hosting", "its ConfigMap names this registry", &[14, 22]),
-            Self::ClusterPods => ("cluster.pods", "a Pod's image comes by the in-cluster name", &[5, 14]),
-            Self::NodeRuns => ("node.runs", "it runs", &[21]),
-            Self::NodeRuntime => ("node.runtime", "its runtime reads hosts.toml files", &[]),
-            Self::NodeName => ("node.name", "it knows the registry's name", &[3]),
-            Self::NodeReaches => ("node.reaches", "it reaches the registry", &[3, 4, 8]),
-            Self::NodeProxy => ("node.proxy", "no proxy stands before the registry", &[7]),
-            Self::NodeCri => ("node.cri", "containerd serves Kubernetes", &[10]),
-            Self::NodeConfigPath => ("node.config-path", "containerd reads hosts.toml files", &[1, 10, 11]),
-            Self::NodeRestarted => ("node.restarted", "containerd has read its configuration", &[12]),
-            Self::NodeHosts => {
-                ("node.hosts", "its hosts.toml files are as they should be", &[1, 4, 5, 8, 17, 21])
+            Self::EngineAnswers => ("engine.answers", "it answers", "it does not answer", &[]),
+            Self::EngineHere => {
+                ("engine.here", "its ports are this machine's", "its ports are another machine's", &[23])
             }
-            Self::NodeShadow => ("node.shadow", "no empty directory hides a mirror", &[16]),
-            Self::NodeForeign => ("node.foreign", "nobody else's files are in the way", &[19]),
-            Self::NodeMirrors => ("node.mirrors", "every mirror answers", &[8, 15, 19]),
-            Self::NodeLog => ("node.log", "containerd complains of nothing", &[1, 10, 17]),
-            Self::NodePulls => ("node.pulls", "it pulls what was pushed", &[1, 2, 3, 4, 5, 7, 13]),
-            Self::ImagePath => ("image.path", "whom it asks", &[1, 5, 16, 17]),
-            Self::ImageAnswers => ("image.answers", "somebody has the image", &[1, 3, 4, 7, 13, 18, 26]),
-            Self::ImageName => ("image.name", "its name is right", &[13]),
-            Self::ImagePlatform => ("image.platform", "it is for the node's platform", &[20]),
-            Self::ImageBudget => ("image.budget", "its registry's rate limit is not used up", &[18]),
-            Self::PodFound => ("pod.found", "it is there", &[]),
-            Self::PodImage => (
-                "pod.image",
-                "its image is there",
-                &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 17, 18, 19, 20, 22, 23, 24, 25, 26],
+            Self::EnginePlainHttp => (
+                "engine.plain-http",
+                "it pushes to loopback without TLS",
+                "it asks loopback for TLS",
+                &[6, 24],
             ),
-            Self::Message => (
-                "message",
-                "it shows no known symptom",
-                &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 17, 18, 19, 20, 22, 23, 24, 25, 26],
+            Self::RegistryContainer => (
+                "registry.container",
+                "it is there, and hythe's",
+                "there is no registry of hythe's by this name",
+                &[13],
             ),
+            Self::RegistryRuns => {
+                ("registry.runs", "it runs, and does not fall over", "it does not run", &[3, 46])
+            }
+            Self::RegistryNetworkMode => {
+                ("registry.network-mode", "it can join networks", "it cannot join networks", &[9])
+            }
+            Self::RegistryRestartPolicy => (
+                "registry.restart-policy",
+                "it comes back with the machine",
+                "it does not come back with the machine",
+                &[],
+            ),
+            Self::RegistryAnswers => (
+                "registry.answers",
+                "it answers on this machine",
+                "it does not answer on this machine",
+                &[13, 23, 31, 46],
+            ),
+            Self::RegistryLocalhost => {
+                ("registry.localhost", "localhost leads to it", "localhost does not lead to it", &[13, 25])
+            }
+            Self::RegistryData => ("registry.data", "its data outlives it", "its data is not kept", &[13]),
+            Self::RegistrySpace => ("registry.space", "it has space", "its disk is nearly full", &[28]),
+            Self::RegistryTakesPushes => {
+                ("registry.takes-pushes", "it takes a push", "it does not take a push", &[6, 13, 28])
+            }
+            Self::ClusterAttached => ("cluster.attached", "it is attached", "it is detached", &[]),
+            Self::ClusterNetwork => (
+                "cluster.network",
+                "the registry is on its network",
+                "the registry is not on its network",
+                &[3, 8],
+            ),
+            Self::ClusterHosting => (
+                "cluster.hosting",
+                "its ConfigMap names this registry",
+                "its ConfigMap does not name this registry",
+                &[14, 22],
+            ),
+            Self::ClusterPods => (
+                "cluster.pods",
+                "a Pod's image comes by the in-cluster name",
+                "a Pod's image does not come by the in-cluster name",
+                &[5, 14],
+            ),
+            Self::NodeRuns => ("node.runs", "it runs", "it does not run", &[21]),
+            Self::NodeRuntime => (
+                "node.runtime",
+                "its runtime reads hosts.toml files",
+                "its runtime reads no hosts.toml files",
+                &[48, 49],
+            ),
+            Self::NodeName => {
+                ("node.name", "it knows the registry's name", "it does not know the registry's name", &[3])
+            }
+            Self::NodeReaches => {
+                ("node.reaches", "it reaches the registry", "it does not reach the registry", &[3, 4, 8])
+            }
+            Self::NodeProxy => (
+                "node.proxy",
+                "no proxy stands before the registry",
+                "a proxy stands before the registry",
+                &[7],
+            ),
+            Self::NodeCri => (
+                "node.cri",
+                "containerd serves Kubernetes",
+                "containerd does not serve Kubernetes",
+                &[10, 68],
+            ),
+            Self::NodeConfigPath => (
+                "node.config-path",
+                "containerd reads hosts.toml files",
+                "containerd does not read hosts.toml files",
+                &[1, 10, 11],
+            ),
+            Self::NodeRestarted => (
+                "node.restarted",
+                "containerd has read its configuration",
+                "containerd has not read its configuration since it changed",
+                &[12],
+            ),
+            Self::NodeHosts => (
+                "node.hosts",
+                "its hosts.toml files are as they should be",
+                "a hosts.toml file is wrong or missing",
+                &[1, 4, 5, 8, 17, 21],
+            ),
+            Self::NodeShadow => (
+                "node.shadow",
+                "no empty directory hides a mirror",
+                "an empty directory hides a mirror",
+                &[16],
+            ),
+            Self::NodeForeign => (
+                "node.foreign",
+                "nobody else's files are in the way",
+                "somebody else's file is in the way",
+                &[19],
+            ),
+            Self::NodeMirrors => {
+                ("node.mirrors", "every mirror answers", "a mirror does not answer", &[8, 15, 19, 50])
+            }
+            Self::NodeLog => {
+                ("node.log", "containerd complains of nothing", "containerd complains", &[1, 10, 17, 69])
+            }
+            Self::NodePulls => (
+                "node.pulls",
+                "it pulls what was pushed",
+                "it does not pull what was pushed",
+                &[1, 2, 3, 4, 5, 7, 13],
+            ),
+            Self::ImagePath => {
+                ("image.path", "it asks the right place", "it asks the wrong place", &[1, 5, 16, 17])
+            }
+            Self::ImageAnswers => (
+                "image.answers",
+                "somebody has the image",
+                "the image does not come, or only after a wait",
+                &[1, 3, 4, 7, 13, 18, 26],
+            ),
+            Self::ImageName => {
+                ("image.name", "its name is right", "there is no image of this name", &[13, 53])
+            }
+            Self::ImagePlatform => (
+                "image.platform",
+                "it is for the node's platform",
+                "it is not for the node's platform",
+                &[20],
+            ),
+            Self::ImageUpstream => {
+                ("image.upstream", "its registry answers", "its registry fails", &[56, 57, 59])
+            }
+            Self::ImageBudget => (
+                "image.budget",
+                "its registry's rate limit is not used up",
+                "its registry's rate limit is used up",
+                &[18],
+            ),
+            Self::PodFound => ("pod.found", "it is there", "it is on no node", &[]),
+            Self::PodImage => ("pod.image", "its image is there", "its image does not come", &[]),
+            Self::Message => ("message", "it shows no known symptom", "it shows a known symptom", &[]),
         }
     }
 
@@ -150,24 +265,34 @@ impl Id {
         self.row().0
     }
 
-    /// What it says where it is good.
-    pub fn says(self) -> &'static str {
-        self.row().1
+    /// What it says where it was found so.
+    pub fn says(self, verdict: Verdict) -> Cow<'static, str> {
+        let (_, good, bad, _) = self.row();
+        match (verdict, self) {
+            // What is not told is somebody's own wish or doing, or lies ahead.
+            (Verdict::Good, _) | (Verdict::Unknown, Self::Message) => good.into(),
+            (Verdict::Bad, _) | (Verdict::Unknown, Self::EngineHere) => bad.into(),
+            (Verdict::Unknown, Self::EnginePlainHttp) => "it may ask loopback for TLS".into(),
+            (Verdict::Unknown, Self::NodeForeign) => "somebody else's file is left alone".into(),
+            (Verdict::Unknown, Self::PodImage) => "its image is not there yet".into(),
+            (Verdict::Unknown, _) => format!("not known whether {good}").into(),
+        }
     }
 
     /// The numbers of the field's symptoms that it finds.
     pub fn symptoms(self) -> &'static [u8] {
-        self.row().2
+        self.row().3
     }
 
     /// The table of all, as the reference has it.
     #[cfg(test)]
     pub(crate) fn table() -> String {
-        let mut table = "| check | good means | symptoms |\n|---|---|---|\n".to_owned();
+        let mut table = "| check | good | bad | symptoms |\n|---|---|---|---|\n".to_owned();
         for id in Self::ALL {
             let numbers: Vec<String> = id.symptoms().iter().map(ToString::to_string).collect();
+            let (good, bad) = (id.says(Verdict::Good), id.says(Verdict::Bad));
             // Writing to a string does not fail.
-            let _ = writeln!(table, "| `{id}` | {} | {} |", id.says(), numbers.join(", "));
+            let _ = writeln!(table, "| `{id}` | {good} | {bad} | {} |", numbers.join(", "));
         }
         table
     }
@@ -191,19 +316,29 @@ mod tests {
     use crate::doctor::symptom::SYMPTOMS;
 
     #[test]
-    fn every_check_is_listed_once_and_every_symptom_has_one() {
+    fn every_check_is_listed_once_and_finds_symptoms_that_are_known() {
         for (number, id) in Id::ALL.iter().enumerate() {
             assert_eq!(*id as usize, number, "{id}");
+            for symptom in id.symptoms() {
+                assert!(SYMPTOMS.iter().any(|known| known.number == *symptom), "{id}: {symptom}");
+            }
         }
-        for symptom in &SYMPTOMS {
+    }
+
+    #[test]
+    fn what_shows_in_no_message_is_found_by_a_check() {
+        for number in crate::doctor::message::SILENT {
             assert!(
-                Id::ALL
-                    .iter()
-                    .any(|id| ![Id::PodImage, Id::Message].contains(id)
-                        && id.symptoms().contains(&symptom.number)),
-                "no check finds symptom {}",
-                symptom.number
+                Id::ALL.iter().any(|id| id.symptoms().contains(&number)),
+                "no check finds symptom {number}"
             );
+        }
+    }
+
+    #[test]
+    fn a_check_that_failed_states_the_fault() {
+        for id in Id::ALL {
+            assert_ne!(id.says(Verdict::Bad), id.says(Verdict::Good), "{id}");
         }
     }
 

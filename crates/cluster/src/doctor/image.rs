@@ -61,7 +61,7 @@ pub(super) async fn checks(
     survey: &Survey,
     cluster: &Cluster,
     image: &ImageName,
-    (known, port): (&Known, u16),
+    (known, endpoint, port): (&Known, &str, u16),
 ) -> Vec<Check> {
     let subject = format!("node {}", survey.node);
     let route = Route::of(image, survey);
@@ -77,7 +77,7 @@ pub(super) async fn checks(
         }
     });
     let answers = futures_util::future::join_all(asked).await;
-    checks.push(judge_answers(&subject, &route.stops, &answers));
+    checks.push(judge_answers(&subject, &route.stops, &answers, (cluster, endpoint)));
     if let Ok(machine) = engine.run(&survey.node, &["uname", "-m"]).await {
         checks.extend(judge_platform(&subject, machine.trim(), &known.platforms));
     }
@@ -113,7 +113,12 @@ fn path(subject: &str, image: &ImageName, route: &Route, (cluster, port): (&Clus
     Check::good(Id::ImagePath, subject, evidence)
 }
 
-fn judge_answers(subject: &str, stops: &[Stop], answers: &[Result<Answer, Silence>]) -> Check {
+fn judge_answers(
+    subject: &str,
+    stops: &[Stop],
+    answers: &[Result<Answer, Silence>],
+    (cluster, endpoint): (&Cluster, &str),
+) -> Check {
     let mut seen = Vec::new();
     for (stop, answer) in stops.iter().zip(answers) {
         let answer = match answer {
@@ -138,13 +143,18 @@ fn judge_answers(subject: &str, stops: &[Stop], answers: &[Result<Answer, Silenc
             .any(|answer| matches!(answer, Err(Silence::Failed(said)) if said.to_lowercase().contains(text)))
     };
     if let Some(place) = has {
-        let late = answers[..place].iter().any(|answer| matches!(answer, Err(Silence::TimedOut)));
-        if late {
-            return Check::bad(Id::ImageAnswers, subject, evidence)
-                .because(
-                    "a host before the one that has it does not answer, and is waited for at each request",
-                )
-                .fixed_by("take it out of the hosts.toml, or give it a dial_timeout");
+        let late = answers[..place].iter().position(|answer| matches!(answer, Err(Silence::TimedOut)));
+        if let Some(late) = late.map(|late| &stops[late]) {
+            let check = Check::bad(Id::ImageAnswers, subject, evidence).because(format!(
+                "{} does not answer, stands before the host that has it, and is waited for at each request",
+                late.host
+            ));
+            // A registry of hythe's that does not answer is mended, and not taken away.
+            return if late.host == endpoint {
+                check.fixed_by(format!("hythe doctor {}", cluster.name))
+            } else {
+                check.fixed_by("take it out of the hosts.toml, or give it a dial_timeout")
+            };
         }
         return Check::good(Id::ImageAnswers, subject, seen[place].clone());
     }

@@ -81,43 +81,58 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     same.map(String::as_str).or_else(|| near().map(|(_, name)| name.as_str()))
 }
 
-/// What is left of the upstream's rate limit, by what the registry was told last.
-pub(super) async fn budget(at: SocketAddr, image: &ImageName) -> Option<Check> {
+/// How the image's own registry fares, and what is left of its rate limit, by what hythe heard of it last.
+pub(super) async fn upstream(at: SocketAddr, image: &ImageName) -> Vec<Check> {
     let path = format!("/api/cache/upstreams?name={}", hythe_oci::encode(&image.host.to_string()));
-    let document = http::ask(at, "GET", &path, &[], b"").await.ok()?.json()?;
-    judge_budget(&image.host.to_string(), document.pointer("/upstreams/0")?)
+    let document = http::ask(at, "GET", &path, &[], b"").await.ok().and_then(|answer| answer.json());
+    let upstream = document.as_ref().and_then(|document| document.pointer("/upstreams/0"));
+    upstream.map(|upstream| judge_upstream(&image.host.to_string(), upstream)).unwrap_or_default()
 }
 
-fn judge_budget(host: &str, upstream: &Value) -> Option<Check> {
+fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
     let subject = format!("upstream {host}");
-    if let Some(why) = upstream.get("resting").and_then(Value::as_str) {
-        return Some(
-            Check::bad(Id::ImageBudget, &subject, format!("it is left alone for a while: {why}"))
-                .because("it failed, or its rate limit is used up")
-                .fixed_by("hythe cache stat; what is kept is served meanwhile"),
-        );
-    }
-    let budget = upstream.get("budget")?;
-    let remaining = budget.get("remaining")?.as_u64()?;
-    let limit =
-        budget.get("limit").and_then(Value::as_u64).map_or_else(String::new, |limit| format!(" of {limit}"));
-    let evidence = format!("{remaining}{limit} pulls are left");
-    if remaining > 0 {
-        return Some(Check::good(Id::ImageBudget, &subject, evidence));
-    }
-    Some(
+    let text = |key: &str| upstream.get(key).and_then(Value::as_str);
+    let failure = text("resting").or_else(|| text("failing"));
+    let is_limited = failure.is_some_and(|said| LIMITED.iter().any(|word| said.contains(word)));
+    let used_up = |evidence: &str| {
         Check::bad(Id::ImageBudget, &subject, evidence)
             .because("its rate limit is used up; what is kept is served all the same")
-            .fixed_by("docker login raises it, or wait"),
-    )
+            .fixed_by("docker login raises it, or wait; hythe cache stat shows the budget")
+    };
+    if let Some(said) = failure.filter(|_| is_limited) {
+        return vec![used_up(said)];
+    }
+    let mut checks = Vec::new();
+    if let Some(said) = failure {
+        checks.push(
+            Check::bad(Id::ImageUpstream, &subject, said)
+                .because(
+                    "hythe asked the image's registry, and this came of it; what is kept is served meanwhile",
+                )
+                .fixed_by(format!("curl -v https://{host}/v2/ on this machine; hythe cache stat")),
+        );
+    }
+    let budget = upstream.get("budget");
+    let number = |key: &str| budget.and_then(|budget| budget.get(key)?.as_u64());
+    if let Some(remaining) = number("remaining") {
+        let limit = number("limit").map_or_else(String::new, |limit| format!(" of {limit}"));
+        let evidence = format!("{remaining}{limit} pulls are left");
+        checks.push(match remaining {
+            0 => used_up(&evidence),
+            _ => Check::good(Id::ImageBudget, &subject, evidence),
+        });
+    }
+    checks
 }
+
+/// How the server says that an upstream's limit is used up (`hythe-client`, `Error::cause`).
+const LIMITED: [&str; 3] = ["answers no more requests for now", "429", "toomanyrequests"];
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::doctor::Verdict;
 
     #[test]
     fn a_name_that_is_not_there_is_told_with_the_nearest() {
@@ -133,11 +148,22 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_is_used_up_is_bad() {
-        let verdict = |upstream| judge_budget("docker.io", &upstream).map(|check| check.verdict);
-        assert_eq!(verdict(json!({ "budget": { "remaining": 76, "limit": 100 } })), Some(Verdict::Good));
-        assert_eq!(verdict(json!({ "budget": { "remaining": 0 } })), Some(Verdict::Bad));
-        assert_eq!(verdict(json!({ "resting": "429" })), Some(Verdict::Bad));
-        assert_eq!(verdict(json!({ "budget": null })), None);
+    fn a_limit_that_is_used_up_is_told_from_a_registry_that_fails() {
+        let judged = |upstream| {
+            let checks = judge_upstream("docker.io", &upstream);
+            checks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert!(judged(json!({ "budget": { "remaining": 76, "limit": 100 } })).contains("76 of 100"));
+        let used_up = "✗ upstream docker.io: its registry's rate limit is used up";
+        assert!(judged(json!({ "budget": { "remaining": 0 } })).starts_with(used_up));
+        let limited = "upstream docker.io fails: registry-1.docker.io answers no more requests for now; come back in 60 s";
+        assert!(judged(json!({ "resting": limited })).starts_with(used_up));
+        let refused = "upstream docker.io fails: registry-1.docker.io: connection refused";
+        for key in ["resting", "failing"] {
+            let shown = judged(json!({ key: refused, "budget": null }));
+            assert!(shown.starts_with("✗ upstream docker.io: its registry fails"), "{shown}");
+            assert!(shown.contains(refused) && !shown.contains("limit"), "{shown}");
+        }
+        assert_eq!(judged(json!({ "budget": null, "resting": null, "failing": null })), "");
     }
 }

@@ -2,62 +2,125 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Id, Repair, files, symptom};
+use super::standing::Standing;
+use super::{Check, Id, Repair, explain, files};
 use crate::attach::{Runtime, Survey, Wiring};
 use crate::engine::{Engine, EngineError, Output};
-use crate::hosts::HostsFile;
+use crate::hosts::{HostsFile, written_by};
 use crate::http::{Answer, Silence, inside};
 use crate::registry::INNER_PORT;
 use crate::topology::Cluster;
 
-/// Whether the node knows the registry's name.
-pub(super) async fn name(engine: &Engine, survey: &Survey, wiring: &Wiring) -> Result<Check, EngineError> {
+/// What a name means in a node, and beside it the lines of its hosts file that say so.
+const LOOK_UP: &str = r#"timeout 5 getent hosts "$1"; code=$?; grep -wF -- "$1" /etc/hosts >&2; exit $code"#;
+
+/// Whether the node knows the registry's name, and takes it for the registry's address.
+pub(super) async fn name(
+    engine: &Engine,
+    survey: &Survey,
+    wiring: &Wiring,
+    standing: &Standing,
+    cluster: &Cluster,
+) -> Result<Check, EngineError> {
     let name = &wiring.registry.name;
-    let output = engine.exec(&survey.node, &["timeout", "5", "getent", "hosts", name]).await?;
-    Ok(judge_name(&format!("node {}", survey.node), name, &output))
+    let output = engine.exec(&survey.node, &["sh", "-c", LOOK_UP, "sh", name]).await?;
+    Ok(judge_name(&survey.node, name, &output, standing, cluster))
 }
 
-fn judge_name(subject: &str, name: &str, output: &Output) -> Check {
+fn judge_name(node: &str, name: &str, output: &Output, standing: &Standing, cluster: &Cluster) -> Check {
+    let subject = format!("node {node}");
     if inside::is_missing(output) {
-        return Check::unknown(Id::NodeName, subject, "it has no getent");
+        return Check::unknown(Id::NodeName, &subject, "it has no getent");
     }
-    match output.stdout.lines().next() {
-        Some(line) if output.code == 0 => Check::good(Id::NodeName, subject, line.trim()),
+    let Some(line) = output.stdout.lines().next().map(str::trim).filter(|_| output.code == 0) else {
         // Its engine passes on what it does not know, and whom it asks then may not answer.
-        _ => Check::bad(
-            Id::NodeName,
-            subject,
-            format!("getent hosts {name}: {}", if output.code == 124 { "no answer" } else { "no such host" }),
-        )
-        .because("the registry is not on this node's network, or does not run")
-        .fixed_by("hythe up"),
+        let said = if output.code == 124 { "no answer" } else { "no such host" };
+        let check = Check::bad(Id::NodeName, &subject, format!("getent hosts {name}: {said}"));
+        return match standing.absence() {
+            Some(absence) if standing.runs => {
+                check.because(absence).fixed_by(format!("hythe attach {}", cluster.name))
+            }
+            Some(absence) => check.because(absence).fixed_by("hythe up"),
+            None => check
+                .because("the registry is on this node's network, and the node's DNS does not give its name")
+                .fixed_by(format!("docker exec {node} cat /etc/resolv.conf; hythe attach {}", cluster.name)),
+        };
+    };
+    let address = line.split_whitespace().next().unwrap_or_default();
+    if standing.addresses.is_empty() || standing.addresses.iter().any(|known| known == address) {
+        return Check::good(Id::NodeName, &subject, line);
+    }
+    let evidence = format!("{name} is {address} here; the registry is at {}", standing.addresses.join(", "));
+    match output.stderr.lines().map(str::trim).find(|line| line.starts_with(address)) {
+        Some(written) => Check::bad(Id::NodeName, &subject, format!("{evidence}\n/etc/hosts: {written}"))
+            .because("the node's hosts file gives the name another address")
+            .fixed_by(format!("take that line out: docker exec -it {node} vi /etc/hosts")),
+        None => Check::bad(Id::NodeName, &subject, evidence)
+            .because("the node's DNS gives the name another address: something else has it")
+            .fixed_by(format!(
+                "docker network inspect {}",
+                cluster.networks().first().map_or("kind", String::as_str)
+            )),
     }
 }
 
 /// Whether the node reaches the registry, past its proxy, where its files are to lead.
-pub(super) async fn reaches(engine: &Engine, survey: &Survey, endpoint: &str, cluster: &Cluster) -> Check {
+pub(super) async fn reaches(
+    engine: &Engine,
+    survey: &Survey,
+    endpoint: &str,
+    standing: &Standing,
+    cluster: &Cluster,
+) -> Check {
     let url = format!("{endpoint}/v2/");
     let answer = inside::ask(engine, &survey.node, "GET", &url, "*/*", true).await;
-    let subject = format!("node {}", survey.node);
-    let bad = |evidence: String| Check::bad(Id::NodeReaches, &subject, format!("GET {url}: {evidence}"));
-    match answer {
+    judge_reach(&format!("node {}", survey.node), &url, answer, standing, cluster)
+}
+
+fn judge_reach(
+    subject: &str,
+    url: &str,
+    answer: Result<Answer, Silence>,
+    standing: &Standing,
+    cluster: &Cluster,
+) -> Check {
+    let bad = |evidence: &str| Check::bad(Id::NodeReaches, subject, format!("GET {url}: {evidence}"));
+    let silence = match answer {
         Ok(answer) if answer.status == 200 => {
-            Check::good(Id::NodeReaches, &subject, format!("GET {url}: {}", answer.clause()))
+            return Check::good(Id::NodeReaches, subject, format!("GET {url}: {}", answer.clause()));
         }
         Ok(answer) => {
-            bad(answer.clause()).because("what answers there is not this registry, or wants a login")
+            return bad(&answer.clause())
+                .because("what answers there is not this registry, or wants a login")
+                .fixed_by("hythe doctor looks at what the name means in the node; hythe logs --tail 50");
         }
-        Err(Silence::NoTool) => Check::unknown(Id::NodeReaches, &subject, Silence::NoTool.to_string()),
-        Err(silence) => bad(silence.to_string())
-            .because(match silence {
-                Silence::NoSuchName => "the registry is not on this node's network",
-                Silence::Refused => "the registry is there and does not listen",
-                Silence::TimedOut | Silence::NoRoute | Silence::Failed(_) | Silence::NoTool => {
-                    "a firewall is between them, or the networks are not the same"
-                }
-            })
-            .fixed_by(format!("hythe up; hythe attach {}", cluster.name))
-            .repaired_by(Repair::Attach { cluster: cluster.to_string() }),
+        Err(Silence::NoTool) => return Check::unknown(Id::NodeReaches, subject, Silence::NoTool.to_string()),
+        Err(silence) => silence,
+    };
+    let check = bad(&silence.to_string());
+    match standing.absence() {
+        Some(absence) if !standing.runs => return check.because(absence).fixed_by("hythe up"),
+        Some(absence) => {
+            return check
+                .because(absence)
+                .fixed_by(format!("hythe attach {}", cluster.name))
+                .repaired_by(Repair::Attach { cluster: cluster.to_string() });
+        }
+        None => {}
+    }
+    match silence {
+        Silence::NoSuchName => check
+            .because("the registry is on this node's network, and the node's DNS does not give its name")
+            .fixed_by(format!("hythe attach {}", cluster.name)),
+        Silence::Refused => check
+            .because("the registry runs on this node's network, and nothing listens at this address")
+            .fixed_by("hythe logs --tail 50; compare the address with the registry's: docker inspect"),
+        Silence::TimedOut | Silence::NoRoute => check
+            .because("the registry runs on this node's network, and no packet comes back from this address")
+            .fixed_by("look for rules that drop them: sudo iptables -L -n; sudo nft list ruleset"),
+        Silence::Failed(_) | Silence::NoTool => check
+            .because("what answers there does not speak HTTP, or breaks off")
+            .fixed_by("hythe logs --tail 50"),
     }
 }
 
@@ -178,7 +241,9 @@ fn named(survey: &Survey, endpoint: &str) -> BTreeSet<Mirror> {
     let mut mirrors = BTreeSet::new();
     for root in files::roots(survey) {
         for directory in &root.directories {
-            let parsed = directory.text().and_then(|text| HostsFile::parse(text, version).ok());
+            // Where hythe's own files lead is looked at as the registry, and no mirror of somebody's.
+            let text = directory.text().filter(|text| written_by(text).is_none());
+            let parsed = text.and_then(|text| HostsFile::parse(text, version).ok());
             for host in parsed.into_iter().flat_map(|file| file.hosts) {
                 let url = if host.url.contains("://") { host.url } else { format!("https://{}", host.url) };
                 if url.trim_end_matches('/') != endpoint {
@@ -244,7 +309,7 @@ fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     let find = |parts: &[&str]| {
         lines[start..].iter().rfind(|line| parts.iter().any(|part| line.contains(part))).copied()
     };
-    let cause = |line: &str| symptom::explain(line).first().map_or("", |symptom| symptom.cause);
+    let cause = |line: &str| explain(line).map_or("its configuration was refused", |symptom| symptom.cause);
     if let Some(line) = find(&refused) {
         let check = Check::bad(Id::NodeLog, subject, line).because(cause(line));
         return check.fixed_by(format!("hythe attach {}", cluster.name));

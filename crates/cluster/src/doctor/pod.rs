@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::ListParams;
 
 use super::image_name::ImageName;
-use super::{Check, Id, symptom};
+use super::{Check, Id, explain};
 use crate::api::{Access, ApiError, Verb};
 
 /// A container whose image is not there.
@@ -109,7 +109,7 @@ impl Found {
             .iter()
             .rfind(|text| text.contains("Failed to pull image") && text.contains(&waiting.image));
         match event {
-            Some(event) if symptom::explain(&waiting.message).is_empty() => event.clone(),
+            Some(event) if explain(&waiting.message).is_none() => event.clone(),
             _ => waiting.message.clone(),
         }
     }
@@ -127,15 +127,12 @@ impl Found {
             "ErrImageNeverPull" => check
                 .because("imagePullPolicy is Never, and the node does not have the image")
                 .fixed_by("imagePullPolicy: IfNotPresent"),
-            _ => {
-                let symptoms = symptom::explain(&said);
-                let Some(first) = symptoms.first() else { return check };
-                let numbers: Vec<String> =
-                    symptoms.iter().map(|symptom| symptom.number.to_string()).collect();
-                check
-                    .because(format!("{} (symptom {})", first.cause, numbers.join(", ")))
-                    .fixed_by(first.fix_in(cluster, port).replace("IMAGE", &waiting.image))
-            }
+            _ => match explain(&said) {
+                Some(symptom) => check
+                    .because(format!("{} (symptom {})", symptom.cause, symptom.number))
+                    .fixed_by(symptom.fix_in(cluster, port).replace("IMAGE", &waiting.image)),
+                None => check,
+            },
         }
     }
 }
@@ -170,7 +167,7 @@ mod tests {
             let waiting = found.waiting();
             assert_eq!((waiting.len(), waiting[0].image.as_str()), (1, "localhost:5001/app"));
             let check = found.explain("Pod default/app", &waiting[0], ("dev", 5001));
-            assert!(check.cause.as_deref().unwrap().ends_with("(symptom 1, 12, 21, 11)"), "{check}");
+            assert!(check.cause.as_deref().unwrap().ends_with("(symptom 1)"), "{check}");
             assert!(check.evidence.contains("connection refused"), "{check}");
         }
     }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hythe_oci::{Algorithm, Digest};
 use serde_json::json;
 
-use super::{Check, Id, symptom};
+use super::{Check, Id, explain};
 use crate::attach::Survey;
 use crate::engine::{Engine, EngineError};
 use crate::http::{Answer, Silence, ask, inside};
@@ -151,7 +151,7 @@ impl Probe {
         if code != 0 {
             let evidence = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
             let check = Check::bad(Id::NodePulls, subject, format!("crictl pull {image}: {evidence}"));
-            return match symptom::explain(said).first() {
+            return match explain(said) {
                 Some(symptom) => check.because(symptom.cause).fixed_by(symptom.fix_in(cluster, port)),
                 None => check,
             };

@@ -84,6 +84,10 @@ fn images_persist_in_a_named_volume_or_a_folder_alone() {
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].id == Id::RegistryData && found[0].evidence.contains(seen), "{}", found[0]);
     }
+    // The anonymous volume of a registry whose place was taken is the one that hythe mounts by its name from then on.
+    let adopted = Settings { data: Data::Volume("a".repeat(64)), ..settings(5001) };
+    let kept = checks(&adopted, &container(&volume(&"a".repeat(64), true)), "");
+    assert!(kept.iter().all(|check| check.verdict == Verdict::Good), "{kept:?}");
     let folder = serde_json::json!({ "Mounts": [{ "Type": "bind", "Source": "/srv", "Destination": DATA_FOLDER, "RW": true }] });
     assert_eq!(bad(&folder, ""), []);
 }

@@ -20,6 +20,8 @@ fn answers_are_judged_by_whoever_has_it_and_else_by_why_nobody_has() {
         (answer("200 OK\r\nX-Cache: HIT"), answer("401 x"), Verdict::Good, "X-Cache: HIT"),
         (answer("404 x"), answer("200 OK"), Verdict::Good, "registry-1.docker.io: 200"),
         (Err(Silence::TimedOut), answer("200 OK"), Verdict::Bad, "is waited for"),
+        // The registry itself is not to be taken out of a file.
+        (Err(Silence::TimedOut), answer("200 OK"), Verdict::Bad, "hythe doctor dev"),
         (answer("404 x"), answer("404 x"), Verdict::Bad, "under this name"),
         (answer("404 x"), answer("401 x"), Verdict::Unknown, "wants a token"),
         (answer("503 x"), answer("429 x"), Verdict::Bad, "rate limit"),
@@ -32,7 +34,8 @@ fn answers_are_judged_by_whoever_has_it_and_else_by_why_nobody_has() {
             "authority",
         ),
     ] {
-        let check = judge_answers("node w", &stops, &[first, second]);
+        let check =
+            judge_answers("node w", &stops, &[first, second], (&cluster(), "http://kind-registry:5000"));
         assert!(check.verdict == verdict && check.to_string().contains(text), "{check}");
     }
 }

@@ -6,13 +6,56 @@ fn output(code: i64, stdout: &str, stderr: &str) -> Output {
     Output { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() }
 }
 
+/// A registry that runs at an address of the node's network.
+fn standing() -> Standing {
+    Standing { runs: true, is_joined: true, addresses: vec!["172.18.0.5".to_owned()] }
+}
+
 #[test]
-fn a_name_is_known_unknown_or_cannot_be_asked_for() {
-    let verdict = |output| judge_name("node w", "kind-registry", &output).verdict;
-    assert_eq!(verdict(output(0, "172.18.0.5  kind-registry\n", "")), Verdict::Good);
-    assert_eq!(verdict(output(2, "", "")), Verdict::Bad);
-    assert_eq!(verdict(output(124, "", "")), Verdict::Bad);
-    assert_eq!(verdict(output(127, "exec: \"getent\": executable file not found", "")), Verdict::Unknown);
+fn a_name_is_known_unknown_or_another_ones() {
+    let judged = |code, stdout: &str, stderr: &str, standing: &Standing| {
+        judge_name("w", "kind-registry", &output(code, stdout, stderr), standing, &cluster())
+    };
+    let well = judged(0, "172.18.0.5  kind-registry\n", "", &standing());
+    assert_eq!(well.verdict, Verdict::Good, "{well}");
+    let stopped = Standing { runs: false, ..standing() };
+    let apart = Standing { is_joined: false, addresses: Vec::new(), ..standing() };
+    let hosts = "10.9.9.9 kind-registry\n";
+    for (code, stdout, stderr, standing, text) in [
+        (2, "", "", &stopped, "does not run"),
+        (2, "", "", &apart, "on none of this node's networks"),
+        (124, "", "", &standing(), "no answer"),
+        (0, hosts, hosts, &standing(), "/etc/hosts: 10.9.9.9 kind-registry"),
+        (0, hosts, "", &standing(), "DNS gives the name another address"),
+    ] {
+        let check = judged(code, stdout, stderr, standing);
+        assert!(check.verdict == Verdict::Bad && check.to_string().contains(text), "{check}");
+        assert!(!check.to_string().contains("firewall"), "{check}");
+    }
+    let missing = judged(127, "exec: \"getent\": executable file not found", "", &standing());
+    assert_eq!(missing.verdict, Verdict::Unknown);
+}
+
+#[test]
+fn a_cause_is_told_only_where_it_was_seen() {
+    let judged = |silence, standing: &Standing| {
+        judge_reach("node w", "http://kind-registry:5000/v2/", Err(silence), standing, &cluster())
+    };
+    let stopped = Standing { runs: false, ..standing() };
+    let apart = Standing { is_joined: false, ..standing() };
+    for (silence, standing, text, is_repaired) in [
+        // Nothing of a network is said of what does not run.
+        (Silence::TimedOut, &stopped, "does not run", false),
+        (Silence::NoSuchName, &apart, "none of this node's networks", true),
+        // What `hythe attach` writes mends no rule that drops packets.
+        (Silence::TimedOut, &standing(), "no packet comes back", false),
+        (Silence::NoRoute, &standing(), "no packet comes back", false),
+        (Silence::Refused, &standing(), "nothing listens at this address", false),
+    ] {
+        let check = judged(silence, standing);
+        assert!(check.to_string().contains(text), "{check}");
+        assert_eq!(check.repair.is_some(), is_repaired, "{check}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! `hythe doctor`: why an image is not pulled.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use hythe_cluster::attach::Wiring;
-use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Verdict};
+use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Repair, Verdict};
 use hythe_cluster::engine::{Engine, Surroundings};
 use hythe_cluster::image::Image;
 use hythe_cluster::registry::{self, Found, Settings};
@@ -20,6 +21,10 @@ use crate::printer::Printer;
 /// Far more than what a tool says of one failure, in bytes.
 const MESSAGE: u64 = 64 << 10;
 
+/// How often `--fix` looks again and does what shows then: a registry that is made anew is on no network yet, and a node that is
+/// attached may want a start of its containerd.
+const ROUNDS: usize = 3;
+
 /// What the user means.
 enum Subject {
     Clusters,
@@ -34,7 +39,7 @@ pub(in crate::commands) fn doctor(
     printer: Printer,
 ) -> Result<(), Failure> {
     if let Some(message) = message(args.subject.as_deref())? {
-        return told(&doctor::message(message.trim()), &[], printer);
+        return explained(message.trim(), args, printer);
     }
     run(async {
         let choice = args.target.engine.engine.clone().unwrap_or_default();
@@ -50,26 +55,50 @@ pub(in crate::commands) fn doctor(
         let wiring = wiring(settings, environment, false, false)?;
         let found = clusters(&engine).await.map_err(failed)?;
         let (subject, meant) = meant(args.subject.as_deref(), &found, &engine)?;
-        let (checks, subject) = examine(&engine, &wiring, &meant, subject).await?;
-        let repairs = doctor::repairs(&checks);
-        if !args.fix || repairs.is_empty() {
-            return told(&checks, &[], printer);
-        }
+        let (mut checks, mut subject) = examine(&engine, &wiring, &meant, subject).await?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
         let image = || Image::of(None, env!("CARGO_PKG_VERSION"));
-        let repaired = doctor::repair(&engine, &wiring, &found, &repairs, image, &report).await;
-        if let Err(error) = repaired {
-            steps.take(Step::new("repair", Outcome::Failed, error.to_string()));
+        let mut done = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            // What was done and is asked for again would not help a second time.
+            let repairs: BTreeSet<Repair> = doctor::repairs(&checks).difference(&done).cloned().collect();
+            if !args.fix || repairs.is_empty() {
+                break;
+            }
+            let repaired = doctor::repair(&engine, &wiring, &found, &repairs, image, &report).await;
+            if let Err(error) = repaired {
+                steps.take(Step::new("repair", Outcome::Failed, error.to_string()));
+            }
+            done.extend(repairs);
+            // What ran before may have been replaced, and clusters joined to another network.
+            let found = clusters(&engine).await.map_err(failed)?;
+            let is_meant = |cluster: &Cluster| meant.iter().any(|before| before.name == cluster.name);
+            let meant: Vec<Cluster> = found.into_iter().filter(is_meant).collect();
+            (checks, subject) = examine(&engine, &wiring, &meant, subject).await?;
         }
-        // What ran before may have been replaced, and clusters joined to another network.
-        let found = clusters(&engine).await.map_err(failed)?;
-        let meant: Vec<Cluster> = found
-            .into_iter()
-            .filter(|cluster| meant.iter().any(|before| before.name == cluster.name))
-            .collect();
-        let (checks, _) = examine(&engine, &wiring, &meant, subject).await?;
+        for check in &mut checks {
+            // It was done, and did not help.
+            check.repair = check.repair.take().filter(|repair| !done.contains(repair));
+        }
         told(&checks, &steps.all(), printer)
+    })
+}
+
+/// Says what a message means. Where it may be an answer of hythe's, its log has the reason: engines show the status alone.
+fn explained(message: &str, args: &DoctorArgs, printer: Printer) -> Result<(), Failure> {
+    let check = doctor::message(message);
+    if !doctor::is_own(message) {
+        return told(&[check], &[], printer);
+    }
+    run(async {
+        let choice = args.target.engine.engine.clone().unwrap_or_default();
+        // Where there is no engine the message is explained all the same.
+        let logged = match Engine::connect(&choice, &Surroundings::of_process()).await {
+            Ok(engine) => doctor::refusals(&engine, &args.target.name, message).await,
+            Err(_) => Vec::new(),
+        };
+        told(&[check.seeing(&logged)], &[], printer)
     })
 }
 
@@ -155,10 +184,10 @@ fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failur
         printer.note(summary);
         return Ok(());
     }
-    let hint = if doctor::repairs(checks).is_empty() || !steps.is_empty() {
-        ""
-    } else {
-        "; hythe doctor --fix does what is safe"
+    let hint = match (steps.is_empty(), doctor::repairs(checks).is_empty()) {
+        (true, false) => "; hythe doctor --fix does what is safe",
+        (true, true) => "",
+        (false, _) => "; what is left is not for --fix to mend: each says what to do",
     };
     Err(Failure::Other(format!("{summary}{hint}")))
 }

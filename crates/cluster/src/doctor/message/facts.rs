@@ -1,0 +1,188 @@
+//! What a message says: which program speaks, what it asked, of whom, and what failed.
+
+use super::address::{self, Path, Url};
+use super::failure::Failure;
+use super::place::{self, Place};
+use super::speaker::Speaker;
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) failure: Failure,
+    pub(super) speaker: Option<Speaker>,
+    /// Where who was asked is; none where nothing of a registry is said.
+    pub(super) place: Option<Place>,
+    /// The port that was asked.
+    pub(super) port: Option<u16>,
+    /// Where the registry is that a mirror was asked in place of.
+    pub(super) mirror_of: Option<Place>,
+    hints: Vec<Hint>,
+}
+
+/// What else a message says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// Something was pushed.
+    Push,
+    /// A registry is named, or a port that registries have.
+    Registry,
+    /// A tool for the inner loop speaks, which pushes where the cluster's `ConfigMap` says.
+    Loop,
+    /// A server that is no registry is spoken of.
+    Foreign,
+    /// The image's name has no port.
+    NoPort,
+}
+
+/// The words of each hint, in lower case; those of tools are looked for outside of names.
+const WORDS: [(Hint, &[&str]); 4] = [
+    (
+        Hint::Push,
+        &[
+            "the push refers to",
+            "failed to push",
+            "push access denied",
+            "push permission",
+            "pushing",
+            " push",
+            "/blobs/uploads/",
+        ],
+    ),
+    (Hint::Registry, &["registry", "hythe", ":500", ":5050"]),
+    (Hint::Loop, &["tilt", "skaffold", "build failed", "build artifact"]),
+    (
+        Hint::Foreign,
+        &[
+            "unable to connect to the server",
+            "readiness probe",
+            "liveness probe",
+            "startup probe",
+            "failed calling webhook",
+            "/healthz",
+            "etcd",
+            "kube-apiserver",
+            "docker daemon socket",
+        ],
+    ),
+];
+
+impl Facts {
+    /// Those of a message; none where nothing in it has failed.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let text = text.to_lowercase();
+        let (failure, at) = Failure::of(&text)?;
+        let (urls, has_other) = address::urls(&text);
+        let url = urls.iter().rfind(|url| url.at < at).or(urls.first());
+        let image = address::image(&text).or_else(|| address::hosted(&text).filter(|_| url.is_none()));
+        let prose = prose(&text);
+        let looked_up =
+            after(&text, "dial tcp: lookup ").or_else(|| after(&text, "could not resolve host: "));
+        let asked = match url {
+            Some(url) => Some(url.authority),
+            None => image.map(|(host, _)| host).or(looked_up.filter(|_| !has_other)),
+        };
+        let place = asked.map(Place::of);
+        let dialled = after(&text, "dial tcp ").and_then(place::port);
+        let said = WORDS.into_iter().filter(|(hint, words)| {
+            let text = if *hint == Hint::Loop { &prose } else { &text };
+            words.iter().any(|word| text.contains(word))
+        });
+        let mut hints: Vec<Hint> = said.map(|(hint, _)| hint).collect();
+        if has_other && asked.is_none() {
+            hints.push(Hint::Foreign);
+        }
+        let has_port = image.map(|(_, has_port)| has_port);
+        if !has_port.or(url.map(|url| place::port(url.authority).is_some())).unwrap_or(true) {
+            hints.push(Hint::NoPort);
+        }
+        Some(Self {
+            failure,
+            speaker: Speaker::of(&prose).or_else(|| by_request(&text, url)),
+            place,
+            port: asked.and_then(place::port).or(dialled),
+            mirror_of: url.and_then(|url| mirror_of(url, image.map(|(host, _)| host))),
+            hints,
+        })
+    }
+}
+
+impl Facts {
+    pub(super) fn has(&self, hint: Hint) -> bool {
+        self.hints.contains(&hint)
+    }
+}
+
+/// A text without its URLs, paths and names of images: an image called `helm-operator` is not Helm.
+fn prose(text: &str) -> String {
+    text.split_inclusive(char::is_whitespace).filter(|word| !word.contains('/')).collect()
+}
+
+/// The word after some words.
+fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
+    let rest = &text[text.find(words)? + words.len()..];
+    let word = rest.split([' ', '"', '\n', '\\']).next()?.trim_end_matches(':');
+    Some(word).filter(|word| !word.is_empty())
+}
+
+/// Who makes a request like this one where no other word tells: containerd asks for a manifest before anything else,
+/// `BuildKit` for the blobs that it is to push, other clients for the base.
+fn by_request(text: &str, url: Option<&Url<'_>>) -> Option<Speaker> {
+    let url = url?;
+    match url.path {
+        _ if url.of.is_some() => Some(Speaker::Node),
+        Path::Manifest => Some(Speaker::Node),
+        Path::Blob if text[..url.at].trim_end_matches("http").trim_end_matches('"').ends_with("head ") => {
+            Some(Speaker::Builder)
+        }
+        Path::Base => Some(Speaker::Docker),
+        Path::Blob | Path::Other => None,
+    }
+}
+
+/// The registry in whose place another host was asked: by `?ns=`, or by the image's own name.
+fn mirror_of(url: &Url<'_>, image: Option<&str>) -> Option<Place> {
+    if let Some(of) = &url.of {
+        return Some(Place::of(of));
+    }
+    let image = image?;
+    let (asked, own) = (Place::of(url.authority), Place::of(image));
+    let is_other = url.authority != image && !(asked == Place::Hub && own == Place::Hub);
+    // Registries of the internet send for tokens and blobs to hosts of theirs.
+    let is_sent_on = matches!(asked, Place::Hub | Place::Public) || url.path == Path::Other;
+    (is_other && !is_sent_on && place::host(url.authority) != place::host(image)).then_some(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_who_asked_whom_for_what_and_what_failed() {
+        let text = "Failed to pull image \"redis:7\": failed to do request: Head \
+            \"http://kind-registry:5000/v2/library/redis/manifests/7?ns=docker.io\": dial tcp 172.18.0.2:5000: i/o timeout";
+        let facts = Facts::of(text).unwrap();
+        assert_eq!(
+            (facts.failure, facts.speaker, facts.place, facts.port, facts.mirror_of),
+            (Failure::Timeout, Some(Speaker::Node), Some(Place::Bare), Some(5000), Some(Place::Hub))
+        );
+        assert!(!facts.has(Hint::Foreign) && !facts.has(Hint::Push));
+    }
+
+    #[test]
+    fn what_is_no_registrys_is_told_apart() {
+        let text =
+            "Get \"http://localhost:10248/healthz\": dial tcp 127.0.0.1:10248: connect: connection refused";
+        let facts = Facts::of(text).unwrap();
+        assert!(facts.has(Hint::Foreign) && facts.place.is_none());
+        assert_eq!(Facts::of("it is a nice day"), None);
+    }
+
+    #[test]
+    fn words_after_others_are_whole() {
+        assert_eq!(
+            after("dial tcp: lookup kind-registry: no such host", "dial tcp: lookup "),
+            Some("kind-registry")
+        );
+        assert_eq!(after("dial tcp [::1]:5001: connect", "dial tcp "), Some("[::1]:5001"));
+    }
+}
