@@ -1,4 +1,5 @@
-//! Manifests: nothing panics, errors stay short, and a manifest that is taken is taken again under its own type.
+//! Manifests: nothing panics, errors stay short, and a manifest that is taken is taken again under its own type, and
+//! read alike where others publish it.
 #![no_main]
 
 use hythe_oci::{Manifest, media_type};
@@ -6,13 +7,20 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     for content_type in media_type::MANIFESTS {
-        let _ = Manifest::parse(Some(content_type), bytes);
+        let pushed = Manifest::parse(Some(content_type), bytes);
+        let published = Manifest::read(Some(content_type), bytes);
+        assert!(pushed.is_err() || pushed == published);
     }
     match Manifest::parse(None, bytes) {
         Ok(manifest) => {
             assert_eq!(manifest.is_index(), manifest.blobs.is_empty());
+            assert_eq!(Manifest::read(None, bytes).as_ref(), Ok(&manifest));
             assert_eq!(Manifest::parse(Some(&manifest.media_type), bytes), Ok(manifest));
         }
+        Err(error) => assert!(error.to_string().len() < 4096),
+    }
+    match Manifest::read(None, bytes) {
+        Ok(manifest) => assert_eq!(Manifest::read(Some(&manifest.media_type), bytes), Ok(manifest)),
         Err(error) => assert!(error.to_string().len() < 4096),
     }
 });

@@ -6,7 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::manifest::{ManifestError, clip, text};
+use crate::fields::Fields;
+use crate::manifest::{Care, text};
+use crate::manifest_error::{ManifestError, clip};
 use crate::{Digest, DigestError};
 
 /// A descriptor whose digest this registry can verify: an entry of an index or of the referrers list.
@@ -55,20 +57,10 @@ pub(crate) struct Pointer {
     pub(crate) foreign_algorithm: String,
 }
 
-/// Raw values: a wrong type is then reported by its path, and a repeated field is an error of serde's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(borrow)]
-    media_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    digest: Option<&'a RawValue>,
-    #[serde(borrow)]
-    size: Option<&'a RawValue>,
-}
+const NAMES: [&str; 3] = ["mediaType", "digest", "size"];
 
 impl Pointer {
-    pub(crate) fn parse(raw: &RawValue, place: Place<'_>) -> Result<Self, ManifestError> {
+    pub(crate) fn parse(raw: &RawValue, place: Place<'_>, care: Care) -> Result<Self, ManifestError> {
         let field = |name: &str| format!("{place}.{name}");
         let missing = |name: &str| ManifestError::field(field(name), "is missing");
         if !raw.get().starts_with('{') {
@@ -77,17 +69,15 @@ impl Pointer {
                 "must be a descriptor: an object with mediaType, digest and size",
             ));
         }
-        let fields: Fields<'_> = serde_json::from_str(raw.get())
+        let fields = Fields::parse(&NAMES, raw.get().as_bytes())
             .map_err(|error| ManifestError::field(place, &error.to_string()))?;
-        let media_type = fields.media_type.ok_or_else(|| missing("mediaType"))?;
-        let media_type = text(media_type, || field("mediaType"))?;
-        let digest = text(fields.digest.ok_or_else(|| missing("digest"))?, || field("digest"))?;
-        let size = fields.size.ok_or_else(|| missing("size"))?;
-        // Clients hold sizes as signed 64 bits.
-        if !serde_json::from_str::<u64>(size.get()).is_ok_and(|size| i64::try_from(size).is_ok()) {
-            let reason = format!("is `{}`; it must be an integer from 0 to 2^63-1", clip(size.get()));
-            return Err(ManifestError::field(field("size"), &reason));
-        }
+        let media_type = fields.get("mediaType").ok_or_else(|| missing("mediaType"));
+        let media_type = media_type.and_then(|raw| text(raw, || field("mediaType")));
+        let media_type = match care {
+            Care::Pushed => media_type?,
+            Care::Published => media_type.unwrap_or_default(),
+        };
+        let digest = text(fields.get("digest").ok_or_else(|| missing("digest"))?, || field("digest"))?;
         let (digest, foreign_algorithm) = match digest.parse() {
             Ok(digest) => (Some(digest), String::new()),
             Err(DigestError::Unsupported { algorithm }) => (None, algorithm),
@@ -95,8 +85,26 @@ impl Pointer {
                 return Err(ManifestError::field(field("digest"), &format!("is wrong: {error}")));
             }
         };
+        if care == Care::Pushed {
+            check_pushed(&fields, place)?;
+        }
         Ok(Self { media_type, digest, foreign_algorithm })
     }
+}
+
+/// What only the author of a manifest can mend.
+fn check_pushed(fields: &Fields<'_, { NAMES.len() }>, place: Place<'_>) -> Result<(), ManifestError> {
+    if let Some(repeated) = fields.repeated() {
+        return Err(ManifestError::field(place, &format!("has the duplicate field `{repeated}`")));
+    }
+    let size = || format!("{place}.size");
+    let Some(raw) = fields.get("size") else { return Err(ManifestError::field(size(), "is missing")) };
+    // Clients hold sizes as signed 64 bits.
+    if !serde_json::from_str::<u64>(raw.get()).is_ok_and(|size| i64::try_from(size).is_ok()) {
+        let reason = format!("is `{}`; it must be an integer from 0 to 2^63-1", clip(raw.get()));
+        return Err(ManifestError::field(size(), &reason));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 //! (image-spec, manifest.md and image-index.md).
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 
-use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::Digest;
 use crate::descriptor::{Place, Pointer};
+use crate::fields::Fields;
+use crate::manifest_error::{ManifestError, clip};
 use crate::media_type::{self, is_index, is_manifest, is_nondistributable, is_schema1};
-use crate::{Digest, ErrorCode};
 
 /// What a registry needs to know of a manifest; its bytes are kept beside it, untouched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,111 +35,13 @@ pub struct Manifest {
     pub manifests: Vec<Digest>,
 }
 
-/// Why bytes are not a manifest that this registry takes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    /// Not JSON.
-    #[error("the manifest is not JSON: line {line}, column {column}: {reason}")]
-    Json {
-        /// What the parser met.
-        reason: String,
-        /// Where, from 1.
-        line: usize,
-        /// Where, from 1 (0 at the very end of a line).
-        column: usize,
-    },
-    /// JSON, but another value than an object.
-    #[error("the manifest is not a JSON object")]
-    NotObject,
-    /// Schema 1, which no client writes any more.
-    #[error(
-        "the manifest is of Docker's schema 1, which has been withdrawn; push it again with a client that writes \
-         schema 2 or OCI manifests"
-    )]
-    Schema1,
-    /// The type is none of ours.
-    #[error("media type `{media_type}` is not supported for manifests; supported are {}", media_type::MANIFESTS.join(", "))]
-    UnsupportedMediaType {
-        /// What was given.
-        media_type: String,
-    },
-    /// Neither a type nor fields that imply one.
-    #[error(
-        "the manifest's media type is not known: send a Content-Type, or set `mediaType`; supported are {}",
-        media_type::MANIFESTS.join(", ")
-    )]
-    NoMediaType,
-    /// Two types that differ: two clients could read two things.
-    #[error(
-        "the Content-Type is `{content_type}`, but the manifest's mediaType is `{media_type}`; they must be equal"
-    )]
-    MediaTypeMismatch {
-        /// The header's.
-        content_type: String,
-        /// The field's.
-        media_type: String,
-    },
-    /// Fields of an image and of an index in one manifest: two clients could read two things (CVE-2021-41190).
-    #[error("a manifest of type `{media_type}` may not have `{field}`: it would be ambiguous")]
-    Ambiguous {
-        /// The type.
-        media_type: String,
-        /// The field of the other kind.
-        field: &'static str,
-    },
-    /// `schemaVersion` is absent or not 2.
-    #[error("schemaVersion is {found}; it must be 2")]
-    SchemaVersion {
-        /// What was given.
-        found: String,
-    },
-    /// A field is absent or malformed.
-    #[error("{path} {reason}")]
-    Field {
-        /// Where: `layers[2].digest`.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A blob that must exist cannot, because its digest's algorithm is not ours.
-    #[error("{path}.digest: algorithm `{algorithm}` is not supported; use sha256 or sha512")]
-    UnsupportedDigest {
-        /// Where: `layers[2]`.
-        path: String,
-        /// Which.
-        algorithm: String,
-    },
-}
-
-impl ManifestError {
-    /// The code for the wire.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::UnsupportedDigest { .. } => ErrorCode::DigestInvalid,
-            Self::Json { .. }
-            | Self::NotObject
-            | Self::Schema1
-            | Self::UnsupportedMediaType { .. }
-            | Self::NoMediaType
-            | Self::MediaTypeMismatch { .. }
-            | Self::Ambiguous { .. }
-            | Self::SchemaVersion { .. }
-            | Self::Field { .. } => ErrorCode::ManifestInvalid,
-        }
-    }
-
-    pub(crate) fn field(path: impl fmt::Display, reason: &str) -> Self {
-        Self::Field { path: clip(&path.to_string()), reason: clip(reason) }
-    }
-}
-
-/// A manifest may hold megabytes where a word is expected; an error quotes the beginning.
-pub(crate) fn clip(text: &str) -> String {
-    const LENGTH: usize = 256;
-    match text.char_indices().nth(LENGTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+/// How much is asked of a manifest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Its author hears what is wrong with it.
+    Pushed,
+    /// Its author is not here: it is refused only where its references cannot be read.
+    Published,
 }
 
 /// A string, or an error that says where one was expected.
@@ -147,51 +49,26 @@ pub(crate) fn text(raw: &RawValue, path: impl Fn() -> String) -> Result<String, 
     serde_json::from_str(raw.get()).map_err(|_| ManifestError::field(path(), "must be a string"))
 }
 
-/// A string; absent, null and empty are the same.
-fn optional_text(raw: Option<&RawValue>, path: &str) -> Result<Option<String>, ManifestError> {
-    let text = raw.map(|raw| text(raw, || path.to_owned())).transpose()?;
-    Ok(text.filter(|text| !text.is_empty()))
+const NAMES: [&str; 8] =
+    ["schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations"];
+
+/// A manifest's fields, as far as they are read.
+struct Reader<'a> {
+    fields: Fields<'a, { NAMES.len() }>,
+    care: Care,
 }
 
-/// The fields that mean something here, unread: a value is then judged with its path, unknown fields cost nothing,
-/// depth cannot exhaust the stack, and a repeated field (which parsers resolve differently) is an error of serde's.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields<'a> {
-    #[serde(borrow)]
-    schema_version: Option<&'a RawValue>,
-    #[serde(borrow)]
-    media_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    artifact_type: Option<&'a RawValue>,
-    #[serde(borrow)]
-    config: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
-    layers: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "even_null")]
-    manifests: Option<&'a RawValue>,
-    #[serde(borrow)]
-    subject: Option<&'a RawValue>,
-    #[serde(borrow)]
-    annotations: Option<&'a RawValue>,
-}
-
-/// Docker's tools write an empty list as `null`, so for a list `null` is not absence.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
-impl<'a> Fields<'a> {
-    fn parse(bytes: &'a [u8]) -> Result<Self, ManifestError> {
-        // serde would read a struct from an array too.
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8], care: Care) -> Result<Self, ManifestError> {
+        // Of another value the place of a syntax error is told before its kind.
         let object = bytes.iter().find(|c| !c.is_ascii_whitespace()) == Some(&b'{');
         let fields = if object {
-            serde_json::from_slice(bytes).map(Some)
+            Fields::parse(&NAMES, bytes).map(Some)
         } else {
             serde_json::from_slice(bytes).map(|_: serde::de::IgnoredAny| None)
         };
         match fields {
-            Ok(Some(fields)) => Ok(fields),
+            Ok(Some(fields)) => Ok(Self { fields, care }),
             Ok(None) => Err(ManifestError::NotObject),
             Err(error) if error.classify() == Category::Data => {
                 Err(ManifestError::field("the manifest", &format!("is malformed: {error}")))
@@ -204,9 +81,19 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A string; absent, null and empty are the same.
+    fn text(&self, name: &str) -> Result<Option<String>, ManifestError> {
+        let text = self.fields.get(name).map(|raw| text(raw, || name.to_owned())).transpose();
+        let text = if self.care == Care::Published { text.unwrap_or_default() } else { text? };
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
     fn media_type(&self, content_type: Option<&str>) -> Result<String, ManifestError> {
-        let own = optional_text(self.media_type, "mediaType")?;
+        let own = self.text("mediaType")?;
         let given = content_type.map(media_type::without_parameters).filter(|given| !given.is_empty());
+        if self.care == Care::Published {
+            return self.published_media_type(given, own.as_deref());
+        }
         let media_type = match (given, own) {
             (Some(given), own) => {
                 check_supported(given)?;
@@ -223,54 +110,130 @@ impl<'a> Fields<'a> {
         Ok(media_type)
     }
 
+    /// Some registries serve every manifest as JSON or as bytes: then it says itself what it is, or its fields do. Where
+    /// both types are ours, the header's counts, unless one is of an index and the other is not.
+    fn published_media_type(&self, given: Option<&str>, own: Option<&str>) -> Result<String, ManifestError> {
+        let ours = |media_type: &&str| check_supported(media_type).is_ok();
+        if let Some(schema1) = [given, own].into_iter().flatten().find(|media_type| is_schema1(media_type)) {
+            check_supported(schema1)?;
+        }
+        match (given.filter(ours), own.filter(ours)) {
+            (Some(given), Some(own)) if is_index(given) != is_index(own) => Ok(own.to_owned()),
+            (Some(known), _) | (None, Some(known)) => Ok(known.to_owned()),
+            (None, None) => {
+                let implied = self.implied_media_type().map(str::to_owned);
+                match given.or(own) {
+                    Some(other) => implied.map_err(|error| match error {
+                        ManifestError::NoMediaType => {
+                            ManifestError::UnsupportedMediaType { media_type: clip(other) }
+                        }
+                        error => error,
+                    }),
+                    None => implied,
+                }
+            }
+        }
+    }
+
     fn implied_media_type(&self) -> Result<&'static str, ManifestError> {
-        if self.schema_version.is_some_and(|version| version.get() == "1") {
+        if self.fields.get("schemaVersion").is_some_and(|version| version.get() == "1") {
             return Err(ManifestError::Schema1);
         }
-        if let Some(config) = self.config {
-            let config = Pointer::parse(config, Place::Field("config"))?;
+        if let Some(config) = self.fields.get("config") {
+            let config = Pointer::parse(config, Place::Field("config"), self.care)?;
             let docker = matches!(
                 config.media_type.as_str(),
                 media_type::DOCKER_CONFIG | media_type::DOCKER_PLUGIN_CONFIG
             );
             return Ok(if docker { media_type::DOCKER_MANIFEST } else { media_type::OCI_MANIFEST });
         }
-        match (self.layers, self.manifests) {
-            (_, Some(_)) => Ok(media_type::OCI_INDEX),
-            (Some(_), None) => Ok(media_type::OCI_MANIFEST),
-            (None, None) => Err(ManifestError::NoMediaType),
+        // Docker's tools write an empty list as null.
+        match (self.fields.has("layers"), self.fields.has("manifests")) {
+            (_, true) => Ok(media_type::OCI_INDEX),
+            (true, false) => Ok(media_type::OCI_MANIFEST),
+            (false, false) => Err(ManifestError::NoMediaType),
         }
     }
 
-    fn check_schema_version(&self) -> Result<(), ManifestError> {
-        match self.schema_version.map(RawValue::get) {
+    /// What only the author of a manifest can mend.
+    fn check_pushed(&self) -> Result<(), ManifestError> {
+        if let Some(field) = self.fields.repeated() {
+            let reason = format!("has the duplicate field `{field}`: two clients could read two things");
+            return Err(ManifestError::field("the manifest", &reason));
+        }
+        match self.fields.get("schemaVersion").map(RawValue::get) {
             Some("2") => Ok(()),
             Some(found) => Err(ManifestError::SchemaVersion { found: clip(found) }),
             None => Err(ManifestError::SchemaVersion { found: "missing".to_owned() }),
         }
     }
 
-    /// A null of the other kind's list says nothing, so it is let through.
     fn check_unambiguous(&self, media_type: &str) -> Result<(), ManifestError> {
-        let stated = |list: Option<&RawValue>| list.is_some_and(|list| list.get() != "null");
+        // An empty list of the other kind says nothing, though whoever pushes it is told.
+        let stated = |list: &str| {
+            self.fields.get(list).is_some_and(|list| {
+                let items: Option<Vec<serde::de::IgnoredAny>> = serde_json::from_str(list.get()).ok();
+                self.care == Care::Pushed || items.is_none_or(|items| !items.is_empty())
+            })
+        };
         let field = match is_index(media_type) {
-            true if self.config.is_some() => "config",
-            true if stated(self.layers) => "layers",
-            false if stated(self.manifests) => "manifests",
+            true if self.fields.get("config").is_some() => "config",
+            true if stated("layers") => "layers",
+            false if stated("manifests") => "manifests",
             true | false => return Ok(()),
         };
         Err(ManifestError::Ambiguous { media_type: media_type.to_owned(), field })
     }
 
+    /// A value of null says as much as an empty string.
     fn annotations(&self) -> Result<Option<BTreeMap<String, String>>, ManifestError> {
-        let Some(raw) = self.annotations else { return Ok(None) };
-        let entries: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get())
-            .map_err(|_| ManifestError::field("annotations", "must be an object of strings"))?;
-        let entries = entries.into_iter().map(|(key, value)| {
-            let value = text(value, || format!("annotations[{key:?}]"))?;
-            Ok((key, value))
-        });
-        entries.collect::<Result<_, _>>().map(Some)
+        let Some(raw) = self.fields.get("annotations") else { return Ok(None) };
+        let Ok(entries) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else {
+            return match self.care {
+                Care::Pushed => Err(ManifestError::field("annotations", "must be an object of strings")),
+                Care::Published => Ok(None),
+            };
+        };
+        let mut annotations = BTreeMap::new();
+        for (key, value) in entries {
+            let value = match value.get() {
+                "null" => Ok(String::new()),
+                _ => text(value, || format!("annotations[{key:?}]")),
+            };
+            match value {
+                Ok(value) => drop(annotations.insert(key, value)),
+                Err(error) if self.care == Care::Pushed => return Err(error),
+                Err(_) => {}
+            }
+        }
+        Ok(Some(annotations))
+    }
+
+    fn subject(&self) -> Result<Option<Digest>, ManifestError> {
+        let Some(subject) = self.fields.get("subject") else { return Ok(None) };
+        match Pointer::parse(subject, Place::Field("subject"), self.care) {
+            Ok(subject) => Ok(subject.digest),
+            Err(error) if self.care == Care::Pushed => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The descriptors of a list. One that is null, or not there, is empty: Go's clients write it so.
+    fn list(&self, name: &'static str) -> Result<Vec<Pointer>, ManifestError> {
+        let Some(raw) = self.fields.get(name) else { return Ok(Vec::new()) };
+        let items: Vec<&RawValue> = serde_json::from_str(raw.get())
+            .map_err(|_| ManifestError::field(name, "must be a list of descriptors"))?;
+        let items = items.into_iter().enumerate();
+        items.map(|(index, item)| Pointer::parse(item, Place::Item(name, index), self.care)).collect()
+    }
+
+    /// The digest of a blob that must exist. One of an algorithm that is not ours never can.
+    fn needed(&self, pointer: &Pointer, place: Place<'_>) -> Result<Option<Digest>, ManifestError> {
+        if pointer.digest.is_none() && self.care == Care::Pushed {
+            let algorithm = clip(&pointer.foreign_algorithm);
+            return Err(ManifestError::UnsupportedDigest { path: place.to_string(), algorithm });
+        }
+        Ok(pointer.digest)
     }
 }
 
@@ -284,15 +247,6 @@ fn check_supported(media_type: &str) -> Result<(), ManifestError> {
     Err(ManifestError::UnsupportedMediaType { media_type: clip(media_type) })
 }
 
-/// The descriptors of a list that must be there.
-fn list(raw: Option<&RawValue>, field: &'static str) -> Result<Vec<Pointer>, ManifestError> {
-    let raw = raw.ok_or_else(|| ManifestError::field(field, "is missing; it may be an empty list"))?;
-    let items: Option<Vec<&RawValue>> = serde_json::from_str(raw.get())
-        .map_err(|_| ManifestError::field(field, "must be a list of descriptors"))?;
-    let items = items.unwrap_or_default().into_iter().enumerate();
-    items.map(|(index, item)| Pointer::parse(item, Place::Item(field, index))).collect()
-}
-
 /// Digests in the order of their first mention, each once.
 #[derive(Default)]
 struct Digests {
@@ -301,37 +255,44 @@ struct Digests {
 }
 
 impl Digests {
-    fn insert(&mut self, digest: Digest) {
-        if self.seen.insert(digest) {
-            self.order.push(digest);
-        }
+    fn extend(&mut self, digest: Option<Digest>) {
+        self.order.extend(digest.filter(|digest| self.seen.insert(*digest)));
     }
 }
 
 impl Manifest {
-    /// Reads a manifest that was pushed, or fetched, with this `Content-Type`.
+    /// Reads a manifest that is pushed with this `Content-Type`. What its author can mend is refused.
     pub fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ManifestError> {
-        let fields = Fields::parse(bytes)?;
-        let media_type = fields.media_type(content_type)?;
-        fields.check_schema_version()?;
-        fields.check_unambiguous(&media_type)?;
+        Self::read_with(content_type, bytes, Care::Pushed)
+    }
+
+    /// Reads a manifest that another registry serves with this `Content-Type`. Its readers get along with it, whatever is
+    /// odd about it: it is refused only where it is no manifest, or its references cannot be read.
+    pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ManifestError> {
+        Self::read_with(content_type, bytes, Care::Published)
+    }
+
+    fn read_with(content_type: Option<&str>, bytes: &[u8], care: Care) -> Result<Self, ManifestError> {
+        let reader = Reader::new(bytes, care)?;
+        let media_type = reader.media_type(content_type)?;
+        if care == Care::Pushed {
+            reader.check_pushed()?;
+        }
+        reader.check_unambiguous(&media_type)?;
         let mut manifest = Self {
-            artifact_type: optional_text(fields.artifact_type, "artifactType")?,
-            annotations: fields.annotations()?,
-            subject: None,
+            artifact_type: reader.text("artifactType")?,
+            annotations: reader.annotations()?,
+            subject: reader.subject()?,
             config: None,
             blobs: Vec::new(),
             optional_blobs: Vec::new(),
             manifests: Vec::new(),
             media_type,
         };
-        if let Some(subject) = fields.subject {
-            manifest.subject = Pointer::parse(subject, Place::Field("subject"))?.digest;
-        }
         if is_index(&manifest.media_type) {
-            manifest.read_index(&fields)?;
+            manifest.read_index(&reader)?;
         } else {
-            manifest.read_image(&fields)?;
+            manifest.read_image(&reader)?;
         }
         Ok(manifest)
     }
@@ -341,51 +302,48 @@ impl Manifest {
         is_index(&self.media_type)
     }
 
-    fn read_image(&mut self, fields: &Fields<'_>) -> Result<(), ManifestError> {
-        let config = fields.config.ok_or_else(|| ManifestError::field("config", "is missing"))?;
-        let config = Pointer::parse(config, Place::Field("config"))?;
-        let mut required = Digests::default();
-        let mut optional = Digests::default();
-        let config_digest = needed(&config, Place::Field("config"))?;
-        required.insert(config_digest);
-        for (index, layer) in list(fields.layers, "layers")?.iter().enumerate() {
+    fn read_image(&mut self, reader: &Reader<'_>) -> Result<(), ManifestError> {
+        let config = reader
+            .fields
+            .get("config")
+            .map(|config| Pointer::parse(config, Place::Field("config"), reader.care));
+        let config = match config.transpose()? {
+            None if reader.care == Care::Pushed => return Err(ManifestError::field("config", "is missing")),
+            config => config,
+        };
+        let (mut required, mut optional) = (Digests::default(), Digests::default());
+        if let Some(config) = config {
+            self.config = reader.needed(&config, Place::Field("config"))?;
+            required.extend(self.config);
+            self.artifact_type =
+                self.artifact_type.take().or(Some(config.media_type)).filter(|text| !text.is_empty());
+        }
+        for (index, layer) in reader.list("layers")?.iter().enumerate() {
             // The type decides, with or without `urls`: clients leave out those layers by type, and `urls` on
             // another layer must not excuse its absence.
             if is_nondistributable(&layer.media_type) {
-                layer.digest.into_iter().for_each(|digest| optional.insert(digest));
+                optional.extend(layer.digest);
             } else {
-                required.insert(needed(layer, Place::Item("layers", index))?);
+                required.extend(reader.needed(layer, Place::Item("layers", index))?);
             }
         }
         optional.order.retain(|digest| !required.seen.contains(digest));
-        self.artifact_type =
-            self.artifact_type.take().or(Some(config.media_type)).filter(|text| !text.is_empty());
-        self.config = Some(config_digest);
         self.blobs = required.order;
         self.optional_blobs = optional.order;
         Ok(())
     }
 
-    fn read_index(&mut self, fields: &Fields<'_>) -> Result<(), ManifestError> {
-        let mut manifests = Digests::default();
-        let mut others = Digests::default();
-        for entry in list(fields.manifests, "manifests")? {
+    fn read_index(&mut self, reader: &Reader<'_>) -> Result<(), ManifestError> {
+        let (mut manifests, mut others) = (Digests::default(), Digests::default());
+        for entry in reader.list("manifests")? {
             // Only the four types can have been pushed as manifests; an entry that states no type may be one.
             let kind = entry.media_type.as_str();
             let manifest = is_index(kind) || is_manifest(kind) || kind.is_empty();
             let digests = if manifest { &mut manifests } else { &mut others };
-            entry.digest.into_iter().for_each(|digest| digests.insert(digest));
+            digests.extend(entry.digest);
         }
         self.manifests = manifests.order;
         self.optional_blobs = others.order;
         Ok(())
     }
-}
-
-fn needed(pointer: &Pointer, place: Place<'_>) -> Result<Digest, ManifestError> {
-    let unsupported = || ManifestError::UnsupportedDigest {
-        path: place.to_string(),
-        algorithm: clip(&pointer.foreign_algorithm),
-    };
-    pointer.digest.ok_or_else(unsupported)
 }

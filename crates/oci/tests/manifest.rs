@@ -163,9 +163,13 @@ fn what_the_specification_wants_accepted_is_accepted() {
     for document in [
         with(image(), "/layers", Some(json!([]))),
         with(image(), "/layers", Some(json!(null))),
+        with(image(), "/layers", None),
         with(image(), "/manifests", Some(json!(null))),
         with(image(), "/subject", Some(json!(null))),
         with(image(), "/annotations", Some(json!(null))),
+        with(image(), "/annotations", Some(json!({"a": null}))),
+        with(image(), "/artifactType", Some(json!(null))),
+        with(image(), "/mediaType", Some(json!(null))),
         with(image(), "/org.example", Some(json!([{"deep": 1}]))),
         with(image(), "/config/data", Some(json!("e30="))),
         with(image(), "/config/mediaType", Some(json!("application/x.unknown"))),
@@ -174,6 +178,7 @@ fn what_the_specification_wants_accepted_is_accepted() {
         with(image(), "/layers/0/extra", Some(json!(-1))),
         with(index(), "/manifests", Some(json!([]))),
         with(index(), "/manifests", Some(json!(null))),
+        with(index(), "/manifests", None),
         with(index(), "/layers", Some(json!(null))),
         with(index(), "/manifests/0/mediaType", Some(json!("application/x.unknown"))),
         with(index(), "/manifests/0/platform", Some(json!({"os": "linux", "architecture": "amd64"}))),
@@ -188,9 +193,7 @@ fn a_malformed_field_is_named_by_its_path() {
         (image(), "/config", None, "config is missing"),
         (image(), "/config", Some(json!(null)), "config is missing"),
         (image(), "/config", Some(json!([])), "config must be a descriptor"),
-        (image(), "/layers", None, "layers is missing"),
         (image(), "/layers", Some(json!({})), "layers must be a list"),
-        (index(), "/manifests", None, "manifests is missing"),
         (image(), "/layers/1", Some(json!("x")), "layers[1] must be a descriptor"),
         (image(), "/layers/1/digest", None, "layers[1].digest is missing"),
         (image(), "/layers/1/digest", Some(json!(1)), "layers[1].digest must be a string"),
@@ -201,6 +204,10 @@ fn a_malformed_field_is_named_by_its_path() {
             "layers[1].digest is wrong: digest `sha256:00`",
         ),
         (image(), "/layers/0/size", None, "layers[0].size is missing"),
+        (image(), "/layers/0/size", Some(json!(null)), "layers[0].size is missing"),
+        (image(), "/layers/0/digest", Some(json!(null)), "layers[0].digest is missing"),
+        (image(), "/layers/0/mediaType", Some(json!(null)), "layers[0].mediaType is missing"),
+        (image(), "/layers/0", Some(json!(null)), "layers[0] must be a descriptor"),
         (image(), "/layers/0/size", Some(json!(-1)), "layers[0].size is `-1`"),
         (image(), "/layers/0/size", Some(json!(1.5)), "layers[0].size is `1.5`"),
         (image(), "/layers/0/size", Some(json!("1")), "layers[0].size is `\"1\"`"),
@@ -220,6 +227,90 @@ fn a_malformed_field_is_named_by_its_path() {
         assert!(error.to_string().starts_with(message), "wanted {message}, got {error}");
         assert_eq!(error.code(), ErrorCode::ManifestInvalid);
     }
+}
+
+#[test]
+fn a_list_that_is_null_or_missing_is_empty_whatever_kind_of_manifest_lacks_it() {
+    let docker_image = with(image(), "/mediaType", Some(json!(m::DOCKER_MANIFEST)));
+    let docker_list = with(index(), "/mediaType", Some(json!(m::DOCKER_LIST)));
+    for (document, list) in [
+        (image(), "/layers"),
+        (docker_image, "/layers"),
+        (index(), "/manifests"),
+        (docker_list, "/manifests"),
+    ] {
+        for value in [None, Some(json!(null)), Some(json!([]))] {
+            let document = with(document.clone(), list, value);
+            let manifest = parse(&document).unwrap_or_else(|error| panic!("{error}: {document}"));
+            assert!(manifest.manifests.is_empty() && manifest.blobs.len() <= 1, "{document}");
+            assert_eq!(Manifest::read(None, document.to_string().as_bytes()), Ok(manifest));
+        }
+    }
+}
+
+/// `document` with a second field of that name, before its own.
+fn with_repeated(document: &Value, field: &str) -> String {
+    document.to_string().replacen('{', &format!(r#"{{{field},"#), 1)
+}
+
+#[test]
+fn a_manifest_that_others_publish_is_read_as_its_readers_do_however_odd_it_is() {
+    let plain = parse(&image()).unwrap();
+    let read = |text: &str| Manifest::read(Some(m::OCI_MANIFEST), text.as_bytes());
+    for odd in [
+        with(image(), "/artifactType", Some(json!(7))),
+        with(image(), "/annotations", Some(json!("none"))),
+        with(image(), "/subject", Some(json!({"digest": "x"}))),
+        with(image(), "/schemaVersion", None),
+        with(image(), "/schemaVersion", Some(json!("2"))),
+        with(image(), "/mediaType", Some(json!(["x"]))),
+        with(image(), "/manifests", Some(json!([]))),
+        with(image(), "/layers/0/size", Some(json!("3"))),
+        with(image(), "/layers/0/mediaType", None),
+    ] {
+        assert_eq!(read(&odd.to_string()), Ok(plain.clone()), "{odd}");
+    }
+    let annotated = with(image(), "/annotations", Some(json!({"a": null, "b": 7, "c": "d"})));
+    let annotations = read(&annotated.to_string()).unwrap().annotations.unwrap();
+    assert_eq!(annotations.get("c").map(String::as_str), Some("d"));
+    assert!(!annotations.contains_key("b"));
+    let repeated = with_repeated(&image(), r#""layers":[],"annotations":{},"annotations":null"#);
+    assert_eq!(read(&repeated), Ok(plain), "the last one counts");
+    let foreign = with(image(), "/layers/1/digest", Some(json!("blake3:00ff")));
+    assert_eq!(read(&foreign.to_string()).unwrap().blobs, [digest("config"), digest("one")]);
+    for unreadable in [
+        with(image(), "/layers/1/digest", Some(json!("sha256:00"))),
+        with(image(), "/layers", Some(json!("none"))),
+        with(image(), "/manifests", Some(json!([descriptor(m::OCI_MANIFEST, "amd64")]))),
+    ] {
+        read(&unreadable.to_string()).unwrap_err();
+    }
+}
+
+#[test]
+fn a_published_manifest_says_what_it_is_where_its_content_type_does_not() {
+    let bare = |document: Value| with(document, "/mediaType", None).to_string();
+    let docker = with(image(), "/config/mediaType", Some(json!(m::DOCKER_CONFIG)));
+    for (content_type, text, media_type) in [
+        (Some("application/json"), image().to_string(), m::OCI_MANIFEST),
+        (Some("text/plain; charset=utf-8"), index().to_string(), m::OCI_INDEX),
+        (Some("application/octet-stream"), bare(index()), m::OCI_INDEX),
+        (Some("application/octet-stream"), bare(docker), m::DOCKER_MANIFEST),
+        (Some(m::DOCKER_MANIFEST), image().to_string(), m::DOCKER_MANIFEST),
+        (Some(m::OCI_INDEX), image().to_string(), m::OCI_MANIFEST),
+        (None, with(index(), "/mediaType", Some(json!("text/plain"))).to_string(), m::OCI_INDEX),
+    ] {
+        let manifest = Manifest::read(content_type, text.as_bytes());
+        assert_eq!(
+            manifest.map(|read| read.media_type).as_deref(),
+            Ok(media_type),
+            "{content_type:?} {text}"
+        );
+    }
+    let page = Manifest::read(Some("application/json"), br#"{"errors":[]}"#).unwrap_err();
+    assert!(matches!(page, ManifestError::UnsupportedMediaType { .. }), "{page}");
+    let schema1 = br#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#;
+    assert_eq!(Manifest::read(Some("application/json"), schema1), Err(ManifestError::Schema1));
 }
 
 #[test]
@@ -329,6 +420,7 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>(), header in prop::option::of(any::<String>())) {
         let _ = Manifest::parse(header.as_deref(), &bytes);
+        let _ = Manifest::read(header.as_deref(), &bytes);
     }
 
     #[test]
@@ -337,7 +429,10 @@ proptest! {
             let mut bytes = document.to_string().into_bytes();
             let at = at.index(bytes.len());
             bytes[at] = byte;
-            let _ = Manifest::parse(None, &bytes);
+            // What is taken from its author is taken from everybody, and means the same.
+            if let Ok(manifest) = Manifest::parse(None, &bytes) {
+                assert_eq!(Manifest::read(None, &bytes), Ok(manifest));
+            }
         }
     }
 }

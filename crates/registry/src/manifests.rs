@@ -107,7 +107,10 @@ impl Repository<'_> {
             }
             Reference::Digest(_) => {}
         }
-        let parsed = Parsed::parse(content_type, &bytes)?;
+        let is_local = *self.origin == Origin::Local;
+        // Who published what is copied does not hear of what is odd about it, and its readers get along with that.
+        let read = if is_local { Parsed::parse } else { Parsed::read };
+        let parsed = read(content_type, &bytes)?;
         let Parsed { media_type, artifact_type, annotations, subject, blobs, .. } = parsed;
         // What is listed but not required is kept as long as it is listed.
         let mut manifests = parsed.manifests;
@@ -116,7 +119,6 @@ impl Repository<'_> {
             // A map of strings is always JSON.
             serde_json::to_string(&annotations).unwrap_or_default()
         });
-        let is_local = *self.origin == Origin::Local;
         let push = ManifestPush {
             repository: self.name.clone(),
             origin: self.origin.clone(),

@@ -63,7 +63,7 @@ impl Copy {
     /// The blobs that an image is made of; of an index none, whose client takes one image of many.
     fn made_of(&self, manifest: &Manifest) -> Vec<Digest> {
         let parsed = self.manifest_bytes(manifest).ok();
-        let parsed = parsed.and_then(|bytes| Parsed::parse(Some(&manifest.media_type), &bytes).ok());
+        let parsed = parsed.and_then(|bytes| Parsed::read(Some(&manifest.media_type), &bytes).ok());
         parsed.map(|parsed| parsed.blobs).unwrap_or_default()
     }
 

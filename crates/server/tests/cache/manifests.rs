@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use hythe_oci::ErrorCode;
+use hythe_oci::media_type::OCI_MANIFEST;
 use hythe_testing::{
-    Fault, ImageBuilder, IndexBuilder, Rule, ScriptedUpstream, Setup, TestRegistry, TokenRules,
+    Fault, ImageBuilder, IndexBuilder, Manifest, Rule, ScriptedUpstream, Setup, TestRegistry, TokenRules,
 };
 
 use crate::world::{UPSTREAM, World, cache};
@@ -36,6 +37,28 @@ fn a_head_says_what_a_get_says_and_costs_upstream_one_get_together_with_it() {
     world.manifest(image.digest()).expect(200);
     world.manifest("v1").expect(200);
     assert_eq!(world.upstream.count("GET", "/manifests/"), 1, "Docker Hub counts these");
+}
+
+#[test]
+fn a_manifest_that_is_odd_but_can_be_read_is_served_as_upstream_has_it() {
+    let image = ImageBuilder::new(1).layers(1, 100).build();
+    let text = std::str::from_utf8(&image.bytes).unwrap();
+    for odd in [
+        r#""annotations": {"a": null},"#,
+        r#""annotations": {"a": 7},"#,
+        r#""annotations": "none","#,
+        r#""artifactType": [],"#,
+        r#""subject": {},"#,
+        r#""layers": [], "config": null,"#,
+    ] {
+        let world = World::new();
+        world.upstream.push("app", "v1", &image);
+        let bytes = text.replacen('{', &format!("{{{odd}"), 1).into_bytes();
+        let odd_image = Manifest { bytes, ..image.clone() };
+        world.upstream.push_manifest("app", "odd", OCI_MANIFEST, &odd_image.bytes);
+        world.upstream.push_manifest("app", &odd_image.digest().to_string(), OCI_MANIFEST, &odd_image.bytes);
+        world.pull("odd", &odd_image);
+    }
 }
 
 #[test]

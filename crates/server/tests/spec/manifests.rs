@@ -7,7 +7,7 @@ use hythe_oci::media_type::{
 };
 use hythe_oci::{Algorithm, Digest, ErrorCode};
 use hythe_testing::{Answer, ImageBuilder, IndexBuilder, Manifest, Setup};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -149,6 +149,9 @@ fn what_the_specification_leaves_open_is_taken(setup: Setup) {
     let world = World::start(setup);
     let unknown = json!({ "mediaType": "application/vnd.example.unknown", "digest": Digest::of(Algorithm::Sha256, b"x"),
         "size": 1, "platform": { "architecture": "z80", "os": "cp/m" }, "artifactType": "application/x" });
+    let image = ImageBuilder::new(11).build();
+    let mut without_layers: Value = serde_json::from_slice(&image.bytes).unwrap();
+    without_layers.as_object_mut().unwrap().remove("layers");
     let data = json!({ "mediaType": OCI_EMPTY, "size": 2, "data": "e30=",
         "digest": Digest::of(Algorithm::Sha256, b"{}") });
     for (tag, manifest) in [
@@ -159,8 +162,21 @@ fn what_the_specification_leaves_open_is_taken(setup: Setup) {
         ("unknown-artifact", ImageBuilder::artifact(5, "x-unknown/y").build()),
         ("fields", ImageBuilder::new(6).field("org.example.custom", json!({ "a": [1, null] })).build()),
         ("data", ImageBuilder::artifact(7, "a/b").config(OCI_EMPTY, b"{}").field("config", data).build()),
+        ("null-layers", ImageBuilder::new(9).field("layers", Value::Null).build()),
+        (
+            "nulls",
+            ImageBuilder::new(10)
+                .field("annotations", json!({ "a": null }))
+                .field("subject", Value::Null)
+                .build(),
+        ),
+        ("missing-layers", Manifest { bytes: without_layers.to_string().into_bytes(), ..image.clone() }),
         ("same-layer-twice", ImageBuilder::new(8).layer("a/b", b"same").layer("a/b", b"same").build()),
         ("empty-index", IndexBuilder::new().build()),
+        (
+            "missing-manifests",
+            Manifest::of(OCI_INDEX, &json!({ "schemaVersion": 2, "mediaType": OCI_INDEX })),
+        ),
         ("unknown-entry", IndexBuilder::new().entry(unknown).build()),
         ("index-fields", IndexBuilder::new().field("custom", "value").field("artifactType", "a/b").build()),
     ] {

@@ -99,7 +99,7 @@ impl Warmer {
         let mut blobs: Vec<Digest> = Vec::new();
         while let Some((reference, depth)) = waiting.pop() {
             let answer = self.manifest(&image.repository, &reference, fetch).await?;
-            let manifest = Manifest::parse(answer.media_type.as_deref(), &answer.bytes)
+            let manifest = Manifest::read(answer.media_type.as_deref(), &answer.bytes)
                 .map_err(|error| format!("its manifest cannot be understood: {error}"))?;
             if !manifest.is_index() {
                 blobs.extend(manifest.blobs);
