@@ -4,7 +4,7 @@ use hythe_oci::{Digest, RepositoryName, UploadId};
 use rusqlite::{Connection, Row};
 
 use crate::writer::Durability;
-use crate::{Catalog, Error, Origin, Provenance, Result, origin, repositories, sql, uploads};
+use crate::{Catalog, Origin, Provenance, Result, origin, repositories, sql, uploads};
 
 /// A blob as one repository has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Catalog {
                 return Ok(Err(refused));
             }
             if !uploads::finish(connection, &generation)? {
-                return Ok(Err(Error::Unavailable(format!("upload {generation} expired before its end"))));
+                return Ok(Err(uploads::expired(&generation)));
             }
             let live = live(connection, &digest)?.map(|file| file.generation);
             match live {
@@ -134,6 +134,27 @@ impl Catalog {
             let repository = repositories::find_or_create(connection, &repository, &origin, private)?;
             link(connection, repository, &digest, now)?;
             Ok(Ok(live.filter(|live| lost != Some(*live)).unwrap_or(generation)))
+        })
+        .await?
+    }
+
+    /// Ends an upload whose bytes were found to be those of generation `live`, which the repository gets a link of, and keeps
+    /// nothing of the upload. False where that is not the live one any more: then nothing has changed. Durable.
+    pub async fn link_same(&self, commit: BlobCommit, same: UploadId) -> Result<bool> {
+        self.write(Durability::Durable, move |connection| {
+            let BlobCommit { repository, origin, private, digest, generation, now, .. } = commit;
+            if let Err(refused) = origin::check(connection, &repository, &origin)? {
+                return Ok(Err(refused));
+            }
+            if live(connection, &digest)?.is_none_or(|file| file.generation != same) {
+                return Ok(Ok(false));
+            }
+            if !uploads::finish(connection, &generation)? {
+                return Ok(Err(uploads::expired(&generation)));
+            }
+            let repository = repositories::find_or_create(connection, &repository, &origin, private)?;
+            link(connection, repository, &digest, now)?;
+            Ok(Ok(true))
         })
         .await?
     }

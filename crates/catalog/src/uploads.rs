@@ -4,7 +4,7 @@ use hythe_oci::{Algorithm, Digest, RepositoryName, UploadId};
 use rusqlite::{Connection, Row};
 
 use crate::writer::Durability;
-use crate::{Catalog, Result, sql};
+use crate::{Catalog, Error, Result, sql};
 
 /// An upload session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,6 +187,11 @@ pub(crate) fn finish(connection: &Connection, id: &UploadId) -> rusqlite::Result
     sql::run(connection, "DELETE FROM upload WHERE id = ?1 AND expired = 0", [id.to_string()])?;
     sql::first(connection, "SELECT 1 FROM upload WHERE id = ?1", [id.to_string()], |_| Ok(()))
         .map(|left| left.is_none())
+}
+
+/// That an upload cannot be ended.
+pub(crate) fn expired(id: &UploadId) -> Error {
+    Error::Unavailable(format!("upload {id} expired before its end"))
 }
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {

@@ -84,7 +84,7 @@ impl Repository<'_> {
             }
             Err(error) => return Ok(Err(error)),
         }
-        inner.make_blob(self.name, &provenance, &*adopted.upload, key, size).await?;
+        inner.make_blob(self.name, &provenance, &adopted.upload, key, size, None).await?;
         Ok(Ok(Adopted { size, linked: adopted.linked }))
     }
 }

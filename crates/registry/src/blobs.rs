@@ -4,8 +4,8 @@ use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hythe_catalog::{Blob as Row, BlobFile, MountFrom};
-use hythe_oci::{Digest, RepositoryName, UploadId};
+use hythe_catalog::{Blob as Row, MountFrom};
+use hythe_oci::{Digest, RepositoryName};
 use hythe_storage::{BlobKey, Content as Stored};
 
 use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, collector, now};
@@ -116,8 +116,13 @@ impl Inner {
         Ok(row.is_some_and(|row| self.content(&key(&row), row.size).is_ok_and(|content| content.is_some())))
     }
 
-    fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Stored>> {
-        let content = self.storage.open_blob(key)?;
+    pub(crate) fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Stored>> {
+        let content = match self.storage.open_blob(key) {
+            Err(error) if error.is_out_of_files() && self.parked.close() > 0 => {
+                self.storage.open_blob(key)?
+            }
+            other => other?,
+        };
         Ok(content.filter(|content| {
             let whole = content.size() == size;
             if !whole {
@@ -126,15 +131,6 @@ impl Inner {
             }
             whole
         }))
-    }
-
-    /// The generation of a live blob whose bytes are gone from the storage, damaged or not readable.
-    pub(crate) fn lost_generation(&self, digest: &Digest) -> Result<Option<UploadId>> {
-        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else {
-            return Ok(None);
-        };
-        let lost = !matches!(self.content(&BlobKey { digest, generation }, size), Ok(Some(_)));
-        Ok(lost.then_some(generation))
     }
 
     fn open_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {

@@ -33,8 +33,8 @@ pub enum Error {
     /// No such session, or it has ended.
     #[error("upload {0} is not known: it was finished, cancelled, or has expired; start a new one")]
     UploadUnknown(UploadId),
-    /// The bytes are others than promised; they were not kept.
-    #[error("the content has digest {actual}, not {expected} as given; nothing was kept")]
+    /// The bytes are others than promised. An upload session stays as it was before the request.
+    #[error("the content has digest {actual}, not {expected} as given; it was not stored")]
     DigestMismatch {
         /// What the client promised.
         expected: Digest,

@@ -43,7 +43,7 @@ impl Repository<'_> {
     /// repository and digest: that is the caller's to see to.
     pub async fn fetch(&self, digest: &Digest, size: u64) -> Result<Fetch> {
         let inner = Arc::clone(&self.registry.0);
-        let permit = inner.ingest.body()?;
+        let permit = inner.body().await?;
         let mut ingest = if let Some(ingest) = inner.resume(self.name, digest, size).await? {
             ingest
         } else {
@@ -120,15 +120,16 @@ impl Fetch {
     {
         let mut turn = self.inner.sessions.take(self.ingest.id()).await;
         let left = self.size - self.ingest.offset();
-        let broken = match self.ingest.receive(&self.inner.ingest, &mut turn, body, Some(left)).await? {
-            Ok(()) if self.ingest.offset() == self.size => return Ok(Ok(())),
-            Ok(()) => io::ErrorKind::UnexpectedEof.into(),
-            Err(Interrupted::Body(error)) => error,
-            Err(Interrupted::TooLong { actual }) => {
-                return Err(Error::ChunkLength { expected: left, actual });
-            }
-            Err(Interrupted::TakenOver) => return Err(Error::UploadTakenOver(self.ingest.id())),
-        };
+        let broken =
+            match self.ingest.receive(&self.inner.ingest, &mut turn, body, Some(left), |_| ()).await? {
+                Ok(()) if self.ingest.offset() == self.size => return Ok(Ok(())),
+                Ok(()) => io::ErrorKind::UnexpectedEof.into(),
+                Err(Interrupted::Body(error)) => error,
+                Err(Interrupted::TooLong { actual }) => {
+                    return Err(Error::ChunkLength { expected: left, actual });
+                }
+                Err(Interrupted::TakenOver) => return Err(Error::UploadTakenOver(self.ingest.id())),
+            };
         self.ingest.save().await?;
         Ok(Err(broken))
     }
@@ -171,7 +172,7 @@ impl Fetch {
             return Err(Error::DigestMismatch { expected: self.digest, actual });
         }
         let key = BlobKey { digest: self.digest, generation: id };
-        self.inner.make_blob(&self.repository, &self.provenance, &*upload, key, size).await
+        self.inner.make_blob(&self.repository, &self.provenance, &upload, key, size, None).await
     }
 
     /// Ends it for now. What came is kept, and taken up by the next fetch of the same blob.

@@ -26,6 +26,7 @@ use crate::growing::Written;
 use crate::hashing::{Hashing, INLINE};
 use crate::sessions::Turn;
 use crate::shared::Shared;
+use crate::twin::Twin;
 use crate::writing::{Writing, joined};
 use crate::{Error, Growing, Result, now};
 
@@ -73,6 +74,9 @@ pub(crate) struct Ingest {
     sync_failed: Arc<AtomicBool>,
     /// Told of what comes and of what is written, where others read it.
     written: Option<Written>,
+    /// What it is compared with, where the digest that it is to have is known and here already.
+    twin: Option<Arc<Twin>>,
+    hashed_all: bool,
     /// Whether the next save stores the hash state, however little came since: it would have to be found again.
     owes_state: bool,
 }
@@ -115,8 +119,35 @@ impl Ingest {
             saved,
             sync_failed: Arc::default(),
             written: None,
+            twin: None,
+            hashed_all: saved == 0,
             owes_state: saved < offset,
         }
+    }
+
+    /// From now on what comes is compared with a file of the digest that it is to have. Before any of it.
+    pub(crate) fn compare(&mut self, twin: Arc<Twin>) {
+        self.writing.compare(Some(Arc::clone(&twin)));
+        self.twin = Some(twin);
+    }
+
+    /// Writes what was not yet written for being the same, and compares no more. Once it is settled.
+    pub(crate) async fn end_comparison(&mut self) -> Result<()> {
+        if let Some(twin) = self.twin.take() {
+            self.writing.compare(None);
+            twin.part(Arc::clone(&self.upload)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether each of its bytes was hashed since it was opened, so that nothing leans on a saved state.
+    pub(crate) fn hashed_all(&self) -> bool {
+        self.hashed_all
+    }
+
+    /// What it is compared with. Once it is settled.
+    pub(crate) fn twin(&self) -> Option<&Arc<Twin>> {
+        self.twin.as_ref()
     }
 
     /// From now on others can read what is written, up to `size` bytes.
@@ -148,13 +179,14 @@ impl Ingest {
 
     /// Receives `body` up to its end, or up to what interrupts it; whatever came before that is handed on, and written
     /// once the session is saved or [settled](Self::settle).
-    /// `limit` is the most bytes that may come. Errors are the registry's own: then nothing more can be trusted.
+    /// `limit` is the most bytes that may come; `count` is told how many have. Errors are the registry's own: then nothing more can be trusted.
     pub(crate) async fn receive<S>(
         &mut self,
         shared: &Shared,
         turn: &mut Turn<'_>,
         body: S,
         limit: Option<u64>,
+        count: impl Fn(u64),
     ) -> Result<Result<(), Interrupted>>
     where
         S: Body,
@@ -217,6 +249,7 @@ impl Ingest {
                 soon.as_mut().reset(Instant::now() + SOON);
             }
             received += piece.length() as u64;
+            count(received);
             if limit.is_some_and(|limit| received > limit) {
                 break Err(Interrupted::TooLong { actual: received });
             }
@@ -275,6 +308,10 @@ impl Ingest {
     async fn save_on_the_way(&mut self) -> Result<()> {
         let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
         if busy || self.offset - self.saved < SAVE_EVERY {
+            return Ok(());
+        }
+        if self.twin.as_ref().is_some_and(|twin| twin.is_followed()) {
+            // Nothing is written, so nothing can be found again.
             return Ok(());
         }
         self.land_save().await?;
@@ -336,6 +373,7 @@ impl Ingest {
     /// someone else has it now.
     pub(crate) async fn save(&mut self) -> Result<()> {
         self.settle().await?;
+        self.end_comparison().await?;
         let row = self.save_row();
         let saved = if self.owes_state || self.offset - self.saved >= SAVE_EVERY {
             let asked = self.hashing.state();

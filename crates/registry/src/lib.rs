@@ -11,6 +11,7 @@ mod buffers;
 mod collector;
 mod commit;
 mod copies;
+mod descriptors;
 mod error;
 mod fetch;
 mod growing;
@@ -19,8 +20,10 @@ mod ingest;
 mod listings;
 mod manifests;
 mod parked;
+mod race;
 mod sessions;
 mod shared;
+mod twin;
 mod uploads;
 mod writing;
 
@@ -45,6 +48,7 @@ pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
     Amount, Cleared, CopySummary, MountFrom, Origin, Pattern, PatternError, Provenance, Referrer,
 };
+pub use hythe_storage::most_open_files;
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use uploads::{Chunk, Started, UploadStatus};
@@ -121,7 +125,7 @@ impl Registry {
             catalog,
             manifests: Cache::with_weighter(1024, MANIFEST_CACHE_BYTES, BySize),
             sessions: sessions::Sessions::default(),
-            parked: parked::Parked::default(),
+            parked: parked::Parked::new(hythe_storage::most_open_files()),
             collecting: tokio::sync::Mutex::default(),
             ingest: shared::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),

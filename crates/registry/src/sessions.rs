@@ -56,6 +56,13 @@ impl Sessions {
         turn
     }
 
+    /// Asks the present writer to stop, if there is one.
+    pub(crate) fn stop(&self, id: UploadId) {
+        if let Some(session) = self.lock().get(&id) {
+            session.newest.send_modify(|newest| *newest += 1);
+        }
+    }
+
     /// The turn, if nobody has it or waits for it.
     pub(crate) fn try_take(&self, id: UploadId) -> Option<Turn<'_>> {
         let mut sessions = self.lock();

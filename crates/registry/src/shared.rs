@@ -1,12 +1,19 @@
 //! What all bodies that are received share: memory, their number, and the hashing of two at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::buffers::Buffers;
 use crate::hashing::Pairs;
+use crate::race::Race;
+use crate::sessions::Sessions;
 use crate::{Error, Result};
+
+/// How long a body that gives its place to another may take to save what it has.
+const GIVE_WAY: Duration = Duration::from_secs(5);
 
 /// What all bodies that are received share.
 pub(crate) struct Shared {
@@ -16,6 +23,7 @@ pub(crate) struct Shared {
     bodies: Arc<Semaphore>,
     cores: usize,
     pub(crate) pairs: Pairs,
+    pub(crate) race: Race,
 }
 
 impl Shared {
@@ -28,13 +36,20 @@ impl Shared {
             bodies: Arc::new(Semaphore::new(limit)),
             cores,
             pairs: Pairs::default(),
+            race: Race::default(),
         }
     }
 
-    /// The right to receive a body, until dropped.
-    pub(crate) fn body(&self) -> Result<OwnedSemaphorePermit> {
-        let limit = self.limit;
-        Arc::clone(&self.bodies).try_acquire_owned().map_err(|_| Error::TooManyUploads { limit })
+    /// The right to receive a body, until dropped. Where all places are taken, that of the slowest, if it is slow.
+    pub(crate) async fn body(&self, sessions: &Sessions) -> Result<OwnedSemaphorePermit> {
+        let too_many = || Error::TooManyUploads { limit: self.limit };
+        let bodies = || Arc::clone(&self.bodies);
+        if let Ok(permit) = bodies().try_acquire_owned() {
+            return Ok(permit);
+        }
+        sessions.stop(self.race.slowest().ok_or_else(too_many)?);
+        let given = timeout(GIVE_WAY, bodies().acquire_owned()).await;
+        given.map_err(|_| too_many())?.map_err(|_| too_many())
     }
 
     /// How many bodies are being received.

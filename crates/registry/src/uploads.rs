@@ -13,6 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::body::Body;
 use crate::ingest::{Ingest, Interrupted, hash_again};
 use crate::sessions::Turn;
+use crate::twin::Found;
 use crate::writing::joined;
 use crate::{Error, Inner, Repository, Result, now};
 
@@ -77,7 +78,7 @@ impl Repository<'_> {
     where
         S: Body + Send + 'static,
     {
-        let permit = self.inner().ingest.body()?;
+        let permit = self.inner().body().await?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move { inner.append(&name, id, chunk, body, permit).await }).await
     }
@@ -87,7 +88,7 @@ impl Repository<'_> {
     where
         S: Body + Send + 'static,
     {
-        let permit = self.inner().ingest.body()?;
+        let permit = self.inner().body().await?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move { inner.finish(&name, id, digest, chunk, body, permit).await }).await
     }
@@ -97,7 +98,7 @@ impl Repository<'_> {
     where
         S: Body + Send + 'static,
     {
-        let permit = self.inner().ingest.body()?;
+        let permit = self.inner().body().await?;
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
         detached(async move {
             let id = UploadId::random();
@@ -149,12 +150,17 @@ impl Inner {
         Ok(())
     }
 
+    /// The right to receive a body, until dropped.
+    pub(crate) async fn body(&self) -> Result<OwnedSemaphorePermit> {
+        self.ingest.body(&self.sessions).await
+    }
+
     /// Begins a session.
     pub(crate) async fn begin(&self, row: UploadStart) -> Result<Ingest> {
         let (id, algorithm) = (row.id, row.algorithm);
         // The row first: a file that no row names would never be found again.
         self.catalog.start_upload(row).await?;
-        let upload = self.storage.open_upload(id, 0).await?;
+        let upload = self.opening(|| self.storage.open_upload(id, 0)).await?;
         Ok(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0))
     }
 
@@ -198,7 +204,8 @@ impl Inner {
         }
         let saved = row.state.as_deref().and_then(|state| HashState::load(row.algorithm, state).ok());
         let durable = saved.as_ref().map_or(0, HashState::length);
-        let upload = match self.storage.open_upload(row.id, row.offset).await {
+        let opened = self.opening(|| self.storage.open_upload(row.id, row.offset)).await;
+        let upload = match opened {
             Err(hythe_storage::Error::UploadLost { found, .. }) if found >= durable => {
                 // A power loss took what was not yet durable; the rest can be continued.
                 let back = UploadSave {
@@ -265,7 +272,13 @@ impl Inner {
     {
         let mut turn = self.sessions.take(id).await;
         let row = self.upload_row(name, id)?;
-        let ingest = self.open(&row, digest.algorithm(), chunk).await?;
+        let mut ingest = self.open(&row, digest.algorithm(), chunk).await?;
+        if ingest.offset() == 0
+            && let Found::Twin(twin) = self.twin(&digest)?
+            && chunk.length.is_none_or(|length| length == twin.size())
+        {
+            ingest.compare(Arc::new(twin));
+        }
         let mut ingest = self.receive(ingest, &mut turn, chunk, body).await?;
         if let Err(error) = ingest.settle().await {
             return Err(self.give_up(&mut ingest, error).await);
@@ -274,11 +287,11 @@ impl Inner {
         let (hash, upload) = ingest.whole().await?;
         let actual = hash.finish();
         if actual != digest {
-            self.forget_upload(id, None).await?;
+            self.take_back(row, ingest).await?;
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
         let (key, pushed) = (BlobKey { digest, generation: id }, Provenance::default());
-        let result = self.make_blob(name, &pushed, &*upload, key, size).await;
+        let result = self.make_blob(name, &pushed, &upload, key, size, ingest.twin()).await;
         // While there is a row, the catalog was not told of the blob: the session goes, and its space is free again.
         if result.is_err()
             && let Ok(Some(_)) = self.catalog.upload(name, &id)
@@ -302,7 +315,9 @@ impl Inner {
     {
         let id = ingest.id();
         let (start, limit) = (ingest.offset(), chunk.range_length.or(chunk.length));
-        let interrupted = match ingest.receive(&self.ingest, turn, body, limit).await {
+        let running = self.ingest.race.enter(id);
+        let count = |received| running.received(received);
+        let interrupted = match ingest.receive(&self.ingest, turn, body, limit, count).await {
             Ok(Ok(())) => match chunk.range_length {
                 Some(expected) if ingest.offset() - start != expected => {
                     // The row still has the old offset: what came is cut off when the session is next opened.
@@ -320,8 +335,27 @@ impl Inner {
                 Err(self.refuse(ingest, Error::ChunkLength { expected, actual }).await)
             }
             Interrupted::Body(error) => Err(self.keep_part(ingest, Error::Body(error)).await),
-            Interrupted::TakenOver => Err(self.keep_part(ingest, Error::UploadTakenOver(id)).await),
+            Interrupted::TakenOver => {
+                let why = running.gave_way().map_or(Error::UploadTakenOver(id), Error::Body);
+                Err(self.keep_part(ingest, why).await)
+            }
         }
+    }
+
+    /// Takes a session back to where the request found it that named another digest than the bytes have: the client may
+    /// name the right one, or send the chunk again.
+    async fn take_back(&self, row: Row, mut ingest: Ingest) -> Result<()> {
+        if ingest.offset() == row.offset && ingest.hashed_all() {
+            ingest.end_comparison().await?;
+            self.parked.park(ingest);
+            return Ok(());
+        }
+        // What was saved on the way is of bytes that go, and what was saved before may be wrong: the hash is found again.
+        let nothing = HashState::new(row.algorithm).save();
+        let Row { id, epoch, offset, algorithm, .. } = row;
+        let back = UploadSave { id, epoch, offset, algorithm, state: Some(nothing), now: now() };
+        self.catalog.save_upload(back).await?;
+        Ok(())
     }
 
     /// Ends a chunk that is not kept, and answers what the client is told.

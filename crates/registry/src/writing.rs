@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::growing::Written;
 use crate::hashing::Place;
+use crate::twin::Twin;
 use crate::{Error, Result};
 
 /// After so many writes a thread goes to the end of the line.
@@ -33,6 +34,8 @@ struct Queue {
 /// Writes in order what it is given.
 pub(crate) struct Writing {
     upload: Arc<dyn Upload>,
+    /// What it is the same as until now is not written.
+    twin: Option<Arc<Twin>>,
     queue: Arc<Mutex<Queue>>,
     task: Option<JoinHandle<Result<()>>>,
     /// Told of each write that has ended.
@@ -55,7 +58,12 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 
 impl Writing {
     pub(crate) fn new(upload: Arc<dyn Upload>) -> Self {
-        Self { upload, queue: Arc::default(), task: None, written: None }
+        Self { upload, twin: None, queue: Arc::default(), task: None, written: None }
+    }
+
+    /// Compares what comes from now on with a file of the same digest, or with none. While nothing is under way.
+    pub(crate) fn compare(&mut self, twin: Option<Arc<Twin>>) {
+        self.twin = twin;
     }
 
     /// Says how far it is from now on. Before anything is pushed.
@@ -77,12 +85,13 @@ impl Writing {
             // The task before this one has ended, or is about to.
             self.land().await?;
             let (upload, queue) = (Arc::clone(&self.upload), Arc::clone(&self.queue));
-            let written = self.written.clone();
+            let (written, twin) = (self.written.clone(), self.twin.clone());
             self.task = Some(tokio::spawn(async move {
                 loop {
                     let (upload, queue) = (Arc::clone(&upload), Arc::clone(&queue));
-                    let written = written.clone();
-                    if joined(spawn_blocking(move || run(&*upload, &queue, written.as_ref()))).await?? {
+                    let (written, twin) = (written.clone(), twin.clone());
+                    let turn = move || run(&*upload, twin.as_deref(), &queue, written.as_ref());
+                    if joined(spawn_blocking(turn)).await?? {
                         return Ok(());
                     }
                 }
@@ -133,7 +142,12 @@ impl Drop for Watch<'_> {
 }
 
 /// Writes what there is, for as long as a turn lasts; true where nothing is left.
-fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> Result<bool> {
+fn run(
+    upload: &dyn Upload,
+    twin: Option<&Twin>,
+    queue: &Mutex<Queue>,
+    written: Option<&Written>,
+) -> Result<bool> {
     for _ in 0..TURN {
         let (offset, batches, marks) = {
             let mut queue = lock(queue);
@@ -147,9 +161,15 @@ fn run(upload: &dyn Upload, queue: &Mutex<Queue>, written: Option<&Written>) -> 
         // Dropped before all of these: who hears that one is gone finds the queue ended.
         let _watch = Watch(queue);
         if !chunks.is_empty() {
-            if let Err(error) = upload.write(offset, &chunks) {
+            let is_here = twin.map_or(Ok(false), |twin| twin.takes(upload, offset, &chunks));
+            let written_now = match is_here {
+                Ok(true) => Ok(()),
+                Ok(false) => upload.write(offset, &chunks).map_err(Error::from),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = written_now {
                 fail(queue);
-                return Err(error.into());
+                return Err(error);
             }
             if let Some(written) = written {
                 written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
@@ -199,6 +219,10 @@ mod tests {
 
         async fn sync(&self) -> hythe_storage::Result<()> {
             Ok(())
+        }
+
+        fn is_direct(&self) -> bool {
+            false
         }
 
         fn file(&self) -> Option<Arc<std::fs::File>> {

@@ -48,6 +48,13 @@ impl Error {
             _ => Self::Io { action, path: path.to_owned(), source },
         }
     }
+
+    /// Whether the process, or the system, has as many files open as it may: it works again when some are closed.
+    pub fn is_out_of_files(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+        codes.iter().any(|code| source.raw_os_error() == Some(code.raw_os_error()))
+    }
 }
 
 /// Why a folder cannot be the data folder of this process.

@@ -4,6 +4,7 @@
 //! suite (`tests/contract.rs`) runs on each back end.
 
 mod error;
+mod files;
 mod fs;
 mod memory;
 mod mount;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 use hythe_oci::{Digest, UploadId};
 
 pub use error::{Error, OpenError, Result};
+pub use files::most_open_files;
 pub use fs::FsStorage;
 pub use memory::MemoryStorage;
 
@@ -126,6 +128,10 @@ pub trait Upload: Send + Sync {
 
     /// Returns when all that was written is durable. May run beside writes, which it then need not cover.
     async fn sync(&self) -> Result<()>;
+
+    /// Whether most of it went past the page cache: then to make it durable costs little, and to read it back costs as much
+    /// as to read any file of the disk.
+    fn is_direct(&self) -> bool;
 
     /// The file to read from what was written, where it is one. Else there is [`read`](Self::read).
     fn file(&self) -> Option<Arc<File>>;

@@ -153,6 +153,10 @@ impl Upload for Growing {
         Ok(())
     }
 
+    fn is_direct(&self) -> bool {
+        false
+    }
+
     fn file(&self) -> Option<Arc<File>> {
         None
     }

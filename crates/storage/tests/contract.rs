@@ -248,6 +248,57 @@ async fn an_adopted_file_shares_its_bytes_where_it_can_and_is_copied_where_it_ca
     assert_eq!(adopted.upload.read(0, 100).await.unwrap(), "theirs");
 }
 
+/// Puts something else than a file at `path`.
+type Other = fn(&std::path::Path);
+
+fn make_node(path: &std::path::Path, kind: rustix::fs::FileType) {
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).unwrap();
+}
+
+const OTHERS: [(&str, Other); 4] = [
+    ("a pipe", |path| make_node(path, rustix::fs::FileType::Fifo)),
+    ("a socket", |path| make_node(path, rustix::fs::FileType::Socket)),
+    ("a folder", |path| std::fs::create_dir(path).unwrap()),
+    ("a link", |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+];
+
+#[tokio::test]
+async fn what_is_no_file_in_the_place_of_one_counts_as_lost_and_can_be_removed() {
+    let (storage, folder) = folder(Direct::Never);
+    for (what, put) in OTHERS {
+        let key = push(&storage, b"content").await;
+        let hex = key.digest.hex();
+        let path = format!("blobs/sha256/{}/{hex}.{}", &hex[..2], key.generation);
+        let path = folder.path().join(path);
+        std::fs::remove_file(&path).unwrap();
+        put(&path);
+        assert!(storage.open_blob(&key).unwrap().is_none(), "{what}");
+        storage.remove_blob(&key).await.unwrap();
+        assert!(path.symlink_metadata().is_err(), "{what}");
+        let id = UploadId::random();
+        write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc");
+        let path = folder.path().join(format!("uploads/{id}"));
+        std::fs::remove_file(&path).unwrap();
+        put(&path);
+        let error = storage.open_upload(id, 3).await.err();
+        assert!(matches!(error, Some(Error::UploadLost { found: 0, .. })), "{what}: {error:?}");
+        let adopted = storage.adopt_upload(UploadId::random(), &path).await.unwrap().err();
+        assert!(adopted.is_some(), "{what}");
+        storage.remove_upload(id).await.unwrap();
+        assert!(path.symlink_metadata().is_err(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_begun_says_what_is_missing() {
+    let (storage, folder) = folder(Direct::Never);
+    std::fs::remove_dir(folder.path().join("uploads")).unwrap();
+    let error = storage.open_upload(UploadId::random(), 0).await.err().unwrap();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert!(error.to_string().contains("uploads/"), "{error}");
+}
+
 #[test]
 fn a_folder_serves_one_process_at_a_time_and_the_error_names_the_other() {
     let folder = tempfile::tempdir().unwrap();

@@ -155,16 +155,16 @@ async fn a_file_that_cannot_be_removed_keeps_no_other_from_going() {
     for content in [&b"one"[..], b"two", b"three"] {
         world.push("app", content).await;
     }
-    // A folder in the place of the first one's file cannot be removed as a file.
+    // Somebody's folder in the place of the first one's file is not removed with what is in it.
     let mut files = world.blob_files();
     files.sort();
     std::fs::remove_file(&files[0]).unwrap();
-    std::fs::create_dir(&files[0]).unwrap();
+    std::fs::create_dir_all(files[0].join("theirs")).unwrap();
     world.set(|options| options.collect_grace = Duration::ZERO);
     assert_eq!(world.collect().await.blobs, 3);
     assert_eq!(world.blob_files().len(), 0);
     assert!(files[0].is_dir());
-    std::fs::remove_dir(&files[0]).unwrap();
+    std::fs::remove_dir_all(&files[0]).unwrap();
     std::fs::write(&files[0], b"one").unwrap();
     world.collect().await;
     world.expect_nothing().await;

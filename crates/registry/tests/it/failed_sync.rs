@@ -37,6 +37,10 @@ impl Upload for FailingUpload {
         self.inner.sync().await
     }
 
+    fn is_direct(&self) -> bool {
+        false
+    }
+
     fn file(&self) -> Option<Arc<std::fs::File>> {
         None
     }

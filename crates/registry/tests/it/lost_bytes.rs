@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use hythe_registry::{Error, Started};
+use hythe_oci::{Algorithm, Digest};
+use hythe_registry::{Chunk, Error, Origin, Started};
 
 use crate::world::{World, name, sha256};
 
@@ -18,9 +19,32 @@ fn grow(file: &Path) {
     std::fs::write(file, b"content and more").unwrap();
 }
 
+fn pipe(file: &Path) {
+    remove(file);
+    let made = std::process::Command::new("mkfifo").arg(file).status().unwrap();
+    assert!(made.success());
+}
+
+fn folder(file: &Path) {
+    remove(file);
+    std::fs::create_dir(file).unwrap();
+}
+
+/// Changes a byte and no more: nothing tells but the bytes themselves.
+fn flip(file: &Path) {
+    use std::os::unix::fs::FileExt;
+
+    let file = std::fs::File::options().read(true).write(true).open(file).unwrap();
+    let at = file.metadata().unwrap().len() - 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[!byte[0]], at).unwrap();
+}
+
 type Damage = fn(&Path);
 
-const DAMAGES: [(&str, Damage); 3] = [("removed", remove), ("cut", cut), ("grown", grow)];
+const DAMAGES: [(&str, Damage); 5] =
+    [("removed", remove), ("cut", cut), ("grown", grow), ("a pipe", pipe), ("a folder", folder)];
 
 #[tokio::test]
 async fn a_blob_whose_bytes_are_lost_is_not_served_and_not_mounted() {
@@ -37,7 +61,7 @@ async fn a_blob_whose_bytes_are_lost_is_not_served_and_not_mounted() {
 
 #[tokio::test]
 async fn a_push_brings_lost_bytes_back_for_every_repository() {
-    for (damage, apply) in DAMAGES {
+    for (damage, apply) in DAMAGES.into_iter().chain([("a byte changed", flip as Damage)]) {
         let world = World::fs();
         let digest = world.push("app", b"content").await;
         world.mount(&digest, "app", "other").await;
@@ -70,6 +94,163 @@ async fn many_pushes_at_once_bring_lost_bytes_back_once() {
     }
     pushes.join_all().await;
     assert_eq!(world.read("app", &digest), b"content");
+    assert_eq!(world.blob_files().len(), 1);
+}
+
+/// The ways in which a client pushes a blob.
+async fn push(world: &World, way: usize, content: &[u8], digest: Digest) {
+    let (app, half) = (name("app"), content.len() / 2);
+    let repository = world.registry.repository(&app);
+    if way == 0 {
+        return repository.push_blob(digest, None, crate::world::body(content)).await.unwrap();
+    }
+    let id = repository.start_upload(digest.algorithm()).await.unwrap().id;
+    let rest = match way {
+        1 => content,
+        2 => {
+            world.append("app", id, &content[..half]).await.unwrap();
+            &content[half..]
+        }
+        _ => {
+            world.append("app", id, content).await.unwrap();
+            &[][..]
+        }
+    };
+    world.finish("app", id, digest, rest).await.unwrap();
+}
+
+/// Several batches, the last one not full.
+fn large() -> Vec<u8> {
+    (0..1_300_000_u32).map(|at| (at.wrapping_mul(0x9E37_79B9) >> 24) as u8).collect()
+}
+
+#[tokio::test]
+async fn a_push_of_the_right_bytes_heals_what_the_disk_has_changed_whichever_way_it_comes() {
+    let content = large();
+    for algorithm in Algorithm::ALL {
+        let digest = Digest::of(algorithm, &content);
+        for way in 0..4 {
+            let world = World::fs();
+            push(&world, 0, &content, digest).await;
+            flip(&world.blob_files()[0]);
+            assert!(world.read("app", &digest) != content);
+            push(&world, way, &content, digest).await;
+            assert!(world.read("app", &digest) == content, "{algorithm}, way {way}");
+            assert_eq!(world.blob_files().len(), 1, "the damaged file is gone");
+            assert!(world.storage.uploads().await.unwrap().is_empty());
+            let world = world.restart().await;
+            assert!(world.read("app", &digest) == content);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_push_of_what_is_here_and_whole_leaves_its_file_whichever_way_it_comes() {
+    let content = large();
+    let digest = sha256(&content);
+    for way in 0..4 {
+        let world = World::fs();
+        push(&world, 0, &content, digest).await;
+        let before = world.blob_files();
+        push(&world, way, &content, digest).await;
+        assert_eq!(world.blob_files(), before, "way {way}");
+        assert!(world.storage.uploads().await.unwrap().is_empty(), "way {way}");
+        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+        assert!(world.read("app", &digest) == content);
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_than_those_that_are_here_change_nothing_and_can_be_continued() {
+    let content = large();
+    let digest = sha256(&content);
+    let world = World::fs();
+    world.push("app", &content).await;
+    for wrong in [content.len() - 1, 700_000, 0] {
+        let mut other = content.clone();
+        other[wrong] ^= 1;
+        let id = world.start("app").await;
+        for bytes in [&other[..], &content[..content.len() - 1]] {
+            let finished = world.finish("app", id, digest, bytes).await;
+            assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
+            assert_eq!(world.offset("app", id).unwrap(), 0);
+        }
+        world.finish("app", id, sha256(&other), &other).await.unwrap();
+        assert!(world.read("app", &sha256(&other)) == other && world.read("app", &digest) == content);
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_broke_off_while_it_was_the_same_as_what_is_here_goes_on_with_all_its_bytes() {
+    let content: &'static [u8] = large().leak();
+    let digest = sha256(content);
+    let world = World::fs();
+    world.push("app", content).await;
+    let id = world.start("app").await;
+    let (sender, body) = crate::world::slow_body();
+    let registry = world.registry.clone();
+    let pushing = tokio::spawn(async move {
+        registry.repository(&name("app")).finish_upload(id, digest, Chunk::default(), body).await
+    });
+    sender.send(&content[..700_000]).await;
+    sender.fail().await;
+    assert!(matches!(pushing.await.unwrap(), Err(Error::Body(_))));
+    assert_eq!(world.offset("app", id).unwrap(), 700_000);
+    // Other bytes than those that it was compared with.
+    let other = [&content[..700_000], b"another end"].concat();
+    let world = world.restart().await;
+    world.finish("app", id, sha256(&other), b"another end").await.unwrap();
+    assert!(world.read("app", &sha256(&other)) == other);
+}
+
+#[tokio::test]
+async fn what_is_collected_while_a_push_is_compared_with_it_is_stored_anew() {
+    let content: &'static [u8] = large().leak();
+    let digest = sha256(content);
+    for damaged in [false, true] {
+        let world = World::fs();
+        world.push("app", content).await;
+        if damaged {
+            flip(&world.blob_files()[0]);
+        }
+        let id = world.start("other").await;
+        let (sender, body) = crate::world::slow_body();
+        let registry = world.registry.clone();
+        let pushing = tokio::spawn(async move {
+            registry.repository(&name("other")).finish_upload(id, digest, Chunk::default(), body).await
+        });
+        sender.send(&content[..700_000]).await;
+        world.delete_blob("app", &digest).await.unwrap();
+        assert!(world.blob_files().is_empty());
+        sender.send(&content[700_000..]).await;
+        drop(sender);
+        pushing.await.unwrap().unwrap();
+        assert!(world.read("other", &digest) == content);
+        assert_eq!(world.blob_files().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_that_meets_a_damaged_file_installs_its_own() {
+    let content = large();
+    let digest = sha256(&content);
+    let world = World::fs();
+    world.push("app", &content).await;
+    flip(&world.blob_files()[0]);
+    let (copy, origin) = (name("up.example/app"), Origin::Upstream("up.example".to_owned()));
+    let repository = world.registry.copy(&copy, &origin);
+    let mut fetch = repository.fetch(&digest, content.len() as u64).await.unwrap();
+    fetch.receive(crate::world::body(&content)).await.unwrap().unwrap();
+    fetch.finish(async {}).await.unwrap();
+    for repository in ["app", "up.example/app"] {
+        assert!(world.read(repository, &digest) == content, "{repository}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("data");
+    std::fs::write(&file, &content).unwrap();
+    flip(&world.blob_files()[0]);
+    world.registry.repository(&name("imported")).adopt_blob(&digest, &file).await.unwrap().unwrap();
+    assert!(world.read("app", &digest) == content);
     assert_eq!(world.blob_files().len(), 1);
 }
 

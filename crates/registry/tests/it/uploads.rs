@@ -110,13 +110,36 @@ on_both! {
         assert_eq!(appended.unwrap().offset, 4);
     }
 
-    async fn other_bytes_than_promised_leave_nothing(world: World) {
+    async fn a_session_goes_on_from_before_the_request_that_named_a_wrong_digest(world: World) {
         let id = world.start("app").await;
         world.append("app", id, b"abc").await.unwrap();
-        let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
-        assert!(matches!(finished, Err(Error::DigestMismatch { expected, actual })
-            if expected == sha256(b"abcd") && actual == sha256(b"abcx")));
-        assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));
+        // The second one meets what the first one left.
+        for _ in 0..2 {
+            let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
+            assert!(matches!(finished, Err(Error::DigestMismatch { expected, actual })
+                if expected == sha256(b"abcd") && actual == sha256(b"abcx")));
+            assert_eq!(world.offset("app", id).unwrap(), 3);
+            let sha512 = Digest::of(Algorithm::Sha512, b"abcd");
+            let finished = world.finish("app", id, sha512, b"").await;
+            assert!(matches!(finished, Err(Error::DigestMismatch { .. })));
+        }
+        world.finish("app", id, sha256(b"abcd"), b"d").await.unwrap();
+        assert_eq!(world.read("app", &sha256(b"abcd")), b"abcd");
+    }
+
+    async fn what_was_saved_on_the_way_of_a_refused_chunk_is_not_taken_for_what_comes_in_its_place(world: World) {
+        // Longer than after what a session is saved.
+        let (wrong, right) = (vec![1; 70 << 20], vec![2; 70 << 20]);
+        let id = world.start("app").await;
+        let finished = world.finish("app", id, sha256(&right), &wrong).await;
+        assert!(matches!(finished, Err(Error::DigestMismatch { .. })));
+        assert_eq!(world.offset("app", id).unwrap(), 0);
+        assert_eq!(world.append("app", id, &right).await.unwrap(), 70 << 20);
+        world.finish("app", id, sha256(&right), b"").await.unwrap();
+        assert!(world.read("app", &sha256(&right)) == right);
+    }
+
+    async fn other_bytes_than_promised_leave_nothing(world: World) {
         let app = name("app");
         let pushed = world.registry.repository(&app).push_blob(sha256(b"right"), None, body(b"wrong")).await;
         assert!(matches!(pushed, Err(Error::DigestMismatch { .. })));
@@ -290,4 +313,32 @@ async fn one_body_more_than_allowed_is_refused_and_room_is_given_back() {
     .await
     .unwrap();
     registry.repository(&app).push_blob(sha256(b"x"), None, body(b"x")).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_all_places_are_taken_the_one_that_brings_next_to_nothing_gives_way_and_can_be_continued() {
+    let storage = Arc::new(hythe_storage::MemoryStorage::default());
+    let options = hythe_registry::Options { upload_max_concurrent: 1, ..hythe_registry::Options::default() };
+    let catalog = hythe_catalog::Catalog::in_memory().unwrap();
+    let registry = hythe_registry::Registry::new(storage, catalog, options);
+    let app = name("app");
+    let id = registry.repository(&app).start_upload(Algorithm::Sha256).await.unwrap().id;
+    let (sender, slow) = slow_body();
+    let writer = {
+        let (registry, app) = (registry.clone(), app.clone());
+        tokio::spawn(async move { registry.repository(&app).append(id, Chunk::default(), slow).await })
+    };
+    sender.send(b"slow").await;
+    // It is given some seconds to show how fast it is.
+    tokio::time::timeout(Duration::from_secs(30), async {
+        while registry.repository(&app).push_blob(sha256(b"x"), None, body(b"x")).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let told = writer.await.unwrap().unwrap_err();
+    assert!(matches!(&told, Error::Body(error) if error.kind() == io::ErrorKind::TimedOut), "{told}");
+    assert!(told.to_string().contains("4 bytes"), "{told}");
+    registry.repository(&app).finish_upload(id, sha256(b"slow"), Chunk::default(), body(b"")).await.unwrap();
 }

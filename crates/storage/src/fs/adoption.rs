@@ -36,5 +36,9 @@ pub(super) fn adopt(source: &Path, path: PathBuf, pace: Arc<Pace>) -> Result<io:
 }
 
 fn open(source: &Path) -> io::Result<(File, std::fs::Metadata)> {
+    // A pipe in its place is looked at before it is opened, which would wait for its other end.
+    if !source.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     Ok((File::open(source)?, source.symlink_metadata()?))
 }

@@ -13,6 +13,7 @@ mod adoption;
 mod direct;
 mod folder;
 mod pace;
+mod regular;
 mod upload;
 
 use std::fs::File;
@@ -93,9 +94,12 @@ fn sync_folder(path: &Path) -> Result<()> {
 
 fn remove_if_there(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("cannot remove", path, error)),
-        _ => Ok(()),
+        // Somebody made a folder in the file's place.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => std::fs::remove_dir(path),
+        other => other,
     }
+    .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    .map_err(|error| Error::io("cannot remove", path, error))
 }
 
 /// Renames a synced file into its final folder and makes the name durable.
@@ -134,11 +138,14 @@ impl Storage for FsStorage {
                 remove_if_there(&path)?;
             }
             let mut options = File::options();
-            let file = match options.read(true).write(true).create(offset == 0).truncate(false).open(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(lost(0)),
-                other => other.map_err(|e| Error::io("cannot open", &path, e))?,
+            options.read(true).write(true).create(offset == 0).truncate(false);
+            let (file, found) = match regular::open(&mut options, &path) {
+                Ok(Some(opened)) => opened,
+                // Of what was begun there is nothing to go on with; a new file needs only its folder.
+                Ok(None) if offset > 0 => return Err(lost(0)),
+                Ok(None) => return Err(Error::io("cannot create", &path, rustix::io::Errno::NOENT.into())),
+                Err(error) => return Err(Error::io("cannot open", &path, error)),
             };
-            let found = file.metadata().map_err(|e| Error::io("cannot read the size of", &path, e))?.len();
             if found < offset {
                 return Err(lost(found));
             }
@@ -197,12 +204,9 @@ impl Storage for FsStorage {
 
     fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>> {
         let path = self.blob_path(key);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|e| Error::io("cannot open", &path, e))?,
-        };
-        let size = file.metadata().map_err(|e| Error::io("cannot read the size of", &path, e))?.len();
-        Ok(Some(Content::File { file: Arc::new(file), size }))
+        let opened = regular::open(File::options().read(true), &path);
+        let opened = opened.map_err(|error| Error::io("cannot open", &path, error))?;
+        Ok(opened.map(|(file, size)| Content::File { file: Arc::new(file), size }))
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {

@@ -21,6 +21,8 @@ struct Inner {
     direct: OnceLock<Option<File>>,
     /// Set when a direct write was refused.
     indirect: AtomicBool,
+    /// Set when a direct write was done.
+    is_direct: AtomicBool,
     /// Of the disk that it lies on.
     pace: Arc<Pace>,
 }
@@ -31,8 +33,8 @@ pub(super) struct FileUpload(Arc<Inner>);
 
 impl FileUpload {
     pub(super) fn new(file: File, path: PathBuf, pace: Arc<Pace>) -> Self {
-        let (direct, indirect) = (OnceLock::new(), AtomicBool::new(false));
-        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect, pace }))
+        let (direct, indirect, is_direct) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect, is_direct, pace }))
     }
 }
 
@@ -51,6 +53,7 @@ impl Inner {
         let Some(file) = self.direct.get_or_init(|| direct::open(&self.path).ok()) else { return Ok(0) };
         let written = direct::write(file, offset, &chunks[..fitting]).map_err(self.error("cannot write"))?;
         self.indirect.store(!written, Ordering::Relaxed);
+        self.is_direct.store(written, Ordering::Relaxed);
         Ok(if written { fitting } else { 0 })
     }
 
@@ -96,6 +99,10 @@ impl Upload for FileUpload {
     async fn sync(&self) -> Result<()> {
         let inner = Arc::clone(&self.0);
         blocking(move || inner.file.sync_data().map_err(inner.error("cannot sync"))).await
+    }
+
+    fn is_direct(&self) -> bool {
+        self.0.is_direct.load(Ordering::Relaxed)
     }
 
     fn file(&self) -> Option<Arc<File>> {

@@ -1,0 +1,141 @@
+//! Bodies that come in, and which of them gives its place to another where all places are taken.
+//!
+//! Clients cannot be told apart: behind one address may be one or a thousand, and on a machine of its own all are 127.0.0.1.
+//! So places go to those who use them.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hythe_oci::UploadId;
+
+/// Whoever is at it for so long has shown how fast it is.
+const SHOWN: Duration = Duration::from_secs(10);
+
+/// Whoever brings less, in bytes a second, may have to give way.
+const SLOW: u64 = 16 << 10;
+
+/// Those that come in.
+#[derive(Debug, Default)]
+pub(crate) struct Race {
+    runners: Mutex<Runners>,
+}
+
+#[derive(Debug, Default)]
+struct Runners {
+    all: HashMap<u64, Arc<Runner>>,
+    next: u64,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    id: UploadId,
+    since: Instant,
+    received: AtomicU64,
+    gives_way: AtomicBool,
+}
+
+/// One that is in the race until dropped.
+#[derive(Debug)]
+pub(crate) struct Running<'a> {
+    race: &'a Race,
+    number: u64,
+    runner: Arc<Runner>,
+}
+
+impl Race {
+    fn lock(&self) -> MutexGuard<'_, Runners> {
+        // Held for one change of the table, or a look at it.
+        self.runners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters the body of this session.
+    pub(crate) fn enter(&self, id: UploadId) -> Running<'_> {
+        self.enter_since(id, Instant::now())
+    }
+
+    fn enter_since(&self, id: UploadId, since: Instant) -> Running<'_> {
+        let (received, gives_way) = (AtomicU64::new(0), AtomicBool::new(false));
+        let runner = Arc::new(Runner { id, since, received, gives_way });
+        let mut runners = self.lock();
+        let number = runners.next;
+        runners.next += 1;
+        runners.all.insert(number, Arc::clone(&runner));
+        drop(runners);
+        Running { race: self, number, runner }
+    }
+
+    /// The session whose body came slowest, if that is slow: it is to be stopped.
+    pub(crate) fn slowest(&self) -> Option<UploadId> {
+        let runners = self.lock();
+        let rates = runners.all.values().filter_map(|runner| runner.rate().map(|rate| (rate, runner)));
+        let (rate, slowest) = rates.min_by_key(|(rate, _)| *rate)?;
+        // Each is told once, however many wait for its place.
+        let is_told = rate < SLOW && !slowest.gives_way.swap(true, Ordering::Relaxed);
+        is_told.then_some(slowest.id)
+    }
+}
+
+impl Runner {
+    /// How many bytes a second it brought until now, where that is known, and it was not told to give way.
+    fn rate(&self) -> Option<u64> {
+        let elapsed = self.since.elapsed();
+        let counts = elapsed > SHOWN && !self.gives_way.load(Ordering::Relaxed);
+        counts.then(|| self.received.load(Ordering::Relaxed) / elapsed.as_secs().max(1))
+    }
+}
+
+impl Running<'_> {
+    /// So many bytes have come.
+    pub(crate) fn received(&self, bytes: u64) {
+        self.runner.received.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What is told to the client, where it had to give way.
+    pub(crate) fn gave_way(&self) -> Option<io::Error> {
+        let seconds = self.runner.since.elapsed().as_secs();
+        let received = self.runner.received.load(Ordering::Relaxed);
+        let message = format!(
+            "all places for uploads are taken, and this body came slowest ({received} bytes in {seconds} s), so another \
+             has its place; continue the upload in a moment"
+        );
+        let gave_way = self.runner.gives_way.load(Ordering::Relaxed);
+        gave_way.then(|| io::Error::new(io::ErrorKind::TimedOut, message))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.race.lock().all.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ago(seconds: u64) -> Instant {
+        Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap()
+    }
+
+    #[test]
+    fn the_slowest_gives_way_once_and_neither_a_fast_nor_a_new_one_does() {
+        let (race, ids) = (Race::default(), [(); 4].map(|()| UploadId::random()));
+        let new = race.enter(ids[0]);
+        let fast = race.enter_since(ids[1], ago(100));
+        fast.received(100 * SLOW);
+        let slow = race.enter_since(ids[2], ago(100));
+        slow.received(1000);
+        let slowest = race.enter_since(ids[3], ago(100));
+        slowest.received(100);
+        assert_eq!(race.slowest(), Some(ids[3]));
+        assert!(slowest.gave_way().is_some() && slow.gave_way().is_none());
+        assert_eq!((race.slowest(), race.slowest()), (Some(ids[2]), None));
+        assert!(new.gave_way().is_none() && fast.gave_way().is_none());
+        drop((new, fast, slow, slowest));
+        assert!(race.lock().all.is_empty());
+    }
+}

@@ -1,0 +1,163 @@
+//! The file that the digest of a push has already, beside the bytes that come.
+//!
+//! As long as they are the same nothing is written: at the end the repository gets a link of what is here. At the first byte
+//! that is not, what came until then is written, and the push goes on as one of a new blob; its file then takes the place of
+//! the other one, which was damaged.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hythe_catalog::BlobFile;
+use hythe_oci::{Digest, UploadId};
+use hythe_storage::{BlobKey, Content, Upload, WRITE};
+use tokio::task::spawn_blocking;
+
+use crate::writing::joined;
+use crate::{Error, Inner, Result};
+
+/// How much of the file is read at once.
+const PIECE: usize = 128 << 10;
+
+/// A blob's live file, and how far the bytes of a push are the same.
+pub(crate) struct Twin {
+    generation: UploadId,
+    size: u64,
+    content: Content,
+    /// Up to where they are the same; none once they are not.
+    same: Mutex<Option<u64>>,
+}
+
+/// What a digest has already.
+pub(crate) enum Found {
+    Nothing,
+    /// This generation is said to be live, and its file is lost, cut or cannot be read.
+    Lost(UploadId),
+    Twin(Twin),
+}
+
+impl Inner {
+    /// What there is of a digest, whichever repositories have it.
+    pub(crate) fn twin(&self, digest: &Digest) -> Result<Found> {
+        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else {
+            return Ok(Found::Nothing);
+        };
+        let content = self.content(&BlobKey { digest, generation }, size);
+        Ok(match content {
+            Ok(Some(content)) => Found::Twin(Twin { generation, size, content, same: Mutex::new(Some(0)) }),
+            Ok(None) | Err(_) => Found::Lost(generation),
+        })
+    }
+}
+
+impl Twin {
+    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
+        // Held by the one writer of a push, and for a look.
+        self.same.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn generation(&self) -> UploadId {
+        self.generation
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether all that came until now is the same, so that nothing of it is written.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// Whether all of it came, and is the same.
+    pub(crate) fn is_whole(&self) -> bool {
+        *self.lock() == Some(self.size)
+    }
+
+    /// Whether `chunks`, which come at `offset`, need not be written. Where that ends, what came before is, to `upload`.
+    /// Blocking.
+    pub(crate) fn takes(&self, upload: &dyn Upload, offset: u64, chunks: &[Bytes]) -> Result<bool> {
+        let mut same = self.lock();
+        if *same != Some(offset) {
+            self.leave(&mut same, upload)?;
+            return Ok(false);
+        }
+        let mut end = offset;
+        for chunk in chunks {
+            if !self.has(end, chunk) {
+                self.leave(&mut same, upload)?;
+                return Ok(false);
+            }
+            end += chunk.len() as u64;
+        }
+        *same = Some(end);
+        Ok(true)
+    }
+
+    /// Writes to `upload` what came until now, as that is to be kept whatever comes after it.
+    pub(crate) async fn part(self: Arc<Self>, upload: Arc<dyn Upload>) -> Result<()> {
+        if !self.is_followed() {
+            return Ok(());
+        }
+        joined(spawn_blocking(move || self.leave(&mut self.lock(), &*upload))).await?
+    }
+
+    fn leave(&self, same: &mut Option<u64>, upload: &dyn Upload) -> Result<()> {
+        let Some(end) = same.take() else { return Ok(()) };
+        let mut at = 0;
+        while at < end {
+            let mut piece = vec![0; (end - at).min(WRITE as u64) as usize];
+            if !self.read(at, &mut piece) {
+                let message = "the file of a blob changed while a push was compared with it";
+                return Err(Error::Internal(message.to_owned()));
+            }
+            let length = piece.len() as u64;
+            upload.write(at, &[piece.into()])?;
+            at += length;
+        }
+        Ok(())
+    }
+
+    /// Whether these bytes are at `offset`. Those that cannot be read are not.
+    fn has(&self, mut offset: u64, bytes: &[u8]) -> bool {
+        if offset + bytes.len() as u64 > self.size {
+            return false;
+        }
+        if let Content::Memory(all) = &self.content {
+            return all[offset as usize..].starts_with(bytes);
+        }
+        let mut piece = vec![0; PIECE.min(bytes.len())];
+        bytes.chunks(PIECE).all(|chunk| {
+            let piece = &mut piece[..chunk.len()];
+            let is_same = self.read(offset, piece) && piece == chunk;
+            offset += chunk.len() as u64;
+            is_same
+        })
+    }
+
+    fn read(&self, offset: u64, piece: &mut [u8]) -> bool {
+        use std::os::unix::fs::FileExt;
+
+        match &self.content {
+            Content::File { file, .. } => file.read_exact_at(piece, offset).is_ok(),
+            Content::Memory(all) => {
+                piece.copy_from_slice(&all[offset as usize..][..piece.len()]);
+                true
+            }
+        }
+    }
+
+    /// Whether all of `upload`, which has `size` bytes, is the same.
+    pub(crate) async fn is(self: &Arc<Self>, upload: &dyn Upload, size: u64) -> Result<bool> {
+        const STEP: usize = 1 << 20;
+        let mut at = 0;
+        while size == self.size && at < size {
+            let bytes = upload.read(at, STEP).await?;
+            let (twin, length) = (Arc::clone(self), bytes.len() as u64);
+            if length == 0 || !joined(spawn_blocking(move || twin.has(at, &bytes))).await? {
+                return Ok(false);
+            }
+            at += length;
+        }
+        Ok(size == self.size)
+    }
+}
