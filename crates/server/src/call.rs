@@ -8,18 +8,19 @@ use hythe_oci::Query;
 use hythe_registry::Registry;
 use hythe_upstream::{Cache, Copy, Freshness, Via};
 
+use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::plane::Body;
 use crate::record::Record;
 
 /// What every request of one server shares.
-#[derive(Clone)]
 pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) cache: Cache,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,
+    pub(crate) manifest_room: ManifestRoom,
 }
 
 /// One request, with its path parsed and its right to be asked established.

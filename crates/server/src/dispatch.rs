@@ -42,7 +42,8 @@ pub(crate) async fn answer(
         Exchange::begin(Arc::clone(&link), move |sent| {
             let took = record.started.elapsed();
             app.metrics.finished(&record, sent, took);
-            if options.log_requests {
+            // Whoever was told that something is wrong finds its reason, whatever else is logged.
+            if options.log_requests || record.status() >= 500 {
                 app.log.line(record.line(options.log_format, sent, took).as_bytes());
             }
         })
@@ -57,7 +58,7 @@ pub(crate) async fn answer(
         Err(Rejection::parameter(ErrorCode::Unsupported, message))
     };
     let mut response = result.unwrap_or_else(|rejection| {
-        let _ = record.error.set(format!("{}: {}", rejection.code, rejection.message));
+        let _ = record.error.set(rejection.logged());
         rejection.into_response()
     });
     finish(&record, &options, &head.headers, &mut response);

@@ -11,6 +11,7 @@ mod handlers;
 mod host;
 mod listener;
 mod log;
+mod manifest_room;
 mod metrics;
 mod options;
 mod plane;

@@ -94,14 +94,18 @@ impl Record {
         let path = printable(path);
         let status = self.status();
         let error = self.error.get();
+        let level = if status >= 500 { "ERROR" } else { "INFO" };
         let mut line = String::with_capacity(320);
         match format {
             Format::Text => {
                 // Whole numbers are written in a third of the time.
                 let tenths = (took.as_micros() + 50) / 100;
                 let (millis, tenth) = (tenths / 10, tenths % 10);
-                let _ =
-                    write!(line, "{time}  INFO {} {path} {status} {sent}B {millis}.{tenth}ms", self.method);
+                let _ = write!(
+                    line,
+                    "{time} {level:>5} {} {path} {status} {sent}B {millis}.{tenth}ms",
+                    self.method
+                );
                 if let Some(repository) = repository {
                     let _ = write!(line, " repo={repository}");
                 }
@@ -121,7 +125,7 @@ impl Record {
             }
             Format::Json => {
                 let object = serde_json::json!({
-                    "time": time.to_string(), "level": "INFO", "message": "request",
+                    "time": time.to_string(), "level": level, "message": "request",
                     "method": self.method.as_str(), "path": path, "status": status, "bytes": sent,
                     "duration_ms": (took.as_secs_f64() * 1e6).round() / 1e3,
                     "cache": self.cache.get().map(|(word, _)| word),

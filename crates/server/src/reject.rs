@@ -26,11 +26,18 @@ pub(crate) struct Rejection {
     pub(crate) message: String,
     pub(crate) detail: Option<Value>,
     pub(crate) headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// What the log says in the place of the message, where a client is not to be told.
+    pub(crate) reason: Option<String>,
 }
 
 impl Rejection {
     pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), detail: None, headers: Vec::new() }
+        Self { status, code, message: message.into(), detail: None, headers: Vec::new(), reason: None }
+    }
+
+    /// What the log says of it.
+    pub(crate) fn logged(&self) -> String {
+        format!("{}: {}", self.code, self.reason.as_ref().unwrap_or(&self.message))
     }
 
     fn bad(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -64,6 +71,13 @@ impl Rejection {
     pub(crate) fn head_too_large(limit: usize) -> Self {
         let message = format!("the request's head is larger than {limit} bytes (`http.max-header-size`)");
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::Unsupported, message)
+    }
+
+    /// As many manifests are on their way here as memory is meant for.
+    pub(crate) fn manifests_crowded() -> Self {
+        let message = "the memory for manifests is used up by others that come in; try again in a moment";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message)
+            .with_header(header::RETRY_AFTER, "5".to_owned())
     }
 
     /// A parameter or header that cannot be understood.
@@ -170,12 +184,12 @@ impl Rejection {
                 Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid, message)
             }
             Error::Body(_) => Self::bad(ErrorCode::BlobUploadInvalid, message),
-            Error::Internal(_) => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                ErrorCode::Unknown,
-                "something is wrong in the registry, not with the request; its log has the reason under this \
-                 answer's X-Request-Id",
-            ),
+            Error::Internal(_) => {
+                let told = "something is wrong in the registry, not with the request; its log has the reason under this \
+                            answer's X-Request-Id";
+                let rejection = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, told);
+                Self { reason: Some(message), ..rejection }
+            }
         }
     }
 }
@@ -365,6 +379,7 @@ mod tests {
     fn what_went_wrong_inside_is_not_told_outside() {
         let rejection = Rejection::registry(&Error::Internal("secret".to_owned()), None);
         assert!(!rejection.message.contains("secret"), "{}", rejection.message);
+        assert!(rejection.logged().contains("secret"), "{}", rejection.logged());
     }
 
     #[test]

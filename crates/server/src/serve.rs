@@ -3,13 +3,13 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hythe_registry::Registry;
+use hythe_registry::{Registry, most_open_files};
 use hythe_upstream::Cache;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -19,6 +19,7 @@ use crate::call::App;
 use crate::dispatch::answer;
 use crate::listener::{Listener, Mirror};
 use crate::log::Log;
+use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::plane::{Connection, Link, Patience};
@@ -33,6 +34,15 @@ const SAVE: Duration = Duration::from_secs(10);
 /// How long to wait when the process is out of file descriptors.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
+/// How often to say so meanwhile.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+
+/// What a connection may take of the files that the process may have open: its socket, and two files of what it pushes.
+const FILES: usize = 3;
+
+/// Files that are not connections': the catalog's, those of the threads that serve, of upstreams' connections.
+const OTHER_FILES: usize = 64;
+
 /// The most that one read of a connection takes: each costs a wake-up or two. A connection begins with 8 KiB and comes
 /// to this only where the client keeps it full.
 const READ: usize = 256 << 10;
@@ -45,12 +55,26 @@ pub struct Server {
     connections: Arc<Semaphore>,
 }
 
+/// How many connections are served at once: no more than there can be files for.
+fn most_connections(options: &Options) -> usize {
+    let files = most_open_files().saturating_sub(OTHER_FILES) / FILES;
+    options.max_connections.min(files).clamp(1, Semaphore::MAX_PERMITS)
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+
+    [Errno::MFILE, Errno::NFILE].iter().any(|code| error.raw_os_error() == Some(code.raw_os_error()))
+}
+
 impl Server {
     /// A server for `registry`, and for what `cache` keeps in it, that logs requests to `log`.
     pub fn new(registry: Registry, cache: Cache, options: Options, log: Log) -> Self {
+        let metrics = Arc::new(Metrics::new(cache.clone()));
+        let manifest_room = ManifestRoom::new(registry.options().manifest_max_size);
         Self {
-            app: Arc::new(App { metrics: Arc::new(Metrics::new(cache.clone())), registry, cache, log }),
-            connections: Arc::new(Semaphore::new(options.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
+            app: Arc::new(App { metrics, registry, cache, log, manifest_room }),
+            connections: Arc::new(Semaphore::new(most_connections(&options))),
             options: Arc::new(ArcSwap::from_pointee(options)),
         }
     }
@@ -107,6 +131,8 @@ impl Server {
         let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
         // Dropping the set ends what is left of its connections.
         let mut connections = JoinSet::new();
+        // When it was last said that none can be accepted.
+        let mut told: Option<Instant> = None;
         loop {
             while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
@@ -129,7 +155,11 @@ impl Server {
                 }
                 Err(error) => {
                     // The connection is gone, or descriptors are: neither ends a server.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    let closed = if is_out_of_files(&error) { self.app.registry.close_idle() } else { 0 };
+                    if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+                        tracing::warn!(%error, closed, "a connection could not be accepted; it is tried again");
+                        told = Some(Instant::now());
+                    }
                     tokio::time::sleep(NO_DESCRIPTORS).await;
                 }
             }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use hythe_oci::{Algorithm, Digest, encode};
 
-use crate::{Answer, Connection};
+use crate::{Answer, Connection, LogLines};
 
 /// What is to hold of every answer: gets the request's method and target with it.
 type Check = fn(&str, &str, &Answer);
@@ -16,6 +16,7 @@ type Check = fn(&str, &str, &Answer);
 pub struct Client {
     address: SocketAddr,
     check: Option<Check>,
+    log: Option<LogLines>,
 }
 
 /// A request to be sent.
@@ -38,13 +39,20 @@ enum Payload {
 impl Client {
     /// A client of the registry at `address`.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, check: None }
+        Self { address, check: None, log: None }
     }
 
     /// Has every answer checked.
     #[must_use]
     pub fn checked(mut self, check: Check) -> Self {
         self.check = Some(check);
+        self
+    }
+
+    /// Has every answer that says that something is wrong in the registry checked: its log must say what.
+    #[must_use]
+    pub fn logged(mut self, log: LogLines) -> Self {
+        self.log = Some(log);
         self
     }
 
@@ -210,6 +218,9 @@ impl Request {
         };
         if let Some(check) = self.client.check {
             check(&self.method, &self.target, &answer);
+        }
+        if let Some(log) = self.client.log.as_ref().filter(|_| answer.status >= 500) {
+            log.expect_reason(&answer);
         }
         Ok(answer)
     }

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::{Client, Setup, Storage};
+use crate::{Client, LogLines, Setup, Storage};
 
 /// A registry on a free port of 127.0.0.1. It stops when dropped.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct TestRegistry {
     setup: Setup,
     folder: TempDir,
     running: Option<Running>,
+    log: LogLines,
 }
 
 /// It has a thread with a runtime of its own, so that it can be started and dropped anywhere, async code included.
@@ -56,7 +57,7 @@ fn open(setup: &Setup, folder: &Path) -> Registry {
 }
 
 impl Running {
-    fn start(setup: Setup, folder: PathBuf) -> Self {
+    fn start(setup: Setup, folder: PathBuf, lines: LogLines) -> Self {
         let (started, wait) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -68,7 +69,8 @@ impl Running {
                 let registry = open(&setup, &folder);
                 registry.recover().await.expect("what a run before left is cleaned");
                 let cache = Cache::new(registry.clone(), setup.allowed, setup.cache);
-                let server = Server::new(registry.clone(), cache.clone(), setup.server, Log::discard());
+                let (log, _guard) = Log::start(lines).expect("the system gives a thread");
+                let server = Server::new(registry.clone(), cache.clone(), setup.server, log);
                 let handles = (address, server.clone(), registry.clone(), cache, Handle::current());
                 started.send(handles).expect("the test waits for its registry");
                 let (_, later) = tokio::sync::mpsc::channel(1);
@@ -110,8 +112,9 @@ impl TestRegistry {
 
     pub(crate) fn start_with(setup: Setup) -> Self {
         let folder = TempDir::with_prefix("hythe-test-").expect("a temporary folder can be made");
-        let running = Some(Running::start(setup.clone(), folder.path().to_owned()));
-        Self { setup, folder, running }
+        let log = LogLines::default();
+        let running = Some(Running::start(setup.clone(), folder.path().to_owned(), log.clone()));
+        Self { setup, folder, running, log }
     }
 
     fn running(&self) -> &Running {
@@ -130,12 +133,18 @@ impl TestRegistry {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
         let own = socket.local_addr().ok().filter(|own| !own.ip().is_loopback())?;
-        Some(Client::new((own.ip(), self.running().address.port()).into()))
+        let client = Client::new((own.ip(), self.running().address.port()).into());
+        Some(client.logged(self.log.clone()))
     }
 
     /// A client for it.
     pub fn client(&self) -> Client {
-        Client::new(self.address())
+        Client::new(self.address()).logged(self.log.clone())
+    }
+
+    /// What it has logged of requests: of those that failed for its own fault, unless it is set to log all.
+    pub fn log(&self) -> &LogLines {
+        &self.log
     }
 
     /// Its data folder; empty where it keeps content in memory.
@@ -179,7 +188,8 @@ impl TestRegistry {
     pub fn restart_with(&mut self, change: impl FnOnce(&mut Setup)) {
         self.stop();
         change(&mut self.setup);
-        self.running = Some(Running::start(self.setup.clone(), self.folder.path().to_owned()));
+        self.running =
+            Some(Running::start(self.setup.clone(), self.folder.path().to_owned(), self.log.clone()));
     }
 }
 

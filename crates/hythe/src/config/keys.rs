@@ -111,7 +111,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "http.progress-timeout",
-        doc: "How long a body may make no progress, in either direction, before it is ended.",
+        doc: "How long a body may make no progress, in either direction, before it is ended. One that comes in must also bring 512 bytes a second in three times as long; only the time counts in which the registry waits for it.",
         kind: Kind::Duration(at!(http.progress_timeout), SECOND),
         flag: None,
         reload: false,
@@ -133,7 +133,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "http.max-connections",
-        doc: "How many connections are served at once; more of them wait.",
+        doc: "How many connections are served at once; more of them wait. Where the system allows few open files, fewer are served.",
         kind: Kind::Count(at!(http.max_connections), 1, 1_000_000),
         flag: None,
         reload: false,

@@ -4,6 +4,7 @@
 
 mod binary;
 mod cache;
+mod descriptors;
 mod docker;
 mod drop_in;
 mod no_panic;

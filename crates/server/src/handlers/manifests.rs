@@ -9,7 +9,7 @@ use hythe_registry::{Error, Manifest};
 
 use super::{already_has, empty, set, set_digest};
 use crate::call::Call;
-use crate::plane::{Body, RequestBody};
+use crate::plane::{Body, CollectError, RequestBody};
 use crate::reject::Rejection;
 
 /// How many tags one push may set; the specification asks for ten at least.
@@ -78,9 +78,13 @@ pub(crate) async fn manifest_put(
         return Err(Rejection::new(StatusCode::URI_TOO_LONG, ErrorCode::TagInvalid, message));
     }
     let limit = call.app.registry.options().manifest_max_size;
-    let bytes = body.collect(limit).await;
-    let bytes = bytes.map_err(|error| Rejection::registry(&Error::Body(error), None))?;
-    let bytes = bytes.ok_or_else(|| Rejection::registry(&Error::ManifestTooLarge { limit }, None))?;
+    // Its part of the memory is its own until it is stored.
+    let collected = body.collect(limit, &call.app.manifest_room).await;
+    let (bytes, _part) = collected.map_err(|error| match error {
+        CollectError::TooLong => Rejection::registry(&Error::ManifestTooLarge { limit }, None),
+        CollectError::Body(error) => Rejection::registry(&Error::Body(error), None),
+        CollectError::Crowded => Rejection::manifests_crowded(),
+    })?;
     let content_type = call.header(header::CONTENT_TYPE);
     let pushed =
         call.app.registry.repository(name).push_manifest(reference, tags.clone(), content_type, bytes).await;

@@ -58,10 +58,7 @@ pub(crate) async fn answer(
         "metrics" => Ok(content(OPENMETRICS, call.app.metrics.page(&call.app.registry).map_err(registry)?)),
         _ => match call.app.registry.ready().await {
             Ok(()) => Ok(content("text/plain; charset=utf-8", &b"ready\n"[..])),
-            Err(error) => {
-                tracing::warn!(%error, "not ready");
-                Err(Rejection { status: StatusCode::SERVICE_UNAVAILABLE, ..registry(error) })
-            }
+            Err(error) => Err(Rejection { status: StatusCode::SERVICE_UNAVAILABLE, ..registry(error) }),
         },
     }
 }

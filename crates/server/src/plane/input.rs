@@ -13,6 +13,9 @@ use super::framing::Framing;
 use super::intake::Intake;
 use super::link::{Back, Link};
 
+/// What is read at once where little is to be read.
+const LITTLE: usize = 16 << 10;
+
 /// What comes in: all of it is hyper's, but for bodies that read by themselves.
 #[derive(Debug)]
 pub(super) struct Input {
@@ -108,15 +111,9 @@ impl Input {
         // Not beyond where a body can read by itself that would.
         let wanted = self.link.wanted_intake().filter(|_| self.framing.heads() == begun);
         match wanted.and_then(|length| self.framing.boundary(length)) {
+            None if self.link.reads_little() => poll_part(reader, cx, buffer, LITTLE),
             None => Pin::new(reader).poll_read(cx, buffer),
-            Some(boundary) if boundary.left > 0 => {
-                let length = buffer.remaining().min(boundary.left as usize);
-                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(length));
-                ready!(Pin::new(reader).poll_read(cx, &mut part))?;
-                let length = part.filled().len();
-                buffer.advance(length);
-                Poll::Ready(Ok(()))
-            }
+            Some(boundary) if boundary.left > 0 => poll_part(reader, cx, buffer, boundary.left as usize),
             Some(boundary) => {
                 if let Reader::Hyper(reader) = std::mem::replace(&mut self.reader, Reader::Away) {
                     self.link.hand_over(Intake::new(reader, &boundary));
@@ -125,4 +122,19 @@ impl Input {
             }
         }
     }
+}
+
+/// Reads no more than `most` bytes.
+fn poll_part(
+    reader: &mut OwnedReadHalf,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+    most: usize,
+) -> Poll<io::Result<()>> {
+    let length = buffer.remaining().min(most);
+    let mut part = ReadBuf::new(buffer.initialize_unfilled_to(length));
+    ready!(Pin::new(reader).poll_read(cx, &mut part))?;
+    let length = part.filled().len();
+    buffer.advance(length);
+    Poll::Ready(Ok(()))
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -36,6 +36,8 @@ pub(crate) struct Link {
     open: AtomicUsize,
     /// How many requests have begun: tells one that came and went between two looks.
     begun: AtomicU64,
+    /// Whether little is read at once: what is read waits for memory.
+    reads_little: AtomicBool,
     /// File stretches in the order in which their chunks were queued.
     segments: Mutex<VecDeque<Segment>>,
     handover: Mutex<Handover>,
@@ -104,6 +106,7 @@ impl Link {
             mirror,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
+            reads_little: AtomicBool::new(false),
             segments: Mutex::default(),
             handover: Mutex::default(),
         }
@@ -188,8 +191,18 @@ impl Link {
         wake(connection);
     }
 
+    /// Says that the present request's body is to be read a little at a time.
+    pub(super) fn read_little(&self) {
+        self.reads_little.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn reads_little(&self) -> bool {
+        self.reads_little.load(Ordering::Relaxed)
+    }
+
     /// Says that the body reads no more by itself.
     pub(super) fn body_ended(&self) {
+        self.reads_little.store(false, Ordering::Relaxed);
         let mut handover = self.handover();
         (handover.is_wanted, handover.body) = (false, None);
         if let Some(intake) = handover.there.take() {

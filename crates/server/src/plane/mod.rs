@@ -27,4 +27,4 @@ pub use connection::SENDFILE_BYTES;
 pub(crate) use connection::{Connection, Patience};
 pub use intake::INTAKE_BYTES;
 pub(crate) use link::{Exchange, Link};
-pub(crate) use request_body::RequestBody;
+pub(crate) use request_body::{CollectError, RequestBody};

@@ -15,10 +15,28 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::framing::Length;
 use super::intake::{Intake, closed};
 use super::link::Link;
+use crate::manifest_room::{ManifestRoom, NoRoom, Part, SMALL};
 use crate::metrics::Metrics;
 
 /// How many zeros hyper may owe it before it waits for them.
 const DEBT: u64 = 1 << 20;
+
+/// The least that a body brings, in bytes a second of waiting for it: a tenth of what a modem did.
+const FLOOR: u64 = 512;
+
+/// Over so many times its patience that is looked at: within one of them a byte is enough.
+const PATIENCES: u32 = 3;
+
+/// Why a body could not be collected.
+#[derive(Debug)]
+pub(crate) enum CollectError {
+    /// It is longer than it may be.
+    TooLong,
+    /// There is no memory for it now.
+    Crowded,
+    /// It broke off.
+    Body(io::Error),
+}
 
 /// A request's body, as hyper takes it from the connection; where it can, it reads the connection by itself.
 pub(crate) struct RequestBody {
@@ -33,7 +51,12 @@ pub(crate) struct RequestBody {
     patience: Duration,
     /// Made when the client first makes us wait.
     timer: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// Since when we wait for the client, where we do.
+    waiting: Option<Instant>,
+    /// How long we have waited since it last had sent enough.
+    waited: Duration,
+    /// How many bytes had come then.
+    enough: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -46,8 +69,19 @@ impl RequestBody {
         metrics: Arc<Metrics>,
     ) -> Self {
         link.request_begins(incoming.size_hint().exact().map_or(Length::Chunked, Length::Sized));
-        let (intake, timer) = (None, None);
-        Self { incoming, link, intake, received: 0, zeros: 0, patience, timer, waiting: false, metrics }
+        Self {
+            incoming,
+            link,
+            intake: None,
+            received: 0,
+            zeros: 0,
+            patience,
+            timer: None,
+            waiting: None,
+            waited: Duration::ZERO,
+            enough: 0,
+            metrics,
+        }
     }
 
     /// How long the client says it is.
@@ -55,20 +89,44 @@ impl RequestBody {
         self.incoming.size_hint().exact()
     }
 
-    /// All of it, or `None` where it is longer than `limit`.
-    pub(crate) async fn collect(mut self, limit: usize) -> io::Result<Option<Bytes>> {
-        if self.length().is_some_and(|length| length > limit as u64) {
-            return Ok(None);
+    /// All of it, with its part of the memory for manifests.
+    pub(crate) async fn collect(
+        mut self,
+        limit: usize,
+        room: &ManifestRoom,
+    ) -> Result<(Bytes, Part<'_>), CollectError> {
+        let length = self.length();
+        if length.is_some_and(|length| length > limit as u64) {
+            return Err(CollectError::TooLong);
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = std::future::poll_fn(|cx| self.poll_timely(cx, Self::poll_incoming)).await {
-            let chunk = chunk?;
-            if bytes.len() + chunk.len() > limit {
-                return Ok(None);
+        // What a client says is not to come is not made room for, and no more than a little before it comes.
+        let expected = length.map_or(limit, |length| length as usize);
+        let (mut part, mut bytes) = (room.part(), Vec::new());
+        // What hyper has read and not handed on is not counted.
+        self.link.read_little();
+        loop {
+            let chunk = tokio::select! {
+                chunk = std::future::poll_fn(|cx| self.poll_timely(cx, Self::poll_incoming)) => chunk,
+                () = part.cut() => return Err(CollectError::Body(NoRoom::cut())),
+            };
+            let Some(chunk) = chunk else { return Ok((bytes.into(), part)) };
+            let chunk = chunk.map_err(CollectError::Body)?;
+            let needed = bytes.len() + chunk.len();
+            if needed > limit {
+                return Err(CollectError::TooLong);
+            }
+            if needed > bytes.capacity() {
+                // One of a known length is given all of its room at once, so that none waits for another in the middle.
+                let most = if length.is_some() && needed > SMALL { expected } else { 2 * bytes.capacity() };
+                let capacity = most.min(expected).max(needed);
+                part.grow(capacity).await.map_err(|no_room| match no_room {
+                    NoRoom::Crowded => CollectError::Crowded,
+                    NoRoom::Cut => CollectError::Body(NoRoom::cut()),
+                })?;
+                bytes.reserve_exact(capacity - bytes.len());
             }
             bytes.extend_from_slice(&chunk);
         }
-        Ok(Some(bytes.into()))
     }
 
     /// What comes next, by way of hyper.
@@ -82,8 +140,10 @@ impl RequestBody {
                     let zeros = self.zeros.min(bytes.len() as u64);
                     self.zeros -= zeros;
                     bytes.advance(zeros as usize);
-                    // They come for bytes that the client has sent.
-                    self.waiting &= zeros == 0;
+                    if zeros > 0 {
+                        // They come for bytes that the client has sent.
+                        self.waiting = None;
+                    }
                     if !bytes.is_empty() {
                         self.add_received(bytes.len());
                         return Poll::Ready(Some(Ok(bytes)));
@@ -132,24 +192,45 @@ impl RequestBody {
         Poll::Ready(Ok(piece))
     }
 
-    /// `poll`, for as long as the client may take.
+    /// `poll`, for as long as the client may take. Only the time is counted in which we wait for it: what it had to wait for
+    /// us is not its fault.
     fn poll_timely<T>(
         &mut self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<Option<io::Result<T>>>,
     ) -> Poll<Option<io::Result<T>>> {
         if let Poll::Ready(next) = poll(self, cx) {
-            self.waiting = false;
+            if let Some(since) = self.waiting.take() {
+                self.waited += since.elapsed();
+            }
+            if self.received - self.enough >= self.floor() {
+                (self.waited, self.enough) = (Duration::ZERO, self.received);
+            }
             return Poll::Ready(next);
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + self.patience)));
-        if !self.waiting {
-            self.waiting = true;
-            timer.as_mut().reset(Instant::now() + self.patience);
+        let (patience, longest) = (self.patience, self.patience.saturating_mul(PATIENCES));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
+        let left = longest.saturating_sub(self.waited);
+        if self.waiting.is_none() {
+            let now = Instant::now();
+            self.waiting = Some(now);
+            timer.as_mut().reset(now + patience.min(left));
         }
         ready!(timer.as_mut().poll(cx));
-        let message = format!("no byte of the body came for {} s", self.patience.as_secs());
+        let message = if left > patience {
+            format!("no byte of the body came for {} s", patience.as_secs_f64())
+        } else {
+            let (came, seconds) = (self.received - self.enough, longest.as_secs_f64());
+            format!(
+                "the body came too slowly: {came} bytes in {seconds} s, where {FLOOR} a second are the least"
+            )
+        };
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, message))))
+    }
+
+    /// So many bytes are enough for as long as a client may take.
+    fn floor(&self) -> u64 {
+        self.patience.saturating_mul(PATIENCES).as_secs().saturating_mul(FLOOR)
     }
 
     fn add_received(&mut self, length: usize) {

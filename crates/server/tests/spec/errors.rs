@@ -266,7 +266,6 @@ fn a_malformed_manifest_is_refused(setup: Setup) {
         (with("config", Value::Null), "config is missing"),
         (with("config", json!("text")), "config must be a descriptor"),
         (with("config", json!({ "mediaType": "a/b", "size": 1 })), "config.digest is missing"),
-        (with("layers", Value::Null), "layers is missing"),
         (with("layers", json!({})), "layers must be a list"),
         (with("layers", json!(["text"])), "layers[0]"),
         (layer("digest", json!("sha256:00")), "layers[1].digest is wrong: digest `sha256:00`"),
@@ -302,7 +301,9 @@ fn a_refused_push_leaves_nothing(setup: Setup) {
     let digest = Digest::of(Algorithm::Sha256, b"promised");
     world.post("/v2/app/blobs/uploads/").query("digest", digest).body(b"sent").send().expect(400);
     let location = world.start_upload("app");
-    world.put(location).query("digest", digest).body(b"sent").send().expect(400);
+    world.put(&location).query("digest", digest).body(b"sent").send().expect(400);
+    // The session goes on, for whoever named a wrong digest.
+    world.delete(location).send().expect(204);
     world.put("/v2/app/manifests/latest").body(b"{").send().expect(400);
     ImageBuilder::new(1).build().put(&world, "app", digest).expect(400);
     let totals = world.registry.registry().totals().unwrap();

@@ -1,0 +1,106 @@
+//! Bodies that come slowly or never end: what they may hold, and for how long.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hythe_oci::ErrorCode;
+use hythe_testing::{Connection, ImageBuilder, TestRegistry, bytes, eventually};
+
+/// The largest manifest that is taken.
+const MOST: usize = (4 << 20) + (256 << 10);
+
+fn begin(registry: &TestRegistry, method: &str, target: &str, content: &[u8]) -> Connection {
+    let mut connection = registry.client().connect();
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.send(head).unwrap();
+    // What the registry does not read stays here.
+    connection.stream().set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+    let _ = connection.send([format!("{:x}\r\n", content.len()).as_bytes(), content, b"\r\n"].concat());
+    connection
+}
+
+/// How much memory this process holds that is in no file, in bytes.
+fn memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+#[test]
+fn manifests_that_never_end_share_their_memory_and_keep_no_other_out() {
+    let registry = TestRegistry::start();
+    let client = registry.client();
+    let image = ImageBuilder::new(1).layers(1, 100).build();
+    image.push(&client, "app", "v1");
+    let (before, content) = (memory(), bytes(1, MOST - 1));
+    let slow: Vec<_> =
+        (0..150).map(|_| begin(&registry, "PUT", "/v2/app/manifests/slow", &content)).collect();
+    for tag in 0..20 {
+        let started = Instant::now();
+        image.put(&client, "app", tag).expect(201);
+        assert!(started.elapsed() < Duration::from_secs(5), "a small one waits for no large one");
+    }
+    let held = memory().saturating_sub(before);
+    eprintln!("held {} MiB", held >> 20);
+    assert!(held < 64 << 20, "{} MiB", held >> 20);
+    drop(slow);
+    // A large one is taken when they are gone.
+    let large = ImageBuilder::new(2).layers(1, 100).annotation("large", &"x".repeat(MOST - 2000)).build();
+    large.push(&client, "app", "large");
+}
+
+#[test]
+fn a_manifest_for_which_there_is_no_memory_is_told_to_come_back() {
+    let registry = TestRegistry::start();
+    let content = bytes(1, MOST - 1);
+    let mut slow: Vec<_> =
+        (0..6).map(|_| begin(&registry, "PUT", "/v2/app/manifests/slow", &content)).collect();
+    let told = slow.iter_mut().filter_map(|connection| {
+        connection.stream().set_read_timeout(Some(Duration::from_secs(14))).unwrap();
+        connection.answer("PUT").ok()
+    });
+    let told: Vec<_> = told.collect();
+    assert!(!told.is_empty());
+    for answer in told {
+        match answer.status {
+            429 => {
+                answer.expect_error(429, ErrorCode::TooManyRequests);
+                answer.expect_header("retry-after").parse::<u32>().unwrap();
+            }
+            // One that others waited for.
+            _ => drop(answer.expect_error(408, ErrorCode::BlobUploadInvalid)),
+        }
+    }
+}
+
+#[test]
+fn a_body_that_brings_a_few_bytes_a_second_is_ended_and_one_that_brings_enough_is_not() {
+    let registry =
+        TestRegistry::setup().server(|options| options.progress_timeout = Duration::from_secs(1)).start();
+    let client = registry.client();
+    for (method, target) in
+        [("PATCH", client.start_upload("app")), ("PUT", "/v2/app/manifests/v1".to_owned())]
+    {
+        let mut connection = begin(&registry, method, &target, b"begun");
+        connection.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut answer = None;
+        eventually("the end of a slow body", || {
+            let _ = connection.send("1\r\nx\r\n");
+            answer = connection.answer(method).ok();
+            answer.is_some()
+        });
+        let message = answer.unwrap().expect_error(408, ErrorCode::BlobUploadInvalid);
+        assert!(message.contains("too slowly"), "{message}");
+    }
+    let (location, piece) = (client.start_upload("app"), [b"400\r\n", &[b'x'; 1024][..], b"\r\n"].concat());
+    let mut connection = begin(&registry, "PATCH", &location, b"begun");
+    // Longer than three times the patience, at twice the least rate.
+    for _ in 0..6 {
+        thread::sleep(Duration::from_millis(800));
+        connection.send(&piece).unwrap();
+    }
+    connection.send("0\r\n\r\n").unwrap();
+    connection.answer("PATCH").unwrap().expect(202);
+}
