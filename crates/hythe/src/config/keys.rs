@@ -111,7 +111,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "http.progress-timeout",
-        doc: "How long a body may make no progress, in either direction, before it is ended. One that comes in must also bring 512 bytes a second in three times as long; only the time counts in which the registry waits for it.",
+        doc: "How long a body may make no progress, in either direction, before it is ended. One that comes in must also bring 512 bytes a second, measured over three times as long. Only the time counts in which the registry waits for it.",
         kind: Kind::Duration(at!(http.progress_timeout), SECOND),
         flag: None,
         reload: false,
