@@ -250,7 +250,7 @@ fn a_list_that_is_null_or_missing_is_empty_whatever_kind_of_manifest_lacks_it() 
 
 /// `document` with a second field of that name, before its own.
 fn with_repeated(document: &Value, field: &str) -> String {
-    document.to_string().replacen('{', &format!(r#"{{{field},"#), 1)
+    document.to_string().replacen('{', &format!("{{{field},"), 1)
 }
 
 #[test]

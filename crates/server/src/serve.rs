@@ -73,7 +73,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new(cache.clone()));
         let manifest_room = ManifestRoom::new(registry.options().manifest_max_size);
         Self {
-            app: Arc::new(App { metrics, registry, cache, log, manifest_room }),
+            app: Arc::new(App { registry, cache, metrics, log, manifest_room }),
             connections: Arc::new(Semaphore::new(most_connections(&options))),
             options: Arc::new(ArcSwap::from_pointee(options)),
         }

@@ -215,7 +215,6 @@ fn content_of_another_digest_is_no_blob_and_its_session_takes_the_right_one(setu
     let (content, actual) = content();
     let digest = Digest::of(Algorithm::Sha256, b"promised");
     let halves = content.split_at(CONTENT / 2);
-    type Push<'a> = &'a dyn Fn(&str, Digest) -> Answer;
     let whole = |location: &str, digest| world.put(location).query("digest", digest).body(&content).send();
     let no_chunk = |location: &str, digest| world.put(location).query("digest", digest).send();
     let last_chunk =
@@ -223,7 +222,7 @@ fn content_of_another_digest_is_no_blob_and_its_session_takes_the_right_one(setu
     let streamed =
         |location: &str, digest| world.put(location).query("digest", digest).stream(halves.1).send();
     for (before, push) in [
-        (&b""[..], &whole as Push<'_>),
+        (&b""[..], &whole as &dyn Fn(&str, Digest) -> Answer),
         (&content, &no_chunk),
         (halves.0, &last_chunk),
         (halves.0, &streamed),
