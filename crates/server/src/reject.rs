@@ -27,17 +27,17 @@ pub(crate) struct Rejection {
     pub(crate) detail: Option<Value>,
     pub(crate) headers: Vec<(header::HeaderName, HeaderValue)>,
     /// What the log says in the place of the message, where a client is not to be told.
-    pub(crate) reason: Option<String>,
+    pub(crate) for_log: Option<String>,
 }
 
 impl Rejection {
     pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), detail: None, headers: Vec::new(), reason: None }
+        Self { status, code, message: message.into(), detail: None, headers: Vec::new(), for_log: None }
     }
 
     /// What the log says of it.
     pub(crate) fn logged(&self) -> String {
-        format!("{}: {}", self.code, self.reason.as_ref().unwrap_or(&self.message))
+        format!("{}: {}", self.code, self.for_log.as_ref().unwrap_or(&self.message))
     }
 
     fn bad(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -188,7 +188,7 @@ impl Rejection {
                 let told = "something is wrong in the registry, not with the request; its log has the reason under this \
                             answer's X-Request-Id";
                 let rejection = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, told);
-                Self { reason: Some(message), ..rejection }
+                Self { for_log: Some(message), ..rejection }
             }
         }
     }
