@@ -123,27 +123,27 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = DOWN_EXAMPLES)]
     Down(DownArgs),
-    /// Show the registry that `hythe up` runs, and the clusters that ask it
+    /// Show the registries of this machine and its clusters, and which clusters are attached
     #[cfg(feature = "cluster")]
     #[command(after_help = STATUS_EXAMPLES)]
     Status(NameArgs),
-    /// Print the log of the registry that `hythe up` runs
+    /// Print the log of the registry's container
     #[cfg(feature = "cluster")]
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(LogsArgs),
-    /// Give the registry that `hythe up` runs this binary, over the same data
+    /// Upgrade the running registry to this version; data is kept
     #[cfg(feature = "cluster")]
     #[command(after_help = UPGRADE_EXAMPLES)]
     Upgrade(UpgradeArgs),
-    /// Wire clusters to the registry: nodes, network, and the ConfigMap that says where it is
+    /// Wire clusters to the registry: nodes, network, and the ConfigMap that names the registry
     #[cfg(feature = "cluster")]
     #[command(after_help = ATTACH_EXAMPLES)]
     Attach(AttachArgs),
-    /// Take the wiring off clusters, until they are attached again
+    /// Remove the wiring from clusters, until they are attached by name
     #[cfg(feature = "cluster")]
     #[command(after_help = DETACH_EXAMPLES)]
     Detach(DetachArgs),
-    /// Say why an image is not pulled, by cluster, node, image or Pod, and repair what is safe
+    /// Find out why an image is not pulled, by cluster, node, image or Pod, and repair what is safe
     #[cfg(feature = "cluster")]
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
@@ -165,14 +165,14 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = DEPLOY_EXAMPLES)]
     Deploy(Box<DeployArgs>),
-    /// Lead a port of this machine to the registry in a cluster
+    /// Forward a local port to the registry in a cluster
     #[cfg(feature = "cluster")]
     #[command(after_help = FORWARD_EXAMPLES)]
     Forward(ForwardArgs),
-    /// Free at once what nothing needs any more, as the collector does by itself
+    /// Run garbage collection now, as the registry does by itself
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),
-    /// Take over what a registry:2 kept in a folder, by hard links where it can
+    /// Import a registry:2 folder, by hard links where possible
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
     /// Print the version
@@ -251,7 +251,7 @@ impl ConfigArgs {
 /// What is to be freed, and where.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GcArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`; `HYTHE_REGISTRY`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`, or the port of `REG_PORT`; `HYTHE_REGISTRY`]
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// What goes.
@@ -278,7 +278,7 @@ pub struct ImportArgs {
 /// What is asked of a registry's cache.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CacheArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`; `HYTHE_REGISTRY`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`, or the port of `REG_PORT`; `HYTHE_REGISTRY`]
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
     /// What to do with it.
@@ -338,6 +338,13 @@ pub struct WarmArgs {
 /// The flags of settings, made from the table of keys so that each is spelt once.
 #[derive(Clone, Debug, Default)]
 pub struct Flags(Vec<(&'static Key, Vec<String>)>);
+
+impl Flags {
+    /// Each flag that was given, without its dashes, and its values.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        self.0.iter().filter_map(|(key, values)| Some((key.flag?, values.as_slice())))
+    }
+}
 
 fn flagged() -> impl Iterator<Item = (&'static Key, &'static str)> {
     KEYS.iter().filter_map(|key| Some((key, key.flag?)))

@@ -47,7 +47,7 @@ pub enum StartError {
     /// Somebody else listens there.
     #[error(
         "port {} is taken: another program listens on {address}. Stop it, or choose another address, \
-         for example: hythe serve {}", .address.port(), other_port(*.free, .upstream.as_ref())
+         for example: `hythe serve {}`", .address.port(), other_port(*.free, .upstream.as_ref())
     )]
     PortTaken {
         /// The address that was asked for.
@@ -157,7 +157,7 @@ mod tests {
         assert!(taken.to_string().contains(&format!("port {} is taken", address.port())));
         let StartError::PortTaken { free, .. } = taken else { panic!("{taken}") };
         assert!(free != address.port() && TcpListener::bind(("127.0.0.1", free)).is_ok());
-        assert!(taken.to_string().ends_with(&format!("hythe serve --listen 127.0.0.1:{free}")));
+        assert!(taken.to_string().ends_with(&format!("`hythe serve --listen 127.0.0.1:{free}`")));
         let privileged =
             StartError::bind("127.0.0.1:80".parse().unwrap(), None, Error::from(ErrorKind::PermissionDenied));
         assert!(privileged.to_string().contains("choose a higher one"));
@@ -172,6 +172,6 @@ mod tests {
     fn a_mirror_s_address_is_chosen_by_its_own_flag() {
         let (address, upstream) = ("127.0.0.1:5002".parse().unwrap(), Some("docker.io".parse().unwrap()));
         let taken = StartError::PortTaken { address, upstream, free: 5003 }.to_string();
-        assert!(taken.ends_with("hythe serve --mirror 127.0.0.1:5003=docker.io"), "{taken}");
+        assert!(taken.ends_with("`hythe serve --mirror 127.0.0.1:5003=docker.io`"), "{taken}");
     }
 }

@@ -7,8 +7,10 @@ mod failure;
 mod printer;
 pub mod reference;
 pub mod settings;
+mod suggest;
 pub mod values;
 
 pub use failure::{EXIT_CODES, Failure, StartError};
 pub use printer::{Output, Printer};
 pub use settings::Settings;
+pub use suggest::InEffect;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use hythe::args::{Args, Called, RegistryArgs, called};
 use hythe::config::Environment;
-use hythe::{Output, Printer, commands};
+use hythe::{InEffect, Output, Printer, commands};
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
@@ -16,7 +16,9 @@ fn main() -> ExitCode {
         }
         Called::Hythe(arguments) => {
             let args = Args::parse_from(arguments);
-            let printer = Printer::new(args.output);
+            // As long as the process, which prints until its end.
+            let in_effect = Box::leak(Box::new(InEffect::of(&args.command, &environment)));
+            let printer = Printer::new(args.output).suggesting(in_effect);
             (printer, commands::run(args.command, &environment, printer))
         }
     };

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::config::Problem;
 use crate::failure::Failure;
+use crate::suggest::InEffect;
 
 /// How data is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -22,12 +23,26 @@ pub enum Output {
 #[derive(Clone, Copy, Debug)]
 pub struct Printer {
     output: Output,
+    /// With what commands in messages are completed.
+    in_effect: Option<&'static InEffect>,
 }
 
 impl Printer {
     /// A printer to the process's own streams.
     pub fn new(output: Output) -> Self {
-        Self { output }
+        Self { output, in_effect: None }
+    }
+
+    /// The same, which completes the commands that messages suggest.
+    pub fn suggesting(self, in_effect: &'static InEffect) -> Self {
+        Self { in_effect: Some(in_effect), ..self }
+    }
+
+    /// The port of this machine on which the registry answers: commands that are suggested ask there.
+    pub fn registry_port(self, port: u16) {
+        if let Some(in_effect) = self.in_effect {
+            in_effect.registry_port(port);
+        }
     }
 
     /// How data is printed.
@@ -38,8 +53,12 @@ impl Printer {
     /// Prints data: for people as the text, for programs as the JSON.
     pub fn data(self, text: impl Display, json: impl FnOnce() -> Value) {
         match self.output {
-            Output::Text => write_line(&mut io::stdout(), &text),
-            Output::Json => write_line(&mut io::stdout(), &format_args!("{:#}", json())),
+            Output::Text => self.write_line(&mut io::stdout(), &text),
+            Output::Json => {
+                let mut value = json();
+                self.complete_texts(&mut value);
+                let _ = writeln!(io::stdout(), "{value:#}");
+            }
         }
     }
 
@@ -51,7 +70,7 @@ impl Printer {
 
     /// Tells the user something.
     pub fn note(self, text: impl Display) {
-        write_line(&mut io::stderr(), &text);
+        self.write_line(&mut io::stderr(), &text);
     }
 
     /// Tells the user what has no effect or needs to be known.
@@ -74,9 +93,21 @@ impl Printer {
             }
         }
     }
-}
 
-fn write_line(stream: &mut dyn Write, text: &dyn Display) {
-    // Whoever stopped reading wants no more, and no complaint.
-    let _ = writeln!(stream, "{text}");
+    fn write_line(self, stream: &mut dyn Write, text: &dyn Display) {
+        let text = text.to_string();
+        let text = self.in_effect.map_or_else(|| text.as_str().into(), |in_effect| in_effect.complete(&text));
+        // Whoever stopped reading wants no more, and no complaint.
+        let _ = writeln!(stream, "{text}");
+    }
+
+    fn complete_texts(self, value: &mut Value) {
+        let Some(in_effect) = self.in_effect else { return };
+        match value {
+            Value::String(text) => *text = in_effect.complete(text).into_owned(),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.complete_texts(value)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| self.complete_texts(value)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
 }

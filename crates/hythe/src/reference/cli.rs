@@ -8,7 +8,7 @@ use crate::args::{Args, RegistryArgs};
 use crate::failure::EXIT_CODES;
 
 const INTRODUCTION: &str = "\
-<!-- Written by `hythe docs`; change the program's tables instead. -->
+<!-- Written by `hythe docs docs/reference`; change the program's tables instead. -->
 # Command line
 
 Data goes to stdout, prose to stderr. `--output json` prints the data for programs.

@@ -6,7 +6,7 @@ use crate::config::{FIELDS, KEYS, Key, RULES};
 use crate::settings::Settings;
 
 const INTRODUCTION: &str = "\
-<!-- Written by `hythe docs`; change the program's tables instead. -->
+<!-- Written by `hythe docs docs/reference`; change the program's tables instead. -->
 # Configuration
 
 hythe needs none. What is configured comes in layers, each over the one before:

@@ -4,4 +4,4 @@ mod clear;
 mod ls;
 mod names;
 mod warm;
-mod world;
+pub(crate) mod world;

@@ -13,5 +13,6 @@ mod precedence;
 mod problems;
 mod registry2;
 mod serving;
+mod suggestions;
 mod upstreams;
 mod world;

@@ -139,8 +139,8 @@ impl Admin {
     fn strange(&self, what: &str) -> Failure {
         let url = self.target.url();
         Failure::Other(format!(
-            "what answers at {url} is no hythe that has this page ({what}): say where yours runs with --registry URL or \
-             HYTHE_REGISTRY, or bring it up to this version"
+            "{url} does not serve hythe's admin API ({what}): it may be another registry or an older version. Name yours \
+             with --registry URL or HYTHE_REGISTRY, or upgrade it"
         ))
     }
 }

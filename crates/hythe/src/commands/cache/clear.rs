@@ -40,7 +40,7 @@ pub(super) async fn clear(
     if cleared.copies == 0 && cleared.tags == 0 {
         printer.note(nothing(pattern));
     }
-    printer.note("to see what is left: hythe cache ls");
+    printer.note("to see what is left: `hythe cache ls`");
     Ok(())
 }
 

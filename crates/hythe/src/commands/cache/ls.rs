@@ -22,9 +22,9 @@ pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -
     let rows: Vec<[String; 4]> = copies.iter().map(|copy| row(copy, now)).collect();
     printer.data(table(["NAME", "TAGS", "SIZE", "LAST USE"], &rows), || json!({ "copies": values }));
     match pattern {
-        _ if !copies.is_empty() => printer.note("to free some of it: hythe cache clear PATTERN"),
+        _ if !copies.is_empty() => printer.note("to free some of it: `hythe cache clear PATTERN`"),
         Some(pattern) => printer.note(nothing(pattern)),
-        None => printer.note("nothing is kept yet; to fetch an image: hythe cache warm redis:7"),
+        None => printer.note("nothing is kept yet; to fetch an image: `hythe cache warm redis:7`"),
     }
     Ok(())
 }

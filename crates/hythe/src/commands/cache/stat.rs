@@ -23,7 +23,7 @@ pub(super) async fn stat(admin: &Admin, printer: Printer) -> Result<(), Failure>
         let names: Vec<&str> = quiet.iter().map(|upstream| upstream.name.as_str()).collect();
         printer.note(format_args!("not asked since the start: {}", names.join(", ")));
     }
-    printer.note("to see what is kept: hythe cache ls");
+    printer.note("to see what is kept: `hythe cache ls`");
     Ok(())
 }
 

@@ -13,6 +13,9 @@ use crate::values::Endpoint;
 /// Where `hythe serve` listens.
 const DEFAULT: &str = "http://localhost:5001";
 
+/// The port of the registry, as kind's script and `hythe up` have it.
+const PORT_VARIABLE: &str = "REG_PORT";
+
 /// A clear of many files, and a registry whose upstream is slow, may take their time.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -39,13 +42,23 @@ impl FromStr for Target {
 }
 
 impl Target {
-    /// The one that the command line names, else the environment, else where `hythe serve` listens.
+    /// The one that the command line names, else the environment (`HYTHE_REGISTRY`, then the port of `REG_PORT`, which
+    /// `hythe up` follows), else where `hythe serve` listens.
     pub(in crate::commands) fn chosen(
         flag: Option<&str>,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let variable = environment.variables.get(REGISTRY_VARIABLE).and_then(|value| value.to_str());
-        flag.or(variable.filter(|value| !value.is_empty())).unwrap_or(DEFAULT).parse()
+        let variable = |name: &str| {
+            environment.variables.get(name).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
+        };
+        if let Some(named) = flag.or_else(|| variable(REGISTRY_VARIABLE)) {
+            return named.parse();
+        }
+        let Some(port) = variable(PORT_VARIABLE) else { return DEFAULT.parse() };
+        match port.parse::<u16>() {
+            Ok(port) => format!("localhost:{port}").parse(),
+            Err(_) => Err(Failure::Usage(format!("`{port}` is no port ({PORT_VARIABLE})"))),
+        }
     }
 
     /// Its address.
@@ -76,10 +89,10 @@ impl Target {
         let url = self.url();
         Failure::Other(match error {
             hythe_client::Error::Unavailable { status: None, reason, .. } => format!(
-                "no registry answers at {url}: {reason}. Start one with `hythe serve`, or say where it runs with \
-                 --registry URL or HYTHE_REGISTRY"
+                "no registry answers at {url}: {reason}. Start one with `hythe serve`, or name another one with --registry \
+                 URL or HYTHE_REGISTRY"
             ),
-            error => format!("the registry at {url} did not answer as it should: {error}"),
+            error => format!("the registry at {url} gave an answer that cannot be used: {error}"),
         })
     }
 }
@@ -95,6 +108,28 @@ pub(super) fn is_loopback(host: &Authority) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_flag_goes_before_the_variables_and_these_before_the_default() {
+        let chosen = |flag: Option<&str>, variables: &[(&str, &str)]| {
+            let mut environment = Environment::default();
+            for (name, value) in variables {
+                environment.variables.insert((*name).to_owned(), (*value).into());
+            }
+            Target::chosen(flag, &environment).map(|target| target.url().to_owned())
+        };
+        let both = [("HYTHE_REGISTRY", "build:5000"), ("REG_PORT", "5007")];
+        for (flag, variables, url) in [
+            (Some("a:1"), &both[..], "http://a:1"),
+            (None, &both[..], "http://build:5000"),
+            (None, &both[1..], "http://localhost:5007"),
+            (None, &[("REG_PORT", "")], "http://localhost:5001"),
+        ] {
+            assert_eq!(chosen(flag, variables).unwrap(), url);
+        }
+        let error = chosen(None, &[("REG_PORT", "tcp://10.0.0.1:5000")]).unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("REG_PORT"), "{error}");
+    }
 
     #[test]
     fn an_address_is_a_url_or_a_host_and_port() {

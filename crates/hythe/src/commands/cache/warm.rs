@@ -128,7 +128,7 @@ fn collect(
     failures.extend(unread);
     if args.images.is_empty() && args.file.is_empty() {
         return Err(Failure::Usage(
-            "name images to warm, or files that name some with -f: hythe cache warm redis:7 -f compose.yaml"
+            "name images to warm, or files that name some with -f: `hythe cache warm redis:7 -f compose.yaml`"
                 .to_owned(),
         ));
     }
@@ -176,9 +176,9 @@ fn json(image: &Image, pulled: &Pulled, check: bool) -> Value {
 fn conclude(failures: &[Failed], images: usize, check: bool, printer: Printer) -> Result<(), Failure> {
     if failures.is_empty() {
         let next = if check {
-            "to see what is kept: hythe cache ls"
+            "to see what is kept: `hythe cache ls`"
         } else {
-            "to see what it saves: hythe cache stat"
+            "to see what it saves: `hythe cache stat`"
         };
         printer.note(next);
         return Ok(());

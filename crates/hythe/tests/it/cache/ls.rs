@@ -91,7 +91,7 @@ fn what_is_no_hythe_or_no_address_is_told() {
     let world = World::new();
     let upstream = world.upstream.endpoint();
     let ran = run(&["cache", "ls", "--registry", &upstream], &[], "").expect(1);
-    assert!(ran.err.contains("is no hythe that has this page"), "{}", ran.err);
+    assert!(ran.err.contains("does not serve hythe's admin API"), "{}", ran.err);
     run(&["cache", "ls", "--registry", "ftp://a"], &[], "").expect(2);
     run(&["cache"], &[], "").expect(2);
 }

@@ -7,35 +7,35 @@ use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, ScriptedUpstream, Setu
 use serde_json::Value;
 
 /// The upstream's name.
-pub(super) const UPSTREAM: &str = "up.example";
+pub(crate) const UPSTREAM: &str = "up.example";
 
-pub(super) struct World {
-    pub(super) upstream: ScriptedUpstream,
-    pub(super) registry: TestRegistry,
+pub(crate) struct World {
+    pub(crate) upstream: ScriptedUpstream,
+    pub(crate) registry: TestRegistry,
 }
 
 /// How the program ended, and what it said.
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     #[track_caller]
-    pub(super) fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
         self
     }
 
     #[track_caller]
-    pub(super) fn json(self) -> Value {
+    pub(crate) fn json(self) -> Value {
         serde_json::from_str(&self.expect(0).out).unwrap()
     }
 
     /// A line of a table, its columns separated by one space.
     #[track_caller]
-    pub(super) fn row(&self, first: &str) -> String {
+    pub(crate) fn row(&self, first: &str) -> String {
         let line = self.out.lines().find(|line| line.starts_with(first));
         let line = line.unwrap_or_else(|| panic!("no line begins with {first}: {}", self.out));
         line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -43,36 +43,36 @@ impl Ran {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|setup| setup)
     }
 
-    pub(super) fn with(change: impl FnOnce(Setup) -> Setup) -> Self {
+    pub(crate) fn with(change: impl FnOnce(Setup) -> Setup) -> Self {
         let upstream = ScriptedUpstream::start();
         let setup = TestRegistry::setup().upstream(UPSTREAM, &[upstream.endpoint()]);
         Self { registry: change(setup).start(), upstream }
     }
 
     /// Runs `hythe cache`.
-    pub(super) fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, &[], "")
     }
 
-    pub(super) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
+    pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
         let registry = format!("http://{}", self.registry.address());
         let all = [&["cache"], arguments, &["--registry", &registry]].concat();
         run(&all, variables, input)
     }
 
     /// Has upstream have an image of one layer.
-    pub(super) fn image(&self, repository: &str, tag: &str, seed: u64) -> Manifest {
+    pub(crate) fn image(&self, repository: &str, tag: &str, seed: u64) -> Manifest {
         let image = ImageBuilder::new(seed).layers(1, 50_000).build();
         self.upstream.push(repository, tag, &image);
         image
     }
 
     /// Has upstream have an index of an image for `linux/amd64` and one for `linux/arm64`.
-    pub(super) fn index(&self, repository: &str, tag: &str) {
+    pub(crate) fn index(&self, repository: &str, tag: &str) {
         let mut index = IndexBuilder::new();
         for (seed, architecture) in [(101, "amd64"), (102, "arm64")] {
             let image = ImageBuilder::new(seed).layers(1, 1000).build();
@@ -86,7 +86,7 @@ impl World {
 }
 
 /// Runs the program with nothing in its environment but these variables.
-pub(super) fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
+pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hythe"));
     command.args(arguments).env_clear().env("HOME", "/home/ada").envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

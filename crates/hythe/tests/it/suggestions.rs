@@ -1,0 +1,184 @@
+//! The commands that messages suggest: each is one that hythe takes, and what can be run here does what was said.
+
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory as _, Parser as _};
+use hythe::args::Args;
+
+use crate::cache::world::{World, run};
+
+/// What stands for a value that a message puts in.
+const VALUES: [&str; 5] = ["", "x", "5002", "--port", "127.0.0.1:5002"];
+
+/// The sources of every crate, without their tests.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "tests" && name != "target" {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && name != "tests.rs" {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let is_comment = |line: &&str| line.trim_start().starts_with("//");
+                let lines: Vec<&str> = code.lines().filter(|line| !is_comment(line)).collect();
+                found.push((path, joined(&lines)));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()).unwrap() {
+        let folder = entry.unwrap().path().join("src");
+        if folder.is_dir() && !folder.ends_with("testing/src") {
+            walk(&folder, &mut found);
+        }
+    }
+    found
+}
+
+/// The lines as one text, in which a string that goes on in the next line is whole.
+fn joined(lines: &[&str]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        match text.strip_suffix("\\\n") {
+            Some(before) => text = format!("{before}{}\n", line.trim_start()),
+            None => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+/// The parts of a template between `{…}`.
+fn parts(template: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut is_value = false;
+    for character in template.chars() {
+        match character {
+            '{' => is_value = true,
+            '}' => {
+                is_value = false;
+                parts.push(String::new());
+            }
+            _ if is_value => {}
+            character => parts.last_mut().unwrap().push(character),
+        }
+    }
+    parts
+}
+
+/// Whether hythe takes the command, with some values in the place of what a message puts in.
+fn is_taken(template: &str) -> bool {
+    let parts = parts(template);
+    let count = VALUES.len().pow(u32::try_from(parts.len() - 1).unwrap());
+    (0..count).any(|mut number| {
+        let mut command = parts[0].clone();
+        for part in &parts[1..] {
+            command.push_str(VALUES[number % VALUES.len()]);
+            command.push_str(part);
+            number /= VALUES.len();
+        }
+        Args::try_parse_from(command.split_whitespace()).is_ok()
+    })
+}
+
+/// What stands between backticks and begins with hythe's name.
+fn commands(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("`hythe ").filter_map(|(at, _)| text[at + 1..].split('`').next())
+}
+
+#[test]
+fn every_command_in_a_message_is_one_that_hythe_takes() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    // The completion itself names what it looks for.
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("suggest.rs")) {
+        for line in commands(&text) {
+            for command in line.split([';', '|']).flat_map(|line| line.split("&&")) {
+                count += 1;
+                if command.trim().starts_with("hythe ") && !is_taken(command.trim()) {
+                    wrong.push(format!("{}: {command}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(count > 60, "the sources were not read: {count}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The printer completes what stands between backticks, and nothing else.
+#[test]
+fn every_command_in_a_message_stands_between_backticks() {
+    let verbs: Vec<String> =
+        Args::command().get_subcommands().map(|command| format!("hythe {}", command.get_name())).collect();
+    // Help shows examples as a shell takes them.
+    let is_help =
+        |path: &Path| path.components().any(|part| part.as_os_str() == "args") || path.ends_with("args.rs");
+    let mut wrong = Vec::new();
+    let is_doctor = |path: &Path| path.components().any(|part| part.as_os_str() == "doctor");
+    for (path, text) in sources().iter().filter(|(path, _)| !is_help(path) && !is_doctor(path)) {
+        for line in text.lines() {
+            for verb in &verbs {
+                for (at, _) in line.match_indices(verb.as_str()) {
+                    let is_word = |character: char| character.is_alphanumeric() || character == '-';
+                    let is_longer = line[at + verb.len()..].starts_with(is_word);
+                    // Inside of a command between backticks, or the first of it.
+                    let is_quoted = line[..at].matches('`').count() % 2 == 1;
+                    if !is_quoted && !is_longer && !line[..at].ends_with(['-', '/', '_']) {
+                        wrong.push(format!("{}: {}", path.display(), line.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Each is run as it stands, and what it suggests in turn.
+#[test]
+fn what_commands_of_the_cache_suggest_can_be_run_as_it_stands() {
+    let world = World::new();
+    world.image("library/app", "v1", 7);
+    let registry = format!("http://{}", world.registry.address());
+    let image = format!("{}/library/app:v1", crate::cache::world::UPSTREAM);
+    let mut queue = vec![
+        format!("hythe cache ls --registry {registry}"),
+        format!("hythe cache warm {image} --registry {registry}"),
+        format!("hythe cache warm {image} --check --registry {registry}"),
+        format!("hythe cache clear --yes --registry {registry}"),
+    ];
+    let mut done = Vec::new();
+    while let Some(command) = queue.pop() {
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        // What a user is to name, and an image of the world outside.
+        if done.contains(&command) || words.contains(&"PATTERN") || words.contains(&"redis:7") {
+            continue;
+        }
+        let ran = run(&words, &[], "");
+        let said = format!("{}{}", ran.out, ran.err);
+        // A check before the fetch says that it is not there.
+        assert!(ran.code == Some(0) || words.contains(&"--check"), "{command}: {said}");
+        let suggested: Vec<String> = commands(&said).map(str::to_owned).collect();
+        for command in &suggested {
+            assert!(command.ends_with(&format!("--registry {registry}")), "{command} asks another registry");
+        }
+        queue.extend(suggested);
+        done.push(command);
+    }
+    assert!(done.len() >= 5, "{done:?}");
+}
+
+#[test]
+fn a_server_whose_port_is_taken_suggests_one_that_starts() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
+    let ran = run(&["serve", "--listen", &taken.to_string(), "--storage", "memory"], &[], "");
+    let said = ran.expect(1).err;
+    let command = commands(&said).next().unwrap();
+    assert!(command.ends_with("--storage=memory"), "{command}");
+    let config = command.replacen("hythe serve", "config", 1);
+    run(&config.split(' ').collect::<Vec<_>>(), &[], "").expect(0);
+}
