@@ -6,6 +6,7 @@ mod kubeconfig;
 mod object;
 mod proxy;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -50,7 +51,21 @@ impl Access {
 
     async fn from_kubeconfig(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Self, ApiError> {
         let context = kubeconfig::choose(&kubeconfig, context)?;
+        kubeconfig::check_token(&kubeconfig, &context)?;
+        let plugin = kubeconfig::plugin(&kubeconfig, &context).cloned();
         let unusable = |reason: String| KubeconfigError::Context { context: context.clone(), reason };
+        let login_failed = |reason: String| match &plugin {
+            Some(plugin) => {
+                let hint = plugin
+                    .install_hint
+                    .as_deref()
+                    .map(|hint| format!(". {}", hint.trim()))
+                    .unwrap_or_default();
+                let command = plugin.command.as_deref().unwrap_or("without a name");
+                unusable(format!("its login program {command} failed: {reason}{hint}"))
+            }
+            None => unusable(reason),
+        };
         let proxy = kubeconfig::own_proxy(&kubeconfig, &context);
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
@@ -61,7 +76,11 @@ impl Access {
             config.proxy_url = proxy::of_environment(&config.cluster_url);
         }
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = Client::try_from(config).map_err(|error| unusable(error::reason(&error)))?;
+        // What a login program says is sent as it is, and the client takes for granted that it can be.
+        let made = std::panic::catch_unwind(AssertUnwindSafe(|| Client::try_from(config)));
+        let client = made
+            .map_err(|_| login_failed("it gave a token that a header cannot have".to_owned()))?
+            .map_err(|error| login_failed(error::reason(&error)))?;
         let access = Self { client, context, server };
         access.check().await?;
         Ok(access)

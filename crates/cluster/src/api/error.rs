@@ -53,10 +53,7 @@ pub enum ApiError {
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
     /// It does not answer.
-    #[error(
-        "the cluster of context `{context}` does not answer at {server}: {reason}. Is it started? Another one is \
-         chosen with --context"
-    )]
+    #[error("the cluster of context `{context}` does not answer at {server}: {reason}. {}", advice(.reason))]
     Unreachable {
         /// The context.
         context: String,
@@ -67,8 +64,8 @@ pub enum ApiError {
     },
     /// It does not know the user.
     #[error(
-        "the cluster of context `{context}` does not accept this user at {server}: {message}. Log in again, or renew \
-         the kubeconfig"
+        "the cluster of context `{context}` does not accept this user at {server}: {message}. The user's token or \
+         certificate may have expired: log in again, or write the kubeconfig anew"
     )]
     Unauthorized {
         /// The context.
@@ -79,7 +76,10 @@ pub enum ApiError {
         message: String,
     },
     /// The user may not.
-    #[error("the user of context `{context}` may not {verb} {what}: {message}")]
+    #[error(
+        "the user of context `{context}` may not {verb} {what}: {message}. Ask the cluster's administrator for that right, \
+         or use a context whose user has it"
+    )]
     Forbidden {
         /// The context.
         context: String,
@@ -91,7 +91,7 @@ pub enum ApiError {
         message: String,
     },
     /// Others own fields that were to be set.
-    #[error("{what} has fields that others set to something else: {}. They are taken over with --force", list_owners(.owners))]
+    #[error("{what} has fields that others set to something else: {}. --force sets them all the same", list_owners(.owners))]
     Conflict {
         /// The object.
         what: String,
@@ -114,6 +114,22 @@ pub enum ApiError {
         /// What the cluster said.
         message: String,
     },
+}
+
+/// What to do about a cluster that does not answer, by what its connection said.
+fn advice(reason: &str) -> &'static str {
+    let said = reason.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if has(&["expired"]) {
+        "Its certificate has expired: renew it on the cluster, or create a local cluster anew"
+    } else if has(&["certificate", "unknownissuer", "notvalidforname"]) {
+        "The kubeconfig is of another cluster, or of this one before it was created anew: write it again (kind export \
+         kubeconfig, k3d kubeconfig merge, minikube update-context)"
+    } else if has(&["lookup", "resolve", "name or service"]) {
+        "Check the server's name in the kubeconfig"
+    } else {
+        "Start the cluster, or check the server's address in the kubeconfig"
+    }
 }
 
 fn list_owners(owners: &[Owner]) -> String {
@@ -168,5 +184,33 @@ pub(super) fn reason(error: &kube::Error) -> String {
         reason = cause.to_string();
         source = cause.source();
     }
-    reason
+    // The system's words, without the number that it has for them.
+    reason.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_that_does_not_answer_is_told_with_what_helps() {
+        for (reason, expected) in [
+            ("Connection refused", "Start the cluster"),
+            ("no answer within 15 seconds", "Start the cluster"),
+            ("invalid peer certificate: certificate expired: verification time 1", "has expired"),
+            ("invalid peer certificate: UnknownIssuer", "kind export kubeconfig"),
+            ("failed to lookup address information: Name or service not known", "Check the server's name"),
+        ] {
+            let error = ApiError::Unreachable {
+                context: "kind-dev".to_owned(),
+                server: "https://127.0.0.1:1".to_owned(),
+                reason: reason.to_owned(),
+            };
+            let text = error.to_string();
+            assert!(
+                text.contains(reason) && text.contains(expected) && !text.contains("--context"),
+                "{text}"
+            );
+        }
+    }
 }

@@ -1,16 +1,20 @@
 //! Kubeconfigs: which files, which context.
 
+mod credentials;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use kube::config::Kubeconfig;
+
+pub(super) use credentials::{check_token, plugin};
 
 /// Why no cluster can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KubeconfigError {
     /// No file is there.
     #[error(
-        "there is no kubeconfig{}. Create a cluster (kind create cluster does both), or name the file in KUBECONFIG",
+        "there is no kubeconfig{}. Create a cluster (kind create cluster writes one), or name the file in KUBECONFIG",
         looked_in(.files)
     )]
     Missing {
@@ -34,7 +38,7 @@ pub enum KubeconfigError {
         contexts: Vec<String>,
     },
     /// None is current, and none was asked for.
-    #[error("the kubeconfig has no current context: say which with --context{}", list(.contexts))]
+    #[error("the kubeconfig has no current context: name one with --context{}", list(.contexts))]
     NoCurrentContext {
         /// What there is.
         contexts: Vec<String>,
@@ -92,7 +96,8 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubeconfigError> {
             file: file.display().to_string(),
             reason: first_line(&error.to_string()),
         };
-        let next = Kubeconfig::read_from(file).map_err(|error| unusable(&error))?;
+        let mut next = Kubeconfig::read_from(file).map_err(|error| unusable(&error))?;
+        credentials::tidy(&mut next);
         merged = Some(match merged {
             Some(before) => before.merge(next).map_err(|error| unusable(&error))?,
             None => next,
@@ -103,10 +108,12 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubeconfigError> {
 
 /// A text.
 pub(super) fn parse(text: &str) -> Result<Kubeconfig, KubeconfigError> {
-    Kubeconfig::from_yaml(text).map_err(|error| KubeconfigError::Unusable {
+    let mut kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| KubeconfigError::Unusable {
         file: "of the control plane".to_owned(),
         reason: first_line(&error.to_string()),
-    })
+    })?;
+    credentials::tidy(&mut kubeconfig);
+    Ok(kubeconfig)
 }
 
 /// A YAML error shows the lines around it, which have secrets.
@@ -188,6 +195,25 @@ contexts:
         let error =
             read(&[file("bad", "users: [{name: x, user: {token: hunter2\n")]).unwrap_err().to_string();
         assert!(error.contains("bad cannot be used") && !error.contains("hunter2"), "{error}");
+    }
+
+    /// `kubectl config unset current-context` leaves an empty text.
+    #[test]
+    fn an_empty_current_context_is_none_and_the_next_file_s_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let unset = file("a", &format!("current-context: \"\"\n{TEXT}"));
+        let (empty, other) = (file("empty", ""), file("b", "current-context: production\ncontexts: null\n"));
+        let merged = read(&[unset.clone(), empty.clone(), other]).unwrap();
+        assert_eq!(choose(&merged, None).unwrap(), "production");
+        for files in [&[unset][..], &[empty]] {
+            let error = choose(&read(files).unwrap(), None).unwrap_err();
+            assert!(matches!(error, KubeconfigError::NoCurrentContext { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use hythe_oci::{Algorithm, Digest};
 use serde_json::Value;
 
+use super::error::innermost;
 use super::{Engine, EngineError};
 
 /// Seconds that a request may take: an image's load on a slow disk is the longest.
@@ -169,16 +170,18 @@ impl Engine {
             match Self::at(&address).await {
                 Ok(engine) => return Ok(engine),
                 Err(error) if is_only => return Err(error),
+                // A socket that this user may not open is the engine: another one further on would be a surprise.
+                Err(error @ EngineError::Unreachable { .. }) if error.is_forbidden() => return Err(error),
                 Err(error) => tried.push(error.to_string()),
             }
         }
-        Err(EngineError::None { tried })
+        Err(EngineError::None { tried, advice: start(podman_first || *choice == Choice::Podman) })
     }
 
     async fn at(address: &str) -> Result<Self, EngineError> {
         let unreachable = |error: bollard::errors::Error| EngineError::Unreachable {
             address: address.to_owned(),
-            detail: error.to_string(),
+            detail: plain(&innermost(&error)),
             advice: advice(address, &error),
         };
         let docker = if address.starts_with("unix://") {
@@ -186,7 +189,7 @@ impl Engine {
         } else if address.starts_with("tcp://") || address.starts_with("http://") {
             Docker::connect_with_http(address, REQUEST_TIMEOUT, API_DEFAULT_VERSION).map_err(unreachable)?
         } else {
-            return Err(EngineError::Scheme { address: address.to_owned() });
+            return Err(EngineError::Scheme { address: address.to_owned(), advice: forward(address) });
         };
         let version = async {
             // An older engine knows an older API only.
@@ -222,14 +225,70 @@ pub(crate) fn remote(address: &str) -> Option<&str> {
     (!is_here).then_some(host)
 }
 
+/// The system's words, without the number that it has for them.
+fn plain(text: &str) -> String {
+    if text.starts_with("Socket not found") {
+        return "there is no such socket".to_owned();
+    }
+    text.split(" (os error").next().unwrap_or(text).to_owned()
+}
+
+/// Why an engine does not answer, by where it is and what the connection said.
 fn advice(address: &str, error: &bollard::errors::Error) -> &'static str {
-    let text = format!("{error:?}");
-    if text.contains("PermissionDenied") {
-        "This user may not open its socket: add the user to the group docker and log in again, or use sudo"
-    } else if address.contains("podman") {
-        "Start it: systemctl --user start podman.socket"
-    } else {
-        "Start it: systemctl start docker, or Docker Desktop"
+    if format!("{error:?}").contains("PermissionDenied") {
+        return FORBIDDEN;
+    }
+    if !address.starts_with("unix://") {
+        return "Check that the engine listens there, and that no firewall is in the way";
+    }
+    if address.contains("podman/machine") || address.contains("podman-machine") {
+        return "Start its machine: podman machine start";
+    }
+    if address.contains("colima") {
+        return "Start it: colima start";
+    }
+    start(address.contains("podman"))
+}
+
+/// What a user does whose engine's socket is closed to them.
+const FORBIDDEN: &str = "This user may not open its socket: add the user to the group docker (sudo usermod -aG docker \
+    $USER) and log in again, or use sudo";
+
+/// How an engine is started here.
+fn start(is_podman: bool) -> &'static str {
+    match (is_podman, cfg!(target_os = "linux")) {
+        (true, true) => "Start it: systemctl --user start podman.socket",
+        (true, false) => "Start its machine: podman machine start",
+        (false, true) => "Start it: sudo systemctl start docker, or Docker Desktop",
+        (false, false) => "Start Docker Desktop, or the engine that you use in its place",
+    }
+}
+
+/// How an engine is reached whose address cannot be used.
+fn forward(address: &str) -> String {
+    match address.strip_prefix("ssh://") {
+        Some(host) => format!(
+            "Forward its socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock {}, then name it with --engine \
+             unix:///tmp/docker.sock",
+            ssh_words(host)
+        ),
+        None => "Forward the engine's socket to this machine and name it with --engine".to_owned(),
+    }
+}
+
+/// What ssh takes of `user@host:port/path`.
+fn ssh_words(host: &str) -> String {
+    let host = host.split('/').next().unwrap_or(host);
+    match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => format!("-p {port} {host}"),
+        _ => host.to_owned(),
+    }
+}
+
+impl EngineError {
+    /// Whether an engine is there, and closed to this user.
+    fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Unreachable { advice, .. } if *advice == FORBIDDEN)
     }
 }
 
@@ -280,6 +339,46 @@ mod tests {
         assert!(error.contains("unix:///nowhere/docker.sock does not answer"), "{error}");
         let choice = Choice::At("ssh://host".to_owned());
         let error = Engine::connect(&choice, &Surroundings::default()).await.unwrap_err().to_string();
+        assert!(error.contains("ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock host,"), "{error}");
+        assert_eq!(ssh_words("me@build:2222/run/docker.sock"), "-p 2222 me@build");
+        let choice = Choice::At("npipe:////./pipe/docker_engine".to_owned());
+        let error = Engine::connect(&choice, &Surroundings::default()).await.unwrap_err().to_string();
         assert!(error.contains("Forward the engine's socket"), "{error}");
+    }
+
+    /// Of each way in which an engine is not there, in the user's words and none of the client's own.
+    #[tokio::test]
+    async fn what_the_connection_said_is_told_in_the_users_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("podman/machine/podman.sock");
+        std::fs::create_dir_all(gone.parent().unwrap()).unwrap();
+        // A machine that was stopped leaves its socket behind.
+        drop(std::os::unix::net::UnixListener::bind(&gone).unwrap());
+        let table = [
+            (
+                format!("unix://{}", gone.display()),
+                "onnection refused. Start its machine: podman machine start",
+            ),
+            (format!("unix://{}/docker.sock", folder.path().display()), "there is no such socket. Start it:"),
+            ("tcp://127.0.0.1:1".to_owned(), "onnection refused. Check that the engine listens there"),
+        ];
+        for (address, expected) in table {
+            let choice = Choice::At(address.clone());
+            let error = Engine::connect(&choice, &Surroundings::default()).await.unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("the container engine at {address} does not answer: ")),
+                "{error}"
+            );
+            assert!(error.contains(expected), "{error}");
+            assert!(!error.contains("hyper") && !error.contains("client error"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_socket_that_is_closed_to_this_user_is_told_as_that() {
+        let closed = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let error = bollard::errors::Error::IOError { err: closed };
+        assert_eq!(advice("unix:///var/run/docker.sock", &error), FORBIDDEN);
+        assert_eq!(plain("Permission denied (os error 13)"), "Permission denied");
     }
 }

@@ -7,12 +7,14 @@ use bollard::errors::Error as ApiError;
 pub enum EngineError {
     /// No engine was found.
     #[error(
-        "no container engine answers: {}. Start Docker, or Podman's service (systemctl --user start podman.socket), \
-         or say where it listens: --engine unix:///path/to/socket", .tried.join("; ")
+        "no container engine answers: {}. {advice}, or name the engine's socket with --engine unix:///path/to/socket",
+        .tried.join("; ")
     )]
     None {
         /// What was tried, each with what came of it.
         tried: Vec<String>,
+        /// What to do.
+        advice: &'static str,
     },
     /// The engine that was asked for does not answer.
     #[error("the container engine at {address} does not answer: {detail}. {advice}")]
@@ -35,12 +37,13 @@ pub enum EngineError {
     },
     /// An address of a kind that cannot be spoken to.
     #[error(
-        "the container engine's address {address} cannot be used: only unix:// and tcp:// sockets are spoken to. \
-         Forward the engine's socket to this machine and name it with --engine"
+        "the container engine's address {address} cannot be used: hythe speaks to unix:// and tcp:// only. {advice}"
     )]
     Scheme {
         /// The address.
         address: String,
+        /// What to do.
+        advice: String,
     },
     /// The engine refused, or failed.
     #[error("the engine could not {doing}: {message}")]
@@ -74,7 +77,7 @@ impl EngineError {
             ApiError::DockerResponseServerError { status_code, message } => {
                 Self::Refused { doing, status: Some(status_code), message: words(&message) }
             }
-            error => Self::Refused { doing, status: None, message: error.to_string() },
+            error => Self::Refused { doing, status: None, message: innermost(&error) },
         }
     }
 
@@ -94,6 +97,15 @@ impl EngineError {
             | Self::Command { .. } => String::new(),
         }
     }
+}
+
+/// The cause that says something: those around it are the client's own words.
+pub(super) fn innermost(error: &ApiError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// The message inside of an answer that may be JSON.
