@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Service};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 
 use super::rollout::{self, Rollout};
-use super::{Data, Options, PodState, Quantity, StorageClass, Target, existing, render};
+use super::{DEFAULT_NODE_PORT, Data, Options, PodState, Quantity, StorageClass, Target, existing, render};
 use crate::api::{Access, ApiError, Change, Kind, Object, Verb, is_ours};
 
 /// Why a registry is not deployed.
@@ -19,7 +19,7 @@ pub enum DeployError {
     /// A claim never shrinks.
     #[error(
         "the claim {claim} has {has}, and a claim cannot shrink to {asked}. Leave --size out to keep it; for a \
-         smaller one, remove the registry with its data: hythe deploy remove --data"
+         smaller one, remove the registry with its data: `hythe deploy remove --data`"
     )]
     Shrinks {
         /// The claim.
@@ -32,7 +32,7 @@ pub enum DeployError {
     /// A claim keeps its storage class.
     #[error(
         "the claim {claim} is of the storage class `{has}`, and cannot become one of `{asked}`. Leave --storage-class \
-         out to keep it, or remove the registry with its data: hythe deploy remove --data"
+         out to keep it, or remove the registry with its data: `hythe deploy remove --data`"
     )]
     OtherClass {
         /// The claim.
@@ -44,8 +44,8 @@ pub enum DeployError {
     },
     /// The data would stay where it is, and the registry begin without it.
     #[error(
-        "the registry's data is in {from}; with {to} it would begin empty. Say nothing of it to keep it, or remove \
-         the registry first: hythe deploy remove"
+        "the registry's data is in {from}; with {to} it would begin empty. Leave the option out to keep the data, or \
+         remove the registry first: `hythe deploy remove`"
     )]
     Moves {
         /// Where the data is.
@@ -53,8 +53,25 @@ pub enum DeployError {
         /// What was asked for.
         to: String,
     },
+    /// The port of the nodes is not to be had.
+    #[error(
+        "{what} cannot have port {port} of the nodes: {}. Choose another one: `hythe deploy --node-port {}`; or do \
+         without: `hythe deploy --node-port 0`",
+        .by.as_ref().map_or_else(|| .message.clone(), |by| format!("the Service {by} has it")),
+        other_port(*.port)
+    )]
+    NodePort {
+        /// The Service.
+        what: Object,
+        /// The port.
+        port: u16,
+        /// The Service that has it, if one has.
+        by: Option<String>,
+        /// What the cluster said.
+        message: String,
+    },
     /// It does not get ready.
-    #[error("{what} is not ready after {} s: {}", .waited.as_secs(), .reasons.join("; "))]
+    #[error("{what} is not ready after {} s: {}. `hythe deploy status` shows how it is, `hythe deploy logs` its log", .waited.as_secs(), .reasons.join("; "))]
     NotReady {
         /// The workload.
         what: Object,
@@ -65,13 +82,18 @@ pub enum DeployError {
     },
     /// There is none.
     #[error(
-        "there is no registry `{}` in the namespace `{}`: deploy it with hythe deploy, or name another one with \
+        "there is no registry `{}` in the namespace `{}`: deploy it with `hythe deploy`, or name another one with \
          --namespace and --name", .0.name, .0.namespace
     )]
     Absent(Target),
     /// There is one, but nothing of it runs.
-    #[error("the registry `{}` in the namespace `{}` has no Pod: hythe deploy status may say why", .0.name, .0.namespace)]
+    #[error("the registry `{}` in the namespace `{}` has no Pod: `hythe deploy status` may say why", .0.name, .0.namespace)]
     NoPod(Target),
+}
+
+/// A port that may be free, in the range that clusters have by default.
+fn other_port(port: u16) -> u16 {
+    if (30000..32767).contains(&port) { port + 1 } else { DEFAULT_NODE_PORT }
 }
 
 /// What happens while a registry is deployed or removed.
@@ -114,6 +136,7 @@ pub async fn apply(
 ) -> Result<Applied, DeployError> {
     let existing = existing::read(access, &options.target).await?;
     let options = existing.settle(options)?;
+    existing::require_ours(access, &options.config_object()).await?;
     let (target, manifests) = (&options.target, render(&options));
     let mut objects = Vec::new();
     let mut tell = |object: &Object, change: Change| {
@@ -122,7 +145,9 @@ pub async fn apply(
     };
     for manifest in &manifests {
         if manifest.object.kind != Kind::Namespace {
-            access.try_apply(manifest, force).await?;
+            if let Err(error) = access.try_apply(manifest, force).await {
+                return Err(node_port_refused(access, &options, &manifest.object, error).await);
+            }
         } else if access.get(&manifest.object).await?.is_none() {
             // Nothing can be tried in a namespace that is not there. One that is there stays its maker's.
             tell(&manifest.object, access.apply(manifest, force).await?);
@@ -130,7 +155,7 @@ pub async fn apply(
     }
     let mut removed = Vec::new();
     let other = options.workload.other();
-    if existing.workload.as_ref().is_some_and(|(workload, _)| *workload == other) {
+    if existing.workload.as_ref().is_some_and(|running| running.kind == other) {
         let object = target.object(other.kind());
         access.delete(&object).await?;
         // The data folder has one server: the next waits for the end of this one.
@@ -145,6 +170,14 @@ pub async fn apply(
     for manifest in manifests.iter().filter(|manifest| manifest.object.kind != Kind::Namespace) {
         tell(&manifest.object, access.apply(manifest, force).await?);
     }
+    let former = existing.workload.and_then(|running| running.config_map);
+    let former = former.map(|name| Object::new(Kind::ConfigMap, target.namespace.as_str(), &name));
+    if let Some(former) = former.filter(|former| *former != options.config_object())
+        && access.get(&former).await?.is_some_and(|found| is_ours(&found))
+    {
+        access.delete(&former).await?;
+        removed.push(former);
+    }
     for object in removed {
         progress(Progress::Removed(object));
     }
@@ -153,6 +186,31 @@ pub async fn apply(
     }
     Rollout { access, target, workload: options.workload }.wait(timeout, progress).await?;
     Ok(Applied { options, objects })
+}
+
+/// A refusal of the node port's Service in the user's words, with the Service that has the port.
+async fn node_port_refused(
+    access: &Access,
+    options: &Options,
+    object: &Object,
+    error: ApiError,
+) -> DeployError {
+    let (Some(port), ApiError::Refused { message, .. }) = (options.node_port, &error) else {
+        return error.into();
+    };
+    if *object != options.target.node_port_service() || !message.contains("nodePort") {
+        return error.into();
+    }
+    let services = access.cluster_wide::<Service>();
+    let listed =
+        access.ask(Verb::List, || "Services".to_owned(), services.list(&ListParams::default())).await;
+    let has_port = |service: &Service| {
+        let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+        ports.iter().any(|found| found.node_port == Some(i32::from(port)))
+    };
+    let holder = listed.ok().and_then(|listed| listed.items.into_iter().find(has_port));
+    let by = holder.map(|found| format!("{}/{}", found.namespace().unwrap_or_default(), found.name_any()));
+    DeployError::NodePort { what: object.clone(), port, by, message: message.clone() }
 }
 
 /// How many nodes the Pod may be put on, if its data is on one of them only. Who may not list nodes is not warned.

@@ -2,22 +2,37 @@
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec};
+use kube::ResourceExt as _;
+use kube::api::ListParams;
 
-use super::{Data, DeployError, HostPath, Options, Quantity, Target, Workload};
-use crate::api::{Access, ApiError, Kind, Object, is_ours};
+use super::{Data, DeployError, HostPath, Name, Options, Quantity, Target, Workload};
+use crate::api::{Access, ApiError, Kind, Object, Verb, is_ours};
 
 /// What of the registry is there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Existing {
-    /// What runs the Pod, and the node's folder that has the data, if one has.
-    pub(super) workload: Option<(Workload, Option<String>)>,
+    /// What runs the Pod.
+    pub(super) workload: Option<Running>,
     /// The claim.
     pub(super) claim: Option<Claim>,
 }
 
+/// A workload that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Running {
+    pub(super) kind: Workload,
+    /// The node's folder that has the data, if one has.
+    pub(super) folder: Option<String>,
+    /// The claim that has it, if one has.
+    pub(super) claim: Option<String>,
+    /// The ConfigMap of its variables, if it has one.
+    pub(super) config_map: Option<String>,
+}
+
 /// A claim that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Claim {
+    pub(super) name: String,
     pub(super) size: String,
     pub(super) class: Option<String>,
     pub(super) phase: Option<String>,
@@ -37,9 +52,7 @@ pub(super) async fn read(access: &Access, target: &Target) -> Result<Existing, A
     for object in
         [target.object(Kind::Service), target.node_port_service(), target.object(Kind::NetworkPolicy)]
     {
-        if let Some(found) = access.get(&object).await? {
-            check_ours(&found, &object)?;
-        }
+        require_ours(access, &object).await?;
     }
     let mut existing = Existing::default();
     let object = target.object(Kind::Deployment);
@@ -47,37 +60,74 @@ pub(super) async fn read(access: &Access, target: &Target) -> Result<Existing, A
     if let Some(found) = access.find(|| object.to_string(), deployments.get(name)).await? {
         check_ours(&found, &object)?;
         let pod = found.spec.and_then(|spec| spec.template.spec);
-        existing.workload = Some((Workload::Deployment, host_path(pod)));
+        existing.workload = Some(Running::of(Workload::Deployment, pod.unwrap_or_default()));
     }
     let object = target.object(Kind::StatefulSet);
     let sets = access.namespaced::<StatefulSet>(namespace);
     if let Some(found) = access.find(|| object.to_string(), sets.get(name)).await? {
         check_ours(&found, &object)?;
         let pod = found.spec.and_then(|spec| spec.template.spec);
-        existing.workload = Some((Workload::StatefulSet, host_path(pod)));
+        existing.workload = Some(Running::of(Workload::StatefulSet, pod.unwrap_or_default()));
     }
-    let object = target.object(Kind::PersistentVolumeClaim);
-    let claims = access.namespaced::<PersistentVolumeClaim>(namespace);
-    if let Some(found) = access.find(|| object.to_string(), claims.get(name)).await? {
-        check_ours(&found, &object)?;
-        existing.claim = Some(claim(found));
-    }
+    existing.claim = find_claim(access, target, existing.workload.as_ref()).await?;
     Ok(existing)
+}
+
+/// The claim of the data: the workload names it; where that is gone, its labels tell it.
+async fn find_claim(
+    access: &Access,
+    target: &Target,
+    running: Option<&Running>,
+) -> Result<Option<Claim>, ApiError> {
+    let claims = access.namespaced::<PersistentVolumeClaim>(target.namespace.as_str());
+    let named = running.and_then(|running| running.claim.as_deref()).unwrap_or(target.name.as_str());
+    let object = Object::new(Kind::PersistentVolumeClaim, target.namespace.as_str(), named);
+    if let Some(found) = access.find(|| object.to_string(), claims.get(named)).await? {
+        check_ours(&found, &object)?;
+        return Ok(Some(claim(found)));
+    }
+    if running.is_some() {
+        return Ok(None);
+    }
+    let params = ListParams::default().labels(&target.selector());
+    let listed = access.ask(Verb::List, || "PersistentVolumeClaims".to_owned(), claims.list(&params)).await?;
+    Ok(listed.items.into_iter().find(is_ours).map(claim))
+}
+
+/// An object that is there has to be hythe's.
+pub(super) async fn require_ours(access: &Access, object: &Object) -> Result<(), ApiError> {
+    match access.get(object).await? {
+        Some(found) => check_ours(&found, object),
+        None => Ok(()),
+    }
+}
+
+impl Running {
+    fn of(kind: Workload, pod: PodSpec) -> Self {
+        let volumes = pod.volumes.unwrap_or_default();
+        let sources = pod.containers.into_iter().flat_map(|container| container.env_from.unwrap_or_default());
+        Self {
+            kind,
+            folder: volumes.iter().find_map(|volume| Some(volume.host_path.as_ref()?.path.clone())),
+            claim: volumes
+                .iter()
+                .find_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone())),
+            config_map: sources.into_iter().find_map(|source| Some(source.config_map_ref?.name)),
+        }
+    }
 }
 
 fn check_ours(found: &impl kube::ResourceExt, object: &Object) -> Result<(), ApiError> {
     if is_ours(found) { Ok(()) } else { Err(ApiError::NotOurs { what: object.to_string() }) }
 }
 
-fn host_path(pod: Option<PodSpec>) -> Option<String> {
-    pod?.volumes?.into_iter().find_map(|volume| Some(volume.host_path?.path))
-}
-
 fn claim(found: PersistentVolumeClaim) -> Claim {
+    let name = found.name_any();
     let spec = found.spec.unwrap_or_default();
     let requests = spec.resources.and_then(|resources| resources.requests);
     let size = requests.and_then(|mut requests| requests.remove("storage"));
     Claim {
+        name,
         size: size.map(|size| size.0).unwrap_or_default(),
         class: spec.storage_class_name,
         phase: found.status.and_then(|status| status.phase),
@@ -88,26 +138,34 @@ impl Existing {
     /// The options with what stays as it is: images are not to vanish because a flag was left out.
     pub(super) fn settle(&self, options: &Options) -> Result<Options, DeployError> {
         let mut settled = options.clone();
+        if let (Data::Claim { .. }, Some(claim)) = (&options.data, &self.claim) {
+            settled.claim = Some(claim.settle_name(options)?);
+        }
+        let map = self.workload.as_ref().and_then(|running| running.config_map.as_deref());
+        settled.config_map = options.config_map.clone().or_else(|| map?.parse().ok());
         settled.data = self.settle_data(&options.data, &options.target)?;
         Ok(settled)
     }
 
     fn settle_data(&self, asked: &Data, target: &Target) -> Result<Data, DeployError> {
         let moved = |from: &str, to: &str| DeployError::Moves { from: from.to_owned(), to: to.to_owned() };
-        let claim_name = || format!("the claim {}/{}", target.namespace, target.name);
-        match (&self.workload, asked) {
+        let running = self.workload.as_ref();
+        let name = running.and_then(|running| running.claim.as_deref()).unwrap_or(target.name.as_str());
+        let claim_name = || format!("the claim {}/{name}", target.namespace);
+        let folder = running.map(|running| running.folder.as_deref());
+        match (folder, asked) {
             // A path that is refused today was written by an older hythe, or by hand: it is not one to be kept.
-            (Some((_, Some(path))), Data::Claim { size: None, class: None }) => {
+            (Some(Some(path)), Data::Claim { size: None, class: None }) => {
                 return match path.parse::<HostPath>() {
                     Ok(path) => Ok(Data::HostPath(path)),
                     Err(_) => Err(moved(path, &claim_name())),
                 };
             }
-            (Some((_, Some(path))), Data::Claim { .. }) => return Err(moved(path, &claim_name())),
-            (Some((_, Some(path))), Data::HostPath(asked)) if path != asked.as_str() => {
+            (Some(Some(path)), Data::Claim { .. }) => return Err(moved(path, &claim_name())),
+            (Some(Some(path)), Data::HostPath(asked)) if path != asked.as_str() => {
                 return Err(moved(path, asked.as_str()));
             }
-            (Some((_, None)), Data::HostPath(asked)) => return Err(moved(&claim_name(), asked.as_str())),
+            (Some(None), Data::HostPath(asked)) => return Err(moved(&claim_name(), asked.as_str())),
             _ => {}
         }
         match (asked, &self.claim) {
@@ -118,13 +176,25 @@ impl Existing {
 }
 
 impl Claim {
+    /// Its name, which stays: under another one the registry would begin empty.
+    fn settle_name(&self, options: &Options) -> Result<Name, DeployError> {
+        let namespace = &options.target.namespace;
+        match &options.claim {
+            Some(asked) if asked.as_str() != self.name => Err(DeployError::Moves {
+                from: format!("the claim {namespace}/{}", self.name),
+                to: format!("the claim {namespace}/{asked}"),
+            }),
+            _ => Ok(self.name.parse().unwrap_or_else(|_| options.target.name.clone())),
+        }
+    }
+
     fn settle(
         &self,
         size: Option<Quantity>,
         class: Option<&super::StorageClass>,
         target: &Target,
     ) -> Result<Data, DeployError> {
-        let claim = format!("{}/{}", target.namespace, target.name);
+        let claim = format!("{}/{}", target.namespace, self.name);
         let has: Option<Quantity> = self.size.parse().ok();
         if let (Some(has), Some(size)) = (&has, &size)
             && size < has
@@ -161,6 +231,36 @@ mod tests {
         Data::HostPath(path.parse().unwrap())
     }
 
+    fn a_claim() -> Claim {
+        let (size, class) = ("20Gi".to_owned(), Some("standard".to_owned()));
+        Claim { name: "registry".to_owned(), size, class, phase: None }
+    }
+
+    fn in_folder() -> Running {
+        Running { folder: Some("/data".to_owned()), ..Running::default() }
+    }
+
+    #[test]
+    fn names_that_were_chosen_stay_and_the_claims_cannot_change() {
+        let name = |text: &str| Some(text.parse().unwrap());
+        let claim = Claim { name: "registry-storage".to_owned(), ..a_claim() };
+        let running = Running {
+            claim: Some("registry-storage".to_owned()),
+            config_map: Some("registry-config".to_owned()),
+            ..Running::default()
+        };
+        let there = Existing { workload: Some(running), claim: Some(claim) };
+        let image = super::super::Source::Nodes("localhost/hythe:1".parse().unwrap());
+        let options = Options::new(target(), image).unwrap();
+        let settled = there.settle(&options).unwrap();
+        assert_eq!((settled.claim, settled.config_map), (name("registry-storage"), name("registry-config")));
+        let error =
+            there.settle(&Options { claim: name("other"), ..options.clone() }).unwrap_err().to_string();
+        assert!(error.contains("registry/registry-storage") && error.contains("registry/other"), "{error}");
+        let settled = there.settle(&Options { config_map: name("other"), ..options }).unwrap();
+        assert_eq!(settled.config_map, name("other"));
+    }
+
     fn settle(existing: &Existing, data: Data) -> Result<Data, String> {
         let image = super::super::Source::Nodes("localhost/hythe:1".parse().unwrap());
         let options = Options { data, ..Options::new(target(), image).unwrap() };
@@ -169,8 +269,8 @@ mod tests {
 
     #[test]
     fn what_is_not_said_stays_as_it_is() {
-        let claim = Claim { size: "20Gi".to_owned(), class: Some("standard".to_owned()), phase: None };
-        let there = Existing { workload: Some((Workload::Deployment, None)), claim: Some(claim.clone()) };
+        let claim = a_claim();
+        let there = Existing { workload: Some(Running::default()), claim: Some(claim.clone()) };
         assert_eq!(settle(&there, claimed(None, None)), Ok(claimed(Some("20Gi"), Some("standard"))));
         assert_eq!(settle(&there, claimed(Some("30Gi"), None)), Ok(claimed(Some("30Gi"), Some("standard"))));
         // The claim that was left when the registry was removed.
@@ -178,18 +278,15 @@ mod tests {
         assert_eq!(settle(&left, claimed(None, None)), Ok(claimed(Some("20Gi"), Some("standard"))));
         assert_eq!(settle(&left, on("/data")), Ok(on("/data")));
 
-        let folder =
-            Existing { workload: Some((Workload::Deployment, Some("/data".to_owned()))), claim: None };
+        let folder = Existing { workload: Some(in_folder()), claim: None };
         assert_eq!(settle(&folder, claimed(None, None)), Ok(on("/data")));
         assert_eq!(settle(&Existing::default(), claimed(None, None)), Ok(claimed(None, None)));
     }
 
     #[test]
     fn data_is_not_left_behind_and_a_claim_does_not_shrink() {
-        let claim = Claim { size: "20Gi".to_owned(), class: Some("standard".to_owned()), phase: None };
-        let there = Existing { workload: Some((Workload::Deployment, None)), claim: Some(claim) };
-        let folder =
-            Existing { workload: Some((Workload::StatefulSet, Some("/data".to_owned()))), claim: None };
+        let there = Existing { workload: Some(Running::default()), claim: Some(a_claim()) };
+        let folder = Existing { workload: Some(in_folder()), claim: None };
         for (existing, data, reason) in [
             (&there, claimed(Some("10Gi"), None), "has 20Gi"),
             (&there, claimed(None, Some("fast")), "`standard`"),

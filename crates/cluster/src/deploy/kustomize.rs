@@ -49,7 +49,7 @@ fn file_name(manifest: &Manifest) -> String {
 fn host_path(options: &Options, data: &Data) -> Vec<KustomizeFile> {
     let target = &options.target;
     let on_node = Options { data: data.clone(), ..options.clone() };
-    let mut volume = volume(target, data);
+    let mut volume = volume(&on_node);
     // A merge keeps what it does not name.
     volume["persistentVolumeClaim"] = Value::Null;
     let patch = |kind: Kind, rest: Value| {
@@ -125,7 +125,7 @@ mod tests {
         let files = files();
         let list = files.iter().find(|file| file.path == "base/kustomization.yaml").unwrap();
         let base: Vec<_> = files.iter().filter_map(|file| file.path.strip_prefix("base/")).collect();
-        assert_eq!(base.len(), 7);
+        assert_eq!(base.len(), 8);
         for name in base.iter().filter(|name| **name != "kustomization.yaml") {
             assert!(list.text.contains(&format!("- {name}\n")), "{name}");
         }

@@ -81,6 +81,15 @@ pub enum Peer {
     },
 }
 
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pods(label) => label.fmt(f),
+            Self::Addresses { address, bits } => write!(f, "{address}/{bits}"),
+        }
+    }
+}
+
 impl FromStr for Peer {
     type Err = ValueError;
 

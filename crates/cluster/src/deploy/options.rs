@@ -37,6 +37,11 @@ impl Target {
         Object::new(kind, self.namespace.as_str(), self.name.as_str())
     }
 
+    /// An object of another name than the registry's, where it has one.
+    pub(crate) fn named(&self, kind: Kind, name: Option<&Name>) -> Object {
+        Object::new(kind, self.namespace.as_str(), name.unwrap_or(&self.name).as_str())
+    }
+
     /// The Service of the node port, beside the one of the cluster.
     pub(crate) fn node_port_service(&self) -> Object {
         Object::new(Kind::Service, self.namespace.as_str(), &format!("{}-nodeport", self.name))
@@ -128,6 +133,10 @@ pub struct Options {
     pub peers: Vec<Peer>,
     /// Further variables of the server.
     pub variables: BTreeMap<String, String>,
+    /// The claim's name; what it has, or the registry's.
+    pub claim: Option<Name>,
+    /// The name of the ConfigMap of the server's variables; what it has, or the registry's.
+    pub config_map: Option<Name>,
 }
 
 impl Options {
@@ -144,6 +153,18 @@ impl Options {
             nodes: Vec::new(),
             peers: Vec::new(),
             variables: BTreeMap::new(),
+            claim: None,
+            config_map: None,
         })
+    }
+
+    /// The claim of the data, where it is in one.
+    pub(crate) fn claim_object(&self) -> Object {
+        self.target.named(Kind::PersistentVolumeClaim, self.claim.as_ref())
+    }
+
+    /// The ConfigMap of the server's variables.
+    pub(crate) fn config_object(&self) -> Object {
+        self.target.named(Kind::ConfigMap, self.config_map.as_ref())
     }
 }

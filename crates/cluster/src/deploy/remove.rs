@@ -39,7 +39,16 @@ pub async fn remove(
         target.object(Kind::Service),
         target.object(Kind::NetworkPolicy),
     ];
-    let claim = target.object(Kind::PersistentVolumeClaim);
+    let running = existing.workload.unwrap_or_default();
+    let named = |kind: Kind, name: Option<String>| {
+        name.map_or_else(|| target.object(kind), |name| Object::new(kind, target.namespace.as_str(), &name))
+    };
+    let map = named(Kind::ConfigMap, running.config_map);
+    if access.get(&map).await?.is_some_and(|found| is_ours(&found)) {
+        objects.push(map);
+    }
+    let has_claim = existing.claim.is_some();
+    let claim = named(Kind::PersistentVolumeClaim, existing.claim.map(|claim| claim.name));
     if data {
         objects.push(claim.clone());
     }
@@ -50,13 +59,13 @@ pub async fn remove(
             removed.objects.push(object);
         }
     }
-    if removed.objects.is_empty() && (data || existing.claim.is_none()) {
+    if removed.objects.is_empty() && (data || !has_claim) {
         return Err(DeployError::Absent(target.clone()));
     }
-    if !data && existing.claim.is_some() {
+    if !data && has_claim {
         removed.left.push(Left::Claim(claim));
     }
-    removed.left.extend(existing.workload.and_then(|(_, folder)| folder).map(Left::Folder));
+    removed.left.extend(running.folder.map(Left::Folder));
     let namespace = Object::namespace(target.namespace.as_str());
     if access.get(&namespace).await?.is_some_and(|found| is_ours(&found)) {
         removed.left.push(Left::Namespace(namespace));

@@ -1,5 +1,6 @@
 //! The objects that a deployed registry is made of.
 
+mod config;
 mod network;
 mod pod;
 mod storage;
@@ -7,7 +8,7 @@ mod storage;
 use serde_json::json;
 
 use super::{Data, Options, Target, Workload};
-use crate::api::{Kind, Manifest, Object};
+use crate::api::{Manifest, Object};
 
 pub(super) use pod::{init_containers, volume};
 
@@ -16,8 +17,9 @@ pub fn render(options: &Options) -> Vec<Manifest> {
     let target = &options.target;
     let mut manifests = vec![Manifest::new(Object::namespace(target.namespace.as_str()), &[], json!({}))];
     if let Data::Claim { size, class } = &options.data {
-        manifests.push(storage::claim(target, size.as_ref(), class.as_ref()));
+        manifests.push(storage::claim(options, size.as_ref(), class.as_ref()));
     }
+    manifests.push(config::map(options));
     manifests.push(network::policy(target, &options.peers));
     manifests.push(network::service(target));
     if let Some(port) = options.node_port {
@@ -32,6 +34,12 @@ pub(super) fn selector(target: &Target) -> [(&'static str, &str); 2] {
     [("app.kubernetes.io/name", "hythe"), ("app.kubernetes.io/instance", target.name.as_str())]
 }
 
+/// The labels of every object of the registry: the ones that tools search by, and `app`, by which people do.
+pub(super) fn labels(target: &Target) -> Vec<(&'static str, &str)> {
+    let more = [("app.kubernetes.io/component", "registry"), ("app", target.name.as_str())];
+    selector(target).into_iter().chain(more).collect()
+}
+
 /// Labels as an object has them.
 fn map(labels: &[(&str, &str)]) -> serde_json::Value {
     labels
@@ -43,7 +51,7 @@ fn map(labels: &[(&str, &str)]) -> serde_json::Value {
 
 /// An object of the registry, with its labels.
 fn manifest(target: &Target, object: Object, fields: serde_json::Value) -> Manifest {
-    Manifest::new(object, &selector(target), fields)
+    Manifest::new(object, &labels(target), fields)
 }
 
 /// What runs the Pod. There is one: a data folder has one server.
@@ -63,19 +71,15 @@ fn workload(options: &Options) -> Manifest {
     manifest(target, target.object(options.workload.kind()), json!({ "spec": spec }))
 }
 
-/// Kept here so that the claim's and the Pod's name for it are one.
-fn claim_object(target: &Target) -> Object {
-    target.object(Kind::PersistentVolumeClaim)
-}
-
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-    use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Service};
+    use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Service};
     use k8s_openapi::api::networking::v1::NetworkPolicy;
     use serde_json::Value;
 
     use super::*;
+    use crate::api::Kind;
     use crate::deploy::{Source, to_yaml};
 
     fn options() -> Options {
@@ -111,7 +115,7 @@ mod tests {
             Kind::Service => through::<Service>(body),
             Kind::Deployment => through::<Deployment>(body),
             Kind::StatefulSet => through::<StatefulSet>(body),
-            Kind::ConfigMap => unreachable!("no ConfigMap is deployed"),
+            Kind::ConfigMap => through::<ConfigMap>(body),
         }
     }
 
@@ -187,17 +191,51 @@ mod tests {
     #[test]
     fn the_server_knows_its_names_and_what_it_is_set_to() {
         let variables = [("HYTHE_UPSTREAM_OFFLINE".to_owned(), "true".to_owned())].into();
-        let env = &of(&Options { variables, ..options() }, Kind::Deployment)["spec"]["template"]["spec"]["containers"]
-            [0]["env"];
+        let set = Options { variables, ..options() };
         let hosts =
             "docker-registry.storage.svc.cluster.local,docker-registry.storage.svc,docker-registry.storage";
-        assert_eq!(
-            *env,
-            json!([
-                { "name": "HYTHE_HTTP_HOSTS", "value": hosts },
-                { "name": "HYTHE_UPSTREAM_OFFLINE", "value": "true" },
-            ])
+        let map = of(&set, Kind::ConfigMap);
+        assert_eq!(map["data"], json!({ "HYTHE_HTTP_HOSTS": hosts, "HYTHE_UPSTREAM_OFFLINE": "true" }));
+        let template = |options: &Options| of(options, Kind::Deployment)["spec"]["template"].clone();
+        let from = &template(&set)["spec"]["containers"][0]["envFrom"];
+        assert_eq!(*from, json!([{ "configMapRef": { "name": "docker-registry" } }]));
+        // A server reads its variables once: others make another Pod.
+        assert_ne!(
+            template(&set)["metadata"]["annotations"],
+            template(&options())["metadata"]["annotations"]
         );
+    }
+
+    #[test]
+    fn every_object_is_found_by_the_label_that_people_search_by() {
+        for manifest in render(&options()).iter().filter(|manifest| manifest.object.kind != Kind::Namespace) {
+            let labels = &manifest.body()["metadata"]["labels"];
+            assert_eq!(labels["app"], "docker-registry", "{}", manifest.object);
+            assert_eq!(labels["app.kubernetes.io/instance"], "docker-registry", "{}", manifest.object);
+        }
+        let workload = of(&options(), Kind::Deployment);
+        assert_eq!(workload["spec"]["template"]["metadata"]["labels"]["app"], "docker-registry");
+        // It never changes: registries that were deployed before have it so.
+        assert!(workload["spec"]["selector"]["matchLabels"].get("app").is_none());
+    }
+
+    #[test]
+    fn the_claim_and_the_configmap_have_the_registrys_name_or_one_of_their_own() {
+        let named = Options {
+            claim: Some("registry-storage".parse().unwrap()),
+            config_map: Some("registry-config".parse().unwrap()),
+            ..options()
+        };
+        for (options, claim, map) in [
+            (options(), "docker-registry", "docker-registry"),
+            (named, "registry-storage", "registry-config"),
+        ] {
+            assert_eq!(of(&options, Kind::PersistentVolumeClaim)["metadata"]["name"], claim);
+            assert_eq!(of(&options, Kind::ConfigMap)["metadata"]["name"], map);
+            let pod = &of(&options, Kind::Deployment)["spec"]["template"]["spec"];
+            assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], claim);
+            assert_eq!(pod["containers"][0]["envFrom"][0]["configMapRef"]["name"], map);
+        }
     }
 
     #[test]
@@ -205,9 +243,9 @@ mod tests {
         let variables =
             [("HYTHE_A".to_owned(), "yes".to_owned()), ("HYTHE_B".to_owned(), "0123".to_owned())].into();
         let yaml = to_yaml(&render(&Options { variables, ..options() }));
-        for line in ["value: \"yes\"", "value: \"0123\""] {
+        for line in ["HYTHE_A: \"yes\"", "HYTHE_B: \"0123\""] {
             assert!(yaml.contains(line) || yaml.contains(&line.replace('"', "'")), "{yaml}");
         }
-        assert_eq!(yaml.matches("\n---\n").count(), 5, "{yaml}");
+        assert_eq!(yaml.matches("\n---\n").count(), 6, "{yaml}");
     }
 }

@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
 
+use super::existing::Claim;
 use super::{DeployError, PodState, Target, Workload, existing, pods};
 use crate::api::{Access, ApiError, Kind, Object};
 
@@ -63,14 +64,14 @@ pub struct ServiceState {
 /// Asks for it.
 pub async fn status(access: &Access, target: &Target) -> Result<Status, DeployError> {
     let existing = existing::read(access, target).await?;
-    let Some((workload, folder)) = existing.workload else { return Err(DeployError::Absent(target.clone())) };
-    let data = match (folder, existing.claim) {
+    let Some(running) = existing.workload else { return Err(DeployError::Absent(target.clone())) };
+    let workload = running.kind;
+    let data = match (running.folder, existing.claim) {
         (Some(path), _) => Stored::Folder { path },
-        (None, claim) => {
-            let name = target.object(Kind::PersistentVolumeClaim).name;
-            let claim = claim.map(|claim| (claim.phase, claim.size, claim.class));
-            let (phase, size, class) = claim.unwrap_or_default();
-            Stored::Claim { name, phase, size, class }
+        (None, Some(Claim { name, phase, size, class })) => Stored::Claim { name, phase, size, class },
+        (None, None) => {
+            let name = running.claim.unwrap_or_else(|| target.name.as_str().to_owned());
+            Stored::Claim { name, phase: None, size: String::new(), class: None }
         }
     };
     let pods: Vec<PodState> = pods::list(access, target).await?.iter().map(pods::state).collect();

@@ -72,7 +72,7 @@ async fn put_into(
     image: &Image,
 ) -> Result<(Outcome, String), String> {
     if !node.is_running {
-        let text = "it does not run, and has no image of hythe's until the next `hythe deploy`";
+        let text = "it does not run, so it lacks hythe's image until the next `hythe deploy`";
         return Ok((Outcome::Skipped, text.to_owned()));
     }
     let told = |error: EngineError| error.to_string();
@@ -80,8 +80,8 @@ async fn put_into(
         Runtime::Containerd | Runtime::K3s => {}
         Runtime::Docker | Runtime::CriO | Runtime::None => {
             return Err(format!(
-                "its runtime is not containerd: load {} there yourself (hythe image --save FILE, then minikube image \
-                 load FILE), and deploy that: --image {0}",
+                "its runtime is not containerd: load {} there yourself (`hythe image --save hythe.tar`, then minikube image \
+                 load hythe.tar), and deploy that: `hythe deploy --image {0}`",
                 image.reference
             ));
         }

@@ -17,7 +17,7 @@ pub const DEPLOY_EXAMPLES: &str = "\
 Examples:
   hythe deploy                                 into the current cluster, namespace `registry`
   hythe deploy --context kind-dev --size 20Gi  into another one, with a larger volume
-  hythe deploy --namespace storage --name docker-registry
+  hythe deploy --namespace storage --name docker-registry --claim registry-storage
                                                under other names
   hythe deploy --host-path /mnt/local-storage/registry
                                                with the data in a folder of the node
@@ -96,8 +96,14 @@ pub struct OptionArgs {
     /// The volume's storage class [default: what it has; the cluster's default for a new one]
     #[arg(long, value_name = "CLASS")]
     pub storage_class: Option<StorageClass>,
+    /// The claim's name [default: what it has; the registry's for a new one]
+    #[arg(long, value_name = "NAME")]
+    pub claim: Option<Name>,
+    /// The name of the ConfigMap of its settings [default: what it has; the registry's]
+    #[arg(long, value_name = "NAME")]
+    pub config_map: Option<Name>,
     /// A folder of the node for the data, in the place of a volume. It is given to user 1000, with all that is in it
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["size", "storage_class"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["size", "storage_class", "claim"])]
     pub host_path: Option<HostPath>,
     /// The port of every node that leads to the registry; 0 is none
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_NODE_PORT)]

@@ -52,8 +52,8 @@ fn print(target: &TargetArgs, args: &OptionArgs, printer: Printer) -> Result<(),
     });
     if let Source::Nodes(image) = &options.image {
         printer.note(format_args!(
-            "{image} is to be in every node before this is applied; `hythe deploy` without --print puts it there, and \
-             --image names another one"
+            "put {image} into every node before you apply this; `hythe deploy` without --print does both, and --image \
+             names an image that nodes can pull"
         ));
     }
     Ok(())
@@ -80,14 +80,9 @@ async fn apply(
     }
     let mut tell = |progress| narrate::tell(printer, &progress);
     let applied = deploy::apply(&access, &options, force, timeout, &mut tell).await.map_err(failed)?;
-    let Target { namespace, name } = &options.target;
     printer.data(addresses(&options), || summary(access.context(), &applied));
-    let suffix = if namespace.as_str() == deploy::DEFAULT_NAMESPACE && name.as_str() == deploy::DEFAULT_NAME {
-        String::new()
-    } else {
-        format!(" --namespace {namespace} --name {name}")
-    };
-    printer.note(format_args!("to reach it as localhost:{} from here: hythe forward{suffix}", deploy::PORT));
+    printer
+        .note(format_args!("to reach it as localhost:{} from this machine: `hythe forward`", deploy::PORT));
     Ok(())
 }
 
@@ -109,6 +104,8 @@ fn options(target: &TargetArgs, args: OptionArgs, image: Source) -> Result<Optio
         nodes: args.node_selector,
         peers: args.allow_from,
         variables: settings::variables(&args.set)?,
+        claim: args.claim,
+        config_map: args.config_map,
     })
 }
 

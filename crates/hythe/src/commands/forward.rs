@@ -1,4 +1,4 @@
-//! `hythe forward`: a port of this machine that leads to the registry in a cluster.
+//! `hythe forward`: forwards a port of this machine to the registry in a cluster.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::config::Environment;
 use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 
-/// Leads it until it is interrupted.
+/// Forwards it until it is interrupted.
 pub(super) fn forward(
     args: &ForwardArgs,
     environment: &Environment,
@@ -23,7 +23,7 @@ pub(super) fn forward(
         let access = access(&args.target, environment).await?;
         let target = target(&args.target);
         printer.note(format_args!(
-            "localhost:{} is the registry {}/{} of context `{}`; Ctrl-C ends that",
+            "localhost:{} leads to the registry {}/{} of context `{}`, until Ctrl-C",
             args.port,
             target.namespace,
             target.name,
@@ -42,8 +42,8 @@ async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let first = TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Failure::Other(format!(
-            "port {port} is taken: another program listens on {address}. Stop it, or choose another port: hythe \
-             forward {}",
+            "port {port} is taken: another program listens on {address}. Stop it, or choose another port: `hythe \
+             forward {}`",
             port.checked_add(1).unwrap_or(5001)
         )),
         _ => StartError::bind(address, None, error).into(),
@@ -57,7 +57,7 @@ async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
 fn tell(printer: Printer, event: &ForwardEvent) {
     match event {
         ForwardEvent::Pod(name) => printer.note(format_args!("connected to Pod {name}")),
-        ForwardEvent::Waiting => printer.note("no Pod serves; connections wait for one"),
-        ForwardEvent::Failed(reason) => printer.note(format_args!("a connection was given up: {reason}")),
+        ForwardEvent::Waiting => printer.note("no Pod of the registry serves; connections wait for one"),
+        ForwardEvent::Failed(reason) => printer.note(format_args!("a connection failed: {reason}")),
     }
 }

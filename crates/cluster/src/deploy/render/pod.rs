@@ -1,12 +1,10 @@
 //! The Pod: one container that may do nothing but serve.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::{claim_object, map, selector};
+use super::{config, labels, map};
 use crate::api::MANAGED_BY;
-use crate::deploy::{Data, Options, PORT, PORT_NAME, Quantity, Source, Target};
+use crate::deploy::{Data, Options, PORT, PORT_NAME, Quantity, Source};
 use crate::image::{DATA_FOLDER, USER};
 
 /// The program's place in its image. By the name of the image's entry point it would be a `registry:2`.
@@ -17,7 +15,7 @@ const MEMORY_REQUEST: &str = "64Mi";
 const CPU_REQUEST: &str = "50m";
 
 pub(super) fn template(options: &Options) -> Value {
-    let labels: Vec<_> = selector(&options.target).into_iter().chain([MANAGED_BY]).collect();
+    let labels: Vec<_> = labels(&options.target).into_iter().chain([MANAGED_BY]).collect();
     let mut spec = json!({
         "automountServiceAccountToken": false,
         // A Service called `registry` would put REGISTRY_PORT and the like into the container, which are configuration
@@ -35,7 +33,7 @@ pub(super) fn template(options: &Options) -> Value {
             "seccompProfile": { "type": "RuntimeDefault" },
         },
         "containers": [server(options)],
-        "volumes": [volume(&options.target, &options.data)],
+        "volumes": [volume(options)],
     });
     let init = init_containers(options);
     if !init.is_empty() {
@@ -45,15 +43,14 @@ pub(super) fn template(options: &Options) -> Value {
         let nodes: Vec<_> = options.nodes.iter().map(|label| (label.key(), label.value())).collect();
         spec["nodeSelector"] = map(&nodes);
     }
-    json!({ "metadata": { "labels": map(&labels) }, "spec": spec })
+    json!({ "metadata": { "labels": map(&labels), "annotations": config::annotations(options) }, "spec": spec })
 }
 
 fn server(options: &Options) -> Value {
     let mut container = container(options, "hythe");
     container["args"] =
         json!(["serve", "--listen", format!(":{PORT}"), "--data", DATA_FOLDER, "--allow-anonymous-network"]);
-    container["env"] =
-        variables(options).into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    container["envFrom"] = config::source(options);
     container["ports"] = json!([{ "name": PORT_NAME, "containerPort": PORT, "protocol": "TCP" }]);
     // A fifth of a processor answers late under load; that is no reason to end what it is doing.
     container["startupProbe"] = probe(2, 5, 300);
@@ -61,16 +58,6 @@ fn server(options: &Options) -> Value {
     container["livenessProbe"] = probe(20, 10, 6);
     container["securityContext"] = locked();
     container
-}
-
-/// The server's variables: the names that it goes by in the cluster are its own, whoever asks for them by `?ns=`.
-fn variables(options: &Options) -> BTreeMap<String, String> {
-    let Target { namespace, name } = &options.target;
-    let service = format!("{name}.{namespace}");
-    let hosts = format!("{service}.svc.cluster.local,{service}.svc,{service}");
-    let mut variables = BTreeMap::from([("HYTHE_HTTP_HOSTS".to_owned(), hosts)]);
-    variables.extend(options.variables.clone());
-    variables
 }
 
 /// What all containers of the image have.
@@ -128,10 +115,10 @@ pub(in crate::deploy) fn init_containers(options: &Options) -> Vec<Value> {
 }
 
 /// Where the data is, as the Pod has it.
-pub(in crate::deploy) fn volume(target: &Target, data: &Data) -> Value {
-    match data {
+pub(in crate::deploy) fn volume(options: &Options) -> Value {
+    match &options.data {
         Data::Claim { .. } => {
-            json!({ "name": "data", "persistentVolumeClaim": { "claimName": claim_object(target).name } })
+            json!({ "name": "data", "persistentVolumeClaim": { "claimName": options.claim_object().name } })
         }
         Data::HostPath(path) => {
             json!({ "name": "data", "hostPath": { "path": path.as_str(), "type": "DirectoryOrCreate" } })

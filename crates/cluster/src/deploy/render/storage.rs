@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::{claim_object, manifest};
+use super::manifest;
 use crate::api::Manifest;
-use crate::deploy::{DEFAULT_SIZE, Quantity, StorageClass, Target};
+use crate::deploy::{DEFAULT_SIZE, Options, Quantity, StorageClass};
 
 /// One claim for a Deployment and a `StatefulSet` alike, outside of both: it outlives them, and can grow, which the
 /// template in a `StatefulSet` cannot.
-pub(super) fn claim(target: &Target, size: Option<&Quantity>, class: Option<&StorageClass>) -> Manifest {
+pub(super) fn claim(options: &Options, size: Option<&Quantity>, class: Option<&StorageClass>) -> Manifest {
     let mut spec = json!({
         "accessModes": ["ReadWriteOnce"],
         "resources": { "requests": { "storage": size.map_or(DEFAULT_SIZE, Quantity::as_str) } },
@@ -16,5 +16,5 @@ pub(super) fn claim(target: &Target, size: Option<&Quantity>, class: Option<&Sto
     if let Some(class) = class {
         spec["storageClassName"] = json!(class.as_str());
     }
-    manifest(target, claim_object(target), json!({ "spec": spec }))
+    manifest(&options.target, options.claim_object(), json!({ "spec": spec }))
 }

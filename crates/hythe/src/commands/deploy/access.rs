@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hythe_cluster::api::{Access, kubeconfig_files};
+use hythe_cluster::api::{Access, ApiError, kubeconfig_files};
 use hythe_cluster::deploy::DeployError;
 
 use crate::args::TargetArgs;
@@ -18,7 +18,16 @@ pub(in crate::commands) async fn access(
     let home = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
     let files = kubeconfig_files(variable("KUBECONFIG").map(AsRef::as_ref), home.as_deref());
     let access = Access::from_files(&files, target.context.as_deref()).await;
-    access.map_err(|error| Failure::Other(error.to_string()))
+    access.map_err(|error| {
+        // Where none was named, it may be that another one was meant.
+        let other = match (&error, &target.context) {
+            (ApiError::Unreachable { .. } | ApiError::Unauthorized { .. }, None) => {
+                "; for another cluster, name its context with --context"
+            }
+            _ => "",
+        };
+        Failure::Other(format!("{error}{other}"))
+    })
 }
 
 /// That something could not be done.

@@ -40,8 +40,8 @@ pub(super) async fn put(
     let (engine, cluster) = find(engine, access).await.map_err(|reason| {
         Failure::Other(format!(
             "hythe's image cannot be put into the nodes of context `{}`: {reason}. Push it to a registry that they \
-             pull from, and name it: --image IMAGE. Or write it to a file (hythe image --save FILE), import that in each \
-             node (ctr -n k8s.io images import FILE), and name it the same way: --image {}",
+             pull from, and name it: --image IMAGE. Or write it to a file (`hythe image --save hythe.tar`), import that in \
+             each node (ctr -n k8s.io images import hythe.tar), and name it: `hythe deploy --image {}`",
             access.context(),
             image.reference
         ))

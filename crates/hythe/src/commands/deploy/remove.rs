@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{access, failed, narrate, target};
 use crate::args::TargetArgs;
+use crate::commands::local::count;
 use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -45,8 +46,9 @@ pub(super) async fn remove(
     let mut tell = |progress| narrate::tell(printer, &progress);
     let removed = deploy::remove(&access, &target, data, &mut tell).await.map_err(failed)?;
     let left: Vec<String> = removed.left.iter().map(sentence).collect();
-    let gone: Vec<String> = removed.objects.iter().map(ToString::to_string).collect();
-    printer.data(gone.join("\n"), || json!({ "removed": removed.objects, "left": left }));
+    // Each was said as it went.
+    let text = format!("{} removed", count(removed.objects.len(), "object"));
+    printer.data(text, || json!({ "removed": removed.objects, "left": left }));
     for sentence in &left {
         printer.note(sentence);
     }
@@ -56,8 +58,7 @@ pub(super) async fn remove(
 fn sentence(left: &Left) -> String {
     match left {
         Left::Claim(object) => format!(
-            "{object} stays, with all images: the next hythe deploy of this name takes it up, hythe deploy remove \
-             --data removes it"
+            "{object} stays, with all images: `hythe deploy` serves them again, `hythe deploy remove --data` removes them"
         ),
         Left::Folder(path) => {
             format!("{path} stays on the node, with all images; only the node itself can remove it")

@@ -23,7 +23,7 @@ pub(super) async fn status(
     }
     let reasons: Vec<String> = status.pods.iter().filter_map(PodState::explanation).collect();
     let why = if reasons.is_empty() { "no Pod serves".to_owned() } else { reasons.join("; ") };
-    Err(Failure::Other(format!("the registry does not serve: {why}. What it says itself: hythe deploy logs")))
+    Err(Failure::Other(format!("the registry does not serve: {why}. Its log: `hythe deploy logs`")))
 }
 
 fn text(status: &Status) -> String {
