@@ -3,6 +3,7 @@
 mod apply;
 mod detach;
 mod in_cluster;
+mod living;
 mod plan;
 mod process;
 mod publish;
@@ -16,7 +17,7 @@ use hythe_oci::Authority;
 
 use crate::engine::{Engine, EngineError};
 use crate::hosts::Endpoint;
-use crate::registry::{INNER_PORT, Joined, Settings};
+use crate::registry::{Joined, Settings};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
 
@@ -26,6 +27,7 @@ pub use in_cluster::{InCluster, attach_in_cluster, detach_in_cluster};
 pub(crate) use plan::Plan;
 pub use process::Process;
 pub use publish::access;
+pub(crate) use publish::access_by;
 pub(crate) use survey::{Runtime, Survey};
 pub use watch::{Ended, watch};
 
@@ -33,7 +35,7 @@ pub use watch::{Ended, watch};
 const DETACHED: &str = "/etc/hythe/detached";
 
 /// Of a network that nodes are on.
-const NO_NETWORK: &str = "the engine has no such network any more: make the cluster anew";
+const NO_NETWORK: &str = "the engine has no such network any more: create the cluster anew";
 
 /// What clusters are wired to, and how.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub struct Wiring {
     pub upstreams: Vec<Authority>,
     /// Whether files that others wrote for an upstream are replaced. Those for the registry's own names always are.
     pub force: bool,
+    /// Whether clusters are taken over from another registry that is there: whoever names a cluster says so.
+    pub takes_over: bool,
     /// Whether nothing is changed, and only said what would be.
     pub dry_run: bool,
     /// The kubeconfig files by which a cluster's API is reached.
@@ -104,7 +108,12 @@ pub async fn attach(
         // It has no name there.
         hosting.host_from_cluster_network = process.address(&cluster.networks()).map(|at| at.to_string());
     }
-    Ok(publish::publish(access, cluster, &hosting, wiring.dry_run, report).await && is_well)
+    let publication = publish::Publication {
+        hosting,
+        takes_over: wiring.takes_over || wiring.force,
+        dry_run: wiring.dry_run,
+    };
+    Ok(publication.publish(engine, access, cluster, report).await && is_well)
 }
 
 /// Wires some nodes of a cluster, all at once, and puts the registry on their networks.
@@ -178,7 +187,7 @@ async fn wire(
 ) -> bool {
     let subject = format!("node {}", node.name);
     if !node.is_running {
-        let text = "it does not run; it is attached by the next `hythe attach`, or by --watch when it starts";
+        let text = format!("it does not run; once it does: `hythe attach {}`", cluster.name);
         report(Step::new(subject, Outcome::Skipped, text));
         return true;
     }
@@ -214,16 +223,16 @@ pub(crate) async fn endpoint(
     if let Some(process) = &wiring.process {
         return process.endpoint(node);
     }
-    let name = &wiring.registry.name;
+    let (name, port) = (&wiring.registry.name, wiring.registry.inner_port());
     let has_names = node.networks.iter().any(|network| !is_nameless(network));
     if !has_names || survey.sends_to_proxy(name) {
         for network in &node.networks {
             if let Some(address) = crate::registry::address_on(engine, name, network).await? {
-                return Ok(format!("http://{address}:{INNER_PORT}"));
+                return Ok(format!("http://{address}:{port}"));
             }
         }
     }
-    Ok(format!("http://{name}:{INNER_PORT}"))
+    Ok(format!("http://{name}:{port}"))
 }
 
 /// Whether somebody detached a cluster: then it is attached only by name.

@@ -4,6 +4,7 @@ mod connect;
 mod error;
 mod exec;
 mod files;
+mod volumes;
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +19,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, ImportImageOptionsBuilder, InspectContainerOptions,
     InspectNetworkOptions, ListContainersOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptions, RemoveVolumeOptions, StopContainerOptionsBuilder,
+    RemoveImageOptions, StopContainerOptionsBuilder,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -111,16 +112,6 @@ impl Engine {
     pub async fn all_containers(&self) -> Result<Vec<ContainerSummary>, EngineError> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
         within(PATIENCE, "list its containers", self.docker.list_containers(Some(options))).await
-    }
-
-    /// The names of the containers, stopped ones included, that mount a volume.
-    pub async fn containers_with(&self, volume: &str) -> Result<Vec<String>, EngineError> {
-        let filters = HashMap::from([("volume", vec![volume])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let listed =
-            within(PATIENCE, "list its containers", self.docker.list_containers(Some(options))).await?;
-        let names = listed.into_iter().filter_map(|container| container.names?.into_iter().next());
-        Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
     }
 
     /// A container, if there is one of that name.
@@ -248,12 +239,6 @@ impl Engine {
     pub async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
         let removed = self.docker.remove_image(reference, None::<RemoveImageOptions>, None);
         absent(within(PATIENCE, format!("remove the image {reference}"), removed).await).map(drop)
-    }
-
-    /// Removes a named volume and all that is in it.
-    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
-        absent(removed.map_err(EngineError::of(format!("remove the volume {name}")))).map(drop)
     }
 
     /// What a container printed, and, where it is followed, prints.

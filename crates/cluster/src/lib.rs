@@ -13,6 +13,7 @@ pub mod image;
 pub mod kind_config;
 pub mod registries;
 pub mod registry;
+pub mod sites;
 pub mod step;
 mod toml_error;
 pub mod topology;

@@ -5,15 +5,18 @@ mod body;
 mod error;
 mod forget;
 mod logins;
+mod memory;
 mod networks;
 mod one_shot;
+mod owner;
 mod ready;
 mod recorded;
 mod replace;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use bollard::models::ContainerInspectResponse;
@@ -26,17 +29,26 @@ pub use adopt::{adopt, heir, predecessor};
 pub use error::RegistryError;
 pub use forget::{Kept, forget};
 pub use logins::{Logins, at_each_start, hand_logins};
+pub use memory::{remember, remembered};
 pub use networks::{Joined, address_on};
+pub use owner::Owner;
 pub use replace::{discard, is_cut, recover};
+pub(crate) use seen::speaks_hythe;
 
 /// The port of the registry inside of its networks: that of `registry:2`, so that `NAME:5000` is what people expect.
 pub const INNER_PORT: u16 = 5000;
+/// The ports on which the registry answers inside of its networks.
+pub const INNER_PORTS: [u16; 2] = [INNER_PORT, 5001];
 /// The label by which hythe knows its own containers.
 pub const ROLE_LABEL: &str = "dev.hythe.role";
 /// Its value on a registry.
 pub const ROLE: &str = "registry";
 /// What a registry is called where nobody says otherwise: as the script in kind's documentation does.
 pub const DEFAULT_NAME: &str = "kind-registry";
+/// Its port on this machine where nobody says otherwise: macOS has 5000 itself.
+pub const DEFAULT_PORT: u16 = 5001;
+/// hythe's user and group in a container.
+pub const USER: u32 = 1000;
 /// The label that says what a container was asked to be: what the engine tells later has other forms.
 const SETTINGS_LABEL: &str = "dev.hythe.settings";
 
@@ -86,13 +98,42 @@ pub struct Settings {
     /// What it has of the logins of whoever started it.
     #[serde(default)]
     pub logins: Logins,
+    /// The ports on which it answers in clusters' networks, the usual one first.
+    #[serde(default = "inner_ports")]
+    pub inner_ports: Vec<u16>,
+}
+
+fn inner_ports() -> Vec<u16> {
+    INNER_PORTS.to_vec()
 }
 
 impl Settings {
+    /// Those of a registry that nothing was said of but its name.
+    pub fn new(name: String) -> Self {
+        Self {
+            aliases: Vec::new(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: DEFAULT_PORT,
+            mirror_port: None,
+            data: Data::Volume(format!("{name}-data")),
+            config: None,
+            environment: BTreeMap::new(),
+            user: (USER, USER),
+            logins: Logins::default(),
+            inner_ports: inner_ports(),
+            name,
+        }
+    }
+
     /// Each `host:port` that the registry has in clusters' networks.
     pub fn inner_names(&self) -> Vec<String> {
         let names = [&self.name].into_iter().chain(&self.aliases);
-        names.flat_map(|name| [INNER_PORT, 5001].map(|port| format!("{name}:{port}"))).collect()
+        names.flat_map(|name| self.inner_ports.iter().map(move |port| format!("{name}:{port}"))).collect()
+    }
+
+    /// The port on which clusters ask it.
+    pub fn inner_port(&self) -> u16 {
+        self.inner_ports.first().copied().unwrap_or(INNER_PORT)
     }
 }
 
@@ -101,10 +142,39 @@ impl Settings {
 pub enum Found {
     /// Nothing.
     Absent,
-    /// hythe's registry.
+    /// A registry of hythe's, which `hythe up` made.
     Ours(Box<ContainerInspectResponse>),
-    /// Another one's container.
+    /// hythe, in a container that somebody else made: Compose, or `docker run`.
+    Theirs(Box<ContainerInspectResponse>),
+    /// A container of something else.
     Foreign(Box<ContainerInspectResponse>),
+}
+
+impl Found {
+    /// The container, whatever it runs.
+    pub fn container(&self) -> Option<&ContainerInspectResponse> {
+        match self {
+            Self::Absent => None,
+            Self::Ours(container) | Self::Theirs(container) | Self::Foreign(container) => Some(container),
+        }
+    }
+
+    /// How hythe runs there, if it does and this can be told.
+    pub fn settings(&self) -> Option<Settings> {
+        match self {
+            Self::Absent | Self::Foreign(_) => None,
+            Self::Ours(container) => Settings::recorded(container),
+            Self::Theirs(container) => Some(Settings::seen(container)),
+        }
+    }
+
+    /// Who manages the container, where `hythe up` did not make it.
+    pub fn owner(&self) -> Option<Owner> {
+        match self {
+            Self::Theirs(container) | Self::Foreign(container) => Some(Owner::of(container)),
+            Self::Absent | Self::Ours(_) => None,
+        }
+    }
 }
 
 /// What is there under a name.
@@ -113,7 +183,11 @@ pub async fn find(engine: &Engine, name: &str) -> Result<Found, EngineError> {
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     let is_ours = labels.and_then(|labels| labels.get(ROLE_LABEL)).is_some_and(|role| role == ROLE);
     let container = Box::new(container);
-    Ok(if is_ours { Found::Ours(container) } else { Found::Foreign(container) })
+    if is_ours {
+        return Ok(Found::Ours(container));
+    }
+    let is_hythe = seen::is_hythe(&container) || seen::answers(&container).await;
+    Ok(if is_hythe { Found::Theirs(container) } else { Found::Foreign(container) })
 }
 
 /// Loads hythe's image into the engine, unless it is there.
@@ -135,6 +209,25 @@ pub async fn load(engine: &Engine, image: &Image, report: Report<'_>) -> Result<
     Ok(())
 }
 
+/// The container of a registry that `hythe up` made. One of the name that somebody else made is an error.
+pub async fn own(
+    engine: &Engine,
+    name: &str,
+) -> Result<Option<Box<ContainerInspectResponse>>, RegistryError> {
+    let found = find(engine, name).await?;
+    let owner = found.owner();
+    let name = name.to_owned();
+    match (found, owner) {
+        (Found::Ours(container), _) => Ok(Some(container)),
+        (Found::Theirs(_), Some(owner)) => Err(RegistryError::Theirs { name, owner }),
+        (Found::Foreign(container), Some(owner)) => {
+            let image = container.config.and_then(|config| config.image).unwrap_or_default();
+            Err(RegistryError::Foreign { name, image, owner })
+        }
+        (Found::Absent | Found::Theirs(_) | Found::Foreign(_), _) => Ok(None),
+    }
+}
+
 /// Brings the registry's container to what the settings say, and waits until it is ready. What ran before is put back
 /// where that fails.
 pub async fn run(
@@ -146,23 +239,9 @@ pub async fn run(
     let name = &settings.name;
     let subject = format!("registry {name}");
     recover(engine, name, report).await?;
-    let before = match find(engine, name).await? {
-        Found::Foreign(container) => {
-            let image = container.config.and_then(|config| config.image).unwrap_or_default();
-            return Err(RegistryError::Foreign { name: name.clone(), image });
-        }
-        Found::Absent => None,
-        Found::Ours(container) => Some(container),
-    };
-    let Some(before) = before else {
-        make(engine, settings, image).await?;
-        if let Err(error) = begin(engine, settings, report).await {
-            // It holds no data of its own, and would be in the way of the next try.
-            engine.remove(name).await?;
-            return Err(error);
-        }
-        report(Step::new(subject, Outcome::Changed, created(settings)));
-        return Ok(());
+    let Some(before) = own(engine, name).await? else {
+        create(engine, settings, image, report).await?;
+        return remember(engine, settings).await.map_err(RegistryError::from);
     };
     Settings::known(&before)?;
     let differences = body::differences(settings, &image.reference, &before);
@@ -171,13 +250,13 @@ pub async fn run(
             ready::wait(engine, settings, report).await?;
             ready::published(engine, settings, report).await;
             report(Step::new(subject, Outcome::Unchanged, "it runs as it should"));
-            return Ok(());
+            return remember(engine, settings).await.map_err(RegistryError::from);
         }
         match begin(engine, settings, report).await {
             Ok(()) => {
                 replace::come_back(engine, name).await;
                 report(Step::new(subject, Outcome::Changed, "started"));
-                return Ok(());
+                return remember(engine, settings).await.map_err(RegistryError::from);
             }
             // A network that it was on is gone, with its cluster: only a new container forgets that.
             Err(RegistryError::Engine(error)) if error.said().contains("network") => {}
@@ -185,9 +264,38 @@ pub async fn run(
         }
     }
     replace::replace(engine, settings, &before, image, report).await?;
-    let why =
-        if differences.is_empty() { "a network of its is gone".to_owned() } else { differences.join(", ") };
+    let why = if differences.is_empty() {
+        "a network that it was on is gone".to_owned()
+    } else {
+        differences.join(", ")
+    };
     report(Step::new(subject, Outcome::Changed, format!("made anew, its data as it was: {why}")));
+    Ok(remember(engine, settings).await?)
+}
+
+/// Makes the container where there is none. Where it does not get ready, nothing is left that was not there before.
+async fn create(
+    engine: &Engine,
+    settings: &Settings,
+    image: &Image,
+    report: Report<'_>,
+) -> Result<(), RegistryError> {
+    let new_volume = match &settings.data {
+        Data::Volume(volume) if engine.volume(volume).await?.is_none() => Some(volume),
+        Data::Volume(_) | Data::Folder(_) => None,
+    };
+    let begun = async {
+        make(engine, settings, image).await?;
+        begin(engine, settings, report).await
+    };
+    if let Err(error) = begun.await {
+        engine.remove(&settings.name).await?;
+        if let Some(volume) = new_volume {
+            engine.remove_volume(volume).await?;
+        }
+        return Err(error);
+    }
+    report(Step::new(format!("registry {}", settings.name), Outcome::Changed, created(settings)));
     Ok(())
 }
 
@@ -231,8 +339,8 @@ async fn port_taken(engine: &Engine, settings: &Settings, said: &str) -> Result<
         Some(by) => matches!(find(engine, by).await?, Found::Foreign(_)),
         None => false,
     };
-    let (name, address) = (settings.name.clone(), settings.address);
-    Ok(RegistryError::PortTaken { name, address, port, by, is_foreign, is_mirror: mirror.is_some() })
+    let address = settings.address;
+    Ok(RegistryError::PortTaken { address, port, by, is_foreign, is_mirror: mirror.is_some() })
 }
 
 /// The container that has the wanted port.
@@ -252,12 +360,16 @@ async fn holder_of(engine: &Engine, settings: &Settings, port: u16) -> Result<Op
     Ok(name.map(|name| name.trim_start_matches('/').to_owned()))
 }
 
-/// The registries that hythe runs in this engine, by name.
+/// The containers of this engine in which hythe runs as a registry, whoever made them, by name.
 pub async fn list(engine: &Engine) -> Result<Vec<String>, EngineError> {
-    let containers = engine.containers(&[&format!("{ROLE_LABEL}={ROLE}")]).await?;
+    let role = format!("{ROLE_LABEL}={ROLE}");
+    let containers = engine.containers(&[&role, seen::TITLE_LABEL]).await?;
     let names = containers.into_iter().filter_map(|container| container.names?.into_iter().next());
     let mut names: Vec<String> = names.map(|name| name.trim_start_matches('/').to_owned()).collect();
+    // What a replacement set aside is none beside the one that it was.
+    names.retain(|name| !replace::is_aside(name));
     names.sort();
+    names.dedup();
     Ok(names)
 }
 
@@ -266,28 +378,23 @@ fn is_own_image(reference: &str) -> bool {
     reference.rsplit_once(':').is_some_and(|(repository, _)| repository == REPOSITORY)
 }
 
-/// The flag that names a registry, where it needs one.
-fn named(name: &str) -> String {
-    if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn taken(name: &str, by: Option<&str>, is_foreign: bool, is_mirror: bool) -> String {
-        let (name, by) = (name.to_owned(), by.map(str::to_owned));
+    fn taken(by: Option<&str>, is_foreign: bool, is_mirror: bool) -> String {
+        let by = by.map(str::to_owned);
         let address = IpAddr::from([127, 0, 0, 1]);
-        RegistryError::PortTaken { name, address, port: 5001, by, is_foreign, is_mirror }.to_string()
+        RegistryError::PortTaken { address, port: 5001, by, is_foreign, is_mirror }.to_string()
     }
 
     #[test]
     fn a_port_that_is_taken_is_named_with_the_flag_that_changes_it() {
-        let error = taken("kind-registry", Some("old"), true, false);
-        assert!(error.contains("by the container old") && error.ends_with("hythe up --adopt"), "{error}");
-        let error = taken("other", Some("kind-registry"), false, false);
-        assert!(error.ends_with("hythe up --name other --port 5002"), "{error}");
-        assert!(taken("other", None, false, true).ends_with("--mirror-port 5002"));
+        let error = taken(Some("old"), true, false);
+        assert!(error.contains("by the container old") && error.ends_with("`hythe up --adopt`"), "{error}");
+        let error = taken(Some("kind-registry"), false, false);
+        assert!(error.ends_with("`hythe up --port 5002`"), "{error}");
+        assert!(taken(None, false, true).ends_with("`hythe up --mirror-port 5002`"));
     }
 
     #[test]

@@ -110,8 +110,8 @@ fn from_a_volume_with_its_networks_and_back_again() {
     old.stock.add(&mut old.home.client(), "since", "v1", &[3000]);
     expect(&old.home.up(&["--adopt"]), 0, &["took the place of kind-registry-before"]);
     old.expect_adopted();
-    expect(&old.home.attempt(&["down"]), 0, &["hythe up --volume old-data"]);
-    expect(&old.home.up(&["--volume", "old-data"]), 0, &["created"]);
+    expect(&old.home.attempt(&["down"]), 0, &["the volume old-data stays: `hythe up` brings it back"]);
+    expect(&old.home.up(&[]), 0, &["created", "the volume old-data"]);
     old.stock.expect(&mut old.home.client());
 }
 

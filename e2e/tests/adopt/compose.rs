@@ -10,7 +10,7 @@ use hythe_e2e::home::Home;
 use hythe_e2e::old_registry;
 
 use super::stock::Stock;
-use super::{answers, inspect, machine, tag_image};
+use super::{answers, expect, inspect, machine, tag_image};
 
 const NAME: &str = "docker-registry";
 
@@ -56,5 +56,38 @@ fn a_compose_file_is_changed_in_the_image_s_name_only() {
     compose(&docker, &home, image, &["up", "--detach"]);
     answers(&docker, &home, NAME);
     home.client().get(path).expect("it answers").expect(404, "a tag that was deleted");
+    compose(&docker, &home, image, &["down", "--volumes"]);
+}
+
+#[test]
+fn a_hythe_that_compose_runs_is_served_and_left_alone() {
+    let (docker, home) = machine();
+    let home = home.with_name(NAME);
+    let image = tag_image(&home);
+    compose(&docker, &home, image, &["up", "--detach"]);
+    answers(&docker, &home, NAME);
+    let stock = Stock::push(&mut home.client());
+    let id = inspect(&home, NAME, "{{.Id}}");
+
+    let status = home.json(&["status"]);
+    assert_eq!(status["registry"]["settings"]["port"], home.port(), "{status:#}");
+    expect(
+        &home.attempt(&["status"]),
+        0,
+        &["runs in Docker", "Compose manages it (project base, service registry)"],
+    );
+    expect(&home.attempt(&["logs", "--tail", "3"]), 0, &["manifests"]);
+    let doctor = home.attempt(&["doctor"]);
+    assert!(!doctor.stdout.contains("another registry"), "{doctor:?}");
+    for words in
+        [&["up"][..], &["up", "--adopt"], &["down"], &["down", "--delete-data", "--yes"], &["upgrade"]]
+    {
+        let said = home.attempt(words);
+        expect(&said, 1, &["runs hythe, but Compose manages it", "docker compose -p base", "up -d registry"]);
+    }
+    // Nothing happened to it, and Compose finds it as it left it.
+    compose(&docker, &home, image, &["up", "--detach"]);
+    assert_eq!(inspect(&home, NAME, "{{.Id}}"), id);
+    stock.expect(&mut home.client());
     compose(&docker, &home, image, &["down", "--volumes"]);
 }

@@ -9,6 +9,7 @@ mod podman;
 mod refusal;
 mod script;
 mod stock;
+mod suggestions;
 mod up;
 mod upgrade;
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
+use hythe_e2e::command::attempt;
 use hythe_e2e::home::Home;
 
 use super::stock::Stock;
@@ -28,7 +29,7 @@ fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
     chown(&of_user, Some(1234), Some(1235)).expect("we are root");
     fs::create_dir(home.folder().join("empty")).expect("the folder is ours");
     for (folder, expected) in [("of-user", "1234:1235"), ("empty", "1000:1000"), ("new/deep", "1000:1000")] {
-        let up = home.up(&["--data", &format!("./{folder}")]);
+        let up = home.up(&["--yes", "--data", &format!("./{folder}")]);
         expect(&up, 0, &[folder]);
         assert_eq!(user(&home), expected, "{folder}");
         Stock::push(&mut home.client()).expect(&mut home.client());
@@ -39,13 +40,73 @@ fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
     let of_root = home.folder().join("of-root");
     fs::create_dir(&of_root).expect("the folder is ours");
     fs::write(of_root.join("note"), "root's").expect("the folder is ours");
-    expect(&home.up(&["--data", "of-root"]), 0, &["made anew"]);
+    // Images would seem to be lost: unasked, nothing is changed.
+    expect(&home.up(&["--data", "of-root"]), 2, &["The images in", "add --yes"]);
+    expect(&home.up(&["--data", "of-root", "--yes"]), 0, &["made anew"]);
     assert_eq!((user(&home).as_str(), owner(&of_root), owner(&of_root.join("note"))), ("0:0", 0, 0));
     Stock::push(&mut home.client()).expect(&mut home.client());
 
     let down = home.attempt(&["down"]);
-    expect(&down, 0, &[&format!("hythe up --data {}", of_root.display())]);
+    expect(&down, 0, &[&of_root.display().to_string(), "`hythe up` brings it back as it was"]);
     assert!(of_root.join("catalog.sqlite").exists());
+}
+
+#[test]
+fn a_folder_of_the_system_is_refused_before_anything_is_done() {
+    let (_docker, home) = machine();
+    std::os::unix::fs::symlink("/etc", home.folder().join("link")).expect("the folder is ours");
+    for folder in ["/etc", "/usr/share/registry", "link", "."] {
+        let mut command = home.command(&["up", "--data", folder]);
+        let up = attempt(command.env("HOME", home.folder()));
+        expect(&up, 2, &["--data", folder]);
+    }
+    assert_eq!(home.docker(&["ps", "--all", "--quiet"]), "");
+    assert!(!Path::new("/etc/catalog.sqlite").exists());
+}
+
+#[test]
+fn what_was_asked_for_outlives_the_container() {
+    let (_docker, home) = machine();
+    let set = ["--data", "kept", "--alias", "registry.local", "--set", "upstream.offline=true"];
+    expect(&home.up(&set), 0, &["created"]);
+    let stock = Stock::push(&mut home.client());
+    let asked = home.json(&["status"])["registry"]["settings"].clone();
+    let losses: [&dyn Fn(); 3] = [
+        &|| expect(&home.attempt(&["down"]), 0, &["`hythe up` brings it back as it was"]),
+        &|| drop(home.docker(&["rm", "--force", NAME])),
+        &|| drop(home.docker(&["rm", "--force", NAME])),
+    ];
+    let returns: [&[&str]; 3] = [&["up"], &["up"], &["doctor", "--fix"]];
+    for (lose, back) in losses.into_iter().zip(returns) {
+        lose();
+        let port = home.port().to_string();
+        expect(&home.attempt(&["status"]), 0, &[&port, "kept", "to bring it back as it was: `hythe up`"]);
+        let said = home.attempt(back);
+        println!("{}{}", said.stdout, said.stderr);
+        assert_eq!(home.json(&["status"])["registry"]["settings"], asked, "{back:?}");
+        stock.expect(&mut home.client());
+    }
+    // Its data can be deleted although nothing runs; then nothing is remembered.
+    home.run(&["down"]);
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["what it kept in"]);
+    assert!(!home.folder().join("kept/catalog.sqlite").exists());
+    assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 1, &["no registry kind-registry"]);
+    expect(&home.up(&[]), 0, &["the volume kind-registry-data"]);
+    // The same with a volume.
+    home.run(&["down"]);
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["the volume kind-registry-data with it"]);
+    assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
+}
+
+#[test]
+fn an_up_that_fails_leaves_nothing_behind() {
+    let (_docker, home) = machine();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let port = listener.local_addr().expect("it is bound").port().to_string();
+    expect(&home.attempt(&["up", "--port", &port]), 1, &["is taken"]);
+    assert_eq!(home.docker(&["ps", "--all", "--quiet"]), "");
+    assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
 }
 
 #[test]
@@ -114,12 +175,16 @@ fn what_was_stopped_or_lost_its_network_is_brought_back() {
     // Away, and its data only when that is said.
     expect(&home.attempt(&["down", "--delete-data"]), 2, &["add --yes"]);
     stock.expect(&mut home.client());
-    expect(&home.attempt(&["down"]), 0, &["the volume kind-registry-data stays, for the next `hythe up`"]);
+    expect(&home.attempt(&["down"]), 0, &["the volume kind-registry-data stays: `hythe up` brings it back"]);
     expect(&home.up(&[]), 0, &["created"]);
     stock.expect(&mut home.client());
     let gone = home.json(&["down", "--delete-data", "--yes"]);
     assert_eq!(gone["data_deleted"], true, "{gone:#}");
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
-    expect(&home.attempt(&["down"]), 1, &["no registry kind-registry runs in Docker", "start it: hythe up"]);
+    expect(
+        &home.attempt(&["down"]),
+        1,
+        &["no registry kind-registry runs in Docker", "start it: `hythe up`"],
+    );
     expect(&home.attempt(&["logs"]), 1, &["no registry kind-registry"]);
 }

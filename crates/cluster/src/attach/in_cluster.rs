@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use futures_util::future::join_all;
 
 use super::detach::{clean, unpublish};
-use super::publish::{access_by, publish};
+use super::publish::{Publication, access_by};
 use super::survey::Survey;
 use super::{Plan, Route, wire};
 use crate::api::Access;
@@ -59,7 +59,9 @@ pub async fn attach_in_cluster(
     };
     let wired = cluster.nodes.iter().map(|node| wire(engine, cluster, node, &plan, wiring.dry_run, report));
     let is_well = join_all(wired).await.into_iter().all(|is_well| is_well);
-    publish(Ok(access), cluster, &wiring.hosting(), wiring.dry_run, report).await && is_well
+    // Whoever asks for the registry in the cluster says that it is this one.
+    let publication = Publication { hosting: wiring.hosting(), takes_over: true, dry_run: wiring.dry_run };
+    publication.publish(engine, Ok(access), cluster, report).await && is_well
 }
 
 /// Takes that wiring off again; whether all went well is the answer.
@@ -125,11 +127,18 @@ impl InCluster {
     }
 
     fn hosting(&self) -> Hosting {
+        self.target.hosting()
+    }
+}
+
+impl Target {
+    /// What the ConfigMap of the KEP says of a registry in the cluster.
+    pub fn hosting(&self) -> Hosting {
         let host = Some(format!("localhost:{PORT}"));
         Hosting {
             host: host.clone(),
             host_from_container_runtime: host,
-            host_from_cluster_network: Some(self.target.cluster_host()),
+            host_from_cluster_network: Some(self.cluster_host()),
             help: None,
         }
     }

@@ -1,5 +1,7 @@
 //! What is to change in a node: pure, from what was found to what is written.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::survey::{Runtime, Survey};
 use super::{Route, Wiring, refusal};
 use crate::containerd::{CONFIG_PATH, Patch, Settings, Version, patch};
@@ -34,6 +36,24 @@ pub(crate) struct Plan {
     pub(crate) left: Vec<String>,
     /// How many files are as they should be.
     pub(crate) same: usize,
+    /// What goes through another registry of hythe's, by that one's name.
+    others: BTreeMap<String, Vec<String>>,
+}
+
+/// Where files are written, and for what.
+struct Place<'a> {
+    listing: &'a Root,
+    route: &'a Route<'a>,
+    version: Version,
+    /// The registries whose files nobody needs any more.
+    gone: &'a BTreeSet<String>,
+}
+
+impl Place<'_> {
+    /// Whether a file that hythe wrote is this registry's to change.
+    fn is_own(&self, registry: &str) -> bool {
+        registry == self.route.registry || self.gone.contains(registry)
+    }
 }
 
 impl Plan {
@@ -55,15 +75,32 @@ impl Plan {
         };
         let empty = Root { path: root.clone(), directories: Vec::new() };
         let listing = survey.roots.get(&root).unwrap_or(&empty);
+        let place = Place { listing, route, version, gone: &survey.gone };
         for host in &route.names {
-            plan.host(host, &HostsFile::own(&route.endpoint), true, listing, route, version);
+            plan.host(host, &HostsFile::own(&route.endpoint), true, &place);
         }
         for upstream in route.upstreams {
             let file = HostsFile::mirror(upstream, &route.endpoint);
-            plan.host(&upstream.to_string(), &file, route.force, listing, route, version);
+            plan.host(&upstream.to_string(), &file, route.force, &place);
         }
-        plan.find_obsolete(listing, route);
+        plan.find_obsolete(&place);
+        plan.tell_of_others();
         Ok(plan)
+    }
+
+    /// Says of each other registry once what goes through it.
+    fn tell_of_others(&mut self) {
+        for (registry, hosts) in std::mem::take(&mut self.others) {
+            let more = match hosts.len().saturating_sub(2) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let hosts = hosts.iter().take(2).cloned().collect::<Vec<_>>().join(", ");
+            self.left.push(format!(
+                "{hosts}{more}: pulled through the registry {registry}, which is there; --force has them pulled through \
+                 this one"
+            ));
+        }
     }
 
     /// Sees to it that `hosts.toml` files are read, and says where.
@@ -115,15 +152,8 @@ impl Plan {
         Ok(root)
     }
 
-    fn host(
-        &mut self,
-        host: &str,
-        file: &HostsFile,
-        replaces: bool,
-        listing: &Root,
-        route: &Route<'_>,
-        version: Version,
-    ) {
+    fn host(&mut self, host: &str, file: &HostsFile, replaces: bool, place: &Place<'_>) {
+        let Place { listing, route, version, .. } = place;
         let directory = directory_for(host, listing);
         let path = format!("{}/{directory}/hosts.toml", listing.path);
         let wanted = file.render(Author::Hythe(route.registry));
@@ -147,14 +177,13 @@ impl Plan {
             self.hosts.push(Write { file: File { path, content: wanted }, before: None, keep: false });
             return;
         };
-        let keep = match judge(text, &wanted, version) {
+        let keep = match judge(text, &wanted, *version) {
             Judgement::Same => {
                 self.same += 1;
                 return;
             }
-            Judgement::Differs { registry } if registry == route.registry => false,
-            Judgement::Differs { registry } if !replaces => {
-                self.left.push(format!("{host} goes through the registry {registry}; --force replaces that"));
+            Judgement::Differs { registry } if !replaces && !place.is_own(&registry) => {
+                self.others.entry(registry).or_default().push(host.to_owned());
                 return;
             }
             Judgement::Differs { .. } => false,
@@ -172,11 +201,13 @@ impl Plan {
         self.hosts.push(Write { file: File { path, content: wanted }, before: Some(text.to_owned()), keep });
     }
 
-    /// What hythe wrote for this registry under names that it has no more.
-    fn find_obsolete(&mut self, listing: &Root, route: &Route<'_>) {
+    /// What hythe wrote for this registry under names that it has no more, and for registries that are gone.
+    fn find_obsolete(&mut self, place: &Place<'_>) {
+        let Place { listing, route, .. } = place;
         let upstreams: Vec<String> = route.upstreams.iter().map(ToString::to_string).collect();
         for directory in &listing.directories {
-            let is_ours = directory.text().and_then(written_by) == Some(route.registry);
+            let is_ours =
+                directory.text().and_then(written_by).is_some_and(|registry| place.is_own(registry));
             let is_wanted = route
                 .names
                 .iter()

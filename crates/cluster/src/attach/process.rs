@@ -107,7 +107,7 @@ impl Process {
             Err(silence @ (Silence::TimedOut | Silence::Refused | Silence::NoRoute)) => (
                 silence.to_string(),
                 "a firewall of this machine is probably in the way: let in what comes from the networks of containers, \
-                 or run `hythe up` without --process",
+                 or leave --process out",
             ),
             Err(silence) => (silence.to_string(), "it was left as it is"),
         };

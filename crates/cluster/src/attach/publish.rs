@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::Wiring;
+use super::{Wiring, living};
 use crate::api::{Access, ApiError, Change};
 use crate::engine::Engine;
 use crate::hosting::{Hosting, Published};
-use crate::registry::{INNER_PORT, Settings};
+use crate::registry::Settings;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Maker};
 
@@ -20,7 +20,7 @@ impl Settings {
             host: Some(format!("localhost:{}", self.port)),
             // Manifests name what was pushed: one name on the host and in the nodes.
             host_from_container_runtime: Some(format!("localhost:{}", self.port)),
-            host_from_cluster_network: Some(format!("{}:{INNER_PORT}", self.name)),
+            host_from_cluster_network: Some(format!("{}:{}", self.name, self.inner_port())),
             help: None,
         }
     }
@@ -32,7 +32,8 @@ pub async fn access(engine: &Engine, cluster: &Cluster, wiring: &Wiring) -> Resu
     access_by(engine, cluster, &wiring.kubeconfig).await
 }
 
-pub(super) async fn access_by(
+/// The same by these kubeconfig files.
+pub(crate) async fn access_by(
     engine: &Engine,
     cluster: &Cluster,
     kubeconfig: &[PathBuf],
@@ -61,69 +62,99 @@ async fn of_control_plane(engine: &Engine, cluster: &Cluster) -> Option<Access> 
     Access::from_text(&text, address.as_deref()).await.ok()
 }
 
-/// Publishes the ConfigMap; whether it went well.
-pub(super) async fn publish(
-    access: Result<Access, ApiError>,
-    cluster: &Cluster,
-    hosting: &Hosting,
-    dry_run: bool,
-    report: Report<'_>,
-) -> bool {
-    let subject = format!("{cluster}");
-    let outcome = async {
+/// What a cluster is to be told, and how.
+pub(super) struct Publication {
+    /// What it is told.
+    pub(super) hosting: Hosting,
+    /// Whether what it says of another registry that is there is replaced.
+    pub(super) takes_over: bool,
+    /// Whether nothing is changed, and only said what would be.
+    pub(super) dry_run: bool,
+}
+
+impl Publication {
+    /// Publishes the ConfigMap; whether it went well.
+    pub(super) async fn publish(
+        &self,
+        engine: &Engine,
+        access: Result<Access, ApiError>,
+        cluster: &Cluster,
+        report: Report<'_>,
+    ) -> bool {
+        let subject = cluster.to_string();
+        match self.step(engine, access, cluster).await {
+            Ok((outcome, text)) => {
+                report(Step::new(subject, outcome, text));
+                true
+            }
+            Err(error) => {
+                let text = format!("the ConfigMap local-registry-hosting was not published: {error}");
+                report(Step::new(subject, Outcome::Failed, text));
+                false
+            }
+        }
+    }
+
+    async fn step(
+        &self,
+        engine: &Engine,
+        access: Result<Access, ApiError>,
+        cluster: &Cluster,
+    ) -> Result<(Outcome, String), ApiError> {
         let access = access?;
-        if dry_run {
-            let published = hosting.compare(&access).await?;
-            let outcome = if published == Published::Same { Outcome::Unchanged } else { Outcome::Changed };
-            let text = match published {
-                Published::Same => "its ConfigMap local-registry-hosting would stay".to_owned(),
-                Published::Absent => "the ConfigMap local-registry-hosting would be published".to_owned(),
-                Published::Malformed { reason } => {
-                    format!("its ConfigMap local-registry-hosting would be replaced: {reason}")
-                }
-                Published::Differs { writers, .. } => {
-                    format!(
-                        "its ConfigMap local-registry-hosting, by {}, would be replaced",
-                        writers.join(", ")
-                    )
-                }
-            };
-            return Ok(Step::new(&subject, outcome, text));
+        let published = self.hosting.compare(&access).await?;
+        if let Published::Differs { found, .. } = &published
+            && !self.takes_over
+            && let Some(other) = living::other(engine, &access, found, &self.hosting).await
+        {
+            let text = format!(
+                "its ConfigMap local-registry-hosting names {other}, and stays; `hythe attach {}` has it name this \
+                 registry",
+                cluster.name
+            );
+            return Ok((Outcome::Skipped, text));
         }
-        let published = hosting.compare(&access).await?;
-        // A registry per cluster: who attaches this one says that it is to be this one.
-        let change = hosting.publish(&access, true).await?;
-        let (outcome, text) = match (change, published) {
-            (Change::Unchanged, _) | (Change::Changed, Published::Same) => {
-                (Outcome::Unchanged, "its ConfigMap local-registry-hosting names this registry".to_owned())
-            }
-            (Change::Created, _) => {
-                (Outcome::Changed, "published the ConfigMap local-registry-hosting".to_owned())
-            }
-            (Change::Changed, Published::Differs { found, writers }) => (
-                Outcome::Changed,
-                format!(
-                    "its ConfigMap local-registry-hosting named {} (by {}), and names this registry now",
-                    found.host.as_deref().unwrap_or("no registry"),
-                    writers.join(", ")
-                ),
+        if self.dry_run {
+            return Ok(would_change(&published));
+        }
+        Ok(changed(self.hosting.publish(&access, true).await?, &published))
+    }
+}
+
+fn would_change(published: &Published) -> (Outcome, String) {
+    match published {
+        Published::Same => (Outcome::Unchanged, "its ConfigMap local-registry-hosting would stay".to_owned()),
+        Published::Absent => {
+            (Outcome::Changed, "the ConfigMap local-registry-hosting would be published".to_owned())
+        }
+        Published::Malformed { reason } => {
+            (Outcome::Changed, format!("its ConfigMap local-registry-hosting would be replaced: {reason}"))
+        }
+        Published::Differs { writers, .. } => (
+            Outcome::Changed,
+            format!("its ConfigMap local-registry-hosting, by {}, would be replaced", writers.join(", ")),
+        ),
+    }
+}
+
+fn changed(change: Change, before: &Published) -> (Outcome, String) {
+    match (change, before) {
+        (Change::Unchanged, _) | (Change::Changed, Published::Same) => {
+            (Outcome::Unchanged, "its ConfigMap local-registry-hosting names this registry".to_owned())
+        }
+        (Change::Created, _) => {
+            (Outcome::Changed, "published the ConfigMap local-registry-hosting".to_owned())
+        }
+        (Change::Changed, Published::Differs { found, writers }) => (
+            Outcome::Changed,
+            format!(
+                "its ConfigMap local-registry-hosting named {} (by {}), and names this registry now",
+                found.host.as_deref().unwrap_or("no registry"),
+                writers.join(", ")
             ),
-            (Change::Changed, Published::Absent | Published::Malformed { .. }) => {
-                (Outcome::Changed, "its ConfigMap local-registry-hosting names this registry now".to_owned())
-            }
-        };
-        Ok(Step::new(&subject, outcome, text))
-    };
-    match outcome.await {
-        Ok(step) => {
-            report(step);
-            true
-        }
-        Err(error) => {
-            let error: ApiError = error;
-            let text = format!("the ConfigMap local-registry-hosting was not published: {error}");
-            report(Step::new(subject, Outcome::Failed, text));
-            false
+        ),
+        (Change::Changed, Published::Absent | Published::Malformed { .. }) => {
+            (Outcome::Changed, "its ConfigMap local-registry-hosting names this registry now".to_owned())
         }
     }
 }

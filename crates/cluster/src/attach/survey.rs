@@ -1,11 +1,12 @@
 //! What is in a node: its containerd, how that is configured, and whom it asks now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::RESTART_DUE;
+use super::living;
 use crate::containerd::{Settings, Version};
 use crate::engine::{Engine, EngineError, File};
-use crate::hosts::{Directory, Root};
+use crate::hosts::{Directory, Root, written_by};
 use crate::topology::{Cluster, Maker, Node};
 
 /// The configuration of a containerd that is not k3s's.
@@ -60,6 +61,8 @@ pub(crate) struct Survey {
     pub(crate) restart_due: bool,
     /// The variables of the node's processes.
     pub(crate) environment: BTreeMap<String, String>,
+    /// The registries that hythe wrote files for and that are gone.
+    pub(crate) gone: BTreeSet<String>,
 }
 
 impl Survey {
@@ -80,6 +83,7 @@ impl Survey {
             roots: BTreeMap::new(),
             restart_due: false,
             environment: environment.collect(),
+            gone: BTreeSet::new(),
         };
         let told = engine.exec(name, &["containerd", "--version"]).await?;
         survey.version = told.stdout.parse().ok();
@@ -88,6 +92,7 @@ impl Survey {
             // k3s carries its own containerd under another name; which one it is decides nothing that is written.
             survey.version.get_or_insert(Version::new(2, 0, 0));
             survey.list(engine, K3S_ROOT).await?;
+            survey.find_gone(engine).await?;
             return Ok(survey);
         }
         survey.runtime = match Runtime::of(engine, cluster, name).await? {
@@ -115,7 +120,23 @@ impl Survey {
                 survey.list(engine, &root).await?;
             }
         }
+        survey.find_gone(engine).await?;
         Ok(survey)
+    }
+
+    /// Finds out which registries are gone that hythe wrote files for.
+    async fn find_gone(&mut self, engine: &Engine) -> Result<(), EngineError> {
+        let texts = self.roots.values().flat_map(|root| &root.directories).filter_map(Directory::text);
+        let written: BTreeMap<&str, &str> =
+            texts.filter_map(|text| Some((written_by(text)?, text))).collect();
+        let mut gone = BTreeSet::new();
+        for (registry, text) in written {
+            if living::is_gone(engine, registry, text).await? {
+                gone.insert(registry.to_owned());
+            }
+        }
+        self.gone = gone;
+        Ok(())
     }
 
     /// The settings of the whole configuration, as far as they can be read.
@@ -198,6 +219,7 @@ mod tests {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
+            gone: BTreeSet::new(),
         }
     }
 

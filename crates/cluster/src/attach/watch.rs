@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Wiring, attach, attach_nodes, is_detached};
 use crate::engine::{Engine, EngineError};
-use crate::registry::{self, Found, Settings};
+use crate::registry::{self, Found};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};
 
@@ -55,10 +55,11 @@ pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Resu
             () = sleep_until(at) => {
                 due = None;
                 if wiring.process.is_none() {
-                    match registry::find(engine, &wiring.registry.name).await? {
-                        Found::Ours(container)
-                            if Settings::recorded(&container).as_ref() == Some(&wiring.registry) => {}
-                        Found::Ours(_) => return Ok(Ended::Registry),
+                    let found = registry::find(engine, &wiring.registry.name).await?;
+                    match &found {
+                        Found::Ours(_) | Found::Theirs(_)
+                            if found.settings().as_ref() == Some(&wiring.registry) => {}
+                        Found::Ours(_) | Found::Theirs(_) => return Ok(Ended::Registry),
                         // `hythe up` brings it back, and is heard.
                         Found::Absent | Found::Foreign(_) => continue,
                     }

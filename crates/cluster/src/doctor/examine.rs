@@ -31,7 +31,7 @@ impl Doctor<'_> {
         let mut checks =
             vec![Check::good(Id::EngineAnswers, "engine", engine.title()), machine::here(engine)];
         let container = match registry::find(engine, &settings.name).await? {
-            Found::Ours(container) => container,
+            Found::Ours(container) | Found::Theirs(container) => container,
             other => {
                 checks.push(absent(&other, &settings.name));
                 return Ok(checks);
@@ -250,7 +250,7 @@ fn absent(found: &Found, name: &str) -> Check {
                 .because("it is another registry, and hythe keeps off it")
                 .fixed_by("hythe up --adopt, which keeps its data; or hythe up --name OTHER --port OTHER")
         }
-        Found::Absent | Found::Ours(_) => {
+        Found::Absent | Found::Ours(_) | Found::Theirs(_) => {
             Check::bad(Id::RegistryContainer, &subject, format!("there is no container {name}"))
                 .because("it was never started, or removed")
                 .fixed_by("hythe up")

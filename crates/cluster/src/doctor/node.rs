@@ -8,7 +8,6 @@ use crate::attach::{Runtime, Survey, Wiring};
 use crate::engine::{Engine, EngineError, Output};
 use crate::hosts::{HostsFile, written_by};
 use crate::http::{Answer, Silence, inside};
-use crate::registry::INNER_PORT;
 use crate::topology::Cluster;
 
 /// What a name means in a node, and beside it the lines of its hosts file that say so.
@@ -324,7 +323,7 @@ fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
 
 /// The registry's name and port in clusters' networks.
 pub(super) fn inner(wiring: &Wiring) -> String {
-    format!("{}:{INNER_PORT}", wiring.registry.name)
+    format!("{}:{}", wiring.registry.name, wiring.registry.inner_port())
 }
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ mod tests {
             roots: BTreeMap::from([(path, root)]),
             restart_due: false,
             environment: BTreeMap::new(),
+            gone: std::collections::BTreeSet::new(),
         };
         Route::of(&image.parse().unwrap(), &survey).stops.into_iter().map(|stop| stop.url).collect()
     }

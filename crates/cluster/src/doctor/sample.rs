@@ -1,25 +1,11 @@
 //! What the tests of several checks begin with.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-
-use crate::registry::{Data, Logins, Settings};
+use crate::registry::Settings;
 use crate::topology::{Cluster, Maker, Node, Role};
 
 /// A registry as `hythe up --port PORT` makes it.
 pub(crate) fn settings(port: u16) -> Settings {
-    Settings {
-        name: "kind-registry".to_owned(),
-        aliases: Vec::new(),
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port,
-        mirror_port: None,
-        data: Data::Volume("kind-registry-data".to_owned()),
-        config: None,
-        environment: BTreeMap::new(),
-        user: (1000, 1000),
-        logins: Logins::default(),
-    }
+    Settings { port, ..Settings::new("kind-registry".to_owned()) }
 }
 
 /// A cluster of one node, on kind's network.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Host, HostsFile};
 
 /// What begins the first line of each file that hythe wrote.
-const MARKER: &str = "# Written by hythe for the registry `";
+const MARKER: &str = "# Written by hythe for the registry ";
 
 /// Who answers for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +18,19 @@ pub enum Author<'a> {
 
 /// The registry that hythe wrote this file for, if hythe wrote it.
 pub fn written_by(text: &str) -> Option<&str> {
-    text.lines().next()?.strip_prefix(MARKER)?.split_once('`').map(|(registry, _)| registry)
+    text.lines()
+        .next()?
+        .strip_prefix(MARKER)?
+        .strip_prefix('`')?
+        .split_once('`')
+        .map(|(registry, _)| registry)
 }
 
 impl HostsFile {
     /// The file's text: the same for every version of containerd.
     pub fn render(&self, author: Author<'_>) -> String {
         let mut text = match author {
-            Author::Hythe(registry) => format!("{MARKER}{registry}`; `hythe detach` takes it away.\n"),
+            Author::Hythe(registry) => format!("{MARKER}`{registry}`; `hythe detach CLUSTER` removes it.\n"),
             Author::Owner => {
                 "# From containerd's own configuration (plugins, registry), moved here by hythe.\n".to_owned()
             }

@@ -26,7 +26,7 @@ fn endpoint() -> Endpoint {
 fn the_registrys_own_names_lead_to_it_and_nowhere_else() {
     let text = HostsFile::own(&endpoint()).render(Author::Hythe("hythe"));
     let expected = "\
-# Written by hythe for the registry `hythe`; `hythe detach` takes it away.
+# Written by hythe for the registry `hythe`; `hythe detach CLUSTER` removes it.
 server = \"http://hythe:5000\"
 
 # Before 1.7.32 containerd takes a file without this table for a broken one.
@@ -46,7 +46,7 @@ fn an_upstream_is_asked_itself_where_hythe_is_away() {
         let file = HostsFile::mirror(&upstream.parse().unwrap(), &endpoint());
         let expected = format!(
             "\
-# Written by hythe for the registry `hythe`; `hythe detach` takes it away.
+# Written by hythe for the registry `hythe`; `hythe detach CLUSTER` removes it.
 server = \"{server}\"
 
 [host.\"http://hythe:5000\"]

@@ -12,7 +12,7 @@ pub const PODMAN_FILE: &str = "hythe.conf";
 pub fn podman_file(mirrors: &Mirrors<'_>) -> String {
     let host = mirrors.endpoint.host();
     let insecure = mirrors.endpoint.is_plain();
-    let mut text = "# Written by hythe; `hythe detach` takes it away.\n".to_owned();
+    let mut text = "# Written by hythe; `hythe detach --client podman` removes it.\n".to_owned();
     // Writing to a string does not fail.
     let _ = write!(text, "\n[[registry]]\nlocation = {}\ninsecure = {insecure}\n", quoted(host));
     for upstream in mirrors.upstreams {
@@ -37,7 +37,7 @@ mod tests {
         let upstreams = ["docker.io".parse().unwrap(), "reg.example:8443".parse().unwrap()];
         let endpoint = "http://localhost:5001".parse().unwrap();
         let text = podman_file(&Mirrors { endpoint: &endpoint, upstreams: &upstreams });
-        let expected = r#"# Written by hythe; `hythe detach` takes it away.
+        let expected = r#"# Written by hythe; `hythe detach --client podman` removes it.
 
 [[registry]]
 location = "localhost:5001"

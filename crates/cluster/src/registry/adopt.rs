@@ -3,12 +3,13 @@
 mod heir;
 mod import;
 
-use super::{Found, RegistryError, Settings, begin, find, holder, make};
+use super::{Found, RegistryError, Settings, begin, find, holder, make, remember};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
 
 pub use heir::heir;
+pub(super) use heir::{ROOT, user};
 
 /// What a container's name has more once its place is taken.
 const ASIDE: &str = "-before";
@@ -19,7 +20,7 @@ pub async fn predecessor(engine: &Engine, settings: &Settings) -> Result<Option<
     let name = &settings.name;
     match find(engine, name).await? {
         Found::Foreign(_) => return Ok(Some(name.clone())),
-        Found::Ours(_) => return Ok(None),
+        Found::Ours(_) | Found::Theirs(_) => return Ok(None),
         Found::Absent => {}
     }
     if let Some(holder) = holder(engine, settings).await? {
@@ -61,7 +62,7 @@ pub async fn adopt(
         }
         // Two containers that come back with the machine would fight for the port.
         engine.keep_stopped(&aside).await?;
-        Ok(())
+        Ok(remember(engine, settings).await?)
     };
     let taken: Result<(), RegistryError> = taken.await;
     let Err(error) = taken else {

@@ -7,7 +7,7 @@ use bollard::models::{
     RestartPolicyNameEnum, SystemInfo,
 };
 
-use super::{Data, INNER_PORT, ROLE, ROLE_LABEL, SETTINGS_LABEL, Settings};
+use super::{Data, INNER_PORT, INNER_PORTS, ROLE, ROLE_LABEL, SETTINGS_LABEL, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::image::DATA_FOLDER;
 
@@ -42,7 +42,7 @@ impl Kind {
 /// The container that the settings ask for.
 pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> ContainerCreateBody {
     let mut command = vec!["serve".to_owned()];
-    for port in [INNER_PORT, 5001] {
+    for port in INNER_PORTS {
         command.extend(["--listen".to_owned(), format!(":{port}")]);
     }
     command.extend(["--data", DATA_FOLDER, "--allow-anonymous-network"].map(str::to_owned));

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{SETTINGS_LABEL, named};
+use super::{Owner, SETTINGS_LABEL};
 use crate::engine::EngineError;
+use crate::image::BinaryError;
 
 /// Why the registry does not run.
 #[derive(Debug, thiserror::Error)]
@@ -11,33 +12,46 @@ pub enum RegistryError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A container of the name is not hythe's.
+    /// There is no binary to make its image of.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// A container of the name runs something else.
     #[error(
-        "a container {name} is there already, made from {image}. To let hythe take its place, with its data: \
-         hythe up --adopt{}. To leave it alone: hythe up --name OTHER --port OTHER", named(.name)
+        "a container {name} is there already, made from {image}; {owner}. To let hythe take its place, with its data: \
+         `hythe up --adopt`. To leave it alone, give hythe's registry another name: `hythe up --name {name}-hythe`"
     )]
     Foreign {
         /// Its name.
         name: String,
         /// The image that it was made from.
         image: String,
+        /// Who manages it.
+        owner: Owner,
+    },
+    /// A container of the name runs hythe, and somebody else made it.
+    #[error(
+        "the container {name} runs hythe, but {owner}: `hythe up`, `hythe down` and `hythe upgrade` leave it alone. {}. \
+         `hythe attach --all` wires clusters to it as it is", .owner.advice()
+    )]
+    Theirs {
+        /// Its name.
+        name: String,
+        /// Who manages it.
+        owner: Owner,
     },
     /// Something else has the port.
     #[error(
-        "port {port} of {address} is taken{}. Stop what listens there, or choose another port: hythe up{} {} {}{}",
+        "port {port} of {address} is taken{}. Stop what listens there, or choose another port: `hythe up {} {}`{}",
         .by.as_ref().map_or_else(String::new, |by| format!(" by the container {by}")),
-        named(.name),
         if *.is_mirror { "--mirror-port" } else { "--port" },
         .port.saturating_add(1),
         if *.is_foreign && !*.is_mirror {
-            format!(". Is it a registry:2, hythe takes its place with its data: hythe up{} --adopt", named(.name))
+            ". If it is a registry:2, hythe can take its place, with its data: `hythe up --adopt`"
         } else {
-            String::new()
+            ""
         }
     )]
     PortTaken {
-        /// The registry's name.
-        name: String,
         /// The address.
         address: IpAddr,
         /// The port.
@@ -52,8 +66,8 @@ pub enum RegistryError {
     /// What a container of hythe's was made with cannot be read.
     #[error(
         "what the container {name} was made with is not known: its label {SETTINGS_LABEL} is not one of this version's, \
-         or the container was renamed. Its data is in {data}, and stays there: docker rm -f {name}, then hythe \
-         up{}{again}", named(.name)
+         or the container was renamed. Its data is in {data}, and stays there: docker rm -f {name}, then `hythe up --name \
+         {name}{again}`"
     )]
     Unknown {
         /// Its name.
@@ -74,7 +88,7 @@ pub enum RegistryError {
     /// It started and did not get ready.
     #[error(
         "the registry did not get ready: {reason}. {}",
-        if .log.is_empty() { "It said nothing".to_owned() } else { format!("Its last words:\n{log}") }
+        if .log.is_empty() { "Its log is empty".to_owned() } else { format!("The end of its log:\n{log}") }
     )]
     NotReady {
         /// What was seen.

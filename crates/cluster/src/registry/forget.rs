@@ -1,7 +1,7 @@
 //! The end of a registry's data: what hythe keeps goes, and nothing of anybody else's.
 
 use super::one_shot::OneShot;
-use super::{Data, RegistryError, Settings};
+use super::{Data, RegistryError, Settings, memory};
 use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
 
@@ -16,11 +16,16 @@ pub enum Kept {
     Volume(Vec<String>),
 }
 
-/// Removes a registry's container with its data. A container of the same image does that where the data is, as root:
-/// the engine may be another machine's, and the folder somebody's who keeps other things in it.
-pub async fn forget(engine: &Engine, settings: &Settings) -> Result<Kept, RegistryError> {
+/// Removes a registry's data, and its container where there is one. A container of hythe's image does that where the data
+/// is, as root: the engine may be another machine's, and the folder somebody's who keeps other things in it. `image` loads
+/// one where the registry is down.
+pub async fn forget(
+    engine: &Engine,
+    settings: &Settings,
+    image: impl AsyncFnOnce() -> Result<String, RegistryError>,
+) -> Result<Kept, RegistryError> {
     let name = &settings.name;
-    let Some(container) = engine.container(name).await? else { return Ok(Kept::Nothing) };
+    let container = super::own(engine, name).await?;
     super::discard(engine, name).await?;
     let others = match &settings.data {
         Data::Volume(volume) => {
@@ -30,14 +35,21 @@ pub async fn forget(engine: &Engine, settings: &Settings) -> Result<Kept, Regist
         }
         Data::Folder(_) => None,
     };
-    engine.stop(name).await?;
+    if container.is_some() {
+        engine.stop(name).await?;
+    }
     if others.as_ref().is_none_or(|others| !others.is_empty()) {
-        let image = container.image.unwrap_or_default();
-        if let Err(error) = empty(engine, settings, image).await {
-            return Err(error.put_back(engine.start(name).await));
+        let emptied = async {
+            let own = container.as_ref().and_then(|container| container.image.clone());
+            let image = if let Some(image) = own { image } else { image().await? };
+            empty(engine, settings, image).await
+        };
+        if let Err(error) = emptied.await {
+            return Err(if container.is_some() { error.put_back(engine.start(name).await) } else { error });
         }
     }
     engine.remove(name).await?;
+    memory::forget(engine, name).await?;
     match (&settings.data, others) {
         (Data::Volume(volume), Some(others)) if others.is_empty() => {
             engine.remove_volume(volume).await?;
@@ -62,7 +74,7 @@ async fn empty(engine: &Engine, settings: &Settings, image: String) -> Result<()
         // A version before it knew the command.
         (2, _) => Err(RegistryError::NotForgotten {
             data: settings.data.to_string(),
-            reason: "its version cannot do that: run `hythe upgrade` first".to_owned(),
+            reason: "its version cannot delete data: run `hythe upgrade` first".to_owned(),
         }),
         (_, log) => Err(RegistryError::NotForgotten { data: settings.data.to_string(), reason: log }),
     }

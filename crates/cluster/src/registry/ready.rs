@@ -90,12 +90,12 @@ pub(super) async fn published(engine: &Engine, settings: &Settings, report: Repo
     }
     let Settings { address, port, .. } = settings;
     let why = engine.remote().map_or_else(
-        || "`hythe doctor` says why; to a command in a container it may be another machine's".to_owned(),
+        || "`hythe doctor` finds out why; a command that runs in a container may not reach it".to_owned(),
         |host| {
             format!("the engine is on {host}, and publishes it there: ssh -L {port}:localhost:{port} {host}")
         },
     );
-    let text = format!("{address} does not answer there from here; {why}");
+    let text = format!("{address}:{port} does not answer; {why}");
     report(Step::new(format!("port {port}"), Outcome::Skipped, text));
 }
 
@@ -162,7 +162,7 @@ async fn answers(settings: &Settings) -> bool {
 }
 
 /// Where what listens on an address is reached.
-fn reached(address: IpAddr) -> IpAddr {
+pub(super) fn reached(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -139,7 +139,7 @@ mod tests {
         });
         let error = Settings::known(&found).unwrap_err().to_string();
         assert!(
-            error.ends_with("docker rm -f reg, then hythe up --name reg --volume data --port 5007"),
+            error.ends_with("docker rm -f reg, then `hythe up --name reg --volume data --port 5007`"),
             "{error}"
         );
     }

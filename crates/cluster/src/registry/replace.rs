@@ -7,9 +7,17 @@ use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
 
+/// What a container's name has more while another one is tried in its place.
+const ASIDE: &str = "-replaced";
+
 /// Under which name the one before is kept meanwhile.
 fn aside(name: &str) -> String {
-    format!("{name}-replaced")
+    format!("{name}{ASIDE}")
+}
+
+/// Whether a container of hythe's has such a name.
+pub(super) fn is_aside(name: &str) -> bool {
+    name.ends_with(ASIDE)
 }
 
 /// The container that a replacement set aside, if there is one.
@@ -32,7 +40,7 @@ pub async fn recover(engine: &Engine, name: &str, report: Report<'_>) -> Result<
     }
     let (subject, aside) = (format!("registry {name}"), aside(name));
     match find(engine, name).await? {
-        Found::Foreign(_) => return Ok(false),
+        Found::Theirs(_) | Found::Foreign(_) => return Ok(false),
         Found::Ours(container) => match finish(engine, name, &container, report).await {
             Ok(()) => {
                 report(Step::new(subject, Outcome::Changed, "a replacement that was cut short is done"));

@@ -214,6 +214,9 @@ pub struct UpArgs {
     /// Print what would be done to clusters, as diffs, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Do not ask before the data of a registry moves elsewhere
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// A port, or 0 where none is wanted.

@@ -24,7 +24,7 @@ use std::sync::Mutex;
 use hythe_cluster::api::kubeconfig_files;
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::engine::{Engine, EngineError, Surroundings};
-use hythe_cluster::registry::{self, Found, Settings};
+use hythe_cluster::registry::{self, Found, RegistryError, Settings};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_oci::Authority;
 use serde_json::{Value, json};
@@ -51,31 +51,74 @@ pub(super) async fn connect(args: &EngineArgs) -> Result<Engine, Failure> {
     Engine::connect(&choice, &Surroundings::of_process()).await.map_err(failed)
 }
 
-/// The registry that runs in an engine under a name.
-async fn registry(engine: &Engine, args: &NameArgs) -> Result<Settings, Failure> {
+/// The registry that runs in an engine under a name, whoever started it.
+async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
     let name = &args.name;
-    match registry::find(engine, name).await.map_err(failed)? {
+    let found = registry::find(engine, name).await.map_err(failed)?;
+    match &found {
         Found::Ours(container) => {
-            Settings::known(&container).map_err(|error| Failure::Other(error.to_string()))
+            let settings = Settings::known(container).map_err(refused)?;
+            printer.registry_port(settings.port);
+            Ok(settings)
+        }
+        Found::Theirs(_) => {
+            // A container always has settings.
+            let settings = found.settings().unwrap_or_else(|| Settings::new(name.clone()));
+            printer.registry_port(settings.port);
+            Ok(settings)
         }
         Found::Foreign(_) => Err(Failure::Other(format!(
-            "the container {name} is not hythe's: `hythe up --adopt` takes its place, with its data"
+            "the container {name} does not run hythe: `hythe up --adopt` takes its place, with its data"
         ))),
-        Found::Absent if registry::is_cut(engine, name).await.map_err(failed)? => {
-            Err(Failure::Other(format!(
-                "a replacement of {name} was cut short: `hythe up --name {name}` brings back the container that was there"
-            )))
-        }
-        Found::Absent => {
-            let others = registry::list(engine).await.map_err(failed)?;
-            let hint = match others.as_slice() {
-                [] => "start it: hythe up".to_owned(),
-                [one] => format!("there is {one}: add --name {one}"),
-                several => format!("there are {}: name one with --name", several.join(", ")),
-            };
-            Err(Failure::Other(format!("no registry {name} runs in {}; {hint}", engine.title())))
-        }
+        Found::Absent => Err(missing(engine, name).await?),
     }
+}
+
+/// The same, where `hythe up` started it: what others manage is left to them.
+async fn own_registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
+    if let Found::Theirs(_) = registry::find(engine, &args.name).await.map_err(failed)? {
+        registry::own(engine, &args.name).await.map_err(refused)?;
+    }
+    registry(engine, args, printer).await
+}
+
+/// Why there is no registry of a name, and what to do.
+async fn missing(engine: &Engine, name: &str) -> Result<Failure, Failure> {
+    if registry::is_cut(engine, name).await.map_err(failed)? {
+        return Ok(Failure::Other(format!(
+            "a replacement of {name} was interrupted: `hythe up` brings back the container that was there"
+        )));
+    }
+    let is_remembered = registry::remembered(engine, name).await.map_err(failed)?.is_some();
+    let others = registry::list(engine).await.map_err(failed)?;
+    let hint = match others.as_slice() {
+        _ if is_remembered => "`hythe up` brings it back as it was asked for".to_owned(),
+        [] => "start it: `hythe up`".to_owned(),
+        [one] => format!("there is {one}: add --name {one}"),
+        several => format!("there are {}: name one with --name", several.join(", ")),
+    };
+    Ok(Failure::Other(format!("no registry {name} runs in {}; {hint}", engine.title())))
+}
+
+/// How the registry of a name runs, or is to run where it is not there: as it was asked for, else on the port of the
+/// user's script.
+async fn settings_of(
+    engine: &Engine,
+    name: &str,
+    environment: &Environment,
+) -> Result<Settings, EngineError> {
+    if let Some(settings) = registry::find(engine, name).await?.settings() {
+        return Ok(settings);
+    }
+    let remembered = registry::remembered(engine, name).await?;
+    Ok(remembered.unwrap_or_else(|| default_settings(name.to_owned(), environment)))
+}
+
+/// A registry that nothing was said of but its name, and its port by `REG_PORT`.
+fn default_settings(name: String, environment: &Environment) -> Settings {
+    let port = environment.variables.get("REG_PORT").and_then(|port| port.to_str()?.parse().ok());
+    let settings = Settings::new(name);
+    Settings { port: port.unwrap_or(settings.port), ..settings }
 }
 
 /// What clusters are wired to, as this user's surroundings say.
@@ -91,6 +134,7 @@ fn wiring(
         process: None,
         registry,
         force,
+        takes_over: false,
         dry_run,
     })
 }
@@ -166,8 +210,14 @@ fn failed(error: EngineError) -> Failure {
     Failure::Other(error.to_string())
 }
 
+/// That the registry's container is not what was asked for.
+#[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
+fn refused(error: RegistryError) -> Failure {
+    Failure::Other(error.to_string())
+}
+
 /// How many, in words.
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
@@ -176,14 +226,12 @@ fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     super::deploy::run(work)
 }
 
-/// Asks the user on the terminal; an end of input is a no.
+/// Asks the user on the terminal. The end of the input means no.
 fn confirmed(question: &str, printer: Printer) -> Result<bool, Failure> {
     use std::io::{BufRead as _, IsTerminal as _};
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::Usage(
-            "this wants to be confirmed, and there is no terminal to ask on: add --yes".to_owned(),
-        ));
+        return Err(Failure::Usage(format!("{question} There is no terminal to ask on: add --yes")));
     }
     printer.note(format_args!("{question} [y/N]"));
     let mut answer = String::new();

@@ -41,12 +41,11 @@ fn sources() -> Vec<(PathBuf, String)> {
 fn joined(lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
-        match text.strip_suffix("\\\n") {
-            Some(before) => text = format!("{before}{}\n", line.trim_start()),
-            None => {
-                text.push_str(line);
-                text.push('\n');
-            }
+        if let Some(before) = text.strip_suffix("\\\n") {
+            text = format!("{before}{}\n", line.trim_start());
+        } else {
+            text.push_str(line);
+            text.push('\n');
         }
     }
     text

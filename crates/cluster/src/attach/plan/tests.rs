@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::attach::survey::CONFIG;
@@ -15,6 +15,7 @@ fn wiring() -> Wiring {
         process: None,
         upstreams: vec!["docker.io".parse().unwrap(), "ghcr.io".parse().unwrap()],
         force: false,
+        takes_over: false,
         dry_run: false,
         kubeconfig: Vec::new(),
     }
@@ -35,6 +36,7 @@ fn survey(version: Version, config: &str, files: &[(&str, &str)]) -> Survey {
         roots: BTreeMap::from([(ROOT.to_owned(), root)]),
         restart_due: false,
         environment: BTreeMap::new(),
+        gone: BTreeSet::new(),
     }
 }
 
@@ -138,6 +140,46 @@ fn files_for_names_that_are_no_more_are_taken_away() {
     let found = survey(Version::new(2, 1, 0), READS, &[("localhost:5005", &old), ("localhost:5006", &other)]);
     let plan = Plan::of(&found, &wiring(), ENDPOINT).unwrap();
     assert_eq!(plan.obsolete, [format!("{ROOT}/localhost:5005")]);
+}
+
+/// The node of a registry that had another name.
+fn of_another(name: &str) -> Survey {
+    let endpoint = format!("http://{name}:5000").parse().unwrap();
+    let own = HostsFile::own(&endpoint).render(Author::Hythe(name));
+    let mirror =
+        |upstream: &str| HostsFile::mirror(&upstream.parse().unwrap(), &endpoint).render(Author::Hythe(name));
+    let (hub, github) = (mirror("docker.io"), mirror("ghcr.io"));
+    let files = [("localhost:5009", own.as_str()), ("docker.io", &hub), ("ghcr.io", &github)];
+    survey(Version::new(2, 1, 0), READS, &files)
+}
+
+#[test]
+fn what_hythe_wrote_for_a_registry_that_is_gone_is_replaced_and_taken_away() {
+    let mut found = of_another("former");
+    found.gone.insert("former".to_owned());
+    let plan = Plan::of(&found, &wiring(), ENDPOINT).unwrap();
+    let replaced: Vec<&Write> = plan.hosts.iter().filter(|write| write.before.is_some()).collect();
+    assert_eq!(replaced.len(), 2, "{plan:?}");
+    assert!(
+        replaced.iter().all(|write| !write.keep && write.file.content.contains(ENDPOINT)),
+        "{replaced:?}"
+    );
+    assert_eq!(plan.obsolete, [format!("{ROOT}/localhost:5009")]);
+    assert!(plan.left.is_empty(), "{:?}", plan.left);
+}
+
+#[test]
+fn what_goes_through_another_registry_that_is_there_is_said_once() {
+    let plan = Plan::of(&of_another("other"), &wiring(), ENDPOINT).unwrap();
+    assert_eq!(
+        plan.left,
+        [
+            "docker.io, ghcr.io: pulled through the registry other, which is there; --force has them pulled through this one"
+        ]
+    );
+    assert!(plan.hosts.iter().all(|write| write.before.is_none()) && plan.obsolete.is_empty());
+    let plan = Plan::of(&of_another("other"), &Wiring { force: true, ..wiring() }, ENDPOINT).unwrap();
+    assert_eq!(plan.hosts.iter().filter(|write| write.before.is_some()).count(), 2);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::containerd::Version;
@@ -17,6 +17,7 @@ fn wiring() -> Wiring {
         process: None,
         upstreams: vec!["docker.io".parse().unwrap()],
         force: false,
+        takes_over: false,
         dry_run: false,
         kubeconfig: Vec::new(),
     }
@@ -37,6 +38,7 @@ fn survey(version: Version, config: &str, files: &[(&str, &str)]) -> Survey {
         roots: BTreeMap::from([(ROOT.to_owned(), root)]),
         restart_due: false,
         environment: BTreeMap::new(),
+        gone: BTreeSet::new(),
     }
 }
 

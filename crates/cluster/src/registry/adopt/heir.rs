@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
 
 /// Where `registry:2` says where its data is.
-const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
+pub(in crate::registry) const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 /// Where it says what it listens on.
 const ADDRESS: &str = "REGISTRY_HTTP_ADDR";
 /// Of its settings, those that hythe's own container decides.
@@ -95,7 +95,7 @@ fn owner(container: &ContainerInspectResponse, data: &Data) -> Option<(u32, u32)
     user(text).or_else(|| folder_owner(data))
 }
 
-fn user(text: &str) -> Option<(u32, u32)> {
+pub(in crate::registry) fn user(text: &str) -> Option<(u32, u32)> {
     let (user, group) = text.split_once(':').unwrap_or((text, text));
     Some((user.parse().ok()?, group.parse().ok()?)).filter(|(user, _)| *user != 0)
 }
@@ -126,7 +126,7 @@ fn data(predecessor: &str, container: &ContainerInspectResponse) -> Result<Data,
     else {
         return Err(refused(format!(
             "its data is in no volume, but at {root} of the container itself: copy it out with docker cp \
-             {predecessor}:{root} ./registry-data, remove the container, and run hythe up --data ./registry-data"
+             {predecessor}:{root} ./registry-data, remove the container, and run `hythe up --data ./registry-data`"
         )));
     };
     let below = Path::new(root)

@@ -1,6 +1,6 @@
 //! `hythe attach`: clusters wired to the registry.
 
-use hythe_cluster::attach;
+use hythe_cluster::attach::{self, Wiring};
 use hythe_cluster::engine::Engine;
 use hythe_cluster::topology::{Cluster, clusters};
 
@@ -21,7 +21,7 @@ pub(in crate::commands) fn attach(
         if args.target.in_cluster {
             return in_cluster::attach(&engine, args, environment, printer).await;
         }
-        let settings = registry(&engine, &args.target.beside(environment)).await?;
+        let settings = registry(&engine, &args.target.beside(environment), printer).await?;
         let wiring = wiring(settings, environment, args.force, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
@@ -39,10 +39,10 @@ pub(in crate::commands) fn attach(
                 if ended == attach::Ended::Engine {
                     break;
                 }
-                let settings = registry(&engine, &args.target.beside(environment)).await?;
+                let settings = registry(&engine, &args.target.beside(environment), printer).await?;
                 wiring = super::wiring(settings, environment, args.force, args.dry_run)?;
             }
-            return Err(Failure::Other(format!("{} ended, and the watch with it", engine.title())));
+            return Err(Failure::Other(format!("{} stopped, so the watch ended", engine.title())));
         }
         for client in &args.client {
             clients::wire(*client, &wiring, true, environment, &steps)?;
@@ -52,6 +52,8 @@ pub(in crate::commands) fn attach(
             unnamed(&engine, args.all).await?;
             is_well &= up::attach_all(&engine, &wiring, &steps).await?;
         }
+        // Whoever names a cluster says that it is to be this registry's.
+        let wiring = Wiring { takes_over: true, ..wiring };
         for name in &args.clusters {
             let cluster = named(&engine, name).await?;
             if !args.dry_run {
@@ -76,7 +78,8 @@ pub(super) fn told(steps: &Steps, dry_run: bool, is_well: bool, printer: Printer
         return Ok(());
     }
     Err(Failure::Other(
-        "not everything could be wired: the lines with ! say what, and `hythe doctor` says why".to_owned(),
+        "some of it could not be wired: the lines that begin with ! say what, and `hythe doctor` finds out why"
+            .to_owned(),
     ))
 }
 
@@ -86,13 +89,13 @@ pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, 
     if !all && found.len() > 1 {
         let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
         return Err(Failure::Usage(format!(
-            "there are several clusters ({}): name those that are meant, or add --all",
+            "there are several clusters ({}): name those to attach, or add --all",
             names.join(", ")
         )));
     }
     if found.is_empty() {
         return Err(Failure::Other(format!(
-            "no cluster of kind, k3d or minikube is in {}; one that is made later is attached by `hythe attach --watch`",
+            "there is no cluster of kind, k3d or minikube in {}; `hythe attach --watch` attaches clusters as they appear",
             engine.title()
         )));
     }
@@ -106,10 +109,10 @@ pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failur
     let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
     cluster.ok_or_else(|| {
         let there = if names.is_empty() {
-            "there is none".to_owned()
+            "there is no cluster at all".to_owned()
         } else {
             format!("there are: {}", names.join(", "))
         };
-        Failure::Usage(format!("no cluster {name} is in {}; {there}", engine.title()))
+        Failure::Usage(format!("there is no cluster {name} in {}; {there}", engine.title()))
     })
 }

@@ -51,7 +51,7 @@ pub(super) fn wire(
     }
     write(&change).map_err(|error| {
         let sudo = if error.kind() == std::io::ErrorKind::PermissionDenied {
-            "; run it with sudo, or see what would be written with --dry-run"
+            "; run the command with sudo, or add --dry-run to see what it would write"
         } else {
             ""
         };
@@ -108,7 +108,7 @@ fn change(
             // dockerd cannot say for whom it asks, so that Docker Hub has a port of its own.
             let port = wiring.registry.mirror_port.ok_or_else(|| {
                 Failure::Other(
-                    "dockerd needs a port that answers for Docker Hub alone: hythe up --mirror-port 5002"
+                    "dockerd needs a port that answers for Docker Hub alone: `hythe up --mirror-port 5002`"
                         .to_owned(),
                 )
             })?;
@@ -123,9 +123,9 @@ fn change(
 fn home(environment: &Environment, variable: &str, folder: &str) -> Result<PathBuf, Failure> {
     let named =
         |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    named(variable)
-        .or_else(|| named("HOME").map(|home| home.join(folder)))
-        .ok_or_else(|| Failure::Other("this user has no home, where the client's file would be".to_owned()))
+    named(variable).or_else(|| named("HOME").map(|home| home.join(folder))).ok_or_else(|| {
+        Failure::Other("this user has no home folder for the client's file: set HOME".to_owned())
+    })
 }
 
 /// Writes the file whole, and keeps what somebody else had in it. An empty one goes. A link stays one, and who may read

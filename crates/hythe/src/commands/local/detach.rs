@@ -3,8 +3,9 @@
 use hythe_cluster::attach;
 use hythe_cluster::registry as container;
 
-use super::up::default_settings;
-use super::{Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, wiring};
+use super::{
+    Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, settings_of, wiring,
+};
 use crate::args::DetachArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -25,8 +26,11 @@ pub(in crate::commands) fn detach(
         // What it left in nodes is known by its name, also when it is gone. Where there is another one, that may be meant.
         let is_gone = container::list(&engine).await.map_err(failed)?.is_empty()
             && !container::is_cut(&engine, &target.name).await.map_err(failed)?;
-        let settings =
-            if is_gone { default_settings(target.name) } else { registry(&engine, &target).await? };
+        let settings = if is_gone {
+            settings_of(&engine, &target.name, environment).await.map_err(failed)?
+        } else {
+            registry(&engine, &target, printer).await?
+        };
         let wiring = wiring(settings, environment, false, args.dry_run)?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
@@ -40,8 +44,17 @@ pub(in crate::commands) fn detach(
         }
         printer.data(count(steps.changes(), "change"), || steps.json());
         if !args.clusters.is_empty() {
-            printer.note("they are left alone until `hythe attach` names them");
+            printer.note(format_args!(
+                "nothing attaches them until they are named: `hythe attach {}`",
+                args.clusters.join(" ")
+            ));
         }
-        if is_well { Ok(()) } else { Err(Failure::Other("not everything could be taken away".to_owned())) }
+        if is_well {
+            Ok(())
+        } else {
+            Err(Failure::Other(
+                "some of it could not be removed: the lines that begin with ! say what".to_owned(),
+            ))
+        }
     })
 }

@@ -7,12 +7,11 @@ use hythe_cluster::attach::Wiring;
 use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Repair, Verdict};
 use hythe_cluster::engine::{Engine, Surroundings};
 use hythe_cluster::image::Image;
-use hythe_cluster::registry::{self, Found, Settings};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::{Cluster, clusters};
 use serde_json::json;
 
-use super::{Steps, count, failed, run, up, wiring};
+use super::{Steps, count, failed, run, settings_of, wiring};
 use crate::args::DoctorArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -47,11 +46,8 @@ pub(in crate::commands) fn doctor(
             Ok(engine) => engine,
             Err(error) => return told(&[doctor::silent(&error)], &[], printer),
         };
-        let settings = match registry::find(&engine, &args.target.name).await.map_err(failed)? {
-            Found::Ours(container) => Settings::recorded(&container),
-            Found::Foreign(_) | Found::Absent => None,
-        };
-        let settings = settings.unwrap_or_else(|| up::default_settings(args.target.name.clone()));
+        let settings = settings_of(&engine, &args.target.name, environment).await.map_err(failed)?;
+        printer.registry_port(settings.port);
         let wiring = wiring(settings, environment, false, false)?;
         let found = clusters(&engine).await.map_err(failed)?;
         let (subject, meant) = meant(args.subject.as_deref(), &found, &engine)?;
@@ -185,7 +181,7 @@ fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failur
         return Ok(());
     }
     let hint = match (steps.is_empty(), doctor::repairs(checks).is_empty()) {
-        (true, false) => "; hythe doctor --fix does what is safe",
+        (true, false) => "; `hythe doctor --fix` does what is safe",
         (true, true) => "",
         (false, _) => "; what is left is not for --fix to mend: each says what to do",
     };

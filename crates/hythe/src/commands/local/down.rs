@@ -1,9 +1,12 @@
 //! `hythe down`: the registry's container goes, its data only when that is said.
 
-use hythe_cluster::registry::{self as container, Data, Kept, Settings};
+use hythe_cluster::engine::Engine;
+use hythe_cluster::image::Image;
+use hythe_cluster::registry::{self as container, Data, Kept, RegistryError, Settings};
+use hythe_cluster::topology::clusters;
 use serde_json::json;
 
-use super::{confirmed, connect, failed, registry, run, service};
+use super::{confirmed, connect, default_settings, failed, missing, own_registry, refused, run, service};
 use crate::args::DownArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -17,35 +20,71 @@ pub(in crate::commands) fn down(
 ) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let settings: Settings = registry(&engine, &args.target).await?;
-        let name = &settings.name;
+        let name = &args.target.name;
+        let is_there = container::own(&engine, name).await.map_err(refused)?.is_some();
+        let settings = if is_there {
+            own_registry(&engine, &args.target, printer).await?
+        } else {
+            down_already(&engine, args, environment).await?
+        };
+        let data = &settings.data;
         if args.delete_data
             && !args.yes
-            && !confirmed(&format!("Delete {} and every image in it?", settings.data), printer)?
+            && !confirmed(&format!("Delete {data} and every image in it?"), printer)?
         {
-            printer.note("nothing was done");
+            printer.note("nothing was deleted");
             return Ok(());
         }
-        let data = &settings.data;
         let text = if args.delete_data {
-            let kept = container::forget(&engine, &settings).await;
-            gone(&settings, &kept.map_err(|error| Failure::Other(error.to_string()))?)
+            let kept =
+                container::forget(&engine, &settings, async || own_image(&engine, printer).await).await;
+            gone(&settings, &kept.map_err(refused)?)
         } else {
+            container::remember(&engine, &settings).await.map_err(failed)?;
             container::discard(&engine, name).await.map_err(failed)?;
             engine.stop(name).await.map_err(failed)?;
             engine.remove(name).await.map_err(failed)?;
-            format!("{name} is gone; {data} stays, for the next `{}`", next(&settings))
+            format!("{name} is gone; {data} stays: `hythe up` brings it back as it was")
         };
         let watched = service::remove(name, environment);
         printer.data(text, || json!({ "removed": name, "data": data, "data_deleted": args.delete_data }));
-        printer.note(
-            "clusters ask upstreams directly now; their wiring stays, and works again after `hythe up`",
-        );
+        if !clusters(&engine).await.map_err(failed)?.is_empty() {
+            printer.note("clusters pull from upstreams directly now; their wiring stays, and works again after `hythe up`");
+        }
         if watched? {
             printer.note("the service that attached nodes as they appeared is gone too");
         }
         Ok(())
     })
+}
+
+/// The registry whose data is to be deleted although nothing runs.
+async fn down_already(
+    engine: &Engine,
+    args: &DownArgs,
+    environment: &Environment,
+) -> Result<Settings, Failure> {
+    let name = &args.target.name;
+    if args.delete_data && !container::is_cut(engine, name).await.map_err(failed)? {
+        if let Some(settings) = container::remembered(engine, name).await.map_err(failed)? {
+            return Ok(settings);
+        }
+        let settings = default_settings(name.clone(), environment);
+        // What an earlier version left behind.
+        if let Data::Volume(volume) = &settings.data
+            && engine.volume(volume).await.map_err(failed)?.is_some()
+        {
+            return Ok(settings);
+        }
+    }
+    Err(missing(engine, name).await?)
+}
+
+/// hythe's image, in the engine, for what a registry that is down would have done itself.
+async fn own_image(engine: &Engine, printer: Printer) -> Result<String, RegistryError> {
+    let image = Image::of(None, env!("CARGO_PKG_VERSION"))?;
+    container::load(engine, &image, &|step| printer.note(step)).await?;
+    Ok(image.reference)
 }
 
 /// What became of the data.
@@ -61,31 +100,17 @@ fn gone(settings: &Settings, kept: &Kept) -> String {
     }
 }
 
-/// The command that takes the data up again.
-fn next(settings: &Settings) -> String {
-    let name = &settings.name;
-    let named = if name == container::DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
-    match &settings.data {
-        Data::Volume(volume) if *volume == format!("{name}-data") => format!("hythe up{named}"),
-        Data::Volume(volume) => format!("hythe up{named} --volume {volume}"),
-        Data::Folder(folder) => format!("hythe up{named} --data {}", folder.display()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::up::default_settings;
     use super::*;
 
     #[test]
     fn it_is_told_what_stays_and_who_keeps_it() {
-        let mut settings = default_settings("reg".to_owned());
+        let mut settings = Settings::new("reg".to_owned());
         assert_eq!(gone(&settings, &Kept::Nothing), "reg is gone, and the volume reg-data with it");
         let text = gone(&settings, &Kept::Volume(vec!["reg-before".to_owned()]));
         assert!(text.ends_with("the volume stays, as reg-before mounts it"), "{text}");
-        assert_eq!(next(&settings), "hythe up --name reg");
         settings.data = Data::Folder("/srv".into());
         assert_eq!(gone(&settings, &Kept::Folder), "reg is gone, and what it kept in /srv; the folder stays");
-        assert_eq!(next(&default_settings("kind-registry".to_owned())), "hythe up");
     }
 }

@@ -57,7 +57,13 @@ pub(super) async fn detach(
         is_well &= attach::detach_in_cluster(engine, &cluster, &wiring, &|step| steps.take(step)).await;
     }
     printer.data(count(steps.changes(), "change"), || steps.json());
-    if is_well { Ok(()) } else { Err(Failure::Other("not everything could be taken away".to_owned())) }
+    if is_well {
+        Ok(())
+    } else {
+        Err(Failure::Other(
+            "some of it could not be removed: the lines that begin with ! say what".to_owned(),
+        ))
+    }
 }
 
 fn wiring(

@@ -10,10 +10,10 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Prints the registry's log.
-pub(in crate::commands) fn logs(args: &LogsArgs, _printer: Printer) -> Result<(), Failure> {
+pub(in crate::commands) fn logs(args: &LogsArgs, printer: Printer) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let settings = registry(&engine, &args.target).await?;
+        let settings = registry(&engine, &args.target, printer).await?;
         let mut pieces = Box::pin(engine.logs(&settings.name, args.follow, args.tail));
         while let Some(piece) = pieces.next().await {
             // It logs on stderr; here its log is the data.

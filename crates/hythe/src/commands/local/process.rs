@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use hythe_cluster::attach::{self, Process, Wiring};
 use hythe_cluster::engine::Engine;
+use hythe_cluster::registry::Settings;
 use hythe_cluster::step::{Outcome, Step};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::logins::given_to;
-use super::up::default_settings;
 use super::{Steps, connect, kubeconfig, upstream_names};
 use crate::args::UpArgs;
 use crate::commands::{deploy, serve};
 use crate::config::{Environment, Inputs, key};
-use crate::failure::Failure;
+use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 
 /// How long after the engine went away it is looked for again.
@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// Serves on loopback and at the gateways of the clusters' networks, and attaches nodes as they appear.
 pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let mut settings = default_settings(args.target.name.clone());
+    let mut settings = Settings::new(args.target.name.clone());
     settings.port = args.port.unwrap_or(settings.port);
     let mut flags = vec![("listen", format!("127.0.0.1:{}", settings.port))];
     flags.extend(args.data.iter().map(|data| ("data", data.display().to_string())));
@@ -46,16 +46,32 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
             upstreams: upstream_names(&loaded.settings),
             kubeconfig: kubeconfig(&environment),
             process: Some(Process::new(settings.port, listeners)),
-            registry: settings,
+            registry: settings.clone(),
             force: args.force,
+            takes_over: false,
             dry_run: false,
         };
-        let Some(started) = serve::start(loaded.settings, reader, printer).await? else { return Ok(()) };
+        let started =
+            serve::start(loaded.settings, reader, printer).await.map_err(|error| again(error, settings.port));
+        let Some(started) = started? else { return Ok(()) };
         tokio::select! {
             ended = started.serve(later) => ended,
             never = wire(&engine, &wiring, printer), if !args.no_attach => match never {},
         }
     })
+}
+
+/// A port that is taken is changed by another flag than that of `hythe serve`.
+fn again(error: Failure, port: u16) -> Failure {
+    match error {
+        Failure::Start(StartError::PortTaken { address, free, .. }) if address.port() == port => {
+            Failure::Other(format!(
+                "port {port} is taken: another program listens on {address}. Stop it, or choose another port: `hythe up \
+                 --process --port {free}`"
+            ))
+        }
+        error => error,
+    }
 }
 
 /// Attaches what is there and what appears. What fails of it does not end the registry.
@@ -65,7 +81,7 @@ async fn wire(engine: &Engine, wiring: &Wiring, printer: Printer) -> Infallible 
     let mut last = String::new();
     loop {
         let text = match attach::watch(engine, wiring, &report).await {
-            Ok(_) => "the engine went away; nodes are attached again when it is back".to_owned(),
+            Ok(_) => "the engine stopped; nodes are attached again when it is back".to_owned(),
             Err(error) => error.to_string(),
         };
         if text != last {

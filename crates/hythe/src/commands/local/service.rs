@@ -18,8 +18,8 @@ fn unit_name(registry: &str) -> String {
 pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -> Result<String, Failure> {
     let by_hand = |reason: String| {
         Failure::Other(format!(
-            "the watch could not be installed as a service: {reason}. Let it run by hand: hythe attach --watch --name \
-             {registry}"
+            "the watch could not be installed as a service: {reason}. Run it in a terminal instead: `hythe attach --watch \
+             --name {registry}`"
         ))
     };
     if !cfg!(target_os = "linux") {

@@ -1,18 +1,20 @@
-//! `hythe status`: the registry, and the clusters that ask it.
+//! `hythe status`: which registries there are, and which of them the clusters ask.
+
+mod clusters;
 
 use std::fmt::Write as _;
 
-use hythe_cluster::attach;
+use hythe_cluster::engine::Engine;
 use hythe_cluster::registry::{self, Found, Settings};
-use hythe_cluster::step::Outcome;
-use hythe_cluster::topology::clusters;
+use hythe_cluster::sites::{Site, sites};
+use hythe_cluster::topology;
 use serde_json::{Value, json};
 
-use super::{Steps, connect, failed, run, wiring};
+use super::{connect, default_settings, failed, kubeconfig, run};
 use crate::args::NameArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
-use crate::printer::{Output, Printer};
+use crate::printer::Printer;
 
 /// Prints how things are.
 pub(in crate::commands) fn status(
@@ -24,81 +26,129 @@ pub(in crate::commands) fn status(
         let engine = connect(&args.engine).await?;
         let name = &args.name;
         let found = registry::find(&engine, name).await.map_err(failed)?;
-        let mut text = String::new();
-        let mut data = json!({ "engine": engine.title(), "clusters": [] });
-        let settings = match &found {
-            Found::Ours(container) => {
-                let state = container.state.as_ref();
-                let runs = state.and_then(|state| state.running) == Some(true);
-                let settings = Settings::recorded(container);
-                let image =
-                    container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
-                let state = if runs { "runs" } else { "is stopped" };
-                let _ = writeln!(text, "{name} {state} in {}, {image}", engine.title());
-                if let Some(settings) = &settings {
-                    let _ = writeln!(
-                        text,
-                        "  on this machine  {}:{}\n  in clusters      {}:5000\n  data             {}",
-                        settings.address, settings.port, settings.name, settings.data
-                    );
-                }
-                data["registry"] = json!({ "running": runs, "image": image, "settings": settings });
-                settings
-            }
-            Found::Foreign(_) => {
-                let _ = writeln!(text, "{name} in {} is not hythe's", engine.title());
-                None
-            }
-            Found::Absent => {
-                let _ = writeln!(text, "no registry {name} is in {}", engine.title());
-                None
-            }
+        let remembered = match &found {
+            Found::Absent => registry::remembered(&engine, name).await.map_err(failed)?,
+            Found::Ours(_) | Found::Theirs(_) | Found::Foreign(_) => None,
         };
-        // Whether a node is as it should be is what attaching it would change.
-        let quiet = Printer::new(Output::Json);
-        for cluster in clusters(&engine).await.map_err(failed)? {
-            let mut told = json!({
+        let settings = found.settings();
+        let expected = settings.as_ref().or(remembered.as_ref());
+        let port = expected
+            .map_or_else(|| default_settings(name.clone(), environment).port, |settings| settings.port);
+        printer.registry_port(port);
+        let known = topology::clusters(&engine).await.map_err(failed)?;
+        let others = sites(&engine, &known, &kubeconfig(environment), port).await.map_err(failed)?;
+        let others: Vec<&Site> = others.iter().filter(|site| !is_named(site, name)).collect();
+
+        let (mut text, registry) = named(&found, remembered.as_ref(), name, &engine);
+        for site in &others {
+            let _ = writeln!(text, "{}", line(site));
+        }
+        let mut list = Vec::new();
+        for cluster in &known {
+            let state = clusters::state(&engine, cluster, settings.as_ref(), &others, environment).await?;
+            let nodes = super::count(cluster.nodes.len(), "node");
+            let _ = writeln!(text, "{cluster} ({nodes}): {state}");
+            list.push(json!({
                 "name": cluster.name,
                 "maker": cluster.maker.name(),
                 "nodes": cluster.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>(),
-            });
-            let state = if !cluster.is_running() {
-                "does not run".to_owned()
-            } else if attach::is_detached(&engine, &cluster).await.map_err(failed)? {
-                "detached".to_owned()
-            } else if let Some(settings) = &settings {
-                let steps = Steps::new(quiet);
-                let report = |step| steps.take(step);
-                let wiring = wiring(settings.clone(), environment, false, true)?;
-                let is_well = attach::attach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
-                let missing: Vec<String> = steps
-                    .all()
-                    .iter()
-                    .filter(|step| matches!(step.outcome, Outcome::Changed | Outcome::Failed))
-                    .map(|step| step.subject.clone())
-                    .collect();
-                if is_well && missing.is_empty() {
-                    "attached".to_owned()
-                } else {
-                    let mut missing = missing;
-                    missing.dedup();
-                    format!("not attached as it should be: {}", missing.join(", "))
-                }
-            } else {
-                "not attached".to_owned()
-            };
-            let _ = writeln!(text, "{cluster} ({}): {state}", super::count(cluster.nodes.len(), "node"));
-            told["state"] = json!(state);
-            if let Value::Array(list) = &mut data["clusters"] {
-                list.push(told);
-            }
+                "state": state,
+            }));
+        }
+        // Where hythe serves without a container, none is missed.
+        let is_alone = others.iter().all(|site| matches!(site, Site::Container { .. }));
+        let others: Vec<Value> = others.into_iter().map(described).collect();
+        let mut data = json!({ "engine": engine.title(), "clusters": list, "others": others });
+        if !registry.is_null() {
+            data["registry"] = registry;
         }
         printer.data(text.trim_end(), || data);
-        match found {
-            Found::Ours(_) => {}
-            Found::Foreign(_) => printer.note("to take its place, with its data: hythe up --adopt"),
-            Found::Absent => printer.note("to start it: hythe up"),
+        match (&found, remembered) {
+            (Found::Foreign(_), _) => printer.note("to take its place, with its data: `hythe up --adopt`"),
+            (Found::Absent, Some(_)) => printer.note("to bring it back as it was: `hythe up`"),
+            (Found::Absent, None) if is_alone => printer.note("to start it: `hythe up`"),
+            (Found::Ours(_) | Found::Theirs(_) | Found::Absent, _) => {}
         }
         Ok(())
     })
+}
+
+/// Whether it is the registry that was asked about.
+fn is_named(site: &Site, name: &str) -> bool {
+    matches!(site, Site::Container { settings, .. } if settings.name == name)
+}
+
+/// The registry that was asked about.
+fn named(found: &Found, remembered: Option<&Settings>, name: &str, engine: &Engine) -> (String, Value) {
+    let title = engine.title();
+    let container = match (found, remembered) {
+        (Found::Ours(container) | Found::Theirs(container), _) => container,
+        (Found::Foreign(_), _) => {
+            return (format!("the container {name} in {title} does not run hythe\n"), Value::Null);
+        }
+        (Found::Absent, Some(settings)) => {
+            let text = format!("no registry {name} is in {title}; it was\n{}", places(settings));
+            return (text, Value::Null);
+        }
+        (Found::Absent, None) => return (format!("no registry {name} is in {title}\n"), Value::Null),
+    };
+    let runs = container.state.as_ref().and_then(|state| state.running) == Some(true);
+    let image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
+    let state = if runs { "runs" } else { "is stopped" };
+    let mut text = format!("{name} {state} in {title}, {image}\n");
+    let settings = found.settings();
+    let mut data = json!({ "running": runs, "image": image, "settings": settings });
+    if let Some(owner) = found.owner() {
+        let _ = writeln!(text, "  {owner}");
+        data["owner"] = json!(owner.to_string());
+    }
+    if let Some(settings) = &settings {
+        text.push_str(&places(settings));
+    }
+    (text, data)
+}
+
+fn places(settings: &Settings) -> String {
+    let Settings { address, port, name, data, .. } = settings;
+    format!(
+        "  on this machine  {address}:{port}\n  in clusters      {name}:{}\n  data             {data}\n",
+        settings.inner_port()
+    )
+}
+
+/// Another registry.
+fn line(site: &Site) -> String {
+    let state = if site.is_running() { "runs" } else { "is stopped" };
+    match site {
+        Site::Container { settings, owner, .. } => {
+            let Settings { name, address, port, .. } = settings.as_ref();
+            let owner = owner.as_ref().map(|owner| format!("; {owner}")).unwrap_or_default();
+            format!("{name} {state} too, on {address}:{port}{owner}")
+        }
+        Site::Process { port } => format!("a process of this machine is a registry, on localhost:{port}"),
+        Site::Cluster { cluster, target, is_running, .. } => {
+            let state = if *is_running { "serves" } else { "does not serve" };
+            format!("the registry {}/{} {state} in the cluster {cluster}", target.namespace, target.name)
+        }
+    }
+}
+
+fn described(site: &Site) -> Value {
+    let mut data = match site {
+        Site::Container { settings, owner, .. } => json!({
+            "in": "container",
+            "settings": settings,
+            "owner": owner.as_ref().map(ToString::to_string),
+        }),
+        Site::Process { port } => json!({ "in": "process", "port": port }),
+        Site::Cluster { cluster, target, services, .. } => json!({
+            "in": "cluster",
+            "cluster": cluster,
+            "namespace": target.namespace.as_str(),
+            "name": target.name.as_str(),
+            "services": services,
+        }),
+    };
+    data["running"] = json!(site.is_running());
+    data
 }

@@ -1,26 +1,26 @@
 //! `hythe up`: the registry runs, and clusters are wired to it.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use hythe_cluster::attach::{self, Wiring};
+use hythe_cluster::deploy::HostPath;
 use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::image::Image;
-use hythe_cluster::registry::{self, Data, Found, Logins, Settings};
+use hythe_cluster::registry::{self, Data, Found, Settings, USER};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::clusters;
 use serde_json::json;
 
 use super::logins::Handed;
-use super::{Steps, connect, count, failed, process, run, service, upstreams, wiring};
+use super::{
+    Steps, confirmed, connect, count, default_settings, failed, process, refused, run, service, upstreams,
+    wiring,
+};
 use crate::args::UpArgs;
 use crate::commands::deploy;
 use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
-
-/// hythe's user in a container.
-const USER: u32 = 1000;
 
 /// Runs the registry and attaches the clusters.
 pub(in crate::commands) fn up(
@@ -29,6 +29,9 @@ pub(in crate::commands) fn up(
     printer: Printer,
 ) -> Result<(), Failure> {
     check_name("--name", &args.target.name)?;
+    if let Some(folder) = &args.data {
+        check_folder(folder, environment)?;
+    }
     if args.process {
         return process::process(args, environment, printer);
     }
@@ -36,25 +39,35 @@ pub(in crate::commands) fn up(
         let engine = connect(&args.target.engine).await?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
-        let other = |error: registry::RegistryError| Failure::Other(error.to_string());
         check_paths(args, engine.remote())?;
+        let name = &args.target.name;
         if !args.dry_run {
-            registry::recover(&engine, &args.target.name, &report).await.map_err(other)?;
+            registry::recover(&engine, name, &report).await.map_err(refused)?;
         }
-        let before = match registry::find(&engine, &args.target.name).await.map_err(failed)? {
-            // Of what it was made with nothing is guessed: its data would seem to be lost.
-            Found::Ours(container) => Some(Settings::known(&container).map_err(other)?),
-            Found::Foreign(_) | Found::Absent => None,
-        };
-        let mut settings = settings(args, before.clone())?;
+        let before = before(&engine, name).await?;
+        let mut settings = settings(args, before.clone(), environment)?;
         let former = before.map(|before| before.data).filter(|data| *data != settings.data);
+        if let Some(former) = &former
+            && !args.yes
+            && !args.dry_run
+            && !confirmed(
+                &format!(
+                    "The images in {former} stay there and are not served from {}. Change to it?",
+                    settings.data
+                ),
+                printer,
+            )?
+        {
+            printer.note("nothing was changed");
+            return Ok(());
+        }
         let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::Other(error.to_string()))?;
         if !args.dry_run {
             // What cannot be looked up is known before anything is changed.
             let handed = Handed::find(&settings, environment).await?.whole()?;
             settings.logins = handed.logins;
-            registry::load(&engine, &image, &report).await.map_err(other)?;
+            registry::load(&engine, &image, &report).await.map_err(refused)?;
             let begun = begin(&engine, settings.clone(), args, &image, &steps).await;
             // Where the one before is back, it has lost them too.
             let told = handed.hand_over(&engine, begun.as_ref().unwrap_or(&settings), &report).await;
@@ -62,17 +75,19 @@ pub(in crate::commands) fn up(
             told?;
         }
         if let Some(former) = former {
-            let text = format!("{} from now on; what was there before stays in {former}", settings.data);
+            let text = format!("now in {}; the images before stay in {former}", settings.data);
             report(Step::new("data", Outcome::Changed, text));
         }
+        printer.registry_port(settings.port);
         if !settings.address.is_loopback() {
             printer.note(format_args!(
-                "anybody who reaches {}, port {}, can push to the registry and delete from it",
+                "warning: anybody who reaches {}, port {}, can push to the registry and delete from it",
                 settings.address, settings.port
             ));
         }
         let wiring = wiring(settings.clone(), environment, args.force, args.dry_run)?;
-        let is_well = args.no_attach || attach_all(&engine, &wiring, &steps).await?;
+        let attached =
+            if args.no_attach { Attached::default() } else { attach_every(&engine, &wiring, &steps).await? };
         printer.data(summary(&settings, &steps, args.dry_run), || {
             let mut data = steps.json();
             data["registry"] = json!(settings);
@@ -82,21 +97,31 @@ pub(in crate::commands) fn up(
             let service = service::install(&settings.name, engine.address(), environment)?;
             printer.note(format_args!("nodes that appear are attached by {service}"));
         }
-        if !is_well {
+        if attached.failed > 0 {
             return Err(Failure::Other(
-                "not everything could be wired: the lines with ! say what, and `hythe doctor` says why"
+                "some of it could not be wired: the lines that begin with ! say what, and `hythe doctor` finds out why"
                     .to_owned(),
             ));
         }
         if !args.dry_run {
-            let port = settings.port;
-            printer.note(format_args!(
-                "try it:  docker tag IMAGE localhost:{port}/app && docker push localhost:{port}/app\n\
-                 then use image: localhost:{port}/app in a Pod; docker.io and other images come through it as they are"
-            ));
+            printer.note(attached.hint(settings.port));
         }
         Ok(())
     })
+}
+
+/// What the registry of a name was asked to be, also where its container is gone. Nothing of it is guessed: its data would
+/// seem to be lost.
+async fn before(engine: &Engine, name: &str) -> Result<Option<Settings>, Failure> {
+    match registry::find(engine, name).await.map_err(failed)? {
+        Found::Ours(container) => Ok(Some(Settings::known(&container).map_err(refused)?)),
+        Found::Absent => registry::remembered(engine, name).await.map_err(failed),
+        Found::Theirs(_) => {
+            registry::own(engine, name).await.map_err(refused)?;
+            Ok(None)
+        }
+        Found::Foreign(_) => Ok(None),
+    }
 }
 
 /// Has the registry run, in the place of another one where that is asked for.
@@ -108,45 +133,86 @@ async fn begin(
     steps: &Steps,
 ) -> Result<Settings, Failure> {
     let report = |step| steps.take(step);
-    let other = |error: registry::RegistryError| Failure::Other(error.to_string());
     if args.adopt
         && let Some(before) = registry::predecessor(engine, &settings).await.map_err(failed)?
     {
-        let heir = registry::heir(engine, &before, &settings, args.port.is_none()).await.map_err(other)?;
+        let heir = registry::heir(engine, &before, &settings, args.port.is_none()).await.map_err(refused)?;
         // What cannot be kept of its settings, its users for one, is known before it is stopped.
         upstreams(&heir)?;
-        registry::adopt(engine, &before, &heir, image, &report).await.map_err(other)?;
+        registry::adopt(engine, &before, &heir, image, &report).await.map_err(refused)?;
         return Ok(heir);
     }
     upstreams(&settings)?;
-    registry::run(engine, &settings, image, &report).await.map_err(other)?;
+    registry::run(engine, &settings, image, &report).await.map_err(refused)?;
     Ok(settings)
 }
 
-/// Attaches every cluster that nobody detached.
+/// What became of the clusters.
+#[derive(Default)]
+pub(super) struct Attached {
+    /// How many are attached.
+    clusters: usize,
+    /// How many could not be.
+    failed: usize,
+    /// Whether upstreams are pulled from by another way in some node.
+    is_partial: bool,
+}
+
+impl Attached {
+    /// What a user can do now, and nothing that does not work.
+    fn hint(&self, port: u16) -> String {
+        let push =
+            format!("try it:  docker tag IMAGE localhost:{port}/app && docker push localhost:{port}/app");
+        match (self.clusters, self.is_partial) {
+            (0, _) => format!("{push}\nonce there is a cluster: `hythe attach --all`"),
+            (_, true) => format!(
+                "{push}\nthen use image: localhost:{port}/app in a Pod. The lines that begin with - say which images of \
+                 upstreams are not pulled through the registry"
+            ),
+            (_, false) => format!(
+                "{push}\nthen use image: localhost:{port}/app in a Pod; images of docker.io and other upstreams are pulled \
+                 through the registry under their own names"
+            ),
+        }
+    }
+}
+
+/// Attaches every cluster that nobody detached; whether all went well is the answer.
 pub(super) async fn attach_all(engine: &Engine, wiring: &Wiring, steps: &Steps) -> Result<bool, Failure> {
+    Ok(attach_every(engine, wiring, steps).await?.failed == 0)
+}
+
+async fn attach_every(engine: &Engine, wiring: &Wiring, steps: &Steps) -> Result<Attached, Failure> {
     let report = |step| steps.take(step);
-    let mut is_well = true;
+    let mut attached = Attached::default();
     for cluster in clusters(engine).await.map_err(failed)? {
         if !cluster.is_running() {
             report(Step::new(cluster.to_string(), Outcome::Skipped, "it does not run"));
             continue;
         }
-        let attached = async {
+        let wired = async {
             if attach::is_detached(engine, &cluster).await? {
-                let text = format!("it was detached; `hythe attach {}` takes it up again", cluster.name);
+                let text = format!("it was detached; `hythe attach {}` attaches it again", cluster.name);
                 report(Step::new(cluster.to_string(), Outcome::Skipped, text));
-                return Ok(true);
+                return Ok(None);
             }
-            attach::attach(engine, &cluster, wiring, &report).await
+            attach::attach(engine, &cluster, wiring, &report).await.map(Some)
         };
-        // What fails of one keeps none of the others from it.
-        is_well &= attached.await.unwrap_or_else(|error: EngineError| {
-            report(Step::new(cluster.to_string(), Outcome::Failed, error.to_string()));
-            false
-        });
+        // A cluster that fails keeps none of the others from it.
+        match wired.await {
+            Ok(None) => {}
+            Ok(Some(true)) => attached.clusters += 1,
+            Ok(Some(false)) => attached.failed += 1,
+            Err(error) => {
+                let error: EngineError = error;
+                report(Step::new(cluster.to_string(), Outcome::Failed, error.to_string()));
+                attached.failed += 1;
+            }
+        }
     }
-    Ok(is_well)
+    let is_left = |step: &Step| step.outcome == Outcome::Skipped && step.subject.starts_with("node ");
+    attached.is_partial = steps.all().iter().any(is_left);
+    Ok(attached)
 }
 
 /// Folders and files are of the engine's machine.
@@ -165,6 +231,28 @@ fn check_paths(args: &UpArgs, remote: Option<&str>) -> Result<(), Failure> {
     )))
 }
 
+/// A folder of the system's would be given to the registry's user, with what the machine needs.
+fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure> {
+    let absolute = std::path::absolute(folder)
+        .map_err(|error| Failure::Usage(format!("--data {}: {error}", folder.display())))?;
+    // A link may lead there; what is not there yet is below what is.
+    let there = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
+    let rest = absolute.strip_prefix(there).unwrap_or(Path::new(""));
+    let real = std::fs::canonicalize(there).unwrap_or_else(|_| there.to_owned()).join(rest);
+    let real: PathBuf = real.components().collect();
+    let is_home = environment.variables.get("HOME").is_some_and(|home| Path::new(home) == real);
+    if is_home {
+        return Err(Failure::Usage(format!(
+            "--data {}: it is this user's home: name a folder of the registry's own in it",
+            folder.display()
+        )));
+    }
+    match real.to_string_lossy().parse::<HostPath>() {
+        Err(error) if cfg!(unix) => Err(Failure::Usage(format!("--data {}: {error}", folder.display()))),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// A name of a container, or of the registry in a network.
 fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -177,8 +265,8 @@ fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
 }
 
 /// What is asked for, over what is there, over the defaults. An empty value takes back what was asked for once.
-fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure> {
-    let mut settings = before.unwrap_or_else(|| default_settings(args.target.name.clone()));
+fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) -> Result<Settings, Failure> {
+    let mut settings = before.unwrap_or_else(|| default_settings(args.target.name.clone(), environment));
     if !args.alias.is_empty() {
         settings.aliases = args.alias.iter().filter(|alias| !alias.is_empty()).cloned().collect();
         settings.aliases.iter().try_for_each(|alias| check_name("--alias", alias))?;
@@ -192,7 +280,12 @@ fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure
             settings.port
         )));
     }
-    if let Some(folder) = &args.data {
+    // Made again where somebody removed it: there is nothing to lose.
+    let removed = match &settings.data {
+        Data::Folder(folder) if args.volume.is_none() && !folder.exists() => Some(folder.clone()),
+        Data::Folder(_) | Data::Volume(_) => None,
+    };
+    if let Some(folder) = args.data.as_ref().or(removed.as_ref()) {
         let (folder, user) = data_folder(folder, args.dry_run)?;
         settings.data = Data::Folder(folder);
         settings.user = user;
@@ -217,22 +310,6 @@ fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure
         settings.environment.extend(deploy::variables(&given)?);
     }
     Ok(settings)
-}
-
-/// A registry that nothing was said of but its name.
-pub(super) fn default_settings(name: String) -> Settings {
-    Settings {
-        aliases: Vec::new(),
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 5001,
-        mirror_port: None,
-        data: Data::Volume(format!("{name}-data")),
-        config: None,
-        environment: std::collections::BTreeMap::new(),
-        user: (USER, USER),
-        logins: Logins::default(),
-        name,
-    }
 }
 
 /// The folder, made where it is not there, and the user who may write in it.
@@ -282,6 +359,10 @@ mod tests {
     use super::*;
     use crate::args::{Args, Command};
 
+    fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure> {
+        super::settings(args, before, &Environment::default())
+    }
+
     fn asked(flags: &[&str]) -> UpArgs {
         let words = ["hythe", "up", "--name", "reg"].into_iter().chain(flags.iter().copied());
         let Command::Up(args) = Args::try_parse_from(words).unwrap().command else { unreachable!() };
@@ -315,7 +396,7 @@ mod tests {
 
     #[test]
     fn another_volume_has_not_the_folders_user() {
-        let mut before = default_settings("reg".to_owned());
+        let mut before = Settings::new("reg".to_owned());
         (before.data, before.user) = (Data::Folder("/srv".into()), (501, 20));
         let after = settings(&asked(&["--volume", "v"]), Some(before)).unwrap();
         assert_eq!((after.data.clone(), after.user), (Data::Volume("v".to_owned()), (USER, USER)));
@@ -331,6 +412,48 @@ mod tests {
         let made = settings(&asked(&["--dry-run", "--data", path]), None).unwrap();
         assert_eq!(made.data, Data::Folder(folder.clone()));
         assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_folder_of_the_system_or_a_home_is_never_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc", &link).unwrap();
+        let mut environment = Environment::default();
+        environment.variables.insert("HOME".to_owned(), "/home/ada".into());
+        for refused in ["/", "/etc", "/etc/../etc/", "/usr/share/registry", "/var", "/home/ada", "/proc/1"] {
+            let error = check_folder(Path::new(refused), &environment).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+        for link in [link.clone(), link.join("new")] {
+            let error = check_folder(&link, &environment).unwrap_err().to_string();
+            assert!(error.contains("/link") && error.contains("system"), "{error}");
+        }
+        for taken in [folder.path(), &folder.path().join("new/deep"), Path::new("/srv/registry")] {
+            check_folder(taken, &environment).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_port_of_the_users_script_is_that_of_a_registry_that_is_new() {
+        let mut environment = Environment::default();
+        environment.variables.insert("REG_PORT".to_owned(), "5009".into());
+        assert_eq!(default_settings("reg".to_owned(), &environment).port, 5009);
+        environment.variables.insert("REG_PORT".to_owned(), "tcp://10.0.0.1:5000".into());
+        assert_eq!(default_settings("reg".to_owned(), &environment).port, 5001);
+    }
+
+    #[test]
+    fn only_what_works_is_suggested() {
+        let none = Attached::default().hint(5007);
+        assert!(
+            none.contains("localhost:5007/app") && !none.contains("Pod") && !none.contains("docker.io"),
+            "{none}"
+        );
+        let whole = Attached { clusters: 1, ..Attached::default() }.hint(5001);
+        assert!(whole.contains("in a Pod") && whole.contains("docker.io"), "{whole}");
+        let partial = Attached { clusters: 1, is_partial: true, ..Attached::default() }.hint(5001);
+        assert!(partial.contains("not pulled through the registry"), "{partial}");
     }
 
     #[test]

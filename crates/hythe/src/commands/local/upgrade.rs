@@ -5,7 +5,7 @@ use hythe_cluster::registry as container;
 use serde_json::json;
 
 use super::logins::Handed;
-use super::{Steps, connect, registry, run};
+use super::{Steps, connect, own_registry, run};
 use crate::args::UpgradeArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
@@ -25,7 +25,7 @@ pub(in crate::commands) fn upgrade(
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
         container::recover(&engine, &args.target.name, &report).await.map_err(other)?;
-        let settings = registry(&engine, &args.target).await?;
+        let settings = own_registry(&engine, &args.target, printer).await?;
         let handed = Handed::find(&settings, environment).await?.whole()?;
         container::load(&engine, &image, &report).await.map_err(other)?;
         let ran = container::run(&engine, &settings, &image, &report).await.map_err(other);

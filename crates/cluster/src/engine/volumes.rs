@@ -1,0 +1,48 @@
+//! The engine's named volumes.
+
+use std::collections::HashMap;
+
+use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveVolumeOptions};
+
+use super::{Engine, EngineError, PATIENCE, absent, within};
+
+impl Engine {
+    /// The names of the containers, stopped ones included, that mount a volume.
+    pub async fn containers_with(&self, volume: &str) -> Result<Vec<String>, EngineError> {
+        let filters = HashMap::from([("volume", vec![volume])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let listed =
+            within(PATIENCE, "list its containers", self.docker.list_containers(Some(options))).await?;
+        let names = listed.into_iter().filter_map(|container| container.names?.into_iter().next());
+        Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
+    }
+
+    /// The labels of a volume, if there is one of that name.
+    pub async fn volume(&self, name: &str) -> Result<Option<HashMap<String, String>>, EngineError> {
+        let inspected = self.docker.inspect_volume(name);
+        let found = absent(within(PATIENCE, format!("look at the volume {name}"), inspected).await)?;
+        Ok(found.map(|volume| volume.labels))
+    }
+
+    /// Makes an empty volume with labels, which it keeps as they are.
+    pub async fn create_volume(
+        &self,
+        name: &str,
+        labels: HashMap<String, String>,
+    ) -> Result<(), EngineError> {
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels),
+            ..VolumeCreateRequest::default()
+        };
+        let created = self.docker.create_volume(request);
+        within(PATIENCE, format!("make the volume {name}"), created).await.map(drop)
+    }
+
+    /// Removes a named volume and all that is in it, which may be a disk's worth of files.
+    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
+        absent(removed.map_err(EngineError::of(format!("remove the volume {name}")))).map(drop)
+    }
+}
