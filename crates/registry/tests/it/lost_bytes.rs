@@ -204,6 +204,28 @@ async fn a_push_that_broke_off_while_it_was_the_same_as_what_is_here_goes_on_wit
 }
 
 #[tokio::test]
+async fn of_a_push_that_names_what_is_here_nothing_is_written() {
+    let content: &'static [u8] = large().leak();
+    let digest = sha256(content);
+    let world = World::fs();
+    world.push("app", content).await;
+    let id = world.start("other").await;
+    let file = world.folder().join("uploads").join(id.to_string());
+    let (sender, body) = crate::world::slow_body();
+    let registry = world.registry.clone();
+    let pushing = tokio::spawn(async move {
+        registry.repository(&name("other")).finish_upload(id, digest, Chunk::default(), body).await
+    });
+    for piece in content.chunks(100_000) {
+        sender.send(piece).await;
+        assert_eq!(file.metadata().unwrap().len(), 0);
+    }
+    drop(sender);
+    pushing.await.unwrap().unwrap();
+    assert!(world.read("other", &digest) == content && world.blob_files().len() == 1);
+}
+
+#[tokio::test]
 async fn what_is_collected_while_a_push_is_compared_with_it_is_stored_anew() {
     let content: &'static [u8] = large().leak();
     let digest = sha256(content);
