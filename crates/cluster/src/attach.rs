@@ -24,6 +24,7 @@ use crate::topology::{Cluster, Node};
 pub(crate) use apply::restart;
 pub use detach::detach;
 pub use in_cluster::{InCluster, attach_in_cluster, detach_in_cluster};
+pub(crate) use living::other;
 pub(crate) use plan::Plan;
 pub use process::Process;
 pub use publish::access;

@@ -8,6 +8,7 @@ mod files;
 mod id;
 mod image;
 mod image_name;
+mod inside;
 mod machine;
 mod meant;
 mod message;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::api::{Access, ApiError};
 use crate::containerd::Version;
 use crate::engine::{Engine, EngineError};
-use crate::hosting::Hosting;
+use crate::hosting::{Hosting, Published};
 use crate::hosts::HostsFile;
 use crate::registry::{self, Found};
 
@@ -50,12 +50,13 @@ async fn listens(at: SocketAddr) -> bool {
 }
 
 /// Which other registry a ConfigMap names, where that one is still there.
-pub(super) async fn other(
+pub(crate) async fn other(
     engine: &Engine,
     access: &Access,
-    found: &Hosting,
+    published: &Result<Published, ApiError>,
     own: &Hosting,
 ) -> Option<String> {
+    let Ok(Published::Differs { found, .. }) = published else { return None };
     match Named::of(found, own)? {
         Named::Service { namespace, name } => {
             let service = access.namespaced::<Service>(&namespace);

@@ -102,10 +102,9 @@ impl Publication {
         cluster: &Cluster,
     ) -> Result<(Outcome, String), ApiError> {
         let access = access?;
-        let published = self.hosting.compare(&access).await?;
-        if let Published::Differs { found, .. } = &published
-            && !self.takes_over
-            && let Some(other) = living::other(engine, &access, found, &self.hosting).await
+        let published = self.hosting.compare(&access).await;
+        if !self.takes_over
+            && let Some(other) = living::other(engine, &access, &published, &self.hosting).await
         {
             let text = format!(
                 "its ConfigMap local-registry-hosting names {other}, and stays; `hythe attach {}` has it name this \
@@ -114,6 +113,7 @@ impl Publication {
             );
             return Ok((Outcome::Skipped, text));
         }
+        let published = published?;
         if self.dry_run {
             return Ok(would_change(&published));
         }

@@ -86,6 +86,18 @@ pub(super) fn hosting(cluster: &Cluster, published: Result<Published, ApiError>)
     repaired(check, cluster)
 }
 
+/// That it names another registry which is there: a user's own choice, and nothing to be mended.
+pub(super) fn hosting_of_another(cluster: &Cluster, other: &str) -> Check {
+    let subject = cluster.to_string();
+    Check::unknown(
+        Id::ClusterHosting,
+        &subject,
+        format!("local-registry-hosting names {other}, which is there"),
+    )
+    .because("Tilt and Skaffold push to what it names")
+    .fixed_by(format!("`hythe attach {}`", cluster.name))
+}
+
 /// A Pod with the probe's image by the registry's in-cluster name: whether kubelet gets it. Nothing of it has to run.
 pub(super) async fn pods(
     engine: &Engine,

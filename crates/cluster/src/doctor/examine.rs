@@ -10,12 +10,13 @@ use tokio::time::timeout;
 use super::probe::Probe;
 use super::standing::Standing;
 use super::{
-    Check, Doctor, Id, ImageName, Repair, Verdict, cluster, container, files, image, machine, meant, node,
-    pod,
+    Check, Doctor, Id, ImageName, Repair, Verdict, cluster, container, files, image, inside, machine, meant,
+    node, pod,
 };
-use crate::attach::{self, Survey};
+use crate::attach::{self, Survey, Wiring};
 use crate::engine::EngineError;
 use crate::registry::{self, Found};
+use crate::sites::{Site, sites};
 use crate::topology::{Cluster, Node};
 
 /// How long a check may take.
@@ -33,7 +34,7 @@ impl Doctor<'_> {
         let container = match registry::find(engine, &settings.name).await? {
             Found::Ours(container) | Found::Theirs(container) => container,
             other => {
-                checks.push(absent(&other, &settings.name));
+                checks.extend(self.without_container(&other).await?);
                 return Ok(checks);
             }
         };
@@ -62,6 +63,34 @@ impl Doctor<'_> {
         checks.extend(join_all(each).await.into_iter().flatten());
         if let Some(probe) = probe {
             probe.remove(machine::address(settings)).await;
+        }
+        Ok(checks)
+    }
+
+    /// The registries that are no container of the name; where there is none at all, one is missed.
+    async fn without_container(&self, found: &Found) -> Result<Vec<Check>, EngineError> {
+        let Wiring { registry, kubeconfig, .. } = self.wiring;
+        let sites = sites(self.engine, self.clusters, kubeconfig, registry.port).await?;
+        let mut checks = Vec::new();
+        for site in &sites {
+            match site {
+                Site::Container { .. } => {}
+                Site::Process { port } => checks.push(Check::good(
+                    Id::RegistryContainer,
+                    &format!("registry on localhost:{port}"),
+                    "it is a process of this machine",
+                )),
+                Site::Cluster { cluster, target, is_running, .. } => {
+                    let known = self.clusters.iter().find(|known| known.name == *cluster);
+                    checks.push(inside::serves(cluster, target, *is_running));
+                    if let Some(known) = known {
+                        checks.push(inside::wired(self.engine, known, target, kubeconfig).await);
+                    }
+                }
+            }
+        }
+        if checks.is_empty() || matches!(found, Found::Foreign(_)) {
+            checks.insert(0, absent(found, &registry.name));
         }
         Ok(checks)
     }
@@ -97,7 +126,10 @@ impl Doctor<'_> {
         };
         let hosting = self.wiring.registry.hosting();
         let published = hosting.compare(&access).await;
-        let mut checks = vec![cluster::hosting(cluster, published)];
+        let mut checks = vec![match attach::other(self.engine, &access, &published, &hosting).await {
+            Some(other) => cluster::hosting_of_another(cluster, &other),
+            None => cluster::hosting(cluster, published),
+        }];
         // The last node: a worker, where there is one.
         let node = cluster.nodes.iter().rfind(|node| node.is_running);
         if let (Some(node), Some(probe)) = (node, probe) {

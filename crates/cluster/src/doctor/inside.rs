@@ -1,0 +1,78 @@
+//! A registry that runs in a cluster: whether it serves, and whether the nodes ask it.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use super::{Check, Id};
+use crate::attach::{InCluster, attach_in_cluster};
+use crate::deploy::Target;
+use crate::engine::Engine;
+use crate::step::{Outcome, Step};
+use crate::topology::Cluster;
+
+/// Whether it serves.
+pub(super) fn serves(cluster: &str, target: &Target, is_running: bool) -> Check {
+    let Target { namespace, name } = target;
+    let subject = format!("registry {namespace}/{name} in the cluster {cluster}");
+    if is_running {
+        return Check::good(Id::RegistryContainer, &subject, "a Pod of it serves");
+    }
+    Check::bad(Id::RegistryContainer, &subject, "no Pod of it serves")
+        .fixed_by(format!("`hythe deploy status --namespace {namespace} --name {name}`"))
+}
+
+/// Whether the cluster's nodes ask it. They need not: Pods reach its Service in any case.
+pub(super) async fn wired(
+    engine: &Engine,
+    cluster: &Cluster,
+    target: &Target,
+    kubeconfig: &[PathBuf],
+) -> Check {
+    let steps = Mutex::new(Vec::new());
+    let report = |step: Step| {
+        // Pushed and read only: nothing panics while it is held.
+        steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(step);
+    };
+    let wiring =
+        InCluster { target: target.clone(), endpoint: None, dry_run: true, kubeconfig: kubeconfig.to_vec() };
+    let is_well = attach_in_cluster(engine, cluster, &wiring, &report).await;
+    let steps = steps.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    judge(cluster, target, is_well, &steps)
+}
+
+fn judge(cluster: &Cluster, target: &Target, is_well: bool, steps: &[Step]) -> Check {
+    let subject = cluster.to_string();
+    let missing: Vec<&str> = steps
+        .iter()
+        .filter(|step| matches!(step.outcome, Outcome::Changed | Outcome::Failed))
+        .map(|step| step.subject.as_str())
+        .collect();
+    if is_well && missing.is_empty() {
+        return Check::good(Id::ClusterAttached, &subject, "its nodes ask the registry in it");
+    }
+    let Target { namespace, name } = target;
+    Check::unknown(Id::ClusterAttached, &subject, "its nodes are not led to the registry in it").fixed_by(
+        format!("`hythe attach {} --in-cluster --namespace {namespace} --name {name}`", cluster.name),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Verdict, sample};
+    use super::*;
+
+    #[test]
+    fn a_registry_in_a_cluster_is_none_that_is_missing() {
+        let target = Target { namespace: "storage".parse().unwrap(), name: "reg".parse().unwrap() };
+        let check = serves("dev", &target, true);
+        assert_eq!((check.verdict, check.repair), (Verdict::Good, None));
+        let check = serves("dev", &target, false);
+        assert_eq!(check.fix.as_deref(), Some("`hythe deploy status --namespace storage --name reg`"));
+        let step = Step::new("node w", Outcome::Changed, "would be written");
+        let check = judge(&sample::cluster(), &target, true, &[step]);
+        assert_eq!(check.verdict, Verdict::Unknown);
+        let fix = "`hythe attach dev --in-cluster --namespace storage --name reg`";
+        assert_eq!(check.fix.as_deref(), Some(fix));
+        assert_eq!(judge(&sample::cluster(), &target, true, &[]).verdict, Verdict::Good);
+    }
+}
