@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use hythe_oci::{Digest, ErrorBody, header, media_type};
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::dialler::innermost;
 use crate::error::{Error, Subject};
@@ -84,12 +84,11 @@ impl Answer {
     async fn read_to(mut self, held: Option<&mut Held>, limit: usize) -> Result<Bytes, Error> {
         let progress = self.progress_timeout;
         // However steadily it trickles, it ends.
-        let reading = read_to(held, &mut self.response, limit, progress);
-        match timeout(self.head_timeout + progress, reading).await {
-            Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(Cut::TooLong)) => Err(self.subject.protocol(format!("it has more than {limit} bytes"))),
-            Ok(Err(Cut::Broken(reason))) => Err(self.subject.unavailable(reason)),
-            Err(_) => Err(self.subject.unavailable("the answer takes too long to arrive")),
+        let whole = self.head_timeout + progress;
+        match read_to(held, &mut self.response, limit, progress, whole).await {
+            Ok(bytes) => Ok(bytes),
+            Err(Cut::TooLong) => Err(self.subject.protocol(format!("it has more than {limit} bytes"))),
+            Err(Cut::Broken(reason)) => Err(self.subject.unavailable(reason)),
         }
     }
 }
@@ -110,38 +109,46 @@ pub(crate) enum Cut {
 
 /// A body of no more than `limit` bytes.
 pub(crate) async fn read(response: &mut Response, limit: usize, progress: Duration) -> Result<Bytes, Cut> {
-    read_to(None, response, limit, progress).await
+    read_to(None, response, limit, progress, Duration::MAX).await
 }
 
+/// The same within `whole`, but for the time that room is waited for: that is not the upstream's fault.
 async fn read_to(
     mut held: Option<&mut Held>,
     response: &mut Response,
     limit: usize,
     progress: Duration,
+    whole: Duration,
 ) -> Result<Bytes, Cut> {
+    let mut left = whole;
     if content_length(response.headers()).is_some_and(|announced| announced > limit as u64) {
         return Err(Cut::TooLong);
     }
-    let (mut whole, mut length) = (Vec::new(), 0);
+    let (mut bytes, mut length) = (Vec::new(), 0);
     loop {
         // One byte more than it may have, to see that it has.
         let room = (length + STEP).min(limit + 1);
         if let Some(held) = &mut held {
             held.hold(room).await;
         }
-        whole.resize(room, 0);
-        length += match timeout(progress, response.read(&mut whole[length..])).await {
+        bytes.resize(room, 0);
+        let began = Instant::now();
+        length += match timeout(progress.min(left), response.read(&mut bytes[length..])).await {
             Ok(Ok(0)) => break,
             Ok(Ok(more)) => more,
             Ok(Err(error)) => return Err(Cut::Broken(innermost(&error))),
+            Err(_) if left < progress => {
+                return Err(Cut::Broken("the answer takes too long to arrive".to_owned()));
+            }
             Err(_) => return Err(Cut::Broken(format!("not a byte more came within {progress:?}"))),
         };
+        left = left.saturating_sub(began.elapsed());
         if length > limit {
             return Err(Cut::TooLong);
         }
     }
-    whole.truncate(length);
-    Ok(whole.into())
+    bytes.truncate(length);
+    Ok(bytes.into())
 }
 
 /// What an error's body says, in the specification's form or that of Docker Hub's token server.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hythe_client::Error as Failure;
+use hythe_oci::media_type::{is_index, is_manifest, is_schema1};
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag};
 use hythe_registry::{Error as Refusal, Manifest};
 use tokio::time::timeout;
@@ -228,7 +229,9 @@ impl Copy {
         tag: Option<&Tag>,
         bytes: Bytes,
     ) -> Result<Manifest> {
-        // A parameter is no part of the type; `push_manifest` takes the field as a client would send it.
+        // Some serve every manifest as JSON, text or bytes: then it says itself what it is, or its fields do.
+        let media_type =
+            media_type.filter(|served| is_manifest(served) || is_index(served) || is_schema1(served));
         let (repository, reference) = (self.repository(), Reference::Digest(digest));
         let tags = tag.cloned().into_iter().collect();
         match repository.push_manifest(&reference, tags, media_type, bytes).await {

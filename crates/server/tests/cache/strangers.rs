@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use hythe_oci::ErrorCode;
-use hythe_testing::{Client, Fault, ImageBuilder, Rule, ScriptedUpstream, TestRegistry, TokenRules, bytes};
+use hythe_testing::{
+    Client, Fault, ImageBuilder, IndexBuilder, Rule, ScriptedUpstream, TestRegistry, TokenRules, bytes,
+};
 use serde_json::{Value, json};
 
 use crate::world::{UPSTREAM, World, cache, digest};
@@ -102,6 +104,34 @@ fn who_wants_to_be_asked_again_in_a_moment_is() {
         world.upstream.rule(Rule::any("/manifests/", Fault::status(503).header("retry-after", after)).once());
     }
     world.pull("v1", &image);
+}
+
+#[test]
+fn a_manifest_is_what_it_says_or_looks_like_where_it_is_served_as_something_else() {
+    let image = ImageBuilder::new(1).layers(1, 100).build();
+    let docker = ImageBuilder::new(2).docker().build();
+    let index = IndexBuilder::new().manifest(image.clone()).build();
+    for served in
+        ["application/json", "application/json; charset=utf-8", "text/plain", "application/octet-stream", ""]
+    {
+        let world = World::new();
+        for (tag, manifest) in [("image", &image), ("docker", &docker), ("index", &index)] {
+            let mut fields: Value = serde_json::from_slice(&manifest.bytes).unwrap();
+            fields.as_object_mut().unwrap().remove("mediaType");
+            for (tag, bytes) in
+                [(tag.to_owned(), manifest.bytes.clone()), (format!("{tag}-bare"), fields.to_string().into())]
+            {
+                world.upstream.push_manifest("app", &tag, served, &bytes);
+                let answer = world.manifest(&tag).expect(200);
+                assert_eq!(answer.body, bytes);
+                assert_eq!(
+                    answer.header("content-type"),
+                    Some(manifest.media_type.as_str()),
+                    "{tag} as {served}"
+                );
+            }
+        }
+    }
 }
 
 /// All tags, from page to page, as a client reads them.
