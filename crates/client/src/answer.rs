@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::dialler::innermost;
 use crate::error::{Error, Subject};
+use crate::memory::Memory;
 use crate::response::Response;
 use crate::room::{Held, Room};
 
@@ -124,16 +125,16 @@ async fn read_to(
     if content_length(response.headers()).is_some_and(|announced| announced > limit as u64) {
         return Err(Cut::TooLong);
     }
-    let (mut bytes, mut length) = (Vec::new(), 0);
+    let (mut memory, mut length) = (Memory::default(), 0);
     loop {
         // One byte more than it may have, to see that it has.
         let room = (length + STEP).min(limit + 1);
         if let Some(held) = &mut held {
             held.hold(room).await;
         }
-        bytes.resize(room, 0);
+        let space = &mut memory.grown(room, limit + 1)[length..room];
         let began = Instant::now();
-        length += match timeout(progress.min(left), response.read(&mut bytes[length..])).await {
+        length += match timeout(progress.min(left), response.read(space)).await {
             Ok(Ok(0)) => break,
             Ok(Ok(more)) => more,
             Ok(Err(error)) => return Err(Cut::Broken(innermost(&error))),
@@ -147,8 +148,7 @@ async fn read_to(
             return Err(Cut::TooLong);
         }
     }
-    bytes.truncate(length);
-    Ok(bytes.into())
+    Ok(memory.into_bytes(length))
 }
 
 /// What an error's body says, in the specification's form or that of Docker Hub's token server.

@@ -16,6 +16,7 @@ mod error;
 mod guard;
 mod link;
 mod manifest;
+mod memory;
 mod options;
 mod page;
 mod pool;

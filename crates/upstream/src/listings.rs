@@ -15,7 +15,7 @@ use crate::{Error, Result};
 const REFERRERS: usize = 8 << 20;
 
 /// What a page of referrers may weigh, in bytes, and how many of them are this registry's own.
-const PAGE: usize = 4 << 20;
+const PAGE: usize = 2 << 20;
 const OWN: usize = 1000;
 
 impl Copy {
@@ -234,7 +234,7 @@ mod tests {
         for own in [1, 7, 1000] {
             let (all, count) = pages(&there, &here, own);
             assert_eq!(all.len(), 70);
-            assert!(count > 2, "a page holds about twenty of them");
+            assert!(count > 2, "a page holds about ten of them");
             assert_eq!(all.iter().filter(|referrer| referrer.media_type == "here").count(), 20);
         }
         assert_eq!(pages(&[], &[], 10), (Vec::new(), 1));

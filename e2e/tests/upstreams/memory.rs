@@ -17,7 +17,7 @@ const MIB: u64 = 1 << 20;
 const MOST: u64 = 64 * MIB;
 
 /// So long anybody else may have to wait: a list is parsed on a thread that nobody waits for.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Clients that ask at once, and how often each does.
 const CLIENTS: usize = 8;

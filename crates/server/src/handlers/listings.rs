@@ -9,7 +9,9 @@ use hythe_oci::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
 use hythe_oci::{Digest, ErrorCode, RepositoryName, Tag, encode, media_type, path};
 use hythe_registry::{Page, Referrer};
 use hythe_upstream::Copy;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::{JSON, content, set};
 use crate::call::Call;
@@ -108,17 +110,18 @@ fn respond_referrers(
     let count = page.items.len();
     for referrer in page.items {
         let digest = referrer.digest;
-        let (descriptor, bytes) = descriptor(referrer);
-        weight += bytes;
-        manifests.push(descriptor);
+        let entry = Entry::from(referrer);
+        weight += entry.weight();
+        manifests.push(entry);
         let last_one = manifests.len() == count;
         if (last_one && page.more) || (!last_one && weight >= REFERRERS_BYTES) {
             next = Some(digest.to_string());
             break;
         }
     }
-    let index = json!({ "schemaVersion": 2, "mediaType": media_type::OCI_INDEX, "manifests": manifests });
-    let mut response = content(media_type::OCI_INDEX, index.to_string());
+    let index = Index { schema_version: 2, media_type: media_type::OCI_INDEX, manifests };
+    // Of strings, numbers and what is JSON already.
+    let mut response = content(media_type::OCI_INDEX, serde_json::to_vec(&index).unwrap_or_default());
     let path = path::referrers(name, digest);
     link_next(call, &mut response, &path, next.as_deref(), None, filter.as_deref());
     if filter.is_some() {
@@ -130,24 +133,47 @@ fn respond_referrers(
     response
 }
 
-/// A referrer as an entry of the index, and about how many bytes it has.
-fn descriptor(referrer: Referrer) -> (Value, usize) {
-    let mut entry = Map::new();
-    let mut weight = 256;
-    entry.insert("mediaType".into(), referrer.media_type.into());
-    entry.insert("digest".into(), referrer.digest.to_string().into());
-    entry.insert("size".into(), referrer.size.into());
-    if let Some(artifact_type) = referrer.artifact_type {
-        entry.insert("artifactType".into(), artifact_type.into());
+/// What refers to a manifest, as an index.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    media_type: &'static str,
+    manifests: Vec<Entry>,
+}
+
+/// A referrer as an entry of the index.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    media_type: String,
+    digest: String,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    /// As they are stored: megabytes that nobody has to read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<Box<RawValue>>,
+}
+
+impl From<Referrer> for Entry {
+    fn from(referrer: Referrer) -> Self {
+        Self {
+            media_type: referrer.media_type,
+            digest: referrer.digest.to_string(),
+            size: referrer.size,
+            artifact_type: referrer.artifact_type,
+            // The catalog holds what this registry wrote as JSON.
+            annotations: referrer.annotations.and_then(|text| RawValue::from_string(text).ok()),
+        }
     }
-    if let Some(annotations) = referrer.annotations {
-        weight += annotations.len();
-        // The catalog holds what this registry wrote as JSON.
-        entry.extend(
-            serde_json::from_str(&annotations).ok().map(|map: Value| ("annotations".to_owned(), map)),
-        );
+}
+
+impl Entry {
+    /// About how many bytes it has.
+    fn weight(&self) -> usize {
+        256 + self.annotations.as_ref().map_or(0, |annotations| annotations.get().len())
     }
-    (Value::Object(entry), weight)
 }
 
 /// The page size asked for, within what is allowed.
