@@ -109,7 +109,7 @@ async fn a_registry_is_applied_again_without_a_change_and_grows() {
     let options = options("apply");
     let first = applied(&access, &options, false).await.unwrap();
     assert!(first.iter().all(|(_, change)| *change == Change::Created), "{first:?}");
-    assert_eq!(first.len(), 5, "{first:?}");
+    assert_eq!(first.len(), 6, "{first:?}");
     let second = applied(&access, &options, false).await.unwrap();
     assert!(second.iter().all(|(_, change)| *change == Change::Unchanged), "{second:?}");
     // An API server lets no unbound claim grow; that it is asked to is what can be seen.
@@ -199,6 +199,46 @@ async fn what_the_cluster_refuses_is_told_before_anything_is_applied() {
     let error = applied(&access, &options, false).await.unwrap_err().to_string();
     assert!(error.contains("docker-registry-nodeport") && error.contains("port"), "{error}");
     assert!(matches!(status(&access, &options.target).await, Err(DeployError::Absent(_))));
+
+    // A port that another one has, in the user's words.
+    let first = Options { node_port: Some(31777), ..self::options("first") };
+    applied(&access, &first, false).await.unwrap();
+    let second = Options { node_port: Some(31777), ..self::options("second") };
+    let error = applied(&access, &second, false).await.unwrap_err().to_string();
+    let holder = format!("the Service {}/docker-registry-nodeport has it", first.target.namespace);
+    assert!(error.contains(&holder) && error.contains("`hythe deploy --node-port 31778`"), "{error}");
+    remove(&access, &first.target, true, &mut |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster's API"]
+async fn a_claim_and_a_configmap_of_other_names_are_found_again() {
+    let access = access().await;
+    let named = Options {
+        claim: Some("registry-storage".parse().unwrap()),
+        config_map: Some("registry-config".parse().unwrap()),
+        ..options("named")
+    };
+    let first = applied(&access, &named, false).await.unwrap();
+    let made = |name: &str| first.iter().any(|(object, _)| object.ends_with(name));
+    assert!(made("/registry-storage") && made("/registry-config"), "{first:?}");
+    // Nothing is said of them the next time, nor when it is gone but for its claim.
+    let unnamed = Options { claim: None, config_map: None, ..named.clone() };
+    let again = applied(&access, &unnamed, false).await.unwrap();
+    assert!(again.iter().all(|(_, change)| *change == Change::Unchanged), "{again:?}");
+    let removed = remove(&access, &named.target, false, &mut |_| {}).await.unwrap();
+    assert!(removed.objects.iter().any(|object| object.name == "registry-config"), "{removed:?}");
+    assert!(
+        matches!(&removed.left[0], Left::Claim(object) if object.name == "registry-storage"),
+        "{removed:?}"
+    );
+    let back = applied(&access, &unnamed, false).await.unwrap();
+    assert!(
+        back.iter()
+            .any(|(object, change)| object.ends_with("/registry-storage") && *change == Change::Unchanged),
+        "{back:?}"
+    );
+    remove(&access, &named.target, true, &mut |_| {}).await.unwrap();
 }
 
 #[tokio::test]

@@ -257,6 +257,6 @@ fn the_library_understands_a_real_api_server() {
     tests.env("HYTHE_TEST_KUBECONFIG", plane.kubeconfig());
     tests.env("HYTHE_TEST_KUBECONFIG_OF_NOBODY", plane.kubeconfig_of_nobody());
     let printed = run(tests.args(["--", "--ignored"]));
-    assert!(printed.contains("test result: ok. 5 passed"), "{printed}");
+    assert!(printed.contains("test result: ok. 6 passed"), "{printed}");
     println!("{printed}");
 }
