@@ -318,7 +318,7 @@ pub struct WarmArgs {
     /// Names of images, as docker pull takes them
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// A file that names images: Kubernetes manifests, a Compose file, or a list with one a line; - is stdin. Can be given several times
+    /// A file that names images: Kubernetes manifests, Compose files, kustomizations, charts' values, pipelines, Dockerfiles, or a list with one a line; - is stdin. Can be given several times
     #[arg(long, short, value_name = "FILE")]
     pub file: Vec<String>,
     /// A platform to fetch, such as linux/arm64 [default: this machine's]. Can be given several times

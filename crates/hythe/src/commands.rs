@@ -23,7 +23,7 @@ pub mod serve;
 mod take_logins;
 mod version;
 
-pub use cache::{Platform, find_images, parse_image};
+pub use cache::{Listing, Platform, list_images, parse_image};
 pub use registry::registry;
 
 use crate::args::Command;

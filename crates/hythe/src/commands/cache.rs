@@ -17,7 +17,7 @@ pub(super) use admin::Admin;
 pub(super) use human::{count_of, size};
 pub(super) use target::Target;
 
-pub use warm::{Platform, find_images, parse_image};
+pub use warm::{Listing, Platform, list_images, parse_image};
 
 /// Asks the registry what was asked for.
 pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {

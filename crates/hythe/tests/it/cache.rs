@@ -1,6 +1,7 @@
 //! `hythe cache`, against a registry with an upstream.
 
 mod clear;
+mod files;
 mod ls;
 mod names;
 mod warm;

@@ -1,6 +1,6 @@
 //! Names of images and the files that they stand in: no text panics.
 
-use hythe::commands::{Platform, find_images, parse_image};
+use hythe::commands::{Platform, list_images, parse_image};
 use hythe::config::Environment;
 use proptest::prelude::*;
 
@@ -42,6 +42,16 @@ const WORDS: &[&str] = &[
     "|",
     ">",
     "%",
+    "{{ x }}",
+    "{% if %}",
+    "FROM ",
+    "<<EOF",
+    "images:",
+    "tag: 1",
+    "repository: ",
+    "$(params.x)",
+    "include:",
+    "extends: ",
     "\t",
     "\u{feff}",
     "é",
@@ -59,8 +69,10 @@ proptest! {
     fn a_file_of_any_text_is_taken_or_refused(text in prop_oneof![soup(), ".*", "(?s).*"]) {
         let mut environment = Environment::default();
         environment.variables.insert("TAG".to_owned(), "7".into());
-        let _ = find_images(&text, &environment);
-        let _ = find_images(&format!("services:\n  a:\n    image: '{text}'\n"), &environment);
+        for name in ["-", "Dockerfile", "kustomization.yaml"] {
+            let _ = list_images(name, &text, &environment);
+        }
+        let _ = list_images("-", &format!("services:\n  a:\n    image: '{text}'\n"), &environment);
     }
 
     #[test]

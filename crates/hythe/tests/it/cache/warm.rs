@@ -169,3 +169,139 @@ fn a_connection_that_breaks_is_no_failure_and_nothing_named_is_one() {
     let ran = world.run_with(&["warm", "-f", "-"], &[], "# nothing\n").expect(0);
     assert!(ran.err.contains("names no image"), "{}", ran.err);
 }
+
+#[test]
+fn an_image_that_is_not_for_a_chosen_platform_fails_whether_it_is_there_or_not() {
+    let world = World::new();
+    world.image("app", "v1", 1);
+    let words = "up.example/app:v1: it is not there for linux/arm64, only for linux/amd64";
+    for arguments in
+        [&["--platform", "linux/arm64"][..], &["--platform", "linux/amd64", "--platform", "linux/arm64"]]
+    {
+        let arguments = [&["warm", "up.example/app:v1"], arguments].concat();
+        let ran = world.run(&arguments).expect(1);
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+    let ran = world.run(&["warm", "up.example/app:v1", "--platform", "linux/amd64"]).expect(0);
+    assert!(ran.out.contains("of 2 blobs"), "{}", ran.out);
+    // What is for any machine is run by emulation where nobody names a platform.
+    world.run(&["warm", "up.example/app:v1"]).expect(0);
+    let ran = world.run(&["warm", "up.example/app:v1", "--platform", "linux/arm64", "--check"]).expect(1);
+    assert!(ran.err.contains(words) && !ran.err.contains("without --check"), "{}", ran.err);
+}
+
+#[test]
+fn only_what_can_be_fetched_is_promised_to_be_fetched() {
+    let world = World::new();
+    world.image("app", "v1", 1);
+    let names = ["warm", "--check", "up.example/app:v1", "elsewhere.example/x:1", "Not A Name"];
+    let ran = world.run(&names).expect(1);
+    let (fetchable, rest) = ran.err.split_once("2 of 3 images cannot be had as they stand:").unwrap();
+    assert!(
+        fetchable.contains("1 of 3 images are not there whole; without --check they are fetched:"),
+        "{fetchable}"
+    );
+    assert!(fetchable.contains("up.example/app:v1: tag `v1` is not there"), "{fetchable}");
+    for words in ["`Not A Name` is not the name", "the registry may not ask elsewhere.example"] {
+        assert!(rest.contains(words), "{rest}");
+    }
+}
+
+#[test]
+fn what_a_file_names_is_told_with_its_file_and_line() {
+    let world = World::new();
+    world.image("app", "v1", 1);
+    let pod = "kind: Pod\nspec:\n  containers:\n  - image: up.example/app:v1\n  - image: auto\n  - image: '{{ .Values.x }}'\n";
+    let ran = world.run_with(&["warm", "-f", "-", "--output", "json"], &[], pod).expect(0);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let image = &json["images"][0];
+    assert_eq!(
+        (&image["image"], &image["file"], &image["line"]),
+        (&json!("up.example/app:v1"), &json!("-"), &json!(4))
+    );
+    let passed = json["passed_over"].as_array().unwrap();
+    assert_eq!(passed.len(), 2, "{passed:?}");
+    assert_eq!((&passed[0]["text"], &passed[0]["line"]), (&json!("auto"), &json!(5)));
+    assert!(passed[1]["reason"].as_str().unwrap().contains("render it first"), "{passed:?}");
+    let ran = world.run_with(&["warm", "-f", "-"], &[], pod).expect(0);
+    assert!(ran.err.contains("-:5: `auto` is passed over"), "{}", ran.err);
+    let compose = "services: {a: {image: 'up.example/app:${NONE}'}}";
+    let ran = world.run_with(&["warm", "-f", "-", "--output", "json"], &[], compose).expect(1);
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let image = &json["images"][0];
+    assert_eq!((&image["image"], &image["line"]), (&json!("up.example/app:${NONE}"), &json!(1)));
+}
+
+#[test]
+fn a_file_of_which_nothing_was_understood_does_not_pass() {
+    let world = World::new();
+    for text in [
+        "foo: {bar: baz}\n",
+        "apiVersion: acme.io/v1\nkind: Thing\nspec: {size: 3}\n",
+        "kind: Pod\napiVersion: v1\nspec: {containers: [{image: '{{ .Values.image }}'}]}\n",
+        "image: {repository: up.example/app, tag: ''}\n",
+    ] {
+        for arguments in [&["warm", "-f", "-", "--check"][..], &["warm", "-f", "-"]] {
+            let ran = world.run_with(arguments, &[], text).expect(1);
+            assert!(ran.err.contains("no image was found in it"), "{text}: {}", ran.err);
+        }
+    }
+    // Kubernetes' own kinds without an image, and services that are all built, are understood.
+    for text in [
+        "apiVersion: v1\nkind: Service\nspec: {ports: []}\n",
+        "services: {a: {build: .}, b: {build: ., image: x}}\n",
+    ] {
+        let ran = world.run_with(&["warm", "-f", "-", "--check"], &[], text).expect(0);
+        assert!(ran.err.contains("names no image"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn what_files_include_and_extend_is_followed_or_said() {
+    let world = World::new();
+    for name in ["a", "b", "c", "d"] {
+        world.image(name, "1", 7);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    file("sub/compose.yaml", "include: [../compose.yaml]\nservices: {a: {image: 'up.example/a:${A}'}}\n");
+    file("sub/.env", "A=1\n");
+    file("base.yaml", "services: {b: {image: 'up.example/b:1'}, other: {image: 'up.example/none:1'}}\n");
+    let compose = file(
+        "compose.yaml",
+        "include: [{path: sub/compose.yaml}]\nservices:\n  x: {extends: {file: base.yaml, service: b}}\n  y: {extends: z}\n  z: {image: 'up.example/c:1'}\n",
+    );
+    let names = |ran: &str| {
+        let mut names: Vec<String> =
+            ran.lines().filter_map(|line| Some(line.split_once(": ")?.0.to_owned())).collect();
+        names.sort_unstable();
+        names
+    };
+    let ran = world.run(&["warm", "-f", &compose]);
+    assert_eq!(names(&ran.out), ["up.example/a:1", "up.example/b:1", "up.example/c:1"], "{}", ran.err);
+    let lost = file(
+        "lost.yaml",
+        "include: [nowhere.yaml]\nservices: {x: {image: 'up.example/a:1', extends: {file: none.yaml, service: x}}}\n",
+    );
+    let ran = world.run(&["warm", "-f", &lost]).expect(1);
+    for words in ["`include` of `nowhere.yaml` was not followed", "`extends` was not followed", "lost.yaml:1"]
+    {
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+    file(
+        "app/pod.yaml",
+        "kind: Pod\napiVersion: v1\nspec: {containers: [{image: app}, {image: 'up.example/d:1'}]}\n",
+    );
+    file("app/kustomization.yaml", "resources: [pod.yaml]\n");
+    let kustomization = file(
+        "prod/kustomization.yaml",
+        "resources: [../app]\nimages: [{name: app, newName: up.example/c, newTag: '1'}]\n",
+    );
+    let ran = world.run(&["warm", "-f", &kustomization]).expect(0);
+    assert_eq!(names(&ran.out), ["up.example/c:1", "up.example/d:1"], "{}", ran.err);
+}

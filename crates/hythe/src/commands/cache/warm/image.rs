@@ -69,6 +69,12 @@ impl fmt::Display for Image {
     }
 }
 
+/// Whether a text is the name of an image, wherever it may be; or why not.
+pub(super) fn check(text: &str) -> Result<(), String> {
+    let elsewhere: Authority = HUB.parse().map_err(|error: hythe_oci::AuthorityError| error.to_string())?;
+    Image::parse(text, &elsewhere).map(|_| ())
+}
+
 /// The first component is a host if it looks like one (distribution/reference, `splitDockerDomain`).
 fn split_host(path: &str) -> (&str, &str) {
     match path.split_once('/') {

@@ -72,6 +72,8 @@ impl fmt::Display for Platform {
 pub(super) enum Platforms {
     /// All that there are.
     All,
+    /// This machine's, as nobody chose any.
+    Host(Platform),
     /// These.
     Of(Vec<Platform>),
 }
@@ -80,8 +82,28 @@ impl Platforms {
     pub(super) fn new(all: bool, chosen: Vec<Platform>) -> Self {
         match (all, chosen.is_empty()) {
             (true, _) => Self::All,
-            (false, true) => Self::Of(vec![Platform::of_host()]),
+            (false, true) => Self::Host(Platform::of_host()),
             (false, false) => Self::Of(chosen),
+        }
+    }
+
+    /// Whether somebody chose them. An image for one platform alone is run on others by emulation; who names a platform
+    /// wants that one.
+    pub(super) fn are_chosen(&self) -> bool {
+        matches!(self, Self::Of(_))
+    }
+
+    /// Whether an image of this configuration is for each that was chosen.
+    pub(super) fn check(&self, config: &[u8]) -> Result<(), String> {
+        let Self::Of(wanted) = self else { return Ok(()) };
+        let described: Described = serde_json::from_slice(config)
+            .map_err(|error| format!("its configuration cannot be understood: {error}"))?;
+        let there = described.platform();
+        // Of an image that does not say it, nobody knows.
+        let says = !there.os.is_empty() && !there.architecture.is_empty();
+        match wanted.iter().find(|wanted| says && !wanted.takes(&there)) {
+            Some(missing) => Err(format!("it is not there for {missing}, only for {there}")),
+            None => Ok(()),
         }
     }
 
@@ -93,8 +115,10 @@ impl Platforms {
             .into_iter()
             .filter_map(|entry| Some((entry.platform.map(Described::platform), entry.digest.parse().ok()?)))
             .collect();
-        let Self::Of(wanted) = self else {
-            return Ok(entries.into_iter().map(|(_, digest)| digest).collect());
+        let wanted = match self {
+            Self::All => return Ok(entries.into_iter().map(|(_, digest)| digest).collect()),
+            Self::Host(host) => std::slice::from_ref(host),
+            Self::Of(wanted) => wanted,
         };
         let has = || entries.iter().filter_map(|(platform, _)| platform.as_ref());
         let anybodys = entries.iter().any(|(platform, _)| platform.is_none());

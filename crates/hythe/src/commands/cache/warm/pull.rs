@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use hythe_client::{Client, Error, ManifestAnswer};
+use hythe_oci::media_type::{DOCKER_CONFIG, OCI_CONFIG};
 use hythe_oci::{Digest, Manifest, Reference, RepositoryName};
+use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -45,7 +47,43 @@ pub(super) struct Warmer {
 }
 
 /// What came of a blob: how many bytes were fetched, `None` where it was there.
-type Outcome = OnceCell<Result<Option<u64>, String>>;
+type Outcome = OnceCell<Result<Option<u64>, Lack>>;
+
+/// Why an image is not there, or was not fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lack {
+    pub(super) reason: String,
+    /// Whether it was only looked for: without `--check` it is fetched.
+    pub(super) fetchable: bool,
+}
+
+impl From<String> for Lack {
+    fn from(reason: String) -> Self {
+        Self { reason, fetchable: false }
+    }
+}
+
+impl Lack {
+    fn of_check(reason: String) -> Self {
+        Self { reason, fetchable: true }
+    }
+}
+
+/// The largest image configuration that is read for its platform.
+const CONFIG: usize = 4 << 20;
+
+/// What an image's manifest says of its configuration.
+#[derive(Deserialize)]
+struct Described {
+    config: Option<Config>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Config {
+    media_type: String,
+    digest: Digest,
+}
 
 /// What came of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,23 +117,28 @@ impl Warmer {
 
     /// Pulls an image, or only looks whether it is there. One of the registry's own may be a copy, too: where an upstream
     /// is asked for what is not here (`upstream.fallback`).
-    pub(super) async fn pull(&self, image: &Image) -> Result<Pulled, String> {
+    pub(super) async fn pull(&self, image: &Image) -> Result<Pulled, Lack> {
         let fetch = !self.check;
-        let blobs = self.blobs_of(image, fetch).await?;
+        let (blobs, before) = self.blobs_of(image, fetch).await?;
         self.progress.expect(blobs.len());
         let outcomes =
             join_all(blobs.iter().map(|digest| self.blob_once(&image.repository, digest, fetch))).await;
-        let failed: Vec<&String> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+        let failed: Vec<&Lack> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
         if let Some(first) = failed.first() {
-            return Err(format!("{} of {} blobs: {first}", failed.len(), blobs.len()));
+            let reason = format!("{} of {} blobs: {}", failed.len(), blobs.len(), first.reason);
+            return Err(Lack { reason, fetchable: failed.iter().all(|lack| lack.fetchable) });
         }
-        let fetched: Vec<u64> = outcomes.into_iter().filter_map(|outcome| outcome.ok().flatten()).collect();
+        let fetched = outcomes.into_iter().filter_map(|outcome| outcome.ok().flatten());
+        let fetched: Vec<u64> = fetched.chain(before).collect();
         Ok(Pulled { blobs: blobs.len() as u64, fetched: fetched.len() as u64, bytes: fetched.iter().sum() })
     }
 
     /// Every blob of the image, of all its platforms that are wanted, each once.
-    async fn blobs_of(&self, image: &Image, fetch: bool) -> Result<Vec<Digest>, String> {
+    /// What was fetched for that already counts with them.
+    async fn blobs_of(&self, image: &Image, fetch: bool) -> Result<(Vec<Digest>, Option<u64>), Lack> {
         let mut waiting = vec![(image.reference.clone(), 0)];
+        // Each platform that was asked for is to be there; an index says which it has by itself.
+        let mut only = None;
         let mut blobs: Vec<Digest> = Vec::new();
         while let Some((reference, depth)) = waiting.pop() {
             let answer = self.manifest(&image.repository, &reference, fetch).await?;
@@ -103,10 +146,13 @@ impl Warmer {
                 .map_err(|error| format!("its manifest cannot be understood: {error}"))?;
             if !manifest.is_index() {
                 blobs.extend(manifest.blobs);
+                if depth == 0 {
+                    only = config_of(&answer.bytes);
+                }
                 continue;
             }
             if depth == MAX_DEPTH {
-                return Err("its indexes nest too deep".to_owned());
+                return Err("its indexes nest too deep".to_owned().into());
             }
             let chosen = self.platforms.choose(&answer.bytes)?;
             let chosen = chosen.into_iter().filter(|digest| manifest.manifests.contains(digest));
@@ -114,7 +160,46 @@ impl Warmer {
         }
         blobs.sort_by_key(Digest::to_string);
         blobs.dedup();
-        Ok(blobs)
+        let mut fetched = None;
+        if let Some(config) = only.filter(|_| self.platforms.are_chosen()) {
+            self.progress.expect(1);
+            fetched = self.blob_once(&image.repository, &config, fetch).await?;
+            self.platforms.check(&self.config(&image.repository, &config).await?)?;
+        }
+        Ok((blobs, fetched))
+    }
+
+    /// The configuration of an image, which is there.
+    async fn config(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<u8>, Lack> {
+        let mut attempt = 1;
+        loop {
+            let error = match self.in_turn(self.read_config(repository, digest)).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => error,
+            };
+            if !again(&error, &mut attempt).await {
+                return Err(told(&error).into());
+            }
+        }
+    }
+
+    async fn read_config(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<u8>, Error> {
+        let body = self.kept.blob(repository, digest, 0).await?.body;
+        let mut bytes = Vec::new();
+        let read = body.take(CONFIG as u64).read_to_end(&mut bytes).await;
+        read.map_err(|error| self.broken(digest, &error))?;
+        Ok(bytes)
+    }
+
+    fn broken(&self, digest: &Digest, error: &std::io::Error) -> Error {
+        Error::Unavailable {
+            host: self.asking.endpoint().to_owned(),
+            asked: format!("blob `{digest}`"),
+            status: None,
+            reached: true,
+            retry_after: None,
+            reason: error.to_string(),
+        }
     }
 
     async fn manifest(
@@ -122,7 +207,7 @@ impl Warmer {
         repository: &RepositoryName,
         reference: &Reference,
         fetch: bool,
-    ) -> Result<ManifestAnswer, String> {
+    ) -> Result<ManifestAnswer, Lack> {
         let client = if fetch { &self.asking } else { &self.kept };
         let mut attempt = 1;
         loop {
@@ -130,12 +215,12 @@ impl Warmer {
             match asked {
                 Ok(answer) => return Ok(answer),
                 Err(error) if !fetch && is_missing(&error) => {
-                    return Err(match reference {
+                    return Err(Lack::of_check(match reference {
                         Reference::Tag(tag) => format!("tag `{tag}` is not there"),
                         Reference::Digest(digest) => format!("manifest {digest} is not there"),
-                    });
+                    }));
                 }
-                Err(error) if !again(&error, &mut attempt).await => return Err(told(&error)),
+                Err(error) if !again(&error, &mut attempt).await => return Err(told(&error).into()),
                 Err(_) => {}
             }
         }
@@ -147,7 +232,7 @@ impl Warmer {
         repository: &RepositoryName,
         digest: &Digest,
         fetch: bool,
-    ) -> Result<Option<u64>, String> {
+    ) -> Result<Option<u64>, Lack> {
         let outcome = {
             let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(blobs.entry((repository.clone(), *digest)).or_default())
@@ -168,17 +253,19 @@ impl Warmer {
         repository: &RepositoryName,
         digest: &Digest,
         fetch: bool,
-    ) -> Result<Option<u64>, String> {
+    ) -> Result<Option<u64>, Lack> {
         let mut attempt = 1;
         loop {
             let error = match self.kept.blob_head(repository, digest).await {
                 Ok(_) => return Ok(None),
                 Err(error) if is_missing(&error) && fetch => break,
-                Err(error) if is_missing(&error) => return Err(format!("{digest} is not there")),
+                Err(error) if is_missing(&error) => {
+                    return Err(Lack::of_check(format!("{digest} is not there")));
+                }
                 Err(error) => error,
             };
             if !again(&error, &mut attempt).await {
-                return Err(told(&error));
+                return Err(told(&error).into());
             }
         }
         let (mut came, mut attempt) = (0, 1);
@@ -188,7 +275,7 @@ impl Warmer {
                 Err(error) => error,
             };
             if !again(&error, &mut attempt).await {
-                return Err(told(&error));
+                return Err(told(&error).into());
             }
         }
     }
@@ -203,14 +290,7 @@ impl Warmer {
         let mut body = self.asking.blob(repository, digest, *came).await?.body;
         let mut memory = vec![0; PIECE];
         loop {
-            let length = body.read(&mut memory).await.map_err(|error| Error::Unavailable {
-                host: self.asking.endpoint().to_owned(),
-                asked: format!("blob `{digest}`"),
-                status: None,
-                reached: true,
-                retry_after: None,
-                reason: error.to_string(),
-            })?;
+            let length = body.read(&mut memory).await.map_err(|error| self.broken(digest, &error))?;
             if length == 0 {
                 return Ok(());
             }
@@ -225,6 +305,13 @@ impl Warmer {
         let _turn = self.turns.acquire().await;
         request.await
     }
+}
+
+/// The configuration of what is an image, and no other artifact.
+fn config_of(manifest: &[u8]) -> Option<Digest> {
+    let described: Described = serde_json::from_slice(manifest).ok()?;
+    let config = described.config?;
+    [OCI_CONFIG, DOCKER_CONFIG].contains(&config.media_type.as_str()).then_some(config.digest)
 }
 
 /// Whether the registry says that it has no such thing, and may ask nobody.

@@ -1,25 +1,21 @@
-//! Variables in Compose files (Compose specification, Interpolation).
+//! Variables in Compose files and Dockerfiles (Compose specification, Interpolation).
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
 
-use crate::config::Environment;
+/// The values of variables, by name.
+pub(super) type Variables = BTreeMap<String, String>;
 
-/// The file beside a Compose file that has variables for it.
-pub(super) const ENV_FILE: &str = ".env";
-
-/// The environment, and what a file of variables says beside it: the environment comes first.
-pub(super) fn with_env_file(environment: &Environment, text: &str) -> Environment {
-    let mut environment = environment.clone();
+/// Adds the variables of a file such as `.env`. Variables that are set already keep their values.
+pub(super) fn add_env_file(variables: &mut Variables, text: &str) {
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let line = line.strip_prefix("export ").unwrap_or(line);
         let Some((name, value)) = line.split_once('=') else { continue };
-        environment.variables.entry(name.trim().to_owned()).or_insert_with(|| env_value(value.trim()));
+        variables.entry(name.trim().to_owned()).or_insert_with(|| env_value(value.trim()));
     }
-    environment
 }
 
 /// A value without its quotes, or up to its comment.
-fn env_value(text: &str) -> OsString {
+pub(super) fn env_value(text: &str) -> String {
     let quoted = |quote: char| Some(text.strip_prefix(quote)?.split_once(quote)?.0);
     let value = quoted('"').or_else(|| quoted('\''));
     value.unwrap_or_else(|| text.split_once(" #").map_or(text, |(value, _)| value).trim_end()).into()
@@ -28,12 +24,12 @@ fn env_value(text: &str) -> OsString {
 /// Variables within variables' defaults; nobody nests deeper.
 const MAX_DEPTH: usize = 16;
 
-/// The text with its variables replaced from the environment; the error says which one is missing.
-pub(super) fn interpolate(text: &str, environment: &Environment) -> Result<String, String> {
-    replace(text, environment, 0)
+/// The text with its variables replaced by their values; the error says which one is missing.
+pub(super) fn interpolate(text: &str, variables: &Variables) -> Result<String, String> {
+    replace(text, variables, 0)
 }
 
-fn replace(text: &str, environment: &Environment, depth: usize) -> Result<String, String> {
+fn replace(text: &str, variables: &Variables, depth: usize) -> Result<String, String> {
     if depth > MAX_DEPTH {
         return Err("its variables nest too deep".to_owned());
     }
@@ -46,14 +42,14 @@ fn replace(text: &str, environment: &Environment, depth: usize) -> Result<String
             rest = after;
         } else if let Some(after) = rest.strip_prefix('{') {
             let end = closing(after).ok_or("a `${` has no `}`")?;
-            done.push_str(&braced(&after[..end], environment, depth)?);
+            done.push_str(&braced(&after[..end], variables, depth)?);
             rest = &after[end + 1..];
         } else {
             let (name, after) = split_name(rest);
             if name.is_empty() {
                 return Err("a `$` names no variable; write `$$` for a dollar sign".to_owned());
             }
-            done.push_str(&value(name, environment).ok_or_else(|| unset(name))?);
+            done.push_str(&value(name, variables).ok_or_else(|| unset(name))?);
             rest = after;
         }
     }
@@ -62,12 +58,12 @@ fn replace(text: &str, environment: &Environment, depth: usize) -> Result<String
 }
 
 /// What stands between the braces.
-fn braced(text: &str, environment: &Environment, depth: usize) -> Result<String, String> {
+fn braced(text: &str, variables: &Variables, depth: usize) -> Result<String, String> {
     let (name, operator) = split_name(text);
     if name.is_empty() {
         return Err(format!("`${{{text}}}` names no variable"));
     }
-    let value = value(name, environment);
+    let value = value(name, variables);
     // With a colon, an empty value counts as none.
     let (value, operator) = match operator.strip_prefix(':') {
         Some(operator) => (value.filter(|value| !value.is_empty()), operator),
@@ -77,7 +73,7 @@ fn braced(text: &str, environment: &Environment, depth: usize) -> Result<String,
     match (operand.next(), value) {
         (None, value) => value.ok_or_else(|| unset(name)),
         (Some('-' | '?'), Some(value)) => Ok(value),
-        (Some('-'), None) | (Some('+'), Some(_)) => replace(operand.as_str(), environment, depth + 1),
+        (Some('-'), None) | (Some('+'), Some(_)) => replace(operand.as_str(), variables, depth + 1),
         (Some('+'), None) => Ok(String::new()),
         (Some('?'), None) => match operand.as_str() {
             "" => Err(unset(name)),
@@ -91,8 +87,8 @@ fn unset(name: &str) -> String {
     format!("variable {name} is not set")
 }
 
-fn value(name: &str, environment: &Environment) -> Option<String> {
-    Some(environment.variables.get(name)?.to_string_lossy().into_owned())
+fn value(name: &str, variables: &Variables) -> Option<String> {
+    variables.get(name).cloned()
 }
 
 /// A variable's name, and what follows it.
@@ -123,12 +119,10 @@ fn closing(text: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn environment() -> Environment {
-        let mut environment = Environment::default();
-        for (name, value) in [("TAG", "7"), ("EMPTY", ""), ("A_1", "x")] {
-            environment.variables.insert(name.to_owned(), value.into());
-        }
-        environment
+    fn variables() -> Variables {
+        [("TAG", "7"), ("EMPTY", ""), ("A_1", "x")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
     }
 
     #[test]
@@ -151,15 +145,16 @@ mod tests {
             ("${TAG:?must be set}", "7"),
             ("$$TAG", "$TAG"),
         ] {
-            assert_eq!(interpolate(text, &environment()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(interpolate(text, &variables()).as_deref(), Ok(expected), "{text}");
         }
     }
 
     #[test]
     fn a_file_of_variables_says_what_the_environment_does_not() {
         let text = "# versions\nTAG=8\nexport PG = 16 # long\nQUOTED=\"a # b\"\nSINGLE='c'\nnothing\n=\n";
-        let environment = with_env_file(&environment(), text);
-        let shown = interpolate("$TAG $PG $QUOTED $SINGLE", &environment);
+        let mut all = variables();
+        add_env_file(&mut all, text);
+        let shown = interpolate("$TAG $PG $QUOTED $SINGLE", &all);
         assert_eq!(shown.as_deref(), Ok("7 16 a # b c"));
     }
 
@@ -175,7 +170,7 @@ mod tests {
             ("a$", "a `$` names no variable; write `$$` for a dollar sign"),
             ("${TAG%x}", "`${TAG%x}` cannot be understood"),
         ] {
-            assert_eq!(interpolate(text, &environment()), Err(expected.to_owned()), "{text}");
+            assert_eq!(interpolate(text, &variables()), Err(expected.to_owned()), "{text}");
         }
     }
 }

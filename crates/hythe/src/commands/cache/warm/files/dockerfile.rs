@@ -1,0 +1,165 @@
+//! The images that a Dockerfile builds on.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::found::{Found, Place, Reading};
+use super::interpolate::{Variables, env_value, interpolate};
+use super::name::{Trust, name};
+
+/// Whether a text is a Dockerfile: by the file's name, or by its first instruction.
+pub(super) fn is_dockerfile(base_name: &str, text: &str) -> bool {
+    let lower = base_name.to_ascii_lowercase();
+    let named = ["dockerfile", "containerfile"].iter().any(|name| {
+        lower == *name || lower.ends_with(&format!(".{name}")) || lower.starts_with(&format!("{name}."))
+    });
+    let first = || instructions(text).into_iter().find(|(_, instruction, _)| instruction != "ARG");
+    named
+        || first()
+            .is_some_and(|(_, instruction, rest)| instruction == "FROM" && !rest.starts_with([':', '=']))
+}
+
+pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: usize) {
+    let (mut arguments, mut stages) = (Variables::new(), HashSet::new());
+    let mut count = 0_usize;
+    let mut take = |reference: &str, line: usize, stages: &HashSet<String>, arguments: &Variables, rule| {
+        let place = || Place { file: Arc::clone(file), line: first + line - 1 };
+        let whole = match interpolate(reference, arguments) {
+            Ok(whole) => whole,
+            Err(why) => return reading.pass(reference, place(), format!("{why} by an ARG here"), true),
+        };
+        if whole == "scratch" || stages.contains(&whole.to_ascii_lowercase()) {
+            return;
+        }
+        match name(&whole, Trust::Certain) {
+            Ok(name) => reading.found.push(Found { text: name.to_owned(), place: place(), rule }),
+            Err(not) => reading.pass(&whole, place(), not.reason, true),
+        }
+    };
+    for (line, instruction, rest) in instructions(text) {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let flags = words.iter().take_while(|word| word.starts_with("--"));
+        match instruction.as_str() {
+            // Those of a stage have no say in later FROMs.
+            "ARG" if count == 0 => {
+                for word in words {
+                    let Some((name, value)) = word.split_once('=') else { continue };
+                    let value = env_value(value);
+                    let value = interpolate(&value, &arguments).unwrap_or(value);
+                    arguments.insert(name.to_owned(), value);
+                }
+            }
+            "FROM" => {
+                count += 1;
+                let mut words = words.iter().skip_while(|word| word.starts_with("--"));
+                let Some(reference) = words.next() else { continue };
+                take(reference, line, &stages, &arguments, "FROM");
+                if let (Some(word), Some(stage)) = (words.next(), words.next())
+                    && word.eq_ignore_ascii_case("as")
+                {
+                    stages.insert(stage.to_ascii_lowercase());
+                }
+            }
+            "COPY" | "RUN" => {
+                for flag in flags {
+                    let from = match flag.strip_prefix("--mount=") {
+                        Some(mount) => mount.split(',').find_map(|part| part.strip_prefix("from=")),
+                        None => flag.strip_prefix("--from="),
+                    };
+                    // A stage may be named by its number.
+                    if let Some(from) = from.filter(|from| from.parse::<usize>().is_err()) {
+                        take(from.trim_matches(['"', '\'']), line, &stages, &arguments, "--from");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Each instruction: its line, its word, and what follows, lines that are continued as one. The lines of here-documents
+/// are none.
+fn instructions(text: &str) -> Vec<(usize, String, String)> {
+    let escape = text
+        .lines()
+        .map_while(|line| line.trim().strip_prefix('#'))
+        .find_map(|comment| comment.trim().strip_prefix("escape="))
+        .and_then(|escape| escape.trim().chars().next())
+        .unwrap_or('\\');
+    let mut found = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        let mut whole = line.trim().to_owned();
+        if whole.is_empty() || whole.starts_with('#') {
+            continue;
+        }
+        while whole.ends_with(escape) {
+            whole.pop();
+            let next = lines
+                .by_ref()
+                .map(|(_, line)| line.trim())
+                .find(|line| !line.is_empty() && !line.starts_with('#'));
+            let Some(next) = next else { break };
+            whole.push(' ');
+            whole.push_str(next);
+        }
+        let (instruction, rest) = whole.split_once(char::is_whitespace).unwrap_or((&whole, ""));
+        let instruction = instruction.to_ascii_uppercase();
+        let rest = rest.trim().to_owned();
+        if ["RUN", "COPY", "ADD"].contains(&instruction.as_str()) {
+            for end in heredocs(&rest) {
+                lines.by_ref().find(|(_, line)| line.trim() == end);
+            }
+        }
+        found.push((at + 1, instruction, rest));
+    }
+    found
+}
+
+/// The words that end the here-documents that begin in a line.
+fn heredocs(text: &str) -> Vec<String> {
+    let word = |rest: &str| {
+        let rest = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches(['"', '\'']);
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        Some(rest[..end].to_owned()).filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()))
+    };
+    text.split("<<").skip(1).filter_map(word).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_what_is_built_on_and_copied_from() {
+        let text = "\
+# syntax=docker/dockerfile:1
+ARG GO=1.22
+ARG BASE=alpine:${GO}
+FROM --platform=$BUILDPLATFORM golang:${GO} AS build
+ARG GO=9
+RUN --mount=type=bind,from=busybox:1,target=/b \\
+    # why
+    --mount=type=cache,target=/c make
+RUN <<EOF
+FROM nothing
+EOF
+FROM build as test
+COPY --from=0 /a /b
+COPY --from=ghcr.io/x/tool:1 /t /t
+from scratch
+FROM ${BASE}
+FROM app:${NONE}
+";
+        let mut reading = Reading::default();
+        read(&mut reading, &Arc::from("Dockerfile"), text, 1);
+        let found: Vec<_> =
+            reading.found.iter().map(|found| (found.text.as_str(), found.place.line)).collect();
+        assert_eq!(
+            found,
+            [("golang:1.22", 4), ("busybox:1", 6), ("ghcr.io/x/tool:1", 14), ("alpine:1.22", 16)]
+        );
+        assert_eq!(reading.passed.len(), 1);
+        assert_eq!(reading.passed[0].reason, "variable NONE is not set by an ARG here");
+    }
+}

@@ -1,0 +1,105 @@
+//! Which kind of file a document is of, by its keys and by the file's name.
+
+use super::yaml::Node;
+
+/// The kind of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Compose,
+    Kustomization,
+    /// Objects of Kubernetes, and files in their shape.
+    Object,
+    GitHub,
+    GitLab,
+    CloudBuild,
+    /// Values of a chart, other pipelines, anything else.
+    Other,
+}
+
+/// The keys at the root of a Compose file (Compose specification).
+const COMPOSE: [&str; 9] =
+    ["version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models"];
+
+/// Groups of Kubernetes' own kinds, none of which has an image in a place of its own.
+const BUILT_IN: [&str; 4] = ["v1", "apps/", "batch/", "policy/"];
+
+pub(super) fn of(document: &Node, base_name: &str) -> Kind {
+    let has = |key| document.child(key).is_some();
+    let kind = document.text("kind");
+    let version = document.text("apiVersion").unwrap_or_default();
+    let kustomization = base_name.to_ascii_lowercase();
+    if version.starts_with("kustomize.config.k8s.io/")
+        || ["kustomization.yaml", "kustomization.yml", "kustomization"].contains(&kustomization.as_str())
+    {
+        Kind::Kustomization
+    } else if kind.is_some() || has("apiVersion") {
+        Kind::Object
+    } else if is_compose(document) {
+        Kind::Compose
+    } else if document.child("jobs").is_some_and(|jobs| any(jobs, &["runs-on", "uses"]))
+        || is_action(document)
+    {
+        Kind::GitHub
+    } else if any(document, &["script", "trigger", "before_script"]) || base_name.ends_with("gitlab-ci.yml") {
+        Kind::GitLab
+    } else if is_cloud_build(document) {
+        Kind::CloudBuild
+    } else {
+        Kind::Other
+    }
+}
+
+/// Whether a document is of a kind that may name no image: one of Kubernetes' own.
+pub(super) fn may_be_without(document: &Node) -> bool {
+    let version = document.text("apiVersion").unwrap_or_default();
+    let own = version.split('/').next().is_some_and(|group| group.ends_with(".k8s.io"));
+    document.child("kind").is_some()
+        && (own
+            || BUILT_IN
+                .iter()
+                .any(|known| version == *known || known.ends_with('/') && version.starts_with(known)))
+}
+
+/// All root keys are Compose's, and all services are mappings. Other files have services too.
+fn is_compose(document: &Node) -> bool {
+    let known = |key: &str| COMPOSE.contains(&key) || key.starts_with("x-") || key == "<<";
+    let services = document.child("services").filter(|services| services.is_map());
+    match services {
+        Some(services) => {
+            let is_service = |value: &Node| {
+                value.is_map() || value.scalar().is_some_and(|scalar| scalar.value().is_none())
+            };
+            document.entries().iter().all(|entry| known(&entry.key))
+                && services.entries().iter().all(|entry| is_service(&entry.value))
+        }
+        // A file may have nothing but others.
+        None => {
+            document.child("include").is_some() && document.entries().iter().all(|entry| known(&entry.key))
+        }
+    }
+}
+
+/// Whether any value of a mapping has one of these keys.
+fn any(map: &Node, keys: &[&str]) -> bool {
+    map.entries().iter().any(|entry| keys.iter().any(|key| entry.value.child(key).is_some()))
+}
+
+/// GitHub's own actions.
+fn is_action(document: &Node) -> bool {
+    document.child("runs").is_some_and(|runs| runs.child("using").is_some())
+}
+
+/// Steps that have the names of images.
+fn is_cloud_build(document: &Node) -> bool {
+    let Some(steps) = document.child("steps") else { return false };
+    let is_step = |step: &Node| {
+        step.text("name").is_some()
+            && !["image", "run", "uses", "task", "commands"].iter().any(|key| step.child(key).is_some())
+    };
+    !steps.items().is_empty()
+        && steps.items().iter().all(|step| is_step(step))
+        && steps
+            .items()
+            .iter()
+            .any(|step| ["args", "entrypoint", "script"].iter().any(|key| step.child(key).is_some()))
+}

@@ -1,0 +1,145 @@
+//! Images whose names are written in parts: `{registry, repository, tag, digest}`, and `{name, newName, newTag}` of Kustomize.
+
+use super::name::{has_host, is_pinned};
+use super::yaml::{Node, Scalar};
+
+/// A name put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) text: String,
+    pub(super) line: usize,
+    /// Whether it has a tag or a digest.
+    pub(super) pinned: bool,
+}
+
+/// The image that a mapping describes. `named` says that the mapping's own key is one of an image, so that `name` and
+/// `image` within it are parts of the name.
+pub(super) fn described(map: &Node, named: bool) -> Option<Whole> {
+    let repositories: &[&str] = if named {
+        &["repository", "repo", "imageRepository", "name", "image", "imageName", "reference", "ref"]
+    } else {
+        &["repository", "imageRepository", "image_repository"]
+    };
+    let repository =
+        repositories.iter().find_map(|key| scalar(map, key).filter(|scalar| scalar.word().is_some()))?;
+    if !named && !map.entries().iter().any(|entry| is_tag_key(&entry.key)) {
+        return None;
+    }
+    let registry = ["registry", "imageRegistry", "hub", "domain"].iter().find_map(|key| map.text(key));
+    let mut whole = whole(repository.value()?, registry, tag(map, named), digest(map), repository.line);
+    if let Some(suffix) = map.text("tagSuffix").filter(|_| whole.pinned && !whole.text.contains('@')) {
+        whole.text.push_str(suffix);
+    }
+    Some(whole)
+}
+
+/// An image under a key such as `image`, its tag, registry or digest under keys beside it.
+pub(super) fn beside(map: &Node, key: &str, text: &str, line: usize) -> Whole {
+    let stem = ["Repository", "_repository", "-repository", "Name", "_name", "-name"]
+        .iter()
+        .find_map(|end| key.strip_suffix(end));
+    let stems =
+        [Some(key), stem, key.strip_suffix("Image"), key.strip_suffix("_image"), key.strip_suffix("-image")];
+    let about = |what: &str| {
+        let capital: String = what[..1].to_ascii_uppercase() + &what[1..];
+        stems.iter().flatten().find_map(|stem| {
+            [format!("{stem}{capital}"), format!("{stem}_{what}"), format!("{stem}-{what}")]
+                .iter()
+                .find_map(|key| map.text(key))
+        })
+    };
+    let plain = matches!(
+        key,
+        "image" | "imageName" | "imageRepository" | "image_name" | "image_repository" | "repository"
+    );
+    let tag = about("tag").or_else(|| map.text("tag").filter(|_| plain)).or_else(|| about("version"));
+    let registry = about("registry").or_else(|| map.text("registry").filter(|_| plain));
+    let digest = about("digest").or_else(|| digest(map).filter(|_| plain));
+    whole(text, registry, tag, digest, line)
+}
+
+/// The image that an entry of Kustomize's `images` says; `None` where the entry leaves the tag to the resource.
+pub(super) fn replaced(entry: &Node) -> Option<Whole> {
+    let line = entry.entries().first()?.line;
+    let name = entry.text("newName").or_else(|| entry.text("name"))?;
+    let (tag, digest) = (entry.text("newTag"), entry.text("digest"));
+    let whole = whole(name, None, tag, digest, line);
+    whole.pinned.then_some(whole)
+}
+
+/// Whether an item is an entry of Kustomize's `images`.
+pub(super) fn is_replacement(item: &Node) -> bool {
+    item.child("name").is_some()
+        && ["newName", "newTag", "digest"].iter().any(|key| item.child(key).is_some())
+}
+
+fn is_tag_key(key: &str) -> bool {
+    matches!(key, "tag" | "imageTag" | "image_tag" | "digest" | "imageDigest")
+}
+
+fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Scalar> {
+    map.child(key)?.scalar()
+}
+
+fn tag(map: &Node, named: bool) -> Option<&str> {
+    let version = ["version", "appVersion"].iter().find_map(|key| map.text(key)).filter(|_| named);
+    ["tag", "imageTag", "image_tag"].iter().find_map(|key| map.text(key)).or(version)
+}
+
+fn digest(map: &Node) -> Option<&str> {
+    ["digest", "imageDigest", "sha", "sha256"].iter().find_map(|key| map.text(key))
+}
+
+fn whole(name: &str, registry: Option<&str>, tag: Option<&str>, digest: Option<&str>, line: usize) -> Whole {
+    let name = name.trim_matches('/');
+    let mut text = match registry.map(|registry| registry.trim_end_matches('/')) {
+        Some(registry) if !registry.is_empty() && !registry.contains("://") && !has_host(name) => {
+            format!("{registry}/{name}")
+        }
+        _ => name.to_owned(),
+    };
+    let tag = tag.map(|tag| tag.trim_start_matches(':')).filter(|tag| !tag.is_empty());
+    let digest = digest.map(|digest| digest.trim_start_matches('@')).filter(|digest| !digest.is_empty());
+    if let Some(tag) = tag.filter(|_| !is_pinned(name)) {
+        // Some charts take a digest for a tag.
+        text.push(if tag.starts_with("sha256:") { '@' } else { ':' });
+        text.push_str(tag);
+    }
+    if let Some(digest) = digest.filter(|_| !text.contains('@')) {
+        let is_hex = digest.len() == 64 && digest.bytes().all(|c| c.is_ascii_hexdigit());
+        text.push_str(if is_hex { "@sha256:" } else { "@" });
+        text.push_str(digest);
+    }
+    let pinned = is_pinned(&text);
+    Whole { text, line, pinned }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::cache::warm::files::text::documents;
+
+    #[test]
+    fn parts_make_a_name() {
+        let hex = "0".repeat(64);
+        for (text, named, expected) in [
+            ("{repository: a/b, tag: 1.20}", false, Some("a/b:1.20")),
+            ("{registry: quay.io, repository: a/b, tag: v1}", true, Some("quay.io/a/b:v1")),
+            ("{registry: docker.io, repository: quay.io/a/b, tag: v1}", true, Some("quay.io/a/b:v1")),
+            ("{name: a, tag: 1}", true, Some("a:1")),
+            ("{name: a, tag: 1}", false, None),
+            ("{repository: a, tag: ''}", true, Some("a")),
+            (&format!("{{repository: a, digest: sha256:{hex}}}"), true, Some(&format!("a@sha256:{hex}"))),
+            (&format!("{{repository: a, tag: 1, sha: {hex}}}"), true, Some(&format!("a:1@sha256:{hex}"))),
+            ("{reference: 'a:1', pullPolicy: Always}", true, Some("a:1")),
+            ("{repository: 'a:2', tag: 1}", true, Some("a:2")),
+        ] {
+            let document = &documents(text, 1).trees[0];
+            assert_eq!(described(document, named).map(|whole| whole.text).as_deref(), expected, "{text}");
+        }
+        let document =
+            &documents("{image: a, imageTag: 1, sidecarImage: b, sidecarTag: 2, c: d}", 1).trees[0];
+        assert_eq!(beside(document, "image", "a", 1).text, "a:1");
+        assert_eq!(beside(document, "sidecarImage", "b", 1).text, "b:2");
+    }
+}

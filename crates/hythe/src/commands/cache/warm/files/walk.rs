@@ -1,0 +1,409 @@
+//! Images anywhere in a document, by its keys.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::found::{Found, Place, Reading};
+use super::kind::Kind;
+use super::name::{self, Trust};
+use super::parts::{self, Whole};
+use super::rules::{self, Argument};
+use super::text::documents;
+use super::values::Values;
+use super::yaml::{Entry, Node, Scalar};
+
+/// Texts within texts: a manifest in a `ConfigMap` in a manifest.
+const MAX_EMBEDDED: usize = 3;
+
+/// Why an image without a tag is not fetched where a chart has its own.
+const NO_TAG: &str = "it has no tag here: the chart's version is meant. Render it first (helm template)";
+
+/// Looks at a document.
+pub(super) fn document(reading: &mut Reading, file: &Arc<str>, document: &Rc<Node>, kind: Kind) {
+    let mut walk = Walk {
+        reading,
+        file,
+        kind,
+        values: Values::of(document),
+        seen: HashSet::new(),
+        path: Vec::new(),
+        object: String::new(),
+        embedded: 0,
+    };
+    walk.node(document);
+}
+
+struct Walk<'a> {
+    reading: &'a mut Reading,
+    file: &'a Arc<str>,
+    kind: Kind,
+    values: Values,
+    /// What has several names by aliases is looked at once.
+    seen: HashSet<*const Node>,
+    /// The keys above; lists have none.
+    path: Vec<String>,
+    /// The kind of the innermost object.
+    object: String,
+    embedded: usize,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, node: &Rc<Node>) {
+        if !self.seen.insert(Rc::as_ptr(node)) {
+            return;
+        }
+        match &**node {
+            Node::List(items) => self.list(items),
+            Node::Map(_) => self.map(node),
+            Node::Scalar(_) => {}
+        }
+    }
+
+    fn map(&mut self, map: &Node) {
+        let outer = object(map, self.kind).map(|object| std::mem::replace(&mut self.object, object));
+        self.pair(map);
+        let named = self.path.last().is_some_and(|key| is_image_key(key));
+        let whole = parts::described(map, named).filter(|_| !is_built(map));
+        let is_whole = whole.is_some();
+        if let Some(whole) = whole {
+            self.whole(&whole, if named { "image" } else { "repository and tag" });
+        }
+        for entry in map.entries() {
+            self.path.push(entry.key.clone());
+            self.entry(map, entry, is_whole);
+            self.path.pop();
+        }
+        if let Some(outer) = outer {
+            self.object = outer;
+        }
+    }
+
+    fn entry(&mut self, map: &Node, entry: &Entry, is_whole: bool) {
+        let key = entry.key.as_str();
+        if rules::is_skipped(key) {
+            return;
+        }
+        if key == "annotations" {
+            return self.annotations(&entry.value);
+        }
+        match &*entry.value {
+            Node::Scalar(scalar) => self.scalar(map, key, scalar, is_whole),
+            Node::List(items) if self.is_images(key) => self.images(items),
+            Node::Map(inner) if self.is_images(key) && !is_description(&entry.value) => {
+                self.named_images(inner);
+            }
+            _ => {
+                // What is a part of a whole name was taken with it.
+                if !(is_whole && is_image_key(key) && entry.value.scalar().is_some()) {
+                    self.node(&entry.value);
+                }
+            }
+        }
+    }
+
+    fn scalar(&mut self, map: &Node, key: &str, scalar: &Scalar, is_whole: bool) {
+        let Some(text) = scalar.word() else { return };
+        if key == "uses" && text.starts_with("docker://") {
+            return self.take(text, scalar.line, Trust::Certain, "uses");
+        }
+        if is_whole
+            && [
+                "repository",
+                "repo",
+                "imageRepository",
+                "image_repository",
+                "name",
+                "image",
+                "imageName",
+                "reference",
+                "ref",
+            ]
+            .contains(&key)
+        {
+            return;
+        }
+        // The name of an image stream's tag, of OpenShift.
+        if key == "name" && map.text("kind") == Some("DockerImage") {
+            return self.take(text, scalar.line, Trust::Certain, "a DockerImage");
+        }
+        if let Some((trust, rule)) = rules::trust(key, self.kind, &self.object, &self.path) {
+            if let Some(why) = rules::not_pulled(&self.object, &self.path) {
+                return self.pass(text, scalar.line, why, false);
+            }
+            if (trust == Trust::Certain || key == "image") && self.kind != Kind::GitLab && is_built(map) {
+                return self.pass(text, scalar.line, "built, not pulled", false);
+            }
+            let whole = parts::beside(map, key, text, scalar.line);
+            return self.take(&whole.text, scalar.line, trust, rule);
+        }
+        if self.embedded(key, scalar) {
+            return;
+        }
+        if self.searches() && !rules::is_script(key) {
+            self.take(text, scalar.line, Trust::Evident, "a value");
+        }
+    }
+
+    /// Whether plain values are searched. Those of pipelines name what is built as well.
+    fn searches(&self) -> bool {
+        let is_parameter =
+            self.path.iter().any(|key| matches!(key.as_str(), "params" | "parameters" | "with" | "inputs"));
+        matches!(self.kind, Kind::Object | Kind::Other)
+            && !is_parameter
+            && rules::not_pulled(&self.object, &self.path).is_none()
+    }
+
+    fn list(&mut self, items: &[Rc<Node>]) {
+        let key = self.path.last().cloned().unwrap_or_default();
+        let is_arguments =
+            matches!(key.as_str(), "args" | "command" | "cmd" | "entrypoint" | "extraArgs" | "arguments");
+        let is_services = self.kind == Kind::GitLab && key == "services";
+        let mut next = false;
+        for item in items {
+            let Some(scalar) = item.scalar() else {
+                match item.child("name").and_then(|name| name.scalar()) {
+                    Some(name) if is_services => self.take(&name.text, name.line, Trust::Certain, "services"),
+                    _ => self.node(item),
+                }
+                continue;
+            };
+            let Some(text) = scalar.word() else { continue };
+            if is_services || self.path.is_empty() {
+                let trust = if is_services { Trust::Certain } else { Trust::Likely };
+                self.take(text, scalar.line, trust, if is_services { "services" } else { "a list" });
+            } else if std::mem::take(&mut next) && !text.starts_with('-') {
+                self.take(text, scalar.line, Trust::Likely, "an argument");
+            } else {
+                match rules::argument(text) {
+                    Argument::Image(value) if self.searches() => {
+                        self.take(value, scalar.line, Trust::Likely, "an argument");
+                    }
+                    Argument::Next if is_arguments => next = self.searches(),
+                    Argument::Other(value) if self.searches() => {
+                        self.take(value, scalar.line, Trust::Evident, "an argument");
+                    }
+                    Argument::None if self.embedded(&key, scalar) => {}
+                    Argument::None if self.searches() && !is_arguments && !rules::is_script(&key) => {
+                        self.take(text, scalar.line, Trust::Evident, "a value");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn is_images(&self, key: &str) -> bool {
+        let key = key.to_ascii_lowercase();
+        let tail =
+            key.ends_with("images") && !["pushimages", "vmimages", "diskimages"].contains(&key.as_str());
+        tail && self.kind != Kind::GitHub
+    }
+
+    /// A list under a key such as `images`.
+    fn images(&mut self, items: &[Rc<Node>]) {
+        if let (Some(why), Some(first)) = (rules::not_pulled(&self.object, &self.path), items.first()) {
+            if let Some(scalar) = first.scalar() {
+                self.pass(&scalar.text, scalar.line, why, false);
+            }
+            return;
+        }
+        let words = || items.iter().filter_map(|item| item.scalar()?.word());
+        // One that has a tag or a folder says what the others are.
+        let trust = if words().any(|word| name::name(word, Trust::Likely).is_ok()) {
+            Trust::Certain
+        } else {
+            Trust::Likely
+        };
+        for item in items {
+            match &**item {
+                Node::Scalar(scalar) => {
+                    let text = scalar.word().unwrap_or_default();
+                    // Argo CD writes Kustomize's as `OLD=NEW:TAG`.
+                    let text = text.split_once('=').map_or(text, |(_, new)| new);
+                    self.take(text, scalar.line, trust, "a list of images");
+                }
+                Node::Map(_) if parts::is_replacement(item) => {
+                    if let Some(whole) = parts::replaced(item) {
+                        self.whole(&whole, "images");
+                    }
+                }
+                Node::Map(_) if item.child("image").is_none() => {
+                    match item.child("name").and_then(|name| name.scalar()) {
+                        Some(name) if !is_built(item) && item.child("repository").is_none() => {
+                            let whole = parts::beside(item, "image", &name.text, name.line);
+                            self.take(&whole.text, name.line, Trust::Likely, "a list of images");
+                            self.map(item);
+                        }
+                        _ => self.map(item),
+                    }
+                }
+                Node::Map(_) | Node::List(_) => self.node(item),
+            }
+        }
+    }
+
+    /// A mapping of names to images under a key such as `images`.
+    fn named_images(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.path.push(entry.key.clone());
+            match &*entry.value {
+                Node::Scalar(scalar) if entry.key != "image" => {
+                    let text = scalar.word().unwrap_or_default();
+                    self.take(text, scalar.line, Trust::Likely, "images");
+                }
+                Node::Map(_) => {
+                    let whole = parts::described(&entry.value, true)
+                        .filter(|whole| !is_built(&entry.value) && whole.pinned);
+                    match whole {
+                        Some(whole) => self.whole(&whole, "images"),
+                        None => self.node(&entry.value),
+                    }
+                }
+                Node::Scalar(scalar) => {
+                    let text = scalar.word().unwrap_or_default();
+                    self.take(text, scalar.line, Trust::Certain, "image");
+                }
+                Node::List(_) => self.node(&entry.value),
+            }
+            self.path.pop();
+        }
+    }
+
+    /// Annotations are words, but for those by which a controller is told an image.
+    fn annotations(&mut self, annotations: &Node) {
+        for entry in annotations.entries() {
+            let Some(scalar) = entry.value.scalar() else { continue };
+            let key = entry.key.to_ascii_lowercase();
+            if key.contains('/') && key.ends_with("image") {
+                self.take(&scalar.text, scalar.line, Trust::Likely, "an annotation");
+            } else if key == "image" {
+                self.pass(&scalar.text, scalar.line, "an annotation", false);
+            }
+        }
+    }
+
+    /// `{name: X_IMAGE, value: IMAGE}`, and `{name: image.repository, …}` is no image by itself.
+    fn pair(&mut self, map: &Node) {
+        let (Some(name), Some(value)) =
+            (map.text("name"), map.child("value").and_then(|value| value.scalar()))
+        else {
+            return;
+        };
+        let Some(text) = value.word().filter(|_| self.searches()) else { return };
+        if rules::is_image_variable(name) {
+            self.take(text, value.line, Trust::Likely, "a variable");
+        } else if name.to_ascii_uppercase().ends_with("IMAGES") {
+            // Strimzi writes `VERSION=IMAGE` on each line.
+            for part in text.split(|c: char| c.is_whitespace() || c == ',') {
+                let part = part.split_once('=').map_or(part, |(_, image)| image);
+                self.take(part, value.line, Trust::Likely, "a variable");
+            }
+        }
+    }
+
+    /// A text that is a file itself: of a `ConfigMap`, of a chart's values.
+    fn embedded(&mut self, key: &str, scalar: &Scalar) -> bool {
+        let text = scalar.text.as_str();
+        let is_file = text.contains('\n') || text.starts_with(['{', '[']);
+        let may = matches!(self.kind, Kind::Object | Kind::Other)
+            && !rules::is_script(key)
+            && self.embedded < MAX_EMBEDDED;
+        if !is_file || !may || !text.to_ascii_lowercase().contains("image") && !text.contains(".io/") {
+            return false;
+        }
+        // A block begins in the line behind its key's.
+        let first = scalar.line + usize::from(text.contains('\n'));
+        let within = documents(text, first);
+        let is_data = self.path.iter().any(|key| matches!(key.as_str(), "data" | "stringData"));
+        self.embedded += 1;
+        let (kind, object) = (self.kind, self.object.clone());
+        let path = std::mem::take(&mut self.path);
+        for document in &within.trees {
+            if document.is_map() || !document.items().is_empty() {
+                self.kind = Kind::Object;
+                self.object.clear();
+                self.node_of_text(document);
+            }
+        }
+        (self.kind, self.object, self.path) = (kind, object, path);
+        self.embedded -= 1;
+        if is_data && within.trees.iter().all(|document| document.scalar().is_some()) {
+            let lines =
+                if within.scanned.is_empty() { super::lines::scan(text, first) } else { within.scanned };
+            for line in lines {
+                self.take(&line.text, line.line, Trust::Likely, "a line of a file");
+            }
+        }
+        true
+    }
+
+    /// The tree of a text is gone before the next is made: an address may come again.
+    fn node_of_text(&mut self, document: &Rc<Node>) {
+        let seen = std::mem::take(&mut self.seen);
+        self.node(document);
+        self.seen = seen;
+    }
+
+    fn whole(&mut self, whole: &Whole, rule: &'static str) {
+        if let Some(why) = rules::not_pulled(&self.object, &self.path) {
+            return self.pass(&whole.text, whole.line, why, false);
+        }
+        let resolved = self.values.resolve(&whole.text).is_ok();
+        if whole.pinned || !resolved || self.kind == Kind::GitLab {
+            self.take(&whole.text, whole.line, Trust::Certain, rule);
+        } else if name::name(&whole.text, Trust::Certain).is_ok() {
+            self.pass(&whole.text, whole.line, NO_TAG, true);
+        }
+    }
+
+    /// Takes a value for an image, if it is one.
+    fn take(&mut self, text: &str, line: usize, trust: Trust, rule: &'static str) {
+        let all = match self.values.resolve(text) {
+            Ok(all) => all,
+            Err(why) if trust == Trust::Evident || text.contains('\n') => return drop(why),
+            Err(why) => return self.pass(text, line, &why, true),
+        };
+        for text in all {
+            match name::name(&text, trust) {
+                Ok(name) => {
+                    let place = Place { file: Arc::clone(self.file), line };
+                    self.reading.found.push(Found { text: name.to_owned(), place, rule });
+                }
+                Err(not) if not.told => self.pass(&text, line, &not.reason, false),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn pass(&mut self, text: &str, line: usize, reason: &str, open: bool) {
+        self.reading.pass(text, Place { file: Arc::clone(self.file), line }, reason, open);
+    }
+}
+
+/// The kind of an object, as the rules name it.
+fn object(map: &Node, kind: Kind) -> Option<String> {
+    if kind == Kind::CloudBuild {
+        return Some("cloudbuild".to_owned());
+    }
+    let version = map.text("apiVersion")?;
+    if version.starts_with("skaffold/") {
+        Some("skaffold".to_owned())
+    } else {
+        map.text("kind").map(str::to_owned)
+    }
+}
+
+fn is_image_key(key: &str) -> bool {
+    key.to_ascii_lowercase().ends_with("image")
+}
+
+/// Whether a mapping under `images` is one image itself.
+fn is_description(map: &Node) -> bool {
+    ["repository", "tag", "image"].iter().any(|key| map.child(key).is_some())
+}
+
+/// Whether what has an image's name is built here.
+fn is_built(map: &Node) -> bool {
+    ["build", "dockerfile", "dockerFile", "file"].iter().any(|key| map.child(key).is_some())
+}
