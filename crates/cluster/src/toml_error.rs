@@ -1,7 +1,9 @@
-//! Where a TOML file is not TOML.
+//! TOML as the tools of nodes read it: version 1.0, and where a file is not that.
 
 use std::fmt;
 use std::ops::Range;
+
+use toml_edit::{Document, DocumentMut, TomlError};
 
 /// Why a text is not TOML.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +15,25 @@ pub struct NotToml {
 }
 
 impl NotToml {
-    pub(crate) fn new(text: &str, error: &toml_edit::TomlError) -> Self {
+    fn new(text: &str, error: &TomlError) -> Self {
         Self { line: line(text, error.span().as_ref()), message: error.message().replace('\n', ", ") }
+    }
+}
+
+/// Reads a text. What TOML 1.1 alone allows is refused, as containerd and kind refuse it.
+pub(crate) fn parse(text: &str) -> Result<DocumentMut, NotToml> {
+    parse_in_place(text).map(Document::into_mut)
+}
+
+/// The same; its parts know where they stand.
+pub(crate) fn parse_in_place(text: &str) -> Result<Document<&str>, NotToml> {
+    let document = Document::parse(text).map_err(|error| NotToml::new(text, &error))?;
+    match newer(text) {
+        Some((line, what)) => Err(NotToml {
+            line,
+            message: format!("{what}, which TOML 1.1 allows and containerd does not read"),
+        }),
+        None => Ok(document),
     }
 }
 
@@ -24,10 +43,107 @@ pub(crate) fn line(text: &str, span: Option<&Range<usize>>) -> usize {
     before.matches('\n').count() + 1
 }
 
+/// The first form of TOML 1.1 in a text that is TOML, and its line.
+fn newer(text: &str) -> Option<(usize, &'static str)> {
+    let mut line = 1;
+    let mut open: Vec<char> = Vec::new();
+    let mut rest = text;
+    let mut comma = false;
+    while let Some(c) = rest.chars().next() {
+        match c {
+            '"' | '\'' => {
+                let quotes =
+                    if rest.starts_with([c, c, c].iter().collect::<String>().as_str()) { 3 } else { 1 };
+                let (length, newer) = string(rest, c, quotes);
+                if newer {
+                    return Some((line, "an escape `\\e` or `\\x`"));
+                }
+                line += rest[..length].matches('\n').count();
+                rest = &rest[length..];
+                comma = false;
+                continue;
+            }
+            '#' => {
+                rest = rest.find('\n').map_or("", |end| &rest[end..]);
+                continue;
+            }
+            '\n' if open.last() == Some(&'{') => return Some((line, "an inline table of several lines")),
+            '\n' => line += 1,
+            '}' if comma => return Some((line, "a comma at the end of an inline table")),
+            '{' | '[' => open.push(c),
+            '}' | ']' => {
+                open.pop();
+            }
+            _ => {}
+        }
+        if !c.is_whitespace() {
+            comma = c == ',';
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    None
+}
+
+/// How long the string is that begins a text, and whether it has an escape of TOML 1.1.
+fn string(text: &str, quote: char, quotes: usize) -> (usize, bool) {
+    let (mut at, mut newer) = (quotes, false);
+    let bytes = text.as_bytes();
+    // An empty string may look like the beginning of a longer one; a parser has read this text before.
+    if quotes == 1 && bytes.get(1) == Some(&(quote as u8)) {
+        return (2, false);
+    }
+    while at < bytes.len() {
+        let c = bytes[at];
+        if c == b'\\' && quote == '"' {
+            newer |= matches!(bytes.get(at + 1), Some(b'e' | b'x'));
+            at += 2;
+        } else if c == quote as u8 && bytes[at..].iter().take_while(|c| **c == quote as u8).count() >= quotes
+        {
+            // Up to two quotes may stand before those that end it.
+            let run = bytes[at..].iter().take_while(|c| **c == quote as u8).count();
+            return (at + if quotes == 3 { run.min(5) } else { 1 }, newer);
+        } else {
+            at += 1;
+        }
+    }
+    (text.len(), newer)
+}
+
 impl std::error::Error for NotToml {}
 
 impl fmt::Display for NotToml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {} is not TOML: {}", self.line, self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_toml_1_1_allows_is_refused() {
+        for (text, line) in [
+            ("a = {\n  b = 1\n}\n", 1),
+            ("# {\nx = [{b = 1,}]\n", 2),
+            ("a = \"\\e[0m\"\n", 1),
+            ("a = '''\n{\n'''\nb = \"\\x41\"\n", 4),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.line, line, "{text}: {error}");
+            assert!(error.message.contains("TOML 1.1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn toml_1_0_is_read() {
+        for text in [
+            "",
+            "a = [\n  {b = 1, c = [1,\n 2,\n]}, # {\n]\n[t.\"x{\"]\nk = '\\e'\n",
+            "a = \"\"\nb = ''\nc = \"\"\"\n\\\\e \"\"\"\"\"\nd = {}\n",
+            "a = 'it{'\nb = \"{\\\"\\\\\"\n",
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What containerd's configuration says of registries: a file, or all of it as `containerd config dump` prints it.
 
-use toml_edit::{Document, Item, TableLike};
+use toml_edit::{Item, TableLike};
 
 use super::Version;
 use crate::hosts::Legacy;
-use crate::toml_error::NotToml;
+use crate::toml_error::{NotToml, parse_in_place};
 
 /// The CRI plugin's id in configurations of version 1.
 pub(super) const CRI_1: &str = "cri";
@@ -63,7 +63,7 @@ pub enum Reads {
 impl Settings {
     /// Reads a configuration as a containerd of this version does.
     pub fn parse(text: &str, version: Version) -> Result<Self, SettingsError> {
-        let document = Document::parse(text).map_err(|error| NotToml::new(text, &error))?;
+        let document = parse_in_place(text)?;
         Self::read(document.as_table(), version)
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use hythe_oci::Authority;
 use toml_edit::{Item, TableLike};
 
 use super::{Capability, DEFAULT, Host, HostsFile, home};
@@ -38,16 +39,27 @@ pub struct Moved {
 impl Legacy {
     /// Reads the `registry` table of the CRI plugin. What has another shape than containerd wants is as if absent.
     pub(crate) fn read(registry: &dyn TableLike) -> Self {
-        let mirrors = children(registry, "mirrors").map(|(host, mirror)| {
+        let mut mirrors: Vec<(String, Vec<String>)> = Vec::new();
+        let mut add = |key: &str, mirror: &dyn TableLike| {
+            let Some(host) = registry_of(key).filter(|host| mirrors.iter().all(|(known, _)| known != host))
+            else {
+                return;
+            };
             let endpoints = mirror.get("endpoint").and_then(Item::as_array);
             let endpoints = endpoints.into_iter().flatten().filter_map(|value| value.as_str());
-            (host.to_owned(), endpoints.map(str::to_owned).collect())
-        });
+            mirrors.push((host, endpoints.map(str::to_owned).collect()));
+        };
+        // A key with a scheme says less than one without.
+        for with_scheme in [false, true] {
+            let keyed = children(registry, "mirrors").filter(|(key, _)| key.contains("://") == with_scheme);
+            keyed.for_each(|(key, mirror)| add(key, mirror));
+        }
         let tls = children(registry, "configs").filter_map(|(host, config)| {
             let tls = config.get("tls")?.as_table_like()?;
+            let host = registry_of(host)?;
             let text = |key| tls.get(key).and_then(Item::as_str).filter(|text| !text.is_empty());
             Some((
-                host.to_owned(),
+                host,
                 Tls {
                     skip_verify: tls.get("insecure_skip_verify").and_then(Item::as_bool).unwrap_or_default(),
                     ca: text("ca_file").map(str::to_owned),
@@ -58,7 +70,7 @@ impl Legacy {
         });
         let configured = children(registry, "configs").filter(|(_, config)| config.get("auth").is_some());
         let credentials = configured.chain(children(registry, "auths")).map(|(host, _)| host.to_owned());
-        Self { mirrors: mirrors.collect(), tls: tls.collect(), credentials: credentials.collect() }
+        Self { mirrors, tls: tls.collect(), credentials: credentials.collect() }
     }
 
     /// Whether there are mirrors.
@@ -123,6 +135,13 @@ impl Legacy {
             ..Host::at(url)
         }
     }
+}
+
+/// The registry that a key of `mirrors` or `configs` means: a host, and `*` for every one. People write URLs, too, to
+/// which containerd never listened. What has a path or is no host names no registry, and no folder.
+fn registry_of(key: &str) -> Option<String> {
+    let host = key.split_once("://").map_or(key, |(_, host)| host).trim_end_matches('/');
+    (host == "*" || host != DEFAULT && host.parse::<Authority>().is_ok()).then(|| host.to_owned())
 }
 
 fn children<'a>(parent: &'a dyn TableLike, key: &str) -> impl Iterator<Item = (&'a str, &'a dyn TableLike)> {
@@ -219,6 +238,30 @@ ca_file = '/proxy.crt'
             ("docker.io", "server = \"https://registry-1.docker.io\"\nca = [\"/proxy.crt\"]".to_owned()),
         ];
         assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn a_key_that_is_a_url_means_its_host_and_one_that_is_no_host_makes_no_folder() {
+        let mirror = |key: &str| format!("[mirrors.'{key}']\nendpoint = ['http://m:5000']\n");
+        for (key, host) in [
+            ("https://r:5000", Some("r:5000")),
+            ("http://r.io/", Some("r.io")),
+            ("[::1]:5000", Some("[::1]:5000")),
+            ("*", Some("_default")),
+            ("_default", None),
+            ("r.io/team", None),
+            ("../../x", None),
+            ("", None),
+        ] {
+            let hosts: Vec<_> = moved(&mirror(key)).0.into_iter().map(|(host, _)| host).collect();
+            assert_eq!(hosts.first().map(String::as_str), host, "{key}");
+        }
+        let both = format!("{}[mirrors.'r:5000']\nendpoint = ['http://own']\n", mirror("https://r:5000"));
+        let (files, _) = moved(&both);
+        assert_eq!(files.len(), 1);
+        assert!(files[0].1.contains("http://own"), "{}", files[0].1);
+        let tls = "[configs.'https://r:5000'.tls]\ninsecure_skip_verify = true";
+        assert_eq!(moved(tls).0[0].0, "r:5000");
     }
 
     #[test]

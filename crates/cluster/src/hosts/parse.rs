@@ -1,10 +1,10 @@
 //! A `hosts.toml` as containerd reads it, each version in its own way.
 
-use toml_edit::{Document, Item, Key, Table, TableLike};
+use toml_edit::{Item, Key, Table, TableLike};
 
 use super::{Capability, Host, HostsFile};
 use crate::containerd::Version;
-use crate::toml_error::NotToml;
+use crate::toml_error::{NotToml, parse_in_place};
 
 /// Why containerd drops a whole `hosts.toml`. It says so in its log alone (`failed to decode hosts.toml`) and goes on
 /// as if the file were not there.
@@ -40,7 +40,7 @@ pub enum Fault {
 impl HostsFile {
     /// Reads a file as a containerd of this version does.
     pub fn parse(text: &str, version: Version) -> Result<Self, Fault> {
-        let document = Document::parse(text).map_err(|error| NotToml::new(text, &error))?;
+        let document = parse_in_place(text)?;
         let root = document.as_table();
         let tables = match root.get("host") {
             Some(item) => match item.as_table_like() {

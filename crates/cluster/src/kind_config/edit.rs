@@ -17,8 +17,8 @@ pub(super) enum Value {
 #[derive(Debug)]
 struct Insertion {
     at: usize,
-    /// How far in the lines stand.
-    column: usize,
+    /// How far in the lines stand; an item stands further in than a key of the same column, as lists need not be indented.
+    depth: (usize, bool),
     text: String,
 }
 
@@ -26,6 +26,8 @@ struct Insertion {
 pub(super) struct Edit<'a> {
     characters: Vec<char>,
     newline: &'a str,
+    /// A file of JSON stays one.
+    json: bool,
     insertions: Vec<Insertion>,
 }
 
@@ -35,19 +37,24 @@ pub(super) struct Unsafe(pub(super) usize);
 impl<'a> Edit<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        Self { characters: text.chars().collect(), newline, insertions: Vec::new() }
+        let json = serde_json::from_str::<serde_json::Value>(text).is_ok();
+        Self { characters: text.chars().collect(), newline, json, insertions: Vec::new() }
+    }
+
+    fn inline(&self, value: &Value) -> String {
+        if self.json { value.json() } else { value.flow() }
     }
 
     /// Puts one more item behind the last of the list that stands under `key`.
     fn push(&mut self, key: &Node, list: &Node, value: &Value) -> Result<(), Unsafe> {
         match &list.content {
             Content::List { items, flow: true } if !list.shared => {
-                self.flow(list.end, items.is_empty(), &value.flow());
+                self.flow(list.end, items.last(), &self.inline(value));
             }
             Content::List { flow: false, .. } if !list.shared => {
                 let column = self.dash(key).ok_or(Unsafe(list.start.line))?;
                 let lines = Value::List(vec![value.clone()]).block();
-                self.lines(list.end, column, &lines);
+                self.lines(list.end, (column, true), &lines);
             }
             _ => return Err(Unsafe(list.start.line)),
         }
@@ -65,14 +72,16 @@ impl<'a> Edit<'a> {
     }
 
     /// Puts one more key behind a mapping's last.
-    fn insert(&mut self, map: &Node, key: &'static str, value: Value) -> Result<(), Unsafe> {
+    pub(super) fn insert(&mut self, map: &Node, key: &'static str, value: Value) -> Result<(), Unsafe> {
         match &map.content {
             Content::Map { entries, flow: true } if !map.shared => {
-                self.flow(map.end, entries.is_empty(), &format!("{key}: {}", value.flow()));
+                let name = self.inline(&Value::Text(key.to_owned()));
+                let entry = format!("{name}: {}", self.inline(&value));
+                self.flow(map.end, entries.last().map(|(_, value)| value), &entry);
             }
             Content::Map { flow: false, .. } if !map.shared => {
                 let lines = Value::Map(vec![(key, value)]).block();
-                self.lines(map.end, map.start.column, &lines);
+                self.lines(map.end, (map.start.column, false), &lines);
             }
             _ => return Err(Unsafe(map.start.line)),
         }
@@ -83,9 +92,11 @@ impl<'a> Edit<'a> {
     pub(super) fn extend(&mut self, map: &Node, key: &'static str, items: Vec<Value>) -> Result<(), Unsafe> {
         let Content::Map { entries, flow } = &map.content else { return Err(Unsafe(map.start.line)) };
         match entries.iter().find(|(name, _)| name.text() == Some(key)) {
+            // A key of the mapping's own would hide the one that is merged in.
+            None if map.get(key).is_some() => Err(Unsafe(map.start.line)),
             None => self.insert(map, key, Value::List(items)),
             Some((name, value)) if value.is_left_out() && !flow => {
-                self.lines(name.end, map.start.column, &Value::List(items).block());
+                self.lines(name.end, (map.start.column, true), &Value::List(items).block());
                 Ok(())
             }
             Some((name, list)) => items.iter().try_for_each(|value| self.push(name, list, value)),
@@ -93,23 +104,21 @@ impl<'a> Edit<'a> {
     }
 
     /// Whole lines behind the line of `end`.
-    fn lines(&mut self, end: Place, column: usize, lines: &[String]) {
+    fn lines(&mut self, end: Place, depth: (usize, bool), lines: &[String]) {
         let rest = self.characters.iter().skip(end.index);
         let line_end = end.index + rest.take_while(|c| !matches!(**c, '\n' | '\r')).count();
-        let indent = format!("{}{}", self.newline, " ".repeat(column));
+        let indent = format!("{}{}", self.newline, " ".repeat(depth.0));
         let text = lines.iter().flat_map(|line| [indent.as_str(), line]).collect();
-        self.insertions.push(Insertion { at: line_end, column, text });
+        self.insertions.push(Insertion { at: line_end, depth, text });
     }
 
-    /// Before the bracket that ends a collection in flow style.
-    fn flow(&mut self, end: Place, first: bool, text: &str) {
-        let at = end.index.saturating_sub(1);
-        // Behind the last value rather than behind the blank before the bracket.
-        let blank = self.characters.iter().take(at).rev().take_while(|c| c.is_whitespace()).count();
-        let at = if first { at } else { at - blank };
-        let alone = first && self.insertions.iter().all(|insertion| insertion.at != at);
+    /// Behind the last part of a collection in flow style, where a comma that ends the collection stays; or before the
+    /// bracket of an empty one.
+    fn flow(&mut self, end: Place, last: Option<&Node>, text: &str) {
+        let at = last.map_or(end.index.saturating_sub(1), |last| last.end.index);
+        let alone = last.is_none() && self.insertions.iter().all(|insertion| insertion.at != at);
         let comma = if alone { "" } else { ", " };
-        self.insertions.push(Insertion { at, column: 0, text: format!("{comma}{text}") });
+        self.insertions.push(Insertion { at, depth: (0, false), text: format!("{comma}{text}") });
     }
 
     /// Whether there is nothing to put in.
@@ -120,7 +129,7 @@ impl<'a> Edit<'a> {
     /// The text with everything put in.
     pub(super) fn apply(mut self) -> String {
         // Where several collections end together, the inner one's lines come first; a stable sort keeps the rest.
-        self.insertions.sort_by_key(|insertion| (insertion.at, Reverse(insertion.column)));
+        self.insertions.sort_by_key(|insertion| (insertion.at, Reverse(insertion.depth)));
         let mut characters = self.characters.iter();
         let mut taken = 0;
         let mut text = String::new();
@@ -161,7 +170,11 @@ impl Value {
                 .iter()
                 .flat_map(|(key, value)| match value {
                     Self::Text(_) | Self::Number(_) => vec![format!("{key}: {}", value.flow())],
-                    value => std::iter::once(format!("{key}:")).chain(value.block()).collect(),
+                    Self::List(_) => std::iter::once(format!("{key}:")).chain(value.block()).collect(),
+                    Self::Map(_) => {
+                        let lines = value.block().into_iter().map(|line| format!("  {line}"));
+                        std::iter::once(format!("{key}:")).chain(lines).collect::<Vec<_>>()
+                    }
                 })
                 .collect(),
         }
@@ -179,6 +192,21 @@ impl Value {
             }
             Self::Map(entries) => {
                 let entries = entries.iter().map(|(key, value)| format!("{key}: {}", value.flow()));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+impl Value {
+    /// As JSON.
+    fn json(&self) -> String {
+        match self {
+            Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::List(items) => format!("[{}]", items.iter().map(Self::json).collect::<Vec<_>>().join(", ")),
+            Self::Map(entries) => {
+                let entries = entries.iter().map(|(key, value)| format!("\"{key}\": {}", value.json()));
                 format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
             }
         }

@@ -16,6 +16,10 @@ fn all() -> KindOptions {
     KindOptions { data: Some("/srv/registry".to_owned()), node_port: Some(30500) }
 }
 
+fn kind_config(text: &str, options: &KindOptions) -> Result<String, KindConfigError> {
+    super::kind_config(text, options).map(|merged| merged.text)
+}
+
 fn root_only(text: &str) -> Result<String, KindConfigError> {
     kind_config(text, &KindOptions::default())
 }
@@ -179,7 +183,6 @@ fn what_is_not_changed_says_where_and_why() {
         (patch(""), "line 5: this patch cannot be applied: its line 1 is not TOML"),
         (format!("{HEAD}containerdConfigPatches: &a []\n"), "line 3: this is written"),
         (format!("{HEAD}containerdConfigPatches: ~\n"), "line 3: this is written"),
-        (format!("{HEAD}containerdConfigPatches: ['x = 1',]\n"), "line 1: this is written"),
         (format!("{HEAD}nodes: &n\n- role: control-plane\nother: *n\n"), "line "),
         (format!("{HEAD}---\n{HEAD}"), "line 4: a second"),
         (
@@ -227,4 +230,146 @@ proptest! {
             prop_assert!(lines.any(|kept| kept == line), "{} is not kept in\n{}", line, once);
         }
     }
+}
+
+/// kind's own page on ingress, with ports whose items stand at their key's column.
+const INGRESS: &str = "\
+nodes:
+- role: control-plane
+  extraPortMappings:
+  - containerPort: 80
+    hostPort: 80
+    protocol: TCP
+";
+
+#[test]
+fn a_mount_and_a_port_are_added_where_lists_are_not_indented() {
+    let expected = format!(
+        "{HEAD}{INGRESS}  - containerPort: 30500
+    hostPort: 30500
+    listenAddress: \"127.0.0.1\"
+  extraMounts:
+  - hostPath: /srv/registry
+    containerPath: /mnt/local-storage/registry
+{PATCH}"
+    );
+    assert_eq!(kind_config(&format!("{HEAD}{INGRESS}"), &all()), Ok(expected));
+}
+
+#[test]
+fn flow_style_keeps_its_comments_and_its_last_comma_and_json_stays_json() {
+    let text = format!("{HEAD}nodes: [\n  {{role: control-plane}}, # first\n  {{role: worker}}, # last\n]\n");
+    let result = kind_config(&text, &all()).unwrap();
+    assert!(result.contains("}, # first\n") && result.contains("}]}, # last\n]\n"), "{result}");
+    let text =
+        r#"{"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [{"role": "worker"}, {}]}"#;
+    let result = kind_config(text, &all()).unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(&result).is_ok(), "{result}");
+}
+
+#[test]
+fn the_cluster_within_one_of_ctlptl_is_changed() {
+    let head = "apiVersion: ctlptl.dev/v1alpha1\nkind: Registry\n---\napiVersion: ctlptl.dev/v1alpha1\nkind: Cluster\nproduct: kind\n";
+    let indented = |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat();
+    let within = format!("{head}kindV1Alpha4Cluster:\n  name: x\n");
+    assert_eq!(root_only(&within), Ok(format!("{within}{}", indented(PATCH))));
+    assert_eq!(root_only(head), Ok(format!("{head}kindV1Alpha4Cluster:\n{}", indented(PATCH))));
+    let other = head.replace("product: kind", "product: minikube");
+    assert_eq!(root_only(&other), Err(KindConfigError::NotKind));
+}
+
+#[test]
+fn patches_of_every_form_are_read_and_the_files_in_their_place_are_printed() {
+    let toml = |id: &str| {
+        format!(
+            "containerdConfigPatches:\n- |-\n  [plugins.\"{id}\".registry.mirrors.\"r.corp:5000\"]\n    endpoint = [\"http://m:5000\"]\n- |-\n  [plugins.\"{id}\".registry.configs.\"s.corp\".tls]\n    insecure_skip_verify = true\n    ca_file = \"/ca.crt\"\n"
+        )
+    };
+    let json = format!(
+        "containerdConfigPatchesJSON6902:\n- '[{{\"op\": \"add\", \"path\": \"/plugins/{PLUGIN}/registry/mirrors\", \"value\": {{\"r.corp:5000\": {{\"endpoint\": [\"http://m:5000\"]}}}}}}, {{\"op\": \"add\", \"path\": \"/plugins/{PLUGIN}/registry/configs/s.corp/tls\", \"value\": {{\"insecure_skip_verify\": true, \"ca_file\": \"/ca.crt\"}}}}]'\n"
+    );
+    let alias = format!(
+        "x: &p |\n{}y: *p\n",
+        toml(PLUGIN).lines().skip(2).take(2).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
+    );
+    let alias = alias.replace("y: *p", "containerdConfigPatches: [*p]");
+    for (patches, has_tls) in [(toml(PLUGIN), true), (toml(IMAGES), true), (json, true), (alias, false)] {
+        let error = root_only(&format!("{HEAD}{patches}")).unwrap_err().to_string();
+        assert!(error.contains("this patch sets `registry.mirrors`"), "{error}");
+        let mirror = "# /etc/containerd/certs.d/r.corp:5000/hosts.toml\nserver = \"https://r.corp:5000\"\n\n[host.\"http://m:5000\"]";
+        assert!(error.contains(mirror), "{error}");
+        let tls = "# /etc/containerd/certs.d/s.corp/hosts.toml\nserver = \"https://s.corp\"\nca = [\"/ca.crt\"]\nskip_verify = true";
+        assert_eq!(error.contains(tls), has_tls, "{error}");
+    }
+}
+
+#[test]
+fn a_root_of_containerd_2_s_own_plugin_is_named_for_every_version() {
+    let text = format!("{HEAD}{}", PATCH.replace(PLUGIN, IMAGES).replace("/etc/containerd/certs.d", "/mine"));
+    let result = root_only(&text).unwrap();
+    assert_eq!(result.matches("config_path = \"/mine\"").count(), 2, "{result}");
+    assert!(result.contains(PLUGIN), "{result}");
+    let removed = format!(
+        "{HEAD}{PATCH}containerdConfigPatchesJSON6902: ['[{{\"op\": \"remove\", \"path\": \"/plugins/{PLUGIN}/registry\"}}]']\n"
+    );
+    assert!(matches!(root_only(&removed), Err(KindConfigError::Shape { .. })));
+}
+
+#[test]
+fn a_root_of_several_folders_is_said_or_refused() {
+    let text = format!("{HEAD}{}", PATCH.replace("/etc/containerd/certs.d", "/a:/b"));
+    let merged = super::kind_config(&text, &KindOptions::default()).unwrap();
+    assert_eq!((merged.text.as_str(), merged.notes.len()), (text.as_str(), 1));
+    assert!(
+        merged.notes[0].starts_with("line 5: `config_path = \"/a:/b\"` names several folders"),
+        "{:?}",
+        merged.notes
+    );
+    let transfers =
+        format!("{text}- |-\n  [plugins.\"{PLUGIN}\".containerd]\n    discard_unpacked_layers = false\n");
+    assert!(matches!(root_only(&transfers), Err(KindConfigError::Misread { .. })));
+}
+
+#[test]
+fn a_port_that_leads_elsewhere_is_not_mapped_again() {
+    let node =
+        |mapping: &str| format!("{HEAD}nodes:\n- role: control-plane\n  extraPortMappings:\n  - {mapping}\n");
+    let port = KindOptions { data: None, node_port: Some(30500) };
+    for mapping in [
+        "{containerPort: 80, hostPort: 30500}",
+        "{containerPort: 80, hostPort: 30500, protocol: tcp, listenAddress: 127.0.0.1}",
+    ] {
+        let error = kind_config(&node(mapping), &port).unwrap_err();
+        assert_eq!(error, KindConfigError::PortTaken { line: 6, port: 30500 }, "{mapping}");
+    }
+    let api = format!("{HEAD}networking: {{apiServerPort: 30500}}\n");
+    for nodes in ["", "nodes: [{}]\n"] {
+        let error = kind_config(&format!("{api}{nodes}"), &port).unwrap_err();
+        assert_eq!(error, KindConfigError::PortTaken { line: 3, port: 30500 });
+    }
+    for mapping in [
+        "{containerPort: 80, hostPort: 30500, protocol: UDP}",
+        "{containerPort: 80, hostPort: 30500, listenAddress: 192.168.1.2}",
+        "{containerPort: 30500, hostPort: 30500, protocol: UDP}",
+    ] {
+        let result = kind_config(&node(mapping), &port).unwrap();
+        assert!(result.contains("listenAddress: \"127.0.0.1\""), "{result}");
+    }
+}
+
+#[test]
+fn a_node_port_is_one_that_a_service_can_have() {
+    let port = KindOptions { data: None, node_port: Some(5000) };
+    assert_eq!(kind_config(HEAD, &port), Err(KindConfigError::NodePort { port: 5000 }));
+    let range = format!("{HEAD}kubeadmConfigPatches: ['service-node-port-range: 1024-65535']\n");
+    assert!(kind_config(&range, &port).is_ok());
+}
+
+#[test]
+fn a_list_that_is_merged_in_is_not_hidden() {
+    let text = format!(
+        "{HEAD}x: &base\n  extraMounts:\n  - hostPath: /a\n    containerPath: /b\nnodes:\n- role: control-plane\n  <<: *base\n"
+    );
+    let folder = KindOptions { data: Some("/srv".to_owned()), node_port: None };
+    assert!(matches!(kind_config(&text, &folder), Err(KindConfigError::Shape { line: 8, .. })));
 }

@@ -1,5 +1,8 @@
 //! YAML as a tree that knows where in the text each part stands.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 /// Deeper than any cluster's configuration; the tree is walked recursively.
@@ -28,10 +31,20 @@ pub(super) struct Place {
 
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    Scalar { text: String, plain: bool },
-    List { items: Vec<Node>, flow: bool },
-    Map { entries: Vec<(Node, Node)>, flow: bool },
-    Alias,
+    Scalar {
+        text: String,
+        plain: bool,
+    },
+    List {
+        items: Vec<Node>,
+        flow: bool,
+    },
+    Map {
+        entries: Vec<(Node, Node)>,
+        flow: bool,
+    },
+    /// What it stands for: it is read there, and never written into.
+    Alias(Rc<Node>),
 }
 
 /// Why a text is not YAML, or not of a kind that is edited.
@@ -51,15 +64,30 @@ impl From<Marker> for Place {
 }
 
 impl Node {
+    /// The value of a key, be it a mapping's own or one that is merged in (`<<`).
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
-        let Content::Map { entries, .. } = &self.content else { return None };
-        entries.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+        self.own(name).or_else(|| {
+            let merged = self.own("<<")?;
+            merged.get(name).or_else(|| merged.items().iter().find_map(|base| base.get(name)))
+        })
+    }
+
+    /// The value of a key that is written in the mapping itself.
+    pub(super) fn own(&self, name: &str) -> Option<&Self> {
+        match &self.content {
+            Content::Map { entries, .. } => {
+                entries.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value)
+            }
+            Content::Alias(target) => target.own(name),
+            Content::Scalar { .. } | Content::List { .. } => None,
+        }
     }
 
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. } => Some(text),
-            _ => None,
+            Content::Alias(target) => target.text(),
+            Content::List { .. } | Content::Map { .. } => None,
         }
     }
 
@@ -67,7 +95,8 @@ impl Node {
     pub(super) fn items(&self) -> &[Self] {
         match &self.content {
             Content::List { items, .. } => items,
-            _ => &[],
+            Content::Alias(target) => target.items(),
+            Content::Scalar { .. } | Content::Map { .. } => &[],
         }
     }
 
@@ -90,7 +119,7 @@ impl Node {
                 new.len() >= old.len()
                     && new.iter().zip(old).all(|(new, old)| new.0.contains(&old.0) && new.1.contains(&old.1))
             }
-            (Content::Alias, Content::Alias) => true,
+            (Content::Alias(_), Content::Alias(_)) => true,
             _ => false,
         }
     }
@@ -102,6 +131,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
     let mut open: Vec<Node> = Vec::new();
     let mut keys: Vec<Option<Node>> = Vec::new();
     let mut documents = Vec::new();
+    let mut anchors: HashMap<usize, Rc<Node>> = HashMap::new();
+    let mut anchored = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| NotYaml {
             line: error.marker().line(),
@@ -110,9 +141,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
         let (start, end) = (Place::from(span.start), Place::from(span.end));
         let refuse = |text: &str| Err(NotYaml { line: start.line, text: text.to_owned() });
         let starts_with = |c| characters.get(start.index) == Some(&c);
+        let mut of = 0;
         let mut complete = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                of = anchor;
                 let content = Content::Scalar { text: text.into_owned(), plain };
                 Node {
                     content,
@@ -121,14 +154,21 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
                     shared: anchor != 0 || tag.is_some(),
                 }
             }
-            Event::Alias(_) => Node { content: Content::Alias, start, end, shared: true },
+            Event::Alias(anchor) => {
+                let Some(target) = anchors.get(&anchor) else {
+                    return refuse("this alias stands inside what it names");
+                };
+                Node { content: Content::Alias(Rc::clone(target)), start, end, shared: true }
+            }
             Event::SequenceStart(anchor, tag) => {
+                anchored.push(anchor);
                 let content = Content::List { items: Vec::new(), flow: starts_with('[') };
                 open.push(Node { content, start, end, shared: anchor != 0 || tag.is_some() });
                 keys.push(None);
                 continue;
             }
             Event::MappingStart(anchor, tag) => {
+                anchored.push(anchor);
                 let content = Content::Map { entries: Vec::new(), flow: starts_with('{') };
                 open.push(Node { content, start, end, shared: anchor != 0 || tag.is_some() });
                 keys.push(None);
@@ -136,6 +176,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 keys.pop();
+                of = anchored.pop().unwrap_or_default();
                 let Some(mut node) = open.pop() else {
                     return refuse("a collection ends that did not begin");
                 };
@@ -162,7 +203,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
                     if value.is_left_out() { key.end } else { value.end }
                 });
             }
-            Content::Scalar { .. } | Content::List { .. } | Content::Map { .. } | Content::Alias => {}
+            Content::Scalar { .. } | Content::List { .. } | Content::Map { .. } | Content::Alias(_) => {}
+        }
+        if of != 0 {
+            anchors.insert(of, Rc::new(complete.clone()));
         }
         let Some(parent) = open.last_mut() else {
             if !complete.is_left_out() {

@@ -3,7 +3,7 @@
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, value};
 
 use super::{Mirrors, RegistriesError, kind};
-use crate::toml_error::NotToml;
+use crate::toml_error::{NotToml, parse};
 
 /// The text with hythe as the first mirror of each upstream, and spoken to as its address says. `BuildKit` says for whom
 /// it asks, as containerd does.
@@ -59,7 +59,7 @@ pub fn remove_from_buildkit(text: &str, mirrors: &Mirrors<'_>) -> Result<String,
 }
 
 fn read(text: &str) -> Result<DocumentMut, NotToml> {
-    text.parse::<DocumentMut>().map_err(|error| NotToml::new(text, &error))
+    parse(text)
 }
 
 fn registry<'a>(root: &'a mut Table, name: &str) -> Result<&'a mut dyn TableLike, RegistriesError> {

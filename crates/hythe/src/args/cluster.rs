@@ -319,7 +319,8 @@ pub struct KindConfigArgs {
     /// A folder of this machine for a registry in the cluster, at /mnt/local-storage/registry of each node
     #[arg(long, value_name = "FOLDER")]
     pub host_path: Option<PathBuf>,
-    /// Lead a port of this machine to the node port of a registry in the cluster
+    /// Map this node port (30000 to 32767), which a registry in the cluster has, to the same port of this machine's
+    /// loopback; 30500 where no port is named
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "30500")]
     pub node_port: Option<u16>,
 }

@@ -28,6 +28,9 @@ pub(in crate::commands) fn kind_config(args: &KindConfigArgs, printer: Printer) 
         KindOptions { data: data.map(|path| path.display().to_string()), node_port: args.node_port };
     let name = args.file.as_deref().unwrap_or("the configuration");
     let merged = merge(&text, &options).map_err(|error| Failure::Usage(format!("{name}: {error}")))?;
-    printer.data(merged.trim_end(), || json!({ "config": merged }));
+    for note in &merged.notes {
+        printer.note(format_args!("warning: {name}: {note}"));
+    }
+    printer.data(merged.text.trim_end(), || json!({ "config": merged.text, "notes": merged.notes }));
     Ok(())
 }
