@@ -120,8 +120,8 @@ fn is_address(text: &str) -> bool {
 }
 
 fn is_evident(text: &str) -> bool {
-    if let Some((_, hex)) = text.split_once("@sha256:") {
-        return hex.len() == 64;
+    if let Some((name, hex)) = text.split_once("@sha256:") {
+        return name.contains('/') && hex.len() == 64;
     }
     let public = |host: &str| {
         PUBLIC.iter().any(|known| match known.strip_prefix('.') {

@@ -12,24 +12,46 @@ pub(super) struct Whole {
     pub(super) pinned: bool,
 }
 
+/// Keys of the name itself: those that say so by themselves, and those that do within a mapping that is an image's.
+const NAMES: [&str; 3] = ["repository", "imageRepository", "image_repository"];
+const NAMES_WITHIN: [&str; 8] =
+    ["repository", "repo", "imageRepository", "name", "image", "imageName", "reference", "ref"];
+const REGISTRIES: [&str; 4] = ["registry", "imageRegistry", "hub", "domain"];
+const TAGS: [&str; 3] = ["tag", "imageTag", "image_tag"];
+const VERSIONS: [&str; 2] = ["version", "appVersion"];
+const DIGESTS: [&str; 4] = ["digest", "imageDigest", "sha", "sha256"];
+
+/// Whether a key is a part of a name.
+pub(super) fn is_part(key: &str) -> bool {
+    NAMES.contains(&key)
+        || NAMES_WITHIN.contains(&key)
+        || REGISTRIES.contains(&key)
+        || TAGS.contains(&key)
+        || DIGESTS.contains(&key)
+}
+
 /// The image that a mapping describes. `named` says that the mapping's own key is one of an image, so that `name` and
 /// `image` within it are parts of the name.
 pub(super) fn described(map: &Node, named: bool) -> Option<Whole> {
-    let repositories: &[&str] = if named {
-        &["repository", "repo", "imageRepository", "name", "image", "imageName", "reference", "ref"]
-    } else {
-        &["repository", "imageRepository", "image_repository"]
-    };
-    let repository =
-        repositories.iter().find_map(|key| scalar(map, key).filter(|scalar| scalar.word().is_some()))?;
-    if !named && !map.entries().iter().any(|entry| is_tag_key(&entry.key)) {
+    let names: &[&str] = if named { &NAMES_WITHIN } else { &NAMES };
+    let is_word = |key: &&str| scalar(map, key).is_some_and(|scalar| scalar.word().is_some());
+    let key = names.iter().copied().find(is_word)?;
+    let name = scalar(map, key)?;
+    let has_tag = map
+        .entries()
+        .iter()
+        .any(|entry| TAGS.contains(&entry.key.as_str()) || DIGESTS[..2].contains(&entry.key.as_str()));
+    if !named && !has_tag {
         return None;
     }
-    let registry = ["registry", "imageRegistry", "hub", "domain"].iter().find_map(|key| map.text(key));
-    let mut whole = whole(repository.value()?, registry, tag(map, named), digest(map), repository.line);
+    let mut whole =
+        whole(name.value()?, first(map, &REGISTRIES), tag(map, named), first(map, &DIGESTS), name.line);
     if let Some(suffix) = map.text("tagSuffix").filter(|_| whole.pinned && !whole.text.contains('@')) {
         whole.text.push_str(suffix);
     }
+    // A chart fills in what is empty.
+    whole.pinned &=
+        key == "repository" || scalar(map, "repository").is_none_or(|empty| empty.value().is_some());
     Some(whole)
 }
 
@@ -54,7 +76,7 @@ pub(super) fn beside(map: &Node, key: &str, text: &str, line: usize) -> Whole {
     );
     let tag = about("tag").or_else(|| map.text("tag").filter(|_| plain)).or_else(|| about("version"));
     let registry = about("registry").or_else(|| map.text("registry").filter(|_| plain));
-    let digest = about("digest").or_else(|| digest(map).filter(|_| plain));
+    let digest = about("digest").or_else(|| first(map, &DIGESTS).filter(|_| plain));
     whole(text, registry, tag, digest, line)
 }
 
@@ -73,21 +95,16 @@ pub(super) fn is_replacement(item: &Node) -> bool {
         && ["newName", "newTag", "digest"].iter().any(|key| item.child(key).is_some())
 }
 
-fn is_tag_key(key: &str) -> bool {
-    matches!(key, "tag" | "imageTag" | "image_tag" | "digest" | "imageDigest")
-}
-
 fn scalar<'a>(map: &'a Node, key: &str) -> Option<&'a Scalar> {
     map.child(key)?.scalar()
 }
 
-fn tag(map: &Node, named: bool) -> Option<&str> {
-    let version = ["version", "appVersion"].iter().find_map(|key| map.text(key)).filter(|_| named);
-    ["tag", "imageTag", "image_tag"].iter().find_map(|key| map.text(key)).or(version)
+fn first<'a>(map: &'a Node, keys: &[&str]) -> Option<&'a str> {
+    keys.iter().find_map(|key| map.text(key))
 }
 
-fn digest(map: &Node) -> Option<&str> {
-    ["digest", "imageDigest", "sha", "sha256"].iter().find_map(|key| map.text(key))
+fn tag(map: &Node, named: bool) -> Option<&str> {
+    first(map, &TAGS).or_else(|| first(map, &VERSIONS).filter(|_| named))
 }
 
 fn whole(name: &str, registry: Option<&str>, tag: Option<&str>, digest: Option<&str>, line: usize) -> Whole {
@@ -132,6 +149,7 @@ mod tests {
             (&format!("{{repository: a, digest: sha256:{hex}}}"), true, Some(&format!("a@sha256:{hex}"))),
             (&format!("{{repository: a, tag: 1, sha: {hex}}}"), true, Some(&format!("a:1@sha256:{hex}"))),
             ("{reference: 'a:1', pullPolicy: Always}", true, Some("a:1")),
+            ("{registry: '', repository: '', name: a, tag: 1}", true, Some("a:1")),
             ("{repository: 'a:2', tag: 1}", true, Some("a:2")),
         ] {
             let document = &documents(text, 1).trees[0];

@@ -158,9 +158,10 @@ impl Values {
     }
 
     fn lookup(&self, expression: &str) -> Option<Vec<String>> {
-        let (name, default) = match expression.split_once([':', '-']) {
+        let split = [":-", ":=", "-"].iter().find_map(|by| expression.split_once(by));
+        let (name, default) = match split {
             Some((name, default)) if name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_') => {
-                (name, Some(default.trim_start_matches(['-', '='])))
+                (name, Some(default))
             }
             _ => (expression, None),
         };

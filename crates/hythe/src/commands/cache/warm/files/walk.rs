@@ -16,8 +16,9 @@ use super::yaml::{Entry, Node, Scalar};
 /// Texts within texts: a manifest in a `ConfigMap` in a manifest.
 const MAX_EMBEDDED: usize = 3;
 
-/// Why an image without a tag is not fetched where a chart has its own.
-const NO_TAG: &str = "it has no tag here: the chart's version is meant. Render it first (helm template)";
+/// Why an image is not fetched of which a part is left to a chart.
+const NOT_WHOLE: &str =
+    "its tag or its registry is not written here, as the chart has its own: render it first (helm template)";
 
 /// Looks at a document.
 pub(super) fn document(reading: &mut Reading, file: &Arc<str>, document: &Rc<Node>, kind: Kind) {
@@ -107,20 +108,7 @@ impl Walk<'_> {
         if key == "uses" && text.starts_with("docker://") {
             return self.take(text, scalar.line, Trust::Certain, "uses");
         }
-        if is_whole
-            && [
-                "repository",
-                "repo",
-                "imageRepository",
-                "image_repository",
-                "name",
-                "image",
-                "imageName",
-                "reference",
-                "ref",
-            ]
-            .contains(&key)
-        {
+        if is_whole && parts::is_part(key) {
             return;
         }
         // The name of an image stream's tag, of OpenShift.
@@ -147,8 +135,10 @@ impl Walk<'_> {
 
     /// Whether plain values are searched. Those of pipelines name what is built as well.
     fn searches(&self) -> bool {
-        let is_parameter =
-            self.path.iter().any(|key| matches!(key.as_str(), "params" | "parameters" | "with" | "inputs"));
+        let is_parameter = self
+            .path
+            .iter()
+            .any(|key| matches!(key.as_str(), "params" | "parameters" | "with" | "inputs" | "settings"));
         matches!(self.kind, Kind::Object | Kind::Other)
             && !is_parameter
             && rules::not_pulled(&self.object, &self.path).is_none()
@@ -277,6 +267,9 @@ impl Walk<'_> {
             let key = entry.key.to_ascii_lowercase();
             if key.contains('/') && key.ends_with("image") {
                 self.take(&scalar.text, scalar.line, Trust::Likely, "an annotation");
+            } else if key.ends_with("/images") {
+                // Artifact Hub's list of a chart's images.
+                self.embedded(&key, scalar);
             } else if key == "image" {
                 self.pass(&scalar.text, scalar.line, "an annotation", false);
             }
@@ -353,7 +346,7 @@ impl Walk<'_> {
         if whole.pinned || !resolved || self.kind == Kind::GitLab {
             self.take(&whole.text, whole.line, Trust::Certain, rule);
         } else if name::name(&whole.text, Trust::Certain).is_ok() {
-            self.pass(&whole.text, whole.line, NO_TAG, true);
+            self.pass(&whole.text, whole.line, NOT_WHOLE, true);
         }
     }
 
