@@ -7,6 +7,7 @@ mod cache;
 mod descriptors;
 mod docker;
 mod drop_in;
+mod kind_config;
 mod no_panic;
 mod pages;
 mod precedence;

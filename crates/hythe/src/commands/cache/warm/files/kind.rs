@@ -60,7 +60,7 @@ pub(super) fn may_be_without(document: &Node) -> bool {
                 .any(|known| version == *known || known.ends_with('/') && version.starts_with(known)))
 }
 
-/// All root keys are Compose's, and all services are mappings. Other files have services too.
+/// All services are mappings, and all root keys are Compose's. Other files have services too.
 fn is_compose(document: &Node) -> bool {
     let known = |key: &str| COMPOSE.contains(&key) || key.starts_with("x-") || key == "<<";
     let services = document.child("services").filter(|services| services.is_map());
@@ -69,7 +69,10 @@ fn is_compose(document: &Node) -> bool {
             let is_service = |value: &Node| {
                 value.is_map() || value.scalar().is_some_and(|scalar| scalar.value().is_none())
             };
-            document.entries().iter().all(|entry| known(&entry.key))
+            // Files of the older versions say so, whatever else they have.
+            let is_old = document.text("version").is_some_and(|version| version.starts_with(['2', '3']))
+                && ["steps", "jobs", "pipeline"].iter().all(|key| document.child(key).is_none());
+            (is_old || document.entries().iter().all(|entry| known(&entry.key)))
                 && services.entries().iter().all(|entry| is_service(&entry.value))
         }
         // A file may have nothing but others.

@@ -33,9 +33,9 @@ pub(super) fn is_part(key: &str) -> bool {
 /// The image that a mapping describes. `named` says that the mapping's own key is one of an image, so that `name` and
 /// `image` within it are parts of the name.
 pub(super) fn described(map: &Node, named: bool) -> Option<Whole> {
-    let names: &[&str] = if named { &NAMES_WITHIN } else { &NAMES };
+    let keys: &[&str] = if named { &NAMES_WITHIN } else { &NAMES };
     let is_word = |key: &&str| scalar(map, key).is_some_and(|scalar| scalar.word().is_some());
-    let key = names.iter().copied().find(is_word)?;
+    let key = keys.iter().copied().find(is_word)?;
     let name = scalar(map, key)?;
     let has_tag = map
         .entries()

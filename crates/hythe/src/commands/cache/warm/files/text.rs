@@ -123,7 +123,7 @@ fn parts(text: &str) -> Vec<(usize, String)> {
 fn begin(part: &str) -> Option<(usize, &str)> {
     let mut at = 0;
     for (skipped, line) in part.split_inclusive('\n').enumerate() {
-        if FIRST_KEYS.iter().any(|key| line.starts_with(key)) {
+        if line.starts_with('{') || FIRST_KEYS.iter().any(|key| line.starts_with(key)) {
             return (skipped > 0).then(|| (skipped, &part[at..]));
         }
         at += line.len();
