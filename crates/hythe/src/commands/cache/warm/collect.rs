@@ -33,7 +33,7 @@ pub(super) fn collect(
 ) -> Result<Collected, Failure> {
     if args.images.is_empty() && args.file.is_empty() {
         return Err(Failure::Usage(
-            "name images to warm, or files that name some with -f: hythe cache warm redis:7 -f compose.yaml"
+            "name images to warm, or files that name some with -f: `hythe cache warm redis:7 -f compose.yaml`"
                 .to_owned(),
         ));
     }

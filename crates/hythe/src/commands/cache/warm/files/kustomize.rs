@@ -17,7 +17,7 @@ const FILES: [&str; 5] = ["resources", "bases", "components", "patchesStrategicM
 /// Keys whose content only Kustomize can make.
 const MADE: [&str; 3] = ["helmCharts", "helmChartInflationGenerator", "generators"];
 
-const INSTEAD: &str = "kubectl kustomize FOLDER | hythe cache warm -f - has all of it";
+const INSTEAD: &str = "`kubectl kustomize FOLDER | hythe cache warm -f -` has all of it";
 
 pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>) {
     let outer = std::mem::take(&mut reader.reading);
