@@ -60,7 +60,14 @@ fn runs(subject: &str, container: &ContainerInspectResponse, log: &str) -> Check
     match end(&format!("{said}\n{words}"), state.oom_killed == Some(true)) {
         Some(End { cause, fix }) => check.because(cause).fixed_by(fix),
         None if falls => check.because("its log says why").fixed_by("hythe logs --tail 100"),
-        None => check.because("somebody stopped it").fixed_by("hythe up").repaired_by(Repair::Registry),
+        // By itself, or by the signals that `docker stop` and `docker kill` send.
+        None if [0, 137, 143].contains(&code) => {
+            check.because("it was stopped").fixed_by("hythe up").repaired_by(Repair::Registry)
+        }
+        None => check
+            .because("it ended by itself; its log says why")
+            .fixed_by("hythe up; hythe logs --tail 100")
+            .repaired_by(Repair::Registry),
     }
 }
 

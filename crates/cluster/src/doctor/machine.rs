@@ -98,7 +98,7 @@ fn judge_answer(
                     .fixed_by(format!("ssh -L {port}:localhost:{port} {host}"));
             }
             check
-                .because("it does not run, or its port is not published")
+                .because("nothing answers at the port of this machine that it is to have")
                 .fixed_by("hythe up")
                 .repaired_by(Repair::Registry)
         }

@@ -12,7 +12,7 @@ Examples:
   hythe doctor redis:7                         why this image does not come, node by node
   hythe doctor storage/api-7d9f                why this Pod's images do not come
   hythe doctor 'Get \"http://localhost:5001/v2/\": dial tcp [::1]:5001: connect: connection refused'
-                                               what a message of another tool means, whole; - is stdin
+                                               what a whole message of another tool means; - is stdin
   hythe doctor --fix                           what is safe is done, and looked at again
   hythe doctor --output json | jq '.checks[] | select(.verdict == \"bad\")'
 

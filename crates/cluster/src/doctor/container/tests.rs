@@ -60,6 +60,11 @@ fn a_registry_that_falls_over_says_why() {
 fn a_registry_that_is_stopped_is_started_or_says_what_is_in_its_way() {
     let stopped = serde_json::json!({ "State": { "Running": false, "ExitCode": 0 } });
     assert_eq!(bad(&stopped, "")[0].repair, Some(Repair::Registry));
+    // That somebody stopped it is said of what was stopped.
+    let fell = serde_json::json!({ "State": { "Running": false, "ExitCode": 101 } });
+    let (fell, stopped) = (bad(&fell, "it was strange"), bad(&stopped, ""));
+    assert_eq!(stopped[0].cause.as_deref(), Some("it was stopped"));
+    assert!(fell[0].cause.as_deref().unwrap().contains("ended by itself"), "{}", fell[0]);
     let killed = serde_json::json!({ "State": { "Running": false, "ExitCode": 137, "OOMKilled": true } });
     let check = &bad(&killed, "")[0];
     assert!(check.cause.as_deref().unwrap().contains("memory") && check.evidence.contains("137"), "{check}");
