@@ -129,6 +129,10 @@ fn what_is_broken_is_found_and_mended() {
     world.expect("stopped", &["registry.runs"], |world| {
         world.home.docker(&["stop", &name]);
     });
+    // Removed: one run makes it again as it was asked to be, and joins it to the cluster's network.
+    world.expect("removed", &["registry.container"], |world| {
+        world.home.docker(&["rm", "--force", &name]);
+    });
     world.expect("off the network", &["cluster.network"], |world| {
         world.home.docker(&["network", "disconnect", "kind", &name]);
     });

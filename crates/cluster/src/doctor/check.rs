@@ -117,7 +117,7 @@ impl fmt::Display for Check {
             return write!(f, " ({})", self.evidence.lines().next().unwrap_or_default());
         }
         write!(f, " [{}]", self.id)?;
-        let automatic = self.repair.as_ref().map(|_| "hythe doctor --fix");
+        let automatic = self.repair.as_ref().map(|_| "`hythe doctor --fix`");
         let fix = match (self.fix.as_deref(), automatic) {
             (Some(fix), Some(automatic)) => Some(format!("{fix}\nor: {automatic}")),
             (fix, automatic) => fix.or(automatic).map(str::to_owned),
@@ -150,7 +150,7 @@ mod tests {
             "✗ node w: containerd has not read its configuration since it changed [node.restarted]\n    \
              seen   changed 7 s after\n           its start\n    \
              cause  containerd was not started anew\n    \
-             fix    docker exec w systemctl restart containerd\n           or: hythe doctor --fix"
+             fix    docker exec w systemctl restart containerd\n           or: `hythe doctor --fix`"
         );
         let json = serde_json::to_value(&bad).unwrap();
         assert_eq!(json["id"], "node.restarted");

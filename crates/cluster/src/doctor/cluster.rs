@@ -22,7 +22,7 @@ const NAMESPACE: &str = "default";
 
 fn repaired(check: Check, cluster: &Cluster) -> Check {
     let attach = Repair::Attach { cluster: cluster.to_string() };
-    check.fixed_by(format!("hythe attach {}", cluster.name)).repaired_by(attach)
+    check.fixed_by(format!("`hythe attach {}`", cluster.name)).repaired_by(attach)
 }
 
 /// Whether somebody detached it; then the rest is as he wanted it.
@@ -30,7 +30,7 @@ pub(super) async fn attached(engine: &Engine, cluster: &Cluster) -> Result<Check
     let subject = cluster.to_string();
     if attach::is_detached(engine, cluster).await? {
         return Ok(Check::unknown(Id::ClusterAttached, &subject, "it was detached, and is left alone")
-            .fixed_by(format!("hythe attach {}", cluster.name)));
+            .fixed_by(format!("`hythe attach {}`", cluster.name)));
     }
     Ok(Check::good(Id::ClusterAttached, &subject, "by its nodes and their labels"))
 }

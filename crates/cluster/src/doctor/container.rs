@@ -59,14 +59,14 @@ fn runs(subject: &str, container: &ContainerInspectResponse, log: &str) -> Check
     let check = Check::bad(Id::RegistryRuns, subject, evidence);
     match end(&format!("{said}\n{words}"), state.oom_killed == Some(true)) {
         Some(End { cause, fix }) => check.because(cause).fixed_by(fix),
-        None if falls => check.because("its log says why").fixed_by("hythe logs --tail 100"),
+        None if falls => check.because("its log says why").fixed_by("`hythe logs --tail 100`"),
         // By itself, or by the signals that `docker stop` and `docker kill` send.
         None if [0, 137, 143].contains(&code) => {
-            check.because("it was stopped").fixed_by("hythe up").repaired_by(Repair::Registry)
+            check.because("it was stopped").fixed_by("`hythe up`").repaired_by(Repair::Registry)
         }
         None => check
             .because("it ended by itself; its log says why")
-            .fixed_by("hythe up; hythe logs --tail 100")
+            .fixed_by("`hythe up`; `hythe logs --tail 100`")
             .repaired_by(Repair::Registry),
     }
 }
@@ -89,25 +89,25 @@ fn end(said: &str, is_out_of_memory: bool) -> Option<End> {
     let (cause, fix) = if is_out_of_memory {
         (
             "it needs more memory than it may have",
-            "docker update --memory 256m --memory-swap 256m NAME && hythe up",
+            "docker update --memory 256m --memory-swap 256m NAME, then `hythe up`",
         )
     } else if has(&["already allocated", "address already in use", "is taken: another program"]) {
-        ("another program has its port", "hythe up --port OTHER, or stop what listens there")
+        ("another program has its port", "`hythe up --port 5002`, or stop what listens there")
     } else if has(&["no space left", "no space is left", "disk is full"]) {
-        ("the disk is full", "hythe gc; hythe cache clear; docker system prune")
+        ("the disk is full", "`hythe gc`; `hythe cache clear`; docker system prune")
     } else if has(&["newer version", "knows formats up to"]) {
-        ("a newer hythe wrote its data", "hythe upgrade --binary NEWER")
+        ("a newer hythe wrote its data", "`hythe upgrade --binary NEWER`")
     } else if has(&["read-only file system"]) {
-        ("its data folder can only be read", "mount it for writing, or hythe up --data FOLDER")
+        ("its data folder can only be read", "mount it for writing, or `hythe up --data FOLDER`")
     } else if has(&["permission denied"]) {
         (
             "its user may not write in its data folder",
-            "give the folder to user 1000, or hythe up --data FOLDER",
+            "give the folder to user 1000, or `hythe up --data FOLDER`",
         )
     } else if has(&["network file system"]) {
-        ("its data is on a network file system", "hythe up --data FOLDER, on a disk of this machine")
+        ("its data is on a network file system", "`hythe up --data FOLDER`, on a disk of this machine")
     } else if has(&["bind source path does not exist", "no such file or directory"]) {
-        ("a folder that it was given is gone", "hythe up --data FOLDER")
+        ("a folder that it was given is gone", "`hythe up --data FOLDER`")
     } else {
         return None;
     };
@@ -122,7 +122,7 @@ fn network_mode(subject: &str, container: &ContainerInspectResponse) -> Check {
     if matches!(name, "slirp4netns" | "pasta" | "host" | "none" | "container") {
         return Check::bad(Id::RegistryNetworkMode, subject, format!("its network mode is {mode}"))
             .because("such a container cannot join a cluster's network")
-            .fixed_by("hythe down && hythe up")
+            .fixed_by("`hythe down && hythe up`")
             .repaired_by(Repair::Registry);
     }
     Check::good(Id::RegistryNetworkMode, subject, mode)
@@ -156,7 +156,7 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
     let lost = |check: Check| {
         check
             .because("what was pushed is gone when the container is made anew")
-            .fixed_by("hythe up")
+            .fixed_by("`hythe up`")
             .repaired_by(Repair::Registry)
     };
     let Some(mount) = mount(container) else {
@@ -182,7 +182,7 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
     if mount.rw == Some(false) {
         return Check::bad(Id::RegistryData, subject, format!("{found} is mounted for reading only"))
             .because("nothing can be pushed, and nothing kept")
-            .fixed_by("hythe up")
+            .fixed_by("`hythe up`")
             .repaired_by(Repair::Registry);
     }
     // Docker Desktop gives folders of its host other paths: only volumes have one name.

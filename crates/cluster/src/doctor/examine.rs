@@ -187,7 +187,7 @@ impl Doctor<'_> {
         let subject = format!("node {}", node.name);
         if !node.is_running {
             return Err(Check::bad(Id::NodeRuns, &subject, "it does not run")
-                .fixed_by(format!("docker start {}; hythe attach {}", node.name, cluster.name)));
+                .fixed_by(format!("docker start {}; `hythe attach {}`", node.name, cluster.name)));
         }
         let looked = async {
             let survey = Survey::of(self.engine, cluster, node).await?;
@@ -280,12 +280,12 @@ fn absent(found: &Found, name: &str) -> Check {
             let image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
             Check::bad(Id::RegistryContainer, &subject, format!("the container {name} is of {image}"))
                 .because("it is another registry, and hythe keeps off it")
-                .fixed_by("hythe up --adopt, which keeps its data; or hythe up --name OTHER --port OTHER")
+                .fixed_by("`hythe up --adopt`, which keeps its data; or `hythe up --name other --port 5002`")
         }
         Found::Absent | Found::Ours(_) | Found::Theirs(_) => {
             Check::bad(Id::RegistryContainer, &subject, format!("there is no container {name}"))
                 .because("it was never started, or removed")
-                .fixed_by("hythe up")
+                .fixed_by("`hythe up`")
                 .repaired_by(Repair::Registry)
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoi
     };
     let mut checks = vec![Check::good(Id::NodeRuntime, &subject, shown)];
     let attach = Repair::Attach { cluster: cluster.to_string() };
-    let by_hand = format!("hythe attach {}", cluster.name);
+    let by_hand = format!("`hythe attach {}`", cluster.name);
     match Plan::of(survey, wiring, endpoint) {
         Ok(plan) => {
             let repaired = |check: Check| check.fixed_by(by_hand.clone()).repaired_by(attach.clone());
@@ -28,7 +28,7 @@ pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoi
             checks.extend(plan.left.iter().map(|left| {
                 Check::unknown(Id::NodeForeign, &subject, left.clone())
                     .because("somebody else wrote it, and it is left alone")
-                    .fixed_by(format!("{by_hand} --force"))
+                    .fixed_by(format!("`hythe attach {} --force`", cluster.name))
             }));
         }
         Err(why) => {

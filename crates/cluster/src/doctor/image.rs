@@ -90,7 +90,7 @@ fn path(subject: &str, image: &ImageName, route: &Route, (cluster, port): (&Clus
     let evidence = format!("{image} is asked of {} ({by})", hosts.join(", then "));
     let repaired = |check: Check| {
         let attach = Repair::Attach { cluster: cluster.to_string() };
-        check.fixed_by(format!("hythe attach {}", cluster.name)).repaired_by(attach)
+        check.fixed_by(format!("`hythe attach {}`", cluster.name)).repaired_by(attach)
     };
     if let Some(fault) = &route.fault {
         let check = Check::bad(Id::ImagePath, subject, format!("{evidence}\n{fault}"));
@@ -151,7 +151,7 @@ fn judge_answers(
             ));
             // A registry of hythe's that does not answer is mended, and not taken away.
             return if late.host == endpoint {
-                check.fixed_by(format!("hythe doctor {}", cluster.name))
+                check.fixed_by(format!("`hythe doctor {}`", cluster.name))
             } else {
                 check.fixed_by("take it out of the hosts.toml, or give it a dial_timeout")
             };
@@ -166,7 +166,7 @@ fn judge_answers(
     if first(429) {
         return Check::bad(Id::ImageAnswers, subject, evidence)
             .because("the upstream's rate limit is used up")
-            .fixed_by("docker login, or wait: hythe cache stat shows the budget");
+            .fixed_by("docker login, or wait: `hythe cache stat` shows the budget");
     }
     let wants_token = stops
         .iter()
@@ -185,9 +185,9 @@ fn judge_answers(
     if first(503) || first(504) || first(502) {
         return check
             .because("it cannot be fetched, and is not kept")
-            .fixed_by("hythe cache stat; hythe logs --tail 50");
+            .fixed_by("`hythe cache stat`; `hythe logs --tail 50`");
     }
-    check.because("nobody who is asked answers").fixed_by("hythe doctor")
+    check.because("nobody who is asked answers").fixed_by("`hythe doctor`")
 }
 
 /// A node's architecture against what the image has; nothing where the registry has no image to compare.

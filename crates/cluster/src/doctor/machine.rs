@@ -87,7 +87,7 @@ fn judge_answer(
     let subject = format!("registry {}", settings.name);
     let at = format!("http://{}/v2/", address(settings));
     let bad = |evidence: String| Check::bad(Id::RegistryAnswers, &subject, evidence);
-    let other_port = || format!("hythe up --port {}", settings.port.saturating_add(1));
+    let other_port = || format!("`hythe up --port {}`", settings.port.saturating_add(1));
     match api {
         Err(silence) => {
             let check = bad(format!("GET {at}: {silence}"));
@@ -99,7 +99,7 @@ fn judge_answer(
             }
             check
                 .because("nothing answers at the port of this machine that it is to have")
-                .fixed_by("hythe up")
+                .fixed_by("`hythe up`")
                 .repaired_by(Repair::Registry)
         }
         Ok(answer) if answer.header("server").is_some_and(|server| server.starts_with("AirTunes")) => bad(
@@ -117,7 +117,7 @@ fn judge_answer(
             Ok(ready) if ready.status == 503 => {
                 bad(format!("GET /readyz: 503 {}", String::from_utf8_lossy(&ready.body).trim()))
                     .because("it is not ready yet, or stops")
-                    .fixed_by("wait; hythe logs -f")
+                    .fixed_by("wait; `hythe logs -f`")
             }
             Ok(_) | Err(_) => bad(format!("GET {at}: {}; and it has no /readyz", answer.clause()))
                 .because("another program answers there, and what is pushed goes to it")
@@ -208,7 +208,7 @@ fn judge_space(subject: &str, folder: &str, free: u64, total: u64) -> Check {
     }
     Check::bad(Id::RegistrySpace, subject, evidence)
         .because("the disk is nearly full: pushes will fail, and what is fetched will not be kept")
-        .fixed_by("hythe gc; hythe cache clear; docker system prune")
+        .fixed_by("`hythe gc`; `hythe cache clear`; docker system prune")
 }
 
 #[cfg(test)]

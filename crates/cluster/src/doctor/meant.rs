@@ -67,7 +67,7 @@ fn judge_name(
             .fixed_by(format!("is {}/{name} meant? hythe knows it", image.host)),
         None => check
             .because("it was never pushed here, or not by this name")
-            .fixed_by("hythe cache ls, or GET /v2/_catalog, has the names that there are"),
+            .fixed_by("`hythe cache ls`, or GET /v2/_catalog, has the names that there are"),
     }
 }
 
@@ -97,7 +97,7 @@ fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
     let used_up = |evidence: &str| {
         Check::bad(Id::ImageBudget, &subject, evidence)
             .because("its rate limit is used up; what is kept is served all the same")
-            .fixed_by("docker login raises it, or wait; hythe cache stat shows the budget")
+            .fixed_by("docker login raises it, or wait; `hythe cache stat` shows the budget")
     };
     if let Some(said) = failure.filter(|_| is_limited) {
         return vec![used_up(said)];
@@ -109,7 +109,7 @@ fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
                 .because(
                     "hythe asked the image's registry, and this came of it; what is kept is served meanwhile",
                 )
-                .fixed_by(format!("curl -v https://{host}/v2/ on this machine; hythe cache stat")),
+                .fixed_by(format!("curl -v https://{host}/v2/ on this machine; `hythe cache stat`")),
         );
     }
     let budget = upstream.get("budget");

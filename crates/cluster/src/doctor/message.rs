@@ -33,7 +33,7 @@ pub fn message(text: &str) -> Check {
             .because(format!("{} (symptom {})", symptom.cause, symptom.number))
             .fixed_by(symptom.fix),
         None => Check::unknown(Id::Message, "message", text).fixed_by(
-            "give the whole message, with its URL and the program's name; hythe doctor looks at everything",
+            "give the whole message, with its URL and the program's name; `hythe doctor` looks at everything",
         ),
     }
 }

@@ -37,12 +37,15 @@ fn judge_name(node: &str, name: &str, output: &Output, standing: &Standing, clus
         let check = Check::bad(Id::NodeName, &subject, format!("getent hosts {name}: {said}"));
         return match standing.absence() {
             Some(absence) if standing.runs => {
-                check.because(absence).fixed_by(format!("hythe attach {}", cluster.name))
+                check.because(absence).fixed_by(format!("`hythe attach {}`", cluster.name))
             }
-            Some(absence) => check.because(absence).fixed_by("hythe up"),
+            Some(absence) => check.because(absence).fixed_by("`hythe up`"),
             None => check
                 .because("the registry is on this node's network, and the node's DNS does not give its name")
-                .fixed_by(format!("docker exec {node} cat /etc/resolv.conf; hythe attach {}", cluster.name)),
+                .fixed_by(format!(
+                    "docker exec {node} cat /etc/resolv.conf; `hythe attach {}`",
+                    cluster.name
+                )),
         };
     };
     let address = line.split_whitespace().next().unwrap_or_default();
@@ -91,18 +94,18 @@ fn judge_reach(
         Ok(answer) => {
             return bad(&answer.clause())
                 .because("what answers there is not this registry, or wants a login")
-                .fixed_by("hythe doctor looks at what the name means in the node; hythe logs --tail 50");
+                .fixed_by("`hythe doctor` looks at what the name means in the node; `hythe logs --tail 50`");
         }
         Err(Silence::NoTool) => return Check::unknown(Id::NodeReaches, subject, Silence::NoTool.to_string()),
         Err(silence) => silence,
     };
     let check = bad(&silence.to_string());
     match standing.absence() {
-        Some(absence) if !standing.runs => return check.because(absence).fixed_by("hythe up"),
+        Some(absence) if !standing.runs => return check.because(absence).fixed_by("`hythe up`"),
         Some(absence) => {
             return check
                 .because(absence)
-                .fixed_by(format!("hythe attach {}", cluster.name))
+                .fixed_by(format!("`hythe attach {}`", cluster.name))
                 .repaired_by(Repair::Attach { cluster: cluster.to_string() });
         }
         None => {}
@@ -110,16 +113,16 @@ fn judge_reach(
     match silence {
         Silence::NoSuchName => check
             .because("the registry is on this node's network, and the node's DNS does not give its name")
-            .fixed_by(format!("hythe attach {}", cluster.name)),
+            .fixed_by(format!("`hythe attach {}`", cluster.name)),
         Silence::Refused => check
             .because("the registry runs on this node's network, and nothing listens at this address")
-            .fixed_by("hythe logs --tail 50; compare the address with the registry's: docker inspect"),
+            .fixed_by("`hythe logs --tail 50`; compare the address with the registry's: docker inspect"),
         Silence::TimedOut | Silence::NoRoute => check
             .because("the registry runs on this node's network, and no packet comes back from this address")
             .fixed_by("look for rules that drop them: sudo iptables -L -n; sudo nft list ruleset"),
         Silence::Failed(_) | Silence::NoTool => check
             .because("what answers there does not speak HTTP, or breaks off")
-            .fixed_by("hythe logs --tail 50"),
+            .fixed_by("`hythe logs --tail 50`"),
     }
 }
 
@@ -158,7 +161,7 @@ fn judge_cri(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     }
     Check::bad(Id::NodeCri, subject, shown.join(", "))
         .because("its configuration was refused; containerd's log says why")
-        .fixed_by(format!("hythe attach {}", cluster.name))
+        .fixed_by(format!("`hythe attach {}`", cluster.name))
         .repaired_by(Repair::Attach { cluster: cluster.to_string() })
 }
 
@@ -311,7 +314,7 @@ fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     let cause = |line: &str| explain(line).map_or("its configuration was refused", |symptom| symptom.cause);
     if let Some(line) = find(&refused) {
         let check = Check::bad(Id::NodeLog, subject, line).because(cause(line));
-        return check.fixed_by(format!("hythe attach {}", cluster.name));
+        return check.fixed_by(format!("`hythe attach {}`", cluster.name));
     }
     // What it complained of may be mended since; the files themselves are looked at too.
     match find(&dropped) {

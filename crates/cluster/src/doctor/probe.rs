@@ -79,14 +79,14 @@ impl Probe {
                         .fixed_by(format!("docker login localhost:{}", at.port())),
                     403 | 405 => check
                         .because("it only takes what upstreams have, or this is not hythe")
-                        .fixed_by("hythe config shows what it is set to"),
-                    507 => check.because("its disk is full").fixed_by("hythe gc; hythe cache clear"),
-                    _ => check.fixed_by("hythe logs --tail 50"),
+                        .fixed_by("`hythe config` shows what it is set to"),
+                    507 => check.because("its disk is full").fixed_by("`hythe gc`; `hythe cache clear`"),
+                    _ => check.fixed_by("`hythe logs --tail 50`"),
                 }
             }
             Err((what, Err(silence))) => {
                 Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {silence}"))
-                    .fixed_by("hythe logs --tail 50")
+                    .fixed_by("`hythe logs --tail 50`")
             }
         }
     }
@@ -161,7 +161,7 @@ impl Probe {
         }
         Check::bad(Id::NodePulls, subject, format!("{image} came as {}", told.trim()))
             .because("the node pulled it from another registry than the one that it was pushed to")
-            .fixed_by(format!("hythe attach {cluster}"))
+            .fixed_by(format!("`hythe attach {cluster}`"))
     }
 }
 

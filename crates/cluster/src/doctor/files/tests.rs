@@ -132,7 +132,7 @@ fn what_others_set_for_an_upstream_is_told_and_not_bad() {
     let checks = checks(&survey(Version::new(2, 3, 0), READS, &all), &cluster(), &wiring(), ENDPOINT);
     let foreign: Vec<&Check> = checks.iter().filter(|check| check.id == Id::NodeForeign).collect();
     assert_eq!((foreign.len(), foreign[0].verdict), (1, Verdict::Unknown));
-    assert!(foreign[0].fix.as_deref() == Some("hythe attach dev --force"), "{}", foreign[0]);
+    assert!(foreign[0].fix.as_deref() == Some("`hythe attach dev --force`"), "{}", foreign[0]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
         "`dial tcp 127.0.0.1:5001: connect: connection refused` in a node, without `?ns=`",
         "the node's containerd did not use a hosts.toml: config_path is not set, or the file is not there, broken, or for \
          another port",
-        "hythe attach CLUSTER",
+        "`hythe attach CLUSTER`",
     ),
     symptom(
         2,
@@ -21,56 +21,56 @@ pub static SYMPTOMS: [Symptom; 69] = [
         3,
         "`lookup kind-registry on 172.18.0.1:53: no such host`",
         "the registry is not on the node's network, has another name there, or does not run",
-        "hythe up",
+        "`hythe up`",
     ),
     symptom(
         4,
         "`http://kind-registry:5001/...?ns=... connection refused`",
         "the mirror's address has the port of this machine, where the container's is wanted",
-        "hythe attach CLUSTER",
+        "`hythe attach CLUSTER`",
     ),
     symptom(
         5,
         "`http: server gave HTTP response to HTTPS client` in a node",
         "the node has no hosts.toml for the image's very host and port, and takes it for one with TLS",
-        "name the image localhost:PORT/..., or give the registry that name: hythe up --alias NAME",
+        "name the image localhost:PORT/..., or give the registry that name: `hythe up --alias NAME`",
     ),
     symptom(
         6,
         "the same on a push",
         "the registry speaks HTTP, and the client asks for TLS: Docker takes loopback alone for one without TLS, Podman none",
-        "docker push localhost:PORT/...; podman push --tls-verify=false (or hythe attach --client podman); helm, oras and \
+        "docker push localhost:PORT/...; podman push --tls-verify=false (or `hythe attach --client podman`); helm, oras and \
          regctl --plain-http; crane and Kaniko --insecure; cosign --allow-http-registry",
     ),
     symptom(
         7,
         "`proxyconnect`, or 503 from a proxy, for the registry's own name",
         "the node sends the registry's name to its proxy",
-        "hythe attach CLUSTER names its address instead; or make the cluster with the registry's name in NO_PROXY",
+        "`hythe attach CLUSTER` names its address instead; or make the cluster with the registry's name in NO_PROXY",
     ),
     symptom(
         8,
         "`dial tcp 172.17.0.2:5000: i/o timeout`, `no route to host`",
         "the address is of a network that the node is not on, or of a container that is gone",
-        "hythe attach CLUSTER",
+        "`hythe attach CLUSTER`",
     ),
     symptom(
         9,
         "`\"pasta\" is not supported: invalid network mode`",
         "a container in rootless Podman's default network cannot join others",
-        "hythe down && hythe up",
+        "`hythe down && hythe up`",
     ),
     symptom(
         10,
         "kubelet does not start: `mirrors` cannot be set when `config_path` is provided",
         "containerd's configuration has registry.mirrors, which this version refuses",
-        "hythe attach CLUSTER",
+        "`hythe attach CLUSTER`",
     ),
     symptom(
         11,
         "hosts.toml files are not read, from containerd 2.1 on",
         "config_path names two folders, which the transfer service takes for one",
-        "hythe attach CLUSTER",
+        "`hythe attach CLUSTER`",
     ),
     symptom(
         12,
@@ -83,7 +83,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
         "`not found` or `manifest unknown`, although it was pushed",
         "the registry has no image of that name: it was pushed to another registry, under another name, or before the registry \
          lost its data",
-        "hythe doctor IMAGE; then push it again to localhost:PORT",
+        "`hythe doctor IMAGE`; then push it again to localhost:PORT",
     ),
     symptom(
         14,
@@ -101,25 +101,25 @@ pub static SYMPTOMS: [Symptom; 69] = [
         16,
         "a mirror is never used for one registry",
         "a directory of that registry's own hides `_default`",
-        "remove the directory, or hythe attach CLUSTER",
+        "remove the directory, or `hythe attach CLUSTER`",
     ),
     symptom(
         17,
         "``invalid `host` tree`` in containerd's log",
         "containerd before 1.7.32 drops a hosts.toml without a [host] table",
-        "hythe attach CLUSTER, or add a line [host] to the file",
+        "`hythe attach CLUSTER`, or add a line [host] to the file",
     ),
     symptom(
         18,
         "`toomanyrequests` or 429",
         "the upstream's rate limit is used up",
-        "hythe cache stat shows the budget; docker login raises it; hythe cache warm IMAGE once it is back",
+        "`hythe cache stat` shows the budget; docker login raises it; `hythe cache warm IMAGE` once it is back",
     ),
     symptom(
         19,
         "`short read: expected 1 bytes but got 0: unexpected EOF` on Docker Desktop",
         "its own mirror stands in `_default`",
-        "hythe attach CLUSTER writes a file for each upstream, which goes before it",
+        "`hythe attach CLUSTER` writes a file for each upstream, which goes before it",
     ),
     symptom(
         20,
@@ -131,13 +131,13 @@ pub static SYMPTOMS: [Symptom; 69] = [
         21,
         "it worked until a node or the cluster was made anew",
         "what was written into the node went with it",
-        "hythe attach CLUSTER, or hythe up --watch once",
+        "`hythe attach CLUSTER`, or `hythe up --watch` once",
     ),
     symptom(
         22,
         "Tilt or Skaffold push to Docker Hub, or load images by `kind load`",
         "the ConfigMap local-registry-hosting is not there, not understood, or names another registry",
-        "hythe attach CLUSTER",
+        "`hythe attach CLUSTER`",
     ),
     symptom(
         23,
@@ -174,7 +174,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
         28,
         "`507 Insufficient Storage`, on a push or a pull",
         "the registry's disk is full",
-        "hythe gc; hythe cache clear; hythe logs --tail 50 names the folder",
+        "`hythe gc`; `hythe cache clear`; `hythe logs --tail 50` names the folder",
     ),
     symptom(
         29,
@@ -186,13 +186,13 @@ pub static SYMPTOMS: [Symptom; 69] = [
         30,
         "`port is already allocated`, `address already in use`",
         "another program has the port that the registry is to be published on",
-        "hythe up --port OTHER; or stop what listens there: docker ps, ss -ltnp",
+        "`hythe up --port 5002`; or stop what listens there: docker ps, ss -ltnp",
     ),
     symptom(
         31,
         "`403 Forbidden` at localhost:5000, `Server: AirTunes`",
         "macOS's AirPlay receiver listens on port 5000, and answers in the registry's place",
-        "hythe up --port 5001, and push to localhost:5001; or switch AirPlay Receiver off in System Settings",
+        "`hythe up --port 5001`, and push to localhost:5001; or switch AirPlay Receiver off in System Settings",
     ),
     symptom(
         32,
@@ -268,7 +268,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
         "a build's push or pull: `dial tcp 127.0.0.1:5000: connect: connection refused`",
         "in a builder of its own (the docker-container driver) localhost is the builder's container, not this machine",
         "docker buildx create --driver-opt network=host --use; or --driver-opt network=kind and the name NAME:5000; where the \
-         driver is docker, nothing listens: hythe up",
+         driver is docker, nothing listens: `hythe up`",
     ),
     symptom(
         44,
@@ -286,7 +286,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
         46,
         "`dial tcp 127.0.0.1:5001: connect: connection refused` on a push from this machine",
         "nothing listens at that port of this machine: the registry does not run, or has another port",
-        "hythe up; hythe status shows the port",
+        "`hythe up`; `hythe status` shows the port",
     ),
     symptom(
         47,
@@ -298,27 +298,27 @@ pub static SYMPTOMS: [Symptom; 69] = [
         48,
         "`dial tcp 127.0.0.1:5000: connect: connection refused` in a node with Docker or CRI-O",
         "localhost is the node itself, and neither Docker nor CRI-O reads the hosts.toml files that lead to the registry",
-        "make the cluster with containerd: minikube start --container-runtime=containerd, then hythe attach CLUSTER",
+        "make the cluster with containerd: minikube start --container-runtime=containerd, then `hythe attach CLUSTER`",
     ),
     symptom(
         49,
         "`server gave HTTP response to HTTPS client` in a node with Docker or CRI-O",
         "the node's Docker or CRI-O asks every registry but loopback for TLS",
         "minikube delete, then minikube start --insecure-registry=HOST:PORT; or with --container-runtime=containerd, and \
-         hythe attach CLUSTER",
+         `hythe attach CLUSTER`",
     ),
     symptom(
         50,
         "`connection refused` at a mirror: the image is of another registry than the URL",
         "the mirror that the node or the engine was given is down",
-        "hythe up, where it is hythe; else start it, or take it out of hosts.toml, registries.yaml or daemon.json",
+        "`hythe up`, where it is hythe; else start it, or take it out of hosts.toml, registries.yaml or daemon.json",
     ),
     symptom(
         51,
         "`dial tcp 192.168.1.10:5000: connect: connection refused`",
         "nothing listens at that address and port: the registry does not run there, has another port (a name without one means \
          443), or is published on 127.0.0.1 alone",
-        "start it; of hythe's, name the image localhost:PORT/... and hythe attach CLUSTER; or hythe up --address ADDRESS",
+        "start it; of hythe's, name the image localhost:PORT/... and `hythe attach CLUSTER`; or `hythe up --address 0.0.0.0`",
     ),
     symptom(
         52,
@@ -336,7 +336,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
         54,
         "`lookup registry.kube-system.svc.cluster.local: no such host`",
         "the name is a Service's: nodes and this machine do not use the cluster's DNS, only Pods do",
-        "name the image localhost:PORT/..., and hythe attach CLUSTER",
+        "name the image localhost:PORT/..., and `hythe attach CLUSTER`",
     ),
     symptom(
         55,
@@ -356,13 +356,13 @@ pub static SYMPTOMS: [Symptom; 69] = [
         "`502 Bad Gateway`, `503 Service Unavailable` or `504 Gateway Timeout` from hythe",
         "the registry could not get it from the one behind it: of hythe, the upstream failed (502), is left alone for a while \
          (503), or hythe is offline (504), and it has no copy",
-        "hythe logs --tail 50 has the upstream's own words; hythe cache stat shows its state; of another registry, its own log",
+        "`hythe logs --tail 50` has the upstream's own words; `hythe cache stat` shows its state; of another registry, its own log",
     ),
     symptom(
         58,
         "`500 Internal Server Error` from a local registry",
         "something is wrong in the registry, not with the request",
-        "hythe logs --tail 50 has the reason; of another registry, docker logs NAME",
+        "`hythe logs --tail 50` has the reason; of another registry, docker logs NAME",
     ),
     symptom(
         59,
@@ -374,13 +374,13 @@ pub static SYMPTOMS: [Symptom; 69] = [
         60,
         "`invalid character '<' looking for beginning of value`, HTML in the place of JSON",
         "a web page answered: another program has the port, or a proxy stands before the registry",
-        "curl -i http://HOST:PORT/v2/ shows who answers; hythe doctor checks hythe's own port",
+        "curl -i http://HOST:PORT/v2/ shows who answers; `hythe doctor` checks hythe's own port",
     ),
     symptom(
         61,
         "`405 Method Not Allowed`, `The operation is unsupported` on a push",
         "the registry takes no pushes: it is a pull-through cache (registry:2 with `proxy`), or read-only",
-        "push to another registry; hythe takes pushes and caches side by side: hythe up --adopt",
+        "push to another registry; hythe takes pushes and caches side by side: `hythe up --adopt`",
     ),
     symptom(
         62,
@@ -422,12 +422,12 @@ pub static SYMPTOMS: [Symptom; 69] = [
         68,
         "`unknown service runtime.v1.ImageService`, `CRI v1 image API is not implemented`",
         "containerd runs without its CRI plugin: disabled_plugins names it, or its configuration was refused",
-        "journalctl -u containerd says which; take cri out of disabled_plugins, or hythe attach CLUSTER",
+        "journalctl -u containerd says which; take cri out of disabled_plugins, or `hythe attach CLUSTER`",
     ),
     symptom(
         69,
         "`failed to decode hosts.toml`",
         "containerd drops the whole file, as it is not the TOML that it expects",
-        "hythe attach CLUSTER writes hythe's own anew; of another one, the end of the message says what is wrong",
+        "`hythe attach CLUSTER` writes hythe's own anew; of another one, the end of the message says what is wrong",
     ),
 ];

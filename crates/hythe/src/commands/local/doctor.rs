@@ -49,7 +49,7 @@ pub(in crate::commands) fn doctor(
         let settings = settings_of(&engine, &args.target.name, environment).await.map_err(failed)?;
         printer.registry_port(settings.port);
         let wiring = wiring(settings, environment, false, false)?;
-        let found = clusters(&engine).await.map_err(failed)?;
+        let mut found = clusters(&engine).await.map_err(failed)?;
         let (subject, meant) = meant(args.subject.as_deref(), &found, &engine)?;
         let (mut checks, mut subject) = examine(&engine, &wiring, &meant, subject).await?;
         let steps = Steps::new(printer);
@@ -68,9 +68,9 @@ pub(in crate::commands) fn doctor(
             }
             done.extend(repairs);
             // What ran before may have been replaced, and clusters joined to another network.
-            let found = clusters(&engine).await.map_err(failed)?;
+            found = clusters(&engine).await.map_err(failed)?;
             let is_meant = |cluster: &Cluster| meant.iter().any(|before| before.name == cluster.name);
-            let meant: Vec<Cluster> = found.into_iter().filter(is_meant).collect();
+            let meant: Vec<Cluster> = found.iter().filter(|cluster| is_meant(cluster)).cloned().collect();
             (checks, subject) = examine(&engine, &wiring, &meant, subject).await?;
         }
         for check in &mut checks {
