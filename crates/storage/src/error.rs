@@ -99,6 +99,19 @@ pub enum OpenError {
         /// The newest format known here.
         known: u32,
     },
+    /// What says the folder's format is no number.
+    #[error(
+        "{} says which format the data folder has, and is damaged: it holds {found} where a number belongs. If only this \
+         file was changed, write `1` into it; otherwise restore the folder from a backup, or choose another with \
+         --data FOLDER",
+        path.display()
+    )]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
     /// It is on a network file system, where locks and the catalog are not safe.
     #[error(
         "the data folder {} is on a network file system ({kind}), where file locks and SQLite cannot be trusted \

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::pace::Pace;
 use super::remove_if_there;
+use super::reserve::Reserve;
 use super::upload::FileUpload;
 use crate::{Adopted, Error, Result};
 
@@ -17,7 +18,12 @@ pub(super) fn is_shared(path: &Path) -> bool {
 }
 
 /// Begins the upload at `path` with the bytes of `source`.
-pub(super) fn adopt(source: &Path, path: PathBuf, pace: Arc<Pace>) -> Result<io::Result<Adopted>> {
+pub(super) fn adopt(
+    source: &Path,
+    path: PathBuf,
+    pace: Arc<Pace>,
+    reserve: Arc<Reserve>,
+) -> Result<io::Result<Adopted>> {
     let (mut bytes, found) = match open(source) {
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
@@ -32,7 +38,7 @@ pub(super) fn adopt(source: &Path, path: PathBuf, pace: Arc<Pace>) -> Result<io:
     }
     let file = File::open(&path).map_err(|error| Error::io("cannot open", &path, error))?;
     let size = file.metadata().map_err(|error| Error::io("cannot read the size of", &path, error))?.len();
-    Ok(Ok(Adopted { upload: Arc::new(FileUpload::new(file, path, pace)), size, linked }))
+    Ok(Ok(Adopted { upload: Arc::new(FileUpload::new(file, path, pace, reserve)), size, linked }))
 }
 
 fn open(source: &Path) -> io::Result<(File, std::fs::Metadata)> {

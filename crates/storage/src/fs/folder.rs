@@ -60,26 +60,76 @@ fn hold(root: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(error)) => return Err(refused(error)),
     }
-    let write = |file: &mut File| -> io::Result<()> {
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{}", std::process::id())
-    };
-    write(&mut file).map_err(refused)?;
+    // In the place of what is there, so that it takes no room on a full disk; where it cannot be written, a second
+    // server's message does not name this one.
+    let owner = format!("{:<10}\n", std::process::id());
+    let _ = file
+        .rewind()
+        .and_then(|()| file.write_all(owner.as_bytes()))
+        .and_then(|()| file.set_len(owner.len() as u64));
     Ok(file)
 }
+
+/// What is read of `format`: more than any number has.
+const MOST: u64 = 32;
 
 fn check_format(root: &Path) -> Result<(), OpenError> {
     let refused =
         |source| OpenError::NotWritable { path: root.to_owned(), action: "cannot read its format", source };
     let path = root.join("format");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().parse().is_ok_and(|format: u32| (1..=FORMAT).contains(&format)) => Ok(()),
-        // An empty file is what a crash between creating and writing it leaves.
-        Ok(text) if !text.trim().is_empty() => {
-            Err(OpenError::Newer { path: root.to_owned(), found: text.trim().to_owned(), known: FORMAT })
+    let found = match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(refused(error)),
+        Ok(found) if !found.is_file() => {
+            return Err(OpenError::Format { path, found: "not a file".to_owned() });
         }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(error)),
-        _ => std::fs::write(&path, format!("{FORMAT}\n")).map_err(refused),
+        Ok(_) => {
+            let mut bytes = Vec::new();
+            let file = File::open(&path).map_err(refused)?;
+            file.take(MOST).read_to_end(&mut bytes).map_err(refused)?;
+            String::from_utf8_lossy(&bytes).trim().to_owned()
+        }
+    };
+    // An empty file is what a crash between creating and writing it leaves.
+    if found.is_empty() {
+        return std::fs::write(&path, format!("{FORMAT}\n")).map_err(refused);
+    }
+    match found.parse::<u32>() {
+        Ok(1..=FORMAT) => Ok(()),
+        Ok(newer) if newer > FORMAT => Err(OpenError::Newer { path: root.to_owned(), found, known: FORMAT }),
+        _ => Err(OpenError::Format { path, found: format!("`{}`", found.escape_debug()) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_is_no_number_is_damaged_and_a_later_number_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("format");
+        let refusal = |content: &[u8]| {
+            std::fs::write(&path, content).unwrap();
+            let refusal = check_format(folder.path()).unwrap_err();
+            assert_eq!(std::fs::read(&path).unwrap(), content, "it is left as it is");
+            refusal.to_string()
+        };
+        assert!(refusal(b"2\n").contains("a newer version"));
+        for garbage in [&b"garbage"[..], b"0", b"-1", b"1.0", b"\xff\xfe", &b"9".repeat(1 << 20)] {
+            let said = refusal(garbage);
+            assert!(said.contains("format") && said.contains("damaged") && said.len() < 600, "{said}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(check_format(folder.path()).unwrap_err().to_string().contains("not a file"));
+    }
+
+    #[test]
+    fn an_empty_format_is_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("format"), "").unwrap();
+        check_format(folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("format")).unwrap(), "1\n");
     }
 }

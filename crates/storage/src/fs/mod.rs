@@ -4,6 +4,7 @@
 //! DATA/
 //!   format                      the layout's version, "1"
 //!   lock                        held by the server; has its process id
+//!   reserve                     room that is given up so that a full disk can be freed
 //!   uploads/<upload id>         the bytes of an upload session
 //!   blobs/<algorithm>/<first two hex digits>/<hex>.<upload id>
 //! ```
@@ -14,6 +15,7 @@ mod direct;
 mod folder;
 mod pace;
 mod regular;
+mod reserve;
 mod upload;
 
 use std::fs::File;
@@ -27,6 +29,8 @@ use crate::{Adopted, BlobKey, Content, Direct, Error, OpenError, Result, Storage
 use pace::Pace;
 use upload::FileUpload;
 
+pub use reserve::Reserve;
+
 /// Blobs and uploads in a folder of a local file system.
 #[derive(Debug)]
 pub struct FsStorage {
@@ -34,6 +38,7 @@ pub struct FsStorage {
     /// Held while a folder for blobs is made.
     making: Arc<Mutex<()>>,
     pace: Arc<Pace>,
+    reserve: Arc<Reserve>,
     /// Holds the folder for this process as long as it is open.
     _lock: File,
 }
@@ -43,7 +48,19 @@ impl FsStorage {
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
         let pace = Arc::new(Pace::new(uploads(&root), Direct::Auto));
-        Ok(Self { root: root.into(), making: Arc::default(), pace, _lock: lock })
+        let reserve = Arc::new(Reserve::open(&root));
+        Ok(Self { root: root.into(), making: Arc::default(), pace, reserve, _lock: lock })
+    }
+
+    /// The room that no upload gets.
+    pub fn reserve(&self) -> &Arc<Reserve> {
+        &self.reserve
+    }
+
+    /// Whether any blob is here. Blocking; looks into each folder where there is none.
+    pub fn has_blobs(&self) -> Result<bool> {
+        let blobs = self.root.join("blobs");
+        has_files(&blobs, BLOB_DEPTH).map_err(|error| Error::io("cannot list", &blobs, error))
     }
 
     /// Says which uploads are written past the page cache; [`Direct::Auto`] where nobody does.
@@ -65,6 +82,23 @@ impl FsStorage {
         path.push(format!("{hex}.{}", key.generation));
         path
     }
+}
+
+/// How many folders lead from `blobs` to the files: the algorithm's, and the first two digits'.
+const BLOB_DEPTH: usize = 2;
+
+/// Whether there is a file exactly so deep in a folder. What lies elsewhere is nobody's blob.
+fn has_files(folder: &Path, depth: usize) -> io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if (depth == 0 && kind.is_file())
+            || (depth > 0 && kind.is_dir() && has_files(&entry.path(), depth - 1)?)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn uploads(root: &Path) -> PathBuf {
@@ -90,6 +124,13 @@ fn sync_folder(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(|e| Error::io("cannot sync folder", path, e))
+}
+
+/// Removes a file. What that frees is the reserve's first.
+fn free(path: &Path, reserve: &Reserve) -> Result<()> {
+    remove_if_there(path)?;
+    reserve.fill_up();
+    Ok(())
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
@@ -130,7 +171,7 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
 #[async_trait::async_trait]
 impl Storage for FsStorage {
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
-        let (path, pace) = (self.upload_path(id), Arc::clone(&self.pace));
+        let (path, pace, reserve) = (self.upload_path(id), Arc::clone(&self.pace), Arc::clone(&self.reserve));
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
             // All of it is to be cut, and the bytes of an adopted one are somebody else's too.
@@ -152,14 +193,15 @@ impl Storage for FsStorage {
             if found > offset {
                 file.set_len(offset).map_err(|e| Error::io("cannot cut", &path, e))?;
             }
-            Ok(Arc::new(FileUpload::new(file, path, pace)) as Arc<dyn Upload>)
+            Ok(Arc::new(FileUpload::new(file, path, pace, reserve)) as Arc<dyn Upload>)
         })
         .await
     }
 
     async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>> {
-        let (file, path, pace) = (file.to_owned(), self.upload_path(id), Arc::clone(&self.pace));
-        blocking(move || adoption::adopt(&file, path, pace)).await
+        let (file, path) = (file.to_owned(), self.upload_path(id));
+        let (pace, reserve) = (Arc::clone(&self.pace), Arc::clone(&self.reserve));
+        blocking(move || adoption::adopt(&file, path, pace, reserve)).await
     }
 
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
@@ -182,8 +224,8 @@ impl Storage for FsStorage {
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {
-        let path = self.upload_path(id);
-        blocking(move || remove_if_there(&path)).await
+        let (path, reserve) = (self.upload_path(id), Arc::clone(&self.reserve));
+        blocking(move || free(&path, &reserve)).await
     }
 
     async fn uploads(&self) -> Result<Vec<UploadId>> {
@@ -210,8 +252,12 @@ impl Storage for FsStorage {
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {
-        let path = self.blob_path(key);
-        blocking(move || remove_if_there(&path)).await
+        let (path, reserve) = (self.blob_path(key), Arc::clone(&self.reserve));
+        blocking(move || {
+            reserve.make_way();
+            free(&path, &reserve)
+        })
+        .await
     }
 
     async fn probe(&self) -> Result<()> {

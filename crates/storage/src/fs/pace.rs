@@ -22,6 +22,9 @@ const TRIES: usize = 4;
 /// So many pieces of [`WRITE`] are written and synced in a try: 4 MiB.
 const PIECES: usize = (4 << 20) / WRITE;
 
+/// So many times the size of a try must be free.
+const SPARE: usize = 8;
+
 /// Of one folder's disk.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -57,9 +60,13 @@ impl Pace {
     }
 }
 
-/// How long the best try took.
+/// How long the best try took. On a disk that is nearly full none is made: its room is an upload's.
 fn shortest(folder: &Path) -> io::Result<Duration> {
     let file = direct::open_nameless(folder)?;
+    let found = rustix::fs::fstatvfs(&file)?;
+    if found.f_bavail.saturating_mul(found.f_frsize) < (PIECES * WRITE * SPARE) as u64 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
     let mut memory = vec![0; WRITE + ALIGN];
     // Not all the same: some disks make less of that.
     memory.iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = (at.wrapping_mul(0x9E37_79B9) >> 24) as u8);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::blocking;
 use super::direct;
 use super::pace::Pace;
+use super::reserve::Reserve;
 use crate::{Error, Result, Upload, WRITE};
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ struct Inner {
     is_direct: AtomicBool,
     /// Of the disk that it lies on.
     pace: Arc<Pace>,
+    /// Of the same disk: while it is given up, what room there is is not an upload's.
+    reserve: Arc<Reserve>,
 }
 
 /// An upload's file, open for writing.
@@ -32,9 +35,9 @@ struct Inner {
 pub(super) struct FileUpload(Arc<Inner>);
 
 impl FileUpload {
-    pub(super) fn new(file: File, path: PathBuf, pace: Arc<Pace>) -> Self {
+    pub(super) fn new(file: File, path: PathBuf, pace: Arc<Pace>, reserve: Arc<Reserve>) -> Self {
         let (direct, indirect, is_direct) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect, is_direct, pace }))
+        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect, is_direct, pace, reserve }))
     }
 }
 
@@ -60,6 +63,9 @@ impl Inner {
     fn write(&self, mut offset: u64, chunks: &[Bytes]) -> Result<()> {
         use std::os::unix::fs::FileExt;
 
+        if !self.reserve.take_back() {
+            return Err(Error::NoSpace { path: self.path.clone() });
+        }
         let (direct, rest) = chunks.split_at(self.write_directly(offset, chunks)?);
         offset += (direct.len() * WRITE) as u64;
         for chunk in rest {
