@@ -70,6 +70,13 @@ impl Catalog {
         self.read(|connection| sql::first(connection, FIND, params, blob))
     }
 
+    /// Whether there is any blob.
+    pub fn has_blobs(&self) -> Result<bool> {
+        let found =
+            self.read(|connection| sql::first(connection, "SELECT 1 FROM blob LIMIT 1", [], |_| Ok(())));
+        found.map(|found| found.is_some())
+    }
+
     /// Files that no blob names any more, in order, after `after`.
     pub fn doomed(&self, after: Option<&BlobFile>, limit: usize) -> Result<Vec<BlobFile>> {
         const LIST: &str = "SELECT digest, generation, size FROM doomed
@@ -106,8 +113,9 @@ impl Catalog {
 
     async fn commit(&self, commit: BlobCommit, lost: Option<UploadId>) -> Result<UploadId> {
         self.write(Durability::Durable, move |connection| {
-            let BlobCommit { repository, origin, private, digest, size, generation, now } = commit;
-            if let Err(refused) = origin::check(connection, &repository, &origin)? {
+            let BlobCommit { repository, origin, private, .. } = &commit;
+            let BlobCommit { digest, size, generation, now, .. } = commit;
+            if let Err(refused) = origin::check(connection, repository, origin)? {
                 return Ok(Err(refused));
             }
             if !uploads::finish(connection, &generation)? {
@@ -131,7 +139,7 @@ impl Catalog {
                     sql::run(connection, INSERT, params)?;
                 }
             }
-            let repository = repositories::find_or_create(connection, &repository, &origin, private)?;
+            let repository = repositories::find_or_create(connection, repository, origin, *private)?;
             link(connection, repository, &digest, now)?;
             Ok(Ok(live.filter(|live| lost != Some(*live)).unwrap_or(generation)))
         })
@@ -142,8 +150,9 @@ impl Catalog {
     /// nothing of the upload. False where that is not the live one any more: then nothing has changed. Durable.
     pub async fn link_same(&self, commit: BlobCommit, same: UploadId) -> Result<bool> {
         self.write(Durability::Durable, move |connection| {
-            let BlobCommit { repository, origin, private, digest, generation, now, .. } = commit;
-            if let Err(refused) = origin::check(connection, &repository, &origin)? {
+            let BlobCommit { repository, origin, private, .. } = &commit;
+            let BlobCommit { digest, generation, now, .. } = commit;
+            if let Err(refused) = origin::check(connection, repository, origin)? {
                 return Ok(Err(refused));
             }
             if live(connection, &digest)?.is_none_or(|file| file.generation != same) {
@@ -152,7 +161,7 @@ impl Catalog {
             if !uploads::finish(connection, &generation)? {
                 return Ok(Err(uploads::expired(&generation)));
             }
-            let repository = repositories::find_or_create(connection, &repository, &origin, private)?;
+            let repository = repositories::find_or_create(connection, repository, origin, *private)?;
             link(connection, repository, &digest, now)?;
             Ok(Ok(true))
         })
@@ -178,11 +187,11 @@ impl Catalog {
             const FROM: &str = "SELECT b.digest, b.size, b.generation, ?2 FROM repository r
                 JOIN link l ON l.repository = r.id JOIN blob b ON b.digest = l.digest
                 WHERE l.digest = ?1 AND r.name = ?3";
-            let Provenance { origin, private } = provenance;
-            if let Err(refused) = origin::check(connection, &to, &origin)? {
+            let Provenance { origin, private } = &provenance;
+            if let Err(refused) = origin::check(connection, &to, origin)? {
                 return Ok(Err(refused));
             }
-            let found = match from {
+            let found = match &from {
                 // A blob has at least one link, so its row says that some repository has it.
                 MountFrom::Any => sql::first(connection, ANY, (digest.to_string(), now), blob)?,
                 MountFrom::AnyPublic => sql::first(connection, PUBLIC, (digest.to_string(), now), blob)?,
@@ -191,7 +200,7 @@ impl Catalog {
                 }
             };
             if found.is_some() {
-                let to = repositories::find_or_create(connection, &to, &origin, private)?;
+                let to = repositories::find_or_create(connection, &to, origin, *private)?;
                 link(connection, to, &digest, now)?;
             }
             Ok(Ok(found))
@@ -216,7 +225,7 @@ impl Catalog {
     /// linked. Durable.
     pub async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
-        self.write(Durability::Durable, move |connection| {
+        self.free(Durability::Durable, move |connection| {
             const UNLINK: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2";
             let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
             let unlinked = sql::run(connection, UNLINK, (repository, digest.to_string()))? > 0;
@@ -231,8 +240,8 @@ impl Catalog {
 
     /// Drops doomed files that have been removed. Relaxed: removing a file twice does no harm.
     pub async fn forget_doomed(&self, files: Vec<BlobFile>) -> Result<()> {
-        self.write(Durability::Relaxed, move |connection| {
-            for file in files {
+        self.free(Durability::Relaxed, move |connection| {
+            for file in &files {
                 let params = (file.digest.to_string(), file.generation.to_string());
                 sql::run(connection, "DELETE FROM doomed WHERE digest = ?1 AND generation = ?2", params)?;
             }

@@ -3,6 +3,7 @@
 use hythe_oci::Digest;
 use rusqlite::Connection;
 
+use crate::freed::{self, Promise};
 use crate::writer::Durability;
 use crate::{Catalog, Result, blobs, repositories, sql};
 
@@ -35,19 +36,30 @@ impl Catalog {
     /// checked again in the transaction that removes it, so a push or a touch that came between keeps it.
     /// Durable: a file may be removed only if no power loss can bring its row back.
     pub async fn collect(&self, before: i64, after: Option<LinkCursor>, limit: usize) -> Result<Collected> {
+        self.collect_early(before, None, after, limit).await
+    }
+
+    /// The same, where `before` is later than what clients rely on: what is taken of that is noted, and a manifest that
+    /// needs it is refused until it is here again.
+    pub async fn collect_early(
+        &self,
+        before: i64,
+        promise: Option<Promise>,
+        after: Option<LinkCursor>,
+        limit: usize,
+    ) -> Result<Collected> {
         let (candidates, next) = self.read(|connection| candidates(connection, before, after, limit))?;
         let mut collected = Collected { next, ..Collected::default() };
         for batch in candidates.chunks(BATCH) {
             let batch = batch.to_vec();
-            let removed = self
-                .write(Durability::Durable, move |connection| {
-                    let mut removed = Collected::default();
-                    for link in &batch {
-                        remove(connection, link, before, &mut removed)?;
-                    }
-                    Ok(removed)
-                })
-                .await?;
+            let step = move |connection: &Connection| {
+                let mut removed = Collected::default();
+                for link in &batch {
+                    remove(connection, link, before, promise, &mut removed)?;
+                }
+                Ok(removed)
+            };
+            let removed = self.free(Durability::Durable, step).await?;
             collected.links += removed.links;
             collected.blobs += removed.blobs;
             collected.bytes += removed.bytes;
@@ -80,12 +92,17 @@ fn remove(
     connection: &Connection,
     link: &LinkCursor,
     before: i64,
+    promise: Option<Promise>,
     removed: &mut Collected,
 ) -> rusqlite::Result<()> {
     const REMOVE: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2 AND last_use < ?3
-        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2)";
-    if sql::run(connection, REMOVE, (link.repository, link.digest.to_string(), before))? == 0 {
-        return Ok(());
+        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2) RETURNING last_use";
+    let digest = link.digest.to_string();
+    let last_use =
+        sql::first(connection, REMOVE, (link.repository, &digest, before), |row| row.get::<_, i64>(0))?;
+    let Some(last_use) = last_use else { return Ok(()) };
+    if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
+        freed::note(connection, link.repository, &digest, promise.now)?;
     }
     removed.links += 1;
     if let Some(file) = blobs::bury_if_unlinked(connection, &link.digest)? {

@@ -6,8 +6,9 @@ use hythe_oci::{Digest, RepositoryName, Tag};
 use rusqlite::Connection;
 
 use crate::collection::BATCH;
+use crate::turns::{self, How, TURN};
 use crate::writer::Durability;
-use crate::{Catalog, Pattern, Provenance, Result, blobs, manifests, repositories, sql};
+use crate::{Catalog, Pattern, Provenance, Result, blobs, repositories, sql};
 
 /// A copy, and what of its upstream's content is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,16 +113,20 @@ impl Catalog {
         let mut cleared = Cleared::default();
         loop {
             let copy = copy.clone();
-            let (step, more) = self
-                .write(Durability::Durable, move |connection| match find(connection, &copy)? {
-                    Some(id) => clear_some(connection, id),
-                    None => Ok((Cleared::default(), false)),
-                })
-                .await?;
+            let step = move |connection: &Connection| match find(connection, &copy)? {
+                Some(id) => clear_some(connection, id),
+                None => Ok((Cleared::default(), Next::Nothing)),
+            };
+            let (step, next) = self.free(Durability::Durable, step).await?;
             cleared += step;
-            if !more {
-                cleared.copies = u64::from(cleared != Cleared::default());
-                return Ok(cleared);
+            match next {
+                Next::More => {}
+                // Its blobs go with what follows, once it names them no more.
+                Next::Hidden => self.clear_retired().await,
+                Next::Nothing => {
+                    cleared.copies = u64::from(cleared != Cleared::default());
+                    return Ok(cleared);
+                }
             }
         }
     }
@@ -143,16 +148,40 @@ impl Catalog {
             };
             last.as_str().clone_into(&mut after);
             for tag in tags {
-                let copy = copy.clone();
-                cleared += self
-                    .write(Durability::Durable, move |connection| match find(connection, &copy)? {
-                        Some(id) => clear_tag(connection, id, &tag),
-                        None => Ok(Cleared::default()),
-                    })
-                    .await?;
+                cleared += self.clear_tag(copy, tag).await?;
             }
         }
     }
+
+    async fn clear_tag(&self, copy: &RepositoryName, tag: Tag) -> Result<Cleared> {
+        let mut clearing = Clearing { tag: Some(tag), ..Clearing::default() };
+        loop {
+            let (copy, before) = (copy.clone(), clearing);
+            let step = move |connection: &Connection| {
+                let mut clearing = before.clone();
+                let next = match find(connection, &copy)? {
+                    Some(id) => clearing.step(connection, id)?,
+                    None => Next::Nothing,
+                };
+                Ok((clearing, next))
+            };
+            let next;
+            (clearing, next) = self.free(Durability::Durable, step).await?;
+            match next {
+                Next::More => {}
+                Next::Hidden => self.clear_retired().await,
+                Next::Nothing => return Ok(clearing.cleared),
+            }
+        }
+    }
+}
+
+/// What comes after a step.
+enum Next {
+    More,
+    /// The references of what was removed must go first.
+    Hidden,
+    Nothing,
 }
 
 /// The copy's id; `None` where the name is that of no copy.
@@ -174,20 +203,31 @@ fn tags_of(
     sql::all(connection, TAGS, params, |row| sql::parsed(row, 0))
 }
 
-/// One step, and whether there is more: so that pushes never wait long behind it.
-fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cleared, bool)> {
-    const MANIFESTS: &str = "SELECT m.id, m.size, (SELECT count(*) FROM tag t WHERE t.manifest = m.id)
-        FROM manifest m WHERE m.repository = ?1 LIMIT ?2";
+/// One step, and what comes after it: so that pushes never wait long behind it.
+fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cleared, Next)> {
+    const MANIFESTS: &str = "SELECT m.id, m.size FROM manifest m WHERE m.repository = ?1 LIMIT ?2";
     const LINKS: &str = "SELECT digest FROM link WHERE repository = ?1 LIMIT ?2";
     let mut cleared = Cleared::default();
     let params = (repository, sql::limit(BATCH));
-    let found = sql::all(connection, MANIFESTS, params, |row| {
-        Ok((row.get(0)?, sql::unsigned(row, 1)?, sql::unsigned(row, 2)?))
-    })?;
-    for (manifest, size, tags) in &found {
-        manifests::delete(connection, repository, *manifest)?;
+    let found = sql::all(connection, MANIFESTS, params, |row| Ok((row.get(0)?, sql::unsigned(row, 1)?)))?;
+    let mut rows = 0;
+    for (manifest, size) in &found {
+        if rows > TURN {
+            return Ok((cleared, Next::More));
+        }
+        rows += turns::rows(connection, *manifest)?;
+        let retired = turns::retire(connection, repository, *manifest)?;
+        cleared.tags += retired.tags;
+        match retired.how {
+            How::Begun => return Ok((cleared, Next::More)),
+            How::Whole => {}
+            How::Hidden => {
+                cleared.manifests += 1;
+                cleared.bytes += size;
+                return Ok((cleared, Next::Hidden));
+            }
+        }
         cleared.manifests += 1;
-        cleared.tags += tags;
         cleared.bytes += size;
     }
     let links: Vec<Digest> = sql::all(connection, LINKS, params, |row| sql::parsed(row, 0))?;
@@ -197,37 +237,69 @@ fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cle
         unlink(connection, repository, digest, &mut cleared)?;
     }
     repositories::forget_if_empty(connection, repository)?;
-    Ok((cleared, found.len() == BATCH || links.len() == BATCH))
+    let more = found.len() == BATCH || links.len() == BATCH;
+    Ok((cleared, if more { Next::More } else { Next::Nothing }))
 }
 
-fn clear_tag(connection: &Connection, repository: i64, tag: &Tag) -> rusqlite::Result<Cleared> {
-    const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2 RETURNING manifest";
-    const UNNEEDED: &str = "SELECT m.digest, m.size FROM manifest m WHERE m.id = ?1
-        AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
-        AND NOT EXISTS (SELECT 1 FROM reference r WHERE r.repository = m.repository AND r.digest = m.digest)";
-    const NAMED: &str = "SELECT digest FROM reference WHERE manifest = ?1";
-    const KIN: &str = "SELECT id FROM manifest WHERE repository = ?1
-        AND (subject = ?3 OR digest IN (SELECT digest FROM reference WHERE manifest = ?2))";
-    let mut cleared = Cleared::default();
-    let mut waiting: Vec<i64> = sql::all(connection, UNTAG, (repository, tag.as_str()), |row| row.get(0))?;
-    cleared.tags = waiting.len() as u64;
-    while let Some(manifest) = waiting.pop() {
+/// The removal of a tag and of what is there for its sake, as far as it has come.
+#[derive(Clone, Debug, Default)]
+struct Clearing {
+    /// What is still to be removed.
+    tag: Option<Tag>,
+    /// Manifests to look at.
+    waiting: Vec<i64>,
+    /// What the removed ones named.
+    named: Vec<Digest>,
+    cleared: Cleared,
+}
+
+impl Clearing {
+    fn step(&mut self, connection: &Connection, repository: i64) -> rusqlite::Result<Next> {
+        const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2 RETURNING manifest";
+        if let Some(tag) = self.tag.take() {
+            self.waiting = sql::all(connection, UNTAG, (repository, tag.as_str()), |row| row.get(0))?;
+            self.cleared.tags = self.waiting.len() as u64;
+        }
+        let mut left = TURN;
+        while left > 0 {
+            if let Some(digest) = self.named.pop() {
+                unlink(connection, repository, &digest, &mut self.cleared)?;
+                left -= 1;
+                continue;
+            }
+            let Some(manifest) = self.waiting.pop() else {
+                repositories::forget_if_empty(connection, repository)?;
+                return Ok(Next::Nothing);
+            };
+            left = left.saturating_sub(1 + turns::rows(connection, manifest)?);
+            if self.remove(connection, repository, manifest)? {
+                return Ok(Next::Hidden);
+            }
+        }
+        Ok(Next::More)
+    }
+
+    /// Removes a manifest that nothing needs. Whether what it named is still to be cleared.
+    fn remove(&mut self, connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<bool> {
+        const UNNEEDED: &str = "SELECT m.digest, m.size FROM manifest m WHERE m.id = ?1
+            AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
+            AND NOT EXISTS
+                (SELECT 1 FROM reference r WHERE r.repository = m.repository AND r.digest = m.digest)";
+        const NAMED: &str = "SELECT digest FROM reference WHERE manifest = ?1";
+        const KIN: &str = "SELECT id FROM manifest WHERE repository = ?1
+            AND (subject = ?3 OR digest IN (SELECT digest FROM reference WHERE manifest = ?2))";
         let unneeded = sql::first(connection, UNNEEDED, [manifest], |row| {
             Ok((row.get::<_, String>(0)?, sql::unsigned(row, 1)?))
         })?;
-        let Some((digest, size)) = unneeded else { continue };
-        let named: Vec<Digest> = sql::all(connection, NAMED, [manifest], |row| sql::parsed(row, 0))?;
-        waiting
-            .extend(sql::all(connection, KIN, (repository, manifest, digest), |row| row.get::<_, i64>(0))?);
-        manifests::delete(connection, repository, manifest)?;
-        cleared.manifests += 1;
-        cleared.bytes += size;
-        for digest in &named {
-            unlink(connection, repository, digest, &mut cleared)?;
-        }
+        let Some((digest, size)) = unneeded else { return Ok(false) };
+        self.named = sql::all(connection, NAMED, [manifest], |row| sql::parsed(row, 0))?;
+        let kin = sql::all(connection, KIN, (repository, manifest, digest), |row| row.get::<_, i64>(0))?;
+        self.waiting.extend(kin);
+        let retired = turns::retire(connection, repository, manifest)?;
+        self.cleared.manifests += 1;
+        self.cleared.bytes += size;
+        Ok(retired.how == How::Hidden)
     }
-    repositories::forget_if_empty(connection, repository)?;
-    Ok(cleared)
 }
 
 /// Takes a blob that no manifest of the copy names any more out of it.

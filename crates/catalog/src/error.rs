@@ -1,6 +1,6 @@
 //! Why the catalog could not be opened, read or written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hythe_oci::RepositoryName;
 use rusqlite::ErrorCode;
@@ -42,6 +42,15 @@ impl Error {
         )
     }
 
+    /// Its file, or its log, is not where it was opened.
+    pub(crate) fn moved(path: &Path) -> Self {
+        Self::Unavailable(format!(
+            "{} was removed or replaced while the server runs, and nothing is written until the next start; \
+             put the data folder back and restart",
+            path.display()
+        ))
+    }
+
     pub(crate) fn from_sqlite(error: &rusqlite::Error) -> Self {
         match error {
             error if is_full(error) => Self::NoSpace,
@@ -77,6 +86,17 @@ pub enum OpenError {
         path: PathBuf,
         /// The database's own words.
         reason: String,
+    },
+    /// There is no catalog where one must be.
+    #[error(
+        "catalog {} is missing or empty, but blobs are stored beside it. Only the catalog knows which images they belong \
+         to. Put back the whole data folder from a backup; or start with an empty registry: move the folder `blobs` away, \
+         or choose another folder with --data FOLDER",
+        path.display()
+    )]
+    Missing {
+        /// The catalog's file.
+        path: PathBuf,
     },
     /// There is no room to create, upgrade or recover it.
     #[error("catalog {} has no room on its disk; free some space and start again", path.display())]

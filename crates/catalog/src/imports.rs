@@ -17,7 +17,7 @@ impl Catalog {
         self.write(Durability::Durable, move |connection| {
             const FINISH: &str = "INSERT INTO import (source, finished) VALUES (?1, ?2)
                 ON CONFLICT (source) DO UPDATE SET finished = excluded.finished";
-            sql::run(connection, FINISH, (source, now)).map(|_| ())
+            sql::run(connection, FINISH, (&source, now)).map(|_| ())
         })
         .await
     }

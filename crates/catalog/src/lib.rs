@@ -11,7 +11,9 @@ mod blobs;
 mod collection;
 mod copies;
 mod error;
+mod freed;
 mod heads;
+mod home;
 mod imports;
 mod manifests;
 mod origin;
@@ -19,9 +21,11 @@ mod pattern;
 mod readers;
 mod referrers;
 mod repositories;
+mod reserve;
 mod schema;
 mod sql;
 mod tags;
+mod turns;
 mod unused;
 mod uploads;
 mod writer;
@@ -35,14 +39,17 @@ pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
 pub use collection::{Collected, LinkCursor};
 pub use copies::{Cleared, CopySummary};
 pub use error::{Error, OpenError, Result};
+pub use freed::Promise;
 pub use manifests::{ManifestHead, ManifestPush, ManifestPushed};
 pub use origin::{Origin, Provenance};
 pub use pattern::{Pattern, PatternError};
 pub use referrers::Referrer;
 pub use repositories::Totals;
+pub use reserve::Reserve;
 pub use unused::{Amount, Untagged, Unused};
 pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
 
+use home::Home;
 use readers::Readers;
 use writer::{Durability, Writer};
 
@@ -57,9 +64,19 @@ struct Inner {
     readers: Arc<Readers>,
     heads: heads::Heads,
     writer: Writer,
+    reserve: Option<Arc<dyn Reserve>>,
+    /// Held by the write that may use the reserve.
+    freeing: tokio::sync::Mutex<()>,
+    /// Held by the push that goes in turns.
+    turns: tokio::sync::Mutex<()>,
 }
 
 impl Inner {
+    fn new(readers: Arc<Readers>, writer: Writer, reserve: Option<Arc<dyn Reserve>>) -> Self {
+        let (freeing, turns) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        Self { readers, heads: heads::Heads::default(), writer, reserve, freeing, turns }
+    }
+
     /// Readers go first, so that the writer's connection is the last one and leaves no log behind.
     fn close(&self) {
         self.readers.close();
@@ -73,23 +90,53 @@ impl Drop for Inner {
     }
 }
 
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// A catalog, or nothing: then an empty one is made.
+    Anything,
+    /// A catalog: without it nothing tells what the blobs beside it are.
+    Catalog,
+}
+
 impl Catalog {
     /// Opens the catalog in the file at `path`, which is created or brought to this version where needed.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let connection = schema::open_file(path)?;
+        Self::open_with(path, Expect::Anything, None)
+    }
+
+    /// The same, where writes that free room may use what is kept for them.
+    pub fn open_with(
+        path: &Path,
+        expect: Expect,
+        reserve: Option<Arc<dyn Reserve>>,
+    ) -> Result<Self, OpenError> {
+        let (connection, is_full) = match (schema::open_file(path, expect), &reserve) {
+            (Err(OpenError::NoSpace { .. }), Some(reserve)) if reserve.give_up() => {
+                let opened = schema::open_file(path, expect);
+                reserve.take_back();
+                (opened?, true)
+            }
+            (opened, _) => (opened?, false),
+        };
         let readers = Arc::new(Readers::pool(path));
-        let writer = Writer::start(Arc::new(Mutex::new(connection)), Arc::clone(&readers))
-            .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { readers, heads: heads::Heads::default(), writer }) })
+        let writer = Writer::start(
+            Arc::new(Mutex::new(connection)),
+            Arc::clone(&readers),
+            Some(Home::of(path)),
+            is_full,
+        )
+        .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { inner: Arc::new(Inner::new(readers, writer, reserve)) })
     }
 
     /// An empty catalog that lives as long as its handles.
     pub fn in_memory() -> Result<Self, OpenError> {
         let connection = Arc::new(Mutex::new(schema::open_memory()?));
         let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
-        let writer = Writer::start(connection, Arc::clone(&readers))
+        let writer = Writer::start(connection, Arc::clone(&readers), None, false)
             .map_err(|error| OpenError::Other { path: schema::MEMORY.into(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner { readers, heads: heads::Heads::default(), writer }) })
+        Ok(Self { inner: Arc::new(Inner::new(readers, writer, None)) })
     }
 
     /// Finishes the writes that wait, folds the log into the file, and refuses what comes after. Dropping the
@@ -113,8 +160,8 @@ impl Catalog {
     async fn write<T, W>(&self, durability: Durability, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        W: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
     {
-        self.inner.writer.run(durability, work).await
+        self.inner.writer.run(durability, &Arc::new(work)).await
     }
 }

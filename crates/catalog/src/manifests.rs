@@ -1,11 +1,15 @@
 //! Manifests: their exact bytes, what they name, and the tags that name them.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use hythe_oci::{Digest, Reference, RepositoryName, Tag};
 use rusqlite::{Connection, Row};
 
+use crate::freed::Freed;
+use crate::turns::{How, TURN};
 use crate::writer::Durability;
-use crate::{Catalog, Origin, Result, blobs, origin, repositories, sql};
+use crate::{Catalog, Origin, Result, blobs, origin, repositories, sql, turns};
 
 /// What a HEAD answers with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +65,7 @@ pub enum ManifestPushed {
         /// The blobs that the repository lacks, where they were not required.
         missing: Vec<Digest>,
     },
-    /// The repository lacks these blobs; nothing was stored.
+    /// The repository lacks these, which it must have, or which it had a short time ago; nothing was stored.
     BlobsUnknown(Vec<Digest>),
 }
 
@@ -115,32 +119,18 @@ impl Catalog {
     }
 
     /// Stores a manifest, what it names and its tags, if the repository has all of its blobs or they are not
-    /// required. Those that it has count as used from now. Pushing the same again changes what the bytes do not say: media type, tags, time. Durable.
+    /// required. Those that it has count as used from now. Pushing the same again changes what the bytes do not say:
+    /// media type, tags, time. Durable.
     pub async fn push_manifest(&self, push: ManifestPush) -> Result<ManifestPushed> {
+        self.check_room()?;
+        if push.blobs.len() + push.manifests.len() > TURN {
+            return self.push_in_turns(push).await;
+        }
         self.write(Durability::Durable, move |connection| {
             if let Err(refused) = origin::check(connection, &push.repository, &push.origin)? {
                 return Ok(Err(refused));
             }
-            let unknown = unknown_blobs(connection, &push)?;
-            if push.require_blobs && !unknown.is_empty() {
-                return Ok(Ok(ManifestPushed::BlobsUnknown(unknown)));
-            }
-            let (name, origin) = (&push.repository, &push.origin);
-            let repository = repositories::find_or_create(connection, name, origin, push.private)?;
-            let manifest = store(connection, repository, &push)?;
-            for digest in push.blobs.iter().chain(&push.manifests) {
-                const REFER: &str = "INSERT INTO reference (repository, digest, manifest) VALUES (?1, ?2, ?3)
-                    ON CONFLICT DO NOTHING";
-                sql::run(connection, REFER, (repository, digest.to_string(), manifest))?;
-            }
-            for tag in &push.tags {
-                const TAG: &str =
-                    "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
-                    ON CONFLICT (repository, name)
-                    DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
-                sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
-            }
-            Ok(Ok(ManifestPushed::Stored { missing: unknown }))
+            push_at_once(connection, &push).map(Ok)
         })
         .await?
     }
@@ -164,19 +154,25 @@ impl Catalog {
 
     /// Removes a manifest with its tags and references; false where there was none. Durable.
     pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
-        let (repository, digest) = (repository.clone(), *digest);
-        self.write(Durability::Durable, move |connection| {
-            const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND digest = ?2";
-            let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
-            let params = (repository, digest.to_string());
-            let Some(manifest) = sql::first(connection, FIND, params, |row| row.get(0))? else {
-                return Ok(false);
+        loop {
+            let (repository, digest) = (repository.clone(), *digest);
+            let step = move |connection: &Connection| {
+                let Some(repository) = repositories::find(connection, &repository)? else { return Ok(None) };
+                let Some(manifest) = find(connection, repository, &digest)? else { return Ok(None) };
+                let retired = turns::retire(connection, repository, manifest)?;
+                repositories::forget_if_empty(connection, repository)?;
+                Ok(Some(retired.how))
             };
-            delete(connection, repository, manifest)?;
-            repositories::forget_if_empty(connection, repository)?;
-            Ok(true)
-        })
-        .await
+            match self.free(Durability::Durable, step).await? {
+                None => return Ok(false),
+                Some(How::Begun) => {}
+                Some(How::Whole) => return Ok(true),
+                Some(How::Hidden) => {
+                    self.clear_retired().await;
+                    return Ok(true);
+                }
+            }
+        }
     }
 }
 
@@ -185,38 +181,115 @@ fn head(row: &Row<'_>) -> rusqlite::Result<ManifestHead> {
     Ok(ManifestHead { digest, media_type: row.get(1)?, size, pushed: row.get(3)? })
 }
 
-/// Those of the push's blobs that its repository does not link. The others are touched even if some are
-/// missing: the client is about to push the rest, and the collector must not take these meanwhile.
-fn unknown_blobs(connection: &Connection, push: &ManifestPush) -> rusqlite::Result<Vec<Digest>> {
-    let repository = repositories::find(connection, &push.repository)?;
-    let mut unknown = Vec::new();
-    for digest in &push.blobs {
-        let known = match repository {
-            Some(repository) => blobs::touch(connection, repository, digest, push.now)?,
-            None => false,
-        };
-        if !known && !unknown.contains(digest) {
-            unknown.push(*digest);
-        }
+impl ManifestPush {
+    /// Everything that it names, each once, and whether it is a blob that it is made of.
+    pub(crate) fn named(&self) -> Vec<(Digest, bool)> {
+        let mut seen = HashSet::with_capacity(self.blobs.len() + self.manifests.len());
+        let blobs = self.blobs.iter().map(|digest| (*digest, true));
+        let manifests = self.manifests.iter().map(|digest| (*digest, false));
+        blobs.chain(manifests).filter(|(digest, _)| seen.insert(*digest)).collect()
     }
-    Ok(unknown)
+
+    /// What it is refused for, if it is: blobs that are not here, and what was here when it began to be pushed.
+    pub(crate) fn lacking(&self, unknown: &[Digest], freed: &[Digest]) -> Option<Vec<Digest>> {
+        if self.require_blobs && !unknown.is_empty() {
+            return Some(unknown.to_vec());
+        }
+        // The blobs of a copy are fetched when somebody wants them.
+        Some(freed).filter(|freed| !freed.is_empty() && self.origin == Origin::Local).map(<[Digest]>::to_vec)
+    }
 }
 
-/// The row's id. Only what does not follow from the bytes is overwritten where the row is already there.
-fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusqlite::Result<i64> {
+fn push_at_once(connection: &Connection, push: &ManifestPush) -> rusqlite::Result<ManifestPushed> {
+    let named = push.named();
+    let repository = repositories::find(connection, &push.repository)?;
+    let taken = Freed::of(connection, &push.repository)?;
+    let (mut unknown, mut freed) = (Vec::new(), Vec::new());
+    for (digest, is_blob) in &named {
+        // Those that are here are used even if others are missing: the client is about to push the rest, and the
+        // collector must not take these meanwhile.
+        let known = match repository {
+            Some(repository) if *is_blob => blobs::touch(connection, repository, digest, push.now)?,
+            _ => false,
+        };
+        if *is_blob && !known {
+            unknown.push(*digest);
+        }
+        if !known && taken.lacks(connection, repository.unwrap_or(NOWHERE), digest)? {
+            freed.push(*digest);
+        }
+    }
+    if let Some(lacking) = push.lacking(&unknown, &freed) {
+        return Ok(ManifestPushed::BlobsUnknown(lacking));
+    }
+    let repository = repositories::find_or_create(connection, &push.repository, &push.origin, push.private)?;
+    let manifest = store(connection, repository, push)?;
+    for (digest, _) in &named {
+        refer(connection, repository, digest, manifest)?;
+    }
+    set_tags(connection, repository, manifest, push)?;
+    Ok(ManifestPushed::Stored { missing: unknown })
+}
+
+/// The id of no repository that holds anything.
+const NOWHERE: i64 = 0;
+
+pub(crate) fn refer(
+    connection: &Connection,
+    repository: i64,
+    digest: &Digest,
+    manifest: i64,
+) -> rusqlite::Result<()> {
+    const REFER: &str = "INSERT INTO reference (repository, digest, manifest) VALUES (?1, ?2, ?3)
+        ON CONFLICT DO NOTHING";
+    sql::run(connection, REFER, (repository, digest.to_string(), manifest)).map(|_| ())
+}
+
+pub(crate) fn set_tags(
+    connection: &Connection,
+    repository: i64,
+    manifest: i64,
+    push: &ManifestPush,
+) -> rusqlite::Result<()> {
+    const TAG: &str = "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (repository, name)
+        DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
+    for tag in &push.tags {
+        sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
+    }
+    Ok(())
+}
+
+fn find(connection: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<Option<i64>> {
     const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND digest = ?2";
+    sql::first(connection, FIND, (repository, digest.to_string()), |row| row.get(0))
+}
+
+/// Changes what does not follow from the bytes, where the row is already there; its id then.
+pub(crate) fn update(
+    connection: &Connection,
+    repository: i64,
+    push: &ManifestPush,
+) -> rusqlite::Result<Option<i64>> {
     const UPDATE: &str = "UPDATE manifest SET media_type = ?2, artifact_type = ?3, pushed = ?4 WHERE id = ?1";
+    let found = find(connection, repository, &push.digest)?;
+    if let Some(id) = found {
+        sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
+    }
+    Ok(found)
+}
+
+/// The row's id.
+fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusqlite::Result<i64> {
     const INSERT: &str = "INSERT INTO manifest
         (repository, digest, media_type, size, pushed, subject, artifact_type, annotations, bytes)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let digest = push.digest.to_string();
-    if let Some(id) = sql::first(connection, FIND, (repository, &digest), |row| row.get(0))? {
-        sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
+    if let Some(id) = update(connection, repository, push)? {
         return Ok(id);
     }
     let params = (
         repository,
-        &digest,
+        push.digest.to_string(),
         &push.media_type,
         sql::signed(push.bytes.len() as u64),
         push.now,
@@ -237,7 +310,7 @@ pub(crate) fn delete(connection: &Connection, repository: i64, manifest: i64) ->
     count(connection, repository, -1)
 }
 
-fn count(connection: &Connection, repository: i64, change: i64) -> rusqlite::Result<()> {
+pub(crate) fn count(connection: &Connection, repository: i64, change: i64) -> rusqlite::Result<()> {
     const COUNT: &str = "UPDATE repository SET manifests = manifests + ?2 WHERE id = ?1";
     sql::run(connection, COUNT, (repository, change)).map(|_| ())
 }

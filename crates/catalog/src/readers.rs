@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     fn pool(path: &Path) -> (Connection, Readers) {
-        let writer = schema::open_file(path).unwrap();
+        let writer = schema::open_file(path, crate::Expect::Anything).unwrap();
         writer.execute_batch("CREATE TABLE t (x)").unwrap();
         (writer, Readers::pool(path))
     }

@@ -120,7 +120,9 @@ pub(crate) fn find_or_create(
 /// To be called by each command that takes something out of a repository, in its transaction: then no row is
 /// ever left for a repository that holds nothing, and none has to be looked for.
 pub(crate) fn forget_if_empty(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    // While a manifest comes or goes in turns, its references hold the row.
     const FORGET: &str = "DELETE FROM repository WHERE id = ?1 AND manifests = 0
-        AND NOT EXISTS (SELECT 1 FROM link WHERE repository = ?1)";
+        AND NOT EXISTS (SELECT 1 FROM link WHERE repository = ?1)
+        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1)";
     sql::run(connection, FORGET, [id]).map(|_| ())
 }

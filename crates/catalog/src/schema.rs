@@ -7,17 +7,18 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{OpenError, is_full};
-use crate::sql;
+use crate::{Expect, sql};
 
 /// What stands for the file's name in errors about a catalog that has none.
 pub(crate) const MEMORY: &str = ":memory:";
 
 /// Each brings the schema to the version after its place. A published one is never edited.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_upstream.sql"),
     include_str!("migrations/0003_private.sql"),
     include_str!("migrations/0004_import.sql"),
+    include_str!("migrations/0005_turns.sql"),
 ];
 
 /// The latest version; `PRAGMA user_version` holds a file's.
@@ -34,14 +35,21 @@ const BUSY: Duration = Duration::from_secs(5);
 const SETTINGS: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
 /// The writer's connection, on a file of the current version.
-pub(crate) fn open_file(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenError> {
     let failed = |error: &rusqlite::Error| OpenError::from_sqlite(path.to_owned(), error);
+    // SQLite makes a file before anything is asked of it.
+    if expect == Expect::Catalog && !path.metadata().is_ok_and(|found| found.len() > 0) {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(BUSY).map_err(|error| failed(&error))?;
     // Before anything is written: a file that is not ours, or not yet ours, stays as it is.
     let version = check(&connection, path)?;
+    if expect == Expect::Catalog && version == 0 {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
     configure(&connection).map_err(|error| failed(&error))?;
     let mode: String = connection
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))

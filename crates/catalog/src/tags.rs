@@ -25,7 +25,7 @@ impl Catalog {
     /// Removes a tag and leaves its manifest; false where there was none. Durable.
     pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool> {
         let (repository, tag) = (repository.clone(), tag.clone());
-        self.write(Durability::Durable, move |connection| {
+        self.free(Durability::Durable, move |connection| {
             const DELETE: &str = "DELETE FROM tag
                 WHERE repository = (SELECT id FROM repository WHERE name = ?1) AND name = ?2";
             sql::run(connection, DELETE, (repository.as_str(), tag.as_str())).map(|deleted| deleted > 0)

@@ -3,8 +3,10 @@
 use rusqlite::{Connection, Row};
 
 use crate::collection::BATCH;
+use crate::freed::{self, Promise};
+use crate::turns::{self, TURN};
 use crate::writer::Durability;
-use crate::{Catalog, Result, manifests, repositories, sql};
+use crate::{Catalog, Result, repositories, sql};
 
 /// The manifests `m` that were pushed here and that nothing leads to.
 macro_rules! nothing_leads_to {
@@ -87,18 +89,32 @@ impl Catalog {
     }
 
     /// Removes manifests that were pushed here before `before` and that nothing leads to: no tag, no index that lists
-    /// them, no subject that is there. No more than a few at once; how many, so that the caller goes on until there are
-    /// none: with an index its entries are next. Durable.
-    pub async fn delete_untagged(&self, before: i64) -> Result<u64> {
-        self.write(Durability::Durable, move |connection| {
-            let found = untagged(connection, before, BATCH)?;
-            for (manifest, repository) in &found {
-                manifests::delete(connection, *repository, *manifest)?;
-                repositories::forget_if_empty(connection, *repository)?;
+    /// them, no subject that is there. How many, so that the caller goes on until there are none: with an index its
+    /// entries are next. What somebody was promised that is taken all the same is noted. Durable.
+    ///
+    /// Looking takes no lock and is done a few at a time; each is checked again in the transaction that removes it.
+    pub async fn delete_untagged(&self, before: i64, promise: Option<Promise>) -> Result<u64> {
+        let (mut deleted, mut after) = (0, 0);
+        loop {
+            let (found, next) = self.read(|connection| untagged(connection, before, after))?;
+            for batch in found.chunks(BATCH) {
+                let mut batch = batch.to_vec();
+                while !batch.is_empty() {
+                    let these = batch.clone();
+                    let step =
+                        move |connection: &Connection| delete_some(connection, &these, before, promise);
+                    let (done, gone) = self.free(Durability::Durable, step).await?;
+                    batch.drain(..done);
+                    deleted += gone;
+                }
             }
-            Ok(found.len() as u64)
-        })
-        .await
+            match next {
+                Some(next) => after = next,
+                None => break,
+            }
+        }
+        self.clear_retired().await;
+        Ok(deleted)
     }
 }
 
@@ -107,8 +123,47 @@ fn amount(row: &Row<'_>, at: usize) -> rusqlite::Result<Amount> {
     Ok(Amount { blobs: sql::unsigned(row, at)?, bytes: sql::unsigned(row, at + 1)? })
 }
 
-fn untagged(connection: &Connection, before: i64, limit: usize) -> rusqlite::Result<Vec<(i64, i64)>> {
-    const FIND: &str =
-        concat!("SELECT m.id, m.repository FROM ", nothing_leads_to!(), " AND m.pushed < ?1 LIMIT ?2");
-    sql::all(connection, FIND, (before, sql::limit(limit)), |row| Ok((row.get(0)?, row.get(1)?)))
+/// Of the next manifests those that are due, and where to go on.
+fn untagged(connection: &Connection, before: i64, after: i64) -> rusqlite::Result<(Vec<i64>, Option<i64>)> {
+    const LOOK: &str = concat!(
+        "SELECT l.id, l.pushed < ?1 AND EXISTS (SELECT 1 FROM ",
+        nothing_leads_to!(),
+        " AND m.id = l.id) FROM manifest l WHERE l.id > ?2 ORDER BY l.id LIMIT ?3"
+    );
+    let looked_at: Vec<(i64, bool)> =
+        sql::all(connection, LOOK, (before, after, sql::limit(TURN)), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let next = looked_at.last().filter(|_| looked_at.len() == TURN).map(|(id, _)| *id);
+    Ok((looked_at.into_iter().filter(|(_, is_due)| *is_due).map(|(id, _)| id).collect(), next))
+}
+
+/// Of how many it was seen whether they go, and how many went: those after one that goes in turns wait for another write.
+fn delete_some(
+    connection: &Connection,
+    manifests: &[i64],
+    before: i64,
+    promise: Option<Promise>,
+) -> rusqlite::Result<(usize, u64)> {
+    const DUE: &str = concat!(
+        "SELECT m.repository, m.digest, m.pushed FROM ",
+        nothing_leads_to!(),
+        " AND m.id = ?1 AND m.pushed < ?2"
+    );
+    let (mut gone, mut rows) = (0, 0);
+    for (done, manifest) in manifests.iter().enumerate() {
+        if rows > TURN {
+            return Ok((done, gone));
+        }
+        let due = sql::first(connection, DUE, (manifest, before), |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        let Some((repository, digest, pushed)) = due else { continue };
+        if let Some(promise) = promise.filter(|promise| pushed >= promise.since) {
+            freed::note(connection, repository, &digest, promise.now)?;
+        }
+        rows += turns::rows(connection, *manifest)?;
+        turns::retire(connection, repository, *manifest)?;
+        gone += 1;
+        repositories::forget_if_empty(connection, repository)?;
+    }
+    Ok((manifests.len(), gone))
 }

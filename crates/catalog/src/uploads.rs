@@ -114,7 +114,7 @@ impl Catalog {
             const START: &str =
                 "INSERT INTO upload (id, repository, algorithm, digest, fetch, started, updated)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT DO NOTHING";
-            let UploadStart { id, repository, algorithm, digest, fetch, now } = start;
+            let UploadStart { id, repository, algorithm, digest, fetch, now } = &start;
             let digest = digest.map(|digest| digest.to_string());
             let params = (id.to_string(), repository.as_str(), algorithm.as_str(), digest, fetch, now);
             sql::run(connection, START, params).map(|_| ())
@@ -152,8 +152,8 @@ impl Catalog {
             const SAVE: &str = "UPDATE upload SET byte_offset = ?3, algorithm = ?4, updated = ?6,
                     state = coalesce(?5, CASE WHEN algorithm = ?4 THEN state END)
                 WHERE id = ?1 AND epoch = ?2 AND expired = 0";
-            let UploadSave { id, epoch, offset, algorithm, state, now } = save;
-            let params = (id.to_string(), epoch, sql::signed(offset), algorithm.as_str(), state, now);
+            let UploadSave { id, epoch, offset, algorithm, state, now } = &save;
+            let params = (id.to_string(), epoch, sql::signed(*offset), algorithm.as_str(), state, now);
             sql::run(connection, SAVE, params).map(|saved| saved > 0)
         })
         .await
@@ -164,7 +164,7 @@ impl Catalog {
     /// Durable: after a power loss a session without files must not come back to life.
     pub async fn expire_upload(&self, id: &UploadId, before: i64) -> Result<bool> {
         let id = *id;
-        self.write(Durability::Durable, move |connection| {
+        self.free(Durability::Durable, move |connection| {
             const EXPIRE: &str = "UPDATE upload SET expired = 1 WHERE id = ?1 AND updated < ?2";
             sql::run(connection, EXPIRE, (id.to_string(), before)).map(|expired| expired > 0)
         })
@@ -174,7 +174,7 @@ impl Catalog {
     /// Forgets a session whose files are gone; false where it was not there. Relaxed.
     pub async fn delete_upload(&self, id: &UploadId) -> Result<bool> {
         let id = *id;
-        self.write(Durability::Relaxed, move |connection| {
+        self.free(Durability::Relaxed, move |connection| {
             let deleted = sql::run(connection, "DELETE FROM upload WHERE id = ?1", [id.to_string()])?;
             Ok(deleted > 0)
         })

@@ -6,20 +6,28 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::home::Home;
 use crate::readers::{Readers, lock};
 use crate::sql;
 
 /// The most writes of one transaction: what a full group's failure takes with it, and how long it lasts.
 const GROUP: usize = 256;
 
+/// A group that has worked for so long takes no further write: those that it has wait for their commit.
+const BUDGET: Duration = Duration::from_millis(20);
+
 /// When so many pages are in the log, it is folded into the file: 4 MiB.
 const LOG: i32 = 1000;
+
+/// After a group had no room the log is folded behind so many groups, so that they need no more room than it has.
+const TIGHT: u32 = 1000;
 
 /// What a write's answer promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +47,14 @@ trait Job: Send {
 
 struct Command<W, T> {
     durability: Durability,
-    work: Option<W>,
+    work: Arc<W>,
     outcome: Option<T>,
     reply: oneshot::Sender<Result<T>>,
 }
 
 impl<W, T> Job for Command<W, T>
 where
-    W: FnOnce(&Connection) -> rusqlite::Result<T> + Send,
+    W: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync,
     T: Send,
 {
     fn durability(&self) -> Durability {
@@ -54,9 +62,7 @@ where
     }
 
     fn run(&mut self, connection: &Connection) -> Result<()> {
-        if let Some(work) = self.work.take() {
-            self.outcome = Some(work(connection).map_err(|error| Error::from_sqlite(&error))?);
-        }
+        self.outcome = Some((self.work)(connection).map_err(|error| Error::from_sqlite(&error))?);
         Ok(())
     }
 
@@ -78,24 +84,37 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Arc<Mutex<Connection>>, readers: Arc<Readers>) -> io::Result<Self> {
+    /// `is_full`: the disk has no room.
+    pub(crate) fn start(
+        connection: Arc<Mutex<Connection>>,
+        readers: Arc<Readers>,
+        home: Option<Home>,
+        is_full: bool,
+    ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel();
         let sync_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&sync_failed);
         let logged = count_pages(&connection).map_err(io::Error::other)?;
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             // Unknown at first, so that the first group sets it.
-            let mut level = None;
+            let (mut level, mut tight) = (None, if is_full { TIGHT } else { 0 });
             while let Some(mut waiting) = next_group(&receiver) {
-                let (connection, mut log) = (lock(&connection), Log::Sound);
-                while log == Log::Sound && !waiting.is_empty() {
-                    log = commit_group(&connection, &readers, &mut level, &mut waiting);
+                if let Err(error) = home.as_ref().map_or(Ok(()), Home::check) {
+                    for job in waiting {
+                        job.answer(Err(error.clone()));
+                    }
+                    continue;
                 }
-                if log == Log::Sound && logged.load(Ordering::Relaxed) >= LOG {
-                    log = fold(&connection, &readers);
-                }
-                if log == Log::Lost {
-                    return failed.store(true, Ordering::Release);
+                let connection = lock(&connection);
+                while !waiting.is_empty() {
+                    let mut log = commit_group(&connection, &readers, &mut level, &mut waiting);
+                    tight = if log == Log::Full { TIGHT } else { tight.saturating_sub(1) };
+                    if log != Log::Lost && (tight > 0 || logged.load(Ordering::Relaxed) >= LOG) {
+                        log = fold(&connection, &readers);
+                    }
+                    if log == Log::Lost {
+                        return failed.store(true, Ordering::Release);
+                    }
                 }
             }
             // Only a courtesy to the next start: what is committed is in the log, and read from there.
@@ -109,13 +128,25 @@ impl Writer {
         if self.sync_failed.load(Ordering::Acquire) { Err(Error::log_lost()) } else { Ok(()) }
     }
 
-    pub(crate) async fn run<T, W>(&self, durability: Durability, work: W) -> Result<T>
+    /// A write; on a full disk once more, as the log was folded behind the first try and starts over.
+    pub(crate) async fn run<T, W>(&self, durability: Durability, work: &Arc<W>) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        W: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
+    {
+        match self.run_once(durability, Arc::clone(work)).await {
+            Err(Error::NoSpace) => self.run_once(durability, Arc::clone(work)).await,
+            written => written,
+        }
+    }
+
+    async fn run_once<T, W>(&self, durability: Durability, work: Arc<W>) -> Result<T>
+    where
+        T: Send + 'static,
+        W: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let command = Command { durability, work: Some(work), outcome: None, reply };
+        let command = Command { durability, work, outcome: None, reply };
         let sent = lock(&self.jobs).as_ref().is_some_and(|jobs| jobs.send(Box::new(command)).is_ok());
         if !sent {
             return Err(self.check().err().unwrap_or_else(Error::closed));
@@ -167,12 +198,14 @@ fn fold(connection: &Connection, readers: &Readers) -> Log {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Log {
     Sound,
+    /// It could not grow.
+    Full,
     /// A sync of it failed.
     Lost,
 }
 
 /// Runs the jobs that wait as one transaction and answers those that ran. Where a job's failure ends the
-/// transaction, those before it fail with it, and those after it are left waiting.
+/// transaction, those before it fail with it. Those that it does not come to are left waiting.
 fn commit_group(
     connection: &Connection,
     readers: &Readers,
@@ -193,7 +226,11 @@ fn commit_group(
         let _ = execute(connection, "ROLLBACK");
     }
     readers.written();
-    let log = if verdict == Err(Error::log_lost()) { Log::Lost } else { Log::Sound };
+    let log = match &verdict {
+        Err(Error::NoSpace) => Log::Full,
+        Err(error) if *error == Error::log_lost() => Log::Lost,
+        _ => Log::Sound,
+    };
     for (job, outcome) in ran {
         job.answer(outcome.and(verdict.clone()));
     }
@@ -219,12 +256,13 @@ fn begin(
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// A job that fails is undone alone; an error here means that the transaction is lost.
+/// Runs jobs until none waits or the time is up. A job that fails is undone alone; an error here means that the transaction is lost.
 fn run_all(
     connection: &Connection,
     waiting: &mut VecDeque<Box<dyn Job>>,
     ran: &mut Vec<(Box<dyn Job>, Result<()>)>,
 ) -> Result<()> {
+    let began = Instant::now();
     while let Some(mut job) = waiting.pop_front() {
         let outcome = match execute(connection, "SAVEPOINT job") {
             Ok(()) => job.run(connection),
@@ -239,6 +277,9 @@ fn run_all(
             execute(connection, "ROLLBACK TO job")?;
         }
         execute(connection, "RELEASE job")?;
+        if began.elapsed() > BUDGET {
+            break;
+        }
     }
     Ok(())
 }
@@ -261,14 +302,15 @@ mod tests {
 
     fn start(connection: Arc<Mutex<Connection>>) -> Writer {
         let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
-        Writer::start(connection, readers).unwrap()
+        Writer::start(connection, readers, None, false).unwrap()
     }
 
     fn insert(writer: &Writer, value: i64, filler: i64) -> impl Future<Output = Result<usize>> + Send + '_ {
-        writer.run(Durability::Durable, move |connection| {
+        let work = Arc::new(move |connection: &Connection| {
             connection.execute("INSERT INTO t VALUES (?1)", [value])?;
             connection.execute("INSERT INTO t VALUES (zeroblob(?1) || ?2)", (filler, value))
-        })
+        });
+        async move { writer.run(Durability::Durable, &work).await }
     }
 
     /// Sends the writes while the writer cannot begin, so that they make one group.
@@ -328,12 +370,12 @@ mod tests {
     #[tokio::test]
     async fn after_a_sync_of_the_log_failed_nothing_is_written() {
         let writer = start(table());
-        let lost = writer.run(Durability::Durable, |connection| -> rusqlite::Result<()> {
+        let lost = Arc::new(|connection: &Connection| -> rusqlite::Result<()> {
             // What SQLite does then.
             connection.execute_batch("ROLLBACK")?;
             Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_IOERR_FSYNC), None))
         });
-        assert_eq!(lost.await, Err(Error::log_lost()));
+        assert_eq!(writer.run(Durability::Durable, &lost).await, Err(Error::log_lost()));
         assert_eq!(insert(&writer, 1, 0).await, Err(Error::log_lost()));
         assert_eq!(writer.check(), Err(Error::log_lost()));
     }

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use hythe_catalog::{
     Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
-    ManifestPushed, MountFrom, Origin, Pattern, Provenance, StaleUpload, Totals, Untagged, Unused,
+    ManifestPushed, MountFrom, Origin, Pattern, Promise, Provenance, StaleUpload, Totals, Untagged, Unused,
     UploadSave, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
@@ -70,6 +70,7 @@ contract![
     clearing_touches_nothing_that_was_pushed_here,
     what_nothing_needs_is_counted_by_when_it_is_due,
     a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to,
+    what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again,
     an_import_is_noted_by_its_source,
     many_writers_at_once_all_get_their_answer,
 ];
@@ -159,7 +160,10 @@ async fn a_new_catalog_is_empty_and_answers(catalog: Catalog) {
     assert_eq!(catalog.tags(&repository("a"), None, 10).unwrap(), None);
     assert!(!catalog.repository_exists(&repository("a")).unwrap());
     assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap(), None);
-    assert_eq!(catalog.referrers(&repository("a"), &digest("x"), None, None, 10).unwrap(), []);
+    assert_eq!(
+        catalog.referrers(&repository("a"), &digest("x"), None, None, 10).unwrap(),
+        (Vec::new(), false)
+    );
     assert_eq!(catalog.doomed(None, 10).unwrap(), []);
     assert_eq!(catalog.totals().unwrap(), Totals::default());
     assert_eq!(catalog.collect(i64::MAX, None, 10).await.unwrap(), Collected::default());
@@ -390,7 +394,7 @@ async fn referrers_are_listed_by_digest_filtered_and_in_pages(catalog: Catalog) 
         .await;
     }
     let list = |kind, after: Option<&Digest>, limit| {
-        let found = catalog.referrers(&a, &subject, kind, after, limit).unwrap();
+        let (found, _) = catalog.referrers(&a, &subject, kind, after, limit).unwrap();
         found.into_iter().map(|referrer| referrer.digest).collect::<Vec<_>>()
     };
     let mut sorted: Vec<_> = contents.iter().map(|content| digest(content)).collect();
@@ -400,9 +404,11 @@ async fn referrers_are_listed_by_digest_filtered_and_in_pages(catalog: Catalog) 
     assert_eq!(list(None, None, 3), sorted[..3]);
     assert_eq!(list(Some("odd"), None, 10).len(), 2);
     assert_eq!(list(Some("unheard of"), None, 10), []);
-    assert_eq!(catalog.referrers(&repository("b"), &subject, None, None, 10).unwrap(), []);
-    assert_eq!(catalog.referrers(&a, &digest("[1]"), None, None, 10).unwrap(), []);
-    let first = catalog.referrers(&a, &subject, Some("even"), None, 10).unwrap();
+    let more = |limit| catalog.referrers(&a, &subject, None, None, limit).unwrap().1;
+    assert_eq!([0, 3, 4, 5].map(more), [true, true, false, false]);
+    assert_eq!(catalog.referrers(&repository("b"), &subject, None, None, 10).unwrap(), (Vec::new(), false));
+    assert_eq!(catalog.referrers(&a, &digest("[1]"), None, None, 10).unwrap(), (Vec::new(), false));
+    let (first, _) = catalog.referrers(&a, &subject, Some("even"), None, 10).unwrap();
     let first = first.iter().find(|referrer| referrer.digest == digest("[1]")).unwrap();
     assert_eq!(first.annotations.as_deref(), Some("{\"place\":\"0\"}"));
     assert_eq!((first.size, first.artifact_type.as_deref()), (3, Some("even")));
@@ -852,9 +858,9 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
     // Pulled by digest, and wanted.
     fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
     assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 2, pushed: Some(2000) });
-    assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 1);
-    assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 2);
-    assert_eq!(catalog.delete_untagged(1500).await.unwrap(), 0);
+    assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 1);
+    assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 2);
+    assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 0);
     for gone in ["index", "entry", "signature"] {
         assert_eq!(within(gone), None, "{gone}");
     }
@@ -862,6 +868,41 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
         assert!(within(kept).is_some(), "{kept}");
     }
     assert_eq!(catalog.totals().unwrap().manifests, 7);
+}
+
+async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again(catalog: Catalog) {
+    let promise = Some(Promise { since: 500, now: 1000 });
+    for (content, now) in [("relied on", 600), ("long unused", 400)] {
+        push_blob(&catalog, "a", content, now).await;
+    }
+    push(&catalog, ManifestPush { now: 700, ..manifest("a", "child", &[], &[]) }).await;
+    assert_eq!(catalog.delete_untagged(i64::MAX, promise).await.unwrap(), 1);
+    assert_eq!(catalog.collect_early(i64::MAX, promise, None, 100).await.unwrap().links, 2);
+    assert!(!catalog.repository_exists(&repository("a")).unwrap());
+    let sparse =
+        |content, blobs: &[&str]| ManifestPush { require_blobs: false, ..manifest("a", content, blobs, &[]) };
+    let index = ManifestPush { manifests: vec![digest("child")], ..sparse("index", &[]) };
+    let image = sparse("image", &["relied on", "long unused", "never here"]);
+    for (push, missed) in [(&image, "relied on"), (&index, "child")] {
+        let missed = ManifestPushed::BlobsUnknown(vec![digest(missed)]);
+        assert_eq!(catalog.push_manifest(push.clone()).await.unwrap(), missed);
+    }
+    // Elsewhere nobody was told that it is there.
+    let elsewhere = ManifestPush { repository: repository("b"), ..image.clone() };
+    assert!(matches!(catalog.push_manifest(elsewhere).await.unwrap(), ManifestPushed::Stored { .. }));
+    push_blob(&catalog, "a", "relied on", 1100).await;
+    push(&catalog, ManifestPush { now: 1100, ..manifest("a", "child", &[], &[]) }).await;
+    let missing = vec![digest("long unused"), digest("never here")];
+    assert_eq!(catalog.push_manifest(image).await.unwrap(), ManifestPushed::Stored { missing });
+    assert_eq!(catalog.push_manifest(index).await.unwrap(), ManifestPushed::Stored { missing: vec![] });
+    // In time it is forgotten.
+    catalog.delete_manifest(&repository("a"), &digest("image")).await.unwrap();
+    catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 2000 }), None, 100).await.unwrap();
+    catalog.forget_freed(2000).await.unwrap();
+    let again = sparse("again", &["relied on"]);
+    assert!(matches!(catalog.push_manifest(again.clone()).await.unwrap(), ManifestPushed::BlobsUnknown(_)));
+    catalog.forget_freed(2001).await.unwrap();
+    assert!(matches!(catalog.push_manifest(again).await.unwrap(), ManifestPushed::Stored { .. }));
 }
 
 async fn an_import_is_noted_by_its_source(catalog: Catalog) {

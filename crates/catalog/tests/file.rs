@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use hythe_catalog::{BlobCommit, Catalog, Error, ManifestPush, OpenError, Origin, UploadStart};
+use hythe_catalog::{
+    BlobCommit, Catalog, Error, Expect, ManifestPush, OpenError, Origin, Reserve, UploadStart,
+};
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -26,33 +30,29 @@ fn digest() -> Digest {
 
 async fn fill(catalog: &Catalog) {
     let (repository, digest, generation) = (repository(), digest(), UploadId::random());
-    let commit = BlobCommit {
-        repository: repository.clone(),
-        origin: Origin::Local,
-        private: false,
-        digest,
-        size: 2,
-        generation,
-        now: 1,
-    };
+    let commit =
+        BlobCommit { repository, origin: Origin::Local, private: false, digest, size: 2, generation, now: 1 };
     catalog.commit_blob(commit).await.unwrap();
-    let push = ManifestPush {
-        repository,
+    catalog.push_manifest(manifest()).await.unwrap();
+}
+
+fn manifest() -> ManifestPush {
+    ManifestPush {
+        repository: repository(),
         origin: Origin::Local,
         private: false,
-        digest,
+        digest: digest(),
         media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
         bytes: b"{}".as_slice().into(),
         artifact_type: None,
         annotations: None,
         subject: None,
-        blobs: vec![digest],
+        blobs: vec![digest()],
         require_blobs: true,
         manifests: Vec::new(),
         tags: vec!["latest".parse().unwrap()],
         now: 1,
-    };
-    catalog.push_manifest(push).await.unwrap();
+    }
 }
 
 fn assert_filled(catalog: &Catalog) {
@@ -157,9 +157,9 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalog::open(&path).unwrap_err();
-    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 4 });
+    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 5 });
     let said = error.to_string();
-    assert!(said.contains("catalog.db has schema version 99, and this version knows 4 at most"), "{said}");
+    assert!(said.contains("catalog.db has schema version 99, and this version knows 5 at most"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -184,6 +184,83 @@ async fn a_file_whose_first_page_is_torn_is_refused() {
     fs::write(&path, bytes).unwrap();
     let error = Catalog::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_end_is_refused() {
+    let (_folder, path) = folder();
+    let catalog = Catalog::open(&path).unwrap();
+    fill(&catalog).await;
+    drop(catalog);
+    let whole = fs::metadata(&path).unwrap().len();
+    File::options().write(true).open(&path).and_then(|file| file.set_len(whole - 4096)).unwrap();
+    let error = Catalog::open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn where_a_catalog_must_be_none_is_made() {
+    let (_folder, path) = folder();
+    let open = || Catalog::open_with(&path, Expect::Catalog, None);
+    let missing = OpenError::Missing { path: path.clone() };
+    assert_eq!(open().unwrap_err(), missing);
+    assert!(!path.exists());
+    fs::write(&path, "").unwrap();
+    assert_eq!(open().unwrap_err(), missing);
+    // A database with nothing in it is no catalog either.
+    Connection::open(&path).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
+    assert_eq!(open().unwrap_err(), missing);
+    fs::remove_file(&path).unwrap();
+    fill(&Catalog::open(&path).unwrap()).await;
+    assert_filled(&open().unwrap());
+}
+
+#[tokio::test]
+async fn what_would_be_lost_with_a_removed_file_is_not_acknowledged() {
+    for of in ["catalog.db", "catalog.db-wal"] {
+        let (folder, path) = folder();
+        let catalog = Catalog::open(&path).unwrap();
+        fill(&catalog).await;
+        let (file, away) = (folder.path().join(of), folder.path().join("away"));
+        fs::rename(&file, &away).unwrap();
+        for _ in 0..2 {
+            let refused = catalog.delete_manifest(&repository(), &digest()).await.unwrap_err().to_string();
+            assert!(refused.contains(&format!("{of} was removed or replaced")), "{refused}");
+            // Another file in its place is not the one that is written to.
+            fs::write(&file, "").unwrap();
+        }
+        fs::rename(&away, &file).unwrap();
+        assert!(catalog.delete_manifest(&repository(), &digest()).await.unwrap());
+    }
+}
+
+/// Room that is given up or not.
+#[derive(Debug, Default)]
+struct Kept(AtomicU32);
+
+impl Reserve for Kept {
+    fn give_up(&self) -> bool {
+        self.0.fetch_or(1, Ordering::Relaxed);
+        true
+    }
+
+    fn take_back(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+#[tokio::test]
+async fn while_the_reserve_is_given_up_no_manifest_takes_its_room() {
+    let (_folder, path) = folder();
+    let reserve = Arc::new(Kept::default());
+    let given: Arc<dyn Reserve> = Arc::<Kept>::clone(&reserve);
+    let catalog = Catalog::open_with(&path, Expect::Anything, Some(given)).unwrap();
+    fill(&catalog).await;
+    reserve.give_up();
+    assert_eq!(catalog.push_manifest(manifest()).await.unwrap_err(), Error::NoSpace);
+    assert!(catalog.delete_manifest(&repository(), &digest()).await.unwrap());
+    reserve.0.store(0, Ordering::Relaxed);
+    catalog.push_manifest(manifest()).await.unwrap();
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! What a round of the collector took within the grace period. A push that was told that such a blob or manifest is here
+//! is told to send it again.
+
+use hythe_oci::{Digest, RepositoryName};
+use rusqlite::Connection;
+
+use crate::turns::TURN;
+use crate::writer::Durability;
+use crate::{Catalog, Result, sql};
+
+/// What somebody may rely on: blobs that were used, and manifests that were pushed, at `since` or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// Milliseconds since the Unix epoch.
+    pub since: i64,
+    /// The time.
+    pub now: i64,
+}
+
+impl Catalog {
+    /// Forgets what was taken before `before`: nobody relies on it any more. Relaxed.
+    pub async fn forget_freed(&self, before: i64) -> Result<()> {
+        let step = move |connection: &Connection| {
+            const OLD: &str = "SELECT repository, digest FROM freed WHERE at < ?1 LIMIT ?2";
+            const FORGET: &str = "DELETE FROM freed WHERE repository = ?1 AND digest = ?2";
+            let old: Vec<(String, String)> =
+                sql::all(connection, OLD, (before, sql::limit(TURN)), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for of in &old {
+                sql::run(connection, FORGET, (&of.0, &of.1))?;
+            }
+            Ok(old.len() == TURN)
+        };
+        while self.free(Durability::Relaxed, step).await? {}
+        Ok(())
+    }
+}
+
+/// Notes that something was taken that somebody may rely on.
+pub(crate) fn note(connection: &Connection, repository: i64, digest: &str, now: i64) -> rusqlite::Result<()> {
+    const NOTE: &str = "INSERT INTO freed (repository, digest, at)
+        SELECT name, ?2, ?3 FROM repository WHERE id = ?1
+        ON CONFLICT (repository, digest) DO UPDATE SET at = excluded.at";
+    sql::run(connection, NOTE, (repository, digest, now)).map(|_| ())
+}
+
+/// What was taken out of one repository.
+pub(crate) struct Freed<'a> {
+    repository: &'a RepositoryName,
+    is_empty: bool,
+}
+
+impl<'a> Freed<'a> {
+    /// Nothing at all, for most repositories: then nothing more is asked.
+    pub(crate) fn of(connection: &Connection, repository: &'a RepositoryName) -> rusqlite::Result<Self> {
+        const ANY: &str = "SELECT 1 FROM freed WHERE repository = ?1 LIMIT 1";
+        let any = sql::first(connection, ANY, [repository.as_str()], |_| Ok(()))?;
+        Ok(Self { repository, is_empty: any.is_none() })
+    }
+
+    /// Whether it was taken and did not come again. `id` is the repository's, where it has one.
+    pub(crate) fn lacks(&self, connection: &Connection, id: i64, digest: &Digest) -> rusqlite::Result<bool> {
+        const LACKS: &str = "SELECT 1 FROM freed WHERE repository = ?1 AND digest = ?3
+            AND NOT EXISTS (SELECT 1 FROM manifest WHERE repository = ?2 AND digest = ?3)
+            AND NOT EXISTS (SELECT 1 FROM link WHERE repository = ?2 AND digest = ?3)";
+        if self.is_empty {
+            return Ok(false);
+        }
+        let params = (self.repository.as_str(), id, digest.to_string());
+        sql::first(connection, LACKS, params, |_| Ok(())).map(|lacks| lacks.is_some())
+    }
+}

@@ -1,0 +1,237 @@
+//! Manifests that name so much that they come and go in turns, so that no other write waits long for one.
+//!
+//! Meanwhile the manifest's row is in a repository that no name means, so nobody finds it. Its references are those of
+//! the real repository: they come before the manifest and go after it, and the collector takes nothing that they name.
+
+use std::sync::Arc;
+
+use hythe_oci::Digest;
+use rusqlite::Connection;
+
+use crate::manifests::{self, ManifestPush, ManifestPushed};
+use crate::writer::Durability;
+use crate::{Catalog, Error, Result, blobs, freed, origin, repositories, sql};
+
+/// The most rows that one write changes for one manifest: a few milliseconds.
+pub(crate) const TURN: usize = 256;
+
+/// The repository of manifests on their way in or out.
+const HIDDEN: i64 = 0;
+
+/// When a manifest that is on its way out was pushed: before everything else.
+const OUT: i64 = -1;
+
+/// What one write did about a manifest that is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retired {
+    pub(crate) how: How,
+    /// How many tags it took.
+    pub(crate) tags: u64,
+}
+
+/// How far the removal of a manifest came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It is still there, with fewer tags.
+    Begun,
+    /// It is gone with all that belonged to it.
+    Whole,
+    /// It is gone; its references are left to [`Catalog::clear_hidden`].
+    Hidden,
+}
+
+/// A manifest that is on its way in, or one turn of it.
+#[derive(Debug, Default)]
+struct Coming {
+    /// Its row; `None` before the first turn.
+    manifest: Option<i64>,
+    /// The blobs that the repository lacks.
+    unknown: Vec<Digest>,
+    /// Those of them, and of the manifests, that the collector took although somebody might rely on them.
+    freed: Vec<Digest>,
+}
+
+impl Catalog {
+    /// Clears away what is left of manifests that came or went in turns and were interrupted: all of those that are on
+    /// their way out, and those that began to come before `before`.
+    pub async fn clear_hidden(&self, before: i64) -> Result<()> {
+        while self.free(Durability::Relaxed, move |connection| clear_some(connection, before)).await? {}
+        Ok(())
+    }
+
+    /// Finishes the removal of what was [retired](retire). What is not reached here is reached by the collector.
+    pub(crate) async fn clear_retired(&self) {
+        let _ = self.clear_hidden(OUT + 1).await;
+    }
+
+    /// Stores a manifest that names more than one write may handle.
+    pub(crate) async fn push_in_turns(&self, push: ManifestPush) -> Result<ManifestPushed> {
+        // One at a time: however many come at once, another write waits for a turn of one.
+        let _alone = self.inner.turns.lock().await;
+        let push = Arc::new(push);
+        let result = self.bring(&push).await;
+        if !matches!(result, Ok(ManifestPushed::Stored { .. })) {
+            self.clear_retired().await;
+        }
+        result
+    }
+
+    async fn bring(&self, push: &Arc<ManifestPush>) -> Result<ManifestPushed> {
+        let named = push.named();
+        let mut coming = Coming::default();
+        for turn in named.chunks(TURN) {
+            let (push, turn, manifest) = (Arc::clone(push), turn.to_vec(), coming.manifest);
+            // What is committed relaxed is on the disk once the last turn is.
+            let staged = self.write(Durability::Relaxed, move |connection| {
+                if let Err(refused) = origin::check(connection, &push.repository, &push.origin)? {
+                    return Ok(Err(refused));
+                }
+                stage(connection, &push, &turn, manifest).map(Ok)
+            });
+            let staged = staged.await??;
+            coming.manifest = staged.manifest;
+            coming.unknown.extend(staged.unknown);
+            coming.freed.extend(staged.freed);
+        }
+        let push = Arc::clone(push);
+        self.write(Durability::Durable, move |connection| {
+            if let Err(refused) = origin::check(connection, &push.repository, &push.origin)? {
+                return Ok(Err(refused));
+            }
+            settle(connection, &push, &coming)
+        })
+        .await?
+    }
+}
+
+/// Whether there is more.
+fn clear_some(connection: &Connection, before: i64) -> rusqlite::Result<bool> {
+    const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND pushed < ?2 LIMIT 1";
+    const NAMED: &str = "SELECT repository, digest FROM reference WHERE manifest = ?1 LIMIT ?2";
+    const FORGET: &str = "DELETE FROM reference WHERE repository = ?1 AND digest = ?2 AND manifest = ?3";
+    let found = sql::first(connection, FIND, (HIDDEN, before), |row| row.get::<_, i64>(0))?;
+    let Some(manifest) = found else { return Ok(false) };
+    let named: Vec<(i64, String)> =
+        sql::all(connection, NAMED, (manifest, sql::limit(TURN)), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (repository, digest) in &named {
+        sql::run(connection, FORGET, (repository, digest, manifest))?;
+    }
+    if named.len() < TURN {
+        sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;
+    }
+    if let Some((repository, _)) = named.first() {
+        repositories::forget_if_empty(connection, *repository)?;
+    }
+    Ok(true)
+}
+
+/// Removes a manifest that is there, or begins to. A caller for whom it has [only begun](How::Begun) comes again in
+/// another write.
+pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<Retired> {
+    const TAGS: &str = "SELECT name FROM tag WHERE manifest = ?1 LIMIT ?2";
+    const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
+    // Its bytes go now, and its digest becomes that of no other row.
+    const HIDE: &str = "UPDATE manifest SET repository = ?2, digest = '-' || id, pushed = ?3, subject = NULL,
+        annotations = NULL, bytes = x'' WHERE id = ?1";
+    let tags: Vec<String> = sql::all(connection, TAGS, (manifest, sql::limit(TURN)), |row| row.get(0))?;
+    for tag in &tags {
+        sql::run(connection, UNTAG, (repository, tag))?;
+    }
+    let retired = |how| Ok(Retired { how, tags: tags.len() as u64 });
+    if tags.len() == TURN {
+        return retired(How::Begun);
+    }
+    if rows(connection, manifest)? > TURN {
+        sql::run(connection, HIDE, (manifest, HIDDEN, OUT))?;
+        manifests::count(connection, repository, -1)?;
+        return retired(How::Hidden);
+    }
+    manifests::delete(connection, repository, manifest)?;
+    retired(How::Whole)
+}
+
+/// How many references a removal takes with it: no more than one past a turn are counted.
+pub(crate) fn rows(connection: &Connection, manifest: i64) -> rusqlite::Result<usize> {
+    const NAMED: &str = "SELECT count(*) FROM (SELECT 1 FROM reference WHERE manifest = ?1 LIMIT ?2)";
+    let named = sql::first(connection, NAMED, (manifest, sql::limit(TURN + 1)), |row| sql::unsigned(row, 0))?;
+    Ok(named.unwrap_or_default() as usize)
+}
+
+/// One turn of a manifest that comes: what it names counts as used and is kept from now on.
+fn stage(
+    connection: &Connection,
+    push: &ManifestPush,
+    turn: &[(Digest, bool)],
+    manifest: Option<i64>,
+) -> rusqlite::Result<Coming> {
+    const HIDE: &str = "INSERT INTO manifest (repository, digest, media_type, size, pushed, bytes)
+        VALUES (?1, '+' || hex(randomblob(16)), '', 0, ?2, x'')";
+    let repository = repositories::find_or_create(connection, &push.repository, &push.origin, push.private)?;
+    let manifest = if let Some(manifest) = manifest {
+        manifest
+    } else {
+        sql::run(connection, HIDE, (HIDDEN, push.now.max(0)))?;
+        connection.last_insert_rowid()
+    };
+    let mut coming = Coming { manifest: Some(manifest), ..Coming::default() };
+    let freed = freed::Freed::of(connection, &push.repository)?;
+    for (digest, is_blob) in turn {
+        let known = *is_blob && blobs::touch(connection, repository, digest, push.now)?;
+        if *is_blob && !known {
+            coming.unknown.push(*digest);
+        }
+        if !known && freed.lacks(connection, repository, digest)? {
+            coming.freed.push(*digest);
+        }
+        manifests::refer(connection, repository, digest, manifest)?;
+    }
+    Ok(coming)
+}
+
+/// The last turn: the manifest is stored, or is on its way out again.
+fn settle(
+    connection: &Connection,
+    push: &ManifestPush,
+    coming: &Coming,
+) -> rusqlite::Result<Result<ManifestPushed>> {
+    const LEAVE: &str = "UPDATE manifest SET pushed = ?3 WHERE id = ?1 AND repository = ?2";
+    const SHOW: &str =
+        "UPDATE manifest SET repository = ?3, digest = ?4, media_type = ?5, size = ?6, pushed = ?7,
+        subject = ?8, artifact_type = ?9, annotations = ?10, bytes = ?11 WHERE id = ?1 AND repository = ?2";
+    let Coming { manifest, unknown, freed } = coming;
+    // What names nothing has no turns: no row has this number.
+    let manifest = manifest.unwrap_or_default();
+    if let Some(lacking) = push.lacking(unknown, freed) {
+        sql::run(connection, LEAVE, (manifest, HIDDEN, OUT))?;
+        return Ok(Ok(ManifestPushed::BlobsUnknown(lacking)));
+    }
+    let repository = repositories::find_or_create(connection, &push.repository, &push.origin, push.private)?;
+    let stored = if let Some(stored) = manifests::update(connection, repository, push)? {
+        sql::run(connection, LEAVE, (manifest, HIDDEN, OUT))?;
+        stored
+    } else {
+        let digest = push.digest.to_string();
+        let subject = push.subject.map(|subject| subject.to_string());
+        let params = rusqlite::params![
+            manifest,
+            HIDDEN,
+            repository,
+            digest,
+            push.media_type,
+            sql::signed(push.bytes.len() as u64),
+            push.now,
+            subject,
+            push.artifact_type,
+            push.annotations,
+            &push.bytes[..],
+        ];
+        if sql::run(connection, SHOW, params)? == 0 {
+            let why = "a manifest was cleared away while it came; push it again";
+            return Ok(Err(Error::Unavailable(why.to_owned())));
+        }
+        manifests::count(connection, repository, 1)?;
+        manifest
+    };
+    manifests::set_tags(connection, repository, stored, push)?;
+    Ok(Ok(ManifestPushed::Stored { missing: unknown.clone() }))
+}

@@ -1,0 +1,224 @@
+//! A manifest that names tens of thousands of things is one like any other, and nobody waits for it long.
+
+#![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hythe_catalog::{
+    BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Pattern, Totals, UploadStart,
+};
+use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
+use tempfile::TempDir;
+
+/// More than what 4 MiB of JSON can name would only take longer.
+const MANY: usize = 10_000;
+
+fn catalog() -> (TempDir, Catalog) {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(&folder.path().join("catalog.db")).unwrap();
+    (folder, catalog)
+}
+
+fn name() -> RepositoryName {
+    "a".parse().unwrap()
+}
+
+fn digest(content: &str) -> Digest {
+    Digest::of(Algorithm::Sha256, content.as_bytes())
+}
+
+fn blobs() -> Vec<Digest> {
+    (0..MANY).map(|number| digest(&format!("blob {number}"))).collect()
+}
+
+fn manifest(content: &'static str, blobs: Vec<Digest>) -> ManifestPush {
+    ManifestPush {
+        repository: name(),
+        origin: Origin::Local,
+        private: false,
+        digest: digest(content),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        bytes: content.as_bytes().into(),
+        artifact_type: None,
+        annotations: None,
+        subject: None,
+        blobs,
+        require_blobs: false,
+        manifests: Vec::new(),
+        tags: vec!["v1".parse().unwrap(), "v2".parse().unwrap()],
+        now: 1000,
+    }
+}
+
+/// As the repository has the manifests' blobs: `count` of them.
+async fn push_blobs(catalog: &Catalog, origin: &Origin, count: usize) {
+    for digest in blobs().into_iter().take(count) {
+        let commit = BlobCommit {
+            repository: name(),
+            origin: origin.clone(),
+            private: false,
+            digest,
+            size: 1,
+            generation: UploadId::random(),
+            now: 1,
+        };
+        catalog.commit_blob(commit).await.unwrap();
+    }
+}
+
+/// How many writes of somebody else are answered, one after the other, while this goes on.
+async fn answered_beside<T>(catalog: &Catalog, work: impl Future<Output = T>) -> (T, usize) {
+    let ended = Arc::new(AtomicBool::new(false));
+    let others = tokio::spawn({
+        let (catalog, ended) = (catalog.clone(), Arc::clone(&ended));
+        async move {
+            let mut answered = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let id = UploadId::random();
+                let start = UploadStart {
+                    id,
+                    repository: "other".parse().unwrap(),
+                    algorithm: Algorithm::Sha256,
+                    digest: None,
+                    fetch: false,
+                    now: 1,
+                };
+                catalog.start_upload(start).await.unwrap();
+                catalog.delete_upload(&id).await.unwrap();
+                answered += 2;
+            }
+            answered
+        }
+    });
+    let outcome = work.await;
+    ended.store(true, Ordering::Relaxed);
+    (outcome, others.await.unwrap())
+}
+
+/// As many as there are turns of a few hundred rows, less what a race may cost.
+const TURNS: usize = MANY / 1000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_writes_are_answered_while_a_manifest_of_many_references_comes_and_goes() {
+    let (_folder, catalog) = catalog();
+    let push = || catalog.push_manifest(manifest("{}", blobs()));
+    let (pushed, beside) = answered_beside(&catalog, push()).await;
+    assert_eq!(pushed.unwrap(), ManifestPushed::Stored { missing: blobs() });
+    assert!(beside >= TURNS, "{beside} while it was pushed");
+    let (pushed, beside) = answered_beside(&catalog, push()).await;
+    assert!(matches!(pushed.unwrap(), ManifestPushed::Stored { .. }) && beside >= TURNS, "{beside} again");
+    let (deleted, beside) = answered_beside(&catalog, catalog.delete_manifest(&name(), &digest("{}"))).await;
+    assert!(deleted.unwrap() && beside >= TURNS, "{beside} while it was deleted");
+    assert_eq!(catalog.totals().unwrap(), Totals::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_writes_are_answered_while_a_copy_of_such_a_manifest_is_cleared() {
+    let upstream = Origin::Upstream("up.example".to_owned());
+    for by_tag in [false, true] {
+        let (_folder, catalog) = catalog();
+        push_blobs(&catalog, &upstream, 300).await;
+        catalog
+            .push_manifest(ManifestPush { origin: upstream.clone(), ..manifest("{}", blobs()) })
+            .await
+            .unwrap();
+        let pattern: Pattern = "a:v*".parse().unwrap();
+        let clear = async {
+            if by_tag {
+                catalog.clear_tags(&name(), &pattern).await
+            } else {
+                catalog.clear_copy(&name()).await
+            }
+        };
+        let (cleared, beside) = answered_beside(&catalog, clear).await;
+        let expected = Cleared { copies: 1, tags: 2, manifests: 1, blobs: 300, bytes: 302 };
+        assert_eq!(cleared.unwrap(), expected, "by tag: {by_tag}");
+        assert!(beside >= TURNS, "{beside}");
+        assert_eq!(catalog.totals().unwrap(), Totals::default());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_writes_are_answered_while_such_manifests_are_removed_for_want_of_a_tag() {
+    let (_folder, catalog) = catalog();
+    for content in ["{}", "{ }", "{  }"] {
+        catalog.push_manifest(ManifestPush { tags: Vec::new(), ..manifest(content, blobs()) }).await.unwrap();
+    }
+    let (removed, beside) = answered_beside(&catalog, catalog.delete_untagged(2000, None)).await;
+    assert_eq!(removed.unwrap(), 3);
+    assert!(beside >= TURNS, "{beside}");
+    assert_eq!(catalog.totals().unwrap(), Totals::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_writes_are_answered_while_a_manifest_with_many_tags_is_deleted() {
+    let (_folder, catalog) = catalog();
+    for batch in 0..MANY / 100 {
+        let tags = (0..100).map(|tag| format!("v{batch}.{tag}").parse().unwrap()).collect();
+        catalog.push_manifest(ManifestPush { tags, ..manifest("{}", Vec::new()) }).await.unwrap();
+    }
+    let (deleted, beside) = answered_beside(&catalog, catalog.delete_manifest(&name(), &digest("{}"))).await;
+    assert!(deleted.unwrap() && beside >= TURNS, "{beside}");
+    assert_eq!(catalog.totals().unwrap(), Totals::default());
+}
+
+#[tokio::test]
+async fn it_is_found_by_its_tags_and_keeps_its_blobs() {
+    let (_folder, catalog) = catalog();
+    push_blobs(&catalog, &Origin::Local, 300).await;
+    let stored = catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
+    assert_eq!(stored, ManifestPushed::Stored { missing: blobs().split_off(300) });
+    for reference in ["v1".parse().unwrap(), "v2".parse().unwrap(), Reference::Digest(digest("{}"))] {
+        let head = catalog.manifest(&name(), &reference).unwrap().unwrap();
+        assert_eq!((head.digest, head.size, head.pushed), (digest("{}"), 2, 1000));
+    }
+    assert_eq!(catalog.manifest_bytes(&name(), &digest("{}")).unwrap().as_deref(), Some(&b"{}"[..]));
+    assert_eq!(catalog.collect(i64::MAX, None, 1000).await.unwrap().links, 0);
+    assert_eq!(catalog.blob(&name(), &blobs()[7]).unwrap().unwrap().last_use, 1000);
+    let before = catalog.totals().unwrap();
+    catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
+    assert_eq!(catalog.totals().unwrap(), before, "once more it is the same");
+    assert!(catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
+    assert!(!catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
+    assert_eq!(catalog.tags(&name(), None, 10).unwrap(), Some(Vec::new()));
+    assert_eq!(catalog.collect(i64::MAX, None, 1000).await.unwrap().links, 300);
+    assert_eq!(catalog.totals().unwrap(), Totals::default());
+}
+
+#[tokio::test]
+async fn where_its_blobs_are_required_nothing_of_it_stays() {
+    let (_folder, catalog) = catalog();
+    let refused =
+        catalog.push_manifest(ManifestPush { require_blobs: true, ..manifest("{}", blobs()) }).await;
+    assert_eq!(refused.unwrap(), ManifestPushed::BlobsUnknown(blobs()));
+    assert!(!catalog.repository_exists(&name()).unwrap());
+    assert_eq!(catalog.totals().unwrap(), Totals::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_never_came_whole_is_seen_by_nobody_and_cleared_away() {
+    let (folder, catalog) = catalog();
+    push_blobs(&catalog, &Origin::Local, 300).await;
+    let push = tokio::spawn({
+        let catalog = catalog.clone();
+        async move { catalog.push_manifest(manifest("{}", blobs())).await }
+    });
+    // It has begun when it has used the first blobs, and not ended when the last one is not yet used.
+    while catalog.blob(&name(), &blobs()[0]).unwrap().unwrap().last_use == 1 {
+        tokio::task::yield_now().await;
+    }
+    push.abort();
+    let aborted = push.await.is_err();
+    assert_eq!(catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none(), aborted);
+    drop(catalog);
+    let catalog = Catalog::open(&folder.path().join("catalog.db")).unwrap();
+    catalog.clear_hidden(1000).await.unwrap();
+    catalog.collect(i64::MAX, None, 1000).await.unwrap();
+    assert!(catalog.blob(&name(), &blobs()[0]).unwrap().is_some(), "what may still come is kept");
+    catalog.clear_hidden(1001).await.unwrap();
+    if aborted {
+        catalog.collect(i64::MAX, None, 1000).await.unwrap();
+        assert_eq!(catalog.totals().unwrap(), Totals::default());
+    }
+}
