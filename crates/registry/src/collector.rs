@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hythe_catalog::{Amount, BlobFile, Untagged};
+use hythe_catalog::{Amount, BlobFile, Promise, Untagged};
 use hythe_oci::{Digest, UploadId};
 use hythe_storage::BlobKey;
 
@@ -21,7 +21,21 @@ pub struct Collection {
     pub untagged: bool,
     /// Whether nothing is removed, and only said what would be.
     pub dry_run: bool,
+    /// In the place of the grace period. Zero takes all that nothing needs, however short a time ago it was used.
+    pub grace: Option<Duration>,
 }
+
+/// Which of what nothing needs is due in a round.
+#[derive(Clone, Copy)]
+struct Due {
+    /// What was last used before this.
+    before: i64,
+    /// What clients rely on, where some of it is due.
+    promise: Option<Promise>,
+}
+
+/// How long the collector leaves alone what is on its way in: far longer than it takes.
+const ON_ITS_WAY: Duration = Duration::from_hours(1);
 
 /// What one round of the collector removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,13 +68,18 @@ pub struct CollectedNow {
 impl Registry {
     /// One round over everything: expired uploads, unused blobs, and what earlier rounds could not remove.
     pub async fn collect(&self) -> Result<Collected> {
+        self.collect_due(self.due(None)).await
+    }
+
+    async fn collect_due(&self, due: Due) -> Result<Collected> {
         let inner = &*self.0;
         let _alone = inner.collecting.lock().await;
         let mut collected = Collected { uploads: inner.expire_uploads().await?, ..Collected::default() };
-        let before = self.collected_before();
+        inner.catalog.clear_hidden(before(ON_ITS_WAY)).await?;
+        inner.catalog.forget_freed(before(self.options().collect_grace)).await?;
         let mut cursor = None;
         loop {
-            let step = inner.catalog.collect(before, cursor, STEP).await?;
+            let step = inner.catalog.collect_early(due.before, due.promise, cursor, STEP).await?;
             collected.links += step.links;
             collected.blobs += step.blobs;
             collected.bytes += step.bytes;
@@ -69,19 +88,22 @@ impl Registry {
                 Some(next) => cursor = Some(next),
                 None => return Ok(collected),
             }
+            // Each step looks where it is called: other requests of this thread come between.
+            tokio::task::yield_now().await;
         }
     }
 
-    /// A round because somebody asks for one. The grace period holds all the same.
+    /// A round because somebody asks for one. The grace period holds all the same, where no other is given.
     pub async fn collect_now(&self, collection: Collection) -> Result<CollectedNow> {
+        let due = self.due(collection.grace);
         let mut collected = Collected::default();
         if collection.untagged && !collection.dry_run {
-            collected.manifests = self.remove_untagged().await?;
+            collected.manifests = self.remove_untagged(due).await?;
         }
         if !collection.dry_run {
-            collected = Collected { manifests: collected.manifests, ..self.collect().await? };
+            collected = Collected { manifests: collected.manifests, ..self.collect_due(due).await? };
         }
-        let (catalog, before) = (self.0.catalog.clone(), self.collected_before());
+        let (catalog, before) = (self.0.catalog.clone(), due.before);
         // It looks at every link, and at every manifest.
         let counted = tokio::task::spawn_blocking(move || {
             let untagged = if collection.untagged { catalog.untagged(before)? } else { Untagged::default() };
@@ -95,8 +117,8 @@ impl Registry {
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
         }
         let last = unused.last_use.max(untagged.pushed);
-        let due = last
-            .map(|last| Duration::from_millis(last.max(0).cast_unsigned()) + self.options().collect_grace);
+        let grace = self.options().collect_grace;
+        let due = last.map(|last| Duration::from_millis(last.max(0).cast_unsigned()).saturating_add(grace));
         Ok(CollectedNow {
             collected,
             waiting: unused.waiting,
@@ -106,26 +128,36 @@ impl Registry {
     }
 
     /// How many manifests that nothing leads to were removed.
-    async fn remove_untagged(&self) -> Result<u64> {
+    async fn remove_untagged(&self, due: Due) -> Result<u64> {
         self.0.check_delete()?;
-        let (before, mut removed) = (self.collected_before(), 0);
+        let mut removed = 0;
         loop {
-            match self.0.catalog.delete_untagged(before).await? {
+            match self.0.catalog.delete_untagged(due.before, due.promise).await? {
                 0 => return Ok(removed),
                 some => removed += some,
             }
         }
     }
 
-    /// What was last used before this may go.
-    fn collected_before(&self) -> i64 {
-        now() - millis(self.options().collect_grace)
+    fn due(&self, grace: Option<Duration>) -> Due {
+        let usual = self.options().collect_grace;
+        let since = before(usual);
+        match grace {
+            // Whatever the clock says: it may have been put back since the last use.
+            Some(Duration::ZERO) => Due { before: i64::MAX, promise: Some(Promise { since, now: now() }) },
+            Some(grace) if grace < usual => {
+                Due { before: before(grace), promise: Some(Promise { since, now: now() }) }
+            }
+            _ => Due { before: before(grace.unwrap_or(usual)), promise: None },
+        }
     }
 
     /// Removes what a crash left: files of uploads that no row names, and blobs that were on their way out.
     /// For the start, before anything is served.
     pub async fn recover(&self) -> Result<()> {
         let inner = &*self.0;
+        // Nothing is on its way yet.
+        inner.catalog.clear_hidden(i64::MAX).await?;
         for id in inner.storage.uploads().await? {
             if !inner.catalog.upload_exists(&id)? {
                 inner.storage.remove_upload(id).await?;
@@ -133,6 +165,11 @@ impl Registry {
         }
         remove_doomed(inner).await
     }
+}
+
+/// What was last used before this was not used for so long.
+fn before(duration: Duration) -> i64 {
+    now().saturating_sub(millis(duration))
 }
 
 /// Removes the files whose rows are gone already.
@@ -171,7 +208,7 @@ pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<
 
 impl Inner {
     async fn expire_uploads(&self) -> Result<u64> {
-        let before = now() - millis(self.options.load().upload_expire);
+        let before = before(self.options.load().upload_expire);
         let mut expired = 0;
         loop {
             let stale = self.catalog.stale_uploads(before, STEP)?;

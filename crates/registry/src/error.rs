@@ -50,8 +50,13 @@ pub enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The manifest needs blobs that the repository does not hold.
-    #[error("the manifest needs {} blob(s) that repository `{repository}` does not have, first {}; push them first", digests.len(), digests[0])]
+    /// The manifest needs what the repository does not hold, or holds no more: garbage collection with a shorter grace
+    /// period may have removed it while the manifest was on its way.
+    #[error(
+        "the manifest needs {} blob(s) or manifest(s) that repository `{repository}` does not have, first {}; push them \
+         first, then the manifest",
+        digests.len(), digests[0]
+    )]
     ManifestBlobsUnknown {
         /// Where they should be.
         repository: RepositoryName,

@@ -167,10 +167,14 @@ impl Registry {
         self.0.ingest.bodies_ended().await;
     }
 
-    /// Whether a pull and a push would work now.
+    /// Whether requests would be answered now. A full disk is no reason to send none: pulls go on, and deletes must come
+    /// through to free it.
     pub async fn ready(&self) -> Result<()> {
         self.0.catalog.ping()?;
-        Ok(self.0.storage.probe().await?)
+        match self.0.storage.probe().await {
+            Err(hythe_storage::Error::NoSpace { .. }) => Ok(()),
+            probed => Ok(probed?),
+        }
     }
 
     /// Ends the catalog's work in good order. Nothing may be asked of the registry afterwards.
@@ -221,7 +225,7 @@ impl Repository<'_> {
     /// the grace changes nothing.
     fn renewed(&self, last: i64) -> Option<i64> {
         let (now, grace) = (now(), millis(self.registry.options().collect_grace));
-        Some(now).filter(|now| now - last > grace / 4)
+        Some(now).filter(|now| now.saturating_sub(last) > grace / 4)
     }
 }
 

@@ -42,8 +42,8 @@ impl Repository<'_> {
         Ok(Page::of(tags.ok_or_else(|| Error::NameUnknown(self.name.clone()))?, limit))
     }
 
-    /// The manifests whose subject is `subject`, in the order of their digests, after `after`. The subject need
-    /// not exist, nor the repository.
+    /// The manifests whose subject is `subject`, in the order of their digests, after `after`: `limit` at most, and fewer
+    /// where they are heavy. The subject need not exist, nor the repository.
     pub fn referrers(
         &self,
         subject: &Digest,
@@ -51,10 +51,8 @@ impl Repository<'_> {
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Page<Referrer>> {
-        let catalog = &self.inner().catalog;
-        Ok(Page::of(
-            catalog.referrers(self.name, subject, artifact_type, after, limit.saturating_add(1))?,
-            limit,
-        ))
+        let (items, more) =
+            self.inner().catalog.referrers(self.name, subject, artifact_type, after, limit)?;
+        Ok(Page { more: more && !items.is_empty(), items })
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hythe_registry::{Chunk, Collected, Error, Started};
+use hythe_registry::{Chunk, Collected, Collection, Error, Started};
 
-use crate::world::{body, name, on_both, sha256, slow_body};
+use crate::world::{body, manifest, name, on_both, sha256, slow_body};
 
 on_both! {
     async fn an_unused_blob_is_kept_for_the_grace_period_and_then_its_bytes_go(world: World) {
@@ -146,6 +146,127 @@ on_both! {
         let _ = collector.await;
         world.collect().await;
         world.expect_nothing().await;
+    }
+}
+
+/// A round that takes what nothing needs, however short a time ago it was used.
+async fn collect_all(registry: &hythe_registry::Registry) -> hythe_registry::CollectedNow {
+    let all = Collection { untagged: true, dry_run: false, grace: Some(Duration::ZERO) };
+    registry.collect_now(all).await.unwrap()
+}
+
+on_both! {
+    async fn what_was_deleted_goes_at_once_where_no_grace_is_given(world: World) {
+        let layer = world.push("app", b"layer").await;
+        let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
+        assert_eq!(collect_all(&world.registry).await.collected, Collected::default());
+        world.delete_manifest("app", pushed.digest).await.unwrap();
+        let round = collect_all(&world.registry).await;
+        assert_eq!((round.collected.blobs, round.collected.bytes, round.waiting.blobs, round.due), (1, 5, 0, None));
+        world.expect_nothing().await;
+    }
+
+    async fn a_shorter_grace_is_for_one_round(world: World) {
+        let digest = world.push("app", b"content").await;
+        let round = |grace| Collection { untagged: false, dry_run: false, grace };
+        let long = round(Some(Duration::from_hours(1)));
+        assert_eq!(world.registry.collect_now(long).await.unwrap().waiting.blobs, 1);
+        let usual = round(None);
+        assert_eq!(world.registry.collect_now(usual).await.unwrap().waiting.blobs, 1);
+        assert_eq!(world.read("app", &digest), b"content");
+    }
+
+    async fn a_push_whose_blob_went_in_an_early_round_is_told_to_send_it_again(world: World) {
+        world.set(|options| options.manifest_require_blobs = false);
+        let layer = world.push("app", b"layer").await;
+        // A client is told that it is here, and sends only the manifest.
+        world.registry.repository(&name("app")).use_blob(&layer).await.unwrap();
+        assert_eq!(collect_all(&world.registry).await.collected.blobs, 1);
+        let refused = world.tag("app", "v1", &[layer]).await.unwrap_err();
+        assert!(matches!(&refused, Error::ManifestBlobsUnknown { digests, .. } if digests[..] == [layer]), "{refused}");
+        world.push("app", b"layer").await;
+        world.tag("app", "v1", &[layer]).await.unwrap();
+        assert_eq!(world.read("app", &layer), b"layer");
+    }
+
+    async fn an_index_whose_manifest_went_in_an_early_round_is_refused(world: World) {
+        let layer = world.push("app", b"layer").await;
+        let image = manifest(&[layer]);
+        let child = sha256(image.as_bytes());
+        let push = async |reference: String, content: String| {
+            let (repository, reference) = (name("app"), reference.parse().unwrap());
+            let repository = world.registry.repository(&repository);
+            repository.push_manifest(&reference, Vec::new(), None, content.into()).await
+        };
+        push(child.to_string(), image.clone()).await.unwrap();
+        assert_eq!(collect_all(&world.registry).await.collected.manifests, 1);
+        let index = format!(
+            r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[
+                {{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{child}","size":{}}}]}}"#,
+            image.len()
+        );
+        let refused = push("v1".to_owned(), index.clone()).await.unwrap_err();
+        assert!(matches!(&refused, Error::ManifestBlobsUnknown { digests, .. } if digests[..] == [child]), "{refused}");
+        world.push("app", b"layer").await;
+        push(child.to_string(), image).await.unwrap();
+        push("v1".to_owned(), index).await.unwrap();
+    }
+
+    async fn no_push_ends_with_a_broken_image_while_everything_unneeded_is_freed_at_once(world: World) {
+        world.set(|options| options.manifest_require_blobs = false);
+        let mut racers = tokio::task::JoinSet::new();
+        for racer in 0..3 {
+            let registry = world.registry.clone();
+            racers.spawn(async move {
+                let repository = name(["app", "other", "app"][racer]);
+                let (content, digest) = (b"shared", sha256(b"shared"));
+                let repository = registry.repository(&repository);
+                let tag = format!("tag-{racer}").parse().unwrap();
+                for round in 0..60 {
+                    // As clients do: what is here is not sent.
+                    if round % 2 == 0 || repository.use_blob(&digest).await.is_err() {
+                        repository.push_blob(digest, None, body(content)).await.unwrap();
+                    }
+                    let text = format!("{} {}", manifest(&[digest]), " ".repeat(racer));
+                    let pushed = match repository.push_manifest(&tag, Vec::new(), None, text.into()).await {
+                        Ok(pushed) => pushed,
+                        Err(Error::ManifestBlobsUnknown { .. }) => continue,
+                        Err(error) => panic!("{error}"),
+                    };
+                    assert_eq!(pushed.missing, []);
+                    for _ in 0..3 {
+                        assert_eq!(crate::world::read(&repository.blob(&digest).unwrap()), content);
+                        tokio::task::yield_now().await;
+                    }
+                    repository.delete_manifest(&hythe_oci::Reference::Digest(pushed.digest)).await.unwrap();
+                }
+            });
+        }
+        let collector = {
+            let registry = world.registry.clone();
+            tokio::spawn(async move {
+                loop {
+                    collect_all(&registry).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        };
+        racers.join_all().await;
+        collector.abort();
+        let _ = collector.await;
+        collect_all(&world.registry).await;
+        world.expect_nothing().await;
+    }
+
+    async fn a_grace_of_any_length_is_no_overflow(world: World) {
+        world.push("app", b"content").await;
+        for grace in [Duration::from_hours(24 * 3_000_000), Duration::MAX] {
+            world.set(|options| (options.collect_grace, options.upload_expire) = (grace, grace));
+            let round = Collection { untagged: true, dry_run: false, grace: None };
+            assert_eq!(world.registry.collect_now(round).await.unwrap().waiting.blobs, 1);
+            let round = Collection { grace: Some(grace), ..round };
+            assert_eq!(world.registry.collect_now(round).await.unwrap().waiting.blobs, 1);
+        }
     }
 }
 
