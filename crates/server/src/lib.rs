@@ -18,6 +18,7 @@ mod plane;
 mod record;
 mod reject;
 mod serve;
+mod time;
 mod workers;
 
 pub use listener::{Listener, Mirror};

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::{Method, Uri};
 use hythe_oci::Endpoint;
@@ -89,7 +89,7 @@ impl Record {
             Some(Endpoint::Upload { id, .. }) => Some(id),
             _ => None,
         };
-        let time = humantime::format_rfc3339_millis(SystemTime::now());
+        let time = humantime::format_rfc3339_millis(crate::time::now());
         let path = self.uri.path_and_query().map_or(self.uri.path(), http::uri::PathAndQuery::as_str);
         let path = printable(path);
         let status = self.status();

@@ -18,6 +18,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// The most of a message that stands in the status line, in bytes.
 const REASON: usize = 240;
 
+/// The most digests in an error: a manifest may lack tens of thousands.
+const DIGESTS: usize = 100;
+
 /// A refusal on its way to the client.
 #[derive(Debug)]
 pub(crate) struct Rejection {
@@ -154,7 +157,7 @@ impl Rejection {
             }
             Error::ManifestBlobsUnknown { digests, .. } => {
                 let mut rejection = Self::bad(ErrorCode::ManifestBlobUnknown, message);
-                rejection.detail = Some(json!({ "digests": digests }));
+                rejection.detail = Some(json!({ "digests": &digests[..digests.len().min(DIGESTS)] }));
                 rejection
             }
             Error::ChunkOutOfOrder { offset, id, .. } => {

@@ -1,6 +1,6 @@
 //! `/api/cache/`: what is kept of upstreams, how they fare, and how it is cleared.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, Response};
 use hythe_oci::{Authority, ErrorCode};
@@ -13,6 +13,7 @@ use super::{JSON, content};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
+use crate::time::timestamp;
 
 /// The most copies on one page, each with its tags.
 const PAGE: usize = 100;
@@ -104,12 +105,12 @@ fn pattern(call: &Call<'_>) -> Result<Option<Pattern>, Rejection> {
 }
 
 fn copy(copy: &CopySummary) -> Value {
-    let last_use = UNIX_EPOCH + Duration::from_millis(copy.last_use.max(0).cast_unsigned());
+    let last_use = UNIX_EPOCH.checked_add(Duration::from_millis(copy.last_use.max(0).cast_unsigned()));
     json!({
         "name": copy.name, "upstream": copy.provenance.origin.as_str(),
         "tags": copy.tags, "tag_count": copy.tag_count,
         "manifests": copy.manifests, "blobs": copy.blobs, "bytes": copy.bytes,
-        "last_use": time(last_use),
+        "last_use": timestamp(last_use.unwrap_or(UNIX_EPOCH)),
     })
 }
 
@@ -122,7 +123,7 @@ fn describe(name: &Authority, endpoints: &[String], allowed: bool, status: Optio
         json!({
             "limit": budget.limit, "remaining": budget.remaining,
             "window_seconds": budget.window.map(|window| window.as_secs()),
-            "source": budget.source, "seen": time(budget.seen),
+            "source": budget.source, "seen": timestamp(budget.seen),
         })
     });
     let fields = json!({
@@ -135,8 +136,4 @@ fn describe(name: &Authority, endpoints: &[String], allowed: bool, status: Optio
         upstream.extend(fields);
     }
     upstream
-}
-
-fn time(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
 }

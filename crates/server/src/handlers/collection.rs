@@ -1,5 +1,7 @@
 //! `/api/gc`: a round of the collector, because somebody asks for one.
 
+use std::time::Duration;
+
 use http::{Method, Response};
 use hythe_oci::ErrorCode;
 use hythe_registry::{CollectedNow, Collection};
@@ -9,13 +11,15 @@ use super::{JSON, content};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
+use crate::time::timestamp;
 
-/// Collects at once. What was used within the grace period stays, and is told.
+/// Collects at once. What was used within the grace period stays, and is told; `grace` shortens it for this round.
 pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     if *call.method != Method::POST {
         return Err(Rejection::method(call.method, "POST"));
     }
-    let collection = Collection { untagged: switch(call, "untagged")?, dry_run: switch(call, "dry-run")? };
+    let (untagged, dry_run) = (switch(call, "untagged")?, switch(call, "dry-run")?);
+    let collection = Collection { untagged, dry_run, grace: grace(call)? };
     let result = call.app.registry.collect_now(collection).await;
     let round = result.map_err(|error| Rejection::registry(&error, None))?;
     if !collection.dry_run {
@@ -43,6 +47,16 @@ fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
     }
 }
 
+/// How long ago something must have been used; the configured grace period where nothing is said.
+fn grace(call: &Call<'_>) -> Result<Option<Duration>, Rejection> {
+    let Some(text) = call.query.first("grace") else { return Ok(None) };
+    let grace = humantime::parse_duration(&text).map_err(|_| {
+        let message = "parameter `grace` is a duration such as `0s`, `10m` or `1h`";
+        Rejection::parameter(ErrorCode::Unsupported, message)
+    });
+    grace.map(Some)
+}
+
 fn describe(round: &CollectedNow, dry_run: bool) -> Value {
     let CollectedNow { collected, waiting, waiting_manifests, due } = round;
     json!({
@@ -51,7 +65,7 @@ fn describe(round: &CollectedNow, dry_run: bool) -> Value {
         "blobs": collected.blobs, "bytes": collected.bytes,
         "waiting": {
             "manifests": waiting_manifests, "blobs": waiting.blobs, "bytes": waiting.bytes,
-            "until": due.map(|due| humantime::format_rfc3339_seconds(due).to_string()),
+            "until": due.and_then(timestamp),
         },
     })
 }

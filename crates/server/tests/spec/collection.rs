@@ -49,6 +49,42 @@ fn what_was_used_a_short_time_ago_waits_and_it_is_said_until_when() {
 }
 
 #[test]
+fn a_grace_of_its_own_frees_what_was_deleted_at_once_for_that_round() {
+    let registry = filled(Duration::from_hours(1));
+    assert_eq!(collect(&registry, "/api/gc?grace=1h")["waiting"]["blobs"], json!(1));
+    let would = collect(&registry, "/api/gc?untagged=true&dry-run=true&grace=0s");
+    assert_eq!((&would["manifests"], &would["blobs"]), (&json!(1), &json!(1)));
+    let freed = collect(&registry, "/api/gc?untagged=true&grace=0s");
+    assert_eq!((&freed["manifests"], &freed["blobs"]), (&json!(1), &json!(3)));
+    assert_eq!(freed["waiting"], json!({ "manifests": 0, "blobs": 0, "bytes": 0, "until": null }));
+    assert_eq!(registry.registry().totals().unwrap().blobs, 0);
+    for wrong in ["", "soon", "-1s", "10", "99999999999999999999s"] {
+        let refused = registry.client().post(format!("/api/gc?grace={wrong}")).send();
+        assert!(refused.expect_error(400, ErrorCode::Unsupported).contains("`grace`"), "{wrong}");
+    }
+}
+
+#[test]
+fn a_push_whose_blob_was_freed_on_its_way_is_told_to_send_it_again() {
+    let registry = TestRegistry::start();
+    let client = registry.client();
+    let image = ImageBuilder::new(1).layers(1, 1000).build();
+    image.push(&client, "app", "v1");
+    client.delete(format!("/v2/app/manifests/{}", image.digest())).send().expect(202);
+    assert_eq!(collect(&registry, "/api/gc?grace=0s")["blobs"], json!(2));
+    let message = image.put(&client, "app", "v1").expect_error(400, ErrorCode::ManifestBlobUnknown);
+    assert!(message.contains("push them first, then the manifest"), "{message}");
+    image.push(&client, "app", "v1");
+}
+
+#[test]
+fn a_grace_that_ends_past_the_year_9999_is_waited_for_without_a_date() {
+    let registry = filled(Duration::from_hours(24 * 3_000_000));
+    let round = collect(&registry, "/api/gc?untagged=true");
+    assert_eq!((&round["waiting"]["blobs"], &round["waiting"]["until"]), (&json!(1), &json!(null)));
+}
+
+#[test]
 fn a_manifest_that_a_client_asked_for_by_head_waits_for_the_index_that_lists_it() {
     const GRACE: Duration = Duration::from_secs(2);
     let registry = TestRegistry::setup().registry(|options| options.collect_grace = GRACE).start();
