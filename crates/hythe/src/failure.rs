@@ -73,6 +73,21 @@ pub enum StartError {
     /// The catalog in it cannot be used.
     #[error(transparent)]
     Catalog(#[from] hythe_catalog::OpenError),
+    /// The blobs that the catalog names are not there.
+    #[error(
+        "{} names blobs, but {} is missing or empty. Is its volume mounted? Put that folder back; or start with an empty \
+         registry: move the catalog away, or choose another folder with --data FOLDER",
+        .catalog.display(), .blobs.display()
+    )]
+    BlobsMissing {
+        /// The catalog's file.
+        catalog: PathBuf,
+        /// The folder.
+        blobs: PathBuf,
+    },
+    /// No answer could carry the time.
+    #[error("this machine's clock shows a time before 1970 or after 9999; set the clock, then start again")]
+    Clock,
     /// What another registry left in a folder cannot be taken over.
     #[error(
         "what a registry:2 left in {} cannot be imported: {error}. Nothing of it was changed, and the next try goes on \

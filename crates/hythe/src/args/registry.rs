@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::failure::EXIT_CODES;
+use crate::values::parse_duration;
 
 const ABOUT: &str = "hythe in the place of a registry:2: the same configuration, variables and data folder";
 
@@ -61,6 +63,10 @@ pub struct CollectionArgs {
     /// Remove nothing: only say what would go
     #[arg(long, short)]
     pub dry_run: bool,
+    /// The grace period of this round, shorter than `collect.grace`; `0s` frees at once what was deleted. A push that is
+    /// under way may be told to send its blobs again
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub grace: Option<Duration>,
 }
 
 /// By which name the program was called, with the arguments that it is to take.

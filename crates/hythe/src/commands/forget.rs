@@ -46,7 +46,8 @@ mod tests {
         for name in ["blobs/sha256/aa", "uploads", "docker/registry/v2", "src"] {
             fs::create_dir_all(at(name)).unwrap();
         }
-        let own = ["format", "lock", "catalog.sqlite", "catalog.sqlite-wal", "blobs/sha256/aa/aabb"];
+        let own =
+            ["format", "lock", "reserve", "catalog.sqlite", "catalog.sqlite-wal", "blobs/sha256/aa/aabb"];
         for name in own.into_iter().chain(["README.md", "docker/registry/v2/x"]) {
             fs::write(at(name), "1").unwrap();
         }

@@ -1,5 +1,6 @@
 //! `hythe gc`: frees what nothing needs, without waiting for the collector's next round.
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
@@ -34,11 +35,18 @@ struct Waiting {
     until: Option<String>,
 }
 
+impl Waiting {
+    fn is_some(&self) -> bool {
+        self.manifests + self.blobs > 0
+    }
+}
+
 /// Asks a running registry.
 pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
     let value = runtime()?.block_on(ask(&target, args.what))?;
-    tell(value, args.what.dry_run, printer)
+    let registry = args.registry.as_ref().map(|registry| format!(" --registry {registry}"));
+    tell(value, args.what, &format!("hythe gc{}", registry.unwrap_or_default()), printer)
 }
 
 /// Asks the registry that runs with this configuration; where none does, this process does its work.
@@ -51,7 +59,9 @@ pub(super) fn collect_here(
 ) -> Result<(), Failure> {
     let settings = load(inputs, environment)?.settings;
     let value = runtime()?.block_on(collect(&settings, what))?;
-    if quiet { Ok(()) } else { tell(value, what.dry_run, printer) }
+    let config = inputs.file.as_ref().map(|file| format!(" {}", file.display()));
+    let command = format!("registry garbage-collect{}", config.unwrap_or_default());
+    if quiet { Ok(()) } else { tell(value, what, &command, printer) }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -77,7 +87,8 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
         Ok(registry) => {
             let failed = |error: hythe_registry::Error| Failure::Other(format!("cannot collect: {error}"));
             registry.recover().await.map_err(failed)?;
-            let collection = Collection { untagged: what.delete_untagged, dry_run: what.dry_run };
+            let collection =
+                Collection { untagged: what.delete_untagged, dry_run: what.dry_run, grace: what.grace };
             let round = registry.collect_now(collection).await.map_err(failed);
             registry.close();
             Ok(describe(&round?, what.dry_run))
@@ -104,7 +115,7 @@ fn listening(settings: &Settings) -> Result<Target, Failure> {
 }
 
 async fn ask(target: &Target, what: CollectionArgs) -> Result<Value, Failure> {
-    Admin::new(target)?.collect(what.delete_untagged, what.dry_run).await
+    Admin::new(target)?.collect(what).await
 }
 
 /// In the form of the registry's own answer (docs/reference/admin-api.md).
@@ -116,15 +127,29 @@ fn describe(round: &CollectedNow, dry_run: bool) -> Value {
         "blobs": collected.blobs, "bytes": collected.bytes,
         "waiting": {
             "manifests": waiting_manifests, "blobs": waiting.blobs, "bytes": waiting.bytes,
-            "until": due.map(|due| humantime::format_rfc3339_seconds(due).to_string()),
+            "until": due.and_then(timestamp),
         },
     })
 }
 
-fn tell(value: Value, dry_run: bool, printer: Printer) -> Result<(), Failure> {
+/// As the registry writes it; `None` outside of the years that have a form.
+fn timestamp(time: SystemTime) -> Option<String> {
+    let year_10000 = Duration::from_hours(70_389_528);
+    let age = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (age < year_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+fn tell(value: Value, what: CollectionArgs, command: &str, printer: Printer) -> Result<(), Failure> {
     let round = Round::deserialize(&value)
         .map_err(|error| Failure::Other(format!("the registry's answer cannot be understood: {error}")))?;
-    printer.data(sentence(&round, dry_run, SystemTime::now()), || value);
+    let now = SystemTime::now();
+    let mut text = sentence(&round, what.dry_run, now);
+    if what.grace.is_none() && round.waiting.is_some() {
+        let untagged = if what.delete_untagged { " --delete-untagged" } else { "" };
+        let _ =
+            write!(text, "\nfree it now with `{command}{untagged} --grace 0s`, when no push is under way");
+    }
+    printer.data(text, || value);
     Ok(())
 }
 

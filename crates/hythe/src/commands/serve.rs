@@ -8,9 +8,11 @@ pub(super) mod takeover;
 mod user;
 mod wiring;
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use hythe_catalog::Catalog;
+use hythe_catalog::{Catalog, Expect};
 use hythe_registry::Registry;
 use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
 use hythe_storage::{FsStorage, MemoryStorage};
@@ -103,6 +105,15 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     }
 }
 
+/// HTTP's `Date` has no form for times before 1970 and after 9999.
+fn check_clock(now: SystemTime) -> Result<(), StartError> {
+    let year_10000 = Duration::from_hours(70_389_528);
+    match now.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(age) if age < year_10000 => Ok(()),
+        _ => Err(StartError::Clock),
+    }
+}
+
 /// A server that is about to serve.
 pub(super) struct Started {
     server: Server,
@@ -118,6 +129,7 @@ pub(super) async fn start(
     reader: Reader,
     printer: Printer,
 ) -> Result<Option<Started>, Failure> {
+    check_clock(SystemTime::now())?;
     // Before anybody is told that the server is there, who might send one at once.
     let hangups = Hangups::listen();
     raise_descriptor_limit();
@@ -183,11 +195,42 @@ pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
         Storage::Fs => {
             // The folder first: it is locked then, so that the catalog has one owner.
             let storage = FsStorage::open(&settings.data)?.with_direct(settings.upload.direct);
-            let catalog = Catalog::open(&settings.data.join("catalog.sqlite"))?;
+            let catalog = open_catalog(&settings.data, &storage)?;
             (Arc::new(storage), catalog)
         }
     };
     Ok(Registry::new(storage, catalog, wiring::registry_options(settings)))
+}
+
+/// The catalog of the blobs that are there. Either without the other is refused: the registry would be empty, or its
+/// images without bytes, and look as if it were well.
+fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError> {
+    let failed =
+        |error: hythe_storage::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
+    let path = data.join("catalog.sqlite");
+    let has_blobs = storage.has_blobs().map_err(failed)?;
+    let expect = if has_blobs { Expect::Catalog } else { Expect::Anything };
+    let catalog = Catalog::open_with(&path, expect, Some(Arc::new(Room(Arc::clone(storage.reserve())))))?;
+    let failed =
+        |error: hythe_catalog::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
+    if !has_blobs && catalog.has_blobs().map_err(failed)? {
+        return Err(StartError::BlobsMissing { catalog: path, blobs: data.join("blobs") });
+    }
+    Ok(catalog)
+}
+
+/// The data folder's reserve, as the catalog uses it.
+#[derive(Debug)]
+struct Room(Arc<hythe_storage::Reserve>);
+
+impl hythe_catalog::Reserve for Room {
+    fn give_up(&self) -> bool {
+        self.0.give_up()
+    }
+
+    fn take_back(&self) -> bool {
+        self.0.take_back()
+    }
 }
 
 /// A connection is a descriptor, and so is each file sent: the system's usual soft limit of 1024 is for programs
@@ -345,6 +388,21 @@ impl Reader {
         for key in &reloaded.waiting {
             self.printer
                 .note(format_args!("warning: `{}` changed, and takes effect at the next start", key.name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_no_answer_could_carry_is_refused() {
+        let (epoch, second) = (SystemTime::UNIX_EPOCH, Duration::from_secs(1));
+        check_clock(epoch).unwrap();
+        for strange in [epoch - second, epoch + Duration::from_hours(70_389_528)] {
+            let refusal = check_clock(strange).unwrap_err().to_string();
+            assert!(refusal.contains("clock") && refusal.contains("1970"), "{refusal}");
         }
     }
 }

@@ -7,8 +7,13 @@ use super::ValueError;
 /// Milliseconds of each unit, largest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
+/// The longest duration, in milliseconds: 100 years. What is longer means "never", and overflows where it is added to a
+/// time.
+const LONGEST: u64 = 36_500 * 86_400_000;
+
 /// Reads a duration: whole numbers, each with its unit.
 pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
+    let long = || ValueError::new("a duration is at most 36500d (100 years)");
     let wrong =
         || ValueError::new("write a duration such as \"90s\", \"10m\" or \"7d\" (units: ms, s, m, h, d)");
     // Go writes a zero without a unit, and so do people.
@@ -22,9 +27,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
         let (number, after) = rest.split_at(digits);
         let letters = after.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (unit, after) = after.split_at(letters);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
+        if number.is_empty() {
+            return Err(wrong());
+        }
+        let number: u64 = number.parse().map_err(|_| long())?;
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        total = number.checked_mul(*scale).and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        total = number
+            .checked_mul(*scale)
+            .and_then(|part| total.checked_add(part))
+            .filter(|total| *total <= LONGEST)
+            .ok_or_else(long)?;
         rest = after;
     }
     if text.is_empty() { Err(wrong()) } else { Ok(Duration::from_millis(total)) }
@@ -53,6 +65,15 @@ mod tests {
         }
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
+        assert_eq!(parse_duration("36500d"), Ok(Duration::from_millis(LONGEST)));
+    }
+
+    #[test]
+    fn a_duration_past_all_use_is_refused_by_its_limit() {
+        for text in ["36501d", "3000000d", "36500d1ms", "99999999999999999999d", "18446744073709551615ms"] {
+            let error = parse_duration(text).unwrap_err().to_string();
+            assert!(error.contains("36500d"), "{text}: {error}");
+        }
     }
 
     #[test]

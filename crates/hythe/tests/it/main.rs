@@ -4,6 +4,7 @@
 
 mod binary;
 mod cache;
+mod data_folder;
 mod descriptors;
 mod docker;
 mod drop_in;

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::target::Target;
+use crate::args::CollectionArgs;
 use crate::failure::Failure;
+use crate::values::show_duration;
 
 const COPIES: &str = "/api/cache/copies";
 const UPSTREAMS: &str = "/api/cache/upstreams";
@@ -111,10 +113,12 @@ impl Admin {
     }
 
     /// Has what nothing needs collected, and answers with what went.
-    pub(in crate::commands) async fn collect(&self, untagged: bool, dry_run: bool) -> Result<Value, Failure> {
-        let said = [("untagged", untagged), ("dry-run", dry_run)];
-        let query: Vec<(&str, &str)> =
-            said.into_iter().filter(|(_, asked)| *asked).map(|(name, _)| (name, "true")).collect();
+    pub(in crate::commands) async fn collect(&self, what: CollectionArgs) -> Result<Value, Failure> {
+        let grace = what.grace.map(show_duration);
+        let mut query = Vec::new();
+        query.extend(what.delete_untagged.then_some(("untagged", "true")));
+        query.extend(what.dry_run.then_some(("dry-run", "true")));
+        query.extend(grace.as_deref().map(|grace| ("grace", grace)));
         self.answer(self.client.post_page(COLLECTION, &query, LIMIT).await)
     }
 

@@ -83,7 +83,10 @@ pub(in crate::commands) fn give(data: &Path, owner: (u32, u32)) -> io::Result<()
 
 /// Whether a file of that name, in a data folder, is hythe's.
 pub(in crate::commands) fn is_own_file(name: &OsStr) -> bool {
-    name == MARK || name == "lock" || name.as_encoded_bytes().starts_with(b"catalog.sqlite")
+    name == MARK
+        || name == "lock"
+        || name == "reserve"
+        || name.as_encoded_bytes().starts_with(b"catalog.sqlite")
 }
 
 fn give_one(path: &Path, owner: (u32, u32)) -> io::Result<()> {

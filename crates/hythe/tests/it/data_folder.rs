@@ -1,0 +1,162 @@
+//! A data folder that lost a part of itself is refused, not served as if it were empty.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use hythe_oci::ErrorCode;
+use hythe_testing::{Client, ImageBuilder};
+use tempfile::TempDir;
+
+fn serve(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hythe"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.env_clear().env("HOME", "/home/ada").env("HYTHE_LOG_REQUESTS", "false");
+    command.stderr(Stdio::piped());
+    command
+}
+
+struct Serving {
+    process: Child,
+    client: Client,
+}
+
+impl Serving {
+    fn start(data: &Path) -> Self {
+        let mut process = serve(data).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let listens = lines.by_ref().find(|line| line.starts_with("hythe listens on "));
+        let address: SocketAddr =
+            listens.expect("it starts").rsplit_once("http://").unwrap().1.parse().unwrap();
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, client: Client::new(address) }
+    }
+
+    fn stop(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A data folder with an image in it, and no server.
+fn filled() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serving = Serving::start(&data);
+    ImageBuilder::new(1).layers(1, 1000).build().push(&serving.client, "app", "v1");
+    serving.stop();
+    (folder, data)
+}
+
+/// What is said to a folder that is refused, which a second try does not change.
+fn refusal(data: &Path) -> String {
+    let [first, second] = [(), ()].map(|()| {
+        let output = serve(data).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    });
+    assert_eq!(first, second);
+    first
+}
+
+#[test]
+fn blobs_whose_catalog_is_missing_or_empty_are_refused_with_the_way_back() {
+    let (_folder, data) = filled();
+    let catalog = data.join("catalog.sqlite");
+    let kept = fs::read(&catalog).unwrap();
+    let damage: [&dyn Fn(); 2] =
+        [&|| fs::remove_file(&catalog).unwrap(), &|| fs::write(&catalog, "").unwrap()];
+    for damage in damage {
+        damage();
+        let said = refusal(&data);
+        for part in
+            ["catalog.sqlite is missing or empty", "from a backup", "move the folder `blobs` away", "--data"]
+        {
+            assert!(said.contains(part), "`{part}` is not in: {said}");
+        }
+        fs::write(&catalog, &kept).unwrap();
+    }
+    Serving::start(&data).client.get("/v2/app/manifests/v1").send().expect(200);
+    // One of the ways that were named.
+    fs::remove_file(&catalog).unwrap();
+    fs::rename(data.join("blobs"), data.join("away")).unwrap();
+    Serving::start(&data)
+        .client
+        .get("/v2/app/manifests/v1")
+        .send()
+        .expect_error(404, ErrorCode::ManifestUnknown);
+}
+
+#[test]
+fn a_catalog_that_is_no_whole_database_is_refused() {
+    let (_folder, data) = filled();
+    let catalog = data.join("catalog.sqlite");
+    let kept = fs::read(&catalog).unwrap();
+    for damaged in [&kept[..kept.len() / 2], &kept[..1000], &[0; 10_000], b"garbage"] {
+        fs::write(&catalog, damaged).unwrap();
+        let said = refusal(&data);
+        assert!(said.contains("catalog.sqlite is damaged") && said.contains("restore it"), "{said}");
+        assert_eq!(fs::read(&catalog).unwrap(), damaged, "it is left as it is");
+    }
+}
+
+#[test]
+fn a_catalog_whose_blobs_are_not_there_is_refused() {
+    let (_folder, data) = filled();
+    let (blobs, away) = (data.join("blobs"), data.join("away"));
+    fs::rename(&blobs, &away).unwrap();
+    let said = refusal(&data);
+    for part in
+        ["catalog.sqlite names blobs", "blobs is missing or empty", "Is its volume mounted?", "--data"]
+    {
+        assert!(said.contains(part), "`{part}` is not in: {said}");
+    }
+    fs::remove_dir(&blobs).unwrap();
+    fs::rename(&away, &blobs).unwrap();
+    Serving::start(&data).client.get("/v2/app/manifests/v1").send().expect(200);
+}
+
+#[test]
+fn a_format_that_is_no_number_is_not_called_newer() {
+    let (_folder, data) = filled();
+    fs::write(data.join("format"), "garbage\n").unwrap();
+    let said = refusal(&data);
+    assert!(said.contains("`garbage`") && said.contains("is damaged") && !said.contains("newer"), "{said}");
+    fs::write(data.join("format"), "2\n").unwrap();
+    assert!(refusal(&data).contains("a newer version wrote it"));
+}
+
+#[test]
+fn a_first_start_that_was_interrupted_is_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    drop(Serving::start(&data));
+    for part in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        fs::remove_file(data.join(part)).unwrap();
+    }
+    Serving::start(&data).client.get("/v2/").send().expect(200);
+}
+
+#[test]
+fn what_is_pushed_after_the_folder_was_removed_is_not_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let serving = Serving::start(&data);
+    let image = ImageBuilder::new(1).layers(1, 1000).build();
+    image.push(&serving.client, "app", "v1");
+    fs::remove_dir_all(&data).unwrap();
+    let answer = image.put(&serving.client, "app", "v2");
+    assert!(answer.status >= 500, "{answer}");
+    serving.client.get("/readyz").send().expect(503);
+}
