@@ -1,85 +1,19 @@
 //! Full disks, dropped connections, restarts and dead clients: each leaves the registry whole and says what is wrong.
 
-use std::fs;
+mod full_disk;
+
 use std::io::{BufReader, Read, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hythe_e2e::client::{Response, read_head};
+use hythe_e2e::client::read_head;
 use hythe_e2e::content::Content;
-use hythe_e2e::disk::Disk;
-use hythe_e2e::image::push_random;
 use hythe_e2e::number::fresh_seed;
 use hythe_e2e::repository::{Repository, Way, upload_offset};
 use hythe_e2e::server::Server;
 use rustix::process::Signal;
 
 const MIB: u64 = 1 << 20;
-
-#[test]
-fn a_full_ext4_refuses_pushes_with_a_clear_error_and_goes_on_serving_pulls() {
-    full_disk(&Disk::ext4(96));
-}
-
-#[test]
-fn a_full_tmpfs_refuses_pushes_with_a_clear_error_and_goes_on_serving_pulls() {
-    full_disk(&Disk::tmpfs(64));
-}
-
-fn full_disk(disk: &Disk) {
-    let mut server = Server::new().with_data(&disk.path().join("data"));
-    server.run();
-    let mut client = server.client();
-    let mut repository = Repository::new(&mut client, "full/app");
-    let kept = push_random(&mut repository, "kept", fresh_seed(), &[4 * MIB]);
-
-    let before = disk.used();
-    for way in [Way::Put, Way::Patch, Way::Post] {
-        let large = Content::new(fresh_seed(), 200 * MIB);
-        let digest = large.digest();
-        let response = repository.push_blob(&large, &digest, way);
-        assert_says_full(&response.unwrap_or_else(|error| panic!("{way:?}: no answer to read: {error}")));
-        assert_eq!(repository.verify("kept"), kept);
-        let path = repository.blob_path(&digest);
-        repository
-            .client()
-            .get(&path)
-            .expect("the server answers")
-            .expect(404, "a blob that was never whole");
-        wait_for(&format!("the disk's space returns after {way:?}"), || disk.used() < before + 2 * MIB);
-    }
-
-    let filler = disk.fill();
-    let small = Content::new(fresh_seed(), 256 << 10);
-    let response = repository.push_blob(&small, &small.digest(), Way::Put).expect("the server answers");
-    assert_says_full(&response);
-    assert_eq!(repository.verify("kept"), kept);
-
-    fs::remove_file(filler).expect("the filler is there");
-    repository
-        .push_blob(&small, &small.digest(), Way::Put)
-        .expect("the server answers")
-        .expect(201, "with space again");
-    push_random(&mut repository, "later", fresh_seed(), &[MIB]);
-    server.kill();
-    server.run();
-    let mut client = server.client();
-    let mut repository = Repository::new(&mut client, "full/app");
-    assert_eq!(repository.verify("kept"), kept);
-    repository.verify("later");
-    repository.verify_blob(&small.digest());
-}
-
-fn assert_says_full(response: &Response) {
-    assert!(matches!(response.status, 503 | 507), "a full disk is {}: {}", response.status, response.text());
-    let error = &response.json()["errors"][0];
-    assert!(error["code"].is_string(), "{}", response.text());
-    let message = error["message"].as_str().unwrap_or_default().to_lowercase();
-    assert!(
-        ["space", "full"].iter().any(|word| message.contains(word)),
-        "this does not say what is full: {message}"
-    );
-}
 
 #[test]
 fn a_dropped_connection_leaves_a_session_that_goes_on_where_it_broke() {
