@@ -46,7 +46,11 @@ pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> 
     let target = Target::chosen(args.registry.as_deref(), environment)?;
     let value = runtime()?.block_on(ask(&target, args.what))?;
     let registry = args.registry.as_ref().map(|registry| format!(" --registry {registry}"));
-    tell(value, args.what, &format!("hythe gc{}", registry.unwrap_or_default()), printer)
+    let registry = registry.unwrap_or_default();
+    let untagged = if args.what.delete_untagged { " --delete-untagged" } else { "" };
+    let now =
+        format!("free it now with `hythe gc{registry}{untagged} --grace 0s`, when no push is under way");
+    tell(value, args.what, Some(&now), printer)
 }
 
 /// Asks the registry that runs with this configuration; where none does, this process does its work.
@@ -59,9 +63,7 @@ pub(super) fn collect_here(
 ) -> Result<(), Failure> {
     let settings = load(inputs, environment)?.settings;
     let value = runtime()?.block_on(collect(&settings, what))?;
-    let config = inputs.file.as_ref().map(|file| format!(" {}", file.display()));
-    let command = format!("registry garbage-collect{}", config.unwrap_or_default());
-    if quiet { Ok(()) } else { tell(value, what, &command, printer) }
+    if quiet { Ok(()) } else { tell(value, what, None, printer) }
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
@@ -139,15 +141,13 @@ fn timestamp(time: SystemTime) -> Option<String> {
     (age < year_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
-fn tell(value: Value, what: CollectionArgs, command: &str, printer: Printer) -> Result<(), Failure> {
+fn tell(value: Value, what: CollectionArgs, hint: Option<&str>, printer: Printer) -> Result<(), Failure> {
     let round = Round::deserialize(&value)
         .map_err(|error| Failure::Other(format!("the registry's answer cannot be understood: {error}")))?;
     let now = SystemTime::now();
     let mut text = sentence(&round, what.dry_run, now);
-    if what.grace.is_none() && round.waiting.is_some() {
-        let untagged = if what.delete_untagged { " --delete-untagged" } else { "" };
-        let _ =
-            write!(text, "\nfree it now with `{command}{untagged} --grace 0s`, when no push is under way");
+    if let Some(hint) = hint.filter(|_| what.grace.is_none() && round.waiting.is_some()) {
+        let _ = write!(text, "\n{hint}");
     }
     printer.data(text, || value);
     Ok(())
