@@ -1,12 +1,19 @@
-//! Paths and queries: nothing panics, and a path that is taken is that of its endpoint.
+//! Paths and queries: nothing panics, a path that is taken is that of its endpoint, and one that is redirected becomes one.
 #![no_main]
 
-use hythe_oci::{Endpoint, Query, path};
+use hythe_oci::{Endpoint, Query, lenient, path};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (target, query) = text.split_once('?').unwrap_or((text, ""));
     let _ = Query::parse(query);
+    if let Some(clean) = lenient::clean(target) {
+        assert!(clean.starts_with("/v2/") && Endpoint::parse(&clean).is_ok());
+        assert_eq!(lenient::clean(&clean), None);
+    }
+    if let Some((upload, _)) = lenient::split_query(target) {
+        assert!(matches!(Endpoint::parse(upload), Ok(Endpoint::Upload { .. })));
+    }
     let Ok(endpoint) = Endpoint::parse(target) else { return };
     let canonical = match &endpoint {
         Endpoint::Root => "/".to_owned(),

@@ -1,14 +1,22 @@
 //! Ranges: a selected part lies inside the body, a chunk's range is written back as an equal one.
 #![no_main]
 
-use hythe_oci::{ByteRange, ChunkRange, Selection};
+use hythe_oci::{ByteRanges, ChunkRange, Selection};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u64, &str)| {
     let (size, text) = input;
-    if let Selection::Part { start, end_inclusive } = ByteRange::parse(text).select(size) {
-        assert!(start <= end_inclusive && end_inclusive < size);
+    let parts = match ByteRanges::parse(text).select(size) {
+        Selection::Part(part) => vec![part],
+        Selection::Parts(parts) => parts,
+        Selection::Whole | Selection::Unsatisfiable => Vec::new(),
+    };
+    let mut sum = 0;
+    for part in parts {
+        assert!(part.start <= part.end_inclusive && part.end_inclusive < size);
+        sum += u128::from(part.len());
     }
+    assert!(sum <= u128::from(size));
     if let Ok(range) = text.parse::<ChunkRange>() {
         assert!(range.len() > 0);
         assert_eq!(range.to_string().parse(), Ok(range));

@@ -152,6 +152,22 @@ impl Endpoint {
         }
     }
 
+    /// The same endpoint of another repository.
+    #[must_use]
+    pub fn within(&self, name: &RepositoryName) -> Self {
+        let mut endpoint = self.clone();
+        match &mut endpoint {
+            Self::Root | Self::Base | Self::Catalog | Self::Extensions => {}
+            Self::Tags { name: own }
+            | Self::Manifest { name: own, .. }
+            | Self::Blob { name: own, .. }
+            | Self::Uploads { name: own }
+            | Self::Upload { name: own, .. }
+            | Self::Referrers { name: own, .. } => own.clone_from(name),
+        }
+        endpoint
+    }
+
     /// The handler's name in metrics and logs: `registry:2`'s where it has one, so that dashboards go on working.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -4,39 +4,52 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// What a `Range` header asks for, before the size is known.
+/// The most ranges of one request: readers of images that are pulled in parts (zstd:chunked) ask for so many. A request for
+/// more of them gets everything.
+const MOST_RANGES: usize = 1024;
+
+/// What a `Range` header asks for, before the size is known; everything, where that is no range.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ByteRanges(Vec<ByteRange>);
+
+/// One range of a `Range` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteRange {
-    /// All of it: another unit, several ranges, or a text that is no range. RFC 9110 has a server ignore those.
-    Whole,
+enum ByteRange {
     /// From `start` to `end` (inclusive) or to the last byte. `end` may be before `start`.
-    From {
-        /// The first byte.
-        start: u64,
-        /// The last byte.
-        end: Option<u64>,
-    },
+    From { start: u64, end: Option<u64> },
     /// The last `count` bytes.
-    Last {
-        /// How many.
-        count: u64,
-    },
+    Last { count: u64 },
 }
 
 /// What to send of a body whose size is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// 200 with everything.
     Whole,
     /// 206 with these bytes.
-    Part {
-        /// The first byte.
-        start: u64,
-        /// The last byte.
-        end_inclusive: u64,
-    },
+    Part(Part),
+    /// 206 with each of these, two at least, in the order in which they were asked for. All of them together have no more
+    /// bytes than the body.
+    Parts(Vec<Part>),
     /// 416.
     Unsatisfiable,
+}
+
+/// Some bytes of a body, one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first byte.
+    pub start: u64,
+    /// The last byte.
+    pub end_inclusive: u64,
+}
+
+#[expect(clippy::len_without_is_empty, reason = "a part is never empty")]
+impl Part {
+    /// How many bytes; at least one.
+    pub const fn len(&self) -> u64 {
+        self.end_inclusive - self.start + 1
+    }
 }
 
 /// Digits only; a number past `u64` is past the end of every blob, so it saturates.
@@ -45,18 +58,54 @@ fn number(text: &str) -> Option<u64> {
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
-impl ByteRange {
-    /// Reads a `Range` header's value. Never fails: what is not understood asks for everything.
+impl ByteRanges {
+    /// Reads a `Range` header's value. Never fails: what is not understood, or is more than is served, asks for everything
+    /// (RFC 9110, 14.2: a server may ignore it).
     pub fn parse(header: &str) -> Self {
-        Self::single(header).unwrap_or(Self::Whole)
+        Self(Self::ranges(header).unwrap_or_default())
     }
 
-    fn single(header: &str) -> Option<Self> {
-        let (unit, range) = header.split_once('=')?;
+    fn ranges(header: &str) -> Option<Vec<ByteRange>> {
+        let (unit, ranges) = header.split_once('=')?;
         if !unit.trim().eq_ignore_ascii_case("bytes") {
             return None;
         }
-        let (start, end) = range.trim().split_once('-')?;
+        // Empty elements of a list do not count (RFC 9110, 5.6.1.2).
+        let ranges = ranges.split(',').map(str::trim).filter(|range| !range.is_empty());
+        let ranges = ranges.take(MOST_RANGES + 1).map(ByteRange::parse).collect::<Option<Vec<_>>>()?;
+        (ranges.len() <= MOST_RANGES).then_some(ranges)
+    }
+
+    /// What to send of `size` bytes.
+    ///
+    /// A range that ends before it starts is refused, as RFC 9110, 14.2 allows: registry:2 and the conformance program
+    /// have it so. Of others, those that are not within the body are left out (15.3.7.2). Where they overlap so much that
+    /// together they are more than the body, it is sent once.
+    pub fn select(&self, size: u64) -> Selection {
+        if self.0.is_empty() {
+            return Selection::Whole;
+        }
+        if self.0.iter().any(|range| range.is_backwards()) {
+            return Selection::Unsatisfiable;
+        }
+        // Satisfiable by RFC 9110, but a part of no bytes cannot be written as `Content-Range`.
+        if size == 0 && self.0.iter().any(|range| matches!(range, ByteRange::Last { count: 1.. })) {
+            return Selection::Whole;
+        }
+        let parts: Vec<Part> = self.0.iter().filter_map(|range| range.within(size)).collect();
+        let all: u128 = parts.iter().map(|part| u128::from(part.len())).sum();
+        match parts.as_slice() {
+            [] => Selection::Unsatisfiable,
+            [part] => Selection::Part(*part),
+            [_, ..] if all > u128::from(size) => Selection::Whole,
+            [_, ..] => Selection::Parts(parts),
+        }
+    }
+}
+
+impl ByteRange {
+    fn parse(text: &str) -> Option<Self> {
+        let (start, end) = text.split_once('-')?;
         match (start, end) {
             ("", count) => Some(Self::Last { count: number(count)? }),
             (start, "") => Some(Self::From { start: number(start)?, end: None }),
@@ -64,24 +113,19 @@ impl ByteRange {
         }
     }
 
-    /// What to send of `size` bytes.
-    ///
-    /// A range that ends before it starts is unsatisfiable: RFC 9110 would have it ignored, but the conformance
-    /// program wants 416, and a client that asks for it is better told.
-    pub fn select(self, size: u64) -> Selection {
+    fn is_backwards(self) -> bool {
+        matches!(self, Self::From { start, end: Some(end) } if end < start)
+    }
+
+    /// What there is of it in `size` bytes; none where that is nothing.
+    fn within(self, size: u64) -> Option<Part> {
+        let last = size.checked_sub(1)?;
         match self {
-            Self::Whole => Selection::Whole,
-            Self::Last { count: 0 } => Selection::Unsatisfiable,
-            // Satisfiable by RFC 9110, but a part of no bytes cannot be written as `Content-Range`.
-            Self::Last { .. } if size == 0 => Selection::Whole,
-            Self::Last { count } => {
-                Selection::Part { start: size.saturating_sub(count), end_inclusive: size - 1 }
-            }
+            Self::Last { count: 0 } => None,
+            Self::Last { count } => Some(Part { start: size.saturating_sub(count), end_inclusive: last }),
             Self::From { start, end } => {
-                if start >= size || end.is_some_and(|end| end < start) {
-                    return Selection::Unsatisfiable;
-                }
-                Selection::Part { start, end_inclusive: end.unwrap_or(u64::MAX).min(size - 1) }
+                let end_inclusive = end.unwrap_or(u64::MAX).min(last);
+                (start <= last).then_some(Part { start, end_inclusive })
             }
         }
     }
@@ -187,7 +231,12 @@ mod tests {
     use super::*;
 
     fn part(start: u64, end_inclusive: u64) -> Selection {
-        Selection::Part { start, end_inclusive }
+        Selection::Part(Part { start, end_inclusive })
+    }
+
+    fn parts(parts: &[(u64, u64)]) -> Selection {
+        let part = |&(start, end_inclusive)| Part { start, end_inclusive };
+        Selection::Parts(parts.iter().map(part).collect())
     }
 
     #[test]
@@ -207,8 +256,17 @@ mod tests {
             ("bytes=99999999999999999999999-", Selection::Unsatisfiable),
             ("bytes=500-0", Selection::Unsatisfiable),
             ("bytes=-0", Selection::Unsatisfiable),
-            ("bytes=0-1,5-6", Selection::Whole),
-            ("bytes=0-1,", Selection::Whole),
+            ("bytes=0-1,5-6", parts(&[(0, 1), (5, 6)])),
+            ("bytes=500-, 0-1 ,-1", parts(&[(500, 999), (0, 1), (999, 999)])),
+            ("bytes=0-9,0-9,5-6", parts(&[(0, 9), (0, 9), (5, 6)])),
+            ("bytes=0-1,", part(0, 1)),
+            ("bytes=,,0-1,,,", part(0, 1)),
+            ("bytes=0-1,1000-,-0", part(0, 1)),
+            ("bytes=1000-,-0", Selection::Unsatisfiable),
+            ("bytes=0-1,5-2", Selection::Unsatisfiable),
+            ("bytes=0-,0-0", Selection::Whole),
+            ("bytes=0-1,x", Selection::Whole),
+            ("bytes=,", Selection::Whole),
             ("items=0-1", Selection::Whole),
             ("bytes=-", Selection::Whole),
             ("bytes=a-b", Selection::Whole),
@@ -218,15 +276,27 @@ mod tests {
             ("bytes", Selection::Whole),
             ("", Selection::Whole),
         ] {
-            assert_eq!(ByteRange::parse(header).select(1000), selection, "{header}");
+            assert_eq!(ByteRanges::parse(header).select(1000), selection, "{header}");
         }
     }
 
     #[test]
     fn a_range_of_nothing_is_unsatisfiable_or_everything() {
-        assert_eq!(ByteRange::parse("bytes=0-").select(0), Selection::Unsatisfiable);
-        assert_eq!(ByteRange::parse("bytes=0-5").select(0), Selection::Unsatisfiable);
-        assert_eq!(ByteRange::parse("bytes=-5").select(0), Selection::Whole);
+        assert_eq!(ByteRanges::parse("bytes=0-").select(0), Selection::Unsatisfiable);
+        assert_eq!(ByteRanges::parse("bytes=0-5").select(0), Selection::Unsatisfiable);
+        assert_eq!(ByteRanges::parse("bytes=-5").select(0), Selection::Whole);
+        assert_eq!(ByteRanges::parse("bytes=0-1,-0").select(0), Selection::Unsatisfiable);
+    }
+
+    #[test]
+    fn no_more_ranges_are_served_than_readers_of_images_ask_for() {
+        let ranges = |count: u64| {
+            let ranges: Vec<_> = (0..count).map(|at| format!("{at}-{at}")).collect();
+            ByteRanges::parse(&format!("bytes={}", ranges.join(","))).select(1 << 20)
+        };
+        assert!(matches!(ranges(1024), Selection::Parts(parts) if parts.len() == 1024));
+        assert_eq!(ranges(1025), Selection::Whole);
+        assert_eq!(ranges(100_000), Selection::Whole);
     }
 
     #[test]
@@ -260,15 +330,27 @@ mod tests {
         }
 
         #[test]
-        fn a_selected_part_is_inside_the_body(header in "(bytes=)?[0-9]{0,21}-?[0-9]{0,21}", size: u64) {
-            if let Selection::Part { start, end_inclusive } = ByteRange::parse(&header).select(size) {
-                prop_assert!(start <= end_inclusive && end_inclusive < size);
+        fn what_is_selected_is_inside_the_body_and_no_more_than_it(
+            header in "(bytes=)?[0-9]{0,21}-?[0-9]{0,21}(, ?[0-9]{0,3}-[0-9]{0,3}){0,4}",
+            size in prop_oneof![any::<u64>(), 0_u64..2000],
+        ) {
+            let parts = match ByteRanges::parse(&header).select(size) {
+                Selection::Part(part) => vec![part],
+                Selection::Parts(parts) => {
+                    prop_assert!(parts.len() > 1);
+                    parts
+                }
+                Selection::Whole | Selection::Unsatisfiable => Vec::new(),
+            };
+            for part in &parts {
+                prop_assert!(part.start <= part.end_inclusive && part.end_inclusive < size);
             }
+            prop_assert!(parts.iter().map(|part| u128::from(part.len())).sum::<u128>() <= u128::from(size));
         }
 
         #[test]
         fn no_text_makes_either_panic(text in any::<String>(), size: u64) {
-            let _ = ByteRange::parse(&text).select(size);
+            let _ = ByteRanges::parse(&text).select(size);
             let _ = text.parse::<ChunkRange>();
         }
     }

@@ -1,14 +1,21 @@
 //! `/v2/<name>/blobs/<digest>`
 
+use std::fs::File;
+use std::sync::Arc;
+
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
-use hythe_oci::{ByteRange, Digest, RepositoryName, Selection};
-use hythe_registry::{Blob, Content};
+use hythe_oci::{ByteRanges, Digest, Part, RepositoryName, Selection};
+use hythe_registry::{Blob, Content, Reader};
 
+use super::multipart::{self, content_range};
 use super::{already_has, empty, set, set_digest};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
+
+/// What a blob is to who pulls it: its media type is in the manifest.
+const OCTETS: &str = "application/octet-stream";
 
 /// The bytes of a blob never change.
 const FOREVER: HeaderValue = HeaderValue::from_static("max-age=31536000, immutable");
@@ -55,33 +62,66 @@ pub(super) fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Re
     let same = call.header(header::IF_RANGE).is_none_or(|tag| already_has(Some(tag), &blob.digest));
     // Ranges are defined for GET alone (RFC 9110, 14.2): a HEAD tells the whole size, which clients rely on.
     let asked = call.header(header::RANGE).filter(|_| same && *call.method == Method::GET);
-    let range = asked.map_or(ByteRange::Whole, ByteRange::parse);
-    let (status, start, length) = match range.select(blob.size) {
-        Selection::Whole => (StatusCode::OK, 0, blob.size),
-        Selection::Part { start, end_inclusive } => {
-            (StatusCode::PARTIAL_CONTENT, start, end_inclusive - start + 1)
-        }
+    let ranges = asked.map_or_else(ByteRanges::default, ByteRanges::parse);
+    let whole = Part { start: 0, end_inclusive: blob.size.saturating_sub(1) };
+    let mut response = match ranges.select(blob.size) {
         Selection::Unsatisfiable => return Err(unsatisfiable(call, blob)),
+        // hyper sends no body to a HEAD; what may have to be waited for is not begun.
+        Selection::Whole if blob.size == 0 || *call.method == Method::HEAD => {
+            content(Body::empty(), blob.size)
+        }
+        Selection::Whole => content(Bytes::of(blob).part(whole), blob.size),
+        Selection::Part(part) => {
+            let mut response = content(Bytes::of(blob).part(part), part.len());
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            set(&mut response, header::CONTENT_RANGE, content_range(part, blob.size));
+            response
+        }
+        Selection::Parts(parts) => {
+            let bytes = Bytes::of(blob);
+            multipart::respond(&parts, OCTETS, blob.size, |part| bytes.part(part))
+        }
     };
-    let is_head = *call.method == Method::HEAD;
-    let mut response = Response::new(match &blob.content {
-        // hyper sends none; what may have to be waited for is not begun.
-        _ if is_head => Body::empty(),
-        Content::File(file) => Body::file(file.clone(), start, length),
-        Content::Growing(growing) => Body::growing(growing, start, length),
-        // The range was selected within the size, which is the content's.
-        Content::Memory(bytes) => Body::bytes(bytes.slice(start as usize..(start + length) as usize)),
-    });
-    *response.status_mut() = status;
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {start}-{}/{}", start + length - 1, blob.size);
-        set(&mut response, header::CONTENT_RANGE, range);
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     describe(&mut response, blob);
     Ok(response)
+}
+
+/// The bytes of a blob, for the body of an answer.
+enum Bytes {
+    File(Arc<File>),
+    Growing(Arc<Reader>),
+    Memory(bytes::Bytes),
+}
+
+impl Bytes {
+    fn of(blob: &Blob) -> Self {
+        match &blob.content {
+            Content::File(file) => Self::File(file.clone()),
+            // All parts of one answer are read by one reader.
+            Content::Growing(growing) => Self::Growing(Arc::new(growing.reader())),
+            Content::Memory(bytes) => Self::Memory(bytes.clone()),
+        }
+    }
+
+    /// Those of a part that was selected within the blob's size.
+    fn part(&self, part: Part) -> Body {
+        match self {
+            Self::File(file) => Body::file(file.clone(), part.start, part.len()),
+            Self::Growing(reader) => Body::growing(reader, part.start, part.len()),
+            Self::Memory(bytes) => {
+                Body::bytes(bytes.slice(part.start as usize..=part.end_inclusive as usize))
+            }
+        }
+    }
+}
+
+/// An answer with bytes of a blob.
+fn content(body: Body, length: u64) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(OCTETS));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
 }
 
 /// The answer to a HEAD of a blob of which only the length is known.
@@ -98,7 +138,8 @@ fn describe(response: &mut Response<Body>, blob: &Blob) {
 }
 
 fn unsatisfiable(call: &Call<'_>, blob: &Blob) -> Rejection {
-    let range = call.header(header::RANGE).unwrap_or_default();
+    // Some ask for hundreds at once.
+    let range: String = call.header(header::RANGE).unwrap_or_default().chars().take(200).collect();
     let mut rejection = Rejection::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         hythe_oci::ErrorCode::RangeInvalid,

@@ -6,6 +6,7 @@ pub(crate) mod collection;
 pub(crate) mod copies;
 pub(crate) mod listings;
 pub(crate) mod manifests;
+mod multipart;
 pub(crate) mod pages;
 pub(crate) mod uploads;
 

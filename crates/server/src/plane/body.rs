@@ -1,5 +1,6 @@
 //! The body of an answer.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hythe_registry::{Growing, Reader, Ready};
+use hythe_registry::{Reader, Ready};
 use tokio::task::JoinHandle;
 
 use super::chunk::Chunk;
@@ -29,8 +30,20 @@ pub(crate) struct Body {
 enum Source {
     Empty,
     Bytes(Bytes),
-    File { file: Arc<File>, offset: u64, left: u64, read: Option<JoinHandle<io::Result<Bytes>>> },
-    Growing { reader: Arc<Reader>, offset: u64, left: u64, next: Option<Next> },
+    File {
+        file: Arc<File>,
+        offset: u64,
+        left: u64,
+        read: Option<JoinHandle<io::Result<Bytes>>>,
+    },
+    Growing {
+        reader: Arc<Reader>,
+        offset: u64,
+        left: u64,
+        next: Option<Next>,
+    },
+    /// Each of these, none of them empty or a series.
+    Series(VecDeque<Self>),
 }
 
 /// What a growing body waits for.
@@ -64,30 +77,28 @@ impl Body {
     }
 
     /// `length` bytes of a blob that is on its way, from `offset` on: each stretch as soon as it is there.
-    pub(crate) fn growing(growing: &Growing, offset: u64, length: u64) -> Self {
+    pub(crate) fn growing(reader: &Arc<Reader>, offset: u64, length: u64) -> Self {
         let source = match length {
             0 => Source::Empty,
-            left => Source::Growing { reader: Arc::new(growing.reader()), offset, left, next: None },
+            left => Source::Growing { reader: Arc::clone(reader), offset, left, next: None },
         };
         Self { source, exchange: None }
+    }
+
+    /// Each of these in turn.
+    pub(crate) fn series(bodies: impl IntoIterator<Item = Self>) -> Self {
+        let sources = bodies.into_iter().map(|body| body.source);
+        let sources = sources.filter(|source| !matches!(source, Source::Empty)).collect::<VecDeque<_>>();
+        Self {
+            source: if sources.is_empty() { Source::Empty } else { Source::Series(sources) },
+            exchange: None,
+        }
     }
 
     /// Ties the body to the exchange that it answers.
     pub(crate) fn in_exchange(mut self, exchange: Arc<Exchange>) -> Self {
         self.exchange = Some(exchange);
         self
-    }
-
-    fn left(&self) -> u64 {
-        match &self.source {
-            Source::Empty => 0,
-            Source::Bytes(bytes) => bytes.len() as u64,
-            Source::File { left, .. } | Source::Growing { left, .. } => *left,
-        }
-    }
-
-    fn chunk(&self, bytes: Bytes) -> Chunk {
-        Chunk::Bytes { bytes, exchange: self.exchange.clone() }
     }
 }
 
@@ -100,58 +111,11 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, io::Error>>> {
         let this = &mut *self;
-        let chunk = match &mut this.source {
-            Source::Empty => return Poll::Ready(None),
-            Source::Bytes(bytes) => {
-                let bytes = std::mem::take(bytes);
-                this.source = Source::Empty;
-                this.chunk(bytes)
-            }
-            Source::File { file, offset, left, read } => match &this.exchange {
-                Some(exchange) if exchange.link().sendfile => {
-                    let (exchange, left) = (Arc::clone(exchange), *left);
-                    let segment = Segment { file: Arc::clone(file), offset: *offset, left };
-                    exchange.link().segments().push_back(segment);
-                    this.source = Source::Empty;
-                    Chunk::File { left, exchange }
-                }
-                _ => {
-                    let bytes = ready!(poll_read(cx, file, *offset, *left, read))?;
-                    *offset += bytes.len() as u64;
-                    *left -= bytes.len() as u64;
-                    if *left == 0 {
-                        this.source = Source::Empty;
-                    }
-                    this.chunk(bytes)
-                }
-            },
-            Source::Growing { reader, offset, left, next } => {
-                let sends_files = this.exchange.as_ref().filter(|exchange| exchange.link().sendfile);
-                let ready = ready!(poll_next(cx, reader, *offset, *left, sends_files.is_some(), next))?;
-                let (length, chunk) = match (ready, sends_files) {
-                    (Ready::File(file, left), Some(exchange)) => {
-                        let segment = Segment { file, offset: *offset, left };
-                        exchange.link().segments().push_back(segment);
-                        (left, Chunk::File { left, exchange: Arc::clone(exchange) })
-                    }
-                    (Ready::Bytes(bytes), _) => {
-                        let exchange = this.exchange.clone();
-                        (bytes.len() as u64, Chunk::Bytes { bytes, exchange })
-                    }
-                    (Ready::File(..), None) => unreachable!("a file that is not sent is read"),
-                };
-                if length == 0 {
-                    return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
-                }
-                *offset += length;
-                *left -= length;
-                if *left == 0 {
-                    this.source = Source::Empty;
-                }
-                chunk
-            }
-        };
-        Poll::Ready(Some(Ok(Frame::data(chunk))))
+        if matches!(this.source, Source::Empty) {
+            return Poll::Ready(None);
+        }
+        let chunk = ready!(this.source.poll_chunk(cx, this.exchange.as_ref()));
+        Poll::Ready(Some(chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -159,7 +123,89 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left())
+        SizeHint::with_exact(self.source.left())
+    }
+}
+
+impl Source {
+    fn left(&self) -> u64 {
+        match self {
+            Self::Empty => 0,
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { left, .. } | Self::Growing { left, .. } => *left,
+            Self::Series(sources) => sources.iter().map(Self::left).sum(),
+        }
+    }
+
+    /// The next chunk; of nothing an empty one. It is empty once its last chunk is given.
+    fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: Option<&Arc<Exchange>>,
+    ) -> Poll<io::Result<Chunk>> {
+        let in_memory = |bytes| Chunk::Bytes { bytes, exchange: exchange.cloned() };
+        let sends_files = exchange.filter(|exchange| exchange.link().sendfile);
+        let chunk = match self {
+            Self::Empty => in_memory(Bytes::new()),
+            Self::Bytes(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                in_memory(bytes)
+            }
+            Self::File { file, offset, left, read } => {
+                if let Some(exchange) = sends_files {
+                    let left = *left;
+                    let segment = Segment { file: Arc::clone(file), offset: *offset, left };
+                    exchange.link().segments().push_back(segment);
+                    *self = Self::Empty;
+                    Chunk::File { left, exchange: Arc::clone(exchange) }
+                } else {
+                    let bytes = ready!(poll_read(cx, file, *offset, *left, read))?;
+                    *offset += bytes.len() as u64;
+                    *left -= bytes.len() as u64;
+                    if *left == 0 {
+                        *self = Self::Empty;
+                    }
+                    in_memory(bytes)
+                }
+            }
+            Self::Growing { reader, offset, left, next } => {
+                let ready = ready!(poll_next(cx, reader, *offset, *left, sends_files.is_some(), next))?;
+                let (length, chunk) = match (ready, sends_files) {
+                    (Ready::File(file, left), Some(exchange)) => {
+                        let segment = Segment { file, offset: *offset, left };
+                        exchange.link().segments().push_back(segment);
+                        (left, Chunk::File { left, exchange: Arc::clone(exchange) })
+                    }
+                    (Ready::Bytes(bytes), _) => (bytes.len() as u64, in_memory(bytes)),
+                    (Ready::File(..), None) => unreachable!("a file that is not sent is read"),
+                };
+                if length == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
+                *offset += length;
+                *left -= length;
+                if *left == 0 {
+                    *self = Self::Empty;
+                }
+                chunk
+            }
+            Self::Series(sources) => {
+                let Some(source) = sources.front_mut() else {
+                    *self = Self::Empty;
+                    return Poll::Ready(Ok(in_memory(Bytes::new())));
+                };
+                let chunk = ready!(source.poll_chunk(cx, exchange))?;
+                if matches!(source, Self::Empty) {
+                    sources.pop_front();
+                }
+                if sources.is_empty() {
+                    *self = Self::Empty;
+                }
+                chunk
+            }
+        };
+        Poll::Ready(Ok(chunk))
     }
 }
 

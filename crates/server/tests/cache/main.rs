@@ -13,6 +13,7 @@ mod listings;
 mod manifests;
 mod names;
 mod prefetch;
+mod ranges;
 mod share;
 mod strangers;
 mod world;

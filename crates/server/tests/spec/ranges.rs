@@ -1,7 +1,7 @@
 //! Pulling parts of a blob (RFC 9110, 14).
 
 use hythe_oci::ErrorCode;
-use hythe_testing::{ImageBuilder, Setup, bytes};
+use hythe_testing::{Answer, ImageBuilder, Setup, bytes};
 
 use crate::world::World;
 
@@ -9,6 +9,9 @@ on_every_configuration! {
     a_range_of_a_blob_is_pulled,
     a_range_past_the_end_is_not_satisfiable,
     a_range_that_is_not_understood_is_ignored,
+    several_ranges_are_pulled_in_one_answer,
+    ranges_that_cannot_be_or_are_too_many_are_left_out_or_ignored,
+    a_hundred_ranges_of_a_large_blob_are_each_what_was_asked_for,
     a_blob_is_pulled_in_parts_that_make_the_whole,
     a_range_of_a_blob_of_no_bytes_is_nothing,
     a_range_asked_for_with_a_head_is_ignored,
@@ -52,7 +55,8 @@ fn a_range_of_a_blob_is_pulled(setup: Setup) {
     }
 }
 
-/// RFC 9110, 15.5.17: 416 tells the size. The conformance program wants it of a range that ends before it starts too.
+/// RFC 9110, 15.5.17: 416 tells the size. 14.2: a server "MAY ignore or reject a Range header field that contains an invalid
+/// ranges-specifier"; a range that ends before it starts is rejected, as by registry:2 and as the conformance program has it.
 fn a_range_past_the_end_is_not_satisfiable(setup: Setup) {
     let (world, path, _) = with_blob(setup);
     for range in
@@ -65,13 +69,109 @@ fn a_range_past_the_end_is_not_satisfiable(setup: Setup) {
     }
 }
 
-/// RFC 9110, 14.2: "A server MAY ignore the Range header field"; several ranges and other units are.
+/// RFC 9110, 14.2: "A server MAY ignore the Range header field"; other units and what is no range are.
 fn a_range_that_is_not_understood_is_ignored(setup: Setup) {
     let (world, path, content) = with_blob(setup);
-    for range in ["bytes=0-1,5-6", "lines=0-1", "bytes=a-b", "bytes=", "bytes=-", "0-1", "bytes 0-1", ""] {
+    for range in ["bytes=0-1,x", "lines=0-1", "bytes=a-b", "bytes=", "bytes=-", "0-1", "bytes 0-1", ""] {
         let answer = world.get(&path).header("range", range).send().expect(200);
         assert_eq!(answer.header("content-range"), None, "{range}");
         assert!(answer.body == content, "{range}");
+    }
+}
+
+/// The parts of a `multipart/byteranges` body: each one's `Content-Range`, and its bytes.
+#[track_caller]
+fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+    let media_type = answer.expect_header("content-type");
+    let boundary = media_type.strip_prefix("multipart/byteranges; boundary=").expect(media_type);
+    assert_eq!(answer.header("content-range"), None, "{answer}");
+    assert_eq!(answer.expect_header("content-length"), answer.body.len().to_string());
+    let find = |text: &[u8], wanted: &[u8]| text.windows(wanted.len()).position(|window| window == wanted);
+    let mut rest = &answer.body[..];
+    let mut parts = Vec::new();
+    let mut opening = format!("--{boundary}\r\n");
+    while let Some(part) = rest.strip_prefix(opening.as_bytes()) {
+        let end = find(part, b"\r\n\r\n").expect("a part has a head");
+        let head = std::str::from_utf8(&part[..end]).unwrap();
+        let (media_type, range) = head.split_once("\r\n").expect(head);
+        assert_eq!(media_type, "Content-Type: application/octet-stream");
+        let range = range.strip_prefix("Content-Range: bytes ").expect(range);
+        let (first, last) = range.split_once('/').unwrap().0.split_once('-').unwrap();
+        let length = last.parse::<usize>().unwrap() + 1 - first.parse::<usize>().unwrap();
+        let bytes = &part[end + 4..][..length];
+        parts.push((range.to_owned(), bytes.to_vec()));
+        rest = &part[end + 4 + length..];
+        opening = format!("\r\n--{boundary}\r\n");
+    }
+    assert_eq!(std::str::from_utf8(rest).unwrap(), format!("\r\n--{boundary}--\r\n"));
+    parts
+}
+
+/// RFC 9110, 14.6 and 15.3.7.2: each range in the order in which it was asked for. Readers of images that are pulled in parts
+/// (zstd:chunked, stargz) ask so.
+fn several_ranges_are_pulled_in_one_answer(setup: Setup) {
+    let (world, path, content) = with_blob(setup);
+    for (ranges, expected) in [
+        ("bytes=0-1,5-6", &[(0, 1), (5, 6)][..]),
+        ("bytes=2000-2999, 0-0 ,-10", &[(2000, 2999), (0, 0), (2990, 2999)]),
+        ("bytes=0-9,0-9", &[(0, 9), (0, 9)]),
+        ("bytes=2500-,0-499,9000-", &[(2500, 2999), (0, 499)]),
+    ] {
+        let answer = world.get(&path).header("range", ranges).send().expect(206);
+        assert!(
+            answer.header("etag").is_some() && answer.header("docker-content-digest").is_some(),
+            "{answer}"
+        );
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|&(first, last)| (format!("{first}-{last}/{SIZE}"), content[first..=last].to_vec()))
+            .collect();
+        assert_eq!(parts(&answer), expected, "{ranges}");
+        assert_ne!(
+            answer.expect_header("content-type"),
+            world.get(&path).header("range", ranges).send().expect_header("content-type"),
+            "nobody knows the next boundary"
+        );
+    }
+    // Of several, one that is left is answered as one (15.3.7.2).
+    let one = world.get(&path).header("range", "bytes=9000-,7-8").send().expect(206);
+    assert_eq!((one.header("content-range"), &*one.body), (Some("bytes 7-8/3000"), &content[7..=8]));
+}
+
+/// RFC 9110, 14.2 and 17.15: what would send more than there is, or has too many parts, is answered whole.
+fn ranges_that_cannot_be_or_are_too_many_are_left_out_or_ignored(setup: Setup) {
+    let (world, path, content) = with_blob(setup);
+    let many: Vec<String> = (0..1025).map(|at| format!("{at}-{at}")).collect();
+    for ranges in ["0-,0-".to_owned(), "0-2000,500-2999,-1".to_owned(), many.join(","), "0-,".repeat(2000)] {
+        let answer = world.get(&path).header("range", format!("bytes={ranges}")).send().expect(200);
+        assert!(answer.body == content && answer.header("content-range").is_none());
+    }
+    for ranges in ["bytes=3000-,-0,4000-5000", "bytes=0-1,5-2"] {
+        let answer = world.get(&path).header("range", ranges).send();
+        answer.expect_error(416, ErrorCode::RangeInvalid);
+        assert_eq!(answer.header("content-range"), Some("bytes */3000"), "{ranges}");
+    }
+}
+
+fn a_hundred_ranges_of_a_large_blob_are_each_what_was_asked_for(setup: Setup) {
+    let world = World::start(setup);
+    let content = bytes(1, 9 << 20);
+    let digest = world.push_blob("app", &content);
+    let wanted: Vec<_> = (0..100).map(|at| (at * 90_000, at * 90_000 + 1 + (at * 997) % 90_000)).collect();
+    let ranges: Vec<_> = wanted.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+    let mut connection = world.connect();
+    // The connection goes on, and the next answer begins where this one ends.
+    for _ in 0..3 {
+        let ranges = ranges.join(",");
+        let head = format!(
+            "GET /v2/app/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\nRange: bytes={ranges}\r\n\r\n"
+        );
+        connection.send(head).unwrap();
+        let parts = parts(&connection.answer("GET").unwrap().expect(206));
+        assert_eq!(parts.len(), 100);
+        for ((_, bytes), (first, last)) in parts.iter().zip(&wanted) {
+            assert!(*bytes == content[*first..=*last], "{first}-{last}");
+        }
     }
 }
 

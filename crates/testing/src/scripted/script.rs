@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hythe_oci::media_type::OCI_INDEX;
 use hythe_oci::{
-    ByteRange, Digest, Endpoint, ErrorCode, Query, Reference, RepositoryName, Selection, encode, path,
+    ByteRanges, Digest, Endpoint, ErrorCode, Query, Reference, RepositoryName, Selection, encode, path,
 };
 use serde_json::json;
 
@@ -171,9 +171,10 @@ fn blob(found: Option<(Digest, std::sync::Arc<[u8]>)>, range: Option<&str>) -> R
     };
     let size = content.len() as u64;
     let reply = Reply::content("application/octet-stream", digest, content).header("accept-ranges", "bytes");
-    match range.map_or(Selection::Whole, |range| ByteRange::parse(range).select(size)) {
-        Selection::Whole => reply,
-        Selection::Part { start, end_inclusive } => reply.part(start, end_inclusive),
+    match range.map_or(Selection::Whole, |range| ByteRanges::parse(range).select(size)) {
+        // Many ignore several ranges in one request.
+        Selection::Whole | Selection::Parts(_) => reply,
+        Selection::Part(part) => reply.part(part.start, part.end_inclusive),
         Selection::Unsatisfiable => {
             let reply = Reply::error(416, ErrorCode::RangeInvalid, "the blob is not that long");
             reply.header("content-range", format!("bytes */{size}"))

@@ -1,0 +1,22 @@
+//! Several ranges in one request for a blob that an upstream has.
+
+use hythe_testing::bytes;
+
+use crate::world::{UPSTREAM, World, cache};
+
+#[test]
+fn several_ranges_of_a_blob_are_answered_while_it_comes_and_once_it_is_here() {
+    let world = World::new();
+    let content = bytes(1, 3 << 20);
+    let blob = world.upstream.push_blob("app", &content);
+    for how in ["miss", "hit"] {
+        let request = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}"));
+        let answer = request.header("range", "bytes=2000000-2000999,0-99,-1").send().expect(206);
+        assert_eq!(cache(&answer), how);
+        assert!(answer.expect_header("content-type").starts_with("multipart/byteranges; boundary="));
+        let holds =
+            |wanted: &[u8]| answer.body.windows(wanted.len()).position(|window| window == wanted).unwrap();
+        let places = [holds(&content[2_000_000..2_001_000]), holds(&content[..100])];
+        assert!(places[0] < places[1], "they are in the order in which they were asked for");
+    }
+}
