@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::collection::BATCH;
 use crate::turns::{self, How, TURN};
 use crate::writer::Durability;
-use crate::{Catalog, Pattern, Provenance, Result, blobs, repositories, sql};
+use crate::{Catalog, Origin, Pattern, Provenance, Result, blobs, origin, repositories, sql};
 
 /// A copy, and what of its upstream's content is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,19 @@ impl AddAssign for Cleared {
 }
 
 impl Catalog {
+    /// Makes a copy the registry's own repository, with all that it holds, as if that had been pushed here. What is no copy
+    /// stays as it is. Refused where credentials were needed for something of it: only a copy says who may have that.
+    /// Durable.
+    pub async fn pin_copy(&self, copy: &RepositoryName) -> Result<()> {
+        let copy = copy.clone();
+        self.write(Durability::Durable, move |connection| {
+            const PIN: &str = "UPDATE repository SET origin = 'local' WHERE name = ?1 AND private = 0";
+            sql::run(connection, PIN, [copy.as_str()])?;
+            origin::check(connection, &copy, &Origin::Local)
+        })
+        .await?
+    }
+
     /// The copies that a pattern means and `listed` takes, in bytewise order, from the first past `after`; of each no
     /// more than `tags` tags.
     pub fn copies(

@@ -68,6 +68,8 @@ contract![
     clearing_a_copy_takes_all_of_it_and_leaves_what_others_link,
     clearing_a_tag_takes_what_only_it_needs,
     clearing_touches_nothing_that_was_pushed_here,
+    a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here,
+    a_copy_that_needed_credentials_is_not_pinned,
     what_nothing_needs_is_counted_by_when_it_is_due,
     a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to,
     what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again,
@@ -817,6 +819,34 @@ async fn clearing_touches_nothing_that_was_pushed_here(catalog: Catalog) {
     assert_eq!(catalog.clear_copy(&mine).await.unwrap(), Cleared::default());
     assert_eq!(catalog.clear_tags(&mine, &Pattern::all()).await.unwrap(), Cleared::default());
     assert_eq!(catalog.totals().unwrap(), before);
+}
+
+async fn a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here(catalog: Catalog) {
+    let name = repository("up.example/a");
+    fetch_blob(&catalog, "up.example/a", "blob", 1).await;
+    fetch(&catalog, manifest("up.example/a", "{}", &["blob"], &["v1"]), &[]).await;
+    for _ in 0..2 {
+        catalog.pin_copy(&name).await.unwrap();
+        assert_eq!(catalog.provenance(&name).unwrap(), Some(Provenance::default()));
+    }
+    push(&catalog, manifest("up.example/a", "another", &[], &["v2"])).await;
+    assert!(catalog.manifest(&name, &by_tag("v1")).unwrap().is_some());
+    assert_eq!(catalog.clear_copy(&name).await.unwrap(), Cleared::default());
+    // What is fetched for it afterwards is refused.
+    let late =
+        BlobCommit { origin: upstream(), ..blob_commit("up.example/a", "late", UploadId::random(), 2) };
+    assert!(matches!(catalog.commit_blob(late).await, Err(Error::OtherOrigin { .. })));
+    catalog.pin_copy(&repository("up.example/never")).await.unwrap();
+    assert_eq!(catalog.provenance(&repository("up.example/never")).unwrap(), None);
+}
+
+async fn a_copy_that_needed_credentials_is_not_pinned(catalog: Catalog) {
+    let name = repository("up.example/a");
+    let commit = blob_commit("up.example/a", "secret", UploadId::random(), 1);
+    catalog.commit_blob(BlobCommit { origin: upstream(), private: true, ..commit }).await.unwrap();
+    assert!(matches!(catalog.pin_copy(&name).await, Err(Error::OtherOrigin { .. })));
+    let kept = Provenance { origin: upstream(), private: true };
+    assert_eq!(catalog.provenance(&name).unwrap(), Some(kept));
 }
 
 async fn what_nothing_needs_is_counted_by_when_it_is_due(catalog: Catalog) {

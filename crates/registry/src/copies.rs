@@ -1,8 +1,8 @@
 //! Copies of what upstreams have: which there are, and how they are cleared.
 
-use hythe_catalog::{Cleared, CopySummary, Pattern, Provenance};
+use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, Provenance};
 
-use crate::{Page, Registry, Result, collector};
+use crate::{Page, Registry, Repository, Result, collector};
 
 /// The most tags that a summary names; how many there are it says all the same.
 const TAGS: usize = 1000;
@@ -49,5 +49,17 @@ impl Registry {
                 }
             }
         }
+    }
+}
+
+impl Repository<'_> {
+    /// Makes it the registry's own, with all that it holds, where it is a copy: then it can be pushed into. Refused where
+    /// credentials were needed for something of it.
+    pub async fn pin(&self) -> Result<()> {
+        let found = self.provenance()?;
+        if found.is_some_and(|found| found.origin != Origin::Local) {
+            self.inner().catalog.pin_copy(self.name).await?;
+        }
+        Ok(())
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) record: &'a Record,
     /// Over what it came.
     pub(crate) via: Via,
+    /// Whether a web page of another origin made it: what it asks for is not fetched.
+    pub(crate) foreign: bool,
 }
 
 /// How an answer of the cache came about, in a word.
@@ -77,7 +79,7 @@ fn warning(freshness: &Freshness) -> Option<String> {
 }
 
 /// What may stand within quotes in a header, and not too much of it (distribution-spec, Warnings).
-fn quotable(text: &str) -> String {
+pub(crate) fn quotable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { ' ' })
         .take(1000)

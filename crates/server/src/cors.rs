@@ -20,8 +20,8 @@ pub(crate) fn allowed_origin(headers: &HeaderMap, origins: &[String]) -> Option<
     allowed.then(|| origin.clone())
 }
 
-/// Whether a page of the request's origin may write, too: one that is named, and not only meant with all others.
-pub(crate) fn may_write(headers: &HeaderMap, origins: &[String]) -> bool {
+/// Whether the request's origin is one that is named, and not only meant with all others: only those may write.
+pub(crate) fn is_named(headers: &HeaderMap, origins: &[String]) -> bool {
     headers.get(header::ORIGIN).is_some_and(|origin| {
         let origin = origin.as_bytes();
         origin != b"*" && origins.iter().any(|known| known.as_bytes() == origin)

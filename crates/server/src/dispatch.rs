@@ -1,5 +1,6 @@
 //! From a request to its handler: the path is parsed once, who may ask is checked once.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -8,18 +9,18 @@ use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
-use hythe_oci::{Endpoint, ErrorCode, Query, RepositoryName};
+use hythe_oci::{Endpoint, ErrorCode, Query, lenient};
 use hythe_registry::Origin;
-use hythe_upstream::{Allowed, Copy, Resolved, Upstream, Via};
+use hythe_upstream::{Copy, Via};
 
 use crate::call::{App, Call};
-use crate::handlers::copies::not_shared;
 use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
 use crate::options::Options;
+use crate::place::{self, Place};
 use crate::plane::{Body, Exchange, Link, RequestBody};
 use crate::record::Record;
 use crate::reject::Rejection;
-use crate::{cors, host};
+use crate::{cors, host, site};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -52,7 +53,8 @@ pub(crate) async fn answer(
     let result = if head_size > options.max_header_size {
         Err(Rejection::head_too_large(options.max_header_size))
     } else if one_host {
-        route(&app, &options, &link, &record, &head.headers, body).await
+        // Every handler's future is in this one, which is too large to be moved about.
+        Box::pin(route(&app, &options, &link, &record, &head.headers, body)).await
     } else {
         let message = format!("a request needs one Host header; this one has {hosts}");
         Err(Rejection::parameter(ErrorCode::Unsupported, message))
@@ -61,12 +63,18 @@ pub(crate) async fn answer(
         let _ = record.error.set(rejection.logged());
         rejection.into_response()
     });
-    finish(&record, &options, &head.headers, &mut response);
+    finish(&link, &record, &options, &head.headers, &mut response);
     Ok(response.map(|body| body.in_exchange(exchange)))
 }
 
 /// What every answer carries.
-fn finish(record: &Record, options: &Options, asked: &http::HeaderMap, response: &mut Response<Body>) {
+fn finish(
+    link: &Link,
+    record: &Record,
+    options: &Options,
+    asked: &http::HeaderMap,
+    response: &mut Response<Body>,
+) {
     let status = response.status();
     let length = response.body().size_hint().exact().unwrap_or_default();
     let headers = response.headers_mut();
@@ -77,6 +85,9 @@ fn finish(record: &Record, options: &Options, asked: &http::HeaderMap, response:
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(id) = HeaderValue::try_from(record.id_text()) {
         headers.insert(REQUEST_ID, id);
+    }
+    if link.end_is_unknown() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(origin) = cors::allowed_origin(asked, &options.cors_origins) {
         cors::expose(headers, origin);
@@ -100,25 +111,36 @@ async fn route(
     let (method, path) = (&record.method, record.uri.path());
     let foreign = foreign_host(options, record, headers);
     check_host(options, link, foreign)?;
-    check_origin(options, record, headers)?;
+    let foreign_page = site::is_foreign(headers, asked_host(record, headers), &options.cors_origins);
+    check_origin(foreign_page, record, headers)?;
+    check_coding(headers)?;
     if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
         let _ = record.page.set("preflight");
         let mut response = handlers::empty(StatusCode::NO_CONTENT);
-        cors::preflight(response.headers_mut(), cors::may_write(headers, &options.cors_origins));
+        cors::preflight(response.headers_mut(), cors::is_named(headers, &options.cors_origins));
         return Ok(response);
     }
-    let query = Query::parse(record.uri.query().unwrap_or_default());
+    let (mut path, mut query) = (path, Cow::Borrowed(record.uri.query().unwrap_or_default()));
+    if let Some((upload, appended)) = lenient::split_query(path) {
+        (path, query) = (upload, Cow::Owned(format!("{appended}&{query}")));
+    }
+    let query = Query::parse(&query)?;
     // A page whose name was made to resolve to this machine comes from anywhere.
     let via = if link.near && foreign.is_none() { Via::Loopback } else { Via::Network };
-    if !path.starts_with("/v2") && path != "/" {
-        let call = Call { app, options, method, headers, query: query?, record, via };
+    let call = Call { app, options, method, headers, query, record, via, foreign: foreign_page };
+    if !path.starts_with("/v2") && !path.starts_with("//") && path != "/" {
         return pages::answer(&call, path, record).await;
     }
-    let endpoint = Endpoint::parse(path).map_err(|error| Rejection::endpoint(&error))?;
+    let endpoint = match Endpoint::parse(path) {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            let redirected = lenient::clean(path).map(|clean| redirect(record, &clean));
+            return redirected.ok_or_else(|| Rejection::endpoint(&error));
+        }
+    };
     let endpoint = record.endpoint.get_or_init(|| endpoint);
-    let call = Call { app, options, method, headers, query: query?, record, via };
-    let (namespace, place) = place(&call, link, endpoint)?;
-    check_share(&call, endpoint, &place)?;
+    let (namespace, place) = place::find(&call, link, endpoint)?;
+    place::check_share(&call, endpoint, &place)?;
     let mut response = call_endpoint(&call, endpoint, &place, body).await?;
     if let Some(namespace) = namespace {
         response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
@@ -148,7 +170,7 @@ fn check_host(options: &Options, link: &Link, foreign: Option<&str>) -> Result<(
             ErrorCode::Denied,
             format!(
                 "host `{host}` does not name this registry, which listens on loopback for this machine alone; \
-                 ask it as localhost, or add the name to http.hosts"
+                 ask it as localhost, or name the host in http.hosts (HYTHE_HTTP_HOSTS, as a list)"
             ),
         )),
         None => Ok(()),
@@ -157,112 +179,61 @@ fn check_host(options: &Options, link: &Link, foreign: Option<&str>) -> Result<(
 
 /// Nor may a page write to any by requests that a browser sends without asking first, such as a plain POST: who reaches a
 /// registry's network may read a page of anybody's.
-fn check_origin(options: &Options, record: &Record, headers: &http::HeaderMap) -> Result<(), Rejection> {
-    let reads = matches!(record.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let Some(origin) = headers.get(header::ORIGIN).filter(|_| !reads) else { return Ok(()) };
-    let origin_text = origin.to_str().unwrap_or_default();
-    let host = origin_text.split_once("://").map_or("", |(_, host)| host);
-    // A page that was served under the name that is asked is this registry's own, as far as names tell: which ones may be
-    // asked for was checked before.
-    let is_same = !host.is_empty() && asked_host(record, headers) == Some(host);
-    if is_same || host::is_allowed(host, &options.hosts) || cors::may_write(headers, &options.cors_origins) {
+fn check_origin(foreign: bool, record: &Record, headers: &http::HeaderMap) -> Result<(), Rejection> {
+    if !foreign || site::reads(&record.method) {
         return Ok(());
     }
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let page = origin.map_or_else(|| "another origin".to_owned(), |origin| format!("`{origin}`"));
     Err(Rejection::new(
         StatusCode::FORBIDDEN,
         ErrorCode::Denied,
         format!(
-            "a page of `{origin_text}` may not write to this registry; name it in http.cors-origins if it should"
+            "a page of {page} may not write to this registry; name its origin in http.cors-origins if it should"
         ),
     ))
 }
 
-/// Where the repository of a request is.
-enum Place {
-    /// It is this registry's own, or the request is about none.
-    Here,
-    /// It is an upstream's.
-    Copy(Copy),
-    /// It is this registry's own as far as that has it, and an upstream's otherwise.
-    HereOrCopy(Copy),
-}
-
-/// Which repository a request means, and the `?ns=` that it says so by (distribution-spec, Registry proxying). One that
-/// names this registry, and no upstream, is as good as none.
-fn place(
-    call: &Call<'_>,
-    link: &Link,
-    endpoint: &Endpoint,
-) -> Result<(Option<HeaderValue>, Place), Rejection> {
-    let allowed = call.app.cache.allowed();
-    let namespace = call.query.first("ns");
-    let told = namespace.as_deref().and_then(|namespace| HeaderValue::try_from(namespace).ok());
-    let is_ours = |ns: &&str| !is_listed(&allowed, ns) && host::is_this_registry(ns, &call.options.hosts);
-    let elsewhere = namespace.as_deref().filter(|ns| !is_ours(ns));
-    let not_answered_for = |name: &str| {
-        let message = format!(
-            "this registry does not answer for `{name}`; add it to its upstreams (upstream.add) if it should"
-        );
-        Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message)
-    };
-    let Some(name) = endpoint.name() else {
-        // Of another registry's whole nothing is known here.
-        return match elsewhere {
-            Some(namespace) if !may_be_asked(&allowed, namespace) => Err(not_answered_for(namespace)),
-            _ => Ok((told, Place::Here)),
-        };
-    };
-    let copy = |upstream: &Arc<Upstream>, there: &RepositoryName| -> Result<Copy, Rejection> {
-        let copy = call.app.cache.copy(upstream, there, call.via);
-        let copy = copy.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
-        // RFC 9111, 5.2.1.7
-        let only = call.header(header::CACHE_CONTROL).is_some_and(|value| value.contains("only-if-cached"));
-        Ok(if only { copy.only_if_cached() } else { copy })
-    };
-    let place = match allowed.resolve(elsewhere, name) {
-        Resolved::Upstream(upstream, there) => Place::Copy(copy(&upstream, &there)?),
-        Resolved::NotAllowed => return Err(not_answered_for(elsewhere.unwrap_or_default())),
-        Resolved::Local(_) => match &link.mirror {
-            // Who says that this registry is meant does not mean an upstream that it stands for.
-            Some(mirror) if mirror.local_first || namespace.is_none() => {
-                match allowed.resolve_at(&mirror.upstream, name) {
-                    Resolved::Upstream(upstream, there) if mirror.local_first => {
-                        Place::HereOrCopy(copy(&upstream, &there)?)
-                    }
-                    Resolved::Upstream(upstream, there) => Place::Copy(copy(&upstream, &there)?),
-                    Resolved::Local(_) | Resolved::NotAllowed => {
-                        return Err(not_answered_for(&mirror.upstream.to_string()));
-                    }
-                }
-            }
-            _ => Place::Here,
-        },
-    };
-    Ok((told, place))
-}
-
-fn is_listed(allowed: &Allowed, namespace: &str) -> bool {
-    namespace.parse().is_ok_and(|namespace| allowed.get(&namespace).is_some())
-}
-
-fn may_be_asked(allowed: &Allowed, namespace: &str) -> bool {
-    namespace.parse().is_ok_and(|namespace| allowed.find(&namespace).is_some())
-}
-
-/// What was fetched with credentials is not for everybody, whatever is asked of it: nor where its upstream is not listed
-/// any more, so that it is read as any other repository.
-fn check_share(call: &Call<'_>, endpoint: &Endpoint, place: &Place) -> Result<(), Rejection> {
-    match (place, endpoint.name()) {
-        (Place::Copy(copy), _) => {
-            copy.check_share().map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))
+/// A body that came in another coding than chunks would be stored in it, under the digest of what it is not (RFC 9112, 6.1).
+fn check_coding(headers: &http::HeaderMap) -> Result<(), Rejection> {
+    let values = headers.get_all(header::TRANSFER_ENCODING).into_iter();
+    let codings = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
+    let (mut chunked, mut other) = (0, None);
+    for coding in codings.map(str::trim).filter(|coding| !coding.is_empty()) {
+        if coding.eq_ignore_ascii_case("chunked") {
+            chunked += 1;
+        } else {
+            other = Some(coding);
         }
-        // Of the second, the copy is checked when it is asked.
-        (Place::Here | Place::HereOrCopy(_), Some(name)) => match not_shared(call, name)? {
-            Some(error) => Err(Rejection::upstream(&error, ErrorCode::NameUnknown)),
-            None => Ok(()),
-        },
-        (Place::Here | Place::HereOrCopy(_), None) => Ok(()),
     }
+    match other {
+        Some(coding) => Err(Rejection::new(
+            StatusCode::NOT_IMPLEMENTED,
+            ErrorCode::Unsupported,
+            format!(
+                "transfer coding `{coding}` is not supported; send the bytes as they are, chunked or with their length"
+            ),
+        )),
+        None if chunked > 1 => {
+            Err(Rejection::parameter(ErrorCode::Unsupported, "the body is chunked more than once"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `registry:2` sends clients to the path that they mean, where it has slashes that are too many.
+fn redirect(record: &Record, clean: &str) -> Response<Body> {
+    let _ = record.page.set("redirect");
+    let query = record.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    // With 301 some clients would go on with GET.
+    let keeps_method = !matches!(record.method, Method::GET | Method::HEAD);
+    let status = if keeps_method { StatusCode::PERMANENT_REDIRECT } else { StatusCode::MOVED_PERMANENTLY };
+    let mut response = handlers::empty(status);
+    // A path and a query of a request are visible ASCII, or at least what a header may hold.
+    response
+        .headers_mut()
+        .extend(HeaderValue::try_from(format!("{clean}{query}")).map(|to| (header::LOCATION, to)));
+    response
 }
 
 async fn call_endpoint(
@@ -273,7 +244,8 @@ async fn call_endpoint(
 ) -> Result<Response<Body>, Rejection> {
     let read = matches!(*call.method, Method::GET | Method::HEAD);
     match place {
-        Place::Copy(copy) => call_copy(call, endpoint, copy, body).await,
+        Place::Copy { copy, by_path } => call_copy(call, endpoint, copy, *by_path, body).await,
+        Place::Pinned(name) => call_here(call, &endpoint.within(name), body).await,
         Place::HereOrCopy(copy) if read => {
             if is_here(call, endpoint)? {
                 match call_here(call, endpoint, body).await {
@@ -295,14 +267,19 @@ fn is_here(call: &Call<'_>, endpoint: &Endpoint) -> Result<bool, Rejection> {
     Ok(found.is_some_and(|found| found.origin == Origin::Local))
 }
 
-/// A copy is read, and what is in it can be deleted; nothing is pushed into it.
+/// A copy is read, and what is in it can be deleted; nothing is pushed into it, unless its upstream is pushable.
 async fn call_copy(
     call: &Call<'_>,
     endpoint: &Endpoint,
     copy: &Copy,
+    by_path: bool,
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     match (call.method.clone(), endpoint) {
+        (Method::HEAD, Endpoint::Manifest { .. } | Endpoint::Blob { .. }) if by_path => {
+            copies::may_be_pushed(call, copy)?;
+            read_copy(call, endpoint, copy).await.map_err(|error| copies::unanswered(call, error))
+        }
         (Method::GET | Method::HEAD, _) => read_copy(call, endpoint, copy).await,
         (Method::DELETE, Endpoint::Manifest { reference, .. }) => {
             manifests::manifest_delete(call, copy.name(), reference).await
@@ -310,8 +287,12 @@ async fn call_copy(
         (Method::DELETE, Endpoint::Blob { digest, .. }) => {
             blobs::blob_delete(call, copy.name(), digest).await
         }
-        (Method::PUT | Method::POST | Method::PATCH, _) => {
-            copies::push(endpoint.name().unwrap_or(copy.name()), copy)
+        (
+            Method::PUT | Method::POST | Method::PATCH,
+            Endpoint::Manifest { .. } | Endpoint::Uploads { .. } | Endpoint::Upload { .. },
+        ) => {
+            copies::begin_push(endpoint.name().unwrap_or(copy.name()), copy).await?;
+            call_here(call, &endpoint.within(copy.name()), body).await
         }
         _ => call_here(call, endpoint, body).await,
     }

@@ -14,10 +14,12 @@ mod log;
 mod manifest_room;
 mod metrics;
 mod options;
+mod place;
 mod plane;
 mod record;
 mod reject;
 mod serve;
+mod site;
 mod time;
 mod workers;
 

@@ -10,6 +10,7 @@ use hythe_registry::Error;
 use hythe_upstream::Error as Upstream;
 use serde_json::{Value, json};
 
+use crate::call::quotable;
 use crate::plane::Body;
 
 /// When to come back to an upstream that does not say.
@@ -51,6 +52,12 @@ impl Rejection {
         // The values are paths and numbers of our own making; one that is not a header's would only be left out.
         self.headers.extend(HeaderValue::try_from(value).map(|value| (name, value)));
         self
+    }
+
+    /// With what is wrong in a `Warning` too: a HEAD's answer has no other place for it.
+    pub(crate) fn with_warning(self) -> Self {
+        let warning = format!("299 - \"{}\"", quotable(&self.message));
+        self.with_header(header::WARNING, warning)
     }
 
     /// No such resource at all.

@@ -112,6 +112,14 @@ impl Setup {
         self
     }
 
+    /// Has no path name an upstream, but for `except`.
+    #[must_use]
+    pub fn only_by_namespace(mut self, except: Option<&str>) -> Self {
+        let except = except.map(|name| name.parse().expect("a test names an upstream by its host"));
+        self.allowed.only_by_namespace(except);
+        self
+    }
+
     /// Has its listener stand for an upstream; what is pushed here may come first.
     #[must_use]
     pub fn mirror(mut self, upstream: &str, local_first: bool) -> Self {

@@ -52,6 +52,8 @@ pub struct Upstream {
     pub ttl_by_tag: Vec<(Pattern, Duration)>,
     /// Who gets what it gives to credentials.
     pub share: Share,
+    /// Whether what is pushed under its names is taken, and then stands for what it has.
+    pub pushable: bool,
     /// Whether only a client names it, and no operator: then it is asked at public addresses alone.
     pub unlisted: bool,
 }
@@ -78,6 +80,7 @@ impl Upstream {
             ttl: TTL,
             ttl_by_tag: Vec::new(),
             share: Share::default(),
+            pushable: false,
             unlisted: false,
         }
     }
@@ -154,6 +157,16 @@ pub struct Allowed {
     refused: HashSet<Authority>,
     /// Who gets what was fetched with credentials from an upstream that is not listed any more.
     share: Share,
+    paths: Paths,
+}
+
+/// Which upstreams a path may name by its first component.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Paths {
+    #[default]
+    All,
+    None,
+    One(Authority),
 }
 
 impl Allowed {
@@ -248,6 +261,12 @@ impl Allowed {
         self.share = share;
     }
 
+    /// Keeps paths from naming upstreams, as in `registry:2`, whose names of repositories are all its own. Only `except` is
+    /// still named so.
+    pub fn only_by_namespace(&mut self, except: Option<Authority>) {
+        self.paths = except.map_or(Paths::None, Paths::One);
+    }
+
     /// Whether what is in a repository may be the answer to a request that came in this way.
     pub fn shares(&self, provenance: &Provenance, via: Via) -> bool {
         let Provenance { origin: Origin::Upstream(name), private } = provenance else { return true };
@@ -308,7 +327,13 @@ impl Allowed {
     /// one is named by its [folder](Upstream::folder), or by an alias.
     fn by_path<'a>(&self, name: &'a RepositoryName) -> Option<(&Arc<Upstream>, &'a str)> {
         let (first, rest) = name.as_str().split_once('/')?;
-        Some((self.get(&first.parse().ok()?)?, rest))
+        let upstream = self.get(&first.parse().ok()?)?;
+        let is_named = match &self.paths {
+            Paths::All => true,
+            Paths::None => false,
+            Paths::One(name) => self.get(name).is_some_and(|one| one.name == upstream.name),
+        };
+        is_named.then_some((upstream, rest))
     }
 }
 

@@ -149,7 +149,7 @@ impl Cache {
         };
         let source = self.0.sources.get(upstream)?;
         let origin = Origin::upstream(&upstream.name);
-        Ok(Copy { cache: self.clone(), source, there: name.clone(), here, origin, via, ask: true })
+        Ok(Copy { cache: self.clone(), source, there: name.clone(), here, origin, via, silent: None })
     }
 
     pub(crate) fn options(&self) -> Arc<Options> {
@@ -169,8 +169,8 @@ pub struct Copy {
     pub(crate) origin: Origin,
     /// Over what it is asked for.
     via: Via,
-    /// Whether upstream may be asked.
-    ask: bool,
+    /// Why upstream may not be asked for this request, if so.
+    silent: Option<&'static str>,
 }
 
 impl std::fmt::Debug for Copy {
@@ -190,16 +190,36 @@ impl Copy {
         &self.source.upstream.name
     }
 
-    /// The same, without asking upstream for anything.
+    /// The same, without asking upstream for anything; `why` not.
     #[must_use]
-    pub fn only_if_cached(mut self) -> Self {
-        self.ask = false;
+    pub fn only_if_cached(mut self, why: &'static str) -> Self {
+        self.silent = Some(why);
         self
     }
 
     /// What upstream is asked for, by which it is known that it fails.
     pub(crate) fn thing(&self, what: impl Into<String>) -> Thing {
         Thing { repository: self.there.clone(), what: what.into() }
+    }
+
+    /// Whether what is pushed under its name is taken.
+    pub fn is_pushable(&self) -> bool {
+        self.source.upstream.pushable
+    }
+
+    /// Whether what it holds was pushed here, as a pushable upstream's may be: then that stands for what upstream has.
+    pub fn is_pinned(&self) -> Result<bool> {
+        if !self.is_pushable() {
+            return Ok(false);
+        }
+        let found = self.repository().provenance()?;
+        Ok(found.is_some_and(|found| found.origin == Origin::Local))
+    }
+
+    /// Makes what it holds the registry's own, so that it can be pushed into. Refused where credentials were needed for
+    /// something of it: who may have that is only known of a copy.
+    pub async fn pin(&self) -> Result<()> {
+        Ok(self.repository().pin().await?)
     }
 
     pub(crate) fn repository(&self) -> Repository<'_> {
@@ -291,12 +311,11 @@ impl Copy {
 
     /// Whether what is here is all there is, for this request or for every one.
     pub(crate) fn is_offline(&self) -> bool {
-        !self.ask || self.cache.options().offline
+        self.silent.is_some() || self.cache.options().offline
     }
 
     pub(crate) fn offline(&self, asked: impl Into<String>) -> Error {
-        let why =
-            if self.ask { "this registry is offline (upstream.offline)" } else { "nobody was to be asked" };
+        let why = self.silent.unwrap_or("this registry is offline (upstream.offline)");
         Error::Offline { upstream: self.upstream().clone(), asked: asked.into(), why }
     }
 

@@ -35,6 +35,28 @@ fn shown(resolved: Resolved<'_>) -> String {
 }
 
 #[test]
+fn where_paths_name_no_upstream_only_a_namespace_does_and_one_that_is_excepted() {
+    let meant = |except: Option<&str>, namespace: Option<&str>, name: &str| {
+        let mut allowed = allowed();
+        allowed.only_by_namespace(except.map(authority));
+        shown(allowed.resolve(namespace, &name.parse().unwrap()))
+    };
+    for (except, namespace, name, expected) in [
+        (None, None, "docker.io/library/redis", "local docker.io/library/redis"),
+        (None, None, "quay.io/app", "local quay.io/app"),
+        (None, Some("docker.io"), "redis", "docker.io library/redis"),
+        (None, Some("docker.io"), "docker.io/library/redis", "docker.io library/redis"),
+        (Some("docker.io"), None, "docker.io/redis", "docker.io library/redis"),
+        (Some("docker.io"), None, "index.docker.io/redis", "docker.io library/redis"),
+        (Some("index.docker.io"), None, "docker.io/redis", "docker.io library/redis"),
+        (Some("docker.io"), None, "quay.io/app", "local quay.io/app"),
+        (Some("unlisted.example"), None, "unlisted.example/app", "local unlisted.example/app"),
+    ] {
+        assert_eq!(meant(except, namespace, name), expected, "{except:?} {namespace:?} {name}");
+    }
+}
+
+#[test]
 fn without_a_namespace_the_path_decides() {
     for (name, meant) in [
         ("app", "local app"),

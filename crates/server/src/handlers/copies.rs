@@ -2,10 +2,12 @@
 
 use http::{Method, Response, StatusCode};
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName};
+use hythe_registry::Error as Refused;
 use hythe_upstream::{Copy, Error, Via};
 
 use super::{blobs, manifests};
 use crate::call::Call;
+use crate::place::is_only_if_cached;
 use crate::plane::Body;
 use crate::reject::Rejection;
 
@@ -65,14 +67,45 @@ pub(crate) async fn blob_head(
     Ok(response)
 }
 
-/// Nothing is pushed into a copy.
-pub(crate) fn push(name: &RepositoryName, copy: &Copy) -> Result<Response<Body>, Rejection> {
+/// Makes a copy the registry's own, so that it can be pushed into, where its upstream is pushable; refuses otherwise.
+pub(crate) async fn begin_push(name: &RepositoryName, copy: &Copy) -> Result<(), Rejection> {
     let upstream = copy.upstream();
-    Err(Rejection::new(
-        StatusCode::FORBIDDEN,
-        ErrorCode::Denied,
-        format!(
-            "`{name}` is this registry's copy of what {upstream} has, and takes no pushes; push under another name"
-        ),
-    ))
+    let refuse = |message: String| Rejection::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message);
+    if !copy.is_pushable() {
+        return Err(refuse(format!(
+            "`{name}` is this registry's copy of what {upstream} has, and takes no pushes; push under another name, or set \
+             `pushable = true` in [upstream.\"{upstream}\"] to keep what you push in the place of that"
+        )));
+    }
+    copy.pin().await.map_err(|error| match &error {
+        Error::Registry(refused) if matches!(**refused, Refused::OtherOrigin { .. }) => refuse(format!(
+            "`{name}` has content that {upstream} gave to this registry's login, and takes no pushes; clear it first: \
+             `hythe cache clear {}`",
+            copy.name()
+        )),
+        error => Rejection::upstream(error, ErrorCode::NameUnknown),
+    })
+}
+
+/// Refuses to tell a client that asks what it need not push of what upstream has, where pushes are taken: it would leave out
+/// what is not here, and pin the rest.
+pub(crate) fn may_be_pushed(call: &Call<'_>, copy: &Copy) -> Result<(), Rejection> {
+    if !copy.is_pushable() || is_only_if_cached(call) {
+        return Ok(());
+    }
+    let message = format!(
+        "nothing was pushed to `{}` yet, and its upstream is not asked by a HEAD: it is pushable",
+        copy.name()
+    );
+    Err(Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message).with_warning())
+}
+
+/// A HEAD by path that upstream could not be asked for. It may be a client's that is about to push, and is told why not
+/// when it does: 404 lets it go on, where another error would end it without a word, as no HEAD has a body.
+pub(crate) fn unanswered(call: &Call<'_>, error: Rejection) -> Rejection {
+    let unasked = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+    if !unasked.contains(&error.status) || call.foreign || is_only_if_cached(call) {
+        return error;
+    }
+    Rejection { status: StatusCode::NOT_FOUND, ..error }.with_warning()
 }

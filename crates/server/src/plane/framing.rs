@@ -83,8 +83,8 @@ pub(super) struct Framing {
 enum Place {
     /// In a head, of which something has come, and of the present line something.
     Head { begun: bool, line: bool },
-    /// Behind a head, so many bytes.
-    Body { bytes: u64, chunks: Option<Chunks> },
+    /// Behind a head, so many bytes; whether they have had the end of a body of chunks.
+    Body { bytes: u64, chunks: Option<Chunks>, whole: bool },
     /// What comes next belongs to hyper.
     Lost,
 }
@@ -98,18 +98,24 @@ struct Chunks {
     size: Size,
     /// Whether the one before was as large.
     alike: bool,
+    /// Whether all of them had nothing but their size before them.
+    plain: bool,
     part: Part,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Size(Size),
+    /// Behind a size, in what else its line has.
+    Extension(Size),
     SizeEnd(Size),
     Content(u64),
     Return,
     Newline,
-    /// Behind the last chunk's size: what ends the body.
+    /// Behind the last chunk's size, at the beginning of a line: a trailer's, or the empty one that ends the body.
     LastReturn,
+    Trailer,
+    TrailerEnd,
     LastNewline,
     Ended,
 }
@@ -128,13 +134,19 @@ impl Framing {
     /// Says that the request is over whose head was the last to end, and how long its body was: where that is not what
     /// was seen, hyper has more of what follows than can be known here.
     pub(super) fn request_ended(&mut self, length: Length) {
-        if let Place::Body { bytes, chunks } = &self.place {
+        if let Place::Body { bytes, chunks, .. } = &self.place {
             let is_whole = match length {
                 Length::Sized(length) => *bytes == length,
                 Length::Chunked => chunks.is_some_and(|chunks| chunks.part == Part::Ended),
             };
             self.place = if is_whole { Place::Head { begun: false, line: false } } else { Place::Lost };
         }
+    }
+
+    /// Whether the body of the request whose head was the last to end is one of chunks that has come to its end, each line
+    /// of it by CR and LF. hyper takes more than that for a trailer, and others may see another end there.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.place, Place::Body { whole: true, .. })
     }
 
     /// Follows `bytes`, which hyper is given.
@@ -156,13 +168,17 @@ impl Framing {
             }
             self.heads += 1;
             let part = Part::Size(Size::default());
-            let chunks = Chunks { content: 0, size: Size::default(), alike: false, part };
-            self.place = Place::Body { bytes: 0, chunks: Some(chunks) };
+            let chunks = Chunks { content: 0, size: Size::default(), alike: false, plain: true, part };
+            self.place = Place::Body { bytes: 0, chunks: Some(chunks), whole: false };
         }
-        if let Place::Body { bytes: count, chunks } = &mut self.place {
+        if let Place::Body { bytes: count, chunks: followed, whole } = &mut self.place {
             *count += bytes.len() as u64;
-            if chunks.as_mut().is_some_and(|chunks| !chunks.follow(bytes)) {
-                *chunks = None;
+            if let Some(chunks) = followed {
+                let is_known = chunks.follow(bytes);
+                *whole |= chunks.part == Part::Ended;
+                if !is_known {
+                    *followed = None;
+                }
             }
         }
     }
@@ -170,14 +186,14 @@ impl Framing {
     /// Where the body of the request whose head was the last to end can be read without hyper: at the end of the present
     /// chunk, where the last two were large and alike; at once, where its length is known and most of it is to come.
     pub(super) fn boundary(&self, length: Length) -> Option<Boundary> {
-        let Place::Body { bytes, chunks } = &self.place else { return None };
+        let Place::Body { bytes, chunks, .. } = &self.place else { return None };
         match length {
             Length::Sized(length) => {
                 let left = length.checked_sub(*bytes).filter(|left| *left >= MUCH)?;
                 Some(Boundary { left: 0, content: *bytes, next: Next::Bytes(left) })
             }
             Length::Chunked => {
-                let Chunks { content, size, alike, part } = (*chunks)?;
+                let Chunks { content, size, alike, plain, part } = (*chunks)?;
                 let left = match part {
                     Part::Size(size) if size.count == 0 => 0,
                     Part::Content(left) => left + 2,
@@ -185,7 +201,7 @@ impl Framing {
                     Part::Newline => 1,
                     _ => return None,
                 };
-                let is_likely = alike && SIZES.contains(&size.value());
+                let is_likely = plain && alike && SIZES.contains(&size.value());
                 is_likely.then_some(Boundary { left, content, next: Next::Chunks(size) })
             }
         }
@@ -212,7 +228,14 @@ impl Chunks {
                     self.part = if taken == left { Part::Return } else { Part::Content(left - taken) };
                     continue;
                 }
-                (Part::Size(size), b'\r') => Part::SizeEnd(size),
+                (Part::Size(size) | Part::Extension(size), b'\r') => Part::SizeEnd(size),
+                // A bare LF, where another reader may see the end of a line.
+                (Part::Extension(_) | Part::LastReturn | Part::Trailer, b'\n') => return false,
+                (Part::Size(size) | Part::Extension(size), b';' | b' ' | b'\t') if size.count > 0 => {
+                    self.plain = false;
+                    Part::Extension(size)
+                }
+                (Part::Extension(size), _) => Part::Extension(size),
                 (Part::Size(size), digit) => match size.with(digit) {
                     Some(size) => Part::Size(size),
                     None => return false,
@@ -228,6 +251,9 @@ impl Chunks {
                 (Part::Return, b'\r') => Part::Newline,
                 (Part::Newline, b'\n') => Part::Size(Size::default()),
                 (Part::LastReturn, b'\r') => Part::LastNewline,
+                (Part::Trailer, b'\r') => Part::TrailerEnd,
+                (Part::TrailerEnd, b'\n') => Part::LastReturn,
+                (Part::LastReturn | Part::Trailer, _) => Part::Trailer,
                 (Part::LastNewline, b'\n') => Part::Ended,
                 _ => return false,
             };
@@ -288,6 +314,34 @@ mod tests {
             assert_eq!(boundary(&framing), Some((0, 40_000, 20_000)));
             follow(&mut framing, &chunk(20_001), step);
             assert_eq!(boundary(&framing), None, "another size");
+        }
+    }
+
+    #[test]
+    fn a_body_is_whole_where_each_of_its_lines_ends_as_it_should() {
+        for (body, whole) in [
+            (&b"0\r\n\r\n"[..], true),
+            (b"4\r\nsome\r\n0\r\n\r\n", true),
+            (b"4;a=\"b\" \r\nsome\r\n0;c\r\n\r\n", true),
+            (b"4 \r\nsome\r\n00\t\r\nA: b\r\nC:\r\n\r\n", true),
+            (b"4\r\nsome\r\n0\r\n\r", false),
+            (b"4\r\nsome\r\n0\r\n\n", false),
+            (b"4\r\nsome\r\n0\r\nA: b\n\n", false),
+            (b"4\r\nsome\r\n0\r\nA: b\r\n\n", false),
+            (b"4\r\nsome\r\n0\r\nA: b\rC\r\n\r\n", false),
+            (b"4;a\nb\r\nsome\r\n0\r\n\r\n", false),
+            (b"4\nsome\r\n0\r\n\r\n", false),
+            (b";\r\nsome\r\n0\r\n\r\n", false),
+        ] {
+            for step in 1..body.len() {
+                let mut framing = Framing::start();
+                follow(&mut framing, HEAD, step);
+                follow(&mut framing, body, step);
+                assert_eq!(framing.is_whole(), whole, "{}", body.escape_ascii());
+                // What is sent before the answer does not change that.
+                follow(&mut framing, HEAD, step);
+                assert_eq!(framing.is_whole(), whole, "{}", body.escape_ascii());
+            }
         }
     }
 

@@ -82,6 +82,9 @@ impl Input {
             self.framing.request_ended(length);
         }
         self.framing.follow(&buffer.filled()[before..]);
+        if self.framing.is_whole() {
+            self.link.chunks_are_whole(self.framing.heads());
+        }
         Poll::Ready(Ok(()))
     }
 

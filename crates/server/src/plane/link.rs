@@ -38,6 +38,8 @@ pub(crate) struct Link {
     begun: AtomicU64,
     /// Whether little is read at once: what is read waits for memory.
     reads_little: AtomicBool,
+    /// Which request was the last whose body of chunks was seen to end as it should.
+    whole: AtomicU64,
     /// File stretches in the order in which their chunks were queued.
     segments: Mutex<VecDeque<Segment>>,
     handover: Mutex<Handover>,
@@ -48,6 +50,8 @@ pub(crate) struct Link {
 struct Handover {
     /// How long the present request's body is.
     length: Option<Length>,
+    /// Whether the end of the present request's body has not been seen, and only its chunks can tell.
+    is_open: bool,
     /// Whether a body would read by itself.
     is_wanted: bool,
     /// On its way to the body.
@@ -107,6 +111,7 @@ impl Link {
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
             reads_little: AtomicBool::new(false),
+            whole: AtomicU64::new(0),
             segments: Mutex::default(),
             handover: Mutex::default(),
         }
@@ -119,7 +124,27 @@ impl Link {
 
     /// Says how long the body is of the request that begins.
     pub(super) fn request_begins(&self, length: Length) {
-        self.handover().length = Some(length);
+        let mut handover = self.handover();
+        (handover.length, handover.is_open) = (Some(length), length == Length::Chunked);
+    }
+
+    /// Says that the body of the request of this number came to its end, as chunks do.
+    pub(super) fn chunks_are_whole(&self, number: u64) {
+        self.whole.store(number, Ordering::Relaxed);
+    }
+
+    /// Says that hyper is at the end of the present request's body; whether it may have taken something else for that, as
+    /// there were trailers.
+    pub(super) fn body_is_read(&self, has_trailers: bool) {
+        if !has_trailers || self.whole.load(Ordering::Relaxed) == self.begun() {
+            self.handover().is_open = false;
+        }
+    }
+
+    /// Whether it is not known where the present request's body ends: then no further request is to be read on this
+    /// connection. What a proxy in front takes for one may be a part of the body to hyper, or the other way round.
+    pub(crate) fn end_is_unknown(&self) -> bool {
+        self.handover().is_open
     }
 
     /// How long the body is of the request that began last.

@@ -46,6 +46,8 @@ pub(crate) struct RequestBody {
     intake: Option<Intake>,
     /// How many of its bytes have come, either way.
     received: u64,
+    /// Whether trailers came behind its last chunk.
+    has_trailers: bool,
     /// How many zeros hyper will still hand on for what was read here.
     zeros: u64,
     patience: Duration,
@@ -74,6 +76,7 @@ impl RequestBody {
             link,
             intake: None,
             received: 0,
+            has_trailers: false,
             zeros: 0,
             patience,
             timer: None,
@@ -134,7 +137,10 @@ impl RequestBody {
         loop {
             let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
             match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
-                None => return Poll::Ready(None),
+                None => {
+                    self.link.body_is_read(self.has_trailers);
+                    return Poll::Ready(None);
+                }
                 Some(Err(error)) => return Poll::Ready(Some(Err(broken(&error)))),
                 Some(Ok(Ok(mut bytes))) => {
                     let zeros = self.zeros.min(bytes.len() as u64);
@@ -149,8 +155,15 @@ impl RequestBody {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
-                // Trailers say nothing to a registry.
-                Some(Ok(Err(_))) => {}
+                // Trailers say nothing to a registry. Those that name nothing are a bare LF, and what was to be the next
+                // request: hyper takes it for the end of a line, where another takes it for the end of all.
+                Some(Ok(Err(frame))) => {
+                    self.has_trailers = true;
+                    if frame.trailers_ref().is_some_and(http::HeaderMap::is_empty) {
+                        let message = "the last chunk is not followed by CRLF, which ends the body";
+                        return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::InvalidData, message))));
+                    }
+                }
             }
         }
     }

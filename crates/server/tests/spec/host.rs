@@ -40,7 +40,7 @@ fn a_loopback_listener_answers_by_no_other_name(setup: Setup) {
             world.request("OPTIONS", "/v2/").header("access-control-request-method", "GET"),
         ] {
             let message = request.header("host", host).send().expect_error(403, ErrorCode::Denied);
-            assert!(message.contains(&format!("`{host}`")), "{message}");
+            assert!(message.contains(&format!("`{host}`")) && message.contains("http.hosts"), "{message}");
         }
     }
     world.get("/v2/app/manifests/latest").send().expect(200);
@@ -77,7 +77,19 @@ fn a_page_of_another_origin_writes_nothing(setup: Setup) {
         start("null").expect_error(403, ErrorCode::Denied);
         start("*").expect_error(403, ErrorCode::Denied);
         start("https://ui.example").expect(202);
-        start("http://localhost:8080").expect(202);
+        // A page of this machine is some program's, and no more trusted than any.
+        for local in ["http://localhost:3000", "http://127.0.0.1:8080", "http://registry.localhost"] {
+            start(local).expect_error(403, ErrorCode::Denied);
+            let collect = world.post("/api/gc").header("origin", local).send();
+            collect.expect_error(403, ErrorCode::Denied);
+        }
+        let own = world.post("/v2/app/blobs/uploads/").header("host", "localhost:5001");
+        own.header("origin", "http://localhost:5001").send().expect(202);
+        // Browsers say so where they send no origin.
+        for site in ["cross-site", "same-site"] {
+            let request = world.post("/v2/app/blobs/uploads/").header("sec-fetch-site", site);
+            request.send().expect_error(403, ErrorCode::Denied);
+        }
         world.get("/v2/").header("origin", "https://evil.example").send().expect(200);
     }
 }
