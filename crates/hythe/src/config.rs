@@ -123,7 +123,13 @@ pub fn load(inputs: &Inputs, environment: &Environment) -> Result<Loaded, Config
     let named = inputs.file.clone().or_else(|| named_by_variable(environment, CONFIG_VARIABLE));
     let path = if inputs.in_place {
         draft.in_place_defaults();
-        registry2::file(named.or_else(|| named_by_variable(environment, registry2::FILE_VARIABLE)))
+        let named = named.or_else(|| named_by_variable(environment, registry2::FILE_VARIABLE));
+        let found = named.is_none();
+        let path = registry2::file(named, environment);
+        if let Some(path) = path.as_ref().filter(|_| found) {
+            draft.found_by_itself(path);
+        }
+        path
     } else {
         named.or_else(|| environment.usual_file())
     };

@@ -32,6 +32,8 @@ pub(super) struct Draft {
     has_data_folder: bool,
     /// What says that whoever reaches the server gets what logins of Docker's open.
     shares_logins: Option<Source>,
+    /// The `registry:2` file that is read because nobody named one.
+    found: Option<PathBuf>,
 }
 
 impl Draft {
@@ -51,11 +53,17 @@ impl Draft {
             warnings: Vec::new(),
             has_data_folder,
             shares_logins: None,
+            found: None,
         }
     }
 
     /// Lays one value on what is there.
     pub(super) fn set(&mut self, key: &'static Key, raw: &Raw, source: &Source) {
+        self.set_as(key.name, key, raw, source);
+    }
+
+    /// The same, where whoever wrote it knows the key by another name.
+    pub(super) fn set_as(&mut self, name: &str, key: &'static Key, raw: &Raw, source: &Source) {
         match key.kind.read(&mut self.settings, raw) {
             Ok(()) => {
                 if let Some((_, kept)) = self.provenance.iter_mut().find(|(known, _)| known.name == key.name)
@@ -64,7 +72,7 @@ impl Draft {
                 }
             }
             Err(error) => {
-                let text = format!("`{}` cannot be {}: {error}", key.name, raw.show());
+                let text = format!("`{name}` cannot be {}: {error}", raw.show());
                 self.problems.push(Problem::new(source.place(), text));
             }
         }
@@ -121,14 +129,21 @@ impl Draft {
 
     /// Where a `registry:2` file is silent, its deployment relies on what `registry:2` does.
     pub(super) fn registry2_defaults(&mut self, path: &Path) {
-        if let Some(key) = key("delete.enabled") {
-            self.set(key, &Raw::Boolean(false), &Source::Registry2Default { path: path.to_owned() });
+        for name in ["delete.enabled", "upstream.by-path"] {
+            if let Some(key) = key(name) {
+                self.set(key, &Raw::Boolean(false), &Source::Registry2Default { path: path.to_owned() });
+            }
         }
     }
 
     /// Notes that whoever reaches the server gets what logins of Docker's open, where nothing says who does.
     pub(super) fn share_logins(&mut self, source: Source) {
         self.shares_logins = Some(source);
+    }
+
+    /// Notes that nobody named this `registry:2` file: who started the server may not know of it.
+    pub(super) fn found_by_itself(&mut self, path: &Path) {
+        self.found = Some(path.to_owned());
     }
 
     /// Notes what makes the configuration unusable.
@@ -156,6 +171,14 @@ impl Draft {
             self.problems.push(Problem::new("data", text));
         }
         if !self.problems.is_empty() {
+            if let Some(found) = &self.found {
+                let text = format!(
+                    "no configuration was named, so this file was read, which is where registry:2 has its own; name another \
+                     with `registry serve CONFIG` or {}",
+                    registry2::FILE_VARIABLE
+                );
+                self.problems.push(Problem::new(found.display(), text));
+            }
             return Err(ConfigError { problems: self.problems });
         }
         Ok(Loaded {

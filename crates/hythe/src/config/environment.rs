@@ -65,6 +65,11 @@ impl Environment {
         self.folder(LOGINS_VARIABLE).map(|folder| folder.join("config.json"))
     }
 
+    /// A file below `/etc`, where the machine's configuration files are; none where they are nowhere.
+    pub(super) fn system_file(&self, path: &str) -> Option<PathBuf> {
+        Some(self.system_folder.as_ref()?.join(path.strip_prefix("/etc/")?))
+    }
+
     /// The configuration file that is read when none is named: the user's, else the machine's, if there is one.
     pub fn usual_file(&self) -> Option<PathBuf> {
         let user = if cfg!(windows) {

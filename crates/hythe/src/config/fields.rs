@@ -52,6 +52,14 @@ pub static FIELDS: &[Field] = &[
         show: |table| table.share.map(Choice::word).into(),
     },
     Field {
+        name: "pushable",
+        doc: "Whether pushes under its names are taken, as in a network that it cannot be reached from. A repository that was pushed into is pinned: it is answered as it was pushed, whoever means it, and its upstream is not asked for more of it. What of it was fetched before is kept with it. A HEAD by path, by which clients find out what they need not push, tells of what is pinned alone.",
+        allowed: "true or false",
+        secret: false,
+        read: |table, raw| put(&mut table.pushable, switch(raw)),
+        show: |table| table.pushable.into(),
+    },
+    Field {
         name: "username",
         doc: "Who asks; a password belongs to it. All endpoints are told.",
         allowed: "a name",

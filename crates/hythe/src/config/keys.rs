@@ -259,6 +259,13 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "upstream.by-path",
+        doc: "Whether an upstream is meant by a path that begins with its name, as in `localhost:5001/docker.io/library/redis`. Otherwise only `?ns=`, mirrors and `upstream.fallback` mean one, and such names are as good for pushes as any. With a `registry:2` configuration it is off, unless something else is said; a name that begins with that of its proxy's upstream means it all the same.",
+        kind: Kind::Switch(at!(upstream.by_path)),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "upstream.prefetch",
         doc: "How many blobs of an image are fetched at a time before they are asked for, once a client has got its manifest and that had to be fetched; 0 leaves all to the client's requests.",
         kind: Kind::Count(at!(upstream.prefetch), 0, 64),
@@ -281,14 +288,14 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "upstream.mirror",
-        doc: "Further addresses to listen on, each for one upstream: for clients that cannot say which one they mean, as Docker's `registry-mirrors`. Nothing can be pushed there.",
+        doc: "Further addresses to listen on, each for one upstream: for clients that cannot say which one they mean, as Docker's `registry-mirrors`. Nothing can be pushed there, unless its upstream is `pushable`.",
         kind: Kind::Mirrors(at!(upstream.mirror)),
         flag: Some("mirror"),
         reload: false,
     },
     Key {
         name: "upstream.fallback",
-        doc: "The upstream that the addresses of `listen` answer for where nothing was pushed under a name, as a `registry:2` with `proxy.remoteurl` does. A path that begins with another upstream's name means that one.",
+        doc: "The upstream that the addresses of `listen` answer for where nothing was pushed under a name, as a `registry:2` with `proxy.remoteurl` does. A path that begins with another upstream's name means that one, unless `upstream.by-path` is off.",
         kind: Kind::Name(at!(upstream.fallback)),
         flag: None,
         reload: false,

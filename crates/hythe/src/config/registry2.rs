@@ -17,6 +17,7 @@ pub(super) use tree::Tree;
 pub(super) use variables::overlay_variables;
 
 use super::draft::Draft;
+use super::environment::Environment;
 use super::error::Problem;
 use super::keys::key;
 use super::nearest::{did_you_mean, nearest};
@@ -32,16 +33,16 @@ pub(super) const ADDRESS: &str = ":5000";
 /// Names its configuration.
 pub(super) const FILE_VARIABLE: &str = "REGISTRY_CONFIGURATION_PATH";
 
-/// Where its images have their configuration, of version 3 and 2.
+/// Where its images have their configuration, of version 3 and 2, and Debian's package has its own.
 pub(super) const FILES: [&str; 2] = ["/etc/distribution/config.yml", "/etc/docker/registry/config.yml"];
 
 /// The configuration that `registry` reads: the one that was named, else that of an image. Where an image's is not there
 /// it says nothing else than its defaults.
-pub(super) fn file(named: Option<PathBuf>) -> Option<PathBuf> {
+pub(super) fn file(named: Option<PathBuf>, environment: &Environment) -> Option<PathBuf> {
     let is_there = |path: &PathBuf| path.exists() || !FILES.iter().any(|file| path == Path::new(file));
     match named {
         Some(path) => Some(path).filter(is_there),
-        None => FILES.iter().map(PathBuf::from).find(|path| path.exists()),
+        None => FILES.iter().filter_map(|file| environment.system_file(file)).find(|path| path.exists()),
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
 fn apply_driver(draft: &mut Draft, tree: &Tree) {
     let Some(Content::Map(entries)) = tree.root.child("storage").map(|node| &node.content) else { return };
     let drivers: Vec<_> =
-        entries.iter().filter(|entry| rules::DRIVERS.contains(&entry.name.as_str())).collect();
+        entries.iter().filter(|entry| !rules::NO_DRIVERS.contains(&entry.name.as_str())).collect();
     let [driver] = drivers.as_slice() else {
         if let [first, second, ..] = drivers.as_slice() {
             let text = format!("the storage is to be both `{}` and `{}`: keep one", first.name, second.name);
@@ -88,7 +89,9 @@ fn apply_driver(draft: &mut Draft, tree: &Tree) {
         // What is below it is refused by its rule, but the key alone chooses it too.
         name if driver.node.is_empty() => {
             let path = format!("storage.{name}");
-            draft.problem(refusal(&source.place(), &path, rules::OBJECTS));
+            if let Some(Meaning::RefusedIfPresent(why)) = rules::find(&path).map(|rule| &rule.meaning) {
+                draft.problem(refusal(&source.place(), &path, why));
+            }
         }
         _ => {}
     }
@@ -117,10 +120,24 @@ fn walk(draft: &mut Draft, tree: &Tree, prefix: &str, node: &Node) {
                     .problem(Problem::new(place, "`version` must be 0.1, the only one that registry:2 has")),
             },
             Meaning::Sets(name, convert) => match (convert(&entry.node), key(name)) {
-                (Ok(Some(raw)), Some(key)) => draft.set(key, &raw, &tree.source(&entry.node.origin)),
-                (Err(error), _) => draft.problem(Problem::new(place, format!("`{path}`: {error}"))),
+                (Ok(Some(raw)), Some(key)) => {
+                    draft.set_as(&path, key, &raw, &tree.source(&entry.node.origin));
+                }
+                (Err(error), _) => {
+                    let place = tree.source(&entry.node.origin).place();
+                    draft.problem(Problem::new(place, format!("`{path}`: {error}")));
+                }
                 (Ok(None), _) | (_, None) => {}
             },
+            Meaning::SetsIfBoolean(name) if convert::is_boolean(&entry.node) => {
+                if let (Ok(Some(raw)), Some(key)) = (convert::switch(&entry.node), key(name)) {
+                    draft.set_as(&path, key, &raw, &tree.source(&entry.node.origin));
+                }
+            }
+            Meaning::SetsIfBoolean(_) if !entry.node.is_empty() => {
+                let why = "it is neither true nor false, and so nothing to registry:2 either; write it without quotes";
+                draft.warning(passed_over(&place, &path, why));
+            }
             Meaning::Refused(why) if !entry.node.says_nothing() => draft.problem(refusal(&place, &path, why)),
             Meaning::RefusedIfPresent(why) if !entry.node.is_empty() => {
                 draft.problem(refusal(&place, &path, why));
@@ -139,6 +156,7 @@ fn walk(draft: &mut Draft, tree: &Tree, prefix: &str, node: &Node) {
                 draft.warning(passed_over(&place, &path, why));
             }
             Meaning::Together(_)
+            | Meaning::SetsIfBoolean(_)
             | Meaning::Refused(_)
             | Meaning::RefusedIfPresent(_)
             | Meaning::RefusedUnless(..)

@@ -53,6 +53,9 @@ pub(super) fn assemble(settings: &Upstreams) -> Assembled {
     if settings.any {
         assembled.allowed.allow_any(settings.ttl);
     }
+    if !settings.by_path {
+        assembled.allowed.only_by_namespace(settings.fallback.clone());
+    }
     let additions = assembled.additions(settings);
     let removed = assembled.removed(settings, &additions);
     let is_named = |name: &Authority| additions.contains_key(name) || settings.tables.contains_key(name);
@@ -162,6 +165,7 @@ impl Assembled {
         upstream.ttl = table.ttl.unwrap_or(settings.ttl);
         upstream.ttl_by_tag = table.ttl_by_tag.iter().map(|of| (of.pattern.clone(), of.ttl)).collect();
         upstream.share = table.share.unwrap_or(settings.share);
+        upstream.pushable = table.pushable;
         match check(&upstream) {
             Ok(()) => self.add(upstream, &table.aliases, place),
             Err(error @ ConfigError::Ca { .. }) => self.problem(field("ca"), error.to_string()),

@@ -13,12 +13,14 @@ use crate::values::{Addition, Endpoint, Mirror, Secret, SecretFile, TagTtl};
 /// The keys `upstream.*`, and the tables below them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own, and none depends on another")]
 pub struct Upstreams {
     pub enabled: bool,
     pub offline: bool,
     pub ttl: Duration,
     pub share: Share,
     pub any: bool,
+    pub by_path: bool,
     pub prefetch: u64,
     pub add: Vec<Addition>,
     pub remove: Vec<Authority>,
@@ -36,6 +38,7 @@ impl Default for Upstreams {
             ttl: hythe_upstream::TTL,
             share: Share::default(),
             any: false,
+            by_path: true,
             prefetch: 0,
             add: Vec::new(),
             remove: Vec::new(),
@@ -55,6 +58,7 @@ pub struct UpstreamTable {
     pub ttl: Option<Duration>,
     pub ttl_by_tag: Vec<TagTtl>,
     pub share: Option<Share>,
+    pub pushable: bool,
     pub username: Option<String>,
     pub password: Option<Secret>,
     pub password_file: Option<SecretFile>,

@@ -149,6 +149,17 @@ fn the_folder_of_a_proxy_answers_for_its_upstream_from_what_it_had() {
     pull(&place.serve().client(), "library/app", "v1", &image(2));
 }
 
+/// `crane cp SRC localhost:PORT/registry.k8s.io/pause` with no network: registry:2 knows no other registries.
+#[test]
+fn a_name_that_begins_with_a_public_registrys_is_pushed_to_as_any_other() {
+    let place = Place::new(&OldTree::new(), "");
+    let serving = place.serve();
+    let client = serving.client();
+    client.head("/v2/registry.k8s.io/pause/manifests/latest").send().expect(404);
+    image(1).push(&client, "registry.k8s.io/pause", "latest");
+    pull(&client, "registry.k8s.io/pause", "latest", &image(1));
+}
+
 #[test]
 fn garbage_collection_asks_the_running_server_and_does_it_alone_where_none_runs() {
     let tree = OldTree::new();

@@ -38,6 +38,14 @@ fn without_them_only_what_the_configuration_names_may_be_asked() {
 }
 
 #[test]
+fn an_upstream_takes_pushes_only_where_its_table_says_so() {
+    let world = World::new()
+        .file("h.toml", "[upstream.\"registry.k8s.io\"]\npushable = true\n[upstream.\"quay.io\"]\n");
+    assert!(world.upstream("registry.k8s.io").unwrap().pushable);
+    assert!(!world.upstream("quay.io").unwrap().pushable && !world.upstream("docker.io").unwrap().pushable);
+}
+
+#[test]
 fn an_upstream_is_added_in_one_line_in_each_layer() {
     let hub = "https://mirror.gcr.io https://registry-1.docker.io";
     let line = "docker.io=https://mirror.gcr.io,https://registry-1.docker.io";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{Environment, Inputs, KEYS, Key, key, load};
+use crate::config::{ConfigError, Environment, Inputs, KEYS, Key, Problem, key, load};
 use crate::failure::Failure;
 
 /// Those that the Pod decides.
@@ -33,8 +33,23 @@ pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<Str
         variables.iter().map(|(name, value)| (name.clone(), value.into())).collect();
     surroundings.insert("HYTHE_DATA".to_owned(), "/data".into());
     let environment = Environment { variables: surroundings, root: false, system_folder: None };
-    load(&Inputs::default(), &environment)?;
+    load(&Inputs::default(), &environment).map_err(|error| as_typed(error, settings))?;
     Ok(variables)
+}
+
+/// The same error, at the words that the user typed in the place of the variables that come of them.
+fn as_typed(error: ConfigError, settings: &[String]) -> ConfigError {
+    let typed = |place: String| {
+        let is_its = |setting: &&String| {
+            setting.split_once('=').and_then(|(name, _)| key(name)).is_some_and(|key| key.variable() == place)
+        };
+        // Of a setting that is there twice, the last one counts.
+        let setting = settings.iter().rev().find(is_its);
+        setting.map_or(place.clone(), |setting| format!("--set {setting}"))
+    };
+    let problems =
+        error.problems.into_iter().map(|problem| Problem { place: typed(problem.place), text: problem.text });
+    ConfigError { problems: problems.collect() }
 }
 
 #[cfg(test)]
@@ -60,5 +75,26 @@ mod tests {
         }
         let error = of(&["upstream.ofline=true"]).unwrap_err().to_string();
         assert!(error.contains("`upstream.offline`"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_the_words_that_were_typed() {
+        for (settings, words) in [
+            (
+                &["collect.grace=0s"][..],
+                "--set collect.grace=0s: `collect.grace` cannot be \"0s\": it must be 1s at least",
+            ),
+            (
+                &["upstream.offline=true", "http.max-connections=0"],
+                "--set http.max-connections=0: `http.max-connections` cannot be \"0\"",
+            ),
+            (
+                &["upstream.fallback=no.such"],
+                "--set upstream.fallback=no.such: there is no upstream `no.such`",
+            ),
+        ] {
+            let error = of(settings).unwrap_err().to_string();
+            assert!(error.contains(words) && !error.contains("HYTHE_"), "{error}");
+        }
     }
 }

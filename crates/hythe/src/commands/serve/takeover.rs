@@ -63,11 +63,13 @@ pub(in crate::commands) fn places<'a>(
         if let Some(upstream) = &proxy {
             return copy(upstreams, upstream, name);
         }
-        if let Resolved::Upstream(upstream, _) = upstreams.resolve(None, name) {
+        if let Resolved::Upstream(upstream, _) = upstreams.resolve(None, name)
+            && !upstream.pushable
+        {
             tracing::warn!(
                 repository = %name, upstream = %upstream.name,
                 "a repository has a name that means an upstream's: it cannot be pulled while that upstream may be \
-                 asked; name it in `upstream.remove`"
+                 asked; make the upstream `pushable`, name it in `upstream.remove`, or turn `upstream.by-path` off"
             );
         }
         Some(Place::local(name))

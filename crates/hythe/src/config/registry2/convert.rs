@@ -1,7 +1,11 @@
 //! From `registry:2`'s way of writing a value to hythe's.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
+
 use super::super::raw::Raw;
 use super::tree::{Content, Node};
+use crate::values::Listen;
 
 /// What a converted node sets: nothing if it says nothing.
 pub(crate) type Converted = Result<Option<Raw>, String>;
@@ -37,10 +41,22 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Whether a node says just this, in any of YAML 1.1's spellings.
+/// Whether a node says just this: as a word in any of YAML 1.1's spellings, as a list of that word alone, or as a mapping
+/// with that key alone, which is how a choice is written.
 pub(super) fn is(node: &Node, wanted: &str) -> bool {
-    node.text()
-        .is_some_and(|text| text == wanted || boolean(text).is_ok_and(|value| value.to_string() == wanted))
+    match &node.content {
+        Content::Scalar(text) => {
+            text == wanted || boolean(text).is_ok_and(|value| value.to_string() == wanted)
+        }
+        Content::List(items) => matches!(items.as_slice(), [item] if item.text() == Some(wanted)),
+        Content::Map(entries) => matches!(entries.as_slice(), [entry] if entry.name == wanted),
+        Content::Null => false,
+    }
+}
+
+/// Whether a node is a boolean to `registry:2`: a text in quotes is none, and a number is none either.
+pub(super) fn is_boolean(node: &Node) -> bool {
+    !node.quoted && node.text().is_some_and(|text| boolean(text).is_ok())
 }
 
 /// YAML 1.1's booleans.
@@ -51,6 +67,63 @@ pub(super) fn switch(node: &Node) -> Converted {
 /// YAML 1.1's booleans, where hythe's key says the opposite.
 pub(super) fn opposite(node: &Node) -> Converted {
     with(node, |text| boolean(text).map(|value| (!value).to_string()))
+}
+
+/// An address to listen on. `registry:2` resolves a host's name, and so does this; of its addresses it takes an IPv4 one.
+pub(super) fn address(node: &Node) -> Converted {
+    with(node, |text| {
+        let name = text.rsplit_once(':').filter(|(host, port)| {
+            host.contains(|c: char| c.is_ascii_alphabetic())
+                && !host.contains(':')
+                && port.parse::<u16>().is_ok()
+        });
+        if name.is_none() || text.parse::<Listen>().is_ok() {
+            return Ok(text.to_owned());
+        }
+        let fix = "write its address, or `:PORT` for all interfaces";
+        let found = text
+            .to_socket_addrs()
+            .map_err(|error| format!("the host of `{text}` cannot be resolved: {error}; {fix}"))?;
+        let found: Vec<SocketAddr> = found.collect();
+        let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
+        address.map(ToString::to_string).ok_or_else(|| format!("the host of `{text}` has no address; {fix}"))
+    })
+}
+
+/// A duration as Go writes it, with fractions and with units below a millisecond.
+pub(super) fn duration(node: &Node) -> Converted {
+    with(node, |text| {
+        let millis = go_millis(text).ok_or_else(|| {
+            format!("`{text}` is not a duration: write a number and its unit, such as 90s, 10m or 168h")
+        })?;
+        Ok(format!("{millis}ms"))
+    })
+}
+
+fn go_millis(text: &str) -> Option<u128> {
+    const UNITS: [(&str, f64); 7] =
+        [("ns", 1e-9), ("us", 1e-6), ("\u{b5}s", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+    /// What Go can hold, in seconds: 292 years.
+    const MOST: f64 = 9.2e9;
+
+    let (mut rest, mut seconds) = (text.strip_prefix('+').unwrap_or(text), 0.0);
+    if rest == "0" {
+        return Some(0);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let (unit, after) =
+            after.split_at(after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len()));
+        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        seconds += number.parse::<f64>().ok()? * scale;
+        rest = after;
+    }
+    Some(seconds)
+        .filter(|seconds| *seconds <= MOST)
+        .map(|seconds| Duration::from_secs_f64(seconds).as_millis())
 }
 
 /// `logstash` is a JSON line too, with other field names.
@@ -80,18 +153,46 @@ pub(super) fn host(node: &Node) -> Converted {
     })
 }
 
-/// A header's values: one, or a list.
-pub(super) fn values(node: &Node) -> Converted {
+/// A header's origins: one, or a list. A slash behind one makes it no other to who wrote it.
+pub(super) fn origins(node: &Node) -> Converted {
+    let origin = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
     match &node.content {
         Content::Null => Ok(None),
-        Content::Scalar(text) => Ok(Some(Raw::Text(text.clone()))),
+        Content::Scalar(text) => Ok(Some(Raw::Text(origin(text)))),
         Content::List(items) => {
-            let texts: Option<Vec<String>> =
-                items.iter().map(|item| item.text().map(str::to_owned)).collect();
+            let texts: Option<Vec<String>> = items.iter().map(|item| item.text().map(origin)).collect();
             texts
                 .map(|texts| Some(Raw::List(texts)))
                 .ok_or_else(|| "a list of strings is expected".to_owned())
         }
         Content::Map(_) => Err("a list of strings is expected".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        for (text, millis) in [
+            ("168h", Some(604_800_000)),
+            ("1.5h", Some(5_400_000)),
+            ("1h0m0.5s", Some(3_600_500)),
+            (".5s", Some(500)),
+            ("300us", Some(0)),
+            ("250ms", Some(250)),
+            ("0", Some(0)),
+            ("", None),
+            ("+", None),
+            ("60", None),
+            ("1d", None),
+            ("-1s", None),
+            ("s", None),
+            ("1..5s", None),
+            ("99999999999h", None),
+        ] {
+            assert_eq!(go_millis(text), millis, "{text}");
+        }
     }
 }

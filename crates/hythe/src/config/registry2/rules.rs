@@ -22,6 +22,8 @@ pub(crate) enum Meaning {
     Version,
     /// It is a key of hythe.
     Sets(&'static str, fn(&Node) -> Converted),
+    /// The same, where it is a boolean: `registry:2` takes everything else for false without a word, a text in quotes too.
+    SetsIfBoolean(&'static str),
     /// It is read with all of its section; what it sets.
     Together(&'static str),
     /// Without it the server would be less safe, or not the one that was meant. Empty and off are fine.
@@ -49,6 +51,11 @@ impl Meaning {
             Self::Section => "a section".to_owned(),
             Self::Version => "must be 0.1".to_owned(),
             Self::Sets(key, _) => format!("`{key}`"),
+            Self::SetsIfBoolean(key) => {
+                format!(
+                    "`{key}`; what is no boolean, as `\"true\"` in quotes, has no effect, as in registry:2"
+                )
+            }
             Self::Together(what) => (*what).to_owned(),
             Self::Refused(why) | Self::RefusedIfPresent(why) => format!("hythe does not start: {why}"),
             Self::RefusedUnless(wanted, why) => format!("hythe does not start, unless `{wanted}`: {why}"),
@@ -64,12 +71,13 @@ const fn rule(path: &'static str, meaning: Meaning) -> Rule {
     Rule { path, meaning }
 }
 
-/// The drivers of `registry:2`: the presence of one of these keys below `storage` chooses it.
-pub(super) const DRIVERS: &[&str] =
-    &["filesystem", "inmemory", "s3", "s3aws", "azure", "gcs", "oss", "swift"];
+/// What else is below `storage`: every other key there chooses a driver, by its presence.
+pub(super) const NO_DRIVERS: &[&str] = &["cache", "delete", "maintenance", "redirect", "tag"];
 
 pub(super) const OBJECTS: &str =
     "object storage is not there yet; keep the data in a folder (storage.filesystem)";
+pub(super) const NO_DRIVER: &str =
+    "there is no such storage driver here; keep the data in a folder (storage.filesystem)";
 const OPEN: &str = "without it everybody who reaches the registry could push and delete; remove it only if that is what you want";
 const PLAIN: &str = "without it credentials and images would cross the network in the clear; end TLS in front of hythe, and remove it here";
 const FIELDS: &str = "hythe's log lines have fixed fields";
@@ -98,7 +106,7 @@ pub(crate) static RULES: &[Rule] = &[
     rule("storage.oss", Meaning::RefusedIfPresent(OBJECTS)),
     rule("storage.swift", Meaning::RefusedIfPresent(OBJECTS)),
     rule("storage.delete", Meaning::Section),
-    rule("storage.delete.enabled", Meaning::Sets("delete.enabled", convert::switch)),
+    rule("storage.delete.enabled", Meaning::SetsIfBoolean("delete.enabled")),
     rule("storage.redirect", Meaning::Section),
     rule("storage.redirect.disable", Meaning::IgnoredUnless("true", "hythe serves every blob itself")),
     rule("storage.cache", Meaning::Ignored("what names blobs is in a database; no cache is needed")),
@@ -109,7 +117,7 @@ pub(crate) static RULES: &[Rule] = &[
         "storage.maintenance.uploadpurging.enabled",
         Meaning::IgnoredUnless("true", "abandoned uploads always expire; see `upload.expire`"),
     ),
-    rule("storage.maintenance.uploadpurging.age", Meaning::Sets("upload.expire", convert::same)),
+    rule("storage.maintenance.uploadpurging.age", Meaning::Sets("upload.expire", convert::duration)),
     rule(
         "storage.maintenance.uploadpurging.interval",
         Meaning::Ignored("hythe looks for abandoned uploads by itself"),
@@ -123,11 +131,12 @@ pub(crate) static RULES: &[Rule] = &[
         "storage.maintenance.readonly.enabled",
         Meaning::RefusedUnless("false", "without it this registry would accept pushes"),
     ),
-    rule("auth", Meaning::RefusedIfPresent(OPEN)),
+    rule("storage.*", Meaning::RefusedIfPresent(NO_DRIVER)),
+    rule("auth", Meaning::RefusedUnless("none", OPEN)),
     rule("middleware", Meaning::Ignored("hythe has no plug-ins")),
     rule("reporting", Meaning::Ignored("hythe reports to nobody")),
     rule("http", Meaning::Section),
-    rule("http.addr", Meaning::Sets("listen", convert::same)),
+    rule("http.addr", Meaning::Sets("listen", convert::address)),
     rule("http.net", Meaning::RefusedUnless("tcp", "it listens on TCP only")),
     rule(
         "http.prefix",
@@ -139,10 +148,14 @@ pub(crate) static RULES: &[Rule] = &[
         Meaning::Ignored("an upload's state stays on the server, nothing needs to be signed"),
     ),
     rule("http.relativeurls", Meaning::Ignored("hythe decides by the request how it names itself")),
-    rule("http.draintimeout", Meaning::Sets("http.drain-timeout", convert::same)),
+    rule("http.draintimeout", Meaning::Sets("http.drain-timeout", convert::duration)),
     rule("http.tls", Meaning::Refused(PLAIN)),
     rule("http.headers", Meaning::Section),
-    rule("http.headers.access-control-allow-origin", Meaning::Sets("http.cors-origins", convert::values)),
+    rule("http.headers.access-control-allow-origin", Meaning::Sets("http.cors-origins", convert::origins)),
+    rule(
+        "http.headers.x-content-type-options",
+        Meaning::IgnoredUnless("nosniff", "hythe chooses its answers' headers"),
+    ),
     rule("http.headers.*", Meaning::Ignored("hythe chooses its answers' headers")),
     rule("http.debug", Meaning::Ignored("there is no second listener for debugging")),
     rule("http.http2", Meaning::Section),

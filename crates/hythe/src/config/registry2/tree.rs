@@ -20,6 +20,8 @@ pub(crate) enum Origin {
 pub(crate) struct Node {
     pub(super) content: Content,
     pub(super) origin: Origin,
+    /// Whether it is a scalar in quotes: then YAML takes it for a text, whatever it looks like.
+    pub(super) quoted: bool,
 }
 
 /// What a node holds.
@@ -49,7 +51,7 @@ impl Tree {
     /// A tree to which only variables are added.
     pub(in crate::config) fn new() -> Self {
         let origin = Origin::Variable("REGISTRY_*".to_owned());
-        Self { path: None, root: Node { content: Content::Map(Vec::new()), origin } }
+        Self { path: None, root: Node::new(Content::Map(Vec::new()), origin) }
     }
 
     /// A file's tree.
@@ -79,6 +81,10 @@ impl Tree {
 }
 
 impl Node {
+    pub(super) fn new(content: Content, origin: Origin) -> Self {
+        Self { content, origin, quoted: false }
+    }
+
     /// The node of a key.
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         match &self.content {
@@ -124,7 +130,7 @@ impl Node {
         if let Content::Scalar(name) = &self.content {
             let mut entries = Vec::new();
             if !name.is_empty() {
-                let node = Self { content: Content::Map(Vec::new()), origin: self.origin.clone() };
+                let node = Self::new(Content::Map(Vec::new()), self.origin.clone());
                 entries.push(Entry { name: name.to_ascii_lowercase(), origin: self.origin.clone(), node });
             }
             self.content = Content::Map(entries);

@@ -45,8 +45,8 @@ pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, e
 
 /// The value is YAML. A text that is not, a password for one, stands for itself.
 fn value_node(text: &str, origin: &Origin) -> Node {
-    let mut node = yaml::parse(text)
-        .unwrap_or_else(|_| Node { content: Content::Scalar(text.to_owned()), origin: origin.clone() });
+    let mut node =
+        yaml::parse(text).unwrap_or_else(|_| Node::new(Content::Scalar(text.to_owned()), origin.clone()));
     node.said_by(origin);
     node
 }
@@ -61,7 +61,7 @@ fn lay(node: &mut Node, words: &[&str], value: Node, origin: &Origin) {
         // An index below the end replaces, the one at the end appends; what lies beyond has no place.
         let index = word.parse().unwrap_or(items.len());
         if index >= items.len() {
-            items.push(Node { content: Content::Null, origin: origin.clone() });
+            items.push(Node::new(Content::Null, origin.clone()));
         }
         let last = items.len() - 1;
         return lay(&mut items[index.min(last)], rest, value, origin);
@@ -72,7 +72,7 @@ fn lay(node: &mut Node, words: &[&str], value: Node, origin: &Origin) {
     if let Content::Map(entries) = &mut node.content {
         let name = word.to_ascii_lowercase();
         let index = entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
-            let node = Node { content: Content::Null, origin: origin.clone() };
+            let node = Node::new(Content::Null, origin.clone());
             entries.push(Entry { name, origin: origin.clone(), node });
             entries.len() - 1
         });

@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
         })?;
         builder.take(event, span)?;
     }
-    Ok(builder.root.unwrap_or(Node { content: Content::Null, origin: Origin::File(1, 1) }))
+    Ok(builder.root.unwrap_or(Node::new(Content::Null, Origin::File(1, 1))))
 }
 
 /// A collection whose end has not come.
@@ -56,7 +56,8 @@ impl Builder {
                 let null =
                     style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let content = if null { Content::Null } else { Content::Scalar(text.into_owned()) };
-                self.close(Node { content, origin }, anchor, position)
+                let quoted = style != ScalarStyle::Plain;
+                self.close(Node { content, origin, quoted }, anchor, position)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
                 Some(node) => self.close(node, 0, position),
@@ -91,7 +92,7 @@ impl Builder {
         if self.open.len() >= MAX_DEPTH {
             return Err(YamlError { position, text: format!("this nests deeper than {MAX_DEPTH} levels") });
         }
-        self.open.push(Open { node: Node { content, origin }, anchor, key: None });
+        self.open.push(Open { node: Node::new(content, origin), anchor, key: None });
         Ok(())
     }
 
