@@ -63,7 +63,8 @@ fn sessions_that_nobody_goes_on_with_leave_files_for_others() {
 #[test]
 fn connections_that_do_nothing_leave_files_for_the_others_and_those_that_wait_get_their_turn() {
     let serving = Serving::start(256);
-    let mut idle: Vec<_> = (0..300).map(|_| serving.client.connect()).collect();
+    // Those that wait are in the kernel's queue, which takes 128 where it is smallest.
+    let mut idle: Vec<_> = (0..160).map(|_| serving.client.connect()).collect();
     eventually("all connections that are served", || serving.open_files() > 64);
     assert!(serving.open_files() < 200, "{}", serving.open_files());
     // One that is served pushes, though others wait.
