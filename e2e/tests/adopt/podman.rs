@@ -48,10 +48,13 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     let folder = home.folder().join("data");
     std::fs::create_dir(&folder).expect("the folder is ours");
     std::os::unix::fs::chown(&folder, Some(1234), Some(1234)).expect("we are root");
-    expect(&home.attempt(&["up", "--data", "data"]), 0, &["made anew"]);
-    Stock::push(&mut home.client()).expect(&mut home.client());
+    expect(&home.attempt(&["up", "--data", "data", "--yes"]), 0, &["made anew"]);
+    let other = Stock::push(&mut home.client());
     expect(&home.attempt(&["down"]), 0, &["stays"]);
     expect(&home.up(&[]), 0, &["created"]);
+    other.expect(&mut home.client());
+    let volume = format!("{NAME}-data");
+    expect(&home.attempt(&["up", "--volume", &volume, "--yes"]), 0, &["made anew"]);
     stock.expect(&mut home.client());
     expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["is gone, and the volume"]);
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");

@@ -1,4 +1,5 @@
-//! Upstreams whose lists are as long as they may be: what the server takes for them, and whom it keeps waiting meanwhile.
+//! Upstreams whose lists are as long as they may be: what memory the server takes for them. How long others
+//! wait meanwhile is printed.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -16,12 +17,8 @@ const MIB: u64 = 1 << 20;
 /// What all lists together may take, above what an idle server has.
 const MOST: u64 = 64 * MIB;
 
-/// So long anybody else may have to wait: a list is parsed on a thread that nobody waits for.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Clients that ask at once, and how often each does.
+/// Clients that ask at once.
 const CLIENTS: usize = 8;
-const ROUNDS: usize = 1;
 
 /// A registry that has nothing but lists: each ends just below what is read of one.
 fn lists() -> SocketAddr {
@@ -38,7 +35,10 @@ fn lists() -> SocketAddr {
         }
         index + "]}"
     };
-    let many: String = (0..80).map(|key| format!(r#""{key}":"","#)).collect();
+    let mut many = String::new();
+    for key in 0..80 {
+        write!(many, r#""{key}":"","#).expect("a string takes text");
+    }
     let heavy = entries(&format!(r#","annotations":{{{many}"x":""}}"#));
     let answers =
         Arc::new([("/tags/list", tags), ("/light/referrers/", entries("")), ("/heavy/referrers/", heavy)]);
@@ -78,7 +78,7 @@ fn answer(mut stream: TcpStream, answers: &[(&str, String)]) -> Option<()> {
 }
 
 #[test]
-fn lists_of_upstreams_take_little_memory_together_and_keep_nobody_waiting() {
+fn lists_of_upstreams_take_little_memory_together() {
     let upstream = lists();
     let text = format!("[upstream.\"up.example\"]\nendpoints = [\"http://{upstream}\"]\n");
     let mut server = Server::new().with_configuration(&text);
@@ -106,29 +106,27 @@ fn lists_of_upstreams_take_little_memory_together_and_keep_nobody_waiting() {
                 let server = &server;
                 scope.spawn(move || {
                     let mut client = server.client();
-                    for round in 0..ROUNDS {
-                        let path = match (number + round) % 3 {
-                            0 => "app/tags/list".to_owned(),
-                            1 => format!("light/referrers/{subject}"),
-                            _ => format!("heavy/referrers/{subject}"),
-                        };
-                        let answer =
-                            client.get(&format!("/v2/up.example/{path}")).expect("the server answers");
-                        answer.expect(200, "a list that may be as long as it is");
-                    }
+                    let path = match number % 3 {
+                        0 => "app/tags/list".to_owned(),
+                        1 => format!("light/referrers/{subject}"),
+                        _ => format!("heavy/referrers/{subject}"),
+                    };
+                    let answer = client.get(&format!("/v2/up.example/{path}")).expect("the server answers");
+                    answer.expect(200, "a list that may be as long as it is");
                 })
             })
             .collect();
-        clients.into_iter().for_each(|client| client.join().expect("a client failed, see above"));
+        for client in clients {
+            client.join().expect("a client failed, see above");
+        }
         done.store(true, Ordering::Relaxed);
         others.join().expect("another failed, see above")
     });
     let more = server.peak().saturating_sub(idle);
     println!(
-        "{CLIENTS} clients × {ROUNDS} lists: {} MiB above the {} MiB of an idle server; GET /v2/ took at most {longest:?}",
+        "{CLIENTS} clients, a list each: {} MiB above the {} MiB of an idle server; GET /v2/ took at most {longest:?}",
         more / MIB,
         idle / MIB
     );
     assert!(more <= MOST, "{} MiB", more / MIB);
-    assert!(longest <= PATIENCE, "{longest:?}");
 }
