@@ -4,6 +4,7 @@
 //! that is not, what came until then is written, and the push goes on as one of a new blob; its file then takes the place of
 //! the other one, which was damaged.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -25,6 +26,8 @@ pub(crate) struct Twin {
     content: Content,
     /// Up to where they are the same; none once they are not.
     same: Mutex<Option<u64>>,
+    /// Whether they are the same until now: for who may not wait while files are read.
+    followed: AtomicBool,
 }
 
 /// What a digest has already.
@@ -43,15 +46,19 @@ impl Inner {
         };
         let content = self.content(&BlobKey { digest, generation }, size);
         Ok(match content {
-            Ok(Some(content)) => Found::Twin(Twin { generation, size, content, same: Mutex::new(Some(0)) }),
+            Ok(Some(content)) => Found::Twin(Twin::new(generation, size, content)),
             Ok(None) | Err(_) => Found::Lost(generation),
         })
     }
 }
 
 impl Twin {
+    fn new(generation: UploadId, size: u64, content: Content) -> Self {
+        Self { generation, size, content, same: Mutex::new(Some(0)), followed: AtomicBool::new(true) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<u64>> {
-        // Held by the one writer of a push, and for a look.
+        // Held by the one writer of a push while it reads and writes files; by others once that is settled.
         self.same.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,9 +70,10 @@ impl Twin {
         self.size
     }
 
-    /// Whether all that came until now is the same, so that nothing of it is written.
+    /// Whether all that was compared until now is the same, so that nothing of it is written. Never blocks. False as soon as
+    /// it is to be written, which a [mark](crate::writing::Writing::mark) of the writes waits for.
     pub(crate) fn is_followed(&self) -> bool {
-        self.lock().is_some()
+        self.followed.load(Ordering::Acquire)
     }
 
     /// Whether all of it came, and is the same.
@@ -103,6 +111,7 @@ impl Twin {
 
     fn leave(&self, same: &mut Option<u64>, upload: &dyn Upload) -> Result<()> {
         let Some(end) = same.take() else { return Ok(()) };
+        self.followed.store(false, Ordering::Release);
         let mut at = 0;
         while at < end {
             let mut piece = vec![0; (end - at).min(WRITE as u64) as usize];
@@ -159,5 +168,62 @@ impl Twin {
             at += length;
         }
         Ok(size == self.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Asks at each write whether the twin is still followed.
+    struct Asking {
+        twin: Arc<Twin>,
+        answers: mpsc::Sender<bool>,
+    }
+
+    #[async_trait::async_trait]
+    impl Upload for Asking {
+        fn write(&self, _offset: u64, _chunks: &[Bytes]) -> hythe_storage::Result<()> {
+            let (twin, answers) = (Arc::clone(&self.twin), self.answers.clone());
+            let (ended, end) = mpsc::channel();
+            std::thread::spawn(move || {
+                answers.send(twin.is_followed()).unwrap();
+                ended.send(()).unwrap();
+            });
+            end.recv_timeout(Duration::from_secs(20)).expect("it waits for the write");
+            Ok(())
+        }
+
+        async fn sync(&self) -> hythe_storage::Result<()> {
+            Ok(())
+        }
+
+        fn is_direct(&self) -> bool {
+            false
+        }
+
+        fn file(&self) -> Option<Arc<std::fs::File>> {
+            None
+        }
+
+        async fn read(&self, _offset: u64, _length: usize) -> hythe_storage::Result<Bytes> {
+            Ok(Bytes::new())
+        }
+    }
+
+    #[test]
+    fn who_asks_whether_it_is_followed_waits_for_no_copy() {
+        let content = Content::Memory(Bytes::from_static(b"all of it"));
+        let twin = Arc::new(Twin::new(UploadId::random(), 9, content));
+        let (answers, answered) = mpsc::channel();
+        let upload = Asking { twin: Arc::clone(&twin), answers };
+        assert!(twin.takes(&upload, 0, &[Bytes::from_static(b"all ")]).unwrap());
+        assert!(twin.is_followed());
+        assert!(!twin.takes(&upload, 4, &[Bytes::from_static(b"else")]).unwrap());
+        assert_eq!(answered.try_iter().collect::<Vec<_>>(), [false], "what came before is written once");
+        assert!(!twin.is_whole());
     }
 }
