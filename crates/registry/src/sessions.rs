@@ -56,9 +56,12 @@ impl Sessions {
         turn
     }
 
-    /// Asks the present writer to stop, if there is one.
+    /// Asks the present writer to stop, if there is one. Where another waits for the turn it was asked to already, and to
+    /// ask again would stop the one that waits.
     pub(crate) fn stop(&self, id: UploadId) {
-        if let Some(session) = self.lock().get(&id) {
+        if let Some(session) = self.lock().get(&id)
+            && session.newest.receiver_count() == 1
+        {
             session.newest.send_modify(|newest| *newest += 1);
         }
     }
@@ -148,5 +151,29 @@ mod tests {
         }
         drop(first);
         assert!(sessions.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_writer_is_asked_to_stop_and_who_waits_for_it_is_not() {
+        let sessions = Sessions::default();
+        let id = UploadId::random();
+        let mut first = sessions.take(id).await;
+        let second = sessions.take(id);
+        tokio::pin!(second);
+        tokio::select! {
+            _ = &mut second => panic!("two writers at once"),
+            () = first.superseded() => {}
+        }
+        sessions.stop(id);
+        drop(first);
+        let mut second = second.await;
+        tokio::select! {
+            biased;
+            () = second.superseded() => panic!("nobody came after it"),
+            () = tokio::task::yield_now() => {}
+        }
+        // Now it is the one that writes.
+        sessions.stop(id);
+        second.superseded().await;
     }
 }
