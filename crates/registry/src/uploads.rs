@@ -287,7 +287,11 @@ impl Inner {
         let (hash, upload) = ingest.whole().await?;
         let actual = hash.finish();
         if actual != digest {
-            self.take_back(row, ingest).await?;
+            if let Err(error) = self.take_back(row, ingest).await {
+                // The row may have what was saved on the way of bytes that are refused.
+                tracing::warn!(upload = %id, %error, "an upload could not be taken back to before a wrong digest; it is removed");
+                self.remove(id, None).await;
+            }
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
         let (key, pushed) = (BlobKey { digest, generation: id }, Provenance::default());
@@ -295,9 +299,8 @@ impl Inner {
         // While there is a row, the catalog was not told of the blob: the session goes, and its space is free again.
         if result.is_err()
             && let Ok(Some(_)) = self.catalog.upload(name, &id)
-            && let Err(second) = self.forget_upload(id, Some(digest)).await
         {
-            tracing::warn!(upload = %id, error = %second, "an upload that could not be finished could not be removed");
+            self.remove(id, Some(digest)).await;
         }
         result
     }
@@ -382,11 +385,16 @@ impl Inner {
     async fn give_up(&self, ingest: &mut Ingest, error: Error) -> Error {
         // The error that is known came first.
         let _ = ingest.settle().await;
-        if (matches!(error, Error::NoSpace(_)) || ingest.sync_failed())
-            && let Err(second) = self.forget_upload(ingest.id(), None).await
-        {
-            tracing::warn!(upload = %ingest.id(), error = %second, "an upload that cannot go on could not be removed");
+        if matches!(error, Error::NoSpace(_)) || ingest.sync_failed() {
+            self.remove(ingest.id(), None).await;
         }
         error
+    }
+
+    /// Forgets a session that cannot go on; what its client is told is why.
+    async fn remove(&self, id: UploadId, named: Option<Digest>) {
+        if let Err(error) = self.forget_upload(id, named).await {
+            tracing::warn!(upload = %id, %error, "an upload that cannot go on could not be removed");
+        }
     }
 }

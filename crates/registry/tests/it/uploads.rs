@@ -342,3 +342,18 @@ async fn where_all_places_are_taken_the_one_that_brings_next_to_nothing_gives_wa
     assert!(told.to_string().contains("4 bytes"), "{told}");
     registry.repository(&app).finish_upload(id, sha256(b"slow"), Chunk::default(), body(b"")).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_session_that_cannot_be_taken_back_from_a_wrong_digest_is_gone_and_the_digest_is_what_is_told() {
+    let world = crate::world::World::fs();
+    let id = world.start("app").await;
+    world.append("app", id, b"abc").await.unwrap();
+    let catalog = rusqlite::Connection::open(world.folder().join("catalog.sqlite")).unwrap();
+    let no_room = "CREATE TRIGGER full BEFORE UPDATE ON upload BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    catalog.execute_batch(no_room).unwrap();
+    assert!(world.append("app", id, b"d").await.is_err(), "nothing can be saved");
+    let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
+    assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
+    assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));
+    assert!(world.storage.uploads().await.unwrap().is_empty());
+}
