@@ -9,7 +9,7 @@ use futures_core::Stream;
 use hythe_catalog::Catalog;
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use hythe_registry::{Blob, Chunk, Content, MountFrom, Options, PushedManifest, Registry, Result, Started};
-use hythe_storage::{FsStorage, MemoryStorage, Storage};
+use hythe_storage::{Direct, FsStorage, MemoryStorage, Storage};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -50,11 +50,16 @@ impl World {
     }
 
     pub(crate) fn fs() -> Self {
-        Self::at(tempfile::tempdir().unwrap())
+        Self::at(tempfile::tempdir().unwrap(), Direct::Auto)
     }
 
-    fn at(folder: TempDir) -> Self {
-        let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(folder.path()).unwrap());
+    /// In a folder whose disk is said to be slow, so that what is written stays in the page cache.
+    pub(crate) fn fs_cached() -> Self {
+        Self::at(tempfile::tempdir().unwrap(), Direct::Never)
+    }
+
+    fn at(folder: TempDir, direct: Direct) -> Self {
+        let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(folder.path()).unwrap().with_direct(direct));
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
         let registry = Registry::new(Arc::clone(&storage), catalog, options());
         Self { registry, storage, folder: Some(folder) }
@@ -68,7 +73,7 @@ impl World {
 
     /// A second registry on the folder of an ended one, recovered as at a start.
     pub(crate) async fn open(folder: TempDir) -> Self {
-        let world = Self::at(folder);
+        let world = Self::at(folder, Direct::Auto);
         world.registry.recover().await.unwrap();
         world
     }
