@@ -48,6 +48,8 @@ pub(crate) fn at(endpoint: &Url, path: &str) -> Url {
         // `/v2/` itself is the whole registry's.
         Some(("", rest) | (_, rest @ "/")) => format!("{before}{rest}"),
         Some((names, rest)) => format!("{before}/{names}{rest}"),
+        // A page beside the API stands beside its `/v2`.
+        None if names.is_some() => format!("{}{path}", before.trim_end_matches(API)),
         None => format!("{before}{path}"),
     };
     let mut url = endpoint.clone();
@@ -96,6 +98,8 @@ mod tests {
     #[test]
     fn a_page_beside_the_api_has_no_part_in_it() {
         let endpoint = parse("https://a.example/hythe").unwrap();
+        assert_eq!(at(&endpoint, "/api/cache/copies").path(), "/hythe/api/cache/copies");
+        let endpoint = parse("https://a.example/hythe/v2").unwrap();
         assert_eq!(at(&endpoint, "/api/cache/copies").path(), "/hythe/api/cache/copies");
     }
 }

@@ -7,6 +7,7 @@ use hythe_oci::{Digest, Reference, RepositoryName, path};
 use crate::ask::Ask;
 use crate::client::{Client, Inner};
 use crate::error::Error;
+use crate::room::Held;
 
 /// All that is understood, and last whatever there is: a registry that has none of these should say what it has, and
 /// not convert it.
@@ -27,8 +28,9 @@ pub struct ManifestHead {
     pub size: Option<u64>,
 }
 
-/// A manifest as an upstream sent it. Nothing of it is verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A manifest as an upstream sent it. Nothing of it is verified. It takes its part of the memory for manifests
+/// ([`crate::Options::manifests`]) until it is dropped.
+#[derive(Debug)]
 pub struct ManifestAnswer {
     /// Its exact bytes.
     pub bytes: Bytes,
@@ -36,6 +38,7 @@ pub struct ManifestAnswer {
     pub media_type: Option<String>,
     /// Its digest, as the upstream says.
     pub digest: Option<Digest>,
+    _room: Held,
 }
 
 impl Client {
@@ -64,8 +67,8 @@ impl Client {
     ) -> Result<ManifestAnswer, Error> {
         let answer = self.0.ask(self.0.manifest(name, reference)).await?;
         let (digest, media_type) = (answer.digest(), answer.media_type());
-        let (bytes, _) = answer.read_in(&self.0.manifests, limit).await?;
-        Ok(ManifestAnswer { bytes, media_type, digest })
+        let (bytes, held) = answer.read_in(&self.0.manifests, limit).await?;
+        Ok(ManifestAnswer { bytes, media_type, digest, _room: held })
     }
 }
 

@@ -8,8 +8,8 @@ use hythe_oci::Authority;
 
 use crate::room::Room;
 
-/// Room for the lists of a client that shares it with no other, in bytes.
-const LISTS: usize = 20 << 20;
+/// Room for the short answers that a client reads whole, of which it shares none with another client, in bytes.
+const SHORT_ANSWERS: usize = 4 << 20;
 
 /// How one endpoint of an upstream is asked.
 ///
@@ -81,8 +81,8 @@ impl Options {
             progress_timeout: Duration::from_secs(30),
             only_if_cached: false,
             direct: false,
-            lists: Room::new(LISTS),
-            manifests: Room::new(LISTS),
+            lists: Room::new(SHORT_ANSWERS),
+            manifests: Room::new(SHORT_ANSWERS),
         }
     }
 }

@@ -55,7 +55,13 @@ impl Client {
             let asked = ask.url.clone();
             let answer = match self.0.ask(ask).await {
                 Ok(answer) if answer.status() == StatusCode::OK => answer,
-                Ok(_) | Err(Error::NotFound { .. }) => return Ok(None),
+                // Without its other pages the list would be cut short.
+                Ok(_) | Err(Error::NotFound { .. }) if pages == 0 => return Ok(None),
+                Ok(answer) => return Err(answer.refused().await),
+                Err(Error::NotFound { host, asked, .. }) => {
+                    let reason = "a page in the middle of it is not there".to_owned();
+                    return Err(Error::Protocol { host, asked, reason });
+                }
                 Err(error) => return Err(error),
             };
             // A list by any other name may be one; or it is a page that is shown for any path.

@@ -7,20 +7,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// An answer of so many bytes is a short one.
 const SHORT: usize = 64 << 10;
 
-/// What a permit stands for, in bytes.
-const UNIT: usize = 1 << 10;
-
-/// Memory for answers that are read whole, so many bytes for all of them together. A clone is the same memory.
+/// Memory for answers that are read whole. A clone is the same memory.
 ///
-/// Short answers wait for nothing but room. Of long ones there is one at a time, so that no two wait for room that the
-/// other has.
+/// Short answers share some; beside them there is one long answer at a time, which takes no more of what they share. So an
+/// answer that grows waits for others to end, and never for one that waits for it.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    units: Arc<Semaphore>,
-    most: usize,
+    /// A permit for each short answer.
+    short: Arc<Semaphore>,
     long: Arc<Semaphore>,
 }
 
@@ -28,50 +25,41 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Held {
     room: Room,
-    length: usize,
-    units: Option<OwnedSemaphorePermit>,
-    long: Option<OwnedSemaphorePermit>,
+    place: Place,
 }
 
-fn units(bytes: usize) -> usize {
-    bytes.div_ceil(UNIT)
+#[derive(Debug)]
+enum Place {
+    None,
+    Short(#[expect(dead_code, reason = "held until it is dropped")] Option<OwnedSemaphorePermit>),
+    Long(#[expect(dead_code, reason = "held until it is dropped")] Option<OwnedSemaphorePermit>),
 }
 
 impl Room {
-    /// Room for so many bytes. A single answer that has more gets all of it.
+    /// Room for short answers of so many bytes in all, and for one long answer beside them.
     pub fn new(bytes: usize) -> Self {
-        let most = units(bytes.max(SHORT)).min(Semaphore::MAX_PERMITS >> 1);
-        let (units, long) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(1)));
-        Self(Arc::new(Shared { units, most, long }))
+        let short = (bytes / SHORT).clamp(1, Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared { short: Arc::new(Semaphore::new(short)), long: Arc::new(Semaphore::new(1)) }))
     }
 
     /// Nothing of it yet.
     pub(crate) fn enter(&self) -> Held {
-        Held { room: self.clone(), length: 0, units: None, long: None }
+        Held { room: self.clone(), place: Place::None }
     }
 }
 
 impl Held {
     /// Waits until there is room for `length` bytes in all.
     pub(crate) async fn hold(&mut self, length: usize) {
-        let shared = Arc::clone(&self.room.0);
-        let length = length.max(SHORT);
-        if length <= self.length {
-            return;
-        }
-        if length > SHORT && self.long.is_none() {
-            // Nobody closes it: an error cannot be.
-            self.long = Arc::clone(&shared.long).acquire_owned().await.ok();
-        }
-        let (has, wanted) = (units(self.length).min(shared.most), units(length).min(shared.most));
-        let more = u32::try_from(wanted - has).unwrap_or(u32::MAX);
-        if let Ok(more) = Arc::clone(&shared.units).acquire_many_owned(more).await {
-            match &mut self.units {
-                Some(units) => units.merge(more),
-                None => self.units = Some(more),
-            }
-        }
-        self.length = length;
+        let Shared { short, long } = &*self.room.0;
+        // Nobody closes them: an error cannot be.
+        let place = match self.place {
+            Place::Long(_) => return,
+            _ if length > SHORT => Place::Long(Arc::clone(long).acquire_owned().await.ok()),
+            Place::Short(_) => return,
+            Place::None => Place::Short(Arc::clone(short).acquire_owned().await.ok()),
+        };
+        self.place = place;
     }
 }
 
@@ -103,7 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_long_answers_there_is_one_at_a_time_and_short_ones_go_on_beside_it() {
-        let room = Room::new(10 * SHORT);
+        let room = Room::new(3 * SHORT);
         let (mut first, mut second, mut short) = (room.enter(), room.enter(), room.enter());
         assert!(holds(&mut first, 1).await && holds(&mut second, 1).await);
         assert!(holds(&mut first, 6 * SHORT).await);
@@ -114,12 +102,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_has_more_gets_all_there_is() {
-        let room = Room::new(2 * SHORT);
-        let mut held = room.enter();
-        assert!(holds(&mut held, 9 * SHORT).await && holds(&mut held, 99 * SHORT).await);
-        assert!(!holds(&mut room.enter(), 1).await);
-        drop(held);
-        assert!(holds(&mut room.enter(), 1).await);
+    async fn answers_that_all_grow_when_there_is_no_more_room_all_end() {
+        let room = Room::new(4 * SHORT);
+        let growing: Vec<_> = (0..9)
+            .map(|_| {
+                let mut held = room.enter();
+                tokio::spawn(async move {
+                    held.hold(1).await;
+                    tokio::task::yield_now().await;
+                    held.hold(SHORT + 1).await;
+                    held.hold(99 * SHORT).await;
+                })
+            })
+            .collect();
+        for answer in growing {
+            answer.await.unwrap();
+        }
     }
 }

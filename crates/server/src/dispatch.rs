@@ -125,8 +125,9 @@ async fn route(
         (path, query) = (upload, Cow::Owned(format!("{appended}&{query}")));
     }
     let query = Query::parse(&query)?;
-    // A page whose name was made to resolve to this machine comes from anywhere.
-    let via = if link.near && foreign.is_none() { Via::Loopback } else { Via::Network };
+    // A page comes from wherever its origin is, also one whose name was made to resolve to this machine.
+    let is_near = link.near && foreign.is_none() && !foreign_page;
+    let via = if is_near { Via::Loopback } else { Via::Network };
     let call = Call { app, options, method, headers, query, record, via, foreign: foreign_page };
     if !path.starts_with("/v2") && !path.starts_with("//") && path != "/" {
         return pages::answer(&call, path, record).await;

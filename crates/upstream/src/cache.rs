@@ -100,7 +100,7 @@ impl std::fmt::Debug for Cache {
 impl Cache {
     /// A cache of what `allowed` has, kept in `registry`.
     pub fn new(registry: Registry, allowed: Allowed, options: Options) -> Self {
-        let sources = Sources::new(registry.options().manifest_max_size);
+        let sources = Sources::default();
         Self(Arc::new(Inner {
             registry,
             options: ArcSwap::from_pointee(options),

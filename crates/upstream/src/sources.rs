@@ -13,11 +13,9 @@ use crate::{Error, Result, Status, Upstream};
 /// How many unlisted upstreams are held at once: clients could name thousands.
 pub(crate) const UNLISTED: usize = 64;
 
-/// Room for the lists of all upstreams, in bytes: for the longest, and some short ones beside it.
-const LISTS: usize = 20 << 20;
-
-/// Room for the manifests that come from all upstreams beside the longest one, in bytes.
-const MANIFESTS: usize = 4 << 20;
+/// Room for short lists of all upstreams, and as much for their short manifests, in bytes. Beside them there is one long list
+/// and one long manifest at a time.
+const SHORT_ANSWERS: usize = 4 << 20;
 
 /// Every upstream that was asked, as it is asked.
 #[derive(Debug, Default)]
@@ -33,17 +31,9 @@ pub(crate) struct Rooms {
     pub(crate) manifests: Room,
 }
 
-impl Rooms {
-    /// Room for manifests of no more than so many bytes.
-    fn new(manifest_max_size: usize) -> Self {
-        let manifests = Room::new(manifest_max_size.saturating_add(MANIFESTS));
-        Self { lists: Room::new(LISTS), manifests }
-    }
-}
-
 impl Default for Rooms {
     fn default() -> Self {
-        Self::new(MANIFESTS)
+        Self { lists: Room::new(SHORT_ANSWERS), manifests: Room::new(SHORT_ANSWERS) }
     }
 }
 
@@ -59,11 +49,6 @@ struct Held {
 }
 
 impl Sources {
-    /// None yet; of manifests that have no more than so many bytes.
-    pub(crate) fn new(manifest_max_size: usize) -> Self {
-        Self { held: Mutex::default(), rooms: Rooms::new(manifest_max_size) }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Held> {
         // Nothing in here panics halfway through a change.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)

@@ -235,6 +235,18 @@ async fn several_pages_of_referrers_become_one() {
 }
 
 #[tokio::test]
+async fn a_list_of_referrers_whose_next_page_is_not_given_is_an_error_and_not_a_shorter_list() {
+    let upstream = ScriptedUpstream::start();
+    for status in [400, 404, 405, 406, 501] {
+        upstream.clear_rules();
+        upstream.rule(Rule::any("page=1", Fault::status(status)));
+        page(&upstream, "/referrers/", &json!({ "manifests": [entry(1)] }).to_string(), Some("?page=1"));
+        let error = referrers(&upstream, LIMIT).await.unwrap_err();
+        assert!(matches!(error, Error::Protocol { .. }), "{status}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_referrers_come_to_an_end_and_stay_with_the_registry() {
     let upstream = ScriptedUpstream::start();
     page(&upstream, "/v2/", r#"{"manifests":[]}"#, Some("/v2/x?again"));

@@ -12,16 +12,18 @@ pub enum Kept {
     Nothing,
     /// The folder, with what is not hythe's.
     Folder,
-    /// The volume, with what is not hythe's, as these containers have it.
+    /// The volume, with what is not hythe's: these containers have it, or, where there are none, nothing says whose it is.
     Volume(Vec<String>),
 }
 
 /// Removes a registry's data, and its container where there is one. A container of hythe's image does that where the data
 /// is, as root: the engine may be another machine's, and the folder somebody's who keeps other things in it. `image` loads
-/// one where the registry is down.
+/// one where the registry is down. A volume goes only where it is known to be the registry's: from its container, or from
+/// what it was asked for.
 pub async fn forget(
     engine: &Engine,
     settings: &Settings,
+    is_known: bool,
     image: impl AsyncFnOnce() -> Result<String, RegistryError>,
 ) -> Result<Kept, RegistryError> {
     let name = &settings.name;
@@ -38,7 +40,8 @@ pub async fn forget(
     if container.is_some() {
         engine.stop(name).await?;
     }
-    if others.as_ref().is_none_or(|others| !others.is_empty()) {
+    let goes = is_known && others.as_ref().is_some_and(Vec::is_empty);
+    if !goes {
         let emptied = async {
             let own = container.as_ref().and_then(|container| container.image.clone());
             let image = if let Some(image) = own { image } else { image().await? };
@@ -49,15 +52,17 @@ pub async fn forget(
         }
     }
     engine.remove(name).await?;
-    memory::forget(engine, name).await?;
-    match (&settings.data, others) {
-        (Data::Volume(volume), Some(others)) if others.is_empty() => {
+    let kept = match (&settings.data, others) {
+        (Data::Volume(volume), Some(_)) if goes => {
             engine.remove_volume(volume).await?;
-            Ok(Kept::Nothing)
+            Kept::Nothing
         }
-        (_, Some(others)) => Ok(Kept::Volume(others)),
-        (_, None) => Ok(Kept::Folder),
-    }
+        (_, Some(others)) => Kept::Volume(others),
+        (_, None) => Kept::Folder,
+    };
+    // Last: what was interrupted can begin again.
+    memory::forget(engine, name).await?;
+    Ok(kept)
 }
 
 async fn empty(engine: &Engine, settings: &Settings, image: String) -> Result<(), RegistryError> {

@@ -22,6 +22,14 @@ pub async fn remember(engine: &Engine, settings: &Settings) -> Result<(), Engine
     let labels = labels(settings);
     match engine.volume(&volume).await? {
         Some(before) if before == labels => return Ok(()),
+        // Somebody else's volume of that name, which has content perhaps: nothing is kept.
+        Some(before) if !before.contains_key(SETTINGS_LABEL) => {
+            tracing::warn!(
+                "the volume {volume} is not hythe's: what {} was asked for is not kept",
+                settings.name
+            );
+            return Ok(());
+        }
         // Labels never change. While the container is there, its own say the same.
         Some(_) => engine.remove_volume(&volume).await?,
         None => {}

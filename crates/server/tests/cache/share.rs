@@ -109,6 +109,21 @@ fn listed(client: &Client) -> (serde_json::Value, serde_json::Value) {
 }
 
 #[test]
+fn a_page_of_another_origin_is_nobody_of_this_machine_even_where_every_page_may_read() {
+    let upstream = ScriptedUpstream::start();
+    upstream.require_basic("ada", "hunter2");
+    let setup = setup(&upstream, login(), Share::Loopback);
+    let registry = setup.server(|options| options.cors_origins = vec!["*".to_owned()]).start();
+    let world = World { upstream, registry };
+    let image = world.image();
+    pulled(&world.near(), &image);
+    for (method, target) in ways(&image).into_iter().filter(|(method, _)| *method == "GET") {
+        let request = world.near().request(method, target.as_str()).header("origin", "https://evil.example");
+        request.send().expect_error(403, ErrorCode::Denied);
+    }
+}
+
+#[test]
 fn what_a_login_opens_is_answered_on_loopback_only() {
     let world = World::new(Share::Loopback);
     let image = world.image();

@@ -22,8 +22,8 @@ pub(in crate::commands) fn down(
         let engine = connect(&args.target.engine).await?;
         let name = &args.target.name;
         let is_there = container::own(&engine, name).await.map_err(refused)?.is_some();
-        let settings = if is_there {
-            own_registry(&engine, &args.target, printer).await?
+        let (settings, is_known) = if is_there {
+            (own_registry(&engine, &args.target, printer).await?, true)
         } else {
             down_already(&engine, args, environment).await?
         };
@@ -36,8 +36,8 @@ pub(in crate::commands) fn down(
             return Ok(());
         }
         let text = if args.delete_data {
-            let kept =
-                container::forget(&engine, &settings, async || own_image(&engine, printer).await).await;
+            let image = async || own_image(&engine, printer).await;
+            let kept = container::forget(&engine, &settings, is_known, image).await;
             gone(&settings, &kept.map_err(refused)?)
         } else {
             container::remember(&engine, &settings).await.map_err(failed)?;
@@ -58,23 +58,23 @@ pub(in crate::commands) fn down(
     })
 }
 
-/// The registry whose data is to be deleted although nothing runs.
+/// The registry whose data is to be deleted although nothing runs, and whether its data is known or only guessed by name.
 async fn down_already(
     engine: &Engine,
     args: &DownArgs,
     environment: &Environment,
-) -> Result<Settings, Failure> {
+) -> Result<(Settings, bool), Failure> {
     let name = &args.target.name;
     if args.delete_data && !container::is_cut(engine, name).await.map_err(failed)? {
         if let Some(settings) = container::remembered(engine, name).await.map_err(failed)? {
-            return Ok(settings);
+            return Ok((settings, true));
         }
         let settings = default_settings(name.clone(), environment);
         // What an earlier version left behind.
         if let Data::Volume(volume) = &settings.data
             && engine.volume(volume).await.map_err(failed)?.is_some()
         {
-            return Ok(settings);
+            return Ok((settings, false));
         }
     }
     Err(missing(engine, name).await?)
@@ -93,6 +93,9 @@ fn gone(settings: &Settings, kept: &Kept) -> String {
     match kept {
         Kept::Nothing => format!("{name} is gone, and {data} with it"),
         Kept::Folder => format!("{name} is gone, and what it kept in {data}; the folder stays"),
+        Kept::Volume(others) if others.is_empty() => format!(
+            "{name} is gone, and what it kept in {data}; the volume stays, as nothing says that hythe made it"
+        ),
         Kept::Volume(others) => {
             let others = others.join(", ");
             format!("{name} is gone, and what it kept in {data}; the volume stays, as {others} mounts it")
@@ -110,6 +113,8 @@ mod tests {
         assert_eq!(gone(&settings, &Kept::Nothing), "reg is gone, and the volume reg-data with it");
         let text = gone(&settings, &Kept::Volume(vec!["reg-before".to_owned()]));
         assert!(text.ends_with("the volume stays, as reg-before mounts it"), "{text}");
+        let text = gone(&settings, &Kept::Volume(Vec::new()));
+        assert!(text.ends_with("the volume stays, as nothing says that hythe made it"), "{text}");
         settings.data = Data::Folder("/srv".into());
         assert_eq!(gone(&settings, &Kept::Folder), "reg is gone, and what it kept in /srv; the folder stays");
     }

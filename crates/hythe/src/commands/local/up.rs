@@ -46,6 +46,9 @@ pub(in crate::commands) fn up(
         }
         let before = before(&engine, name).await?;
         let mut settings = settings(args, before.clone(), environment)?;
+        if args.data.is_none() && engine.remote().is_none() {
+            check_data(&settings)?;
+        }
         let former = before.map(|before| before.data).filter(|data| *data != settings.data);
         if let Some(former) = &former
             && !args.yes
@@ -253,6 +256,18 @@ fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure>
     }
 }
 
+/// A folder that is not there may be on a disk that is not mounted: an empty registry is not to take its place.
+fn check_data(settings: &Settings) -> Result<(), Failure> {
+    match &settings.data {
+        Data::Folder(folder) if !folder.exists() => Err(Failure::Other(format!(
+            "the data folder {0} is not there: mount the disk that it is on; or begin with an empty one: \
+             `hythe up --data {0}`",
+            folder.display()
+        ))),
+        Data::Folder(_) | Data::Volume(_) => Ok(()),
+    }
+}
+
 /// A name of a container, or of the registry in a network.
 fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -280,12 +295,7 @@ fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) 
             settings.port
         )));
     }
-    // Made again where somebody removed it: there is nothing to lose.
-    let removed = match &settings.data {
-        Data::Folder(folder) if args.volume.is_none() && !folder.exists() => Some(folder.clone()),
-        Data::Folder(_) | Data::Volume(_) => None,
-    };
-    if let Some(folder) = args.data.as_ref().or(removed.as_ref()) {
+    if let Some(folder) = &args.data {
         let (folder, user) = data_folder(folder, args.dry_run)?;
         settings.data = Data::Folder(folder);
         settings.user = user;
