@@ -68,12 +68,12 @@ struct Inner {
     /// Held by the write that may use the reserve.
     freeing: tokio::sync::Mutex<()>,
     /// Held by the push that goes in turns.
-    turns: tokio::sync::Mutex<()>,
+    turns: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Inner {
     fn new(readers: Arc<Readers>, writer: Writer, reserve: Option<Arc<dyn Reserve>>) -> Self {
-        let (freeing, turns) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        let (freeing, turns) = (tokio::sync::Mutex::default(), Arc::default());
         Self { readers, heads: heads::Heads::default(), writer, reserve, freeing, turns }
     }
 
@@ -111,14 +111,14 @@ impl Catalog {
         expect: Expect,
         reserve: Option<Arc<dyn Reserve>>,
     ) -> Result<Self, OpenError> {
-        let (connection, is_full) = match (schema::open_file(path, expect), &reserve) {
-            (Err(OpenError::NoSpace { .. }), Some(reserve)) if reserve.give_up() => {
-                let opened = schema::open_file(path, expect);
-                reserve.take_back();
-                (opened?, true)
-            }
-            (opened, _) => (opened?, false),
+        let opened = schema::open_file(path, expect);
+        let lent = match (&opened, &reserve) {
+            (Err(OpenError::NoSpace { .. }), Some(reserve)) => reserve::Lent::from(&**reserve),
+            _ => None,
         };
+        let is_full = lent.is_some();
+        let connection = if is_full { schema::open_file(path, expect) } else { opened }?;
+        drop(lent);
         let readers = Arc::new(Readers::pool(path));
         let writer = Writer::start(
             Arc::new(Mutex::new(connection)),

@@ -247,6 +247,8 @@ impl Reserve for Kept {
     fn take_back(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
+
+    fn returned(&self) {}
 }
 
 #[tokio::test]

@@ -231,6 +231,10 @@ impl hythe_catalog::Reserve for Room {
     fn take_back(&self) -> bool {
         self.0.take_back()
     }
+
+    fn returned(&self) {
+        self.0.returned();
+    }
 }
 
 /// A connection is a descriptor, and so is each file sent: the system's usual soft limit of 1024 is for programs

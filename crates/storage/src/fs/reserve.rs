@@ -3,8 +3,9 @@
 //! To delete takes room before it frees any: the catalog's log grows first. So a file of a few MiB holds some, and is
 //! cut to nothing when the disk is full and something is to be deleted. Until it has its size again no upload is taken.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,6 +33,8 @@ pub struct Reserve {
     path: PathBuf,
     /// Whether it is there, so that uploads may take what room there is beside it.
     is_held: AtomicBool,
+    /// Whether a delete uses the room now. Changed only under the lock.
+    lent: AtomicBool,
     held: Mutex<Held>,
 }
 
@@ -50,36 +53,54 @@ impl Reserve {
     pub(super) fn open(root: &Path) -> Self {
         let path = root.join("reserve");
         let file = open(&path).ok();
-        let size = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |found| found.len());
+        let size = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |found| allocated(&found));
         // One that is smaller than it must be holds nothing worth keeping.
         let size = if (LEAST..=FULL).contains(&size) { size } else { 0 };
         let held = Mutex::new(Held { file, size, wanted: FULL });
-        let reserve = Self { path, is_held: AtomicBool::new(size > 0), held };
-        if size == 0 {
-            reserve.grow();
-        }
+        let reserve = Self { path, is_held: AtomicBool::new(size > 0), lent: AtomicBool::new(false), held };
         reserve.fill_up();
         reserve
     }
 
-    /// Gives the room up; false where there is none.
+    /// Lends the room to a delete, until [`returned`](Self::returned); false where there is none.
     pub fn give_up(&self) -> bool {
         let mut held = self.lock();
-        let Some(file) = &held.file else { return false };
-        if held.size > 0 {
+        let Held { file, size, wanted } = &mut *held;
+        let Some(file) = file else { return false };
+        if *size > 0 {
             self.is_held.store(false, Ordering::Release);
-            // Some file systems let nobody have freed blocks before this is on the disk.
-            if file.set_len(0).and_then(|()| file.sync_all()).is_err() {
+            if file.set_len(0).is_err() {
                 return false;
             }
-            (held.size, held.wanted) = (0, held.size);
+            (*size, *wanted) = (0, *size);
+            // Some file systems let nobody have freed blocks before this is on the disk.
+            if file.sync_all().is_err() {
+                return false;
+            }
         }
+        self.lent.store(true, Ordering::Release);
         true
     }
 
-    /// Takes the room back where it was given up; false where it cannot be had yet.
+    /// The delete that [borrowed](Self::give_up) the room has ended: takes the room back, or leaves that to the next
+    /// [`take_back`](Self::take_back).
+    pub fn returned(&self) {
+        let mut held = self.lock();
+        self.lent.store(false, Ordering::Release);
+        self.grow(&mut held);
+    }
+
+    /// Takes the room back where it was given up; false where it cannot be had yet, or is lent.
     pub fn take_back(&self) -> bool {
-        self.is_held.load(Ordering::Acquire) || self.grow()
+        if self.is_held.load(Ordering::Acquire) {
+            return true;
+        }
+        // Without the lock first: whoever lends the room holds it while the disk works.
+        if self.lent.load(Ordering::Acquire) {
+            return false;
+        }
+        let mut held = self.lock();
+        !self.lent.load(Ordering::Acquire) && self.grow(&mut held)
     }
 
     /// Yields a little where the disk has nothing at all, before something is removed: what takes the place of that needs
@@ -112,8 +133,7 @@ impl Reserve {
     }
 
     /// As large as it was, or somewhat smaller: what was deleted in its room has taken some.
-    fn grow(&self) -> bool {
-        let mut held = self.lock();
+    fn grow(&self, held: &mut Held) -> bool {
         if held.file.is_none() {
             held.file = open(&self.path).ok();
         }
@@ -165,6 +185,11 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
+/// How many bytes of the file are sure to have blocks: all, or none where it has a hole.
+fn allocated(found: &Metadata) -> u64 {
+    if found.blocks() * 512 >= found.len() { found.len() } else { 0 }
+}
+
 /// How many bytes the disk has free.
 fn free(file: &File) -> u64 {
     rustix::fs::fstatvfs(file).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize))
@@ -206,6 +231,7 @@ mod tests {
         assert_eq!(size(folder.path()), FULL);
         assert!(reserve.take_back() && reserve.give_up() && reserve.give_up());
         assert_eq!(size(folder.path()), 0);
+        reserve.returned();
         assert!(reserve.take_back());
         assert_eq!(size(folder.path()), FULL);
         reserve.give_up();
@@ -213,6 +239,28 @@ mod tests {
         // A process that ended meanwhile.
         assert!(Reserve::open(folder.path()).take_back());
         assert_eq!(size(folder.path()), FULL);
+    }
+
+    #[test]
+    fn while_a_delete_uses_it_nobody_takes_it_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let reserve = Reserve::open(folder.path());
+        assert!(reserve.give_up() && !reserve.take_back());
+        reserve.fill_up();
+        assert_eq!(size(folder.path()), 0);
+        reserve.returned();
+        assert_eq!(size(folder.path()), FULL);
+        assert!(reserve.take_back());
+    }
+
+    #[test]
+    fn one_without_blocks_is_given_blocks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reserve");
+        File::create(&path).unwrap().set_len(FULL).unwrap();
+        assert_eq!(allocated(&path.metadata().unwrap()), 0);
+        assert!(Reserve::open(folder.path()).take_back());
+        assert_eq!(allocated(&path.metadata().unwrap()), FULL);
     }
 
     #[test]
