@@ -41,7 +41,7 @@ pub(crate) enum How {
 }
 
 /// A manifest that is on its way in, or one turn of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Coming {
     /// Its row; `None` before the first turn.
     manifest: Option<i64>,
@@ -67,18 +67,32 @@ impl Catalog {
     /// Stores a manifest that names more than one write may handle.
     pub(crate) async fn push_in_turns(&self, push: ManifestPush) -> Result<ManifestPushed> {
         // One at a time: however many come at once, another write waits for a turn of one.
-        let _alone = self.inner.turns.lock().await;
-        let push = Arc::new(push);
-        let result = self.bring(&push).await;
-        if !matches!(result, Ok(ManifestPushed::Stored { .. })) {
-            self.clear_retired().await;
+        let alone = Arc::clone(&self.inner.turns).lock_owned().await;
+        let this = self.clone();
+        // A task of its own: a client that goes away between two turns leaves nothing half done. There is one at most, so
+        // clients that come and go cannot pile up manifests.
+        let pushing = tokio::spawn(async move {
+            let result = this.bring_or_leave(&Arc::new(push)).await;
+            drop(alone);
+            result
+        });
+        pushing.await.unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// Nothing hidden stays, whatever came of it.
+    async fn bring_or_leave(&self, push: &Arc<ManifestPush>) -> Result<ManifestPushed> {
+        let mut coming = Coming::default();
+        let result = self.bring(push, &mut coming).await;
+        if let (Err(_), Some(manifest)) = (&result, coming.manifest) {
+            // Where even this fails the collector clears it away, somewhat later.
+            let _ = self.free(Durability::Relaxed, move |connection| leave(connection, manifest)).await;
         }
+        self.clear_retired().await;
         result
     }
 
-    async fn bring(&self, push: &Arc<ManifestPush>) -> Result<ManifestPushed> {
+    async fn bring(&self, push: &Arc<ManifestPush>, coming: &mut Coming) -> Result<ManifestPushed> {
         let named = push.named();
-        let mut coming = Coming::default();
         for turn in named.chunks(TURN) {
             let (push, turn, manifest) = (Arc::clone(push), turn.to_vec(), coming.manifest);
             // What is committed relaxed is on the disk once the last turn is.
@@ -93,7 +107,7 @@ impl Catalog {
             coming.unknown.extend(staged.unknown);
             coming.freed.extend(staged.freed);
         }
-        let push = Arc::clone(push);
+        let (push, coming) = (Arc::clone(push), coming.clone());
         self.write(Durability::Durable, move |connection| {
             if let Err(refused) = origin::check(connection, &push.repository, &push.origin)? {
                 return Ok(Err(refused));
@@ -188,13 +202,18 @@ fn stage(
     Ok(coming)
 }
 
+/// A manifest that came, or part of it, is on its way out again.
+fn leave(connection: &Connection, manifest: i64) -> rusqlite::Result<()> {
+    const LEAVE: &str = "UPDATE manifest SET pushed = ?3 WHERE id = ?1 AND repository = ?2";
+    sql::run(connection, LEAVE, (manifest, HIDDEN, OUT)).map(|_| ())
+}
+
 /// The last turn: the manifest is stored, or is on its way out again.
 fn settle(
     connection: &Connection,
     push: &ManifestPush,
     coming: &Coming,
 ) -> rusqlite::Result<Result<ManifestPushed>> {
-    const LEAVE: &str = "UPDATE manifest SET pushed = ?3 WHERE id = ?1 AND repository = ?2";
     const SHOW: &str =
         "UPDATE manifest SET repository = ?3, digest = ?4, media_type = ?5, size = ?6, pushed = ?7,
         subject = ?8, artifact_type = ?9, annotations = ?10, bytes = ?11 WHERE id = ?1 AND repository = ?2";
@@ -202,12 +221,12 @@ fn settle(
     // What names nothing has no turns: no row has this number.
     let manifest = manifest.unwrap_or_default();
     if let Some(lacking) = push.lacking(unknown, freed) {
-        sql::run(connection, LEAVE, (manifest, HIDDEN, OUT))?;
+        leave(connection, manifest)?;
         return Ok(Ok(ManifestPushed::BlobsUnknown(lacking)));
     }
     let repository = repositories::find_or_create(connection, &push.repository, &push.origin, push.private)?;
     let stored = if let Some(stored) = manifests::update(connection, repository, push)? {
-        sql::run(connection, LEAVE, (manifest, HIDDEN, OUT))?;
+        leave(connection, manifest)?;
         stored
     } else {
         let digest = push.digest.to_string();

@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hythe_catalog::{
     BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Pattern, Totals, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// More than what 4 MiB of JSON can name would only take longer.
@@ -196,6 +198,59 @@ async fn where_its_blobs_are_required_nothing_of_it_stays() {
     assert_eq!(catalog.totals().unwrap(), Totals::default());
 }
 
+/// How many manifests are on their way in or out.
+fn hidden(folder: &TempDir) -> u32 {
+    let connection = Connection::open(folder.path().join("catalog.db")).unwrap();
+    let sql = "SELECT count(*) FROM manifest WHERE repository = 0";
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn pushed_once_more_it_leaves_nothing_behind() {
+    let (folder, catalog) = catalog();
+    for _ in 0..2 {
+        let pushed = catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
+        assert!(matches!(pushed, ManifestPushed::Stored { .. }));
+        assert_eq!(hidden(&folder), 0);
+    }
+}
+
+#[tokio::test]
+async fn where_its_last_turn_fails_nothing_of_it_stays() {
+    let (folder, catalog) = catalog();
+    Connection::open(folder.path().join("catalog.db"))
+        .unwrap()
+        .execute_batch(
+            "CREATE TRIGGER no BEFORE UPDATE ON manifest WHEN NEW.repository > 0
+            BEGIN SELECT RAISE(ABORT, 'not today'); END",
+        )
+        .unwrap();
+    let error = catalog.push_manifest(manifest("{}", blobs())).await.unwrap_err();
+    assert!(error.to_string().contains("not today"), "{error}");
+    assert_eq!((hidden(&folder), catalog.totals().unwrap()), (0, Totals::default()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_client_goes_away_meanwhile_is_stored() {
+    let (folder, catalog) = catalog();
+    push_blobs(&catalog, &Origin::Local, 1).await;
+    let push = tokio::spawn({
+        let catalog = catalog.clone();
+        async move { catalog.push_manifest(manifest("{}", blobs())).await }
+    });
+    while catalog.blob(&name(), &blobs()[0]).unwrap().unwrap().last_use == 1 {
+        tokio::task::yield_now().await;
+    }
+    push.abort();
+    let stored = async {
+        while catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), stored).await.unwrap();
+    assert_eq!(hidden(&folder), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_never_came_whole_is_seen_by_nobody_and_cleared_away() {
     let (folder, catalog) = catalog();
@@ -208,11 +263,12 @@ async fn one_that_never_came_whole_is_seen_by_nobody_and_cleared_away() {
     while catalog.blob(&name(), &blobs()[0]).unwrap().unwrap().last_use == 1 {
         tokio::task::yield_now().await;
     }
-    push.abort();
-    let aborted = push.await.is_err();
-    assert_eq!(catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none(), aborted);
+    // As where the server ends meanwhile: nothing more is written.
+    catalog.close();
+    let aborted = push.await.unwrap().is_err();
     drop(catalog);
     let catalog = Catalog::open(&folder.path().join("catalog.db")).unwrap();
+    assert_eq!(catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none(), aborted);
     catalog.clear_hidden(1000).await.unwrap();
     catalog.collect(i64::MAX, None, 1000).await.unwrap();
     assert!(catalog.blob(&name(), &blobs()[0]).unwrap().is_some(), "what may still come is kept");
