@@ -294,14 +294,15 @@ impl Clearing {
 
     /// Removes a manifest that nothing needs. Whether what it named is still to be cleared.
     fn remove(&mut self, connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<bool> {
-        const UNNEEDED: &str = "SELECT m.digest, m.size FROM manifest m WHERE m.id = ?1
+        const UNNEEDED: &str = "SELECT m.digest, m.size FROM manifest m WHERE m.id = ?1 AND m.repository = ?2
             AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
             AND NOT EXISTS
                 (SELECT 1 FROM reference r WHERE r.repository = m.repository AND r.digest = m.digest)";
         const NAMED: &str = "SELECT digest FROM reference WHERE manifest = ?1";
         const KIN: &str = "SELECT id FROM manifest WHERE repository = ?1
             AND (subject = ?3 OR digest IN (SELECT digest FROM reference WHERE manifest = ?2))";
-        let unneeded = sql::first(connection, UNNEEDED, [manifest], |row| {
+        // Its number may be another manifest's by now, in a repository that this is not about.
+        let unneeded = sql::first(connection, UNNEEDED, (manifest, repository), |row| {
             Ok((row.get::<_, String>(0)?, sql::unsigned(row, 1)?))
         })?;
         let Some((digest, size)) = unneeded else { return Ok(false) };

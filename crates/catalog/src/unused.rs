@@ -112,6 +112,8 @@ impl Catalog {
                 Some(next) => after = next,
                 None => break,
             }
+            // Each step looks where it is called: other requests of this thread come between.
+            tokio::task::yield_now().await;
         }
         self.clear_retired().await;
         Ok(deleted)
