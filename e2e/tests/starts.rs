@@ -13,7 +13,7 @@ use hythe_e2e::command::program;
 use hythe_e2e::disk::Disk;
 use hythe_e2e::image::push_random;
 use hythe_e2e::repository::Repository;
-use hythe_e2e::server::{Server, free_port, serve, without_settings};
+use hythe_e2e::server::{Server, free_port, is_unexplained, serve, without_settings};
 
 #[test]
 fn a_taken_port_is_named() {
@@ -75,6 +75,17 @@ fn a_folder_of_a_newer_version_is_refused_and_left_as_it_is() {
     }
     server.run();
     assert_eq!(Repository::new(&mut server.client(), "kept").verify("v1"), digest);
+}
+
+// What each suite asks of the log of each of its servers, when that one ends.
+#[test]
+fn an_answer_that_blames_the_server_needs_a_reason_in_the_log() {
+    let request =
+        "2026-11-21T09:30:13.247Z ERROR PUT /v2/a/manifests/b 507 90B 0.5ms repo=a client=127.0.0.1:4 id=0b";
+    assert!(is_unexplained(request));
+    assert!(!is_unexplained(&format!("{request} error=\"DENIED: no space\"")));
+    assert!(!is_unexplained("2026-11-21T09:30:13.247Z  INFO GET /v2/ 200 2B 0.1ms client=127.0.0.1:4 id=0c"));
+    assert!(!is_unexplained("2026-11-21T09:30:13.247Z  WARN upstream docker.io answered 503 to all"));
 }
 
 /// Runs what must not come up, and checks what it says.
