@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hythe_oci::{Algorithm, Digest};
-use hythe_registry::{Chunk, Error};
+use hythe_oci::{Algorithm, Digest, RepositoryName, UploadId};
+use hythe_registry::{Chunk, Error, Registry, UploadStatus};
+use tokio::task::JoinHandle;
 
-use crate::world::{body, name, on_both, sha256, slow_body};
+use crate::world::{Sender, body, name, on_both, sha256, slow_body};
 
 /// A chunk that says where it is.
 fn range(start: u64, length: u64) -> Chunk {
@@ -286,20 +287,36 @@ on_both! {
     }
 }
 
+/// A registry that takes one body at a time, and the upload whose body has that place: four bytes came, more may come.
+struct Crowded {
+    registry: Registry,
+    id: UploadId,
+    sender: Sender,
+    writer: JoinHandle<hythe_registry::Result<UploadStatus>>,
+}
+
+impl Crowded {
+    async fn by(app: &RepositoryName) -> Self {
+        let storage = Arc::new(hythe_storage::MemoryStorage::default());
+        let options =
+            hythe_registry::Options { upload_max_concurrent: 1, ..hythe_registry::Options::default() };
+        let catalog = hythe_catalog::Catalog::in_memory().unwrap();
+        let registry = Registry::new(storage, catalog, options);
+        let id = registry.repository(app).start_upload(Algorithm::Sha256).await.unwrap().id;
+        let (sender, slow) = slow_body();
+        let writer = {
+            let (registry, app) = (registry.clone(), app.clone());
+            tokio::spawn(async move { registry.repository(&app).append(id, Chunk::default(), slow).await })
+        };
+        sender.send(b"slow").await;
+        Self { registry, id, sender, writer }
+    }
+}
+
 #[tokio::test]
 async fn one_body_more_than_allowed_is_refused_and_room_is_given_back() {
-    let storage = Arc::new(hythe_storage::MemoryStorage::default());
-    let options = hythe_registry::Options { upload_max_concurrent: 1, ..hythe_registry::Options::default() };
-    let catalog = hythe_catalog::Catalog::in_memory().unwrap();
-    let registry = hythe_registry::Registry::new(storage, catalog, options);
     let app = name("app");
-    let id = registry.repository(&app).start_upload(Algorithm::Sha256).await.unwrap().id;
-    let (sender, slow) = slow_body();
-    let writer = {
-        let (registry, app) = (registry.clone(), app.clone());
-        tokio::spawn(async move { registry.repository(&app).append(id, Chunk::default(), slow).await })
-    };
-    sender.send(b"slow").await;
+    let Crowded { registry, sender, writer, .. } = Crowded::by(&app).await;
     assert_eq!(registry.active_uploads(), 1);
     let refused = registry.repository(&app).push_blob(sha256(b"x"), None, body(b"x")).await;
     assert!(matches!(refused, Err(Error::TooManyUploads { limit: 1 })));
@@ -317,18 +334,9 @@ async fn one_body_more_than_allowed_is_refused_and_room_is_given_back() {
 
 #[tokio::test]
 async fn where_all_places_are_taken_the_one_that_brings_next_to_nothing_gives_way_and_can_be_continued() {
-    let storage = Arc::new(hythe_storage::MemoryStorage::default());
-    let options = hythe_registry::Options { upload_max_concurrent: 1, ..hythe_registry::Options::default() };
-    let catalog = hythe_catalog::Catalog::in_memory().unwrap();
-    let registry = hythe_registry::Registry::new(storage, catalog, options);
     let app = name("app");
-    let id = registry.repository(&app).start_upload(Algorithm::Sha256).await.unwrap().id;
-    let (sender, slow) = slow_body();
-    let writer = {
-        let (registry, app) = (registry.clone(), app.clone());
-        tokio::spawn(async move { registry.repository(&app).append(id, Chunk::default(), slow).await })
-    };
-    sender.send(b"slow").await;
+    // Its sender stays: without one the body would end.
+    let Crowded { registry, id, sender: _sender, writer } = Crowded::by(&app).await;
     // It is given some seconds to show how fast it is.
     tokio::time::timeout(Duration::from_secs(30), async {
         while registry.repository(&app).push_blob(sha256(b"x"), None, body(b"x")).await.is_err() {
