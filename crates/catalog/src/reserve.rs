@@ -37,7 +37,8 @@ impl Drop for Lent<'_> {
 }
 
 impl Catalog {
-    /// An error while room that was given up is not back: what is added now would take it.
+    /// Refuses a write that adds content ([`Error::NoSpace`]) until the reserve is whole again: that write would take the
+    /// reserve's room.
     pub(crate) fn check_room(&self) -> Result<()> {
         match &self.inner.reserve {
             Some(reserve) if !reserve.take_back() => Err(Error::NoSpace),

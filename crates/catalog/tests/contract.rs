@@ -917,7 +917,7 @@ async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again
         let missed = ManifestPushed::BlobsUnknown(vec![digest(missed)]);
         assert_eq!(catalog.push_manifest(push.clone()).await.unwrap(), missed);
     }
-    // Elsewhere nobody was told that it is there.
+    // No client of repository `b` was told that the blob is there.
     let elsewhere = ManifestPush { repository: repository("b"), ..image.clone() };
     assert!(matches!(catalog.push_manifest(elsewhere).await.unwrap(), ManifestPushed::Stored { .. }));
     push_blob(&catalog, "a", "relied on", 1100).await;

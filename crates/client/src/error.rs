@@ -14,7 +14,8 @@ pub enum Error {
         asked: String,
         /// What it says of it.
         said: Option<String>,
-        /// Whether it says so in as many words (404, 410), and neither storage does nor only that nobody may know.
+        /// Whether the upstream itself answers 404 or 410. Storage that it redirects to may err, and 401 or 403 may only hide that
+        /// the thing is there.
         certain: bool,
     },
     /// The upstream, or its token server, wants other credentials.

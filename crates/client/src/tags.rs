@@ -21,13 +21,13 @@ const LIMIT: usize = 16 << 20;
 /// Some upstreams refuse to give more at once, and say no more than that.
 const SIZES: [usize; 2] = [1000, 100];
 
-/// More of an upstream's pages are not read for one of ours.
+/// The most pages of an upstream's list that one page of ours is made of.
 const PAGES: usize = 1000;
 
-/// Pages that go on wherever they are told to are read for so long before who asks gets what there is, and a link.
+/// After how long of following an upstream's own links the client gets the tags that were found, and a link to the rest.
 const ENOUGH: Duration = Duration::from_secs(3);
 
-/// And no longer than this, whoever it is.
+/// The longest time that a list's pages may take to arrive; after it the request fails.
 const LONGEST: Duration = Duration::from_mins(1);
 
 /// A page of a repository's tags.

@@ -216,8 +216,8 @@ impl Copy {
         Ok(found.is_some_and(|found| found.origin == Origin::Local))
     }
 
-    /// Makes what it holds the registry's own, so that it can be pushed into. Refused where credentials were needed for
-    /// something of it: who may have that is only known of a copy.
+    /// Makes this copy a repository of the registry's own, which clients can push into. Refused if credentials were needed
+    /// to fetch any of its content: a repository of the registry's own keeps no record of who may read that.
     pub async fn pin(&self) -> Result<()> {
         Ok(self.repository().pin().await?)
     }

@@ -7,7 +7,8 @@ use super::{DATA_PATH, KindConfigError, KindOptions};
 const MOUNTS: &str = "extraMounts";
 const PORTS: &str = "extraPortMappings";
 
-/// Adds what is asked for. A pod may run on any node, so that each has the folder; a port of the host can be had once.
+/// Adds the mount to every node, as a pod may run on any of them, and the port mapping to one node, as a port of the host
+/// can be mapped only once.
 pub(super) fn add(
     cluster: &Node,
     options: &KindOptions,
