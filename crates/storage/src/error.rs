@@ -112,6 +112,16 @@ pub enum OpenError {
         /// What is in it.
         found: String,
     },
+    /// It belongs to the operating system.
+    #[error(
+        "{} is a folder of the operating system, and the registry writes its data only into a folder of its own. Name one \
+         with --data FOLDER, such as /var/lib/hythe",
+        path.display()
+    )]
+    System {
+        /// The folder.
+        path: PathBuf,
+    },
     /// It is on a network file system, where locks and the catalog are not safe.
     #[error(
         "the data folder {} is on a network file system ({kind}), where file locks and SQLite cannot be trusted \

@@ -20,7 +20,7 @@ use hythe_oci::{Digest, UploadId};
 
 pub use error::{Error, OpenError, Result};
 pub use files::most_open_files;
-pub use fs::{FsStorage, Reserve};
+pub use fs::{FsStorage, Reserve, check_data_folder};
 pub use memory::MemoryStorage;
 
 /// What uploads should write at a time, in bytes.

@@ -160,3 +160,22 @@ fn what_is_pushed_after_the_folder_was_removed_is_not_acknowledged() {
     assert!(answer.status >= 500, "{answer}");
     serving.client.get("/readyz").send().expect(503);
 }
+
+#[test]
+fn no_command_makes_a_folder_of_the_system_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("/usr", &link).unwrap();
+    let old = hythe_testing::OldTree::new();
+    let old = old.folder().display().to_string();
+    for system in [Path::new("/usr"), &link, &link.join("lib/registry")] {
+        let system = system.display().to_string();
+        for words in [&["serve", "--data", &system][..], &["import", &old, "--data", &system]] {
+            let ran = crate::cache::world::run(words, &[], "").expect(1);
+            assert!(ran.err.contains("a folder of the operating system"), "{words:?}: {}", ran.err);
+        }
+    }
+    for left in ["lock", "format", "blobs", "uploads", "catalog.sqlite", "lib/registry"] {
+        assert!(!Path::new("/usr").join(left).exists(), "{left}");
+    }
+}

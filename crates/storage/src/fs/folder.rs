@@ -4,15 +4,20 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::system::check_data_folder;
 use crate::OpenError;
 use crate::mount::network_file_system;
 
 /// The layout that this version writes. A later one may read it; an earlier one must not touch it.
 const FORMAT: u32 = 1;
 
+/// The file that has the layout's version: it says that a folder is a data folder.
+pub(super) const FORMAT_FILE: &str = "format";
+
 /// The absolute path of the folder, and its lock.
 pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {
     let refused = |action| move |source| OpenError::NotWritable { path: root.to_owned(), action, source };
+    check_data_folder(root)?;
     std::fs::create_dir_all(root).map_err(refused("cannot create it"))?;
     let root = root.canonicalize().map_err(refused("cannot resolve it"))?;
     if let Some(kind) = network_file_system(&root) {
@@ -76,7 +81,7 @@ const MOST: u64 = 32;
 fn check_format(root: &Path) -> Result<(), OpenError> {
     let refused =
         |source| OpenError::NotWritable { path: root.to_owned(), action: "cannot read its format", source };
-    let path = root.join("format");
+    let path = root.join(FORMAT_FILE);
     let found = match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(refused(error)),

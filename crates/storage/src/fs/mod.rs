@@ -16,6 +16,7 @@ mod folder;
 mod pace;
 mod regular;
 mod reserve;
+mod system;
 mod upload;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ use pace::Pace;
 use upload::FileUpload;
 
 pub use reserve::Reserve;
+pub use system::check_data_folder;
 
 /// Blobs and uploads in a folder of a local file system.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use hythe_cluster::attach::{self, Wiring};
-use hythe_cluster::deploy::HostPath;
 use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::image::Image;
 use hythe_cluster::registry::{self, Data, Found, Settings, USER};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::clusters;
+use hythe_storage::check_data_folder;
 use serde_json::json;
 
 use super::logins::Handed;
@@ -234,26 +234,21 @@ fn check_paths(args: &UpArgs, remote: Option<&str>) -> Result<(), Failure> {
     )))
 }
 
-/// A folder of the system's would be given to the registry's user, with what the machine needs.
+/// The registry's container owns its data folder, so a folder that has a purpose already is refused.
 fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure> {
-    let absolute = std::path::absolute(folder)
-        .map_err(|error| Failure::Usage(format!("--data {}: {error}", folder.display())))?;
-    // A link may lead there; what is not there yet is below what is.
-    let there = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
-    let rest = absolute.strip_prefix(there).unwrap_or(Path::new(""));
-    let real = std::fs::canonicalize(there).unwrap_or_else(|_| there.to_owned()).join(rest);
-    let real: PathBuf = real.components().collect();
-    let is_home = environment.variables.get("HOME").is_some_and(|home| Path::new(home) == real);
+    let real = |path: &Path| {
+        let found = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+        found.unwrap_or_else(|_| path.to_owned())
+    };
+    let home = environment.variables.get("HOME").map(Path::new);
+    let is_home = home.is_some_and(|home| real(home) == real(folder));
     if is_home {
         return Err(Failure::Usage(format!(
             "--data {}: it is this user's home: name a folder of the registry's own in it",
             folder.display()
         )));
     }
-    match real.to_string_lossy().parse::<HostPath>() {
-        Err(error) if cfg!(unix) => Err(Failure::Usage(format!("--data {}: {error}", folder.display()))),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    check_data_folder(folder).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// A folder that is not there may be on a disk that is not mounted: an empty registry is not to take its place.
