@@ -66,14 +66,14 @@ struct Inner {
     writer: Writer,
     reserve: Option<Arc<dyn Reserve>>,
     /// Held by the write that may use the reserve.
-    freeing: tokio::sync::Mutex<()>,
+    freeing: Arc<tokio::sync::Mutex<()>>,
     /// Held by the push that goes in turns.
     turns: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Inner {
     fn new(readers: Arc<Readers>, writer: Writer, reserve: Option<Arc<dyn Reserve>>) -> Self {
-        let (freeing, turns) = (tokio::sync::Mutex::default(), Arc::default());
+        let (freeing, turns) = (Arc::default(), Arc::default());
         Self { readers, heads: heads::Heads::default(), writer, reserve, freeing, turns }
     }
 
@@ -113,7 +113,7 @@ impl Catalog {
     ) -> Result<Self, OpenError> {
         let opened = schema::open_file(path, expect);
         let lent = match (&opened, &reserve) {
-            (Err(OpenError::NoSpace { .. }), Some(reserve)) => reserve::Lent::from(&**reserve),
+            (Err(OpenError::NoSpace { .. }), Some(reserve)) => reserve::Lent::from(reserve, None),
             _ => None,
         };
         let is_full = lent.is_some();

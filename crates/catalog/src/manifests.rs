@@ -122,7 +122,7 @@ impl Catalog {
     /// required. Those that it has count as used from now. Pushing the same again changes what the bytes do not say:
     /// media type, tags, time. Durable.
     pub async fn push_manifest(&self, push: ManifestPush) -> Result<ManifestPushed> {
-        self.check_room()?;
+        self.check_room().await?;
         if push.blobs.len() + push.manifests.len() > TURN {
             return self.push_in_turns(push).await;
         }

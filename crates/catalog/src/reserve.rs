@@ -4,44 +4,57 @@ use std::fmt;
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::spawn_blocking;
 
 use crate::writer::Durability;
 use crate::{Catalog, Error, Result};
 
 /// Room on the disk that is kept for writes which free some.
 pub trait Reserve: fmt::Debug + Send + Sync {
-    /// Gives the room up until it is [returned](Self::returned); false where there is none.
+    /// Whether the room is there and not given up. Asks memory only.
+    fn is_whole(&self) -> bool;
+
+    /// Gives the room up until it is [returned](Self::returned); false where there is none. Blocking.
     fn give_up(&self) -> bool;
 
-    /// Takes the room back where it was given up; false where it cannot be had yet.
+    /// Takes the room back where it was given up; false where it cannot be had yet. Blocking.
     fn take_back(&self) -> bool;
 
-    /// The write that the room was given up for has ended: the room may be taken back, which is tried at once.
+    /// The write that the room was given up for has ended: the room may be taken back, which is tried at once. Blocking.
     fn returned(&self);
 }
 
 /// The room while a write uses it. It goes back however that ends, also when the caller goes away.
-pub(crate) struct Lent<'a>(&'a dyn Reserve);
+pub(crate) struct Lent {
+    reserve: Arc<dyn Reserve>,
+    /// One write at a time, so that none takes back what another is about to use.
+    _alone: Option<OwnedMutexGuard<()>>,
+}
 
-impl<'a> Lent<'a> {
-    /// `None` where there is no room to lend.
-    pub(crate) fn from(reserve: &'a dyn Reserve) -> Option<Self> {
-        reserve.give_up().then_some(Self(reserve))
+impl Lent {
+    /// `None` where there is no room to lend. Blocking, as its drop is.
+    pub(crate) fn from(reserve: &Arc<dyn Reserve>, alone: Option<OwnedMutexGuard<()>>) -> Option<Self> {
+        reserve.give_up().then(|| Self { reserve: Arc::clone(reserve), _alone: alone })
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for Lent {
     fn drop(&mut self) {
-        self.0.returned();
+        self.reserve.returned();
     }
 }
 
 impl Catalog {
     /// Refuses a write that adds content ([`Error::NoSpace`]) until the reserve is whole again: that write would take the
     /// reserve's room.
-    pub(crate) fn check_room(&self) -> Result<()> {
+    pub(crate) async fn check_room(&self) -> Result<()> {
         match &self.inner.reserve {
-            Some(reserve) if !reserve.take_back() => Err(Error::NoSpace),
+            Some(reserve) if !reserve.is_whole() => {
+                let reserve = Arc::clone(reserve);
+                let is_whole = spawn_blocking(move || reserve.take_back()).await;
+                if is_whole.unwrap_or(false) { Ok(()) } else { Err(Error::NoSpace) }
+            }
             _ => Ok(()),
         }
     }
@@ -56,10 +69,13 @@ impl Catalog {
         let work = Arc::new(work);
         let written = self.inner.writer.run(durability, &work).await;
         let (Err(Error::NoSpace), Some(reserve)) = (&written, &self.inner.reserve) else { return written };
-        // One at a time, so that none takes back what another is about to use.
-        let _alone = self.inner.freeing.lock().await;
-        let Some(_lent) = Lent::from(&**reserve) else { return written };
-        self.inner.writer.run(durability, &work).await
+        let (reserve, alone) = (Arc::clone(reserve), Arc::clone(&self.inner.freeing).lock_owned().await);
+        // Where the caller goes away meanwhile, the room goes back on that thread.
+        let lent = spawn_blocking(move || Lent::from(&reserve, Some(alone))).await;
+        let Ok(Some(lent)) = lent else { return written };
+        let written = self.inner.writer.run(durability, &work).await;
+        let _ = spawn_blocking(move || drop(lent)).await;
+        written
     }
 }
 
@@ -83,6 +99,10 @@ mod tests {
     }
 
     impl Reserve for Kept {
+        fn is_whole(&self) -> bool {
+            !self.is_lent()
+        }
+
         fn give_up(&self) -> bool {
             self.0.store(true, Ordering::Release);
             true

@@ -239,6 +239,10 @@ async fn what_would_be_lost_with_a_removed_file_is_not_acknowledged() {
 struct Kept(AtomicU32);
 
 impl Reserve for Kept {
+    fn is_whole(&self) -> bool {
+        self.take_back()
+    }
+
     fn give_up(&self) -> bool {
         self.0.fetch_or(1, Ordering::Relaxed);
         true

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use hythe_catalog::{Catalog, Expect};
 use hythe_registry::Registry;
 use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
-use hythe_storage::{FsStorage, MemoryStorage};
+use hythe_storage::{FsStorage, MemoryStorage, check_data_folder};
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -69,6 +69,8 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
         return Ok(false);
     }
     let data = (settings.storage == Storage::Fs).then_some(settings.data.as_path());
+    // Before the folder is given to that user.
+    data.map_or(Ok(()), check_data_folder).map_err(StartError::from)?;
     if let Err(why) = user::try_on(data, loaded.file.as_deref()) {
         printer.note(format_args!("warning: stays root: {why}"));
         return Ok(false);
@@ -224,6 +226,10 @@ fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError>
 struct Room(Arc<hythe_storage::Reserve>);
 
 impl hythe_catalog::Reserve for Room {
+    fn is_whole(&self) -> bool {
+        self.0.is_whole()
+    }
+
     fn give_up(&self) -> bool {
         self.0.give_up()
     }

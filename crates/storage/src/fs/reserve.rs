@@ -62,6 +62,11 @@ impl Reserve {
         reserve
     }
 
+    /// Whether the room is there and not lent. Asks memory only.
+    pub fn is_whole(&self) -> bool {
+        self.is_held.load(Ordering::Acquire)
+    }
+
     /// Lends the room to a delete, until [`returned`](Self::returned); false where there is none.
     pub fn give_up(&self) -> bool {
         let mut held = self.lock();
@@ -92,7 +97,7 @@ impl Reserve {
 
     /// Takes the room back where it was given up; false where it cannot be had yet, or is lent.
     pub fn take_back(&self) -> bool {
-        if self.is_held.load(Ordering::Acquire) {
+        if self.is_whole() {
             return true;
         }
         // Without the lock first: whoever lends the room holds it while the disk works.
