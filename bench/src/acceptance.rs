@@ -98,6 +98,8 @@ pub(crate) const LINES: &[Line] = &[
     line("image-pull", CpuPerGib, &[]),
     line("manifest", Rate, &[AtLeast(0.85, Nginx), AtLeast(12.0, Distribution)]),
     line("manifest", CpuPerAnswer, &[]),
+    line("heavy-write", Milliseconds, &[Limit(100.0)]),
+    line("heavy-wait", Milliseconds, &[]),
     line("catalog-first", Milliseconds, &[]),
     line("catalog-middle", Milliseconds, &[]),
     line("scale-catalog-first-p99", Milliseconds, &[AtMostOwn(2.0, "scale-small-catalog-p99", 0.0)]),

@@ -3,6 +3,7 @@
 mod catalog;
 mod disk;
 mod hash;
+mod heavy;
 mod idle;
 mod image;
 mod manifest;
@@ -29,6 +30,7 @@ const ALL: &[Scenario] = &[
     (&["push-1", "push-8"], push::run),
     (&["image"], image::run),
     (&["manifest"], manifest::run),
+    (&["heavy"], heavy::run),
     (&["catalog"], catalog::run),
     (&["scale"], scale::run),
     (&["slow-pulls"], slow_pulls::run),

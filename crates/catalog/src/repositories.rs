@@ -1,5 +1,7 @@
 //! Repositories: which there are, and what they hold together.
 
+use std::time::Duration;
+
 use hythe_oci::RepositoryName;
 use rusqlite::{Connection, Row};
 
@@ -50,6 +52,11 @@ impl Catalog {
     pub fn provenance(&self, repository: &RepositoryName) -> Result<Option<Provenance>> {
         const FIND: &str = "SELECT origin, private FROM repository WHERE name = ?1";
         self.read(|connection| sql::first(connection, FIND, [repository.as_str()], provenance_of))
+    }
+
+    /// The longest time that one write has occupied the catalog's only writer since the start: other writes waited for it.
+    pub fn longest_write(&self) -> Duration {
+        self.inner.writer.longest()
     }
 
     /// Counts rows, about 50 ms for a million of them: for a metric that is asked for now and then.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -81,6 +81,18 @@ pub(crate) struct Writer {
     /// Set when a sync of the log failed. The kernel says so once: a later sync would succeed, and what it is to keep would
     /// stand behind what is lost.
     sync_failed: Arc<AtomicBool>,
+    longest: Arc<Longest>,
+}
+
+/// The longest time that one write has occupied the writer, in nanoseconds.
+#[derive(Debug, Default)]
+struct Longest(AtomicU64);
+
+impl Longest {
+    fn observe(&self, took: Duration) {
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_max(nanoseconds, Ordering::Relaxed);
+    }
 }
 
 impl Writer {
@@ -94,6 +106,8 @@ impl Writer {
         let (sender, receiver) = mpsc::channel();
         let sync_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&sync_failed);
+        let longest = Arc::new(Longest::default());
+        let observed = Arc::clone(&longest);
         let logged = count_pages(&connection).map_err(io::Error::other)?;
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
             // Unknown at first, so that the first group sets it.
@@ -107,7 +121,7 @@ impl Writer {
                 }
                 let connection = lock(&connection);
                 while !waiting.is_empty() {
-                    let mut log = commit_group(&connection, &readers, &mut level, &mut waiting);
+                    let mut log = commit_group(&connection, &readers, &mut level, &mut waiting, &observed);
                     tight = if log == Log::Full { TIGHT } else { tight.saturating_sub(1) };
                     if log != Log::Lost && (tight > 0 || logged.load(Ordering::Relaxed) >= LOG) {
                         log = fold(&connection, &readers);
@@ -120,7 +134,7 @@ impl Writer {
             // Only a courtesy to the next start: what is committed is in the log, and read from there.
             let _ = sql::first(&lock(&connection), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         })?;
-        Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), sync_failed })
+        Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), sync_failed, longest })
     }
 
     /// An error where nothing can be written any more.
@@ -152,6 +166,11 @@ impl Writer {
             return Err(self.check().err().unwrap_or_else(Error::closed));
         }
         answer.await.unwrap_or_else(|_| Err(self.check().err().unwrap_or_else(Error::closed)))
+    }
+
+    /// The longest time that one write has occupied the writer since the start.
+    pub(crate) fn longest(&self) -> Duration {
+        Duration::from_nanos(self.longest.0.load(Ordering::Relaxed))
     }
 
     pub(crate) fn stop(&self) {
@@ -211,6 +230,7 @@ fn commit_group(
     readers: &Readers,
     level: &mut Option<Durability>,
     waiting: &mut VecDeque<Box<dyn Job>>,
+    longest: &Longest,
 ) -> Log {
     readers.writing();
     let mut ran = Vec::with_capacity(waiting.len());
@@ -219,7 +239,9 @@ fn commit_group(
             ran.extend(waiting.drain(..).map(|job| (job, Ok(()))));
             Err(error)
         }
-        Ok(()) => run_all(connection, waiting, &mut ran).and_then(|()| execute(connection, "COMMIT")),
+        Ok(()) => {
+            run_all(connection, waiting, &mut ran, longest).and_then(|()| execute(connection, "COMMIT"))
+        }
     };
     if verdict.is_err() && !connection.is_autocommit() {
         // If even this fails, the next BEGIN does too, and says so to the next group.
@@ -261,13 +283,17 @@ fn run_all(
     connection: &Connection,
     waiting: &mut VecDeque<Box<dyn Job>>,
     ran: &mut Vec<(Box<dyn Job>, Result<()>)>,
+    longest: &Longest,
 ) -> Result<()> {
     let began = Instant::now();
+    let mut elapsed = Duration::ZERO;
     while let Some(mut job) = waiting.pop_front() {
         let outcome = match execute(connection, "SAVEPOINT job") {
             Ok(()) => job.run(connection),
             Err(error) => Err(error),
         };
+        let before = std::mem::replace(&mut elapsed, began.elapsed());
+        longest.observe(elapsed.saturating_sub(before));
         ran.push((job, outcome.clone()));
         if let Err(error) = outcome {
             // A full disk or an I/O error makes SQLite roll back everything, not only the statement.
@@ -277,7 +303,7 @@ fn run_all(
             execute(connection, "ROLLBACK TO job")?;
         }
         execute(connection, "RELEASE job")?;
-        if began.elapsed() > BUDGET {
+        if elapsed > BUDGET {
             break;
         }
     }

@@ -157,6 +157,11 @@ impl Registry {
         Ok(self.0.catalog.totals()?)
     }
 
+    /// The longest time that one write has occupied the catalog's only writer since the start.
+    pub fn longest_write(&self) -> Duration {
+        self.0.catalog.longest_write()
+    }
+
     /// How many upload bodies are being received now.
     pub fn active_uploads(&self) -> usize {
         self.0.ingest.bodies()

@@ -75,6 +75,7 @@ pub(crate) struct Metrics {
     stored: Stored,
     uploads_active: Gauge<u64, AtomicU64>,
     sendfile: Gauge<u64, AtomicU64>,
+    longest_write: Gauge<f64, AtomicU64>,
     resident: Gauge<u64, AtomicU64>,
 }
 
@@ -110,6 +111,7 @@ impl Metrics {
             stored: Stored::default(),
             uploads_active: Gauge::default(),
             sendfile: Gauge::default(),
+            longest_write: Gauge::default(),
             resident: Gauge::default(),
         };
         metrics.register();
@@ -138,6 +140,13 @@ impl Metrics {
         set.register("collect_blobs", "Blobs that it removed", self.collected.blobs.clone());
         set.register_with_unit("collect", "Bytes that it freed", Unit::Bytes, self.collected.bytes.clone());
         set.register("collect_uploads", "Upload sessions that expired", self.collected.uploads.clone());
+        let longest = self.longest_write.clone();
+        set.register_with_unit(
+            "catalog_longest_write",
+            "One write's time on the writer",
+            Unit::Seconds,
+            longest,
+        );
         set.register_with_unit("process_resident_memory", "RSS", Unit::Bytes, self.resident.clone());
     }
 
@@ -176,6 +185,7 @@ impl Metrics {
         self.stored.uploads.set(totals.uploads);
         self.uploads_active.set(registry.active_uploads() as u64);
         self.sendfile.set(SENDFILE_BYTES.load(Ordering::Relaxed));
+        self.longest_write.set(registry.longest_write().as_secs_f64());
         self.resident.set(resident_bytes().unwrap_or_default());
         let mut page = String::new();
         encode(&mut page, &self.set).map_err(|_| {
