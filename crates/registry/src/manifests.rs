@@ -2,9 +2,15 @@
 
 use bytes::Bytes;
 use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin};
-use hythe_oci::{Algorithm, Digest, Manifest as Parsed, Reference, Tag};
+use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, Tag};
+use tokio::task::spawn_blocking;
 
+use crate::writing::joined;
 use crate::{Error, Repository, Result, now};
+
+/// A manifest of more bytes is hashed and parsed on a blocking thread: that takes milliseconds, for which no other request
+/// waits.
+const LARGE: usize = 64 << 10;
 
 /// A manifest, as it was pushed.
 #[derive(Clone, Debug)]
@@ -95,22 +101,23 @@ impl Repository<'_> {
         if bytes.len() > limit {
             return Err(Error::ManifestTooLarge { limit });
         }
-        let algorithm = match reference {
-            Reference::Tag(_) => Algorithm::Sha256,
-            Reference::Digest(digest) => digest.algorithm(),
-        };
-        let digest = Digest::of(algorithm, &bytes);
-        match reference {
-            Reference::Tag(tag) => tags.push(tag.clone()),
-            Reference::Digest(expected) if *expected != digest => {
-                return Err(Error::DigestMismatch { expected: *expected, actual: digest });
+        let expected = match reference {
+            Reference::Tag(tag) => {
+                tags.push(tag.clone());
+                None
             }
-            Reference::Digest(_) => {}
-        }
+            Reference::Digest(digest) => Some(*digest),
+        };
         let is_local = *self.origin == Origin::Local;
-        // Who published what is copied does not hear of what is odd about it, and its readers get along with that.
+        // The publisher of a copied manifest is not told what is odd about it, and its readers get along with that.
         let read = if is_local { Parsed::parse } else { Parsed::read };
-        let parsed = read(content_type, &bytes)?;
+        let (digest, parsed) = if bytes.len() > LARGE {
+            let (bytes, content_type) = (bytes.clone(), content_type.map(str::to_owned));
+            let examining = move || examine(&bytes, expected, |bytes| read(content_type.as_deref(), bytes));
+            joined(spawn_blocking(examining)).await??
+        } else {
+            examine(&bytes, expected, |bytes| read(content_type, bytes))?
+        };
         let Parsed { media_type, artifact_type, annotations, subject, blobs, .. } = parsed;
         // What is listed but not required is kept as long as it is listed.
         let mut manifests = parsed.manifests;
@@ -163,5 +170,19 @@ impl Repository<'_> {
 
     fn manifest_unknown(&self, reference: Reference) -> Error {
         Error::ManifestUnknown { repository: self.name.clone(), reference }
+    }
+}
+
+/// The digest and the content of a manifest, whose digest must be `expected` where there is one.
+fn examine(
+    bytes: &[u8],
+    expected: Option<Digest>,
+    read: impl FnOnce(&[u8]) -> Result<Parsed, ManifestError>,
+) -> Result<(Digest, Parsed)> {
+    let algorithm = expected.map_or(Algorithm::Sha256, |digest| digest.algorithm());
+    let actual = Digest::of(algorithm, bytes);
+    match expected {
+        Some(expected) if expected != actual => Err(Error::DigestMismatch { expected, actual }),
+        _ => Ok((actual, read(bytes)?)),
     }
 }
