@@ -253,7 +253,8 @@ pub static SYMPTOMS: [Symptom; 69] = [
     symptom(
         41,
         "`x509: certificate signed by unknown authority`, at a registry that is not the internet's",
-        "who asks does not know the authority that signed the certificate: the registry's own, or that of a proxy that opens TLS",
+        "the client does not trust the certificate authority that signed the certificate: the registry's own, or that of a proxy \
+         that opens TLS connections",
         "add the authority's file: /etc/docker/certs.d/HOST/ca.crt; in a node, ca in its hosts.toml; in hythe, ca = [\"FILE\"] \
          for the upstream",
     ),
