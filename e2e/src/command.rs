@@ -24,6 +24,27 @@ pub fn program<I: AsRef<OsStr>>(path: impl AsRef<Path>, arguments: impl IntoIter
     command
 }
 
+impl Output {
+    /// The command lines that hythe's messages suggest.
+    pub fn suggested(&self) -> Vec<String> {
+        suggested_in(&format!("{}{}", self.stdout, self.stderr))
+    }
+
+    /// The suggested command line that begins so.
+    #[track_caller]
+    pub fn suggestion(&self, beginning: &str) -> String {
+        let all = self.suggested();
+        let found = all.iter().find(|line| line.starts_with(beginning));
+        found.unwrap_or_else(|| panic!("`{beginning}` is not suggested: {all:?}\n{self:?}")).clone()
+    }
+}
+
+/// The command lines that a message of hythe's suggests: what stands between backticks and begins with hythe's name.
+pub fn suggested_in(text: &str) -> Vec<String> {
+    let found = text.match_indices("`hythe ").filter_map(|(at, _)| text[at + 1..].split('`').next());
+    found.map(str::to_owned).collect()
+}
+
 /// Runs `command` and returns what it printed, whatever its exit code.
 pub fn attempt(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));

@@ -81,7 +81,13 @@ impl Home {
     /// hythe with these words, about to run.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = program(binary::hythe(), words);
-        without_settings(&mut command);
+        self.equip(&mut command);
+        command
+    }
+
+    /// Gives a command the user's folder and environment.
+    fn equip(&self, command: &mut Command) {
+        without_settings(command);
         let kubeconfig = std::env::join_paths(&self.kubeconfig).expect("no colon in these folders");
         command
             .env("HYTHE_ENGINE", self.engine.address())
@@ -90,12 +96,32 @@ impl Home {
             .env("KUBECONFIG", kubeconfig)
             .env_remove("DOCKER_HOST")
             .current_dir(self.folder.path());
-        command
     }
 
     /// Runs hythe.
     pub fn attempt(&self, words: &[&str]) -> Output {
         attempt(&mut self.command(words))
+    }
+
+    /// Runs hythe where no variable names the registry, its port or the engine.
+    pub fn attempt_plainly(&self, words: &[&str]) -> Output {
+        attempt(without_target(&mut self.command(words)))
+    }
+
+    /// Runs a command line that hythe suggested, as a shell reads it, where no variable names the registry, its port or the
+    /// engine.
+    pub fn shell(&self, suggested: &str) -> Output {
+        let bin = self.folder.path().join("bin");
+        std::fs::create_dir_all(&bin).expect("the folder is ours");
+        let hythe = bin.join("hythe");
+        if !hythe.exists() {
+            std::os::unix::fs::symlink(binary::hythe(), &hythe).expect("the folder is ours");
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path)));
+        let mut command = program("/bin/sh", ["-c", suggested]);
+        self.equip(&mut command);
+        attempt(without_target(&mut command).env("PATH", path.expect("no colon in these folders")))
     }
 
     /// Runs hythe, which must succeed, and returns what it printed on stdout.
@@ -129,4 +155,11 @@ impl Home {
     pub fn docker(&self, words: &[&str]) -> String {
         run(&mut self.engine.call(words))
     }
+}
+
+fn without_target(command: &mut Command) -> &mut Command {
+    for variable in ["REG_NAME", "REG_PORT", "HYTHE_ENGINE"] {
+        command.env_remove(variable);
+    }
+    command
 }

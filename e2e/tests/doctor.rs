@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hythe_e2e::authority::Authority;
 use hythe_e2e::binary::tool;
 use hythe_e2e::cluster::Cluster;
-use hythe_e2e::command::{Output, attempt, program};
+use hythe_e2e::command::{Output, attempt, program, suggested_in};
 use hythe_e2e::control_plane::ControlPlane;
 use hythe_e2e::engine::Engine;
 use hythe_e2e::home::Home;
@@ -57,8 +57,39 @@ impl World {
         bad.iter().map(|check| check["id"].as_str().expect("it has a name").to_owned()).collect()
     }
 
-    /// Breaks something, expects these checks to be bad, and that `--fix` mends all.
-    fn expect(&self, what: &str, broken: &[&str], by: impl FnOnce(&Self)) {
+    /// Runs what the doctor suggests for each check, and then what it suggests for all that is left. It suggests each command
+    /// with the options that this user's registry and engine need, as nothing else names them.
+    fn follow(&self, what: &str) {
+        let target = ["--name", self.home.name(), "--engine", self.home.engine().address()];
+        let looked = || self.home.attempt_plainly(&[&["doctor", "--output", "json"][..], &target].concat());
+        let data: Value = serde_json::from_str(&looked().stdout).expect("the doctor prints JSON");
+        let checks = data["checks"].as_array().expect("it has checks");
+        let bad = checks.iter().filter(|check| check["verdict"] == "bad");
+        let fixes: Vec<String> = bad.filter_map(|check| check["fix"].as_str().map(str::to_owned)).collect();
+        // What a log says needs a reader.
+        let is_cure = |line: &String| !line.starts_with("hythe logs");
+        let mut done = BTreeSet::new();
+        for line in fixes.iter().flat_map(|fix| suggested_in(fix)).filter(is_cure) {
+            if done.insert(line.clone()) {
+                let output = self.home.shell(&line);
+                assert_eq!(output.code, Some(0), "{what}: {line}: {output:?}");
+            }
+        }
+        let left = looked();
+        if left.code == Some(1) {
+            let line = left.suggestion("hythe doctor --fix");
+            let output = self.home.shell(&line);
+            assert_eq!(output.code, Some(0), "{what}: {line}: {output:?}");
+            done.insert(line);
+        }
+        println!("{what}: followed {done:?}");
+        assert!(!done.is_empty() && self.bad(&[]).is_empty(), "{what}: {fixes:?}");
+    }
+
+    /// Breaks something, expects these checks to be bad, and that what is suggested mends all; and again, for `--fix`.
+    fn expect(&self, what: &str, broken: &[&str], by: impl Fn(&Self)) {
+        by(self);
+        self.follow(what);
         by(self);
         let bad = self.bad(&[]);
         println!("{what}: {bad:?}");

@@ -1,33 +1,14 @@
 //! What messages suggest, run as it stands by somebody whose shell says nothing of the registry.
 
-use hythe_e2e::command::{Output, attempt};
+use hythe_e2e::command::Output;
 use hythe_e2e::home::Home;
 
 use super::{expect, machine};
 
-/// Runs hythe where no variable names the registry, the port or the engine.
-fn run(home: &Home, words: &[&str]) -> Output {
-    let mut command = home.command(words);
-    for variable in ["REG_NAME", "REG_PORT", "HYTHE_ENGINE"] {
-        command.env_remove(variable);
-    }
-    attempt(&mut command)
-}
-
-/// The commands that an output suggests.
-fn suggested(output: &Output) -> Vec<String> {
-    let said = format!("{}{}", output.stdout, output.stderr);
-    let found = said.match_indices("`hythe ").filter_map(|(at, _)| said[at + 1..].split('`').next());
-    found.map(str::to_owned).collect()
-}
-
 /// Follows the suggestion that begins so, which has to do what it was suggested for.
 fn follow(home: &Home, output: &Output, beginning: &str) -> Output {
-    let all = suggested(output);
-    let command = all.iter().find(|command| command.starts_with(beginning));
-    let command = command.unwrap_or_else(|| panic!("`{beginning}` is not suggested: {all:?}\n{output:?}"));
-    let words: Vec<&str> = command.split(' ').skip(1).collect();
-    let output = run(home, &words);
+    let command = output.suggestion(beginning);
+    let output = home.shell(&command);
     assert_eq!(output.code, Some(0), "{command}: {output:?}");
     output
 }
@@ -37,7 +18,7 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     let (docker, home) = machine();
     let engine = docker.address().to_owned();
     let target = ["--name", "r3", "--engine", engine.as_str()];
-    let with = |words: &[&str]| run(&home, &[words, &target[..]].concat());
+    let with = |words: &[&str]| home.attempt_plainly(&[words, &target[..]].concat());
 
     // A port that is taken: another one, with all that was asked for.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
@@ -55,7 +36,7 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     // By HTTP at its port.
     let again = with(&["up"]);
     expect(&again, 0, &["nothing had to be changed"]);
-    let warm = run(&home, &["cache", "ls", "--registry", &format!("localhost:{port}")]);
+    let warm = home.attempt_plainly(&["cache", "ls", "--registry", &format!("localhost:{port}")]);
     expect(&warm, 0, &[&format!("--registry localhost:{port}`")]);
 
     // Down and back, down and looked at and back.
@@ -69,9 +50,9 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     expect(&follow(&home, &logs, "hythe up"), 0, &["created", "kept"]);
 
     // A container of something else in the way.
-    let foreign = run(&home, &["status", "--name", "none", "--engine", &engine]);
+    let foreign = home.attempt_plainly(&["status", "--name", "none", "--engine", &engine]);
     expect(&foreign, 0, &["r3 runs too"]);
     expect(&with(&["down", "--delete-data", "--yes"]), 0, &["what it kept"]);
     let fresh = with(&["status"]);
-    assert_eq!(suggested(&fresh), [format!("hythe up --name r3 --engine {engine}")]);
+    assert_eq!(fresh.suggested(), [format!("hythe up --name r3 --engine {engine}")]);
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hythe_e2e::client::Client;
+use hythe_e2e::command::Output;
 use hythe_e2e::home::Home;
 use hythe_e2e::number::fresh_seed;
 use hythe_e2e::process::Process;
@@ -25,6 +26,13 @@ impl Forward {
         let forward = Self { port, _process: process };
         eventually("the registry is reached", || forward.client().get("/v2/").is_ok());
         forward
+    }
+
+    /// As the output of `hythe deploy` suggests, on a port that is free.
+    pub(crate) fn suggested(home: &Home, deployed: &Output) -> Self {
+        let line = deployed.suggestion("hythe forward");
+        let words: Vec<&str> = line.split(' ').skip(2).collect();
+        Self::start(home, &words)
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -70,19 +70,39 @@ fn expect_folder_served(home: &Home, worker: &Node) {
     let folder = "/mnt/local-storage/registry";
     let mut words = vec!["deploy", "--host-path", folder, "--node-selector", &place];
     words.extend(names);
-    let deployed = home.attempt(&words);
+    // The other registry has the nodes' port: the suggestion names a free one, and has all options of this one.
+    let refused = home.attempt_plainly(&words);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let line = refused.suggestion("hythe deploy --node-port 30501 ");
+    words.extend(["--node-port", "30501"]);
+    let deployed = home.shell(&line);
     println!("{}{}", deployed.stderr, deployed.stdout);
     assert_eq!(deployed.code, Some(0), "{deployed:?}");
     assert_eq!(worker.run(&["stat", "--format=%u:%g", folder]), "1000:1000");
     expect_locked(worker);
-    let forward = Forward::start(home, &names);
+    let forward = Forward::suggested(home, &deployed);
     let pushed = forward.push("app");
     assert_eq!(Repository::new(&mut forward.client(), "app").verify("v1"), pushed.digest);
     drop(forward);
     let again = home.json(&words);
     assert!(changes(&again).iter().all(|change| *change == "unchanged"), "{again:#}");
+    expect_explained(home, worker, folder, &words);
     home.run(&[&["deploy", "remove"][..], &names[..]].concat());
     assert!(worker.exec(&["test", "-d", folder]).code == Some(0));
+}
+
+/// A registry that cannot start: the commands that are suggested then show how it is, and why.
+fn expect_explained(home: &Home, worker: &Node, folder: &str, words: &[&str]) {
+    let format = format!("{folder}/format");
+    let before = worker.read(&format).expect("a registry has it");
+    worker.write(&format, "damaged");
+    let failed = home.attempt_plainly(&[words, &["--set", "log.level=debug", "--timeout", "20s"]].concat());
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    let status = home.shell(&failed.suggestion("hythe deploy status"));
+    assert!(status.stdout.contains("docker-registry"), "{status:?}");
+    let log = home.shell(&status.suggestion("hythe deploy logs"));
+    assert!(log.stdout.contains("is damaged"), "{log:?}");
+    worker.write(&format, &before);
 }
 
 /// Each node has this image, and no other one of hythe's that kubelet could not collect.
@@ -228,22 +248,24 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     expect_upgraded(&cluster, &plane, &home);
 
     // Removed, all but its data; deployed anew, it has its images.
-    let removed = home.json(&["deploy", "remove"]);
-    assert!(
-        removed["left"][0].as_str().is_some_and(|left| left.contains("PersistentVolumeClaim")),
-        "{removed:#}"
-    );
+    let context = ["--context", "kind-deploy"];
+    let removed = home.attempt_plainly(&[&["deploy", "remove"][..], &context].concat());
+    assert!(removed.stderr.contains("PersistentVolumeClaim"), "{removed:?}");
     eventually("the Pod is gone", || {
         plane.run(&["get", "pods", "--namespace=registry", "--output=name"]).is_empty()
     });
-    let deployed = home.json(&["deploy"]);
-    assert!(changes(&deployed).contains(&"unchanged"), "the claim was kept: {deployed:#}");
+    let again = removed.suggestion("hythe deploy --context kind-deploy");
+    let engine = home.engine().address();
+    let deployed = home.shell(&format!("{again} --engine {engine}"));
+    assert_eq!(deployed.code, Some(0), "{deployed:?}");
+    assert!(deployed.stderr.contains("unchanged"), "the claim was kept: {deployed:?}");
     let forward = Forward::start(&home, &[]);
     assert_eq!(Repository::new(&mut forward.client(), "app").verify("v1"), pushed.digest);
     drop(forward);
-    home.run(&["deploy", "remove", "--data", "--yes"]);
-
     expect_folder_served(&home, worker);
+    let data = home.shell(&format!("{} --yes", removed.suggestion("hythe deploy remove --data")));
+    assert_eq!(data.code, Some(0), "{data:?}");
+
     expect_refused_elsewhere(&plane, &docker);
 }
 

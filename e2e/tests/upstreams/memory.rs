@@ -1,5 +1,5 @@
-//! Upstreams whose lists are as long as they may be: what memory the server takes for them. How long others
-//! wait meanwhile is printed.
+//! Upstreams whose lists are as long as they may be, and pushes of manifests that never end: what memory the server takes
+//! for all of them at once. How long others wait meanwhile is printed.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -14,11 +14,30 @@ use hythe_oci::{Algorithm, Digest};
 
 const MIB: u64 = 1 << 20;
 
-/// What all lists together may take, above what an idle server has.
+/// What all lists and manifests together may take, above what an idle server has.
 const MOST: u64 = 64 * MIB;
 
 /// Clients that ask at once.
 const CLIENTS: usize = 8;
+
+/// Pushes of manifests that begin and never end.
+const PUSHES: usize = 150;
+
+/// How long a manifest they announce: `manifest.max-size`.
+const MANIFEST: usize = 4 << 20;
+
+/// Sends a manifest but for its last byte, as far as the server takes it. It is under way as long as the connection is kept.
+fn push_without_end(server: SocketAddr, number: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server).expect("the server listens");
+    stream.set_write_timeout(Some(Duration::from_secs(1))).expect("no time is 0");
+    let head = format!(
+        "PUT /v2/app{number}/manifests/v1 HTTP/1.1\r\nHost: {server}\r\n\
+         Content-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: {MANIFEST}\r\n\r\n"
+    );
+    // The server takes some of them, and refuses others or lets them wait.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b' '; MANIFEST - 1]));
+    stream
+}
 
 /// A registry that has nothing but lists: each ends just below what is read of one.
 fn lists() -> SocketAddr {
@@ -78,7 +97,7 @@ fn answer(mut stream: TcpStream, answers: &[(&str, String)]) -> Option<()> {
 }
 
 #[test]
-fn lists_of_upstreams_take_little_memory_together() {
+fn lists_of_upstreams_and_manifests_that_never_end_take_little_memory_together() {
     let upstream = lists();
     let text = format!("[upstream.\"up.example\"]\nendpoints = [\"http://{upstream}\"]\n");
     let mut server = Server::new().with_configuration(&text);
@@ -90,7 +109,10 @@ fn lists_of_upstreams_take_little_memory_together() {
     let idle = server.peak();
     let subject = Digest::of(Algorithm::Sha256, b"subject");
     let done = AtomicBool::new(false);
-    let longest = thread::scope(|scope| {
+    let address = server.address();
+    let (longest, unfinished) = thread::scope(|scope| {
+        let pushes: Vec<_> =
+            (0..PUSHES).map(|number| scope.spawn(move || push_without_end(address, number))).collect();
         let others = scope.spawn(|| {
             let (mut client, mut longest) = (server.client(), Duration::ZERO);
             while !done.load(Ordering::Relaxed) {
@@ -120,11 +142,16 @@ fn lists_of_upstreams_take_little_memory_together() {
             client.join().expect("a client failed, see above");
         }
         done.store(true, Ordering::Relaxed);
-        others.join().expect("another failed, see above")
+        let longest = others.join().expect("another failed, see above");
+        let pushes: Vec<_> =
+            pushes.into_iter().map(|push| push.join().expect("a push failed, see above")).collect();
+        (longest, pushes)
     });
     let more = server.peak().saturating_sub(idle);
+    drop(unfinished);
     println!(
-        "{CLIENTS} clients, a list each: {} MiB above the {} MiB of an idle server; GET /v2/ took at most {longest:?}",
+        "{CLIENTS} clients, a list each, and {PUSHES} manifests: {} MiB above the {} MiB of an idle server; GET /v2/ took at \
+         most {longest:?}",
         more / MIB,
         idle / MIB
     );

@@ -45,11 +45,8 @@ impl Waiting {
 pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
     let value = runtime()?.block_on(ask(&target, args.what))?;
-    let registry = args.registry.as_ref().map(|registry| format!(" --registry {registry}"));
-    let registry = registry.unwrap_or_default();
     let untagged = if args.what.delete_untagged { " --delete-untagged" } else { "" };
-    let now =
-        format!("free it now with `hythe gc{registry}{untagged} --grace 0s`, when no push is under way");
+    let now = format!("free it now with `hythe gc{untagged} --grace 0s`, when no push is under way");
     tell(value, args.what, Some(&now), printer)
 }
 

@@ -170,6 +170,22 @@ fn what_commands_of_the_cache_suggest_can_be_run_as_it_stands() {
 }
 
 #[test]
+fn what_waits_for_the_grace_is_freed_by_the_command_that_is_suggested() {
+    let world = World::new();
+    let (client, registry) = (world.registry.client(), format!("http://{}", world.registry.address()));
+    let image = hythe_testing::ImageBuilder::new(8).layers(1, 1000).build();
+    image.push(&client, "app", "v1");
+    client.delete("/v2/app/manifests/v1").send().expect(202);
+    let gc = run(&["gc", "--delete-untagged", "--registry", &registry], &[], "").expect(0);
+    assert!(gc.out.contains("kept for now"), "{}", gc.out);
+    let said = format!("{}{}", gc.out, gc.err);
+    let command = commands(&said).next().unwrap();
+    let freed = run(&command.split(' ').skip(1).collect::<Vec<_>>(), &[], "").expect(0);
+    assert!(freed.out.contains("deleted 1 manifest") && !freed.out.contains("kept for now"), "{}", freed.out);
+    client.get(format!("/v2/app/manifests/{}", image.digest())).send().expect(404);
+}
+
+#[test]
 fn a_server_whose_port_is_taken_suggests_one_that_starts() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
