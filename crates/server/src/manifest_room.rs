@@ -21,7 +21,7 @@ pub(crate) const SMALL: usize = 16 << 10;
 const ALL_SMALL: usize = 8 << 20;
 
 /// For all others, in bytes; more where one alone may be larger.
-const ALL_LARGE: usize = 16 << 20;
+const ALL_LARGE: usize = 8 << 20;
 
 /// A large one that is under way for so long may have to give way.
 const OLD: Duration = Duration::from_secs(10);
