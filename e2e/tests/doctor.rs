@@ -234,6 +234,13 @@ fn what_is_broken_is_found_and_mended() {
         world.plane.run(&words);
     });
 
+    // A cluster that was detached stays so until it is named.
+    let detached =
+        world.home.attempt_plainly(&["detach", "dev", "--name", &name, "--engine", docker.address()]);
+    let line = detached.suggestion("hythe attach dev");
+    assert_eq!(world.home.shell(&line).code, Some(0), "{line}");
+    assert_eq!(world.bad(&[]), BTreeSet::new());
+
     // 15: a mirror of somebody's that is gone. It is theirs to mend.
     world.newer().write(&hosts("corp.example"), "[host.\"http://10.255.255.1:5000\"]\n");
     assert!(world.bad(&[]).contains("node.mirrors"));

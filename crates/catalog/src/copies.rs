@@ -87,7 +87,8 @@ impl Catalog {
                     WHERE l.repository = r.id)
                     + (SELECT coalesce(sum(m.size), 0) FROM manifest m WHERE m.repository = r.id),
                 max((SELECT coalesce(max(l.last_use), 0) FROM link l WHERE l.repository = r.id),
-                    (SELECT coalesce(max(m.pushed), 0) FROM manifest m WHERE m.repository = r.id)),
+                    (SELECT coalesce(max(max(u.last_use, coalesce(u.pulled, 0))), 0)
+                        FROM manifest m JOIN manifest_use u ON u.manifest = m.id WHERE m.repository = r.id)),
                 r.id
             FROM repository r
             WHERE r.origin <> 'local' AND r.name > ?1 AND r.name GLOB ?2

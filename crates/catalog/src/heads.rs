@@ -69,6 +69,7 @@ mod tests {
     use hythe_oci::{Algorithm, Digest};
 
     use super::*;
+    use crate::Times;
 
     #[test]
     fn an_answer_holds_for_its_version_only() {
@@ -78,7 +79,7 @@ mod tests {
             digest: Digest::of(Algorithm::Sha256, b""),
             media_type: "application/json".to_owned(),
             size,
-            pushed: 0,
+            times: Times::default(),
         };
         heads.keep(2, &name, &tag, &head(1));
         assert_eq!(heads.get(2, &name, &tag), Some(head(1)));
@@ -95,7 +96,7 @@ mod tests {
             digest: Digest::of(Algorithm::Sha256, b""),
             media_type: String::new(),
             size: 0,
-            pushed: 0,
+            times: Times::default(),
         };
         for number in 0..MOST * 3 {
             heads.keep(2, &format!("app{number}").parse().unwrap(), &"v1".parse().unwrap(), &head);

@@ -25,6 +25,7 @@ mod reserve;
 mod schema;
 mod sql;
 mod tags;
+mod times;
 mod turns;
 mod unused;
 mod uploads;
@@ -46,6 +47,7 @@ pub use pattern::{Pattern, PatternError};
 pub use referrers::Referrer;
 pub use repositories::Totals;
 pub use reserve::Reserve;
+pub use times::{Pull, Times};
 pub use unused::{Amount, Untagged, Unused};
 pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 use crate::freed::Freed;
 use crate::turns::{How, TURN};
 use crate::writer::Durability;
-use crate::{Catalog, Origin, Result, blobs, origin, repositories, sql, turns};
+use crate::{Catalog, Origin, Result, Times, blobs, origin, repositories, sql, times, turns};
 
 /// What a HEAD answers with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct ManifestHead {
     pub media_type: String,
     /// Its length in bytes.
     pub size: u64,
-    /// When it was last pushed, or [used](Catalog::touch_manifest).
-    pub pushed: i64,
+    /// When it was pushed, used and pulled.
+    pub times: Times,
 }
 
 /// A manifest to store, already parsed and verified by the caller.
@@ -95,11 +95,14 @@ impl Catalog {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<ManifestHead>> {
-        const BY_TAG: &str = "SELECT m.digest, m.media_type, m.size, m.pushed FROM repository r
-            JOIN tag t ON t.repository = r.id JOIN manifest m ON m.id = t.manifest
+        const BY_TAG: &str = "SELECT m.digest, m.media_type, m.size, m.pushed, u.last_use, u.pulled, t.pulled
+            FROM repository r JOIN tag t ON t.repository = r.id JOIN manifest m ON m.id = t.manifest
+            LEFT JOIN manifest_use u ON u.manifest = m.id
             WHERE r.name = ?1 AND t.name = ?2";
-        const BY_DIGEST: &str = "SELECT m.digest, m.media_type, m.size, m.pushed FROM repository r
-            JOIN manifest m ON m.repository = r.id WHERE r.name = ?1 AND m.digest = ?2";
+        const BY_DIGEST: &str = "SELECT m.digest, m.media_type, m.size, m.pushed, u.last_use, u.pulled, NULL
+            FROM repository r JOIN manifest m ON m.repository = r.id
+            LEFT JOIN manifest_use u ON u.manifest = m.id
+            WHERE r.name = ?1 AND m.digest = ?2";
         let name = repository.as_str();
         self.read(|connection| match reference {
             Reference::Tag(tag) => sql::first(connection, BY_TAG, (name, tag.as_str()), head),
@@ -135,23 +138,6 @@ impl Catalog {
         .await?
     }
 
-    /// Notes that somebody relies on a manifest as if it were pushed now; false where it is not there any more. Durable: a
-    /// client does not push what it was told is here.
-    pub async fn touch_manifest(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-        now: i64,
-    ) -> Result<bool> {
-        let (repository, digest) = (repository.clone(), *digest);
-        self.write(Durability::Durable, move |connection| {
-            const TOUCH: &str = "UPDATE manifest SET pushed = ?3 WHERE repository = ?1 AND digest = ?2";
-            let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
-            Ok(sql::run(connection, TOUCH, (repository, digest.to_string(), now))? > 0)
-        })
-        .await
-    }
-
     /// Removes a manifest with its tags and references; false where there was none. Durable.
     pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         loop {
@@ -177,8 +163,10 @@ impl Catalog {
 }
 
 fn head(row: &Row<'_>) -> rusqlite::Result<ManifestHead> {
-    let (digest, size) = (sql::parsed(row, 0)?, sql::unsigned(row, 2)?);
-    Ok(ManifestHead { digest, media_type: row.get(1)?, size, pushed: row.get(3)? })
+    let (digest, size, pushed) = (sql::parsed(row, 0)?, sql::unsigned(row, 2)?, row.get(3)?);
+    let last_use = row.get::<_, Option<i64>>(4)?.unwrap_or(pushed);
+    let times = Times { pushed, last_use, pulled: row.get(5)?, tag_pulled: row.get(6)? };
+    Ok(ManifestHead { digest, media_type: row.get(1)?, size, times })
 }
 
 impl ManifestPush {
@@ -275,6 +263,7 @@ pub(crate) fn update(
     let found = find(connection, repository, &push.digest)?;
     if let Some(id) = found {
         sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
+        times::begin(connection, id, push.now)?;
     }
     Ok(found)
 }
@@ -300,6 +289,7 @@ fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusql
     );
     sql::run(connection, INSERT, params)?;
     let id = connection.last_insert_rowid();
+    times::begin(connection, id, push.now)?;
     count(connection, repository, 1)?;
     Ok(id)
 }

@@ -13,12 +13,13 @@ use crate::{Expect, sql};
 pub(crate) const MEMORY: &str = ":memory:";
 
 /// Each brings the schema to the version after its place. A published one is never edited.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_upstream.sql"),
     include_str!("migrations/0003_private.sql"),
     include_str!("migrations/0004_import.sql"),
     include_str!("migrations/0005_turns.sql"),
+    include_str!("migrations/0006_times.sql"),
 ];
 
 /// The latest version; `PRAGMA user_version` holds a file's.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::manifests::{self, ManifestPush, ManifestPushed};
 use crate::writer::Durability;
-use crate::{Catalog, Error, Result, blobs, freed, origin, repositories, sql};
+use crate::{Catalog, Error, Result, blobs, freed, origin, repositories, sql, times};
 
 /// The most rows that one write changes for one manifest: a few milliseconds.
 pub(crate) const TURN: usize = 256;
@@ -248,6 +248,7 @@ fn settle(
             let why = "a manifest was cleared away while it came; push it again";
             return Ok(Err(Error::Unavailable(why.to_owned())));
         }
+        times::begin(connection, manifest, push.now)?;
         manifests::count(connection, repository, 1)?;
         manifest
     };

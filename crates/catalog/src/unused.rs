@@ -12,6 +12,7 @@ use crate::{Catalog, Result, repositories, sql};
 macro_rules! nothing_leads_to {
     () => {
         "manifest m JOIN repository r ON r.id = m.repository AND r.origin = 'local'
+            JOIN manifest_use u ON u.manifest = m.id
         WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
             AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.repository = m.repository AND f.digest = m.digest)
             AND NOT EXISTS (SELECT 1 FROM manifest s WHERE s.repository = m.repository AND s.digest = m.subject)"
@@ -41,12 +42,12 @@ pub struct Unused {
 /// The manifests that were pushed here and that nothing leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Untagged {
-    /// Those that were pushed long ago.
+    /// Those that were not used for long: the collector takes them.
     pub due: u64,
     /// Those that wait.
     pub waiting: u64,
-    /// When the one that waits longest was pushed.
-    pub pushed: Option<i64>,
+    /// When the one that waits longest was last used.
+    pub last_use: Option<i64>,
 }
 
 impl Catalog {
@@ -75,20 +76,20 @@ impl Catalog {
     /// that only they lead to. Looks at every manifest.
     pub fn untagged(&self, before: i64) -> Result<Untagged> {
         const COUNT: &str = concat!(
-            "SELECT coalesce(sum(m.pushed < ?1), 0), coalesce(sum(m.pushed >= ?1), 0),
-                max(CASE WHEN m.pushed >= ?1 THEN m.pushed END) FROM ",
+            "SELECT coalesce(sum(u.last_use < ?1), 0), coalesce(sum(u.last_use >= ?1), 0),
+                max(CASE WHEN u.last_use >= ?1 THEN u.last_use END) FROM ",
             nothing_leads_to!()
         );
         self.read(|connection| {
             sql::first(connection, COUNT, [before], |row| {
                 let (due, waiting) = (sql::unsigned(row, 0)?, sql::unsigned(row, 1)?);
-                Ok(Untagged { due, waiting, pushed: row.get(2)? })
+                Ok(Untagged { due, waiting, last_use: row.get(2)? })
             })
             .map(Option::unwrap_or_default)
         })
     }
 
-    /// Removes manifests that were pushed here before `before` and that nothing leads to: no tag, no index that lists
+    /// Removes manifests that were pushed here, were not used since `before`, and that nothing leads to: no tag, no index that lists
     /// them, no subject that is there. How many, so that the caller goes on until there are none: with an index its
     /// entries are next. What somebody was promised that is taken all the same is noted. Durable.
     ///
@@ -128,9 +129,9 @@ fn amount(row: &Row<'_>, at: usize) -> rusqlite::Result<Amount> {
 /// Of the next manifests those that are due, and where to go on.
 fn untagged(connection: &Connection, before: i64, after: i64) -> rusqlite::Result<(Vec<i64>, Option<i64>)> {
     const LOOK: &str = concat!(
-        "SELECT l.id, l.pushed < ?1 AND EXISTS (SELECT 1 FROM ",
+        "SELECT l.id, EXISTS (SELECT 1 FROM ",
         nothing_leads_to!(),
-        " AND m.id = l.id) FROM manifest l WHERE l.id > ?2 ORDER BY l.id LIMIT ?3"
+        " AND m.id = l.id AND u.last_use < ?1) FROM manifest l WHERE l.id > ?2 ORDER BY l.id LIMIT ?3"
     );
     let looked_at: Vec<(i64, bool)> =
         sql::all(connection, LOOK, (before, after, sql::limit(TURN)), |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -146,9 +147,9 @@ fn delete_some(
     promise: Option<Promise>,
 ) -> rusqlite::Result<(usize, u64)> {
     const DUE: &str = concat!(
-        "SELECT m.repository, m.digest, m.pushed FROM ",
+        "SELECT m.repository, m.digest, u.last_use FROM ",
         nothing_leads_to!(),
-        " AND m.id = ?1 AND m.pushed < ?2"
+        " AND m.id = ?1 AND u.last_use < ?2"
     );
     let (mut gone, mut rows) = (0, 0);
     for (done, manifest) in manifests.iter().enumerate() {
@@ -158,8 +159,8 @@ fn delete_some(
         let due = sql::first(connection, DUE, (manifest, before), |row| {
             Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
         })?;
-        let Some((repository, digest, pushed)) = due else { continue };
-        if let Some(promise) = promise.filter(|promise| pushed >= promise.since) {
+        let Some((repository, digest, last_use)) = due else { continue };
+        if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
             freed::note(connection, repository, &digest, promise.now)?;
         }
         rows += turns::rows(connection, *manifest)?;

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use hythe_catalog::{
     Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
-    ManifestPushed, MountFrom, Origin, Pattern, Promise, Provenance, StaleUpload, Totals, Untagged, Unused,
-    UploadSave, UploadStart,
+    ManifestPushed, MountFrom, Origin, Pattern, Promise, Provenance, Pull, StaleUpload, Times, Totals,
+    Untagged, Unused, UploadSave, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
 
@@ -72,6 +72,8 @@ contract![
     a_copy_that_needed_credentials_is_not_pinned,
     what_nothing_needs_is_counted_by_when_it_is_due,
     a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to,
+    a_use_of_a_manifest_changes_its_last_use_and_not_when_it_was_pushed,
+    a_pull_is_recorded_for_its_tag_and_its_manifest_apart,
     what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again,
     an_import_is_noted_by_its_source,
     many_writers_at_once_all_get_their_answer,
@@ -887,7 +889,7 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
     }
     // Pulled by digest, and wanted.
     fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
-    assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 2, pushed: Some(2000) });
+    assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 2, last_use: Some(2000) });
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 1);
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 2);
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 0);
@@ -898,6 +900,54 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
         assert!(within(kept).is_some(), "{kept}");
     }
     assert_eq!(catalog.totals().unwrap().manifests, 7);
+}
+
+async fn a_use_of_a_manifest_changes_its_last_use_and_not_when_it_was_pushed(catalog: Catalog) {
+    let times = || catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().unwrap().times;
+    push(&catalog, manifest("a", "image", &[], &["v1"])).await;
+    assert_eq!(times(), Times { pushed: 1000, last_use: 1000, ..Times::default() });
+    for (use_at, last_use) in [(3000, 3000), (2000, 3000)] {
+        assert!(catalog.touch_manifest(&repository("a"), &digest("image"), use_at).await.unwrap());
+        assert_eq!(times(), Times { pushed: 1000, last_use, ..Times::default() });
+    }
+    push(&catalog, ManifestPush { now: 2500, ..manifest("a", "image", &[], &["v1"]) }).await;
+    assert_eq!(times(), Times { pushed: 2500, last_use: 3000, ..Times::default() });
+}
+
+async fn a_pull_is_recorded_for_its_tag_and_its_manifest_apart(catalog: Catalog) {
+    push(&catalog, manifest("a", "image", &[], &["v1", "v2"])).await;
+    let times = |reference: &Reference| {
+        let times = catalog.manifest(&repository("a"), reference).unwrap().unwrap().times;
+        (times.tag_pulled, times.pulled)
+    };
+    let by_digest = Reference::Digest(digest("image"));
+    let pull = |into: &str, reference: &Reference, of_bytes, at| Pull {
+        repository: repository(into),
+        reference: reference.clone(),
+        of_bytes,
+        at,
+    };
+    assert_eq!((times(&by_tag("v1")), times(&by_digest)), ((None, None), (None, None)));
+    // As containerd pulls: the tag by HEAD, then the bytes by digest.
+    let pulls = vec![pull("a", &by_tag("v1"), false, 2000), pull("a", &by_digest, true, 2001)];
+    catalog.record_pulls(pulls).await.unwrap();
+    assert_eq!(times(&by_tag("v1")), (Some(2000), Some(2001)));
+    assert_eq!((times(&by_tag("v2")), times(&by_digest)), ((None, Some(2001)), (None, Some(2001))));
+    // As Docker pulls: both at once. A late record makes nothing older, and what is gone is passed over.
+    let pulls = vec![
+        pull("a", &by_tag("v2"), true, 3000),
+        pull("a", &by_tag("v1"), true, 1500),
+        pull("a", &by_tag("gone"), true, 3000),
+        pull("gone", &by_digest, true, 3000),
+    ];
+    catalog.record_pulls(pulls).await.unwrap();
+    assert_eq!(
+        (times(&by_tag("v1")), times(&by_tag("v2"))),
+        ((Some(2000), Some(3000)), (Some(3000), Some(3000)))
+    );
+    // A tag that moves keeps its last pull; its new manifest was never pulled.
+    push(&catalog, manifest("a", "other", &[], &["v1"])).await;
+    assert_eq!(times(&by_tag("v1")), (Some(2000), None));
 }
 
 async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again(catalog: Catalog) {

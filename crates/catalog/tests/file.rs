@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hythe_catalog::{
-    BlobCommit, Catalog, Error, Expect, ManifestPush, OpenError, Origin, Reserve, UploadStart,
+    BlobCommit, Catalog, Error, Expect, ManifestPush, OpenError, Origin, Pull, Reserve, Times, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
@@ -157,10 +157,46 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalog::open(&path).unwrap_err();
-    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 5 });
+    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 6 });
     let said = error.to_string();
-    assert!(said.contains("catalog.db has schema version 99, and this version knows 5 at most"), "{said}");
+    assert!(said.contains("catalog.db has schema version 99, and this version knows 6 at most"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// As version 5 wrote it: `pushed` was also the last use.
+#[tokio::test]
+async fn a_catalog_of_the_version_before_keeps_its_times() {
+    let (_folder, path) = folder();
+    let old = Connection::open(&path).unwrap();
+    for migration in [
+        include_str!("../src/migrations/0001_initial.sql"),
+        include_str!("../src/migrations/0002_upstream.sql"),
+        include_str!("../src/migrations/0003_private.sql"),
+        include_str!("../src/migrations/0004_import.sql"),
+        include_str!("../src/migrations/0005_turns.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch("PRAGMA application_id = 0x68797468; PRAGMA user_version = 5").unwrap();
+    old.execute("INSERT INTO repository (id, name, manifests) VALUES (1, ?1, 1)", [repository().as_str()])
+        .unwrap();
+    let manifest = "INSERT INTO manifest (id, repository, digest, media_type, size, pushed, bytes)
+        VALUES (1, 1, ?1, 'a/b', 2, 7000, x'7b7d')";
+    old.execute(manifest, [digest().to_string()]).unwrap();
+    old.execute("INSERT INTO tag (repository, name, manifest, updated) VALUES (1, 'latest', 1, 7000)", [])
+        .unwrap();
+    drop(old);
+
+    let catalog = Catalog::open(&path).unwrap();
+    let latest = Reference::Tag("latest".parse().unwrap());
+    let times = |catalog: &Catalog| catalog.manifest(&repository(), &latest).unwrap().unwrap().times;
+    assert_eq!(times(&catalog), Times { pushed: 7000, last_use: 7000, pulled: None, tag_pulled: None });
+    let pull = Pull { repository: repository(), reference: latest.clone(), of_bytes: true, at: 8000 };
+    catalog.record_pulls(vec![pull]).await.unwrap();
+    catalog.close();
+    drop(catalog);
+    let times = times(&Catalog::open(&path).unwrap());
+    assert_eq!((times.pulled, times.tag_pulled), (Some(8000), Some(8000)));
 }
 
 #[test]

@@ -173,7 +173,7 @@ async fn it_is_found_by_its_tags_and_keeps_its_blobs() {
     assert_eq!(stored, ManifestPushed::Stored { missing: blobs().split_off(300) });
     for reference in ["v1".parse().unwrap(), "v2".parse().unwrap(), Reference::Digest(digest("{}"))] {
         let head = catalog.manifest(&name(), &reference).unwrap().unwrap();
-        assert_eq!((head.digest, head.size, head.pushed), (digest("{}"), 2, 1000));
+        assert_eq!((head.digest, head.size, head.times.pushed), (digest("{}"), 2, 1000));
     }
     assert_eq!(catalog.manifest_bytes(&name(), &digest("{}")).unwrap().as_deref(), Some(&b"{}"[..]));
     assert_eq!(catalog.collect(i64::MAX, None, 1000).await.unwrap().links, 0);

@@ -116,7 +116,7 @@ impl Registry {
             collected.manifests = untagged.due;
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
         }
-        let last = unused.last_use.max(untagged.pushed);
+        let last = unused.last_use.max(untagged.last_use);
         let grace = self.options().collect_grace;
         let due = last.map(|last| Duration::from_millis(last.max(0).cast_unsigned()).saturating_add(grace));
         Ok(CollectedNow {

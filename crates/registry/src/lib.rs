@@ -20,6 +20,7 @@ mod ingest;
 mod listings;
 mod manifests;
 mod parked;
+mod pulls;
 mod race;
 mod sessions;
 mod shared;
@@ -46,7 +47,7 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, CopySummary, MountFrom, Origin, Pattern, PatternError, Provenance, Referrer,
+    Amount, Cleared, CopySummary, MountFrom, Origin, Pattern, PatternError, Provenance, Referrer, Times,
 };
 pub use hythe_storage::most_open_files;
 pub use listings::Page;
@@ -100,6 +101,7 @@ pub(crate) struct Inner {
     manifests: Cache<Digest, Bytes, BySize>,
     sessions: sessions::Sessions,
     parked: parked::Parked,
+    pulls: Arc<pulls::Pulls>,
     ingest: shared::Shared,
     /// Held by the collector's round that is under way.
     collecting: tokio::sync::Mutex<()>,
@@ -126,6 +128,7 @@ impl Registry {
             manifests: Cache::with_weighter(1024, MANIFEST_CACHE_BYTES, BySize),
             sessions: sessions::Sessions::default(),
             parked: parked::Parked::new(hythe_storage::most_open_files()),
+            pulls: Arc::default(),
             collecting: tokio::sync::Mutex::default(),
             ingest: shared::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),

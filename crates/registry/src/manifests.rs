@@ -1,10 +1,11 @@
 //! Manifests and tags as a repository sees them.
 
 use bytes::Bytes;
-use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin};
+use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin, Pull, Times};
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, Tag};
 use tokio::task::spawn_blocking;
 
+use crate::pulls::{Pulls, is_due};
 use crate::writing::joined;
 use crate::{Error, Repository, Result, now};
 
@@ -21,11 +22,13 @@ pub struct Manifest {
     pub media_type: String,
     /// Its length in bytes.
     pub size: u64,
+    /// When it was pushed, used and pulled.
+    pub times: Times,
 }
 
 impl From<ManifestHead> for Manifest {
     fn from(head: ManifestHead) -> Self {
-        Self { digest: head.digest, media_type: head.media_type, size: head.size }
+        Self { digest: head.digest, media_type: head.media_type, size: head.size, times: head.times }
     }
 }
 
@@ -46,12 +49,12 @@ impl Repository<'_> {
         self.head(reference).map(Manifest::from)
     }
 
-    /// The same, for a client that may be about to push an index of what it is told is here: it counts as pushed now, so
+    /// The same, for a client that may be about to push an index of what it is told is here: it counts as used now, so
     /// that the collector waits for that index as it does behind a push. Of a copy there is nothing to wait for.
     pub async fn use_manifest(&self, reference: &Reference) -> Result<Manifest> {
         let head = self.head(reference)?;
         if *self.origin == Origin::Local
-            && let Some(now) = self.renewed(head.pushed)
+            && let Some(now) = self.renewed(head.times.last_use)
         {
             match self.inner().catalog.touch_manifest(self.name, &head.digest, now).await {
                 Ok(true) => {}
@@ -64,6 +67,18 @@ impl Repository<'_> {
             }
         }
         Ok(head.into())
+    }
+
+    /// Records that a client pulled a manifest that was just found: `of_bytes`, or only what a tag names, as clients ask by HEAD
+    /// before they pull by digest. Written beside the answer, at most once in a quarter of a day for each manifest and tag.
+    pub fn record_pull(&self, reference: &Reference, manifest: &Manifest, of_bytes: bool) {
+        let (now, times) = (now(), &manifest.times);
+        let is_tag = matches!(reference, Reference::Tag(_));
+        if (is_tag && is_due(times.tag_pulled, now)) || (of_bytes && is_due(times.pulled, now)) {
+            let (repository, reference) = (self.name.clone(), reference.clone());
+            let pull = Pull { repository, reference, of_bytes, at: now };
+            Pulls::record(&self.inner().pulls, &self.inner().catalog, pull);
+        }
     }
 
     fn head(&self, reference: &Reference) -> Result<ManifestHead> {

@@ -52,6 +52,12 @@ impl Copy {
         Ok(self.repository().manifest_bytes(manifest)?)
     }
 
+    /// Records that a client pulled a manifest that was just found, as
+    /// [`Repository::record_pull`](hythe_registry::Repository::record_pull) says.
+    pub fn record_pull(&self, reference: &Reference, manifest: &Manifest, of_bytes: bool) {
+        self.repository().record_pull(reference, manifest, of_bytes);
+    }
+
     fn is_fresh(&self, reference: &Reference) -> bool {
         let Reference::Tag(tag) = reference else { return true };
         self.is_offline() || self.checked(tag).is_some_and(|checked| checked.elapsed() < self.ttl(tag))

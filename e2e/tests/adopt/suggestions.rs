@@ -3,6 +3,7 @@
 use hythe_e2e::command::Output;
 use hythe_e2e::home::Home;
 
+use super::adoption::Old;
 use super::{expect, machine};
 
 /// Follows the suggestion that begins so, which has to do what it was suggested for.
@@ -55,4 +56,30 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     expect(&with(&["down", "--delete-data", "--yes"]), 0, &["what it kept"]);
     let fresh = with(&["status"]);
     assert_eq!(fresh.suggested(), [format!("hythe up --name r3 --engine {engine}")]);
+}
+
+#[test]
+fn what_is_suggested_beside_another_registry_leaves_it_alone_or_takes_its_place() {
+    let old = Old::run(machine(), "kind-registry", &["-v", "old-data:/var/lib/registry"]);
+    let home = &old.home;
+    let engine = home.engine().address().to_owned();
+    let port = home.port().to_string();
+    let with = |words: &[&str]| home.attempt_plainly(&[words, &["--engine", &engine]].concat());
+
+    // Its name is taken: another name. Its port is taken: another port, with all that was asked for.
+    let named = with(&["up", "--name", "kind-registry"]);
+    expect(&named, 1, &["is there already"]);
+    expect(&follow(home, &named, "hythe up --name kind-registry-hythe"), 0, &["created"]);
+    expect(&with(&["down", "--name", "kind-registry-hythe", "--delete-data", "--yes"]), 0, &["what it kept"]);
+    let taken = with(&["up", "--name", "r4", "--port", &port, "--set", "upstream.offline=true"]);
+    expect(&taken, 1, &["is taken"]);
+    expect(&follow(home, &taken, "hythe up --port"), 0, &["created", "r4"]);
+    expect(&with(&["down", "--name", "r4", "--delete-data", "--yes"]), 0, &["what it kept"]);
+    old.stock.expect(&mut home.client());
+
+    // In its place, as `status` and `up` suggest.
+    let status = with(&["status", "--name", "kind-registry"]);
+    let adopted = follow(home, &status, "hythe up --adopt");
+    expect(&adopted, 0, &["took the place of kind-registry"]);
+    old.stock.expect(&mut home.client());
 }

@@ -258,7 +258,11 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     let engine = home.engine().address();
     let deployed = home.shell(&format!("{again} --engine {engine}"));
     assert_eq!(deployed.code, Some(0), "{deployed:?}");
-    assert!(deployed.stderr.contains("unchanged"), "the claim was kept: {deployed:?}");
+    let claim = "PersistentVolumeClaim registry/registry";
+    assert!(
+        deployed.stderr.contains(claim) && !deployed.stderr.contains(&format!("{claim} created")),
+        "the claim was kept: {deployed:?}"
+    );
     let forward = Forward::start(&home, &[]);
     assert_eq!(Repository::new(&mut forward.client(), "app").verify("v1"), pushed.digest);
     drop(forward);

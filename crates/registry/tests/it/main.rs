@@ -7,6 +7,7 @@ mod failed_sync;
 mod fetch;
 mod lost_bytes;
 mod model;
+mod pulls;
 mod restart;
 mod uploads;
 mod world;

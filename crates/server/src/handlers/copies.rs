@@ -34,7 +34,9 @@ pub(crate) async fn manifest_get(
     let found = copy.manifest(reference).await.map_err(|error| refuse(&error))?;
     let bytes = || copy.manifest_bytes(&found.value).map_err(|error| refuse(&error));
     let mut response = manifests::respond(call, &found.value, bytes)?;
-    if *call.method == Method::GET {
+    let is_get = *call.method == Method::GET;
+    copy.record_pull(reference, &found.value, is_get);
+    if is_get {
         copy.prefetch(&found.value);
     }
     call.tell(&mut response, copy, &found.freshness);

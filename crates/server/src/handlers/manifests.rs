@@ -29,6 +29,7 @@ pub(crate) async fn manifest_get(
         _ => repository.manifest(reference),
     };
     let manifest = manifest.map_err(refuse)?;
+    repository.record_pull(reference, &manifest, *call.method == Method::GET);
     respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
 }
 

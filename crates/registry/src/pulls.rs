@@ -1,0 +1,64 @@
+//! The times of pulls: recorded beside the answers, which do not wait for them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hythe_catalog::{Catalog, Pull};
+use hythe_oci::{Reference, RepositoryName};
+
+/// Milliseconds that a recorded pull stands for those after it: a quarter of a day.
+const STEP: i64 = 6 * 60 * 60 * 1000;
+
+/// Pulls that wait to be written. One more is not recorded; the next pull of the same manifest is.
+const MOST: usize = 1024;
+
+/// Pulls that wait to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Pulls(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    pulls: HashMap<(RepositoryName, Reference), Pull>,
+    /// Whether a task writes them.
+    is_written: bool,
+}
+
+/// Whether a pull at `now` is worth a write after the one that was recorded last.
+pub(crate) fn is_due(recorded: Option<i64>, now: i64) -> bool {
+    recorded.is_none_or(|recorded| now.saturating_sub(recorded) > STEP)
+}
+
+impl Pulls {
+    /// Has a pull written, with all others that come before the write begins.
+    pub(crate) fn record(this: &Arc<Self>, catalog: &Catalog, pull: Pull) {
+        let mut waiting = this.lock();
+        if waiting.pulls.len() >= MOST {
+            return;
+        }
+        let key = (pull.repository.clone(), pull.reference.clone());
+        let of_bytes = pull.of_bytes;
+        waiting.pulls.entry(key).or_insert(pull).of_bytes |= of_bytes;
+        if !std::mem::replace(&mut waiting.is_written, true) {
+            let (this, catalog) = (Arc::clone(this), catalog.clone());
+            tokio::spawn(async move {
+                while let Some(pulls) = this.take() {
+                    if let Err(error) = catalog.record_pulls(pulls).await {
+                        tracing::warn!(%error, "could not record the times of pulls");
+                    }
+                }
+            });
+        }
+    }
+
+    /// All that wait; `None` where none does, and the task ends.
+    fn take(&self) -> Option<Vec<Pull>> {
+        let mut waiting = self.lock();
+        waiting.is_written = !waiting.pulls.is_empty();
+        waiting.is_written.then(|| waiting.pulls.drain().map(|(_, pull)| pull).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Held for one change of the map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
