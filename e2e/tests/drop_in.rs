@@ -296,7 +296,7 @@ fn root_stays_where_it_is_told_to_or_where_the_user_could_not_go_on() {
         }
         let running = deployment.run(command);
         assert_eq!(running.user().0, "0", "{}", running.said());
-        assert!(running.said().contains("stays root"), "{}", running.said());
+        assert!(running.said().contains("keeps running as root"), "{}", running.said());
         push_random(&mut Repository::new(&mut deployment.client(), "app"), "v1", 1, &[1000]);
         drop(running);
         // Later it may go on as an ordinary user, on what root wrote.

@@ -26,7 +26,7 @@ pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))?;
     runtime.block_on(async {
         let admin = Admin::new(&target)?;
         match args.command {

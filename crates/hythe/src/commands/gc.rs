@@ -67,7 +67,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))
 }
 
 async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Failure> {

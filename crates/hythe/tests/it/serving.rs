@@ -92,7 +92,7 @@ fn an_upstream_is_reached_by_path_by_namespace_and_by_its_mirror() {
         &["--listen", "127.0.0.1:0", "--upstream", &added, "--mirror", "127.0.0.1:0=hub.example"],
         &[],
     );
-    let mirror = serving.client("hythe answers for hub.example on ");
+    let mirror = serving.client("hythe serves images of hub.example on ");
     let main = serving.main();
     for (client, target) in [
         (&main, "/v2/hub.example/team/app/manifests/v1"),
@@ -139,7 +139,7 @@ fn a_registry_2_proxy_answers_for_its_upstream_behind_what_was_pushed() {
     let shared =
         format!("whoever reaches this registry gets what `{}` gives to this login", upstream.address());
     assert!(serving.announcement[0].contains(&shared), "{:?}", serving.announcement);
-    assert_eq!(serving.announcement[2], format!("hythe answers for {} there too", upstream.address()));
+    assert_eq!(serving.announcement[2], format!("hythe also serves images of {} there", upstream.address()));
     assert_eq!(client.get("/v2/team/app/manifests/v1").send().expect(200).body, image.bytes);
     let own = ImageBuilder::new(2).build();
     own.push(&client, "team/own", "v1");

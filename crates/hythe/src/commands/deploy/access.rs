@@ -42,6 +42,6 @@ pub(in crate::commands) fn run(work: impl Future<Output = Result<(), Failure>>) 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))?;
     runtime.block_on(work)
 }
