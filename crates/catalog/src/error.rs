@@ -12,7 +12,7 @@ use crate::Origin;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The disk, or the file's share of it, is full. Nothing was changed.
-    #[error("the catalog has no room on its disk; free some space and try again")]
+    #[error("the catalog's disk is full; free some space and try again")]
     NoSpace,
     /// Anything else, with the database's own words.
     #[error("the catalog is not available: {0}")]
@@ -38,15 +38,16 @@ impl Error {
     /// A sync of its log failed.
     pub(crate) fn log_lost() -> Self {
         Self::Unavailable(
-            "a sync of its log failed, and nothing more is written; restart when the disk is well".to_owned(),
+            "writing its log to the disk failed, so it accepts no more writes; check the disk, then restart the server"
+                .to_owned(),
         )
     }
 
     /// Its file, or its log, is not where it was opened.
     pub(crate) fn moved(path: &Path) -> Self {
         Self::Unavailable(format!(
-            "{} was removed or replaced while the server runs, and nothing is written until the next start; \
-             put the data folder back and restart",
+            "{} was removed or replaced while the server was running, so the catalog accepts no more writes; \
+             put the data folder back, then restart the server",
             path.display()
         ))
     }
@@ -67,7 +68,7 @@ impl Error {
 pub enum OpenError {
     /// A later version of the program has used the file.
     #[error(
-        "catalog {} has schema version {found}, and this version knows {known} at most; \
+        "catalog {} has schema version {found}, but this version of hythe knows versions up to {known}; \
          start the newer version that last used it, or restore a backup",
         path.display()
     )]
@@ -99,14 +100,14 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// There is no room to create, upgrade or recover it.
-    #[error("catalog {} has no room on its disk; free some space and start again", path.display())]
+    #[error("catalog {} cannot be opened because its disk is full; free some space and start again", path.display())]
     NoSpace {
         /// The catalog's file.
         path: PathBuf,
     },
     /// Anything else.
     #[error(
-        "catalog {} cannot be opened: {reason}; check that it and its folder exist and may be written",
+        "catalog {} cannot be opened: {reason}; check that the file and its folder exist and are writable",
         path.display()
     )]
     Other {

@@ -20,10 +20,10 @@ pub struct Pattern {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// It is empty, or its tag is.
-    #[error("`{0}` is not a pattern: write a name or name:tag, in which * stands for anything")]
+    #[error("`{0}` is not a pattern: write a name or name:tag, where * matches any text")]
     Empty(String),
     /// It is longer than what it could match.
-    #[error("the pattern is longer than any name: it may have {LONGEST} bytes")]
+    #[error("the pattern is too long: the limit is {LONGEST} bytes")]
     TooLong,
 }
 

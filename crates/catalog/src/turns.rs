@@ -245,7 +245,7 @@ fn settle(
             &push.bytes[..],
         ];
         if sql::run(connection, SHOW, params)? == 0 {
-            let why = "a manifest was cleared away while it came; push it again";
+            let why = "the manifest was removed while it was being stored; push it again";
             return Ok(Err(Error::Unavailable(why.to_owned())));
         }
         manifests::count(connection, repository, 1)?;

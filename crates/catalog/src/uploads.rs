@@ -191,7 +191,7 @@ pub(crate) fn finish(connection: &Connection, id: &UploadId) -> rusqlite::Result
 
 /// That an upload cannot be ended.
 pub(crate) fn expired(id: &UploadId) -> Error {
-    Error::Unavailable(format!("upload {id} expired before its end"))
+    Error::Unavailable(format!("upload {id} expired before it was finished"))
 }
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {

@@ -159,7 +159,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let error = Catalog::open(&path).unwrap_err();
     assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 5 });
     let said = error.to_string();
-    assert!(said.contains("catalog.db has schema version 99, and this version knows 5 at most"), "{said}");
+    assert!(said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 5"), "{said}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

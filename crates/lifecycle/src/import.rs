@@ -109,7 +109,7 @@ impl<'a> Import<'a> {
         let targets = found.into_iter().filter_map(|found| {
             let Some(place) = place(&found.name) else {
                 self.leave_out();
-                tracing::warn!(repository = %found.name, "a repository is left out: here it can have no name");
+                tracing::warn!(repository = %found.name, "a repository is not imported: its name is not allowed here");
                 return None;
             };
             Some(Target { found, place })
@@ -155,7 +155,7 @@ impl<'a> Import<'a> {
             let Found { name, manifests, tags, .. } = &target.found;
             for (digest, tags) in tags.iter().filter(|(digest, _)| !manifests.contains(digest)) {
                 self.left_out.add(tags.len() as u64);
-                tracing::warn!(repository = %name, %digest, tag = %tags[0], tags = tags.len(), "tags are left out: the repository has no such manifest");
+                tracing::warn!(repository = %name, %digest, tag = %tags[0], tags = tags.len(), "tags are not imported: the repository lacks the manifest that they name");
             }
         }
         Ok(())
@@ -238,7 +238,7 @@ impl<'a> Import<'a> {
             return Err(error.into());
         }
         self.leave_out();
-        tracing::warn!(%error, "something is left out");
+        tracing::warn!(%error, "a blob is not imported into one repository");
         Ok(())
     }
 
@@ -271,7 +271,7 @@ impl<'a> Import<'a> {
             Err(error) => format!("its bytes cannot be read: {error}"),
         };
         self.leave_out();
-        tracing::warn!(repository = %target.found.name, %digest, why, "a manifest is left out");
+        tracing::warn!(repository = %target.found.name, %digest, why, "a manifest is not imported");
         Ok(())
     }
 
@@ -292,14 +292,14 @@ impl<'a> Import<'a> {
         if more > 0 {
             wanted = format!("{wanted} and {more} more");
         }
-        tracing::warn!(digest = %blob.digest, %error, wanted_by = wanted, "a blob is left out; push it again");
+        tracing::warn!(digest = %blob.digest, %error, wanted_by = wanted, "a blob is not imported; push it again");
     }
 
     fn tell_of_copy(&self) {
         if self.copied.get() == 0 {
             tracing::warn!(
-                "blobs are copied, as they cannot be hard links here: the tree is on another file system or another \
-                 user's, so that both take space"
+                "blobs are copied, not hard-linked, so they take their space twice: the tree is on another file system, \
+                 on one without hard links, or belongs to another user"
             );
         }
         self.copied.add(1);
@@ -309,7 +309,9 @@ impl<'a> Import<'a> {
 /// Why a manifest is not taken; the error where the registry itself fails.
 fn reason(error: Refusal) -> Result<String> {
     match error {
-        Refusal::ManifestInvalid(ManifestError::Schema1) => Ok("it is of Docker's schema 1".to_owned()),
+        Refusal::ManifestInvalid(ManifestError::Schema1) => {
+            Ok("it uses Docker's schema 1, which is obsolete".to_owned())
+        }
         Refusal::ManifestInvalid(_)
         | Refusal::ManifestTooLarge { .. }
         | Refusal::ManifestBlobsUnknown { .. }
@@ -332,7 +334,5 @@ fn reason(error: Refusal) -> Result<String> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| {
-        Refusal::Internal(format!("the import's work ended before its time: {error}")).into()
-    })
+    done.map_err(|error| Refusal::Internal(format!("a task of the import ended early: {error}")).into())
 }

@@ -74,7 +74,7 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
     for entry in list(folder)? {
         let path = entry.path();
         let Some(component) = entry.file_name().to_str().map(str::to_owned) else {
-            tracing::warn!(folder = %path.display(), "a folder whose name no repository can have is left out");
+            tracing::warn!(folder = %path.display(), "a folder is not imported: no repository can have its name");
             continue;
         };
         if component.starts_with('_') {
@@ -90,7 +90,7 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
     }
     match name.parse() {
         Ok(name) => found.push(repository(folder, name)?),
-        Err(error) => tracing::warn!(repository = name, %error, "a repository is left out"),
+        Err(error) => tracing::warn!(repository = name, %error, "a repository is not imported"),
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
         if let (Ok(tag), Ok(digest)) = (tag.parse(), said.trim().parse()) {
             tags.entry(digest).or_default().push(tag);
         } else {
-            tracing::warn!(repository = %name, tag, names = %said.escape_debug(), "a tag is left out: it or what it names is malformed");
+            tracing::warn!(repository = %name, tag, names = %said.escape_debug(), "a tag is not imported: its name or its digest is malformed");
         }
     }
     Ok(Found {
@@ -133,7 +133,7 @@ fn links(folder: &Path, name: &RepositoryName) -> Result<BTreeSet<Digest>> {
             let digest = format!("{}:{}", algorithm.to_string_lossy(), hex.to_string_lossy());
             match digest.parse() {
                 Ok(digest) => drop(digests.insert(digest)),
-                Err(error) => tracing::warn!(repository = %name, %error, "a link is left out"),
+                Err(error) => tracing::warn!(repository = %name, %error, "a link is not imported"),
             }
         }
     }

@@ -61,12 +61,11 @@ impl FromStr for Authority {
         let refuse = |reason| AuthorityError { text: text.to_owned(), reason };
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or(refuse("a `[` without its `]`"))?;
-            let host: Ipv6Addr = host.parse().map_err(|_| refuse("no IPv6 address within the brackets"))?;
+            let host: Ipv6Addr =
+                host.parse().map_err(|_| refuse("the text in brackets is not an IPv6 address"))?;
             let port = match rest {
                 "" => None,
-                rest => {
-                    Some(rest.strip_prefix(':').ok_or(refuse("something else than a port behind the `]`"))?)
-                }
+                rest => Some(rest.strip_prefix(':').ok_or(refuse("only a port may follow the `]`"))?),
             };
             (host.to_string(), port)
         } else {
@@ -77,10 +76,10 @@ impl FromStr for Authority {
             // One dot may end a name: it says that the name is whole.
             let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
             if host.contains(':') {
-                return Err(refuse("an IPv6 address stands in brackets"));
+                return Err(refuse("write an IPv6 address in brackets"));
             }
             if !is_name(&host) {
-                return Err(refuse("a name has letters, digits and hyphens between dots"));
+                return Err(refuse("a host name has letters, digits and hyphens, separated by dots"));
             }
             (host, port)
         };

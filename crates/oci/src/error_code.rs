@@ -86,7 +86,7 @@ impl fmt::Display for ErrorCode {
 
 /// A code that is none of [`ErrorCode::ALL`]: registries invent some.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("error code `{text}` is not one that the specification or registry:2 knows")]
+#[error("error code `{text}` is neither in the specification nor in registry:2")]
 pub struct ErrorCodeError {
     text: String,
 }

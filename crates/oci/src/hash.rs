@@ -22,7 +22,7 @@ enum Inner {
 
 /// A saved state that cannot be used: hash the bytes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the saved hash state is of another version or damaged")]
+#[error("the saved hash state is damaged or from another version")]
 pub struct HashStateError;
 
 /// The layout: this byte, the length (8 bytes, the lowest first), then what the algorithm's crate makes of it.

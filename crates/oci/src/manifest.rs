@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
     /// What only the author of a manifest can mend.
     fn check_pushed(&self) -> Result<(), ManifestError> {
         if let Some(field) = self.fields.repeated() {
-            let reason = format!("has the duplicate field `{field}`: two clients could read two things");
+            let reason = format!("has the duplicate field `{field}`: clients could read different values");
             return Err(ManifestError::field("the manifest", &reason));
         }
         match self.fields.get("schemaVersion").map(RawValue::get) {

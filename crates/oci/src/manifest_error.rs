@@ -22,7 +22,7 @@ pub enum ManifestError {
     NotObject,
     /// Schema 1, which no client writes any more.
     #[error(
-        "the manifest is of Docker's schema 1, which has been withdrawn; push it again with a client that writes \
+        "the manifest uses Docker's schema 1, which is obsolete; push the image again with a client that writes \
          schema 2 or OCI manifests"
     )]
     Schema1,
@@ -34,7 +34,7 @@ pub enum ManifestError {
     },
     /// Neither a type nor fields that imply one.
     #[error(
-        "the manifest's media type is not known: send a Content-Type, or set `mediaType`; supported are {}",
+        "the manifest does not say its media type: send a Content-Type, or set `mediaType`; supported are {}",
         media_type::MANIFESTS.join(", ")
     )]
     NoMediaType,
@@ -49,7 +49,10 @@ pub enum ManifestError {
         media_type: String,
     },
     /// Fields of an image and of an index in one manifest: two clients could read two things (CVE-2021-41190).
-    #[error("a manifest of type `{media_type}` may not have `{field}`: it would be ambiguous")]
+    #[error(
+        "a manifest of type `{media_type}` must not have the field `{field}`: clients could read it as an image or as an \
+         index"
+    )]
     Ambiguous {
         /// The type.
         media_type: String,

@@ -19,7 +19,7 @@ pub enum NameError {
     #[error("the repository name is empty")]
     Empty,
     /// Too long for clients to handle.
-    #[error("repository name of {length} characters is too long; {MAX_LENGTH} are allowed")]
+    #[error("the repository name has {length} characters; the limit is {MAX_LENGTH}")]
     TooLong {
         /// How long it was.
         length: usize,

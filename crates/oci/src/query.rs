@@ -14,7 +14,8 @@ pub struct Query<'a> {
 /// A parameter that cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "query parameter `{parameter}` has a malformed escape; `%` needs two hex digits, and the result to be UTF-8"
+    "query parameter `{parameter}` has a malformed escape: two hex digits must follow `%`, and the decoded text must be \
+     UTF-8"
 )]
 pub struct QueryError {
     parameter: String,

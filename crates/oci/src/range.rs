@@ -154,7 +154,7 @@ pub enum ChunkRangeError {
         text: String,
     },
     /// Past what a blob can be.
-    #[error("chunk range `{text}` is past 2^63 bytes")]
+    #[error("chunk range `{text}` ends past 2^63 bytes")]
     TooLarge {
         /// What was given.
         text: String,

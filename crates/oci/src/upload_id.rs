@@ -9,7 +9,7 @@ pub struct UploadId(u128);
 
 /// Why a text is not an upload id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("upload id `{text}` is not one that this registry gave out")]
+#[error("`{text}` is not an upload id of this registry")]
 pub struct UploadIdError {
     text: String,
 }

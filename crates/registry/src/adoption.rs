@@ -94,7 +94,7 @@ async fn hash(upload: &Arc<dyn Upload>, algorithm: Algorithm, size: u64) -> Resu
         return Ok(Ok(hash_again(&**upload, HashState::new(algorithm), size).await?.finish()));
     };
     let hashed = tokio::task::spawn_blocking(move || hash_file(&file, algorithm));
-    hashed.await.map_err(|error| Error::Internal(format!("a file could not be hashed: {error}")))
+    hashed.await.map_err(|error| Error::Internal(format!("could not hash a file: {error}")))
 }
 
 fn hash_file(mut file: &File, algorithm: Algorithm) -> io::Result<Digest> {

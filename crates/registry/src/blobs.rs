@@ -90,7 +90,7 @@ impl Repository<'_> {
         }
         if let Err(error) = collector::remove_doomed(inner).await {
             // It is deleted all the same: its file waits for the collector.
-            tracing::warn!(%digest, %error, "the file of a deleted blob could not be removed yet");
+            tracing::warn!(%digest, %error, "could not remove the file of a deleted blob; garbage collection tries again");
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Inner {
             let whole = content.size() == size;
             if !whole {
                 tracing::error!(digest = %key.digest, expected = size, found = content.size(),
-                    "a blob's file has another size than it was stored with; it is not served. Push it again");
+                    "the blob's file does not have the size that the catalog records, so it is not served; push the blob again");
             }
             whole
         }))
@@ -144,7 +144,7 @@ impl Inner {
             // Between the row and the file the blob may have been collected and pushed anew.
             let again = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
             if again.generation == row.generation {
-                tracing::error!(%digest, generation = %row.generation, "a blob's file is gone. Push it again");
+                tracing::error!(%digest, generation = %row.generation, "the blob's file is missing; push the blob again");
                 return Err(unknown());
             }
             row = again;

@@ -111,7 +111,7 @@ impl Registry {
         });
         let counted = counted.await;
         let (unused, untagged) = counted
-            .map_err(|error| Error::Internal(format!("what is left could not be counted: {error}")))??;
+            .map_err(|error| Error::Internal(format!("could not count the unused blobs: {error}")))??;
         if collection.dry_run {
             collected.manifests = untagged.due;
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
@@ -195,7 +195,7 @@ pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<
         match inner.storage.remove_blob(&key).await {
             Ok(()) => removed.push(file),
             Err(error) => {
-                tracing::warn!(%error, "a file that nothing needs could not be removed; the next round tries again");
+                tracing::warn!(%error, "could not remove the file of an unused blob; the next garbage collection tries again");
             }
         }
     }
@@ -219,7 +219,7 @@ impl Inner {
                     Ok(gone) => removed += u64::from(gone),
                     // One that cannot be removed must not keep the others, nor the rest of the round.
                     Err(error) => {
-                        tracing::warn!(upload = %upload.id, %error, "an expired upload could not be removed; the next round tries again");
+                        tracing::warn!(upload = %upload.id, %error, "could not remove an expired upload; the next garbage collection tries again");
                     }
                 }
             }

@@ -78,7 +78,7 @@ impl Inner {
     async fn drop_file(&self, id: UploadId) {
         if let Err(error) = self.storage.remove_upload(id).await {
             // The push is done all the same: the file goes at the next start.
-            tracing::warn!(upload = %id, %error, "a file that nothing needs could not be removed yet");
+            tracing::warn!(upload = %id, %error, "could not remove the file of a finished upload; the next start removes it");
         }
     }
 
@@ -96,7 +96,7 @@ impl Inner {
                 collector::remove_files(self, vec![BlobFile { digest, generation, size }]).await
         {
             // The push is done all the same: the file waits for the collector.
-            tracing::warn!(%digest, %error, "a file that nothing needs could not be removed yet");
+            tracing::warn!(%digest, %error, "could not remove an unused file of the blob; garbage collection tries again");
         }
         Ok(())
     }

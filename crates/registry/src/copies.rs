@@ -45,7 +45,7 @@ impl Registry {
                 };
                 if let Err(error) = collector::remove_doomed(inner).await {
                     // It is cleared all the same: the files wait for the collector.
-                    tracing::warn!(repository = %copy.name, %error, "files of a cleared copy could not be removed yet");
+                    tracing::warn!(repository = %copy.name, %error, "could not remove files of a cleared copy; garbage collection tries again");
                 }
             }
         }

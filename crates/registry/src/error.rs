@@ -34,7 +34,7 @@ pub enum Error {
     #[error("upload {0} is not known: it was finished, cancelled, or has expired; start a new one")]
     UploadUnknown(UploadId),
     /// The bytes are others than promised. An upload session stays as it was before the request.
-    #[error("the content has digest {actual}, not {expected} as given; it was not stored")]
+    #[error("the content has digest {actual}, not the expected {expected}; it was not stored")]
     DigestMismatch {
         /// What the client promised.
         expected: Digest,
@@ -53,8 +53,8 @@ pub enum Error {
     /// The manifest needs what the repository does not hold, or holds no more: garbage collection with a shorter grace
     /// period may have removed it while the manifest was on its way.
     #[error(
-        "the manifest needs {} blob(s) or manifest(s) that repository `{repository}` does not have, first {}; push them \
-         first, then the manifest",
+        "the manifest references {} blob(s) or manifest(s) that repository `{repository}` does not have; the first is {}. \
+         Push them, then push the manifest again",
         digests.len(), digests[0]
     )]
     ManifestBlobsUnknown {
@@ -85,7 +85,7 @@ pub enum Error {
     #[error("another request took over upload {0}; ask for its offset and continue from there")]
     UploadTakenOver(UploadId),
     /// As many uploads as are allowed are under way.
-    #[error("{limit} uploads are under way, as many as are allowed; try again in a moment")]
+    #[error("{limit} uploads are in progress, the limit of upload.max-concurrent; try again in a moment")]
     TooManyUploads {
         /// How many are allowed.
         limit: usize,
@@ -99,11 +99,11 @@ pub enum Error {
     )]
     NoSpace(String),
     /// The client's body broke off. What had come can be continued.
-    #[error("the request's body broke off: {0}")]
+    #[error("could not receive the whole body of the request: {0}")]
     Body(io::Error),
     /// The repository is there, but is not what it was taken for: a copy of an upstream's, or pushed here.
     #[error(
-        "repository `{repository}` holds {}; content of another origin is not mixed with it",
+        "repository `{repository}` holds {}, so it cannot also hold content of another origin",
         held(origin)
     )]
     OtherOrigin {
@@ -119,8 +119,8 @@ pub enum Error {
 
 fn held(origin: &Origin) -> String {
     match origin {
-        Origin::Local => "what was pushed to this registry".to_owned(),
-        Origin::Upstream(name) => format!("a copy of what {name} has"),
+        Origin::Local => "content that was pushed to this registry".to_owned(),
+        Origin::Upstream(name) => format!("a copy of a repository of the upstream {name}"),
     }
 }
 

@@ -91,7 +91,7 @@ impl Inner {
                     Err(Error::ChunkOutOfOrder { .. }) => continue,
                     Err(error @ Error::NoSpace(_)) => return Err(error),
                     Err(error) => {
-                        tracing::warn!(upload = %row.id, %error, "a fetch could not be taken up again and begins anew");
+                        tracing::warn!(upload = %row.id, %error, "could not resume an interrupted fetch, so it starts again from the first byte");
                     }
                 }
             }
@@ -193,7 +193,7 @@ impl Fetch {
         if let Ok(Some(_)) = self.inner.catalog.upload(&self.repository, &id)
             && let Err(error) = self.inner.forget_upload(id, Some(self.digest)).await
         {
-            tracing::warn!(upload = %id, %error, "a fetch that came to nothing could not be removed");
+            tracing::warn!(upload = %id, %error, "could not remove the upload of a failed fetch");
         }
     }
 }

@@ -321,7 +321,7 @@ impl Reader {
                 let bytes = shared.upload.read(offset, length.min(TAIL as u64) as usize).await;
                 return bytes.map(Ready::Bytes).map_err(io::Error::other);
             }
-            progress.changed().await.map_err(|_| io::Error::other("the fetch ended without a word"))?;
+            progress.changed().await.map_err(|_| io::Error::other("the fetch ended without a reason"))?;
         }
     }
 }

@@ -196,7 +196,7 @@ impl Pairs {
         }
         let Some(mut hashed) = self.offer(hashing, bytes) else { return Ok(()) };
         let offered = Offered { pairs: self, hashing };
-        let stopped = || Error::Internal("the hash of an upload was stopped".to_owned());
+        let stopped = || Error::Internal("hashing an upload was stopped".to_owned());
         let since = Instant::now();
         for _ in 0..ROUNDS {
             yield_now().await;

@@ -59,7 +59,7 @@ impl Repository<'_> {
                 // Who only pulls is served all the same, on a full disk too.
                 Err(error) => {
                     tracing::warn!(repository = %self.name, digest = %head.digest, %error,
-                        "that a manifest is used could not be written down");
+                        "could not record the manifest's last use");
                 }
             }
         }
@@ -147,7 +147,7 @@ impl Repository<'_> {
             ManifestPushed::Stored { missing } => {
                 if is_local && !missing.is_empty() {
                     tracing::warn!(repository = %self.name, %digest, missing = missing.len(), first = %missing[0],
-                        "a manifest was pushed whose blobs are not all here; it cannot be pulled whole until they are");
+                        "the pushed manifest references blobs that the repository does not have; push them, or pulls of it fail");
                 }
                 Ok(PushedManifest { digest, subject, missing })
             }

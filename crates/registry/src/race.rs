@@ -99,8 +99,8 @@ impl Running<'_> {
         let seconds = self.runner.since.elapsed().as_secs();
         let received = self.runner.received.load(Ordering::Relaxed);
         let message = format!(
-            "all places for uploads are taken, and this body came slowest ({received} bytes in {seconds} s), so another \
-             has its place; continue the upload in a moment"
+            "the registry receives as many uploads as it allows, and this one was the slowest ({received} bytes in \
+             {seconds} s), so it was stopped in favour of another; continue this upload in a moment"
         );
         let gave_way = self.runner.gives_way.load(Ordering::Relaxed);
         gave_way.then(|| io::Error::new(io::ErrorKind::TimedOut, message))

@@ -289,7 +289,7 @@ impl Inner {
         if actual != digest {
             if let Err(error) = self.take_back(row, ingest).await {
                 // The row may have what was saved on the way of bytes that are refused.
-                tracing::warn!(upload = %id, %error, "an upload could not be taken back to before a wrong digest; it is removed");
+                tracing::warn!(upload = %id, %error, "could not restore an upload to its state before the request with the wrong digest, so the upload is removed");
                 self.remove(id, None).await;
             }
             return Err(Error::DigestMismatch { expected: digest, actual });
@@ -394,7 +394,7 @@ impl Inner {
     /// Forgets a session that cannot go on; what its client is told is why.
     async fn remove(&self, id: UploadId, named: Option<Digest>) {
         if let Err(error) = self.forget_upload(id, named).await {
-            tracing::warn!(upload = %id, %error, "an upload that cannot go on could not be removed");
+            tracing::warn!(upload = %id, %error, "could not remove an upload that cannot be continued");
         }
     }
 }

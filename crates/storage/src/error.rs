@@ -18,7 +18,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The bytes that an upload should already have are not here.
-    #[error("upload {id} has lost bytes: {found} are stored where {expected} were expected")]
+    #[error("upload {id} has lost bytes: only {found} of {expected} are stored")]
     UploadLost {
         /// Which upload.
         id: UploadId,
@@ -76,7 +76,7 @@ pub enum OpenError {
     /// Another process serves from it.
     #[error(
         "another hythe{} already serves the data folder {}. \
-         Stop it, or give this one its own folder with --data FOLDER",
+         Stop that process, or give this one its own folder with --data FOLDER",
         .owner.as_deref().map(|pid| format!(" (process {pid})")).unwrap_or_default(), path.display()
     )]
     Locked {
@@ -101,7 +101,7 @@ pub enum OpenError {
     },
     /// What says the folder's format is no number.
     #[error(
-        "{} says which format the data folder has, and is damaged: it holds {found} where a number belongs. If only this \
+        "{} is damaged: it should hold the number of the data folder's format, but it holds {found}. If only this \
          file was changed, write `1` into it; otherwise restore the folder from a backup, or choose another with \
          --data FOLDER",
         path.display()
@@ -114,8 +114,8 @@ pub enum OpenError {
     },
     /// It belongs to the operating system.
     #[error(
-        "{} is a folder of the operating system, and the registry writes its data only into a folder of its own. Name one \
-         with --data FOLDER, such as /var/lib/hythe",
+        "{} is a folder of the operating system, but the registry needs a data folder of its own. Choose one with \
+         --data FOLDER, for example /var/lib/hythe",
         path.display()
     )]
     System {
@@ -142,7 +142,7 @@ fn remedy(path: &Path, source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => {
             "Give the user who runs hythe write access to it, or choose another"
         }
-        _ if path.exists() && !path.is_dir() => "It is no folder: choose another",
+        _ if path.exists() && !path.is_dir() => "It is not a folder: choose another",
         _ => "Choose another",
     }
 }

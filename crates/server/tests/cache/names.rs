@@ -94,7 +94,7 @@ fn a_copy_whose_upstream_was_removed_takes_no_pushes() {
     let refused =
         world.client().put(started).query("digest", crate::world::digest(b"content")).body(b"content").send();
     let message = refused.expect_error(403, ErrorCode::Denied);
-    assert!(message.contains("a copy of what up.example has"), "{message}");
+    assert!(message.contains("a copy of a repository of the upstream up.example"), "{message}");
     mine.put(&world.client(), "up.example/app", "v1").expect_error(403, ErrorCode::Denied);
     world.client().get("/v2/app/manifests/v1?ns=up.example").send().expect(404);
 }
