@@ -84,15 +84,11 @@ fn from_a_volume_with_its_networks_and_back_again() {
 
     // Not unasked.
     let refused = old.home.up(&[]);
-    expect(&refused, 1, &["a container kind-registry is there already", "hythe up --adopt"]);
+    expect(&refused, 1, &["a container named kind-registry already exists", "hythe up --adopt"]);
     answers(&old.engine, &old.home, old.name);
 
     let adopted = old.home.attempt(&["up", "--adopt"]);
-    expect(
-        &adopted,
-        0,
-        &["imported repositories=", "took the place of kind-registry", "kind-registry-before"],
-    );
+    expect(&adopted, 0, &["imported repositories=", "replaced kind-registry", "kind-registry-before"]);
     old.expect_adopted();
     let after = disk_use(&old.folder());
     println!("{before} KiB before, {after} KiB after");
@@ -105,13 +101,13 @@ fn from_a_volume_with_its_networks_and_back_again() {
 
     // Nothing more to do; and a new container forgets nothing.
     expect(&old.home.attempt(&["up"]), 0, &["nothing had to be changed"]);
-    expect(&old.home.attempt(&["up", "--set", "log.level=debug"]), 0, &["made anew"]);
+    expect(&old.home.attempt(&["up", "--set", "log.level=debug"]), 0, &["recreated"]);
     old.expect_adopted();
 
     old.expect_way_back();
     // What came to the old one since is taken over too.
     old.stock.add(&mut old.home.client(), "since", "v1", &[3000]);
-    expect(&old.home.up(&["--adopt"]), 0, &["took the place of kind-registry-before"]);
+    expect(&old.home.up(&["--adopt"]), 0, &["replaced kind-registry-before"]);
     old.expect_adopted();
     expect(&old.home.attempt(&["down"]), 0, &["the volume old-data stays: `hythe up` brings it back"]);
     expect(&old.home.up(&[]), 0, &["created", "the volume old-data"]);
@@ -121,7 +117,7 @@ fn from_a_volume_with_its_networks_and_back_again() {
 #[test]
 fn from_a_volume_without_a_name() {
     let old = Old::run(machine(), "kind-registry", &[]);
-    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of kind-registry"]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["replaced kind-registry"]);
     old.expect_adopted();
     old.expect_way_back();
 }
@@ -138,7 +134,7 @@ fn from_a_folder_whose_owner_stays_its_owner() {
         let old = Old::run((engine, home), "kind-registry", &["-v", &mount, "--user", &owner]);
         let before = disk_use(&folder);
         let tree = folder.join("docker/registry/v2/blobs");
-        expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of"]);
+        expect(&old.home.attempt(&["up", "--adopt"]), 0, &["replaced"]);
         old.expect_adopted();
         assert_eq!(inspect(&old.home, "kind-registry", "{{.Config.User}}"), expected);
         assert_eq!(
@@ -160,7 +156,7 @@ fn by_the_port_where_it_has_another_name() {
     old.home.docker(&["network", "connect", "kind", old.name]);
     let refused = old.home.up(&[]);
     expect(&refused, 1, &["is taken by the container registry", "hythe up --adopt"]);
-    expect(&old.home.up(&["--adopt"]), 0, &["took the place of registry"]);
+    expect(&old.home.up(&["--adopt"]), 0, &["replaced registry"]);
     old.expect_adopted();
     // Under its name too, as nodes know it by that.
     let aliases = inspect(&old.home, "kind-registry", "{{.NetworkSettings.Networks.kind.Aliases}}");

@@ -36,9 +36,9 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     // Its network and what goes with it.
     home.docker(&["network", "create", "kind"]);
     home.docker(&["network", "connect", "kind", NAME]);
-    expect(&home.attempt(&["up", "--set", "log.level=debug"]), 0, &["made anew"]);
+    expect(&home.attempt(&["up", "--set", "log.level=debug"]), 0, &["recreated"]);
     assert!(inspect(&home, NAME, "{{json .NetworkSettings.Networks}}").contains("\"kind\""));
-    expect(&home.attempt(&["upgrade", "--binary", "/bin/false"]), 1, &["The one before is back"]);
+    expect(&home.attempt(&["upgrade", "--binary", "/bin/false"]), 1, &["The previous container is restored"]);
     stock.expect(&mut home.client());
     home.docker(&["stop", NAME]);
     expect(&home.attempt(&["up"]), 0, &["started"]);
@@ -48,13 +48,13 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     let folder = home.folder().join("data");
     std::fs::create_dir(&folder).expect("the folder is ours");
     std::os::unix::fs::chown(&folder, Some(1234), Some(1234)).expect("we are root");
-    expect(&home.attempt(&["up", "--data", "data", "--yes"]), 0, &["made anew"]);
+    expect(&home.attempt(&["up", "--data", "data", "--yes"]), 0, &["recreated"]);
     let other = Stock::push(&mut home.client());
     expect(&home.attempt(&["down"]), 0, &["stays"]);
     expect(&home.up(&[]), 0, &["created"]);
     other.expect(&mut home.client());
     let volume = format!("{NAME}-data");
-    expect(&home.attempt(&["up", "--volume", &volume, "--yes"]), 0, &["made anew"]);
+    expect(&home.attempt(&["up", "--volume", &volume, "--yes"]), 0, &["recreated"]);
     stock.expect(&mut home.client());
     expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["is gone, and the volume"]);
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");

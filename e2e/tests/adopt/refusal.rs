@@ -28,15 +28,23 @@ fn what_fails_on_the_way_is_taken_back() {
     // The folder is damaged.
     let blobs = old.folder().join("blobs");
     fs::write(&blobs, "no folder").expect("we are root");
-    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["The one before is back, with its data"]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["The previous container is restored, with its data"]);
     old.expect_untouched();
     fs::remove_file(&blobs).expect("we are root");
 
     // What is to take its place is no hythe.
-    expect(&old.home.attempt(&["up", "--adopt", "--binary", "/bin/false"]), 1, &["The one before is back"]);
+    expect(
+        &old.home.attempt(&["up", "--adopt", "--binary", "/bin/false"]),
+        1,
+        &["The previous container is restored"],
+    );
     old.expect_untouched();
     // It does nothing, and says that it did it.
-    expect(&old.home.attempt(&["up", "--adopt", "--binary", "/bin/true"]), 1, &["The one before is back"]);
+    expect(
+        &old.home.attempt(&["up", "--adopt", "--binary", "/bin/true"]),
+        1,
+        &["The previous container is restored"],
+    );
     old.expect_untouched();
 
     // Its configuration is nothing: known before anything is stopped.
@@ -46,7 +54,7 @@ fn what_fails_on_the_way_is_taken_back() {
     assert_eq!(inspect(&old.home, old.name, "{{.State.StartedAt}}"), started);
 
     // And then it goes well.
-    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of kind-registry"]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["replaced kind-registry"]);
     old.stock.expect(&mut old.home.client());
 }
 
@@ -56,7 +64,7 @@ fn what_hythe_would_not_keep_is_refused_before_anything_is_stopped() {
     let old = Old::run(machine(), "kind-registry", &elsewhere);
     let started = inspect(&old.home, old.name, "{{.State.StartedAt}}");
     let copy = "docker cp kind-registry:/elsewhere ./registry-data";
-    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["its data is in no volume", copy]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["its data is not in a volume", copy]);
     assert_eq!(inspect(&old.home, old.name, "{{.State.StartedAt}}"), started);
     old.expect_untouched();
 
@@ -80,5 +88,5 @@ fn what_hythe_would_not_keep_is_refused_before_anything_is_stopped() {
     let file = old.home.folder().join("config.yml");
     fs::write(&file, "version: 0.1\n").expect("the folder is ours");
     let mount = format!("{}:/etc/docker/registry/config.yml", file.display());
-    expect(&make(&["-v", &mount]), 1, &["its settings are in", "Put hythe's image in its place"]);
+    expect(&make(&["-v", &mount]), 1, &["its settings are in", "use hythe's image"]);
 }

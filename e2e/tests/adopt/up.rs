@@ -42,7 +42,7 @@ fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
     fs::write(of_root.join("note"), "root's").expect("the folder is ours");
     // Images would seem to be lost: unasked, nothing is changed.
     expect(&home.up(&["--data", "of-root"]), 2, &["The images in", "add --yes"]);
-    expect(&home.up(&["--data", "of-root", "--yes"]), 0, &["made anew"]);
+    expect(&home.up(&["--data", "of-root", "--yes"]), 0, &["recreated"]);
     assert_eq!((user(&home).as_str(), owner(&of_root), owner(&of_root.join("note"))), ("0:0", 0, 0));
     Stock::push(&mut home.client()).expect(&mut home.client());
 
@@ -127,14 +127,14 @@ fn a_port_that_another_has_is_named_with_who_has_it() {
     expect(
         &home.attempt(&["up", "--port", &port]),
         1,
-        &[&format!("port {port} of 127.0.0.1 is taken. Stop what")],
+        &[&format!("port {port} of 127.0.0.1 is taken. Stop the program")],
     );
     // One that runs goes on where it was.
     let stock = Stock::push(&mut other.client());
     expect(
         &other.attempt(&["up", "--port", &port]),
         1,
-        &["is taken", "The one before is back, with its data"],
+        &["is taken", "The previous container is restored, with its data"],
     );
     stock.expect(&mut other.client());
 }
@@ -144,7 +144,7 @@ fn what_was_stopped_or_lost_its_network_is_brought_back() {
     let (_docker, home) = machine();
     expect(&home.up(&[]), 0, &["created on 127.0.0.1", "the volume kind-registry-data", "try it:"]);
     let stock = Stock::push(&mut home.client());
-    expect(&home.attempt(&["up"]), 0, &["it runs as it should", "nothing had to be changed"]);
+    expect(&home.attempt(&["up"]), 0, &["already running with these settings", "nothing had to be changed"]);
     home.docker(&["stop", NAME]);
     expect(&home.attempt(&["status"]), 0, &["kind-registry is stopped"]);
     expect(&home.attempt(&["up"]), 0, &["started"]);

@@ -23,7 +23,7 @@ fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
     let image = inspect(&home, NAME, "{{.Config.Image}}");
     for binary in ["/bin/true", "/bin/false"] {
         let upgrade = home.attempt(&["upgrade", "--binary", binary]);
-        expect(&upgrade, 1, &["did not get ready", "The one before is back, with its data"]);
+        expect(&upgrade, 1, &["did not become ready", "The previous container is restored, with its data"]);
         assert_eq!(container(&home), before, "{binary}");
         assert_ne!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
         stock.expect(&mut home.client());
@@ -38,7 +38,7 @@ fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
     bytes.extend_from_slice(b"another build");
     fs::write(&other, bytes).expect("the folder is ours");
     let upgrade = home.attempt(&["upgrade", "--binary", &other.display().to_string()]);
-    expect(&upgrade, 0, &["made anew, its data as it was: image"]);
+    expect(&upgrade, 0, &["recreated, data kept: image"]);
     assert_ne!(inspect(&home, NAME, "{{.Config.Image}}"), image);
     assert_ne!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
     assert!(inspect(&home, NAME, "{{.Config.Env}}").contains("HYTHE_LOG_LEVEL=info"));
