@@ -92,7 +92,7 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
 #[cfg(target_os = "linux")]
 async fn prepare(settings: &Settings) -> Result<bool, Failure> {
     let (log, _guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
     logging::start(&settings.log, &log);
     let registry = open(settings)?;
     let done = takeover::take_over(settings, &registry, &allowed(settings)).await;
@@ -139,7 +139,7 @@ pub(super) async fn start(
     let hangups = Hangups::listen();
     raise_descriptor_limit();
     let (log, log_guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
     let levels = logging::start(&settings.log, &log);
     let upstreams = allowed(&settings);
     let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
