@@ -11,8 +11,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why an operation of a back end failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk is full, or a quota is used up. The back end keeps nothing half-written; the operation works again when there
-    /// is space.
+    /// The disk is full, or a quota is used up. The back end keeps nothing half-written; the operation works again when
+    /// there is space.
     #[error("no space is left for {}", path.display())]
     NoSpace {
         /// The file that was being written.
@@ -50,8 +50,8 @@ impl Error {
         }
     }
 
-    /// Whether the process, or the system, has reached its limit of open files: the operation works again when some files
-    /// are closed.
+    /// Whether the process, or the system, has reached its limit of open files: the operation works again when some
+    /// files are closed.
     pub fn is_out_of_files(&self) -> bool {
         let Self::Io { source, .. } = self else { return false };
         let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];

@@ -29,7 +29,8 @@ pub const WRITE: usize = 512 << 10;
 /// The alignment of memory that block devices may require for a direct write, in bytes.
 pub const ALIGN: usize = 4096;
 
-/// When uploads bypass the page cache. Such direct writes cost less, but the first pull of the blob then reads from the disk.
+/// When uploads bypass the page cache. Such direct writes cost less, but the first pull of the blob then reads from the
+/// disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direct {
     /// On a disk that a measurement finds to be fast.
@@ -87,13 +88,13 @@ pub struct Adopted {
 /// A back end, which stores bytes.
 #[async_trait::async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
-    /// Opens an upload to continue it at `offset`, and cuts off the bytes that are stored beyond. At offset 0, begins the
-    /// upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored.
+    /// Opens an upload to continue it at `offset`, and cuts off the bytes that are stored beyond. At offset 0, begins
+    /// the upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored.
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>>;
 
-    /// Begins an upload with the bytes of a file outside of this storage. Neither this call nor a later operation on the
-    /// upload changes that file, so the caller may read, sync and publish the upload, but must not write to it. The inner
-    /// error is about that file.
+    /// Begins an upload with the bytes of a file outside of this storage. Neither this call nor a later operation on
+    /// the upload changes that file, so the caller may read, sync and publish the upload, but must not write to it. The
+    /// inner error is about that file.
     async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>>;
 
     /// Makes a finished and synced upload the blob `digest` of generation `id`. The blob is durable when this returns.
@@ -110,7 +111,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The uploads that have bytes in this storage.
     async fn uploads(&self) -> Result<Vec<UploadId>>;
 
-    /// Opens a blob; `None` if it does not exist. Async threads call this, so it may take no longer than opening a file.
+    /// Opens a blob; `None` if it does not exist. Async threads call this, so it may take no longer than opening a
+    /// file.
     fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>>;
 
     /// Removes a blob, if it exists. Readers that have the blob open can still read it.
@@ -123,16 +125,16 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 /// An open upload. Its opener makes sure that it has one writer at a time.
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
-    /// Writes `chunks`, one after the other, from `offset` on. This is cheapest if each chunk has [`WRITE`] bytes and lies
-    /// at a multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`]. Blocking, so that a caller with more
-    /// chunks can write them at once, without a change of threads between two writes.
+    /// Writes `chunks`, one after the other, from `offset` on. This is cheapest if each chunk has [`WRITE`] bytes and
+    /// lies at a multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`]. Blocking, so that a caller
+    /// with more chunks can write them at once, without a change of threads between two writes.
     fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()>;
 
     /// Returns when all earlier writes are durable. May run beside other writes, which the sync then need not cover.
     async fn sync(&self) -> Result<()>;
 
-    /// Whether most of the upload's bytes bypassed the page cache. Then a sync costs little, and reading the bytes back costs
-    /// as much as reading any file from the disk.
+    /// Whether most of the upload's bytes bypassed the page cache. Then a sync costs little, and reading the bytes back
+    /// costs as much as reading any file from the disk.
     fn is_direct(&self) -> bool;
 
     /// The file from which the written bytes can be read, if the upload is a file. Otherwise use [`read`](Self::read).

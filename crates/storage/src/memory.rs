@@ -54,7 +54,8 @@ impl Grown {
     }
 }
 
-/// Ignores poisoning: each lock is held for one call on one collection, so a panic leaves no half-made change behind it.
+/// Ignores poisoning: each lock is held for one call on one collection, so a panic leaves no half-made change behind
+/// it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// The types of file systems whose bytes are on another machine or behind a hypervisor's share, as `mountinfo` spells them.
+/// The types of file systems whose bytes are on another machine or behind a hypervisor's share, as `mountinfo` spells
+/// them.
 const NETWORK: [&str; 18] = [
     "9p",
     "afs",

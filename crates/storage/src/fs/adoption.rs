@@ -31,8 +31,8 @@ pub(super) fn adopt(
     remove_if_there(&path)?;
     // A hard link to a symbolic link would be that link itself, whose relative target does not exist from here.
     let linked = found.is_file() && std::fs::hard_link(source, &path).is_ok();
-    // The system refuses a hard link if the source is on another file system or on one without hard links, or if it belongs
-    // to another user.
+    // The system refuses a hard link if the source is on another file system or on one without hard links, or if it
+    // belongs to another user.
     if !linked {
         let mut copy = File::create(&path).map_err(|error| Error::io("cannot create", &path, error))?;
         io::copy(&mut bytes, &mut copy).map_err(|error| Error::io("cannot copy to", &path, error))?;

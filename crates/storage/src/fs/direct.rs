@@ -1,8 +1,8 @@
 //! Direct writes, which bypass the page cache.
 //!
-//! A blob is written once and must be on the disk before it is acknowledged. A direct write needs no copy into fresh pages,
-//! and leaves nothing for the final sync to wait for. On a fast disk, whole aligned chunks are written directly; the rest
-//! of a file goes through the page cache, and so does everything on file systems without direct writes.
+//! A blob is written once and must be on the disk before it is acknowledged. A direct write needs no copy into fresh
+//! pages, and leaves nothing for the final sync to wait for. On a fast disk, whole aligned chunks are written directly;
+//! the rest of a file goes through the page cache, and so does everything on file systems without direct writes.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -28,7 +28,8 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::empty())
 }
 
-/// A file without a name in `folder`, opened for direct writes. The system removes it when it is closed, also by a kill.
+/// A file without a name in `folder`, opened for direct writes. The system removes it when it is closed, also by a
+/// kill.
 #[cfg(target_os = "linux")]
 pub(super) fn open_nameless(folder: &Path) -> io::Result<File> {
     open_with(folder, OFlags::TMPFILE)
@@ -50,8 +51,8 @@ pub(super) fn fitting(offset: u64, chunks: &[Bytes]) -> usize {
     if offset.is_multiple_of(WRITE as u64) { chunks.iter().take_while(fits).count() } else { 0 }
 }
 
-/// Writes `chunks`, which are [`fitting`], at `offset`. False if this file cannot be written directly; some of the chunks
-/// may have been written then.
+/// Writes `chunks`, which are [`fitting`], at `offset`. False if this file cannot be written directly; some of the
+/// chunks may have been written then.
 pub(super) fn write(file: &File, mut offset: u64, chunks: &[Bytes]) -> io::Result<bool> {
     let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
     let mut left = &mut slices[..];
@@ -63,8 +64,8 @@ pub(super) fn write(file: &File, mut offset: u64, chunks: &[Bytes]) -> io::Resul
                 IoSlice::advance_slices(&mut left, written);
             }
             Err(Errno::INTR) => {}
-            // Some file systems accept the open and refuse the write. Or an earlier call wrote a part that left the rest
-            // unaligned.
+            // Some file systems accept the open and refuse the write. Or an earlier call wrote a part that left the
+            // rest unaligned.
             Err(Errno::INVAL) => return Ok(false),
             Err(error) => return Err(error.into()),
         }

@@ -29,8 +29,8 @@ pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {
     for folder in ["uploads", "blobs"] {
         std::fs::create_dir_all(root.join(folder)).map_err(refused("cannot create a folder in it"))?;
     }
-    // Without these syncs, an acknowledged blob could be lost with its folder: with one of those above, or with one that an
-    // earlier process made just before a kill.
+    // Without these syncs, an acknowledged blob could be lost with its folder: with one of those above, or with one
+    // that an earlier process made just before a kill.
     sync_folders(&root).map_err(refused("cannot sync it"))?;
     Ok((root, lock))
 }

@@ -153,12 +153,13 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
         // lost with the folder.
         let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
         if !folder.is_dir() {
-            // A new folder is durable once its parents are synced, up to `blobs`, which exists and is synced since the start.
+            // A new folder is durable once its parents are synced, up to `blobs`, which exists and is synced since the
+            // start.
             std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
             for parent in folder.ancestors().skip(1).take(2) {
                 if let Err(error) = sync_folder(parent) {
-                    // Removes the folder again, so that the next upload that needs it creates it and makes it durable. The
-                    // folder is empty: only the holder of the lock knows of it.
+                    // Removes the folder again, so that the next upload that needs it creates it and makes it durable.
+                    // The folder is empty: only the holder of the lock knows of it.
                     let _ = std::fs::remove_dir(folder);
                     return Err(error);
                 }
@@ -178,8 +179,8 @@ impl Storage for FsStorage {
         let (path, pace, reserve) = (self.upload_path(id), Arc::clone(&self.pace), Arc::clone(&self.reserve));
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
-            // At offset 0 everything is cut off. But the bytes of an adopted upload belong to somebody else's file too, so
-            // the upload gets a new file.
+            // At offset 0 everything is cut off. But the bytes of an adopted upload belong to somebody else's file too,
+            // so the upload gets a new file.
             if offset == 0 && adoption::is_shared(&path) {
                 remove_if_there(&path)?;
             }
@@ -187,8 +188,8 @@ impl Storage for FsStorage {
             options.read(true).write(true).create(offset == 0).truncate(false);
             let (file, found) = match regular::open(&mut options, &path) {
                 Ok(Some(opened)) => opened,
-                // The file of an upload that has bytes is gone. A new upload (offset 0) creates its file, for which only the
-                // folder can be missing.
+                // The file of an upload that has bytes is gone. A new upload (offset 0) creates its file, for which
+                // only the folder can be missing.
                 Ok(None) if offset > 0 => return Err(lost(0)),
                 Ok(None) => return Err(Error::io("cannot create", &path, rustix::io::Errno::NOENT.into())),
                 Err(error) => return Err(Error::io("cannot open", &path, error)),

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use super::direct;
 use crate::{ALIGN, Direct, WRITE};
 
-/// The time in which a fast disk makes 4 MiB durable: 700 MB/s, which is more than a SATA link carries. On a slower disk,
-/// pulls would have to wait for their reads.
+/// The time in which a fast disk makes 4 MiB durable: 700 MB/s, which is more than a SATA link carries. On a slower
+/// disk, pulls would have to wait for their reads.
 const SOON: Duration = Duration::from_millis(6);
 
 /// How many times the disk is measured. The fastest measurement counts: other load can only make one slower.
@@ -34,7 +34,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// For the disk of `folder`. With [`Direct::Auto`] the disk is measured; otherwise the setting says whether it is fast.
+    /// For the disk of `folder`. With [`Direct::Auto`] the disk is measured; otherwise the setting says whether it is
+    /// fast.
     pub(super) fn new(folder: PathBuf, direct: Direct) -> Self {
         Self {
             folder,
@@ -60,7 +61,8 @@ impl Pace {
     }
 }
 
-/// How long the fastest measurement took. A disk that is nearly full is not measured, because its room belongs to uploads.
+/// How long the fastest measurement took. A disk that is nearly full is not measured, because its room belongs to
+/// uploads.
 fn shortest(folder: &Path) -> io::Result<Duration> {
     let file = direct::open_nameless(folder)?;
     let found = rustix::fs::fstatvfs(&file)?;

@@ -1,7 +1,8 @@
 //! Room on the disk that no upload may use.
 //!
-//! A delete needs room before it frees any, because the catalog's log grows first. So a file of a few MiB holds some room,
-//! and is truncated to zero bytes when a delete finds the disk full. Until the file has its size again, uploads are refused.
+//! A delete needs room before it frees any, because the catalog's log grows first. So a file of a few MiB holds some
+//! room, and is truncated to zero bytes when a delete finds the disk full. Until the file has its size again, uploads
+//! are refused.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -21,8 +22,8 @@ const LEAST: u64 = 2 << 20;
 /// A file below the full size is a multiple of this many bytes.
 const STEP: u64 = 64 << 10;
 
-/// How much a file below the full size leaves free, in bytes: for folders and a few pages of the log, which a push needs
-/// beside its own bytes.
+/// How much a file below the full size leaves free, in bytes: for folders and a few pages of the log, which a push
+/// needs beside its own bytes.
 const SLACK: u64 = 128 << 10;
 
 /// How many times the full size must be free before a small file grows to the full size again.
@@ -88,15 +89,16 @@ impl Reserve {
         true
     }
 
-    /// Ends the loan: the delete that [borrowed](Self::give_up) the room has ended. Takes the room back, or leaves that to
-    /// the next [`take_back`](Self::take_back).
+    /// Ends the loan: the delete that [borrowed](Self::give_up) the room has ended. Takes the room back, or leaves that
+    /// to the next [`take_back`](Self::take_back).
     pub fn returned(&self) {
         let mut held = self.lock();
         self.lent.store(false, Ordering::Release);
         self.grow(&mut held);
     }
 
-    /// Takes the room back if it was given up. False if the disk does not have the room yet, or if a delete still uses it.
+    /// Takes the room back if it was given up. False if the disk does not have the room yet, or if a delete still uses
+    /// it.
     pub fn take_back(&self) -> bool {
         if self.is_whole() {
             return true;
@@ -109,8 +111,8 @@ impl Reserve {
         !self.lent.load(Ordering::Acquire) && self.grow(&mut held)
     }
 
-    /// Gives up a little room if the disk has none left, before a file is removed: the upload that takes the place of the
-    /// removed file needs more than its own bytes.
+    /// Gives up a little room if the disk has none left, before a file is removed: the upload that takes the place of
+    /// the removed file needs more than its own bytes.
     pub(super) fn make_way(&self) {
         let mut held = self.lock();
         if let Some(file) = &held.file

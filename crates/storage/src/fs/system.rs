@@ -44,8 +44,8 @@ const SYSTEM: [&str; 16] = [
     "/var/lib/kubelet",
 ];
 
-/// Refuses a folder of the operating system as a data folder, whether it exists or not. Follows symbolic links in the path.
-/// Accepts a folder that already is a data folder.
+/// Refuses a folder of the operating system as a data folder, whether it exists or not. Follows symbolic links in the
+/// path. Accepts a folder that already is a data folder.
 pub fn check_data_folder(folder: &Path) -> Result<(), OpenError> {
     if belongs_to_system(folder) && !folder.join(FORMAT_FILE).is_file() {
         return Err(OpenError::System { path: folder.to_owned() });

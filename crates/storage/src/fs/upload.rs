@@ -46,8 +46,9 @@ impl Inner {
         move |error| Error::io(action, &self.path, error)
     }
 
-    /// Writes the first of `chunks` directly; returns how many. On a disk that is not fast, it writes none directly: a push
-    /// waits for such a disk anyway, not for a core, and the page cache keeps the bytes for which the first pull would wait.
+    /// Writes the first of `chunks` directly; returns how many. On a disk that is not fast, it writes none directly: a
+    /// push waits for such a disk anyway, not for a core, and the page cache keeps the bytes for which the first pull
+    /// would wait.
     fn write_directly(&self, offset: u64, chunks: &[Bytes]) -> Result<usize> {
         let fitting = direct::fitting(offset, chunks);
         if fitting == 0 || self.indirect.load(Ordering::Relaxed) || !self.pace.is_fast() {
