@@ -28,7 +28,7 @@ fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
     world.upstream.stop();
     let left = world.client().get(&target).send().expect(200);
     assert_eq!((left.json()["tags"].clone(), cache(&left)), (json!(["v2"]), "stale"));
-    assert!(left.expect_header("warning").contains("only the ones that are kept here"));
+    assert!(left.expect_header("warning").contains("it has only what is in the cache"));
     world
         .client()
         .get(format!("/v2/{UPSTREAM}/other/tags/list"))
