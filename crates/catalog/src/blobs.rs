@@ -146,8 +146,8 @@ impl Catalog {
         .await?
     }
 
-    /// Ends an upload whose bytes were found to be those of generation `live`, which the repository gets a link of, and keeps
-    /// nothing of the upload. False where that is not the live one any more: then nothing has changed. Durable.
+    /// Ends an upload whose bytes were found to be those of generation `live`, which the repository gets a link of, and
+    /// keeps nothing of the upload. False where that is not the live one any more: then nothing has changed. Durable.
     pub async fn link_same(&self, commit: BlobCommit, same: UploadId) -> Result<bool> {
         self.write(Durability::Durable, move |connection| {
             let BlobCommit { repository, origin, private, .. } = &commit;
@@ -168,8 +168,8 @@ impl Catalog {
         .await?
     }
 
-    /// Links a blob of another repository into `to`; `None` where it is not there. `provenance` says where the content of
-    /// `to` comes from, and how. Durable.
+    /// Links a blob of another repository into `to`; `None` where it is not there. `provenance` says where the content
+    /// of `to` comes from, and how. Durable.
     pub async fn mount_blob(
         &self,
         digest: &Digest,
@@ -208,8 +208,8 @@ impl Catalog {
         .await?
     }
 
-    /// Notes that the repository used the blob; false where it does not link it any more. Durable: a client does not push
-    /// what it was told is here.
+    /// Notes that the repository used the blob; false where it does not link it any more. Durable: a client does not
+    /// push what it was told is here.
     pub async fn touch_blob(&self, repository: &RepositoryName, digest: &Digest, now: i64) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
         self.write(Durability::Durable, move |connection| {

@@ -57,9 +57,9 @@ impl AddAssign for Cleared {
 }
 
 impl Catalog {
-    /// Makes a copy the registry's own repository, with all that it holds, as if that had been pushed here. What is no copy
-    /// stays as it is. Refused where credentials were needed for something of it: only a copy says who may have that.
-    /// Durable.
+    /// Makes a copy the registry's own repository, with all that it holds, as if that had been pushed here. What is no
+    /// copy stays as it is. Refused where credentials were needed for something of it: only a copy says who may have
+    /// that. Durable.
     pub async fn pin_copy(&self, copy: &RepositoryName) -> Result<()> {
         let copy = copy.clone();
         self.write(Durability::Durable, move |connection| {

@@ -1,7 +1,7 @@
 //! Where the catalog's files are, and whether they are still there.
 //!
-//! The system lets a process go on writing to files that were removed. What was acknowledged then would be gone with the
-//! process.
+//! The system lets a process go on writing to files that were removed. What was acknowledged then would be gone with
+//! the process.
 
 use std::fs;
 use std::io;

@@ -135,8 +135,8 @@ impl Catalog {
         .await?
     }
 
-    /// Notes that somebody relies on a manifest as if it were pushed now; false where it is not there any more. Durable: a
-    /// client does not push what it was told is here.
+    /// Notes that somebody relies on a manifest as if it were pushed now; false where it is not there any more.
+    /// Durable: a client does not push what it was told is here.
     pub async fn touch_manifest(
         &self,
         repository: &RepositoryName,

@@ -58,8 +58,8 @@ pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenE
         let reason = format!("its file system cannot hold a write-ahead log (journal mode stays `{mode}`)");
         return Err(OpenError::Other { path: path.to_owned(), reason });
     }
-    // What an earlier process left in the log may be in the page cache only: a sync of it may have failed, which is said
-    // once. It is folded into the file, which is synced; on a full disk later.
+    // What an earlier process left in the log may be in the page cache only: a sync of it may have failed, which is
+    // said once. It is folded into the file, which is synced; on a full disk later.
     match sql::first(&connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         Err(error) if !is_full(&error) => return Err(failed(&error)),
         _ => {}

@@ -69,8 +69,8 @@ impl Catalog {
         // One at a time: however many come at once, another write waits for a turn of one.
         let alone = Arc::clone(&self.inner.turns).lock_owned().await;
         let this = self.clone();
-        // A task of its own: a client that goes away between two turns leaves nothing half done. There is one at most, so
-        // clients that come and go cannot pile up manifests.
+        // A task of its own: a client that goes away between two turns leaves nothing half done. There is one at most,
+        // so clients that come and go cannot pile up manifests.
         let pushing = tokio::spawn(async move {
             let result = this.bring_or_leave(&Arc::new(push)).await;
             drop(alone);

@@ -78,8 +78,8 @@ where
 pub(crate) struct Writer {
     jobs: Mutex<Option<Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Set when a sync of the log failed. The kernel says so once: a later sync would succeed, and what it is to keep would
-    /// stand behind what is lost.
+    /// Set when a sync of the log failed. The kernel says so once: a later sync would succeed, and what it is to keep
+    /// would stand behind what is lost.
     sync_failed: Arc<AtomicBool>,
     longest: Arc<Longest>,
 }
@@ -189,8 +189,8 @@ fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
     Some(std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1)).collect())
 }
 
-/// How many pages the log has after the last commit. From now on it is folded by [`fold`] only: SQLite does so by itself
-/// too, and tells nobody where a sync fails.
+/// How many pages the log has after the last commit. From now on it is folded by [`fold`] only: SQLite does so by
+/// itself too, and tells nobody where a sync fails.
 fn count_pages(connection: &Mutex<Connection>) -> rusqlite::Result<Arc<AtomicI32>> {
     let logged = Arc::new(AtomicI32::new(0));
     let counted = Arc::clone(&logged);
@@ -278,7 +278,8 @@ fn begin(
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// Runs jobs until none waits or the time is up. A job that fails is undone alone; an error here means that the transaction is lost.
+/// Runs jobs until none waits or the time is up. A job that fails is undone alone; an error here means that the
+/// transaction is lost.
 fn run_all(
     connection: &Connection,
     waiting: &mut VecDeque<Box<dyn Job>>,
