@@ -56,6 +56,6 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     let volume = format!("{NAME}-data");
     expect(&home.attempt(&["up", "--volume", &volume, "--yes"]), 0, &["recreated"]);
     stock.expect(&mut home.client());
-    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["is gone, and the volume"]);
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["and the volume", "are deleted"]);
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
 }

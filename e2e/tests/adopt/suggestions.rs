@@ -52,7 +52,7 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     // A container of something else in the way.
     let foreign = home.attempt_plainly(&["status", "--name", "none", "--engine", &engine]);
     expect(&foreign, 0, &["r3 runs too"]);
-    expect(&with(&["down", "--delete-data", "--yes"]), 0, &["what it kept"]);
+    expect(&with(&["down", "--delete-data", "--yes"]), 0, &["its data in"]);
     let fresh = with(&["status"]);
     assert_eq!(fresh.suggested(), [format!("hythe up --name r3 --engine {engine}")]);
 }

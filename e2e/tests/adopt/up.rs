@@ -41,7 +41,7 @@ fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
     fs::create_dir(&of_root).expect("the folder is ours");
     fs::write(of_root.join("note"), "root's").expect("the folder is ours");
     // Images would seem to be lost: unasked, nothing is changed.
-    expect(&home.up(&["--data", "of-root"]), 2, &["The images in", "add --yes"]);
+    expect(&home.up(&["--data", "of-root"]), 2, &["the images in", "add --yes"]);
     expect(&home.up(&["--data", "of-root", "--yes"]), 0, &["recreated"]);
     assert_eq!((user(&home).as_str(), owner(&of_root), owner(&of_root.join("note"))), ("0:0", 0, 0));
     Stock::push(&mut home.client()).expect(&mut home.client());
@@ -88,7 +88,7 @@ fn what_was_asked_for_outlives_the_container() {
     }
     // Its data can be deleted although nothing runs; then nothing is remembered.
     home.run(&["down"]);
-    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["what it kept in"]);
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["its data in"]);
     assert!(!home.folder().join("kept/catalog.sqlite").exists());
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
     expect(&home.attempt(&["down", "--delete-data", "--yes"]), 1, &["no registry kind-registry"]);

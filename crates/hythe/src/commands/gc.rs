@@ -77,8 +77,8 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
     // Checked first, because opening the catalog would create one.
     if !settings.data.join("catalog.sqlite").is_file() {
         return Err(Failure::Other(format!(
-            "{} has no garbage to collect: hythe has not run there yet. `registry serve` imports a registry:2's content \
-             when it starts",
+            "{} has no garbage to collect: hythe has not run there yet. When `registry serve` starts, it imports a \
+             registry:2's content",
             settings.data.display()
         )));
     }
