@@ -117,9 +117,12 @@ fn a_catalog_whose_blobs_are_not_there_is_refused() {
     let (blobs, away) = (data.join("blobs"), data.join("away"));
     fs::rename(&blobs, &away).unwrap();
     let said = refusal(&data);
-    for part in
-        ["catalog.sqlite names blobs", "blobs is missing or empty", "Is its volume mounted?", "--data"]
-    {
+    for part in [
+        "catalog.sqlite lists blobs",
+        "blobs is missing or empty",
+        "Check that its volume is mounted",
+        "--data",
+    ] {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
     fs::remove_dir(&blobs).unwrap();

@@ -183,7 +183,7 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ),
         (
             "upstream.add = [\"local\"]",
-            "h.toml:1:16: `local` cannot be an upstream's name: it stands for what is pushed here",
+            "h.toml:1:16: `local` cannot be an upstream's name: it is reserved for repositories that clients push",
         ),
         (
             "upstream.add = [\"docker.io\", \"index.docker.io\"]",
@@ -239,7 +239,7 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ("[upstream.\"docker.io\"]\nttl = 1", "h.toml:2:7: `upstream.\"docker.io\".ttl` cannot be 1"),
         (
             "[upstream.\"docker.io\"]\nusername = \"a:b\"\npassword = \"x\"",
-            "h.toml:2:12: `upstream.\"docker.io\".username` cannot be \"a:b\": a user's name is not empty, and has no colon",
+            "h.toml:2:12: `upstream.\"docker.io\".username` cannot be \"a:b\": a user name must not be empty or contain a colon",
         ),
         (
             "[upstream.\"docker.io\"]\nusername = \"ada\"",
@@ -272,7 +272,7 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ),
         (
             "[upstream.\"docker.io\"]\naliases = [\"ghcr.io\"]",
-            "h.toml:2:11: `ghcr.io` already means upstream `ghcr.io`; an alias can mean one only",
+            "h.toml:2:11: `ghcr.io` already names upstream `ghcr.io`; an alias can name only one",
         ),
         ("[upstream.\"[::1]:5000\"]", "h.toml:1:11: `[::1]:5000` cannot be an upstream's name: "),
         (
