@@ -149,7 +149,7 @@ fn upstreams_are_listed_with_how_they_fare_asked_or_not() {
         world.manifest("v9");
     }
     let resting = get(&world, "/api/cache/upstreams")["upstreams"][1]["resting"].clone();
-    assert!(resting.as_str().unwrap().contains("failures in a row it is asked again in"), "{resting}");
+    assert!(resting.as_str().unwrap().contains("failures in a row hythe asks it again in"), "{resting}");
 }
 
 #[test]
