@@ -175,11 +175,11 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
     for (text, wanted) in [
         (
             "upstream.add = [\"docker.io=registry-1.docker.io\"]",
-            "h.toml:1:16: `upstream.add` cannot be [\"docker.io=registry-1.docker.io\"]: `docker.io=registry-1.docker.io`: an endpoint begins with https://",
+            "h.toml:1:16: `upstream.add` cannot be [\"docker.io=registry-1.docker.io\"]: `docker.io=registry-1.docker.io`: an endpoint must begin with https://",
         ),
         (
             "upstream.add = \"https://a.example\"",
-            "a name has no scheme: write registry.example, or NAME=https://",
+            "a name must not have a scheme: write registry.example, or NAME=https://",
         ),
         (
             "upstream.add = [\"local\"]",
@@ -214,7 +214,7 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ("[upstream.registry.corp.example]\nttl = \"1m\"", "write [upstream.\"registry.corp.example\"]"),
         (
             "[upstream.\"https://docker.io\"]",
-            "h.toml:1:11: `https://docker.io` cannot be an upstream's name: a name has no scheme",
+            "h.toml:1:11: `https://docker.io` cannot be an upstream's name: a name must not have a scheme",
         ),
         (
             "[upstream.\"docker.io\"]\n[upstream.\"index.docker.io\"]",
@@ -252,11 +252,11 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ),
         (
             "[upstream.\"docker.io\"]\npassword = \"(secret)\"",
-            "this only stands for a secret that was not printed",
+            "this is a placeholder for a hidden secret: write the secret itself",
         ),
         (
             "[upstream.\"docker.io\"]\nusername = \"ada\"\npassword-file = \"/nowhere/password\"",
-            "h.toml:3:17: `upstream.\"docker.io\".password-file` cannot be \"/nowhere/password\": the file cannot be read: ",
+            "h.toml:3:17: `upstream.\"docker.io\".password-file` cannot be \"/nowhere/password\": cannot read the file: ",
         ),
         (
             "[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"x\"\ndocker-config = true",
