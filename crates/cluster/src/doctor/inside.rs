@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_in_a_cluster_is_good_where_its_container_is_not_missed() {
+    fn a_registry_in_a_cluster_is_good_if_a_pod_of_it_is_ready() {
         let target = Target { namespace: "storage".parse().unwrap(), name: "reg".parse().unwrap() };
         let check = serves("dev", &target, true);
         assert_eq!((check.verdict, check.repair), (Verdict::Good, None));

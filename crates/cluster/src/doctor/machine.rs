@@ -187,8 +187,8 @@ fn free(path: &Path) -> Option<(String, u64, u64)> {
     if !path.is_absolute() {
         return None;
     }
-    // Users may not look into Docker's own folder. A parent folder is most likely on the same disk, so its figure is shown
-    // rather than none.
+    // Users may not look into Docker's own folder. Its parent is on the same disk as a rule, so the parent's figures
+    // are shown rather than none.
     for folder in path.ancestors().take(5) {
         match rustix::fs::statvfs(folder) {
             Ok(found) => {
