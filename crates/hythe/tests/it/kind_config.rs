@@ -44,7 +44,7 @@ fn a_node_port_outside_of_kubernetes_range_is_refused() {
     let (code, _, err) = run(&["--node-port", "5000"], "");
     assert_eq!(code, Some(2), "{err}");
     assert!(
-        err.contains("--node-port 5000 is no node port: Kubernetes gives Services 30000 to 32767"),
+        err.contains("--node-port 5000 is not a node port: Kubernetes gives Services 30000 to 32767"),
         "{err}"
     );
     let (code, out, _) = run(&["--node-port"], "");
