@@ -216,8 +216,8 @@ impl Copy {
         Ok(found.is_some_and(|found| found.origin == Origin::Local))
     }
 
-    /// Makes this copy a repository of the registry's own, which clients can push into. Refused if credentials were needed
-    /// to fetch any of its content: a repository of the registry's own keeps no record of who may read that.
+    /// Makes this copy a local repository, which clients can push into. Refused if any of its content was fetched with
+    /// credentials: a local repository keeps no record of who may read such content.
     pub async fn pin(&self) -> Result<()> {
         Ok(self.repository().pin().await?)
     }
