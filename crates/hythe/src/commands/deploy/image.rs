@@ -41,7 +41,8 @@ pub(super) async fn put(
         Failure::Other(format!(
             "cannot load hythe's image into the nodes of context `{}`: {reason}. Push the image to a registry that \
              nodes pull from, and name it with --image IMAGE. Or write it to a file (`hythe image --save hythe.tar`), \
-             import that file in each node (ctr -n k8s.io images import hythe.tar), and name it: `hythe deploy --image {}`",
+             import that file in each node (ctr -n k8s.io images import hythe.tar), and name it: \
+             `hythe deploy --image {}`",
             access.context(),
             image.reference
         ))

@@ -107,8 +107,8 @@ impl Handed {
 /// that.
 pub(super) fn given_to(upstreams: &[String], whom: &str) -> String {
     format!(
-        "images that need the login of {} are served to {whom}: to serve them to everybody who reaches the registry, set \
-         share = \"all\" below its [upstream.\"NAME\"]",
+        "images that need the login of {} are served to {whom}: to serve them to everybody who reaches the registry, \
+         set share = \"all\" below its [upstream.\"NAME\"]",
         upstreams.join(" and ")
     )
 }
