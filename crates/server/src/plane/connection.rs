@@ -67,8 +67,8 @@ pub(crate) struct Connection {
     cold: bool,
     linger_by: Deadline,
     writes: u32,
-    /// Whether the socket is corked: the kernel holds back bytes that do not fill a packet. Saves a fifth of the CPU
-    /// time of long bodies.
+    /// Whether the socket is corked: the kernel holds back bytes that do not fill a packet. Saves a fifth of the
+    /// cost of long bodies.
     corked: bool,
 }
 

@@ -100,7 +100,7 @@ struct Chunks {
     content: u64,
     /// The last chunk's size.
     size: Size,
-    /// Whether the last two chunks have the same size.
+    /// Whether the last two chunks have the same size, written alike.
     alike: bool,
     /// Whether no chunk so far has an extension or padding after its size.
     plain: bool,
@@ -136,7 +136,7 @@ impl Framing {
     }
 
     /// Records that the request of the last head is over, and the length of its body. If that is not the length that
-    /// was seen, hyper already holds bytes of the next request, so the position is lost.
+    /// was seen, hyper may hold an unknown part of the following bytes, so the position is lost.
     pub(super) fn request_ended(&mut self, length: Length) {
         if let Place::Body { bytes, chunks, .. } = &self.place {
             let is_whole = match length {

@@ -48,7 +48,7 @@ fn filled() -> World {
 }
 
 #[test]
-fn copies_are_listed_with_what_they_hold_and_what_was_pushed_is_none() {
+fn copies_are_listed_with_their_content_and_pushed_repositories_are_not() {
     let world = World::new();
     assert_eq!(get(&world, COPIES), json!({ "copies": [], "next": null }));
     let image = world.image(1);
@@ -85,7 +85,7 @@ fn a_list_is_filtered_by_a_pattern_and_comes_in_pages() {
 }
 
 #[test]
-fn clearing_a_copy_frees_its_files_at_once_and_what_others_have_stays() {
+fn clearing_a_copy_removes_its_files_at_once_and_keeps_blobs_of_other_copies() {
     let world = filled();
     let before = files(&world);
     let cleared = clear(&world, "*/app");
@@ -122,7 +122,7 @@ fn clearing_a_tag_takes_its_manifest_and_leaves_the_others() {
 }
 
 #[test]
-fn upstreams_are_listed_with_how_they_fare_asked_or_not() {
+fn upstreams_are_listed_with_their_state_whether_asked_or_not() {
     let world = World::with(|setup| setup.upstream("quiet.example", &["https://quiet.example".to_owned()]));
     let upstreams = get(&world, "/api/cache/upstreams")["upstreams"].clone();
     assert_eq!(
@@ -153,7 +153,7 @@ fn upstreams_are_listed_with_how_they_fare_asked_or_not() {
 }
 
 #[test]
-fn nothing_is_cleared_by_mistake_by_a_page_of_the_web_or_where_deleting_is_off() {
+fn nothing_is_cleared_without_a_pattern_by_a_web_page_or_if_deleting_is_off() {
     let mut world = filled();
     let before = get(&world, COPIES);
     let client = world.client();

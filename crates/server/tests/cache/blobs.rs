@@ -8,7 +8,7 @@ use hythe_testing::{Fault, Rule, ScriptedUpstream, Setup, TestRegistry, bytes};
 use crate::world::{UPSTREAM, World, cache, digest};
 
 #[test]
-fn a_blob_is_read_while_it_comes() {
+fn a_blob_can_be_read_while_it_is_fetched() {
     for world in [World::new(), World::with(Setup::memory), World::with(Setup::without_sendfile)] {
         let content = bytes(1, 4_000_000);
         let blob = world.upstream.push_blob("app", &content);
@@ -46,7 +46,7 @@ fn a_head_of_a_blob_fetches_nothing() {
 }
 
 #[test]
-fn a_download_that_breaks_goes_on_where_it_broke() {
+fn a_broken_download_resumes_where_it_broke() {
     for fault in
         [Fault::Truncate { at: 300_000 }, Fault::Reset { at: 300_000 }, Fault::ShorterLength { by: 10 }]
     {
@@ -78,7 +78,7 @@ fn an_upstream_that_ignores_ranges_is_read_from_the_start() {
 }
 
 #[test]
-fn wrong_bytes_never_make_a_whole_answer_and_are_not_kept() {
+fn wrong_bytes_never_complete_a_response_and_are_not_stored() {
     let world = World::new();
     let content = bytes(4, 500_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -104,7 +104,7 @@ fn wrong_bytes_never_make_a_whole_answer_and_are_not_kept() {
 }
 
 #[test]
-fn a_blob_without_a_length_is_fetched_all_the_same() {
+fn a_blob_without_a_length_is_fetched_too() {
     let world = World::new();
     let content = bytes(5, 200_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -138,7 +138,7 @@ fn presence_is_not_access() {
 }
 
 #[test]
-fn a_blob_that_two_repositories_want_at_once_comes_once() {
+fn a_blob_that_two_repositories_request_at_once_is_fetched_once() {
     let world = World::new();
     let content = bytes(6, 2_000_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -163,7 +163,7 @@ fn a_blob_that_two_repositories_want_at_once_comes_once() {
 }
 
 #[test]
-fn the_next_endpoint_is_asked_where_one_fails_or_has_it_not() {
+fn the_next_endpoint_is_asked_if_one_fails_or_lacks_the_blob() {
     let (mirror, home) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let registry = TestRegistry::setup().upstream(UPSTREAM, &[mirror.endpoint(), home.endpoint()]).start();
     let content = bytes(7, 1_000_000);
@@ -185,7 +185,7 @@ fn the_next_endpoint_is_asked_where_one_fails_or_has_it_not() {
 }
 
 #[test]
-fn a_download_that_a_restart_stopped_goes_on() {
+fn a_download_interrupted_by_a_restart_resumes() {
     let mut world = World::new();
     let content = bytes(10, 3_000_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -204,7 +204,7 @@ fn a_download_that_a_restart_stopped_goes_on() {
 }
 
 #[test]
-fn that_one_repository_lacks_a_blob_is_no_answer_to_another_that_has_it() {
+fn a_404_for_one_repository_does_not_apply_to_another_that_has_the_blob() {
     let world = World::new();
     let content = bytes(11, 100_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -220,7 +220,7 @@ fn that_one_repository_lacks_a_blob_is_no_answer_to_another_that_has_it() {
 }
 
 #[test]
-fn an_upstream_that_gives_no_parts_gives_the_whole() {
+fn a_blob_whose_range_is_refused_is_fetched_whole_again() {
     let world = World::new();
     let content = bytes(12, 1_000_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -233,7 +233,7 @@ fn an_upstream_that_gives_no_parts_gives_the_whole() {
 }
 
 #[test]
-fn a_part_is_not_whole_either_before_all_of_the_blob_is_right() {
+fn a_range_is_not_completed_before_the_whole_blob_is_verified() {
     let world = World::new();
     let content = bytes(13, 2_000_000);
     let blob = world.upstream.push_blob("app", &content);

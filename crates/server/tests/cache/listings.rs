@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::world::{UPSTREAM, World, cache};
 
 #[test]
-fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
+fn tags_are_the_upstreams_or_the_cached_ones_while_it_is_down() {
     let world = World::new();
     let image = world.image(1);
     for tag in ["v2", "v3"] {
@@ -37,7 +37,7 @@ fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
 }
 
 #[test]
-fn referrers_are_those_of_upstream_and_those_that_are_here() {
+fn referrers_are_the_upstreams_and_the_local_ones() {
     let world = World::new();
     let image = world.image(1);
     let (signature, sbom) = (
@@ -86,7 +86,7 @@ fn an_upstream_without_the_referrers_api_is_asked_for_the_fallback_tag() {
 }
 
 #[test]
-fn a_listener_that_takes_pushes_lists_referrers_of_what_is_only_upstream() {
+fn a_listener_that_accepts_pushes_lists_referrers_of_content_that_only_upstream_has() {
     let world = World::with(|setup| setup.mirror(UPSTREAM, true));
     let image = world.image(1);
     let signature = ImageBuilder::artifact(2, "application/vnd.example.signature").subject(&image).build();

@@ -30,7 +30,7 @@ fn a_path_and_a_namespace_mean_the_same_copy() {
 }
 
 #[test]
-fn what_is_not_allowed_is_not_found() {
+fn an_upstream_that_is_not_allowed_is_not_found() {
     let world = World::new();
     world.client().push_blob("foo/app", b"content");
     let image = ImageBuilder::new(1).build();
@@ -53,7 +53,7 @@ fn what_is_not_allowed_is_not_found() {
 }
 
 #[test]
-fn nothing_is_pushed_into_a_copy_and_its_content_can_be_deleted() {
+fn a_copy_refuses_pushes_and_allows_deletes() {
     let world = World::new();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -67,7 +67,7 @@ fn nothing_is_pushed_into_a_copy_and_its_content_can_be_deleted() {
 }
 
 #[test]
-fn what_was_pushed_before_its_name_became_an_upstreams_is_never_its_answer() {
+fn content_pushed_before_its_name_became_an_upstreams_is_never_served_as_the_upstreams() {
     let mut registry = TestRegistry::start();
     let mine = ImageBuilder::new(1).layers(1, 1000).build();
     mine.push(&registry.client(), "up.example/app", "v1");
@@ -84,7 +84,7 @@ fn what_was_pushed_before_its_name_became_an_upstreams_is_never_its_answer() {
 }
 
 #[test]
-fn a_copy_whose_upstream_was_removed_takes_no_pushes() {
+fn a_copy_whose_upstream_was_removed_refuses_pushes() {
     let mut world = World::new();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -100,7 +100,7 @@ fn a_copy_whose_upstream_was_removed_takes_no_pushes() {
 }
 
 #[test]
-fn a_listener_stands_for_an_upstream_and_may_take_pushes_too() {
+fn a_mirror_listener_serves_its_upstream_and_may_accept_pushes() {
     let upstream = ScriptedUpstream::start();
     let theirs = ImageBuilder::new(1).layers(1, 1000).build();
     upstream.push("app", "v1", &theirs);
@@ -122,7 +122,7 @@ fn a_listener_stands_for_an_upstream_and_may_take_pushes_too() {
 }
 
 #[test]
-fn a_listener_that_stands_for_an_upstream_still_knows_the_others_and_itself() {
+fn a_mirror_listener_still_serves_other_upstreams_and_this_registry() {
     let (upstream, other) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let (theirs, others) =
         (ImageBuilder::new(1).layers(1, 1000).build(), ImageBuilder::new(2).layers(1, 1000).build());

@@ -12,7 +12,7 @@ fn image(seed: u64) -> Manifest {
 
 /// Clients look before they push: what they may leave out. A HEAD has no body that could say why not.
 #[test]
-fn a_head_by_path_that_upstream_cannot_answer_lets_a_client_go_on_to_what_tells_it_why() {
+fn a_head_by_path_that_upstream_cannot_answer_is_404_so_that_the_push_gets_the_reason() {
     let down = World::new();
     down.upstream.stop();
     let failing = World::new();
@@ -46,7 +46,7 @@ fn a_head_by_path_that_upstream_cannot_answer_lets_a_client_go_on_to_what_tells_
 
 /// What a tag named last is served as ever.
 #[test]
-fn a_head_of_what_is_kept_is_answered_though_upstream_is_down() {
+fn a_head_of_cached_content_is_answered_while_upstream_is_down() {
     let world = World::impatient();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -63,7 +63,7 @@ fn pushable(upstream: &ScriptedUpstream, change: impl FnOnce(Setup) -> Setup) ->
 }
 
 #[test]
-fn what_is_pushed_to_a_pushable_upstream_is_pinned() {
+fn content_pushed_to_a_pushable_upstream_is_pinned() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     upstream.push("app", "v2", &image(2));
@@ -91,7 +91,7 @@ fn what_is_pushed_to_a_pushable_upstream_is_pinned() {
 }
 
 #[test]
-fn a_push_by_namespace_and_one_by_an_alias_are_the_same() {
+fn a_push_by_namespace_and_a_push_by_alias_reach_the_same_repository() {
     let upstream = ScriptedUpstream::start();
     let registry = pushable(&upstream, |setup| setup);
     image(1).push(&registry.client(), "up.example/app", "v1");
@@ -103,7 +103,7 @@ fn a_push_by_namespace_and_one_by_an_alias_are_the_same() {
 
 /// Else a client would leave out what upstream has and this registry has not, and the pinned image would lack it.
 #[test]
-fn a_client_that_looks_before_it_pushes_is_told_of_what_is_pinned_alone() {
+fn a_head_before_a_push_finds_only_pinned_content() {
     let upstream = ScriptedUpstream::start();
     let theirs = image(1);
     upstream.push("app", "v1", &theirs);
@@ -121,7 +121,7 @@ fn a_client_that_looks_before_it_pushes_is_told_of_what_is_pinned_alone() {
 }
 
 #[test]
-fn a_copy_that_is_pushed_into_keeps_what_it_has() {
+fn a_copy_that_is_pushed_to_keeps_its_content() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     let mut registry = pushable(&upstream, |setup| setup);
@@ -141,7 +141,7 @@ fn a_copy_that_is_pushed_into_keeps_what_it_has() {
 }
 
 #[test]
-fn a_copy_that_was_fetched_with_a_login_takes_no_pushes_before_it_is_cleared() {
+fn a_copy_fetched_with_credentials_refuses_pushes_until_it_is_cleared() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     upstream.require_basic("ada", "hunter2");
@@ -163,7 +163,7 @@ fn a_copy_that_was_fetched_with_a_login_takes_no_pushes_before_it_is_cleared() {
 
 /// As in `registry:2`, whose names are all its own.
 #[test]
-fn where_paths_name_no_upstream_every_name_takes_pushes() {
+fn if_paths_name_no_upstream_every_name_accepts_pushes() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     let registry =

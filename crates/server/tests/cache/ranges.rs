@@ -5,7 +5,7 @@ use hythe_testing::bytes;
 use crate::world::{UPSTREAM, World, cache};
 
 #[test]
-fn several_ranges_of_a_blob_are_answered_while_it_comes_and_once_it_is_here() {
+fn several_ranges_of_a_blob_are_served_during_its_fetch_and_afterwards() {
     let world = World::new();
     let content = bytes(1, 3 << 20);
     let blob = world.upstream.push_blob("app", &content);

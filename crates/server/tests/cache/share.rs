@@ -109,7 +109,7 @@ fn listed(client: &Client) -> (serde_json::Value, serde_json::Value) {
 }
 
 #[test]
-fn a_page_of_another_origin_is_nobody_of_this_machine_even_where_every_page_may_read() {
+fn a_foreign_page_counts_as_the_network_even_if_every_page_may_read() {
     let upstream = ScriptedUpstream::start();
     upstream.require_basic("ada", "hunter2");
     let setup = setup(&upstream, login(), Share::Loopback);
@@ -124,7 +124,7 @@ fn a_page_of_another_origin_is_nobody_of_this_machine_even_where_every_page_may_
 }
 
 #[test]
-fn what_a_login_opens_is_answered_on_loopback_only() {
+fn content_fetched_with_credentials_is_served_on_loopback_only() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     refused(&world.far(), &image);
@@ -135,7 +135,7 @@ fn what_a_login_opens_is_answered_on_loopback_only() {
 }
 
 #[test]
-fn it_is_answered_to_whoever_asks_where_the_configuration_says_so() {
+fn content_fetched_with_credentials_is_served_to_all_if_shared() {
     let world = World::new(Share::All);
     let image = world.image();
     pulled(&world.far(), &image);
@@ -144,7 +144,7 @@ fn it_is_answered_to_whoever_asks_where_the_configuration_says_so() {
 }
 
 #[test]
-fn what_was_fetched_with_a_login_stays_for_this_machine_when_the_login_goes() {
+fn content_fetched_with_credentials_stays_on_loopback_after_the_credentials_are_removed() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -164,7 +164,7 @@ fn what_was_fetched_with_a_login_stays_for_this_machine_when_the_login_goes() {
 }
 
 #[test]
-fn what_was_fetched_before_there_was_a_login_is_for_this_machine_while_there_is_one() {
+fn content_fetched_before_credentials_were_set_is_served_on_loopback_while_they_are_set() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     world.without_login();
@@ -178,7 +178,7 @@ fn what_was_fetched_before_there_was_a_login_is_for_this_machine_while_there_is_
 }
 
 #[test]
-fn a_copy_whose_upstream_was_removed_is_no_more_open_than_before() {
+fn a_copy_whose_upstream_was_removed_stays_on_loopback() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -198,7 +198,7 @@ fn a_copy_whose_upstream_was_removed_is_no_more_open_than_before() {
 }
 
 #[test]
-fn no_listing_names_what_is_not_answered() {
+fn no_list_names_content_that_is_not_served() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -215,7 +215,7 @@ fn no_listing_names_what_is_not_answered() {
 }
 
 #[test]
-fn no_mount_brings_to_the_network_what_is_not_answered_there() {
+fn no_mount_makes_unshared_content_readable_from_the_network() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -248,7 +248,7 @@ fn log_out(world: &World) {
 }
 
 #[test]
-fn nobody_joins_a_download_that_a_login_began() {
+fn a_request_without_credentials_joins_no_download_that_uses_them() {
     let world = World::new(Share::Loopback);
     let content = hythe_testing::bytes(1, 2_000_000);
     let blob: Digest = world.upstream.push_blob("app", &content);
@@ -272,7 +272,7 @@ fn nobody_joins_a_download_that_a_login_began() {
 }
 
 #[test]
-fn nobody_joins_a_request_for_a_manifest_that_a_login_began() {
+fn a_request_without_credentials_joins_no_manifest_request_that_uses_them() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     let slow = hythe_testing::Fault::Delay(std::time::Duration::from_millis(500));
@@ -290,7 +290,7 @@ fn nobody_joins_a_request_for_a_manifest_that_a_login_began() {
 }
 
 #[test]
-fn a_page_whose_name_was_made_to_mean_this_machine_is_not_this_machine() {
+fn a_page_whose_name_was_rebound_to_loopback_counts_as_the_network() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -301,7 +301,7 @@ fn a_page_whose_name_was_made_to_mean_this_machine_is_not_this_machine() {
 }
 
 #[test]
-fn what_needs_no_login_is_everybodys() {
+fn content_fetched_without_credentials_is_served_to_all() {
     let upstream = ScriptedUpstream::start();
     let registry = setup(&upstream, Credentials::Anonymous, Share::Loopback).start();
     let world = World { upstream, registry };

@@ -7,15 +7,15 @@ use crate::world::World;
 
 on_every_configuration! {
     a_blob_is_pulled_as_it_was_pushed,
-    a_blob_is_looked_for_without_being_pulled,
+    a_head_of_a_blob_has_its_digest_and_size,
     a_blob_that_is_not_there_is_not_found,
     a_repository_that_was_never_pushed_to_is_not_found,
     a_blob_of_another_repository_is_not_served,
     a_blob_is_pushed_in_one_request,
     a_blob_is_pushed_by_its_sha512_digest,
-    a_blob_of_no_bytes_is_pushed_in_every_way,
-    a_blob_pushed_again_is_there_once,
-    a_blob_with_another_digest_is_not_kept,
+    an_empty_blob_can_be_pushed_in_every_way,
+    a_blob_pushed_twice_is_stored_once,
+    a_blob_with_a_wrong_digest_is_refused_and_not_stored,
     a_blob_is_never_compressed_on_its_way,
     a_blob_larger_than_any_buffer_is_whole,
 }
@@ -40,7 +40,7 @@ fn a_blob_is_pulled_as_it_was_pushed(setup: Setup) {
 }
 
 /// Checking if content exists (end-2): `200 OK`, the digest and the size.
-fn a_blob_is_looked_for_without_being_pulled(setup: Setup) {
+fn a_head_of_a_blob_has_its_digest_and_size(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("app", &bytes(1, 10_000));
     let answer = world.head(format!("/v2/app/blobs/{digest}")).send().expect(200);
@@ -121,7 +121,7 @@ fn a_blob_is_pushed_by_its_sha512_digest(setup: Setup) {
 }
 
 /// image-spec allows content of no bytes, and clients push it.
-fn a_blob_of_no_bytes_is_pushed_in_every_way(setup: Setup) {
+fn an_empty_blob_can_be_pushed_in_every_way(setup: Setup) {
     let world = World::start(setup);
     for algorithm in Algorithm::ALL {
         let digest = Digest::of(algorithm, b"");
@@ -147,7 +147,7 @@ fn assert_empty(world: &World, path: &str) {
 }
 
 /// Pushing blobs: nothing forbids to push what is there.
-fn a_blob_pushed_again_is_there_once(setup: Setup) {
+fn a_blob_pushed_twice_is_stored_once(setup: Setup) {
     let world = World::start(setup);
     let content = bytes(1, 5000);
     let digest = world.push_blob("app", &content);
@@ -157,7 +157,7 @@ fn a_blob_pushed_again_is_there_once(setup: Setup) {
 }
 
 /// Single POST: "the `<digest>` MUST match the blob's digest"; Pushing blobs: else `400 Bad Request`.
-fn a_blob_with_another_digest_is_not_kept(setup: Setup) {
+fn a_blob_with_a_wrong_digest_is_refused_and_not_stored(setup: Setup) {
     let world = World::start(setup);
     let (digest, actual) =
         (Digest::of(Algorithm::Sha256, b"promised"), Digest::of(Algorithm::Sha256, b"sent"));

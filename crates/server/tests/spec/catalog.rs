@@ -8,7 +8,7 @@ use crate::world::World;
 on_every_configuration! {
     repositories_that_hold_a_manifest_are_listed_in_ascii_order,
     the_pages_of_the_catalog_follow_each_other_by_their_links,
-    the_catalog_begins_after_the_last_repository_that_the_client_has,
+    the_catalog_begins_after_the_repository_in_last,
     a_page_of_the_catalog_is_no_larger_than_the_registry_allows,
     a_repository_leaves_the_catalog_with_its_last_manifest,
 }
@@ -60,7 +60,7 @@ fn the_pages_of_the_catalog_follow_each_other_by_their_links(setup: Setup) {
     assert_eq!(answer.header("link"), Some("</v2/_catalog?last=a%2Fb&n=1>; rel=\"next\""));
 }
 
-fn the_catalog_begins_after_the_last_repository_that_the_client_has(setup: Setup) {
+fn the_catalog_begins_after_the_repository_in_last(setup: Setup) {
     let world = with_repositories(setup);
     for (position, name) in REPOSITORIES.iter().enumerate() {
         assert_eq!(list(&world, &format!("?last={name}")).0, REPOSITORIES[position + 1..]);

@@ -7,8 +7,8 @@ use crate::world::World;
 on_every_configuration! {
     a_configured_origin_may_read_every_answer,
     another_origin_may_read_nothing,
-    any_origin_may_read_where_all_are_configured,
-    a_browser_that_asks_first_is_told_what_it_may_send,
+    any_origin_may_read_if_all_are_configured,
+    a_preflight_is_answered_with_the_allowed_methods_and_headers,
 }
 
 const ORIGIN: &str = "https://ui.example:8443";
@@ -76,7 +76,7 @@ fn another_origin_may_read_nothing(setup: Setup) {
     }
 }
 
-fn any_origin_may_read_where_all_are_configured(setup: Setup) {
+fn any_origin_may_read_if_all_are_configured(setup: Setup) {
     let world = with_origins(setup, &["*"]);
     let answer = world.get("/v2/").header("origin", "https://any.example").send().expect(200);
     assert_eq!(allowed(&answer), Some("https://any.example"));
@@ -87,7 +87,7 @@ fn any_origin_may_read_where_all_are_configured(setup: Setup) {
 }
 
 /// Fetch, CORS-preflight: before anything that is not a plain GET.
-fn a_browser_that_asks_first_is_told_what_it_may_send(setup: Setup) {
+fn a_preflight_is_answered_with_the_allowed_methods_and_headers(setup: Setup) {
     let world = with_origins(setup, &[ORIGIN]);
     for (path, method) in [("/v2/app/manifests/latest", "DELETE"), ("/v2/app/blobs/uploads/", "POST")] {
         let request = world.request("OPTIONS", path).header("origin", ORIGIN);

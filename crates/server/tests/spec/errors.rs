@@ -16,7 +16,7 @@ on_every_configuration! {
     a_malformed_header_is_refused,
     a_malformed_manifest_is_refused,
     a_refused_push_leaves_nothing,
-    one_upload_more_than_is_allowed_is_told_to_come_back,
+    an_upload_above_the_limit_gets_429_with_retry_after,
     an_error_has_the_form_of_the_specification,
 }
 
@@ -310,7 +310,7 @@ fn a_refused_push_leaves_nothing(setup: Setup) {
 }
 
 /// Error codes: "A `429 Too Many Requests` response [...] SHOULD include a `Retry-After` header".
-fn one_upload_more_than_is_allowed_is_told_to_come_back(setup: Setup) {
+fn an_upload_above_the_limit_gets_429_with_retry_after(setup: Setup) {
     let world = World::start(setup.registry(|options| options.upload_max_concurrent = 1));
     let content = bytes(1, 1000);
     let digest = Digest::of(Algorithm::Sha256, &content);

@@ -6,16 +6,16 @@ use hythe_testing::{ImageBuilder, Setup};
 use crate::world::World;
 
 on_every_configuration! {
-    a_loopback_listener_answers_by_every_name_of_loopback,
-    a_loopback_listener_answers_by_no_other_name,
-    a_configured_name_is_answered,
+    a_loopback_listener_accepts_every_name_of_loopback,
+    a_loopback_listener_accepts_no_other_name,
+    a_configured_name_is_accepted,
     a_request_in_absolute_form_is_judged_by_its_own_host,
-    a_request_names_one_host,
+    a_request_must_name_exactly_one_host,
     a_page_of_another_origin_writes_nothing,
-    what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not,
+    a_registry_published_on_loopback_accepts_only_names_that_public_dns_does_not_have,
 }
 
-fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
+fn a_loopback_listener_accepts_every_name_of_loopback(setup: Setup) {
     let world = World::start(setup);
     for host in
         ["localhost", "LocalHost:5000", "registry.localhost", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"]
@@ -25,7 +25,7 @@ fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
 }
 
 /// A page of the web whose own name was made to resolve to 127.0.0.1 reads and writes nothing.
-fn a_loopback_listener_answers_by_no_other_name(setup: Setup) {
+fn a_loopback_listener_accepts_no_other_name(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push(&world, "app", "latest");
@@ -47,7 +47,7 @@ fn a_loopback_listener_answers_by_no_other_name(setup: Setup) {
     world.get("/v2/app/manifests/new").send().expect(404);
 }
 
-fn a_configured_name_is_answered(setup: Setup) {
+fn a_configured_name_is_accepted(setup: Setup) {
     let world = World::start(setup.server(|options| options.hosts = vec!["registry.example".to_owned()]));
     for host in ["registry.example", "registry.example:5000", "Registry.Example", "localhost"] {
         world.get("/v2/").header("host", host).send().expect(200);
@@ -95,7 +95,7 @@ fn a_page_of_another_origin_writes_nothing(setup: Setup) {
 }
 
 /// The container of `hythe up`: its listener is no loopback one, and a page of the web gets there all the same.
-fn what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not(setup: Setup) {
+fn a_registry_published_on_loopback_accepts_only_names_that_public_dns_does_not_have(setup: Setup) {
     let world = World::start(setup.everywhere().server(|options| {
         options.published_on_loopback = true;
         options.hosts = vec!["registry.example".to_owned()];
@@ -111,7 +111,7 @@ fn what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not(setup: S
 
 /// RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
 /// lacks a Host header field and to any request message that contains more than one".
-fn a_request_names_one_host(setup: Setup) {
+fn a_request_must_name_exactly_one_host(setup: Setup) {
     let world = World::start(setup);
     for (request, status) in [
         ("GET /v2/ HTTP/1.1\r\n\r\n", 400),

@@ -15,19 +15,19 @@ on_every_configuration! {
     a_manifest_is_pulled_by_tag_and_by_digest_as_it_was_pushed,
     a_manifest_that_is_not_there_is_not_found,
     a_manifest_is_pushed_by_its_digest_alone,
-    a_manifest_under_another_digest_is_refused,
-    every_kind_of_manifest_is_taken,
-    what_the_specification_leaves_open_is_taken,
+    a_manifest_pushed_under_a_wrong_digest_is_refused,
+    every_kind_of_manifest_is_accepted,
+    manifests_that_the_specification_leaves_open_are_accepted,
     a_manifest_of_schema_1_is_refused,
-    the_content_type_is_what_was_pushed_without_parameters,
+    the_content_type_is_the_pushed_one_without_parameters,
     the_accept_header_changes_nothing,
-    a_layer_that_may_not_be_distributed_need_not_be_there,
-    an_index_may_list_what_is_not_there,
-    a_manifest_whose_blobs_are_not_there_is_taken_with_a_warning,
+    a_non_distributable_layer_need_not_be_pushed,
+    an_index_may_list_missing_manifests,
+    a_manifest_with_missing_blobs_is_accepted_with_a_warning,
     a_warning_stays_within_its_limit,
-    a_manifest_whose_blobs_are_not_there_is_refused_where_the_registry_is_strict,
+    a_manifest_with_missing_blobs_is_refused_if_blobs_are_required,
     a_subject_is_acknowledged_whether_it_exists_or_not,
-    a_manifest_of_four_megabytes_is_taken_and_one_past_the_limit_is_not,
+    a_manifest_of_four_megabytes_is_accepted_and_one_above_the_limit_is_not,
     a_tag_moves_and_the_manifest_before_stays,
     a_push_by_digest_sets_all_tags_that_it_names,
     a_push_of_more_tags_than_are_allowed_sets_none,
@@ -104,7 +104,7 @@ fn a_manifest_is_pushed_by_its_digest_alone(setup: Setup) {
 }
 
 /// Pushing manifests: the digest "MUST be equal to the client provided digest".
-fn a_manifest_under_another_digest_is_refused(setup: Setup) {
+fn a_manifest_pushed_under_a_wrong_digest_is_refused(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push_blobs(&world, "app");
@@ -119,7 +119,7 @@ fn a_manifest_under_another_digest_is_refused(setup: Setup) {
 }
 
 /// registry:2: schema 2 and manifest lists beside the image-spec's manifests and indexes.
-fn every_kind_of_manifest_is_taken(setup: Setup) {
+fn every_kind_of_manifest_is_accepted(setup: Setup) {
     let world = World::start(setup);
     let image = |seed| ImageBuilder::new(seed).layers(1, 200).build();
     let index = IndexBuilder::new().manifest(image(1)).manifest(image(2)).build();
@@ -145,7 +145,7 @@ fn every_kind_of_manifest_is_taken(setup: Setup) {
 
 /// Pushing manifests: "the list of blobs MAY be empty". image-spec: a registry takes types and fields that it does not
 /// know, content embedded in `data`, and an index of nothing.
-fn what_the_specification_leaves_open_is_taken(setup: Setup) {
+fn manifests_that_the_specification_leaves_open_are_accepted(setup: Setup) {
     let world = World::start(setup);
     let unknown = json!({ "mediaType": "application/vnd.example.unknown", "digest": Digest::of(Algorithm::Sha256, b"x"),
         "size": 1, "platform": { "architecture": "z80", "os": "cp/m" }, "artifactType": "application/x" });
@@ -198,7 +198,7 @@ fn a_manifest_of_schema_1_is_refused(setup: Setup) {
 
 /// Pulling manifests: "SHOULD NOT include parameters", "SHOULD match what the client pushed". Pushing manifests: "The
 /// registry SHOULD ignore parameters".
-fn the_content_type_is_what_was_pushed_without_parameters(setup: Setup) {
+fn the_content_type_is_the_pushed_one_without_parameters(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).layers(1, 10).build();
     image.push_blobs(&world, "app");
@@ -230,7 +230,7 @@ fn the_accept_header_changes_nothing(setup: Setup) {
 }
 
 /// image-spec, Non-distributable layers: they are not pushed.
-fn a_layer_that_may_not_be_distributed_need_not_be_there(setup: Setup) {
+fn a_non_distributable_layer_need_not_be_pushed(setup: Setup) {
     let world = World::start(strict(setup));
     let layer = Digest::of(Algorithm::Sha256, b"never pushed");
     for (seed, media_type) in [
@@ -251,7 +251,7 @@ fn a_layer_that_may_not_be_distributed_need_not_be_there(setup: Setup) {
 }
 
 /// Push: "A registry MAY reject"; an index of several platforms is commonly copied in part.
-fn an_index_may_list_what_is_not_there(setup: Setup) {
+fn an_index_may_list_missing_manifests(setup: Setup) {
     let world = World::start(strict(setup));
     let missing = ImageBuilder::new(1).build().descriptor();
     let index = IndexBuilder::new().entry(missing).manifest(ImageBuilder::new(2).build()).build();
@@ -261,7 +261,7 @@ fn an_index_may_list_what_is_not_there(setup: Setup) {
 }
 
 /// Push: "A registry MAY reject"; Warnings: `299 - "text"`.
-fn a_manifest_whose_blobs_are_not_there_is_taken_with_a_warning(setup: Setup) {
+fn a_manifest_with_missing_blobs_is_accepted_with_a_warning(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).layers(3, 100).build();
     for blob in &image.blobs[..2] {
@@ -295,7 +295,7 @@ fn a_warning_stays_within_its_limit(setup: Setup) {
 }
 
 /// Push: "When a manifest is rejected for this reason, it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors."
-fn a_manifest_whose_blobs_are_not_there_is_refused_where_the_registry_is_strict(setup: Setup) {
+fn a_manifest_with_missing_blobs_is_refused_if_blobs_are_required(setup: Setup) {
     let world = World::start(strict(setup));
     let image = ImageBuilder::new(1).layers(2, 100).build();
     for blob in &image.blobs[..2] {
@@ -334,7 +334,7 @@ fn a_subject_is_acknowledged_whether_it_exists_or_not(setup: Setup) {
 
 /// Pushing manifests: "SHOULD expect to be able to support manifest pushes of at least 4 megabytes", `413` above the
 /// limit (end-7).
-fn a_manifest_of_four_megabytes_is_taken_and_one_past_the_limit_is_not(setup: Setup) {
+fn a_manifest_of_four_megabytes_is_accepted_and_one_above_the_limit_is_not(setup: Setup) {
     let limit = 4 * 1024 * 1024;
     let world = World::start(setup.registry(|options| options.manifest_max_size = limit));
     let image = ImageBuilder::new(1).build();

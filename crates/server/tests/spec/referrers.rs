@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 on_every_configuration! {
-    nothing_refers_to_what_nobody_mentioned,
+    a_manifest_without_referrers_has_an_empty_list,
     a_referrer_is_described_as_it_was_pushed,
     referrers_are_filtered_by_artifact_type,
-    referrers_of_a_subject_that_is_not_there_are_listed,
+    referrers_of_a_missing_subject_are_listed,
     referrers_are_those_of_their_repository,
     a_deleted_referrer_is_not_listed,
     a_subject_by_its_sha512_digest_has_referrers,
     pages_of_referrers_follow_each_other_by_their_links,
-    more_than_a_client_can_take_at_once_comes_in_pages,
+    large_lists_of_referrers_come_in_pages,
     manifests_that_clients_listed_under_the_fallback_tag_are_referrers_once_each,
 }
 
@@ -59,7 +59,7 @@ fn digests_of<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<Stri
 }
 
 /// Listing Referrers (end-12a): "MUST NOT return a 404 Not Found", "an empty manifest list MUST be returned".
-fn nothing_refers_to_what_nobody_mentioned(setup: Setup) {
+fn a_manifest_without_referrers_has_an_empty_list(setup: Setup) {
     let world = World::start(setup);
     let digest = Digest::of(Algorithm::Sha256, b"subject");
     assert_eq!(list(&world, "never/pushed", digest, ""), [Value::Null; 0]);
@@ -138,7 +138,7 @@ fn referrers_are_filtered_by_artifact_type(setup: Setup) {
 }
 
 /// Push: manifests and their referrers come "in either order".
-fn referrers_of_a_subject_that_is_not_there_are_listed(setup: Setup) {
+fn referrers_of_a_missing_subject_are_listed(setup: Setup) {
     let world = World::start(setup);
     let subject = ImageBuilder::new(1).build();
     let artifact = ImageBuilder::artifact(2, SBOM).subject(&subject).build();
@@ -210,7 +210,7 @@ fn pages_of_referrers_follow_each_other_by_their_links(setup: Setup) {
 
 /// Listing Referrers: "A `Link` header MUST be included in the response when the descriptor list cannot be returned in
 /// a single manifest."
-fn more_than_a_client_can_take_at_once_comes_in_pages(setup: Setup) {
+fn large_lists_of_referrers_come_in_pages(setup: Setup) {
     let world = World::start(setup);
     let subject = ImageBuilder::new(1).build();
     let annotation = "a".repeat(1 << 20);

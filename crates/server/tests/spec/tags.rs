@@ -8,12 +8,12 @@ use crate::world::World;
 
 on_every_configuration! {
     tags_are_listed_in_ascii_order,
-    tags_may_be_none,
+    a_list_of_tags_may_be_empty,
     tags_of_an_unknown_repository_are_not_found,
     a_page_has_as_many_tags_as_were_asked_for,
     the_pages_follow_each_other_by_their_links,
-    a_page_of_no_tags_is_empty_and_the_last,
-    a_list_begins_after_the_last_tag_that_the_client_has,
+    a_page_of_zero_tags_is_empty_and_has_no_link,
+    a_list_begins_after_the_tag_in_last,
     a_page_is_no_larger_than_the_registry_allows,
 }
 
@@ -49,7 +49,7 @@ fn tags_are_listed_in_ascii_order(setup: Setup) {
 }
 
 /// Listing Tags: "The list of tags MAY be empty".
-fn tags_may_be_none(setup: Setup) {
+fn a_list_of_tags_may_be_empty(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push(&world, "some/app", image.digest());
@@ -101,14 +101,14 @@ fn the_pages_follow_each_other_by_their_links(setup: Setup) {
 }
 
 /// Listing Tags: "When `n` is zero, this endpoint MUST return an empty list, and MUST NOT include a `Link` header."
-fn a_page_of_no_tags_is_empty_and_the_last(setup: Setup) {
+fn a_page_of_zero_tags_is_empty_and_has_no_link(setup: Setup) {
     let world = with_tags(setup);
     assert_eq!(list(&world, "?n=0"), (Vec::new(), None));
     assert_eq!(list(&world, "?n=0&last=1.0"), (Vec::new(), None));
 }
 
 /// Listing Tags: "beginning non-inclusively with `<tagname>`"; "the `n` parameter is OPTIONAL".
-fn a_list_begins_after_the_last_tag_that_the_client_has(setup: Setup) {
+fn a_list_begins_after_the_tag_in_last(setup: Setup) {
     let world = with_tags(setup);
     for (position, tag) in TAGS.iter().enumerate() {
         assert_eq!(
