@@ -1,4 +1,4 @@
-//! The pages for whoever runs the cache: what is in it, how upstreams fare, and clearing it.
+//! The admin pages of the cache: listing copies, the state of upstreams, and clearing.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{Answer, ImageBuilder, ScriptedUpstream};
@@ -22,14 +22,14 @@ fn clear(world: &World, pattern: &str) -> Value {
     parsed(world.client().delete(COPIES).query("pattern", pattern).send())
 }
 
-/// How many files the store has.
+/// The number of files in the store.
 fn files(world: &World) -> usize {
     let folder = world.registry.folder().join("blobs/sha256");
     let of = |path: std::path::PathBuf| std::fs::read_dir(path).map_or(0, Iterator::count);
     std::fs::read_dir(folder).unwrap().map(|entry| of(entry.unwrap().path())).sum()
 }
 
-/// A registry that has `app:v1` of its upstream, `other:v2` with the same layer, and an image of its own.
+/// A registry with copies of `app:v1` and of `other:v2`, which has the same layer, and with a pushed image.
 fn filled() -> World {
     let world = World::new();
     let image = world.image(1);
@@ -93,13 +93,13 @@ fn clearing_a_copy_removes_its_files_at_once_and_keeps_blobs_of_other_copies() {
         (&cleared["copies"], &cleared["tags"], &cleared["manifests"]),
         (&json!(1), &json!(1), &json!(1))
     );
-    // The layer is the other copy's too.
+    // The other copy has the layer too.
     assert_eq!((&cleared["blobs"], files(&world)), (&json!(1), before - 1));
     let cleared = clear(&world, "*");
     assert_eq!((&cleared["blobs"], files(&world)), (&json!(2), before - 3));
     assert_eq!(get(&world, COPIES)["copies"], json!([]));
     world.client().get("/v2/mine/manifests/v1").send().expect(200);
-    // It can be had again.
+    // The image can be pulled again.
     let image = world.image(1);
     world.pull("v1", &image);
 }

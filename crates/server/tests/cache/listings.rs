@@ -24,7 +24,7 @@ fn tags_are_the_upstreams_or_the_cached_ones_while_it_is_down() {
     let by_namespace = format!("/v2/app/tags/list?ns={UPSTREAM}&n=2");
     let page = world.client().get(by_namespace).send().expect(200);
     let next = world.client().get(page.next_page().unwrap()).send().expect(200);
-    assert_eq!(next.json()["tags"], json!(["v3"]), "the next page is of the same registry");
+    assert_eq!(next.json()["tags"], json!(["v3"]), "the next page is from the same registry");
     world.upstream.stop();
     let left = world.client().get(&target).send().expect(200);
     assert_eq!((left.json()["tags"].clone(), cache(&left)), (json!(["v2"]), "stale"));
@@ -77,7 +77,7 @@ fn an_upstream_without_the_referrers_api_is_asked_for_the_fallback_tag() {
     world.upstream.list_referrers(false);
     let target = format!("/v2/{UPSTREAM}/app/referrers/{}", image.digest());
     let listed = world.client().get(&target).send().expect(200).json();
-    assert_eq!(listed["manifests"], json!([]), "nobody wrote the tag");
+    assert_eq!(listed["manifests"], json!([]), "no client wrote the tag");
     let index = hythe_testing::IndexBuilder::new().manifest(signature.clone()).build();
     let tag = image.digest().to_string().replace(':', "-");
     world.upstream.push("app", &tag, &index);

@@ -1,4 +1,4 @@
-//! Manifests: fetched once, served from here, asked for again in time, and kept when upstream fails.
+//! Manifests: fetched once, served from the cache, checked again in time, and kept when the upstream fails.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn an_image_is_fetched_once_and_then_served_from_the_cache() {
         world.upstream.forget_requests();
         world.pull("v1", &image);
         world.pull(&image.digest().to_string(), &image);
-        assert_eq!(world.upstream.requests(), [], "within the time to live nobody is asked");
+        assert_eq!(world.upstream.requests(), [], "within the time to live the upstream is not asked");
         assert_eq!(cache(&world.manifest("v1")), "hit");
     }
 }
@@ -73,7 +73,7 @@ fn a_tag_is_checked_by_head_and_fetched_only_if_it_has_moved() {
     let answer = world.manifest("v1").expect(200);
     assert_eq!((cache(&answer), &answer.body), ("miss", &next.bytes));
     world.manifest(image.digest()).expect(200);
-    // What it named before is here.
+    // The manifest that the tag named before is still cached.
     world.upstream.push("app", "v1", &image);
     world.upstream.forget_requests();
     assert_eq!(world.manifest("v1").expect(200).body, image.bytes);
@@ -160,7 +160,7 @@ fn an_upstream_that_keeps_failing_is_not_asked_for_a_while() {
     world.upstream.forget_requests();
     let answer = world.manifest("v1");
     answer.expect_error(503, ErrorCode::Unavailable);
-    assert_eq!(world.upstream.requests(), [], "it rests");
+    assert_eq!(world.upstream.requests(), [], "the upstream is not asked");
     answer.expect_header("retry-after");
     world.upstream.clear_rules();
     let began = std::time::Instant::now();
@@ -178,7 +178,7 @@ fn a_rate_limit_is_never_passed_on_as_429_and_cached_content_is_served() {
     world.upstream.budget(100, 1);
     world.manifest("v1").expect(200);
     let next = world.image(2);
-    // There is a new one, which upstream gives no more: the old one is better than none.
+    // The tag has moved, but the upstream refuses the new manifest: the old one is better than none.
     let answer = world.manifest("v1").expect(200);
     assert_eq!((cache(&answer), &answer.body), ("stale", &image.bytes));
     let refused = world.manifest(next.digest());

@@ -1,4 +1,4 @@
-//! Which upstream a request means, and that nothing pushed here is ever taken for an upstream's.
+//! Which upstream a request means, and that pushed content is never served as an upstream's.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{ImageBuilder, ScriptedUpstream, TestRegistry};
@@ -46,7 +46,7 @@ fn an_upstream_that_is_not_allowed_is_not_found() {
         assert_eq!(world.client().get(target).send().status, 404, "{target}");
     }
     assert_eq!(world.upstream.requests(), []);
-    // Nor is it the upstream's, which has no such image.
+    // The pushed image is not served as the upstream's, which has no such image.
     for target in ["/v2/foo/app/manifests/v1?ns=up.example", "/v2/up.example/foo/app/manifests/v1"] {
         world.client().get(target).send().expect_error(404, ErrorCode::ManifestUnknown);
     }
@@ -110,7 +110,7 @@ fn a_mirror_listener_serves_its_upstream_and_may_accept_pushes() {
     let get = |registry: &TestRegistry, target: &str| registry.client().get(target).send();
     assert_eq!(get(&mirror, "/v2/app/manifests/v1").expect(200).body, theirs.bytes);
     mine.put(&mirror.client(), "app", "v2").expect_error(403, ErrorCode::Denied);
-    // As a registry:2 in proxy mode, which takes no pushes, but should.
+    // As a registry:2 in proxy mode, except that registry:2 refuses pushes.
     let both =
         TestRegistry::setup().upstream(UPSTREAM, &[upstream.endpoint()]).mirror(UPSTREAM, true).start();
     assert_eq!(get(&both, "/v2/app/manifests/v1").expect(200).body, theirs.bytes);
@@ -138,7 +138,7 @@ fn a_mirror_listener_still_serves_other_upstreams_and_this_registry() {
         assert_eq!(get("/v2/app/manifests/v1").expect(200).body, theirs.bytes);
         assert_eq!(get("/v2/up.example/app/manifests/v1").expect(200).body, theirs.bytes);
         assert_eq!(get("/v2/own/app/manifests/v1").expect(200).body, others.bytes);
-        // A name of one label that is an upstream's means that upstream.
+        // A name of one label means the upstream of that name, if one exists.
         assert_eq!(get("/v2/app/manifests/v1?ns=own").expect(200).body, others.bytes);
         let ours = get("/v2/app/manifests/v1?ns=kind-registry:5000");
         assert_eq!(ours.status, if local_first { 200 } else { 404 });

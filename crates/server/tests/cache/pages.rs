@@ -1,11 +1,12 @@
-//! What a web page of another origin gets of an upstream: what is kept, and nothing is fetched for it.
+//! Web pages of other origins get cached content only: nothing is fetched for them.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{Answer, Request, TestRegistry};
 
 use crate::world::{UPSTREAM, World, cache, digest};
 
-/// How browsers say whose page asks: a script's fetch, an image, a window or link, another port of this machine.
+/// The headers by which browsers tell that a page asks: of a script's fetch, an image, a window or link, and a page of
+/// another port of this machine.
 const PAGES: [&[(&str, &str)]; 6] = [
     &[("origin", "https://evil.example")],
     &[("origin", "null")],
@@ -89,7 +90,7 @@ fn named_pages_own_pages_and_typed_addresses_are_served_like_programs() {
     }
 }
 
-/// A `registry:2` file often lets every page read.
+/// The configuration files of `registry:2` often let every page read.
 #[test]
 fn nothing_is_fetched_for_a_page_that_may_only_read() {
     let world = World::with(|setup| setup.server(|options| options.cors_origins = vec!["*".to_owned()]));

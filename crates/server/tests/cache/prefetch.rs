@@ -1,4 +1,4 @@
-//! What an image is made of, fetched before it is asked for.
+//! Prefetch: an image's blobs are fetched before clients request them.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn image(world: &World, layers: usize) -> Manifest {
     image
 }
 
-/// Waits until so many blobs are here.
+/// Waits until the registry has at least this number of blobs.
 #[track_caller]
 fn wait_for_blobs(world: &World, blobs: u64) {
     let began = Instant::now();
@@ -26,7 +26,7 @@ fn wait_for_blobs(world: &World, blobs: u64) {
     }
 }
 
-/// Long enough for what should not happen.
+/// Waits long enough for an unwanted request to show.
 fn a_while() {
     std::thread::sleep(Duration::from_millis(200));
 }
@@ -63,7 +63,7 @@ fn prefetches_are_limited_and_no_client_waits_for_them() {
     world.upstream.rule(Rule::on("GET", format!("/blobs/{first}"), Fault::BlackHole));
     world.manifest("v1").expect(200);
     a_while();
-    assert_eq!(world.upstream.count("GET", "/blobs/"), 1, "the second waits for the first");
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 1, "the second prefetch waits for the first");
     let last = image.blobs.last().unwrap();
     assert!(world.blob(digest(last)).expect(200).body == *last);
 }
@@ -91,7 +91,7 @@ fn nothing_is_prefetched_if_off_or_offline_or_for_an_index_or_twice() {
         });
         world.manifest("v1").expect(200);
         a_while();
-        assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "the manifest was here; offline: {offline}");
+        assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "the manifest was cached; offline: {offline}");
     }
     let index = IndexBuilder::new().manifest(ImageBuilder::new(7).layers(1, 1000).build()).build();
     world.upstream.push("app", "index", &index);

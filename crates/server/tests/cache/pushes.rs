@@ -1,4 +1,4 @@
-//! Pushes under an upstream's names: why they are refused where they are, and what becomes of them where they are not.
+//! Pushes under an upstream's names: the reasons for refusals, and the effect of accepted pushes.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{Fault, ImageBuilder, Manifest, Rule, ScriptedUpstream, Setup, TestRegistry};
@@ -10,7 +10,8 @@ fn image(seed: u64) -> Manifest {
     ImageBuilder::new(seed).layers(1, 10_000).build()
 }
 
-/// Clients look before they push: what they may leave out. A HEAD has no body that could say why not.
+/// Before a push, clients ask by HEAD which content they may leave out. The response to a HEAD has no body for an
+/// error's reason.
 #[test]
 fn a_head_by_path_that_upstream_cannot_answer_is_404_so_that_the_push_gets_the_reason() {
     let down = World::new();
@@ -27,10 +28,10 @@ fn a_head_by_path_that_upstream_cannot_answer_is_404_so_that_the_push_gets_the_r
             let head = world.client().head(format!("/v2/{UPSTREAM}/app/{target}")).send().expect(404);
             let warning = head.expect_header("warning");
             assert!(warning.contains(UPSTREAM) && warning.contains(why), "{warning}");
-            // Who pulls gets the truth.
+            // A pull gets the real error.
             let pull = world.client().get(format!("/v2/{UPSTREAM}/app/{target}")).send();
             assert!(matches!(pull.status, 502..=504), "{pull}");
-            // And so does a node, which goes on to the upstream itself.
+            // A node's HEAD by `?ns=` gets it too: the node then asks the upstream itself.
             let node = world.client().head(format!("/v2/app/{target}?ns={UPSTREAM}")).send();
             assert!(matches!(node.status, 502..=504), "{node}");
         }
@@ -38,13 +39,13 @@ fn a_head_by_path_that_upstream_cannot_answer_is_404_so_that_the_push_gets_the_r
         let message = start.expect_error(403, ErrorCode::Denied);
         assert!(message.contains(r#"`pushable = true` in [upstream."up.example"]"#), "{message}");
     }
-    // Who asks for what is kept alone is told that nobody was asked.
+    // A client that asks for cached content only is told that the upstream was not asked.
     let world = World::new();
     let head = world.client().head(format!("/v2/{UPSTREAM}/app/manifests/v1"));
     head.header("cache-control", "only-if-cached").send().expect(504);
 }
 
-/// What a tag named last is served as ever.
+/// The last known manifest of the tag is served.
 #[test]
 fn a_head_of_cached_content_is_answered_while_upstream_is_down() {
     let world = World::impatient();
@@ -81,10 +82,10 @@ fn content_pushed_to_a_pushable_upstream_is_pinned() {
     }
     let tags = client.get("/v2/app/tags/list?ns=up.example").send().expect(200).json();
     assert_eq!(tags["tags"], serde_json::json!(["v1"]));
-    // What else upstream has of it is not there, and not asked for.
+    // Other content of that repository upstream is neither served nor asked for.
     client.get("/v2/app/manifests/v2?ns=up.example").send().expect_error(404, ErrorCode::ManifestUnknown);
     assert_eq!(upstream.requests(), []);
-    // Another repository is a copy as ever.
+    // Another repository is still a copy.
     assert_eq!(client.get("/v2/other/manifests/v1?ns=up.example").send().expect(200).body, image(3).bytes);
     client.delete("/v2/up.example/app/manifests/v1").send().expect(202);
     client.get("/v2/up.example/app/manifests/v1").send().expect(404);
@@ -101,7 +102,7 @@ fn a_push_by_namespace_and_a_push_by_alias_reach_the_same_repository() {
     assert_eq!(upstream.requests(), []);
 }
 
-/// Else a client would leave out what upstream has and this registry has not, and the pinned image would lack it.
+/// Otherwise a client would not push content that only the upstream has, and the pinned image would lack it.
 #[test]
 fn a_head_before_a_push_finds_only_pinned_content() {
     let upstream = ScriptedUpstream::start();
@@ -135,7 +136,7 @@ fn a_copy_that_is_pushed_to_keeps_its_content() {
     assert_eq!(get(&registry, "v2").expect(200).body, image(2).bytes);
     registry.restart();
     assert_eq!(get(&registry, "v2").expect(200).body, image(2).bytes);
-    // Nothing of it is a copy any more that could be cleared.
+    // The repository is no copy any more, so clearing copies does not touch it.
     registry.client().delete("/api/cache/copies?pattern=*").send().expect(200);
     assert_eq!(get(&registry, "v1").expect(200).body, image(1).bytes);
 }
@@ -161,7 +162,7 @@ fn a_copy_fetched_with_credentials_refuses_pushes_until_it_is_cleared() {
     assert_eq!(client.get("/v2/app/manifests/v1?ns=up.example").send().expect(200).body, image(2).bytes);
 }
 
-/// As in `registry:2`, whose names are all its own.
+/// As in `registry:2`, where every name is one of its own repositories.
 #[test]
 fn if_paths_name_no_upstream_every_name_accepts_pushes() {
     let upstream = ScriptedUpstream::start();
@@ -173,12 +174,12 @@ fn if_paths_name_no_upstream_every_name_accepts_pushes() {
     image(2).push(&client, "up.example/app", "v1");
     assert_eq!(client.get("/v2/up.example/app/manifests/v1").send().expect(200).body, image(2).bytes);
     assert_eq!(upstream.requests(), []);
-    // A namespace means it all the same, and never what was pushed.
+    // `?ns=` still means the upstream, and never the pushed content.
     let node = client.get("/v2/app/manifests/v1?ns=up.example").send();
     node.expect_error(404, ErrorCode::ManifestUnknown);
     upstream.push("other", "v1", &image(3));
     assert_eq!(client.get("/v2/other/manifests/v1?ns=up.example").send().expect(200).body, image(3).bytes);
-    // That of a proxy is named by paths too.
+    // Paths can still name the upstream of a proxy.
     let proxy = TestRegistry::setup()
         .upstream(UPSTREAM, &[upstream.endpoint()])
         .only_by_namespace(Some(UPSTREAM))

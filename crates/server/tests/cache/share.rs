@@ -1,4 +1,4 @@
-//! What was fetched with credentials is for this machine, and for others only where the configuration says so.
+//! Content fetched with credentials is served on this machine, and to others only if the configuration shares it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::world::{UPSTREAM, digest};
 
-/// A registry that listens everywhere, with an upstream that wants a password, and a client on another machine.
+/// A registry that listens on all addresses, with an upstream that requires a password.
 struct World {
     upstream: ScriptedUpstream,
     registry: TestRegistry,
@@ -34,7 +34,7 @@ impl World {
         Self { upstream, registry }
     }
 
-    /// From now on nobody in particular asks, and nobody has to.
+    /// From now on the registry has no credentials, and the upstream requires none.
     fn without_login(&mut self) {
         self.upstream.require_nothing();
         let setup = setup(&self.upstream, Credentials::Anonymous, Share::Loopback);
@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-/// Everything by which something of the image could be had.
+/// Every request that could return content of the image.
 fn ways(image: &Manifest) -> Vec<(&'static str, String)> {
     let (manifest, layer) = (image.digest(), digest(&image.blobs[1]));
     let mut ways = Vec::new();
@@ -128,7 +128,7 @@ fn content_fetched_with_credentials_is_served_on_loopback_only() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     refused(&world.far(), &image);
-    assert_eq!(world.upstream.requests(), [], "nobody asks by it for others either");
+    assert_eq!(world.upstream.requests(), [], "the credentials are not used for other clients");
     pulled(&world.near(), &image);
     refused(&world.far(), &image);
     pulled(&world.near(), &image);
@@ -151,12 +151,12 @@ fn content_fetched_with_credentials_stays_on_loopback_after_the_credentials_are_
     world.without_login();
     refused(&world.far(), &image);
     pulled(&world.near(), &image);
-    // What was not fetched with it is anybody's.
+    // Content fetched without the credentials is served to all.
     world.upstream.push("other", "v1", &image);
     world.far().get(format!("/v2/{UPSTREAM}/other/manifests/v1")).send().expect(200);
-    // Nor does the mark go before the content does.
+    // The mark of private content stays until the content is cleared.
     let cleared = world.far().delete("/api/cache/copies").query("pattern", "*/app").send().expect(200).json();
-    assert_eq!(cleared["copies"], json!(0), "who cannot see it cannot clear it");
+    assert_eq!(cleared["copies"], json!(0), "a client that cannot see the copy cannot clear it");
     let cleared =
         world.near().delete("/api/cache/copies").query("pattern", "*/app").send().expect(200).json();
     assert_eq!(cleared["copies"], json!(1));
@@ -188,7 +188,7 @@ fn a_copy_whose_upstream_was_removed_stays_on_loopback() {
         assert_eq!(status, if target.contains("ns=") { 404 } else { 403 }, "{method} {target}");
     }
     world.near().get(format!("/v2/{UPSTREAM}/app/manifests/v1")).send().expect(200);
-    // By a listener that stands for another upstream, and takes pushes, neither.
+    // The same on a listener that stands for another upstream and accepts pushes.
     let other = ScriptedUpstream::start();
     let mirror = TestRegistry::setup().everywhere().upstream("own.example", &[other.endpoint()]);
     world.registry.restart_with(|running| *running = mirror.mirror("own.example", true));
@@ -232,13 +232,13 @@ fn no_mount_makes_unshared_content_readable_from_the_network() {
         }
         world.far().get(format!("/v2/mine/blobs/{layer}")).send().expect_error(404, ErrorCode::BlobUnknown);
     }
-    // Who may read it may give it to others.
+    // A client that may read the blob may share it with others.
     assert_eq!(mount(&world.near(), "&from=up.example/app"), 201);
     world.far().get(format!("/v2/mine/blobs/{layer}")).send().expect(200);
     assert_eq!(mount(&world.far(), ""), 201);
 }
 
-/// The upstream that runs already, asked by nobody in particular.
+/// Removes the credentials while the registry runs; the upstream requires none any more.
 fn log_out(world: &World) {
     world.upstream.require_nothing();
     let mut allowed = Allowed::none();
@@ -266,7 +266,7 @@ fn a_request_without_credentials_joins_no_download_that_uses_them() {
     }
     world.upstream.limit_bandwidth(None);
     world.near().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).send().expect(200);
-    // Of its own the other one has it.
+    // The other repository fetches the blob for itself, without credentials.
     world.far().get(format!("/v2/{UPSTREAM}/other/blobs/{blob}")).send().expect(200);
     world.far().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).send().expect_error(403, ErrorCode::Denied);
 }

@@ -1,4 +1,4 @@
-//! Upstreams that answer otherwise than the specification has it, and whose clients get along with that.
+//! Upstreams that deviate from the specification in ways that common clients cope with.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world::{UPSTREAM, World, cache, digest};
 
-/// A registry whose upstream is asked at a path of this one's.
+/// A registry whose upstream's endpoint has this path.
 fn registry(upstream: &ScriptedUpstream, path: &str) -> TestRegistry {
     TestRegistry::setup().upstream(UPSTREAM, &[format!("{}{path}", upstream.endpoint())]).start()
 }
@@ -26,7 +26,7 @@ fn a_tag_whose_head_is_refused_is_fetched_by_get() {
         assert_eq!(cache(&world.manifest("v1").expect(200)), "revalidated", "{status}");
         let newer = world.image(2);
         assert_eq!(world.manifest("v1").expect(200).body, newer.bytes, "{status}");
-        // What GET has not either is not there.
+        // If GET does not find the tag either, the tag does not exist.
         world.upstream.untag("app", "v1");
         let gone = world.manifest("v1");
         assert_eq!(gone.status, 404, "{status}");
@@ -88,7 +88,7 @@ fn the_end_of_a_rate_limit_may_be_a_date_and_clients_get_bounded_seconds() {
             assert!((1..=3600).contains(&after), "{told}: {after}");
         }
     }
-    // A token server's likewise.
+    // The same for a token server's limit.
     let world = World::new();
     world.upstream.require_token(TokenRules::default());
     world.upstream.rule(Rule::any("/token", Fault::status(429).header("retry-after", "1999999999")));
@@ -134,7 +134,7 @@ fn the_type_of_a_manifest_served_with_a_wrong_content_type_comes_from_its_conten
     }
 }
 
-/// All tags, from page to page, as a client reads them.
+/// All tags, read page by page as clients do.
 fn tags(client: &Client, target: &str) -> Vec<String> {
     let (mut tags, mut next) = (Vec::new(), Some(target.to_owned()));
     while let Some(target) = next {
@@ -143,7 +143,7 @@ fn tags(client: &Client, target: &str) -> Vec<String> {
         assert!(!listed.is_empty(), "{target}");
         tags.extend(listed);
         next = page.next_page();
-        assert!(tags.len() <= 1000, "it does not end");
+        assert!(tags.len() <= 1000, "the pages do not end");
     }
     tags
 }
@@ -230,7 +230,7 @@ fn a_correct_blob_shorter_than_announced_is_stored() {
     let blob = world.upstream.push_blob("app", &content);
     world.upstream.rule(Rule::on("GET", "/blobs/", Fault::ShorterLength { by: 10 }));
     let answer = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send();
-    answer.expect_err("who was told another size gets no whole answer");
+    answer.expect_err("a client that was told another size gets no complete response");
     assert!(world.blob(blob).expect(200).body == content);
     assert_eq!(world.upstream.count("GET", "/blobs/"), 1);
 }
@@ -243,7 +243,7 @@ fn an_upstream_that_announces_too_many_bytes_and_hangs_does_not_delay_long() {
     world.upstream.rule(Rule::on("GET", "/blobs/", Fault::MoreToCome { by: 10 }));
     let began = std::time::Instant::now();
     let answer = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send();
-    answer.expect_err("who was told another size gets no whole answer");
+    answer.expect_err("a client that was told another size gets no complete response");
     assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
     assert!(world.blob(blob).expect(200).body == content);
 }

@@ -55,7 +55,7 @@ fn the_pages_of_the_catalog_follow_each_other_by_their_links(setup: Setup) {
         }
         assert_eq!(repositories, REPOSITORIES, "n={n}");
     }
-    // As registry:2 writes it.
+    // The form of registry:2.
     let answer = world.get("/v2/_catalog?last=a.b&n=1").send().expect(200);
     assert_eq!(answer.header("link"), Some("</v2/_catalog?last=a%2Fb&n=1>; rel=\"next\""));
 }
@@ -86,7 +86,7 @@ fn a_repository_leaves_the_catalog_with_its_last_manifest(setup: Setup) {
     for (image, tag) in images.iter().zip(["one", "two"]) {
         image.push(&world, "app", tag);
     }
-    // A tag is only a name: the manifest stays.
+    // A tag is only a name: its manifest stays, so the repository stays too.
     world.delete("/v2/app/manifests/one").send().expect(202);
     world.delete(format!("/v2/app/manifests/{}", images[0].digest())).send().expect(202);
     assert_eq!(list(&world, "").0, ["app"]);

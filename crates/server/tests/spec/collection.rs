@@ -1,4 +1,4 @@
-//! `POST /api/gc`: a round of the collector because somebody asks for one.
+//! `POST /api/gc`: a round of garbage collection on request.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn collect(registry: &TestRegistry, target: &str) -> Value {
     serde_json::from_slice(&registry.client().post(target).send().expect(200).body).unwrap()
 }
 
-/// A registry with an image that has no tag, and a blob that no manifest names.
+/// A registry with an untagged image, and a blob that no manifest references.
 fn filled(grace: Duration) -> TestRegistry {
     let registry = TestRegistry::setup().registry(|options| options.collect_grace = grace).start();
     let image = ImageBuilder::new(1).layers(1, 1000).build();
@@ -94,7 +94,7 @@ fn a_manifest_checked_by_head_is_kept_for_the_index_that_will_list_it() {
         image.push(&client, "app", image.digest());
     }
     std::thread::sleep(GRACE);
-    // What clients do before they push an index; a pull by GET tells nothing of what comes.
+    // Clients check manifests by HEAD before they push an index. A pull by GET does not announce a push.
     client.head(format!("/v2/app/manifests/{}", used.digest())).send().expect(200);
     client.get(format!("/v2/app/manifests/{}", unused.digest())).send().expect(200);
     let freed = collect(&registry, "/api/gc?untagged=true");

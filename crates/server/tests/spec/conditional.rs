@@ -1,4 +1,4 @@
-//! Requests for what the client may have already (RFC 9110, 13).
+//! Conditional requests: the client may already have the content (RFC 9110, 13).
 
 use hythe_testing::{ImageBuilder, Setup};
 
@@ -57,7 +57,7 @@ fn a_blob_that_the_client_has_is_not_sent_again(setup: Setup) {
     let digest = world.push_blob("app", b"content").to_string();
     let path = format!("/v2/app/blobs/{digest}");
     assert_conditional(&world, &path, &digest, b"content");
-    // A range would be of no use to a client that has it all.
+    // A client that has the whole blob needs no range.
     let request =
         world.get(&path).header("range", "bytes=0-1").header("if-none-match", format!("\"{digest}\""));
     request.send().expect(304);

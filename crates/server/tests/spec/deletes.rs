@@ -64,7 +64,7 @@ fn a_deleted_blob_is_gone_at_once_from_its_repository_only(setup: Setup) {
     }
 }
 
-/// Content management: `404 Not Found` for what is not found, the repository included.
+/// Content management: `404 Not Found` for missing content and for a missing repository.
 fn deleting_missing_content_is_404(setup: Setup) {
     let world = World::start(setup);
     ImageBuilder::new(1).build().push(&world, "app", "latest");
@@ -97,7 +97,7 @@ fn deleted_content_can_be_pushed_again(setup: Setup) {
     }
 }
 
-/// Deleting manifests has no exception for those that an index lists.
+/// Deleting manifests: no exception for manifests that an index lists.
 fn a_manifest_of_an_index_can_be_deleted(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
@@ -109,7 +109,7 @@ fn a_manifest_of_an_index_can_be_deleted(setup: Setup) {
 }
 
 /// Content management: "MUST respond with either a `400 Bad Request` or a `405 Method Not Allowed`"; the conformance
-/// program knows 405 alone for blobs. Cancelling an upload deletes no content.
+/// program accepts only 405 for blobs. Cancelling an upload deletes no content.
 fn nothing_is_deleted_if_deleting_is_switched_off(setup: Setup) {
     let world = World::start(setup.without_delete());
     let image = ImageBuilder::new(1).layers(1, 100).build();

@@ -1,5 +1,5 @@
-//! Where a request ends (RFC 9112): what a proxy in front may take for the next request is never lost, nor taken for
-//! one that nobody sent.
+//! The end of a request (RFC 9112): bytes that a proxy in front may see as the next request are never lost, and bytes
+//! of a body are never answered as a request that no client sent.
 
 use std::io;
 
@@ -45,13 +45,13 @@ fn statuses(answers: &[Answer]) -> Vec<u16> {
 
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
-/// hyper takes what follows a bare LF for trailers, and a lenient proxy takes it for the next request.
+/// hyper reads the bytes after a bare LF as trailers; a lenient proxy reads them as the next request.
 fn a_bare_line_feed_does_not_swallow_the_next_request(setup: Setup) {
     let world = World::start(setup);
     let answers = send(&world, CHUNKED, "4\r\nsome\r\n0\r\n\n");
     assert_eq!(statuses(&answers), [400], "{answers:?}");
     assert_eq!(answers[0].header("connection"), Some("close"));
-    // Nor where nobody reads the body.
+    // The same if no handler reads the body.
     let mut connection = world.connect();
     let get = format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n{CHUNKED}\r\n0\r\n\n");
     connection.send(get + NEXT).unwrap();
@@ -59,8 +59,8 @@ fn a_bare_line_feed_does_not_swallow_the_next_request(setup: Setup) {
     assert!(connection.read_to_end().unwrap().is_empty());
 }
 
-/// RFC 9112, 7.1.2: trailers say nothing to a registry. Where a line of them ends by a bare LF, two readers may see two
-/// ends.
+/// RFC 9112, 7.1.2: the registry ignores trailers. If a trailer's line ends with a bare LF, two readers may see
+/// different ends of the body.
 fn trailers_are_ignored_and_close_the_connection_if_their_end_is_ambiguous(setup: Setup) {
     let world = World::start(setup);
     for (trailers, expected) in [
@@ -160,7 +160,7 @@ fn whole_bodies_of_chunks_keep_the_connection(setup: Setup) {
         ("Transfer-Encoding: , Chunked\r\n", "4\r\nsome\r\n0\r\n\r\n"),
         ("Content-Length: 4\r\n", "some"),
         ("Content-Length: 4\r\nContent-Length: 4\r\n", "some"),
-        // Of what is pushed a content coding is a part: its digest is that of these bytes.
+        // A content coding is part of the pushed content: the digest is that of the encoded bytes.
         ("Content-Encoding: gzip\r\nContent-Length: 4\r\n", "some"),
     ] {
         let answers = send(&world, headers, body);

@@ -25,7 +25,7 @@ fn a_blob_is_mounted_from_another_repository(setup: Setup) {
         assert_eq!(answer.digest(), digest);
         assert_eq!(answer.location(), format!("/v2/target/blobs/{digest}"));
         assert_eq!(world.get(answer.location()).send().expect(200).body, CONTENT);
-        // Each repository has it on its own.
+        // Each repository holds the blob independently.
         world.delete(format!("/v2/source/app/blobs/{digest}")).send().expect(202);
         assert_eq!(world.get(answer.location()).send().expect(200).body, CONTENT);
     }
@@ -47,7 +47,8 @@ fn a_blob_that_cannot_be_mounted_starts_a_session(setup: Setup) {
     let missing = Digest::of(Algorithm::Sha256, b"missing");
     let missing512 = Digest::of(Algorithm::Sha512, b"missing");
     for (digest, from) in [
-        // It exists, but not where the client says: who names a source gets what is there, and nothing else.
+        // The blob exists, but not in the named source: a client that names a source gets only what that repository
+        // has.
         (elsewhere, Some("source")),
         (elsewhere, Some("never/pushed")),
         (missing, Some("source")),

@@ -25,7 +25,7 @@ fn the_base_says_that_this_is_a_registry(setup: Setup) {
     }
 }
 
-/// registry:2: charts probe `/`.
+/// registry:2: Helm charts probe `/`.
 fn the_root_answers_probes(setup: Setup) {
     let world = World::start(setup);
     let answer = world.get("/").send().expect(200);
@@ -41,7 +41,7 @@ fn the_extensions_can_be_discovered(setup: Setup) {
     assert!(answer.json()["extensions"].is_array(), "{answer}");
 }
 
-/// What orchestrators and Prometheus ask.
+/// The pages that orchestrators and Prometheus request.
 fn the_pages_about_the_registry_itself_answer(setup: Setup) {
     let world = World::start(setup);
     for (path, content) in
@@ -66,7 +66,7 @@ fn a_head_is_a_get_without_its_body(setup: Setup) {
     }
 }
 
-/// Endpoints: there are no others. `_` begins no repository name, so that extensions have room.
+/// Endpoints: no others exist. No repository name begins with `_`, which leaves room for extensions.
 fn a_path_outside_of_the_api_is_not_found(setup: Setup) {
     let world = World::start(setup);
     for path in [

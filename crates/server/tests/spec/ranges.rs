@@ -39,7 +39,7 @@ fn a_range_of_a_blob_is_pulled(setup: Setup) {
         ("bytes=500-", 500, 2999),
         ("bytes=-100", 2900, 2999),
         ("bytes=-5000", 0, 2999),
-        // What is past the end is clipped.
+        // A range that ends after the blob is shortened.
         ("bytes=2000-5000", 2000, 2999),
         ("bytes=0-99999999999999999999999999", 0, 2999),
     ] {
@@ -70,7 +70,7 @@ fn a_range_past_the_end_is_not_satisfiable(setup: Setup) {
     }
 }
 
-/// RFC 9110, 14.2: "A server MAY ignore the Range header field"; other units and what is no range are.
+/// RFC 9110, 14.2: "A server MAY ignore the Range header field"; other units and malformed ranges are ignored.
 fn a_range_that_is_not_understood_is_ignored(setup: Setup) {
     let (world, path, content) = with_blob(setup);
     for range in ["bytes=0-1,x", "lines=0-1", "bytes=a-b", "bytes=", "bytes=-", "0-1", "bytes 0-1", ""] {
@@ -80,7 +80,7 @@ fn a_range_that_is_not_understood_is_ignored(setup: Setup) {
     }
 }
 
-/// The parts of a `multipart/byteranges` body: each one's `Content-Range`, and its bytes.
+/// The parts of a `multipart/byteranges` body, each as its `Content-Range` and its bytes.
 #[track_caller]
 fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     let media_type = answer.expect_header("content-type");
@@ -134,12 +134,12 @@ fn several_ranges_are_pulled_in_one_response(setup: Setup) {
             "nobody knows the next boundary"
         );
     }
-    // Of several, one that is left is answered as one (15.3.7.2).
+    // If only one of several ranges is left, the response has one part (15.3.7.2).
     let one = world.get(&path).header("range", "bytes=9000-,7-8").send().expect(206);
     assert_eq!((one.header("content-range"), &*one.body), (Some("bytes 7-8/3000"), &content[7..=8]));
 }
 
-/// RFC 9110, 14.2 and 17.15: what would send more than there is, or has too many parts, is answered whole.
+/// RFC 9110, 14.2 and 17.15: ranges that would send more bytes than the blob has, or are too many, get the whole blob.
 fn unsatisfiable_ranges_are_left_out_and_too_many_ranges_are_ignored(setup: Setup) {
     let (world, path, content) = with_blob(setup);
     let many: Vec<String> = (0..1025).map(|at| format!("{at}-{at}")).collect();
@@ -161,7 +161,7 @@ fn each_of_a_hundred_ranges_of_a_large_blob_is_correct(setup: Setup) {
     let wanted: Vec<_> = (0..100).map(|at| (at * 90_000, at * 90_000 + 1 + (at * 997) % 90_000)).collect();
     let ranges: Vec<_> = wanted.iter().map(|(first, last)| format!("{first}-{last}")).collect();
     let mut connection = world.connect();
-    // The connection goes on, and the next answer begins where this one ends.
+    // The connection stays open, and the next response follows directly.
     for _ in 0..3 {
         let ranges = ranges.join(",");
         let head = format!(
@@ -192,7 +192,7 @@ fn a_blob_is_pulled_in_parts_that_make_the_whole(setup: Setup) {
     assert!(pulled == content, "{} bytes came together", pulled.len());
 }
 
-/// RFC 9110, 14.1.2: of no bytes only a suffix is satisfiable, by all of it.
+/// RFC 9110, 14.1.2: for an empty blob only a suffix range is satisfiable, and gets the whole blob.
 fn a_range_of_an_empty_blob_is_empty_or_not_satisfiable(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("app", b"");
@@ -205,7 +205,7 @@ fn a_range_of_an_empty_blob_is_empty_or_not_satisfiable(setup: Setup) {
     assert_eq!(world.get(&path).header("range", "bytes=-5").send().expect(200).body, b"");
 }
 
-/// RFC 9110, 14.2: range handling is defined for GET alone.
+/// RFC 9110, 14.2: range handling is defined only for GET.
 fn a_range_in_a_head_request_is_ignored(setup: Setup) {
     let (world, path, _) = with_blob(setup);
     for range in ["bytes=0-499", "bytes=5000-10000"] {
@@ -215,7 +215,7 @@ fn a_range_in_a_head_request_is_ignored(setup: Setup) {
     }
 }
 
-/// Pulling manifests says nothing of ranges.
+/// Pulling manifests does not mention ranges.
 fn a_range_of_a_manifest_is_ignored(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();

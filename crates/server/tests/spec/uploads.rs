@@ -32,11 +32,14 @@ fn content() -> (Vec<u8>, Digest) {
 
 #[track_caller]
 fn assert_pulled(world: &World, answer: &Answer, content: &[u8]) {
-    assert!(world.get(answer.location()).send().expect(200).body == content, "another content came back");
+    assert!(
+        world.get(answer.location()).send().expect(200).body == content,
+        "the pulled content differs from the pushed content"
+    );
 }
 
 /// POST then PUT (end-4a): `202 Accepted`; the location holds a unique id and may be relative.
-/// registry:2: `Docker-Upload-UUID`, and `Range: 0-0` where there are no bytes.
+/// registry:2: `Docker-Upload-UUID`, and `Range: 0-0` for a session without bytes.
 fn a_session_has_a_relative_location_of_its_own(setup: Setup) {
     let world = World::start(setup);
     let mut locations = Vec::new();
@@ -95,7 +98,7 @@ fn a_blob_is_pushed_in_chunks_of_which_the_last_closes_the_session(setup: Setup)
     }
 }
 
-/// What docker, podman and skopeo do: `PATCH` with neither `Content-Range` nor `Content-Length`.
+/// docker, podman and skopeo send a `PATCH` with neither `Content-Range` nor `Content-Length`.
 fn a_blob_is_streamed_without_a_length(setup: Setup) {
     let world = World::start(setup);
     let (content, digest) = content();
@@ -108,7 +111,7 @@ fn a_blob_is_streamed_without_a_length(setup: Setup) {
     assert_pulled(&world, &request.stream(&content[70_000..]).send().expect(201), &content);
 }
 
-/// The specification wants `<start>-<end>`; clients also write it as RFC 9110 has it.
+/// The specification requires `<start>-<end>`; some clients write the form of RFC 9110.
 fn a_range_is_understood_in_the_forms_that_clients_send(setup: Setup) {
     let world = World::start(setup);
     let (content, _) = content();
@@ -237,7 +240,7 @@ fn content_with_a_wrong_digest_is_refused_and_the_session_accepts_the_right_dige
             world.head(format!("/v2/app/blobs/{digest}")).send().expect(404);
             assert_range(&world, &location, &format!("0-{}", before.len().saturating_sub(1)));
         }
-        // registry:2 keeps the session, and scripts name the right digest then.
+        // registry:2 keeps the session too, and scripts then send the right digest.
         let answer = push(&location, actual).expect(201);
         assert_pulled(&world, &answer, &content);
         world.delete(format!("/v2/app/blobs/{actual}")).send().expect(202);
