@@ -17,7 +17,7 @@ use super::platform::Platforms;
 use super::progress::Progress;
 use super::{Failure, Target};
 
-/// The largest manifest, in bytes: registries accept no larger ones.
+/// The largest manifest that is read, in bytes: most registries accept no larger ones.
 const MANIFEST: usize = 8 << 20;
 
 /// Bytes of a blob that are read at a time.
