@@ -27,7 +27,7 @@ pub(crate) enum Place {
     Pinned(RepositoryName),
     /// A copy of an upstream's repository. `by_path`: the path names the upstream, not `?ns=` or the listener.
     Copy { copy: Copy, by_path: bool },
-    /// A repository of this registry; a copy of an upstream's for what that does not have.
+    /// A repository of this registry, and a copy of an upstream's for content that the former does not have.
     HereOrCopy(Copy),
 }
 

@@ -197,8 +197,8 @@ impl Rejection {
             }
             Error::Body(_) => Self::bad(ErrorCode::BlobUploadInvalid, message),
             Error::Internal(_) => {
-                let told = "the registry failed, not the request; search the registry's log for this response's \
-                            X-Request-Id to find the cause";
+                let told = "the error is in the registry, not in the request; to find the cause, search the registry's \
+                            log for this response's X-Request-Id";
                 let rejection = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, told);
                 Self { for_log: Some(message), ..rejection }
             }
