@@ -1,5 +1,5 @@
-//! Paths and queries: no input panics, an accepted path parses to the same endpoint as its canonical path, and a redirect
-//! leads to a valid path.
+//! Paths and queries: no input panics, an accepted path parses to the same endpoint as its canonical path, and a
+//! redirect leads to a valid path.
 #![no_main]
 
 use hythe_oci::{Endpoint, Query, lenient, path};
