@@ -1,7 +1,7 @@
 //! The bytes of one upload that wait to be written and hashed together, in memory that all uploads share.
 //!
-//! A buffer is what the storage can write as it stands. What arrives is read to there, or copied at once while it is in the
-//! core's cache: the connection's own buffer is free again, and memory is counted to the byte.
+//! A buffer is what the storage can write as it stands. What arrives is read to there, or copied at once while it is in
+//! the core's cache: the connection's own buffer is free again, and memory is counted to the byte.
 
 use bytes::{Bytes, BytesMut};
 
@@ -24,8 +24,8 @@ impl Batch {
         Self { small: BytesMut::new(), buffer: None, room: FULL - (offset % FULL as u64) as usize }
     }
 
-    /// An empty batch behind one that was full: what comes so fast is read to a buffer from its first byte on, while there
-    /// are enough of them.
+    /// An empty batch behind one that was full: what comes so fast is read to a buffer from its first byte on, while
+    /// there are enough of them.
     pub(crate) fn behind_full(offset: u64, buffers: &Buffers) -> Self {
         let buffer = if buffers.are_scarce() { None } else { buffers.take() };
         Self { buffer, ..Self::at(offset) }

@@ -21,8 +21,8 @@ pub enum Piece {
 }
 
 impl Piece {
-    /// What `poll` reads to the front of `memory`, or to memory of its own where there is none yet: no more then than it
-    /// takes to be given some. None where it reads nothing.
+    /// What `poll` reads to the front of `memory`, or to memory of its own where there is none yet: no more then than
+    /// it takes to be given some. None where it reads nothing.
     ///
     /// # Errors
     /// Those of `poll`.
@@ -48,11 +48,11 @@ impl Piece {
     }
 }
 
-/// A body that comes in piece by piece. Each stream of bytes is one; what can read its bytes to where they are to be spares
-/// a copy of each.
+/// A body that comes in piece by piece. Each stream of bytes is one; what can read its bytes to where they are to be
+/// spares a copy of each.
 pub trait Body {
-    /// The next bytes, at least one; none after the last. `memory` may be used for them, which is empty where there is none
-    /// yet; what it holds beyond them is undefined.
+    /// The next bytes, at least one; none after the last. `memory` may be used for them, which is empty where there is
+    /// none yet; what it holds beyond them is undefined.
     ///
     /// # Errors
     /// Why no more will come, though more was to come.

@@ -28,8 +28,8 @@ struct Pool {
 struct Kept {
     /// How many were made.
     made: usize,
-    /// Those of them that are not taken. The last one that came back goes first: its memory is warm, and what few uploads
-    /// never need is never touched.
+    /// Those of them that are not taken. The last one that came back goes first: its memory is warm, and what few
+    /// uploads never need is never touched.
     free: Vec<&'static mut [u8]>,
 }
 

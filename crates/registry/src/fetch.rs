@@ -112,8 +112,8 @@ impl Fetch {
         self.ingest.offset()
     }
 
-    /// Receives the next bytes, up to the body's end or what breaks it, which is the inner error; what came until then is
-    /// kept. The outer error is the registry's own.
+    /// Receives the next bytes, up to the body's end or what breaks it, which is the inner error; what came until then
+    /// is kept. The outer error is the registry's own.
     pub async fn receive<S>(&mut self, body: S) -> Result<io::Result<()>>
     where
         S: Body,
@@ -147,7 +147,8 @@ impl Fetch {
     }
 
     /// Makes it a blob of its repository, once all of it has come, and lets nobody read its last byte before
-    /// `beforehand` is done too. [`Error::DigestMismatch`] where it is not what it should be; then nothing of it is kept.
+    /// `beforehand` is done too. [`Error::DigestMismatch`] where it is not what it should be; then nothing of it is
+    /// kept.
     pub async fn finish(mut self, beforehand: impl Future<Output = ()>) -> Result<()> {
         let result = self.store().await;
         match &result {

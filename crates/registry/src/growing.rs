@@ -143,14 +143,15 @@ impl Written {
         });
     }
 
-    /// Whether the first bytes are yet to be told: nobody waits for those. Each further piece would wake everybody again.
+    /// Whether the first bytes are yet to be told: nobody waits for those. Each further piece would wake everybody
+    /// again.
     pub(crate) fn is_urgent(&self) -> bool {
         self.told() == 0
     }
 
-    /// Waits a moment for a reader that is about to fall behind what is in memory, where all up to `offset` has come: for
-    /// one that has, what was just written is read from the disk again. Who is slow is not waited for again until it has
-    /// caught up.
+    /// Waits a moment for a reader that is about to fall behind what is in memory, where all up to `offset` has come:
+    /// for one that has, what was just written is read from the disk again. Who is slow is not waited for again until
+    /// it has caught up.
     pub(crate) async fn pace(&self, offset: u64) {
         let shared = &*self.shared;
         let lags = || {
@@ -289,9 +290,9 @@ impl Growing {
 }
 
 impl Reader {
-    /// Waits until there is something to read at `offset`, of the `left` bytes that an answer still has, and answers what.
-    /// The answer's last byte, like the blob's, is held back until the digest holds. An error when there never will be
-    /// more.
+    /// Waits until there is something to read at `offset`, of the `left` bytes that an answer still has, and answers
+    /// what. The answer's last byte, like the blob's, is held back until the digest holds. An error when there never
+    /// will be more.
     pub async fn next(&self, offset: u64, left: u64) -> io::Result<Ready> {
         let Growing { shared, progress } = &self.0;
         let mut progress = progress.clone();

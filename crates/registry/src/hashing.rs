@@ -21,8 +21,8 @@ const TURN: usize = 16;
 /// Batches this small are hashed where they are: handing them over costs more.
 pub(crate) const INLINE: usize = 32 << 10;
 
-/// So often a batch that is hashed where it came lets all else that can go on do so, until one of another upload is there.
-/// On an idle thread that takes next to no time.
+/// So often a batch that is hashed where it came lets all else that can go on do so, until one of another upload is
+/// there. On an idle thread that takes next to no time.
 const ROUNDS: usize = 8;
 
 /// So long at most: about what one batch takes.
@@ -89,8 +89,8 @@ impl Hashing {
 
     /// Adds bytes to two of them, each of which is idle.
     fn update_both((first, bytes): (&Self, &[u8]), (second, others): (&Self, &[u8])) {
-        // One of them waited in the only place where one can, and the other is its caller's: no two threads want the same
-        // two locks.
+        // One of them waited in the only place where one can, and the other is its caller's: no two threads want the
+        // same two locks.
         let (mut first, mut second) = (first.lock(), second.lock());
         let (first, second) = (first.hash.as_mut().expect(IDLE), second.hash.as_mut().expect(IDLE));
         HashState::update_both((first, bytes), (second, others));

@@ -1,8 +1,8 @@
 //! Receiving a body: it is written and hashed side by side while the next bytes come in.
 //!
-//! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either; where there are uploads enough to keep every core at work, the threads that receive them hash them too, two at
-//! a time. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
+//! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for either;
+//! where there are uploads enough to keep every core at work, the threads that receive them hash them too, two at a
+//! time. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
 //! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
 
 use std::future::poll_fn;
@@ -178,8 +178,8 @@ impl Ingest {
     }
 
     /// Receives `body` up to its end, or up to what interrupts it; whatever came before that is handed on, and written
-    /// once the session is saved or [settled](Self::settle).
-    /// `limit` is the most bytes that may come; `count` is told how many have. Errors are the registry's own: then nothing more can be trusted.
+    /// once the session is saved or [settled](Self::settle). `limit` is the most bytes that may come; `count` is told
+    /// how many have. Errors are the registry's own: then nothing more can be trusted.
     pub(crate) async fn receive<S>(
         &mut self,
         shared: &Shared,
@@ -406,7 +406,8 @@ async fn save(
     row: UploadSave,
     asked: oneshot::Receiver<HashState>,
 ) -> Result<bool> {
-    // The state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, What always holds).
+    // The state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, What always
+    // holds).
     sync.await?;
     let state = state(asked).await?.save();
     Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)

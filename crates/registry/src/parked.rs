@@ -1,8 +1,8 @@
 //! Sessions between two requests, kept open: the next chunk goes on where the last one ended, without opening a file
 //! or hashing anything again.
 //!
-//! What is not here (after a restart, after a while, or because too many others came) is opened again from its row and its
-//! file.
+//! What is not here (after a restart, after a while, or because too many others came) is opened again from its row and
+//! its file.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -46,7 +46,8 @@ impl Parked {
         Self { state: Arc::default(), keep: (most_open_files / SHARE).clamp(1, KEEP), idle: IDLE }
     }
 
-    /// Keeps a session whose writes and saves have ended; its last bytes may still be hashed. By the holder of its turn.
+    /// Keeps a session whose writes and saves have ended; its last bytes may still be hashed. By the holder of its
+    /// turn.
     pub(crate) fn park(&self, ingest: Ingest) {
         // Without a runtime there is no sweep to close it, so it is not kept.
         let Ok(runtime) = Handle::try_current() else { return };

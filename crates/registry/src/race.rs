@@ -1,7 +1,7 @@
 //! Bodies that come in, and which of them gives its place to another where all places are taken.
 //!
-//! Clients cannot be told apart: behind one address may be one or a thousand, and on a machine of its own all are 127.0.0.1.
-//! So places go to those who use them.
+//! Clients cannot be told apart: behind one address may be one or a thousand, and on a machine of its own all are
+//! 127.0.0.1. So places go to those who use them.
 
 use std::collections::HashMap;
 use std::io;

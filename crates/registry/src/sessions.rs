@@ -56,8 +56,8 @@ impl Sessions {
         turn
     }
 
-    /// Asks the present writer to stop, if there is one. Where another waits for the turn it was asked to already, and to
-    /// ask again would stop the one that waits.
+    /// Asks the present writer to stop, if there is one. Where another waits for the turn it was asked to already, and
+    /// to ask again would stop the one that waits.
     pub(crate) fn stop(&self, id: UploadId) {
         if let Some(session) = self.lock().get(&id)
             && session.newest.receiver_count() == 1

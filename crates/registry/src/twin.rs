@@ -1,8 +1,8 @@
 //! The file that the digest of a push has already, beside the bytes that come.
 //!
-//! As long as they are the same nothing is written: at the end the repository gets a link of what is here. At the first byte
-//! that is not, what came until then is written, and the push goes on as one of a new blob; its file then takes the place of
-//! the other one, which was damaged.
+//! As long as they are the same nothing is written: at the end the repository gets a link of what is here. At the first
+//! byte that is not, what came until then is written, and the push goes on as one of a new blob; its file then takes
+//! the place of the other one, which was damaged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,8 +70,8 @@ impl Twin {
         self.size
     }
 
-    /// Whether all that was compared until now is the same, so that nothing of it is written. Never blocks. False as soon as
-    /// it is to be written, which a [mark](crate::writing::Writing::mark) of the writes waits for.
+    /// Whether all that was compared until now is the same, so that nothing of it is written. Never blocks. False as
+    /// soon as it is to be written, which a [mark](crate::writing::Writing::mark) of the writes waits for.
     pub(crate) fn is_followed(&self) -> bool {
         self.followed.load(Ordering::Acquire)
     }
@@ -81,8 +81,8 @@ impl Twin {
         *self.lock() == Some(self.size)
     }
 
-    /// Whether `chunks`, which come at `offset`, need not be written. Where that ends, what came before is, to `upload`.
-    /// Blocking.
+    /// Whether `chunks`, which come at `offset`, need not be written. Where that ends, what came before is, to
+    /// `upload`. Blocking.
     pub(crate) fn takes(&self, upload: &dyn Upload, offset: u64, chunks: &[Bytes]) -> Result<bool> {
         let mut same = self.lock();
         if *same != Some(offset) {
