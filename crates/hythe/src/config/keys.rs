@@ -1,4 +1,4 @@
-//! Every setting that hythe knows.
+//! The table of all settings.
 
 use std::time::Duration;
 

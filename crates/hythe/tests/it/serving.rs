@@ -138,7 +138,7 @@ fn a_registry_2_proxy_serves_pushed_images_and_its_upstreams() {
     );
     let client = serving.main();
     let shared =
-        format!("whoever reaches this registry gets what `{}` gives to this login", upstream.address());
+        format!("this registry can pull all content that `{}` gives to this login", upstream.address());
     assert!(serving.announcement[0].contains(&shared), "{:?}", serving.announcement);
     assert_eq!(serving.announcement[2], format!("hythe also serves images of {} there", upstream.address()));
     assert_eq!(client.get("/v2/team/app/manifests/v1").send().expect(200).body, image.bytes);
