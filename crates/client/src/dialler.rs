@@ -39,7 +39,7 @@ impl Drop for Forgotten<'_> {
     }
 }
 
-/// Why there is no answer.
+/// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
     #[error("it could not be connected to")]

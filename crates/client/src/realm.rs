@@ -22,8 +22,8 @@ pub(crate) struct Realm {
 pub(crate) enum Trust {
     /// It gets the configured credentials, if there are any.
     Vouched,
-    /// It gets none: it belongs to another domain than the endpoint, and `private_hosts` does not name it. An anonymous
-    /// token is still requested: it opens only what everybody may read, so nothing needs protection.
+    /// It gets none: it belongs to another domain than the endpoint, and `private_hosts` does not name it. hythe still
+    /// requests an anonymous token from it: such a token opens only what everybody may read.
     Foreign,
     /// It gets none: it belongs to another registry, which the endpoint redirected to.
     Elsewhere,

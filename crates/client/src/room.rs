@@ -9,8 +9,8 @@ const SHORT: usize = 64 << 10;
 
 /// Memory for answers that are read whole. Clones share it.
 ///
-/// Short answers share part of the memory. One long answer at a time has its own part, and no longer occupies the
-/// shared one's place: so an answer that grows waits only for others to end, and never for one that waits for it.
+/// Short answers share part of the memory. One long answer at a time has its own part, and frees its place in the
+/// shared one: so an answer that grows waits only for others to end, and never for one that waits for it.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Shared>);
 

@@ -129,7 +129,7 @@ impl ScriptedUpstream {
         lock(&self.script.rules).clear();
     }
 
-    /// The requests so far, in the order in which they came, those for tokens and refused ones among them.
+    /// The requests so far, in the order of their arrival, including refused ones and those for tokens.
     pub fn requests(&self) -> Vec<Seen> {
         lock(&self.script.seen).clone()
     }

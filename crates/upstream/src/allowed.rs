@@ -89,7 +89,7 @@ impl Upstream {
     /// upstream may have it.
     pub const OTHERS: &str = "other";
 
-    /// How long what this tag names is taken to be what it still names.
+    /// How long this tag is served without asking the upstream again.
     pub fn ttl_of(&self, name: &RepositoryName, tag: &Tag) -> Duration {
         let meant = self.ttl_by_tag.iter().find(|(pattern, _)| pattern.matches(name, tag));
         meant.map_or(self.ttl, |(_, ttl)| *ttl)
