@@ -211,7 +211,7 @@ fn expect_served_by_hythe(old: &Path) {
     let mut collect = program(deployment.path("registry"), ["garbage-collect", "-m"]);
     without_settings(&mut collect);
     let freed = run(collect.arg(deployment.path("config.yml")));
-    assert!(freed.starts_with("freed ") && freed.contains("can go in"), "{freed}");
+    assert!(freed.starts_with("freed ") && freed.contains("can be freed in"), "{freed}");
     drop(running);
 
     let running = deployment.hythe();
