@@ -233,7 +233,8 @@ pub struct ConfigArgs {
     /// The configuration file: hythe's own (.toml), or a registry:2 configuration (.yml, .yaml)
     #[arg(value_name = "CONFIG", conflicts_with = "config")]
     pub file: Option<PathBuf>,
-    /// The same as CONFIG; the variable `HYTHE_CONFIG` also names the file [default: hythe/hythe.toml in the user's configuration folder, else in /etc]
+    /// The same as CONFIG; the variable `HYTHE_CONFIG` also names the file [default: hythe/hythe.toml in the user's
+    /// configuration folder, else in /etc]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The settings that have flags.
@@ -251,7 +252,8 @@ impl ConfigArgs {
 /// The options of `hythe gc`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GcArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the port in `REG_PORT`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the
+    /// port in `REG_PORT`]
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
     /// The options of the garbage collection.
@@ -278,7 +280,8 @@ pub struct ImportArgs {
 /// The options of `hythe cache`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CacheArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the port in `REG_PORT`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the
+    /// port in `REG_PORT`]
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
     /// The subcommand.
@@ -318,7 +321,8 @@ pub struct WarmArgs {
     /// Names of images, in the form that docker pull takes
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// A file that names images: a Kubernetes manifest, Compose file, kustomization, values file of a chart, pipeline, Dockerfile, or a list with one image per line; - is stdin. Can be given several times
+    /// A file that names images: a Kubernetes manifest, Compose file, kustomization, values file of a chart, pipeline,
+    /// Dockerfile, or a list with one image per line; - is stdin. Can be given several times
     #[arg(long, short, value_name = "FILE")]
     pub file: Vec<String>,
     /// A platform to fetch, such as linux/arm64 [default: this machine's]. Can be given several times

@@ -112,7 +112,8 @@ pub struct ImageArgs {
 /// The option that chooses the container engine.
 #[derive(Clone, Debug, Args)]
 pub struct EngineArgs {
-    /// The container engine: docker, podman, or the address of a socket [default: the engine that `docker` would use, else Podman]
+    /// The container engine: docker, podman, or the address of a socket [default: the engine that `docker` would use,
+    /// else Podman]
     #[arg(long, global = true, value_name = "ENGINE", env = "HYTHE_ENGINE")]
     pub engine: Option<Choice>,
 }
@@ -131,7 +132,8 @@ pub struct NameArgs {
 /// The options that choose the registry of attached clusters.
 #[derive(Clone, Debug, Args)]
 pub struct WiredArgs {
-    /// The name of the registry's container, and its host name in the clusters' networks [default: `REG_NAME`, else kind-registry]; with --in-cluster, the registry's name in the cluster [default: registry]
+    /// The name of the registry's container, and its host name in the clusters' networks [default: `REG_NAME`, else
+    /// kind-registry]; with --in-cluster, the registry's name in the cluster [default: registry]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Use the registry that `hythe deploy` runs in the cluster, instead of the container on this machine
@@ -169,16 +171,19 @@ pub struct UpArgs {
     /// The registry.
     #[command(flatten)]
     pub target: NameArgs,
-    /// The port on this machine; use `localhost:PORT` in image names [default: the registry's current port; 5001 for a new registry]
+    /// The port on this machine; use `localhost:PORT` in image names [default: the registry's current port; 5001 for a
+    /// new registry]
     #[arg(long, value_name = "PORT", env = "REG_PORT")]
     pub port: Option<u16>,
     /// The address on this machine; other machines can reach any address but a loopback one [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     pub address: Option<IpAddr>,
-    /// A second port on this machine that serves Docker Hub only, for `registry-mirrors` of dockerd; an empty value removes it
+    /// A second port on this machine that serves Docker Hub only, for `registry-mirrors` of dockerd; an empty value
+    /// removes it
     #[arg(long, value_name = "PORT", value_parser = port_or_none)]
     pub mirror_port: Option<u16>,
-    /// Another host name of the registry in the clusters' networks. Can be given several times; an empty value removes all
+    /// Another host name of the registry in the clusters' networks. Can be given several times; an empty value removes
+    /// all
     #[arg(long, value_name = "NAME")]
     pub alias: Vec<String>,
     /// A folder on this machine for the data [default: the engine's volume NAME-data]
@@ -190,7 +195,8 @@ pub struct UpArgs {
     /// A hythe configuration file for the registry; an empty value removes it
     #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub config: Option<PathBuf>,
-    /// A setting of `hythe serve`, such as upstream.offline=true. Can be given several times; an empty value removes all
+    /// A setting of `hythe serve`, such as upstream.offline=true. Can be given several times; an empty value removes
+    /// all
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
     /// hythe's Linux binary, needed if this binary is not for Linux [default: this binary]
@@ -199,7 +205,8 @@ pub struct UpArgs {
     /// Replace another registry's container that has this name or port, and take over its data
     #[arg(long, conflicts_with_all = ["data", "volume"])]
     pub adopt: bool,
-    /// Run the registry as a process of this machine instead of a container, until this command ends; nodes reach it through the gateways of their networks
+    /// Run the registry as a process of this machine instead of a container, until this command ends; nodes reach it
+    /// through the gateways of their networks
     #[arg(long, conflicts_with_all = ["address", "adopt", "alias", "binary", "dry_run", "mirror_port", "volume", "watch"])]
     pub process: bool,
     /// Do not attach clusters
@@ -273,13 +280,15 @@ pub struct AttachArgs {
     /// The registry.
     #[command(flatten)]
     pub target: WiredArgs,
-    /// The URL at which nodes reach the registry in the cluster, such as `http://10.0.0.9:5000` [default: its Service's address]
+    /// The URL at which nodes reach the registry in the cluster, such as `http://10.0.0.9:5000` [default: its Service's
+    /// address]
     #[arg(long, value_name = "URL", requires = "in_cluster")]
     pub endpoint: Option<Endpoint>,
     /// Attach every running cluster that was not detached
     #[arg(long)]
     pub all: bool,
-    /// Add the registry to the configuration of a client on this machine: podman, buildkit, docker. Can be given several times
+    /// Add the registry to the configuration of a client on this machine: podman, buildkit, docker. Can be given
+    /// several times
     #[arg(long, value_name = "CLIENT", value_enum)]
     pub client: Vec<LocalClient>,
     /// Also attach clusters and nodes that start later, until this command ends

@@ -99,7 +99,8 @@ pub struct OptionArgs {
     /// The name of the volume claim [default: the current claim; the registry's name for a new claim]
     #[arg(long, value_name = "NAME")]
     pub claim: Option<Name>,
-    /// The name of the ConfigMap with the registry's settings [default: the current ConfigMap; else the registry's name]
+    /// The name of the ConfigMap with the registry's settings [default: the current ConfigMap; else the registry's
+    /// name]
     #[arg(long, value_name = "NAME")]
     pub config_map: Option<Name>,
     /// A folder of the node for the data, instead of a volume. User 1000 becomes the owner of the folder and all in it
@@ -117,7 +118,8 @@ pub struct OptionArgs {
     /// Run only on nodes with this label, such as kubernetes.io/hostname=kind-worker. Can be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub node_selector: Vec<Label>,
-    /// Allow only these peers to connect: Pods with a label (app=ci) or a range of addresses (10.0.0.0/8). Name the nodes' own addresses too, or the nodes cannot pull. Can be given several times [default: all peers]
+    /// Allow only these peers to connect: Pods with a label (app=ci) or a range of addresses (10.0.0.0/8). Name the
+    /// nodes' own addresses too, or the nodes cannot pull. Can be given several times [default: all peers]
     #[arg(long, value_name = "PEER")]
     pub allow_from: Vec<Peer>,
     /// A setting of `hythe serve`, such as upstream.offline=true. Can be given several times

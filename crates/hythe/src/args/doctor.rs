@@ -21,7 +21,8 @@ The exit code is 1 if a check is bad.";
 /// The arguments of `hythe doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// A cluster, an image, a Pod as NAMESPACE/NAME or NAME, or another tool's message; - reads the message from stdin [default: every running cluster]
+    /// A cluster, an image, a Pod as NAMESPACE/NAME or NAME, or another tool's message; - reads the message from stdin
+    /// [default: every running cluster]
     #[arg(value_name = "CLUSTER|IMAGE|POD|MESSAGE")]
     pub subject: Option<String>,
     /// The registry.
