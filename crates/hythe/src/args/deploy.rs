@@ -87,7 +87,7 @@ pub struct OptionArgs {
     /// hythe's Linux binary, needed if this binary is not for Linux [default: this binary]
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub binary: Option<PathBuf>,
-    /// The engine whose containers the nodes are.
+    /// The engine that runs the nodes' containers.
     #[command(flatten)]
     pub engine: EngineArgs,
     /// The size of the volume, which can grow later but not shrink [default: the current size; 10Gi for a new volume]

@@ -15,7 +15,7 @@ use super::source::Source;
 use super::upstreams::known_name;
 use crate::values::parse_name;
 
-/// Lays the file's values on the draft.
+/// Applies the file's values to the draft.
 pub(super) fn apply(draft: &mut Draft, path: &Path, text: &str) {
     let reader = Reader { path, text };
     match DeTable::parse(text) {

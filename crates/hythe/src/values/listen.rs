@@ -11,7 +11,7 @@ use super::ValueError;
 pub enum Listen {
     /// One address of this machine.
     Address(SocketAddr),
-    /// Every interface, written `:PORT`: IPv6 and IPv4 where the system has both.
+    /// Every interface, written `:PORT`: IPv6 and IPv4 if the system has both.
     Everywhere(u16),
 }
 

@@ -44,7 +44,7 @@ fn config_prints_each_value_with_its_source_on_stdout() {
 }
 
 #[test]
-fn what_config_prints_is_a_configuration_file() {
+fn the_output_of_config_is_a_configuration_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hythe.toml");
     std::fs::write(&file, hythe(&["config", "--log-level", "warn"], &[]).stdout).unwrap();

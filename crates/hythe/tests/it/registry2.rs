@@ -171,12 +171,12 @@ fn half_a_login_or_a_login_without_an_upstream_has_no_effect_and_a_warning() {
         "REGISTRY_PROXY_PASSWORD: registry:2's `proxy.password` has no effect here: `proxy.username` is not set, so hythe pulls from the upstream anonymously"
     );
     assert_eq!(half.upstream("docker.io").unwrap().credentials, Credentials::Anonymous);
-    let nobody = World::new().variable("REGISTRY_PROXY_USERNAME", "ada");
+    let alone = World::new().variable("REGISTRY_PROXY_USERNAME", "ada");
     assert_eq!(
-        nobody.warnings(),
+        alone.warnings(),
         "REGISTRY_PROXY_USERNAME: registry:2's `proxy.username` has no effect here: `proxy.remoteurl` is not set, so no upstream needs it"
     );
-    assert_eq!(nobody.value("upstream.fallback"), r#""""#);
+    assert_eq!(alone.value("upstream.fallback"), r#""""#);
 }
 
 #[test]
@@ -513,7 +513,7 @@ fn errors_in_the_file_have_line_and_column() {
         ("version: 0.1\nlog:\n  level: loud\n", "c.yml:3:10: `log.level` cannot be \"loud\": allowed"),
         (
             "version: 0.1\nhttp:\n  addr: registry.invalid:5000\n",
-            "c.yml:3:9: `http.addr`: the host of `registry.invalid:5000` cannot be resolved",
+            "c.yml:3:9: `http.addr`: cannot resolve the host of `registry.invalid:5000`",
         ),
         ("version: 0.1\ncatalog:\n  maxentries: many\n", "c.yml:3:15: `catalog.maxentries` cannot be"),
         ("version: 0.1\nhttp:\n  draintimeout: soon\n", "c.yml:3:17: `http.draintimeout`: `soon` is not a"),

@@ -83,7 +83,7 @@ pub(super) fn address(node: &Node) -> Converted {
         let fix = "write its address, or `:PORT` for all interfaces";
         let found = text
             .to_socket_addrs()
-            .map_err(|error| format!("the host of `{text}` cannot be resolved: {error}; {fix}"))?;
+            .map_err(|error| format!("cannot resolve the host of `{text}`: {error}; {fix}"))?;
         let found: Vec<SocketAddr> = found.collect();
         let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
         address.map(ToString::to_string).ok_or_else(|| format!("the host of `{text}` has no address; {fix}"))
