@@ -126,7 +126,7 @@ impl<'a> Progress<'a> {
         for line in log.lines().map(str::trim) {
             let text =
                 line.split_once(" INFO ").or_else(|| line.split_once(" WARN ")).map(|(_, text)| text.trim());
-            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("left out"))
+            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("not imported"))
             else {
                 continue;
             };
