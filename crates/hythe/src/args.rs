@@ -81,7 +81,7 @@ Examples:
   hythe cache warm -f compose.yaml             fetch the images of a Compose file
   helm template chart | hythe cache warm -f -  fetch the images of a chart
   hythe cache warm -f images.txt --platform linux/amd64 --platform linux/arm64
-  hythe cache warm -f images.txt --check       check that every image is cached, before going offline
+  hythe cache warm -f images.txt --check       check whether every image is cached
 
 The exit code is 1 if an image could not be fetched or, with --check, is not cached. hythe still tries every other image.";
 
