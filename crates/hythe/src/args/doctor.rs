@@ -7,7 +7,7 @@ use super::NameArgs;
 /// The examples in `hythe doctor --help`.
 pub const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  hythe doctor                                 check engine, registry, clusters; push and pull
+  hythe doctor                                 check everything; push and pull a test image
   hythe doctor trading-cluster                 check one cluster
   hythe doctor redis:7                         find out why an image cannot be pulled, by node
   hythe doctor storage/api-7d9f                find out why a Pod's images cannot be pulled
