@@ -50,5 +50,7 @@ pub struct Doctor<'a> {
 pub fn silent(error: &EngineError) -> Check {
     Check::bad(Id::EngineAnswers, "engine", error.to_string())
         .because("every other check needs the container engine, so none was made")
-        .fixed_by("start the engine: systemctl start docker, or Docker Desktop; or name its address with --engine")
+        .fixed_by(
+            "start the engine: systemctl start docker, or Docker Desktop; or name its address with --engine",
+        )
 }
