@@ -205,7 +205,7 @@ async fn what_the_cluster_refuses_is_told_before_anything_is_applied() {
     applied(&access, &first, false).await.unwrap();
     let second = Options { node_port: Some(31777), ..self::options("second") };
     let error = applied(&access, &second, false).await.unwrap_err().to_string();
-    let holder = format!("the Service {}/docker-registry-nodeport has it", first.target.namespace);
+    let holder = format!("the Service {}/docker-registry-nodeport has this port", first.target.namespace);
     assert!(error.contains(&holder) && error.contains("`hythe deploy --node-port 31778`"), "{error}");
     remove(&access, &first.target, true, &mut |_| {}).await.unwrap();
 }
