@@ -1,4 +1,4 @@
-//! `hythe upgrade`: another binary over the same data, and back where it does not get ready.
+//! `hythe upgrade`: another binary with the same data. If it does not become ready, the previous container is restored.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use super::{expect, inspect, machine};
 const NAME: &str = "kind-registry";
 
 #[test]
-fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
+fn if_a_binary_does_not_become_ready_the_previous_container_is_restored_with_its_networks() {
     let (docker, home) = machine();
     expect(&home.up(&["--set", "log.level=info"]), 0, &["created"]);
     network::kind(&docker);
@@ -32,7 +32,7 @@ fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
     expect(&home.attempt(&["upgrade"]), 0, &["already"]);
     assert_eq!(container(&home), before);
 
-    // Another build: the same program with something behind its end.
+    // Another build: the same program with extra bytes at its end.
     let other = home.folder().join("hythe");
     let mut bytes = fs::read(binary::hythe()).expect("it is built");
     bytes.extend_from_slice(b"another build");
@@ -45,7 +45,7 @@ fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
     stock.expect(&mut home.client());
     assert_eq!(home.docker(&["ps", "--all", "--format", "{{.Names}}"]), NAME);
 
-    // A setting that cannot be: nothing is done.
+    // With an invalid setting, nothing is changed.
     expect(&home.attempt(&["up", "--set", "log.level=loud"]), 2, &["log.level"]);
     assert!(attempt(&mut docker.call(&["logs", NAME])).code == Some(0));
     stock.expect(&mut home.client());
