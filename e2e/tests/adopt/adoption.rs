@@ -141,7 +141,7 @@ fn from_a_folder_whose_owner_stays_its_owner() {
         assert_eq!(
             fs::metadata(&tree).expect("it is there").uid(),
             user,
-            "what the old one has is as it was"
+            "the old registry's tree still belongs to its owner"
         );
         let after = disk_use(&folder);
         println!("{before} KiB before, {after} KiB after");

@@ -33,7 +33,7 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     run(&mut podman.call(&["push", plain, &image("copy:v1")]));
     Repository::new(&mut home.client(), "copy").verify("v1");
 
-    // An upgrade keeps the networks, and a failed one restores the container.
+    // A recreated container keeps its networks, and a failed upgrade restores the container.
     home.docker(&["network", "create", "kind"]);
     home.docker(&["network", "connect", "kind", NAME]);
     expect(&home.attempt(&["up", "--set", "log.level=debug"]), 0, &["recreated"]);

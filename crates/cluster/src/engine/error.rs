@@ -62,9 +62,9 @@ pub enum EngineError {
         container: String,
         /// The command.
         command: String,
-        /// Its exit code.
+        /// The command's exit code.
         code: i64,
-        /// What it printed.
+        /// The command's output.
         output: String,
     },
 }

@@ -25,7 +25,7 @@ pub enum RegistryError {
         name: String,
         /// The image that it was created from.
         image: String,
-        /// Who manages it.
+        /// Who manages the container.
         owner: Owner,
     },
     /// A container of this name runs hythe, and another tool created it.
@@ -34,9 +34,9 @@ pub enum RegistryError {
          {}. `hythe attach --all` wires clusters to it as it is", .owner.advice()
     )]
     Theirs {
-        /// Its name.
+        /// The container's name.
         name: String,
-        /// Who manages it.
+        /// Who manages the container.
         owner: Owner,
     },
     /// Another container or program uses the port.
@@ -71,9 +71,9 @@ pub enum RegistryError {
          {name}{again}`"
     )]
     Unknown {
-        /// Its name.
+        /// The container's name.
         name: String,
-        /// Where its data is.
+        /// Where the container's data is.
         data: String,
         /// The flags of `hythe up` that use the same data and port again.
         again: String,
@@ -81,7 +81,7 @@ pub enum RegistryError {
     /// Another registry's container cannot be replaced.
     #[error("hythe cannot replace the container {name}: {reason}")]
     NoHeir {
-        /// Its name.
+        /// The container's name.
         name: String,
         /// Why not.
         reason: String,
@@ -94,7 +94,7 @@ pub enum RegistryError {
     NotReady {
         /// The state in which it was found.
         reason: String,
-        /// The end of its log.
+        /// The end of the registry's log.
         log: String,
     },
     /// Replacing the container failed, and the previous container was restored, if possible.
