@@ -263,7 +263,7 @@ fn an_import_that_is_killed_repeatedly_completes() {
         assert_eq!(deployment.verify(name, "v1"), *digest);
     }
     assert_eq!(snapshot(&tree), before);
-    assert!(!running.said().contains("left out"), "{}", running.said());
+    assert!(!running.said().contains("not imported"), "{}", running.said());
 }
 
 #[test]

@@ -96,7 +96,11 @@ fn the_options_of_up_are_remembered_without_the_container() {
     expect(&home.up(&[]), 0, &["the volume kind-registry-data"]);
     // A volume can be deleted in the same way.
     home.run(&["down"]);
-    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["the volume kind-registry-data with it"]);
+    expect(
+        &home.attempt(&["down", "--delete-data", "--yes"]),
+        0,
+        &["and the volume kind-registry-data are deleted"],
+    );
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
 }
 
@@ -121,7 +125,7 @@ fn an_error_names_the_taken_port_and_the_container_that_has_it() {
     // hythe's own registry is not adopted.
     expect(&home.attempt(&["up", "--adopt", "--port", &port]), 1, &["is taken by the container other"]);
     expect(&home.attempt(&["status"]), 0, &["no registry kind-registry is in Docker", "hythe up"]);
-    expect(&home.attempt(&["down"]), 1, &["there is other: add --name other"]);
+    expect(&home.attempt(&["down"]), 1, &["the registry other does: add --name other"]);
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it is bound").port().to_string();
