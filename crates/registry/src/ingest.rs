@@ -413,8 +413,7 @@ async fn save(
     row: UploadSave,
     asked: oneshot::Receiver<HashState>,
 ) -> Result<bool> {
-    // A hash state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, What always
-    // holds).
+    // A hash state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, Invariants).
     sync.await?;
     let state = state(asked).await?.save();
     Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)
