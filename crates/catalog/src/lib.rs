@@ -1,4 +1,4 @@
-//! What the registry knows, in one transactional database: repositories, tags, manifests, links, uploads.
+//! The registry's knowledge, in one transactional database: repositories, tags, manifests, links, uploads.
 //!
 //! Reads are synchronous and run on the caller's thread: each is one indexed statement of a few microseconds.
 //! Writes go to one thread, which commits all waiting writes as one group; a write resolves after that commit. A

@@ -240,7 +240,10 @@ async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
     let blob = digest("blob");
     catalog.mount_blob(&blob, MountFrom::Any, repository("b"), local(), 1).await.unwrap().unwrap();
     assert!(catalog.unlink_blob(&repository("a"), &blob).await.unwrap());
-    assert!(!catalog.unlink_blob(&repository("a"), &blob).await.unwrap(), "it is gone from there");
+    assert!(
+        !catalog.unlink_blob(&repository("a"), &blob).await.unwrap(),
+        "the repository no longer links the blob"
+    );
     assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
     assert_eq!(catalog.doomed(None, 10).unwrap(), []);
     assert!(catalog.unlink_blob(&repository("b"), &blob).await.unwrap());
@@ -370,8 +373,12 @@ async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
     push(&catalog, manifest("a", "{}", &["layer"], &["v1"])).await;
     catalog.delete_manifest(&a, &digest("{}")).await.unwrap();
-    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap(), [], "without a manifest it is not listed");
-    assert!(catalog.repository_exists(&a).unwrap(), "but it has a blob");
+    assert_eq!(
+        catalog.repositories(None, 10, |_| true).unwrap(),
+        [],
+        "a repository without a manifest is not listed"
+    );
+    assert!(catalog.repository_exists(&a).unwrap(), "the repository has a blob");
     catalog.unlink_blob(&a, &digest("layer")).await.unwrap();
     assert!(!catalog.repository_exists(&a).unwrap());
     assert_eq!(catalog.tags(&a, None, 10).unwrap(), None);
@@ -449,13 +456,19 @@ async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Ca
     assert!(second.epoch > first.epoch);
     assert_eq!((second.offset, second.state), (100, Some(vec![1, 2, 3])));
     assert_eq!((second.algorithm, second.updated), (Algorithm::Sha512, 8));
-    assert!(!catalog.save_upload(save(id, first.epoch, 200, 9)).await.unwrap(), "it was claimed by another");
+    assert!(
+        !catalog.save_upload(save(id, first.epoch, 200, 9)).await.unwrap(),
+        "another request claimed the session"
+    );
     assert!(catalog.save_upload(save(id, second.epoch, 300, 9)).await.unwrap());
     assert_eq!(catalog.upload(&a, &id).unwrap().unwrap().offset, 300);
     assert!(!catalog.repository_exists(&a).unwrap(), "a session makes no repository");
     assert!(catalog.delete_upload(&id).await.unwrap());
     assert!(!catalog.delete_upload(&id).await.unwrap());
-    assert!(!catalog.save_upload(save(id, second.epoch, 400, 9)).await.unwrap(), "it is gone");
+    assert!(
+        !catalog.save_upload(save(id, second.epoch, 400, 9)).await.unwrap(),
+        "the session no longer exists"
+    );
 }
 
 async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog) {
@@ -464,7 +477,7 @@ async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog
     catalog.claim_upload(&a, &id, Some(digest("blob")), 2).await.unwrap().unwrap();
     catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
     let stale = [StaleUpload { id, digest: Some(digest("blob")) }];
-    assert_eq!(catalog.stale_uploads(4, 10).unwrap(), stale, "a later claim does not forget it");
+    assert_eq!(catalog.stale_uploads(4, 10).unwrap(), stale, "a later claim keeps the digest");
 }
 
 async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
@@ -605,7 +618,7 @@ async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalo
     assert_eq!(ids(10), [old, moved]);
     assert_eq!(ids(1), [old]);
     catalog.claim_upload(&a, &moved, None, 60).await.unwrap().unwrap();
-    assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "it moved since it was listed");
+    assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "the session changed since it was listed");
     assert!(catalog.expire_upload(&old, 50).await.unwrap());
     assert_eq!(catalog.upload(&a, &old).unwrap(), None);
     assert_eq!(catalog.claim_upload(&a, &old, None, 70).await.unwrap(), None);
@@ -627,8 +640,8 @@ async fn the_collector_removes_unused_and_unreferenced_blobs(catalog: Catalog) {
     let collected = catalog.collect(500, None, 100).await.unwrap();
     assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, next: None });
     let linked = |name, content| catalog.blob(&repository(name), &digest(content)).unwrap().is_some();
-    assert!(linked("a", "layer"), "a manifest names it");
-    assert!(linked("a", "new"), "it was used");
+    assert!(linked("a", "layer"), "a manifest references the blob");
+    assert!(linked("a", "new"), "the blob was used");
     assert!(!linked("a", "old") && !linked("c", "old") && !linked("b", "layer"));
     assert!(!catalog.repository_exists(&repository("b")).unwrap());
     let doomed = catalog.doomed(None, 10).unwrap();

@@ -202,7 +202,7 @@ async fn a_file_that_lost_its_end_is_refused() {
 }
 
 #[tokio::test]
-async fn where_a_catalog_must_exist_none_is_created() {
+async fn a_catalog_that_must_exist_is_not_created() {
     let (_folder, path) = folder();
     let open = || Catalog::open_with(&path, Expect::Catalog, None);
     let missing = OpenError::Missing { path: path.clone() };

@@ -181,7 +181,7 @@ async fn such_a_manifest_is_found_by_its_tags_and_keeps_its_blobs() {
     assert_eq!(catalog.blob(&name(), &blobs()[7]).unwrap().unwrap().last_use, 1000);
     let before = catalog.totals().unwrap();
     catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
-    assert_eq!(catalog.totals().unwrap(), before, "once more it is the same");
+    assert_eq!(catalog.totals().unwrap(), before, "the second push changes nothing");
     assert!(catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
     assert!(!catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
     assert_eq!(catalog.tags(&name(), None, 10).unwrap(), Some(Vec::new()));

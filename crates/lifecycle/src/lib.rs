@@ -1,4 +1,4 @@
-//! What happens to a registry's content beside pushes and pulls: so far, the import of another registry's content.
+//! Work on a registry's content beside pushes and pulls: so far, the import of another registry's content.
 
 mod error;
 mod import;

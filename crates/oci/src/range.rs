@@ -156,7 +156,7 @@ pub enum ChunkRangeError {
     /// The range ends past the largest size of a blob.
     #[error("chunk range `{text}` ends past 2^63 bytes")]
     TooLarge {
-        /// What was given.
+        /// The given text.
         text: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What a registry reads from manifests, and what it refuses.
+//! Manifests: the properties that a registry reads from them, and the manifests that it refuses.
 
 use hythe_oci::{Algorithm, Digest, ErrorCode, Manifest, ManifestError, media_type as m};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! What the registry does when the process has reached its limit of open files.
+//! Frees file descriptors when the process has reached its limit of open files.
 
 use hythe_storage::Result;
 

@@ -229,8 +229,8 @@ impl Repository<'_> {
         &self.registry.0
     }
 
-    /// The current time, if a use is to be recorded after the use at `last`. A use that would renew less than a quarter
-    /// of the grace period is not recorded, so that not each HEAD costs a write.
+    /// The current time, if the registry should record a use after the use at `last`. It does not record a use that
+    /// would renew less than a quarter of the grace period, so that not each HEAD costs a write.
     fn renewed(&self, last: i64) -> Option<i64> {
         let (now, grace) = (now(), millis(self.registry.options().collect_grace));
         Some(now).filter(|now| now.saturating_sub(last) > grace / 4)

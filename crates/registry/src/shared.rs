@@ -1,4 +1,5 @@
-//! What all received bodies share: their memory, the limit of their number, and the hashing of two bodies at a time.
+//! The resources that all received bodies share: their memory, the limit of their number, and the hashing of two bodies
+//! at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::{Error, Result};
 /// How long a body that was stopped in favour of another may take to save what it received.
 const GIVE_WAY: Duration = Duration::from_secs(5);
 
-/// What all received bodies share.
+/// The resources that all received bodies share.
 pub(crate) struct Shared {
     pub(crate) buffers: Buffers,
     limit: usize,

@@ -66,7 +66,7 @@ impl Writing {
         self.twin = twin;
     }
 
-    /// Sets who is told of each write. Called before anything is pushed.
+    /// Sets the `Written` that is told of each write. Called before any bytes are pushed.
     pub(crate) fn tell(&mut self, written: Written) {
         self.written = Some(written);
     }

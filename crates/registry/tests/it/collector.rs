@@ -1,4 +1,4 @@
-//! What garbage collection removes, and what it must never remove.
+//! Garbage collection: the content that it removes, and the content that it must never remove.
 
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What one repository should have.
+/// The content that one repository should have.
 #[derive(Clone, Debug, Default)]
 struct Model {
     blobs: BTreeSet<Digest>,

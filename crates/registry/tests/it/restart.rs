@@ -1,4 +1,4 @@
-//! What a registry finds in its folder when it starts again, after a clean end or a crash.
+//! Restarts: a registry starts again on its folder, after a clean end or a crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

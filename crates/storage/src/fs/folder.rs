@@ -119,7 +119,7 @@ mod tests {
         let refusal = |content: &[u8]| {
             std::fs::write(&path, content).unwrap();
             let refusal = check_format(folder.path()).unwrap_err();
-            assert_eq!(std::fs::read(&path).unwrap(), content, "it is left as it is");
+            assert_eq!(std::fs::read(&path).unwrap(), content, "the file must not change");
             refusal.to_string()
         };
         assert!(refusal(b"2\n").contains("a newer version"));

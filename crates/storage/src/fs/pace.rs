@@ -25,7 +25,7 @@ const PIECES: usize = (4 << 20) / WRITE;
 /// How many times the size of a measurement must be free on the disk.
 const SPARE: usize = 8;
 
-/// What is known of the speed of the disk of one folder.
+/// The known speed of the disk of one folder.
 #[derive(Debug)]
 pub(super) struct Pace {
     folder: PathBuf,
