@@ -1,8 +1,8 @@
-//! What is measured, in the order of the table, and what is asked of hythe.
+//! The lines of the table in their order, and hythe's targets.
 
 use crate::contender::Kind;
 
-/// What a measurement counts in.
+/// The unit of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// 10⁹ bytes a second.
@@ -17,14 +17,14 @@ pub(crate) enum Unit {
     Milliseconds,
     /// Resident memory.
     Mebibytes,
-    /// How often something happened.
+    /// A number of occurrences.
     Times,
-    /// How many times as much as something else.
+    /// A multiple of another measurement.
     Ratio,
 }
 
 impl Unit {
-    /// As the table writes it.
+    /// The unit's name in the table.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Throughput => "GB/s",
@@ -39,33 +39,33 @@ impl Unit {
     }
 }
 
-/// What hythe's median must be.
+/// A condition on hythe's median.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Target {
-    /// At least this many times that contender's.
+    /// At least this multiple of the contender's median.
     AtLeast(f64, Kind),
-    /// At most this many times that contender's.
+    /// At most this multiple of the contender's median.
     AtMost(f64, Kind),
-    /// At most this many times that contender's, and so much more.
+    /// At most this multiple of the contender's median, plus this constant.
     AtMostPlus(f64, Kind, f64),
-    /// At least this many times the better of the two loops.
+    /// At least this multiple of the median of the faster of the two loops.
     AtLeastLoop(f64),
-    /// At most so many times hythe's own on that line, and so much more.
+    /// At most this multiple of hythe's median on the named line, plus this constant.
     AtMostOwn(f64, &'static str, f64),
-    /// At least so many times hythe's own on that line.
+    /// At least this multiple of hythe's median on the named line.
     AtLeastOwn(f64, &'static str),
-    /// At most this.
+    /// At most this value.
     Limit(f64),
 }
 
 /// A line of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
-    /// Scenario and what of it.
+    /// The scenario and the measured quantity.
     pub(crate) name: &'static str,
-    /// What it counts in.
+    /// The unit of its values.
     pub(crate) unit: Unit,
-    /// What is asked of hythe.
+    /// hythe's targets.
     pub(crate) targets: &'static [Target],
 }
 
@@ -77,7 +77,7 @@ use Kind::{Distribution, Nginx, Registry2};
 use Target::{AtLeast, AtLeastLoop, AtLeastOwn, AtMost, AtMostOwn, AtMostPlus, Limit};
 use Unit::{CpuPerAnswer, CpuPerGib, Mebibytes, Milliseconds, Rate, Ratio, Throughput, Times};
 
-/// The table.
+/// All lines of the table, in its order.
 pub(crate) const LINES: &[Line] = &[
     line("hash-one", Throughput, &[]),
     line("hash-two", Throughput, &[]),

@@ -1,4 +1,4 @@
-//! A run: who takes part, in what order, and what was found.
+//! A run: its contenders, their order, and the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::transfer::Transfer;
 use crate::workspace::{Workspace, wipe};
 
-/// Repository of the blob that is pulled.
+/// Repository of the blob that clients pull.
 pub(crate) const BLOB: &str = "bench/blob";
 
 /// Repository of a small image.
@@ -24,26 +24,28 @@ pub(crate) const SMALL: &str = "bench/small";
 /// Layers of each image.
 pub(crate) const LAYERS: usize = 10;
 
-/// Ports below the range that the kernel gives to clients; the network namespace has no one else.
+/// First port of the servers. The ports are below the range that the kernel gives to clients, and no other program uses
+/// this network namespace.
 const FIRST_PORT: u16 = 5100;
+/// Ports before the numbers start again.
 const PORTS: u16 = 20_000;
 
 /// A run in progress.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    /// What was asked for.
+    /// The settings of the command line.
     pub(crate) settings: Settings,
     /// The random bytes.
     pub(crate) source: Source,
-    /// Who takes part.
+    /// The contenders.
     pub(crate) contenders: Vec<Contender>,
-    /// What was measured.
+    /// The samples so far.
     pub(crate) measures: Measures,
     pub(crate) workspace: Workspace,
-    /// What went wrong; a contender's failure ends its part in that scenario alone.
+    /// Failures so far. A contender that fails is left out of the rest of that scenario only.
     failures: Vec<String>,
     peaks: BTreeMap<Kind, u64>,
-    /// Where the blob is, per contender, once it is there.
+    /// The path of the blob for each contender, after the blob was stored there.
     pulls: Option<BTreeMap<Kind, String>>,
     starts: u16,
     salt: u64,
@@ -53,8 +55,8 @@ impl Bench {
     /// Prepares a run.
     pub(crate) fn new(settings: Settings, contenders: Vec<Contender>) -> Result<Self> {
         let (size, layer) = (settings.size, settings.layer);
-        // The source, a copy for each who serves it, and the larger of what is pushed at a time, twice (uploads that
-        // are copied into place), beside the images that nginx serves.
+        // Space for the source, a copy for each contender that serves it, the largest amount pushed at a time, twice
+        // (some contenders copy uploads into place), and the images that nginx serves.
         let pushed = (2 * size).max(8 * LAYERS as u64 * layer);
         let workspace = Workspace::open(settings.dir.clone(), 5 * size + 3 * pushed + (1 << 30))?;
         eprintln!("preparing {} MiB of random bytes in {}", size >> 20, workspace.path().display());
@@ -73,13 +75,14 @@ impl Bench {
         })
     }
 
-    /// Whether the scenario `name` is to run.
+    /// Whether the settings select the scenario `name`.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.settings.only.is_empty()
             || self.settings.only.iter().any(|start| name.starts_with(start.as_str()))
     }
 
-    /// Lets each contender that `takes_part` do `once`, and again in each round; who comes first changes.
+    /// In each round, calls `once` for each contender that `takes_part`. The first contender changes from round to
+    /// round.
     pub(crate) fn rounds(
         &mut self,
         name: &str,
@@ -106,24 +109,25 @@ impl Bench {
         }
     }
 
-    /// A folder of `contender` for the scenario `name`.
+    /// The folder of a contender for the scenario `name`.
     pub(crate) fn dir(&self, name: &str, kind: Kind) -> PathBuf {
         self.workspace.path().join(name).join(kind.name())
     }
 
-    /// The same, empty.
+    /// The same folder, emptied.
     pub(crate) fn fresh_dir(&self, name: &str, kind: Kind) -> Result<PathBuf> {
         let dir = self.dir(name, kind);
         wipe(&dir)?;
         Ok(dir)
     }
 
-    /// Starts `contender` over `dir`, on a port of its own and with nothing left to write back.
+    /// Starts `contender` with the data in `dir`, on a port of its own, after all dirty pages are written back.
     pub(crate) fn start(&mut self, contender: &Contender, dir: &Path) -> Result<Server> {
         self.start_with(contender, dir, None)
     }
 
-    /// The same, as a cache of the upstream on port `origin`, which hythe knows as `up.example`.
+    /// Like [`start`](Self::start), as a cache of the upstream on port `origin`. hythe knows the upstream as
+    /// `up.example`.
     pub(crate) fn start_through(&mut self, contender: &Contender, dir: &Path, origin: u16) -> Result<Server> {
         self.start_with(contender, dir, Some(origin))
     }
@@ -135,46 +139,46 @@ impl Bench {
         Server::start(contender, port, dir, origin)
     }
 
-    /// Notes the most memory that `server` had, and ends it.
+    /// Records the peak memory of `server`, and ends it.
     pub(crate) fn stop(&mut self, server: Server) {
         let peak = self.peaks.entry(server.kind).or_default();
         *peak = server.tree().peak().max(*peak);
         drop(server);
     }
 
-    /// A number that no blob was salted with yet.
+    /// A salt that no blob has yet.
     pub(crate) fn salt(&mut self) -> u64 {
         self.salt += 1;
         self.salt
     }
 
-    /// Notes a sample.
+    /// Records a sample.
     pub(crate) fn record(&mut self, name: &str, unit: Unit, kind: Kind, value: f64) {
         eprint!(" {} {}", figures(value), unit.name());
         self.measures.add(name, unit, kind, value);
     }
 
-    /// Notes a transfer's throughput and CPU.
+    /// Records a transfer's throughput and CPU.
     pub(crate) fn record_transfer(&mut self, name: &str, kind: Kind, transfer: Transfer) {
         self.record(name, Unit::Throughput, kind, transfer.throughput());
         self.record(name, Unit::CpuPerGib, kind, transfer.cpu());
     }
 
-    /// Notes a failure.
+    /// Records a failure.
     pub(crate) fn fail(&mut self, what: String) {
         eprintln!("FAILED: {what}");
         self.failures.push(what);
     }
 
-    /// A ten-layer image whose manifest matters and whose layers do not.
+    /// A ten-layer image with tiny layers, for scenarios that measure its manifest.
     pub(crate) fn small_image(&self) -> Result<Image> {
         let layer = |number: usize| self.source.blob(number as u64 * 4096, 1024);
         let layers = (0..LAYERS).map(layer).collect::<Result<Vec<_>>>()?;
         Image::of(&self.source, &layers, 0)
     }
 
-    /// Puts the blob into each contender that serves blobs (once), checks it there, and says where it is. A contender
-    /// that fails has none.
+    /// Stores the blob once in each contender that serves blobs, and checks it. Returns the blob's path for each
+    /// contender, except those that failed.
     pub(crate) fn pulls(&mut self) -> Result<BTreeMap<Kind, String>> {
         if let Some(pulls) = &self.pulls {
             return Ok(pulls.clone());
@@ -183,7 +187,7 @@ impl Bench {
         let image = self.small_image()?;
         let mut pulls = BTreeMap::new();
         for contender in self.contenders.clone().into_iter().filter(|one| one.kind.gives_pulls()) {
-            eprintln!("putting the blob into {}", contender.kind);
+            eprintln!("storing the blob in {}", contender.kind);
             let dir = self.dir("pull", contender.kind);
             let mut put = || {
                 let mut seed = Seed::open(self, &contender, &dir)?;
@@ -196,14 +200,14 @@ impl Bench {
             };
             match put() {
                 Ok(()) => drop(pulls.insert(contender.kind, blob_path(BLOB, &blob.digest))),
-                Err(error) => self.fail(format!("putting the blob into {}: {error}", contender.kind)),
+                Err(error) => self.fail(format!("storing the blob in {}: {error}", contender.kind)),
             }
         }
         self.pulls = Some(pulls.clone());
         Ok(pulls)
     }
 
-    /// Ends the run; what went wrong.
+    /// Ends the run and returns the failures.
     pub(crate) fn finish(&mut self) -> &[String] {
         for (kind, peak) in std::mem::take(&mut self.peaks) {
             self.measures.add("rss-peak", Unit::Mebibytes, kind, mebibytes(peak));
@@ -212,7 +216,7 @@ impl Bench {
     }
 }
 
-/// Bytes as the table counts memory.
+/// Bytes in the table's unit of memory.
 pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

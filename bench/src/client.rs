@@ -1,7 +1,7 @@
-//! A blocking HTTP/1.1 client that costs as little as the kernel lets it.
+//! A blocking HTTP/1.1 client that uses as little CPU as the kernel allows.
 //!
-//! It shares the machine with the servers that it measures, so bodies go out by `sendfile` and come in with
-//! `MSG_TRUNC`, which drops them in the kernel; nothing is copied to this process unless a digest is to be verified.
+//! The client shares the machine with the servers that it measures. So it sends bodies with `sendfile` and receives
+//! them with `MSG_TRUNC`, which drops them in the kernel. It copies bodies to this process only to verify a digest.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
@@ -15,19 +15,19 @@ use crate::error::{Context as _, Error, Result};
 use crate::head::{Head, Length, head_end};
 use crate::source::Payload;
 
-/// A server that says nothing for this long has failed.
+/// How long a server may be silent before it counts as failed.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How much one `recv` may drop, and the buffer that it needs to be allowed to.
+/// Bytes that one `recv` may drop, and the length of the buffer that `recv` requires for this.
 const DROP: usize = 1 << 20;
 
-/// How much of the buffer is ever written to.
+/// Bytes at the start of the buffer that the client writes to.
 const FILL: usize = 64 << 10;
 
-/// The chunk that Docker's engine sends a layer in: Go copies through 32 KiB.
+/// Bytes of a chunk. Docker's engine sends layers in such chunks, because Go copies through a buffer of 32 KiB.
 const CHUNK: u64 = 32 << 10;
 
-/// How a pushed body says its length.
+/// How the request states the length of a pushed body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// `Content-Length`.
@@ -41,13 +41,13 @@ pub(crate) enum Framing {
 pub(crate) struct Client {
     stream: TcpStream,
     port: u16,
-    /// The answer's first bytes, then the space that `MSG_TRUNC` asks for.
+    /// The answer's first bytes, then the space that `MSG_TRUNC` requires.
     buffer: Vec<u8>,
-    /// What of `buffer` was received and not yet taken.
+    /// The part of `buffer` that was received and not yet used.
     unread: Range<usize>,
 }
 
-/// A request and what came back, for the error.
+/// The error for an unexpected answer to a request.
 fn unexpected(request: &str, expected: &str, got: impl Into<String>) -> Error {
     Error::Answer { request: request.to_owned(), expected: expected.to_owned(), got: got.into() }
 }
@@ -66,7 +66,7 @@ impl Client {
         let socket =
             rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)
                 .context(what)?;
-        // Before connecting: the window scale is agreed on then.
+        // Before connecting, because the connection negotiates the window scale then.
         sockopt::set_socket_recv_buffer_size(&socket, bytes).context(what)?;
         rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).context(what)?;
         Self::over(TcpStream::from(socket), port)
@@ -77,8 +77,8 @@ impl Client {
         stream.set_nodelay(true).context(what)?;
         stream.set_read_timeout(Some(PATIENCE)).context(what)?;
         stream.set_write_timeout(Some(PATIENCE)).context(what)?;
-        // All of it, before any clock runs: fifty clients that enlarge theirs at the first byte keep both cores from the
-        // server for 20 ms. Most of it is never touched, and costs no memory.
+        // Allocate the whole buffer before any time is measured: fifty clients that enlarge their buffers at the first
+        // byte keep both cores from the server for 20 ms. Most of the buffer is never touched, so it uses no memory.
         Ok(Self { stream, port, buffer: vec![0; DROP], unread: 0..0 })
     }
 
@@ -87,7 +87,7 @@ impl Client {
         self.stream
     }
 
-    /// The head of a request as it goes over the wire.
+    /// The text of a request's head.
     pub(crate) fn request(port: u16, method: &str, target: &str, fields: &str) -> String {
         format!(
             "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: hythe-bench\r\n{fields}\r\n"
@@ -101,7 +101,7 @@ impl Client {
         self.head(&format!("{method} {target}"))
     }
 
-    /// GETs `target` and drops the body; the number of bytes dropped.
+    /// GETs `target` and drops the body. Returns the number of bytes dropped.
     pub(crate) fn get(&mut self, target: &str, fields: &str) -> Result<u64> {
         let request = format!("GET {target}");
         let head = self.ask("GET", target, fields)?;
@@ -109,7 +109,7 @@ impl Client {
         self.drop_body(&request, head.length)
     }
 
-    /// GETs `target` and drops the body; when its first byte was there, and the number of bytes dropped.
+    /// GETs `target` and drops the body. Returns the time until the body's first byte, and the number of bytes dropped.
     pub(crate) fn get_timed(&mut self, target: &str) -> Result<(Duration, u64)> {
         let request = format!("GET {target}");
         let asked = Instant::now();
@@ -132,7 +132,7 @@ impl Client {
         Ok(body)
     }
 
-    /// GETs `target` and refuses any other content than that of `digest`.
+    /// GETs `target` and fails if its content does not have `digest`.
     pub(crate) fn verify(&mut self, target: &str, digest: &Digest) -> Result<()> {
         let request = format!("GET {target}");
         let head = self.ask("GET", target, "")?;
@@ -143,7 +143,7 @@ impl Client {
         if got == *digest { Ok(()) } else { Err(unexpected(&request, &digest.to_string(), got.to_string())) }
     }
 
-    /// Sends a request with `payload` as its body; the answer's head, its body dropped.
+    /// Sends a request with `payload` as its body. Returns the answer's head and drops its body.
     pub(crate) fn send(
         &mut self,
         method: &str,
@@ -164,7 +164,8 @@ impl Client {
             Framing::Sized => self.send_sized(head.as_bytes(), payload),
             Framing::Chunked => self.send_chunked(head.as_bytes(), payload),
         };
-        // A server that refuses from the head closes while the body goes out; its answer says why, the pipe does not.
+        // A server that refuses the request's head closes the connection while the client sends the body. Its answer
+        // gives the reason, the broken pipe does not.
         if let Err(source) = sent
             && !matches!(source.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
         {
@@ -176,7 +177,7 @@ impl Client {
         Ok(head)
     }
 
-    /// POSTs for an upload session at `target`; where it is.
+    /// Starts an upload session with a POST to `target`. Returns the session's path.
     pub(crate) fn start_upload(&mut self, target: &str) -> Result<String> {
         let request = format!("POST {target}");
         let head = self.ask("POST", target, "Content-Length: 0\r\n")?;
@@ -185,7 +186,7 @@ impl Client {
         path_of(&request, head.location)
     }
 
-    /// Sends `payload` by PATCH to the upload session at `location` as a stream; where the session is now.
+    /// Streams `payload` by PATCH to the upload session at `location`. Returns the session's new path.
     pub(crate) fn send_patch(&mut self, location: &str, payload: &Payload) -> Result<String> {
         let media_type = "application/octet-stream";
         let head = self.send("PATCH", location, media_type, Framing::Chunked, payload, 202)?;
@@ -249,7 +250,7 @@ impl Client {
         self.send_more(&before, SendFlags::empty())
     }
 
-    /// Reads an answer's head, passing over `100 Continue`.
+    /// Reads an answer's head and skips `100 Continue`.
     pub(crate) fn head(&mut self, request: &str) -> Result<Head> {
         loop {
             if let Some(length) = head_end(&self.buffer[self.unread.clone()]) {
@@ -294,14 +295,14 @@ impl Client {
             return Ok(());
         }
         let mut said = Vec::new();
-        // The body only explains; where it cannot be read the status stands alone.
+        // The body only explains the status. If it cannot be read, the error has the status alone.
         let _ = self.body(request, head.length, |part| said.extend_from_slice(part));
         said.truncate(300);
         let got = format!("{} {}", head.first, String::from_utf8_lossy(&said).trim());
         Err(unexpected(request, &status.to_string(), got))
     }
 
-    /// Drops a body without looking at it; its length.
+    /// Drops a body without reading it. Returns its length.
     fn drop_body(&mut self, request: &str, length: Length) -> Result<u64> {
         let Length::Known(length) = length else { return self.body(request, length, |_| ()) };
         let mut left = length;
@@ -324,7 +325,7 @@ impl Client {
         Ok(length)
     }
 
-    /// Gives a body to `each`, part by part; its length.
+    /// Gives a body to `each`, part by part. Returns its length.
     fn body(&mut self, request: &str, length: Length, mut each: impl FnMut(&[u8])) -> Result<u64> {
         match length {
             Length::Known(length) => {
@@ -338,7 +339,8 @@ impl Client {
                     let length = u64::from_str_radix(line.split(';').next().unwrap_or_default().trim(), 16)
                         .map_err(|_| unexpected(request, "a chunk's length", line))?;
                     self.part(request, length, &mut each)?;
-                    // The chunk's own end, or after the last chunk the empty line (no one sends trailers here).
+                    // The line end after the chunk, or the empty line after the last chunk: no contender sends
+                    // trailers.
                     self.line(request)?;
                     total += length;
                     if length == 0 {
@@ -399,7 +401,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absolute_location_yields_its_path_and_query() {
+    fn an_absolute_location_gives_its_path_and_query() {
         let path = path_of("POST /", Some("http://127.0.0.1:5100/v2/a/blobs/uploads/1?_state=x".to_owned()));
         assert_eq!(path.unwrap(), "/v2/a/blobs/uploads/1?_state=x");
         assert_eq!(path_of("POST /", Some("/v2/a".to_owned())).unwrap(), "/v2/a");
@@ -407,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_joins_a_query_that_is_there() {
+    fn the_digest_is_added_to_an_existing_query() {
         let digest = Digest::of(Algorithm::Sha256, b"");
         assert!(with_digest("/u/1", &digest).starts_with("/u/1?digest=sha256:"));
         assert!(with_digest("/u/1?s=2", &digest).starts_with("/u/1?s=2&digest=sha256:"));

@@ -1,4 +1,4 @@
-//! Who takes part, and where its program is.
+//! The contenders, and where their programs are.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -8,25 +8,25 @@ use std::process::{Command, Stdio};
 
 use serde::{Serialize, Serializer};
 
-/// One who takes part.
+/// A server that the bench measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Kind {
-    /// The registry that this bench is for.
+    /// The registry of this repository.
     Hythe,
-    /// Static files: the limit of reading.
+    /// Serves static files: the limit of reading.
     Nginx,
     /// Debian's docker-registry, distribution 2.8.
     Registry2,
     /// distribution 3.
     Distribution,
-    /// Receive, hash, write: the limit of pushing.
+    /// Receives, hashes and writes: the limit of pushing.
     Loop,
-    /// The same with the hash in a thread beside.
+    /// The same, but another thread computes the hash.
     LoopBeside,
 }
 
 impl Kind {
-    /// All, in the order of the table's columns.
+    /// All contenders, in the order of the table's columns.
     pub(crate) const ALL: [Self; 6] =
         [Self::Hythe, Self::Nginx, Self::Registry2, Self::Distribution, Self::Loop, Self::LoopBeside];
 
@@ -42,40 +42,42 @@ impl Kind {
         }
     }
 
-    /// What is measured once, and stands in its column.
+    /// Selects hythe alone, for measurements without a contender: the table shows them in hythe's column.
     pub(crate) const fn is_hythe(self) -> bool {
         matches!(self, Self::Hythe)
     }
 
-    /// It takes pushes as a registry does, and gives them back.
+    /// Whether it accepts pushes and serves the pushed content.
     pub(crate) const fn is_registry(self) -> bool {
         matches!(self, Self::Hythe | Self::Registry2 | Self::Distribution)
     }
 
-    /// It takes pushes.
+    /// Whether it accepts pushes.
     pub(crate) const fn takes_pushes(self) -> bool {
         !matches!(self, Self::Nginx)
     }
 
-    /// It serves what was put there.
+    /// Whether it serves stored content.
     pub(crate) const fn gives_pulls(self) -> bool {
         !matches!(self, Self::Loop | Self::LoopBeside)
     }
 
-    /// Where its program is, or what to do to have it.
+    /// The path of its program, or how to install it.
     fn find(self) -> Result<PathBuf, &'static str> {
         match self {
             Self::Hythe => given("HYTHE_BIN")
                 .or_else(|| on_path("hythe"))
-                .ok_or("no binary: set HYTHE_BIN, or start through bench/run, which builds it"),
+                .ok_or("no binary: set HYTHE_BIN, or run bench/run, which builds it"),
             Self::Nginx => on_path("nginx").ok_or("no binary: install the Debian package nginx-light"),
             Self::Registry2 => {
                 on_path("docker-registry").ok_or("no binary: install the Debian package docker-registry")
             }
-            Self::Distribution => given("REGISTRY3_BIN").or_else(|| on_path("registry")).ok_or(
-                "no binary: set REGISTRY3_BIN, or start through bench/run, which builds it where Go is",
-            ),
-            Self::Loop | Self::LoopBeside => env::current_exe().map_err(|_| "this program's file is gone"),
+            Self::Distribution => given("REGISTRY3_BIN")
+                .or_else(|| on_path("registry"))
+                .ok_or("no binary: set REGISTRY3_BIN, or install Go and run bench/run, which builds it"),
+            Self::Loop | Self::LoopBeside => {
+                env::current_exe().map_err(|_| "the file of the bench program was removed")
+            }
         }
     }
 }
@@ -92,19 +94,19 @@ impl Serialize for Kind {
     }
 }
 
-/// One who takes part and is here.
+/// A contender whose program is on this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
-    /// Who.
+    /// Which contender.
     pub(crate) kind: Kind,
     /// Its program.
     pub(crate) program: PathBuf,
-    /// What the program says of its version.
+    /// The version that the program prints.
     pub(crate) version: String,
 }
 
 impl Contender {
-    /// Those of `wanted` that are on this machine, and for each of the others the reason.
+    /// The contenders of `wanted` that are on this machine, and for each missing one the reason.
     pub(crate) fn find(wanted: &[Kind]) -> (Vec<Self>, BTreeMap<Kind, &'static str>) {
         let (mut found, mut absent) = (Vec::new(), BTreeMap::new());
         for kind in Kind::ALL.into_iter().filter(|kind| wanted.contains(kind)) {
@@ -131,11 +133,11 @@ fn version(kind: Kind, program: &Path) -> String {
     let Ok(output) = Command::new(program).arg(flag).stdin(Stdio::null()).output() else {
         return String::new();
     };
-    // nginx says it on standard error.
+    // nginx prints its version on standard error.
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     let line = said.lines().next().unwrap_or_default().trim();
-    // Go's programs begin with the path that they were started by.
+    // The Go programs print their own path before the version.
     let path = program.display().to_string();
     line.strip_prefix(path.as_str()).unwrap_or(line).trim().to_owned()
 }
@@ -145,7 +147,7 @@ fn given(variable: &str) -> Option<PathBuf> {
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {
-    // Debian keeps nginx where only root's PATH looks.
+    // Debian installs nginx in a folder that only root's PATH contains.
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain([PathBuf::from("/usr/sbin")])

@@ -1,4 +1,4 @@
-//! A thousand connections that do little.
+//! A thousand slow connections.
 
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
@@ -11,22 +11,22 @@ use crate::client::Client;
 use crate::error::{Context as _, Error, Result};
 use crate::process::Tree;
 
-/// How many.
+/// Number of connections.
 pub(crate) const CROWD: usize = 1000;
 
-/// How long they stay.
+/// How long the connections stay open.
 const STAY: Duration = Duration::from_secs(5);
 
-/// Between two passes over all of them.
+/// Time between two passes over all connections.
 const PASS: Duration = Duration::from_millis(250);
 
-/// What each moves in a pass: 64 KiB/s, a poor link.
+/// Bytes that each connection moves in a pass: 64 KiB/s, like a slow link.
 const SIP: usize = 16 << 10;
 
-/// What each would upload if it stayed; more than it sends.
+/// Announced bytes of each upload: more than a connection sends while it stays open.
 const UPLOAD: usize = 1 << 20;
 
-/// GETs `target` on each connection and reads slowly; the server's most resident memory meanwhile.
+/// GETs `target` on each connection and reads slowly. Returns the server's largest resident memory meanwhile, in bytes.
 pub(crate) fn pull(tree: Tree, port: u16, target: &str) -> Result<u64> {
     let open = |_| {
         let mut client = Client::connect_narrow(port, 64 << 10)?;
@@ -48,7 +48,8 @@ pub(crate) fn pull(tree: Tree, port: u16, target: &str) -> Result<u64> {
     })
 }
 
-/// Starts an upload on each connection and sends slowly; the server's most resident memory meanwhile.
+/// Starts an upload on each connection and sends slowly. Returns the server's largest resident memory meanwhile, in
+/// bytes.
 pub(crate) fn push(tree: Tree, port: u16, uploads: &str) -> Result<u64> {
     let mut client = Client::connect(port)?;
     let fields = format!("Content-Type: application/octet-stream\r\nContent-Length: {UPLOAD}\r\n");

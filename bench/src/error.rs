@@ -1,29 +1,29 @@
-//! What stops a bench.
+//! Errors of the bench.
 
 use std::io;
 
-/// A failure; one error type is enough for a program whose only answer is to say it and stop.
+/// An error. One type is enough, because the program only prints an error and stops.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The operating system refused something.
+    /// A system call failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried, and on what.
+        /// The failed action and its object.
         what: String,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// A contender answered, but not as the protocol asks.
+    /// A contender's answer violates the protocol.
     #[error("{request}: expected {expected}, got {got}")]
     Answer {
         /// Method and path.
         request: String,
         /// The status or form that was expected.
         expected: String,
-        /// What came.
+        /// The actual answer.
         got: String,
     },
-    /// This machine or these arguments cannot run the bench.
+    /// The bench cannot run on this machine or with these arguments.
     #[error("{0}")]
     Setup(String),
 }
@@ -31,9 +31,9 @@ pub(crate) enum Error {
 /// The bench's result.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// Says what was tried when the system refuses.
+/// Adds the failed action to a system error.
 pub(crate) trait Context<T> {
-    /// Names the attempt; the closure runs only on failure.
+    /// Names the action. The closure runs only on failure.
     fn context(self, what: impl FnOnce() -> String) -> Result<T>;
 }
 

@@ -1,6 +1,6 @@
-//! The head of an HTTP/1.1 message, as far as a bench needs it.
+//! The parts of an HTTP/1.1 message's head that the bench needs.
 
-/// How a body's end is known.
+/// How the head states the body's length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Length {
     /// `Content-Length`, or no body.
@@ -14,18 +14,18 @@ pub(crate) enum Length {
 pub(crate) struct Head {
     /// The first line, without its end.
     pub(crate) first: String,
-    /// Where the body ends.
+    /// The body's length.
     pub(crate) length: Length,
-    /// `Location`, where given.
+    /// The `Location` header, if present.
     pub(crate) location: Option<String>,
-    /// `Connection: close` was said.
+    /// Whether the head has `Connection: close`.
     pub(crate) close: bool,
-    /// `Expect: 100-continue` was said.
+    /// Whether the head has `Expect: 100-continue`.
     pub(crate) expects: bool,
 }
 
 impl Head {
-    /// The head in `bytes` (which end after the empty line), or `None` where it is not one.
+    /// Parses the head in `bytes`, which end after the empty line. `None` if `bytes` are not a head.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let mut lines = text.split("\r\n");
@@ -67,7 +67,7 @@ impl Head {
     }
 }
 
-/// Where the head that starts `bytes` ends, its empty line included.
+/// The length of the head at the start of `bytes`, with its empty line.
 pub(crate) fn head_end(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
 }

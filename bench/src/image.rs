@@ -14,13 +14,13 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const BYTES: &str = "application/octet-stream";
 
-/// The request field of a client that pulls images.
+/// The request header of a client that pulls images.
 pub(crate) const ACCEPT: &str = "Accept: application/vnd.oci.image.manifest.v1+json\r\n";
 
-/// The tag that all images of the bench bear.
+/// The tag of all images of the bench.
 pub(crate) const TAG: &str = "latest";
 
-/// An image to be pushed.
+/// An image to push.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     /// Its layers.
@@ -55,7 +55,7 @@ impl Descriptor {
 }
 
 impl Image {
-    /// The image of `layers`, all with the tail number `salt`.
+    /// The image of `layers`, whose blobs all have the tail of `salt`.
     pub(crate) fn of(source: &Source, layers: &[Blob], salt: u64) -> Result<Self> {
         let layers: Vec<_> = layers.iter().map(|layer| layer.salted(salt)).collect();
         let diffs: Vec<_> = layers.iter().map(|layer| layer.digest).collect();
@@ -74,7 +74,7 @@ impl Image {
         Ok(Self { layers, config, manifest: Payload::small(source, manifest) })
     }
 
-    /// Pushes as Docker's engine does: a streamed PATCH for each layer; the bytes pushed.
+    /// Pushes the image like Docker's engine, with a streamed PATCH for each layer. Returns the number of bytes pushed.
     pub(crate) fn push(&self, client: &mut Client, repository: &str) -> Result<u64> {
         for layer in &self.layers {
             push_streamed(client, repository, layer)?;
@@ -85,7 +85,7 @@ impl Image {
         Ok(self.len())
     }
 
-    /// Refuses a repository that holds other bytes than these.
+    /// Fails if the repository has other bytes than this image.
     pub(crate) fn verify(&self, client: &mut Client, repository: &str) -> Result<()> {
         for blob in self.layers.iter().chain([&self.config]) {
             client.verify(&blob_path(repository, &blob.digest), &blob.digest)?;
@@ -108,7 +108,7 @@ impl Image {
     }
 }
 
-/// Pulls the image that `repository` tags, and drops it; the bytes pulled.
+/// Pulls the tagged image of `repository` and drops it. Returns the number of bytes pulled.
 pub(crate) fn pull(client: &mut Client, repository: &str) -> Result<u64> {
     let target = manifest_path(repository, TAG);
     let bytes = client.read(&target, ACCEPT)?;
@@ -130,7 +130,7 @@ pub(crate) fn pull(client: &mut Client, repository: &str) -> Result<u64> {
     Ok(moved)
 }
 
-/// Pushes a blob as containerd does: one PUT with its length; the bytes pushed.
+/// Pushes a blob like containerd, with one PUT of known length. Returns the number of bytes pushed.
 pub(crate) fn push(client: &mut Client, repository: &str, blob: &Payload) -> Result<u64> {
     let location = client.start_upload(&uploads_path(repository))?;
     client.send("PUT", &with_digest(&location, &blob.digest), BYTES, Framing::Sized, blob, 201)?;
@@ -142,17 +142,17 @@ fn push_streamed(client: &mut Client, repository: &str, blob: &Payload) -> Resul
     client.send_patch(&location, blob).and_then(|location| client.finish_upload(&location, &blob.digest))
 }
 
-/// Where upload sessions start.
+/// The path to start an upload session.
 pub(crate) fn uploads_path(repository: &str) -> String {
     format!("/v2/{repository}/blobs/uploads/")
 }
 
-/// Where a blob is.
+/// The path of a blob.
 pub(crate) fn blob_path(repository: &str, digest: &Digest) -> String {
     format!("/v2/{repository}/blobs/{digest}")
 }
 
-/// Where a manifest is.
+/// The path of a manifest.
 pub(crate) fn manifest_path(repository: &str, reference: &str) -> String {
     format!("/v2/{repository}/manifests/{reference}")
 }

@@ -1,4 +1,4 @@
-//! Many connections that ask the same small thing over and over, driven by as few threads as the cores there are.
+//! Many connections that repeat small requests. One thread for each core drives them.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -14,10 +14,10 @@ use crate::error::{Context as _, Error, Result};
 use crate::head::{Head, Length, head_end};
 use crate::process::Tree;
 
-/// How long the load runs before it counts.
+/// How long the load runs before the measurement starts.
 const WARM: Duration = Duration::from_millis(500);
 
-/// What a load found.
+/// The result of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
     /// Answers a second.
@@ -34,7 +34,8 @@ struct Connection {
     last: usize,
 }
 
-/// GETs `targets` in turn over `connections` connections for `length`, each asking again as soon as it is answered.
+/// GETs `targets` in turn over `connections` connections for `length`. Each connection sends its next request as soon
+/// as it has an answer.
 pub(crate) fn run(
     tree: Tree,
     port: u16,
@@ -53,7 +54,8 @@ pub(crate) fn run(
             .map(|thread| {
                 let share = connections / threads + usize::from(thread < connections % threads);
                 let (requests, answers, stop, ready) = (&requests, &answers, &stop, &ready);
-                // Each thread starts elsewhere, so that no two ask for the same at the same time.
+                // Each thread starts at another target, so that two threads do not ask for the same target at the same
+                // time.
                 let from = thread * requests.len() / threads;
                 scope.spawn(move || {
                     let opened = (0..share).map(|_| Connection::open(port)).collect::<Result<Vec<_>>>();
@@ -89,7 +91,8 @@ impl Connection {
         Ok(Self { stream, received: 0, buffer: vec![0; 64 << 10], last: 0 })
     }
 
-    /// Receives once; whether the answer is whole, and whether the server closes after it.
+    /// Receives once. `None` if the answer is not complete; otherwise, whether the server closes the connection after
+    /// it.
     fn receive(&mut self) -> Result<Option<bool>> {
         let got = self
             .stream
@@ -97,7 +100,8 @@ impl Connection {
             .context(|| "reading an answer under load".to_owned())?;
         self.received += got;
         let received = &self.buffer[..self.received];
-        // The same kind of thing was asked: an answer as long as the last parsed one is it again, and the load stays cheap.
+        // All requests are of one kind, so an answer of the same length as the last parsed one has the same form. Not
+        // parsing it again keeps the load cheap.
         if self.received == self.last && received.starts_with(b"HTTP/1.1 200 ") {
             self.received = 0;
             return Ok(Some(false));
@@ -117,7 +121,7 @@ impl Connection {
         }
         let whole = end as u64 + length;
         if whole > self.buffer.len() as u64 {
-            return Err(bad("a longer one"));
+            return Err(bad("a longer answer"));
         }
         if (self.received as u64) < whole {
             return if got == 0 { Err(bad("a closed connection")) } else { Ok(None) };
@@ -129,7 +133,7 @@ impl Connection {
 }
 
 fn ask<'a>(connection: &mut Connection, requests: &mut impl Iterator<Item = &'a [u8]>) -> Result<()> {
-    // The requests never end: they are taken in turn.
+    // The iterator never ends, because it cycles through the requests.
     let request = requests.next().unwrap_or_default();
     connection.stream.write_all(request).context(|| "asking under load".to_owned())
 }

@@ -1,6 +1,6 @@
-//! The bench: hythe against nginx, Debian's docker-registry and distribution 3, interleaved in one run.
+//! Measures hythe, nginx, Debian's docker-registry and distribution 3 in turns, in one run.
 
-// Sizes, times and counts become floats only to be divided and printed.
+// The bench converts sizes, times and counts to floats only to divide and print them.
 #![allow(clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
 mod acceptance;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs; whether every contender did its part.
+/// Runs the bench. Returns whether every contender finished.
 fn run(settings: Settings) -> Result<bool> {
     if let Some(Role::Sink { port, dir, beside }) = &settings.role {
         let hashing = if *beside { Hashing::Beside } else { Hashing::Inline };
@@ -60,10 +60,10 @@ fn run(settings: Settings) -> Result<bool> {
     namespace::enter()?;
     let (contenders, absent) = Contender::find(&settings.contenders);
     for (kind, reason) in &absent {
-        eprintln!("{kind} does not take part: {reason}");
+        eprintln!("{kind} is not measured: {reason}");
     }
     if contenders.is_empty() {
-        return Err(Error::Setup("no contender is on this machine".to_owned()));
+        return Err(Error::Setup("none of the contenders is on this machine".to_owned()));
     }
     let mut bench = Bench::new(settings, contenders)?;
     scenarios::run(&mut bench)?;

@@ -1,4 +1,4 @@
-//! What was measured, and what it says of the targets.
+//! The samples of a run, and the verdicts on the targets.
 
 use std::collections::BTreeMap;
 
@@ -13,31 +13,31 @@ pub(crate) struct Measures {
     samples: BTreeMap<(&'static str, &'static str), BTreeMap<Kind, Vec<f64>>>,
 }
 
-/// A line's outcome.
+/// The result of a line.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
-    /// Scenario and what of it.
+    /// The scenario and the measured quantity.
     pub(crate) name: &'static str,
-    /// What it counts in.
+    /// The unit of its values.
     pub(crate) unit: &'static str,
     /// Each contender's median.
     pub(crate) medians: BTreeMap<Kind, f64>,
     /// Each contender's samples, in the order of the rounds.
     pub(crate) samples: BTreeMap<Kind, Vec<f64>>,
-    /// hythe's median over each other's.
+    /// hythe's median divided by each other contender's median.
     pub(crate) ratios: BTreeMap<Kind, f64>,
-    /// The targets, judged.
+    /// The verdict on each target.
     pub(crate) verdicts: Vec<Verdict>,
 }
 
-/// A target, judged.
+/// The verdict on a target.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Verdict {
-    /// What was compared: `0.97 x nginx`, or nothing where a contender is absent.
+    /// hythe's ratio or value: `0.97 x nginx`. Empty if the contender is missing.
     pub(crate) got: String,
-    /// What is asked: `>= 0.95`.
+    /// The target: `>= 0.95 x nginx`.
     pub(crate) target: String,
-    /// Whether it holds; nothing where it could not be judged.
+    /// Whether hythe meets the target. `None` if a measurement for it is missing.
     pub(crate) ok: Option<bool>,
 }
 
@@ -45,14 +45,14 @@ impl Measures {
     /// Adds a sample.
     ///
     /// # Panics
-    /// Where the table has no such line: a mistake in the scenario.
+    /// If the table has no such line, which is a mistake in the scenario.
     pub(crate) fn add(&mut self, name: &str, unit: Unit, kind: Kind, value: f64) {
         let line = LINES.iter().find(|line| line.name == name && line.unit == unit);
         let line = line.unwrap_or_else(|| panic!("no line {name} in {}", unit.name()));
         self.samples.entry((line.name, line.unit.name())).or_default().entry(kind).or_default().push(value);
     }
 
-    /// The table's lines that were measured.
+    /// The lines of the table that have samples.
     pub(crate) fn rows(&self) -> Vec<Row> {
         let row = |line: &Line| {
             let samples = self.samples.get(&(line.name, line.unit.name()))?;
@@ -71,7 +71,7 @@ impl Measures {
     }
 }
 
-/// `elsewhere` gives hythe's median on another line of the same unit.
+/// Judges a target. `elsewhere` gives hythe's median on another line of the same unit.
 fn judge(
     target: Target,
     medians: &BTreeMap<Kind, f64>,
@@ -110,7 +110,7 @@ fn judge(
         }
         Target::AtLeastLoop(bound) => {
             let loops = [over(Kind::Loop), over(Kind::LoopBeside)];
-            // The better loop gives the smaller ratio.
+            // The faster loop gives the smaller ratio.
             let best = loops.into_iter().flatten().min_by(|one, other| one.0.total_cmp(&other.0));
             ratio(best, format!(">= {bound} x better loop"), &|ratio| ratio >= bound)
         }
@@ -134,7 +134,7 @@ fn median(samples: &[f64]) -> f64 {
     }
 }
 
-/// A number with about three figures.
+/// Formats a number with about three digits.
 pub(crate) fn figures(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

@@ -1,7 +1,8 @@
 //! The bench's own network namespace, in which loopback runs cubic.
 //!
-//! Many distributions default to BBR, whose pacing halves loopback throughput and multiplies its CPU: under it a
-//! table of large transfers is noise. `sysctl` may be refused, so the routes of a private namespace say it.
+//! Many distributions use BBR by default. Its pacing halves the throughput of loopback and multiplies its CPU, so
+//! measurements of large transfers would be noise. The system may refuse to change this with `sysctl`. So the routes of
+//! a private namespace choose cubic.
 
 use std::env;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -13,13 +14,13 @@ use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
 use crate::error::{Context as _, Error, Result};
 
-/// Set for the second run of the program, which is inside.
+/// The environment variable that marks the second run of the program, inside the namespace.
 const INSIDE: &str = "BENCH_NAMESPACE";
 
-/// Open files that 1,000 connections need in the servers and in this program, with room to spare.
+/// Open files that are enough for 1,000 connections, in the servers and in this program.
 const FILES: u64 = 4096;
 
-/// Runs the rest of the program in a network namespace of its own: returns inside it, or not at all.
+/// Moves the program into a network namespace of its own. On success, it returns only inside the namespace.
 pub(crate) fn enter() -> Result<()> {
     if env::var_os(INSIDE).is_none() {
         return Err(replace_with_unshare());
@@ -68,7 +69,7 @@ fn ip(arguments: &[&str]) -> Result<()> {
     )))
 }
 
-/// Both ends of a connection must have taken the route's word, else every large transfer is wrong.
+/// Checks that both ends of a connection use cubic, as the route says. Otherwise all large transfers would be wrong.
 fn verify() -> Result<()> {
     let what = || "connecting over loopback in the bench's network namespace".to_owned();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(what)?;
@@ -78,8 +79,8 @@ fn verify() -> Result<()> {
         let control = sockopt::tcp_congestion(socket).context(what)?;
         if control != "cubic" {
             return Err(Error::Setup(format!(
-                "loopback's congestion control is `{control}` on the {end}'s side, not `cubic`: the figures would \
-                 be noise; load the kernel module tcp_cubic"
+                "loopback's congestion control is `{control}` on the {end}'s side, not `cubic`, so the results would \
+                 be noise. Load the kernel module tcp_cubic"
             )));
         }
     }

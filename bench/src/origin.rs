@@ -1,6 +1,6 @@
 //! An upstream with one blob and a link of a given speed.
 //!
-//! It sends from the page cache by `sendfile`, so that a cache in front of it is what is measured.
+//! The upstream sends from the page cache with `sendfile`, so that it uses little CPU beside the measured cache.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -14,16 +14,16 @@ use crate::head::{Head, head_end};
 use crate::image::blob_path;
 use crate::source::Payload;
 
-/// What is sent between two looks at the clock: 2.6 ms of 100 MB/s.
+/// Bytes that a connection sends before it checks the time again: 2.6 ms at 100 MB/s.
 const SLICE: u64 = 256 << 10;
 
 /// The repository that has the blob.
 pub(crate) const REPOSITORY: &str = "app";
 
-/// A running upstream; it ends with the process.
+/// A running upstream. It ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Origin {
-    /// Where it listens on loopback.
+    /// Its port on loopback.
     pub(crate) port: u16,
     shared: Arc<Shared>,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 struct Shared {
     payload: Payload,
-    /// Bytes a second, all connections together.
+    /// Bytes a second, for all connections together.
     speed: Option<u64>,
     /// When the link is free again.
     free: Mutex<Instant>,
@@ -59,14 +59,14 @@ impl Origin {
                     return;
                 }
                 let served = Arc::clone(&served);
-                // A client that goes away in between ends its connection, nothing else.
+                // A client that disconnects early ends only its own connection.
                 thread::spawn(move || drop(serve(&served, stream)));
             }
         });
         Ok(Self { port, shared })
     }
 
-    /// How often the blob was asked for by GET.
+    /// Number of GET requests for the blob.
     pub(crate) fn gets(&self) -> u64 {
         self.shared.gets.load(Ordering::Relaxed)
     }
@@ -75,7 +75,7 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
-        // Wakes the thread that accepts.
+        // Wakes the thread that accepts connections.
         drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
     }
 }
@@ -137,7 +137,7 @@ fn answer_blob(shared: &Shared, stream: &mut TcpStream, with_body: bool) -> io::
     stream.write_all(&payload.tail)
 }
 
-/// Waits for the link, and takes it for as long as `length` bytes need.
+/// Waits until the link is free, then occupies it for the time that `length` bytes need.
 fn wait(shared: &Shared, length: u64) {
     let Some(speed) = shared.speed else { return };
     let at = {

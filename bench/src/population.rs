@@ -1,4 +1,4 @@
-//! A registry full of small repositories, and one that has many tags.
+//! The content of a registry with many small repositories, and one repository with many tags.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -11,34 +11,34 @@ use crate::image::{MANIFEST, manifest_path};
 use crate::random::Random;
 use crate::source::{Payload, Source};
 
-/// The repository that has many tags; its name comes after all others.
+/// The repository with many tags. Its name sorts after all others.
 pub(crate) const MANY: &str = "scale/many";
 
-/// How many push at once, so that many pushes share one commit.
+/// Number of connections that push at once, so that many pushes share one commit.
 const CONNECTIONS: usize = 64;
 
-/// Tags that one request sets: the most that a registry has to take is ten, hythe takes a hundred.
+/// Tags that one request sets. The specification requires registries to accept ten; hythe accepts a hundred.
 const BATCH: usize = 100;
 
-/// What a registry is to hold.
+/// The content of a registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Population {
     /// Names of the small repositories, sorted.
     names: Vec<String>,
-    /// Tags of each.
+    /// Tags of each small repository.
     tags: usize,
     /// Tags of [`MANY`].
     many: usize,
 }
 
-/// One request: a manifest, and tags for it.
+/// One request: a manifest and its tags.
 struct Push {
     repository: String,
     tags: Vec<String>,
 }
 
 impl Population {
-    /// So many repositories of so many tags each, and `many` tags in one more.
+    /// `repositories` small repositories with `tags` tags each, and [`MANY`] with `many` tags.
     pub(crate) fn new(repositories: usize, tags: usize, many: usize) -> Self {
         let mut names: Vec<_> = (0..repositories)
             .map(|number| format!("scale/{:02}/repository-{number:07}", number % 20))
@@ -47,28 +47,28 @@ impl Population {
         Self { names, tags, many }
     }
 
-    /// All repositories as the catalog lists them: `length` of them, those `skipped` at the start left out.
+    /// `length` repositories in the order of the catalog, after the first `skipped`.
     pub(crate) fn listed(&self, skipped: usize, length: usize) -> Vec<String> {
         let all = self.names.iter().map(String::as_str).chain([MANY]);
         all.skip(skipped).take(length).map(str::to_owned).collect()
     }
 
-    /// How many that are.
+    /// Number of all repositories.
     pub(crate) fn len(&self) -> usize {
         self.names.len() + 1
     }
 
-    /// How many tags [`MANY`] has.
+    /// Number of tags of [`MANY`].
     pub(crate) fn many(&self) -> usize {
         self.many
     }
 
-    /// One of the small repositories.
+    /// A random small repository.
     pub(crate) fn any_repository(&self, random: &mut Random) -> &str {
         &self.names[random.below(self.names.len())]
     }
 
-    /// The page of `n` repositories after the first `skipped`.
+    /// The path of the page of `n` repositories after the first `skipped`.
     pub(crate) fn catalog_page(&self, n: usize, skipped: usize) -> String {
         match skipped {
             0 => format!("/v2/_catalog?n={n}"),
@@ -76,7 +76,7 @@ impl Population {
         }
     }
 
-    /// The page of `n` tags of [`MANY`] after the first `skipped`.
+    /// The path of the page of `n` tags of [`MANY`] after the first `skipped`.
     pub(crate) fn many_page(n: usize, skipped: usize) -> String {
         match skipped {
             0 => format!("/v2/{MANY}/tags/list?n={n}"),
@@ -84,12 +84,12 @@ impl Population {
         }
     }
 
-    /// A manifest by tag, of any small repository.
+    /// The path of a manifest by tag, of a random small repository.
     pub(crate) fn any_manifest(&self, random: &mut Random) -> String {
         manifest_path(self.any_repository(random), &tag(random.below(self.tags)))
     }
 
-    /// Pushes all of it to the server on `port`, in no order: a registry is not filled in that of its names.
+    /// Pushes all content to the server on `port`, in random order: real clients do not push in the order of names.
     pub(crate) fn push(&self, source: &Source, port: u16) -> Result<()> {
         let mut random = Random::new(1);
         let tags: Vec<_> = (0..self.tags).collect();
@@ -119,7 +119,7 @@ impl Population {
     }
 }
 
-/// Of one length, so that bytes and text order are the order of the numbers.
+/// The tag of a number. All tags have one length, so that they sort like the numbers.
 pub(crate) fn tag(number: usize) -> String {
     format!("v{number:07}")
 }
@@ -133,8 +133,9 @@ fn batches(repository: &str, tags: &[usize]) -> Vec<Push> {
 }
 
 impl Push {
-    /// By digest, with the tags in the query. The blob is not there, which the registry warns of and takes: a listing
-    /// does not look at blobs. Each repository's manifest is its own, so that none is found in memory for another's.
+    /// Pushes the manifest by digest, with the tags in the query. Its blob does not exist; the registry accepts this
+    /// with a warning, and listings do not need blobs. Each repository has a different manifest, so that no manifest in
+    /// memory answers for another repository.
     fn send(&self, source: &Source, client: &mut Client) -> Result<()> {
         let manifest = serde_json::json!({
             "schemaVersion": 2,

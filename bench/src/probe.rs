@@ -1,4 +1,4 @@
-//! The latency of small requests: alone, beside one another, or while a server is busy with something else.
+//! The latency of small requests: alone, interleaved with others, or while a server does other work.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,16 +9,16 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::random::Random;
 
-/// Between two probes.
+/// Time between two probes.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Something to be asked for over and over.
+/// A repeated request.
 pub(crate) struct Probe<'a> {
-    /// What it is called.
+    /// The name of its line in the table.
     pub(crate) name: &'static str,
-    /// Who is asked.
+    /// The port of the server.
     pub(crate) port: u16,
-    /// What to GET next.
+    /// Gives the path for the next GET.
     pub(crate) target: Box<dyn FnMut(&mut Random) -> String + 'a>,
 }
 
@@ -42,8 +42,8 @@ impl Latencies {
         Ok(Self(latencies))
     }
 
-    /// GETs what each probe asks for `count` times, one request at a time, the probes in a new order in each pass: what
-    /// the machine does meanwhile strikes all alike, and none always follows the same other one.
+    /// Sends each probe's GET `count` times, one request at a time, with the probes in a new order in each pass. So
+    /// other work of the machine affects all probes alike, and no probe always follows the same other probe.
     pub(crate) fn interleaved(mut probes: Vec<Probe<'_>>, count: usize) -> Result<Vec<(&'static str, Self)>> {
         let mut clients = BTreeMap::new();
         for probe in &probes {
@@ -60,7 +60,7 @@ impl Latencies {
                 let probe = &mut probes[place];
                 let target = (probe.target)(&mut random);
                 let client = clients.get_mut(&probe.port);
-                // Each probe's port was connected to above.
+                // The loop above connected to the port of each probe.
                 latencies[place].extend(client.map(|client| timed(client, &target, "")).transpose()?);
             }
         }
@@ -71,7 +71,7 @@ impl Latencies {
         Ok(sorted.collect())
     }
 
-    /// GETs `target` every few milliseconds while `work` runs; what that returned, too.
+    /// GETs `target` every few milliseconds while `work` runs. Returns the latencies and the result of `work`.
     pub(crate) fn during<T: Send>(
         port: u16,
         target: &str,

@@ -1,4 +1,4 @@
-//! What the kernel knows of a process and its children: CPU time and resident memory.
+//! CPU time and resident memory of a process and its children, from the kernel.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,12 +11,12 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The tree under `root`.
+    /// The process `root` and all its descendants.
     pub(crate) fn new(root: u32) -> Self {
         Self { root }
     }
 
-    /// CPU time that all of it used so far.
+    /// CPU time that all processes have used so far.
     pub(crate) fn cpu(self) -> Duration {
         self.members().into_iter().map(cpu).sum()
     }
@@ -26,7 +26,7 @@ impl Tree {
         self.members().into_iter().map(|pid| status(pid, "VmRSS:")).sum()
     }
 
-    /// The most resident memory that each process ever had, summed, in bytes.
+    /// The sum of each process's largest resident memory so far, in bytes.
     pub(crate) fn peak(self) -> u64 {
         self.members().into_iter().map(|pid| status(pid, "VmHWM:")).sum()
     }
@@ -55,8 +55,8 @@ fn stat(pid: u32) -> Option<Vec<String>> {
     Some(text[text.rfind(')')? + 1..].split_whitespace().map(str::to_owned).collect())
 }
 
-/// Per-thread run time is exact but forgets threads that ended; the process's own counts them, in ticks of 10 ms. Each
-/// is at most the truth, so the larger is the nearer.
+/// CPU time of a process. The run time of its threads is exact, but misses threads that have ended. The process's own
+/// time includes them, but counts ticks of 10 ms. Neither exceeds the true value, so the larger one is closer to it.
 fn cpu(pid: u32) -> Duration {
     let threads: u64 = fs::read_dir(format!("/proc/{pid}/task"))
         .into_iter()

@@ -1,11 +1,11 @@
-//! Numbers that look random and are the same in each run.
+//! Pseudo-random numbers that are the same in each run.
 
-/// `SplitMix64`: a bench needs neither secrets nor a crate for this.
+/// `SplitMix64`. The bench needs no secrets, so it does not need a crate for random numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The sequence number `seed`.
+    /// The sequence that starts from `seed`.
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -18,12 +18,12 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`, which is not zero. The bias of a remainder is far below what a bench can see.
+    /// A number below `end`, which is not zero. The bias of the remainder is too small for the bench to notice.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
-    /// Puts `items` in another order.
+    /// Puts `items` in random order.
     pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shuffle_keeps_what_it_mixes() {
+    fn a_shuffle_keeps_all_items() {
         let mut items: Vec<_> = (0..1000).collect();
         Random::new(1).shuffle(&mut items);
         assert_ne!(items[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);

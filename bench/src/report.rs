@@ -1,4 +1,4 @@
-//! The table, and the same as JSON.
+//! The table of results, as text and as JSON.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,20 +11,20 @@ use crate::contender::{Contender, Kind};
 use crate::error::{Context as _, Error, Result};
 use crate::measure::{Row, figures};
 
-/// All that a run has to say.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// Seconds since 1970.
     time: u64,
-    /// What it ran on.
+    /// The machine of the run.
     machine: Machine,
-    /// How often each contender was measured.
+    /// Number of measurements of each contender.
     rounds: usize,
-    /// Bytes of the blob.
+    /// Size of the blob, in bytes.
     size: u64,
-    /// Who took part.
+    /// The contenders and their versions.
     contenders: Vec<Version>,
-    /// What was found.
+    /// The measured lines of the table.
     rows: Vec<Row>,
 }
 
@@ -33,14 +33,14 @@ struct Machine {
     cores: usize,
     processor: String,
     kernel: String,
-    /// Whether memory that is free goes back to the host of this virtual machine, and has to be fetched from it again.
+    /// Whether this virtual machine reports its free memory to its host, and has to fetch it again from the host.
     reports_free_memory: bool,
 }
 
-/// The order of the smallest block of free memory that is given back to the host, where the kernel does that.
+/// The file with the order of the smallest block of free memory that the kernel reports to the host, if it reports any.
 const REPORTED_ORDER: &str = "/sys/module/page_reporting/parameters/page_reporting_order";
 
-/// The order of the largest blocks that there are (`MAX_PAGE_ORDER`, on most machines).
+/// The order of the largest blocks of memory (`MAX_PAGE_ORDER` on most machines).
 const LARGEST_ORDER: u32 = 10;
 
 #[derive(Debug, Serialize)]
@@ -58,7 +58,7 @@ impl Report {
         Self { time, machine: Machine::here(), rounds, size, contenders: versions, rows }
     }
 
-    /// Writes it as JSON.
+    /// Writes the report as JSON.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::Setup(format!("writing the report as JSON: {error}")))?;
@@ -102,7 +102,7 @@ impl Report {
         if self.machine.reports_free_memory {
             let _ = writeln!(
                 out,
-                "  free memory goes back to this machine's host: see `Noise` in bench/README.md"
+                "  this machine reports its free memory to its host, so results vary: see `Noise` in bench/README.md"
             );
         }
         out.push('\n');
@@ -110,13 +110,13 @@ impl Report {
     }
 }
 
-/// hythe's ratio to each other contender, where nothing is asked.
+/// hythe's ratio to each other contender, for a line without targets.
 fn overview(row: &Row) -> String {
     let ratios = row.ratios.iter().map(|(kind, ratio)| format!("{} x {kind}", figures(*ratio)));
     ratios.collect::<Vec<_>>().join(", ")
 }
 
-/// Names left, numbers (columns 2 to `numbers`) right. The last long cell of a line does not widen its column.
+/// Aligns names left and numbers (columns 2 to `numbers`) right. The last cell of a line does not widen its column.
 fn align(lines: &[Vec<String>], numbers: usize) -> String {
     let width = |column: usize| {
         let cells = lines.iter().filter(|line| column + 1 < line.len()).filter_map(|line| line.get(column));
@@ -148,7 +148,7 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             processor: processor.map_or("unknown processor", |(_, name)| name).to_owned(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            // Not a number, or one beyond all: nobody asked for it.
+            // If this is not a number, or is larger than the largest order, the kernel reports no memory.
             reports_free_memory: read(REPORTED_ORDER)
                 .trim()
                 .parse()

@@ -1,4 +1,4 @@
-//! Putting content into a contender before it is measured.
+//! Stores content in a contender before it is measured.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::image::{self, Image, TAG, blob_path, manifest_path};
 use crate::server::{Server, web_root};
 use crate::source::Payload;
 
-/// A contender that is being given content: files for nginx, pushes for a registry.
+/// A contender that receives its content: files for nginx, pushes for a registry.
 #[derive(Debug)]
 pub(crate) enum Seed {
     /// The folder that nginx serves.
     Files(PathBuf),
-    /// A registry that runs, and a connection to it.
+    /// A running registry, and a connection to it.
     Registry(Server, Client),
 }
 
 impl Seed {
-    /// Makes `contender` ready to be given content that it keeps in `dir`.
+    /// Prepares `contender` to receive content, which it keeps in `dir`.
     pub(crate) fn open(bench: &mut Bench, contender: &Contender, dir: &Path) -> Result<Self> {
         if contender.kind == Kind::Nginx {
             return Ok(Self::Files(web_root(dir)));
@@ -31,7 +31,7 @@ impl Seed {
         Ok(Self::Registry(server, client))
     }
 
-    /// Gives it a blob.
+    /// Stores a blob in the contender.
     pub(crate) fn blob(&mut self, repository: &str, blob: &Payload) -> Result<()> {
         match self {
             Self::Files(root) => put(root, &blob_path(repository, &blob.digest), blob),
@@ -39,7 +39,7 @@ impl Seed {
         }
     }
 
-    /// Gives it an image.
+    /// Stores an image in the contender.
     pub(crate) fn image(&mut self, repository: &str, image: &Image) -> Result<()> {
         match self {
             Self::Files(root) => {
@@ -52,7 +52,7 @@ impl Seed {
         }
     }
 
-    /// Lets `check` look at what is there over HTTP, and ends the contender.
+    /// Runs `check` against the stored content over HTTP, then ends the contender.
     pub(crate) fn close(
         self,
         bench: &mut Bench,
@@ -69,7 +69,7 @@ impl Seed {
             }
         };
         check(&mut client)?;
-        // A server that waits for its connections to end would wait for this one.
+        // Close the connection first: some servers wait for their connections when they end.
         drop(client);
         bench.stop(server);
         Ok(())

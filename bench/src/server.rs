@@ -1,4 +1,4 @@
-//! A contender that runs.
+//! A running contender.
 
 use std::env;
 use std::fs::{self, File};
@@ -15,32 +15,32 @@ use crate::contender::{Contender, Kind};
 use crate::error::{Context as _, Error, Result};
 use crate::process::Tree;
 
-/// How long a contender may take to answer first, and to end when asked to.
+/// How long a contender may take to its first answer, and to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two attempts to reach a contender that starts: start-up is measured in milliseconds.
+/// Time between two attempts to reach a starting contender. It is short, because the start is measured in milliseconds.
 const ATTEMPT: Duration = Duration::from_micros(100);
 
-/// A running contender; ends with this value.
+/// A running contender. It ends when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    /// Who it is.
+    /// Which contender it is.
     pub(crate) kind: Kind,
-    /// Where it listens on loopback.
+    /// Its port on loopback.
     pub(crate) port: u16,
-    /// From starting the process to its first `200` for `/v2/`.
+    /// Time from the start of the process to its first `200` for `/v2/`.
     pub(crate) ready_after: Duration,
     child: Child,
 }
 
-/// Where nginx finds the files that it serves.
+/// The folder of the files that nginx serves.
 pub(crate) fn web_root(dir: &Path) -> PathBuf {
     dir.join("www")
 }
 
 impl Server {
-    /// Starts `contender` over the data in `dir`, as a cache of the upstream on port `origin` if there is one, and waits
-    /// for its first answer.
+    /// Starts `contender` with the data in `dir`, and waits for its first answer. With `origin`, the contender is a
+    /// cache of the upstream on that port.
     pub(crate) fn start(contender: &Contender, port: u16, dir: &Path, origin: Option<u16>) -> Result<Self> {
         let kind = contender.kind;
         fs::create_dir_all(dir).context(|| format!("creating {}", dir.display()))?;
@@ -49,7 +49,7 @@ impl Server {
         let errors = log.try_clone().context(|| format!("opening {}", log_path.display()))?;
         let mut command = command(contender, port, dir, origin)?;
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
-        // A contender's settings are its defaults, not what this shell happens to export.
+        // Contenders run with their default settings, so remove the settings that this shell exports.
         for (name, _) in env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("HYTHE_") || name.starts_with("REGISTRY_")) {
                 command.env_remove(name);
@@ -83,7 +83,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The polite signal first: nginx's master ends its workers then, which a kill would leave behind.
+        // Send SIGTERM first: nginx's master then ends its workers, which would survive a SIGKILL of the master.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::TERM);
         }
@@ -150,13 +150,13 @@ fn write(dir: &Path, name: &str, content: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// nginx as its documentation tunes it for static files. It closes a connection after 1,000 requests by default, which
-/// a load of small requests would measure instead of the answers.
+/// nginx's configuration, tuned for static files as its documentation says. By default nginx closes a connection after
+/// 1,000 requests, so that a load of small requests would measure new connections instead of answers.
 fn nginx(port: u16, dir: &Path) -> String {
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let root = web_root(dir);
     let dir = dir.display();
-    // Workers of another user could not read a temporary folder of root's.
+    // Workers that run as another user could not read root's temporary folder.
     let user = if geteuid().is_root() { "user root;" } else { "" };
     format!(
         "daemon off; {user} worker_processes {workers}; worker_rlimit_nofile 8192;
@@ -178,7 +178,7 @@ http {{
     )
 }
 
-/// The configuration that Debian's package and the image of distribution 2.8 ship.
+/// The default configuration of Debian's package and of the image of distribution 2.8.
 fn registry2(port: u16, data: &Path) -> String {
     format!(
         "version: 0.1
@@ -197,7 +197,7 @@ health:
     )
 }
 
-/// The configuration that distribution 3's image ships.
+/// The default configuration of distribution 3's image.
 fn distribution(port: u16, data: &Path) -> String {
     format!(
         "version: 0.1

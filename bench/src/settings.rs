@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The command line of the bench.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -12,27 +12,27 @@ use crate::scenarios;
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Settings {
-    /// Run only scenarios whose name starts so; may be repeated
+    /// Run only scenarios whose names start with NAME; may be repeated
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = scenario)]
     pub(crate) only: Vec<String>,
 
-    /// How often each contender is measured; the table has medians
+    /// Measurements of each contender in each scenario; the table shows medians
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) rounds: u16,
 
-    /// The blob that is pulled and pushed
+    /// Size of the blob that clients pull and push
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) size: u64,
 
-    /// Each layer of the ten-layer images
+    /// Size of each layer of the ten-layer images
     #[arg(long, value_name = "SIZE", default_value = "20MiB", value_parser = size)]
     pub(crate) layer: u64,
 
-    /// Repositories of the large registry, and tags of the repository that has many
+    /// Repositories of the large registry; its repository with many tags has this many tags too
     #[arg(long, value_name = "NUMBER", default_value_t = 100_000, value_parser = population)]
     pub(crate) repositories: usize,
 
-    /// Tags of each of those repositories
+    /// Tags of each repository of the large registry
     #[arg(long, value_name = "NUMBER", default_value = "10", value_parser = tags)]
     pub(crate) tags: usize,
 
@@ -40,32 +40,32 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
-    /// Who takes part
+    /// Contenders to measure
     #[arg(long, value_name = "NAME", value_enum, value_delimiter = ',', default_values_t = Kind::ALL)]
     pub(crate) contenders: Vec<Kind>,
 
-    /// A folder for all data, emptied before and after; on the file system that is to be measured
+    /// Folder for all data, on the file system to measure; the bench empties it before and after the run
     #[arg(long, value_name = "DIR", env = "BENCH_DIR")]
     pub(crate) dir: Option<PathBuf>,
 
-    /// What else the program can be
+    /// Another role of the program
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
 }
 
-/// What the program is when it starts itself.
+/// A role of the program when the bench starts it as a contender.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
-    /// The contender that receives, hashes and writes
+    /// Run as the contender that receives, hashes and writes
     #[command(hide = true)]
     Sink {
-        /// The port on loopback
+        /// Port on loopback
         #[arg(long)]
         port: u16,
-        /// Where files go
+        /// Folder for the files
         #[arg(long)]
         dir: PathBuf,
-        /// Hash in a thread beside the one that writes
+        /// Hash in another thread than the one that writes
         #[arg(long)]
         beside: bool,
     },
@@ -75,10 +75,13 @@ fn scenario(text: &str) -> Result<String, String> {
     if scenarios::names().any(|name| name.starts_with(text)) {
         return Ok(text.to_owned());
     }
-    Err(format!("no scenario starts so; there are {}", scenarios::names().collect::<Vec<_>>().join(", ")))
+    Err(format!(
+        "no scenario's name starts with this; the scenarios are {}",
+        scenarios::names().collect::<Vec<_>>().join(", ")
+    ))
 }
 
-/// Fewer would not fill the page that is asked for; more would not fit the names.
+/// Parses the number of repositories. Fewer would not fill the requested pages; more would not fit into the names.
 fn population(text: &str) -> Result<usize, String> {
     number(text, 1000..=10_000_000)
 }
@@ -92,7 +95,7 @@ fn number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
     number.ok_or_else(|| format!("not a whole number from {} to {}", range.start(), range.end()))
 }
 
-/// The least that a blob may be: smaller ones would measure round trips.
+/// The smallest size of a blob, in bytes: smaller blobs would measure round trips.
 const LEAST: u64 = 1 << 16;
 
 fn size(text: &str) -> Result<u64, String> {
@@ -107,7 +110,7 @@ fn size(text: &str) -> Result<u64, String> {
     let size = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match size {
         Some(size) if size >= LEAST => Ok(size),
-        Some(_) => Err("less than 64 KiB would measure round trips".to_owned()),
+        Some(_) => Err("too small: blobs of less than 64 KiB would measure round trips".to_owned()),
         None => Err("not a size; write it as 256MiB or 1GiB".to_owned()),
     }
 }

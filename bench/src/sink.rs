@@ -1,7 +1,8 @@
-//! The push's lower bound as a contender: receive, hash, write, and nothing else.
+//! A contender that only receives, hashes and writes: the least work of a push.
 //!
-//! It answers what a push asks (POST, PATCH, PUT) without keeping a name, checking a digest or syncing a file. Two
-//! variants, since neither is the better one everywhere: the hash in the thread that writes, or in one beside it.
+//! It answers the requests of a push (POST, PATCH, PUT) without storing a name, checking a digest or syncing a file. It
+//! has two variants, because neither is faster on every machine: the thread that writes also hashes, or another thread
+//! does.
 
 use std::fs::{self, File};
 use std::io::{self, IoSlice, Read, Write};
@@ -18,7 +19,7 @@ use hythe_oci::{Algorithm, Digest, HashState};
 use crate::error::{Context as _, Result};
 use crate::head::{Head, Length, head_end};
 
-/// What one read may take.
+/// Most bytes of one read.
 const BUFFER: usize = 256 << 10;
 
 /// Buffers between the writing and the hashing thread.
@@ -29,13 +30,13 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// Which thread hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hashing {
-    /// The one that writes.
+    /// The thread that writes.
     Inline,
-    /// Another one, at the same time.
+    /// Another thread, at the same time.
     Beside,
 }
 
-/// Serves on `port` of loopback until killed; files go into `dir`.
+/// Serves on `port` of loopback until killed, and writes files to `dir`.
 pub(crate) fn serve(port: u16, dir: &Path, hashing: Hashing) -> Result<()> {
     fs::create_dir_all(dir).context(|| format!("creating {}", dir.display()))?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
@@ -44,7 +45,7 @@ pub(crate) fn serve(port: u16, dir: &Path, hashing: Hashing) -> Result<()> {
         let (stream, _) = listener.accept().context(|| "accepting a connection".to_owned())?;
         let dir = dir.to_owned();
         thread::spawn(move || {
-            // A client that goes away ends its connection; there is no one to tell.
+            // A client that disconnects ends only its own connection, so the error is dropped.
             let _ = Connection { stream, dir, hashing, unread: Vec::new() }.serve();
         });
     }
@@ -54,11 +55,11 @@ struct Connection {
     stream: TcpStream,
     dir: PathBuf,
     hashing: Hashing,
-    /// Bytes received beyond the head, or beyond the body.
+    /// Bytes received after the head or after the body.
     unread: Vec<u8>,
 }
 
-/// A buffer and where in it the content lies, between the chunks' lengths.
+/// A buffer, and the ranges of content in it between the lengths of chunks.
 struct Filled {
     buffer: Vec<u8>,
     content: Vec<Range<usize>>,
@@ -130,7 +131,7 @@ impl Connection {
                 let (done, free) = sync_channel::<Arc<Filled>>(DEPTH);
                 let beside = scope.spawn(move || hash_all(&hashed, &done));
                 for _ in 0..DEPTH {
-                    // All buffers start free, and the channel holds as many as there are.
+                    // All buffers are free at first, and the channel has room for all of them.
                     let filled = Filled::new();
                     if !self.step(&mut body, &file, filled, &full)? {
                         break;
@@ -138,7 +139,7 @@ impl Connection {
                 }
                 while !body.ended() {
                     let filled = free.recv().map_err(io::Error::other)?;
-                    // The writer's own reference went before the next buffer was asked for.
+                    // The writer dropped its own reference before it asked for the next buffer.
                     let filled = Arc::into_inner(filled).unwrap_or_else(Filled::new);
                     if !self.step(&mut body, &file, filled, &full)? {
                         break;
@@ -151,7 +152,8 @@ impl Connection {
         }
     }
 
-    /// Fills one buffer, hands it to the hashing thread and writes it meanwhile; whether there was anything.
+    /// Fills one buffer, hands it to the hashing thread, and writes it meanwhile. Returns whether the body had more
+    /// bytes.
     fn step(
         &mut self,
         body: &mut Body,
@@ -173,7 +175,7 @@ fn hash_all(full: &Receiver<Arc<Filled>>, done: &SyncSender<Arc<Filled>>) -> Dig
     let mut hash = HashState::new(Algorithm::Sha256);
     for filled in full {
         filled.parts().for_each(|part| hash.update(part));
-        // Refused once the writer has the whole body: it needs no more buffers.
+        // Fails after the writer has received the whole body: it needs no more buffers then.
         let _ = done.send(filled);
     }
     hash.finish()
@@ -191,13 +193,13 @@ fn write(mut file: &File, filled: &Filled) -> io::Result<()> {
     Ok(())
 }
 
-/// How far a body has been read.
+/// The progress of reading a body.
 struct Body {
     chunked: bool,
-    /// Content bytes until the body's (or the chunk's) end.
+    /// Content bytes left in the body, or in the chunk.
     left: u64,
     ended: bool,
-    /// A chunk has been read, so a line end comes before the next length.
+    /// Whether a chunk has been read, so that a line end comes before the next length.
     between: bool,
 }
 
@@ -213,7 +215,7 @@ impl Body {
         self.ended
     }
 
-    /// Reads once into `filled`; false at the body's end. What follows the content goes to `unread`.
+    /// Reads once into `filled`. Returns false at the body's end. Bytes after the content go to `unread`.
     fn fill(
         &mut self,
         stream: &mut impl Read,
@@ -239,7 +241,7 @@ impl Body {
         Ok(!filled.content.is_empty())
     }
 
-    /// Finds the content in `bytes`; how many bytes are done with.
+    /// Finds the content in `bytes`. Returns the number of bytes that are used.
     fn scan(&mut self, bytes: &[u8], content: &mut Vec<Range<usize>>) -> io::Result<usize> {
         let mut at = 0;
         while !self.ended {
@@ -266,7 +268,7 @@ impl Body {
             }
             at += skipped + end + 2;
             if length == 0 {
-                // The empty line after the last chunk; no one sends trailers here.
+                // The empty line after the last chunk: the bench's clients send no trailers.
                 at += 2;
                 self.ended = true;
             }
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_body_is_its_chunks_however_it_arrives() {
+    fn a_chunked_body_is_the_same_in_pieces_of_any_size() {
         let wire = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n";
         for step in 1..=wire.len() {
             assert_eq!(
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sized_body_leaves_what_follows() {
+    fn a_sized_body_leaves_the_bytes_after_it_unread() {
         for step in 1..=9 {
             let (content, mut unread) = read(Length::Known(5), b"helloNEXT", step);
             assert_eq!(content, b"hello");

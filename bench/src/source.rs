@@ -1,7 +1,8 @@
-//! The random bytes that are pushed, and blobs cut from them.
+//! A file of random bytes, and the blobs that are made of it.
 //!
-//! One file serves every blob. A blob is one or two spans of it and a 64-byte tail; the hash of the spans is kept, so
-//! that a blob with another tail, which no contender holds yet, has its digest without hashing again.
+//! All blobs share this file. A blob is one or two spans of the file and a tail of 64 bytes. The bench keeps the hash
+//! state of the spans. A blob with another tail is new to every contender, and the bench knows its digest without
+//! hashing the spans again.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -13,7 +14,7 @@ use hythe_oci::{Algorithm, Digest, HashState};
 
 use crate::error::{Context as _, Result};
 
-/// Bytes of a blob that differ from push to push.
+/// Length of the tail, in bytes. Only the tail differs from push to push.
 pub(crate) const TAIL: usize = 64;
 
 const BUFFER: usize = 1 << 20;
@@ -34,7 +35,7 @@ pub(crate) struct Span {
     pub(crate) length: u64,
 }
 
-/// A blob but for its tail.
+/// A blob without its tail.
 #[derive(Clone, Debug)]
 pub(crate) struct Blob {
     file: Arc<File>,
@@ -42,21 +43,21 @@ pub(crate) struct Blob {
     state: HashState,
 }
 
-/// A blob to be pushed.
+/// A blob to push.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
-    /// The file that the spans are of.
+    /// The file of the spans.
     pub(crate) file: Arc<File>,
-    /// What comes first.
+    /// The bytes before the tail.
     pub(crate) spans: Vec<Span>,
-    /// What comes last.
+    /// The last bytes.
     pub(crate) tail: Vec<u8>,
-    /// The digest of it all.
+    /// The digest of all bytes.
     pub(crate) digest: Digest,
 }
 
 impl Source {
-    /// Writes `size` random bytes to `path` and keeps them open.
+    /// Writes `size` random bytes to `path` and keeps the file open.
     pub(crate) fn create(path: &Path, size: u64) -> Result<Self> {
         let what = || format!("writing {size} random bytes to {}", path.display());
         let mut file =
@@ -74,8 +75,8 @@ impl Source {
         Ok(Self { file: Arc::new(file), size })
     }
 
-    /// A blob of `length` bytes that starts at `offset` and continues at the source's start, so that concurrent pushes
-    /// of one source do not read the same bytes at the same time.
+    /// A blob of `length` bytes that starts at `offset` and wraps around to the start of the source. With different
+    /// offsets, concurrent pushes do not read the same bytes at the same time.
     pub(crate) fn blob(&self, offset: u64, length: u64) -> Result<Blob> {
         let offset = offset % self.size;
         let length = length.saturating_sub(TAIL as u64).min(self.size);
@@ -97,7 +98,7 @@ impl Source {
 }
 
 impl Blob {
-    /// The blob with the tail number `salt`.
+    /// The blob with the tail of `salt`.
     pub(crate) fn salted(&self, salt: u64) -> Payload {
         let mut tail = vec![0; TAIL];
         tail[..8].copy_from_slice(&salt.to_be_bytes());
@@ -108,13 +109,13 @@ impl Blob {
 }
 
 impl Payload {
-    /// A payload of bytes that are in memory.
+    /// A payload of bytes in memory.
     pub(crate) fn small(source: &Source, bytes: Vec<u8>) -> Self {
         let digest = Digest::of(Algorithm::Sha256, &bytes);
         Self { file: Arc::clone(&source.file), spans: Vec::new(), tail: bytes, digest }
     }
 
-    /// All bytes.
+    /// Number of all bytes.
     pub(crate) fn len(&self) -> u64 {
         self.spans.iter().map(|span| span.length).sum::<u64>() + self.tail.len() as u64
     }
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blob_that_wraps_has_the_digest_of_what_it_writes() {
+    fn a_blob_that_wraps_around_has_the_digest_of_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let source = Source::create(&dir.path().join("source"), 100_000).unwrap();
         let payload = source.blob(90_000, 50_000).unwrap().salted(7);
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn another_salt_is_another_digest() {
+    fn another_salt_gives_another_digest() {
         let dir = tempfile::tempdir().unwrap();
         let source = Source::create(&dir.path().join("source"), 10_000).unwrap();
         let blob = source.blob(0, 10_000).unwrap();

@@ -1,4 +1,4 @@
-//! Clients that push or pull at once, timed together.
+//! Concurrent clients that push or pull, and the time that they take together.
 
 use std::sync::Barrier;
 use std::thread;
@@ -8,7 +8,7 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::server::Server;
 
-/// Bytes moved, and what that took.
+/// The bytes that clients moved, the time, and the server's CPU time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Transfer {
     bytes: u64,
@@ -17,7 +17,8 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Runs `work` on `clients` connections at once; it is given the client's number and returns the bytes moved.
+    /// Runs `work` on `clients` connections at once. `work` gets the client's number and returns the number of bytes
+    /// moved.
     pub(crate) fn run(
         server: &Server,
         clients: usize,
@@ -26,7 +27,7 @@ impl Transfer {
         Self::of(Some(server), server.port, clients, work)
     }
 
-    /// The same of what is on `port`; without a server no CPU is counted.
+    /// Like [`run`](Self::run), for the server on `port`. Without `server`, it measures no CPU.
     pub(crate) fn of(
         server: Option<&Server>,
         port: u16,
@@ -62,12 +63,12 @@ impl Transfer {
         })
     }
 
-    /// How long it took.
+    /// Duration of the transfer, in seconds.
     pub(crate) fn seconds(&self) -> f64 {
         self.elapsed.as_secs_f64()
     }
 
-    /// GB/s, of 10⁹ bytes.
+    /// Throughput in GB/s (10⁹ bytes a second).
     pub(crate) fn throughput(&self) -> f64 {
         self.bytes as f64 / 1e9 / self.elapsed.as_secs_f64()
     }

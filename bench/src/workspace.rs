@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Context as _, Error, Result};
 
-/// A folder of this run alone; removed at its end.
+/// A folder of this run. It is removed at the end of the run.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     path: PathBuf,
-    /// Held while the run lasts: two benches at once would measure each other.
+    /// Held during the run: two benches at the same time would disturb each other's measurements.
     _lock: File,
 }
 
 impl Workspace {
-    /// Takes `hythe-bench` in `parent` (the system's temporary folder by default), which must have `needed` bytes free.
-    /// A fixed name, so that what an interrupted run left is removed by the next.
+    /// Creates the folder `hythe-bench` in `parent` (by default the system's temporary folder), which must have
+    /// `needed` bytes free. The name is fixed, so that the next run removes the data of an interrupted run.
     pub(crate) fn open(parent: Option<PathBuf>, needed: u64) -> Result<Self> {
         let parent = parent.unwrap_or_else(env::temp_dir);
         fs::create_dir_all(&parent).context(|| format!("creating {}", parent.display()))?;
-        // Contenders run in their own folders: a relative path would be another one there.
+        // Contenders run in their own folders, where a relative path would mean another folder.
         let parent = parent.canonicalize().context(|| format!("finding {}", parent.display()))?;
         let lock_path = parent.join("hythe-bench.lock");
         let what = || format!("locking {}", lock_path.display());
@@ -29,7 +29,7 @@ impl Workspace {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Setup(format!(
-                    "another bench runs in {}; wait for its end",
+                    "another bench is running in {}: wait until it ends",
                     parent.display()
                 )));
             }
@@ -37,12 +37,12 @@ impl Workspace {
         }
         let path = parent.join("hythe-bench");
         wipe(&path)?;
-        let free =
-            rustix::fs::statvfs(&parent).context(|| format!("asking {} for its space", parent.display()))?;
+        let free = rustix::fs::statvfs(&parent)
+            .context(|| format!("reading the free space of {}", parent.display()))?;
         let free = free.f_bavail * free.f_frsize;
         if free < needed {
             return Err(Error::Setup(format!(
-                "{} has {} MiB free, and the bench needs {} MiB: name another folder with --dir, or a smaller --size",
+                "{} has {} MiB free, but the bench needs {} MiB: choose another folder with --dir, or a smaller --size",
                 parent.display(),
                 free >> 20,
                 needed >> 20
@@ -52,12 +52,12 @@ impl Workspace {
         Ok(Self { path, _lock: lock })
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes back what is dirty, so that one contender's writes are not charged to the next.
+    /// Writes dirty pages back to the disk, so that one contender's writes do not slow down the next contender.
     pub(crate) fn settle(&self) -> Result<()> {
         let what = || format!("syncing {}", self.path.display());
         let dir = File::open(&self.path).context(what)?;
@@ -67,12 +67,12 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run, which says why it cannot.
+        // If the folder cannot be removed now, the next run removes it or reports why it cannot.
         let _ = wipe(&self.path);
     }
 }
 
-/// Removes a folder that may not be there.
+/// Removes a folder, if it exists.
 pub(crate) fn wipe(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! kube-apiserver with its etcd: beside the test, where the nodes reach it too.
+//! kube-apiserver with its etcd. They run beside the test, at an address that the nodes reach too.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -12,16 +12,16 @@ use crate::command::{Output, program, run};
 use crate::process::Process;
 use crate::server::free_port;
 
-/// What its administrator shows.
+/// The administrator's token.
 const TOKEN: &str = "e2e";
-/// What a user shows who may do nothing.
+/// The token of a user without any rights.
 const NOBODY: &str = "e2e-nobody";
 
 const ACCOUNT_KEY: &str = "account.key";
 
-/// The server: ended with the value.
+/// A running API server. Dropping the value ends the server.
 pub struct ApiServer {
-    // Before etcd, without which it could not end in order.
+    // Dropped before etcd, because the server needs etcd to end properly.
     process: Process,
     _etcd: Process,
     url: String,
@@ -29,7 +29,7 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts it with nothing in it, on this address of the machine's.
+    /// Starts an empty API server on this address of the machine.
     pub(crate) fn start(host: Ipv4Addr) -> Self {
         let folder = tempfile::Builder::new().prefix("hythe-e2e-api-server-").tempdir();
         let folder = folder.expect("a temporary folder");
@@ -48,22 +48,22 @@ impl ApiServer {
         &self.url
     }
 
-    /// A folder that goes with the server.
+    /// A folder that is deleted with the server.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The key by which it knows service accounts.
+    /// The key with which the server verifies tokens of service accounts.
     pub(crate) fn account_key(&self) -> PathBuf {
         self.folder().join(ACCOUNT_KEY)
     }
 
-    /// An administrator's configuration. The server signs its own certificate.
+    /// The administrator's kubeconfig. It skips the check of the server's certificate, which is self-signed.
     pub fn kubeconfig(&self, context: &str) -> String {
         self.kubeconfig_of(TOKEN, context)
     }
 
-    /// The configuration of a user who may do nothing.
+    /// The kubeconfig of a user without any rights.
     pub fn kubeconfig_of_nobody(&self) -> String {
         self.kubeconfig_of(NOBODY, "nobody")
     }
@@ -93,7 +93,7 @@ users:
     }
 }
 
-/// etcd, and where it listens.
+/// Starts etcd. Returns the process and its URL.
 fn start_etcd(folder: &Path) -> (Process, String) {
     let (clients, peers) = (free_port(), free_port());
     let (url, peers) = (format!("http://127.0.0.1:{clients}"), format!("http://127.0.0.1:{peers}"));
@@ -104,7 +104,7 @@ fn start_etcd(folder: &Path) -> (Process, String) {
     (Process::spawn("etcd", &mut command, &folder.join("etcd.log")), url)
 }
 
-/// kube-apiserver, and where it listens.
+/// Starts kube-apiserver. Returns the process and its URL.
 fn start_server(folder: &Path, store: &str, host: Ipv4Addr) -> (Process, String) {
     let key = folder.join(ACCOUNT_KEY);
     let ec = ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"];
@@ -117,9 +117,9 @@ fn start_server(folder: &Path, store: &str, host: Ipv4Addr) -> (Process, String)
     command.args(["--bind-address", &host.to_string(), "--secure-port", &port.to_string()]);
     command.args(["--advertise-address", &host.to_string(), "--service-cluster-ip-range=10.96.0.0/16"]);
     command.args(["--authorization-mode=RBAC", "--allow-privileged=true", "--token-auth-file"]).arg(&tokens);
-    // The machine knows no node by its name.
+    // The machine cannot resolve nodes' names.
     command.arg("--kubelet-preferred-address-types=InternalIP");
-    // Debian's etcd is too old to say how far a watch is, and the cache would wait for that.
+    // Debian's etcd is too old to report the progress of a watch, for which the cache would wait.
     command.arg("--watch-cache=false");
     command.args(["--service-account-issuer=https://kubernetes.default.svc", "--cert-dir"]).arg(folder);
     command.arg("--service-account-key-file").arg(&key).arg("--service-account-signing-key-file").arg(&key);

@@ -1,4 +1,4 @@
-//! A certificate authority of a test's own.
+//! A certificate authority for one test.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use tempfile::TempDir;
 use crate::binary::tool;
 use crate::command::{program, run};
 
-/// A certificate authority, and a server's certificate by it.
+/// A certificate authority, and a server's certificate that it signed.
 pub struct Authority {
     folder: TempDir,
 }
 
 impl Authority {
-    /// Makes an authority that vouches for a server of these names.
+    /// Creates an authority, and a server's certificate for these names and this address.
     pub fn for_names(names: &[&str], address: Ipv4Addr) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -73,17 +73,17 @@ impl Authority {
         self.folder.path().join(name)
     }
 
-    /// Its own certificate, which clients are to trust.
+    /// The authority's own certificate, for clients to trust.
     pub fn certificate(&self) -> String {
         std::fs::read_to_string(self.at("ca.pem")).expect("openssl made it")
     }
 
-    /// The server's certificate, and its key.
+    /// The files of the server's certificate and of its key.
     pub fn server(&self) -> (PathBuf, PathBuf) {
         (self.at("certificate.pem"), self.at("key.pem"))
     }
 
-    /// A file of its folder, for whoever needs a path.
+    /// The folder with all the files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -1,4 +1,4 @@
-//! Where the programs are: hythe itself, and the tools that the suites drive.
+//! Finding the programs: hythe itself, and the tools that the suites use.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ pub fn hythe() -> PathBuf {
     let path = env::var_os("HYTHE_BIN").map_or_else(build, PathBuf::from);
     assert!(
         path.is_file(),
-        "there is no hythe at {}: run `cargo build -p hythe`, or name the program in HYTHE_BIN",
+        "hythe is not at {}: run `cargo build -p hythe`, or name the program in HYTHE_BIN",
         path.display()
     );
     path
@@ -23,14 +23,14 @@ fn build() -> PathBuf {
 /// A tool by name, from `PATH`.
 pub fn tool(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    // Administrators' tools are not in every shell's path.
+    // Not every shell's path has the folders of administrators' tools.
     let places = env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
     find(places, name).unwrap_or_else(|| {
         panic!("`{name}` is not installed: .ci/run installs every tool that these suites need, by its Debian package")
     })
 }
 
-/// A tool that Debian has not, or has too old, from the folders in `HYTHE_TOOLS`.
+/// A tool from the folders in `HYTHE_TOOLS`, for tools that Debian does not have, or only in an old version.
 pub fn built_tool(name: &str) -> PathBuf {
     let Some(folders) = env::var_os("HYTHE_TOOLS") else {
         panic!(
@@ -38,7 +38,7 @@ pub fn built_tool(name: &str) -> PathBuf {
         );
     };
     find(env::split_paths(&folders), name)
-        .unwrap_or_else(|| panic!("there is no `{name}` in {}: .ci/run builds it", folders.display()))
+        .unwrap_or_else(|| panic!("`{name}` is not in {}: .ci/run builds it", folders.display()))
 }
 
 fn find(mut places: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {

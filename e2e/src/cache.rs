@@ -1,4 +1,5 @@
-//! What takes long to make: made by whoever asks first, and kept between runs beside what cargo built.
+//! A cache for things that take long to make. The first suite that needs one makes it; later runs find it beside
+//! cargo's output.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::binary::tool;
 use crate::command::{program, run};
 
-/// The folder called `recipe`, which `make` fills if it is not there: the name changes with what it makes.
+/// The folder `recipe` in the cache. If it does not exist, `make` fills it. Change the name whenever `make` changes.
 pub fn cached(recipe: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let cache = cache();
     let folder = cache.join(recipe);
     fs::create_dir_all(&cache).unwrap_or_else(|error| panic!("{}: {error}", cache.display()));
-    // Suites run beside each other: the second waits for what the first one makes.
+    // Suites run in parallel: the second waits while the first makes the folder.
     let lock = File::create(cache.join(format!("{recipe}.lock"))).expect("the cache is ours");
     lock.lock().expect("the file system has locks");
     if !folder.exists() {
@@ -32,8 +33,8 @@ fn cache() -> PathBuf {
     target.join("e2e")
 }
 
-/// Deletes a folder of other users' files.
+/// Deletes a folder with other users' files.
 pub fn remove(folder: &Path) {
-    // Other than the library's own, it gets through what other users own and what engines made immutable to it.
+    // `rm` also deletes files that other users own and that engines made read-only; the library's function does not.
     run(program(tool("rm"), ["-rf", "--one-file-system"]).arg(folder));
 }

@@ -1,4 +1,4 @@
-//! A plain HTTP/1.1 client on one kept connection: it does what the tests say and nothing by itself.
+//! A plain HTTP/1.1 client on one kept connection. It sends exactly what a test asks for: no redirects, no login.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use crate::content::{Content, Hashing};
 
-/// How long a test waits for the next byte before it calls the server stuck.
+/// Time without a byte after which a test counts the server as stuck.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A request's body.
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
-    /// Nothing.
+    /// No body.
     Empty,
     /// These bytes.
     Bytes(&'a [u8]),
-    /// These bytes of a content.
+    /// The bytes of a content from the first offset to the second.
     Range(&'a Content, u64, u64),
 }
 
@@ -38,14 +38,14 @@ impl Body<'_> {
     }
 }
 
-/// A response, its body included.
+/// A response with its body.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names in lower case, and values.
+    /// The headers: names in lower case, with their values.
     pub headers: Vec<(String, String)>,
-    /// The body; of a download only what was kept of it, which is nothing.
+    /// The body. Empty for a download, whose bytes go to a sink.
     pub body: Vec<u8>,
 }
 
@@ -75,7 +75,7 @@ impl Response {
             .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text()))
     }
 
-    /// This response, which must have `status`.
+    /// Asserts that this response has `status`, and returns it.
     pub fn expect(self, status: u16, what: &str) -> Self {
         assert!(self.status == status, "{what}: expected {status}, got {}: {}", self.status, self.text());
         self
@@ -157,7 +157,8 @@ impl Client {
         let head = self.head(method, path, headers, body.len());
         let stream = connection.get_mut();
         let sent = stream.write_all(&head).and_then(|()| body.write(stream));
-        // A server that refuses a body answers before it has read all of it: the answer counts more than the broken pipe.
+        // A server that refuses a body answers before it has read the whole body. Then the answer counts, not the
+        // broken pipe.
         let mut response = match (read_head(&mut connection), sent) {
             (Ok(response), _) => response,
             (Err(_), Err(error)) | (Err(error), Ok(())) => return Err(error),
@@ -174,7 +175,7 @@ impl Client {
     }
 }
 
-/// Whether the server ended an idle connection: asking on it would fail for no fault of the request's.
+/// Whether the server closed an idle connection. A request on it would fail without being at fault.
 fn is_closed(stream: &TcpStream) -> bool {
     let readable = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
     let closed = !matches!(readable, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
@@ -211,7 +212,7 @@ pub fn read_head(connection: &mut impl BufRead) -> io::Result<Response> {
     }
 }
 
-/// Reads a response's body into `sink`; whether the connection can be used again.
+/// Reads a response's body into `sink`. Returns whether the connection can be used again.
 fn read_body(
     connection: &mut impl BufRead,
     method: &str,

@@ -1,4 +1,4 @@
-//! A cluster as kind makes it: nodes with its labels and names on its network.
+//! A cluster as kind creates it: nodes with kind's labels and names, on kind's network.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::node::Node;
 use crate::node_image;
 use crate::node_spec::{NodeSpec, Role};
 
-/// A cluster's nodes: removed with the value.
+/// The nodes of a cluster. Dropping the value removes the nodes.
 pub struct Cluster {
     engine: Arc<Engine>,
     name: String,
@@ -16,7 +16,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts these nodes, and waits until the containerd of each serves.
+    /// Starts these nodes, and waits until each node's containerd answers.
     pub fn start(engine: &Arc<Engine>, name: &str, nodes: &[NodeSpec]) -> Self {
         node_image::load(engine);
         network::kind(engine);
@@ -27,17 +27,17 @@ impl Cluster {
         cluster
     }
 
-    /// Its name for kind.
+    /// The cluster's name in kind.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The engine that runs it.
+    /// The engine that runs the cluster.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// Its nodes, in the order in which they came.
+    /// The nodes, in the order in which they were added.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
@@ -49,7 +49,7 @@ impl Cluster {
 
     /// Starts another node.
     pub fn add(&mut self, spec: NodeSpec) -> &Node {
-        // kind's names: NAME-ROLE, NAME-ROLE2, NAME-ROLE3. One that was removed may leave a gap.
+        // kind's names: NAME-ROLE, NAME-ROLE2, NAME-ROLE3. A removed node may leave a gap.
         let base = format!("{}-{}", self.name, spec.role.as_str());
         let mut names = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}{number}")));
         let free = names.find(|name| self.nodes.iter().all(|node| node.name() != name));

@@ -1,4 +1,4 @@
-//! Running a program to its end, with everything that it said at hand when it fails.
+//! Running a program to its end. If it fails, the panic shows all its output.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use hythe_oci::Digest;
 
-/// What a program printed.
+/// The output and exit code of a program.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
-    /// On standard output.
+    /// The text on standard output.
     pub stdout: String,
-    /// On standard error.
+    /// The text on standard error.
     pub stderr: String,
-    /// Its exit code; none when a signal ended it.
+    /// The exit code. `None` if a signal ended the program.
     pub code: Option<i32>,
 }
 
@@ -30,7 +30,7 @@ impl Output {
         suggested_in(&format!("{}{}", self.stdout, self.stderr))
     }
 
-    /// The suggested command line that begins so.
+    /// The suggested command line with this beginning.
     #[track_caller]
     pub fn suggestion(&self, beginning: &str) -> String {
         let all = self.suggested();
@@ -39,13 +39,13 @@ impl Output {
     }
 }
 
-/// The command lines that a message of hythe's suggests: what stands between backticks and begins with hythe's name.
+/// The command lines that a message of hythe suggests: texts between backticks that begin with `hythe`.
 pub fn suggested_in(text: &str) -> Vec<String> {
     let found = text.match_indices("`hythe ").filter_map(|(at, _)| text[at + 1..].split('`').next());
     found.map(str::to_owned).collect()
 }
 
-/// Runs `command` and returns what it printed, whatever its exit code.
+/// Runs `command` and returns its output, whatever its exit code.
 pub fn attempt(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     Output {

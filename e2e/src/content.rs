@@ -1,4 +1,4 @@
-//! Bytes that need no memory: any range of them follows from a seed.
+//! Test content that needs no memory: any range of its bytes is computed from a seed.
 
 use std::io::{self, Write};
 
@@ -13,22 +13,22 @@ pub struct Content {
     length: u64,
 }
 
-/// Work is done in pieces of this size: large enough for few system calls, small enough for 8 threads on a small machine.
+/// Bytes in one piece of work: large enough for few system calls, small enough for 8 threads on a small machine.
 const PIECE: usize = 256 << 10;
 
 impl Content {
     /// The content of `seed`.
     pub fn new(seed: u64, length: u64) -> Self {
-        // Neighbouring seeds would otherwise share all but one of their words.
+        // Mixed, because neighbouring seeds would otherwise share all but one of their words.
         Self { seed: mix(seed), length }
     }
 
-    /// Its length in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> u64 {
         self.length
     }
 
-    /// Whether there are no bytes.
+    /// Whether the content is empty.
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -77,7 +77,7 @@ impl Content {
     }
 }
 
-/// A sink that keeps only the SHA-256 of what it took.
+/// A sink that keeps only the SHA-256 of the bytes written to it.
 pub struct Hashing(HashState);
 
 impl Default for Hashing {
@@ -87,12 +87,12 @@ impl Default for Hashing {
 }
 
 impl Hashing {
-    /// Before the first byte.
+    /// A hash of no bytes yet.
     pub fn new() -> Self {
         Self(HashState::new(Algorithm::Sha256))
     }
 
-    /// The digest of all that was written.
+    /// The digest of all bytes written.
     pub fn finish(self) -> Digest {
         self.0.finish()
     }

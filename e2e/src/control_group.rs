@@ -1,11 +1,11 @@
-//! A control group with limits on memory and processor time, of version 1 or 2, whichever this machine has.
+//! A control group with limits on memory and processor time, of version 1 or 2, as this machine has it.
 
 use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A control group that lives as long as the value, if its processes end before.
+/// A control group. Dropping the value removes the group, if its processes have ended.
 pub struct ControlGroup {
     version: Version,
 }
@@ -15,11 +15,11 @@ enum Version {
     Two(PathBuf),
 }
 
-/// Of which processor time is counted.
+/// Period of the processor limit, in microseconds.
 const PERIOD_MICROSECONDS: u64 = 100_000;
 
 impl ControlGroup {
-    /// A group of at most `mib` MiB, page cache included, and `percent` of one core.
+    /// Creates a group with at most `mib` MiB of memory, page cache included, and `percent` of one core.
     pub fn new(name: &str, mib: u64, percent: u64) -> Self {
         let name = format!("hythe-e2e-{name}-{}", std::process::id());
         let mounts = fs::read_to_string("/proc/self/mounts").expect("Linux");
@@ -45,12 +45,12 @@ impl ControlGroup {
         Self { version }
     }
 
-    /// The files into which a process writes its id to enter.
+    /// The files into which a process writes its id to enter the group.
     pub fn processes(&self) -> Vec<PathBuf> {
         self.folders().into_iter().map(|folder| folder.join("cgroup.procs")).collect()
     }
 
-    /// How often the kernel killed for want of memory.
+    /// How many processes of the group the kernel killed because memory ran out.
     pub fn kills(&self) -> u64 {
         let events = match &self.version {
             Version::One { memory, .. } => memory.join("memory.oom_control"),
@@ -62,7 +62,7 @@ impl ControlGroup {
         count.and_then(|count| count.parse().ok()).expect("the kernel counts its kills")
     }
 
-    /// The most memory ever in use, in MiB, page cache included; none where the kernel does not say.
+    /// The peak of memory in use, in MiB, page cache included. `None` if the kernel does not report it.
     pub fn peak(&self) -> Option<u64> {
         let file = match &self.version {
             Version::One { memory, .. } => memory.join("memory.max_usage_in_bytes"),
@@ -83,7 +83,7 @@ impl Drop for ControlGroup {
     fn drop(&mut self) {
         let begin = Instant::now();
         for folder in self.folders() {
-            // The kernel counts a process out a moment after it was waited for.
+            // The kernel removes a process from the group only a moment after the process was waited for.
             while fs::remove_dir(folder).is_err() && begin.elapsed() < Duration::from_secs(5) {
                 std::thread::sleep(Duration::from_millis(20));
             }

@@ -1,7 +1,7 @@
 //! A real control plane: etcd and kube-apiserver beside the test, kubelets in the nodes.
 //!
-//! Controllers, a scheduler and a network for Pods are there only where a test asks for them: otherwise what they would
-//! make, the test makes.
+//! Controllers, a scheduler and a network for Pods run only if a test asks for them. Otherwise the test itself creates
+//! the objects that they would create.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -22,18 +22,18 @@ use crate::pod_network;
 use crate::process::Process;
 use crate::server::free_port;
 
-/// How long anything of it may take: the machine may be busy with other suites.
+/// Time limit for each step. It is long because the machine may be busy with other suites.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The control plane of a cluster.
 pub struct ControlPlane {
-    // Before the server, without which they could not end in order.
+    // Dropped before the server, because they need the server to end properly.
     controllers: Vec<Process>,
     server: ApiServer,
 }
 
 impl ControlPlane {
-    /// Starts it, and waits until every node of `cluster` is ready.
+    /// Starts a control plane, and waits until every node of `cluster` is ready.
     pub fn start(cluster: &Cluster) -> Self {
         let plane = Self::serve(network::kind(cluster.engine()), &format!("kind-{}", cluster.name()));
         plane.account("default");
@@ -41,7 +41,7 @@ impl ControlPlane {
         plane
     }
 
-    /// The same with controllers and a scheduler, a network for Pods and Services that nodes reach.
+    /// Starts a control plane with controllers, a scheduler, a network for Pods, and Services that nodes reach.
     pub fn start_with_controllers(cluster: &Cluster) -> Self {
         let mut plane = Self::serve(network::kind(cluster.engine()), &format!("kind-{}", cluster.name()));
         plane.controllers =
@@ -53,7 +53,7 @@ impl ControlPlane {
         plane
     }
 
-    /// One of no cluster: nothing runs what it is told.
+    /// Starts a control plane without nodes: its objects are stored, but never run.
     pub fn without_nodes() -> Self {
         Self::serve(Ipv4Addr::LOCALHOST, "kind-none")
     }
@@ -70,7 +70,7 @@ impl ControlPlane {
         plane
     }
 
-    /// Starts one of the programs that do what the server is told.
+    /// Starts a program that acts on the server's objects, such as the scheduler.
     fn control(&self, name: &str) -> Process {
         let folder = self.server.folder();
         let mut command = program(built_tool(name), ["--leader-elect=false", "--bind-address=127.0.0.1"]);
@@ -93,19 +93,20 @@ impl ControlPlane {
             node.write("/etc/kubernetes/kubelet.conf", &user);
             node.run(&["systemctl", "start", "kubelet"]);
         }
-        // A node without a network for Pods would never be: it has the name of one, as the tests' Pods take the node's own.
+        // A node without a network for Pods never becomes ready. So each node has the configuration of one, although
+        // the tests' Pods use the node's own network.
         for node in nodes {
             let resource = format!("node/{}", node.name());
             self.eventually(&["wait", "--for=condition=Ready", "--timeout=1s", &resource]);
         }
     }
 
-    /// The configuration of the machine's own clients, whose context is `kind-NAME`.
+    /// The kubeconfig for clients on this machine. Its context is `kind-NAME`.
     pub fn kubeconfig(&self) -> PathBuf {
         self.server.folder().join("kubeconfig")
     }
 
-    /// The configuration of a user who may do nothing.
+    /// The kubeconfig of a user without any rights.
     pub fn kubeconfig_of_nobody(&self) -> PathBuf {
         self.server.folder().join("kubeconfig-of-nobody")
     }
@@ -120,7 +121,7 @@ impl ControlPlane {
         attempt(&mut self.command(words))
     }
 
-    /// Runs kubectl on the machine, which must succeed, and returns what it printed.
+    /// Runs kubectl on the machine, which must succeed, and returns its output.
     pub fn run(&self, words: &[&str]) -> String {
         run(&mut self.command(words))
     }
@@ -130,7 +131,7 @@ impl ControlPlane {
         self.apply_text(&object.to_string(), &[]);
     }
 
-    /// Applies objects as a file has them, with further flags.
+    /// Applies the objects in a file's text, with further flags.
     pub fn apply_text(&self, text: &str, flags: &[&str]) -> String {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         fs::write(file.path(), text).expect("the file is ours");
@@ -139,13 +140,13 @@ impl ControlPlane {
         run(command.args(flags).stdin(Stdio::from(source)))
     }
 
-    /// Makes a namespace in which Pods can run.
+    /// Creates a namespace in which Pods can run.
     pub fn add_namespace(&self, name: &str) {
         self.run(&["create", "namespace", name]);
         self.account(name);
     }
 
-    /// A Pod as the server has it now.
+    /// The present state of a Pod in the server.
     pub fn pod(&self, name: &str) -> Value {
         let text = self.run(&["get", "pod", name, "--output=json"]);
         serde_json::from_str(&text).expect("kubectl prints JSON")
@@ -164,10 +165,11 @@ impl ControlPlane {
         }
     }
 
-    /// A namespace's account, without which no Pod is taken in, and whose token no Pod needs here.
+    /// Creates a namespace's default account. The server accepts no Pod without it; the tests' Pods do not need its
+    /// token.
     fn account(&self, namespace: &str) {
         let namespaced = format!("--namespace={namespace}");
-        // The server makes its own namespaces a little after it is ready.
+        // The server creates its own namespaces a moment after it is ready.
         self.eventually(&["create", "serviceaccount", "default", &namespaced]);
         let patch = json!({"automountServiceAccountToken": false}).to_string();
         self.run(&["patch", "serviceaccount", "default", &namespaced, "--patch", &patch]);

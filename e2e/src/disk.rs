@@ -1,4 +1,4 @@
-//! A small file system of a test's own, mounted while the value lives.
+//! A small file system for one test, mounted while the value lives.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -21,7 +21,7 @@ impl Disk {
         let disk = Self::prepare();
         let image = disk.folder.path().join("image");
         File::create(&image).and_then(|file| file.set_len(mib << 20)).expect("a sparse file");
-        // No blocks reserved for root: the tests run as root, and would be let into them.
+        // No blocks reserved for root: the tests run as root and could use them.
         run(program(tool("mkfs.ext4"), ["-q", "-m", "0"]).arg(&image));
         run(program(tool("mount"), ["-o", "loop"]).arg(&image).arg(&disk.mounted));
         disk
@@ -32,7 +32,7 @@ impl Disk {
         Self::memory(&format!("size={mib}m"))
     }
 
-    /// A file system that takes no writes.
+    /// A read-only file system.
     pub fn read_only() -> Self {
         Self::memory("size=1m,ro")
     }
@@ -51,18 +51,18 @@ impl Disk {
         Self { folder, mounted }
     }
 
-    /// Where it is mounted.
+    /// The folder where the file system is mounted.
     pub fn path(&self) -> &Path {
         &self.mounted
     }
 
-    /// How many bytes are in use.
+    /// The bytes in use.
     pub fn used(&self) -> u64 {
         let figures = rustix::fs::statvfs(&self.mounted).expect("it is mounted");
         (figures.f_blocks - figures.f_bfree) * figures.f_frsize
     }
 
-    /// Fills it to the last byte with one file, and returns that file.
+    /// Fills the file system to the last byte with one file, and returns the file's path.
     pub fn fill(&self) -> PathBuf {
         let path = self.mounted.join("filler");
         let mut file = File::create(&path).expect("the filler");
@@ -80,7 +80,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Lazily: a server that a failed test left behind may still hold it.
+        // Lazily: a server that a failed test left running may still use the file system.
         attempt(program(tool("umount"), ["-l"]).arg(&self.mounted));
     }
 }

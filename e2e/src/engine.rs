@@ -1,4 +1,4 @@
-//! Container engines of a test's own: started as root, with their own folders, ended with the value.
+//! Container engines for one test. They run as root with their own folders, and end when the value is dropped.
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
@@ -14,34 +14,35 @@ use crate::command::{attempt, program, run};
 use crate::names::Names;
 use crate::process::Process;
 
-/// How long an engine may take to answer.
+/// Time within which an engine must answer after its start.
 const START: Duration = Duration::from_mins(1);
 
-/// The machine's address on an engine's own bridge: of a private range that engines come to last, as firewalls that know
-/// the others by name let these through.
+/// The machine's address on an engine's own bridge. It is in the private range that engines use last, because firewalls
+/// with rules for the other ranges let this one through.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 31, 77, 1);
 
 /// A running dockerd or containerd.
 pub struct Engine {
     process: Mutex<Process>,
-    /// How a dockerd is started again.
+    /// The command that starts dockerd again.
     daemon: Option<Command>,
     client: PathBuf,
-    /// What each call of the client begins with.
+    /// The first arguments of each call of the client, which name the engine's address.
     address: Vec<String>,
-    /// Whether tests have networks, which are the machine's and so outlive the engine.
+    /// Whether tests create networks. They are interfaces of the machine, so they outlive the engine and have to be
+    /// removed.
     networks: bool,
     folder: TempDir,
-    /// Its own network's, which goes after everything else.
+    /// The bridge of the engine's own network. It is dropped last.
     bridge: Option<Bridge>,
 }
 
-/// A bridge of the machine's.
+/// A bridge interface of the machine.
 struct Bridge {
     name: String,
     _names: Names,
-    /// Its address is the only one of that kind in a network namespace: another test with such an engine waits, in whatever
-    /// suite, unless that has a namespace of its own.
+    /// A lock on the bridge's address, which a network namespace can have only once. Other tests with such an engine
+    /// wait, in all suites, unless they have their own namespace.
     _turn: File,
 }
 
@@ -51,7 +52,7 @@ impl Bridge {
         let lock = format!("hythe-e2e-bridge-{}", namespace.display());
         let turn = File::create(std::env::temp_dir().join(lock)).expect("a temporary file");
         turn.lock().expect("the file system has locks");
-        // A name of a network interface has 15 bytes; two suites at once have two process ids.
+        // An interface's name has at most 15 bytes. The process id keeps the names of parallel suites apart.
         let name = format!("hy{}", std::process::id());
         let ip = |words: &[&str]| run(&mut program(tool("ip"), words));
         attempt(&mut program(tool("ip"), ["link", "delete", &name]));
@@ -69,12 +70,12 @@ impl Drop for Bridge {
 }
 
 impl Engine {
-    /// Debian's dockerd, with no network of its own.
+    /// Debian's dockerd, without a network of its own.
     pub fn docker() -> Self {
         Self::docker_with("{}")
     }
 
-    /// The same with this `daemon.json`.
+    /// Debian's dockerd with this `daemon.json`.
     pub fn docker_with(configuration: &str) -> Self {
         Self::dockerd(configuration, &["--bridge=none"])
     }
@@ -82,7 +83,7 @@ impl Engine {
     fn dockerd(configuration: &str, flags: &[&str]) -> Self {
         let folder = folder("docker");
         let socket = format!("unix://{}", folder.path().join("socket").display());
-        // The machine's own configuration is none of the test's.
+        // The machine's own daemon.json must not affect the test.
         fs::write(folder.path().join("daemon.json"), configuration).expect("the folder is ours");
         let mut command = program(tool("dockerd"), ["--iptables=false", "--ip6tables=false"]);
         command.args(flags).args(["--host", &socket, "--group", "root"]);
@@ -101,15 +102,15 @@ impl Engine {
         engine
     }
 
-    /// dockerd whose containers have networks: every one of them goes with the engine.
+    /// dockerd whose containers can have networks. All of these are removed with the engine.
     pub fn docker_with_networks() -> Self {
         let mut docker = Self::docker();
         docker.networks = true;
         docker
     }
 
-    /// dockerd as people have it: with a network of its own, whose containers can publish ports. Its bridge has a name of
-    /// the test's, as any dockerd without a bridge takes the usual one away.
+    /// dockerd as users have it: with a network of its own, in which containers can publish ports. Its bridge has a
+    /// name of its own, because any dockerd that starts without a bridge removes the bridge with the usual name.
     pub fn docker_with_bridge() -> Self {
         let bridge = Bridge::new();
         let mut docker =
@@ -119,7 +120,7 @@ impl Engine {
         docker
     }
 
-    /// Stops it, with all that runs in it, and starts it again: what a machine's restart is to containers.
+    /// Stops the engine with all its containers and starts it again, as a restart of the machine does.
     pub fn restart(&self) {
         let mut running = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         running.end();
@@ -131,12 +132,13 @@ impl Engine {
         *running = process;
     }
 
-    /// Debian's Podman: its service, and its own client at that.
+    /// Debian's Podman: its API service, with Podman's own client connected to it.
     pub fn podman() -> Self {
         let folder = folder("podman");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let socket = format!("unix://{}", at("socket"));
-        // What it would give each container is more than the tests' machine can give; and crun knows no hybrid control groups.
+        // Podman's default limits are higher than the tests' machine allows, and crun does not support hybrid control
+        // groups.
         let text = "[containers]\ndefault_ulimits = [\"nofile=4096:4096\", \"nproc=4096:4096\"]\n\
                     [engine]\nruntime = \"runc\"\n";
         fs::write(at("containers.conf"), text).expect("the folder is ours");
@@ -164,7 +166,8 @@ impl Engine {
         let at = |name: &str| folder.path().join(name).display().to_string();
         let (root, state, socket) = (at("root"), at("state"), at("socket"));
         let config = at("config.toml");
-        // Both versions read configuration version 2. The CRI plug-in would want a network.
+        // Both versions of containerd read configuration version 2. The CRI plugin is off, because it would need a
+        // network.
         let text = format!(
             "version = 2\nroot = '{root}'\nstate = '{state}'\n\
              disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images', 'io.containerd.cri.v1.runtime']\n\
@@ -172,7 +175,7 @@ impl Engine {
         );
         fs::write(&config, text).expect("the folder is ours");
         let mut command = program(daemon, ["--config", &config]);
-        // Its shim must be of its own version, so its own folder comes first.
+        // The shim must have the same version as containerd, so containerd's folder comes first.
         let beside = daemon.parent().expect("a program lies in a folder").to_path_buf();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let places = std::iter::once(beside).chain(std::env::split_paths(&path)).chain(["/usr/sbin".into()]);
@@ -202,24 +205,24 @@ impl Engine {
         }
     }
 
-    /// The engine's client, about to talk to it.
+    /// A command of the engine's client that talks to this engine.
     pub fn command(&self) -> Command {
         program(&self.client, &self.address)
     }
 
-    /// The engine's client with these arguments.
+    /// A command of the engine's client with these arguments.
     pub fn call(&self, arguments: &[&str]) -> Command {
         let mut command = self.command();
         command.args(arguments);
         command
     }
 
-    /// Where it listens: what `DOCKER_HOST` is for other clients of a dockerd.
+    /// The engine's address; for dockerd, the value of `DOCKER_HOST` for other clients.
     pub fn address(&self) -> &str {
         self.address.last().expect("every client is told")
     }
 
-    /// A folder that goes with the engine.
+    /// A folder that is deleted with the engine.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -234,7 +237,7 @@ impl Drop for Engine {
             }
             attempt(&mut self.call(&["network", "prune", "--force"]));
         }
-        // By SIGTERM, and before the rest: only so does it unmount what it mounted and end its own children.
+        // End the engine first, by SIGTERM: only then does it unmount its file systems and end its own children.
         self.process.get_mut().unwrap_or_else(PoisonError::into_inner).end();
         unmount_below(self.folder.path());
     }
@@ -245,9 +248,10 @@ fn folder(name: &str) -> TempDir {
     tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary folder")
 }
 
-/// Unmounts all that is mounted below `folder`, which could not be deleted otherwise.
+/// Unmounts everything that is mounted below `folder`, so that the folder can be deleted.
 pub fn unmount_below(folder: &Path) {
-    // Engines bind a folder onto itself, more than once: what lay beneath shows only when its cover is gone.
+    // Engines bind-mount a folder onto itself more than once. A lower mount shows only after the upper one is
+    // unmounted.
     for _ in 0..5 {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let paths = mounts.lines().filter_map(|line| line.split(' ').nth(1));

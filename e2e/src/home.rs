@@ -1,4 +1,4 @@
-//! Where a test is a user: hythe's own commands, on an engine of the test's, with a kubeconfig and a folder of its own.
+//! A test as a user: it runs hythe's commands on its own engine, with its own kubeconfig and folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// A user of this engine who has run nothing yet.
+    /// A user of this engine who has not run any command yet.
     pub fn new(engine: &Arc<Engine>) -> Self {
         let folder =
             tempfile::Builder::new().prefix("hythe-e2e-home-").tempdir().expect("a temporary folder");
@@ -37,7 +37,7 @@ impl Home {
         }
     }
 
-    /// The user's registry has another name.
+    /// Gives the user's registry another name.
     pub fn with_name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
@@ -68,7 +68,7 @@ impl Home {
         &self.name
     }
 
-    /// What manifests and pushes name: `localhost:PORT`.
+    /// The registry's name in manifests and pushes: `localhost:PORT`.
     pub fn registry(&self) -> String {
         format!("localhost:{}", self.port)
     }
@@ -78,7 +78,7 @@ impl Home {
         Client::new(([127, 0, 0, 1], self.port).into())
     }
 
-    /// hythe with these words, about to run.
+    /// A command that runs hythe with these arguments.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = program(binary::hythe(), words);
         self.equip(&mut command);
@@ -103,13 +103,13 @@ impl Home {
         attempt(&mut self.command(words))
     }
 
-    /// Runs hythe where no variable names the registry, its port or the engine.
+    /// Runs hythe without the variables that name the registry, its port and the engine.
     pub fn attempt_plainly(&self, words: &[&str]) -> Output {
         attempt(without_target(&mut self.command(words)))
     }
 
-    /// Runs a command line that hythe suggested, as a shell reads it, where no variable names the registry, its port or the
-    /// engine.
+    /// Runs a command line that hythe suggested in a shell, without the variables that name the registry, its port and
+    /// the engine.
     pub fn shell(&self, suggested: &str) -> Output {
         let bin = self.folder.path().join("bin");
         std::fs::create_dir_all(&bin).expect("the folder is ours");
@@ -124,7 +124,7 @@ impl Home {
         attempt(without_target(&mut command).env("PATH", path.expect("no colon in these folders")))
     }
 
-    /// Runs hythe, which must succeed, and returns what it printed on stdout.
+    /// Runs hythe, which must succeed, and returns its stdout.
     pub fn run(&self, words: &[&str]) -> String {
         run(&mut self.command(words))
     }
@@ -137,7 +137,7 @@ impl Home {
         self.attempt(&all)
     }
 
-    /// Runs hythe, which must succeed, and returns its data.
+    /// Runs hythe with JSON output, which must succeed, and returns that output.
     pub fn json(&self, words: &[&str]) -> Value {
         let mut all = vec!["--output", "json"];
         all.extend_from_slice(words);
@@ -145,7 +145,7 @@ impl Home {
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
     }
 
-    /// Starts hythe with these words beside the test.
+    /// Starts hythe with these arguments beside the test.
     pub fn spawn(&self, words: &[&str]) -> Process {
         let log = self.folder.path().join(format!("{}.log", words.join("-")));
         Process::spawn(&format!("hythe {}", words.join(" ")), &mut self.command(words), &log)

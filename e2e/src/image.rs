@@ -1,4 +1,4 @@
-//! A real image: Debian with a few layers on it, made once, and an index of two platforms.
+//! A real image: Debian with a few layers on top, and an index of two platforms. It is built once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,16 +16,16 @@ use crate::repository::{Repository, Way};
 use crate::rootfs;
 use crate::tree::{self, Tree};
 
-/// What `/bin/cat /etc/motd` says in a container of the image.
+/// The output of `/bin/cat /etc/motd` in a container of the image.
 pub const MOTD: &str = "a small landing place";
 
-/// The tag under which both layouts carry their image.
+/// The tag of the image in both layouts.
 pub const TAG: &str = "v1";
 
-/// Belongs to what the cache holds: change it with the recipe.
+/// The name of the image's folder in the cache. Change it with the recipe.
 const RECIPE: &str = "debian-1";
 
-/// Layers that add, overwrite, link and delete, so that an engine that skips one is found out.
+/// Layers that add, overwrite, link and delete files, so that the test notices an engine that skips a layer.
 const CONTAINERFILE: &str = "FROM scratch
 ADD rootfs.tar /
 COPY random /opt/random
@@ -40,13 +40,13 @@ pub struct Image {
     folder: PathBuf,
     /// The digest of the image's manifest.
     pub manifest: Digest,
-    /// The digest of the index of two platforms, of which one is the image.
+    /// The digest of the index of two platforms. One of its manifests is the image.
     pub index: Digest,
-    /// Its root file system.
+    /// The image's root file system.
     pub tree: Tree,
 }
 
-/// The image, made by whoever asks first and kept for later runs.
+/// The image. The first suite that needs it builds it; later runs find it in the cache.
 pub fn debian() -> &'static Image {
     static IMAGE: LazyLock<Image> = LazyLock::new(|| {
         let folder = cached(RECIPE, make);
@@ -77,7 +77,7 @@ impl Image {
         self.folder.join("index")
     }
 
-    /// Pushes the index and all that it names under `tag`, with no client's help.
+    /// Pushes the index under `tag`, with everything that it references, without a client program.
     pub fn push_index(&self, repository: &mut Repository<'_>, tag: &str) {
         let layout = self.index_layout();
         let index = read_blob(&layout, &self.index);
@@ -107,7 +107,7 @@ fn push_file(repository: &mut Repository<'_>, digest: &Digest, path: &Path) {
     response.expect(201, &format!("push of blob {digest}"));
 }
 
-/// Asserts that the OCI layout at `folder` holds, under whatever tag, the manifest `digest` and all that it names.
+/// Asserts that the OCI layout in `folder` has the manifest `digest`, under any tag, and everything that it references.
 pub fn assert_layout(folder: &Path, digest: &Digest) {
     let index: Value = serde_json::from_slice(&fs::read(folder.join("index.json")).expect("an OCI layout"))
         .expect("index.json is JSON");
@@ -164,7 +164,7 @@ fn make(folder: &Path) {
     ]));
 }
 
-/// An index of the image and of a second platform's, whose layers are the same and whose config is its own.
+/// Writes an index of the image and of an image for a second platform, which has the same layers and another config.
 fn index(image: &Path, layout: &Path) {
     run(program(tool("cp"), ["-al"]).arg(image).arg(layout));
     let digest = entry(image);
@@ -200,7 +200,7 @@ fn index(image: &Path, layout: &Path) {
             "annotations": {"org.opencontainers.image.ref.name": TAG},
         }],
     });
-    // A new file: the old one is a hard link of the image's.
+    // Written as a new file, because the old one is a hard link to the image's file.
     fs::remove_file(layout.join("index.json")).expect("it is there");
     fs::write(layout.join("index.json"), root.to_string()).expect("the folder is ours");
 }

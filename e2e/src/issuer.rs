@@ -1,4 +1,5 @@
-//! A token server: it gives who logs in a short-lived token for exactly the scope asked for, and counts.
+//! A token server. It gives a user who logs in a short-lived token for exactly the requested scope, and counts its
+//! answers.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -21,23 +22,24 @@ use crate::upstream::{PASSWORD, USER};
 const NAME: &str = "e2e-issuer";
 const SERVICE: &str = "e2e-upstream";
 
-/// Distribution takes a token for this long after its end: so much before, ours say that they end.
+/// Seconds for which distribution accepts a token after its expiry. The server's tokens state an expiry that is earlier
+/// by this time.
 const LEEWAY: u64 = 60;
 
-/// The token server. It ends with the test's process.
+/// A running token server. It ends with the test's process.
 pub struct Issuer {
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// The key and its certificate.
+    /// The folder with the signing key and its certificate.
     folder: TempDir,
-    /// How long a token lasts, in seconds.
+    /// The lifetime of a token, in seconds.
     lifetime: AtomicU64,
-    /// The scope of each token that was given.
+    /// The scope of each issued token.
     given: Mutex<Vec<String>>,
-    /// How often a request had other credentials than [`USER`]'s, or none.
+    /// The number of requests with other credentials than [`USER`]'s, or without any.
     refused: AtomicU64,
 }
 
@@ -70,22 +72,22 @@ impl Issuer {
         self.address
     }
 
-    /// Lets the tokens that are given from now on end after `lifetime`, in whole seconds.
+    /// Sets the lifetime of tokens that are issued from now on, in whole seconds.
     pub fn set_lifetime(&self, lifetime: Duration) {
         self.shared.lifetime.store(lifetime.as_secs(), Ordering::SeqCst);
     }
 
-    /// The scopes of the tokens that were given so far.
+    /// The scopes of the tokens that were issued so far.
     pub fn given(&self) -> Vec<String> {
         self.shared.given.lock().expect("no test panics with it").clone()
     }
 
-    /// How many requests for a token were refused.
+    /// The number of refused requests for a token.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::SeqCst)
     }
 
-    /// What tells distribution to believe this issuer.
+    /// The part of distribution's configuration that makes it trust this issuer.
     pub(crate) fn auth(&self) -> String {
         let certificate = self.shared.folder.path().join("certificate.pem");
         format!(

@@ -1,4 +1,4 @@
-//! What a server acknowledged, and so must still have after whatever befell it.
+//! A record of everything that a server acknowledged, and so must still have after a crash or fault.
 
 use std::collections::BTreeMap;
 
@@ -13,45 +13,46 @@ use crate::repository::{Repository, upload_offset};
 pub struct Session {
     /// The repository's name.
     pub repository: String,
-    /// Where it goes on.
+    /// The location for the next request.
     pub location: String,
-    /// What is being uploaded.
+    /// The content being uploaded.
     pub content: Content,
-    /// The bytes that a 202 acknowledged.
+    /// The number of bytes that a 202 acknowledged.
     pub acknowledged: u64,
-    /// The bytes that were sent at most.
+    /// The largest number of bytes that may have been sent.
     pub sent: u64,
-    /// Its closing `PUT` was under way: then it may be a blob already.
+    /// Whether its closing `PUT` was in flight. Then it may be a blob already.
     pub closing: bool,
 }
 
-/// What a tag may name: the last acknowledged target, or the one of a request that got no answer. `None` is no target.
+/// The possible targets of a tag: the last acknowledged one, or that of a request without an answer. `None` means no
+/// target.
 #[derive(Clone, Debug, Default)]
 pub struct TagState {
-    /// What was acknowledged last.
+    /// The target that was acknowledged last.
     pub acknowledged: Option<Digest>,
-    /// What was asked for without an answer.
+    /// The target of a request without an answer.
     pub pending: Option<Option<Digest>>,
 }
 
 /// Tags by repository and name.
 pub type Tags = BTreeMap<(String, String), TagState>;
 
-/// Everything that was acknowledged to one pusher, or to several.
+/// Everything that the server acknowledged to one pusher or several.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Blobs: a 201 each.
+    /// Blobs, each acknowledged by a 201.
     pub blobs: Vec<(String, Digest)>,
-    /// Manifests: a 201 each.
+    /// Manifests, each acknowledged by a 201.
     pub manifests: Vec<(String, Digest)>,
-    /// Tags: a 201 or a 202 each, or a request without an answer.
+    /// Tags, each acknowledged by a 201 or 202, or with a request without an answer.
     pub tags: Tags,
-    /// Sessions: a 202 each, not closed.
+    /// Open sessions, each acknowledged by a 202.
     pub sessions: Vec<Session>,
 }
 
 impl Ledger {
-    /// Takes over what `later` adds.
+    /// Adds the entries of `later`.
     pub fn extend(&mut self, later: Self) {
         self.blobs.extend(later.blobs);
         self.manifests.extend(later.manifests);
@@ -59,7 +60,7 @@ impl Ledger {
         self.sessions.extend(later.sessions);
     }
 
-    /// One line of figures.
+    /// The numbers of entries, in one line.
     pub fn summary(&self) -> String {
         let Self { blobs, manifests, tags, sessions } = self;
         let counts = [blobs.len(), manifests.len(), tags.len(), sessions.len()];
@@ -69,7 +70,7 @@ impl Ledger {
         )
     }
 
-    /// Asks for all but the sessions, and compares.
+    /// Asks the server for everything except the sessions, and compares.
     pub fn verify(&self, client: &mut Client) {
         for (name, digest) in &self.blobs {
             Repository::new(client, name).verify_blob(digest);
@@ -89,7 +90,7 @@ impl Ledger {
         }
     }
 
-    /// Settles each tag on what the server says now, which [`verify`](Self::verify) found to be one of its candidates.
+    /// Sets each tag's target to the one in the server now, which [`verify`](Self::verify) found to be possible.
     pub fn settle(&mut self, client: &mut Client) {
         for ((name, tag), state) in &mut self.tags {
             if state.pending.take().is_some() {
@@ -103,7 +104,8 @@ impl Ledger {
 }
 
 impl Session {
-    /// Goes on where the server says it stands, to a blob; none where its closing `PUT` had done that already.
+    /// Continues the upload at the server's offset and completes the blob. `None` if the closing `PUT` had completed it
+    /// already.
     pub fn resume(&self, client: &mut Client) -> Option<(String, Digest)> {
         let Self { repository, location, content, acknowledged, sent, closing } = self;
         if *closing && client.get(location).is_ok_and(|response| response.status == 404) {

@@ -1,8 +1,8 @@
-//! What the end-to-end tests are made of: a running hythe, real engines, real clusters, real images, and a plain
-//! HTTP client.
+//! The parts of the end-to-end tests: a running hythe, real engines, real clusters, real images, and a plain HTTP
+//! client.
 //!
-//! A step that fails ends its test with a panic that shows the command, its output and the server's log; a tool that is
-//! missing does too, so that no suite passes by not running.
+//! A failed step ends its test with a panic that shows the command, its output and the server's log. A missing tool
+//! also ends the test, so that no suite passes without running.
 
 #![allow(clippy::missing_panics_doc, reason = "a panic is how a test's step fails")]
 #![allow(clippy::missing_errors_doc, reason = "the errors are those of the socket")]

@@ -1,4 +1,4 @@
-//! A link to a server, as slow as the test wants, that counts what comes over it.
+//! A link to a server, as slow as the test wants, that counts the bytes it passes on.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What is sent between two pauses: small enough for a steady pace.
+/// Bytes sent between two pauses: few enough for a steady pace.
 const PIECE: usize = 64 << 10;
 
 /// A TCP proxy to one server. It ends with the test's process.
@@ -18,14 +18,14 @@ pub struct Link {
 
 #[derive(Default)]
 struct Shared {
-    /// Bytes per second of a connection; 0 for no limit.
+    /// Bytes per second for each connection; 0 means no limit.
     pace: AtomicU64,
-    /// How many bytes came from the server.
+    /// The number of bytes that came from the server.
     passed: AtomicU64,
 }
 
 impl Link {
-    /// A link to `server`, with no limit yet.
+    /// A link to `server`, without a limit yet.
     pub fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -33,7 +33,7 @@ impl Link {
         let carrier = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                // A server that is down is a connection that ends.
+                // If the server is down, the client's connection ends.
                 let Ok(server) = TcpStream::connect(server) else { continue };
                 Arc::clone(&carrier).join(client, server);
             }
@@ -46,12 +46,12 @@ impl Link {
         self.address
     }
 
-    /// Limits each connection to so many bytes per second; 0 lifts the limit.
+    /// Limits each connection to `pace` bytes per second; 0 removes the limit.
     pub fn set_pace(&self, pace: u64) {
         self.shared.pace.store(pace, Ordering::SeqCst);
     }
 
-    /// How many bytes came from the server so far.
+    /// The number of bytes that came from the server so far.
     pub fn passed(&self) -> u64 {
         self.shared.passed.load(Ordering::SeqCst)
     }

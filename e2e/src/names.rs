@@ -1,4 +1,5 @@
-//! A name server that knows nobody: it says so at once, as that of a machine with a network does.
+//! A name server without any names. It answers "no such name" at once, as the name server of a machine with a network
+//! does.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
@@ -6,24 +7,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Its port.
+/// The name server's port.
 const PORT: u16 = 53;
-/// A DNS message's header, and where its flags are (RFC 1035, 4.1.1).
+/// Bytes in a DNS message's header (RFC 1035, 4.1.1).
 const HEADER: usize = 12;
-/// An answer, recursion available, no such name.
+/// The flags of a response: recursion available, no such name.
 const NO_SUCH_NAME: [u8; 2] = [0x81, 0x83];
 
-/// How long it waits for a question before it looks whether it is still wanted.
+/// Time to wait for a question before the thread checks whether it must end.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The name server: it ends with the value.
+/// A running name server. Dropping the value ends it.
 pub struct Names {
     is_over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Names {
-    /// Answers at this address.
+    /// Starts a name server at this address.
     pub fn at(address: Ipv4Addr) -> Self {
         let socket = UdpSocket::bind((address, PORT)).expect("nobody else answers there");
         socket.set_read_timeout(Some(PAUSE)).expect("a pause that is not zero");
@@ -47,7 +48,7 @@ impl Drop for Names {
     }
 }
 
-/// Answers one question, if there is one.
+/// Answers one question, if one arrives.
 fn answer(socket: &UdpSocket) {
     let mut message = [0; 512];
     let Ok((length, client)) = socket.recv_from(&mut message) else { return };
@@ -55,13 +56,13 @@ fn answer(socket: &UdpSocket) {
         return;
     }
     message[2..4].copy_from_slice(&NO_SUCH_NAME);
-    // It has the question again, and nothing else.
+    // The answer repeats the question, and has no records.
     message[6..HEADER].fill(0);
     let end = HEADER + question(&message[HEADER..length]);
     let _ = socket.send_to(&message[..end.min(length)], client);
 }
 
-/// How long the first question is: its labels, then its type and class.
+/// The length of the first question: its labels, then its type and class.
 fn question(rest: &[u8]) -> usize {
     let mut at = 0;
     while let Some(label) = rest.get(at).filter(|label| **label != 0) {

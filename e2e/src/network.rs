@@ -1,17 +1,17 @@
-//! The network of kind's nodes, which all clusters of an engine share.
+//! The network of kind's nodes. All clusters of an engine share it.
 
 use std::net::Ipv4Addr;
 
 use crate::command::{attempt, run};
 use crate::engine::Engine;
 
-/// What kind calls it.
+/// The network's name in kind.
 pub const KIND: &str = "kind";
 
-/// Makes the network unless it is there, and returns the machine's own address in it.
+/// Creates the network if it does not exist, and returns the machine's own address in it.
 pub fn kind(engine: &Engine) -> Ipv4Addr {
     let masquerade = "com.docker.network.bridge.enable_ip_masquerade=true";
-    // Two clusters may begin at once: whichever comes second is told that the network exists.
+    // Two clusters may start at once; the second gets the error that the network exists.
     let made =
         attempt(&mut engine.call(&["network", "create", "--driver=bridge", "--opt", masquerade, KIND]));
     assert!(made.code == Some(0) || made.stderr.contains("already exists"), "{made:?}");

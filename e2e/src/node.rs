@@ -1,4 +1,4 @@
-//! A machine of a cluster as kind has it: a container with a containerd of its own.
+//! A cluster's node as kind creates it: a container with its own containerd.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::network::KIND;
 use crate::node_image::{NODE, PAUSE, pipe};
 use crate::node_spec::{NodeSpec, Role};
 
-/// A node: removed with the value.
+/// A node. Dropping the value removes it.
 pub struct Node {
     engine: Arc<Engine>,
     name: String,
@@ -22,7 +22,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts a node of `cluster`, and waits until its containerd serves.
+    /// Starts a node of `cluster`, and waits until its containerd answers.
     pub(crate) fn start_new(engine: &Arc<Engine>, cluster: &str, name: &str, spec: NodeSpec) -> Self {
         let node = Self { engine: Arc::clone(engine), name: name.to_owned(), spec };
         let mut create = engine.call(&["create", "--network", KIND, "--name", name, "--hostname", name]);
@@ -30,12 +30,12 @@ impl Node {
             format!("--label=io.x-k8s.kind.cluster={cluster}"),
             format!("--label=io.x-k8s.kind.role={}", spec.role.as_str()),
         ]);
-        // In the place of `--privileged`, which the tests' machine, without SYS_RESOURCE, cannot give.
+        // Instead of `--privileged`, which fails on the tests' machine, because that has no SYS_RESOURCE.
         create.args(["--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cgroupns=host"]);
         for what in ["seccomp", "apparmor", "systempaths"] {
             create.arg(format!("--security-opt={what}=unconfined"));
         }
-        // Not /etc, which is to be lost with the node and to outlive its restart, as kind's is.
+        // No volume for /etc: as in kind, it must survive a restart of the node and be lost with the node.
         create.args(["--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--volume=/var/lib/containerd"]);
         create.args(["--volume=/var/lib/kubelet", "--tmpfs=/run:exec", "--tmpfs=/tmp:exec"]);
         for (program, place) in spec.containerd.programs() {
@@ -51,63 +51,64 @@ impl Node {
         node
     }
 
-    /// Its name, which is its container's.
+    /// The name of the node and of its container.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it was to be.
+    /// The node's specification.
     pub fn spec(&self) -> NodeSpec {
         self.spec
     }
 
-    /// Starts it again, and waits until its containerd serves.
+    /// Starts the node again, and waits until its containerd answers.
     pub fn start(&self) {
         run(&mut self.engine.call(&["start", &self.name]));
         self.run(&["systemctl", "start", "containerd"]);
     }
 
-    /// Stops it, with all that runs in it.
+    /// Stops the node with everything that runs in it.
     pub fn stop(&self) {
         run(&mut self.engine.call(&["stop", &self.name]));
     }
 
-    /// Runs a program in it.
+    /// Runs a program in the node.
     pub fn exec(&self, words: &[&str]) -> Output {
         attempt(self.engine.call(&["exec", &self.name]).args(words))
     }
 
-    /// Runs a program in it, which must succeed, and returns what it printed.
+    /// Runs a program in the node, which must succeed, and returns its output.
     pub fn run(&self, words: &[&str]) -> String {
         run(self.engine.call(&["exec", &self.name]).args(words))
     }
 
-    /// Starts a program in it, with its output in the log of a unit of this name.
+    /// Starts a program in the node, with its output in the log of a unit with this name.
     pub(crate) fn spawn(&self, unit: &str, words: &[&str]) {
         let log = format!("exec \"$@\" >>/var/log/{unit}.log 2>&1");
         let mut start = self.engine.call(&["exec", "--detach", &self.name, "sh", "-c", &log, "sh"]);
         run(start.args(words));
     }
 
-    /// The text of one of its files, if it is there.
+    /// The text of a file in the node, if the file exists.
     pub fn read(&self, path: &str) -> Option<String> {
         let output = self.exec(&["cat", path]);
         (output.code == Some(0)).then_some(output.stdout)
     }
 
-    /// Writes one of its files, and the folders above.
+    /// Writes a file in the node, and creates the folders above it.
     pub fn write(&self, path: &str, text: &str) {
         let folder = Path::new(path).parent().expect("a file's path");
         self.run(&["mkdir", "-p", &folder.display().to_string()]);
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         fs::write(file.path(), text).expect("the file is ours");
         let source = fs::File::open(file.path()).expect("it was written");
-        // By a program in it, as what is copied in from outside does not arrive below its tmpfs.
+        // A program in the node writes the file, because a copy from outside does not reach folders on the node's
+        // tmpfs.
         let mut copy = self.engine.call(&["exec", "--interactive", &self.name, "cp", "/dev/stdin", path]);
         run(copy.stdin(Stdio::from(source)));
     }
 
-    /// Pulls an image as kubelet does; the digest of what it got, or what containerd said.
+    /// Pulls an image as kubelet does. Returns the digest of the pulled image, or containerd's error.
     pub fn pull(&self, image: &str) -> Result<Digest, String> {
         let output = self.exec(&["crictl", "pull", image]);
         if output.code != Some(0) {
@@ -115,7 +116,7 @@ impl Node {
         }
         let status: Value = serde_json::from_str(&self.run(&["crictl", "inspecti", image])).expect("JSON");
         let digests = status["status"]["repoDigests"].as_array().into_iter().flatten();
-        // An image can have come under other names before.
+        // The image may have been pulled under other names before.
         let repository = repository(image);
         let digest = digests.filter_map(|text| text.as_str()?.rsplit_once('@'));
         let mut digest = digest.filter(|(name, _)| *name == repository).map(|(_, digest)| digest);
@@ -123,12 +124,12 @@ impl Node {
         Ok(digest.parse().unwrap_or_else(|error| panic!("{digest}: {error}")))
     }
 
-    /// Forgets an image, so that the next pull asks for it again.
+    /// Removes an image, so that the next pull asks the registry again.
     pub fn remove_image(&self, image: &str) {
         self.run(&["crictl", "rmi", image]);
     }
 
-    /// Gives it the sandbox's image.
+    /// Loads the sandbox's image into the node.
     pub(crate) fn load_pause(&self) {
         let import = ["exec", "--interactive", &self.name, "ctr", "-n", "k8s.io", "images", "import", "-"];
         pipe(self.engine.call(&["save", PAUSE]), self.engine.call(&import));
@@ -143,7 +144,7 @@ impl Drop for Node {
         }
         let containers = self.exec(&["ctr", "-n", "k8s.io", "containers", "ls", "-q"]).stdout;
         attempt(&mut self.engine.call(&["rm", "--force", "--volumes", &self.name]));
-        // The control groups of its containers are the machine's, and so outlive it.
+        // The control groups of the node's containers belong to the machine, so they outlive the node.
         for group in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
             for container in containers.lines() {
                 let _ = fs::remove_dir(group.path().join("k8s.io").join(container));
@@ -152,7 +153,7 @@ impl Drop for Node {
     }
 }
 
-/// An image's name without its tag or digest.
+/// The name of an image without its tag or digest.
 fn repository(image: &str) -> &str {
     let name = image.split('@').next().unwrap_or(image);
     match name.rsplit_once(':') {

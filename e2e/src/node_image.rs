@@ -1,4 +1,4 @@
-//! The images that a cluster's nodes are made of: the node's own, and the one that holds each Pod's sandbox.
+//! The images for a cluster's nodes: the node's own image, and the image of each Pod's sandbox.
 
 use std::process::{Command, Stdio};
 
@@ -8,23 +8,24 @@ use crate::command::{attempt, program, run};
 use crate::engine::Engine;
 use crate::rootfs;
 
-/// Belongs to what the cache holds: change it with the recipe.
+/// The name of the image's folder in the cache. Change it with the recipe.
 const RECIPE: &str = "node-2";
 
-/// What a node's root file system has beside Debian's smallest.
+/// The packages that a node's root file system has in addition to the smallest Debian.
 const PACKAGES: [&str; 5] = ["containerd", "iproute2", "iptables", "procps", "runc"];
 
-/// What no program of a node's reads, and every engine would have to unpack.
+/// Folders that no program in a node reads. They are left out, because every engine would have to unpack them.
 const UNREAD: [&str; 5] =
     ["/usr/share/doc", "/usr/share/locale", "/usr/share/man", "/var/cache/apt", "/var/lib/apt/lists"];
 
-/// Debian with containerd 1.6: what else a node needs is laid into its container.
+/// Debian with containerd 1.6. A node's other files are copied into its container.
 pub const NODE: &str = "hythe-e2e/node:2";
 
-/// The sandbox that node/etc/containerd/config.toml names. Nodes have it before they join, as kind's have.
+/// The sandbox's image that node/etc/containerd/config.toml names. As in kind, nodes have it before they join the
+/// cluster.
 pub const PAUSE: &str = "registry.k8s.io/pause:3.10";
 
-/// Makes both known to the engine.
+/// Loads both images into the engine.
 pub fn load(engine: &Engine) {
     if attempt(&mut engine.call(&["image", "inspect", NODE])).code == Some(0) {
         return;
@@ -39,7 +40,7 @@ pub fn load(engine: &Engine) {
     run(engine.call(&["import"]).arg(folder.join("rootfs.tar")).arg(NODE));
 }
 
-/// Runs both, the second with the first one's output, and returns what the second printed.
+/// Runs both commands, with the first one's output as the second one's input, and returns the second one's output.
 pub fn pipe(mut from: Command, mut to: Command) -> String {
     let mut source = from.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{from:?}: {error}"));
     let printed = run(to.stdin(source.stdout.take().expect("it is piped")));

@@ -1,20 +1,20 @@
-//! What a node is to be: its role, and the version of its containerd.
+//! The specification of a node: its role, and the version of its containerd.
 
 use std::path::PathBuf;
 
 use crate::binary::built_tool;
 
-/// What a node is in its cluster.
+/// The role of a node in its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The first one's.
+    /// The first node.
     ControlPlane,
-    /// Any other's.
+    /// Any other node.
     Worker,
 }
 
 impl Role {
-    /// As kind's labels and names have it.
+    /// The role's name in kind's labels and node names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ControlPlane => "control-plane",
@@ -26,16 +26,16 @@ impl Role {
 /// A node's version of containerd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Containerd {
-    /// Debian's.
+    /// Debian's version.
     V1_6,
-    /// The last of the first series.
+    /// The last version of the 1.x series.
     V1_7,
-    /// The newest.
+    /// The newest version.
     V2,
 }
 
 impl Containerd {
-    /// The programs that are not Debian's, and where kind has them.
+    /// The programs that are not from Debian, with their paths in kind's nodes.
     pub(crate) fn programs(self) -> Vec<(PathBuf, String)> {
         let mut programs = vec![
             (built_tool("crictl"), "/usr/local/bin/crictl".to_owned()),
@@ -58,11 +58,11 @@ impl Containerd {
     }
 }
 
-/// What a node is to be.
+/// The specification of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeSpec {
-    /// Its role.
+    /// The node's role.
     pub role: Role,
-    /// Its containerd.
+    /// The version of the node's containerd.
     pub containerd: Containerd,
 }

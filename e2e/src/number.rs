@@ -1,6 +1,6 @@
-//! Numbers: those that a run takes from its environment, and random ones that a seed repeats.
+//! Numbers from environment variables, and random numbers that a seed repeats.
 
-/// The number in environment variable `name`, or `default` where it is not set.
+/// The number in the environment variable `name`, or `default` if it is not set.
 pub fn from_env(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a whole number")),
@@ -8,12 +8,12 @@ pub fn from_env(name: &str, default: u64) -> u64 {
     }
 }
 
-/// A seed that no other run had.
+/// A random seed, different in every run.
 pub fn fresh_seed() -> u64 {
     getrandom::u64().expect("the operating system gives random bytes")
 }
 
-/// The output function of `SplitMix64`: any counter becomes a well mixed number.
+/// The output function of `SplitMix64`, which turns any counter into a well-mixed number.
 pub fn mix(counter: u64) -> u64 {
     let z = counter.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,12 +21,12 @@ pub fn mix(counter: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Random numbers that the same seed repeats, so that a failing run can be run again.
+/// Random numbers. The same seed gives the same numbers, so that a failing run can be repeated.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// Numbers of `seed`.
+    /// The numbers that `seed` gives.
     pub fn new(seed: u64) -> Self {
         Self(mix(seed))
     }
@@ -42,7 +42,7 @@ impl Random {
         range.start + self.draw() % (range.end - range.start)
     }
 
-    /// True in `percent` of a hundred cases.
+    /// True with a probability of `percent`.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.within(0..100) < percent
     }

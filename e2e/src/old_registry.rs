@@ -1,4 +1,4 @@
-//! The image of a registry:2, made of Debian's docker-registry: its command line, configuration, port and volume.
+//! An image of registry:2 with its command line, configuration, port and volume, made from Debian's docker-registry.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use crate::command::{attempt, program, run};
 use crate::engine::Engine;
 use crate::node_image::pipe;
 
-/// Its name, as people write it.
+/// The image's name, as users write it.
 pub const IMAGE: &str = "registry:2.8";
 
-/// What it does when nobody says otherwise.
+/// The default configuration in the image.
 const CONFIGURATION: &str = "\
 version: 0.1
 log:
@@ -33,7 +33,7 @@ health:
     threshold: 3
 ";
 
-/// What the image says besides.
+/// The image's other settings, as arguments of `import --change`.
 const CHANGES: [&str; 4] = [
     "ENTRYPOINT [\"/bin/registry\"]",
     "CMD [\"serve\", \"/etc/docker/registry/config.yml\"]",
@@ -41,7 +41,7 @@ const CHANGES: [&str; 4] = [
     "EXPOSE 5000",
 ];
 
-/// Makes it known to the engine.
+/// Loads the image into the engine.
 pub fn load(engine: &Engine) {
     if attempt(&mut engine.call(&["image", "inspect", IMAGE])).code == Some(0) {
         return;
@@ -69,7 +69,7 @@ pub fn load(engine: &Engine) {
     pipe(program(tool("tar"), pack), import);
 }
 
-/// The files in what `ldd` prints: `NAME => PATH (ADDRESS)` or `PATH (ADDRESS)`.
+/// The paths of the files in `ldd`'s output: `NAME => PATH (ADDRESS)` or `PATH (ADDRESS)`.
 fn libraries(printed: &str) -> impl Iterator<Item = &str> {
     let words = printed.lines().flat_map(str::split_whitespace);
     words.filter(|word| word.starts_with('/'))

@@ -1,4 +1,4 @@
-//! A Pod that runs where there is no scheduler and no network for Pods.
+//! A Pod that runs without a scheduler and without a network for Pods.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ pub fn manifest(name: &str, node: &str, image: &str) -> Value {
         "spec": {
             "nodeName": node,
             "hostNetwork": true,
-            // Nobody takes the taints of a new node away.
+            // Without controllers, a new node keeps its taints.
             "tolerations": [{"operator": "Exists"}],
             "terminationGracePeriodSeconds": 0,
             "containers": [{"name": "main", "image": image}],

@@ -1,13 +1,14 @@
-//! A network for the Pods of a cluster, and its Services: CNI's bridge in each node, a route to each other one, kube-proxy.
+//! A network for a cluster's Pods and Services: CNI's bridge in each node, routes between the nodes, and kube-proxy.
 
 use serde_json::json;
 
 use crate::node::Node;
 
-/// All Pods' addresses.
+/// The range of all Pods' addresses.
 const PODS: &str = "10.244.0.0/16";
 
-/// Gives each node a part of the network. Nothing is translated: nodes and Pods reach each other, and nobody else.
+/// Gives each node a part of the network. Addresses are not translated, so nodes and Pods reach each other, and no
+/// other hosts.
 pub(crate) fn begin(nodes: &[Node]) {
     let addresses: Vec<String> = nodes.iter().map(address).collect();
     for (number, node) in nodes.iter().enumerate() {
@@ -27,7 +28,7 @@ pub(crate) fn begin(nodes: &[Node]) {
                 },
             }],
         });
-        // containerd takes the first one by name, and the node has one that is no network.
+        // containerd uses the first configuration by name, and the node already has a placeholder.
         node.write("/etc/cni/net.d/00-pods.conflist", &network.to_string());
         for (other, address) in addresses.iter().enumerate().filter(|(other, _)| *other != number) {
             node.run(&["ip", "route", "replace", &part(other), "via", address]);
@@ -35,12 +36,12 @@ pub(crate) fn begin(nodes: &[Node]) {
     }
 }
 
-/// Leads Services' addresses to Pods, on each node that has joined.
+/// Forwards Services' addresses to Pods on each node that has joined.
 pub(crate) fn begin_services(nodes: &[Node]) {
     for node in nodes {
         let name = format!("--hostname-override={}", node.name());
         let cluster = format!("--cluster-cidr={PODS}");
-        // The machine's limits of tracked connections are not a node's to change.
+        // A node must not change the machine's limits of tracked connections.
         node.spawn(
             "kube-proxy",
             &[
@@ -56,7 +57,7 @@ pub(crate) fn begin_services(nodes: &[Node]) {
     }
 }
 
-/// A node's part of the Pods' addresses.
+/// The range of the Pods' addresses on a node.
 fn part(number: usize) -> String {
     format!("10.244.{number}.0/24")
 }

@@ -1,4 +1,4 @@
-//! A program that runs beside a test: it ends with the value, and its log is shown when the test fails.
+//! A program that runs beside a test. Dropping the value ends the program, and shows its log if the test failed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::Output;
 
-/// How long a program may take to end by itself.
+/// Time that a program has to end after SIGTERM, before it is killed.
 const END: Duration = Duration::from_secs(20);
 
 /// A running program.
@@ -45,12 +45,12 @@ impl Process {
         }
     }
 
-    /// All that it printed so far.
+    /// The program's output so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Asks it to end by SIGTERM, kills it if it does not, and waits.
+    /// Sends SIGTERM, kills the program if it does not end in time, and waits.
     pub fn end(&mut self) -> Option<ExitStatus> {
         if let Ok(Some(status)) = self.child.try_wait() {
             return Some(status);

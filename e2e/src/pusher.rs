@@ -1,4 +1,4 @@
-//! A client that pushes without end and keeps account of what was acknowledged.
+//! A client that pushes without end and records what the server acknowledged.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,24 +11,24 @@ use crate::ledger::{Ledger, Session, Tags};
 use crate::number::Random;
 use crate::repository::{MANIFEST, Repository, Way, manifest};
 
-/// Pushes into repositories of its own until the server is gone.
+/// Pushes into repositories of its own until the server is killed.
 pub struct Pusher<'s> {
     client: Client,
     random: Random,
-    /// Set before the server is killed: from then on, and only then, may a request fail.
+    /// Set before the server is killed. Only from then on may a request fail.
     doomed: &'s AtomicBool,
     name: String,
     ledger: Ledger,
 }
 
 impl<'s> Pusher<'s> {
-    /// A pusher whose choices `seed` determines, and whose tags stand as `tags` says.
+    /// A pusher whose choices `seed` determines, and whose tags are in the state `tags`.
     pub fn new(client: Client, name: &str, seed: u64, tags: Tags, doomed: &'s AtomicBool) -> Self {
         let ledger = Ledger { tags, ..Ledger::default() };
         Self { client, random: Random::new(seed), doomed, name: name.to_owned(), ledger }
     }
 
-    /// Pushes until a request fails, and returns what was acknowledged until then.
+    /// Pushes until a request fails, and returns everything that was acknowledged.
     pub fn run(mut self) -> Ledger {
         loop {
             let step = match self.random.within(0..100) {
@@ -47,7 +47,7 @@ impl<'s> Pusher<'s> {
     }
 
     fn content(&mut self) -> Content {
-        // Mostly small, as configs are; now and then one that takes the server long enough to be hit within it.
+        // Mostly small blobs, like configs. Some are large, so that the kill can hit the server in the middle of one.
         let length = if self.random.chance(10) {
             self.random.within(64 << 10..2 << 20)
         } else {
@@ -139,7 +139,7 @@ impl<'s> Pusher<'s> {
         for _ in 0..self.random.within(0..3) {
             let session = &mut self.ledger.sessions[last];
             let rest = content.len() - session.acknowledged;
-            // At least two bytes stand before and after: `0-0` would be ambiguous.
+            // At least two bytes before and after the split, because the range `0-0` would be ambiguous.
             if rest < 8 {
                 break;
             }

@@ -1,4 +1,4 @@
-//! A repository as the distribution specification speaks of it, over the plain client.
+//! A repository of the distribution specification, on top of the plain client.
 
 use std::io;
 
@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use crate::client::{Body, Client, Response};
 use crate::content::Content;
 
-/// The media type of the manifests that these tests make.
+/// The media type of the tests' own manifests.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Every media type that a manifest can have, for servers that look at `Accept`.
+/// Every media type of manifests, for servers that check `Accept`.
 const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// One repository of a server.
+/// A repository of a server.
 pub struct Repository<'c> {
     client: &'c mut Client,
     name: String,
 }
 
-/// How a blob travels. Real clients use all of these.
+/// The requests by which a blob is pushed. Real clients use all of these ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// `POST`, then the whole of it in `PUT`.
+    /// `POST`, then the whole blob in `PUT`.
     Put,
     /// `POST`, one `PATCH`, an empty `PUT`.
     Patch,
@@ -35,7 +35,7 @@ pub enum Way {
 }
 
 impl Way {
-    /// All of them.
+    /// All ways.
     pub const ALL: [Self; 4] = [Self::Put, Self::Patch, Self::Chunks, Self::Post];
 }
 
@@ -45,12 +45,12 @@ impl<'c> Repository<'c> {
         Self { client, name: name.to_owned() }
     }
 
-    /// Its name.
+    /// The repository's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The client underneath.
+    /// The plain client.
     pub fn client(&mut self) -> &mut Client {
         self.client
     }
@@ -76,7 +76,7 @@ impl<'c> Repository<'c> {
         self.client.send("PATCH", location, &headers, Body::Range(content, from, to))
     }
 
-    /// Closes the session at `location`, whose last bytes are `from..` of `content`.
+    /// Closes the session at `location` with its last bytes, `from..` of `content`.
     pub fn close_upload(
         &mut self,
         location: &str,
@@ -89,7 +89,7 @@ impl<'c> Repository<'c> {
         self.client.send("PUT", &path, &[("Content-Type", "application/octet-stream")], body)
     }
 
-    /// Pushes a blob; the response is the last one: 201, or the first that is an error.
+    /// Pushes a blob. Returns the final response, which is a 201 or the first error.
     pub fn push_blob(&mut self, content: &Content, digest: &Digest, way: Way) -> io::Result<Response> {
         let length = content.len();
         if way == Way::Post {
@@ -97,7 +97,7 @@ impl<'c> Repository<'c> {
             let body = Body::Range(content, 0, length);
             let response =
                 self.client.send("POST", &path, &[("Content-Type", "application/octet-stream")], body)?;
-            // 202 says that the server wants the two requests: the specification lets it.
+            // With 202 the server asks for two requests instead, which the specification allows.
             if response.status != 202 {
                 return Ok(response);
             }
@@ -122,7 +122,7 @@ impl<'c> Repository<'c> {
         self.close_upload(&response.location(), content, digest, last)
     }
 
-    /// Pushes a blob that is at hand, by `POST` and `PUT`.
+    /// Pushes these bytes as a blob, by `POST` and `PUT`.
     pub fn push_bytes(&mut self, bytes: &[u8], digest: &Digest) -> io::Result<Response> {
         let response = self.open_upload()?;
         if response.status != 202 {
@@ -133,7 +133,8 @@ impl<'c> Repository<'c> {
         self.client.send("PUT", &path, &headers, Body::Bytes(bytes))
     }
 
-    /// Takes the blob with `digest` over from repository `from`: 201, or 202 where the server would rather have it pushed.
+    /// Mounts the blob with `digest` from the repository `from`. The answer is 201, or 202 if the server wants a push
+    /// instead.
     pub fn mount(&mut self, digest: &Digest, from: &str) -> io::Result<Response> {
         let path = format!("/v2/{}/blobs/uploads/?mount={digest}&from={from}", self.name);
         self.client.send("POST", &path, &[], Body::Empty)
@@ -162,23 +163,24 @@ impl<'c> Repository<'c> {
         self.client.send("DELETE", &path, &[], Body::Empty)
     }
 
-    /// Pulls a blob, which must be there and have its digest.
+    /// Pulls a blob, which must exist and match its digest.
     pub fn verify_blob(&mut self, digest: &Digest) {
         let path = self.blob_path(digest);
         let (response, found) =
             self.client.digest(&path).unwrap_or_else(|error| panic!("GET {path}: {error}"));
         response.expect(200, &path);
-        assert_eq!(*digest, found, "{path} answers other bytes");
+        assert_eq!(*digest, found, "{path} returns other bytes");
     }
 
-    /// Pulls a manifest and all that it names, each of which must be there and have its digest; the manifest's digest.
+    /// Pulls a manifest and everything that it references. All of it must exist and match its digest. Returns the
+    /// manifest's digest.
     pub fn verify(&mut self, reference: &str) -> Digest {
         let response =
             self.manifest(reference).unwrap_or_else(|error| panic!("{}/{reference}: {error}", self.name));
         let response = response.expect(200, &format!("manifest {reference} of {}", self.name));
         let digest = Digest::of(Algorithm::Sha256, &response.body);
         if reference.contains(':') {
-            assert_eq!(reference, digest.to_string(), "{} answers another manifest", self.name);
+            assert_eq!(reference, digest.to_string(), "{} returns another manifest", self.name);
         }
         if let Some(said) = response.header("docker-content-digest") {
             assert_eq!(said, digest.to_string(), "Docker-Content-Digest of {}:{reference}", self.name);
@@ -194,7 +196,7 @@ impl<'c> Repository<'c> {
         digest
     }
 
-    /// The tags, by `tags/list`.
+    /// The tags, from `tags/list`.
     pub fn tags(&mut self) -> Vec<String> {
         let path = format!("/v2/{}/tags/list?n=10000", self.name);
         let response = self.client.get(&path).unwrap_or_else(|error| panic!("GET {path}: {error}"));
@@ -208,14 +210,14 @@ pub fn catalog(client: &mut Client) -> Vec<String> {
     texts(&response.expect(200, "the catalog").json()["repositories"])
 }
 
-/// The offset at which the session at `location` goes on, and the location to go on at.
+/// The offset at which the session at `location` continues, and the location of its next request.
 pub fn upload_offset(client: &mut Client, location: &str) -> (u64, String) {
     let response = client.get(location).unwrap_or_else(|error| panic!("GET {location}: {error}"));
     let response = response.expect(204, &format!("the status of upload session {location}"));
     let range = response.header("range").unwrap_or_else(|| panic!("no Range in {response:?}"));
     let last = range.rsplit('-').next().and_then(|last| last.parse::<u64>().ok());
     let last = last.unwrap_or_else(|| panic!("Range `{range}` is not `0-N`"));
-    // `0-0` stands for an empty session with every client; no test sends a single byte.
+    // Every client takes `0-0` for an empty session; no test sends a single byte.
     let location =
         if response.header("location").is_some() { response.location() } else { location.to_owned() };
     (if last == 0 { 0 } else { last + 1 }, location)

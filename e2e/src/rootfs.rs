@@ -1,4 +1,4 @@
-//! Debian's root file system, in this machine's own release and from its own mirror.
+//! A Debian root file system, of the same release as this machine and from the same mirror.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::binary::tool;
 use crate::cache::remove;
 use crate::command::{program, run};
 
-/// Writes the smallest Debian, with these packages and without what is in these folders, into the archive `tar`.
+/// Writes the smallest Debian with these packages, and without the content of these folders, into the archive `tar`.
 pub fn archive(packages: &[&str], without: &[&str], tar: &Path) {
     let rootfs = tar.with_extension("");
     let mut bootstrap = program(tool("debootstrap"), ["--variant=minbase"]);
@@ -21,14 +21,14 @@ pub fn archive(packages: &[&str], without: &[&str], tar: &Path) {
     remove(&rootfs);
 }
 
-/// This machine's own suite, which its mirror has for certain.
+/// The code name of this machine's release, which its mirror has for certain.
 fn suite() -> String {
     let release = fs::read_to_string("/etc/os-release").expect("Debian says what it is");
     let name = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
     name.expect("a Debian release has a code name").trim_matches('"').to_owned()
 }
 
-/// The mirror of the machine's own package sources.
+/// The mirror in this machine's package sources.
 fn mirror() -> String {
     let suite = suite();
     let targets = run(&mut program(

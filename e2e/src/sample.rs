@@ -1,4 +1,4 @@
-//! A small image that every engine unpacks: a few layers of one file each, different in every run.
+//! A small image that every engine can unpack: a few layers of one file each, different in every run.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -13,25 +13,25 @@ use crate::repository::{MANIFEST, Repository};
 
 /// The image, in memory.
 pub struct Sample {
-    /// The digest of its manifest.
+    /// The digest of the image's manifest.
     pub digest: Digest,
-    /// The digest of its config, which engines call the image's id.
+    /// The digest of the image's config, which engines call the image's id.
     pub id: Digest,
-    /// The digests of its layers.
+    /// The digests of the image's layers.
     pub layers: Vec<Digest>,
     blobs: Vec<(Digest, Vec<u8>)>,
     manifest: Vec<u8>,
 }
 
 impl Sample {
-    /// An image whose layers have about these sizes, and are incompressible.
+    /// An image with incompressible layers of about these sizes.
     pub fn new(seed: u64, sizes: &[u64]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let files = fill(folder.path(), seed, sizes);
         Self::pack(folder.path(), &files, &["/layer-0"])
     }
 
-    /// One that runs until it is stopped.
+    /// An image whose container runs until it is stopped.
     pub fn busybox(seed: u64) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut files = fill(folder.path(), seed, &[1000]);
@@ -40,7 +40,7 @@ impl Sample {
         Self::pack(folder.path(), &files, &["/busybox", "sleep", "1000000"])
     }
 
-    /// An image of one layer for each of these files.
+    /// Makes an image with one layer for each of these files.
     fn pack(folder: &Path, files: &[String], command: &[&str]) -> Self {
         let (mut blobs, mut unpacked) = (Vec::new(), Vec::new());
         for name in files {
@@ -83,7 +83,7 @@ impl Sample {
         Self { digest: digest(&manifest), id, layers, blobs, manifest }
     }
 
-    /// Pushes it under `tag`.
+    /// Pushes the image under `tag`.
     pub fn push(&self, repository: &mut Repository<'_>, tag: &str) {
         for (digest, bytes) in &self.blobs {
             let response = repository.push_bytes(bytes, digest).expect("the server answers");

@@ -1,4 +1,4 @@
-//! A hythe process of a test's own: its folder, its port, its log.
+//! A hythe process for one test, with its own folder, port and log.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -13,21 +13,21 @@ use crate::binary;
 use crate::client::Client;
 use crate::command;
 
-/// How long a start may take: the machine may be busy with other suites.
+/// Time limit for a start. It is long because the machine may be busy with other suites.
 const START: Duration = Duration::from_secs(30);
 
-/// A running server, or one that was stopped and can be started again on the same folder and port.
+/// A server that runs, or that was stopped and can be started again on the same folder and port.
 pub struct Server {
     child: Option<Child>,
     address: SocketAddr,
     data: PathBuf,
     settings: Vec<(String, String)>,
     arguments: Vec<String>,
-    /// Whether a configuration of `registry:2`'s says all that flags say else.
+    /// Whether a configuration file of `registry:2` has the settings that flags give otherwise.
     described: bool,
-    /// A control group's file of processes, which the server enters before it runs its first instruction.
+    /// The `cgroup.procs` files of a control group. The server enters the group before its first instruction.
     group: Vec<PathBuf>,
-    /// The log of all its lives, and the data where the test gave no folder.
+    /// The folder with the log of all runs, and with the data unless the test names a folder.
     folder: TempDir,
 }
 
@@ -37,7 +37,7 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// `hythe serve` with a port and a folder.
+/// A command for `hythe serve` with a port and a folder.
 pub fn serve(port: u16, data: &Path) -> Command {
     serve_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), data)
 }
@@ -49,7 +49,7 @@ fn serve_at(address: SocketAddr, data: &Path) -> Command {
     command
 }
 
-/// Takes every `HYTHE_*` variable away: they are the suites' own, or someone's settings.
+/// Removes every `HYTHE_*` variable: these belong to the suites, or are the user's own settings.
 pub fn without_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"HYTHE_")) {
         command.env_remove(name);
@@ -64,7 +64,7 @@ impl Server {
         server
     }
 
-    /// A server that does not run yet.
+    /// A server that is not started yet.
     pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("hythe-e2e-").tempdir().expect("a temporary folder");
         Self {
@@ -79,13 +79,13 @@ impl Server {
         }
     }
 
-    /// Listens on this address of the machine's, which others reach, and lets them in.
+    /// Makes the server listen on this address of the machine, which other machines can reach, and accept them.
     pub fn with_host(mut self, host: Ipv4Addr) -> Self {
         self.address.set_ip(host.into());
         self.with_arguments(["--allow-anonymous-network"])
     }
 
-    /// Keeps its data in `data`.
+    /// Keeps the server's data in `data`.
     pub fn with_data(mut self, data: &Path) -> Self {
         data.clone_into(&mut self.data);
         self
@@ -103,14 +103,15 @@ impl Server {
         self
     }
 
-    /// Reads this text as its own configuration file, hythe.toml.
+    /// Gives the server this text as its configuration file, hythe.toml.
     pub fn with_configuration(self, text: &str) -> Self {
         let path = self.folder.path().join("hythe.toml");
         std::fs::write(&path, text).expect("the folder is ours");
         self.with_arguments(["--config", &path.display().to_string()])
     }
 
-    /// Is told where to listen, where to keep its data and all else by a `registry:2`'s configuration, which ends so.
+    /// Configures the server by a file of `registry:2`, which names the address and the data folder and ends with
+    /// `rest`.
     pub fn with_registry_configuration(mut self, rest: &str) -> Self {
         let path = self.folder.path().join("config.yml");
         let text = format!(
@@ -123,13 +124,13 @@ impl Server {
         self.with_arguments([path.display().to_string()])
     }
 
-    /// Lives in the control group with these files of processes.
+    /// Runs the server in the control group with these `cgroup.procs` files.
     pub fn with_group(mut self, processes: Vec<PathBuf>) -> Self {
         self.group = processes;
         self
     }
 
-    /// Starts it, and waits until it answers.
+    /// Starts the server, and waits until it answers.
     pub fn run(&mut self) {
         assert!(self.child.is_none(), "the server runs already");
         let log = File::options().create(true).append(true).open(self.log_path()).expect("the log opens");
@@ -142,7 +143,8 @@ impl Server {
         };
         command.args(&self.arguments);
         if !self.group.is_empty() {
-            // A shell enters the group and becomes the server, so that no page is charged elsewhere.
+            // A shell enters the group and then becomes the server, so that all of the server's memory is charged to
+            // the group.
             let inner = command;
             command = command::program(binary::tool("sh"), ["-c"]);
             let mut script = String::from("exec \"$0\" \"$@\"");
@@ -167,12 +169,12 @@ impl Server {
         }
     }
 
-    /// Where it listens: `127.0.0.1:PORT`, if no other host was given.
+    /// The server's address: `127.0.0.1:PORT`, unless the test gave another host.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its folder.
+    /// The data folder.
     pub fn data(&self) -> &Path {
         &self.data
     }
@@ -182,7 +184,7 @@ impl Server {
         Client::new(self.address)
     }
 
-    /// All that it printed so far.
+    /// The server's output so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log_path()).unwrap_or_default()).into_owned()
     }
@@ -191,12 +193,12 @@ impl Server {
         self.folder.path().join("log")
     }
 
-    /// Its exit status, once it has one.
+    /// The server's exit status, once it has ended.
     pub fn status(&mut self) -> Option<ExitStatus> {
         self.child.as_mut().and_then(|child| child.try_wait().expect("it is our child"))
     }
 
-    /// The most memory that it had at once since the start, or since that was [forgotten](Self::forget_peak), in bytes.
+    /// The peak of the server's memory in bytes, since its start or since the peak was [reset](Self::forget_peak).
     pub fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).expect("the server runs");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -204,7 +206,7 @@ impl Server {
         kib << 10
     }
 
-    /// From now on [`peak`](Self::peak) begins with what it has now.
+    /// Resets the [peak](Self::peak) to the memory in use now.
     pub fn forget_peak(&self) {
         // proc(5): 5 resets the peak.
         std::fs::write(self.proc("clear_refs"), "5").expect("the server is ours");
@@ -222,19 +224,19 @@ impl Server {
             .unwrap_or_else(|error| panic!("cannot signal the server: {error}"));
     }
 
-    /// `kill -9`, and waits until it is gone.
+    /// Kills the server by SIGKILL, and waits until it is gone.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.wait(Duration::from_secs(30));
     }
 
-    /// Asks it to end by SIGTERM, and waits.
+    /// Sends SIGTERM, and waits for the server's end.
     pub fn terminate(&mut self, patience: Duration) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait(patience)
     }
 
-    /// Waits for its end.
+    /// Waits for the server's end.
     pub fn wait(&mut self, patience: Duration) -> ExitStatus {
         let begin = Instant::now();
         loop {
@@ -274,7 +276,7 @@ impl Drop for Server {
     }
 }
 
-/// Whether a line of the log is that of a request whose answer blames the server, and has no reason for it.
+/// Whether a line of the log is about a request that got a server error, without a reason.
 pub fn is_unexplained(line: &str) -> bool {
     // TIME LEVEL METHOD PATH STATUS SENT
     let words: Vec<&str> = line.split_whitespace().take(6).collect();

@@ -1,4 +1,4 @@
-//! A fingerprint of a folder: two file systems with the same names, modes, links and bytes have the same one.
+//! A fingerprint of a folder. Two file systems with the same names, modes, links and bytes have the same fingerprint.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::content::Hashing;
 
-/// What an engine lays over a container's root, and so differs from the image.
+/// Paths that an engine mounts over a container's root, so that they differ from the image.
 const ENGINES: [&str; 9] =
     [".dockerenv", "dev", "etc/hostname", "etc/hosts", "etc/mtab", "etc/resolv.conf", "proc", "run", "sys"];
 
@@ -61,7 +61,7 @@ fn digest_of(path: &Path) -> String {
     hash.finish().to_string()
 }
 
-/// Fails with the first differences where the two are not equal.
+/// Asserts that the two are equal, and shows the first differences otherwise.
 pub fn assert_same(expected: &Tree, found: &Tree) {
     let differences: Vec<String> = expected
         .keys()

@@ -1,4 +1,4 @@
-//! A registry that hythe pulls through: the reference implementation, distribution 3, with a folder of its own.
+//! An upstream registry for hythe: the reference implementation, distribution 3, with its own folder.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,34 +17,34 @@ use crate::process::Process;
 use crate::repository::Repository;
 use crate::server::free_port;
 
-/// How long it may take to answer.
+/// Time within which the registry must answer after its start.
 const START: Duration = Duration::from_secs(30);
 
-/// Who may log in at a registry with [`Access::Basic`], or at an [`Issuer`].
+/// The user who may log in to a registry with [`Access::Basic`], or to an [`Issuer`].
 pub const USER: &str = "ada";
 
-/// With this password: the colon and the space must arrive.
+/// The user's password. It has a colon and a space, which hythe must send unchanged.
 pub const PASSWORD: &str = "sea: and sky";
 
 /// The bcrypt hash of [`PASSWORD`].
 const HASH: &str = "$2y$05$abcdefghijklmnopqrstuufHT/omAcBcYu9F6b61lrVo0I7s2ltX6";
 
-/// Whom the registry lets in.
+/// The clients that the registry accepts.
 #[derive(Clone, Copy)]
 pub enum Access<'i> {
-    /// Everybody.
+    /// Every client.
     Anonymous,
     /// [`USER`] with [`PASSWORD`].
     Basic,
-    /// Whoever has a token of this issuer for the repository.
+    /// Clients with a token of this issuer for the repository.
     Token(&'i Issuer),
 }
 
-/// A running registry, or one that was stopped and can be started again on the same folder and port.
+/// A registry that runs, or that was stopped and can be started again on the same folder and port.
 pub struct Upstream {
     child: Option<Child>,
     address: SocketAddr,
-    /// Its configuration, log and data.
+    /// The folder with its configuration, log and data.
     folder: TempDir,
 }
 
@@ -54,7 +54,7 @@ impl Upstream {
         Self::start_at(Ipv4Addr::LOCALHOST, access)
     }
 
-    /// The same at this address of the machine's, which containers reach.
+    /// Starts a registry with an empty folder, on this address of the machine, which containers reach.
     pub fn start_at(host: Ipv4Addr, access: Access<'_>) -> Self {
         let folder =
             tempfile::Builder::new().prefix("hythe-e2e-upstream-").tempdir().expect("a temporary folder");
@@ -74,13 +74,13 @@ impl Upstream {
         upstream
     }
 
-    /// Starts it again after a stop.
+    /// Starts the registry again after a stop.
     pub fn run(&mut self) {
         assert!(self.child.is_none(), "the upstream runs already");
         self.child = Some(spawn(self.folder.path(), "config.yml", self.address));
     }
 
-    /// Ends it: its port refuses connections.
+    /// Ends the registry, so that its port refuses connections.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -93,7 +93,7 @@ impl Upstream {
         self.address
     }
 
-    /// Lets `push` fill the repository called `name`, past all access control.
+    /// Lets `push` fill the repository `name` without access control.
     pub fn fill(&self, name: &str, push: impl FnOnce(&mut Repository<'_>)) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         configure(self.folder.path(), "fill.yml", address, "");
@@ -103,7 +103,7 @@ impl Upstream {
         let _ = child.wait();
     }
 
-    /// Serves the same folder by TLS too, at another address, with this certificate and its key.
+    /// Also serves the same folder over TLS, at another address, with this certificate and its key.
     pub fn serve_by_tls(&self, address: SocketAddr, certificate: &Path, key: &Path) -> Process {
         let tls = format!("  tls:\n    certificate: {}\n    key: {}\n", certificate.display(), key.display());
         configure(self.folder.path(), "tls.yml", address, &tls);
@@ -118,14 +118,14 @@ impl Upstream {
         process
     }
 
-    /// How often it answered a GET of this blob with bytes.
+    /// The number of GETs of this blob that the registry answered with bytes.
     pub fn downloads(&self, digest: &Digest) -> usize {
         let log = self.log();
         let path = format!("/blobs/{digest} HTTP/1.1\" 20");
         log.lines().filter(|line| line.contains("\"GET ") && line.contains(&path)).count()
     }
 
-    /// All that it printed so far.
+    /// The registry's output so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.folder.path().join("config.yml.log")).unwrap_or_default())
             .into_owned()
@@ -158,7 +158,7 @@ fn spawn(folder: &Path, configuration: &str, address: SocketAddr) -> Child {
     let path = folder.join(format!("{configuration}.log"));
     let log = File::options().create(true).append(true).open(&path).expect("the folder is ours");
     let mut command = program(built_tool("registry"), ["serve"]);
-    // Its variables win over its configuration, and none of the machine's is the test's.
+    // Environment variables override its configuration file, so the machine's variables are removed.
     command.arg(folder.join(configuration)).env_clear().env("OTEL_TRACES_EXPORTER", "none");
     let child = command.stdout(log.try_clone().expect("a second handle")).stderr(log).spawn();
     let mut child = child.unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));

@@ -1,4 +1,4 @@
-//! `hythe up` and `attach`, on a real engine with real nodes, API servers and kubelets.
+//! `hythe up` and `hythe attach`, on a real engine with real nodes, API servers and kubelets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -24,7 +24,8 @@ const OLD: NodeSpec = NodeSpec { role: Role::ControlPlane, containerd: Container
 const CONTROL: NodeSpec = NodeSpec { role: Role::ControlPlane, containerd: Containerd::V1_7 };
 const WORKER: NodeSpec = NodeSpec { role: Role::Worker, containerd: Containerd::V2 };
 
-/// An upstream that hythe reaches at an address of the machine's, and nodes at Docker Hub's own name.
+/// An upstream in the role of Docker Hub. hythe reaches it at an address of the machine, and nodes at Docker Hub's
+/// name.
 struct Hub {
     upstream: Upstream,
     authority: Authority,
@@ -45,7 +46,7 @@ impl Hub {
         self.upstream.fill(name, |repository| sample.push(repository, "v1"));
     }
 
-    /// hythe's configuration, in which it is Docker Hub.
+    /// A configuration of hythe that uses this upstream as Docker Hub.
     fn configuration(&self) -> String {
         format!(
             "[upstream.\"docker.io\"]\nendpoints = [\"http://{0}\"]\nprivate-hosts = [\"{1}\"]\n",
@@ -54,7 +55,7 @@ impl Hub {
         )
     }
 
-    /// Lets a node reach it at Docker Hub's name, without hythe.
+    /// Lets a node reach the upstream at Docker Hub's name, without hythe.
     fn known_to(&self, node: &Node) {
         let hosts = node.read("/etc/hosts").expect("every node has it");
         let authorities = node.read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default();
@@ -62,7 +63,7 @@ impl Hub {
         assert!(node.read("/etc/hosts").is_some_and(|text| text != hosts));
         let authorities = format!("{authorities}\n{}", self.authority.certificate());
         node.write("/etc/ssl/certs/ca-certificates.crt", &authorities);
-        // It reads what it trusts once.
+        // containerd reads the trusted authorities only at its start.
         node.run(&["systemctl", "restart", "containerd"]);
     }
 }
@@ -102,7 +103,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     assert_eq!(up.code, Some(0), "{up:?}");
     println!("{}{}", up.stderr, up.stdout);
 
-    // What runs has no more rights than it needs.
+    // The container has no more rights than it needs.
     let inspect = |format: &str| home.docker(&["inspect", "--format", format, home.name()]);
     assert_eq!(
         inspect("{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}"),
@@ -125,7 +126,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     }
     assert_eq!(hub.upstream.downloads(&cached.layers[0]), 1, "one fetch for all nodes");
 
-    // Manifests as they are: a Pod of each image on each kubelet, and the ConfigMap for tools.
+    // With unchanged manifests: a Pod of each image runs on each kubelet, and the ConfigMap for tools exists.
     for (cluster, plane) in [&one, &two].into_iter().zip(&planes) {
         for node in cluster.nodes() {
             for (number, (image, _)) in images.iter().enumerate() {
@@ -147,14 +148,14 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
         assert!(told.contains("hostFromClusterNetwork: kind-registry:5000"), "{told}");
     }
 
-    // Again: nothing is changed, and that is said.
+    // A second run changes nothing and says so.
     let port = home.port().to_string();
     let again = home.up(&["--config", "hythe.toml"]);
     assert!(again.stdout.contains("nothing had to be changed"), "{again:?}");
     expect_changes(&home, &["up", "--port", &port], 0);
     expect_changes(&home, &["attach", "--all"], 0);
 
-    // Without hythe: from upstream directly, at once.
+    // While hythe is down, nodes pull from the upstream directly, without a long wait.
     let second = Sample::busybox(fresh_seed());
     hub.fill("library/y", &second);
     for node in one.nodes().iter().chain(two.nodes()) {
@@ -169,7 +170,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
         assert!(took < Duration::from_secs(15), "{took:?}");
         node.remove_image("docker.io/library/y:v1");
     }
-    // And with it again: through it.
+    // Once hythe runs again, nodes pull through it.
     home.docker(&["start", home.name()]);
     eventually("the registry is back", Duration::from_secs(20), || home.client().get("/v2/").is_ok());
     let third = Sample::busybox(fresh_seed());
@@ -179,7 +180,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     }
     assert_eq!(hub.upstream.downloads(&third.layers[0]), 1, "through hythe again");
 
-    // Nodes that appear are attached, clusters that go are forgotten.
+    // The watch attaches nodes that appear, and forgets clusters that are removed.
     let watch = home.spawn(&["attach", "--watch"]);
     eventually("the watch has looked", Duration::from_secs(20), || watch.log().contains("kind cluster two"));
     let file = format!("/etc/containerd/certs.d/{}/hosts.toml", home.registry());
@@ -190,16 +191,16 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     assert_eq!(node.pull(&images[0].0).as_ref(), Ok(&pushed.digest));
     drop(one);
     eventually("the cluster is forgotten", Duration::from_secs(10), || {
-        watch.log().contains("kind cluster one: it is gone")
+        watch.log().contains("kind cluster one: it no longer exists")
     });
     drop(watch);
 
-    // Made anew, it is wired again, and the images are still there.
+    // The cluster is created again and attached; the images are still there.
     let one = Cluster::start(&docker, "one", &[OLD]);
     home.attempt(&["attach", "--all"]);
     assert_eq!(one.nodes()[0].pull(&images[0].0).as_ref(), Ok(&pushed.digest));
 
-    // What is detached stays so, until it is attached by name.
+    // A detached cluster stays detached, until a command names it.
     home.run(&["detach", "two"]);
     assert_eq!(two.nodes()[0].read(&file), None);
     let steps = home.attempt(&["attach", "--all"]);
@@ -208,11 +209,11 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     home.run(&["attach", "two"]);
     assert!(two.nodes()[0].read(&file).is_some());
 
-    // The machine starts anew: all is back by itself, the images, the network and what is in the nodes.
+    // After a restart of the machine, the images, the registry's networks and the files in the nodes are still there.
     docker.restart();
     eventually("the registry is back", Duration::from_secs(30), || home.client().get("/v2/").is_ok());
     for node in one.nodes().iter().chain(two.nodes()) {
-        // The nodes are their maker's to start.
+        // Starting the nodes is kind's task, not hythe's.
         node.start();
         for (image, sample) in &images {
             node.remove_image(image);
@@ -220,7 +221,7 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
         }
     }
 
-    // As a process of the machine: nodes come by the gateway.
+    // The registry as a process on this machine: nodes reach it through the gateway.
     home.run(&["down"]);
     let words = ["up", "--process", "--port", &port, "--config", "hythe.toml", "--data", "of-process"];
     let mut process = home.spawn(&words);

@@ -1,5 +1,6 @@
-//! The OCI's own conformance program, at the version of the specification that is released and at the one being written.
-//! Whatever it tests must pass: a test that it skips is one that the server did not let it run.
+//! Runs the OCI's conformance program for the released version of the specification and for the one in development. The
+//! server must pass every test; a skipped test counts as a failure, because the program skips what the server does not
+//! support.
 
 use std::fs;
 
@@ -8,17 +9,18 @@ use hythe_e2e::command::{attempt, program};
 use hythe_e2e::server::Server;
 
 #[test]
-fn the_stable_specification_is_met() {
+fn the_registry_conforms_to_the_stable_specification() {
     conforms(&[("OCI_VERSION", "stable")], 800);
 }
 
 #[test]
-fn the_specification_being_written_is_met() {
-    // Manifests whose blobs are not all there are off by default in the program.
+fn the_registry_conforms_to_the_specification_in_development() {
+    // By default the program does not test manifests with missing blobs.
     conforms(&[("OCI_VERSION", "dev"), ("OCI_DATA_SPARSE", "true")], 1000);
 }
 
-/// Runs the program with these settings: at least so many tests, and none of them fails, ends in an error or is skipped.
+/// Runs the program with these settings. It must run at least `least` tests, and none may fail, end in an error or be
+/// skipped.
 fn conforms(settings: &[(&str, &str)], least: u32) {
     let server = Server::start();
     let results = tempfile::tempdir().expect("a temporary folder");
@@ -31,12 +33,12 @@ fn conforms(settings: &[(&str, &str)], least: u32) {
         .envs(settings.iter().copied());
     let output = attempt(&mut command);
 
-    // The program exits with 0 where it could not even begin; its report is written at the end.
+    // The program also exits with 0 if it could not begin, but it writes its report only at the end.
     let Ok(report) = fs::read_to_string(results.path().join("junit.xml")) else {
         panic!("the program wrote no report\n{}\n{}", output.stdout, output.stderr);
     };
-    // Of the whole, by the first element's attributes. One that is zero is left out.
-    let (whole, _) = report.split_once('>').unwrap_or_else(|| panic!("the report is no XML: {report}"));
+    // The totals are attributes of the first element; it omits an attribute that is zero.
+    let (whole, _) = report.split_once('>').unwrap_or_else(|| panic!("the report is not XML: {report}"));
     let count = |kind: &str| {
         let Some((_, rest)) = whole.split_once(&format!(" {kind}=\"")) else { return 0 };
         let digits = rest.split('"').next().unwrap_or_default();

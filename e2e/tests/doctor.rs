@@ -1,4 +1,4 @@
-//! `hythe doctor` finds what is broken on purpose, says so by the check's name, and mends what can be mended.
+//! `hythe doctor` finds each deliberate fault, names the check, and repairs what can be repaired.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ struct World {
 }
 
 impl World {
-    /// What the doctor says with these words: its exit code and its checks.
+    /// Runs the doctor with these arguments; returns its exit code and its checks.
     fn doctor(&self, words: &[&str]) -> (i32, Vec<Value>) {
         let mut all = vec!["--output", "json", "doctor"];
         all.extend_from_slice(words);
@@ -57,8 +57,9 @@ impl World {
         bad.iter().map(|check| check["id"].as_str().expect("it has a name").to_owned()).collect()
     }
 
-    /// Runs what the doctor suggests for each check, and then what it suggests for all that is left. It suggests each command
-    /// with the options that this user's registry and engine need, as nothing else names them.
+    /// Runs the command that the doctor suggests for each bad check, then the one that it suggests for all that are
+    /// left. Each suggestion contains the options that this user's registry and engine need, because nothing else names
+    /// them.
     fn follow(&self, what: &str) {
         let target = ["--name", self.home.name(), "--engine", self.home.engine().address()];
         let looked = || self.home.attempt_plainly(&[&["doctor", "--output", "json"][..], &target].concat());
@@ -66,7 +67,7 @@ impl World {
         let checks = data["checks"].as_array().expect("it has checks");
         let bad = checks.iter().filter(|check| check["verdict"] == "bad");
         let fixes: Vec<String> = bad.filter_map(|check| check["fix"].as_str().map(str::to_owned)).collect();
-        // What a log says needs a reader.
+        // A person has to read a log.
         let is_cure = |line: &String| !line.starts_with("hythe logs");
         let mut done = BTreeSet::new();
         for line in fixes.iter().flat_map(|fix| suggested_in(fix)).filter(is_cure) {
@@ -86,7 +87,8 @@ impl World {
         assert!(!done.is_empty() && self.bad(&[]).is_empty(), "{what}: {fixes:?}");
     }
 
-    /// Breaks something, expects these checks to be bad, and that what is suggested mends all; and again, for `--fix`.
+    /// Breaks something twice. First follows the doctor's suggestions, then expects these checks to be bad and runs
+    /// `--fix`; each time all must be good afterwards.
     fn expect(&self, what: &str, broken: &[&str], by: impl Fn(&Self)) {
         by(self);
         self.follow(what);
@@ -102,7 +104,7 @@ impl World {
         assert!(self.bad(&[]).is_empty(), "{what}");
     }
 
-    /// Expects that a tool failed, and that what it said is taken for this symptom.
+    /// Expects that a tool failed, and that the doctor recognises its message as this symptom.
     fn expect_meaning(&self, output: &Output, symptom: u8) {
         assert_ne!(output.code, Some(0), "{output:?}");
         let (code, checks) = self.doctor(&[&output.stderr]);
@@ -128,14 +130,14 @@ fn restart(node: &Node) {
     node.run(&["systemctl", "restart", "containerd"]);
 }
 
-/// A node's configuration without the folder of `hosts.toml` files.
+/// A node's configuration without the path of the `hosts.toml` files.
 fn without_root(node: &Node) -> String {
     let text = node.read(CONFIG).expect("every node has it");
     text.lines().filter(|line| !line.contains("config_path")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn what_is_broken_is_found_and_mended() {
+fn the_doctor_finds_and_repairs_each_fault() {
     let docker = Arc::new(Engine::docker_with_bridge());
     let mut home = Home::new(&docker);
     let cluster = Cluster::start(&docker, "dev", &[OLD, NEW]);
@@ -148,7 +150,7 @@ fn what_is_broken_is_found_and_mended() {
     let name = world.home.name().to_owned();
     assert_eq!(world.bad(&[]), BTreeSet::new(), "all is well");
 
-    // 1, 21: a node without its files; a node that was never told to read them.
+    // 1, 21: a node without the registry's files; a node whose containerd does not read them.
     world.expect("no hosts.toml", &["node.hosts"], |world| {
         world.newer().run(&["rm", "-r", &format!("{ROOT}/{own}")]);
     });
@@ -156,19 +158,19 @@ fn what_is_broken_is_found_and_mended() {
         world.older().write(CONFIG, &without_root(world.older()));
         restart(world.older());
     });
-    // 3: stopped, and off the network.
+    // 3: a stopped registry, and one off the cluster's network.
     world.expect("stopped", &["registry.runs"], |world| {
         world.home.docker(&["stop", &name]);
     });
-    // Removed: one run makes it again as it was asked to be, and joins it to the cluster's network.
+    // A removed registry: one run creates it again with its options, and joins it to the cluster's network.
     world.expect("removed", &["registry.container"], |world| {
         world.home.docker(&["rm", "--force", &name]);
     });
     world.expect("off the network", &["cluster.network"], |world| {
         world.home.docker(&["network", "disconnect", "kind", &name]);
     });
-    // A name that the node's own hosts file gives another address: no firewall is blamed, and nothing is offered that would not
-    // help.
+    // The node's own hosts file gives the name another address: the doctor must not blame a firewall, and must not
+    // offer a repair that would not help.
     world.newer().run(&[
         "sh",
         "-c",
@@ -186,14 +188,14 @@ fn what_is_broken_is_found_and_mended() {
     );
     assert!(!checks.iter().any(|check| check.to_string().contains("firewall")), "{checks:#?}");
     assert!(told("node.reaches")["repair"].is_null(), "{checks:#?}");
-    // The engine mounts the file, so that it is written and not moved.
+    // The engine mounts the file, so it must be overwritten and cannot be replaced.
     world.newer().run(&["sh", "-c", "cat /tmp/hosts > /etc/hosts"]);
-    // 4: the port of this machine, where that of the container belongs.
+    // 4: this machine's port instead of the container's.
     world.expect("the wrong port", &["node.hosts"], |world| {
         let text = format!("[host.\"http://{name}:{}\"]\n", world.home.port());
         world.newer().write(&hosts(&own), &text);
     });
-    // 5: the in-network name without a file, so that HTTPS is tried.
+    // 5: no file for the in-network name, so that containerd tries HTTPS.
     world.expect("no file for the in-network name", &["node.hosts"], |world| {
         world.older().run(&["rm", "-r", &format!("{ROOT}/{name}:5000")]);
     });
@@ -201,7 +203,7 @@ fn what_is_broken_is_found_and_mended() {
     world.expect("an address of another network", &["node.hosts"], |world| {
         world.newer().write(&hosts(&own), "[host.\"http://198.51.100.7:5000\"]\n");
     });
-    // 10: mirrors beside config_path.
+    // 10: mirrors in the configuration beside config_path.
     world.expect("mirrors of the older form", &["node.config-path"], |world| {
         let text = world.older().read(CONFIG).expect("every node has it");
         let mirrors = "[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"corp.example\"]\n  \
@@ -209,20 +211,20 @@ fn what_is_broken_is_found_and_mended() {
         world.older().write(CONFIG, &format!("{text}\n{mirrors}"));
         world.older().exec(&["systemctl", "restart", "containerd"]);
     });
-    // 12: told, and not started anew.
+    // 12: containerd has the setting, and was not restarted.
     world.expect("not started anew", &["node.restarted"], |world| {
         let told = world.older().read(CONFIG).expect("every node has it");
         world.older().write(CONFIG, &without_root(world.older()));
         restart(world.older());
-        // When a process was started is told in whole seconds.
+        // The system gives a process's start in whole seconds.
         std::thread::sleep(std::time::Duration::from_secs(4));
         world.older().write(CONFIG, &told);
     });
-    // 17: a file that this containerd drops.
+    // 17: a file that this containerd ignores.
     world.expect("server alone", &["node.hosts"], |world| {
         world.older().write(&hosts(&own), &format!("server = \"http://{name}:5000\"\n"));
     });
-    // 22: what tools read.
+    // 22: the ConfigMap that tools read.
     world.expect("no ConfigMap", &["cluster.hosting"], |world| {
         world.plane.run(&["delete", "configmap", "--namespace=kube-public", "local-registry-hosting"]);
     });
@@ -234,14 +236,14 @@ fn what_is_broken_is_found_and_mended() {
         world.plane.run(&words);
     });
 
-    // A cluster that was detached stays so until it is named.
+    // A detached cluster stays detached until the user names it.
     let detached =
         world.home.attempt_plainly(&["detach", "dev", "--name", &name, "--engine", docker.address()]);
     let line = detached.suggestion("hythe attach dev");
     assert_eq!(world.home.shell(&line).code, Some(0), "{line}");
     assert_eq!(world.bad(&[]), BTreeSet::new());
 
-    // 15: a mirror of somebody's that is gone. It is theirs to mend.
+    // 15: another user's mirror that is gone. The doctor leaves its repair to that user.
     world.newer().write(&hosts("corp.example"), "[host.\"http://10.255.255.1:5000\"]\n");
     assert!(world.bad(&[]).contains("node.mirrors"));
     world.newer().run(&["rm", "-r", &format!("{ROOT}/corp.example")]);
@@ -252,7 +254,7 @@ fn what_is_broken_is_found_and_mended() {
     world.newer().run(&["rm", "-r", &format!("{ROOT}/corp.example"), &format!("{ROOT}/_default")]);
     assert_eq!(world.bad(&[]), BTreeSet::new());
 
-    // 13: an image that was not pushed, and one that is named wrongly; a Pod that waits for it.
+    // 13: an image that was not pushed, a misspelt name, and a Pod that waits for it.
     let sample = Sample::busybox(fresh_seed());
     sample.push(&mut Repository::new(&mut world.home.client(), "team/app"), "v1");
     let right = format!("{own}/team/app:v1");
@@ -261,8 +263,8 @@ fn what_is_broken_is_found_and_mended() {
     let (code, checks) = world.doctor(&[&wrong]);
     assert_eq!(code, 1);
     let told = checks.iter().map(ToString::to_string).collect::<String>();
-    assert!(told.contains("team/app"), "the name that was meant is told: {checks:#?}");
-    // 2, 6, 41: what other tools say of what is well, each in its own words.
+    assert!(told.contains("team/app"), "the doctor does not suggest the right name: {checks:#?}");
+    // 2, 6, 41: messages of other tools about a healthy registry.
     let ctr = ["ctr", "--namespace=k8s.io", "images", "pull", &right];
     world.expect_meaning(&world.older().exec(&ctr), 2);
     let format = "{{(index .NetworkSettings.Networks \"kind\").IPAddress}}";

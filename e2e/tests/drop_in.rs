@@ -1,4 +1,4 @@
-//! In the place of a registry:2 or 3: what real ones wrote is served, by the same configuration, on the same folder.
+//! hythe replaces a registry:2 or 3: it serves what real ones wrote, with the same configuration, on the same folder.
 
 use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,10 +18,10 @@ use hythe_e2e::server::{free_port, without_settings};
 use hythe_oci::Digest;
 use tempfile::TempDir;
 
-/// How long a start may take: the machine may be busy with other suites.
+/// The longest time that a start may take: the machine may be busy with other suites.
 const START: Duration = Duration::from_mins(1);
 
-/// One deployment: a folder and a configuration, which several programs serve one after the other.
+/// A folder and a configuration, which several programs serve one after the other.
 struct Deployment {
     folder: TempDir,
     address: SocketAddr,
@@ -34,16 +34,17 @@ struct Running {
 }
 
 impl Deployment {
-    /// With these lines more in its configuration.
+    /// A deployment with these further lines in its configuration.
     fn new(rest: &str) -> Self {
         let folder =
             tempfile::Builder::new().prefix("hythe-e2e-drop-in-").tempdir().expect("a temporary folder");
-        // User 1000 has to get into it.
+        // User 1000 needs access to it.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let deployment = Self { folder, address };
         deployment.configure(rest);
-        // Another program writes it: a file that this process has open when another test starts one could not be run.
+        // `cp` writes the file: if this process wrote it, another test that starts a program meanwhile could inherit
+        // the open file, which then could not be run (ETXTBSY).
         run(&mut program(tool("cp"), [binary::hythe(), deployment.path("registry")]));
         deployment
     }
@@ -66,7 +67,7 @@ impl Deployment {
         Client::new(self.address)
     }
 
-    /// `NAME serve CONFIGURATION`, by this program.
+    /// `PATH serve CONFIGURATION`.
     fn command(&self, path: &Path) -> Command {
         let mut command = program(path, ["serve"]);
         without_settings(&mut command);
@@ -93,7 +94,7 @@ impl Deployment {
         running
     }
 
-    /// hythe, by the name that a registry:2 has.
+    /// Runs hythe under the program name of a registry:2.
     fn hythe(&self) -> Running {
         self.run(self.command(&self.path("registry")))
     }
@@ -108,7 +109,7 @@ impl Running {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The user and the group that it runs as, and its further groups.
+    /// The user and the group that it runs as, and its supplementary groups.
     fn user(&self) -> (String, String, String) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = |name: &str| {
@@ -129,7 +130,7 @@ impl Drop for Running {
     }
 }
 
-/// Has real clients fill a registry, and answers what is to be found: repository, reference, digest.
+/// Fills a registry with real clients; returns the repository, reference and digest of each image.
 fn fill(deployment: &Deployment) -> Vec<(&'static str, String, Digest)> {
     let at = |name: &str| format!("{}/{name}", deployment.address);
     let layer = |seed: u64| {
@@ -164,14 +165,14 @@ fn fill(deployment: &Deployment) -> Vec<(&'static str, String, Digest)> {
         found.push((repository, tag.to_owned(), digest));
         found.push((repository, digest.to_string(), digest));
     }
-    // It has no tag any more.
+    // The second push moves the tag, so the first image has none any more.
     push_random(&mut Repository::new(&mut deployment.client(), "team/app"), "moved", 7, &[1000]);
     let moved = push_random(&mut Repository::new(&mut deployment.client(), "team/app"), "moved", 9, &[2000]);
     found.push(("team/app", "moved".to_owned(), moved));
     found
 }
 
-/// Each file below a folder, with what tells whether it was touched.
+/// Each file below a folder, with the metadata that shows a change.
 fn snapshot(folder: &Path) -> Vec<(PathBuf, u64, u32, u32, i64)> {
     let (mut files, mut waiting) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = waiting.pop() {
@@ -188,7 +189,7 @@ fn snapshot(folder: &Path) -> Vec<(PathBuf, u64, u32, u32, i64)> {
     files
 }
 
-fn what_a_registry_wrote_is_served_by_hythe(old: &Path) {
+fn expect_served_by_hythe(old: &Path) {
     let deployment = Deployment::new("");
     let running = deployment.run(deployment.command(old));
     let images = fill(&deployment);
@@ -202,7 +203,7 @@ fn what_a_registry_wrote_is_served_by_hythe(old: &Path) {
     }
     assert_eq!(running.user(), ("1000".into(), "1000".into(), String::new()), "{}", running.said());
     assert_eq!(snapshot(&tree), before);
-    // It works as any other, and what is deleted stays so.
+    // The registry works like any other, and deleted content stays deleted.
     let pushed = push_random(&mut Repository::new(&mut deployment.client(), "new"), "v1", 11, &[1 << 20]);
     let path = "/v2/other/manifests/v1";
     let deleted = deployment.client().send("DELETE", path, &[], hythe_e2e::client::Body::Empty);
@@ -210,7 +211,7 @@ fn what_a_registry_wrote_is_served_by_hythe(old: &Path) {
     let mut collect = program(deployment.path("registry"), ["garbage-collect", "-m"]);
     without_settings(&mut collect);
     let freed = run(collect.arg(deployment.path("config.yml")));
-    assert!(freed.starts_with("freed ") && freed.contains("can go in"), "{freed}");
+    assert!(freed.starts_with("freed ") && freed.contains("can be freed in"), "{freed}");
     drop(running);
 
     let running = deployment.hythe();
@@ -219,7 +220,7 @@ fn what_a_registry_wrote_is_served_by_hythe(old: &Path) {
     deployment.client().get(path).expect("it answers").expect(404, "a tag that was deleted");
     drop(running);
 
-    // The way back.
+    // The old program can serve the folder again.
     let running = deployment.run(deployment.command(old));
     for (repository, reference, digest) in &images {
         assert_eq!(deployment.verify(repository, reference), *digest, "{repository} {reference}");
@@ -228,17 +229,17 @@ fn what_a_registry_wrote_is_served_by_hythe(old: &Path) {
 }
 
 #[test]
-fn what_debian_s_docker_registry_wrote_is_served() {
-    what_a_registry_wrote_is_served_by_hythe(&tool("docker-registry"));
+fn hythe_serves_what_debian_s_docker_registry_wrote() {
+    expect_served_by_hythe(&tool("docker-registry"));
 }
 
 #[test]
-fn what_distribution_3_wrote_is_served() {
-    what_a_registry_wrote_is_served_by_hythe(&built_tool("registry"));
+fn hythe_serves_what_distribution_3_wrote() {
+    expect_served_by_hythe(&built_tool("registry"));
 }
 
 #[test]
-fn an_import_that_is_killed_again_and_again_goes_on() {
+fn an_import_that_is_killed_repeatedly_completes() {
     let deployment = Deployment::new("");
     let running = deployment.run(deployment.command(&tool("docker-registry")));
     let names: Vec<String> = (0..6).map(|number| format!("app{number}")).collect();
@@ -253,7 +254,7 @@ fn an_import_that_is_killed_again_and_again_goes_on() {
     let tree = deployment.path("data/docker");
     let before = snapshot(&tree);
     for round in 1..=8 {
-        // Killed when it is dropped.
+        // The process is killed when `_running` is dropped.
         let _running = deployment.spawn(deployment.command(&deployment.path("registry")));
         sleep(Duration::from_millis(15 * round));
     }
@@ -262,11 +263,11 @@ fn an_import_that_is_killed_again_and_again_goes_on() {
         assert_eq!(deployment.verify(name, "v1"), *digest);
     }
     assert_eq!(snapshot(&tree), before);
-    assert!(!running.said().contains("left out"), "{}", running.said());
+    assert!(!running.said().contains("not imported"), "{}", running.said());
 }
 
 #[test]
-fn the_folder_of_a_proxy_answers_while_its_upstream_is_away() {
+fn the_folder_of_a_proxy_is_served_while_its_upstream_is_down() {
     let upstream = Deployment::new("");
     let registry = tool("docker-registry");
     let serving = upstream.run(upstream.command(&registry));
@@ -275,7 +276,7 @@ fn the_folder_of_a_proxy_answers_while_its_upstream_is_away() {
     let proxy = Deployment::new(&format!("proxy:\n  remoteurl: http://{}\n", upstream.address));
     let running = proxy.run(proxy.command(&registry));
     assert_eq!(proxy.verify("library/app", "v1"), digest);
-    // It stores what it sent when it has been sent.
+    // The proxy stores content only after it has sent it.
     sleep(Duration::from_secs(2));
     drop(running);
     drop(serving);
@@ -284,7 +285,7 @@ fn the_folder_of_a_proxy_answers_while_its_upstream_is_away() {
 }
 
 #[test]
-fn root_stays_where_it_is_told_to_or_where_the_user_could_not_go_on() {
+fn hythe_stays_root_if_told_to_or_if_user_1000_could_not_read_its_files() {
     for closed in [false, true] {
         let deployment = Deployment::new("");
         let mut command = deployment.command(&deployment.path("registry"));
@@ -296,10 +297,10 @@ fn root_stays_where_it_is_told_to_or_where_the_user_could_not_go_on() {
         }
         let running = deployment.run(command);
         assert_eq!(running.user().0, "0", "{}", running.said());
-        assert!(running.said().contains("stays root"), "{}", running.said());
+        assert!(running.said().contains("keeps running as root"), "{}", running.said());
         push_random(&mut Repository::new(&mut deployment.client(), "app"), "v1", 1, &[1000]);
         drop(running);
-        // Later it may go on as an ordinary user, on what root wrote.
+        // Later it can run as an ordinary user, on the files that root wrote.
         fs::set_permissions(deployment.path("config.yml"), Permissions::from_mode(0o644))
             .expect("it is ours");
         let running = deployment.hythe();

@@ -1,6 +1,7 @@
-//! `kill -9` at random instants under pushing clients: what was acknowledged is there, what is visible is whole.
+//! `kill -9` at random moments while clients push: acknowledged content survives, and visible content is complete.
 //!
-//! `HYTHE_KILL_ROUNDS` says how often, `HYTHE_KILL_SEED` repeats the choices of an earlier run (not its timing).
+//! `HYTHE_KILL_ROUNDS` sets the number of kills. `HYTHE_KILL_SEED` repeats the choices of an earlier run, not its
+//! timing.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +18,16 @@ use hythe_e2e::server::Server;
 const PUSHERS: u64 = 8;
 
 #[test]
-fn what_was_acknowledged_survives_kill_9_under_eight_pushers() {
+fn acknowledged_content_survives_kill_9_under_eight_pushers() {
     survives("always");
 }
 
 #[test]
-fn it_does_with_writes_through_the_page_cache() {
+fn acknowledged_content_survives_kill_9_with_writes_through_the_page_cache() {
     survives("never");
 }
 
-/// With uploads written past the page cache or not, as `upload.direct` has it.
+/// `direct` is the value of `upload.direct`: whether uploads bypass the page cache.
 fn survives(direct: &str) {
     let rounds = from_env("HYTHE_KILL_ROUNDS", 15);
     let seed = from_env("HYTHE_KILL_SEED", fresh_seed());
@@ -66,7 +67,7 @@ fn survives(direct: &str) {
         fresh.verify(&mut client);
         fresh.settle(&mut client);
         all.extend(fresh);
-        // Some sessions wait for a later round: they have to survive several kills.
+        // Some sessions wait for a later round, to survive several kills.
         let (now, later) =
             all.sessions.drain(..).partition::<Vec<_>, _>(|_| round + 1 == rounds || random.chance(60));
         all.sessions = later;
@@ -74,11 +75,11 @@ fn survives(direct: &str) {
         verify_listed(&mut client);
     }
     println!("in all: upload.direct={direct}: {}", all.summary());
-    assert!(all.blobs.len() as u64 > rounds, "the pushers got nothing done: {}", all.summary());
+    assert!(all.blobs.len() as u64 > rounds, "the clients completed too few uploads: {}", all.summary());
     all.verify(&mut server.client());
 }
 
-/// Every tag of every repository that the server lists names a manifest whose blobs are all there.
+/// Asserts that every tag of every listed repository names a manifest with all of its blobs.
 fn verify_listed(client: &mut Client) {
     let mut seen = BTreeSet::new();
     for name in catalog(client) {

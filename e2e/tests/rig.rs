@@ -1,4 +1,5 @@
-//! The clusters of the other suites are real: kind knows them, their containerd pulls, their kubelets run what it pulled.
+//! Checks that the other suites' clusters behave as real ones: kind lists them, their containerd pulls, and their
+//! kubelets run the pulled images.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use hythe_e2e::server::Server;
 const CONFIGURATION: &str = "/etc/containerd/config.toml";
 
 #[test]
-fn nodes_pull_and_kubelets_run_what_a_registry_on_the_machine_has() {
+fn nodes_pull_and_kubelets_run_images_of_a_registry_on_the_machine() {
     let docker = Arc::new(Engine::docker_with_networks());
     let mut server = Server::new().with_host(network::kind(&docker));
     server.run();
@@ -40,14 +41,14 @@ fn nodes_pull_and_kubelets_run_what_a_registry_on_the_machine_has() {
     for (node, version) in first.nodes().iter().chain(second.nodes()).zip(["1.6.", "1.7.", "2."]) {
         let said = node.run(&["containerd", "--version"]);
         assert!(said.contains(&format!(" {version}")) || said.contains(&format!(" v{version}")), "{said}");
-        // The node has nothing of its own at that port, and its containerd was told of nobody else.
+        // Nothing listens at that port in the node, and its containerd has no other host for the name.
         let error = node.pull(&image).expect_err("there is no registry in the node");
         assert!(error.contains("connection refused"), "{error}");
         attach(node, &name, &server);
         assert_eq!(node.pull(&image).as_ref(), Ok(&sample.digest), "{}", node.name());
     }
 
-    // What was attached outlives the node's stop, and goes with the node.
+    // The node's configuration survives a stop of the node, and is gone when the node is removed.
     let node = &first.nodes()[0];
     node.stop();
     node.start();
@@ -84,7 +85,7 @@ fn kind(docker: &Engine, words: &[&str]) -> Vec<String> {
     names
 }
 
-/// Tells the node's containerd by hand where the name is.
+/// Configures the node's containerd by hand to find the name at the server.
 fn attach(node: &Node, name: &str, server: &Server) {
     let text = node.read(CONFIGURATION).expect("every node has it");
     let registry =

@@ -1,4 +1,5 @@
-//! Eight clients push and pull images in 256 MiB and a fifth of a core: slow, but with no error and no kill.
+//! Eight clients push to and pull from a server with 256 MiB and a fifth of a core: slow, but without an error or a
+//! kill.
 //!
 //! `HYTHE_SMALL_MIB` is the size of each client's image.
 
@@ -20,7 +21,7 @@ const LAYERS: u64 = 4;
 fn eight_clients_push_and_pull_in_256_mib_and_a_fifth_of_a_core() {
     let mib = from_env("HYTHE_SMALL_MIB", 128);
     let group = ControlGroup::new("small", 256, 20);
-    // The server is dropped before its group, which could not be removed otherwise.
+    // The server must be dropped before its group: a group with processes cannot be removed.
     let mut server = Server::new().with_group(group.processes());
     server.run();
     let layers = vec![(mib << 20) / LAYERS; LAYERS as usize];
@@ -45,7 +46,7 @@ fn eight_clients_push_and_pull_in_256_mib_and_a_fifth_of_a_core() {
         group.peak()
     );
     assert_eq!(digests, pulled);
-    assert_eq!(group.kills(), 0, "the kernel killed for want of memory");
+    assert_eq!(group.kills(), 0, "the kernel killed a process for lack of memory");
     assert!(server.status().is_none(), "the server ended\n{}", server.log());
 }
 

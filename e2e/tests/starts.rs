@@ -1,4 +1,4 @@
-//! A start that cannot succeed: one clear paragraph on standard error, and an exit code that is not 0.
+//! A start that fails prints one clear paragraph on standard error, and exits with a code other than 0.
 
 use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,7 +16,7 @@ use hythe_e2e::repository::Repository;
 use hythe_e2e::server::{Server, free_port, is_unexplained, serve, without_settings};
 
 #[test]
-fn a_taken_port_is_named() {
+fn the_error_names_a_taken_port() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
     let port = listener.local_addr().expect("it is bound").port();
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -24,24 +24,24 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
-fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
+fn a_second_server_on_the_same_folder_is_refused_and_the_first_keeps_running() {
     let server = Server::start();
     refused(serve(free_port(), server.data()), &[&server.data().display().to_string()]);
     server.client().get("/v2/").expect("the first still answers").expect(200, "ping");
 }
 
 #[test]
-fn a_read_only_file_system_is_named() {
+fn the_error_names_a_folder_on_a_read_only_file_system() {
     let disk = Disk::read_only();
     let data = disk.path().join("data");
     refused(serve(free_port(), &data), &[&data.display().to_string()]);
 }
 
 #[test]
-fn a_folder_of_another_user_is_named() {
+fn the_error_names_a_folder_of_another_user() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("the folder is ours");
-    // The build's own folder may be closed to other users.
+    // Other users may have no access to the build's own folder.
     let copy = folder.path().join("hythe");
     fs::copy(binary::hythe(), &copy).expect("the folder is ours");
     let data = folder.path().join("data");
@@ -53,7 +53,7 @@ fn a_folder_of_another_user_is_named() {
 }
 
 #[test]
-fn a_file_where_the_folder_should_be_is_named() {
+fn the_error_names_a_file_in_place_of_the_folder() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
     fs::write(&data, "not a folder").expect("the folder is ours");
@@ -77,9 +77,9 @@ fn a_folder_of_a_newer_version_is_refused_and_left_as_it_is() {
     assert_eq!(Repository::new(&mut server.client(), "kept").verify("v1"), digest);
 }
 
-// What each suite asks of the log of each of its servers, when that one ends.
+// Each suite makes this check of each server's log when the server ends.
 #[test]
-fn an_answer_that_blames_the_server_needs_a_reason_in_the_log() {
+fn an_answer_with_status_5xx_needs_a_reason_in_the_log() {
     let request =
         "2026-11-21T09:30:13.247Z ERROR PUT /v2/a/manifests/b 507 90B 0.5ms repo=a client=127.0.0.1:4 id=0b";
     assert!(is_unexplained(request));
@@ -88,14 +88,14 @@ fn an_answer_that_blames_the_server_needs_a_reason_in_the_log() {
     assert!(!is_unexplained("2026-11-21T09:30:13.247Z  WARN upstream docker.io answered 503 to all"));
 }
 
-/// Runs what must not come up, and checks what it says.
+/// Runs a command that must not start a server, and checks its message.
 fn refused(mut command: Command, says: &[&str]) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hythe runs");
     let begin = Instant::now();
     while child.try_wait().expect("it is our child").is_none() {
         if begin.elapsed() > Duration::from_secs(20) {
             child.kill().expect("it is our child");
-            panic!("{command:?} came up, but should have been refused");
+            panic!("{command:?} started, but must be refused");
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -129,7 +129,7 @@ fn sqlite_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Overwrites `PRAGMA user_version`, which is at offset 60 of the header, big-endian; what was there before.
+/// Overwrites `PRAGMA user_version`, which is at offset 60 of the header, big-endian; returns the former value.
 fn set_user_version(path: &Path, version: u32) -> u32 {
     let file = File::options().read(true).write(true).open(path).expect("the file is there");
     let mut former = [0; 4];

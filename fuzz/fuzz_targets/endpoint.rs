@@ -1,4 +1,5 @@
-//! Paths and queries: nothing panics, a path that is taken is that of its endpoint, and one that is redirected becomes one.
+//! Paths and queries: no input panics, an accepted path parses to the same endpoint as its canonical path, and a
+//! redirect leads to a valid path.
 #![no_main]
 
 use hythe_oci::{Endpoint, Query, lenient, path};

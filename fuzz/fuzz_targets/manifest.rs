@@ -1,5 +1,5 @@
-//! Manifests: nothing panics, errors stay short, and a manifest that is taken is taken again under its own type, and
-//! read alike where others publish it.
+//! Manifests: no input panics, and errors stay short. An accepted manifest is accepted again under its own media type,
+//! and reading it from an upstream gives the same result as pushing it.
 #![no_main]
 
 use hythe_oci::{Manifest, media_type};

@@ -1,4 +1,4 @@
-//! Ranges: a selected part lies inside the body, a chunk's range is written back as an equal one.
+//! Ranges: each selected part lies inside the body, and a chunk's range equals its own text when parsed again.
 #![no_main]
 
 use hythe_oci::{ByteRanges, ChunkRange, Selection};

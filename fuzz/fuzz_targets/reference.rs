@@ -1,4 +1,4 @@
-//! Names, references and upload ids: what is taken is written back as it was.
+//! Names, references and upload ids: an accepted text is written back unchanged.
 #![no_main]
 
 use hythe_oci::{Digest, Reference, RepositoryName, UploadId, fallback_tag};

@@ -1,4 +1,4 @@
-//! What a `?ns=` and a `WWW-Authenticate` say: nothing panics, and a registry that is not allowed is never meant.
+//! `?ns=` and `WWW-Authenticate`: no input panics, and no name resolves to a registry that is not allowed.
 #![no_main]
 
 use hythe_client::challenges;

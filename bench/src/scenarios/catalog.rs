@@ -1,4 +1,4 @@
-//! A page of the catalog of a thousand repositories.
+//! Reads a page of a catalog of a thousand repositories.
 
 use crate::acceptance::Unit;
 use crate::bench::Bench;
@@ -19,7 +19,7 @@ fn repository(number: usize) -> String {
     format!("catalog/{:02}/repository-{number:04}", number % 20)
 }
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let image = Image::of(&bench.source, &[], 0)?;
     bench.rounds("catalog", Kind::is_registry, |bench, contender, round| {
@@ -51,7 +51,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Refuses any other page than one whose `field` has these names.
+/// Fails if the `field` of the page does not have these names.
 pub(super) fn verify(client: &mut Client, target: &str, field: &str, names: &[String]) -> Result<()> {
     let body = client.read(target, "")?;
     let page: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();

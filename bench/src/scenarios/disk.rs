@@ -1,6 +1,6 @@
-//! What the file system takes: the blob copied to a file in it, and synced.
+//! Measures the file system: copies the blob to a file and syncs it.
 //!
-//! A registry that syncs what it acknowledges is not much faster, whatever it is compared with.
+//! A registry that syncs before it acknowledges cannot be much faster than this.
 
 use std::fs::{self, File};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::contender::Kind;
 use crate::error::{Context as _, Result};
 use crate::workspace::wipe;
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let size = bench.settings.size;
     let blob = bench.source.blob(0, size)?.salted(0);

@@ -1,4 +1,4 @@
-//! SHA-256 on one core, of memory: one content, and two at once, as uploads beside each other are hashed.
+//! Measures SHA-256 of memory on one core: of one content, and of two at once, as for concurrent uploads.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,13 +10,13 @@ use crate::bench::Bench;
 use crate::contender::Kind;
 use crate::error::Result;
 
-/// What is hashed at once: a batch of an upload.
+/// Bytes of each update: a batch of an upload.
 const BATCH: usize = 512 << 10;
 
-/// How often.
+/// Number of updates.
 const TIMES: usize = 512;
 
-/// Runs it.
+/// Runs the scenario.
 #[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     bench.rounds("hash", Kind::is_hythe, |bench, contender, _| {

@@ -1,4 +1,5 @@
-//! Manifests as large as they may be: how long one write occupies hythe's catalog, and how long another push waits.
+//! Pushes and deletes the largest manifests: measures how long one write occupies hythe's catalog, and how long another
+//! push waits.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,20 +19,21 @@ use crate::workspace::wipe;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// hythe's `manifest.max-size`, less than one more entry.
+/// Length of the manifests in bytes: hythe's `manifest.max-size`, minus room for one entry.
 const LENGTH: usize = (4 << 20) - 512;
 
-/// The repository of the large manifests, and that of the push that waits beside them.
+/// The repository of the large manifests.
 const HEAVY: &str = "heavy/manifests";
+/// The repository of the small manifests that wait for them.
 const LIGHT: &str = "heavy/beside";
 
 /// Tags that one push sets.
 const TAGS: usize = 100;
 
-/// The metric that hythe itself keeps.
+/// hythe's metric for the longest write, with the space before its value.
 const LONGEST: &str = "hythe_catalog_longest_write_seconds ";
 
-/// Runs it.
+/// Runs the scenario.
 #[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let manifests = heavy();
@@ -60,7 +62,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Large manifests, each of much of one thing.
+/// Large manifests, each with a large amount of one element.
 fn heavy() -> Vec<(&'static str, String)> {
     let end = |mut text: String, last: &str| {
         text.truncate(text.trim_end_matches(',').len());
@@ -88,11 +90,11 @@ fn heavy() -> Vec<(&'static str, String)> {
     vec![(MANIFEST, layers), (INDEX, children), (MANIFEST, keys), (MANIFEST, value), (MANIFEST, artifact)]
 }
 
-/// The text with as many entries as the length has room for.
+/// `text` with as many entries as fit into [`LENGTH`].
 fn filled(mut text: String, entry: impl Fn(usize) -> String) -> String {
     let mut number = 0;
     while text.len() < LENGTH - 256 {
-        // A string takes any text.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{}", entry(number));
         number += 1;
     }
@@ -113,7 +115,7 @@ fn push_and_delete(source: &Source, client: &mut Client, media_type: &str, text:
         .map(drop)
 }
 
-/// Pushes small manifests one after the other while `work` runs; the longest that one push took.
+/// Pushes small manifests one after the other while `work` runs. Returns the duration of the slowest push.
 fn beside(source: &Source, port: u16, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -131,8 +133,9 @@ fn beside(source: &Source, port: u16, work: impl FnOnce() -> Result<()>) -> Resu
         });
         let worked = work();
         done.store(true, Ordering::Relaxed);
-        let longest =
-            waiting.join().map_err(|_| Error::Setup("the thread that pushes beside panicked".to_owned()))?;
+        let longest = waiting
+            .join()
+            .map_err(|_| Error::Setup("the thread that pushes small manifests panicked".to_owned()))?;
         worked.and(longest)
     })
 }

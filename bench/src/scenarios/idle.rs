@@ -1,4 +1,4 @@
-//! Memory of a server that has answered once and has nothing to do.
+//! Measures the memory of an idle server after its first answer.
 
 use std::thread;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::bench::{Bench, mebibytes};
 use crate::contender::Kind;
 use crate::error::Result;
 
-/// Long enough for what a server does after its first answer.
+/// Pause before the measurement: long enough for the work that a server does after its first answer.
 const PAUSE: Duration = Duration::from_millis(1500);
 
-/// Runs it.
+/// Runs the scenario.
 #[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     bench.rounds("idle", Kind::gives_pulls, |bench, contender, _| {

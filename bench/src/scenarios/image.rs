@@ -1,4 +1,4 @@
-//! Ten-layer images, pushed and pulled by eight clients at once, each its own.
+//! Eight clients at once push and pull ten-layer images. Each client has its own image.
 
 use crate::bench::{Bench, LAYERS};
 use crate::client::Client;
@@ -16,7 +16,7 @@ fn repository(client: usize) -> String {
     format!("bench/image-{client}")
 }
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     eprintln!("hashing the layers of {CLIENTS} images");
     let layer = bench.settings.layer;
@@ -74,7 +74,7 @@ fn images(bench: &Bench, blobs: &[Vec<Blob>], salt: u64) -> Result<Vec<Image>> {
     blobs.iter().map(|layers| Image::of(&bench.source, layers, salt)).collect()
 }
 
-/// nginx takes no pushes; it serves the same images as files in every round.
+/// Stores the images as files for nginx, which accepts no pushes. nginx serves these images in every round.
 fn put_files(bench: &mut Bench, contender: &crate::contender::Contender, blobs: &[Vec<Blob>]) -> Result<()> {
     let dir = bench.fresh_dir("image", contender.kind)?;
     let images = images(bench, blobs, 0)?;

@@ -1,4 +1,4 @@
-//! A manifest by tag, over 64 connections.
+//! Pulls a manifest by tag over 64 connections.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::seed::Seed;
 
 const CONNECTIONS: usize = 64;
 
-/// How long each contender is asked, per round.
+/// How long the requests to a contender run in each round.
 const LENGTH: Duration = Duration::from_secs(3);
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let image = bench.small_image()?;
     bench.rounds("manifest", Kind::gives_pulls, |bench, contender, round| {

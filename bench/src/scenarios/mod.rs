@@ -1,4 +1,4 @@
-//! What is measured, one scenario a file.
+//! The scenarios, each in a file of its own.
 
 mod catalog;
 mod disk;
@@ -20,7 +20,7 @@ use crate::error::Result;
 
 type Scenario = (&'static [&'static str], fn(&mut Bench) -> Result<()>);
 
-/// Names, and what runs those of them that are wanted.
+/// All scenarios: their names, and the function that runs the selected ones.
 const ALL: &[Scenario] = &[
     (&["hash-one", "hash-two"], hash::run),
     (&["disk"], disk::run),
@@ -38,12 +38,12 @@ const ALL: &[Scenario] = &[
     (&["through-50", "through-1", "through-fast"], through::run),
 ];
 
-/// All names.
+/// The names of all scenarios.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().flat_map(|(names, _)| names.iter().copied())
 }
 
-/// Runs what is wanted.
+/// Runs the selected scenarios.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     for (names, scenario) in ALL {
         if names.iter().any(|name| bench.wants(name)) {

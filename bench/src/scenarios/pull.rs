@@ -1,4 +1,4 @@
-//! Pulling the blob with 1, 4 and 64 clients.
+//! 1, 4 and 64 clients pull the blob.
 
 use crate::bench::Bench;
 use crate::client::Client;
@@ -6,10 +6,11 @@ use crate::contender::Kind;
 use crate::error::Result;
 use crate::transfer::Transfer;
 
-/// Name, clients, and how often each of them pulls: few clients would be done before there is something to measure.
+/// Name, number of clients, and pulls of each client. Few clients pull several times, because a single pull would end
+/// too soon to measure.
 const CASES: [(&str, usize, u64); 3] = [("pull-1", 1, 4), ("pull-4", 4, 2), ("pull-64", 64, 1)];
 
-/// Runs those that are wanted.
+/// Runs the selected cases.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let pulls = bench.pulls()?;
     for (name, clients, times) in CASES {
@@ -20,7 +21,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             let Some(target) = pulls.get(&contender.kind) else { return Ok(()) };
             let dir = bench.dir("pull", contender.kind);
             let server = bench.start(contender, &dir)?;
-            // The first pull finds cold caches in every contender.
+            // Every contender's caches are cold for the first pull, so it is not measured.
             Client::connect(server.port)?.get(target, "")?;
             let transfer = Transfer::run(&server, clients, |_, client| {
                 let mut moved = 0;

@@ -1,4 +1,4 @@
-//! Pushing the blob with one client, and a quarter of it, each its own, with eight.
+//! One client pushes the blob. Eight clients each push their own blob of a quarter of its size.
 
 use crate::bench::{BLOB, Bench};
 use crate::client::Client;
@@ -9,10 +9,11 @@ use crate::source::Payload;
 use crate::transfer::Transfer;
 use crate::workspace::wipe;
 
-/// Name, clients, and into how many parts the size is divided for each: eight whole ones would measure the disk.
+/// Name, number of clients, and the divisor of the blob's size for each client: eight whole blobs would measure the
+/// disk.
 const CASES: [(&str, usize, u64); 2] = [("push-1", 1, 1), ("push-8", 8, 4)];
 
-/// Runs those that are wanted.
+/// Runs the selected cases.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     for (name, clients, divisor) in CASES {
         if !bench.wants(name) {

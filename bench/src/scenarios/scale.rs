@@ -1,5 +1,5 @@
-//! A registry of very many repositories and tags beside one that has just enough for a page: what grows, and what does
-//! not. hythe alone: others would take hours to be filled.
+//! Compares a registry with very many repositories and tags to a registry with just enough for one page, to see which
+//! costs grow with the content. It measures hythe only: other registries would take hours to fill.
 
 use std::fs;
 use std::path::Path;
@@ -19,27 +19,28 @@ use crate::probe::{Latencies, Probe};
 use crate::random::Random;
 use crate::server::Server;
 
-/// Entries of each page that is asked for.
+/// Entries of each requested page.
 const PAGE: usize = 100;
 
-/// Requests per page and round: the worst twenty are beyond the p99.
+/// Requests per page and round: the slowest twenty are above the p99.
 const TIMES: usize = 2000;
 
-/// Starts of each registry, over all rounds: what else the machine does moves the median of ten by more than is asked.
+/// Starts of each registry over all rounds. With only ten, other work of the machine would move the median by more than
+/// the target allows.
 const STARTS: usize = 50;
 
-/// Long enough for what a server does after its first answer.
+/// Pause before the measurement: long enough for the work that a server does after its first answer.
 const PAUSE: Duration = Duration::from_millis(1500);
 
 const CONNECTIONS: usize = 64;
 
-/// How long each registry is asked for manifests, per round.
+/// How long the requests for manifests run for each registry in each round.
 const LENGTH: Duration = Duration::from_secs(3);
 
-/// Different requests for manifests: more than any memory of them holds.
+/// Number of different requests for manifests: more than hythe keeps in memory.
 const REQUESTS: usize = 200_000;
 
-/// Runs it.
+/// Runs the scenario.
 #[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let (repositories, tags) = (bench.settings.repositories, bench.settings.tags);
@@ -49,7 +50,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// What a probe asks for next.
+/// Gives the path of a probe's next request.
 type Target<'a> = Box<dyn FnMut(&mut Random) -> String + 'a>;
 
 fn is_hythe(kind: Kind) -> bool {
@@ -73,7 +74,7 @@ fn once(
     let starts = STARTS.div_ceil(usize::from(bench.settings.rounds));
     for number in 0..starts {
         let mut pair = [("scale-start", &dirs[0]), ("scale-small-start", &dirs[1])];
-        // Who starts first finds the machine after other work.
+        // Alternate the order, because other work of the bench runs just before the first start.
         pair.rotate_left((round * starts + number) % 2);
         for (name, dir) in pair {
             let server = bench.start(hythe, dir)?;
@@ -104,9 +105,9 @@ fn once(
     Ok(())
 }
 
-/// Latencies of pages of the three registries, one request of each at a time. The small registry is asked as often as
-/// the large one: a process that has more to do than another is moved to a core of its own, from where each answer
-/// takes tens of microseconds longer, whatever it is.
+/// Records the latencies of pages of the three registries, one request at a time. The small registry gets as many
+/// requests as the large one: the kernel moves a busier process to a core of its own, and then each of its answers
+/// takes tens of microseconds longer.
 fn pages(bench: &mut Bench, servers: &[Server; 3], big: &Population, small: &Population) -> Result<()> {
     let [big_port, small_port, none_port] = servers.each_ref().map(|server| server.port);
     let fixed = |target: String| -> Target<'_> { Box::new(move |_| target.clone()) };
@@ -155,7 +156,7 @@ fn tags_page(repository: &str) -> String {
     format!("/v2/{repository}/tags/list?n={PAGE}")
 }
 
-/// Pushes `population` into a registry over `dir`, looks whether it is there, and ends it.
+/// Pushes `population` into a registry with its data in `dir`, checks the content, and ends the registry.
 fn fill(bench: &mut Bench, hythe: &Contender, dir: &Path, population: &Population) -> Result<()> {
     let server = bench.start(hythe, dir)?;
     let began = Instant::now();
@@ -177,7 +178,7 @@ fn fill(bench: &mut Bench, hythe: &Contender, dir: &Path, population: &Populatio
     Ok(())
 }
 
-/// Bytes of the files in `dir` and below.
+/// Bytes of all files in `dir` and its subfolders.
 fn size(dir: &Path) -> Result<u64> {
     let what = || format!("reading {}", dir.display());
     let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! A thousand connections that pull the blob slowly: memory, and the latency of a manifest meanwhile.
+//! A thousand connections pull the blob slowly: measures memory, and the latency of a manifest meanwhile.
 
 use crate::acceptance::Unit;
 use crate::bench::{Bench, SMALL, mebibytes};
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::image::{ACCEPT, TAG, manifest_path};
 use crate::probe::Latencies;
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let pulls = bench.pulls()?;
     bench.rounds("slow-pulls", Kind::gives_pulls, |bench, contender, _| {
@@ -18,7 +18,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         let (tree, port) = (server.tree(), server.port);
         let probed = manifest_path(SMALL, TAG);
         let (latencies, most) = Latencies::during(port, &probed, ACCEPT, || crowd::pull(tree, port, target))?;
-        // Not counted in the peak of the ordinary scenarios: it has a line and a limit of its own.
+        // Drop the server without recording its peak memory: this scenario has a line and a limit of its own.
         drop(server);
         bench.record("slow-pulls-rss", Unit::Mebibytes, contender.kind, mebibytes(most));
         bench.record("slow-pulls-p50", Unit::Milliseconds, contender.kind, latencies.milliseconds(0.5));

@@ -1,14 +1,14 @@
-//! From starting the process to its first answer, over an empty folder and over one that was used.
+//! Measures the time from the start of a process to its first answer, with an empty folder and with a used one.
 
 use crate::acceptance::Unit;
 use crate::bench::Bench;
 use crate::contender::Kind;
 use crate::error::Result;
 
-/// Starts over a folder that was used, per round.
+/// Starts with a used folder in each round.
 const AGAIN: usize = 3;
 
-/// Runs it.
+/// Runs the scenario.
 #[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     bench.rounds("start", Kind::gives_pulls, |bench, contender, _| {

@@ -1,4 +1,5 @@
-//! A blob of an upstream, cold, through a cache: by one client, by fifty at once, from a slow link and from a fast one.
+//! Clients pull a cold blob of an upstream through a cache: one client, or fifty at once, over a slow link or a fast
+//! one.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -14,22 +15,22 @@ use crate::origin::{Origin, REPOSITORY};
 use crate::server::Server;
 use crate::transfer::Transfer;
 
-/// Who asks at once.
+/// Number of clients that pull at once.
 const CROWD: usize = 50;
 
-/// The link's speed: 100 MB/s.
+/// The link's speed, in bytes a second.
 const SPEED: u64 = 100_000_000;
 
-/// What one run showed.
+/// The result of one run.
 struct Run {
     transfer: Transfer,
-    /// The last client's first byte.
+    /// Time until the last client has its first byte.
     first: Duration,
     gets: u64,
     peak: u64,
 }
 
-/// Runs those that are wanted.
+/// Runs the selected cases.
 #[expect(clippy::unnecessary_wraps, reason = "all scenarios have one signature")]
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     if bench.wants("through-50") {
@@ -62,7 +63,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// How long it took, and the first byte, each beside a direct pull's.
+/// Records the duration and the time of the first byte, compared with a direct pull.
 fn record_beside(bench: &mut Bench, name: &str, kind: Kind, direct: &Run, run: &Run) {
     let ratio = run.transfer.seconds() / direct.transfer.seconds();
     bench.record(&format!("{name}-time"), Unit::Ratio, kind, ratio);
@@ -70,7 +71,7 @@ fn record_beside(bench: &mut Bench, name: &str, kind: Kind, direct: &Run, run: &
     bench.record(&format!("{name}-late"), Unit::Milliseconds, kind, late * 1e3);
 }
 
-/// One client that asks the upstream itself.
+/// One client pulls the blob from the upstream itself.
 fn direct(bench: &mut Bench, speed: Option<u64>) -> Result<Run> {
     let salt = bench.salt();
     let payload = bench.source.blob(0, bench.settings.size)?.salted(salt);
@@ -81,7 +82,7 @@ fn direct(bench: &mut Bench, speed: Option<u64>) -> Result<Run> {
     Ok(Run { transfer, first: taken(first), gets: origin.gets(), peak: 0 })
 }
 
-/// `clients` that ask a cold cache at once.
+/// `clients` clients pull the blob through a cold cache at once.
 fn through(bench: &mut Bench, contender: &Contender, clients: usize, speed: Option<u64>) -> Result<Run> {
     let salt = bench.salt();
     let payload = bench.source.blob(0, bench.settings.size)?.salted(salt);
@@ -98,15 +99,17 @@ fn through(bench: &mut Bench, contender: &Contender, clients: usize, speed: Opti
         Transfer::of(Some(&server), server.port, clients, |_, client| get(client, &target, &first))?;
     let peak = server.tree().peak();
     ends_well(&server, &target, &dir)?;
-    // Not in the peak of the ordinary scenarios: it has a line and a limit of its own.
+    // Drop the server without recording its peak memory: this scenario has a line and a limit of its own.
     drop(server);
     Ok(Run { transfer, first: taken(first), gets: origin.gets(), peak })
 }
 
-/// What came must be what upstream has: the contenders verify it themselves, which a second pull shows.
+/// Checks with a second pull that the cache has the upstream's bytes: the contenders verify them on their own.
 fn ends_well(server: &Server, target: &str, dir: &Path) -> Result<()> {
     let digest = target.rsplit('/').next().unwrap_or_default();
-    let digest = digest.parse().map_err(|_| Error::Setup(format!("{} asks for no blob", dir.display())))?;
+    let digest = digest
+        .parse()
+        .map_err(|_| Error::Setup(format!("the path of the blob for {} has no digest", dir.display())))?;
     Client::connect(server.port)?.verify(target, &digest)
 }
 
@@ -121,7 +124,7 @@ fn taken(first: Mutex<Duration>) -> Duration {
     first.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// GB/s of SHA-256 on one core, over what is in the page cache as far as it is.
+/// GB/s of SHA-256 on one core, over a file that is mostly in the page cache.
 fn hash_rate(bench: &Bench) -> Result<f64> {
     let began = std::time::Instant::now();
     bench.source.blob(0, bench.settings.size)?;

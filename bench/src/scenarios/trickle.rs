@@ -1,4 +1,4 @@
-//! A thousand uploads that trickle in: memory, and the latency of a manifest meanwhile.
+//! A thousand slow uploads: measures memory, and the latency of a manifest meanwhile.
 
 use crate::acceptance::Unit;
 use crate::bench::{BLOB, Bench, SMALL, mebibytes};
@@ -10,7 +10,7 @@ use crate::probe::Latencies;
 use crate::seed::Seed;
 use crate::workspace::wipe;
 
-/// Runs it.
+/// Runs the scenario.
 pub(crate) fn run(bench: &mut Bench) -> Result<()> {
     let image = bench.small_image()?;
     bench.rounds("trickle", Kind::is_registry, |bench, contender, _| {
@@ -23,7 +23,7 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
         let (probed, uploads) = (manifest_path(SMALL, TAG), uploads_path(BLOB));
         let (latencies, most) =
             Latencies::during(port, &probed, ACCEPT, || crowd::push(tree, port, &uploads))?;
-        // Not counted in the peak of the ordinary scenarios: it has a line and a limit of its own.
+        // Drop the server without recording its peak memory: this scenario has a line and a limit of its own.
         drop(server);
         bench.record("trickle-rss", Unit::Mebibytes, contender.kind, mebibytes(most));
         bench.record("trickle-p50", Unit::Milliseconds, contender.kind, latencies.milliseconds(0.5));

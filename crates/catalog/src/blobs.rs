@@ -1,4 +1,4 @@
-//! Blobs, which a file holds once, and their links, by which a repository has them.
+//! Blobs, each stored in one file, and links, by which repositories have blobs.
 
 use hythe_oci::{Digest, RepositoryName, UploadId};
 use rusqlite::{Connection, Row};
@@ -6,57 +6,57 @@ use rusqlite::{Connection, Row};
 use crate::writer::Durability;
 use crate::{Catalog, Origin, Provenance, Result, origin, repositories, sql, uploads};
 
-/// A blob as one repository has it.
+/// A blob that one repository links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
-    /// Its digest.
+    /// The digest of the blob.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Which of the files that ever held these bytes is the live one.
+    /// The generation of the blob's live file. Earlier files with the same digest had other generations.
     pub generation: UploadId,
-    /// When this repository last used it.
+    /// When this repository last used the blob.
     pub last_use: i64,
 }
 
-/// A file of the store, by its full name.
+/// A file of the storage, by its full name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobFile {
-    /// The digest of its content.
+    /// The digest of the file's content.
     pub digest: Digest,
-    /// The upload that made it.
+    /// The upload that wrote the file.
     pub generation: UploadId,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
 }
 
-/// A file that is verified, flushed and named, and is to become a blob of a repository.
+/// A file that is verified, synced and named, to become a blob of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobCommit {
-    /// Where it was pushed to.
+    /// The repository to which the blob was pushed.
     pub repository: RepositoryName,
-    /// Where that repository's content comes from.
+    /// The origin of that repository's content.
     pub origin: Origin,
-    /// Whether it was fetched with credentials.
+    /// Whether the blob was fetched with credentials.
     pub private: bool,
-    /// The digest of its content.
+    /// The digest of the file's content.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// The upload that made it.
+    /// The upload that wrote the file.
     pub generation: UploadId,
-    /// The time.
+    /// The current time.
     pub now: i64,
 }
 
-/// Whose blob is to be linked.
+/// The repository from which a blob is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountFrom {
-    /// That of this repository.
+    /// This repository.
     Repository(RepositoryName),
-    /// That of any.
+    /// Any repository.
     Any,
-    /// That of any but those with content that was fetched with credentials.
+    /// Any repository without content that was fetched with credentials.
     AnyPublic,
 }
 
@@ -70,14 +70,14 @@ impl Catalog {
         self.read(|connection| sql::first(connection, FIND, params, blob))
     }
 
-    /// Whether there is any blob.
+    /// Whether the catalog has any blob.
     pub fn has_blobs(&self) -> Result<bool> {
         let found =
             self.read(|connection| sql::first(connection, "SELECT 1 FROM blob LIMIT 1", [], |_| Ok(())));
         found.map(|found| found.is_some())
     }
 
-    /// Files that no blob names any more, in order, after `after`.
+    /// Doomed files, which no blob names any more, in their order, after `after`.
     pub fn doomed(&self, after: Option<&BlobFile>, limit: usize) -> Result<Vec<BlobFile>> {
         const LIST: &str = "SELECT digest, generation, size FROM doomed
             WHERE (digest, generation) > (?1, ?2) ORDER BY digest, generation LIMIT ?3";
@@ -99,14 +99,14 @@ impl Catalog {
         self.read(|connection| live(connection, digest))
     }
 
-    /// Makes a file a blob of the repository and ends the upload that made it. Where the blob is already there,
-    /// its file stays and the new one is doomed. Answers with the live generation. Durable.
+    /// Makes a file a blob of the repository, and ends the upload that wrote the file. If the blob already exists, its
+    /// file stays live and the new file is doomed. Returns the live generation. Durable.
     pub async fn commit_blob(&self, commit: BlobCommit) -> Result<UploadId> {
         self.commit(commit, None).await
     }
 
-    /// The same, where the caller found the bytes of generation `lost` gone: if that is still the live one, the new
-    /// file takes its place in every repository, and what is left of the old one is doomed.
+    /// Like [`commit_blob`](Self::commit_blob), for a caller that found the file of generation `lost` lost or damaged:
+    /// if that generation is still live, the new file takes its place in every repository, and the old file is doomed.
     pub async fn replace_blob(&self, commit: BlobCommit, lost: UploadId) -> Result<UploadId> {
         self.commit(commit, Some(lost)).await
     }
@@ -123,7 +123,7 @@ impl Catalog {
             }
             let live = live(connection, &digest)?.map(|file| file.generation);
             match live {
-                // The same command once more, after an answer that got lost: its file is the live one.
+                // The caller repeats the command because the first answer got lost: its file already is the live one.
                 Some(live) if live == generation => {}
                 Some(live) if lost == Some(live) => {
                     const REPLACE: &str = "UPDATE blob SET generation = ?2, size = ?3 WHERE digest = ?1";
@@ -146,8 +146,9 @@ impl Catalog {
         .await?
     }
 
-    /// Ends an upload whose bytes were found to be those of generation `live`, which the repository gets a link of, and keeps
-    /// nothing of the upload. False where that is not the live one any more: then nothing has changed. Durable.
+    /// Links the blob into the repository and ends the upload, whose bytes the caller found to be those of the
+    /// generation `same`. Keeps nothing of the upload. False if `same` is no longer the live generation: then nothing
+    /// has changed. Durable.
     pub async fn link_same(&self, commit: BlobCommit, same: UploadId) -> Result<bool> {
         self.write(Durability::Durable, move |connection| {
             let BlobCommit { repository, origin, private, .. } = &commit;
@@ -168,8 +169,8 @@ impl Catalog {
         .await?
     }
 
-    /// Links a blob of another repository into `to`; `None` where it is not there. `provenance` says where the content of
-    /// `to` comes from, and how. Durable.
+    /// Links a blob of another repository into `to`; `None` if that repository does not have the blob. `provenance` is
+    /// that of the content of `to`. Durable.
     pub async fn mount_blob(
         &self,
         digest: &Digest,
@@ -192,7 +193,7 @@ impl Catalog {
                 return Ok(Err(refused));
             }
             let found = match &from {
-                // A blob has at least one link, so its row says that some repository has it.
+                // Every blob has at least one link, so the blob's row shows that some repository has it.
                 MountFrom::Any => sql::first(connection, ANY, (digest.to_string(), now), blob)?,
                 MountFrom::AnyPublic => sql::first(connection, PUBLIC, (digest.to_string(), now), blob)?,
                 MountFrom::Repository(from) => {
@@ -208,8 +209,8 @@ impl Catalog {
         .await?
     }
 
-    /// Notes that the repository used the blob; false where it does not link it any more. Durable: a client does not push
-    /// what it was told is here.
+    /// Records that the repository used the blob; false if the repository no longer links it. Durable, because a client
+    /// does not push a blob that the registry said is here.
     pub async fn touch_blob(&self, repository: &RepositoryName, digest: &Digest, now: i64) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
         self.write(Durability::Durable, move |connection| {
@@ -221,8 +222,8 @@ impl Catalog {
         .await
     }
 
-    /// Takes the blob out of the repository, and dooms its file if no other has it; false where it was not
-    /// linked. Durable.
+    /// Removes the blob from the repository, and dooms its file if no other repository links the blob. False if the
+    /// repository did not link it. Durable.
     pub async fn unlink_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         let (repository, digest) = (repository.clone(), *digest);
         self.free(Durability::Durable, move |connection| {
@@ -238,7 +239,7 @@ impl Catalog {
         .await
     }
 
-    /// Drops doomed files that have been removed. Relaxed: removing a file twice does no harm.
+    /// Deletes the rows of doomed files that are removed. Relaxed, because removing a file twice does no harm.
     pub async fn forget_doomed(&self, files: Vec<BlobFile>) -> Result<()> {
         self.free(Durability::Relaxed, move |connection| {
             for file in &files {
@@ -273,7 +274,8 @@ fn link(connection: &Connection, repository: i64, digest: &Digest, now: i64) -> 
     sql::run(connection, LINK, (repository, digest.to_string(), now)).map(|_| ())
 }
 
-/// Whether the repository links the blob; if so, it has now been used. A use never becomes older.
+/// Records a use of the blob if the repository links it; returns whether it does. The time of the last use never moves
+/// back.
 pub(crate) fn touch(
     connection: &Connection,
     repository: i64,
@@ -284,7 +286,8 @@ pub(crate) fn touch(
     sql::run(connection, TOUCH, (repository, digest.to_string(), now)).map(|changed| changed > 0)
 }
 
-/// Keeps that a blob has at least one link: one without is no blob any more, and its file is doomed.
+/// Keeps the invariant that every blob has at least one link: deletes the row of a blob without links, and dooms its
+/// file.
 pub(crate) fn bury_if_unlinked(
     connection: &Connection,
     digest: &Digest,

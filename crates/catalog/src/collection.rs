@@ -1,4 +1,4 @@
-//! The collector's steps: links that nobody needs go, and with the last one of a blob its file is doomed.
+//! The collector's steps: they remove unused links, and doom a blob's file when they remove the blob's last link.
 
 use hythe_oci::Digest;
 use rusqlite::Connection;
@@ -7,10 +7,10 @@ use crate::freed::{self, Promise};
 use crate::writer::Durability;
 use crate::{Catalog, Result, blobs, repositories, sql};
 
-/// The most links removed by one write, so that pushes never wait long behind the collector.
+/// The most links that one write removes, so that pushes never wait long for the collector.
 pub(crate) const BATCH: usize = 64;
 
-/// How far the collector has come.
+/// The link after which the collector continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkCursor {
     repository: i64,
@@ -22,25 +22,26 @@ pub struct LinkCursor {
 pub struct Collected {
     /// Links.
     pub links: u64,
-    /// Blobs that had no other link, whose files are now doomed.
+    /// Blobs that had no other link; their files are now doomed.
     pub blobs: u64,
     /// Bytes of those files.
     pub bytes: u64,
-    /// Where the next step begins; `None` at the end.
+    /// Where the next step begins; `None` if this was the last.
     pub next: Option<LinkCursor>,
 }
 
 impl Catalog {
-    /// One step of the collector: looks at no more than `limit` links past `after`, and removes those that were
-    /// last used before `before` and that no manifest of their repository names. Looking takes no lock; each is
-    /// checked again in the transaction that removes it, so a push or a touch that came between keeps it.
-    /// Durable: a file may be removed only if no power loss can bring its row back.
+    /// One step of the collector: examines at most `limit` links past `after`, and removes those that were last used
+    /// before `before` and that no manifest of their repository references. The search takes no lock; the transaction
+    /// that removes a link checks it again, so a push or a touch in between keeps the link. Durable: the caller may
+    /// remove a file only if no power loss can bring its row back.
     pub async fn collect(&self, before: i64, after: Option<LinkCursor>, limit: usize) -> Result<Collected> {
         self.collect_early(before, None, after, limit).await
     }
 
-    /// The same, where `before` is later than what clients rely on: what is taken of that is noted, and a manifest that
-    /// needs it is refused until it is here again.
+    /// Like [`collect`](Self::collect), but `before` may be so late that clients rely on some of the removed blobs, as
+    /// `promise` says. Each such removal is noted, and a manifest that references the blob is refused until the blob is
+    /// pushed again.
     pub async fn collect_early(
         &self,
         before: i64,
@@ -77,7 +78,7 @@ fn candidates(
     const LOOK: &str = "SELECT l.repository, l.digest, l.last_use < ?4 AND NOT EXISTS
             (SELECT 1 FROM reference r WHERE r.repository = l.repository AND r.digest = l.digest)
         FROM link l WHERE (l.repository, l.digest) > (?1, ?2) ORDER BY l.repository, l.digest LIMIT ?3";
-    // Ids begin at one.
+    // The ids of repositories begin at one, so 0 is before all of them.
     let (repository, digest) =
         after.map_or((0, String::new()), |after| (after.repository, after.digest.to_string()));
     let mut looked_at = sql::all(connection, LOOK, (repository, digest, sql::limit(limit), before), |row| {

@@ -1,4 +1,4 @@
-//! Copies: the repositories whose content is an upstream's, what they hold, and how they are cleared.
+//! Copies: the repositories whose content comes from an upstream. Lists them and clears them.
 
 use std::ops::AddAssign;
 
@@ -10,39 +10,39 @@ use crate::turns::{self, How, TURN};
 use crate::writer::Durability;
 use crate::{Catalog, Origin, Pattern, Provenance, Result, blobs, origin, repositories, sql};
 
-/// A copy, and what of its upstream's content is here.
+/// A copy, and how much of its upstream's content it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopySummary {
-    /// Its name here.
+    /// The name of the copy in this registry.
     pub name: RepositoryName,
-    /// Where its content comes from, and how.
+    /// The provenance of the content.
     pub provenance: Provenance,
-    /// The first of the tags that are meant, in bytewise order.
+    /// The first of the tags that the pattern selects, in bytewise order.
     pub tags: Vec<Tag>,
-    /// How many tags are meant.
+    /// How many tags the pattern selects.
     pub tag_count: u64,
     /// Manifests, tagged or not.
     pub manifests: u64,
     /// Blobs, which other repositories may have too.
     pub blobs: u64,
-    /// Bytes of those manifests and blobs.
+    /// Total size of those manifests and blobs, in bytes.
     pub bytes: u64,
-    /// When something of it was last used.
+    /// When a client last used any content of the copy.
     pub last_use: i64,
 }
 
-/// What was cleared.
+/// How much was cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleared {
-    /// Copies that something was taken out of.
+    /// Copies from which content was removed.
     pub copies: u64,
     /// Tags.
     pub tags: u64,
     /// Manifests.
     pub manifests: u64,
-    /// Blobs that no other repository has, whose files are now doomed.
+    /// Blobs that no other repository has; their files are now doomed.
     pub blobs: u64,
-    /// Bytes of those manifests and blobs.
+    /// Total size of those manifests and blobs, in bytes.
     pub bytes: u64,
 }
 
@@ -57,9 +57,9 @@ impl AddAssign for Cleared {
 }
 
 impl Catalog {
-    /// Makes a copy the registry's own repository, with all that it holds, as if that had been pushed here. What is no copy
-    /// stays as it is. Refused where credentials were needed for something of it: only a copy says who may have that.
-    /// Durable.
+    /// Makes a copy, with all its content, a local repository, as if its content had been pushed here. A repository
+    /// that is not a copy stays as it is. Refused if credentials were needed to fetch some of the content: only for a
+    /// copy does the registry know who may pull that. Durable.
     pub async fn pin_copy(&self, copy: &RepositoryName) -> Result<()> {
         let copy = copy.clone();
         self.write(Durability::Durable, move |connection| {
@@ -70,8 +70,8 @@ impl Catalog {
         .await?
     }
 
-    /// The copies that a pattern means and `listed` takes, in bytewise order, from the first past `after`; of each no
-    /// more than `tags` tags.
+    /// The copies that the pattern selects and that `listed` accepts, in bytewise order, from the first past `after`;
+    /// each with at most `tags` tags.
     pub fn copies(
         &self,
         pattern: &Pattern,
@@ -121,8 +121,8 @@ impl Catalog {
         })
     }
 
-    /// Takes everything out of a copy, and dooms the files of the blobs that no other repository has. Nothing happens
-    /// to what was pushed here. Durable.
+    /// Removes all content from a copy, and dooms the files of the blobs that no other repository has. Leaves a
+    /// repository that is not a copy as it is. Durable.
     pub async fn clear_copy(&self, copy: &RepositoryName) -> Result<Cleared> {
         let mut cleared = Cleared::default();
         loop {
@@ -135,7 +135,7 @@ impl Catalog {
             cleared += step;
             match next {
                 Next::More => {}
-                // Its blobs go with what follows, once it names them no more.
+                // The following steps remove the manifest's blobs, once its references are removed.
                 Next::Hidden => self.clear_retired().await,
                 Next::Nothing => {
                     cleared.copies = u64::from(cleared != Cleared::default());
@@ -145,9 +145,9 @@ impl Catalog {
         }
     }
 
-    /// Takes the tags that a pattern means out of a copy, each with the manifest that it names and with what is there
-    /// for that one's sake: the manifests that it lists or that refer to it, and their blobs. What another tag or a
-    /// manifest that stays names is kept. Durable.
+    /// Removes the tags that the pattern selects from a copy. With each tag go the manifest that it names, the
+    /// manifests that this one lists or that have it as their subject, and their blobs. Content that another tag or a
+    /// remaining manifest references is kept. Durable.
     pub async fn clear_tags(&self, copy: &RepositoryName, pattern: &Pattern) -> Result<Cleared> {
         let mut cleared = Cleared::default();
         let mut after = String::new();
@@ -190,15 +190,16 @@ impl Catalog {
     }
 }
 
-/// What comes after a step.
+/// What must follow a step.
 enum Next {
+    /// Another step.
     More,
-    /// The references of what was removed must go first.
+    /// The removal of the references of a manifest that the step removed, and then another step.
     Hidden,
     Nothing,
 }
 
-/// The copy's id; `None` where the name is that of no copy.
+/// The copy's id; `None` if no copy has this name.
 fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<i64>> {
     const FIND: &str = "SELECT id FROM repository WHERE name = ?1 AND origin <> 'local'";
     sql::first(connection, FIND, [name.as_str()], |row| row.get(0))
@@ -217,7 +218,7 @@ fn tags_of(
     sql::all(connection, TAGS, params, |row| sql::parsed(row, 0))
 }
 
-/// One step, and what comes after it: so that pushes never wait long behind it.
+/// Clears a part of a copy, small enough that pushes never wait long for it. Returns what must follow.
 fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cleared, Next)> {
     const MANIFESTS: &str = "SELECT m.id, m.size FROM manifest m WHERE m.repository = ?1 LIMIT ?2";
     const LINKS: &str = "SELECT digest FROM link WHERE repository = ?1 LIMIT ?2";
@@ -245,7 +246,7 @@ fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cle
         cleared.bytes += size;
     }
     let links: Vec<Digest> = sql::all(connection, LINKS, params, |row| sql::parsed(row, 0))?;
-    // First the manifests: a copy that is left halfway names nothing that it lacks.
+    // The manifests go first, so that no manifest of a half-cleared copy references a blob that the copy lacks.
     let removable = if found.len() < BATCH { &links[..] } else { &[] };
     for digest in removable {
         unlink(connection, repository, digest, &mut cleared)?;
@@ -255,14 +256,14 @@ fn clear_some(connection: &Connection, repository: i64) -> rusqlite::Result<(Cle
     Ok((cleared, if more { Next::More } else { Next::Nothing }))
 }
 
-/// The removal of a tag and of what is there for its sake, as far as it has come.
+/// The progress of removing a tag, and the content that is kept only because of that tag.
 #[derive(Clone, Debug, Default)]
 struct Clearing {
-    /// What is still to be removed.
+    /// The tag, until it is removed.
     tag: Option<Tag>,
-    /// Manifests to look at.
+    /// Manifests to examine.
     waiting: Vec<i64>,
-    /// What the removed ones named.
+    /// The digests that removed manifests referenced.
     named: Vec<Digest>,
     cleared: Cleared,
 }
@@ -293,7 +294,7 @@ impl Clearing {
         Ok(Next::More)
     }
 
-    /// Removes a manifest that nothing needs. Whether what it named is still to be cleared.
+    /// Removes a manifest if no tag and no index references it. Returns whether its references are still to be removed.
     fn remove(&mut self, connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<bool> {
         const UNNEEDED: &str = "SELECT m.digest, m.size FROM manifest m WHERE m.id = ?1 AND m.repository = ?2
             AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
@@ -302,7 +303,8 @@ impl Clearing {
         const NAMED: &str = "SELECT digest FROM reference WHERE manifest = ?1";
         const KIN: &str = "SELECT id FROM manifest WHERE repository = ?1
             AND (subject = ?3 OR digest IN (SELECT digest FROM reference WHERE manifest = ?2))";
-        // Its number may be another manifest's by now, in a repository that this is not about.
+        // The check includes the repository: since the last step the manifest may be gone, and a manifest of another
+        // repository may have its id.
         let unneeded = sql::first(connection, UNNEEDED, (manifest, repository), |row| {
             Ok((row.get::<_, String>(0)?, sql::unsigned(row, 1)?))
         })?;
@@ -317,7 +319,7 @@ impl Clearing {
     }
 }
 
-/// Takes a blob that no manifest of the copy names any more out of it.
+/// Removes a blob from the copy if no manifest of the copy references it any more.
 fn unlink(
     connection: &Connection,
     repository: i64,

@@ -1,4 +1,4 @@
-//! Why the catalog could not be opened, read or written.
+//! The errors of opening, reading and writing the catalog.
 
 use std::path::{Path, PathBuf};
 
@@ -8,21 +8,21 @@ use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 
 use crate::Origin;
 
-/// Why a read or a write failed. What is there and what is not is in each answer.
+/// Why a read or a write failed. That a row does not exist is no error: each answer says so itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The disk, or the file's share of it, is full. Nothing was changed.
-    #[error("the catalog has no room on its disk; free some space and try again")]
+    /// The disk, or the file's share of it, is full. The write changed nothing.
+    #[error("the catalog's disk is full; free some space and try again")]
     NoSpace,
-    /// Anything else, with the database's own words.
+    /// Any other failure, in the database's own words.
     #[error("the catalog is not available: {0}")]
     Unavailable(String),
-    /// The repository is there, and its content comes from elsewhere. Nothing was changed.
+    /// The repository exists, and its content comes from another origin. The write changed nothing.
     #[error("repository `{repository}` has content of another origin ({origin})")]
     OtherOrigin {
         /// The repository.
         repository: RepositoryName,
-        /// Where its content comes from.
+        /// The origin of its content.
         origin: Origin,
     },
 }
@@ -35,18 +35,19 @@ impl Error {
         Self::Unavailable("it was closed".to_owned())
     }
 
-    /// A sync of its log failed.
+    /// A sync of the catalog's log failed.
     pub(crate) fn log_lost() -> Self {
         Self::Unavailable(
-            "a sync of its log failed, and nothing more is written; restart when the disk is well".to_owned(),
+            "writing its log to the disk failed, so it accepts no more writes; check the disk, then restart the server"
+                .to_owned(),
         )
     }
 
-    /// Its file, or its log, is not where it was opened.
+    /// The catalog's file, or its log, is no longer the one that was opened.
     pub(crate) fn moved(path: &Path) -> Self {
         Self::Unavailable(format!(
-            "{} was removed or replaced while the server runs, and nothing is written until the next start; \
-             put the data folder back and restart",
+            "{} was removed or replaced while the server was running, so the catalog accepts no more writes; \
+             put the data folder back, then restart the server",
             path.display()
         ))
     }
@@ -67,7 +68,7 @@ impl Error {
 pub enum OpenError {
     /// A later version of the program has used the file.
     #[error(
-        "catalog {} has schema version {found}, and this version knows {known} at most; \
+        "catalog {} has schema version {found}, but this version of hythe knows versions up to {known}; \
          start the newer version that last used it, or restore a backup",
         path.display()
     )]
@@ -79,7 +80,7 @@ pub enum OpenError {
         /// The latest version that this program can use.
         known: u32,
     },
-    /// The file is not a database, or a broken one.
+    /// The file is not a database, or the database is damaged.
     #[error("catalog {} is damaged ({reason}); restore it from a backup, or move it away", path.display())]
     Damaged {
         /// The catalog's file.
@@ -87,7 +88,7 @@ pub enum OpenError {
         /// The database's own words.
         reason: String,
     },
-    /// There is no catalog where one must be.
+    /// The catalog does not exist, but the blobs beside it need one.
     #[error(
         "catalog {} is missing or empty, but blobs are stored beside it. Only the catalog knows which images they belong \
          to. Put back the whole data folder from a backup; or start with an empty registry: move the folder `blobs` away, \
@@ -98,15 +99,15 @@ pub enum OpenError {
         /// The catalog's file.
         path: PathBuf,
     },
-    /// There is no room to create, upgrade or recover it.
-    #[error("catalog {} has no room on its disk; free some space and start again", path.display())]
+    /// The disk has no room to create, upgrade or recover the catalog.
+    #[error("catalog {} cannot be opened because its disk is full; free some space and start again", path.display())]
     NoSpace {
         /// The catalog's file.
         path: PathBuf,
     },
-    /// Anything else.
+    /// Any other failure.
     #[error(
-        "catalog {} cannot be opened: {reason}; check that it and its folder exist and may be written",
+        "catalog {} cannot be opened: {reason}; check that the file and its folder exist and are writable",
         path.display()
     )]
     Other {
@@ -128,8 +129,8 @@ impl OpenError {
     }
 }
 
-/// SQLite turns a write's ENOSPC into `SQLITE_FULL`; only the shared-memory index reports an I/O error of its
-/// own, and growing that one fails for lack of room.
+/// Whether the disk is full. SQLite turns a write's ENOSPC into `SQLITE_FULL`. Only the shared-memory index reports an
+/// I/O error of its own if it cannot grow, which happens for lack of room.
 pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)

@@ -1,5 +1,5 @@
-//! What a round of the collector took within the grace period. A push that was told that such a blob or manifest is here
-//! is told to send it again.
+//! Notes of what garbage collection removed within the grace period. A client may have been told that such a blob or
+//! manifest is here, and not send it: its manifest is refused, so that it sends the content again.
 
 use hythe_oci::{Digest, RepositoryName};
 use rusqlite::Connection;
@@ -8,17 +8,17 @@ use crate::turns::TURN;
 use crate::writer::Durability;
 use crate::{Catalog, Result, sql};
 
-/// What somebody may rely on: blobs that were used, and manifests that were pushed, at `since` or later.
+/// What clients may rely on: blobs that were used, and manifests that were pushed, at `since` or later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
     /// Milliseconds since the Unix epoch.
     pub since: i64,
-    /// The time.
+    /// The current time.
     pub now: i64,
 }
 
 impl Catalog {
-    /// Forgets what was taken before `before`: nobody relies on it any more. Relaxed.
+    /// Deletes the notes of what was removed before `before`: no client relies on that any more. Relaxed.
     pub async fn forget_freed(&self, before: i64) -> Result<()> {
         let step = move |connection: &Connection| {
             const OLD: &str = "SELECT repository, digest FROM freed WHERE at < ?1 LIMIT ?2";
@@ -35,7 +35,7 @@ impl Catalog {
     }
 }
 
-/// Notes that something was taken that somebody may rely on.
+/// Notes that something was removed on which a client may rely.
 pub(crate) fn note(connection: &Connection, repository: i64, digest: &str, now: i64) -> rusqlite::Result<()> {
     const NOTE: &str = "INSERT INTO freed (repository, digest, at)
         SELECT name, ?2, ?3 FROM repository WHERE id = ?1
@@ -43,21 +43,21 @@ pub(crate) fn note(connection: &Connection, repository: i64, digest: &str, now: 
     sql::run(connection, NOTE, (repository, digest, now)).map(|_| ())
 }
 
-/// What was taken out of one repository.
+/// The notes of one repository.
 pub(crate) struct Freed<'a> {
     repository: &'a RepositoryName,
     is_empty: bool,
 }
 
 impl<'a> Freed<'a> {
-    /// Nothing at all, for most repositories: then nothing more is asked.
+    /// Reads whether the repository has any note. Most have none, and then [`lacks`](Self::lacks) queries nothing.
     pub(crate) fn of(connection: &Connection, repository: &'a RepositoryName) -> rusqlite::Result<Self> {
         const ANY: &str = "SELECT 1 FROM freed WHERE repository = ?1 LIMIT 1";
         let any = sql::first(connection, ANY, [repository.as_str()], |_| Ok(()))?;
         Ok(Self { repository, is_empty: any.is_none() })
     }
 
-    /// Whether it was taken and did not come again. `id` is the repository's, where it has one.
+    /// Whether the digest was removed and not pushed again. `id` is that of the repository, if it has a row.
     pub(crate) fn lacks(&self, connection: &Connection, id: i64, digest: &Digest) -> rusqlite::Result<bool> {
         const LACKS: &str = "SELECT 1 FROM freed WHERE repository = ?1 AND digest = ?3
             AND NOT EXISTS (SELECT 1 FROM manifest WHERE repository = ?2 AND digest = ?3)

@@ -1,7 +1,7 @@
-//! Answers to the hottest question (which manifest is this?) for as long as nothing is written.
+//! A cache of the most frequent read (which manifest does this reference name?), valid until the next write.
 //!
-//! The catalog's version says whether an answer still holds: each group of writes makes a new one, before anybody
-//! hears that it was committed. So this is never older than a read would be, and a write empties it.
+//! An answer is valid for one version of the catalog. Each group of writes starts a new version before any caller hears
+//! of the commit. So a cached answer is never older than a read would be, and a write empties the cache.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -11,10 +11,10 @@ use hythe_oci::{Reference, RepositoryName};
 use crate::manifests::ManifestHead;
 use crate::readers::lock;
 
-/// So many are kept at most: about a megabyte.
+/// The most answers in the cache: about a megabyte.
 const MOST: usize = 4096;
 
-/// What a repository's first answer counts for: its map has room for so many at least.
+/// How many answers a repository's first answer counts as: its map has room for at least this many.
 const FIRST: usize = 4;
 
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct Kept {
 }
 
 impl Heads {
-    /// The answer of `version`, if it was kept.
+    /// The answer for `version`, if it is in the cache.
     pub(crate) fn get(
         &self,
         version: u64,
@@ -42,7 +42,7 @@ impl Heads {
         kept.heads.get(repository)?.get(reference).cloned()
     }
 
-    /// Keeps an answer that was read after `version` was.
+    /// Stores an answer that was read after `version` was read.
     pub(crate) fn keep(
         &self,
         version: u64,
@@ -72,7 +72,7 @@ mod tests {
     use crate::Times;
 
     #[test]
-    fn an_answer_holds_for_its_version_only() {
+    fn an_answer_is_valid_for_its_version_only() {
         let heads = Heads::default();
         let (name, tag) = ("app".parse().unwrap(), "latest".parse().unwrap());
         let head = |size| ManifestHead {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_grow_without_end() {
+    fn the_cache_does_not_grow_without_end() {
         let heads = Heads::default();
         let head = ManifestHead {
             digest: Digest::of(Algorithm::Sha256, b""),

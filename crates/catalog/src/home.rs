@@ -1,7 +1,7 @@
-//! Where the catalog's files are, and whether they are still there.
+//! Checks that the catalog's files are still the ones that were opened.
 //!
-//! The system lets a process go on writing to files that were removed. What was acknowledged then would be gone with the
-//! process.
+//! The operating system lets a process write to files that were removed. Writes that the catalog then acknowledged
+//! would be lost when the process ends.
 
 use std::fs;
 use std::io;
@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Which file a path named when the catalog was opened.
+/// The file that a path named when the catalog was opened.
 #[derive(Debug)]
 struct File {
     path: PathBuf,
-    /// Device and number; `None` where it was not there.
+    /// The device and the inode number; `None` if the file did not exist.
     id: Option<(u64, u64)>,
 }
 
-/// The database's file and its log. Asked by path: a second descriptor of either would end SQLite's locks when closed.
+/// The database's file and its log. They are checked by path: closing a second descriptor of either file would release
+/// SQLite's locks on it.
 #[derive(Debug)]
 pub(crate) struct Home([File; 2]);
 
@@ -30,7 +31,7 @@ impl Home {
         Self([path.to_owned(), log.into()].map(|path| File { id: identify(&path).ok(), path }))
     }
 
-    /// An error where a path names another file now, or none. Two system calls.
+    /// Returns an error if a path now names another file, or none. Costs two system calls.
     pub(crate) fn check(&self) -> Result<()> {
         for File { path, id } in &self.0 {
             if id.is_some() && identify(path).ok() != *id {

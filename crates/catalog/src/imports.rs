@@ -1,17 +1,17 @@
-//! Imports: which trees of other registries have been taken over.
+//! Imports: the trees of other registries that were imported.
 
 use crate::writer::Durability;
 use crate::{Catalog, Result, sql};
 
 impl Catalog {
-    /// Whether all of this tree was imported.
+    /// Whether this whole tree was imported.
     pub fn is_imported(&self, source: &str) -> Result<bool> {
         const FIND: &str = "SELECT 1 FROM import WHERE source = ?1";
         self.read(|connection| sql::first(connection, FIND, [source], |_| Ok(())))
             .map(|found| found.is_some())
     }
 
-    /// Notes that all of this tree was imported. Durable.
+    /// Records that this whole tree was imported. Durable.
     pub async fn finish_import(&self, source: &str, now: i64) -> Result<()> {
         let source = source.to_owned();
         self.write(Durability::Durable, move |connection| {

@@ -1,11 +1,11 @@
-//! What the registry knows, in one transactional database: repositories, tags, manifests, links, uploads.
+//! The registry's knowledge, in one transactional database: repositories, tags, manifests, links, uploads.
 //!
-//! Reads are synchronous and run where they are called: each is one indexed statement of a few microseconds.
-//! Writes go to one thread, which commits all that wait as one group, and resolve after that commit. A write
-//! that is *durable* has reached the disk when it resolves; one that is *relaxed* survives the process, and
-//! reaches the disk with the next durable one. A caller that goes away does not stop a write that it began.
+//! Reads are synchronous and run on the caller's thread: each is one indexed statement of a few microseconds.
+//! Writes go to one thread, which commits all waiting writes as one group; a write resolves after that commit. A
+//! *durable* write has reached the disk when it resolves; a *relaxed* write survives the process, and reaches the disk
+//! with the next durable write. A caller that goes away does not stop a write that it began.
 //!
-//! Times are milliseconds since the Unix epoch and always passed in: the catalog has no clock.
+//! Times are milliseconds since the Unix epoch. Callers always pass the time in: the catalog has no clock.
 
 mod blobs;
 mod collection;
@@ -55,7 +55,7 @@ use home::Home;
 use readers::Readers;
 use writer::{Durability, Writer};
 
-/// The catalog; a clone is another handle on the same one.
+/// The catalog; a clone is another handle on the same catalog.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     inner: Arc<Inner>,
@@ -67,9 +67,9 @@ struct Inner {
     heads: heads::Heads,
     writer: Writer,
     reserve: Option<Arc<dyn Reserve>>,
-    /// Held by the write that may use the reserve.
+    /// Locked by the write that may use the reserve.
     freeing: Arc<tokio::sync::Mutex<()>>,
-    /// Held by the push that goes in turns.
+    /// Locked by the manifest push that is stored in turns.
     turns: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -79,7 +79,7 @@ impl Inner {
         Self { readers, heads: heads::Heads::default(), writer, reserve, freeing, turns }
     }
 
-    /// Readers go first, so that the writer's connection is the last one and leaves no log behind.
+    /// Closes the readers first: then the writer's connection is the last one, and SQLite removes the log with it.
     fn close(&self) {
         self.readers.close();
         self.writer.stop();
@@ -92,22 +92,22 @@ impl Drop for Inner {
     }
 }
 
-/// What a file is opened for.
+/// Which catalog a file must hold when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
-    /// A catalog, or nothing: then an empty one is made.
+    /// Any catalog, or none: then an empty catalog is created.
     Anything,
-    /// A catalog: without it nothing tells what the blobs beside it are.
+    /// A catalog that exists: without it, nothing says which images the blobs beside it belong to.
     Catalog,
 }
 
 impl Catalog {
-    /// Opens the catalog in the file at `path`, which is created or brought to this version where needed.
+    /// Opens the catalog in the file at `path`. Creates the file, or upgrades its schema to this version, if needed.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::open_with(path, Expect::Anything, None)
     }
 
-    /// The same, where writes that free room may use what is kept for them.
+    /// Like [`open`](Self::open), but writes that free room may use the room of `reserve` on a full disk.
     pub fn open_with(
         path: &Path,
         expect: Expect,
@@ -141,13 +141,13 @@ impl Catalog {
         Ok(Self { inner: Arc::new(Inner::new(readers, writer, None)) })
     }
 
-    /// Finishes the writes that wait, folds the log into the file, and refuses what comes after. Dropping the
-    /// last handle does the same.
+    /// Finishes the waiting writes, copies the log into the file, and refuses later reads and writes. Dropping the last
+    /// handle does the same.
     pub fn close(&self) {
         self.inner.close();
     }
 
-    /// Reads next to nothing, to learn whether the catalog answers, and whether it still writes.
+    /// Checks with a small read that the catalog answers, and that it still accepts writes.
     pub fn ping(&self) -> Result<()> {
         self.inner.writer.check()?;
         self.read(|connection| {

@@ -1,4 +1,4 @@
-//! Manifests: their exact bytes, what they name, and the tags that name them.
+//! Manifests: their exact bytes, the digests that they reference, and the tags that name them.
 
 use std::collections::HashSet;
 
@@ -11,72 +11,74 @@ use crate::turns::{How, TURN};
 use crate::writer::Durability;
 use crate::{Catalog, Origin, Result, Times, blobs, origin, repositories, sql, times, turns};
 
-/// What a HEAD answers with.
+/// The properties of a manifest that a HEAD request answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestHead {
-    /// Its digest.
+    /// The digest of the manifest.
     pub digest: Digest,
-    /// The media type that it was pushed as.
+    /// The media type with which the manifest was pushed.
     pub media_type: String,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// When it was pushed, used and pulled.
+    /// When the manifest was pushed, used and pulled.
     pub times: Times,
 }
 
-/// A manifest to store, already parsed and verified by the caller.
+/// A manifest to store. The caller has already parsed and verified it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestPush {
-    /// Where it goes.
+    /// The repository that stores the manifest.
     pub repository: RepositoryName,
-    /// Where that repository's content comes from.
+    /// The origin of that repository's content.
     pub origin: Origin,
-    /// Whether it was fetched with credentials.
+    /// Whether the manifest was fetched with credentials.
     pub private: bool,
     /// The digest of `bytes`.
     pub digest: Digest,
-    /// Its media type.
+    /// The media type of the manifest.
     pub media_type: String,
-    /// Exactly what was pushed.
+    /// The exact bytes that were pushed.
     pub bytes: Bytes,
-    /// What referrers are filtered by.
+    /// The artifact type, by which clients filter referrers.
     pub artifact_type: Option<String>,
-    /// Its annotations, as a JSON object.
+    /// The annotations, as a JSON object.
     pub annotations: Option<String>,
-    /// The manifest that it refers to, whether or not that one exists.
+    /// The manifest's subject, whether or not that manifest exists.
     pub subject: Option<Digest>,
-    /// The blobs that it is made of.
+    /// The blobs that the manifest references.
     pub blobs: Vec<Digest>,
-    /// Whether nothing is stored where the repository lacks one of them.
+    /// Whether the push is refused if the repository lacks one of those blobs.
     pub require_blobs: bool,
-    /// The manifests that it names, whether or not they exist.
+    /// The manifests that the manifest references, whether or not they exist.
     pub manifests: Vec<Digest>,
-    /// The tags that are to name it.
+    /// The tags to set to the manifest.
     pub tags: Vec<Tag>,
-    /// The time.
+    /// The current time.
     pub now: i64,
 }
 
-/// What became of a push.
+/// The outcome of a manifest push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ManifestPushed {
-    /// It is stored and tagged.
+    /// The manifest is stored and tagged.
     Stored {
-        /// The blobs that the repository lacks, where they were not required.
+        /// The blobs that the repository lacks, if they were not required.
         missing: Vec<Digest>,
     },
-    /// The repository lacks these, which it must have, or which it had a short time ago; nothing was stored.
+    /// The repository lacks these digests: they are required blobs, or garbage collection removed them within the grace
+    /// period. Nothing was stored.
     BlobsUnknown(Vec<Digest>),
 }
 
 impl Catalog {
-    /// A manifest's digest, media type and size: the hottest read, one statement, or none while nothing is written.
+    /// A manifest's digest, media type, size and time of push. This is the most frequent read: one statement, or none
+    /// as long as nothing is written.
     pub fn manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<ManifestHead>> {
-        // Before the read: what it then finds is at least as new.
+        // The version is read before the manifest, so that the manifest is at least as new as the version.
         let version = self.inner.readers.version();
         if let Some(version) = version
             && let Some(head) = self.inner.heads.get(version, repository, reference)
@@ -121,9 +123,9 @@ impl Catalog {
         })
     }
 
-    /// Stores a manifest, what it names and its tags, if the repository has all of its blobs or they are not
-    /// required. Those that it has count as used from now. Pushing the same again changes what the bytes do not say:
-    /// media type, tags, time. Durable.
+    /// Stores a manifest, its references and its tags, if the repository has all of its blobs or they are not required.
+    /// The blobs that the repository has count as used now. Pushing the same manifest again changes what does not
+    /// follow from its bytes: media type, tags, time. Durable.
     pub async fn push_manifest(&self, push: ManifestPush) -> Result<ManifestPushed> {
         self.check_room().await?;
         if push.blobs.len() + push.manifests.len() > TURN {
@@ -138,7 +140,7 @@ impl Catalog {
         .await?
     }
 
-    /// Removes a manifest with its tags and references; false where there was none. Durable.
+    /// Removes a manifest with its tags and references; false if it did not exist. Durable.
     pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         loop {
             let (repository, digest) = (repository.clone(), *digest);
@@ -170,7 +172,7 @@ fn head(row: &Row<'_>) -> rusqlite::Result<ManifestHead> {
 }
 
 impl ManifestPush {
-    /// Everything that it names, each once, and whether it is a blob that it is made of.
+    /// Every digest that the manifest references, each once, and whether it is one of `blobs`.
     pub(crate) fn named(&self) -> Vec<(Digest, bool)> {
         let mut seen = HashSet::with_capacity(self.blobs.len() + self.manifests.len());
         let blobs = self.blobs.iter().map(|digest| (*digest, true));
@@ -178,12 +180,13 @@ impl ManifestPush {
         blobs.chain(manifests).filter(|(digest, _)| seen.insert(*digest)).collect()
     }
 
-    /// What it is refused for, if it is: blobs that are not here, and what was here when it began to be pushed.
+    /// The digests for whose absence the push is refused, if it is: required blobs that the repository lacks, or
+    /// content that garbage collection removed although the client may have been told that it is here.
     pub(crate) fn lacking(&self, unknown: &[Digest], freed: &[Digest]) -> Option<Vec<Digest>> {
         if self.require_blobs && !unknown.is_empty() {
             return Some(unknown.to_vec());
         }
-        // The blobs of a copy are fetched when somebody wants them.
+        // The registry fetches the blobs of a copy when a client pulls them.
         Some(freed).filter(|freed| !freed.is_empty() && self.origin == Origin::Local).map(<[Digest]>::to_vec)
     }
 }
@@ -194,8 +197,8 @@ fn push_at_once(connection: &Connection, push: &ManifestPush) -> rusqlite::Resul
     let taken = Freed::of(connection, &push.repository)?;
     let (mut unknown, mut freed) = (Vec::new(), Vec::new());
     for (digest, is_blob) in &named {
-        // Those that are here are used even if others are missing: the client is about to push the rest, and the
-        // collector must not take these meanwhile.
+        // The present blobs count as used even if others are missing: the client is about to push the rest, and garbage
+        // collection must not remove these meanwhile.
         let known = match repository {
             Some(repository) if *is_blob => blobs::touch(connection, repository, digest, push.now)?,
             _ => false,
@@ -219,7 +222,7 @@ fn push_at_once(connection: &Connection, push: &ManifestPush) -> rusqlite::Resul
     Ok(ManifestPushed::Stored { missing: unknown })
 }
 
-/// The id of no repository that holds anything.
+/// An id that no repository with content has.
 const NOWHERE: i64 = 0;
 
 pub(crate) fn refer(
@@ -253,7 +256,7 @@ fn find(connection: &Connection, repository: i64, digest: &Digest) -> rusqlite::
     sql::first(connection, FIND, (repository, digest.to_string()), |row| row.get(0))
 }
 
-/// Changes what does not follow from the bytes, where the row is already there; its id then.
+/// Updates the columns that do not follow from the bytes, if the manifest's row already exists. Returns the row's id.
 pub(crate) fn update(
     connection: &Connection,
     repository: i64,
@@ -268,7 +271,7 @@ pub(crate) fn update(
     Ok(found)
 }
 
-/// The row's id.
+/// Stores the manifest's row; returns its id.
 fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusqlite::Result<i64> {
     const INSERT: &str = "INSERT INTO manifest
         (repository, digest, media_type, size, pushed, subject, artifact_type, annotations, bytes)
@@ -294,7 +297,7 @@ fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusql
     Ok(id)
 }
 
-/// Removes a manifest that is there; its tags and references go with it, by the schema's cascade.
+/// Removes an existing manifest. The schema's cascade removes its tags and references.
 pub(crate) fn delete(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<()> {
     sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;
     count(connection, repository, -1)

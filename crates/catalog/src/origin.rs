@@ -1,4 +1,4 @@
-//! Where a repository's content comes from: stored with it, never guessed from its name (DESIGN, decision 6).
+//! The origin of a repository's content: stored with the repository, never guessed from its name (DESIGN, decision 6).
 
 use std::convert::Infallible;
 use std::fmt;
@@ -9,26 +9,26 @@ use rusqlite::Connection;
 
 use crate::{Error, repositories};
 
-/// What stands for [`Origin::Local`]; no upstream has this name.
+/// The text of [`Origin::Local`] in the database; no upstream has this name.
 const LOCAL: &str = "local";
 
 /// Where a repository's content comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// It was pushed here.
+    /// Clients pushed it to this registry.
     #[default]
     Local,
-    /// It is a copy of what this registry has.
+    /// It is a copy of the content of the upstream registry with this name.
     Upstream(String),
 }
 
 impl Origin {
-    /// A copy of what the registry of this name has.
+    /// The origin of a copy of the content of the registry with this name.
     pub fn upstream(name: &Authority) -> Self {
         Self::Upstream(name.to_string())
     }
 
-    /// As the database has it.
+    /// The text that the database stores.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Local => LOCAL,
@@ -37,12 +37,12 @@ impl Origin {
     }
 }
 
-/// Where a repository's content comes from, and how.
+/// Where a repository's content comes from, and whether its access is restricted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// Where from.
+    /// The origin of the content.
     pub origin: Origin,
-    /// Whether something of it was fetched with credentials: not everybody may have it.
+    /// Whether some of the content was fetched with credentials, so that not every client may pull it.
     pub private: bool,
 }
 
@@ -60,8 +60,9 @@ impl FromStr for Origin {
     }
 }
 
-/// Refuses where the repository is there and its content comes from elsewhere: what was pushed here must never be
-/// the answer for what an upstream has, nor a copy be changed by a push. To be called before anything is written.
+/// Refuses a write into a repository whose content has another origin: the registry must never answer a request for an
+/// upstream's content with content that was pushed here, and a push must never change a copy. The caller calls this
+/// before it writes anything.
 pub(crate) fn check(
     connection: &Connection,
     name: &RepositoryName,

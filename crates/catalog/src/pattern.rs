@@ -1,55 +1,55 @@
-//! Patterns of copies' names and tags, as people write them.
+//! Patterns for the names and tags of cached copies, as users write them.
 
 use std::fmt;
 use std::str::FromStr;
 
 use hythe_oci::{RepositoryName, Tag};
 
-/// Longer than any name with any tag.
+/// The longest pattern, in bytes: longer than any name with any tag.
 const LONGEST: usize = 1024;
 
-/// Which copies are meant: `name` or `name:tag`, in which `*` stands for anything, slashes included. An upstream's port may
-/// be written as in its address.
+/// Selects copies: `name` or `name:tag`, where `*` matches any text, slashes included. An upstream's port may be
+/// written as in its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     name: String,
     tag: Option<String>,
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It is empty, or its tag is.
-    #[error("`{0}` is not a pattern: write a name or name:tag, in which * stands for anything")]
+    /// The text, or its tag, is empty.
+    #[error("`{0}` is not a pattern: write a name or name:tag, where * matches any text")]
     Empty(String),
-    /// It is longer than what it could match.
-    #[error("the pattern is longer than any name: it may have {LONGEST} bytes")]
+    /// The text is longer than anything that it could match.
+    #[error("the pattern is too long: the limit is {LONGEST} bytes")]
     TooLong,
 }
 
 impl Pattern {
-    /// All copies.
+    /// The pattern that selects all copies.
     pub fn all() -> Self {
         Self { name: "*".to_owned(), tag: None }
     }
 
-    /// Whether it means tags, and not whole copies.
+    /// Whether the pattern selects tags, not whole copies.
     pub fn has_tag(&self) -> bool {
         self.tag.is_some()
     }
 
-    /// Whether it means this tag of a repository of this name; without a tag of its own it means them all.
+    /// Whether the pattern selects this tag of a repository of this name. A pattern without a tag selects all tags.
     pub fn matches(&self, name: &RepositoryName, tag: &Tag) -> bool {
         let is_tag = |pattern: &String| matches(pattern, tag.as_str());
         matches(&self.name, name.as_str()) && self.tag.as_ref().is_none_or(is_tag)
     }
 
-    /// The name as SQLite's GLOB takes it.
+    /// The pattern for the name, as SQLite's GLOB expects it.
     pub(crate) fn name_glob(&self) -> String {
         glob(&self.name)
     }
 
-    /// The tag as SQLite's GLOB takes it.
+    /// The pattern for the tag, as SQLite's GLOB expects it.
     pub(crate) fn tag_glob(&self) -> String {
         self.tag.as_deref().map_or_else(|| "*".to_owned(), glob)
     }
@@ -72,7 +72,8 @@ impl FromStr for Pattern {
         if text.len() > LONGEST {
             return Err(PatternError::TooLong);
         }
-        // No name has a colon; no tag has a slash, so what has one behind the first colon is a port.
+        // No name has a colon, and no tag has a slash. So if a slash follows the last colon, that colon precedes a
+        // port.
         let (name, tag) = match text.rsplit_once(':') {
             Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
             _ => (text, None),
@@ -84,8 +85,8 @@ impl FromStr for Pattern {
     }
 }
 
-/// Whether `text` is `pattern` with something in the place of each `*`. What stands between two of them is taken where it
-/// first comes: to take it later leaves less to what follows, so that nothing is ever tried twice.
+/// Whether `text` matches `pattern`, where `*` matches any text. Each part between two stars is matched at its first
+/// occurrence: a later one would leave less text to the parts that follow, so no part is ever tried twice.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };
@@ -99,7 +100,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(last)
 }
 
-/// Of GLOB's special characters only `*` is one here.
+/// Escapes GLOB's special characters except `*`, the only special character of a pattern.
 fn glob(text: &str) -> String {
     let mut glob = String::with_capacity(text.len());
     for c in text.chars() {
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_a_name_perhaps_with_a_tag() {
+    fn a_pattern_is_a_name_with_or_without_a_tag() {
         for (text, name, tag) in [
             ("*", "*", "*"),
             ("docker.io/*", "docker.io/*", "*"),
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_means_tags_of_the_names_that_it_fits() {
+    fn a_pattern_selects_the_tags_and_names_that_it_matches() {
         for (pattern, image, fits) in [
             ("*", "library/redis:7", true),
             ("library/redis", "library/redis:7", true),

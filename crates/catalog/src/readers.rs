@@ -1,4 +1,4 @@
-//! Connections that read, beside the writer and beside one another.
+//! Read-only connections, which run beside the writer and beside one another.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,23 +15,24 @@ use crate::{schema, sql};
 pub(crate) enum Readers {
     /// On read-only connections to a file.
     Pool(Pool),
-    /// On the writer's connection, between its groups: a database in memory has only one.
+    /// On the writer's connection, between its groups: a database in memory has only one connection.
     Shared(Arc<Mutex<Connection>>),
 }
 
-/// Read-only connections, opened when all others are busy.
+/// Read-only connections. A read opens another one when all are busy.
 ///
-/// Beginning and ending a read transaction costs SQLite more system calls than a read by key costs it work. So
-/// while nothing is written, a connection keeps its transaction open from one read to the next: it sees the newest
-/// commit because there is no newer one. `version` tells: it is odd while the writer is at work, and grows with
-/// each of its groups. Before a group begins the writer ends the transactions that wait here, and none is kept
-/// until the group is committed: the log can always start over, as it could with short transactions.
+/// To begin and end a read transaction costs SQLite more, in system calls, than the read of a row by its key. So while
+/// nothing is written, a connection keeps its transaction open from one read to the next: it sees the newest commit
+/// because no newer commit exists. `version` decides this: it is odd while the writer works, and grows with each group
+/// of writes. Before a group begins, the writer ends the open transactions in this pool, and no connection keeps one
+/// until the group is committed. So the log can always start over, as it could with short transactions.
 #[derive(Debug)]
 pub(crate) struct Pool {
     path: PathBuf,
-    /// Those that nobody uses; `None` once closed.
+    /// The connections that no read uses; `None` once the pool is closed.
     idle: Mutex<Option<Vec<Reader>>>,
-    /// How many to keep: reads run to their end on their thread, so more than cores are seldom of use.
+    /// How many idle connections to keep: a read occupies its thread to its end, so more than the number of cores are
+    /// seldom useful.
     keep: usize,
     version: AtomicU64,
 }
@@ -39,7 +40,7 @@ pub(crate) struct Pool {
 #[derive(Debug)]
 struct Reader {
     connection: Connection,
-    /// The version whose transaction is open.
+    /// The version whose transaction is open, if any.
     snapshot: Option<u64>,
 }
 
@@ -51,7 +52,7 @@ impl Reader {
         }
     }
 
-    /// Reads in a transaction of `version`, or in one of its own where the writer is at work.
+    /// Reads in a transaction of `version`, or in a transaction for this read only if the writer is working.
     fn read<T>(
         &mut self,
         version: u64,
@@ -91,8 +92,8 @@ impl Readers {
         answer.map_err(|error| Error::from_sqlite(&error))
     }
 
-    /// The version that answers read from now on are at least of, where they hold until it changes; `None` while
-    /// the writer is at work.
+    /// The current version: answers that are read from now on are at least as new, and are valid until the version
+    /// changes. `None` while the writer works, and for a database in memory.
     pub(crate) fn version(&self) -> Option<u64> {
         match self {
             Self::Pool(pool) => {
@@ -102,7 +103,7 @@ impl Readers {
         }
     }
 
-    /// The writer is about to begin a group.
+    /// Called when the writer is about to begin a group.
     pub(crate) fn writing(&self) {
         if let Self::Pool(pool) = self {
             pool.version.fetch_add(1, Ordering::AcqRel);
@@ -110,7 +111,8 @@ impl Readers {
         }
     }
 
-    /// The writer has committed, and has told nobody yet: whoever reads after hearing of it sees it.
+    /// Called when the writer has committed, before it answers any caller: so a caller that reads after its answer sees
+    /// its write.
     pub(crate) fn written(&self) {
         if let Self::Pool(pool) = self {
             pool.version.fetch_add(1, Ordering::AcqRel);
@@ -134,9 +136,10 @@ impl Pool {
                 snapshot: None,
             },
         };
-        // The version before the transaction: at worst the transaction sees more than the version says.
+        // The version is read before the transaction begins: at worst the transaction sees newer commits than that
+        // version has.
         let answer = reader.read(self.version.load(Ordering::Acquire), query);
-        // A connection that failed is not trusted with another read.
+        // A connection that failed is closed, because it may fail again.
         if answer.is_ok() {
             self.put_back(reader);
         }
@@ -145,7 +148,8 @@ impl Pool {
 
     fn put_back(&self, mut reader: Reader) {
         let mut idle = lock(&self.idle);
-        // Under the lock, so that the writer either finds the transaction here or is seen to be at work.
+        // The version is read under the lock: either the writer finds the transaction in the pool, or this sees that
+        // the writer works.
         let current = self.version.load(Ordering::Acquire);
         let kept = reader.snapshot.is_none_or(|snapshot| snapshot == current) || reader.end().is_ok();
         if let Some(idle) = idle.as_mut()
@@ -163,7 +167,7 @@ impl Pool {
     }
 }
 
-/// A panic elsewhere leaves a connection whole: SQLite's state is its own.
+/// Ignores poisoning: a panic of another thread leaves a connection intact, because SQLite keeps its own state.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -185,14 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_read_after_a_commit_sees_it_and_one_before_it_keeps_its_transaction() {
+    fn a_read_after_a_commit_sees_it() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, readers) = pool(&folder.path().join("catalog"));
         assert_eq!(count(&readers), 0);
         for round in 1..100 {
             readers.writing();
             writer.execute("INSERT INTO t VALUES (1)", []).unwrap();
-            assert!(count(&readers) >= round - 1, "while the writer is at work");
+            assert!(count(&readers) >= round - 1, "while the writer works");
             readers.written();
             assert_eq!(count(&readers), round);
             assert_eq!(count(&readers), round);

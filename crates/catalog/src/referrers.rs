@@ -1,22 +1,22 @@
-//! Referrers: the manifests of a repository that name another as their subject.
+//! Referrers: the manifests of a repository whose subject is another manifest.
 
 use hythe_oci::{Digest, RepositoryName};
 use rusqlite::{Connection, Params, Row};
 
 use crate::{Catalog, Result, sql};
 
-/// What the descriptor of a referrer is made of.
+/// A referrer: the content of its descriptor in the referrers list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Referrer {
-    /// Its digest.
+    /// The digest of the manifest.
     pub digest: Digest,
-    /// Its media type.
+    /// The media type.
     pub media_type: String,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Its artifact type.
+    /// The artifact type.
     pub artifact_type: Option<String>,
-    /// Its annotations, as a JSON object.
+    /// The annotations, as a JSON object.
     pub annotations: Option<String>,
 }
 
@@ -31,9 +31,9 @@ impl Referrer {
 }
 
 impl Catalog {
-    /// The manifests whose subject is `subject`, of one artifact type if it is given, in the order of their
-    /// digests, from the first past `after`, and whether there are more. The subject need not exist. A page ends early
-    /// where it gets heavy.
+    /// The manifests whose subject is `subject`, in the order of their digests, from the first past `after`, and
+    /// whether more follow. With `artifact_type`, only those of that type. The subject need not exist. A page ends
+    /// early if its texts reach 4 MiB.
     pub fn referrers(
         &self,
         repository: &RepositoryName,
@@ -42,7 +42,7 @@ impl Catalog {
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<(Vec<Referrer>, bool)> {
-        // Two statements, each with its own index: read is what is answered, and no row beside it.
+        // Two statements, each with its own index: each reads only the rows that it returns.
         const ALL: &str = "SELECT m.digest, m.media_type, m.size, m.artifact_type, m.annotations
             FROM repository r JOIN manifest m ON m.repository = r.id
             WHERE r.name = ?1 AND m.subject = ?2 AND m.digest > ?3 ORDER BY m.digest";
@@ -123,7 +123,7 @@ mod tests {
         catalog.push_manifest(push).await.unwrap();
     }
 
-    /// The steps of SQLite's machine that a page takes, in hundreds.
+    /// How many steps of SQLite's virtual machine a page takes, in hundreds.
     fn steps(catalog: &Catalog, artifact_type: &str) -> usize {
         let steps = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&steps);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_of_heavy_referrers_ends_early_and_the_next_goes_on() {
+    async fn a_page_of_large_referrers_ends_early_and_the_next_page_continues() {
         let catalog = Catalog::in_memory().unwrap();
         for number in 0..9 {
             push(&catalog, number, " ".repeat(1 << 20)).await;

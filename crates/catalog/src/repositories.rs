@@ -1,4 +1,4 @@
-//! Repositories: which there are, and what they hold together.
+//! Repositories: their names, their origins, and what they hold in total.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use rusqlite::{Connection, Row};
 
 use crate::{Catalog, Origin, Provenance, Result, sql};
 
-/// How much the catalog knows of.
+/// How much the catalog holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Repositories that hold a manifest.
     pub repositories: u64,
-    /// Manifests; one in two repositories counts twice.
+    /// Manifests; a manifest in two repositories counts twice.
     pub manifests: u64,
     /// Tags.
     pub tags: u64,
-    /// Blobs; one in two repositories counts once.
+    /// Blobs; a blob in two repositories counts once.
     pub blobs: u64,
     /// Bytes of those blobs.
     pub bytes: u64,
@@ -25,8 +25,8 @@ pub struct Totals {
 }
 
 impl Catalog {
-    /// Repositories that hold at least one manifest, in bytewise order, from the first name past `after`; those that
-    /// `listed` takes.
+    /// Repositories that hold at least one manifest and that `listed` accepts, in bytewise order, from the first name
+    /// past `after`.
     pub fn repositories(
         &self,
         after: Option<&str>,
@@ -48,18 +48,19 @@ impl Catalog {
         self.read(|connection| exists(connection, repository))
     }
 
-    /// Where its content comes from, and how; `None` where it holds nothing.
+    /// The provenance of the repository's content; `None` if the repository holds nothing.
     pub fn provenance(&self, repository: &RepositoryName) -> Result<Option<Provenance>> {
         const FIND: &str = "SELECT origin, private FROM repository WHERE name = ?1";
         self.read(|connection| sql::first(connection, FIND, [repository.as_str()], provenance_of))
     }
 
-    /// The longest time that one write has occupied the catalog's only writer since the start: other writes waited for it.
+    /// The longest time that one write has occupied the catalog's only writer since the start: other writes waited for
+    /// it.
     pub fn longest_write(&self) -> Duration {
         self.inner.writer.longest()
     }
 
-    /// Counts rows, about 50 ms for a million of them: for a metric that is asked for now and then.
+    /// Counts rows, which takes about 50 ms for a million of them: for a metric that is read now and then.
     pub fn totals(&self) -> Result<Totals> {
         const COUNTS: &str = "SELECT
             (SELECT count(*) FROM repository WHERE manifests > 0),
@@ -84,7 +85,7 @@ impl Catalog {
     }
 }
 
-/// A row is there only while the repository holds something: see [`forget_if_empty`].
+/// Whether the repository holds anything: its row exists only as long as it does (see [`forget_if_empty`]).
 pub(crate) fn exists(connection: &Connection, repository: &RepositoryName) -> rusqlite::Result<bool> {
     find(connection, repository).map(|id| id.is_some())
 }
@@ -93,19 +94,19 @@ pub(crate) fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::
     sql::first(connection, "SELECT id FROM repository WHERE name = ?1", [name.as_str()], |row| row.get(0))
 }
 
-/// Where the repository's content comes from, if it is there.
+/// The origin of the repository's content, if the repository exists.
 pub(crate) fn origin(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<Origin>> {
     let params = [name.as_str()];
     sql::first(connection, "SELECT origin FROM repository WHERE name = ?1", params, |row| sql::parsed(row, 0))
 }
 
-/// The first two columns of a row: origin, mark.
+/// The provenance in the first two columns of a row: `origin` and `private`.
 pub(crate) fn provenance_of(row: &Row<'_>) -> rusqlite::Result<Provenance> {
     Ok(Provenance { origin: sql::parsed(row, 0)?, private: row.get(1)? })
 }
 
-/// The repository's id; its row is made by what first lands in it, and marked by the first that is private. After a
-/// [check](crate::origin::check) of its origin.
+/// The repository's id. The first content creates the repository's row, and the first private content marks it. The
+/// caller has [checked](crate::origin::check) the origin before.
 pub(crate) fn find_or_create(
     connection: &Connection,
     name: &RepositoryName,
@@ -124,10 +125,10 @@ pub(crate) fn find_or_create(
     Ok(connection.last_insert_rowid())
 }
 
-/// To be called by each command that takes something out of a repository, in its transaction: then no row is
-/// ever left for a repository that holds nothing, and none has to be looked for.
+/// Deletes the repository's row if the repository holds nothing. Each command that removes content from a repository
+/// calls this in its transaction: so no row of an empty repository is ever left, and no search for such rows is needed.
 pub(crate) fn forget_if_empty(connection: &Connection, id: i64) -> rusqlite::Result<()> {
-    // While a manifest comes or goes in turns, its references hold the row.
+    // While a manifest is stored or removed in turns, its references keep the row.
     const FORGET: &str = "DELETE FROM repository WHERE id = ?1 AND manifests = 0
         AND NOT EXISTS (SELECT 1 FROM link WHERE repository = ?1)
         AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1)";

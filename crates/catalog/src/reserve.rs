@@ -1,4 +1,4 @@
-//! Room on a full disk for what makes room.
+//! Room on a full disk for the writes that free room.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,30 +10,31 @@ use tokio::task::spawn_blocking;
 use crate::writer::Durability;
 use crate::{Catalog, Error, Result};
 
-/// Room on the disk that is kept for writes which free some.
+/// Room on the disk that is reserved for writes which free room.
 pub trait Reserve: fmt::Debug + Send + Sync {
-    /// Whether the room is there and not given up. Asks memory only.
+    /// Whether the reserve has its room, and no write uses it. Reads memory only.
     fn is_whole(&self) -> bool;
 
-    /// Gives the room up until it is [returned](Self::returned); false where there is none. Blocking.
+    /// Gives the room up until it is [returned](Self::returned). False if the reserve has no room to give. Blocking.
     fn give_up(&self) -> bool;
 
-    /// Takes the room back where it was given up; false where it cannot be had yet. Blocking.
+    /// Takes the room back if it was given up. False if the disk does not have the room yet. Blocking.
     fn take_back(&self) -> bool;
 
-    /// The write that the room was given up for has ended: the room may be taken back, which is tried at once. Blocking.
+    /// The write for which the room was given up has ended. Tries at once to take the room back. Blocking.
     fn returned(&self);
 }
 
-/// The room while a write uses it. It goes back however that ends, also when the caller goes away.
+/// The reserve's room while a write uses it. The drop returns the room however the write ends, also if the caller goes
+/// away.
 pub(crate) struct Lent {
     reserve: Arc<dyn Reserve>,
-    /// One write at a time, so that none takes back what another is about to use.
+    /// One write at a time has the room, so that no write returns the room that another is about to use.
     _alone: Option<OwnedMutexGuard<()>>,
 }
 
 impl Lent {
-    /// `None` where there is no room to lend. Blocking, as its drop is.
+    /// `None` if the reserve has no room to lend. Blocking, and so is the drop.
     pub(crate) fn from(reserve: &Arc<dyn Reserve>, alone: Option<OwnedMutexGuard<()>>) -> Option<Self> {
         reserve.give_up().then(|| Self { reserve: Arc::clone(reserve), _alone: alone })
     }
@@ -46,8 +47,8 @@ impl Drop for Lent {
 }
 
 impl Catalog {
-    /// Refuses a write that adds content ([`Error::NoSpace`]) until the reserve is whole again: that write would take the
-    /// reserve's room.
+    /// Checks that a write may add content. Returns [`Error::NoSpace`] until the reserve is whole again, because such a
+    /// write would take the reserve's room.
     pub(crate) async fn check_room(&self) -> Result<()> {
         match &self.inner.reserve {
             Some(reserve) if !reserve.is_whole() => {
@@ -59,8 +60,8 @@ impl Catalog {
         }
     }
 
-    /// A write that frees room. On a full disk it is done once more, in the room that is kept for it: the log that it
-    /// is written to grows before anything is freed.
+    /// Runs a write that frees room. If the disk is full, runs the write once more in the reserve's room: the log grows
+    /// before the write frees anything.
     pub(crate) async fn free<T, W>(&self, durability: Durability, work: W) -> Result<T>
     where
         T: Send + 'static,
@@ -70,7 +71,7 @@ impl Catalog {
         let written = self.inner.writer.run(durability, &work).await;
         let (Err(Error::NoSpace), Some(reserve)) = (&written, &self.inner.reserve) else { return written };
         let (reserve, alone) = (Arc::clone(reserve), Arc::clone(&self.inner.freeing).lock_owned().await);
-        // Where the caller goes away meanwhile, the room goes back on that thread.
+        // If the caller goes away during this, the room is returned on the blocking thread.
         let lent = spawn_blocking(move || Lent::from(&reserve, Some(alone))).await;
         let Ok(Some(lent)) = lent else { return written };
         let written = self.inner.writer.run(durability, &work).await;
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn the_room_goes_back_however_the_write_ends() {
+    async fn the_room_is_returned_however_the_write_ends() {
         let folder = tempfile::tempdir().unwrap();
         let reserve = Arc::new(Kept::default());
         let given: Arc<dyn Reserve> = Arc::<Kept>::clone(&reserve);
@@ -138,7 +139,7 @@ mod tests {
         assert_eq!(failed.await, Err(Error::NoSpace));
         assert!(uses.load(Ordering::Relaxed) > 0 && !reserve.is_lent());
 
-        // A caller that goes away while its write is done in that room.
+        // A caller that goes away while its write runs in that room.
         let (go_on, goes_on) = mpsc::channel::<()>();
         let goes_on = Mutex::new(goes_on);
         let using = Arc::clone(&reserve);

@@ -1,4 +1,4 @@
-//! The database's file: how it is opened, what version it has, and how it comes to the current one.
+//! The database's file: opens it, checks its version, and upgrades it to the current version.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{OpenError, is_full};
 use crate::{Expect, sql};
 
-/// What stands for the file's name in errors about a catalog that has none.
+/// The name in errors about a catalog in memory, which has no file.
 pub(crate) const MEMORY: &str = ":memory:";
 
-/// Each brings the schema to the version after its place. A published one is never edited.
+/// The migrations. The first makes version 1 of the schema from an empty file, each other one the version after. A
+/// published migration is never edited.
 const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_upstream.sql"),
@@ -22,23 +23,23 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0006_times.sql"),
 ];
 
-/// The latest version; `PRAGMA user_version` holds a file's.
+/// The latest version of the schema. A file has its version in `PRAGMA user_version`.
 const KNOWN: u32 = MIGRATIONS.len() as u32;
 
-/// `PRAGMA application_id`, "hyth": tells a catalog from any other SQLite file.
+/// The value of `PRAGMA application_id`, "hyth": it tells a catalog from any other SQLite file.
 const APPLICATION: i32 = 0x6879_7468;
 
 /// How long another process (a backup, a person with `sqlite3`) may hold a lock before a statement fails.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// `foreign_keys`: what the schema says of cascades and of blobs without links holds whatever the code does.
-/// `temp_store`: a container made of one binary has no folder for temporary files.
+/// `foreign_keys` makes the schema's cascades and its rule that a link needs a blob hold whatever the code does.
+/// `temp_store`: a container that consists of one binary has no folder for temporary files.
 const SETTINGS: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
 /// The writer's connection, on a file of the current version.
 pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenError> {
     let failed = |error: &rusqlite::Error| OpenError::from_sqlite(path.to_owned(), error);
-    // SQLite makes a file before anything is asked of it.
+    // This check comes before the open, because SQLite creates a missing file when it opens it.
     if expect == Expect::Catalog && !path.metadata().is_ok_and(|found| found.len() > 0) {
         return Err(OpenError::Missing { path: path.to_owned() });
     }
@@ -46,7 +47,7 @@ pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenE
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(&error))?;
     connection.busy_timeout(BUSY).map_err(|error| failed(&error))?;
-    // Before anything is written: a file that is not ours, or not yet ours, stays as it is.
+    // This check comes before any write, so that a file which is not a catalog of this version stays as it is.
     let version = check(&connection, path)?;
     if expect == Expect::Catalog && version == 0 {
         return Err(OpenError::Missing { path: path.to_owned() });
@@ -59,8 +60,8 @@ pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenE
         let reason = format!("its file system cannot hold a write-ahead log (journal mode stays `{mode}`)");
         return Err(OpenError::Other { path: path.to_owned(), reason });
     }
-    // What an earlier process left in the log may be in the page cache only: a sync of it may have failed, which is said
-    // once. It is folded into the file, which is synced; on a full disk later.
+    // The log of an earlier process may be in the page cache only: a sync of it may have failed, which the kernel
+    // reports only once. So the log is folded into the file, which is synced. On a full disk that happens later.
     match sql::first(&connection, "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         Err(error) if !is_full(&error) => return Err(failed(&error)),
         _ => {}
@@ -78,22 +79,23 @@ pub(crate) fn open_memory() -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// A connection that only reads, on a file that a writer holds open.
+/// A read-only connection to a file that a writer holds open.
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     keep_plans(&connection)?;
     connection.set_prepared_statement_cache_capacity(32);
-    // Enough for hundreds of hot tags. The system's page cache stands behind it; a mapping would save a third of
-    // a cold read, and show the whole file in the resident size.
+    // This cache is enough for hundreds of frequently pulled tags, and the system's page cache backs it. Mapping the
+    // file into memory instead would save a third of a cold read, but would count the whole file in the process's
+    // resident size.
     connection
         .execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;")?;
     Ok(connection)
 }
 
-/// The planner's stability guarantee. Without it SQLite compiles a statement anew whenever a bound value might
-/// make for a better plan, which here costs several times the read itself and never finds one.
+/// Switches on the planner's stability guarantee. Without it SQLite compiles a statement again whenever a bound value
+/// might allow a better plan. Here that costs several times the read itself, and never finds a better plan.
 fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
@@ -102,11 +104,11 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     keep_plans(connection)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(SETTINGS)?;
-    // A burst of large manifests must not leave its log's size on the disk for ever.
+    // The limit of the log's size: a burst of large manifests must not leave a large log on the disk for ever.
     connection.execute_batch("PRAGMA cache_size = -2048; PRAGMA journal_size_limit = 67108864;")
 }
 
-/// The file's version; zero where it is empty.
+/// The file's version; zero if the file is empty.
 fn check(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::from_sqlite(path.to_owned(), &error);
     let pragma = |name: &str| {
@@ -131,14 +133,15 @@ fn check(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
     }
 }
 
-/// Each step is one transaction with its version in it: a kill leaves a version, never something between.
+/// Runs the migrations after version `from`. Each is one transaction that also sets its version, so that a kill leaves
+/// the file at one of the versions, never between two.
 fn migrate(connection: &Connection, from: u32) -> rusqlite::Result<()> {
     for (version, script) in (1_u32..).zip(MIGRATIONS).skip(from as usize) {
         let step = format!(
             "BEGIN IMMEDIATE; {script} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}; COMMIT;"
         );
         if let Err(error) = connection.execute_batch(&step) {
-            // Where the failure has already ended the transaction there is nothing to roll back.
+            // The rollback fails if the failure has already ended the transaction.
             let _ = sql::run(connection, "ROLLBACK", []);
             return Err(error);
         }

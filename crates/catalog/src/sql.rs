@@ -1,4 +1,4 @@
-//! Statements run from the cache, and columns parsed into the vocabulary.
+//! Runs cached statements, and parses columns into the types of `hythe_oci`.
 
 use std::error::Error as StdError;
 use std::str::FromStr;
@@ -26,7 +26,7 @@ pub(crate) fn all<T>(
     connection.prepare_cached(sql)?.query_map(params, map)?.collect()
 }
 
-/// Of the rows in their order the first `limit` that `map` takes.
+/// The first `limit` rows, in their order, for which `map` returns a value.
 pub(crate) fn some<T>(
     connection: &Connection,
     sql: &str,
@@ -39,12 +39,12 @@ pub(crate) fn some<T>(
     taken.collect()
 }
 
-/// How many rows a statement changed.
+/// Runs a statement; returns how many rows it changed.
 pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     connection.prepare_cached(sql)?.execute(params)
 }
 
-/// A column that holds a digest, a name, a tag or an id. What does not parse was not written by this program.
+/// A column that holds a digest, a name, a tag or an id. This program did not write a text that does not parse.
 pub(crate) fn parsed<T>(row: &Row<'_>, column: usize) -> Result<T>
 where
     T: FromStr<Err: StdError + Send + Sync + 'static>,
@@ -52,7 +52,7 @@ where
     row.get_ref(column)?.as_str()?.parse().map_err(|error| invalid(column, error))
 }
 
-/// As [`parsed`], where NULL is nothing.
+/// Like [`parsed`], but `None` for NULL.
 pub(crate) fn parsed_option<T>(row: &Row<'_>, column: usize) -> Result<Option<T>>
 where
     T: FromStr<Err: StdError + Send + Sync + 'static>,

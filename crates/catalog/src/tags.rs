@@ -1,4 +1,4 @@
-//! Tags, as names to list and to delete; a push of a manifest sets them.
+//! Lists and deletes tags; a manifest push sets them.
 
 use hythe_oci::{RepositoryName, Tag};
 
@@ -6,8 +6,7 @@ use crate::writer::Durability;
 use crate::{Catalog, Result, repositories, sql};
 
 impl Catalog {
-    /// The repository's tags in bytewise order, from the first past `after`; `None` where there is no such
-    /// repository.
+    /// The repository's tags in bytewise order, from the first past `after`; `None` if the repository does not exist.
     pub fn tags(
         &self,
         repository: &RepositoryName,
@@ -22,7 +21,7 @@ impl Catalog {
         })
     }
 
-    /// Removes a tag and leaves its manifest; false where there was none. Durable.
+    /// Removes a tag and keeps its manifest; false if the tag did not exist. Durable.
     pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool> {
         let (repository, tag) = (repository.clone(), tag.clone());
         self.free(Durability::Durable, move |connection| {

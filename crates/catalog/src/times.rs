@@ -9,14 +9,14 @@ use crate::{Catalog, Result, repositories, sql};
 /// When a manifest was pushed, used and pulled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Its last push.
+    /// The last push.
     pub pushed: i64,
-    /// Its last push, or the last time that a client was told by HEAD that it is here: the client may be about to push an
-    /// index of it, so the collector's grace period begins here.
+    /// The last push, or the last HEAD request that found the manifest: the client may be about to push an index of it, so
+    /// garbage collection counts its grace period from here.
     pub last_use: i64,
-    /// The last recorded pull of its bytes.
+    /// The last recorded pull of the manifest's bytes.
     pub pulled: Option<i64>,
-    /// The last recorded pull by the tag that the manifest was looked up by; `None` where it was looked up by its digest.
+    /// The last recorded pull by the tag with which the manifest was looked up; `None` for a lookup by digest.
     pub tag_pulled: Option<i64>,
 }
 
@@ -27,16 +27,16 @@ pub struct Pull {
     pub repository: RepositoryName,
     /// What the client asked for.
     pub reference: Reference,
-    /// Whether the client got the manifest's bytes. By HEAD it learns only what the tag names, as containerd does before it
-    /// pulls by digest.
+    /// Whether the client received the manifest's bytes. By HEAD a client learns only the tag's digest: containerd does that
+    /// before it pulls by digest.
     pub of_bytes: bool,
-    /// When.
+    /// The time of the pull.
     pub at: i64,
 }
 
 impl Catalog {
-    /// Records pulls. What is gone meanwhile is passed over, and no time becomes older. Relaxed: a power loss may take the
-    /// latest times.
+    /// Records pulls. Ignores pulls of content that was deleted meanwhile. An earlier time never replaces a later one.
+    /// Relaxed: a power loss may take the latest times.
     pub async fn record_pulls(&self, pulls: Vec<Pull>) -> Result<()> {
         self.write(Durability::Relaxed, move |connection| {
             pulls.iter().try_for_each(|pull| record(connection, pull))
@@ -44,8 +44,8 @@ impl Catalog {
         .await
     }
 
-    /// Records that a client relies on a manifest from now on; false where it is not there any more. Durable: a client does
-    /// not push what it was told is here.
+    /// Records a use of a manifest. False if the manifest no longer exists. Durable, because a client does not push a
+    /// manifest that the registry said is here.
     pub async fn touch_manifest(
         &self,
         repository: &RepositoryName,
@@ -63,7 +63,7 @@ impl Catalog {
     }
 }
 
-/// Notes that a manifest is used from `now` on: it has just been stored.
+/// Records the first use of a manifest that has just been stored, or a later one.
 pub(crate) fn begin(connection: &Connection, manifest: i64, now: i64) -> rusqlite::Result<()> {
     const BEGIN: &str = "INSERT INTO manifest_use (manifest, last_use) VALUES (?1, ?2)
         ON CONFLICT (manifest) DO UPDATE SET last_use = max(last_use, excluded.last_use)";

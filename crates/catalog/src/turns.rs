@@ -1,7 +1,9 @@
-//! Manifests that name so much that they come and go in turns, so that no other write waits long for one.
+//! Manifests with very many references: they are stored and removed in turns, so that no other write waits long for
+//! one.
 //!
-//! Meanwhile the manifest's row is in a repository that no name means, so nobody finds it. Its references are those of
-//! the real repository: they come before the manifest and go after it, and the collector takes nothing that they name.
+//! Between the turns the manifest's row is in a hidden repository, which no name selects, so no request finds it. The
+//! manifest's references belong to the real repository: they are stored before the manifest and removed after it, and
+//! the collector removes nothing that they reference.
 
 use std::sync::Arc;
 
@@ -15,62 +17,62 @@ use crate::{Catalog, Error, Result, blobs, freed, origin, repositories, sql, tim
 /// The most rows that one write changes for one manifest: a few milliseconds.
 pub(crate) const TURN: usize = 256;
 
-/// The repository of manifests on their way in or out.
+/// The id of the hidden repository, which has the manifests that are being stored or removed.
 const HIDDEN: i64 = 0;
 
-/// When a manifest that is on its way out was pushed: before everything else.
+/// The time of push that marks a manifest as being removed: before every real time.
 const OUT: i64 = -1;
 
-/// What one write did about a manifest that is to go.
+/// What one write did to remove a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retired {
     pub(crate) how: How,
-    /// How many tags it took.
+    /// How many tags the write removed.
     pub(crate) tags: u64,
 }
 
-/// How far the removal of a manifest came.
+/// The progress of the removal of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum How {
-    /// It is still there, with fewer tags.
+    /// The manifest still exists, with fewer tags.
     Begun,
-    /// It is gone with all that belonged to it.
+    /// The manifest is removed, with its tags and references.
     Whole,
-    /// It is gone; its references are left to [`Catalog::clear_hidden`].
+    /// No request finds the manifest any more; [`Catalog::clear_hidden`] removes its references.
     Hidden,
 }
 
-/// A manifest that is on its way in, or one turn of it.
+/// A manifest that is being stored, or one turn of it.
 #[derive(Clone, Debug, Default)]
 struct Coming {
-    /// Its row; `None` before the first turn.
+    /// The id of the manifest's row; `None` before the first turn.
     manifest: Option<i64>,
     /// The blobs that the repository lacks.
     unknown: Vec<Digest>,
-    /// Those of them, and of the manifests, that the collector took although somebody might rely on them.
+    /// The referenced blobs and manifests that garbage collection removed although a client may rely on them.
     freed: Vec<Digest>,
 }
 
 impl Catalog {
-    /// Clears away what is left of manifests that came or went in turns and were interrupted: all of those that are on
-    /// their way out, and those that began to come before `before`.
+    /// Removes what interrupted pushes and removals in turns left behind: the rest of each manifest that is being
+    /// removed, and of each manifest that began to be stored before `before`.
     pub async fn clear_hidden(&self, before: i64) -> Result<()> {
         while self.free(Durability::Relaxed, move |connection| clear_some(connection, before)).await? {}
         Ok(())
     }
 
-    /// Finishes the removal of what was [retired](retire). What is not reached here is reached by the collector.
+    /// Finishes the removal of [retired](retire) manifests. If this fails, the next garbage collection finishes it.
     pub(crate) async fn clear_retired(&self) {
         let _ = self.clear_hidden(OUT + 1).await;
     }
 
-    /// Stores a manifest that names more than one write may handle.
+    /// Stores a manifest that has more references than one write may handle.
     pub(crate) async fn push_in_turns(&self, push: ManifestPush) -> Result<ManifestPushed> {
-        // One at a time: however many come at once, another write waits for a turn of one.
+        // One such push runs at a time: however many come at once, another write waits for one turn of one push.
         let alone = Arc::clone(&self.inner.turns).lock_owned().await;
         let this = self.clone();
-        // A task of its own: a client that goes away between two turns leaves nothing half done. There is one at most, so
-        // clients that come and go cannot pile up manifests.
+        // The push runs in a task of its own, so that a client that goes away between two turns leaves nothing half
+        // done. At most one such task runs, so clients that come and go cannot accumulate manifests in memory.
         let pushing = tokio::spawn(async move {
             let result = this.bring_or_leave(&Arc::new(push)).await;
             drop(alone);
@@ -79,12 +81,12 @@ impl Catalog {
         pushing.await.unwrap_or_else(|_| Err(Error::closed()))
     }
 
-    /// Nothing hidden stays, whatever came of it.
+    /// Stores the manifest. If that fails, removes what is hidden of it.
     async fn bring_or_leave(&self, push: &Arc<ManifestPush>) -> Result<ManifestPushed> {
         let mut coming = Coming::default();
         let result = self.bring(push, &mut coming).await;
         if let (Err(_), Some(manifest)) = (&result, coming.manifest) {
-            // Where even this fails the collector clears it away, somewhat later.
+            // If even this fails, garbage collection removes the rest later.
             let _ = self.free(Durability::Relaxed, move |connection| leave(connection, manifest)).await;
         }
         self.clear_retired().await;
@@ -95,7 +97,7 @@ impl Catalog {
         let named = push.named();
         for turn in named.chunks(TURN) {
             let (push, turn, manifest) = (Arc::clone(push), turn.to_vec(), coming.manifest);
-            // What is committed relaxed is on the disk once the last turn is.
+            // These turns are relaxed: the last turn is durable, and the earlier ones reach the disk with it.
             let staged = self.write(Durability::Relaxed, move |connection| {
                 if let Err(refused) = origin::check(connection, &push.repository, &push.origin)? {
                     return Ok(Err(refused));
@@ -118,7 +120,7 @@ impl Catalog {
     }
 }
 
-/// Whether there is more.
+/// Removes a part of one hidden manifest. Returns whether more may be left.
 fn clear_some(connection: &Connection, before: i64) -> rusqlite::Result<bool> {
     const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND pushed < ?2 LIMIT 1";
     const NAMED: &str = "SELECT repository, digest FROM reference WHERE manifest = ?1 LIMIT ?2";
@@ -139,12 +141,12 @@ fn clear_some(connection: &Connection, before: i64) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// Removes a manifest that is there, or begins to. A caller for whom it has [only begun](How::Begun) comes again in
+/// Removes an existing manifest, or begins to. If the removal has [only begun](How::Begun), the caller calls again in
 /// another write.
 pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<Retired> {
     const TAGS: &str = "SELECT name FROM tag WHERE manifest = ?1 LIMIT ?2";
     const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
-    // Its bytes go now, and its digest becomes that of no other row.
+    // This removes the bytes at once, and gives the row a digest that no other row has.
     const HIDE: &str = "UPDATE manifest SET repository = ?2, digest = '-' || id, pushed = ?3, subject = NULL,
         annotations = NULL, bytes = x'' WHERE id = ?1";
     let tags: Vec<String> = sql::all(connection, TAGS, (manifest, sql::limit(TURN)), |row| row.get(0))?;
@@ -164,14 +166,15 @@ pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) ->
     retired(How::Whole)
 }
 
-/// How many references a removal takes with it: no more than one past a turn are counted.
+/// How many references the removal of a manifest removes. Counts at most one more than fit into a turn.
 pub(crate) fn rows(connection: &Connection, manifest: i64) -> rusqlite::Result<usize> {
     const NAMED: &str = "SELECT count(*) FROM (SELECT 1 FROM reference WHERE manifest = ?1 LIMIT ?2)";
     let named = sql::first(connection, NAMED, (manifest, sql::limit(TURN + 1)), |row| sql::unsigned(row, 0))?;
     Ok(named.unwrap_or_default() as usize)
 }
 
-/// One turn of a manifest that comes: what it names counts as used and is kept from now on.
+/// Stores one turn of a manifest: the blobs that it references count as used, and are safe from garbage collection from
+/// now on.
 fn stage(
     connection: &Connection,
     push: &ManifestPush,
@@ -202,13 +205,13 @@ fn stage(
     Ok(coming)
 }
 
-/// A manifest that came, or part of it, is on its way out again.
+/// Marks a manifest that was stored in turns, whole or in part, as being removed.
 fn leave(connection: &Connection, manifest: i64) -> rusqlite::Result<()> {
     const LEAVE: &str = "UPDATE manifest SET pushed = ?3 WHERE id = ?1 AND repository = ?2";
     sql::run(connection, LEAVE, (manifest, HIDDEN, OUT)).map(|_| ())
 }
 
-/// The last turn: the manifest is stored, or is on its way out again.
+/// The last turn: shows the manifest under its name, or marks it as being removed if the push is refused.
 fn settle(
     connection: &Connection,
     push: &ManifestPush,
@@ -218,7 +221,7 @@ fn settle(
         "UPDATE manifest SET repository = ?3, digest = ?4, media_type = ?5, size = ?6, pushed = ?7,
         subject = ?8, artifact_type = ?9, annotations = ?10, bytes = ?11 WHERE id = ?1 AND repository = ?2";
     let Coming { manifest, unknown, freed } = coming;
-    // What names nothing has no turns: no row has this number.
+    // A manifest without references had no turn before, so it has no row. No row has the id 0.
     let manifest = manifest.unwrap_or_default();
     if let Some(lacking) = push.lacking(unknown, freed) {
         leave(connection, manifest)?;
@@ -245,7 +248,7 @@ fn settle(
             &push.bytes[..],
         ];
         if sql::run(connection, SHOW, params)? == 0 {
-            let why = "a manifest was cleared away while it came; push it again";
+            let why = "the manifest was removed while it was being stored; push it again";
             return Ok(Err(Error::Unavailable(why.to_owned())));
         }
         times::begin(connection, manifest, push.now)?;

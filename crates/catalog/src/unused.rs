@@ -1,4 +1,4 @@
-//! What nothing needs any more: blobs that no manifest names, and manifests that nothing leads to.
+//! Unused content: blobs that no manifest references, and manifests that no tag, index or subject leads to.
 
 use rusqlite::{Connection, Row};
 
@@ -8,7 +8,7 @@ use crate::turns::{self, TURN};
 use crate::writer::Durability;
 use crate::{Catalog, Result, repositories, sql};
 
-/// The manifests `m` that were pushed here and that nothing leads to.
+/// The manifests `m` that were pushed here and that no tag, index or subject leads to.
 macro_rules! nothing_leads_to {
     () => {
         "manifest m JOIN repository r ON r.id = m.repository AND r.origin = 'local'
@@ -19,39 +19,40 @@ macro_rules! nothing_leads_to {
     };
 }
 
-/// How many blobs, and how large they are together.
+/// A number of blobs and their total size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// How many.
+    /// The number of blobs.
     pub blobs: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
 }
 
-/// The blobs that no manifest names in any repository that has them.
+/// The blobs that no manifest references in any repository that has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unused {
-    /// Those that were not used for long: the collector takes them.
+    /// The blobs whose grace period is over: garbage collection removes them.
     pub due: Amount,
-    /// Those that wait.
+    /// The blobs that wait for the end of their grace period.
     pub waiting: Amount,
-    /// When the one that waits longest was last used.
+    /// The last use of the waiting blob that was used most recently: the last one to be due.
     pub last_use: Option<i64>,
 }
 
-/// The manifests that were pushed here and that nothing leads to.
+/// The manifests that were pushed here and that no tag, index or subject leads to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Untagged {
-    /// Those that were not used for long: the collector takes them.
+    /// The manifests whose grace period is over.
     pub due: u64,
-    /// Those that wait.
+    /// The manifests that wait for the end of their grace period.
     pub waiting: u64,
-    /// When the one that waits longest was last used.
+    /// When the waiting manifest that was used most recently was used: the last one to be due.
     pub last_use: Option<i64>,
 }
 
 impl Catalog {
-    /// The blobs that nothing needs, as they are due at `before`. Looks at every link, about 100 ms for 100,000 of them.
+    /// Counts the blobs that no manifest references; those last used before `before` are due. Reads every link, which
+    /// takes about 100 ms for 100,000 of them.
     pub fn unused(&self, before: i64) -> Result<Unused> {
         const UNUSED: &str = "SELECT
                 coalesce(sum(last_use < ?1), 0),
@@ -72,8 +73,8 @@ impl Catalog {
         })
     }
 
-    /// How many manifests [`delete_untagged`](Self::delete_untagged) would take, as they are due at `before`, without those
-    /// that only they lead to. Looks at every manifest.
+    /// Counts the manifests that [`delete_untagged`](Self::delete_untagged) would remove; those pushed before `before`
+    /// are due. Does not count the manifests that only those lead to. Reads every manifest.
     pub fn untagged(&self, before: i64) -> Result<Untagged> {
         const COUNT: &str = concat!(
             "SELECT coalesce(sum(u.last_use < ?1), 0), coalesce(sum(u.last_use >= ?1), 0),
@@ -89,11 +90,12 @@ impl Catalog {
         })
     }
 
-    /// Removes manifests that were pushed here, were not used since `before`, and that nothing leads to: no tag, no index that lists
-    /// them, no subject that is there. How many, so that the caller goes on until there are none: with an index its
-    /// entries are next. What somebody was promised that is taken all the same is noted. Durable.
+    /// Removes manifests that were pushed here, were last used before `before`, and that nothing leads to: no tag, no
+    /// index that lists them, no existing subject. Returns how many, so that the caller repeats the call until it returns zero: after an
+    /// index, its entries are next. Notes each removed manifest on which `promise` lets a client rely. Durable.
     ///
-    /// Looking takes no lock and is done a few at a time; each is checked again in the transaction that removes it.
+    /// The search takes no lock and reads a few manifests at a time; the transaction that removes a manifest checks it
+    /// again.
     pub async fn delete_untagged(&self, before: i64, promise: Option<Promise>) -> Result<u64> {
         let (mut deleted, mut after) = (0, 0);
         loop {
@@ -113,7 +115,7 @@ impl Catalog {
                 Some(next) => after = next,
                 None => break,
             }
-            // Each step looks where it is called: other requests of this thread come between.
+            // Each step reads on the caller's thread: other requests of this thread run in between.
             tokio::task::yield_now().await;
         }
         self.clear_retired().await;
@@ -121,12 +123,12 @@ impl Catalog {
     }
 }
 
-/// Two columns, from this one on.
+/// The amount in two columns, from the column `at` on.
 fn amount(row: &Row<'_>, at: usize) -> rusqlite::Result<Amount> {
     Ok(Amount { blobs: sql::unsigned(row, at)?, bytes: sql::unsigned(row, at + 1)? })
 }
 
-/// Of the next manifests those that are due, and where to go on.
+/// Examines the next manifests: returns those that are due, and the id after which to continue.
 fn untagged(connection: &Connection, before: i64, after: i64) -> rusqlite::Result<(Vec<i64>, Option<i64>)> {
     const LOOK: &str = concat!(
         "SELECT l.id, EXISTS (SELECT 1 FROM ",
@@ -139,7 +141,8 @@ fn untagged(connection: &Connection, before: i64, after: i64) -> rusqlite::Resul
     Ok((looked_at.into_iter().filter(|(_, is_due)| *is_due).map(|(id, _)| id).collect(), next))
 }
 
-/// Of how many it was seen whether they go, and how many went: those after one that goes in turns wait for another write.
+/// Removes the manifests that are still due. Returns how many it examined and how many it removed: the manifests after
+/// one that is removed in turns are left to another write.
 fn delete_some(
     connection: &Connection,
     manifests: &[i64],

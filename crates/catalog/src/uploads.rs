@@ -1,4 +1,4 @@
-//! Upload sessions: how far each has come, and who may go on.
+//! Upload sessions: the offset of each, and which request may continue it.
 
 use hythe_oci::{Algorithm, Digest, RepositoryName, UploadId};
 use rusqlite::{Connection, Row};
@@ -9,64 +9,64 @@ use crate::{Catalog, Error, Result, sql};
 /// An upload session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
-    /// Its id.
+    /// The id of the session.
     pub id: UploadId,
-    /// What its bytes are hashed with.
+    /// The algorithm that hashes its bytes.
     pub algorithm: Algorithm,
     /// How many bytes are committed.
     pub offset: u64,
-    /// The hash of its bytes up to where it was last saved, if it was: that may be before `offset`.
+    /// The hash state, if it was ever saved. It may cover fewer bytes than `offset`.
     pub state: Option<Vec<u8>>,
-    /// The name that its file is about to get, or got before whatever interrupted its end.
+    /// The digest that names its file: the file is about to get that name, or got it before its end was interrupted.
     pub digest: Option<Digest>,
-    /// Who owns it: each claim makes a new epoch, and only the latest can save.
+    /// The session's owner: each claim starts a new epoch, and only the latest epoch can save.
     pub epoch: i64,
-    /// When it began.
+    /// When the session began.
     pub started: i64,
-    /// When it last moved.
+    /// When the session last changed.
     pub updated: i64,
 }
 
 /// A session to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadStart {
-    /// Its id.
+    /// The id of the session.
     pub id: UploadId,
-    /// Where it pushes to.
+    /// The repository to which the blob is pushed.
     pub repository: RepositoryName,
-    /// What its bytes are hashed with.
+    /// The algorithm that hashes its bytes.
     pub algorithm: Algorithm,
-    /// The name that its file is about to get, where it is already known.
+    /// The digest that its file is about to get as its name, if it is already known.
     pub digest: Option<Digest>,
-    /// Whether the registry itself fetches it, so that it can be [found](Catalog::fetch) by its digest.
+    /// Whether the registry itself fetches the blob, so that the session can be [found](Catalog::fetch) by its digest.
     pub fetch: bool,
-    /// The time.
+    /// The current time.
     pub now: i64,
 }
 
-/// How far a session has come.
+/// The progress of a session, to be saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadSave {
-    /// Its id.
+    /// The id of the session.
     pub id: UploadId,
     /// The epoch of the claim under which the bytes were written.
     pub epoch: i64,
     /// How many bytes are now committed.
     pub offset: u64,
-    /// What they are hashed with.
+    /// The algorithm that hashes the bytes.
     pub algorithm: Algorithm,
-    /// Their hash so far; without one, what was saved before stays, as far as it is of the same algorithm.
+    /// The hash state of the bytes. If it is `None`, an earlier saved state stays, if it has the same algorithm.
     pub state: Option<Vec<u8>>,
-    /// The time.
+    /// The current time.
     pub now: i64,
 }
 
-/// A session that has not moved for long, and all that it may have left in the store.
+/// A session that has not changed for long, and everything that it may have left in the storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StaleUpload {
-    /// Its id.
+    /// The id of the session.
     pub id: UploadId,
-    /// The name that its file may have got, if it came so far.
+    /// The digest that its file may have got as its name, if it came so far.
     pub digest: Option<Digest>,
 }
 
@@ -80,7 +80,7 @@ impl Catalog {
         self.read(|connection| sql::first(connection, FIND, params, upload))
     }
 
-    /// The session by which the registry fetches this blob for this repository, if one was begun and not finished.
+    /// The unfinished session by which the registry fetches this blob for this repository, if there is such a session.
     pub fn fetch(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Upload>> {
         const FIND: &str =
             "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
@@ -89,7 +89,7 @@ impl Catalog {
         self.read(|connection| sql::first(connection, FIND, params, upload))
     }
 
-    /// Whether any repository has the session, expired or not: whether its file is accounted for.
+    /// Whether any repository has the session, expired or not. If not, the session's file may be removed.
     pub fn upload_exists(&self, id: &UploadId) -> Result<bool> {
         self.read(|connection| {
             sql::first(connection, "SELECT 1 FROM upload WHERE id = ?1", [id.to_string()], |_| Ok(()))
@@ -97,8 +97,8 @@ impl Catalog {
         })
     }
 
-    /// Sessions that have not moved since `before`, the oldest first. To be [expired](Self::expire_upload)
-    /// before their files are removed, and [deleted](Self::delete_upload) after.
+    /// Sessions that have not changed since `before`, the oldest first. The caller must [expire](Self::expire_upload) a
+    /// session before it removes its files, and [delete](Self::delete_upload) it afterwards.
     pub fn stale_uploads(&self, before: i64, limit: usize) -> Result<Vec<StaleUpload>> {
         const STALE: &str = "SELECT id, digest FROM upload WHERE updated < ?1 ORDER BY updated LIMIT ?2";
         self.read(|connection| {
@@ -122,9 +122,9 @@ impl Catalog {
         .await
     }
 
-    /// Takes a session over: whoever had it can save no more. `digest` is the name that its file is about to
-    /// get: recorded first, so that a file which a crash leaves under it can be found. Durable with a digest,
-    /// otherwise relaxed.
+    /// Takes a session over: its previous owner can no longer save. `digest` is the name that the session's file is
+    /// about to get. It is recorded before the file gets it, so that a file which a crash leaves under that name can be
+    /// found. Durable with a digest, otherwise relaxed.
     pub async fn claim_upload(
         &self,
         repository: &RepositoryName,
@@ -145,8 +145,8 @@ impl Catalog {
         .await
     }
 
-    /// Saves how far a session has come; false where another claimed it meanwhile, or it is gone. Relaxed: after
-    /// a power loss the session is found where it was before.
+    /// Saves the progress of a session. False if another request claimed the session meanwhile, or if it no longer
+    /// exists. Relaxed: after a power loss the session may be where it was before.
     pub async fn save_upload(&self, save: UploadSave) -> Result<bool> {
         self.write(Durability::Relaxed, move |connection| {
             const SAVE: &str = "UPDATE upload SET byte_offset = ?3, algorithm = ?4, updated = ?6,
@@ -159,9 +159,9 @@ impl Catalog {
         .await
     }
 
-    /// Ends a session that has not moved since `before`, and keeps its row until its files are gone; false
-    /// where it moved or is gone. From then on nobody finds or claims it, so that its files can be removed.
-    /// Durable: after a power loss a session without files must not come back to life.
+    /// Ends a session that has not changed since `before`, and keeps its row until its files are removed. False if the
+    /// session changed or no longer exists. No request can find or claim an expired session, so its files can be
+    /// removed. Durable: after a power loss a session without files must not exist again.
     pub async fn expire_upload(&self, id: &UploadId, before: i64) -> Result<bool> {
         let id = *id;
         self.free(Durability::Durable, move |connection| {
@@ -171,7 +171,7 @@ impl Catalog {
         .await
     }
 
-    /// Forgets a session whose files are gone; false where it was not there. Relaxed.
+    /// Deletes a session whose files are removed; false if it did not exist. Relaxed.
     pub async fn delete_upload(&self, id: &UploadId) -> Result<bool> {
         let id = *id;
         self.free(Durability::Relaxed, move |connection| {
@@ -182,16 +182,16 @@ impl Catalog {
     }
 }
 
-/// Ends the session that becomes a blob; false where it expired under its caller: its file may be gone by now.
+/// Ends the session that becomes a blob. False if the session expired meanwhile: its file may already be removed.
 pub(crate) fn finish(connection: &Connection, id: &UploadId) -> rusqlite::Result<bool> {
     sql::run(connection, "DELETE FROM upload WHERE id = ?1 AND expired = 0", [id.to_string()])?;
     sql::first(connection, "SELECT 1 FROM upload WHERE id = ?1", [id.to_string()], |_| Ok(()))
         .map(|left| left.is_none())
 }
 
-/// That an upload cannot be ended.
+/// The error of an upload that expired before it was finished.
 pub(crate) fn expired(id: &UploadId) -> Error {
-    Error::Unavailable(format!("upload {id} expired before its end"))
+    Error::Unavailable(format!("upload {id} expired before it was finished"))
 }
 
 fn upload(row: &Row<'_>) -> rusqlite::Result<Upload> {

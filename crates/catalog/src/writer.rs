@@ -1,4 +1,4 @@
-//! The one thread that writes: it commits what waits as one group, so that many writes share one flush.
+//! The one thread that writes: it commits the waiting writes as one group, so that many writes share one sync.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,28 +17,30 @@ use crate::home::Home;
 use crate::readers::{Readers, lock};
 use crate::sql;
 
-/// The most writes of one transaction: what a full group's failure takes with it, and how long it lasts.
+/// The most writes in one transaction. It bounds how many writes a failed transaction takes with it, and how long a
+/// transaction lasts.
 const GROUP: usize = 256;
 
-/// A group that has worked for so long takes no further write: those that it has wait for their commit.
+/// How long a group may run before it takes no further write: the writes that it has wait for their commit.
 const BUDGET: Duration = Duration::from_millis(20);
 
-/// When so many pages are in the log, it is folded into the file: 4 MiB.
+/// How many pages the log may have before it is folded into the file: 4 MiB.
 const LOG: i32 = 1000;
 
-/// After a group had no room the log is folded behind so many groups, so that they need no more room than it has.
+/// For how many groups after one that had no room the log is folded behind each group, so that the log needs no more
+/// room than it already has.
 const TIGHT: u32 = 1000;
 
-/// What a write's answer promises.
+/// What a write promises when it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// It is on the disk.
+    /// The write is on the disk.
     Durable,
-    /// It survives the process, not yet a power loss.
+    /// The write survives the process, but not yet a power loss.
     Relaxed,
 }
 
-/// One write on its way: run inside a savepoint, answered after the commit.
+/// One waiting write: it runs inside a savepoint, and is answered after the commit.
 trait Job: Send {
     fn durability(&self) -> Durability;
     fn run(&mut self, connection: &Connection) -> Result<()>;
@@ -68,7 +70,7 @@ where
 
     fn answer(self: Box<Self>, verdict: Result<()>) {
         let Self { outcome, reply, .. } = *self;
-        // The caller may be gone: its write is done all the same.
+        // The caller may be gone; its write is committed all the same.
         let _ = reply.send(verdict.and_then(|()| outcome.ok_or_else(Error::closed)));
     }
 }
@@ -78,8 +80,8 @@ where
 pub(crate) struct Writer {
     jobs: Mutex<Option<Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    /// Set when a sync of the log failed. The kernel says so once: a later sync would succeed, and what it is to keep would
-    /// stand behind what is lost.
+    /// Whether a sync of the log failed. The kernel reports such a failure once: a later sync would succeed, although
+    /// the log would then have its new entries behind lost ones.
     sync_failed: Arc<AtomicBool>,
     longest: Arc<Longest>,
 }
@@ -96,7 +98,7 @@ impl Longest {
 }
 
 impl Writer {
-    /// `is_full`: the disk has no room.
+    /// Starts the thread. `is_full` says that the disk has no room.
     pub(crate) fn start(
         connection: Arc<Mutex<Connection>>,
         readers: Arc<Readers>,
@@ -110,7 +112,7 @@ impl Writer {
         let observed = Arc::clone(&longest);
         let logged = count_pages(&connection).map_err(io::Error::other)?;
         let thread = thread::Builder::new().name("catalog".to_owned()).spawn(move || {
-            // Unknown at first, so that the first group sets it.
+            // The level is unknown at first, so the first group sets it.
             let (mut level, mut tight) = (None, if is_full { TIGHT } else { 0 });
             while let Some(mut waiting) = next_group(&receiver) {
                 if let Err(error) = home.as_ref().map_or(Ok(()), Home::check) {
@@ -131,18 +133,19 @@ impl Writer {
                     }
                 }
             }
-            // Only a courtesy to the next start: what is committed is in the log, and read from there.
+            // This only makes the next start faster: committed writes are in the log, from which SQLite reads them.
             let _ = sql::first(&lock(&connection), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         })?;
         Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), sync_failed, longest })
     }
 
-    /// An error where nothing can be written any more.
+    /// Returns an error if the writer accepts no more writes.
     pub(crate) fn check(&self) -> Result<()> {
         if self.sync_failed.load(Ordering::Acquire) { Err(Error::log_lost()) } else { Ok(()) }
     }
 
-    /// A write; on a full disk once more, as the log was folded behind the first try and starts over.
+    /// Runs a write. If the disk is full, runs it once more: the log was folded behind the first try, so it starts over
+    /// from its beginning.
     pub(crate) async fn run<T, W>(&self, durability: Durability, work: &Arc<W>) -> Result<T>
     where
         T: Send + 'static,
@@ -177,20 +180,20 @@ impl Writer {
         drop(lock(&self.jobs).take());
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
-            // It could only fail by a panic, which the default hook has already told of.
+            // The join fails only if the thread panicked, which the default hook has already reported.
             let _ = thread.join();
         }
     }
 }
 
-/// What waits, once something does; `None` when every sender is gone and nothing is left.
+/// Waits for a write, and returns it with the others that wait; `None` when every sender is gone and no write is left.
 fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
     let first = jobs.recv().ok()?;
     Some(std::iter::once(first).chain(jobs.try_iter().take(GROUP - 1)).collect())
 }
 
-/// How many pages the log has after the last commit. From now on it is folded by [`fold`] only: SQLite does so by itself
-/// too, and tells nobody where a sync fails.
+/// The number of pages that the log has after the last commit. From this call on, only [`fold`] folds the log: SQLite's
+/// own automatic checkpoint would not report a failed sync.
 fn count_pages(connection: &Mutex<Connection>) -> rusqlite::Result<Arc<AtomicI32>> {
     let logged = Arc::new(AtomicI32::new(0));
     let counted = Arc::clone(&logged);
@@ -201,30 +204,30 @@ fn count_pages(connection: &Mutex<Connection>) -> rusqlite::Result<Arc<AtomicI32
     Ok(logged)
 }
 
-/// Copies what is in the log to the file, after a sync of it, so that it starts over.
+/// Folds the log: syncs it and copies its content to the file, so that the log starts over from its beginning.
 fn fold(connection: &Connection, readers: &Readers) -> Log {
     readers.writing();
     let folded = sql::first(connection, "PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     readers.written();
     match folded {
         Err(error) if Error::from_sqlite(&error) == Error::log_lost() => Log::Lost,
-        // What could not be folded yet stays in the log, to be folded after the next group.
+        // The part that could not be folded stays in the log; the next group folds it.
         _ => Log::Sound,
     }
 }
 
-/// Whether the log can be relied on.
+/// The state of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Log {
     Sound,
-    /// It could not grow.
+    /// The log could not grow.
     Full,
-    /// A sync of it failed.
+    /// A sync of the log failed.
     Lost,
 }
 
-/// Runs the jobs that wait as one transaction and answers those that ran. Where a job's failure ends the
-/// transaction, those before it fail with it. Those that it does not come to are left waiting.
+/// Runs the waiting jobs as one transaction, and answers those that ran. If a job's failure ends the transaction, the
+/// jobs before it fail with it. The jobs that did not run stay in `waiting`.
 fn commit_group(
     connection: &Connection,
     readers: &Readers,
@@ -244,7 +247,7 @@ fn commit_group(
         }
     };
     if verdict.is_err() && !connection.is_autocommit() {
-        // If even this fails, the next BEGIN does too, and says so to the next group.
+        // If even this fails, the next BEGIN fails too, and the next group gets its error.
         let _ = execute(connection, "ROLLBACK");
     }
     readers.written();
@@ -259,7 +262,8 @@ fn commit_group(
     log
 }
 
-/// The level of the group is that of its most careful job; SQLite takes it between transactions only.
+/// Begins a transaction. It is durable if any of its jobs is; SQLite accepts a change of the level only between
+/// transactions.
 fn begin(
     connection: &Connection,
     level: &mut Option<Durability>,
@@ -278,7 +282,8 @@ fn begin(
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// Runs jobs until none waits or the time is up. A job that fails is undone alone; an error here means that the transaction is lost.
+/// Runs jobs until none waits or [`BUDGET`] is used up. A job that fails is undone alone; an error of this function
+/// means that the whole transaction is lost.
 fn run_all(
     connection: &Connection,
     waiting: &mut VecDeque<Box<dyn Job>>,
@@ -296,7 +301,7 @@ fn run_all(
         longest.observe(elapsed.saturating_sub(before));
         ran.push((job, outcome.clone()));
         if let Err(error) = outcome {
-            // A full disk or an I/O error makes SQLite roll back everything, not only the statement.
+            // A full disk or an I/O error makes SQLite roll back the whole transaction, not only the statement.
             if connection.is_autocommit() {
                 return Err(error);
             }
@@ -339,7 +344,7 @@ mod tests {
         async move { writer.run(Durability::Durable, &work).await }
     }
 
-    /// Sends the writes while the writer cannot begin, so that they make one group.
+    /// Sends the writes while the writer cannot begin, so that they form one group.
     async fn as_one_group<const N: usize>(
         connection: &Arc<Mutex<Connection>>,
         writes: [impl Future<Output = Result<usize>> + Send; N],
@@ -347,7 +352,7 @@ mod tests {
         let mut writes = writes.map(Box::pin);
         let held = lock(connection);
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        // The first wakes the thread, which takes what it finds before it waits for the connection.
+        // The first write wakes the thread, which takes the writes that it finds before it waits for the connection.
         for write in &mut writes {
             assert!(write.as_mut().poll(&mut context).is_pending());
         }
@@ -379,14 +384,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_is_told_as_such_and_writes_go_on_when_there_is_room() {
+    async fn a_full_disk_is_reported_as_such_and_writes_go_on_when_there_is_room() {
         let connection = table();
         lock(&connection).execute_batch("PRAGMA max_page_count = 20").unwrap();
         let writer = start(Arc::clone(&connection));
         let group = [(1, 0), (2, 1_000_000), (3, 0)].map(|(value, filler)| insert(&writer, value, filler));
         let answers = as_one_group(&connection, group).await;
         assert_eq!(answers[1], Err(Error::NoSpace));
-        // Nothing is said to be written that is not there, whichever way the database undid the failure.
+        // Every write that was answered with success is there, whichever way the database undid the failure.
         let kept: Vec<i64> =
             [1, 2, 3].into_iter().zip(&answers).filter(|(_, a)| a.is_ok()).map(|(value, _)| value).collect();
         assert_eq!(values(&connection), kept);
@@ -397,7 +402,7 @@ mod tests {
     async fn after_a_sync_of_the_log_failed_nothing_is_written() {
         let writer = start(table());
         let lost = Arc::new(|connection: &Connection| -> rusqlite::Result<()> {
-            // What SQLite does then.
+            // SQLite rolls back in that case.
             connection.execute_batch("ROLLBACK")?;
             Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(SQLITE_IOERR_FSYNC), None))
         });

@@ -1,4 +1,4 @@
-//! What every catalog does, whatever holds it. Each sentence below runs against a file and in memory.
+//! The contract of every catalog. Each test below runs against a catalog in a file and one in memory.
 
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
@@ -10,7 +10,7 @@ use hythe_catalog::{
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
 
-/// Runs each sentence once per kind of catalog.
+/// Runs each test once per kind of catalog.
 macro_rules! contract {
     ($($sentence:ident),* $(,)?) => {
         mod file {
@@ -40,12 +40,12 @@ contract![
     a_shared_blob_lives_until_its_last_link_is_gone,
     a_manifest_is_found_by_tag_and_by_digest,
     a_manifest_with_missing_blobs_is_not_stored,
-    a_manifest_whose_blobs_are_not_required_is_stored_and_tells_which_are_missing,
+    a_manifest_whose_blobs_are_not_required_is_stored_and_says_which_are_missing,
     pushing_a_manifest_again_changes_only_its_media_type_and_tags,
     a_pushed_manifest_counts_its_blobs_as_used,
     a_tag_moves_to_the_manifest_that_was_pushed_last,
-    deleting_a_manifest_takes_its_tags_and_leaves_the_others,
-    deleting_a_tag_leaves_its_manifest,
+    deleting_a_manifest_removes_its_tags_and_keeps_the_others,
+    deleting_a_tag_keeps_its_manifest,
     repositories_with_manifests_are_listed_bytewise_in_pages,
     tags_are_listed_bytewise_in_pages,
     a_repository_is_forgotten_with_the_last_thing_in_it,
@@ -55,27 +55,27 @@ contract![
     an_upload_started_twice_keeps_its_first_state,
     a_stale_upload_is_expired_once_and_cannot_become_a_blob,
     a_fetch_is_found_by_its_repository_and_digest_until_it_ends,
-    what_was_pushed_and_what_was_copied_are_never_mixed,
-    what_was_fetched_with_credentials_marks_its_repository_until_nothing_of_it_is_left,
-    listings_leave_out_what_is_not_to_be_listed,
-    a_blob_that_is_only_where_credentials_were_needed_is_not_mounted_from_any_public_repository,
-    the_collector_takes_what_is_unused_and_unreferenced,
+    pushed_and_copied_content_are_never_mixed,
+    content_fetched_with_credentials_marks_its_repository_until_it_is_empty,
+    listings_leave_out_what_the_caller_does_not_list,
+    a_blob_of_private_repositories_only_is_not_mounted_from_any_public_one,
+    the_collector_removes_unused_and_unreferenced_blobs,
     the_collector_walks_all_links_in_bounded_steps,
-    the_collector_never_takes_a_blob_that_a_manifest_got,
+    the_collector_never_removes_a_blob_that_a_manifest_references,
     totals_count_everything_once,
-    copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_never,
-    a_pattern_means_copies_or_their_tags,
-    clearing_a_copy_takes_all_of_it_and_leaves_what_others_link,
-    clearing_a_tag_takes_what_only_it_needs,
-    clearing_touches_nothing_that_was_pushed_here,
+    copies_are_listed_bytewise_with_their_content_and_local_repositories_never,
+    a_pattern_selects_copies_or_their_tags,
+    clearing_a_copy_removes_all_of_it_but_blobs_that_others_link,
+    clearing_a_tag_removes_the_content_that_only_it_needs,
+    clearing_keeps_all_content_that_was_pushed_here,
     a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here,
     a_copy_that_needed_credentials_is_not_pinned,
-    what_nothing_needs_is_counted_by_when_it_is_due,
-    a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to,
-    a_use_of_a_manifest_changes_its_last_use_and_not_when_it_was_pushed,
-    a_pull_is_recorded_for_its_tag_and_its_manifest_apart,
-    what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again,
-    an_import_is_noted_by_its_source,
+    unused_blobs_are_counted_by_when_they_are_due,
+    a_manifest_that_nothing_leads_to_is_removed_and_then_the_manifests_that_only_it_led_to,
+    a_use_of_a_manifest_changes_its_last_use_but_not_when_it_was_pushed,
+    a_pull_is_recorded_for_the_tag_and_the_manifest_separately,
+    a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_is_pushed_again,
+    an_import_is_recorded_by_its_source,
     many_writers_at_once_all_get_their_answer,
 ];
 
@@ -95,7 +95,7 @@ fn by_tag(name: &str) -> Reference {
     Reference::Tag(tag(name))
 }
 
-/// Commits a blob whose content is its name, and answers with its generation.
+/// Commits a blob with this content, and returns its generation.
 async fn push_blob(catalog: &Catalog, into: &str, content: &str, now: i64) -> UploadId {
     let generation = UploadId::random();
     let live = catalog.commit_blob(blob_commit(into, content, generation, now)).await.unwrap();
@@ -103,7 +103,7 @@ async fn push_blob(catalog: &Catalog, into: &str, content: &str, now: i64) -> Up
     generation
 }
 
-/// As [`push_blob`], where another file of the same content is live.
+/// Like [`push_blob`], if another file with the same content is already live.
 async fn push_blob_again(catalog: &Catalog, into: &str, content: &str) {
     catalog.commit_blob(blob_commit(into, content, UploadId::random(), 1)).await.unwrap();
 }
@@ -145,7 +145,7 @@ async fn push(catalog: &Catalog, manifest: ManifestPush) {
     assert_eq!(catalog.push_manifest(manifest).await.unwrap(), ManifestPushed::Stored { missing: vec![] });
 }
 
-/// Of what was pushed here.
+/// The provenance of content that was pushed here.
 fn local() -> Provenance {
     Provenance { origin: Origin::Local, private: false }
 }
@@ -242,7 +242,10 @@ async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
     let blob = digest("blob");
     catalog.mount_blob(&blob, MountFrom::Any, repository("b"), local(), 1).await.unwrap().unwrap();
     assert!(catalog.unlink_blob(&repository("a"), &blob).await.unwrap());
-    assert!(!catalog.unlink_blob(&repository("a"), &blob).await.unwrap(), "it is gone from there");
+    assert!(
+        !catalog.unlink_blob(&repository("a"), &blob).await.unwrap(),
+        "the repository no longer links the blob"
+    );
     assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
     assert_eq!(catalog.doomed(None, 10).unwrap(), []);
     assert!(catalog.unlink_blob(&repository("b"), &blob).await.unwrap());
@@ -282,7 +285,7 @@ async fn a_manifest_with_missing_blobs_is_not_stored(catalog: Catalog) {
     assert!(!catalog.repository_exists(&repository("c")).unwrap());
 }
 
-async fn a_manifest_whose_blobs_are_not_required_is_stored_and_tells_which_are_missing(catalog: Catalog) {
+async fn a_manifest_whose_blobs_are_not_required_is_stored_and_says_which_are_missing(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
     let sparse = manifest("a", "{}", &["layer", "later"], &["v1"]);
     let stored = catalog.push_manifest(ManifestPush { require_blobs: false, ..sparse }).await.unwrap();
@@ -321,7 +324,7 @@ async fn a_tag_moves_to_the_manifest_that_was_pushed_last(catalog: Catalog) {
     assert!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).unwrap().is_some());
 }
 
-async fn deleting_a_manifest_takes_its_tags_and_leaves_the_others(catalog: Catalog) {
+async fn deleting_a_manifest_removes_its_tags_and_keeps_the_others(catalog: Catalog) {
     let a = repository("a");
     push(&catalog, manifest("a", "{}", &[], &["one", "uno"])).await;
     push(&catalog, manifest("a", "{ }", &[], &["two"])).await;
@@ -333,7 +336,7 @@ async fn deleting_a_manifest_takes_its_tags_and_leaves_the_others(catalog: Catal
     assert!(catalog.manifest(&repository("b"), &by_tag("one")).unwrap().is_some());
 }
 
-async fn deleting_a_tag_leaves_its_manifest(catalog: Catalog) {
+async fn deleting_a_tag_keeps_its_manifest(catalog: Catalog) {
     let a = repository("a");
     push(&catalog, manifest("a", "{}", &[], &["one"])).await;
     assert!(catalog.delete_tag(&a, &tag("one")).await.unwrap());
@@ -372,8 +375,12 @@ async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
     push(&catalog, manifest("a", "{}", &["layer"], &["v1"])).await;
     catalog.delete_manifest(&a, &digest("{}")).await.unwrap();
-    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap(), [], "without a manifest it is not listed");
-    assert!(catalog.repository_exists(&a).unwrap(), "but it has a blob");
+    assert_eq!(
+        catalog.repositories(None, 10, |_| true).unwrap(),
+        [],
+        "a repository without a manifest is not listed"
+    );
+    assert!(catalog.repository_exists(&a).unwrap(), "the repository has a blob");
     catalog.unlink_blob(&a, &digest("layer")).await.unwrap();
     assert!(!catalog.repository_exists(&a).unwrap());
     assert_eq!(catalog.tags(&a, None, 10).unwrap(), None);
@@ -451,13 +458,19 @@ async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Ca
     assert!(second.epoch > first.epoch);
     assert_eq!((second.offset, second.state), (100, Some(vec![1, 2, 3])));
     assert_eq!((second.algorithm, second.updated), (Algorithm::Sha512, 8));
-    assert!(!catalog.save_upload(save(id, first.epoch, 200, 9)).await.unwrap(), "it was claimed by another");
+    assert!(
+        !catalog.save_upload(save(id, first.epoch, 200, 9)).await.unwrap(),
+        "another request claimed the session"
+    );
     assert!(catalog.save_upload(save(id, second.epoch, 300, 9)).await.unwrap());
     assert_eq!(catalog.upload(&a, &id).unwrap().unwrap().offset, 300);
     assert!(!catalog.repository_exists(&a).unwrap(), "a session makes no repository");
     assert!(catalog.delete_upload(&id).await.unwrap());
     assert!(!catalog.delete_upload(&id).await.unwrap());
-    assert!(!catalog.save_upload(save(id, second.epoch, 400, 9)).await.unwrap(), "it is gone");
+    assert!(
+        !catalog.save_upload(save(id, second.epoch, 400, 9)).await.unwrap(),
+        "the session no longer exists"
+    );
 }
 
 async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog) {
@@ -466,7 +479,7 @@ async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog
     catalog.claim_upload(&a, &id, Some(digest("blob")), 2).await.unwrap().unwrap();
     catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
     let stale = [StaleUpload { id, digest: Some(digest("blob")) }];
-    assert_eq!(catalog.stale_uploads(4, 10).unwrap(), stale, "a later claim does not forget it");
+    assert_eq!(catalog.stale_uploads(4, 10).unwrap(), stale, "a later claim keeps the digest");
 }
 
 async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
@@ -504,7 +517,7 @@ async fn a_fetch_is_found_by_its_repository_and_digest_until_it_ends(catalog: Ca
     assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap(), None);
 }
 
-async fn what_was_pushed_and_what_was_copied_are_never_mixed(catalog: Catalog) {
+async fn pushed_and_copied_content_are_never_mixed(catalog: Catalog) {
     let upstream = || Origin::Upstream("up.example".to_owned());
     let refused = |name, origin| Error::OtherOrigin { repository: repository(name), origin };
     let copy = |name, content| BlobCommit {
@@ -527,20 +540,18 @@ async fn what_was_pushed_and_what_was_copied_are_never_mixed(catalog: Catalog) {
     };
     assert_eq!(catalog.push_manifest(other).await, Err(refused("copied", upstream())));
     assert_eq!(catalog.tags(&repository("copied"), None, 10).unwrap(), Some(vec![]));
-    // What is empty belongs to nobody.
+    // A repository that became empty has no origin, so a push can create it anew.
     catalog.unlink_blob(&repository("copied"), &digest("copy")).await.unwrap();
     push_blob(&catalog, "copied", "new", 1).await;
     assert_eq!(origin(&catalog, "copied"), Some(Origin::Local));
 }
 
-async fn what_was_fetched_with_credentials_marks_its_repository_until_nothing_of_it_is_left(
-    catalog: Catalog,
-) {
+async fn content_fetched_with_credentials_marks_its_repository_until_it_is_empty(catalog: Catalog) {
     let private = |name: &str| catalog.provenance(&repository(name)).unwrap().map(|found| found.private);
     let provenance = |private| Provenance { origin: upstream(), private };
     fetch_blob(&catalog, "up.example/a", "layer", 1).await;
     assert_eq!(private("up.example/a"), Some(false));
-    // By each of the three ways that something comes into a repository.
+    // Content comes into a repository in three ways: by a commit, by a mount, and by a manifest. Each marks it.
     let commit = BlobCommit {
         origin: upstream(),
         private: true,
@@ -557,7 +568,7 @@ async fn what_was_fetched_with_credentials_marks_its_repository_until_nothing_of
     .await;
     for name in ["up.example/a", "up.example/b", "up.example/c"] {
         assert_eq!(private(name), Some(true), "{name}");
-        // What comes without credentials takes nothing away.
+        // Content that was fetched without credentials does not remove the mark.
         fetch_blob(&catalog, name, "other", 1).await;
         fetch(&catalog, manifest(name, "{ }", &[], &["v2"]), &[]).await;
         assert_eq!(private(name), Some(true), "{name}");
@@ -570,7 +581,7 @@ async fn what_was_fetched_with_credentials_marks_its_repository_until_nothing_of
     assert_eq!(private("up.example/a"), Some(false));
 }
 
-async fn listings_leave_out_what_is_not_to_be_listed(catalog: Catalog) {
+async fn listings_leave_out_what_the_caller_does_not_list(catalog: Catalog) {
     fetch(&catalog, ManifestPush { private: true, ..manifest("up.example/a", "{}", &[], &["v1"]) }, &[])
         .await;
     fetch(&catalog, manifest("up.example/b", "{}", &[], &["v1"]), &[]).await;
@@ -582,9 +593,7 @@ async fn listings_leave_out_what_is_not_to_be_listed(catalog: Catalog) {
     assert_eq!((copies[0].name.as_str(), &copies[0].provenance.private), ("up.example/b", &false));
 }
 
-async fn a_blob_that_is_only_where_credentials_were_needed_is_not_mounted_from_any_public_repository(
-    catalog: Catalog,
-) {
+async fn a_blob_of_private_repositories_only_is_not_mounted_from_any_public_one(catalog: Catalog) {
     let generation = UploadId::random();
     let commit = BlobCommit {
         origin: upstream(),
@@ -611,7 +620,7 @@ async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalo
     assert_eq!(ids(10), [old, moved]);
     assert_eq!(ids(1), [old]);
     catalog.claim_upload(&a, &moved, None, 60).await.unwrap().unwrap();
-    assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "it moved since it was listed");
+    assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "the session changed since it was listed");
     assert!(catalog.expire_upload(&old, 50).await.unwrap());
     assert_eq!(catalog.upload(&a, &old).unwrap(), None);
     assert_eq!(catalog.claim_upload(&a, &old, None, 70).await.unwrap(), None);
@@ -621,7 +630,7 @@ async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalo
     assert!(catalog.delete_upload(&old).await.unwrap());
 }
 
-async fn the_collector_takes_what_is_unused_and_unreferenced(catalog: Catalog) {
+async fn the_collector_removes_unused_and_unreferenced_blobs(catalog: Catalog) {
     for (name, content, last_use) in
         [("a", "layer", 1), ("a", "old", 1), ("a", "new", 500), ("b", "layer", 1), ("c", "old", 1)]
     {
@@ -633,8 +642,8 @@ async fn the_collector_takes_what_is_unused_and_unreferenced(catalog: Catalog) {
     let collected = catalog.collect(500, None, 100).await.unwrap();
     assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, next: None });
     let linked = |name, content| catalog.blob(&repository(name), &digest(content)).unwrap().is_some();
-    assert!(linked("a", "layer"), "a manifest names it");
-    assert!(linked("a", "new"), "it was used");
+    assert!(linked("a", "layer"), "a manifest references the blob");
+    assert!(linked("a", "new"), "the blob was used");
     assert!(!linked("a", "old") && !linked("c", "old") && !linked("b", "layer"));
     assert!(!catalog.repository_exists(&repository("b")).unwrap());
     let doomed = catalog.doomed(None, 10).unwrap();
@@ -663,7 +672,7 @@ async fn the_collector_walks_all_links_in_bounded_steps(catalog: Catalog) {
     assert_eq!(catalog.doomed(None, 1000).unwrap().len(), 150);
 }
 
-async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) {
+async fn the_collector_never_removes_a_blob_that_a_manifest_references(catalog: Catalog) {
     for round in 0..50 {
         let content = format!("layer {round}");
         push_blob(&catalog, "a", &content, 1).await;
@@ -671,7 +680,7 @@ async fn the_collector_never_takes_a_blob_that_a_manifest_got(catalog: Catalog) 
             let catalog = catalog.clone();
             async move { catalog.collect(1000, None, 100).await.unwrap() }
         });
-        // Used just before the collector's line, so that only the reference can keep the blob.
+        // The push uses the blob just before the collector's deadline, so that only the reference can keep the blob.
         let bytes = Bytes::from(format!("[{round}]"));
         let push = ManifestPush {
             digest: Digest::of(Algorithm::Sha256, &bytes),
@@ -704,13 +713,13 @@ fn upstream() -> Origin {
     Origin::Upstream("up.example".to_owned())
 }
 
-/// As [`push_blob`], into a copy.
+/// Like [`push_blob`], but into a copy.
 async fn fetch_blob(catalog: &Catalog, into: &str, content: &str, now: i64) {
     let commit = blob_commit(into, content, UploadId::random(), now);
     catalog.commit_blob(BlobCommit { origin: upstream(), ..commit }).await.unwrap();
 }
 
-/// As [`push`], into a copy; `manifests` are those that it lists.
+/// Like [`push`], but into a copy; `manifests` are those that the manifest lists.
 async fn fetch(catalog: &Catalog, manifest: ManifestPush, manifests: &[&str]) {
     let manifests = manifests.iter().map(|content| digest(content)).collect();
     let push = ManifestPush { origin: upstream(), require_blobs: false, manifests, ..manifest };
@@ -722,7 +731,7 @@ fn copies(catalog: &Catalog, pattern: &str) -> Vec<String> {
     copies.iter().map(|copy| format!("{}:{}", copy.name, names(&copy.tags).join(","))).collect()
 }
 
-async fn copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_never(catalog: Catalog) {
+async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_never(catalog: Catalog) {
     push_blob(&catalog, "local/app", "blob", 1).await;
     push(&catalog, manifest("local/app", "{}", &["blob"], &["v1"])).await;
     for name in ["up.example/b", "up.example/a"] {
@@ -747,7 +756,7 @@ async fn copies_are_listed_bytewise_with_what_they_hold_and_local_repositories_n
     assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, |_| true).unwrap(), page[..1]);
 }
 
-async fn a_pattern_means_copies_or_their_tags(catalog: Catalog) {
+async fn a_pattern_selects_copies_or_their_tags(catalog: Catalog) {
     for (name, tags) in [("a.io/x/y", ["7", "7.2"]), ("b.io/x", ["7", "latest"])] {
         fetch(&catalog, manifest(name, "{}", &[], &tags), &[]).await;
     }
@@ -765,12 +774,12 @@ async fn a_pattern_means_copies_or_their_tags(catalog: Catalog) {
     }
 }
 
-async fn clearing_a_copy_takes_all_of_it_and_leaves_what_others_link(catalog: Catalog) {
+async fn clearing_a_copy_removes_all_of_it_but_blobs_that_others_link(catalog: Catalog) {
     push_blob(&catalog, "mine", "shared", 1).await;
     for content in ["shared", "own"] {
         fetch_blob(&catalog, "up.example/a", content, 1).await;
     }
-    // More than one step of each kind.
+    // So many that each kind needs more than one step.
     for number in 0..150 {
         fetch_blob(&catalog, "up.example/a", &format!("{number:03}"), 1).await;
         let push = manifest("up.example/a", "", &["own"], &[&format!("v{number}")]);
@@ -782,13 +791,13 @@ async fn clearing_a_copy_takes_all_of_it_and_leaves_what_others_link(catalog: Ca
     let bytes = 150 * (3 + 12) + 3;
     assert_eq!(cleared, Cleared { copies: 1, tags: 150, manifests: 150, blobs: 151, bytes });
     assert!(!catalog.repository_exists(&repository("up.example/a")).unwrap());
-    // The second file of what is shared was doomed when it came.
+    // The second file of the shared blob was doomed when it was committed.
     assert_eq!(catalog.doomed(None, 1000).unwrap().len(), 152);
     assert!(catalog.blob(&repository("mine"), &digest("shared")).unwrap().is_some());
     assert_eq!(catalog.clear_copy(&repository("up.example/a")).await.unwrap(), Cleared::default());
 }
 
-async fn clearing_a_tag_takes_what_only_it_needs(catalog: Catalog) {
+async fn clearing_a_tag_removes_the_content_that_only_it_needs(catalog: Catalog) {
     let name = "up.example/a";
     for content in ["base", "x", "y"] {
         fetch_blob(&catalog, name, content, 1).await;
@@ -800,9 +809,9 @@ async fn clearing_a_tag_takes_what_only_it_needs(catalog: Catalog) {
     fetch(&catalog, ManifestPush { subject, ..manifest(name, "signature", &[], &[]) }, &[]).await;
     let clear =
         async |pattern: &str| catalog.clear_tags(&repository(name), &pattern.parse().unwrap()).await.unwrap();
-    // Another tag names the index.
+    // Another tag still names the index.
     assert_eq!(clear("*:v1").await, Cleared { copies: 1, tags: 1, ..Cleared::default() });
-    // Its images go but for the one with a tag; so does what refers to them.
+    // The index's images are removed, except the one with a tag, and so are the referrers of the removed ones.
     let bytes = "image x".len() + "index".len() + "signature".len() + "x".len();
     let expected = Cleared { copies: 1, tags: 1, manifests: 3, blobs: 1, bytes: bytes as u64 };
     assert_eq!(clear("*:l*").await, expected);
@@ -813,7 +822,7 @@ async fn clearing_a_tag_takes_what_only_it_needs(catalog: Catalog) {
     assert!(!catalog.repository_exists(&repository(name)).unwrap());
 }
 
-async fn clearing_touches_nothing_that_was_pushed_here(catalog: Catalog) {
+async fn clearing_keeps_all_content_that_was_pushed_here(catalog: Catalog) {
     push_blob(&catalog, "up.example/a", "blob", 1).await;
     push(&catalog, manifest("up.example/a", "{}", &["blob"], &["v1"])).await;
     let before = catalog.totals().unwrap();
@@ -834,7 +843,7 @@ async fn a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here(catalog: Catalog
     push(&catalog, manifest("up.example/a", "another", &[], &["v2"])).await;
     assert!(catalog.manifest(&name, &by_tag("v1")).unwrap().is_some());
     assert_eq!(catalog.clear_copy(&name).await.unwrap(), Cleared::default());
-    // What is fetched for it afterwards is refused.
+    // A fetch that ends after the pin is refused.
     let late =
         BlobCommit { origin: upstream(), ..blob_commit("up.example/a", "late", UploadId::random(), 2) };
     assert!(matches!(catalog.commit_blob(late).await, Err(Error::OtherOrigin { .. })));
@@ -851,14 +860,14 @@ async fn a_copy_that_needed_credentials_is_not_pinned(catalog: Catalog) {
     assert_eq!(catalog.provenance(&name).unwrap(), Some(kept));
 }
 
-async fn what_nothing_needs_is_counted_by_when_it_is_due(catalog: Catalog) {
+async fn unused_blobs_are_counted_by_when_they_are_due(catalog: Catalog) {
     let amount = |blobs, bytes| Amount { blobs, bytes };
     assert_eq!(catalog.unused(10).unwrap(), Unused::default());
     for (content, now) in [("used", 1), ("old", 2), ("young", 20), ("younger", 30), ("shared", 3)] {
         push_blob(&catalog, "a", content, now).await;
     }
     push(&catalog, manifest("a", "{}", &["used"], &[])).await;
-    // Who last used it counts, wherever that was; and who needs it.
+    // The last use in any repository counts, and so does a reference in any repository.
     catalog.commit_blob(blob_commit("b", "shared", UploadId::random(), 15)).await.unwrap();
     catalog.commit_blob(blob_commit("b", "used", UploadId::random(), 2)).await.unwrap();
     let unused = catalog.unused(10).unwrap();
@@ -866,7 +875,9 @@ async fn what_nothing_needs_is_counted_by_when_it_is_due(catalog: Catalog) {
     assert_eq!(catalog.unused(100).unwrap(), Unused { due: amount(4, 21), ..Unused::default() });
 }
 
-async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_to(catalog: Catalog) {
+async fn a_manifest_that_nothing_leads_to_is_removed_and_then_the_manifests_that_only_it_led_to(
+    catalog: Catalog,
+) {
     let within =
         |content: &str| catalog.manifest(&repository("a"), &Reference::Digest(digest(content))).unwrap();
     push(&catalog, manifest("a", "tagged image", &[], &["v1"])).await;
@@ -887,7 +898,7 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
         push(&catalog, ManifestPush { subject: Some(digest(subject)), ..manifest("a", content, &[], &[]) })
             .await;
     }
-    // Pulled by digest, and wanted.
+    // A copy's manifest without a tag stays, because clients pull it by digest.
     fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
     assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 2, last_use: Some(2000) });
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 1);
@@ -902,7 +913,7 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_what_only_it_led_t
     assert_eq!(catalog.totals().unwrap().manifests, 7);
 }
 
-async fn a_use_of_a_manifest_changes_its_last_use_and_not_when_it_was_pushed(catalog: Catalog) {
+async fn a_use_of_a_manifest_changes_its_last_use_but_not_when_it_was_pushed(catalog: Catalog) {
     let times = || catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().unwrap().times;
     push(&catalog, manifest("a", "image", &[], &["v1"])).await;
     assert_eq!(times(), Times { pushed: 1000, last_use: 1000, ..Times::default() });
@@ -914,7 +925,7 @@ async fn a_use_of_a_manifest_changes_its_last_use_and_not_when_it_was_pushed(cat
     assert_eq!(times(), Times { pushed: 2500, last_use: 3000, ..Times::default() });
 }
 
-async fn a_pull_is_recorded_for_its_tag_and_its_manifest_apart(catalog: Catalog) {
+async fn a_pull_is_recorded_for_the_tag_and_the_manifest_separately(catalog: Catalog) {
     push(&catalog, manifest("a", "image", &[], &["v1", "v2"])).await;
     let times = |reference: &Reference| {
         let times = catalog.manifest(&repository("a"), reference).unwrap().unwrap().times;
@@ -928,12 +939,12 @@ async fn a_pull_is_recorded_for_its_tag_and_its_manifest_apart(catalog: Catalog)
         at,
     };
     assert_eq!((times(&by_tag("v1")), times(&by_digest)), ((None, None), (None, None)));
-    // As containerd pulls: the tag by HEAD, then the bytes by digest.
+    // containerd asks for the tag by HEAD, then pulls the bytes by digest.
     let pulls = vec![pull("a", &by_tag("v1"), false, 2000), pull("a", &by_digest, true, 2001)];
     catalog.record_pulls(pulls).await.unwrap();
     assert_eq!(times(&by_tag("v1")), (Some(2000), Some(2001)));
     assert_eq!((times(&by_tag("v2")), times(&by_digest)), ((None, Some(2001)), (None, Some(2001))));
-    // As Docker pulls: both at once. A late record makes nothing older, and what is gone is passed over.
+    // Docker pulls the bytes by tag. An earlier time never replaces a later one; pulls of deleted content are ignored.
     let pulls = vec![
         pull("a", &by_tag("v2"), true, 3000),
         pull("a", &by_tag("v1"), true, 1500),
@@ -945,12 +956,14 @@ async fn a_pull_is_recorded_for_its_tag_and_its_manifest_apart(catalog: Catalog)
         (times(&by_tag("v1")), times(&by_tag("v2"))),
         ((Some(2000), Some(3000)), (Some(3000), Some(3000)))
     );
-    // A tag that moves keeps its last pull; its new manifest was never pulled.
+    // A moved tag keeps its last pull; its new manifest was never pulled.
     push(&catalog, manifest("a", "other", &[], &["v1"])).await;
     assert_eq!(times(&by_tag("v1")), (Some(2000), None));
 }
 
-async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again(catalog: Catalog) {
+async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_is_pushed_again(
+    catalog: Catalog,
+) {
     let promise = Some(Promise { since: 500, now: 1000 });
     for (content, now) in [("relied on", 600), ("long unused", 400)] {
         push_blob(&catalog, "a", content, now).await;
@@ -967,7 +980,7 @@ async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again
         let missed = ManifestPushed::BlobsUnknown(vec![digest(missed)]);
         assert_eq!(catalog.push_manifest(push.clone()).await.unwrap(), missed);
     }
-    // No client of repository `b` was told that the blob is there.
+    // No client of repository `b` was told that the blob is here.
     let elsewhere = ManifestPush { repository: repository("b"), ..image.clone() };
     assert!(matches!(catalog.push_manifest(elsewhere).await.unwrap(), ManifestPushed::Stored { .. }));
     push_blob(&catalog, "a", "relied on", 1100).await;
@@ -975,7 +988,7 @@ async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again
     let missing = vec![digest("long unused"), digest("never here")];
     assert_eq!(catalog.push_manifest(image).await.unwrap(), ManifestPushed::Stored { missing });
     assert_eq!(catalog.push_manifest(index).await.unwrap(), ManifestPushed::Stored { missing: vec![] });
-    // In time it is forgotten.
+    // After a time the note is forgotten.
     catalog.delete_manifest(&repository("a"), &digest("image")).await.unwrap();
     catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 2000 }), None, 100).await.unwrap();
     catalog.forget_freed(2000).await.unwrap();
@@ -985,7 +998,7 @@ async fn what_an_early_round_took_is_missed_by_a_manifest_until_it_is_here_again
     assert!(matches!(catalog.push_manifest(again).await.unwrap(), ManifestPushed::Stored { .. }));
 }
 
-async fn an_import_is_noted_by_its_source(catalog: Catalog) {
+async fn an_import_is_recorded_by_its_source(catalog: Catalog) {
     assert!(!catalog.is_imported("/old").unwrap());
     catalog.finish_import("/old", 1).await.unwrap();
     catalog.finish_import("/old", 2).await.unwrap();

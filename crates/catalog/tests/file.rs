@@ -1,4 +1,4 @@
-//! What a catalog in a file does besides: it lasts, and it refuses files that it cannot serve from.
+//! A catalog in a file survives restarts, and refuses files that it cannot serve from.
 
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
@@ -62,7 +62,7 @@ fn assert_filled(catalog: &Catalog) {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_there_after_a_restart() {
+async fn acknowledged_writes_are_there_after_a_restart() {
     let (_folder, path) = folder();
     let catalog = Catalog::open(&path).unwrap();
     fill(&catalog).await;
@@ -71,11 +71,11 @@ async fn what_was_answered_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_in_the_files_at_that_moment() {
+async fn acknowledged_writes_are_in_the_files_at_that_moment() {
     let (_folder, path) = folder();
     let catalog = Catalog::open(&path).unwrap();
     fill(&catalog).await;
-    // A copy of both files without a word to the process: what a kill would leave.
+    // A copy of both files while the process runs: what a kill would leave.
     let (_other, copy) = folder_with_copy_of(&path);
     assert_filled(&Catalog::open(&copy).unwrap());
 }
@@ -93,7 +93,7 @@ async fn the_log_starts_over_however_much_is_written_and_read() {
             fetch: false,
             now,
         };
-        // Some pages each.
+        // Each session adds some pages to the log.
         catalog.start_upload(start).await.unwrap();
         // A reader's transaction stays open until the next group.
         assert_eq!(catalog.stale_uploads(now + 1, 1).unwrap().len(), 1);
@@ -112,7 +112,7 @@ fn folder_with_copy_of(path: &std::path::Path) -> (TempDir, PathBuf) {
 }
 
 #[tokio::test]
-async fn closing_finishes_the_writes_that_wait_and_leaves_one_file() {
+async fn closing_finishes_the_waiting_writes_and_leaves_one_file() {
     let (folder, path) = folder();
     let catalog = Catalog::open(&path).unwrap();
     fill(&catalog).await;
@@ -127,7 +127,7 @@ async fn closing_finishes_the_writes_that_wait_and_leaves_one_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_whose_caller_went_away_is_done_all_the_same() {
+async fn a_write_whose_caller_went_away_is_committed_all_the_same() {
     let (_folder, path) = folder();
     let catalog = Catalog::open(&path).unwrap();
     let id = UploadId::random();
@@ -139,7 +139,7 @@ async fn a_write_whose_caller_went_away_is_done_all_the_same() {
         fetch: false,
         now: 1,
     };
-    // Polled once, so that the write is on its way, and dropped before its answer.
+    // The future is polled once, so that the write is sent, and dropped before its answer.
     tokio::select! {
         biased;
         _ = catalog.start_upload(start) => {}
@@ -159,7 +159,10 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let error = Catalog::open(&path).unwrap_err();
     assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 6 });
     let said = error.to_string();
-    assert!(said.contains("catalog.db has schema version 99, and this version knows 6 at most"), "{said}");
+    assert!(
+        said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 6"),
+        "{said}"
+    );
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -235,7 +238,7 @@ async fn a_file_that_lost_its_end_is_refused() {
 }
 
 #[tokio::test]
-async fn where_a_catalog_must_be_none_is_made() {
+async fn a_catalog_that_must_exist_is_not_created() {
     let (_folder, path) = folder();
     let open = || Catalog::open_with(&path, Expect::Catalog, None);
     let missing = OpenError::Missing { path: path.clone() };
@@ -243,7 +246,7 @@ async fn where_a_catalog_must_be_none_is_made() {
     assert!(!path.exists());
     fs::write(&path, "").unwrap();
     assert_eq!(open().unwrap_err(), missing);
-    // A database with nothing in it is no catalog either.
+    // A database without tables is not a catalog either.
     Connection::open(&path).unwrap().execute_batch("PRAGMA journal_mode = WAL").unwrap();
     assert_eq!(open().unwrap_err(), missing);
     fs::remove_file(&path).unwrap();
@@ -252,7 +255,7 @@ async fn where_a_catalog_must_be_none_is_made() {
 }
 
 #[tokio::test]
-async fn what_would_be_lost_with_a_removed_file_is_not_acknowledged() {
+async fn a_write_that_would_be_lost_with_a_removed_file_is_not_acknowledged() {
     for of in ["catalog.db", "catalog.db-wal"] {
         let (folder, path) = folder();
         let catalog = Catalog::open(&path).unwrap();
@@ -262,7 +265,7 @@ async fn what_would_be_lost_with_a_removed_file_is_not_acknowledged() {
         for _ in 0..2 {
             let refused = catalog.delete_manifest(&repository(), &digest()).await.unwrap_err().to_string();
             assert!(refused.contains(&format!("{of} was removed or replaced")), "{refused}");
-            // Another file in its place is not the one that is written to.
+            // In the second round another file lies in its place.
             fs::write(&file, "").unwrap();
         }
         fs::rename(&away, &file).unwrap();
@@ -270,7 +273,7 @@ async fn what_would_be_lost_with_a_removed_file_is_not_acknowledged() {
     }
 }
 
-/// Room that is given up or not.
+/// A reserve that only remembers whether it was given up.
 #[derive(Debug, Default)]
 struct Kept(AtomicU32);
 
@@ -319,7 +322,7 @@ fn the_database_of_another_program_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_folder_that_does_not_exist_is_said_so() {
+fn a_missing_folder_is_named_in_the_error() {
     let (folder, _) = folder();
     let error = Catalog::open(&folder.path().join("nowhere/catalog.db")).unwrap_err();
     let said = error.to_string();

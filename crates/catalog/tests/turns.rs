@@ -1,4 +1,4 @@
-//! A manifest that names tens of thousands of things is one like any other, and nobody waits for it long.
+//! A manifest with thousands of references behaves like any other manifest, and no other write waits long for it.
 
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
@@ -13,7 +13,8 @@ use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// More than what 4 MiB of JSON can name would only take longer.
+/// How many blobs the manifests reference. A manifest of 4 MiB can reference more, but the tests would only take
+/// longer.
 const MANY: usize = 10_000;
 
 fn catalog() -> (TempDir, Catalog) {
@@ -53,7 +54,7 @@ fn manifest(content: &'static str, blobs: Vec<Digest>) -> ManifestPush {
     }
 }
 
-/// As the repository has the manifests' blobs: `count` of them.
+/// Makes the repository have the first `count` of the manifests' blobs.
 async fn push_blobs(catalog: &Catalog, origin: &Origin, count: usize) {
     for digest in blobs().into_iter().take(count) {
         let commit = BlobCommit {
@@ -69,7 +70,7 @@ async fn push_blobs(catalog: &Catalog, origin: &Origin, count: usize) {
     }
 }
 
-/// How many writes of somebody else are answered, one after the other, while this goes on.
+/// Runs `work`, and counts how many writes of another client are answered meanwhile, one after the other.
 async fn answered_beside<T>(catalog: &Catalog, work: impl Future<Output = T>) -> (T, usize) {
     let ended = Arc::new(AtomicBool::new(false));
     let others = tokio::spawn({
@@ -98,7 +99,7 @@ async fn answered_beside<T>(catalog: &Catalog, work: impl Future<Output = T>) ->
     (outcome, others.await.unwrap())
 }
 
-/// As many as there are turns of a few hundred rows, less what a race may cost.
+/// How many writes must be answered meanwhile: fewer than the manifest has turns, because some may lose a race.
 const TURNS: usize = MANY / 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -142,7 +143,7 @@ async fn other_writes_are_answered_while_a_copy_of_such_a_manifest_is_cleared() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_writes_are_answered_while_such_manifests_are_removed_for_want_of_a_tag() {
+async fn other_writes_are_answered_while_such_untagged_manifests_are_removed() {
     let (_folder, catalog) = catalog();
     for content in ["{}", "{ }", "{  }"] {
         catalog.push_manifest(ManifestPush { tags: Vec::new(), ..manifest(content, blobs()) }).await.unwrap();
@@ -166,7 +167,7 @@ async fn other_writes_are_answered_while_a_manifest_with_many_tags_is_deleted() 
 }
 
 #[tokio::test]
-async fn it_is_found_by_its_tags_and_keeps_its_blobs() {
+async fn such_a_manifest_is_found_by_its_tags_and_keeps_its_blobs() {
     let (_folder, catalog) = catalog();
     push_blobs(&catalog, &Origin::Local, 300).await;
     let stored = catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
@@ -180,7 +181,7 @@ async fn it_is_found_by_its_tags_and_keeps_its_blobs() {
     assert_eq!(catalog.blob(&name(), &blobs()[7]).unwrap().unwrap().last_use, 1000);
     let before = catalog.totals().unwrap();
     catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
-    assert_eq!(catalog.totals().unwrap(), before, "once more it is the same");
+    assert_eq!(catalog.totals().unwrap(), before, "the second push changes nothing");
     assert!(catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
     assert!(!catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
     assert_eq!(catalog.tags(&name(), None, 10).unwrap(), Some(Vec::new()));
@@ -189,7 +190,7 @@ async fn it_is_found_by_its_tags_and_keeps_its_blobs() {
 }
 
 #[tokio::test]
-async fn where_its_blobs_are_required_nothing_of_it_stays() {
+async fn such_a_manifest_that_lacks_required_blobs_leaves_nothing_behind() {
     let (_folder, catalog) = catalog();
     let refused =
         catalog.push_manifest(ManifestPush { require_blobs: true, ..manifest("{}", blobs()) }).await;
@@ -198,7 +199,7 @@ async fn where_its_blobs_are_required_nothing_of_it_stays() {
     assert_eq!(catalog.totals().unwrap(), Totals::default());
 }
 
-/// How many manifests are on their way in or out.
+/// How many manifests are hidden: being stored or removed.
 fn hidden(folder: &TempDir) -> u32 {
     let connection = Connection::open(folder.path().join("catalog.db")).unwrap();
     let sql = "SELECT count(*) FROM manifest WHERE repository = 0";
@@ -206,7 +207,7 @@ fn hidden(folder: &TempDir) -> u32 {
 }
 
 #[tokio::test]
-async fn pushed_once_more_it_leaves_nothing_behind() {
+async fn such_a_manifest_pushed_again_leaves_nothing_behind() {
     let (folder, catalog) = catalog();
     for _ in 0..2 {
         let pushed = catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
@@ -216,7 +217,7 @@ async fn pushed_once_more_it_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn where_its_last_turn_fails_nothing_of_it_stays() {
+async fn such_a_manifest_whose_last_turn_fails_leaves_nothing_behind() {
     let (folder, catalog) = catalog();
     Connection::open(folder.path().join("catalog.db"))
         .unwrap()
@@ -231,7 +232,7 @@ async fn where_its_last_turn_fails_nothing_of_it_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_whose_client_goes_away_meanwhile_is_stored() {
+async fn such_a_manifest_is_stored_though_its_client_goes_away() {
     let (folder, catalog) = catalog();
     push_blobs(&catalog, &Origin::Local, 1).await;
     let push = tokio::spawn({
@@ -252,18 +253,18 @@ async fn one_whose_client_goes_away_meanwhile_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_never_came_whole_is_seen_by_nobody_and_cleared_away() {
+async fn such_a_manifest_that_came_in_part_is_not_visible_and_is_removed() {
     let (folder, catalog) = catalog();
     push_blobs(&catalog, &Origin::Local, 300).await;
     let push = tokio::spawn({
         let catalog = catalog.clone();
         async move { catalog.push_manifest(manifest("{}", blobs())).await }
     });
-    // It has begun when it has used the first blobs, and not ended when the last one is not yet used.
+    // The push has begun when it has used the first blob.
     while catalog.blob(&name(), &blobs()[0]).unwrap().unwrap().last_use == 1 {
         tokio::task::yield_now().await;
     }
-    // As where the server ends meanwhile: nothing more is written.
+    // As if the server ended in the middle: nothing more is written.
     catalog.close();
     let aborted = push.await.unwrap().is_err();
     drop(catalog);
@@ -271,7 +272,10 @@ async fn one_that_never_came_whole_is_seen_by_nobody_and_cleared_away() {
     assert_eq!(catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none(), aborted);
     catalog.clear_hidden(1000).await.unwrap();
     catalog.collect(i64::MAX, None, 1000).await.unwrap();
-    assert!(catalog.blob(&name(), &blobs()[0]).unwrap().is_some(), "what may still come is kept");
+    assert!(
+        catalog.blob(&name(), &blobs()[0]).unwrap().is_some(),
+        "the blobs of a push that may go on are kept"
+    );
     catalog.clear_hidden(1001).await.unwrap();
     if aborted {
         catalog.collect(i64::MAX, None, 1000).await.unwrap();

@@ -1,9 +1,10 @@
-//! Which addresses belong to the public network.
+//! Tells public addresses from private and special ones.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is one that anybody may reach. All others are refused where nobody named them: this machine,
-/// its network, a cloud's metadata, and whatever form of IPv6 leads to those.
+/// Whether an address belongs to the public network. A client connects to any other address only if the configuration
+/// names the host: this machine, its network, a cloud's metadata service, and every form of IPv6 address that leads to
+/// those.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -11,20 +12,20 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// IPv4's networks that are not for anybody (IANA's special-purpose registry, RFC 6890), with their prefixes' lengths.
+/// IPv4 networks that are not public (IANA's special-purpose registry, RFC 6890), each with its prefix length in bits.
 const SPECIAL: [(Ipv4Addr, u32); 16] = [
-    // This host, whichever address it has.
+    // This host, whatever its address.
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
-    // Shared by a carrier's customers (RFC 6598); clouds have services there too.
+    // Shared by a carrier's customers (RFC 6598); clouds also run services there.
     (Ipv4Addr::new(100, 64, 0, 0), 10),
     (Ipv4Addr::new(127, 0, 0, 0), 8),
-    // Link-local: where clouds have their metadata.
+    // Link-local: clouds serve their metadata there.
     (Ipv4Addr::new(169, 254, 0, 0), 16),
-    // Where one cloud's machines ask their host.
+    // Azure's machines reach their host's services there.
     (Ipv4Addr::new(168, 63, 129, 16), 32),
     (Ipv4Addr::new(172, 16, 0, 0), 12),
-    // Protocol assignments, documentation, the relays that 6to4 had.
+    // Protocol assignments, documentation, the former 6to4 relays.
     (Ipv4Addr::new(192, 0, 0, 0), 24),
     (Ipv4Addr::new(192, 0, 2, 0), 24),
     (Ipv4Addr::new(192, 88, 99, 0), 24),
@@ -33,7 +34,7 @@ const SPECIAL: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(198, 18, 0, 0), 15),
     (Ipv4Addr::new(198, 51, 100, 0), 24),
     (Ipv4Addr::new(203, 0, 113, 0), 24),
-    // Multicast; reserved, broadcast with it.
+    // Multicast; then reserved addresses, including broadcast.
     (Ipv4Addr::new(224, 0, 0, 0), 4),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
@@ -50,13 +51,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match address.segments() {
-        // An IPv4 address mapped (RFC 4291), behind a translator (RFC 6052), behind 6to4 (RFC 3056).
+        // An IPv4 address that is mapped (RFC 4291), behind a translator (RFC 6052) or behind 6to4 (RFC 3056).
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         | [0x2002, high, low, ..] => v4(high, low),
-        // Protocol assignments, Teredo among them, whose inner address is disguised; documentation.
+        // Protocol assignments, including Teredo, which hides the inner address; documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // Global unicast; the rest is loopback, unspecified, unique-local, link-local, multicast, or nobody's yet.
+        // Global unicast; the rest is loopback, unspecified, unique-local, link-local, multicast or unassigned.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }

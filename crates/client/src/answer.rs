@@ -1,4 +1,4 @@
-//! What came back: small bodies, and what is told by errors.
+//! Answers: reads small bodies, and quotes what error bodies and headers say.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,24 +15,25 @@ use crate::memory::Memory;
 use crate::response::Response;
 use crate::room::{Held, Room};
 
-/// As much of an error's body as is read, and as much of its message as is quoted.
+/// How many bytes of an error's body are read, and how many characters of its message are quoted.
 const ERROR_BODY: usize = 4 << 10;
 const QUOTED: usize = 300;
 
-/// How much is read at a time.
+/// How many bytes one read asks for.
 const STEP: usize = 16 << 10;
 
-/// Nobody is told to come back later than after this, nor is an upstream left alone for longer.
+/// The longest `Retry-After` that is believed. hythe passes on no longer wait, and leaves no upstream alone for longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
-/// From here on a number of seconds to wait, thirty years, is one since 1970; and from there on one of milliseconds.
+/// From which number on `Retry-After` is a date: above `DATE` (thirty years) seconds since 1970, above
+/// `DATE_IN_MILLISECONDS` milliseconds since 1970.
 const DATE: f64 = 1e9;
 const DATE_IN_MILLISECONDS: f64 = 1e12;
 
-/// For an error's body: a courtesy that nobody should wait for.
+/// How long to wait for an error's body. Its text only improves the message, so the client must not wait long.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// An answer with an expected status.
+/// An answer whose status the request expected.
 pub(crate) struct Answer {
     pub(crate) response: Response,
     pub(crate) subject: Subject,
@@ -49,7 +50,7 @@ impl Answer {
         self.response.headers()
     }
 
-    /// The digest as the answer says.
+    /// The digest that the answer's header gives.
     pub(crate) fn digest(&self) -> Option<Digest> {
         text(self.headers(), header::DOCKER_CONTENT_DIGEST)?.parse().ok()
     }
@@ -63,7 +64,7 @@ impl Answer {
         content_length(self.headers())
     }
 
-    /// What an answer of a status that was looked for and is of no use means after all.
+    /// The error for an answer whose status was expected, but which turned out to be unusable.
     pub(crate) async fn refused(self) -> Error {
         let (status, subject) = (self.status().as_u16(), self.subject);
         let said = said(self.response).await.map(|said| format!(": {said}")).unwrap_or_default();
@@ -75,7 +76,7 @@ impl Answer {
         self.read_to(None, limit).await
     }
 
-    /// The same in memory that is shared, and how much of that it takes.
+    /// As `read`, but in memory that answers share: returns the body and its hold on that memory.
     pub(crate) async fn read_in(self, room: &Room, limit: usize) -> Result<(Bytes, Held), Error> {
         let mut held = room.enter();
         let bytes = self.read_to(Some(&mut held), limit).await?;
@@ -84,11 +85,13 @@ impl Answer {
 
     async fn read_to(mut self, held: Option<&mut Held>, limit: usize) -> Result<Bytes, Error> {
         let progress = self.progress_timeout;
-        // However steadily it trickles, it ends.
+        // A limit for the whole body: an upstream that sends a byte now and then must not hold the request forever.
         let whole = self.head_timeout + progress;
         match read_to(held, &mut self.response, limit, progress, whole).await {
             Ok(bytes) => Ok(bytes),
-            Err(Cut::TooLong) => Err(self.subject.protocol(format!("it has more than {limit} bytes"))),
+            Err(Cut::TooLong) => {
+                Err(self.subject.protocol(format!("the answer has more than {limit} bytes")))
+            }
             Err(Cut::Broken(reason)) => Err(self.subject.unavailable(reason)),
         }
     }
@@ -108,12 +111,13 @@ pub(crate) enum Cut {
     Broken(String),
 }
 
-/// A body of no more than `limit` bytes.
+/// Reads a body of at most `limit` bytes.
 pub(crate) async fn read(response: &mut Response, limit: usize, progress: Duration) -> Result<Bytes, Cut> {
     read_to(None, response, limit, progress, Duration::MAX).await
 }
 
-/// The same within `whole`, but for the time that room is waited for: that is not the upstream's fault.
+/// As `read`, within the time `whole`. Waiting for room in shared memory does not count, since that is not the
+/// upstream's fault.
 async fn read_to(
     mut held: Option<&mut Held>,
     response: &mut Response,
@@ -127,7 +131,7 @@ async fn read_to(
     }
     let (mut memory, mut length) = (Memory::default(), 0);
     loop {
-        // One byte more than it may have, to see that it has.
+        // One byte above the limit, to notice a body that exceeds it.
         let room = (length + STEP).min(limit + 1);
         if let Some(held) = &mut held {
             held.hold(room).await;
@@ -141,7 +145,7 @@ async fn read_to(
             Err(_) if left < progress => {
                 return Err(Cut::Broken("the answer takes too long to arrive".to_owned()));
             }
-            Err(_) => return Err(Cut::Broken(format!("not a byte more came within {progress:?}"))),
+            Err(_) => return Err(Cut::Broken(format!("no data arrived within {progress:?}"))),
         };
         left = left.saturating_sub(began.elapsed());
         if length > limit {
@@ -151,7 +155,7 @@ async fn read_to(
     Ok(memory.into_bytes(length))
 }
 
-/// What an error's body says, in the specification's form or that of Docker Hub's token server.
+/// The message in an error's body, in the specification's form or in that of Docker Hub's token server.
 pub(crate) async fn said(mut response: Response) -> Option<String> {
     #[derive(Deserialize)]
     struct Details {
@@ -167,20 +171,20 @@ pub(crate) async fn said(mut response: Response) -> Option<String> {
     quoted(&serde_json::from_slice::<Details>(&body).ok()?.details)
 }
 
-/// What a stranger says, fit for a log and a terminal.
+/// An upstream's text, shortened and without control characters: safe for a log and a terminal.
 fn quoted(text: &str) -> Option<String> {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.trim().chars().take(QUOTED).map(clean).collect();
     (!text.is_empty()).then_some(text)
 }
 
-/// After how long an upstream wants to be asked again, as far as it can be believed.
+/// How long the upstream asks to wait before the next request, as far as the value can be believed.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     wait(text(headers, RETRY_AFTER.as_str())?.trim(), SystemTime::now())
 }
 
-/// Seconds or a date (RFC 9110, 10.2.3). A number that is too large for a time to wait is a date too, in seconds or
-/// milliseconds since 1970, as Docker Hub has sent it. A date that is over says nothing.
+/// Seconds or a date (RFC 9110, 10.2.3). A number that is too large to be a wait is a date in seconds or milliseconds
+/// since 1970, as Docker Hub has sent it. A date in the past means nothing.
 fn wait(text: &str, now: SystemTime) -> Option<Duration> {
     let wait = match text.parse::<f64>() {
         Ok(number) if number < DATE => Duration::try_from_secs_f64(number).ok()?,
@@ -200,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_to_wait_is_seconds_or_a_date_in_any_of_its_forms_and_has_an_end() {
+    fn retry_after_is_seconds_or_a_date_in_any_form_and_is_capped() {
         let now = UNIX_EPOCH + Duration::from_secs(1_796_018_385);
         for (text, seconds) in [
             ("0", Some(0)),
@@ -215,7 +219,7 @@ mod tests {
             ("18446744073709551615", Some(3600)),
             ("Mon, 30 Nov 2026 06:00:30 GMT", Some(45)),
             ("Wed, 21 Oct 2093 07:28:00 GMT", Some(3600)),
-            // Over.
+            // In the past, or not a time.
             ("1796018000", None),
             ("1796018000000", None),
             ("Mon, 30 Nov 2026 05:59:00 GMT", None),

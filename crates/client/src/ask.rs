@@ -1,4 +1,4 @@
-//! One question to the endpoint, with all that it takes to get an answer: tokens, redirects, time.
+//! Sends one request to the endpoint, with everything it needs to succeed: tokens, redirects, a time limit.
 
 use std::sync::Arc;
 
@@ -21,31 +21,31 @@ use crate::tokens::Authorization;
 
 const REDIRECTS: usize = 10;
 
-/// What is asked.
+/// A request to the endpoint.
 pub(crate) struct Ask<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// What a token has to be good for.
+    /// The repository that a token must give access to.
     pub(crate) repository: Option<&'a RepositoryName>,
-    /// The statuses that are answers; all others are errors.
+    /// The statuses that count as an answer; every other status is an error.
     pub(crate) expected: &'static [StatusCode],
     pub(crate) subject: Subject,
 }
 
-/// An answer, and where it came from.
+/// An answer, and who sent it.
 struct Reply {
     response: Response,
-    /// Whether it is the endpoint's own: no redirect has led elsewhere.
+    /// Whether the endpoint itself answered: no redirect led to another origin.
     at_home: bool,
-    /// What was sent along, where it is not.
+    /// The token that was sent to the other registry, if the answer came from another origin.
     token: Option<Arc<Token>>,
 }
 
 impl Inner {
-    /// Asks, and takes no longer than the head of an answer may.
+    /// Sends the request, and gives up after `head_timeout`.
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
-        // Boxed, as all that asks would be as large, and some ask in several places.
+        // Boxed: otherwise every caller's future would be as large, and some callers ask in several places.
         let Ok(answer) = timeout(self.head_timeout, Box::pin(self.exchange(&ask))).await else {
             return Err(ask.subject.unavailable(format!("no answer within {:?}", self.head_timeout)));
         };
@@ -65,13 +65,14 @@ impl Inner {
             let answered =
                 self.tokens.answer(&self.dialler, ask, &challenges, authorization.as_ref()).await?;
             if let Some(fresh) = answered {
-                // Its connection is there for what follows.
+                // Dropping the answer frees its connection for the next request.
                 drop(reply);
                 reply = self.follow(ask, Some(&fresh)).await?;
                 authorization = Some(fresh);
             }
         }
-        // A registry that the endpoint leads to, as lscr.io leads to ghcr.io, has a token for everybody or none.
+        // A registry that the endpoint redirects to, as lscr.io redirects to ghcr.io, gets no credentials: it must have
+        // a token for anonymous clients.
         if reply.is_challenge() && reply.response.url().origin() != self.url.origin() {
             let (url, challenges) = (reply.response.url().clone(), challenges_of(&reply.response));
             let refused = reply.token.take();
@@ -87,15 +88,15 @@ impl Inner {
         Err(error(reply, ask, authorization.as_ref()).await)
     }
 
-    /// Sends the request and goes where the answer points to. Credentials do not come along to another host, port or
-    /// scheme, nor back from there.
+    /// Sends the request and follows redirects. Credentials are not sent to another host, port or scheme, nor to the
+    /// endpoint again when that other host redirects back.
     async fn follow(&self, ask: &Ask<'_>, authorization: Option<&Authorization>) -> Result<Reply, Error> {
         let mut url = ask.url.clone();
         let mut at_home = true;
         for _ in 0..=REDIRECTS {
             let mut request = Request::new(ask.method.clone(), url.clone());
             request.headers.clone_from(&ask.headers);
-            // Exactly the bytes that have the digest, also from storage that compresses on the way.
+            // Storage that compresses on the way would change the bytes; the digest is of the uncompressed ones.
             request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             if self.only_if_cached {
                 request.headers.insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
@@ -107,7 +108,8 @@ impl Inner {
                 request.headers.insert(AUTHORIZATION, token.header.clone());
             }
             let response = self.dialler.send(request, &ask.subject).await?;
-            // What changes something is done where it was asked to be, or not at all.
+            // A request that changes something follows no redirect: it is carried out at the address that was asked, or
+            // not at all.
             if !matches!(ask.method, Method::GET | Method::HEAD) {
                 return Ok(Reply { response, at_home, token });
             }
@@ -117,7 +119,7 @@ impl Inner {
             at_home &= next.origin() == self.url.origin();
             url = next;
         }
-        Err(ask.subject.protocol(format!("more than {REDIRECTS} redirects, one after the other")))
+        Err(ask.subject.protocol(format!("more than {REDIRECTS} redirects in a row")))
     }
 }
 
@@ -132,43 +134,43 @@ fn challenges_of(response: &Response) -> Vec<Challenge> {
     values.filter_map(|value| value.to_str().ok()).flat_map(challenges).collect()
 }
 
-/// Where a redirect leads to.
+/// The target of a redirect, if the answer is one.
 pub(crate) fn target(from: &Url, response: &Response, subject: &Subject) -> Result<Option<Url>, Error> {
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let Some(location) = location else {
-        return Err(subject.protocol("a redirect that does not say where to"));
+        return Err(subject.protocol("a redirect without a usable `Location` header"));
     };
     let target = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(mut target) = target else {
-        return Err(subject.protocol("a redirect to what is no address of HTTP"));
+        return Err(subject.protocol("a redirect whose `Location` is not an HTTP address"));
     };
     if from.scheme() == "https" && target.scheme() == "http" {
         let host = target.host_str().unwrap_or_default();
         let reason = format!("it redirects from HTTPS to plain HTTP at `{host}`; no setting allows that");
         return Err(subject.refused(reason));
     }
-    // Whoever wrote them there does not speak for us.
+    // Credentials within the target's URL are the other host's, not ours, so they are not sent.
     let _ = target.set_username("");
     let _ = target.set_password(None);
     Ok(Some(target))
 }
 
-/// What an answer means that is none of the expected ones.
+/// The error for an answer whose status was not expected.
 async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization>) -> Error {
     let status = reply.response.status();
     let host = reply.response.url().host_str().unwrap_or_default().to_owned();
     let retry_after = retry_after(reply.response.headers());
     let (at_home, token) = (reply.at_home, reply.token);
-    // Storage that lacks something may only take another method.
+    // Storage that answers 404 may only lack support for the method, so its 404 is not certain.
     let is_registry = at_home || reply.response.url().path() == ask.url.path();
     let said = if ask.method == Method::HEAD { None } else { said(reply.response).await };
     let subject = &ask.subject;
-    // Whose answer it is, and what it says.
+    // A reason, with the host that answered and the text that it sent.
     let full = |what: String| {
-        let whose = if at_home { String::new() } else { format!("`{host}`, where it redirects to: ") };
+        let whose = if at_home { String::new() } else { format!("`{host}`, which it redirects to: ") };
         let said = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
         format!("{whose}{what}{said}")
     };
@@ -179,23 +181,24 @@ async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization
     let withheld = authorization.filter(|_| at_home).and_then(Authorization::withheld);
     match status.as_u16() {
         404 | 410 => subject.not_found(is_registry, said),
-        // Registries say so of what does not exist, to those who may not know.
+        // To anonymous clients, registries answer 401 or 403 for repositories that do not exist, so as not to reveal
+        // which ones do.
         401 | 403 if ask.repository.is_some() && is_anonymous && withheld.is_none() => {
             subject.not_found(false, said)
         }
         401 | 403 => {
             let why = match (authorization, withheld) {
                 (_, Some(withheld)) => withheld,
-                _ if !at_home => "refused",
+                _ if !at_home => "access refused",
                 (Some(authorization), _) if !authorization.is_anonymous_token() => {
-                    "the configured credentials are not accepted, or do not allow it"
+                    "the registry does not accept the configured credentials, or they do not allow this request"
                 }
-                _ => "it does not let in everybody, and no credentials are configured that it would take",
+                _ => "the registry requires credentials, and none that it accepts are configured",
             };
             subject.denied(status.as_u16(), full(why.to_owned()))
         }
         429 => subject.rate_limited(retry_after, said),
-        // It says so of the method, or of the protocol's version: patience helps neither.
+        // The method or the protocol's version is not supported: trying again does not help.
         501 | 505 => subject.protocol(full(format!("status {}", status.as_u16()))),
         408 | 500.. => {
             let reason = full(format!("status {}", status.as_u16()));

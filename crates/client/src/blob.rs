@@ -10,16 +10,16 @@ use crate::body::BlobBody;
 use crate::client::{Client, Inner};
 use crate::error::Error;
 
-/// A blob on its way. Its digest is the caller's to verify.
+/// A blob whose bytes are still arriving. The caller verifies its digest.
 #[derive(Debug)]
 pub struct BlobAnswer {
-    /// How many bytes the whole blob has, wherever the body starts.
+    /// The size of the whole blob in bytes, even if the body starts later.
     pub size: Option<u64>,
     /// The bytes from the offset that was asked for.
     pub body: BlobBody,
 }
 
-/// A body as the upstream sends it.
+/// The part of a blob that an answer's body holds.
 struct Part {
     /// The offset of its first byte.
     start: u64,
@@ -30,25 +30,25 @@ struct Part {
 }
 
 impl Client {
-    /// Whether there is such a blob; its size, where the upstream says. Where it does not answer HEAD, or does not say it
-    /// there, the head of an answer to GET tells.
+    /// Checks that the upstream has the blob, and returns its size if the upstream tells it. If the upstream does not
+    /// answer HEAD, or gives no size there, the head of an answer to GET tells.
     pub async fn blob_head(&self, name: &RepositoryName, digest: &Digest) -> Result<Option<u64>, Error> {
         let mut ask = self.0.blob(name, digest);
         ask.method = Method::HEAD;
         match self.0.ask(ask).await {
             Ok(answer) => {
                 let size = answer.content_length().filter(|size| *size > 0 || is_of_nothing(digest));
-                // That it is there has been said.
+                // HEAD has already said that the blob exists, so an error of the GET is ignored.
                 Ok(if size.is_some() { size } else { self.size(name, digest).await.ok().flatten() })
             }
-            // A registry that says of a blob that there is none is believed, as of tags it is not.
+            // A registry's 404 for a blob is final. Its 404 for a tag is not.
             Err(error @ Error::NotFound { certain: true, .. }) => Err(error),
             Err(error) if error.is_of_the_way() => self.size(name, digest).await,
             Err(error) => Err(error),
         }
     }
 
-    /// The size of a blob as an answer to GET says it: one for its first byte, or else for all of it.
+    /// The size of a blob, from an answer to GET: first for its first byte only, or else for the whole blob.
     async fn size(&self, name: &RepositoryName, digest: &Digest) -> Result<Option<u64>, Error> {
         let mut ask = self.0.blob(name, digest);
         ask.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
@@ -65,8 +65,8 @@ impl Client {
         Ok(self.0.ask(self.0.blob(name, digest)).await?.content_length())
     }
 
-    /// A blob from byte `from` on. Of an upstream that ignores the range, or refuses it, what comes before is read and
-    /// thrown away.
+    /// Reads a blob from byte `from` on. If the upstream ignores or refuses the range, the client reads the whole blob
+    /// and throws the bytes before `from` away.
     pub async fn blob(&self, name: &RepositoryName, digest: &Digest, from: u64) -> Result<BlobAnswer, Error> {
         if from > 0 {
             let mut ask = self.0.blob(name, digest);
@@ -80,7 +80,7 @@ impl Client {
         self.blob_past(name, digest, from).await
     }
 
-    /// The same without asking for a part.
+    /// As [`Client::blob`], but requests the whole blob and skips the bytes before `from`.
     pub async fn blob_past(
         &self,
         name: &RepositoryName,
@@ -99,7 +99,7 @@ impl Inner {
 }
 
 impl BlobAnswer {
-    /// What an answer has from byte `from` on.
+    /// The answer's bytes from byte `from` on.
     fn of(answer: Answer, from: u64) -> Result<Self, Error> {
         let part = part(&answer, from)?;
         let body = BlobBody::new(answer, part.start..from, part.end, part.size);
@@ -111,7 +111,7 @@ fn is_of_nothing(digest: &Digest) -> bool {
     Digest::of(digest.algorithm(), b"") == *digest
 }
 
-/// The size of the whole blob, as an answer says it.
+/// The size of the whole blob that the answer's headers give.
 fn size(answer: &Answer) -> Option<u64> {
     match answer.status() {
         StatusCode::OK => answer.content_length(),
@@ -124,21 +124,22 @@ fn part(answer: &Answer, from: u64) -> Result<Part, Error> {
     match answer.status() {
         StatusCode::PARTIAL_CONTENT => {
             let Some(ContentRange { bytes: Some((first, last)), size }) = range() else {
-                return Err(answer.subject.protocol("a part that does not say which"));
+                return Err(answer.subject.protocol("a partial answer without a valid `Content-Range`"));
             };
             if !(first..=last).contains(&from) {
-                let reason = format!("bytes {first} to {last}, when those from {from} were asked for");
+                let reason =
+                    format!("it sent bytes {first} to {last}; the request was for bytes from {from} on");
                 return Err(answer.subject.protocol(reason));
             }
             Ok(Part { start: first, end: Some(last + 1), size })
         }
         StatusCode::RANGE_NOT_SATISFIABLE => match range() {
-            // All that there is had come before.
+            // The caller already has the whole blob.
             Some(ContentRange { bytes: None, size: Some(size) }) if size == from => {
                 Ok(Part { start: from, end: Some(from), size: Some(size) })
             }
             Some(ContentRange { size: Some(size), .. }) => Err(fewer(answer, size, from)),
-            _ => Err(answer.subject.protocol(format!("it has no byte {from}"))),
+            _ => Err(answer.subject.protocol(format!("the blob has no byte {from}"))),
         },
         _ => {
             let size = answer.content_length();
@@ -151,13 +152,13 @@ fn part(answer: &Answer, from: u64) -> Result<Part, Error> {
 }
 
 fn fewer(answer: &Answer, size: u64, from: u64) -> Error {
-    answer.subject.protocol(format!("it has {size} bytes, when {from} of them had come before"))
+    answer.subject.protocol(format!("the blob has {size} bytes now, but {from} bytes arrived before"))
 }
 
-/// What a `Content-Range` says.
+/// A parsed `Content-Range`.
 #[derive(Debug, PartialEq, Eq)]
 struct ContentRange {
-    /// The first and the last byte, unless there was none to send.
+    /// The first and the last byte; `None` if the upstream sends no part (416).
     bytes: Option<(u64, u64)>,
     size: Option<u64>,
 }
@@ -171,7 +172,7 @@ fn content_range(text: &str) -> Option<ContentRange> {
     }
     let (first, last) = bytes.split_once('-')?;
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    // No blob reaches the end of `u64`: one may be added to each.
+    // `last` stays below `u64::MAX`, so that adding one to either number cannot overflow.
     let sound = first <= last && last < size.unwrap_or(u64::MAX);
     sound.then_some(ContentRange { bytes: Some((first, last)), size })
 }

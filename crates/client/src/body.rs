@@ -1,4 +1,4 @@
-//! The bytes of a blob, as they come.
+//! The bytes of a blob as they arrive.
 
 use std::fmt;
 use std::io;
@@ -14,26 +14,26 @@ use crate::answer::Answer;
 use crate::dialler::innermost;
 use crate::response::ResponseBody;
 
-/// The bytes of a blob, as they come. It ends with an error where the connection breaks before the end that was
-/// announced, or where not a byte comes for a while; the rest can then be asked for.
+/// The bytes of a blob as they arrive. The body ends with an error if the connection breaks before the announced end,
+/// or if no byte arrives for a while; the caller can then request the rest.
 pub struct BlobBody {
     body: ResponseBody,
-    /// Bytes that come first and were not asked for.
+    /// Bytes at the start that the caller did not ask for.
     skip: u64,
-    /// Bytes still to come behind those, where it was announced.
+    /// Bytes still to arrive after those, if the upstream announced a length.
     left: Option<u64>,
-    /// Bytes of the blob behind the end of this part.
+    /// Bytes of the blob after the end of this part.
     beyond: u64,
     host: String,
     patience: Duration,
     idle: Pin<Box<Sleep>>,
-    /// Whether something came since the time was last taken.
+    /// Whether bytes arrived since `idle` was last reset.
     moved: bool,
     ended: bool,
 }
 
 impl BlobBody {
-    /// The body of an answer: without the bytes `skip`, up to `end`, of a blob of `size`.
+    /// The body of an answer, without the bytes `skip`, up to byte `end`, of a blob of `size` bytes.
     pub(crate) fn new(answer: Answer, skip: Range<u64>, end: Option<u64>, size: Option<u64>) -> Self {
         let empty = end == Some(skip.end);
         Self {
@@ -45,7 +45,7 @@ impl BlobBody {
             idle: Box::pin(sleep(answer.progress_timeout)),
             body: answer.response.into_body(),
             moved: false,
-            // Nothing but a 416's own text may follow; it is not the blob's.
+            // The body of a 416 is an error text and no part of the blob.
             ended: empty,
         }
     }
@@ -55,10 +55,11 @@ impl BlobBody {
         Poll::Ready(Err(io::Error::new(kind, format!("{}: {reason}", self.host))))
     }
 
-    /// Takes `length` bytes at the front of `memory`; how many of them were asked for, which are there then.
+    /// Accounts for `length` bytes that arrived in `memory`. Moves those that were asked for to its front, and returns
+    /// how many they are.
     fn take(&mut self, memory: &mut [u8], length: usize) -> Poll<io::Result<usize>> {
         self.moved = true;
-        // No more than `length`, which is one.
+        // At most `length`, which is a `usize`.
         let skipped = self.skip.min(length as u64) as usize;
         self.skip -= skipped as u64;
         if skipped > 0 {
@@ -67,7 +68,7 @@ impl BlobBody {
         let length = length - skipped;
         if let Some(left) = self.left {
             let Some(rest) = left.checked_sub(length as u64) else {
-                return self.fail(io::ErrorKind::InvalidData, "more bytes came than were announced");
+                return self.fail(io::ErrorKind::InvalidData, "more bytes arrived than were announced");
             };
             self.left = Some(rest);
         }
@@ -104,7 +105,7 @@ impl BlobBody {
                     if self.idle.as_mut().poll(cx).is_pending() {
                         return Poll::Pending;
                     }
-                    let reason = format!("not a byte more came within {:?}", self.patience);
+                    let reason = format!("no data arrived within {:?}", self.patience);
                     return self.fail(io::ErrorKind::TimedOut, reason);
                 }
             }

@@ -1,22 +1,22 @@
-//! What an upstream says of how often it may be asked (Docker Hub's headers).
+//! An upstream's rate limit, as its headers give it (Docker Hub's form).
 
 use std::time::{Duration, SystemTime};
 
 use http::header::HeaderMap;
 use hythe_oci::header;
 
-/// What is left of an upstream's limit, as it last said.
+/// What is left of an upstream's rate limit, according to its last answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// How many manifests may be pulled in a window.
     pub limit: Option<u64>,
-    /// How many are left in this one.
+    /// How many more may be pulled in this window.
     pub remaining: u64,
-    /// How long a window is.
+    /// The length of a window.
     pub window: Option<Duration>,
-    /// Whom they are counted for: an address or an account.
+    /// The address or the account that the upstream counts pulls for.
     pub source: Option<String>,
-    /// When it said so.
+    /// When that answer arrived.
     pub seen: SystemTime,
 }
 

@@ -1,6 +1,6 @@
-//! What a registry says when it wants to know who asks: `WWW-Authenticate` (RFC 9110, 11.6.1).
+//! Reads authentication challenges: `WWW-Authenticate` (RFC 9110, 11.6.1).
 
-/// One way to authenticate that was offered.
+/// One authentication method that a registry offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
@@ -13,15 +13,15 @@ impl Challenge {
         &self.scheme
     }
 
-    /// The first parameter of this name, which is in lower case: `realm`, `service`, `scope`, `error`.
+    /// The first parameter of this lower-case name: `realm`, `service`, `scope`, `error`.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The challenges of one field value, in order. Several may share a line, and commas part challenges and parameters
-/// alike (Quay has sent `Basic` and `Bearer` so). What does not follow the grammar ends the reading; what came before it
-/// is kept.
+/// Reads the challenges of one field value, in order. One line may hold several, and commas separate both challenges
+/// and parameters (Quay has sent `Basic` and `Bearer` so). At the first text that breaks the grammar the reading ends;
+/// the challenges before it are kept.
 pub fn challenges(value: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
     let mut rest = value;
@@ -32,7 +32,7 @@ pub fn challenges(value: &str) -> Vec<Challenge> {
             rest = after_token68(after);
             continue;
         };
-        // A parameter without its scheme, or one that never ends.
+        // A parameter without a scheme, or a quoted value without its closing quote.
         let (Some(challenge), Some((value, after))) = (challenges.last_mut(), text(value)) else { break };
         challenge.parameters.push((word, value));
         rest = after;
@@ -58,7 +58,7 @@ fn token(rest: &str) -> Option<(&str, &str)> {
 fn text(rest: &str) -> Option<(String, &str)> {
     let rest = rest.trim_start_matches([' ', '\t']);
     let Some(quoted) = rest.strip_prefix('"') else {
-        // Some write addresses without quotes.
+        // Some registries write addresses without quotes.
         let end = rest.find([',', ' ', '\t']).unwrap_or(rest.len());
         let (value, rest) = rest.split_at(end);
         return Some((value.to_owned(), rest));
@@ -75,14 +75,14 @@ fn text(rest: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Steps over credentials in the form that some schemes have instead of parameters (`Negotiate YII=`).
+/// Skips the credentials that some schemes have instead of parameters (`Negotiate YII=`).
 fn after_token68(rest: &str) -> &str {
     let start = rest.trim_start_matches([' ', '\t']);
     let end =
         start.find(|c: char| !(c.is_ascii_alphanumeric() || "-._~+/".contains(c))).unwrap_or(start.len());
     let padded = start[end..].trim_start_matches('=');
     let ends = padded.trim_start_matches([' ', '\t']);
-    // Followed by anything else it is a parameter's name, or the next scheme's.
+    // If other text follows, this is a parameter's name or the next scheme.
     if end > 0 && rest.len() > start.len() && (ends.is_empty() || ends.starts_with(',')) {
         padded
     } else {

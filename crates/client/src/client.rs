@@ -23,9 +23,9 @@ use crate::tokens::Tokens;
 
 /// A client of one endpoint of an upstream. Its clones share connections and tokens.
 ///
-/// It connects to public addresses, to the endpoint's own host (unless told not to), and to the hosts that its options name, wherever the
-/// upstream or a name server points. It follows redirects, and sends credentials to the endpoint and its token server
-/// only.
+/// It connects to public addresses, to the endpoint's own host (unless `public_only` is set), and to the hosts in
+/// `private_hosts`, wherever the upstream or a name server points. It follows redirects. It sends credentials only to
+/// the endpoint and its token server.
 #[derive(Clone)]
 pub struct Client(pub(crate) Arc<Inner>);
 
@@ -39,14 +39,14 @@ pub(crate) struct Inner {
     pub(crate) only_if_cached: bool,
     pub(crate) lists: Room,
     pub(crate) manifests: Room,
-    /// The most tags that it was seen to give at once; 0 where it gives whatever it likes.
+    /// The largest page of tags that the upstream has accepted a request for; 0 if it accepts no page size.
     pub(crate) tags_at_once: AtomicUsize,
     budget: Mutex<Option<Budget>>,
 }
 
 impl Client {
-    /// A client that is yet to connect. Certificate authorities of the options are read at once, those of the system
-    /// with the first request.
+    /// Creates a client without connecting. It reads the certificate authorities of the options at once, and those of
+    /// the system with the first request.
     pub fn new(options: Options) -> Result<Self, ConfigError> {
         let url = endpoint::parse(&options.endpoint)?;
         let authorities = roots::read(&options.ca)?;
@@ -66,12 +66,12 @@ impl Client {
         })))
     }
 
-    /// The endpoint, as the options have it.
+    /// The endpoint, as the options give it.
     pub fn endpoint(&self) -> &str {
         &self.0.endpoint
     }
 
-    /// Whether it is a registry that answers, and lets these credentials in.
+    /// Checks that the endpoint is a registry that answers and accepts the credentials.
     pub async fn ping(&self) -> Result<(), Error> {
         let subject = self.0.subject("`/v2/`");
         let ask = Ask {
@@ -85,7 +85,7 @@ impl Client {
         self.0.ask(ask).await.map(drop)
     }
 
-    /// What the upstream last said of its limit; `None` where it has said nothing yet.
+    /// The rate limit in the upstream's last answer that had one; `None` before that.
     pub fn budget(&self) -> Option<Budget> {
         self.0.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -107,7 +107,7 @@ impl Inner {
         Subject { host: authority_of(&self.url), asked: asked.into() }
     }
 
-    /// A question for a path that has one expected answer.
+    /// A GET request for a path, with 200 as the only expected status.
     pub(crate) fn get<'a>(
         &self,
         path: &str,

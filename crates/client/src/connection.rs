@@ -1,6 +1,7 @@
-//! One connection, on which requests are sent one after the other (HTTP/1.1).
+//! One HTTP/1.1 connection, which carries one request at a time.
 //!
-//! Nobody else drives it: it goes on while its answer is waited for or read, and what is not read stays with the sender.
+//! No background task drives the connection: it makes progress only while a caller waits for an answer or reads it.
+//! Bytes that the caller does not read stay with the sender.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -17,10 +18,10 @@ use url::{Position, Url};
 
 use crate::connector::Stream;
 
-/// What this program calls itself.
+/// The `User-Agent` of this program.
 pub(crate) const AGENT: &str = concat!("hythe/", env!("CARGO_PKG_VERSION"));
 
-/// A request, yet to be sent.
+/// A request that is not sent yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: Method,
@@ -30,13 +31,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// One without headers or a body.
+    /// A request without headers and body.
     pub(crate) fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Bytes::new() }
     }
 }
 
-/// How a proxy is asked to ask others, in the clear.
+/// How a request is sent to a proxy that forwards plain HTTP.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxied {
     pub(crate) authorization: Option<HeaderValue>,
@@ -45,19 +46,19 @@ pub(crate) struct Proxied {
 /// A connection.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    /// None once it has ended. Large, and moved often.
+    /// `None` once the connection has ended. Boxed because it is large and often moved.
     wire: Option<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>,
     pub(crate) proxied: Option<Proxied>,
 }
 
 impl Connection {
-    /// Over a stream on which nothing is under way.
+    /// A connection over a stream that carries no request yet.
     pub(crate) async fn over(stream: Stream, proxied: Option<Proxied>) -> hyper::Result<Self> {
         let (sender, wire) = http1::handshake(TokioIo::new(stream)).await?;
         Ok(Self { sender, wire: Some(Box::new(wire)), proxied })
     }
 
-    /// The same at once: there is nothing to wait for.
+    /// As [`Connection::over`], without waiting: an HTTP/1.1 handshake sends nothing.
     pub(crate) fn over_idle(stream: Stream, proxied: Option<Proxied>) -> Option<Self> {
         let opened = pin!(Self::over(stream, proxied));
         match opened.poll(&mut Context::from_waker(Waker::noop())) {
@@ -66,7 +67,8 @@ impl Connection {
         }
     }
 
-    /// Moves what there is to move, both ways. Why a connection ends is told to who waits for its answer.
+    /// Sends and receives what is ready, both ways. When the connection ends, the caller that waits for an answer gets
+    /// the reason.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) {
         if let Some(wire) = &mut self.wire
             && Pin::new(wire).poll(cx).is_ready()
@@ -75,14 +77,15 @@ impl Connection {
         }
     }
 
-    /// Whether another request can be sent, as far as it is known: one that the other end has closed says so here.
+    /// Whether another request can be sent, as far as this side knows: this call notices if the other end has closed
+    /// the connection.
     pub(crate) fn is_open(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         self.poll(&mut cx);
         self.wire.is_some() && matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
     }
 
-    /// Sends a request, and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(
         &mut self,
         request: http::Request<Full<Bytes>>,
@@ -100,7 +103,7 @@ impl Connection {
         .await
     }
 
-    /// A request as it is sent on this connection.
+    /// The request in the form that this connection needs: with a full URL if a proxy forwards it.
     pub(crate) fn form(&self, request: &Request) -> Result<http::Request<Full<Bytes>>, http::Error> {
         let url = &request.url;
         let target = if self.proxied.is_some() {
@@ -122,7 +125,8 @@ impl Connection {
         Ok(formed)
     }
 
-    /// The stream, and what has come on it that was not asked for by now; none where it has ended.
+    /// The stream, and the bytes that the connection has read from it but not handed out; `None` if the connection has
+    /// ended.
     pub(crate) fn into_stream(self) -> Option<(Stream, Bytes)> {
         let parts = self.wire?.into_parts();
         Some((parts.io.into_inner(), parts.read_buf))

@@ -1,4 +1,4 @@
-//! Connects to where a request goes: directly or by way of a proxy, in the clear or within TLS.
+//! Connects to a request's host: directly or through a proxy, with or without TLS.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -27,18 +27,19 @@ use crate::guard::{Guard, Way, without_brackets};
 use crate::resolver::{BoxError, GuardedResolver, Resolver};
 use crate::roots;
 
-/// A connection on which nothing comes is asked for a sign of life after so long, and as often until it is given up.
+/// TCP keepalive: the idle time before the first probe and between probes, and how many unanswered probes end the
+/// connection.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// Bytes both ways, over whatever.
+/// A byte stream in both directions, over any transport.
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 pub(crate) type Stream = Box<dyn Duplex>;
 
-/// Why there is no connection.
+/// Why a connection could not be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("no connection within {0:?}")]
@@ -47,19 +48,19 @@ pub(crate) enum ConnectError {
     Failed(#[source] BoxError),
 }
 
-/// What connects.
+/// Makes connections.
 pub(crate) struct Connector {
     resolver: Resolver,
     proxies: Option<Matcher>,
     authorities: Vec<CertificateDer<'static>>,
-    /// Made when it is first needed: to read the authorities takes longer than an upstream on the same machine takes to
-    /// answer.
+    /// Created when it is first needed: reading the authorities takes longer than an upstream on the same machine takes
+    /// to answer.
     tls: Mutex<Option<TlsConnector>>,
     patience: Duration,
 }
 
 impl Connector {
-    /// One that takes `patience` for a connection: name, TCP and TLS together.
+    /// A connector that allows `patience` for a connection: name lookup, TCP and TLS together.
     pub(crate) fn new(authorities: Vec<CertificateDer<'static>>, patience: Duration, direct: bool) -> Self {
         Self {
             resolver: Resolver::new(patience),
@@ -70,12 +71,12 @@ impl Connector {
         }
     }
 
-    /// How long a connection may take.
+    /// The longest time that a connection may take.
     pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// A new connection for requests to the host of `url`, within `patience`, which is no longer than its own.
+    /// Opens a connection for requests to the host of `url`, within `patience`, which is at most the connector's own.
     pub(crate) async fn connect(
         &self,
         url: &Url,
@@ -84,14 +85,14 @@ impl Connector {
         patience: Duration,
     ) -> Result<Connection, ConnectError> {
         if url.scheme() == "https" {
-            // Before the time is taken: whoever is asked has nothing to do with how long this takes.
+            // Before the timer starts: reading the authorities takes time that is not the upstream's.
             self.tls_connector().map_err(|reason| ConnectError::Failed(reason.into()))?;
         }
         let resolver = GuardedResolver { resolver: self.resolver.clone(), guard: guard.clone(), way };
         match timeout(patience, self.open(url, resolver)).await {
             Ok(Ok(opened)) => Ok(opened),
             Ok(Err(error)) if !is_timeout(&*error) => Err(ConnectError::Failed(error)),
-            // All of it, or one of the addresses, had no more time.
+            // The whole attempt timed out, or the attempt for one of the addresses.
             _ => Err(ConnectError::TimedOut(patience)),
         }
     }
@@ -120,7 +121,7 @@ impl Connector {
         let host = proxy.uri().host().unwrap_or_default();
         let scheme = proxy.uri().scheme_str().unwrap_or_default();
         if !matches!(scheme, "http" | "https") {
-            return Err(format!("the proxy `{scheme}://{host}` is none of HTTP").into());
+            return Err(format!("the proxy `{scheme}://{host}` is not an HTTP proxy").into());
         }
         let stream = self.tcp(proxy.uri().clone(), resolver).await?;
         if scheme == "https" { self.tls(stream, host).await } else { Ok(stream) }
@@ -134,7 +135,7 @@ impl Connector {
         connector.set_keepalive(Some(KEEPALIVE));
         connector.set_keepalive_interval(Some(KEEPALIVE));
         connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
-        // A kept connection whose other end is gone is noticed as soon as one that cannot be made.
+        // The loss of a kept connection is noticed within the same time as a failure to connect.
         #[cfg(target_os = "linux")]
         connector.set_tcp_user_timeout(Some(self.patience));
         Ok(Box::new(connector.call(target).await?.into_inner()))
@@ -155,7 +156,7 @@ impl Connector {
     }
 }
 
-/// Has a proxy pass on what comes, to `authority` (RFC 9110, 9.3.6).
+/// Asks a proxy to open a tunnel to `authority` (RFC 9110, 9.3.6).
 async fn tunnel(stream: Stream, proxy: &Intercept, authority: &str) -> Result<Stream, BoxError> {
     let mut request = http::Request::new(Empty::<Bytes>::new());
     *request.method_mut() = Method::CONNECT;
@@ -168,7 +169,7 @@ async fn tunnel(stream: Stream, proxy: &Intercept, authority: &str) -> Result<St
     let (mut sender, mut wire) = http1::handshake(TokioIo::new(stream)).await?;
     let mut answer = pin!(sender.send_request(request));
     let answer = poll_fn(|cx| {
-        // It ends where the way is open, or with the reason why there is no answer.
+        // The connection ends when the tunnel is open, or with the reason why no answer came.
         let ended = wire.poll_without_shutdown(cx).map(Result::err);
         match (answer.as_mut().poll(cx), ended) {
             (Poll::Pending, Poll::Ready(Some(error))) => Poll::Ready(Err(error)),
@@ -180,10 +181,10 @@ async fn tunnel(stream: Stream, proxy: &Intercept, authority: &str) -> Result<St
         return Err(format!("the proxy `{proxy}` answered with status {}", status.as_u16()).into());
     }
     let parts = wire.into_parts();
-    // Who is behind it does not speak first.
+    // The registry behind the tunnel does not send first: TLS and HTTP both begin with the client.
     if parts.read_buf.is_empty() {
         Ok(parts.io.into_inner())
     } else {
-        Err(format!("the proxy `{proxy}` says more than that the way is open").into())
+        Err(format!("the proxy `{proxy}` sent unexpected data after it opened the tunnel").into())
     }
 }

@@ -1,4 +1,4 @@
-//! Sends one request, to where it may be sent.
+//! Sends one request, if the guard allows its host.
 
 use std::error::Error as StdError;
 use std::io;
@@ -17,15 +17,15 @@ use crate::guard::{Guard, RefusedHost, Way, authority_of};
 use crate::pool::Pool;
 use crate::response::Response;
 
-/// What connects, and keeps connections. Nothing is made before the first request: a registry that is never asked for
-/// what it has not costs neither the memory nor the time.
+/// Connects, and keeps connections for later requests. It creates nothing before the first request: a registry that
+/// never asks an upstream pays neither the memory nor the time.
 pub(crate) struct Dialler {
     guard: Guard,
     connector: Connector,
     pool: Arc<Pool>,
 }
 
-/// Closes all that are kept when it is dropped, if they lead to `origin`.
+/// When dropped, closes the pool's connections to `origin`, unless `origin` is `None`.
 struct Forgotten<'a> {
     pool: &'a Pool,
     origin: Option<&'a url::Origin>,
@@ -39,12 +39,12 @@ impl Drop for Forgotten<'_> {
     }
 }
 
-/// Why there is no answer.
+/// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
-    #[error("it cannot be connected to")]
+    #[error("it could not be connected to")]
     Connect(#[source] ConnectError),
-    #[error("it cannot be asked for that")]
+    #[error("the request cannot be written as HTTP")]
     Form(#[source] http::Error),
     #[error("it did not answer")]
     Exchange(#[source] hyper::Error),
@@ -65,22 +65,25 @@ impl Dialler {
         &self.guard
     }
 
-    /// Sends a request; its answer's body is yet to be read. Redirects are the caller's affair.
+    /// Sends a request, and returns once the head of the answer is there; the body is still to be read. The caller
+    /// follows redirects.
     pub(crate) async fn send(&self, request: Request, subject: &Subject) -> Result<Response, Error> {
         let way = self.guard.way(&request.url).map_err(|refused| subject.refused(refused.to_string()))?;
-        // Boxed, as a connection is large, and all that asks would be.
+        // Boxed: a connection is large, and every future that sends a request would be as large.
         Box::pin(self.send_on(&request, way)).await.map_err(|error| failure(&error, &request.url, subject))
     }
 
-    /// Over a kept connection if there is one; once more, over a new one, where that may help.
+    /// Uses a kept connection if the pool has one. Sends the request a second time, over a new connection, where that
+    /// may help.
     async fn send_on(&self, request: &Request, way: Way) -> Result<Response, SendError> {
-        // Where a request may go, and by way of whom, follows from its origin, and so do kept connections.
+        // The origin alone decides the way and the proxy of a request, so connections are kept by origin.
         let (origin, mut patience) = (request.url.origin(), self.connector.patience());
         let kept = self.pool.take(&origin);
         let was_kept = kept.is_some();
         let first = match kept {
             Some(kept) => {
-                // Whoever waits may give up before the system does: then the others are no better.
+                // The caller may give up, and drop this future, before the system reports a timeout. The other kept
+                // connections to this origin are then no better: `forgotten` closes them.
                 let mut forgotten = Forgotten { pool: &self.pool, origin: Some(&origin) };
                 let result = self.exchange(request, kept).await;
                 forgotten.origin = None;
@@ -90,13 +93,14 @@ impl Dialler {
         };
         let Err(SendError::Exchange(error)) = &first else { return first };
         let again = if is_timeout(error) {
-            // The way there is gone, as when a laptop wakes up elsewhere, and with it all that were kept. Whoever waits has
-            // waited as long as for a connection.
+            // The route to the host is gone, as when a laptop wakes up in another network; the other kept connections
+            // used the same route. The caller has already waited as long as a connection may take, so the second
+            // attempt gets a third of that.
             self.pool.forget(&origin);
             patience /= 3;
             was_kept && is_idempotent(request)
         } else {
-            // The other side may close a connection just as it is used again: the request was then never read.
+            // The other side may close a connection just as it is used again: then it never read the request.
             was_not_sent(error) || is_idempotent(request)
         };
         if again { self.anew(request, way, patience).await } else { first }
@@ -121,16 +125,16 @@ fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
     let whose = authority_of(url);
     let whose = if whose == subject.host { String::new() } else { format!("{whose}: ") };
     let what = if is_of_unknown_authority(error) {
-        "nobody who is trusted vouches for its certificate; its own authority can be listed in `ca`"
-            .to_owned()
+        "its certificate is signed by an unknown authority; add that CA's file to `ca`".to_owned()
     } else if matches!(find(error), Some(rustls::Error::InvalidMessage(_))) {
-        "it does not speak TLS; where it speaks plain HTTP, write `http://`".to_owned()
+        "it does not speak TLS; if it serves plain HTTP, write `http://` in its endpoint".to_owned()
     } else {
         innermost(error)
     };
     let reason = format!("{whose}{what}");
     match error {
-        // Whose host it is that a redirect leads to says nothing of the endpoint's own.
+        // `unreachable` is about the endpoint itself. That a redirect's target cannot be reached says nothing about the
+        // endpoint.
         SendError::Connect(_) if whose.is_empty() => subject.unreachable(reason),
         SendError::Connect(_) | SendError::Form(_) | SendError::Exchange(_) => subject.unavailable(reason),
     }
@@ -140,20 +144,20 @@ fn is_idempotent(request: &Request) -> bool {
     matches!(request.method, Method::GET | Method::HEAD)
 }
 
-/// Whether a connection was found closed before anything of the request was written.
+/// Whether the connection turned out to be closed before any byte of the request was written.
 fn was_not_sent(error: &hyper::Error) -> bool {
     error.is_canceled() || error.is_closed()
 }
 
-/// Whether the system gave up waiting.
+/// Whether the operating system's own timeout ended the wait.
 pub(crate) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     find::<io::Error>(error).is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// An error and what it comes from, one after the other.
+/// An error, then its causes from the outermost to the innermost.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| {
-        // An I/O error takes what it is made of for itself, not for where it comes from.
+        // An I/O error's `source` skips the error that it wraps; `get_ref` returns that one.
         match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -170,8 +174,8 @@ fn is_of_unknown_authority(error: &SendError) -> bool {
     find::<rustls::Error>(error) == Some(&unknown)
 }
 
-/// What went wrong in the end. What stands around it says no more, and has the URL with its query, which in redirects
-/// is a credential.
+/// The text of the innermost cause. The errors around it add nothing, and contain the URL with its query, which in
+/// redirects is a credential.
 pub(crate) fn innermost(error: &(dyn StdError + 'static)) -> String {
     let error = causes(error).last().unwrap_or(error);
     if error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_closed() || error.is_canceled()) {
@@ -195,7 +199,8 @@ mod tests {
 
     use super::*;
 
-    /// A connection whose other end is gone without a word: what is sent is given up by the system.
+    /// A connection whose other end vanished without closing it: once a request is written, the system reports a
+    /// timeout.
     #[derive(Default)]
     struct Gone {
         sent: bool,
@@ -236,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_the_way_is_gone_all_kept_connections_are_and_a_new_one_is_made() {
+    async fn a_timeout_closes_all_kept_connections_to_the_host_and_a_get_is_sent_over_a_new_one() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(async move {
@@ -253,7 +258,7 @@ mod tests {
         }
         let subject = Subject { host: "registry.example".to_owned(), asked: "a test".to_owned() };
         let lost = dialler.send(Request::new(Method::POST, url.clone()), &subject).await;
-        assert!(lost.is_err(), "whether it was read nobody knows");
+        assert!(lost.is_err(), "a POST may have been read, so it is not sent again");
         assert!(dialler.pool.take(&url.origin()).is_none());
 
         let gone = Connection::over(Box::new(Gone::default()), None).await.unwrap();

@@ -1,35 +1,35 @@
-//! An endpoint's address, and where in it the API is.
+//! Parses an endpoint's address, and finds where the API begins in it.
 
 use hythe_oci::RepositoryName;
 use url::Url;
 
 use crate::options::ConfigError;
 
-/// How every path of the API begins.
+/// The beginning of every path of the API.
 const API: &str = "/v2";
 
-/// The address of an endpoint, as its options have it.
+/// Parses the address of an endpoint from the options.
 pub(crate) fn parse(endpoint: &str) -> Result<Url, ConfigError> {
     let refuse =
         |reason: &str| ConfigError::Endpoint { endpoint: endpoint.to_owned(), reason: reason.to_owned() };
     let url: Url = endpoint.parse().map_err(|_| refuse("write it as `https://registry.example`"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(refuse("it begins with `https://` or `http://`, then a host"));
+        return Err(refuse("it must begin with `https://` or `http://`, followed by a host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        // The secret is not repeated in the error.
+        // The error must not repeat the secret.
         let endpoint = url.host_str().unwrap_or_default().to_owned();
-        let reason = "credentials are given beside the endpoint, not within it".to_owned();
+        let reason = "credentials do not belong in it; set them beside the endpoint".to_owned();
         return Err(ConfigError::Endpoint { endpoint, reason });
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse("it has neither `?` nor `#`"));
+        return Err(refuse("it must not contain `?` or `#`"));
     }
     Ok(url)
 }
 
-/// What an endpoint's path says of the API: what stands before it, with `/v2` where it is written out, and the beginning of
-/// all repositories' names behind that (`/v2/dockerhub`: a project of Harbor's, as with containerd's `override_path`).
+/// Splits an endpoint's path: into the part up to and including `/v2`, if it is written out, and the beginning of every
+/// repository's name after that (`/v2/dockerhub`: a project of Harbor's, as with containerd's `override_path`).
 fn split(endpoint: &Url) -> (&str, Option<&str>) {
     let path = endpoint.path().trim_end_matches('/');
     let ends = path.match_indices(API).map(|(at, _)| at + API.len());
@@ -45,10 +45,10 @@ pub(crate) fn at(endpoint: &Url, path: &str) -> Url {
     let (before, names) = split(endpoint);
     let within = names.and_then(|names| Some((names, path.strip_prefix(API)?)));
     let path = match within {
-        // `/v2/` itself is the whole registry's.
+        // `/v2/` itself belongs to the whole registry, not to one project.
         Some(("", rest) | (_, rest @ "/")) => format!("{before}{rest}"),
         Some((names, rest)) => format!("{before}/{names}{rest}"),
-        // A page beside the API stands beside its `/v2`.
+        // A page outside the API is a sibling of `/v2`.
         None if names.is_some() => format!("{}{path}", before.trim_end_matches(API)),
         None => format!("{before}{path}"),
     };
@@ -57,7 +57,7 @@ pub(crate) fn at(endpoint: &Url, path: &str) -> Url {
     url
 }
 
-/// The name that a repository has for the registry at an endpoint.
+/// The name by which the registry at the endpoint knows a repository.
 pub(crate) fn name_at(endpoint: &Url, repository: &RepositoryName) -> String {
     match split(endpoint).1 {
         None | Some("") => repository.to_string(),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_beside_the_api_has_no_part_in_it() {
+    fn a_page_outside_the_api_is_a_sibling_of_v2() {
         let endpoint = parse("https://a.example/hythe").unwrap();
         assert_eq!(at(&endpoint, "/api/cache/copies").path(), "/hythe/api/cache/copies");
         let endpoint = parse("https://a.example/hythe/v2").unwrap();

@@ -1,85 +1,87 @@
-//! Why an upstream did not answer with what was asked for.
+//! Why a request to an upstream failed.
 
 use std::time::Duration;
 
-/// Why there is no answer. Each names the endpoint's host and what was asked of it.
+/// Why a request failed. Each error names the endpoint's host and the requested thing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The upstream has no such thing, or does not say so to anybody: many answer 401 or 403 for what does not exist.
+    /// The upstream does not have the thing, or does not reveal it: many registries answer 401 or 403 for what does not
+    /// exist.
     #[error("{host} has no {asked}{}", after_colon(.said.as_deref()))]
     NotFound {
         /// The endpoint's host.
         host: String,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// What it says of it.
+        /// The upstream's own message.
         said: Option<String>,
-        /// Whether the upstream itself answers 404 or 410. Storage that it redirects to may err, and 401 or 403 may only hide that
-        /// the thing is there.
+        /// Whether the upstream itself answered 404 or 410. Storage that it redirects to may be wrong, and a 401 or 403
+        /// may hide something that exists.
         certain: bool,
     },
-    /// The upstream, or its token server, wants other credentials.
+    /// The upstream, or its token server, requires other credentials.
     #[error("{host} refused {asked} with status {status}: {reason}")]
     Denied {
         /// The endpoint's host.
         host: String,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// 401 or 403, or another with which a token server refused.
+        /// 401 or 403, or the status with which a token server refused.
         status: u16,
-        /// Why, as far as it is known.
+        /// Why the request was refused, as far as is known.
         reason: String,
     },
-    /// The upstream was asked too often.
+    /// The upstream's rate limit is reached.
     #[error(
-        "{host} answers no more requests for now, and refused {asked}; {}{}",
+        "{host} answers no more requests for now (rate limit) and refused {asked}; {}{}",
         when(*.retry_after),
         after_colon(.said.as_deref())
     )]
     RateLimited {
         /// The endpoint's host.
         host: String,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// After how long it may be asked again, where it says so.
+        /// How long the upstream asks to wait, if it says so.
         retry_after: Option<Duration>,
-        /// What it says of it.
+        /// The upstream's own message.
         said: Option<String>,
     },
-    /// The upstream cannot be reached, or is not well: worth trying again, or elsewhere.
-    #[error("{host} could not be asked for {asked}: {reason}")]
+    /// The upstream cannot be reached, or has a problem of its own. The request may succeed later, or at another
+    /// endpoint.
+    #[error("the request to {host} for {asked} failed: {reason}")]
     Unavailable {
         /// The endpoint's host.
         host: String,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// 5xx, where there was an answer at all.
+        /// The status, 408 or 5xx, if there was an answer.
         status: Option<u16>,
-        /// Whether there was a connection to it.
+        /// Whether a connection was made.
         reached: bool,
-        /// After how long it may be asked again, where it says so.
+        /// How long the upstream asks to wait, if it says so.
         retry_after: Option<Duration>,
         /// What failed.
         reason: String,
     },
-    /// The upstream pointed to where it must not lead.
-    #[error("{host} points to where it may not be followed for {asked}: {reason}")]
+    /// The request would have gone to a host that hythe must not connect to.
+    #[error("hythe refused a connection that the request to {host} for {asked} needs: {reason}")]
     Refused {
         /// The endpoint's host.
         host: String,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// Where to, and which setting would allow it.
+        /// The refused host, and the setting that would allow it.
         reason: String,
     },
-    /// The upstream's answer makes no sense.
-    #[error("{host} gave an answer for {asked} that cannot be used: {reason}")]
+    /// The upstream's answer is not valid.
+    #[error("{host} sent an invalid answer to the request for {asked}: {reason}")]
     Protocol {
         /// The endpoint's host.
         host: String,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         reason: String,
     },
 }
@@ -90,13 +92,13 @@ fn after_colon(said: Option<&str>) -> String {
 
 fn when(retry_after: Option<Duration>) -> String {
     match retry_after {
-        Some(after) => format!("it may be asked again in {} s", after.as_secs()),
-        None => "it does not say when it may be asked again".to_owned(),
+        Some(after) => format!("try again in {} s", after.as_secs()),
+        None => "it does not say when to try again".to_owned(),
     }
 }
 
 impl Error {
-    /// Whether the same may go well later, or elsewhere.
+    /// Whether the same request may succeed later, or at another endpoint.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::Unavailable { .. } => true,
@@ -106,8 +108,8 @@ impl Error {
         }
     }
 
-    /// Whether the same thing may be had by asking for it in another way: by GET and not by HEAD, whole and not in part.
-    /// Registries, and storage whose addresses are signed for one method, answer the one and refuse the other.
+    /// Whether another form of the request may succeed: GET instead of HEAD, the whole instead of a part. Some
+    /// registries, and storage whose addresses are signed for one method, answer one form and refuse the other.
     pub fn is_of_the_way(&self) -> bool {
         match self {
             Self::NotFound { .. } | Self::Denied { .. } | Self::Protocol { .. } => true,
@@ -116,17 +118,17 @@ impl Error {
         }
     }
 
-    /// Whether the upstream could not even be connected to, whatever is asked of it.
+    /// Whether no connection to the upstream could be made, whatever was requested.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unavailable { reached: false, .. })
     }
 
-    /// Who failed, and how, whatever it was asked for.
+    /// The host and how it failed, without the requested thing.
     pub fn cause(&self) -> String {
         match self {
             Self::Unavailable { host, reason, .. } => format!("{host}: {reason}"),
             Self::RateLimited { host, retry_after, said, .. } => format!(
-                "{host} answers no more requests for now; {}{}",
+                "{host} answers no more requests for now (rate limit); {}{}",
                 when(*retry_after),
                 after_colon(said.as_deref())
             ),
@@ -136,7 +138,7 @@ impl Error {
         }
     }
 
-    /// After how long the upstream may be asked again, where it says so.
+    /// How long the upstream asks to wait before the next request, if it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
@@ -147,7 +149,7 @@ impl Error {
     }
 }
 
-/// What was asked of whom: what every error begins with.
+/// The host and the requested thing, which every error names.
 #[derive(Clone, Debug)]
 pub(crate) struct Subject {
     pub(crate) host: String,
@@ -187,7 +189,7 @@ impl Subject {
         }
     }
 
-    /// There is no connection.
+    /// The error for a connection that could not be made.
     pub(crate) fn unreachable(&self, reason: impl Into<String>) -> Error {
         Error::Unavailable {
             host: self.host.clone(),

@@ -1,4 +1,4 @@
-//! Where a client may connect to: anywhere public, and where it was told to.
+//! Decides which hosts a client may connect to: every public host, and the hosts that the configuration names.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,16 +9,16 @@ use url::{Position, Url};
 
 use crate::address::is_public;
 
-/// What decides whether a connection may be made.
+/// Decides whether a connection may be made.
 ///
-/// An address alone is judged before the request is sent, a name when its addresses are known, each time it is dialled:
-/// what a name meant a moment ago says nothing (DNS rebinding).
+/// An address in a URL is checked before the request is sent. A name is checked when its addresses are known, each time
+/// it is dialled: what a name server said a moment ago proves nothing (DNS rebinding).
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
-    /// The endpoint's host; `None` where nobody vouches for it, so that it must be public as any other.
+    /// The endpoint's host; `None` if no operator configured it, so that it must be public like any other host.
     endpoint: Option<String>,
     named: Vec<Authority>,
-    /// The hosts of proxies: they may be private, but nothing may be asked of them but to pass requests on.
+    /// The hosts of proxies. They may be private, but requests to them may only be ones that they forward.
     proxies: Vec<String>,
 }
 
@@ -27,11 +27,11 @@ pub(crate) struct Guard {
 pub(crate) enum Way {
     /// To any address: the host was named.
     Named,
-    /// To public addresses only.
+    /// To public addresses only: the host was not named.
     Guarded,
 }
 
-/// A host that may not be asked.
+/// A host that the client must not connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RefusedHost {
     host: String,
@@ -49,17 +49,14 @@ impl std::error::Error for RefusedHost {}
 
 impl RefusedHost {
     pub(crate) fn private(host: &str, address: IpAddr) -> Self {
-        let why = if host == address.to_string() {
-            "is not an address of the public network"
-        } else {
-            "has no address of the public network"
-        };
+        let why =
+            if host == address.to_string() { "is not a public address" } else { "has no public address" };
         Self { host: host.to_owned(), why }
     }
 }
 
 /// A URL's host in the form of [`Authority::host`]: addresses as Rust writes them, without brackets; names without the
-/// dot that may end them. Empty for a URL that has none.
+/// dot that may end them. Empty for a URL without a host.
 pub(crate) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let host = without_brackets(host);
@@ -69,28 +66,28 @@ pub(crate) fn host_of(url: &Url) -> String {
     }
 }
 
-/// A URL's host and its port, where that is not its scheme's own.
+/// A URL's host, and its port if that is not the scheme's default.
 pub(crate) fn authority_of(url: &Url) -> String {
     url[Position::BeforeHost..Position::AfterPort].to_owned()
 }
 
-/// A host without the brackets that an address of IPv6 has in a URL.
+/// A host without the brackets that a URL puts around an IPv6 address.
 pub(crate) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 impl Guard {
-    /// `trusted` is whether the endpoint may be private.
+    /// `trusted` says whether the endpoint itself may have a private address.
     pub(crate) fn new(endpoint: &Url, trusted: bool, named: Vec<Authority>) -> Self {
         let matcher = Matcher::from_system();
         let proxy = |target| matcher.intercept(&target)?.uri().host().map(str::to_owned);
-        // Names that never exist (RFC 6761, 6.4), so that NO_PROXY has none of them.
+        // Names that never exist (RFC 6761, 6.4), so that no NO_PROXY lists them.
         let targets = ["http://any.invalid/", "https://any.invalid/"].into_iter();
         let proxies = targets.filter_map(|target| proxy(target.parse().ok()?)).collect();
         Self { endpoint: trusted.then(|| host_of(endpoint)), named, proxies }
     }
 
-    /// Whether a host was named, by the endpoint or by `private_hosts`.
+    /// Whether the endpoint or `private_hosts` names the host.
     pub(crate) fn is_named(&self, url: &Url) -> bool {
         let host = host_of(url);
         let port = url.port_or_known_default();
@@ -101,7 +98,7 @@ impl Guard {
         self.endpoint.as_ref() == Some(&host) || self.named.iter().any(is_it)
     }
 
-    /// How a request to `url` may be sent, if at all.
+    /// How a request to `url` may be sent, or why it must not be.
     pub(crate) fn way(&self, url: &Url) -> Result<Way, RefusedHost> {
         if self.is_named(url) {
             return Ok(Way::Named);
@@ -113,12 +110,12 @@ impl Guard {
             return Err(RefusedHost::private(&host, address));
         }
         if self.is_proxy(&host) {
-            return Err(RefusedHost { host, why: "is a proxy, which is asked to pass requests on only" });
+            return Err(RefusedHost { host, why: "is the configured proxy, not a registry or its storage" });
         }
         Ok(Way::Guarded)
     }
 
-    /// Whether a name may be dialled though its addresses are private.
+    /// Whether the name is a proxy's, which may be dialled at private addresses.
     pub(crate) fn is_proxy(&self, host: &str) -> bool {
         self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(host))
     }
@@ -152,7 +149,7 @@ mod tests {
             ("http://[fd00:0::9]/x", Some(Way::Named)),
             ("https://cdn.example/x", Some(Way::Guarded)),
             ("https://1.1.1.1/x", Some(Way::Guarded)),
-            // Names are judged by their addresses, later.
+            // Names are checked by their addresses, when they are dialled.
             ("http://localhost/x", Some(Way::Guarded)),
             ("http://10.0.0.9/x", None),
             ("http://10.0.0.10:9000/x", None),
@@ -164,7 +161,7 @@ mod tests {
             ("http://[::ffff:127.0.0.1]/x", None),
             ("http://[::ffff:a9fe:a9fe]/x", None),
             ("http://[64:ff9b::a9fe:a9fe]/x", None),
-            // What browsers, and so URLs, take for an address.
+            // Spellings that URLs, as in browsers, accept as an address.
             ("http://2130706434/x", None),
             ("http://0x7f.2/x", None),
             ("http://0251.0376.0251.0376/x", None),
@@ -176,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_nobody_vouches_for_is_as_any_other_host() {
+    fn an_endpoint_that_no_operator_configured_must_be_public() {
         let way = |url: &str| {
             let url = url.parse().unwrap();
             Guard::new(&url, false, Vec::new()).way(&url).ok()

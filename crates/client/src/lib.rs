@@ -1,4 +1,4 @@
-//! A client of registries: what is read from an upstream, and how it is asked.
+//! A client for registries: sends requests to an upstream and reads its answers.
 
 mod address;
 mod answer;

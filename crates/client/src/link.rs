@@ -1,4 +1,4 @@
-//! `Link` (RFC 8288): where the next page is.
+//! Reads `Link` headers (RFC 8288), which name a list's next page.
 
 use http::header::{HeaderMap, LINK};
 use url::Url;
@@ -6,31 +6,32 @@ use url::Url;
 use crate::answer::Answer;
 use crate::error::Error;
 
-/// Where the page after this one is; `asked` is where this one was asked for.
+/// The URL of the next page. `asked` is the URL that this page was requested from.
 pub(crate) fn next_page(answer: &Answer, asked: &Url) -> Result<Option<Url>, Error> {
     let Some(link) = next(answer.headers()) else { return Ok(None) };
     let target = answer.response.url().join(link);
-    let target = target.map_err(|_| answer.subject.protocol("its next page has no address"))?;
-    // What the upstream takes for its own name, scheme and path may be another one, behind a proxy or a redirect: what
-    // says which page it is comes behind that.
+    let target =
+        target.map_err(|_| answer.subject.protocol("the link to its next page is not a valid address"))?;
+    // Behind a proxy or a redirect, the upstream may write another host, scheme and path than the ones that reach it.
+    // Only the query says which page it is, so the rest of the requested URL is kept.
     if asked.path().ends_with(target.path()) {
         let mut page = asked.clone();
         page.set_query(target.query());
         return Ok(Some(page));
     }
     if target.origin() != asked.origin() {
-        return Err(answer.subject.protocol("its next page is said to be of another registry"));
+        return Err(answer.subject.protocol("the link to its next page leads to another registry"));
     }
     Ok(Some(target))
 }
 
-/// The target of the link to the next page, as it is written.
+/// The target of the link to the next page, exactly as the header has it.
 fn next(headers: &HeaderMap) -> Option<&str> {
     let values = headers.get_all(LINK).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(links).find(|(_, parameters)| is_next(parameters)).map(|(target, _)| target)
 }
 
-/// Each target, and the parameters that follow it. Commas part links, but may stand in targets.
+/// Each link's target and the parameters after it. Commas separate links, but may also occur within targets.
 fn links(value: &str) -> impl Iterator<Item = (&str, &str)> {
     value.split('<').skip(1).filter_map(|link| link.split_once('>'))
 }

@@ -9,26 +9,26 @@ use crate::client::{Client, Inner};
 use crate::error::Error;
 use crate::room::Held;
 
-/// All that is understood, and last whatever there is: a registry that has none of these should say what it has, and
-/// not convert it.
+/// Every media type that hythe understands, then any other at low preference: a registry that has none of these should
+/// send what it has and not convert it.
 const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     */*;q=0.1";
 
-/// What an upstream says of a manifest without sending it.
+/// What an upstream tells about a manifest without sending it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestHead {
     /// Its digest.
     pub digest: Option<Digest>,
     /// Its media type, without parameters.
     pub media_type: Option<String>,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: Option<u64>,
 }
 
-/// A manifest as an upstream sent it. Nothing of it is verified. It takes its part of the memory for manifests
+/// A manifest as an upstream sent it. Nothing in it is verified. It occupies part of the memory for manifests
 /// ([`crate::Options::manifests`]) until it is dropped.
 #[derive(Debug)]
 pub struct ManifestAnswer {
@@ -36,13 +36,13 @@ pub struct ManifestAnswer {
     pub bytes: Bytes,
     /// Its media type, without parameters.
     pub media_type: Option<String>,
-    /// Its digest, as the upstream says.
+    /// The digest that the upstream's header gives.
     pub digest: Option<Digest>,
     _room: Held,
 }
 
 impl Client {
-    /// What a tag or digest is, without its content. Docker Hub does not count it.
+    /// Asks what a tag or digest names, without its content (HEAD). Docker Hub does not count such requests.
     pub async fn manifest_head(
         &self,
         name: &RepositoryName,
@@ -58,7 +58,7 @@ impl Client {
         })
     }
 
-    /// A manifest of no more than `limit` bytes.
+    /// Reads a manifest of at most `limit` bytes.
     pub async fn manifest(
         &self,
         name: &RepositoryName,

@@ -1,16 +1,16 @@
-//! Memory that a body is read to, whose length is not known before.
+//! Memory for a body whose length is not known in advance.
 
 use bytes::Bytes;
 use memmap2::MmapMut;
 
-/// What has more bytes is in a mapping of its own, which the system has back as soon as it is dropped. An allocator keeps
-/// what was freed, once for each of its arenas.
+/// The largest body, in bytes, that is kept on the heap. A larger one gets its own mapping, which the system gets back
+/// as soon as it is dropped. An allocator would keep freed memory, once for each of its arenas.
 const HEAP: usize = 64 << 10;
 
 /// Memory that grows.
 pub(crate) enum Memory {
     Heap(Vec<u8>),
-    /// No page of it is there before it is written to.
+    /// The system allocates a page only when it is first written.
     Mapped(MmapMut),
 }
 
@@ -21,7 +21,7 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// All of it, once it has `length` bytes at least; it will never need more than `most`.
+    /// The memory, grown to at least `length` bytes. It will never need more than `most`.
     pub(crate) fn grown(&mut self, length: usize, most: usize) -> &mut [u8] {
         if let Self::Heap(heap) = self
             && length > HEAP
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_stays_where_it_grows() {
+    fn written_bytes_are_kept_when_memory_grows() {
         for most in [100, HEAP, HEAP + 1, 10 * HEAP] {
             let (mut memory, mut length) = (Memory::default(), 0);
             while length < most {

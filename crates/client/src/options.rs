@@ -1,4 +1,4 @@
-//! How one endpoint of an upstream is asked.
+//! Options of a client: how it sends requests to one endpoint of an upstream.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,67 +8,68 @@ use hythe_oci::Authority;
 
 use crate::room::Room;
 
-/// Room for the short answers that a client reads whole, of which it shares none with another client, in bytes.
+/// Memory for the short answers that a client reads whole, if it shares none with other clients, in bytes.
 const SHORT_ANSWERS: usize = 4 << 20;
 
-/// How one endpoint of an upstream is asked.
+/// Options of a client: how it sends requests to one endpoint of an upstream.
 ///
-/// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured, for loopback and private endpoints too: one
-/// that is to be reached directly stands in `NO_PROXY`. A proxy resolves names itself, so it is up to the proxy then to
-/// which addresses they lead; addresses written as such are refused before it is asked.
+/// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply, to loopback and private endpoints too: list an
+/// endpoint in `NO_PROXY` to reach it directly. A proxy resolves names itself, so hythe cannot check which addresses
+/// they lead to; addresses written as such in a URL are checked before the proxy is asked.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Scheme, host and port, perhaps a path before `/v2`: `https://registry-1.docker.io`. A path with `/v2` in it begins
-    /// every repository's name: `https://harbor.example/v2/dockerhub`.
+    /// Scheme, host, port, and optionally a path before `/v2`: `https://registry-1.docker.io`. A path that contains
+    /// `/v2` puts the rest before every repository's name: `https://harbor.example/v2/dockerhub`.
     pub endpoint: String,
-    /// Who asks.
+    /// The credentials to send.
     pub credentials: Credentials,
-    /// PEM files of certificate authorities beyond the system's.
+    /// PEM files of certificate authorities to trust beside the system's.
     pub ca: Vec<PathBuf>,
-    /// Hosts that may have private addresses, and that may issue tokens, though the endpoint does not name them:
-    /// storage behind redirects, token servers. One without a port is meant with any.
+    /// Hosts beside the endpoint's own that may have private addresses and may receive credentials as token servers:
+    /// storage behind redirects, token servers. A host without a port stands for every port.
     pub private_hosts: Vec<Authority>,
-    /// Whether the endpoint itself must have a public address too: where its name is a client's word and no operator's.
+    /// Whether the endpoint itself must have a public address too: set when a client, and no operator, named it.
     pub public_only: bool,
-    /// For a connection: name, TCP and TLS together.
+    /// How long a connection may take: name lookup, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// For the head of an answer, with all that comes before it: connection, token, redirects.
+    /// How long the head of an answer may take, including connection, token and redirects.
     pub head_timeout: Duration,
-    /// Without a byte of a body.
+    /// How long a body may go without a byte.
     pub progress_timeout: Duration,
-    /// Asks a cache for what it has, and has it ask nobody (RFC 9111, 5.2.1.7); what it lacks is 504.
+    /// Asks a cache only for what it has stored (`only-if-cached`, RFC 9111, 5.2.1.7); it answers 504 for anything
+    /// else.
     pub only_if_cached: bool,
-    /// Asks no proxy, whatever the environment says.
+    /// Uses no proxy, whatever the environment says.
     pub direct: bool,
-    /// Where lists of tags and referrers are read to.
+    /// Memory for lists of tags and referrers.
     pub lists: Room,
-    /// Where manifests are read to.
+    /// Memory for manifests.
     pub manifests: Room,
 }
 
-/// Who asks. Its `Debug` form has no secret.
+/// Credentials for an upstream. Their `Debug` form shows no secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nobody.
+    /// No credentials.
     #[default]
     Anonymous,
-    /// By name.
+    /// A user name and a password.
     Basic {
         /// The user's name.
         username: String,
         /// The password, or an access token in its place.
         password: String,
     },
-    /// By an identity token (a refresh token of OAuth 2), as `docker login` keeps them for some registries.
+    /// An identity token (a refresh token of OAuth 2), as `docker login` stores it for some registries.
     IdentityToken(String),
 }
 
 impl Options {
-    /// The endpoint, asked by nobody in particular, with the usual time outs.
+    /// Options for the endpoint, without credentials and with the default timeouts.
     ///
-    /// Two seconds for a connection: a host that is up answers within a few tenths, even from another continent, and
-    /// a client whose upstream is down is to hear of it within three. Thirty for the rest: Docker Hub takes ten for
-    /// a cold manifest, and clients have given up after a minute.
+    /// Two seconds for a connection: a host that is up answers within a few tenths, even from another continent, and a
+    /// client whose upstream is down should learn that within three. Thirty seconds for the rest: Docker Hub takes ten
+    /// for a cold manifest, and clients have given up after a minute.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
@@ -99,31 +100,31 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Options that cannot work.
+/// Options that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The endpoint is no address.
-    #[error("upstream endpoint `{endpoint}` cannot be used: {reason}")]
+    /// The endpoint is not a valid address.
+    #[error("upstream endpoint `{endpoint}` is not valid: {reason}")]
     Endpoint {
-        /// What was given.
+        /// The given text.
         endpoint: String,
-        /// Why not.
+        /// The cause.
         reason: String,
     },
     /// Credentials that cannot be sent.
     #[error("the credentials for `{endpoint}` cannot be used: {reason}")]
     Credentials {
-        /// For which endpoint.
+        /// The endpoint that the credentials are for.
         endpoint: String,
-        /// Why not.
+        /// The cause.
         reason: &'static str,
     },
-    /// A file that should hold certificates.
+    /// A file of certificate authorities is unusable.
     #[error("certificate authorities cannot be read from {path}: {reason}")]
     Ca {
         /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Pages that a registry has beside the API of the specification.
+//! Requests to pages that hythe serves beside the API of the specification.
 
 use bytes::Bytes;
 use http::header::HeaderMap;
@@ -9,7 +9,7 @@ use crate::ask::Ask;
 use crate::client::Client;
 use crate::error::Error;
 
-/// What a page answered, a refusal included: what that means is the page's affair.
+/// The answer of a page. It may be a refusal: its meaning depends on the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageAnswer {
     /// The status.
@@ -18,7 +18,7 @@ pub struct PageAnswer {
     pub bytes: Bytes,
 }
 
-/// What a page may answer beside errors that any question can meet.
+/// The statuses that a page may answer with on purpose. Others are errors that any request can meet.
 const ANSWERS: &[StatusCode] = &[
     StatusCode::OK,
     StatusCode::BAD_REQUEST,
@@ -39,7 +39,7 @@ impl Client {
         self.page(Method::GET, path, query, limit).await
     }
 
-    /// Deletes what a page stands for; its answer has no more than `limit` bytes.
+    /// Sends DELETE to a page; its answer has no more than `limit` bytes.
     pub async fn delete_page(
         &self,
         path: &str,
@@ -49,7 +49,7 @@ impl Client {
         self.page(Method::DELETE, path, query, limit).await
     }
 
-    /// Asks a page to do something; its answer has no more than `limit` bytes.
+    /// Sends POST to a page; its answer has no more than `limit` bytes.
     pub async fn post_page(
         &self,
         path: &str,

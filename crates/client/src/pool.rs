@@ -1,4 +1,4 @@
-//! Connections that are kept for the next request.
+//! Keeps connections for later requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,33 +10,33 @@ use url::Origin;
 
 use crate::connection::Connection;
 
-/// How long a connection is kept for the next request, and how many to one host: a pull asks for a handful of blobs at
-/// once, then for nothing.
+/// How long a connection is kept idle, and how many are kept to one host: a pull asks for a handful of blobs at once,
+/// then for nothing.
 const IDLE: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS: usize = 8;
 
-/// How often those are closed that nobody has wanted for long, or that the other end has closed.
+/// How often the sweep closes connections that were idle for too long or that the other end has closed.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// Connections on which nothing is under way, by where they lead.
+/// Idle connections, by the origin that they lead to.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// The one that was last used is the last.
+    /// The last one in each list is the most recently used.
     connections: HashMap<Origin, Vec<(Instant, Connection)>>,
-    /// Whether a task closes those that are of no more use.
+    /// Whether the sweep task is running.
     is_swept: bool,
 }
 
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Nothing in there panics halfway through a change.
+        // A poisoned lock is fine to use: no code in there panics halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One that is open, the last that was used.
+    /// Takes an open connection, the most recently used one.
     pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
         loop {
             let (since, mut connection) = self.lock().connections.get_mut(origin)?.pop()?;
@@ -46,14 +46,14 @@ impl Pool {
         }
     }
 
-    /// Closes all that lead there.
+    /// Closes all kept connections to `origin`.
     pub(crate) fn forget(&self, origin: &Origin) {
         self.lock().connections.remove(origin);
     }
 
-    /// Keeps one whose last answer was read to its end.
+    /// Keeps a connection whose last answer was read to its end.
     pub(crate) fn keep(self: &Arc<Self>, origin: &Origin, connection: Connection) {
-        // Where there is none nobody would close it.
+        // Without a runtime there is no sweep task to close it, so it is not kept.
         let Ok(runtime) = Handle::try_current() else { return };
         let mut kept = self.lock();
         let connections = kept.connections.entry(origin.clone()).or_default();
@@ -66,7 +66,7 @@ impl Pool {
         }
     }
 
-    /// Closes what nobody has wanted for long, and what the other end has closed; whether anything is left.
+    /// Closes connections that were idle for too long or that the other end has closed; returns whether any is left.
     fn clear(&self) -> bool {
         let mut kept = self.lock();
         kept.connections.retain(|_, connections| {
@@ -78,7 +78,7 @@ impl Pool {
     }
 }
 
-/// Closes what is of no more use, until nothing is left.
+/// Clears the pool at intervals, until no connection is left.
 async fn sweep(pool: Weak<Pool>) {
     loop {
         sleep(SWEEP).await;
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_other_end_has_closed_is_not_kept() {
+    async fn a_connection_that_the_other_end_closed_is_not_kept() {
         let pool = Arc::new(Pool::default());
         let (there, here) = duplex(100);
         pool.keep(&origin(), Connection::over(Box::new(here), None).await.unwrap());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_kept_than_may_be_and_the_last_is_the_first_to_go() {
+    async fn a_full_pool_closes_its_oldest_connection_and_hands_out_the_newest_first() {
         let pool = Arc::new(Pool::default());
         let mut others = Vec::new();
         for _ in 0..=IDLE_CONNECTIONS {

@@ -1,4 +1,4 @@
-//! Where a token is to be had, as a challenge says, and whether it may be asked for there.
+//! Finds the token server that a challenge names, and decides what it may be sent.
 
 use hythe_oci::RepositoryName;
 use url::Url;
@@ -8,7 +8,7 @@ use crate::endpoint::name_at;
 use crate::error::{Error, Subject};
 use crate::guard::{Guard, host_of};
 
-/// A token server that may be asked, and what for.
+/// A token server, and the service and scope of the token to request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Realm {
     pub(crate) url: Url,
@@ -17,15 +17,15 @@ pub(crate) struct Realm {
     pub(crate) trust: Trust,
 }
 
-/// What a token server is sent.
+/// Whether a token server may receive the credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Credentials, where there are any.
+    /// It gets the configured credentials, if there are any.
     Vouched,
-    /// None: it is of another domain than the endpoint, and nobody named it. There is nothing to protect in what everybody
-    /// may ask.
+    /// It gets none: it belongs to another domain than the endpoint, and `private_hosts` does not name it. hythe still
+    /// requests an anonymous token from it: such a token opens only what everybody may read.
     Foreign,
-    /// None: it is that of another registry, which the endpoint redirected to.
+    /// It gets none: it belongs to another registry, which the endpoint redirected to.
     Elsewhere,
 }
 
@@ -45,7 +45,8 @@ impl Realm {
         Ok(Self { url, service, scope: scope(challenge, endpoint, repository), trust })
     }
 
-    /// Reads a `Bearer` challenge of another registry, at `from`, which may call the repository what it likes.
+    /// Reads a `Bearer` challenge of another registry, at `from`. That registry may use another name for the
+    /// repository.
     pub(crate) fn elsewhere(
         challenge: &Challenge,
         from: &Url,
@@ -62,25 +63,28 @@ impl Realm {
     }
 }
 
-/// The address of the token server that `from` names. Whether it may be dialled is looked at when it is.
+/// The address of the token server that the challenge of `from` names. The guard checks the address when it is dialled.
 fn url(challenge: &Challenge, from: &Url, subject: &Subject) -> Result<Url, Error> {
     let Some(realm) = challenge.parameter("realm") else {
-        return Err(subject.protocol("it wants a token, and does not say where to get one"));
+        return Err(subject.protocol("it requires a token, and its challenge names no token server"));
     };
     let url = realm.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(url) = url.filter(|url| url.username().is_empty() && url.password().is_none()) else {
-        return Err(subject.protocol("it wants a token from what is no address of a token server"));
+        return Err(subject
+            .protocol("it requires a token, and its challenge names an invalid address of a token server"));
     };
     if from.scheme() == "https" && url.scheme() == "http" {
         let host = host_of(&url);
-        let reason = format!("its token server `{host}` speaks plain HTTP; no setting allows that");
+        let reason = format!(
+            "its token server `{host}` uses plain HTTP although the registry uses HTTPS; no setting allows that"
+        );
         return Err(subject.refused(reason));
     }
     Ok(url)
 }
 
-/// The challenge's own scope where it is one for this repository (some registries put a fixed text there), which may have
-/// a longer name for the registry behind a proxy.
+/// The challenge's own scope if it is for this repository (some registries put a fixed text there); behind a proxy, the
+/// registry may know the repository by a longer name. Otherwise a scope for pulling the repository.
 fn scope(challenge: &Challenge, endpoint: &Url, repository: Option<&RepositoryName>) -> Option<String> {
     let own = challenge.parameter("scope");
     let Some(repository) = repository else { return own.map(str::to_owned) };
@@ -90,15 +94,15 @@ fn scope(challenge: &Challenge, endpoint: &Url, repository: Option<&RepositoryNa
     }
 }
 
-/// Whether a scope is one for this repository: `repository:project/library/redis:pull` for `library/redis`.
+/// Whether a scope is for this repository: `repository:project/library/redis:pull` is for `library/redis`.
 fn is_of(scope: &str, repository: &str) -> bool {
     let name = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':')).map(|(name, _)| name);
     let before = name.and_then(|name| name.strip_suffix(repository));
     before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
-/// Whether two hosts belong to one registrable domain: whoever holds the one vouches for the other. Addresses, and
-/// names outside any domain, are only the same as themselves.
+/// Whether two hosts belong to one registrable domain: its owner answers for both. An address, or a name outside any
+/// registrable domain, matches only itself.
 fn same_site(one: &str, other: &str) -> bool {
     let is_address = |host: &str| host.parse::<std::net::IpAddr>().is_ok();
     if one == other {
@@ -128,7 +132,7 @@ mod tests {
             ("docker.io", "docker.com", false),
             ("auth.docker.io.evil.example", "auth.docker.io", false),
             ("evildocker.io", "docker.io", false),
-            // One suffix under which anybody may register.
+            // A public suffix, under which anybody may register.
             ("a.co.uk", "b.co.uk", false),
             ("a.github.io", "b.github.io", false),
             ("co.uk", "a.co.uk", false),
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scope_is_the_challenges_own_only_for_the_repository_that_is_asked_for() {
+    fn the_challenges_own_scope_is_used_only_if_it_is_for_the_requested_repository() {
         let repository: RepositoryName = "library/redis".parse().unwrap();
         for (own, expected) in [
             (Some("repository:library/redis:pull"), "repository:library/redis:pull"),
@@ -156,7 +160,7 @@ mod tests {
             (Some("aws"), "repository:library/redis:pull"),
             (Some(""), "repository:library/redis:pull"),
             (None, "repository:library/redis:pull"),
-            // Behind a proxy, which calls it something else.
+            // Behind a proxy that uses a longer name.
             (Some("repository:hub/library/redis:pull"), "repository:hub/library/redis:pull"),
             (Some("repository:a:5000/library/redis:pull"), "repository:a:5000/library/redis:pull"),
             (Some("repository:xlibrary/redis:pull"), "repository:library/redis:pull"),
@@ -174,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_go_to_a_token_server_of_the_same_domain_or_one_that_is_named_and_to_no_other() {
+    fn credentials_go_only_to_a_token_server_of_the_same_domain_or_a_named_one() {
         let subject = Subject { host: "lscr.io".to_owned(), asked: "a test".to_owned() };
         let trust = |endpoint: &str, realm: &str| {
             let endpoint = endpoint.parse().unwrap();
@@ -187,7 +191,7 @@ mod tests {
             ("https://registry.corp", "https://auth.lan/token", Some(Trust::Vouched)),
             ("https://lscr.io", "https://ghcr.io/token", Some(Trust::Foreign)),
             ("http://lscr.io", "http://ghcr.io/token", Some(Trust::Foreign)),
-            // What is asked over HTTPS is asked over nothing less.
+            // A registry on HTTPS cannot send the client to a token server on plain HTTP.
             ("https://lscr.io", "http://ghcr.io/token", None),
             ("https://lscr.io", "http://lscr.io/token", None),
         ] {

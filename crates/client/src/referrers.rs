@@ -1,4 +1,4 @@
-//! What refers to a manifest of an upstream.
+//! Lists the referrers of a manifest at an upstream.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::client::{Client, Inner};
 use crate::error::Error;
 use crate::link::next_page;
 
-/// More pages of referrers are not read: each costs a round trip while somebody waits.
+/// The most pages of referrers that are read: each costs a round trip while a client waits.
 const PAGES: usize = 10;
 
-/// One that refers to a manifest, as its upstream's list has it.
+/// A referrer, as the upstream's list describes it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
@@ -29,18 +29,18 @@ pub struct Entry<'a> {
     pub media_type: Cow<'a, str>,
     /// Its length in bytes.
     pub size: u64,
-    /// What it is.
+    /// Its artifact type.
     #[serde(borrow, default)]
     pub artifact_type: Option<Cow<'a, str>>,
-    /// What its author says of it, as JSON of any kind.
+    /// Its annotations, as unchecked JSON.
     #[serde(borrow, default)]
     pub annotations: Option<&'a RawValue>,
 }
 
 impl Client {
-    /// Hands all that refers to a manifest to `take`, of lists of no more than `limit` bytes: what it made of `state`. `None`
-    /// for an upstream without the referrers API; then there may be a tag instead (distribution-spec, Unavailable
-    /// Referrers API). Entries that cannot be understood are passed over.
+    /// Calls `take` for each referrer of a manifest, and returns what it made of `state`. The lists may have `limit`
+    /// bytes in all. Returns `None` if the upstream has no referrers API; a tag may then hold the list instead
+    /// (distribution-spec, Unavailable Referrers API). Entries that cannot be parsed are skipped.
     pub async fn referrers<S: Send + 'static>(
         &self,
         name: &RepositoryName,
@@ -55,16 +55,18 @@ impl Client {
             let asked = ask.url.clone();
             let answer = match self.0.ask(ask).await {
                 Ok(answer) if answer.status() == StatusCode::OK => answer,
-                // Without its other pages the list would be cut short.
+                // The upstream lacks the API only if the first page fails. A later page that fails is an error: without
+                // it the list would be incomplete.
                 Ok(_) | Err(Error::NotFound { .. }) if pages == 0 => return Ok(None),
                 Ok(answer) => return Err(answer.refused().await),
                 Err(Error::NotFound { host, asked, .. }) => {
-                    let reason = "a page in the middle of it is not there".to_owned();
+                    let reason = "one of the pages of the list is missing".to_owned();
                     return Err(Error::Protocol { host, asked, reason });
                 }
                 Err(error) => return Err(error),
             };
-            // A list by any other name may be one; or it is a page that is shown for any path.
+            // An answer of another media type may still be an index; or it is a web page that the server shows for
+            // every path.
             let is_index = answer.media_type().as_deref() == Some(media_type::OCI_INDEX);
             let next = next_page(&answer, &asked)?;
             let subject = answer.subject.clone();
@@ -72,7 +74,7 @@ impl Client {
             state = match read {
                 Some(state) => state,
                 None if is_index || pages > 0 => {
-                    return Err(subject.protocol("it is not the JSON of an index"));
+                    return Err(subject.protocol("it is not an index in JSON"));
                 }
                 None => return Ok(None),
             };
@@ -80,7 +82,7 @@ impl Client {
             ask = match next {
                 None => return Ok(Some(state)),
                 Some(_) if pages == PAGES => {
-                    return Err(subject.protocol(format!("it has more than {PAGES} pages")));
+                    return Err(subject.protocol(format!("the list has more than {PAGES} pages")));
                 }
                 Some(url) => Ask { url, ..self.0.referrers(name, digest) },
             };
@@ -92,7 +94,7 @@ impl Inner {
     fn referrers<'a>(&self, name: &'a RepositoryName, digest: &Digest) -> Ask<'a> {
         let asked = format!("referrers of `{digest}` of `{name}`");
         let mut ask = self.get(&path::referrers(name, digest), name, media_type::OCI_INDEX, asked);
-        // Upstreams without the API do not all say 404: some know no such path, method or function.
+        // Upstreams without the API do not all answer 404: some reject the path, the method or the function.
         ask.expected = &[
             StatusCode::OK,
             StatusCode::BAD_REQUEST,
@@ -103,7 +105,8 @@ impl Inner {
         ask
     }
 
-    /// Reads a page, on a thread that may take its time: how many bytes it has, and the state, where it is an index.
+    /// Reads a page, and parses it on a thread that may block. Returns the page's size in bytes, and the state if the
+    /// page is an index.
     async fn read<S: Send + 'static>(
         &self,
         answer: Answer,
@@ -123,14 +126,14 @@ impl Inner {
     }
 }
 
-/// Hands each entry of an index to `take` that can be understood; whether it is an index.
+/// Calls `take` for each entry of an index that can be parsed; returns whether the bytes are an index.
 pub fn entries(index: &[u8], mut take: impl FnMut(Entry<'_>)) -> bool {
     let mut json = serde_json::Deserializer::from_slice(index);
     let is_index = json.deserialize_map(Index(&mut take));
     is_index.is_ok_and(|is_index| is_index) && json.end().is_ok()
 }
 
-/// Reads an index entry by entry, as a list may have millions of them.
+/// Reads an index entry by entry, because a list may have millions of them.
 struct Index<'a>(&'a mut dyn FnMut(Entry<'_>));
 
 impl<'de> Visitor<'de> for Index<'_> {
@@ -154,7 +157,7 @@ impl<'de> Visitor<'de> for Index<'_> {
     }
 }
 
-/// Its list; `null` where there are none.
+/// The list of manifests; `null` if it has none.
 struct Manifests<'a>(&'a mut dyn FnMut(Entry<'_>));
 
 impl<'de> DeserializeSeed<'de> for Manifests<'_> {
@@ -197,7 +200,7 @@ mod tests {
     const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
     #[test]
-    fn what_can_be_understood_of_an_index_is_and_the_rest_is_passed_over() {
+    fn entries_of_an_index_that_cannot_be_parsed_are_skipped() {
         let entry = format!(
             r#"{{"mediaType":"a\/b","digest":"{DIGEST}","size":1,"annotations":{{"x":[]}},"odd":0}}"#
         );

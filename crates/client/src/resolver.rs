@@ -1,5 +1,5 @@
-//! What a name means: `/etc/hosts`, then the name servers of `/etc/resolv.conf`, less the addresses that may not be
-//! dialled.
+//! Resolves host names with `/etc/hosts` and then the name servers of `/etc/resolv.conf`, and removes the addresses
+//! that must not be dialled.
 
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
@@ -17,13 +17,14 @@ use tower_service::Service;
 use crate::address::is_public;
 use crate::guard::{Guard, RefusedHost, Way};
 
-/// What the system says of names, which changes when a machine comes to another network.
+/// The system's files for name resolution. They change when a machine moves to another network.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 
-/// When each of the files was last changed; `None` for one that is not there.
+/// When each of the files was last changed; `None` for a missing file.
 type Changed = [Option<SystemTime>; FILES.len()];
 
-/// A resolver that is made when it is first needed, and anew when the system says something else. Its clones are one.
+/// A resolver that is created when it is first needed, and again when one of the system's files changes. Clones share
+/// it.
 #[derive(Clone)]
 pub(crate) struct Resolver {
     made: Arc<Mutex<Option<(Changed, TokioResolver)>>>,
@@ -35,7 +36,7 @@ fn changed() -> Changed {
 }
 
 impl Resolver {
-    /// One for connections that have so much time in all.
+    /// A resolver for connections that may take `connect_timeout` in all.
     pub(crate) fn new(connect_timeout: Duration) -> Self {
         Self { made: Arc::default(), patience: connect_timeout / 3 }
     }
@@ -46,18 +47,19 @@ impl Resolver {
         if let Some((_, resolver)) = resolver.as_ref().filter(|(of, _)| *of == changed) {
             return Ok(resolver.clone());
         }
-        // A system that names no name servers has `/etc/hosts`, and localhost. It is not for this program to choose
-        // others for it.
+        // A system without name servers still has `/etc/hosts` and localhost. This program must not choose name servers
+        // for it.
         let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
             let none = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
             TokioResolver::builder_with_config(none, TokioRuntimeProvider::default())
         });
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
-        // The system's five seconds are more than the connection has: a datagram that is lost is sent again sooner.
+        // The system's default of five seconds exceeds the time for a connection. A shorter timeout sends a lost
+        // datagram again in time.
         options.timeout = options.timeout.min(self.patience);
         let made = builder.build();
-        let made = made.map_err(|error| format!("names cannot be looked up: {error}"))?;
+        let made = made.map_err(|error| format!("could not set up name lookup: {error}"))?;
         *resolver = Some((changed, made.clone()));
         Ok(made)
     }
@@ -67,12 +69,12 @@ impl Resolver {
         match found {
             Ok(found) => Ok(found.iter().collect()),
             Err(error) if error.is_no_records_found() => Err(format!("the name `{name}` has no address")),
-            Err(error) => Err(format!("the name `{name}` cannot be looked up: {error}")),
+            Err(error) => Err(format!("could not look up the name `{name}`: {error}")),
         }
     }
 }
 
-/// The resolver of one way of connecting.
+/// A resolver for connections made in one [`Way`].
 #[derive(Clone)]
 pub(crate) struct GuardedResolver {
     pub(crate) resolver: Resolver,
@@ -97,7 +99,7 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 type Addresses = std::iter::Map<std::vec::IntoIter<IpAddr>, fn(IpAddr) -> SocketAddr>;
 
-/// Who connects sets the port.
+/// The connector sets the port.
 fn with_any_port(address: IpAddr) -> SocketAddr {
     SocketAddr::new(address, 0)
 }

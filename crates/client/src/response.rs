@@ -1,4 +1,4 @@
-//! An answer as it comes in on its connection.
+//! Reads an answer from its connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -18,13 +18,14 @@ use crate::connection::{Connection, Proxied};
 use crate::connector::Stream;
 use crate::pool::Pool;
 
-/// A body of so many bytes is read from the connection itself, to where it is to be: what hyper reads is copied once more.
+/// From this size in bytes on, a body is read from the connection directly into the caller's memory: a body that hyper
+/// reads is copied once more.
 const LONG: u64 = 1 << 20;
 
-/// As much of a body that nobody wants is passed over for the sake of its connection, if it has come already.
+/// How many bytes of an unread body are read and discarded to reuse its connection, if they have already arrived.
 const UNWANTED: usize = 64 << 10;
 
-/// An answer, whose body is yet to be read.
+/// An answer whose body is not read yet.
 pub(crate) struct Response {
     head: http::response::Parts,
     url: Url,
@@ -32,7 +33,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The answer to a request to `url`, on a connection that is kept in `pool` afterwards.
+    /// The answer to a request to `url`, on a connection that goes to `pool` afterwards.
     pub(crate) fn new(
         response: http::Response<Incoming>,
         url: Url,
@@ -72,7 +73,7 @@ impl Response {
         self.body
     }
 
-    /// The next bytes of the body, at the front of `memory`; none after the last.
+    /// Reads the next bytes of the body into the front of `memory`; 0 after the last.
     pub(crate) async fn read(&mut self, memory: &mut [u8]) -> io::Result<usize> {
         poll_fn(|cx| self.body.poll_read(cx, memory)).await
     }
@@ -88,10 +89,10 @@ fn is_kept(head: &http::response::Parts) -> bool {
 /// A body, and the connection that it comes on.
 pub(crate) struct ResponseBody {
     incoming: Incoming,
-    /// None once it has ended, is kept for others, or is read past hyper.
+    /// `None` once the connection has ended, is back in the pool, or is read past hyper.
     connection: Option<Connection>,
     long: Option<Long>,
-    /// What came by way of hyper, and is yet to be read.
+    /// Bytes that hyper has read and the caller has not.
     rest: Bytes,
     origin: Origin,
     pool: Arc<Pool>,
@@ -99,30 +100,30 @@ pub(crate) struct ResponseBody {
 
 /// A body that is read past hyper.
 struct Long {
-    /// None once all of it has come.
+    /// `None` once the whole body has arrived.
     stream: Option<Stream>,
-    /// How many bytes of it are still to come.
+    /// How many bytes of the body are still to arrive.
     left: u64,
-    /// What a kept connection is to be.
+    /// Whether the connection can be kept afterwards.
     is_kept: bool,
     proxied: Option<Proxied>,
 }
 
 impl ResponseBody {
-    /// Takes the stream from hyper, and what hyper has taken from the stream.
+    /// Takes the stream from hyper, together with the bytes that hyper has already read from it.
     fn read_past_hyper(&mut self, length: u64, is_kept: bool) {
         let Some(connection) = self.connection.take() else { return };
         let proxied = connection.proxied.clone();
-        // Where it has ended, hyper has all that came, and tells how it ended.
+        // If the connection has ended, hyper has every byte that arrived, and reports how it ended.
         let Some((stream, behind)) = connection.into_stream() else { return };
         let mut came = BytesMut::new();
-        // Handed on by hyper before; then comes that there will be no more.
+        // The bytes that hyper had already put into the body; then the body reports its end.
         let mut cx = Context::from_waker(Waker::noop());
         while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self.incoming).poll_frame(&mut cx) {
             came.extend_from_slice(&frame.into_data().unwrap_or_default());
         }
         came.extend_from_slice(&behind);
-        // What comes behind the body nobody has asked for.
+        // Bytes after the body answer no request: such a connection is not kept.
         let is_clean = came.len() as u64 <= length;
         came.truncate(usize::try_from(length).unwrap_or(usize::MAX));
         let left = length - came.len() as u64;
@@ -131,7 +132,7 @@ impl ResponseBody {
         self.end_long();
     }
 
-    /// The next bytes, at the front of `memory`, which is not empty; none after the last.
+    /// Reads the next bytes into the front of `memory`, which is not empty; 0 after the last.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.rest.is_empty() {
             if self.long.is_some() {
@@ -146,7 +147,7 @@ impl ResponseBody {
 
     fn poll_long(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         let Some(Long { stream: Some(stream), left, .. }) = &mut self.long else { return Poll::Ready(Ok(0)) };
-        // No more than the body has: what comes behind it is another answer's.
+        // Never reads beyond the body: the bytes after it belong to another answer.
         let most = memory.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
         let mut buffer = ReadBuf::new(&mut memory[..most]);
         ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
@@ -160,7 +161,7 @@ impl ResponseBody {
         Poll::Ready(Ok(length))
     }
 
-    /// Keeps the stream for the next request, if all of this body has come.
+    /// Keeps the stream for the next request, if the whole body has arrived.
     fn end_long(&mut self) {
         if let Some(long) = &mut self.long
             && long.left == 0
@@ -172,7 +173,7 @@ impl ResponseBody {
         }
     }
 
-    /// What comes next by way of hyper; empty after the last.
+    /// The next bytes from hyper; empty after the last.
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         loop {
             if let Some(connection) = &mut self.connection {
@@ -181,7 +182,7 @@ impl ResponseBody {
             match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => return Poll::Ready(Ok(data)),
-                    // Trailers say nothing of a blob.
+                    // Trailers carry nothing of a blob.
                     _ => {}
                 },
                 Some(Err(error)) => {
@@ -227,7 +228,8 @@ mod tests {
         (0..length).map(|place| (place % 251) as u8).collect()
     }
 
-    /// Asks one who answers with `head`, then `body`, in pieces of `step`, and waits for more where `stays`.
+    /// Asks a server that answers with `head`, then `body`, in pieces of `step` bytes. If `stays`, it then keeps the
+    /// connection open.
     async fn ask(head: String, body: Vec<u8>, step: usize, stays: bool, pool: &Arc<Pool>) -> Response {
         let (mut there, here) = tokio::io::duplex(300_000);
         tokio::spawn(async move {
@@ -235,7 +237,7 @@ mod tests {
             assert!(there.read(&mut request).await.unwrap() > 0);
             let answer = [head.as_bytes(), &body].concat();
             for piece in answer.chunks(step) {
-                // An error is a reader that has seen enough.
+                // An error means that the reader has stopped reading.
                 let _ = there.write_all(piece).await;
                 tokio::task::yield_now().await;
             }
@@ -250,7 +252,7 @@ mod tests {
         Response::new(answer, url, connection, Arc::clone(pool))
     }
 
-    /// All of it, in pieces of `room`, and the error at its end.
+    /// Reads the whole body in pieces of `room` bytes; returns it, and the error at its end.
     async fn read(response: &mut Response, room: usize) -> (Vec<u8>, Option<io::Error>) {
         let (mut all, mut memory) = (Vec::new(), vec![0; room]);
         loop {
@@ -270,7 +272,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(100))]
 
         #[test]
-        fn a_body_comes_whole_however_it_comes_and_nothing_behind_it(
+        fn a_body_is_read_whole_in_any_pieces_and_never_beyond_its_end(
             length in prop_oneof![1_usize..100_000, LONG as usize - 2..LONG as usize + 200_000],
             behind in prop_oneof![Just(0_usize), Just(0), 1_usize..100_000],
             step in 1_000_usize..400_000,
@@ -285,7 +287,7 @@ mod tests {
                 let (came, error) = read(&mut response, room).await;
                 assert!(error.is_none() && came == content(length));
                 assert_eq!(read(&mut response, room).await.0, b"");
-                // Whoever asks next is not answered by what came behind.
+                // Bytes after the body must not answer the next request.
                 tokio::task::yield_now().await;
                 assert_eq!(pool.take(&response.url.origin()).is_some(), behind == 0);
             });
@@ -324,7 +326,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_short_body_that_nobody_reads_leaves_its_connection_for_the_next_request() {
+    async fn the_connection_of_a_short_unread_body_is_kept() {
         for (length, is_kept) in [(0, true), (1000, true), (LONG as usize - 1, false), (LONG as usize, false)]
         {
             let pool = Arc::default();

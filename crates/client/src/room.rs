@@ -1,16 +1,16 @@
-//! Memory for answers that are read whole, such as lists: all who wait for one share it.
+//! Memory for answers that are read whole, such as lists. All clients that wait for such answers share it.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// An answer of so many bytes is a short one.
+/// The largest short answer, in bytes.
 const SHORT: usize = 64 << 10;
 
-/// Memory for answers that are read whole. A clone is the same memory.
+/// Memory for answers that are read whole. Clones share it.
 ///
-/// Short answers share some; beside them there is one long answer at a time, which takes no more of what they share. So an
-/// answer that grows waits for others to end, and never for one that waits for it.
+/// Short answers share part of the memory. One long answer at a time has its own part, and frees its place in the
+/// shared one: so an answer that grows waits only for others to end, and never for one that waits for it.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Shared>);
 
@@ -21,7 +21,7 @@ struct Shared {
     long: Arc<Semaphore>,
 }
 
-/// What one answer takes of it, until it is dropped.
+/// The part of the memory that one answer occupies until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     room: Room,
@@ -36,13 +36,13 @@ enum Place {
 }
 
 impl Room {
-    /// Room for short answers of so many bytes in all, and for one long answer beside them.
+    /// Room for short answers of `bytes` bytes in all, and for one long answer beside them.
     pub fn new(bytes: usize) -> Self {
         let short = (bytes / SHORT).clamp(1, Semaphore::MAX_PERMITS);
         Self(Arc::new(Shared { short: Arc::new(Semaphore::new(short)), long: Arc::new(Semaphore::new(1)) }))
     }
 
-    /// Nothing of it yet.
+    /// A hold that occupies nothing yet.
     pub(crate) fn enter(&self) -> Held {
         Held { room: self.clone(), place: Place::None }
     }
@@ -52,7 +52,7 @@ impl Held {
     /// Waits until there is room for `length` bytes in all.
     pub(crate) async fn hold(&mut self, length: usize) {
         let Shared { short, long } = &*self.room.0;
-        // Nobody closes them: an error cannot be.
+        // The semaphores are never closed, so acquiring cannot fail.
         let place = match self.place {
             Place::Long(_) => return,
             _ if length > SHORT => Place::Long(Arc::clone(long).acquire_owned().await.ok()),
@@ -71,14 +71,14 @@ mod tests {
 
     use super::*;
 
-    /// Whether it need not wait.
+    /// Whether the answer gets its room without waiting.
     async fn holds(held: &mut Held, length: usize) -> bool {
         let mut wait = pin!(held.hold(length));
         poll_fn(|cx| Poll::Ready(wait.as_mut().poll(cx).is_ready())).await
     }
 
     #[tokio::test]
-    async fn all_answers_together_take_no_more_than_there_is() {
+    async fn all_short_answers_together_stay_within_the_room() {
         let room = Room::new(10 * SHORT);
         let mut held: Vec<Held> = (0..11).map(|_| room.enter()).collect();
         for held in &mut held[..10] {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_long_answers_there_is_one_at_a_time_and_short_ones_go_on_beside_it() {
+    async fn only_one_long_answer_is_read_at_a_time_and_short_ones_go_on_beside_it() {
         let room = Room::new(3 * SHORT);
         let (mut first, mut second, mut short) = (room.enter(), room.enter(), room.enter());
         assert!(holds(&mut first, 1).await && holds(&mut second, 1).await);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_that_all_grow_when_there_is_no_more_room_all_end() {
+    async fn answers_that_all_grow_in_a_full_room_all_end() {
         let room = Room::new(4 * SHORT);
         let growing: Vec<_> = (0..9)
             .map(|_| {

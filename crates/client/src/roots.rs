@@ -1,4 +1,4 @@
-//! The certificate authorities that are trusted.
+//! Loads the certificate authorities that clients trust.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::ConfigError;
 
-/// The system's, read once: all clients share them.
+/// The system's authorities, read once and shared by all clients.
 static SYSTEM: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
 
-/// The certificates of the files.
+/// Reads the certificates in the files.
 pub(crate) fn read(files: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let mut all = Vec::new();
     for path in files {
@@ -33,17 +33,17 @@ fn read_one(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         trusted.add(certificate.clone()).map_err(|error| error.to_string())?;
     }
     if certificates.is_empty() {
-        Err("it has no certificate in PEM form".to_owned())
+        Err("the file has no certificate in PEM form".to_owned())
     } else {
         Ok(certificates)
     }
 }
 
-/// How TLS is spoken, with further authorities beside the system's.
+/// The TLS configuration, which trusts the authorities in `further` beside the system's.
 pub(crate) fn tls(further: &[CertificateDer<'static>]) -> Result<ClientConfig, String> {
     let mut roots = system()?;
     if !further.is_empty() {
-        // Each was tried when it was read.
+        // `read_one` has already checked that each certificate can be added.
         Arc::make_mut(&mut roots).add_parsable_certificates(further.iter().cloned());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -55,9 +55,9 @@ pub(crate) fn tls(further: &[CertificateDer<'static>]) -> Result<ClientConfig, S
     Ok(config)
 }
 
-/// The system's authorities, which `SSL_CERT_FILE` and `SSL_CERT_DIR` override. A system that has none at all, as a
-/// container made from scratch, is given Mozilla's, which is what systems have; one that names a place without any is
-/// told so.
+/// The system's authorities, or those at `SSL_CERT_FILE` and `SSL_CERT_DIR`. A system without any, such as a container
+/// made from scratch, gets Mozilla's, which other systems have too. If one of the variables is set and no authority is
+/// found, that is an error.
 fn system() -> Result<Arc<RootCertStore>, String> {
     let mut system = SYSTEM.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(system) = &*system {
@@ -72,7 +72,7 @@ fn system() -> Result<Arc<RootCertStore>, String> {
         if let Some(named) = named {
             let why =
                 found.errors.first().map_or("no certificate in PEM form".to_owned(), ToString::to_string);
-            return Err(format!("{named} names no certificate authority: {why}"));
+            return Err(format!("{named} is set, but no certificate authority was found there: {why}"));
         }
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }

@@ -1,4 +1,4 @@
-//! Tags of an upstream.
+//! Lists the tags of a repository at an upstream.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::client::{Client, Inner};
 use crate::error::{Error, Subject};
 use crate::link::next_page;
 
-/// The longest list that is read: some upstreams answer with all tags, whatever was asked for.
+/// The largest list that is read, in bytes: some upstreams answer with all tags, whatever the request asks for.
 const LIMIT: usize = 16 << 20;
 
-/// Some upstreams refuse to give more at once, and say no more than that.
+/// Page sizes to try, in tags, after an upstream refuses a larger one: some have a limit and do not say which.
 const SIZES: [usize; 2] = [1000, 100];
 
-/// The most pages of an upstream's list that one page of ours is made of.
+/// The most pages of an upstream's list that are read for one page of ours.
 const PAGES: usize = 1000;
 
-/// After how long of following an upstream's own links the client gets the tags that were found, and a link to the rest.
+/// How long the upstream's own links are followed before the client gets the tags found so far and a link to the rest.
 const ENOUGH: Duration = Duration::from_secs(3);
 
 /// The longest time that a list's pages may take to arrive; after it the request fails.
@@ -33,24 +33,24 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// A page of a repository's tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagPage {
-    /// In the upstream's order.
+    /// The tags, in the upstream's order.
     pub tags: Vec<Tag>,
-    /// Whether there are more behind the last one.
+    /// Whether more tags follow the last one.
     pub more: bool,
 }
 
-/// The tags behind `last`, of which `limit` are wanted, as they are found on one page after the other.
+/// Collects up to `limit` tags after `last`, from one page after the other.
 struct Wanted {
     last: Option<String>,
     limit: usize,
-    /// Whether those that come are behind `last`, as far as it is known.
+    /// Whether the tags that arrive now come after `last`, as far as is known.
     is_behind: bool,
-    /// Whether `last` itself was met.
+    /// Whether `last` itself was in a page.
     met: bool,
     found: Vec<Tag>,
-    /// Whether there are more than are wanted.
+    /// Whether more tags follow than are wanted.
     more: bool,
-    /// The last one of the page.
+    /// The last tag of the page.
     end: Option<String>,
 }
 
@@ -62,11 +62,11 @@ impl Wanted {
 
     fn take(&mut self, text: &str) {
         if self.last.as_deref() == Some(text) {
-            // What came before it was not behind it.
+            // The tags before `last` were not after it.
             (self.is_behind, self.met, self.more) = (true, true, false);
             self.found.clear();
         } else if self.is_behind && self.found.len() < self.limit {
-            // What is no tag cannot be asked for either.
+            // Skips a text that is not a valid tag: no client could request it.
             self.found.extend(text.parse::<Tag>());
         } else if self.is_behind {
             self.more = true;
@@ -76,8 +76,8 @@ impl Wanted {
         end.push_str(text);
     }
 
-    /// Whether a link to the next page says that it is the one behind the last tag of this one. Such an upstream can be
-    /// asked for what is behind any tag; of others only their own links lead on.
+    /// Whether the link to the next page has this page's last tag as `last`. Such an upstream can list the tags after
+    /// any tag; at others, only their own links lead on.
     fn is_followed_by(&self, next: &Url) -> bool {
         let last = next.query_pairs().find(|(name, _)| name == "last");
         last.zip(self.end.as_deref()).is_some_and(|((_, last), end)| last == end)
@@ -85,7 +85,7 @@ impl Wanted {
 }
 
 impl Client {
-    /// No more than `limit` tags, those behind `last`. An upstream's pages are put together where they are smaller.
+    /// Lists at most `limit` tags after `last`. Combines several of the upstream's pages if they are smaller.
     pub async fn tags(
         &self,
         name: &RepositoryName,
@@ -93,7 +93,7 @@ impl Client {
         limit: usize,
     ) -> Result<TagPage, Error> {
         let (inner, asked) = (&*self.0, self.0.at(&path::tags(name)));
-        // Asked for what is behind `last`, an upstream that does not know that gives its first page.
+        // An upstream that does not know `last` answers with its first page.
         let first = match inner.first_tags(name, last, limit).await {
             Err(Error::Protocol { .. }) if last.is_some() => None,
             answer => Some(answer?),
@@ -114,7 +114,7 @@ impl Client {
 }
 
 impl Inner {
-    /// The page behind `last`, of `limit` tags or of as many as the upstream gives at once.
+    /// The page after `last`, of `limit` tags or as many as the upstream gives at once.
     async fn first_tags(
         &self,
         name: &RepositoryName,
@@ -124,7 +124,7 @@ impl Inner {
         let most = self.tags_at_once.load(Ordering::Relaxed);
         let sizes =
             [limit.min(most)].into_iter().chain(SIZES.into_iter().filter(|size| *size < limit.min(most)));
-        // At last it is not told how many.
+        // The last attempt sends no page size.
         let sizes = sizes.map(Some).filter(|size| *size != Some(0) || limit == 0).chain([None]);
         let mut refused = None;
         for size in sizes {
@@ -154,11 +154,11 @@ impl Inner {
         }
         match refused {
             Some(answer) => Err(answer.refused().await),
-            None => Err(self.subject(format!("tags of `{name}`")).protocol("it was not asked")),
+            None => Err(self.subject(format!("tags of `{name}`")).protocol("no request was sent")),
         }
     }
 
-    /// What is wanted, from the pages that follow too: as its upstream's own links lead to them.
+    /// Completes what is wanted from the following pages, along the upstream's own links.
     async fn more_tags(
         &self,
         name: &RepositoryName,
@@ -178,10 +178,10 @@ impl Inner {
                 break;
             }
             if visited.len() == PAGES {
-                return Err(subject.protocol(format!("it has more than {PAGES} pages")));
+                return Err(subject.protocol(format!("the list has more than {PAGES} pages")));
             }
             if began.elapsed() > LONGEST {
-                return Err(subject.unavailable("its pages take too long to arrive"));
+                return Err(subject.unavailable("the pages of the list take too long to arrive"));
             }
             if !visited.insert(page.clone()) {
                 return Err(in_a_circle(&subject));
@@ -199,17 +199,17 @@ impl Inner {
         }
         if !wanted.is_behind {
             let last = wanted.last.unwrap_or_default();
-            return Err(subject.protocol(format!("it has no tag `{last}` behind which there could be more")));
+            return Err(subject.protocol(format!("the list has no tag `{last}` to continue after")));
         }
         Ok(TagPage { tags: wanted.found, more: wanted.more })
     }
 }
 
 fn in_a_circle(subject: &Subject) -> Error {
-    subject.protocol("its pages lead in a circle")
+    subject.protocol("the pages of the list link to each other in a circle")
 }
 
-/// Reads a page, on a thread that may take its time.
+/// Reads a page, and parses it on a thread that may block.
 async fn read(inner: &Inner, answer: Answer, mut wanted: Wanted) -> Result<Wanted, Error> {
     let subject = answer.subject.clone();
     let (bytes, held) = answer.read_in(&inner.lists, LIMIT).await?;
@@ -222,10 +222,10 @@ async fn read(inner: &Inner, answer: Answer, mut wanted: Wanted) -> Result<Wante
         read.then_some(wanted)
     });
     let parsed = parsed.await.map_err(|_| subject.unavailable("this registry is stopping"))?;
-    parsed.ok_or_else(|| subject.protocol("it is not the JSON of a list of tags"))
+    parsed.ok_or_else(|| subject.protocol("it is not a list of tags in JSON"))
 }
 
-/// Hands on each tag of a list as it is met: a list may have millions.
+/// Hands on each tag while the list is parsed, because a list may have millions.
 struct List<'a>(&'a mut dyn FnMut(&str));
 
 impl<'de> DeserializeSeed<'de> for List<'_> {
@@ -253,12 +253,12 @@ impl<'de> Visitor<'de> for List<'_> {
             }
             is_one |= key == "tags" || key == "name";
         }
-        // An error that is sent with status 200 has neither.
+        // An error that an upstream sends with status 200 has neither key.
         if is_one { Ok(()) } else { Err(A::Error::missing_field("tags")) }
     }
 }
 
-/// The list itself; `null` where there are none.
+/// The list itself; `null` if it has none.
 struct Tags<'a>(&'a mut dyn FnMut(&str));
 
 impl<'de> DeserializeSeed<'de> for Tags<'_> {

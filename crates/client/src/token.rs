@@ -1,4 +1,4 @@
-//! A token, and how it is asked for (distribution's token authentication; OAuth 2, RFC 6749).
+//! Requests tokens (distribution's token authentication; OAuth 2, RFC 6749).
 
 use std::time::{Duration, Instant};
 
@@ -16,34 +16,35 @@ use crate::error::{Error, Subject};
 use crate::guard::host_of;
 use crate::realm::{Realm, Trust};
 
-/// The longest answer of a token server that is read. A token travels in a header, which servers cap far below.
+/// The longest answer of a token server that is read, in bytes. A token travels in a header, and servers limit headers
+/// to far less.
 const LIMIT: usize = 64 << 10;
 
 /// How many redirects of a token server are followed.
 const REDIRECTS: usize = 3;
 
-/// How long a token lasts whose answer does not say.
+/// The lifetime of a token whose answer gives none.
 const LASTS: Duration = Duration::from_mins(1);
 
-/// No token is believed to last longer: what it stands for may be withdrawn.
+/// The longest lifetime that is believed: the access that a token stands for may be withdrawn.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// What lets in, for a while.
+/// A token, which gives access for a while.
 pub(crate) struct Token {
     pub(crate) header: HeaderValue,
     pub(crate) anonymous: bool,
-    /// Why it was asked for without the credentials that are configured, where there are any.
+    /// Why it was requested without the configured credentials, if there are any.
     pub(crate) withheld: Option<String>,
     until: Instant,
 }
 
 impl Token {
-    /// Whether it still lets in, with some time to spare.
+    /// Whether the token is still valid, with some time to spare.
     pub(crate) fn is_fresh(&self) -> bool {
         Instant::now() < self.until
     }
 
-    /// Asks for one.
+    /// Requests a token.
     pub(crate) async fn request(
         dialler: &Dialler,
         realm: &Realm,
@@ -59,7 +60,8 @@ impl Token {
             Credentials::IdentityToken(token) => {
                 server.post(&[("grant_type", "refresh_token"), ("refresh_token", token)]).await
             }
-            // Most know GET only, as Docker Hub did for long; those that know POST only say so.
+            // Most token servers know only GET, as Docker Hub did for a long time. Those that know only POST answer GET
+            // with 404 or 405.
             Credentials::Basic { username, password } => match server.get(basic).await? {
                 Got::Token(token) => Ok(token),
                 Got::NoSuchMethod(_) => {
@@ -70,10 +72,10 @@ impl Token {
         }
     }
 
-    /// Token servers agree on the name of little, and on the form of less.
+    /// Reads a token server's answer. Token servers differ in the names of the fields, and more so in their forms.
     fn read(body: &[u8], anonymous: bool, asked_at: Instant) -> Result<Self, &'static str> {
         let answer: Map<String, Value> = serde_json::from_slice(body)
-            .map_err(|_| "the answer of its token server is not the JSON of a token")?;
+            .map_err(|_| "the answer of its token server is not a token in JSON")?;
         let text = |key: &str| answer.get(key)?.as_str().map(str::trim).filter(|token| !token.is_empty());
         let token = text("token").or_else(|| text("access_token"));
         let token = token.ok_or("the answer of its token server has no token")?;
@@ -84,7 +86,7 @@ impl Token {
             Some(Value::String(text)) => text.trim().parse().ok(),
             other => other.and_then(Value::as_f64),
         };
-        // None lasts no time at all: some mean nothing by a 0.
+        // A lifetime of 0 is ignored: some servers send 0 without meaning it.
         let told = told.filter(|seconds: &f64| *seconds >= 1.0);
         let lasts = told.map_or(LASTS, |seconds| Duration::from_secs_f64(seconds.min(LONGEST.as_secs_f64())));
         let spare = (lasts / 10).min(Duration::from_secs(10));
@@ -93,13 +95,13 @@ impl Token {
     }
 }
 
-/// What of the credentials is sent to a token server, and why nothing is.
+/// The credentials to send to a token server; and if none are sent, why.
 fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Option<String>) {
     let withheld = match (credentials, realm.trust) {
         (Credentials::Anonymous, _) | (_, Trust::Vouched) => return (credentials, None),
         (_, Trust::Foreign) => Some(format!(
-            "the configured credentials were not sent to its token server `{}`, which is of another domain; if it may \
-             have them, list it in `private-hosts` of this upstream",
+            "hythe did not send the configured credentials to its token server `{}`, which belongs to another domain; \
+             to allow that, list the host in `private-hosts` of this upstream",
             host_of(&realm.url)
         )),
         (_, Trust::Elsewhere) => None,
@@ -107,7 +109,7 @@ fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Op
     (&Credentials::Anonymous, withheld)
 }
 
-/// A token server, asked once.
+/// One exchange with a token server.
 struct Server<'a> {
     dialler: &'a Dialler,
     realm: &'a Realm,
@@ -118,7 +120,7 @@ struct Server<'a> {
 
 enum Got {
     Token(Token),
-    /// 404 or 405, and the error that it is where nothing else is left to try.
+    /// 404 or 405, and the error to report if no other method is left to try.
     NoSuchMethod(Error),
 }
 
@@ -132,7 +134,7 @@ impl Got {
 }
 
 impl Server<'_> {
-    /// The parameters that every request has.
+    /// The parameters of every request.
     fn what(&self) -> impl Iterator<Item = (&str, &str)> {
         let service = self.realm.service.as_deref().map(|service| ("service", service));
         let scope = self.realm.scope.as_deref().map(|scope| ("scope", scope));
@@ -164,7 +166,7 @@ impl Server<'_> {
         let (subject, host) = (self.subject, host_of(&self.realm.url));
         let asked_at = Instant::now();
         let mut response = self.dialler.send(request.clone(), subject).await?;
-        // Whom a redirect names is sent what everybody may send, and no credentials: no challenge has named it.
+        // The target of a redirect gets an anonymous request, and no credentials: no challenge has named it.
         for _ in 0..REDIRECTS {
             if !self.anonymous {
                 break;
@@ -174,7 +176,7 @@ impl Server<'_> {
         }
         let status = response.status();
         if status.is_success() {
-            // The whole exchange is timed by who waits for it.
+            // The caller limits the time of the whole exchange.
             let body = read(&mut response, LIMIT, Duration::MAX).await.map_err(|cut| match cut {
                 Cut::TooLong => {
                     subject.protocol(format!("the answer of its token server `{host}` is too long"))
@@ -196,7 +198,7 @@ impl Server<'_> {
             429 => Err(subject.rate_limited(retry_after, said)),
             400..500 => Err(subject.denied(code, reason)),
             500.. => Err(subject.unavailable_for(Some(code), retry_after, reason)),
-            // A redirect would carry credentials to where no challenge has named.
+            // A redirect is not followed with credentials: it would carry them to a host that no challenge has named.
             _ => Err(subject.protocol(reason)),
         }
     }
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_renewed_a_little_before_it_ends() {
+    fn a_token_expires_a_little_before_its_lifetime_ends() {
         for (body, seconds) in [
             (r#"{"token":"a","expires_in":300}"#, Some(290)),
             (r#"{"access_token":"a","expires_in":60}"#, Some(54)),

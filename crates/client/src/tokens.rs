@@ -1,4 +1,4 @@
-//! What lets in, remembered: tokens by repository, or that a name and password are asked for.
+//! Remembers how to authenticate: a token for each repository, or that the endpoint wants a name and password.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,10 +18,11 @@ use crate::realm::Realm;
 use crate::token::Token;
 use crate::{ConfigError, Credentials};
 
-/// Repositories whose tokens are kept. Names come from whoever asks this registry, so there is no end to them.
+/// The most repositories whose tokens are kept. Clients of this registry choose the names, so their number has no
+/// bound.
 const KEPT: usize = 1000;
 
-/// What is sent to be let in.
+/// How a request authenticates.
 #[derive(Clone)]
 pub(crate) enum Authorization {
     /// Name and password.
@@ -31,12 +32,12 @@ pub(crate) enum Authorization {
 }
 
 impl Authorization {
-    /// Whether it is a token that everybody is given.
+    /// Whether it is a token that the server gives to anonymous clients.
     pub(crate) fn is_anonymous_token(&self) -> bool {
         matches!(self, Self::Bearer(token) if token.anonymous)
     }
 
-    /// That credentials are configured and were not sent to the token server, where that is so.
+    /// Why the configured credentials were not sent to the token server, if they were not.
     pub(crate) fn withheld(&self) -> Option<&str> {
         match self {
             Self::Bearer(token) => token.withheld.as_deref(),
@@ -45,7 +46,7 @@ impl Authorization {
     }
 }
 
-/// What is known of how to be let in.
+/// What is known about how to authenticate at the endpoint.
 pub(crate) struct Tokens {
     endpoint: Url,
     credentials: Credentials,
@@ -54,23 +55,23 @@ pub(crate) struct Tokens {
     slots: Mutex<HashMap<Place, Arc<Slot>>>,
 }
 
-/// Where a token lets in: at the endpoint or at another registry, to one repository or to none.
+/// What a token is for: the endpoint (`None`) or another registry, and one repository or none.
 type Place = (Option<Origin>, Option<RepositoryName>);
 
-/// The token of one repository. Whoever holds the lock asks for it; the others wait and share what came of it.
+/// The token of one repository. The task that holds the lock requests the token; the others wait, and share its result.
 #[derive(Default)]
 struct Slot {
-    /// How often one was asked for.
+    /// How often a token was requested.
     attempts: AtomicU64,
     state: tokio::sync::Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Where the last challenge said that tokens are.
+    /// The token server that the last challenge named.
     realm: Option<Realm>,
     token: Option<Arc<Token>>,
-    /// How the last attempt failed.
+    /// Why the last attempt failed.
     failed: Option<Error>,
 }
 
@@ -79,12 +80,12 @@ impl Tokens {
         let refuse = |reason| ConfigError::Credentials { endpoint: endpoint.as_str().to_owned(), reason };
         let basic = match &credentials {
             Credentials::Basic { username, .. } if username.contains(':') => {
-                return Err(refuse("a user name has no colon (RFC 7617)"));
+                return Err(refuse("a user name must not contain a colon (RFC 7617)"));
             }
             Credentials::Basic { username, password } => {
                 let text = BASE64_STANDARD.encode(format!("{username}:{password}"));
                 let header = HeaderValue::try_from(format!("Basic {text}"));
-                let mut header = header.map_err(|_| refuse("no header can hold them"))?;
+                let mut header = header.map_err(|_| refuse("no header can hold their characters"))?;
                 header.set_sensitive(true);
                 Some(header)
             }
@@ -105,12 +106,12 @@ impl Tokens {
     pub(crate) fn header(&self, authorization: &Authorization) -> HeaderValue {
         match authorization {
             Authorization::Bearer(token) => token.header.clone(),
-            // Only made where there is one.
+            // `Authorization::Basic` exists only if `basic` does.
             Authorization::Basic => self.basic.clone().unwrap_or(HeaderValue::from_static("")),
         }
     }
 
-    /// What an earlier challenge taught. A token that has ended is renewed first.
+    /// How to authenticate, as an earlier challenge taught. Renews an expired token first.
     pub(crate) async fn known(
         &self,
         dialler: &Dialler,
@@ -124,8 +125,8 @@ impl Tokens {
         Ok(self.basic_wanted.load(Ordering::Relaxed).then_some(Authorization::Basic))
     }
 
-    /// What answers a challenge of the endpoint; `failed` was sent and did not let in. `None` where there is nothing
-    /// more to try.
+    /// How to answer a challenge of the endpoint. `failed` was sent and not accepted. Returns `None` if nothing else is
+    /// left to try.
     pub(crate) async fn answer(
         &self,
         dialler: &Dialler,
@@ -138,7 +139,7 @@ impl Tokens {
             Some(Authorization::Basic) | None => None,
         };
         let bearer = challenges.iter().find(|challenge| challenge.scheme() == "bearer");
-        // Some refuse a token that has ended without a word of where to get another one.
+        // Some registries refuse an expired token without naming the token server again.
         if bearer.is_some() || refused.is_some() && challenges.is_empty() {
             let (guard, subject) = (dialler.guard(), &ask.subject);
             let realm = bearer
@@ -155,15 +156,15 @@ impl Tokens {
         Ok(Some(Authorization::Basic))
     }
 
-    /// The token that another registry, at `url`, took before.
+    /// The token that another registry, at `url`, accepted before.
     pub(crate) async fn known_at(&self, url: &Url, ask: &Ask<'_>) -> Option<Arc<Token>> {
         let slot = self.known_slot(&(Some(url.origin()), ask.repository.cloned()))?;
         let token = slot.state.lock().await.token.clone();
         token.filter(|token| token.is_fresh())
     }
 
-    /// Asks for what answers a challenge of another registry, at `from`, which is sent no credentials; `refused` was sent
-    /// and did not let in. Whether there is something to send.
+    /// Requests a token to answer a challenge of another registry, at `from`, which gets no credentials. `refused` was
+    /// sent and not accepted. Returns whether there is a token to send.
     pub(crate) async fn answer_at(
         &self,
         dialler: &Dialler,
@@ -182,7 +183,7 @@ impl Tokens {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<Slot>>> {
-        // Held for one operation on the map.
+        // A poisoned lock is fine to use: it is held for one operation on the map.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -193,14 +194,14 @@ impl Tokens {
     fn slot(&self, place: Place) -> Arc<Slot> {
         let mut slots = self.lock();
         if slots.len() >= KEPT && !slots.contains_key(&place) {
-            // Whoever still needs one meets a challenge again.
+            // A repository that still needs its token gets a challenge again.
             slots.clear();
         }
         slots.entry(place).or_default().clone()
     }
 
-    /// The token that is kept, if it is good and not the one that was refused; else a new one from `realm`, or from
-    /// where the last came from. `None` where neither is known.
+    /// The kept token, if it is fresh and not the refused one; else a new one from `realm`, or from the server of the
+    /// last one. `None` if neither is known.
     async fn token(
         &self,
         dialler: &Dialler,
@@ -240,7 +241,7 @@ impl Tokens {
                 Ok(Some(token))
             }
             Err(error) => {
-                // The next challenge says where tokens are now.
+                // Forgets the token server: the next challenge names it again.
                 *state = State { realm: None, token: None, failed: Some(error.clone()) };
                 Err(error)
             }

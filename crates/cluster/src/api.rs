@@ -1,4 +1,4 @@
-//! A cluster's API, as a context of the user's kubeconfig reaches it.
+//! A client of a cluster's API, by a context of the user's kubeconfig.
 
 mod apply;
 mod error;
@@ -18,13 +18,13 @@ pub use error::{ApiError, Owner, Verb};
 pub use kubeconfig::{KubeconfigError, kubeconfig_files};
 pub use object::{Kind, MANAGED_BY, Manifest, Object};
 
-/// A cluster of the user's answers within this, or is not there: nobody waits half a minute to hear that it is stopped.
+/// How long a connection to the API may take. A stopped cluster should be reported soon, not after half a minute.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Longer than an API server takes for anything that is asked of it here, its own admission webhooks included.
+/// How long a request may take: longer than an API server and its admission webhooks need for hythe's requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A cluster's API, as one user of it. Cheap to clone.
+/// A client of a cluster's API, logged in as one user. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {
     client: Client,
@@ -33,14 +33,14 @@ pub struct Access {
 }
 
 impl Access {
-    /// By a context of these files, or by their current one. The API is asked once, so that one that is not reachable
-    /// is an error here.
+    /// Connects by a context of these files, or by their current context. It asks the API once, so an API that cannot
+    /// be reached is an error here.
     pub async fn from_files(files: &[PathBuf], context: Option<&str>) -> Result<Self, ApiError> {
         Self::from_kubeconfig(kubeconfig::read(files)?, context).await
     }
 
-    /// By a kubeconfig's text, as a control plane has it for itself; the server is asked at `address` instead
-    /// (`https://127.0.0.1:6443`) where that is given, and still has to prove the name that the text gives it.
+    /// Connects by the text of a kubeconfig, such as a control plane's own. If there is an `address`
+    /// (`https://127.0.0.1:6443`), the API is asked there; its certificate still has to have the name in the text.
     pub async fn from_text(text: &str, address: Option<&str>) -> Result<Self, ApiError> {
         let mut kubeconfig = kubeconfig::parse(text)?;
         if let Some(address) = address {
@@ -62,7 +62,7 @@ impl Access {
                     .map(|hint| format!(". {}", hint.trim()))
                     .unwrap_or_default();
                 let command = plugin.command.as_deref().unwrap_or("without a name");
-                unusable(format!("its login program {command} failed: {reason}{hint}"))
+                unusable(format!("the login program {command} of its user failed: {reason}{hint}"))
             }
             None => unusable(reason),
         };
@@ -76,17 +76,19 @@ impl Access {
             config.proxy_url = proxy::of_environment(&config.cluster_url);
         }
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        // What a login program says is sent as it is, and the client takes for granted that it can be.
+        // The client puts a login program's token into a header as it is, and panics if the header cannot have it.
         let made = std::panic::catch_unwind(AssertUnwindSafe(|| Client::try_from(config)));
         let client = made
-            .map_err(|_| login_failed("it gave a token that a header cannot have".to_owned()))?
+            .map_err(|_| {
+                login_failed("its token has a character that an HTTP header cannot have".to_owned())
+            })?
             .map_err(|error| login_failed(error::reason(&error)))?;
         let access = Self { client, context, server };
         access.check().await?;
         Ok(access)
     }
 
-    /// Whether the API answers, and takes this user for somebody.
+    /// Fails if the API does not answer, or does not accept this user.
     async fn check(&self) -> Result<(), ApiError> {
         self.ask(Verb::Get, || "the version".to_owned(), self.client.apiserver_version()).await.map(drop)
     }
@@ -96,12 +98,12 @@ impl Access {
         &self.context
     }
 
-    /// Where the API is.
+    /// The API's address.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// Asks, in bounded time; what is refused is told with what was wanted.
+    /// Makes a request, for at most [`REQUEST_TIMEOUT`]. The error names the verb and the object.
     pub(crate) async fn ask<T>(
         &self,
         verb: Verb,
@@ -119,7 +121,7 @@ impl Access {
         }
     }
 
-    /// As [`Access::ask`]; what is not there is none.
+    /// As [`Access::ask`]; none if the object does not exist.
     pub(crate) async fn find<T>(
         &self,
         what: impl FnOnce() -> String,

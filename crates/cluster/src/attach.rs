@@ -1,4 +1,4 @@
-//! Clusters wired to the registry: each node asks it, and the cluster says where it is.
+//! Wiring clusters to the registry: each node pulls from it, and a ConfigMap in the cluster tells tools where it is.
 
 mod apply;
 mod detach;
@@ -32,28 +32,30 @@ pub(crate) use publish::access_by;
 pub(crate) use survey::{Runtime, Survey};
 pub use watch::{Ended, watch};
 
-/// Written into a node by `hythe detach`: as long as it is there, nobody attaches the cluster unasked.
+/// The marker file that `hythe detach` writes into a node. While it exists, only a command that names the cluster
+/// attaches it again.
 const DETACHED: &str = "/etc/hythe/detached";
 
-/// Of a network that nodes are on.
-const NO_NETWORK: &str = "the engine has no such network any more: create the cluster anew";
+/// The message for a nodes' network that the engine no longer has.
+const NO_NETWORK: &str = "the engine no longer has this network: delete the cluster and create it again";
 
-/// What clusters are wired to, and how.
+/// The registry that clusters are wired to, and how.
 #[derive(Clone, Debug)]
 pub struct Wiring {
     /// The registry.
     pub registry: Settings,
-    /// It, where it is no container but a process of the machine.
+    /// Set if the registry is not a container but a process on this machine.
     pub process: Option<Process>,
-    /// The upstreams whose images come through it.
+    /// The upstreams whose images nodes pull through the registry.
     pub upstreams: Vec<Authority>,
-    /// Whether files that others wrote for an upstream are replaced. Those for the registry's own names always are.
+    /// Whether files that others wrote for an upstream are replaced. Files for the registry's own names are always
+    /// replaced.
     pub force: bool,
-    /// Whether clusters are taken over from another registry that is there: whoever names a cluster says so.
+    /// Whether clusters are taken over from another existing registry. True when the command names the cluster.
     pub takes_over: bool,
-    /// Whether nothing is changed, and only said what would be.
+    /// Whether to only report what would change.
     pub dry_run: bool,
-    /// The kubeconfig files by which a cluster's API is reached.
+    /// The kubeconfig files that lead to a cluster's API.
     pub kubeconfig: Vec<PathBuf>,
 }
 
@@ -72,23 +74,22 @@ impl Wiring {
     }
 }
 
-/// What a node is to ask the registry for, and where.
+/// The names and upstreams that a node asks the registry for, and at which address.
 #[derive(Debug)]
 struct Route<'a> {
-    /// The name that the registry's files are known by.
+    /// The registry's name in the first line of its files.
     registry: &'a str,
-    /// Each `host:port` of its own.
+    /// Each `host:port` of the registry itself.
     names: Vec<String>,
-    /// Where the node asks it.
+    /// The address to which the node sends requests.
     endpoint: Endpoint,
-    /// The upstreams whose images come through it.
+    /// The upstreams whose images the node pulls through the registry.
     upstreams: &'a [Authority],
     /// Whether files that others wrote for an upstream are replaced.
     force: bool,
 }
 
-/// Wires a cluster. What cannot be done on one node does not keep the others from it; whether all went well is the
-/// answer.
+/// Wires a cluster. A failure on one node does not stop the others. Returns whether everything succeeded.
 pub async fn attach(
     engine: &Engine,
     cluster: &Cluster,
@@ -106,7 +107,7 @@ pub async fn attach(
         if !is_well {
             return Ok(false);
         }
-        // It has no name there.
+        // A process has no name in the cluster's network, only an address.
         hosting.host_from_cluster_network = process.address(&cluster.networks()).map(|at| at.to_string());
     }
     let publication = publish::Publication {
@@ -117,7 +118,7 @@ pub async fn attach(
     Ok(publication.publish(engine, access, cluster, report).await && is_well)
 }
 
-/// Wires some nodes of a cluster, all at once, and puts the registry on their networks.
+/// Connects the registry to the networks of some nodes of a cluster, and wires all these nodes at once.
 async fn attach_nodes(
     engine: &Engine,
     cluster: &Cluster,
@@ -138,9 +139,9 @@ async fn attach_nodes(
         } else if wiring.dry_run {
             let name = &wiring.registry.name;
             let (outcome, text) = if crate::registry::address_on(engine, name, network).await?.is_some() {
-                (Outcome::Unchanged, format!("{name} is on it"))
+                (Outcome::Unchanged, format!("{name} is connected"))
             } else {
-                (Outcome::Changed, format!("{name} would join it, or be started"))
+                (Outcome::Changed, format!("{name} would be connected, and started if it is stopped"))
             };
             report(Step::new(format!("network {network}"), outcome, text));
         } else if wiring.registry.join(engine, network, report).await? == Joined::NoNetwork {
@@ -153,12 +154,12 @@ async fn attach_nodes(
     Ok(is_well && wired.into_iter().all(|is_well| is_well))
 }
 
-/// Whether a network is the engine's own, on which containers have no names and which nobody joins.
+/// Whether a network is the engine's own. On these containers have no names, so the registry does not join them.
 fn is_nameless(network: &str) -> bool {
     ["bridge", "podman", "host", "none"].contains(&network)
 }
 
-/// Wires one node; whether it went well.
+/// Wires one node. Returns whether it succeeded.
 async fn attach_node(
     engine: &Engine,
     cluster: &Cluster,
@@ -169,7 +170,7 @@ async fn attach_node(
     let plan = async |survey: &Survey| {
         let endpoint = endpoint(engine, node, survey, wiring).await.map_err(|error| error.to_string())?;
         if let Some(process) = &wiring.process {
-            // Better asking upstream than nobody.
+            // A node whose registry is out of reach is left unwired, so that it still pulls from upstreams.
             process.check(engine, node, &endpoint).await?;
         }
         Plan::of(survey, wiring, &endpoint)
@@ -177,7 +178,7 @@ async fn attach_node(
     wire(engine, cluster, node, plan, wiring.dry_run, report).await
 }
 
-/// Carries out what is planned for a node, or tells it; whether it went well.
+/// Carries out the plan for a node, or on a dry run reports it. Returns whether it succeeded.
 async fn wire(
     engine: &Engine,
     cluster: &Cluster,
@@ -188,7 +189,7 @@ async fn wire(
 ) -> bool {
     let subject = format!("node {}", node.name);
     if !node.is_running {
-        let text = format!("it does not run; once it does: `hythe attach {}`", cluster.name);
+        let text = format!("it is stopped; start it, then run `hythe attach {}`", cluster.name);
         report(Step::new(subject, Outcome::Skipped, text));
         return true;
     }
@@ -214,7 +215,8 @@ async fn wire(
     }
 }
 
-/// Where a node asks the registry. By its name, which stays; by its address where the node sends names to a proxy.
+/// The address at which a node reaches the registry: its name, which stays the same, or its IP address if the node
+/// would send requests for the name to a proxy, or has no network with names.
 pub(crate) async fn endpoint(
     engine: &Engine,
     node: &Node,
@@ -236,7 +238,7 @@ pub(crate) async fn endpoint(
     Ok(format!("http://{name}:{port}"))
 }
 
-/// Whether somebody detached a cluster: then it is attached only by name.
+/// Whether a cluster was detached. Then only a command that names it attaches it again.
 pub async fn is_detached(engine: &Engine, cluster: &Cluster) -> Result<bool, EngineError> {
     if cluster.is_opted_out {
         return Ok(true);
@@ -249,7 +251,7 @@ pub async fn is_detached(engine: &Engine, cluster: &Cluster) -> Result<bool, Eng
     Ok(false)
 }
 
-/// Forgets that a cluster was detached.
+/// Removes the marker that a cluster was detached.
 pub async fn welcome(engine: &Engine, cluster: &Cluster) -> Result<(), EngineError> {
     for node in cluster.nodes.iter().filter(|node| node.is_running) {
         if engine.read(&node.name, DETACHED).await?.is_some() {
@@ -264,13 +266,13 @@ pub(crate) fn refusal(runtime: Runtime) -> Option<&'static str> {
     match runtime {
         Runtime::Containerd | Runtime::K3s => None,
         Runtime::Docker => Some(
-            "its runtime is dockerd, which knows no names but a registry's own, and is left alone: make the cluster \
-             with containerd (minikube start --container-runtime=containerd)",
+            "its runtime is dockerd, which reaches a registry only under the registry's own name, so hythe does not \
+             configure it: create the cluster with containerd (minikube start --container-runtime=containerd)",
         ),
         Runtime::CriO => Some(
-            "its runtime is CRI-O, which reads /etc/containers/registries.conf.d and is left alone: give it a mirror \
-             there, at the registry's name in the node's network",
+            "its runtime is CRI-O, which hythe does not configure: add a mirror in /etc/containers/registries.conf.d, at \
+             the registry's name in the node's network",
         ),
-        Runtime::None => Some("no containerd is in it"),
+        Runtime::None => Some("it has no containerd"),
     }
 }

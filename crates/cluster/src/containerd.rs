@@ -1,5 +1,5 @@
-//! containerd as a node runs it: what its version can, what its configuration says, and the change to that
-//! configuration after which `hosts.toml` files are read.
+//! A node's containerd: the abilities of its version, its configuration, and the change to the configuration that makes
+//! it read `hosts.toml` files.
 
 mod patch;
 mod settings;
@@ -9,5 +9,5 @@ pub use patch::{Patch, PatchError, patch};
 pub use settings::{Reads, Settings, SettingsError};
 pub use version::{Version, VersionError};
 
-/// The root that hythe sets where none is set: the one that every node image and document uses.
+/// The root that hythe sets if none is set. Node images and documentation use the same one.
 pub const CONFIG_PATH: &str = "/etc/containerd/certs.d";

@@ -1,4 +1,4 @@
-//! A registry in a cluster: rendered, applied, seen and removed.
+//! A registry in a cluster: renders, applies, inspects and removes its objects.
 
 mod apply;
 mod existing;
@@ -36,8 +36,8 @@ pub(crate) use status::services;
 pub use status::{ServiceState, Status, Stored, status};
 pub use yaml::to_yaml;
 
-/// The port of the registry: of its container and its Services.
+/// The port of the registry's container and of its Services.
 pub const PORT: u16 = 5000;
 
-/// What the port is called in the Pod.
+/// The name of the container's port in the Pod.
 const PORT_NAME: &str = "http";

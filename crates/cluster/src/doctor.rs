@@ -1,4 +1,4 @@
-//! Why an image is not pulled: small checks, each with what was seen, why, and what to do.
+//! Finds out why an image is not pulled, by small checks: each says what it saw, the cause, and what to do.
 
 mod check;
 mod cluster;
@@ -35,20 +35,22 @@ use crate::attach::Wiring;
 use crate::engine::{Engine, EngineError};
 use crate::topology::Cluster;
 
-/// What is examined.
+/// What `hythe doctor` examines.
 #[derive(Clone, Copy)]
 pub struct Doctor<'a> {
-    /// The engine.
+    /// The container engine.
     pub engine: &'a Engine,
-    /// What clusters are to be wired to.
+    /// The registry that the clusters should use, and how.
     pub wiring: &'a Wiring,
-    /// The clusters.
+    /// The clusters to examine.
     pub clusters: &'a [Cluster],
 }
 
-/// The check of an engine that does not answer.
+/// The failed check of an engine that does not answer.
 pub fn silent(error: &EngineError) -> Check {
     Check::bad(Id::EngineAnswers, "engine", error.to_string())
-        .because("nothing can be looked at without it")
-        .fixed_by("start it: systemctl start docker, or Docker Desktop; or name it with --engine")
+        .because("every other check needs the container engine, so none was made")
+        .fixed_by(
+            "start the engine: systemctl start docker, or Docker Desktop; or name its address with --engine",
+        )
 }

@@ -1,4 +1,4 @@
-//! A container engine, Docker or Podman, asked over its API.
+//! A container engine, Docker or Podman, used through its API.
 
 mod connect;
 mod error;
@@ -31,18 +31,19 @@ pub use error::EngineError;
 pub use exec::Output;
 pub use files::File;
 
-/// How long a container may take to end by itself.
+/// Time that a container has to stop by itself before the engine kills it.
 const STOP: Duration = Duration::from_secs(30);
-/// How long an engine may take to do what is done at once.
+/// Time limit for a short operation of the engine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long it may take to delete what may be a disk's worth of files.
+/// Time limit for deleting a container, which may have a disk's worth of files.
 const DELETION: Duration = Duration::from_mins(5);
 
-/// How long Podman may take to clear away behind a container that ended.
+/// Time within which Podman must clean up after a container that exited.
 const CLEARING: Duration = Duration::from_secs(10);
 
-/// How often, and how soon again, a container is removed that is between two states.
+/// Retries of removing a container that is between two states.
 const TRIES: u32 = 50;
+/// Pause between two of these tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A container engine that answered.
@@ -55,50 +56,50 @@ pub struct Engine {
     architecture: String,
 }
 
-/// What a container prints, and where.
+/// A piece of a container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogPiece {
-    /// Whether it was printed on stderr.
+    /// Whether it was written to stderr.
     pub is_error: bool,
-    /// What was printed.
+    /// The output.
     pub bytes: Bytes,
 }
 
 impl Engine {
-    /// Where it listens.
+    /// The address on which the engine listens.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The machine that it is on, where its address says that it is another one.
+    /// The host name of the engine's machine, if its address shows that it is not this one.
     pub fn remote(&self) -> Option<&str> {
         remote(&self.address)
     }
 
-    /// Whether it is Podman, whose networks and user namespaces differ from Docker's.
+    /// Whether the engine is Podman, whose networks and user namespaces differ from Docker's.
     pub fn is_podman(&self) -> bool {
         self.is_podman
     }
 
-    /// Its name and version, as people say them.
+    /// The engine's name and version, for people.
     pub fn title(&self) -> String {
         format!("{} {}", if self.is_podman { "Podman" } else { "Docker" }, self.version)
     }
 
-    /// The architecture that its containers run on, as images name it.
+    /// The architecture of the engine's machine, as images name it.
     pub fn architecture(&self) -> &str {
         &self.architecture
     }
 
-    /// What it says of itself.
+    /// The engine's description of its own configuration.
     pub async fn info(&self) -> Result<SystemInfo, EngineError> {
-        within(PATIENCE, "say how it is set up", self.docker.info()).await
+        within(PATIENCE, "describe its configuration", self.docker.info()).await
     }
 
     /// The containers, stopped ones included, that have one of these labels (`name` or `name=value`).
     pub async fn containers(&self, labels: &[&str]) -> Result<Vec<ContainerSummary>, EngineError> {
         let mut found: Vec<ContainerSummary> = Vec::new();
-        // Several labels in one filter would all have to hold.
+        // One request for each label: several labels in one filter would all have to match.
         for label in labels {
             let filters = HashMap::from([("label", vec![*label])]);
             let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -114,15 +115,16 @@ impl Engine {
         within(PATIENCE, "list its containers", self.docker.list_containers(Some(options))).await
     }
 
-    /// A container, if there is one of that name.
+    /// The container of this name, if it exists.
     pub async fn container(&self, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
         let began = Instant::now();
         loop {
             let inspected = self.docker.inspect_container(name, None::<InspectContainerOptions>);
             let inspected =
-                absent(within(PATIENCE, format!("look at the container {name}"), inspected).await);
+                absent(within(PATIENCE, format!("inspect the container {name}"), inspected).await);
             match inspected {
-                // Until Podman has cleared away behind a container it has a state that Docker's API does not know.
+                // Until Podman has cleaned up after a container, the container has a state that Docker's API does not
+                // know.
                 Err(error) if error.said().contains("`stopped`") && began.elapsed() < CLEARING => {
                     sleep(CLEARING / 100).await;
                 }
@@ -131,21 +133,21 @@ impl Engine {
         }
     }
 
-    /// Makes a container. It is not started.
+    /// Creates a container without starting it.
     pub async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<(), EngineError> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let created = self.docker.create_container(Some(options), body);
-        within(PATIENCE, format!("make the container {name}"), created).await.map(drop)
+        within(PATIENCE, format!("create the container {name}"), created).await.map(drop)
     }
 
-    /// Starts a container; one that runs already is left alone.
+    /// Starts a container, unless it runs already.
     pub async fn start(&self, name: &str) -> Result<(), EngineError> {
         let started =
             self.docker.start_container(name, None::<bollard::query_parameters::StartContainerOptions>);
         unchanged(within(PATIENCE, format!("start the container {name}"), started).await)
     }
 
-    /// Stops a container; one that does not run is left alone.
+    /// Stops a container, if it runs.
     pub async fn stop(&self, name: &str) -> Result<(), EngineError> {
         let options = StopContainerOptionsBuilder::default()
             .t(i32::try_from(STOP.as_secs()).unwrap_or(i32::MAX))
@@ -154,7 +156,7 @@ impl Engine {
         unchanged(within(STOP + PATIENCE, format!("stop the container {name}"), stopped).await)
     }
 
-    /// Removes a container, running or not; its named volumes stay.
+    /// Removes a container, running or not. Its named volumes stay.
     pub async fn remove(&self, name: &str) -> Result<(), EngineError> {
         let mut tries = 0;
         loop {
@@ -162,7 +164,7 @@ impl Engine {
             let removed = self.docker.remove_container(name, Some(options));
             let removed = within(DELETION, format!("remove the container {name}"), removed).await;
             match removed {
-                // Podman has a moment between a container's end and its being stopped in which it does neither.
+                // Between a container's exit and its state `stopped`, Podman refuses for a moment to remove it.
                 Err(error) if error.said().contains("state improper") && tries < TRIES => {
                     tries += 1;
                     tokio::time::sleep(PAUSE).await;
@@ -172,19 +174,19 @@ impl Engine {
         }
     }
 
-    /// Gives a container another name.
+    /// Renames a container.
     pub async fn rename(&self, name: &str, to: &str) -> Result<(), EngineError> {
         let options = bollard::query_parameters::RenameContainerOptionsBuilder::default().name(to).build();
         let renamed = self.docker.rename_container(name, options);
         within(PATIENCE, format!("rename the container {name} to {to}"), renamed).await
     }
 
-    /// Has a stopped container stay so when the engine starts.
+    /// Keeps a stopped container from starting with the engine.
     pub async fn keep_stopped(&self, name: &str) -> Result<(), EngineError> {
         self.restart_policy(name, RestartPolicyNameEnum::NO).await
     }
 
-    /// Has a container start with the engine, and again when it ends.
+    /// Makes the engine start a container when the engine starts, and again whenever the container exits.
     pub async fn keep_running(&self, name: &str) -> Result<(), EngineError> {
         self.restart_policy(name, RestartPolicyNameEnum::ALWAYS).await
     }
@@ -193,29 +195,29 @@ impl Engine {
         let policy = RestartPolicy { name: Some(policy), maximum_retry_count: None };
         let update = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
         let updated = self.docker.update_container(name, update);
-        within(PATIENCE, format!("change when the container {name} starts"), updated).await
+        within(PATIENCE, format!("change the restart policy of the container {name}"), updated).await
     }
 
-    /// A network, if there is one of that name.
+    /// The network of this name, if it exists.
     pub async fn network(&self, name: &str) -> Result<Option<NetworkInspect>, EngineError> {
         let inspected = self.docker.inspect_network(name, None::<InspectNetworkOptions>);
-        absent(within(PATIENCE, format!("look at the network {name}"), inspected).await)
+        absent(within(PATIENCE, format!("inspect the network {name}"), inspected).await)
     }
 
-    /// Joins a container to a network, under further names there.
+    /// Connects a container to a network, with aliases there.
     pub async fn join(&self, network: &str, container: &str, aliases: &[String]) -> Result<(), EngineError> {
         let config = EndpointSettings { aliases: Some(aliases.to_vec()), ..EndpointSettings::default() };
         let request =
             NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(config) };
         let joined = self.docker.connect_network(network, request);
-        within(PATIENCE, format!("join {container} to the network {network}"), joined).await
+        within(PATIENCE, format!("connect {container} to the network {network}"), joined).await
     }
 
-    /// Takes a container off a network.
+    /// Disconnects a container from a network.
     pub async fn leave(&self, network: &str, container: &str) -> Result<(), EngineError> {
         let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
         let left = self.docker.disconnect_network(network, request);
-        within(PATIENCE, format!("take {container} off the network {network}"), left).await
+        within(PATIENCE, format!("disconnect {container} from the network {network}"), left).await
     }
 
     /// The id of an image that the engine has.
@@ -225,7 +227,7 @@ impl Engine {
         Ok(inspected.and_then(|image| image.id))
     }
 
-    /// Loads an image from an archive as `docker save` writes it.
+    /// Loads an image from an archive in the format of `docker save`.
     pub async fn load(&self, reference: &str, archive: Bytes) -> Result<(), EngineError> {
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
         let loading = self.docker.import_image(options, bollard::body_full(archive), None);
@@ -235,13 +237,14 @@ impl Engine {
             .map_err(EngineError::of(format!("load the image {reference}")))
     }
 
-    /// Takes a name off an image, which goes where it was the last one; the engine refuses while a container has it.
+    /// Removes a name from an image, and the image with its last name. The engine refuses while a container uses the
+    /// image.
     pub async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
         let removed = self.docker.remove_image(reference, None::<RemoveImageOptions>, None);
         absent(within(PATIENCE, format!("remove the image {reference}"), removed).await).map(drop)
     }
 
-    /// What a container printed, and, where it is followed, prints.
+    /// A container's output so far and, if `follow`, its further output.
     pub fn logs(
         &self,
         name: &str,
@@ -259,17 +262,18 @@ impl Engine {
         })
     }
 
-    /// What happens to containers and networks from now on.
+    /// Events of containers from now on.
     pub fn events(&self) -> impl Stream<Item = Result<EventMessage, EngineError>> + use<> {
         let filters = HashMap::from([("type", vec!["container"])]);
-        // It is asked when the first one is waited for; what happens before that counts too.
+        // The request is only sent when the caller waits for the first event; `since` includes the events until then.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let options = EventsOptionsBuilder::default().since(&now.to_string()).filters(&filters).build();
-        self.docker.events(Some(options)).map(|event| event.map_err(EngineError::of("tell what happens")))
+        self.docker.events(Some(options)).map(|event| event.map_err(EngineError::of("report events")))
     }
 }
 
-/// What the engine answers, if it does in time: one whose disk does not answer keeps a connection open for good.
+/// The engine's answer, or an error if it does not answer in time: an engine whose disk hangs keeps the connection open
+/// forever.
 async fn within<T>(
     limit: Duration,
     doing: impl Into<String>,
@@ -283,7 +287,7 @@ async fn within<T>(
     answer.map_err(EngineError::of(doing))
 }
 
-/// What is not there is no failure.
+/// Turns the error "not found" into `None`.
 fn absent<T>(answer: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -292,7 +296,7 @@ fn absent<T>(answer: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
     }
 }
 
-/// What was so already is no failure: 304.
+/// Turns "already so" (304) into success.
 fn unchanged(answer: Result<(), EngineError>) -> Result<(), EngineError> {
     match answer {
         Err(EngineError::Refused { status: Some(304), .. }) => Ok(()),
@@ -305,7 +309,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_engine_that_does_not_answer_is_not_waited_for_for_good() {
+    async fn waiting_for_an_engine_that_does_not_answer_ends() {
         let never = std::future::pending::<Result<(), ApiError>>();
         let error =
             within(Duration::from_millis(1), "list its containers", never).await.unwrap_err().to_string();

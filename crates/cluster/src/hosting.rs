@@ -1,62 +1,65 @@
-//! The `ConfigMap` by which a cluster says which registry is its own (KEP-1755): Tilt, Skaffold and ctlptl read it.
+//! The `ConfigMap` in which a cluster names its local registry (KEP-1755); Tilt, Skaffold and ctlptl read it.
 
 use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::api::{Access, ApiError, Change, Kind, Manifest, Object, is_ours};
 
-/// Where it is, as the KEP has it.
+/// The namespace of the `ConfigMap`, by the KEP.
 const NAMESPACE: &str = "kube-public";
+/// The name of the `ConfigMap`, by the KEP.
 const NAME: &str = "local-registry-hosting";
+/// The key in the `ConfigMap` for version 1.
 const KEY: &str = "localRegistryHosting.v1";
 
-/// What it says. A reader of version 1 knows these fields and no others.
+/// The content of the `ConfigMap`. These are all fields of version 1.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Hosting {
-    /// Where images are pushed from outside the cluster, and by default what manifests name: `localhost:5001`.
+    /// The host to which images are pushed from outside the cluster. Manifests name it too, unless the next field is
+    /// set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// What manifests name, where that is another name.
+    /// The host that manifests name, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_from_container_runtime: Option<String>,
-    /// Where Pods push.
+    /// The host to which Pods push.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_from_cluster_network: Option<String>,
-    /// A page for people.
+    /// The URL of a page with help for users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
-/// What is published, compared with what should be.
+/// The published `ConfigMap`, compared with the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// Nothing is.
+    /// The cluster has no such `ConfigMap`.
     Absent,
-    /// It cannot be understood; readers take it for nothing.
+    /// The `ConfigMap` cannot be understood; readers ignore it.
     Malformed {
-        /// Why not.
+        /// What is wrong with it.
         reason: String,
     },
-    /// What should be.
+    /// The `ConfigMap` is as expected.
     Same,
-    /// Something else.
+    /// The `ConfigMap` has other content.
     Differs {
-        /// What it says.
+        /// The content.
         found: Hosting,
-        /// Who wrote it.
+        /// The writers of the content, by the names of their field managers.
         writers: Vec<String>,
     },
 }
 
-/// What became of it when it was to be removed.
+/// The result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It is gone.
+    /// The `ConfigMap` was removed.
     Removed,
-    /// It was not there.
+    /// The cluster had no such `ConfigMap`.
     Absent,
-    /// Somebody else made it, and it was left.
+    /// hythe did not make the `ConfigMap`, and left it.
     NotOurs,
 }
 
@@ -67,17 +70,17 @@ fn object() -> Object {
 impl Hosting {
     /// The `ConfigMap`. Its value is YAML in a string.
     pub fn render(&self) -> Manifest {
-        // Four optional strings are always YAML.
+        // Four optional strings are always valid YAML, so this cannot fail.
         let value = serde_saphyr::to_string(self).unwrap_or_default();
         Manifest::new(object(), &[], json!({ "data": { KEY: value } }))
     }
 
-    /// Publishes it. What another writer says instead is only replaced by force.
+    /// Publishes the `ConfigMap`. Content of another writer is replaced only with `force`.
     pub async fn publish(&self, access: &Access, force: bool) -> Result<Change, ApiError> {
         access.apply(&self.render(), force).await
     }
 
-    /// What is published, compared with this.
+    /// Compares the published `ConfigMap` with this one.
     pub async fn compare(&self, access: &Access) -> Result<Published, ApiError> {
         let Some(map) = access.get(&object()).await? else { return Ok(Published::Absent) };
         let found = match read(map.data.get("data")) {
@@ -98,7 +101,7 @@ impl Hosting {
     }
 }
 
-/// Removes it, if hythe made it.
+/// Removes the `ConfigMap`, if hythe made it.
 pub async fn remove(access: &Access) -> Result<Removal, ApiError> {
     match access.get(&object()).await? {
         None => Ok(Removal::Absent),
@@ -107,14 +110,18 @@ pub async fn remove(access: &Access) -> Result<Removal, ApiError> {
     }
 }
 
-/// What a `ConfigMap`'s data says. Fields that are not known are a later version's, and no fault.
+/// Reads the data of a `ConfigMap`. Unknown fields are allowed: a later version may add them.
 fn read(data: Option<&serde_json::Value>) -> Result<Hosting, String> {
     let data = data.and_then(serde_json::Value::as_object);
     let Some(text) = data.and_then(|data| data.get(KEY)).and_then(serde_json::Value::as_str) else {
-        // Seen in the wild: the fields as keys of their own, which no reader takes.
+        // Some users write the fields as keys of their own, which no reader looks for.
         let flattened = data.is_some_and(|data| data.keys().any(|key| key.starts_with(KEY)));
-        let hint = if flattened { "; its fields stand as keys of their own, where nobody looks" } else { "" };
-        return Err(format!("it has no key `{KEY}`{hint}"));
+        let hint = if flattened {
+            "; it has the fields as keys of their own, which no reader looks for"
+        } else {
+            ""
+        };
+        return Err(format!("the ConfigMap has no key `{KEY}`{hint}"));
     };
     let hosting: Hosting = serde_saphyr::from_str(text).map_err(|error| {
         let error = error.to_string();
@@ -124,7 +131,7 @@ fn read(data: Option<&serde_json::Value>) -> Result<Hosting, String> {
         )
     })?;
     if hosting.host.is_none() && hosting.host_from_container_runtime.is_some() {
-        return Err("it has `hostFromContainerRuntime` without `host`".to_owned());
+        return Err("the ConfigMap has `hostFromContainerRuntime` without `host`".to_owned());
     }
     Ok(hosting)
 }
@@ -155,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_write_is_understood() {
+    fn the_forms_that_others_write_are_understood() {
         let host = Some("localhost:5001".to_owned());
         for (text, host) in [
             ("    host: \"localhost:5001\"\n    help: \"https://x\"\n", host.clone()),
@@ -168,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_reader_understands_is_malformed() {
+    fn data_that_no_reader_understands_is_malformed() {
         for (data, reason) in [
             (json!({}), "has no key"),
             (json!({ "localRegistryHosting.v1.host": "localhost:5001" }), "keys of their own"),

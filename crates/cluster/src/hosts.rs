@@ -1,6 +1,6 @@
-//! `hosts.toml`: whom containerd asks for one registry's images, and in which order.
+//! `hosts.toml`: the hosts from which containerd pulls one registry's images, in order.
 //!
-//! The same files serve dockerd from 28 on, `BuildKit` within it, and nerdctl, below `/etc/docker/certs.d`.
+//! dockerd 28 and later, its `BuildKit`, and nerdctl read the same files below `/etc/docker/certs.d`.
 
 mod directory;
 mod judge;
@@ -21,58 +21,59 @@ pub use parse::Fault;
 pub(crate) use render::quoted;
 pub use render::{Author, written_by};
 
-/// How long a mirror may take to answer a connection before the next host is asked: on a machine or its own network
-/// it answers at once or never, and the default is 30 seconds for each request.
+/// Time limit for connecting to a mirror before containerd asks the next host. On the same machine or network the
+/// mirror answers at once or never; containerd's default would cost 30 seconds for each request.
 const DIAL_TIMEOUT: &str = "3s";
 
-/// What one `hosts.toml` says.
+/// The content of one `hosts.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostsFile {
-    /// Who is asked first, in this order.
+    /// The hosts that are asked first, in this order.
     pub hosts: Vec<Host>,
-    /// Who is asked when none of the hosts has it. An empty address is the registry itself.
+    /// The host that is asked last, when none of the others answers. An empty address means the registry itself.
     pub server: Host,
 }
 
-/// One that is asked, and how.
+/// A host that containerd asks, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
-    /// The address as the file has it; without a scheme it is HTTPS.
+    /// The address as it stands in the file. Without a scheme, HTTPS is used.
     pub url: String,
-    /// What it is asked for; nothing named is everything.
+    /// What the host is asked for. An empty list means everything.
     pub capabilities: Vec<Capability>,
-    /// Files of certificate authorities; relative ones are the directory's.
+    /// Files with certificates of authorities. Relative paths start at the file's directory.
     pub ca: Vec<String>,
-    /// Files of client certificates, with their keys where those are apart.
+    /// Files with client certificates, each with the file of its key if the key is in another file.
     pub client: Vec<(String, Option<String>)>,
-    /// Whether certificates are checked. Set at all, it makes containerd try HTTPS first even at an `http://` address.
+    /// Whether certificates are left unchecked. If set, even to false, containerd tries HTTPS first even at an
+    /// `http://` address.
     pub skip_verify: Option<bool>,
-    /// Whether the address's path is the API's root as it stands, without a `/v2` behind it.
+    /// Whether the address's path is the API's root as it stands, so that containerd does not append `/v2`.
     pub override_path: bool,
-    /// How long a connection may take.
+    /// Time limit for connecting, as a duration of Go.
     pub dial_timeout: Option<String>,
 }
 
-/// What a host may be asked for.
+/// The kinds of requests that a host may get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Capability {
     /// Manifests and blobs by digest.
     Pull,
-    /// What a tag names.
+    /// Resolving a tag to a digest.
     Resolve,
     /// Uploads.
     Push,
-    /// Referrers; from containerd 2.2 on.
+    /// Referrers; known from containerd 2.2 on.
     Referrers,
 }
 
-/// An address at which the registry answers: scheme and host, nothing behind.
+/// The registry's address: a scheme and a host, without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint(String);
 
-/// Why a text is no endpoint.
+/// Why a text is not an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a registry's address: it is written `http://NAME:PORT` or `https://NAME:PORT`")]
+#[error("`{text}` is not a registry's address: write it as `http://NAME:PORT` or `https://NAME:PORT`")]
 pub struct EndpointError {
     text: String,
 }
@@ -90,12 +91,12 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// The host and port, as they are written.
+    /// The host and port as written.
     pub fn host(&self) -> &str {
         self.0.split_once("://").map_or(&self.0, |(_, host)| host)
     }
 
-    /// Whether it is spoken to without TLS.
+    /// Whether the address uses plain HTTP, without TLS.
     pub fn is_plain(&self) -> bool {
         self.0.starts_with("http://")
     }
@@ -108,7 +109,7 @@ impl fmt::Display for Endpoint {
 }
 
 impl Capability {
-    /// The word in the file.
+    /// The capability's word in the file.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -120,26 +121,26 @@ impl Capability {
 }
 
 impl Host {
-    /// The address `url`, asked for everything.
+    /// A host at the address `url` that is asked for everything.
     pub fn at(url: impl Into<String>) -> Self {
         Self { url: url.into(), ..Self::default() }
     }
 }
 
 impl HostsFile {
-    /// For one of the registry's own names, on the host (`localhost:5001`) or on the nodes' network (`NAME:5000`): it is
-    /// asked at `endpoint` for everything, and nobody else ever is.
+    /// The file for one of the registry's own names, on the host (`localhost:5001`) or on the nodes' network
+    /// (`NAME:5000`): every request goes to `endpoint`, and to no other host.
     pub fn own(endpoint: &Endpoint) -> Self {
-        // As the `server` alone: were it a host too, each failed request would be made twice.
+        // Only as the `server`: if it were a host too, containerd would repeat each failed request.
         Self { hosts: Vec::new(), server: Host::at(&endpoint.0) }
     }
 
-    /// For an upstream: the registry at `endpoint` is asked first, and the upstream itself where the registry is away or
-    /// may not fetch from it.
+    /// The file for an upstream: the registry at `endpoint` is asked first. The upstream itself is asked when the
+    /// registry does not answer or may not fetch from it.
     pub fn mirror(upstream: &Authority, endpoint: &Endpoint) -> Self {
         let mirror = Host {
-            // Never push: an image pushed to an upstream belongs there. Nor referrers, which would cost the whole file
-            // on a containerd before 2.2; those are asked of the upstream.
+            // Not push: an image that is pushed to an upstream belongs there. Not referrers: a containerd before 2.2
+            // rejects the whole file for that word; it asks the upstream for them.
             capabilities: vec![Capability::Pull, Capability::Resolve],
             dial_timeout: Some(DIAL_TIMEOUT.to_owned()),
             ..Host::at(&endpoint.0)
@@ -147,14 +148,14 @@ impl HostsFile {
         Self { hosts: vec![mirror], server: Host::at(home(upstream)) }
     }
 
-    /// Those that are asked for something, in their order: the hosts that may be, then the server.
+    /// The hosts that are asked for a capability, in order: the hosts that have it, then the server.
     pub fn asked_for(&self, capability: Capability) -> impl Iterator<Item = &Host> {
         let may = move |host: &&Host| host.capabilities.is_empty() || host.capabilities.contains(&capability);
         self.hosts.iter().chain([&self.server]).filter(may)
     }
 }
 
-/// Where a registry's API is. Docker Hub's is not at its name.
+/// The address of a registry's API. Docker Hub's API has another host name than its images.
 fn home(registry: &Authority) -> String {
     match registry.to_string().as_str() {
         "docker.io" | "index.docker.io" => "https://registry-1.docker.io".to_owned(),

@@ -1,4 +1,4 @@
-//! A request to a registry without TLS, and its answer: HTTP/1.0, whose bodies end with the connection.
+//! Sends a request to a registry by plain HTTP. It uses HTTP/1.0, in which an answer ends with its connection.
 
 pub(crate) mod inside;
 
@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is read of an answer: manifests and lists are smaller.
+/// Bytes of an answer that are read at most; manifests and lists are smaller.
 const MOST: u64 = 8 << 20;
-/// The types of manifests, as containerd asks for them.
+/// The media types of manifests, as in containerd's `Accept` header.
 pub(crate) const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.oci.image.index.v1+json, */*";
@@ -26,7 +26,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why there is none.
+/// Why no answer came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Silence {
     #[error("connection refused")]
@@ -35,17 +35,17 @@ pub(crate) enum Silence {
     TimedOut,
     #[error("no such host")]
     NoSuchName,
-    #[error("no route to it")]
+    #[error("no route to the host")]
     NoRoute,
     #[error("{0}")]
     Failed(String),
-    /// Nothing is there to ask with.
-    #[error("it has neither curl nor bash nor wget")]
+    /// The node has no program that can make a request.
+    #[error("the node has neither curl nor bash nor wget")]
     NoTool,
 }
 
 impl Answer {
-    /// Reads what came over a connection.
+    /// Parses the bytes that came over a connection; none if they are not HTTP.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let (head, body) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 4..]));
@@ -64,7 +64,7 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Its status and its first error, as one clause.
+    /// The answer's status and first error, as one clause.
     pub(crate) fn clause(&self) -> String {
         let errors: Option<serde_json::Value> = serde_json::from_slice(&self.body).ok();
         let first = errors.as_ref().and_then(|errors| errors.pointer("/errors/0"));
@@ -75,13 +75,13 @@ impl Answer {
         format!("{}{code}{message}{cache}", self.status)
     }
 
-    /// What its body says, if it is JSON.
+    /// The answer's body, if it is JSON.
     pub(crate) fn json(&self) -> Option<serde_json::Value> {
         serde_json::from_slice(&self.body).ok()
     }
 }
 
-/// A request as it goes over the connection.
+/// The bytes of a request.
 pub(crate) fn request(
     method: &str,
     path: &str,
@@ -105,7 +105,7 @@ pub(crate) fn request(
     [text.as_bytes(), body].concat()
 }
 
-/// Asks at an address of this machine's.
+/// Sends a request to an address of this machine.
 pub(crate) async fn ask(
     at: SocketAddr,
     method: &str,
@@ -124,7 +124,7 @@ pub(crate) async fn ask(
         stream.write_all(&request).await.map_err(failed)?;
         let mut answer = Vec::new();
         stream.take(MOST).read_to_end(&mut answer).await.map_err(failed)?;
-        let strange = || Silence::Failed("what answers does not speak HTTP".to_owned());
+        let strange = || Silence::Failed("the answer is not HTTP".to_owned());
         Answer::parse(&answer).ok_or_else(strange)
     };
     timeout(PATIENCE, exchange).await.unwrap_or(Err(Silence::TimedOut))
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_ends_its_head_and_says_how_long_its_body_is() {
+    fn a_request_ends_its_head_and_has_the_length_of_its_body() {
         let text = request("PUT", "/v2/", "localhost:1", &[("Accept", "x")], b"ab");
         let text = String::from_utf8(text).unwrap();
         assert!(text.starts_with("PUT /v2/ HTTP/1.0\r\nHost: localhost:1\r\n"), "{text}");

@@ -1,4 +1,4 @@
-//! hythe's own image, made of the running binary: no registry is needed to get the registry.
+//! hythe's own image, made from the running binary: no other registry is needed to get hythe.
 
 mod binary;
 mod node;
@@ -14,26 +14,26 @@ use binary::Binary;
 pub use binary::BinaryError;
 pub use node::{NodeError, put};
 
-/// The repository of the image. Its host is never asked: engines and nodes get the image from hythe.
+/// The repository of the image. Engines and nodes get the image from hythe and never ask the repository's host.
 pub const REPOSITORY: &str = "localhost/hythe";
-/// The user and group that hythe runs as in a container.
+/// The id of the user and group as which hythe runs in a container.
 pub const USER: u64 = 1000;
-/// Where an image keeps what it is given, as in `registry:2`'s.
+/// The data folder in the image, the same as in the image of `registry:2`.
 pub const DATA_FOLDER: &str = "/var/lib/registry";
 
-/// An image, as an archive that `docker load` and `ctr images import` take.
+/// An image as an archive, which `docker load` and `ctr images import` accept.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// Its name: the repository, with hythe's version and the content's digest as the tag.
+    /// The image's name. Its tag is hythe's version and the start of the content's digest.
     pub reference: String,
-    /// The architecture that it runs on, as images name it.
+    /// The image's architecture, as images name it.
     pub architecture: String,
     /// The archive.
     pub archive: Bytes,
 }
 
 impl Image {
-    /// The image of a binary: this process's own, or another one that was given.
+    /// Makes the image of a binary: the given one, or else this process's own.
     pub fn of(binary: Option<&Path>, version: &str) -> Result<Self, BinaryError> {
         let binary = Binary::read(binary)?;
         let layer = root::layer(&binary).map_err(BinaryError::Pack)?;
@@ -42,7 +42,7 @@ impl Image {
             "architecture": binary.architecture,
             "os": "linux",
             "config": {
-                // Run by the name of registry:2's program it takes that one's place, commands and settings included.
+                // Under the name of registry:2's program, hythe takes that program's commands and settings.
                 "Entrypoint": ["/bin/registry"],
                 "Cmd": [root::CONFIGURATION],
                 "Env": ["PATH=/bin"],
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_image_holds_the_running_binary_and_what_it_needs() {
+    fn the_image_has_the_running_binary_and_the_files_that_it_needs() {
         let image = Image::of(None, "1.2.3").unwrap();
         let (name, tag) = image.reference.rsplit_once(':').unwrap();
         assert_eq!(name, "localhost/hythe");
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!((data.uid().unwrap(), data.gid().unwrap()), (USER, USER));
         assert_eq!(layer["tmp/"].0.mode().unwrap(), 0o1777);
         assert_eq!(layer["bin/registry"].0.link_name().unwrap().unwrap().to_str(), Some("hythe"));
-        // A test's binary is linked dynamically: its loader comes along, at the path that it names.
+        // The test's binary is linked dynamically, so the image also has its loader, at the path in the binary.
         assert!(layer.keys().any(|name| name.contains("ld-")), "{:?}", layer.keys());
     }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_linux_binary_is_refused_with_what_to_do() {
+    fn a_file_that_is_no_linux_binary_is_refused_with_what_to_do() {
         let error = Image::of(Some(Path::new("/etc/passwd")), "1.2.3").unwrap_err().to_string();
         assert!(error.contains("/etc/passwd is no Linux binary"), "{error}");
         let error = Image::of(Some(Path::new("/nowhere")), "1.2.3").unwrap_err().to_string();

@@ -1,5 +1,5 @@
 //! A configuration for `kind create cluster` whose nodes need no later change: they read `hosts.toml` files from the
-//! start, and a registry within the cluster keeps its data when the cluster goes.
+//! start, and a registry in the cluster keeps its data when the cluster is deleted.
 
 mod edit;
 mod error;
@@ -15,44 +15,45 @@ pub use yaml::NotYaml;
 use crate::containerd::CONFIG_PATH;
 use crate::hosts::quoted;
 
-/// Where the nodes have the folder of a registry within the cluster.
+/// The path in the nodes of the data folder for a registry in the cluster.
 pub const DATA_PATH: &str = "/mnt/local-storage/registry";
 
-/// The plugin id that kind's patches have: its own file is of version 2, on every containerd.
+/// The plugin id in kind's patches: kind's own configuration is of version 2, for every containerd.
 const PLUGIN: &str = "io.containerd.grpc.v1.cri";
-/// The plugin that containerd 2.x has in its place, and reads settings of in a file of version 2 as well.
+/// The id of the plugin that replaces it in containerd 2.x, which reads this id in a file of version 2 too.
 const IMAGES: &str = "io.containerd.cri.v1.images";
 
-/// The node ports of a cluster that sets no others.
+/// Kubernetes' default range of node ports.
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
-/// The flag by which a cluster has others.
+/// The API server's flag that sets another range.
 const NODE_PORT_RANGE: &str = "service-node-port-range";
 
-/// What is asked for beside the root of `hosts.toml` files.
+/// What to add to the configuration beside the root of `hosts.toml` files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KindOptions {
-    /// A folder of the host that every node has at [`DATA_PATH`].
+    /// A folder of the host to mount in every node at [`DATA_PATH`].
     pub data: Option<String>,
-    /// A node port that the host is to have too, on loopback.
+    /// A node port to publish on the host's loopback.
     pub node_port: Option<u16>,
 }
 
 const API: &str = "kind.x-k8s.io/v1alpha4";
 
-/// ctlptl's own clusters have kind's configuration within.
+/// ctlptl's clusters, which contain kind's configuration under the key [`WITHIN`].
 const CTLPTL: &str = "ctlptl.dev/v1alpha1";
 const WITHIN: &str = "kindV1Alpha4Cluster";
 
-/// A configuration, and what is to be known of it.
+/// The resulting configuration, with notes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Merged {
     /// The configuration.
     pub text: String,
-    /// What has an effect that its owner may not expect.
+    /// Settings in it with an effect that its owner may not expect.
     pub notes: Vec<String>,
 }
 
-/// The configuration `text` with what is missing in it, everything else as it was; a whole one if `text` is empty.
+/// Adds what is missing to the configuration `text`, and leaves everything else as it is. If `text` is empty, makes a
+/// complete configuration.
 pub fn kind_config(text: &str, options: &KindOptions) -> Result<Merged, KindConfigError> {
     if let Some(port) =
         options.node_port.filter(|port| !NODE_PORTS.contains(port) && !text.contains(NODE_PORT_RANGE))
@@ -71,7 +72,8 @@ pub fn kind_config(text: &str, options: &KindOptions) -> Result<Merged, KindConf
         return Ok(Merged { text: text.to_owned(), notes });
     }
     let result = edit.apply();
-    // An edit of text knows less of YAML than a parser: nothing may be lost, and nothing be missing any more.
+    // The edit works on text and understands less of YAML than a parser does. So parse the result: everything must
+    // still be there, and nothing may be missing any more.
     let is_whole = yaml::parse(&result).is_ok_and(|new| {
         new.len() == documents.len()
             && new.iter().zip(&documents).all(|(new, old)| new.contains(old))
@@ -85,9 +87,9 @@ pub fn kind_config(text: &str, options: &KindOptions) -> Result<Merged, KindConf
 }
 
 struct Additions<'a> {
-    /// Where the cluster begins.
+    /// The line on which the cluster begins.
     line: usize,
-    /// What it lacks.
+    /// The edit that adds what is missing.
     edit: Edit<'a>,
     notes: Vec<String>,
 }
@@ -124,8 +126,9 @@ fn additions<'a>(
             }
             if is_list {
                 notes.push(format!(
-                    "line {line}: `config_path = \"{path}\"` names several folders: hythe writes into the first of them. \
-                     kind's nodes read each; other nodes of containerd 2.1 and later may take them for one folder"
+                    "line {line}: `config_path = \"{path}\"` names several folders: hythe writes into the first one. \
+                     kind's nodes read all of them; other nodes with containerd 2.1 or later may take the whole text for \
+                     one folder's name"
                 ));
             }
             if !registries.everywhere {
@@ -142,7 +145,7 @@ fn is_cluster(document: &Node) -> bool {
     is("kind", "Cluster") && is("apiVersion", API)
 }
 
-/// A cluster of ctlptl's that kind makes.
+/// Whether a document is a ctlptl cluster that kind creates.
 fn is_ctlptl(document: &Node) -> bool {
     let is = |key, value| document.get(key).and_then(Node::text) == Some(value);
     is("kind", "Cluster") && is("apiVersion", CTLPTL) && is("product", "kind")
@@ -158,7 +161,7 @@ fn wanted(options: &KindOptions) -> Vec<(&'static str, Value)> {
     std::iter::once(patches).chain(nodes).collect()
 }
 
-/// All that hythe adds, as a person would add it.
+/// Everything that hythe adds, as lines that a user can paste.
 fn missing(options: &KindOptions) -> String {
     let lines = Value::Map(wanted(options)).block();
     lines.into_iter().map(|line| line + "\n").collect()

@@ -1,4 +1,4 @@
-//! Container engines, the nodes of local clusters, and how both are wired to hythe.
+//! Container engines and the nodes of local clusters, and how hythe wires both to its registry.
 
 pub mod api;
 pub mod attach;

@@ -1,7 +1,7 @@
-//! The settings of clients other than containerd: `BuildKit`, Podman and CRI-O, dockerd.
+//! The settings of clients other than containerd: `BuildKit`, Podman, CRI-O and dockerd.
 //!
-//! dockerd from 28 on reads `hosts.toml` files too ([`DOCKER_ROOT`]), without being started anew, for its containerd
-//! image store and for builds: see [`crate::hosts`].
+//! dockerd 28 and later also reads `hosts.toml` files ([`DOCKER_ROOT`]), without a restart, for its containerd image
+//! store and for builds: see [`crate::hosts`].
 
 mod buildkit;
 mod docker;
@@ -16,31 +16,32 @@ pub use podman::{PODMAN_FILE, podman_file};
 use crate::hosts::Endpoint;
 use crate::toml_error::NotToml;
 
-/// The root of dockerd's `hosts.toml` files; a rootless one has `$XDG_CONFIG_HOME/docker/certs.d`.
+/// The root of dockerd's `hosts.toml` files. A rootless dockerd uses `$XDG_CONFIG_HOME/docker/certs.d`.
 pub const DOCKER_ROOT: &str = "/etc/docker/certs.d";
 
-/// What is to be known of k3s and RKE2, whose `hosts.toml` files are below `agent/etc/containerd/certs.d` of their data
+/// A note for users of k3s and RKE2, whose `hosts.toml` files are in `agent/etc/containerd/certs.d` below their data
 /// folder.
 pub const K3S_NOTE: &str = "\
-k3s and RKE2 write hosts.toml files from registries.yaml when they start, and leave those alone that they did not write. \
-A registry that registries.yaml names too is theirs: take it out of there, or name hythe there and start them anew.";
+At their start, k3s and RKE2 write hosts.toml files for the registries in registries.yaml, and do not touch other files. \
+If registries.yaml also names a registry that hythe serves, its file is overwritten: remove the registry from \
+registries.yaml, or name hythe there and restart k3s or RKE2.";
 
-/// hythe as a client of its host sees it, and what is pulled through it.
+/// The address at which clients on this host reach hythe, and the upstreams that they pull through it.
 #[derive(Clone, Copy, Debug)]
 pub struct Mirrors<'a> {
-    /// Where hythe answers.
+    /// hythe's address.
     pub endpoint: &'a Endpoint,
-    /// The registries that it is asked for first.
+    /// The registries for which clients ask hythe first.
     pub upstreams: &'a [Authority],
 }
 
-/// Why a client's settings are left alone.
+/// Why a client's settings are not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistriesError {
-    /// It is not TOML.
+    /// The file is not TOML.
     #[error(transparent)]
     NotToml(#[from] NotToml),
-    /// It is not JSON.
+    /// The file is not JSON.
     #[error("line {line} is not JSON: {message}")]
     NotJson {
         /// The line, from 1.
@@ -48,17 +49,17 @@ pub enum RegistriesError {
         /// What is wrong there.
         message: String,
     },
-    /// A value has a wrong kind.
+    /// A value has the wrong kind.
     #[error("`{key}` must be {expected}")]
     Kind {
         /// The key.
         key: String,
-        /// What it must be.
+        /// The kind that it must have.
         expected: &'static str,
     },
 }
 
-/// A value of a wrong kind.
+/// The error for a value of the wrong kind.
 fn kind(key: impl Into<String>, expected: &'static str) -> RegistriesError {
     RegistriesError::Kind { key: key.into(), expected }
 }

@@ -1,4 +1,4 @@
-//! The registry as a container of the engine, beside the clusters.
+//! The registry as a container of the engine, outside the clusters.
 
 mod adopt;
 mod body;
@@ -35,24 +35,25 @@ pub use owner::Owner;
 pub use replace::{discard, is_cut, recover};
 pub(crate) use seen::speaks_hythe;
 
-/// The port of the registry inside of its networks: that of `registry:2`, so that `NAME:5000` is what people expect.
+/// The port of the registry inside its networks. `registry:2` uses the same one, so people expect `NAME:5000`.
 pub const INNER_PORT: u16 = 5000;
-/// The ports on which the registry answers inside of its networks.
+/// The ports on which the registry listens inside its networks.
 pub const INNER_PORTS: [u16; 2] = [INNER_PORT, 5001];
-/// The label by which hythe knows its own containers.
+/// The label that marks hythe's own containers.
 pub const ROLE_LABEL: &str = "dev.hythe.role";
-/// Its value on a registry.
+/// The value of [`ROLE_LABEL`] on a registry's container.
 pub const ROLE: &str = "registry";
-/// What a registry is called where nobody says otherwise: as the script in kind's documentation does.
+/// The registry's default name, the same as in the script of kind's documentation.
 pub const DEFAULT_NAME: &str = "kind-registry";
-/// Its port on this machine where nobody says otherwise: macOS has 5000 itself.
+/// The registry's default port on this machine. Not 5000, which macOS uses itself.
 pub const DEFAULT_PORT: u16 = 5001;
-/// hythe's user and group in a container.
+/// The user id and group id of hythe in a container.
 pub const USER: u32 = 1000;
-/// The label that says what a container was asked to be: what the engine tells later has other forms.
+/// The label that records the settings a container was created with. The engine's own description of a container has
+/// other forms, which do not compare with settings.
 const SETTINGS_LABEL: &str = "dev.hythe.settings";
 
-/// Where the registry's data is.
+/// Where the registry keeps its data.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Data {
@@ -71,34 +72,35 @@ impl fmt::Display for Data {
     }
 }
 
-/// How the registry is to run. A label of its container says it, for whoever attaches or upgrades it later.
+/// How the registry runs. A label of its container records these settings for later commands (attach, upgrade).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
-    /// The container's name, and the registry's in clusters' networks.
+    /// The name of the container, and of the registry in clusters' networks.
     pub name: String,
-    /// Further names there.
+    /// Further names of the registry in clusters' networks.
     pub aliases: Vec<String>,
-    /// The address of the engine's machine that it is published on.
+    /// The address of the engine's machine on which the registry is published.
     pub address: IpAddr,
-    /// The port there.
+    /// The published port at that address.
     pub port: u16,
-    /// A further port there that answers for Docker Hub alone: dockerd cannot say for whom it asks.
+    /// A further published port that serves Docker Hub alone, for dockerd: dockerd does not tell a mirror which
+    /// registry it asks for.
     #[serde(default)]
     pub mirror_port: Option<u16>,
-    /// Where its data is.
+    /// Where the registry keeps its data.
     pub data: Data,
-    /// A configuration file of the engine's machine, absolute.
+    /// The absolute path of a configuration file on the engine's machine.
     pub config: Option<PathBuf>,
-    /// Settings of `hythe serve`, as variables of its environment. Values may be secrets, which the container's own
-    /// environment keeps: only names are written.
+    /// Settings of `hythe serve`, as environment variables. Values may be secrets: the label records only the names,
+    /// and the container's environment keeps the values.
     #[serde(serialize_with = "recorded::write_names", deserialize_with = "recorded::read_names")]
     pub environment: BTreeMap<String, String>,
-    /// The user and group of the process.
+    /// The user id and group id of the process.
     pub user: (u32, u32),
-    /// What it has of the logins of whoever started it.
+    /// Whether the registry gets the logins of the user who started it.
     #[serde(default)]
     pub logins: Logins,
-    /// The ports on which it answers in clusters' networks, the usual one first.
+    /// The ports on which the registry listens in clusters' networks, the usual one first.
     #[serde(default = "inner_ports")]
     pub inner_ports: Vec<u16>,
 }
@@ -108,7 +110,7 @@ fn inner_ports() -> Vec<u16> {
 }
 
 impl Settings {
-    /// Those of a registry that nothing was said of but its name.
+    /// The default settings of a registry of this name.
     pub fn new(name: String) -> Self {
         Self {
             aliases: Vec::new(),
@@ -125,28 +127,28 @@ impl Settings {
         }
     }
 
-    /// Each `host:port` that the registry has in clusters' networks.
+    /// Each `host:port` under which clusters' networks know the registry.
     pub fn inner_names(&self) -> Vec<String> {
         let names = [&self.name].into_iter().chain(&self.aliases);
         names.flat_map(|name| self.inner_ports.iter().map(move |port| format!("{name}:{port}"))).collect()
     }
 
-    /// The port on which clusters ask it.
+    /// The port to which clusters send their requests.
     pub fn inner_port(&self) -> u16 {
         self.inner_ports.first().copied().unwrap_or(INNER_PORT)
     }
 }
 
-/// What was found under the registry's name.
+/// The container found under the registry's name.
 #[derive(Debug)]
 pub enum Found {
-    /// Nothing.
+    /// No container.
     Absent,
-    /// A registry of hythe's, which `hythe up` made.
+    /// A registry that `hythe up` created.
     Ours(Box<ContainerInspectResponse>),
-    /// hythe, in a container that somebody else made: Compose, or `docker run`.
+    /// hythe, in a container that another tool created: Compose, or `docker run`.
     Theirs(Box<ContainerInspectResponse>),
-    /// A container of something else.
+    /// A container that runs other software.
     Foreign(Box<ContainerInspectResponse>),
 }
 
@@ -159,7 +161,7 @@ impl Found {
         }
     }
 
-    /// How hythe runs there, if it does and this can be told.
+    /// The settings of the registry, if the container runs hythe and its settings are readable.
     pub fn settings(&self) -> Option<Settings> {
         match self {
             Self::Absent | Self::Foreign(_) => None,
@@ -168,7 +170,7 @@ impl Found {
         }
     }
 
-    /// Who manages the container, where `hythe up` did not make it.
+    /// Who manages the container, if `hythe up` did not create it.
     pub fn owner(&self) -> Option<Owner> {
         match self {
             Self::Theirs(container) | Self::Foreign(container) => Some(Owner::of(container)),
@@ -177,7 +179,7 @@ impl Found {
     }
 }
 
-/// What is there under a name.
+/// Looks up the container of this name.
 pub async fn find(engine: &Engine, name: &str) -> Result<Found, EngineError> {
     let Some(container) = engine.container(name).await? else { return Ok(Found::Absent) };
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
@@ -190,7 +192,7 @@ pub async fn find(engine: &Engine, name: &str) -> Result<Found, EngineError> {
     Ok(if is_hythe { Found::Theirs(container) } else { Found::Foreign(container) })
 }
 
-/// Loads hythe's image into the engine, unless it is there.
+/// Loads hythe's image into the engine, unless the engine has the image already.
 pub async fn load(engine: &Engine, image: &Image, report: Report<'_>) -> Result<(), RegistryError> {
     if engine.architecture() != image.architecture {
         return Err(RegistryError::Architecture {
@@ -200,7 +202,7 @@ pub async fn load(engine: &Engine, image: &Image, report: Report<'_>) -> Result<
     }
     let subject = format!("image {}", image.reference);
     if engine.image(&image.reference).await?.is_some() {
-        report(Step::new(subject, Outcome::Unchanged, "it is there"));
+        report(Step::new(subject, Outcome::Unchanged, "already loaded"));
         return Ok(());
     }
     engine.load(&image.reference, image.archive.clone()).await?;
@@ -209,7 +211,7 @@ pub async fn load(engine: &Engine, image: &Image, report: Report<'_>) -> Result<
     Ok(())
 }
 
-/// The container of a registry that `hythe up` made. One of the name that somebody else made is an error.
+/// The container of a registry that `hythe up` created. A container of this name that another tool created is an error.
 pub async fn own(
     engine: &Engine,
     name: &str,
@@ -228,8 +230,8 @@ pub async fn own(
     }
 }
 
-/// Brings the registry's container to what the settings say, and waits until it is ready. What ran before is put back
-/// where that fails.
+/// Creates, starts or replaces the registry's container as the settings ask, and waits until the registry is ready. On
+/// failure, the previous container is restored.
 pub async fn run(
     engine: &Engine,
     settings: &Settings,
@@ -249,7 +251,7 @@ pub async fn run(
         if before.state.as_ref().and_then(|state| state.running) == Some(true) {
             ready::wait(engine, settings, report).await?;
             ready::published(engine, settings, report).await;
-            report(Step::new(subject, Outcome::Unchanged, "it runs as it should"));
+            report(Step::new(subject, Outcome::Unchanged, "already running with these settings"));
             return remember(engine, settings).await.map_err(RegistryError::from);
         }
         match begin(engine, settings, report).await {
@@ -258,22 +260,24 @@ pub async fn run(
                 report(Step::new(subject, Outcome::Changed, "started"));
                 return remember(engine, settings).await.map_err(RegistryError::from);
             }
-            // A network that it was on is gone, with its cluster: only a new container forgets that.
+            // One of the container's networks was deleted with its cluster. The engine cannot start the container
+            // without it; only a new container is free of that network.
             Err(RegistryError::Engine(error)) if error.said().contains("network") => {}
             Err(error) => return Err(error),
         }
     }
     replace::replace(engine, settings, &before, image, report).await?;
     let why = if differences.is_empty() {
-        "a network that it was on is gone".to_owned()
+        "one of its networks no longer exists".to_owned()
     } else {
         differences.join(", ")
     };
-    report(Step::new(subject, Outcome::Changed, format!("made anew, its data as it was: {why}")));
+    report(Step::new(subject, Outcome::Changed, format!("recreated, data kept: {why}")));
     Ok(remember(engine, settings).await?)
 }
 
-/// Makes the container where there is none. Where it does not get ready, nothing is left that was not there before.
+/// Creates the container where none exists. If the registry does not become ready, removes the container again, and the
+/// volume if it is new.
 async fn create(
     engine: &Engine,
     settings: &Settings,
@@ -300,7 +304,7 @@ async fn create(
 }
 
 fn created(settings: &Settings) -> String {
-    format!("created on {}:{}, its data in {}", settings.address, settings.port, settings.data)
+    format!("created on {}:{}, data in {}", settings.address, settings.port, settings.data)
 }
 
 async fn make(engine: &Engine, settings: &Settings, image: &Image) -> Result<(), RegistryError> {
@@ -325,7 +329,7 @@ async fn begin(engine: &Engine, settings: &Settings, report: Report<'_>) -> Resu
     Ok(())
 }
 
-/// Which port it was that the engine could not publish, and who has it.
+/// The error for a port that the engine could not publish: which port, and which container holds it.
 async fn port_taken(engine: &Engine, settings: &Settings, said: &str) -> Result<RegistryError, EngineError> {
     let names = |port: u16| {
         let text = format!(":{port}");
@@ -343,7 +347,7 @@ async fn port_taken(engine: &Engine, settings: &Settings, said: &str) -> Result<
     Ok(RegistryError::PortTaken { address, port, by, is_foreign, is_mirror: mirror.is_some() })
 }
 
-/// The container that has the wanted port.
+/// The container that publishes the wanted port.
 async fn holder(engine: &Engine, settings: &Settings) -> Result<Option<String>, EngineError> {
     holder_of(engine, settings, settings.port).await
 }
@@ -360,20 +364,20 @@ async fn holder_of(engine: &Engine, settings: &Settings, port: u16) -> Result<Op
     Ok(name.map(|name| name.trim_start_matches('/').to_owned()))
 }
 
-/// The containers of this engine in which hythe runs as a registry, whoever made them, by name.
+/// The names of this engine's containers that run hythe as a registry, no matter which tool created them.
 pub async fn list(engine: &Engine) -> Result<Vec<String>, EngineError> {
     let role = format!("{ROLE_LABEL}={ROLE}");
     let containers = engine.containers(&[&role, seen::TITLE_LABEL]).await?;
     let names = containers.into_iter().filter_map(|container| container.names?.into_iter().next());
     let mut names: Vec<String> = names.map(|name| name.trim_start_matches('/').to_owned()).collect();
-    // What a replacement set aside is none beside the one that it was.
+    // A container that a replacement set aside is not a second registry.
     names.retain(|name| !replace::is_aside(name));
     names.sort();
     names.dedup();
     Ok(names)
 }
 
-/// Whether an image is one of hythe's own.
+/// Whether an image is in hythe's own repository.
 fn is_own_image(reference: &str) -> bool {
     reference.rsplit_once(':').is_some_and(|(repository, _)| repository == REPOSITORY)
 }
@@ -398,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_of_hythes_own_is_known_by_its_repository() {
+    fn hythes_own_image_is_recognised_by_its_repository() {
         assert!(is_own_image("localhost/hythe:1.0.0-0123456789ab"));
         assert!(!is_own_image("localhost/hythe-other:1") && !is_own_image("hythe"));
     }

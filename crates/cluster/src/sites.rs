@@ -1,4 +1,4 @@
-//! Which registries of hythe's there are: in containers of the engine, as processes of this machine, and in clusters.
+//! Finding hythe's registries: in containers of the engine, as processes on this machine, and in clusters.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,38 +15,38 @@ use crate::hosting::Hosting;
 use crate::registry::{self, Owner, Settings};
 use crate::topology::Cluster;
 
-/// A registry of hythe's.
+/// A registry that runs hythe.
 #[derive(Clone, Debug)]
 pub enum Site {
     /// In a container of the engine.
     Container {
-        /// How it runs.
+        /// The registry's settings.
         settings: Box<Settings>,
-        /// Who manages the container, where `hythe up` did not make it.
+        /// Who manages the container, if `hythe up` did not create it.
         owner: Option<Owner>,
-        /// Whether it runs.
+        /// Whether the container runs.
         is_running: bool,
     },
-    /// A process of this machine.
+    /// A process on this machine.
     Process {
-        /// The port of loopback on which it answers.
+        /// The port on loopback on which the process answers.
         port: u16,
     },
     /// In a cluster.
     Cluster {
-        /// The cluster, by its name.
+        /// The cluster's name.
         cluster: String,
-        /// Its namespace and name there.
+        /// The registry's namespace and name in the cluster.
         target: Target,
-        /// Its Services.
+        /// The registry's Services.
         services: Vec<ServiceState>,
-        /// Whether a Pod of it serves.
+        /// Whether at least one of the registry's Pods is ready.
         is_running: bool,
     },
 }
 
 impl Site {
-    /// What the ConfigMap of a cluster says that names this registry.
+    /// The content of the ConfigMap in a cluster that names this registry.
     pub fn hosting(&self) -> Hosting {
         match self {
             Self::Container { settings, .. } => settings.hosting(),
@@ -58,7 +58,7 @@ impl Site {
         }
     }
 
-    /// Whether it serves.
+    /// Whether the registry is running.
     pub fn is_running(&self) -> bool {
         match self {
             Self::Container { is_running, .. } | Self::Cluster { is_running, .. } => *is_running,
@@ -67,8 +67,8 @@ impl Site {
     }
 }
 
-/// All of them. `port` is where a process of this machine would answer, where no container does. Of a cluster whose API
-/// does not answer nothing is known.
+/// Finds all registries. On `port` a process on this machine is looked for, if no container publishes that port.
+/// Clusters whose API does not answer are left out.
 pub async fn sites(
     engine: &Engine,
     clusters: &[Cluster],
@@ -102,7 +102,7 @@ async fn in_containers(engine: &Engine) -> Result<Vec<Site>, EngineError> {
     Ok(sites)
 }
 
-/// The registries that `hythe deploy` made in a cluster, whatever their namespaces.
+/// The registries that `hythe deploy` created in a cluster, in all namespaces.
 pub async fn in_cluster(access: &Access, cluster: &str) -> Result<Vec<Site>, ApiError> {
     let labels = format!("app.kubernetes.io/name=hythe,{}={}", MANAGED_BY.0, MANAGED_BY.1);
     let params = ListParams::default().labels(&labels);
@@ -123,7 +123,7 @@ pub async fn in_cluster(access: &Access, cluster: &str) -> Result<Vec<Site>, Api
     }));
     let mut sites = Vec::new();
     for (namespace, name, ready) in found {
-        // Names that hythe would not give are none that it gave.
+        // A name that hythe does not accept is not the name of a registry that hythe created.
         let (Ok(namespace), Ok(name)) = (namespace.parse(), name.parse()) else { continue };
         let target = Target { namespace, name };
         let services = services(access, &target).await?;

@@ -1,31 +1,31 @@
-//! What a command did to each thing, as it does it.
+//! The steps of a command: what it did to each thing, reported as it does it.
 
 use std::fmt;
 
-/// What became of something.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It was as it should be.
+    /// The thing was already as it should be.
     Unchanged,
-    /// It was changed; on a dry run, it would have been.
+    /// The command changed the thing; on a dry run, it would have.
     Changed,
-    /// It takes its time; what became of it follows.
+    /// The step takes a while; another step reports its result.
     Underway,
-    /// It was left, for the reason that is given.
+    /// The command left the thing as it is, for the reason in the text.
     Skipped,
-    /// It could not be brought in order; the rest was done.
+    /// The step failed; the command went on with the other steps.
     Failed,
 }
 
-/// One thing, and what became of it.
+/// A step of a command.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Step {
     /// The thing: `node kind-worker`, `registry kind-registry`.
     pub subject: String,
-    /// What became of it.
+    /// The result.
     pub outcome: Outcome,
-    /// What was done, or why not, as a clause.
+    /// What the command did or why it did nothing, as a clause.
     pub text: String,
     /// The change to a file, as a unified diff.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,7 +56,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// A change of a file as a unified diff.
+/// The unified diff of a change to a file.
 pub fn diff(path: &str, before: Option<&str>, after: &str) -> String {
     let from = if before.is_some() { path } else { "/dev/null" };
     similar::TextDiff::from_lines(before.unwrap_or_default(), after)
@@ -65,5 +65,5 @@ pub fn diff(path: &str, before: Option<&str>, after: &str) -> String {
         .to_string()
 }
 
-/// Who is told of each step when it is done.
+/// The function that receives each step when it is done.
 pub type Report<'a> = &'a (dyn Fn(Step) + Send + Sync);

@@ -1,4 +1,4 @@
-//! TOML as the tools of nodes read it: version 1.0, and where a file is not that.
+//! Reading TOML 1.0, the version that containerd and kind read, and reporting the line of an error.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use toml_edit::{Document, DocumentMut, TomlError};
 pub struct NotToml {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong there.
+    /// The parser's message.
     pub message: String,
 }
 
@@ -20,30 +20,29 @@ impl NotToml {
     }
 }
 
-/// Reads a text. What TOML 1.1 alone allows is refused, as containerd and kind refuse it.
+/// Parses a text. Refuses forms that only TOML 1.1 allows, as containerd and kind do.
 pub(crate) fn parse(text: &str) -> Result<DocumentMut, NotToml> {
     parse_in_place(text).map(Document::into_mut)
 }
 
-/// The same; its parts know where they stand.
+/// Parses a text as [`parse`] does. The parts of the result know their place in the text.
 pub(crate) fn parse_in_place(text: &str) -> Result<Document<&str>, NotToml> {
     let document = Document::parse(text).map_err(|error| NotToml::new(text, &error))?;
     match newer(text) {
-        Some((line, what)) => Err(NotToml {
-            line,
-            message: format!("{what}, which TOML 1.1 allows and containerd does not read"),
-        }),
+        Some((line, what)) => {
+            Err(NotToml { line, message: format!("{what} is TOML 1.1, which containerd does not read") })
+        }
         None => Ok(document),
     }
 }
 
-/// The line of a place, from 1.
+/// The line on which a span begins, from 1.
 pub(crate) fn line(text: &str, span: Option<&Range<usize>>) -> usize {
     let before = span.and_then(|span| text.get(..span.start)).unwrap_or_default();
     before.matches('\n').count() + 1
 }
 
-/// The first form of TOML 1.1 in a text that is TOML, and its line.
+/// The first form that only TOML 1.1 allows, with its line. The text is known to be TOML.
 fn newer(text: &str) -> Option<(usize, &'static str)> {
     let mut line = 1;
     let mut open: Vec<char> = Vec::new();
@@ -67,7 +66,7 @@ fn newer(text: &str) -> Option<(usize, &'static str)> {
                 rest = rest.find('\n').map_or("", |end| &rest[end..]);
                 continue;
             }
-            '\n' if open.last() == Some(&'{') => return Some((line, "an inline table of several lines")),
+            '\n' if open.last() == Some(&'{') => return Some((line, "an inline table on several lines")),
             '\n' => line += 1,
             '}' if comma => return Some((line, "a comma at the end of an inline table")),
             '{' | '[' => open.push(c),
@@ -84,11 +83,12 @@ fn newer(text: &str) -> Option<(usize, &'static str)> {
     None
 }
 
-/// How long the string is that begins a text, and whether it has an escape of TOML 1.1.
+/// The length of the string at the beginning of a text, and whether it has an escape that only TOML 1.1 allows.
 fn string(text: &str, quote: char, quotes: usize) -> (usize, bool) {
     let (mut at, mut newer) = (quotes, false);
     let bytes = text.as_bytes();
-    // An empty string may look like the beginning of a longer one; a parser has read this text before.
+    // Two quotes are an empty string. The caller has checked for three, and the text is valid, so they begin no longer
+    // string.
     if quotes == 1 && bytes.get(1) == Some(&(quote as u8)) {
         return (2, false);
     }
@@ -99,7 +99,7 @@ fn string(text: &str, quote: char, quotes: usize) -> (usize, bool) {
             at += 2;
         } else if c == quote as u8 && bytes[at..].iter().take_while(|c| **c == quote as u8).count() >= quotes
         {
-            // Up to two quotes may stand before those that end it.
+            // A multi-line string may have up to two quotes directly before its closing ones.
             let run = bytes[at..].iter().take_while(|c| **c == quote as u8).count();
             return (at + if quotes == 3 { run.min(5) } else { 1 }, newer);
         } else {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_toml_1_1_allows_is_refused() {
+    fn forms_of_toml_1_1_are_refused() {
         for (text, line) in [
             ("a = {\n  b = 1\n}\n", 1),
             ("# {\nx = [{b = 1,}]\n", 2),

@@ -1,4 +1,4 @@
-//! The local clusters of an engine, found by the labels that their makers put on nodes.
+//! Finds the local clusters of an engine, by the labels that their makers put on nodes.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,11 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 
 use crate::engine::{Engine, EngineError};
 
-/// The label that keeps a cluster's nodes from being attached. kind and k3d take labels for nodes at creation.
+/// The node label that keeps hythe from attaching a cluster, with the value `false`. kind and k3d take node labels when
+/// they create a cluster.
 pub const OPT_OUT_LABEL: &str = "dev.hythe.attach";
 
-/// Who made a cluster.
+/// The tool that made a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Maker {
     /// kind.
@@ -21,7 +22,7 @@ pub enum Maker {
 }
 
 impl Maker {
-    /// Its name, as people write it.
+    /// The tool's name, as its users write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kind => "kind",
@@ -30,7 +31,7 @@ impl Maker {
         }
     }
 
-    /// The label that says whose node a container is.
+    /// The label whose value is the name of a node's cluster.
     fn label(self) -> &'static str {
         match self {
             Self::Kind => "io.x-k8s.kind.cluster",
@@ -55,40 +56,40 @@ impl std::fmt::Display for Maker {
     }
 }
 
-/// What a node is for.
+/// The role of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// It runs the cluster's own parts.
+    /// The node runs the cluster's own components.
     ControlPlane,
-    /// It runs Pods only.
+    /// The node runs Pods only.
     Worker,
 }
 
-/// A machine of a cluster, which is a container of the engine.
+/// A node of a cluster, which is a container of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// The container's id: one that is made anew under the same name is another node.
+    /// The container's id. A container that is recreated with the same name is another node.
     pub id: String,
     /// The container's name.
     pub name: String,
-    /// What it is for.
+    /// The node's role.
     pub role: Role,
-    /// Whether it runs.
+    /// Whether the container runs.
     pub is_running: bool,
-    /// The networks that it is on.
+    /// The networks of the container.
     pub networks: Vec<String>,
 }
 
 /// A cluster whose nodes are containers of the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
-    /// Its name, as its maker's commands take it.
+    /// The cluster's name, as its maker's commands take it.
     pub name: String,
-    /// Who made it.
+    /// The tool that made the cluster.
     pub maker: Maker,
-    /// Its nodes, by name.
+    /// The cluster's nodes: control planes before workers, and by name.
     pub nodes: Vec<Node>,
-    /// Whether its nodes' labels say that hythe keeps off.
+    /// Whether a node has [`OPT_OUT_LABEL`], so that hythe does not attach the cluster.
     pub is_opted_out: bool,
 }
 
@@ -98,7 +99,7 @@ impl Cluster {
         self.maker.context(&self.name)
     }
 
-    /// The networks of its nodes, each once.
+    /// The networks of the cluster's nodes, each once.
     pub fn networks(&self) -> Vec<String> {
         let mut networks: Vec<String> =
             self.nodes.iter().flat_map(|node| node.networks.iter().cloned()).collect();
@@ -112,7 +113,7 @@ impl Cluster {
         self.nodes.iter().any(|node| node.is_running)
     }
 
-    /// The node that runs the cluster's own parts, the first of them.
+    /// The first node of the control plane.
     pub fn control_plane(&self) -> Option<&Node> {
         self.nodes.iter().find(|node| node.role == Role::ControlPlane)
     }
@@ -130,7 +131,7 @@ pub async fn clusters(engine: &Engine) -> Result<Vec<Cluster>, EngineError> {
     Ok(group(&engine.containers(&MAKERS).await?))
 }
 
-/// The clusters that containers make up.
+/// Groups containers into clusters.
 fn group(containers: &[ContainerSummary]) -> Vec<Cluster> {
     let mut clusters: BTreeMap<(String, Maker), Cluster> = BTreeMap::new();
     for container in containers {
@@ -152,7 +153,8 @@ fn group(containers: &[ContainerSummary]) -> Vec<Cluster> {
     clusters
 }
 
-/// Whose node a container is. Load balancers and registries carry makers' labels too, but run no containerd.
+/// The maker, cluster and role of a container that is a node. Load balancers and registries have makers' labels too,
+/// but run no containerd.
 pub(crate) fn node_of(container: &ContainerSummary) -> Option<(Maker, String, Role)> {
     let makers = [Maker::Kind, Maker::K3d, Maker::Minikube];
     let (maker, name) = makers.iter().find_map(|maker| Some((*maker, label(container, maker.label())?)))?;
@@ -167,7 +169,7 @@ pub(crate) fn node_of(container: &ContainerSummary) -> Option<(Maker, String, Ro
             "agent" => Role::Worker,
             _ => return None,
         },
-        // Its helpers, that fill volumes for one, have its name and no role.
+        // minikube's helper containers, such as those that fill volumes, have the cluster's name and no role.
         Maker::Minikube => match label(container, "role.minikube.sigs.k8s.io") {
             Some("control-plane") => Role::ControlPlane,
             Some(_) => Role::Worker,
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_are_grouped_by_the_makers_labels_and_load_balancers_are_no_nodes() {
+    fn nodes_are_grouped_by_their_makers_labels_and_load_balancers_are_no_nodes() {
         let clusters = group(&[
             kind("b-worker", "b", "worker"),
             kind("b-control-plane", "b", "control-plane"),
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_on_any_node_keeps_hythe_off_the_cluster() {
+    fn the_opt_out_label_on_any_node_opts_the_cluster_out() {
         let mut worker = kind("a-worker", "a", "worker");
         worker.labels.as_mut().unwrap().insert(OPT_OUT_LABEL.to_owned(), "false".to_owned());
         assert!(group(&[kind("a-control-plane", "a", "control-plane"), worker])[0].is_opted_out);

@@ -1,5 +1,5 @@
-//! What a real API server says. `HYTHE_TEST_KUBECONFIG` names its kubeconfig, of a user that may do everything, and
-//! `HYTHE_TEST_KUBECONFIG_OF_NOBODY` one of a user that may do nothing.
+//! Tests with a real API server. `HYTHE_TEST_KUBECONFIG` names a kubeconfig of a user with all rights, and
+//! `HYTHE_TEST_KUBECONFIG_OF_NOBODY` one of a user without any rights.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -27,14 +27,14 @@ async fn access() -> Access {
     Access::from_files(&[kubeconfig(NEEDS)], None).await.unwrap()
 }
 
-/// Somebody else, with kubectl.
+/// A client of another user, as with kubectl.
 async fn other() -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig(NEEDS)).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()
 }
 
-/// A namespace is used once: nothing ends one that has no controllers.
+/// Options in a new namespace. Each namespace is used only once, because without controllers none is ever deleted.
 fn options(what: &str) -> Options {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let target = Target {
@@ -49,7 +49,8 @@ fn sized(size: &str) -> Data {
     Data::Claim { size: Some(size.parse().unwrap()), class: None }
 }
 
-/// Nothing makes Pods here, so that none gets ready: what is waited for is the end.
+/// Applies the options and returns the changes. Without controllers no Pod is created, so the error that none became
+/// ready is expected.
 async fn applied(
     access: &Access,
     options: &Options,
@@ -69,7 +70,7 @@ async fn applied(
 
 #[tokio::test]
 #[ignore = "needs a cluster's API"]
-async fn the_configmap_is_published_once_and_nobody_s_is_taken_unasked() {
+async fn the_configmap_is_published_once_and_a_foreign_one_is_replaced_only_with_force() {
     let access = access().await;
     let maps: Api<ConfigMap> = Api::namespaced(other().await, "kube-public");
     let _ = maps.delete("local-registry-hosting", &kube::api::DeleteParams::default()).await;
@@ -112,7 +113,7 @@ async fn a_registry_is_applied_again_without_a_change_and_grows() {
     assert_eq!(first.len(), 6, "{first:?}");
     let second = applied(&access, &options, false).await.unwrap();
     assert!(second.iter().all(|(_, change)| *change == Change::Unchanged), "{second:?}");
-    // An API server lets no unbound claim grow; that it is asked to is what can be seen.
+    // An API server refuses to grow an unbound claim. Its refusal shows that hythe asked for the new size.
     let Err(DeployError::Api(ApiError::Refused { message, .. })) =
         applied(&access, &Options { data: sized("20Gi"), ..options.clone() }, false).await
     else {
@@ -141,7 +142,7 @@ async fn a_registry_is_applied_again_without_a_change_and_grows() {
 
 #[tokio::test]
 #[ignore = "needs a cluster's API"]
-async fn a_pod_s_state_is_told_and_a_field_of_somebody_else_is_kept() {
+async fn an_error_tells_a_pod_s_state_and_a_field_of_another_manager_is_kept() {
     let access = access().await;
     let options = options("pods");
     applied(&access, &options, false).await.unwrap();
@@ -193,19 +194,19 @@ async fn a_pod_s_state_is_told_and_a_field_of_somebody_else_is_kept() {
 
 #[tokio::test]
 #[ignore = "needs a cluster's API"]
-async fn what_the_cluster_refuses_is_told_before_anything_is_applied() {
+async fn an_object_that_the_cluster_refuses_is_reported_before_anything_is_applied() {
     let access = access().await;
     let options = Options { node_port: Some(80), ..options("refused") };
     let error = applied(&access, &options, false).await.unwrap_err().to_string();
     assert!(error.contains("docker-registry-nodeport") && error.contains("port"), "{error}");
     assert!(matches!(status(&access, &options.target).await, Err(DeployError::Absent(_))));
 
-    // A port that another one has, in the user's words.
+    // The error for a port of another Service names that Service and a free port.
     let first = Options { node_port: Some(31777), ..self::options("first") };
     applied(&access, &first, false).await.unwrap();
     let second = Options { node_port: Some(31777), ..self::options("second") };
     let error = applied(&access, &second, false).await.unwrap_err().to_string();
-    let holder = format!("the Service {}/docker-registry-nodeport has it", first.target.namespace);
+    let holder = format!("the Service {}/docker-registry-nodeport has this port", first.target.namespace);
     assert!(error.contains(&holder) && error.contains("`hythe deploy --node-port 31778`"), "{error}");
     remove(&access, &first.target, true, &mut |_| {}).await.unwrap();
 }
@@ -222,7 +223,7 @@ async fn a_claim_and_a_configmap_of_other_names_are_found_again() {
     let first = applied(&access, &named, false).await.unwrap();
     let made = |name: &str| first.iter().any(|(object, _)| object.ends_with(name));
     assert!(made("/registry-storage") && made("/registry-config"), "{first:?}");
-    // Nothing is said of them the next time, nor when it is gone but for its claim.
+    // Later runs find them without the options, even when only the claim is left.
     let unnamed = Options { claim: None, config_map: None, ..named.clone() };
     let again = applied(&access, &unnamed, false).await.unwrap();
     assert!(again.iter().all(|(_, change)| *change == Change::Unchanged), "{again:?}");
@@ -243,7 +244,7 @@ async fn a_claim_and_a_configmap_of_other_names_are_found_again() {
 
 #[tokio::test]
 #[ignore = "needs a cluster's API"]
-async fn who_may_not_is_told_what_they_may_not() {
+async fn an_error_names_the_missing_right_of_a_user() {
     let files = [kubeconfig("HYTHE_TEST_KUBECONFIG_OF_NOBODY")];
     let access = Access::from_files(&files, None).await.unwrap();
     let error = Hosting::default().publish(&access, false).await.unwrap_err();

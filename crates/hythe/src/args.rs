@@ -37,31 +37,31 @@ pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  hythe serve                                  on 127.0.0.1:5001, data in this user's folder
-  hythe serve --listen localhost:5000          on another port
+  hythe serve                                  listen on 127.0.0.1:5001, data in the user's folder
+  hythe serve --listen localhost:5000          listen on another port
   hythe serve --listen :5000 --allow-anonymous-network
-                                               for everybody who reaches this machine
-  hythe serve --storage memory                 for one test: nothing is kept
-  hythe serve /etc/docker/registry/config.yml  in the place of a registry:2";
+                                               let the network push and pull without a login
+  hythe serve --storage memory                 keep all data in memory, for a test
+  hythe serve /etc/docker/registry/config.yml  replace a registry:2, with its configuration";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
-  hythe config                                 what `hythe serve` would run with, and why
-  hythe config --output json                   the same for programs
-  hythe config /etc/docker/registry/config.yml what a registry:2 configuration means here";
+  hythe config                                 show the settings of `hythe serve`
+  hythe config --output json                   print them as JSON
+  hythe config /etc/docker/registry/config.yml show how hythe reads a registry:2 configuration";
 
 const CACHE_EXAMPLES: &str = "\
 Examples:
-  hythe cache ls                               what is kept
-  hythe cache stat                             what it saved, and how upstreams fare
-  hythe cache clear 'docker.io/*:*-alpine'     free some tags
-  hythe cache warm redis:7 -f compose.yaml     fetch what will be needed";
+  hythe cache ls                               list the cached repositories
+  hythe cache stat                             show requests, hits and the state of each upstream
+  hythe cache clear 'docker.io/*:*-alpine'     remove some tags
+  hythe cache warm redis:7 -f compose.yaml     fetch images before they are needed";
 
 const LS_EXAMPLES: &str = "\
 Examples:
-  hythe cache ls                               every copy
-  hythe cache ls 'ghcr.io/*'                   those of one upstream
-  hythe cache ls '*/redis:7*'                  those that have such a tag
+  hythe cache ls                               list every cached repository
+  hythe cache ls 'ghcr.io/*'                   list the repositories of one upstream
+  hythe cache ls '*/redis:7*'                  list the repositories with a matching tag
   hythe cache ls --output json | jq '.copies[].name'";
 
 const STAT_EXAMPLES: &str = "\
@@ -71,59 +71,59 @@ Examples:
 
 const CLEAR_EXAMPLES: &str = "\
 Examples:
-  hythe cache clear                            everything, once it is confirmed
-  hythe cache clear docker.io/library/redis    one copy
-  hythe cache clear '*:nightly' --yes          one tag of every copy, in a script";
+  hythe cache clear                            clear the whole cache, after a question
+  hythe cache clear docker.io/library/redis    remove one repository
+  hythe cache clear '*:nightly' --yes          remove one tag everywhere, without a question";
 
 const WARM_EXAMPLES: &str = "\
 Examples:
-  hythe cache warm redis ghcr.io/x/y:v1        by name, as docker pull takes them
-  hythe cache warm -f compose.yaml             what a Compose file needs
-  helm template chart | hythe cache warm -f -  what a chart needs
+  hythe cache warm redis ghcr.io/x/y:v1        fetch images by name
+  hythe cache warm -f compose.yaml             fetch the images of a Compose file
+  helm template chart | hythe cache warm -f -  fetch the images of a chart
   hythe cache warm -f images.txt --platform linux/amd64 --platform linux/arm64
-  hythe cache warm -f images.txt --check       whether all is there, before the network goes
+  hythe cache warm -f images.txt --check       check whether every image is cached
 
-The exit code is 1 where an image failed, or is not there; the others are warmed all the same.";
+The exit code is 1 if an image could not be fetched or, with --check, is not cached. hythe still tries every other image.";
 
 const GC_EXAMPLES: &str = "\
 Examples:
-  hythe gc                                     what is free now, and what waits for its grace period
-  hythe gc --dry-run                           what would go
-  hythe gc --delete-untagged                   manifests that nothing leads to go too";
+  hythe gc                                     remove unreferenced blobs past their grace period
+  hythe gc --dry-run                           print what garbage collection would remove
+  hythe gc --delete-untagged                   also delete untagged manifests";
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
-  hythe import /var/lib/registry               into this user's data folder; no server may run on it
-  hythe import /srv/old --data /srv/hythe      into another one
-  hythe import /srv/hub --upstream docker.io   the folder of a registry:2 with proxy.remoteurl";
+  hythe import /var/lib/registry               import into the user's data folder; stop hythe first
+  hythe import /srv/old --data /srv/hythe      import into another data folder
+  hythe import /srv/hub --upstream docker.io   import from a registry:2 with proxy.remoteurl";
 
 /// A container registry: one binary, no configuration needed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "hythe", version, about, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub struct Args {
-    /// How data is printed on stdout; prose goes to stderr
+    /// The format of data on stdout; messages go to stderr
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Output,
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands of `hythe`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Start the registry
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ConfigArgs),
-    /// Run the registry beside this machine's clusters, and wire them to it
+    /// Run the registry on this machine, and attach the machine's clusters to it
     #[cfg(feature = "cluster")]
     #[command(after_help = UP_EXAMPLES)]
     Up(Box<UpArgs>),
-    /// Remove the registry that `hythe up` runs; its data stays
+    /// Remove the registry that `hythe up` started; data is kept
     #[cfg(feature = "cluster")]
     #[command(after_help = DOWN_EXAMPLES)]
     Down(DownArgs),
-    /// Show the registries of this machine and its clusters, and which clusters are attached
+    /// Show the registries on this machine and in its clusters, and which clusters are attached
     #[cfg(feature = "cluster")]
     #[command(after_help = STATUS_EXAMPLES)]
     Status(NameArgs),
@@ -135,15 +135,15 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = UPGRADE_EXAMPLES)]
     Upgrade(UpgradeArgs),
-    /// Wire clusters to the registry: nodes, network, and the ConfigMap that names the registry
+    /// Attach clusters: configure nodes, network and ConfigMap, so that they pull from the registry
     #[cfg(feature = "cluster")]
     #[command(after_help = ATTACH_EXAMPLES)]
     Attach(AttachArgs),
-    /// Remove the wiring from clusters, until they are attached by name
+    /// Detach clusters: undo `hythe attach`, and leave them alone until they are attached by name
     #[cfg(feature = "cluster")]
     #[command(after_help = DETACH_EXAMPLES)]
     Detach(DetachArgs),
-    /// Find out why an image is not pulled, by cluster, node, image or Pod, and repair what is safe
+    /// Find out why an image cannot be pulled, and make safe repairs
     #[cfg(feature = "cluster")]
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
@@ -151,17 +151,17 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = IMAGE_EXAMPLES)]
     Image(ImageArgs),
-    /// Print a configuration of kind's for clusters that need no later change
+    /// Print a kind configuration that prepares the nodes of new clusters for the registry
     #[cfg(feature = "cluster")]
     #[command(name = "kind-config", after_help = KIND_CONFIG_EXAMPLES)]
     KindConfig(KindConfigArgs),
-    /// Print the configuration that is in effect, and where each value came from
+    /// Print the effective configuration, and the source of each value
     #[command(after_help = CONFIG_EXAMPLES)]
     Config(ConfigArgs),
-    /// See, fill and free what a running registry keeps of its upstreams
+    /// List, fill and clear the cache of a running registry
     #[command(after_help = CACHE_EXAMPLES)]
     Cache(CacheArgs),
-    /// Run a registry in a cluster
+    /// Run the registry in a Kubernetes cluster
     #[cfg(feature = "cluster")]
     #[command(after_help = DEPLOY_EXAMPLES)]
     Deploy(Box<DeployArgs>),
@@ -169,20 +169,20 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = FORWARD_EXAMPLES)]
     Forward(ForwardArgs),
-    /// Run garbage collection now, as the registry does by itself
+    /// Run garbage collection now; the registry also runs it at intervals
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),
-    /// Import a registry:2 folder, by hard links where possible
+    /// Import the data folder of a registry:2, by hard links where possible
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(ImportArgs),
     /// Print the version
     Version,
-    /// Print a shell's completion script
+    /// Print the completion script of a shell
     Completion {
         /// The shell
         shell: Shell,
     },
-    /// Make a folder, and give it to a user with all that is in it
+    /// Create a folder, and make a user the owner of it and its content
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Own {
@@ -191,31 +191,31 @@ pub enum Command {
         /// The user
         #[arg(long, value_name = "ID")]
         user: u32,
-        /// The group [default: that of the user's number]
+        /// The group [default: the group with the user's number]
         #[arg(long, value_name = "ID")]
         group: Option<u32>,
-        /// Import what a registry:2 has there, and give away only what came of it
+        /// Import the registry:2 data in the folder, and change the owner of the imported data only
         #[arg(long)]
         import: bool,
     },
-    /// Delete what hythe keeps in a data folder, and nothing else that is in it
+    /// Delete hythe's files from a data folder, and no other file
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Forget {
         /// The folder
         folder: PathBuf,
     },
-    /// Take logins from stdin, and tell the server of this container
+    /// Read logins from stdin, and hand them to the server in this container
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     TakeLogins {
-        /// Where the server looks for them
+        /// The folder from which the server reads logins
         folder: PathBuf,
     },
-    /// Say whether the registry in this container is ready
+    /// Check whether the registry in this container is ready
     #[command(hide = true)]
     Probe {
-        /// Its port
+        /// The registry's port
         #[arg(long, value_name = "PORT", default_value_t = 5001)]
         port: u16,
     },
@@ -227,13 +227,14 @@ pub enum Command {
     },
 }
 
-/// What the command line says about the configuration.
+/// The configuration file and the settings on the command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ConfigArgs {
-    /// The configuration file: hythe's (.toml), or one of registry:2 (.yml, .yaml)
+    /// The configuration file: hythe's own (.toml), or a registry:2 configuration (.yml, .yaml)
     #[arg(value_name = "CONFIG", conflicts_with = "config")]
     pub file: Option<PathBuf>,
-    /// The same as CONFIG; `HYTHE_CONFIG` names it too [default: hythe/hythe.toml in the user's configuration folder, else in /etc]
+    /// The same as CONFIG; the variable `HYTHE_CONFIG` also names the file [default: hythe/hythe.toml in the user's
+    /// configuration folder, else in /etc]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The settings that have flags.
@@ -242,68 +243,70 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// As `load` takes it.
+    /// The input of [`load`](crate::config::load).
     pub fn inputs(self) -> Inputs {
         Inputs { file: self.file.or(self.config), flags: self.flags.0, in_place: false }
     }
 }
 
-/// What is to be freed, and where.
+/// The options of `hythe gc`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct GcArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`, or the port of `REG_PORT`; `HYTHE_REGISTRY`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the
+    /// port in `REG_PORT`]
     #[arg(long, value_name = "URL")]
     pub registry: Option<String>,
-    /// What goes.
+    /// The options of the garbage collection.
     #[command(flatten)]
     pub what: CollectionArgs,
 }
 
-/// What is to be taken over, and where to.
+/// The options of `hythe import`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImportArgs {
-    /// The folder: the `rootdirectory` of a registry:2. Nothing in it is changed
+    /// The `rootdirectory` of a registry:2. hythe changes nothing in it
     pub folder: PathBuf,
-    /// The data folder that it comes to [data; `HYTHE_DATA`]
+    /// The data folder to import into [data; `HYTHE_DATA`]
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// hythe's configuration file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The upstream that all of it is a copy of
+    /// The upstream that the registry:2 was a proxy of; all imported repositories become copies of it
     #[arg(long, value_name = "NAME")]
     pub upstream: Option<Authority>,
 }
 
-/// What is asked of a registry's cache.
+/// The options of `hythe cache`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CacheArgs {
-    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `http://localhost:5001`, or the port of `REG_PORT`; `HYTHE_REGISTRY`]
+    /// The registry: a URL, or HOST:PORT for plain HTTP [default: `HYTHE_REGISTRY`, else `http://localhost:5001` or the
+    /// port in `REG_PORT`]
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
-    /// What to do with it.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: CacheCommand,
 }
 
-/// What to do with a registry's cache.
+/// The subcommands of `hythe cache`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum CacheCommand {
-    /// List what is kept
+    /// List the cached repositories
     #[command(after_help = LS_EXAMPLES)]
     Ls {
-        /// A name, or name:tag, in which * stands for anything
+        /// NAME or NAME:TAG; * matches any text
         pattern: Option<String>,
     },
-    /// Show what upstreams were asked, what that saved, and how they fare
+    /// Show requests to upstreams, what the cache saved, and the state of each upstream
     #[command(after_help = STAT_EXAMPLES)]
     Stat,
-    /// Free what is kept; it is fetched again when somebody wants it
+    /// Remove cached content; the registry fetches it again at the next pull
     #[command(after_help = CLEAR_EXAMPLES)]
     Clear {
-        /// A name, or name:tag, in which * stands for anything [default: *]
+        /// NAME or NAME:TAG; * matches any text [default: *]
         pattern: Option<String>,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
     },
@@ -312,35 +315,36 @@ pub enum CacheCommand {
     Warm(WarmArgs),
 }
 
-/// What is to be warmed, and how.
+/// The options of `hythe cache warm`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct WarmArgs {
-    /// Names of images, as docker pull takes them
+    /// Names of images, in the form that docker pull takes
     #[arg(value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// A file that names images: Kubernetes manifests, Compose files, kustomizations, charts' values, pipelines, Dockerfiles, or a list with one a line; - is stdin. Can be given several times
+    /// A file that names images: a Kubernetes manifest, Compose file, kustomization, values file of a chart, pipeline,
+    /// Dockerfile, or a list with one image per line; - is stdin. Can be given several times
     #[arg(long, short, value_name = "FILE")]
     pub file: Vec<String>,
     /// A platform to fetch, such as linux/arm64 [default: this machine's]. Can be given several times
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Vec<Platform>,
-    /// Fetch every platform
+    /// Fetch all platforms
     #[arg(long, conflicts_with = "platform")]
     pub all_platforms: bool,
-    /// Fetch nothing: only say what is not there
+    /// Fetch nothing; only report images that are not cached
     #[arg(long)]
     pub check: bool,
-    /// How many requests at once
+    /// Requests to the registry at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
 }
 
-/// The flags of settings, made from the table of keys so that each is spelt once.
+/// The flags of settings. Their definitions come from [`KEYS`], so that each name is written once.
 #[derive(Clone, Debug, Default)]
 pub struct Flags(Vec<(&'static Key, Vec<String>)>);
 
 impl Flags {
-    /// Each flag that was given, without its dashes, and its values.
+    /// Each flag on the command line, without its dashes, with its values.
     pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, &[String])> {
         self.0.iter().filter_map(|(key, values)| Some((key.flag?, values.as_slice())))
     }
@@ -355,7 +359,7 @@ impl clap::Args for Flags {
         flagged().fold(command, |command, (key, flag)| {
             let arg = Arg::new(flag).long(flag).value_name(key.kind.placeholder()).help(help(key));
             command.arg(match key.kind {
-                // A switch alone means yes.
+                // A switch without a value means true.
                 crate::config::Kind::Switch(_) => arg
                     .num_args(0..=1)
                     .require_equals(true)

@@ -1,4 +1,4 @@
-//! What `hythe` can be asked to do, one file per verb.
+//! hythe's commands, one file per verb.
 
 mod cache;
 mod completion;
@@ -31,7 +31,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Does what was asked.
+/// Runs the command.
 pub fn run(command: Command, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::serve(args.inputs(), environment, printer),

@@ -1,4 +1,4 @@
-//! The configuration in layers: defaults < file < `REGISTRY_*` < `HYTHE_*` < flags, each value with its source.
+//! The configuration in layers: defaults < file < `REGISTRY_*` < `HYTHE_*` < flags. Each value keeps its source.
 
 mod docker;
 mod draft;
@@ -40,34 +40,34 @@ pub use variables::{CONFIG_VARIABLE, REGISTRY_VARIABLE};
 use crate::settings::Settings;
 use draft::Draft;
 
-/// What the command line says about the configuration.
+/// The command line's part of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// The file that was named, if one was.
+    /// The configuration file on the command line.
     pub file: Option<PathBuf>,
-    /// Each flag that was given, with its values.
+    /// Each flag on the command line, with its values.
     pub flags: Vec<(&'static Key, Vec<String>)>,
-    /// Whether it is `registry` that was called: then `registry:2`'s defaults hold, and its places of a configuration.
+    /// Whether the program was called as `registry`. Then `registry:2`'s defaults and configuration paths apply.
     pub in_place: bool,
 }
 
-/// A configuration that is in effect.
+/// The effective configuration.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The values.
     pub settings: Settings,
-    /// Where each value came from, in the order of [`KEYS`].
+    /// The source of each value, in the order of [`KEYS`].
     pub provenance: Vec<(&'static Key, Source)>,
-    /// Where each field of each upstream's table came from.
+    /// The source of each field of each upstream's table.
     pub tables: BTreeMap<Authority, TableSources>,
-    /// What was understood but has no effect, or needs to be known.
+    /// Settings without effect, and settings that the user should know about.
     pub warnings: Vec<Problem>,
-    /// The file that was read, if one was.
+    /// The configuration file, if one was read.
     pub file: Option<PathBuf>,
 }
 
 impl Loaded {
-    /// Where the value of a key came from.
+    /// The source of a key's value.
     pub fn source(&self, name: &str) -> &Source {
         self.provenance
             .iter()
@@ -75,8 +75,9 @@ impl Loaded {
             .map_or(&Source::Default, |(_, source)| source)
     }
 
-    /// Looks up who asks the upstreams that leave it to Docker's configuration, as far as that can be told. Programs may be
-    /// run for it, so that only who is going to ask does it.
+    /// Looks up the logins of upstreams with `docker-config` in Docker's configuration. A login that another process
+    /// has not handed over yet becomes a warning. This may run credential helpers, so only callers that will contact
+    /// the upstreams call it.
     pub fn log_in(&mut self, environment: &Environment) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         for (name, table) in self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.docker_config)
@@ -87,8 +88,8 @@ impl Loaded {
                 Ok(Some(credentials)) => table.docker_login = credentials,
                 Ok(None) => {
                     let text = format!(
-                        "the login of `{name}` was not handed over yet, and it is asked as anybody: `hythe up` hands \
-                         it over, and `hythe attach --watch` does after each start"
+                        "the login of `{name}` was not handed over yet, so hythe pulls from it anonymously. `hythe up` \
+                         hands the login over, and `hythe attach --watch` does so after each start"
                     );
                     self.warnings.push(Problem::new(place, text));
                 }
@@ -98,15 +99,14 @@ impl Loaded {
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
-    /// The upstreams that leave it to Docker's configuration who asks, and what of it was looked up, as such a
-    /// configuration.
+    /// The upstreams with `docker-config`, and the logins that were found for them, as a configuration of Docker.
     pub fn docker_logins(&self) -> (Vec<&Authority>, String) {
         let tables = self.settings.upstream.tables.iter().filter(|(_, table)| table.docker_config);
         let written = docker::write(tables.clone().map(|(name, table)| (name, &table.docker_login)));
         (tables.map(|(name, _)| name).collect(), written)
     }
 
-    /// The upstreams that leave it to Docker's configuration who asks, and of which nothing says who gets what that opens.
+    /// The upstreams with `docker-config` for which no layer sets `share`.
     pub fn unshared_logins(&self) -> Vec<&Authority> {
         if *self.source("upstream.share") != Source::Default {
             return Vec::new();
@@ -117,7 +117,7 @@ impl Loaded {
     }
 }
 
-/// Reads every layer. All that is wrong is reported at once.
+/// Reads every layer. Reports all problems at once.
 pub fn load(inputs: &Inputs, environment: &Environment) -> Result<Loaded, ConfigError> {
     let mut draft = Draft::new(environment.data_folder());
     let named = inputs.file.clone().or_else(|| named_by_variable(environment, CONFIG_VARIABLE));
@@ -153,14 +153,15 @@ fn named_by_variable(environment: &Environment, name: &str) -> Option<PathBuf> {
     environment.variables.get(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-/// By its name, a file is hythe's or one of `registry:2`; in that one's place, whatever is not hythe's.
+/// Reads a configuration file. The extension tells hythe's own files and `registry:2` files apart. With `in_place`,
+/// every file but a `.toml` file is a `registry:2` file.
 fn read_file(draft: &mut Draft, tree: &mut registry2::Tree, path: &Path, in_place: bool) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             return draft.problem(Problem::new(
                 path.display(),
-                format!("the configuration file cannot be read: {error}"),
+                format!("cannot read the configuration file: {error}"),
             ));
         }
     };
@@ -175,7 +176,7 @@ fn read_file(draft: &mut Draft, tree: &mut registry2::Tree, path: &Path, in_plac
         },
         _ => draft.problem(Problem::new(
             path.display(),
-            "the name does not say what kind of file this is: hythe reads its own configuration from .toml, and a registry:2 configuration from .yml or .yaml",
+            "the file's extension is unknown: hythe reads its own configuration from .toml, and a registry:2 configuration from .yml or .yaml",
         )),
     }
 }

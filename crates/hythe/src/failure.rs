@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, and its exit code.
+//! Why a command failed, and its exit code.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use crate::config::ConfigError;
 /// The exit codes, for `--help` and the documentation.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  failed: what was asked could not be done
-  2  not understood: wrong usage, or a configuration that cannot be used";
+  0  the command succeeded
+  1  the command failed
+  2  the command line or the configuration is wrong";
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The configuration cannot be used.
@@ -23,16 +23,16 @@ pub enum Failure {
     /// The server cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The command line cannot be understood, as a sentence that says what to write.
+    /// The command line is wrong. The text says what to write.
     #[error("{0}")]
     Usage(String),
-    /// Anything else, as a sentence that says what to do.
+    /// Any other failure. The text says what to do.
     #[error("{0}")]
     Other(String),
 }
 
 impl Failure {
-    /// The exit code, as [`EXIT_CODES`] says.
+    /// The exit code, as [`EXIT_CODES`] documents it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Usage(_) => 2,
@@ -44,84 +44,84 @@ impl Failure {
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Somebody else listens there.
+    /// Another program listens on the port.
     #[error(
         "port {} is taken: another program listens on {address}. Stop it, or choose another address, \
          for example: `hythe serve {}`", .address.port(), other_port(*.free, .upstream.as_ref())
     )]
     PortTaken {
-        /// The address that was asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// The upstream that it was to answer for, if for one.
+        /// The upstream that the address serves, if it is a mirror's.
         upstream: Option<Authority>,
         /// A port that was free a moment ago.
         free: u16,
     },
-    /// The system does not give the address.
-    #[error("{address} cannot be listened on: {error}. {}", listen_advice(.error, flag(.upstream.as_ref())))]
+    /// The system refuses the address.
+    #[error("cannot listen on {address}: {error}. {}", listen_advice(.error, flag(.upstream.as_ref())))]
     Listen {
-        /// The address that was asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// The upstream that it was to answer for, if for one.
+        /// The upstream that the address serves, if it is a mirror's.
         upstream: Option<Authority>,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The data folder cannot be this server's.
+    /// This server cannot use the data folder.
     #[error(transparent)]
     Data(#[from] hythe_storage::OpenError),
-    /// The catalog in it cannot be used.
+    /// This server cannot use the catalog in the data folder.
     #[error(transparent)]
     Catalog(#[from] hythe_catalog::OpenError),
-    /// The blobs that the catalog names are not there.
+    /// The catalog lists blobs, and the folder of blobs is missing or empty.
     #[error(
-        "{} names blobs, but {} is missing or empty. Is its volume mounted? Put that folder back; or start with an empty \
-         registry: move the catalog away, or choose another folder with --data FOLDER",
+        "the catalog {} lists blobs, but the folder {} is missing or empty. Check that its volume is mounted, or restore \
+         the folder. To start with an empty registry, move the catalog away or choose another folder with --data FOLDER",
         .catalog.display(), .blobs.display()
     )]
     BlobsMissing {
         /// The catalog's file.
         catalog: PathBuf,
-        /// The folder.
+        /// The folder of the blobs.
         blobs: PathBuf,
     },
-    /// No answer could carry the time.
+    /// The clock shows a time that HTTP responses cannot express.
     #[error("this machine's clock shows a time before 1970 or after 9999; set the clock, then start again")]
     Clock,
-    /// What another registry left in a folder cannot be taken over.
+    /// The import of another registry's folder failed.
     #[error(
-        "what a registry:2 left in {} cannot be imported: {error}. Nothing of it was changed, and the next try goes on \
-         from here", .folder.display()
+        "cannot import the registry:2 data in {}: {error}. The import changed nothing there, and the next start continues \
+         it", .folder.display()
     )]
     Import {
         /// The folder.
         folder: PathBuf,
-        /// What went wrong.
+        /// The cause.
         error: hythe_lifecycle::Error,
     },
-    /// Root cannot become the user that it gave the data folder to.
+    /// Root cannot switch to the user that owns the data folder.
     #[error(
-        "the server cannot go on as user {user}: {error}. Start it as that user, or let it stay root with \
+        "the server cannot switch to user {user}: {error}. Start it as that user, or keep it running as root with \
          HYTHE_STAY_ROOT=true"
     )]
     User {
         /// The user.
         user: u32,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// What an earlier end left behind cannot be cleared away.
-    #[error("the data folder {} cannot be made ready: {error}", .folder.display())]
+    /// The server cannot clean up what an earlier run left unfinished.
+    #[error("cannot clean up the data folder {} after an earlier run: {error}", .folder.display())]
     Recover {
         /// The folder.
         folder: PathBuf,
-        /// What went wrong.
+        /// The cause.
         error: hythe_registry::Error,
     },
 }
 
 impl StartError {
-    /// Why an address could not be bound that was to answer for an upstream, or for all.
+    /// The error of binding `address`, which serves `upstream` if it is a mirror's.
     pub fn bind(address: SocketAddr, upstream: Option<Authority>, error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             Self::PortTaken { address, upstream, free: free_port(address.port()) }
@@ -135,7 +135,7 @@ fn flag(upstream: Option<&Authority>) -> &'static str {
     if upstream.is_some() { "--mirror" } else { "--listen" }
 }
 
-/// The next port above one that is taken on which nobody listens.
+/// The next free port above a taken port; 5001 if the next 100 ports are taken too.
 fn free_port(taken: u16) -> u16 {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     (taken..u16::MAX).map(|port| port + 1).take(100).find(is_free).unwrap_or(5001)
@@ -149,10 +149,10 @@ fn other_port(port: u16, upstream: Option<&Authority>) -> String {
 fn listen_advice(error: &std::io::Error, flag: &str) -> String {
     match error.kind() {
         std::io::ErrorKind::PermissionDenied => {
-            format!("A port below 1024 needs a privilege: choose a higher one with {flag}")
+            format!("A port below 1024 needs a privilege: choose a higher port with {flag}")
         }
         std::io::ErrorKind::AddrNotAvailable => {
-            format!("No interface of this machine has that address: choose another with {flag}")
+            format!("No interface of this machine has that address: choose another address with {flag}")
         }
         _ => format!("Choose another address with {flag}"),
     }
@@ -175,7 +175,7 @@ mod tests {
         assert!(taken.to_string().ends_with(&format!("`hythe serve --listen 127.0.0.1:{free}`")));
         let privileged =
             StartError::bind("127.0.0.1:80".parse().unwrap(), None, Error::from(ErrorKind::PermissionDenied));
-        assert!(privileged.to_string().contains("choose a higher one"));
+        assert!(privileged.to_string().contains("choose a higher port"));
         for error in [taken, privileged] {
             let text = error.to_string();
             assert!(!text.contains('\n') && text.contains("--listen"), "{text}");
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirror_s_address_is_chosen_by_its_own_flag() {
+    fn the_message_about_a_mirror_s_address_suggests_the_flag_of_mirrors() {
         let (address, upstream) = ("127.0.0.1:5002".parse().unwrap(), Some("docker.io".parse().unwrap()));
         let taken = StartError::PortTaken { address, upstream, free: 5003 }.to_string();
         assert!(taken.ends_with("`hythe serve --mirror 127.0.0.1:5003=docker.io`"), "{taken}");

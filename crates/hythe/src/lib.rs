@@ -1,4 +1,4 @@
-//! The `hythe` command: arguments, configuration in layers, what is printed, and one file per command.
+//! The `hythe` command: arguments, configuration in layers, output, and one file per command.
 
 pub mod args;
 pub mod commands;

@@ -1,4 +1,4 @@
-//! The binary. Everything is in the library, where tests reach it.
+//! The binary. All other code is in the library, so that tests can use it.
 
 use std::process::ExitCode;
 
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         }
         Called::Hythe(arguments) => {
             let args = Args::parse_from(arguments);
-            // As long as the process, which prints until its end.
+            // Leaked, because the printer is used until the process ends.
             let in_effect = Box::leak(Box::new(InEffect::of(&args.command, &environment)));
             let printer = Printer::new(args.output).suggesting(in_effect);
             (printer, commands::run(args.command, &environment, printer))

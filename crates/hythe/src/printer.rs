@@ -1,4 +1,4 @@
-//! What a command says: data on stdout, prose on stderr.
+//! The output of a command: data on stdout, messages on stderr.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use crate::config::Problem;
 use crate::failure::Failure;
 use crate::suggest::InEffect;
 
-/// How data is printed.
+/// The format of data on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Output {
     /// For people.
@@ -19,11 +19,11 @@ pub enum Output {
     Json,
 }
 
-/// What a command says: data on stdout, prose on stderr.
+/// Prints data to stdout and messages to stderr.
 #[derive(Clone, Copy, Debug)]
 pub struct Printer {
     output: Output,
-    /// With what commands in messages are completed.
+    /// The options that complete the commands in messages.
     in_effect: Option<&'static InEffect>,
 }
 
@@ -33,24 +33,24 @@ impl Printer {
         Self { output, in_effect: None }
     }
 
-    /// The same, which completes the commands that messages suggest.
+    /// The same printer, which also completes the commands that messages suggest.
     pub fn suggesting(self, in_effect: &'static InEffect) -> Self {
         Self { in_effect: Some(in_effect), ..self }
     }
 
-    /// The port of this machine on which the registry answers: commands that are suggested ask there.
+    /// Tells the printer the registry's port on this machine, so that suggested commands use it.
     pub fn registry_port(self, port: u16) {
         if let Some(in_effect) = self.in_effect {
             in_effect.registry_port(port);
         }
     }
 
-    /// How data is printed.
+    /// The format of data.
     pub fn output(self) -> Output {
         self.output
     }
 
-    /// Prints data: for people as the text, for programs as the JSON.
+    /// Prints data in the chosen format: the text or the JSON.
     pub fn data(self, text: impl Display, json: impl FnOnce() -> Value) {
         match self.output {
             Output::Text => self.write_line(&mut io::stdout(), &text),
@@ -62,25 +62,25 @@ impl Printer {
         }
     }
 
-    /// Prints data that has one form only, a script for one.
+    /// Prints data that has only one format, such as a script.
     pub fn raw(self, bytes: &[u8]) {
-        // Whoever stopped reading wants no more, and no complaint.
+        // An error means that the reader closed the stream. It wants no more output, and no error message.
         let _ = io::stdout().write_all(bytes);
     }
 
-    /// Tells the user something.
+    /// Prints a message.
     pub fn note(self, text: impl Display) {
         self.write_line(&mut io::stderr(), &text);
     }
 
-    /// Tells the user what has no effect or needs to be known.
+    /// Prints warnings about the configuration.
     pub fn warnings(self, warnings: &[Problem]) {
         for warning in warnings {
             self.note(format_args!("warning: {warning}"));
         }
     }
 
-    /// Tells the user what failed.
+    /// Prints an error message.
     pub fn failure(self, failure: &Failure) {
         match failure {
             Failure::Configuration(error) => {
@@ -97,7 +97,7 @@ impl Printer {
     fn write_line(self, stream: &mut dyn Write, text: &dyn Display) {
         let text = text.to_string();
         let text = self.in_effect.map_or_else(|| text.as_str().into(), |in_effect| in_effect.complete(&text));
-        // Whoever stopped reading wants no more, and no complaint.
+        // An error means that the reader closed the stream. It wants no more output, and no error message.
         let _ = writeln!(stream, "{text}");
     }
 

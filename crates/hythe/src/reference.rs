@@ -1,9 +1,9 @@
-//! The reference pages, made from the tables that the program runs by.
+//! Generates the reference pages from the tables that the program itself uses.
 
 mod cli;
 mod configuration;
 
-/// Each page's name and text.
+/// The file name and text of each page.
 pub fn pages() -> [(&'static str, String); 2] {
     [("cli.md", cli::page()), ("configuration.md", configuration::page())]
 }

@@ -1,4 +1,4 @@
-//! What the registry runs with, typed. `Default` is what an empty configuration means.
+//! The typed settings of the registry. `Default` has the settings of an empty configuration.
 
 mod upstreams;
 
@@ -16,7 +16,7 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// What the registry runs with. Each field is described by its key in [`crate::config::KEYS`].
+/// The settings of the registry. The keys in [`crate::config::KEYS`] document each field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
 pub struct Settings {
@@ -105,7 +105,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: vec![Listen::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5001))],
-            // The root user's; `load` puts the platform's folder here for everybody else.
+            // The folder for root. `load` sets the platform's folder for every other user.
             data: PathBuf::from("/var/lib/hythe"),
             storage: Storage::Fs,
             stay_root: false,
@@ -129,7 +129,7 @@ impl Default for Settings {
                 direct: Direct::Auto,
                 expire: Duration::from_secs(7 * DAY),
             },
-            // The specification asks for 4 MiB; the rest keeps a manifest of just that size from failing.
+            // The specification asks for at least 4 MiB. The margin keeps a manifest of exactly that size from failing.
             manifest: Manifest { max_size: (4 << 20) + (256 << 10), require_blobs: false },
             delete: Delete { enabled: true },
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },

@@ -1,7 +1,7 @@
-//! Commands that messages suggest, completed with the options that are in effect.
+//! Completes the commands that messages suggest with the options of this run.
 //!
-//! A message writes a command between backticks, with what is special about its case: `` `hythe up --port 5002` ``. The
-//! printer has it completed here, so that it means the registry, the engine and the cluster that this run was about.
+//! A message writes a command between backticks, with only the options of its own case: `` `hythe up --port 5002` ``.
+//! The printer completes it here, so that it addresses the same registry, engine and cluster as this run.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -9,10 +9,10 @@ use std::sync::OnceLock;
 use crate::args::Command;
 use crate::config::{Environment, REGISTRY_VARIABLE};
 
-/// The port of a registry that nothing was said of.
+/// The port of a registry, unless an option or variable sets another.
 const DEFAULT_PORT: u16 = 5001;
 
-/// Options that a variable says to the next command too.
+/// Options that the next command also reads from a variable.
 const VARIABLES: [(Taker, &str, &str); 4] = [
     (Taker::Engine, "--engine", "HYTHE_ENGINE"),
     (Taker::Container, "--name", "REG_NAME"),
@@ -20,10 +20,10 @@ const VARIABLES: [(Taker, &str, &str); 4] = [
     (Taker::Served, "--registry", REGISTRY_VARIABLE),
 ];
 
-/// What joins two commands in one suggestion.
+/// Separators between two commands in one suggestion.
 const JOINTS: [&str; 3] = [" && ", " | ", "; "];
 
-/// Options that cannot stand beside another one: the one that a suggestion names, and those that it replaces.
+/// Options that exclude each other: an option that a suggestion names, and the options that it replaces.
 const REPLACES: [(&str, &[&str]); 6] = [
     ("--adopt", &["--data", "--volume", "--process"]),
     ("--data", &["--volume"]),
@@ -33,24 +33,24 @@ const REPLACES: [(&str, &[&str]); 6] = [
     ("--host-path", &["--size", "--storage-class", "--claim"]),
 ];
 
-/// Which commands take an option.
+/// The commands that take an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taker {
-    /// Those that ask a container engine.
+    /// Commands that use a container engine.
     Engine,
-    /// Those that mean a container of it.
+    /// Commands about a registry's container.
     Container,
-    /// Those that mean a cluster by the kubeconfig.
+    /// Commands that choose a cluster from the kubeconfig.
     Context,
-    /// Those that mean a registry in a cluster.
+    /// Commands about a registry in a cluster.
     Deployed,
-    /// Those that ask a registry by HTTP.
+    /// Commands that talk to a registry by HTTP.
     Served,
-    /// `up` again: what it was asked for and did not do.
+    /// `up` only, to repeat a run that failed.
     Up,
-    /// `deploy` again.
+    /// `deploy` only, to repeat a run.
     Deploy,
-    /// `serve` again.
+    /// `serve` only, to repeat a run.
     Serve,
 }
 
@@ -60,7 +60,7 @@ struct Given {
     taker: Taker,
     flag: String,
     value: Option<String>,
-    /// Whether it can be given several times.
+    /// Whether the option can be given several times.
     is_list: bool,
 }
 
@@ -69,7 +69,7 @@ impl Given {
         Self { taker, flag: flag.into(), value: None, is_list: false }
     }
 
-    /// The flag without a value that stands in the same word.
+    /// The flag's name, without a value in the same word (`--flag=value`).
     fn name(&self) -> &str {
         self.flag.split('=').next().unwrap_or_default()
     }
@@ -80,12 +80,12 @@ impl Given {
 pub struct InEffect {
     given: Vec<Given>,
     port: OnceLock<u16>,
-    /// Where commands by HTTP ask that are told nothing.
+    /// The registry that commands use by default: `HYTHE_REGISTRY`, else `localhost` and the port of `REG_PORT`.
     asked: String,
 }
 
 impl InEffect {
-    /// Those of a command line, but for what the environment says to the next command too.
+    /// The options of a command line, without those that the environment gives to the next command too.
     pub fn of(command: &Command, environment: &Environment) -> Self {
         let mut in_effect = Self::default();
         match command {
@@ -95,7 +95,7 @@ impl InEffect {
                 let file = args.file.as_ref().or(args.config.as_ref());
                 in_effect.add(Taker::Serve, "--config", file.map(|file| file.display()));
                 for (flag, values) in args.flags.given() {
-                    // A switch takes its value behind a sign only.
+                    // A switch takes a value only after `=`.
                     let options = values.iter().map(|value| format!("--{flag}={value}"));
                     in_effect.given.extend(options.map(|flag| Given::switch(Taker::Serve, flag)));
                 }
@@ -124,13 +124,13 @@ impl InEffect {
         self.given.extend(value.map(|value| Given { taker, flag, value: Some(value), is_list: false }));
     }
 
-    /// The port of this machine on which the registry answers that this run is about.
+    /// Sets the port, on this machine, of the registry that this run is about. Later calls have no effect.
     pub(crate) fn registry_port(&self, port: u16) {
-        // The first one is that of the registry that was asked for.
+        // The first call has the port of the registry that the user named.
         let _ = self.port.set(port);
     }
 
-    /// A text whose commands have the options that are in effect.
+    /// Completes the commands in a text with the options of this run.
     pub fn complete<'a>(&self, text: &'a str) -> Cow<'a, str> {
         const START: &str = "`hythe ";
         if !text.contains(START) {
@@ -213,7 +213,7 @@ impl Taker {
     }
 }
 
-/// A value as a shell takes it.
+/// Quotes a value for a shell, if needed.
 fn quoted(value: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte);
     if !value.is_empty() && value.bytes().all(is_plain) {

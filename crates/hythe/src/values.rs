@@ -1,4 +1,4 @@
-//! The types of single settings: each is parsed once, with an error that says what to write.
+//! The types of single settings. Each parses its text once, with an error that says what to write.
 
 mod addition;
 mod choice;
@@ -26,7 +26,7 @@ pub use secret::{HIDDEN, Secret, SecretFile};
 pub use size::{parse_size, show_size};
 pub use tag_ttl::TagTtl;
 
-/// Why a text is not a value of its kind: what to write instead.
+/// The error for a text that is not a value of its type. It says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValueError(pub String);

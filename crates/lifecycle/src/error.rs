@@ -1,4 +1,4 @@
-//! Why an import could not go on. What it already took over stays, and the next one goes on from there.
+//! Why an import failed. The content that it already imported stays, and the next import continues from there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an import could not go on.
+/// Why an import failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A folder of the tree cannot be listed: nobody knows what would be left out.
+    /// A folder of the tree cannot be listed, so the import does not know which content it would leave out.
     #[error("cannot read {}: {source}", path.display())]
     Tree {
         /// The folder.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The registry that is to take it over failed.
+    /// The registry that imports the tree failed.
     #[error(transparent)]
     Registry(#[from] hythe_registry::Error),
 }

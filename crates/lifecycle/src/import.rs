@@ -1,8 +1,9 @@
-//! Import of another registry's tree: blobs first, then the manifests that name them, then that it is done.
+//! Imports another registry's tree: first the blobs, then the manifests that reference them, and last the record that
+//! the import is done.
 //!
-//! Each step is what a push would do, so that a kill at any instant leaves a registry that is whole, and the next run
-//! goes on. What is there already is not read again. Nothing of a tree that is damaged ends an import: it is left out,
-//! and named.
+//! Each step does what a push would do, so that a kill at any instant leaves an intact registry, and the next run
+//! continues. Content that is already imported is not read again. Damaged content does not end an import: the import
+//! leaves it out and names it in the log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,31 +18,31 @@ use crate::progress::{Counter, Progress};
 use crate::tree::Found;
 use crate::{Error, Result, Tree};
 
-/// So many small writes at once, which the catalog then commits together.
+/// How many small writes run at once; the catalog commits them together.
 const WRITES: usize = 128;
 
-/// So many repositories are named where a blob is left out.
+/// The most repositories that the log names for a blob which is left out.
 const NAMED: usize = 5;
 
-/// Where a repository of the tree goes.
+/// The place of a repository of the tree in this registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its name here.
+    /// The repository's name in this registry.
     pub name: RepositoryName,
-    /// Where its content comes from.
+    /// The origin of its content.
     pub origin: Origin,
-    /// Whether that was fetched with credentials.
+    /// Whether the content was fetched with credentials.
     pub private: bool,
 }
 
 impl Place {
-    /// As it was pushed there, it is here.
+    /// The place of content that clients pushed there: the same name, as a local repository.
     pub fn local(name: &RepositoryName) -> Self {
         Self { name: name.clone(), origin: Origin::Local, private: false }
     }
 }
 
-/// What an import brought, or found to be here already.
+/// How much an import imported, or found to be here already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Imported {
     /// Repositories.
@@ -50,17 +51,17 @@ pub struct Imported {
     pub tags: u64,
     /// Manifests.
     pub manifests: u64,
-    /// Blobs; one in two repositories counts once.
+    /// Blobs; a blob in two repositories counts once.
     pub blobs: u64,
     /// Bytes of those blobs.
     pub bytes: u64,
-    /// Blobs that had to be copied, as they could not be linked.
+    /// Blobs that were copied because they could not be hard-linked.
     pub copied: u64,
-    /// Manifests, tags and blobs that were left out; the log names them.
+    /// Repositories, manifests, tags and blobs that were left out; the log names them.
     pub left_out: u64,
 }
 
-/// A tree that is to be taken over.
+/// The import of a tree.
 pub struct Import<'a> {
     registry: &'a Registry,
     tree: &'a Tree,
@@ -70,7 +71,7 @@ pub struct Import<'a> {
     left_out: Counter,
 }
 
-/// A repository of the tree, and where it goes.
+/// A repository of the tree, and its place in this registry.
 struct Target {
     found: Found,
     place: Place,
@@ -86,21 +87,21 @@ impl Target {
     }
 }
 
-/// A blob, and who has it.
+/// A blob, and the repositories that have it.
 struct Wanted<'a> {
     digest: Digest,
     by: Vec<&'a Target>,
 }
 
 impl<'a> Import<'a> {
-    /// An import of this tree. Nothing else may be done with the registry meanwhile.
+    /// An import of this tree. The registry must not be used otherwise during the import.
     pub fn new(registry: &'a Registry, tree: &'a Tree) -> Self {
         let (progress, tags, copied, left_out) = Default::default();
         Self { registry, tree, progress, tags, copied, left_out }
     }
 
-    /// Takes over all that is there, each repository to its place; one without a place is left out. On a runtime with as
-    /// many blocking threads as there are cores.
+    /// Imports the whole tree, each repository to its place; leaves out a repository without a place. Expects a runtime
+    /// with as many blocking threads as the machine has cores.
     pub async fn run(&self, place: impl Fn(&RepositoryName) -> Option<Place>) -> Result<Imported> {
         let started = Instant::now();
         tracing::info!(tree = %self.tree.folder().display(), "importing another registry's tree");
@@ -109,7 +110,7 @@ impl<'a> Import<'a> {
         let targets = found.into_iter().filter_map(|found| {
             let Some(place) = place(&found.name) else {
                 self.leave_out();
-                tracing::warn!(repository = %found.name, "a repository is left out: here it can have no name");
+                tracing::warn!(repository = %found.name, "a repository is not imported: its name is not allowed here");
                 return None;
             };
             Some(Target { found, place })
@@ -155,13 +156,13 @@ impl<'a> Import<'a> {
             let Found { name, manifests, tags, .. } = &target.found;
             for (digest, tags) in tags.iter().filter(|(digest, _)| !manifests.contains(digest)) {
                 self.left_out.add(tags.len() as u64);
-                tracing::warn!(repository = %name, %digest, tag = %tags[0], tags = tags.len(), "tags are left out: the repository has no such manifest");
+                tracing::warn!(repository = %name, %digest, tag = %tags[0], tags = tags.len(), "tags are not imported: the repository lacks the manifest that they name");
             }
         }
         Ok(())
     }
 
-    /// The blobs whose files are there, with their sizes.
+    /// The blobs whose files exist, with their sizes.
     async fn wanted<'t>(&self, targets: &'t [Target]) -> Result<Vec<(Wanted<'t>, u64)>> {
         let mut by_digest: BTreeMap<Digest, Vec<&Target>> = BTreeMap::new();
         for target in targets {
@@ -191,7 +192,7 @@ impl<'a> Import<'a> {
         Ok(wanted)
     }
 
-    /// Makes one repository have the blob, then all others.
+    /// Imports the blob into one repository, and then links it into all others.
     async fn blob(&self, blob: &Wanted<'_>, size: u64) -> Result<()> {
         let mut targets = blob.by.iter();
         if let Some(first) = targets.next()
@@ -208,10 +209,11 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// False where the file is not what it should be.
+    /// Imports a blob into one repository. False if the blob's file is missing or damaged.
     async fn bring(&self, blob: &Wanted<'_>, target: &Target) -> Result<bool> {
         let (digest, repository) = (&blob.digest, target.repository(self.registry));
-        // One that is here was verified when it came; where its file is lost it is brought again.
+        // A blob that is already here was verified when it came. If its file is lost, the link fails, and the blob is
+        // adopted again.
         let adopted = match repository.link_blob(digest).await {
             Ok(true) => return Ok(true),
             Ok(false) => repository.adopt_blob(digest, &self.tree.data(digest)).await,
@@ -232,20 +234,20 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// A repository that is here with other content keeps it, and the import goes on.
+    /// A repository that has content of another origin keeps it, and the import goes on. Other errors end the import.
     fn other_origin(&self, error: Refusal) -> Result<()> {
         if !matches!(error, Refusal::OtherOrigin { .. }) {
             return Err(error.into());
         }
         self.leave_out();
-        tracing::warn!(%error, "something is left out");
+        tracing::warn!(%error, "a blob is not imported into one repository");
         Ok(())
     }
 
     async fn manifest(&self, target: &Target, digest: &Digest) -> Result<()> {
         let (path, limit) = (self.tree.data(digest), self.registry.options().manifest_max_size);
         let read = blocking(move || {
-            // One that is too large is not read: what was taken for a manifest may be anything.
+            // A file that is too large is not read: a file in the place of a manifest may have any content.
             if fs::metadata(&path)?.len() > limit as u64 {
                 return Ok(None);
             }
@@ -266,12 +268,12 @@ impl<'a> Import<'a> {
                 }
             }
             Ok(None) => Refusal::ManifestTooLarge { limit }.to_string(),
-            // The cache of a proxy forgets by itself, and leaves links.
+            // A proxy removes old content from its cache and leaves the links, so this is no loss.
             Err(error) if error.kind() == io::ErrorKind::NotFound && target.is_copy() => return Ok(()),
             Err(error) => format!("its bytes cannot be read: {error}"),
         };
         self.leave_out();
-        tracing::warn!(repository = %target.found.name, %digest, why, "a manifest is left out");
+        tracing::warn!(repository = %target.found.name, %digest, why, "a manifest is not imported");
         Ok(())
     }
 
@@ -280,7 +282,8 @@ impl<'a> Import<'a> {
     }
 
     fn leave_out_blob(&self, blob: &Wanted<'_>, error: &io::Error) {
-        // The cache of a proxy forgets by itself, and leaves links: what is wanted again is fetched again.
+        // A proxy removes old content from its cache and leaves the links. This is no loss: a client that pulls the
+        // blob makes the registry fetch it again.
         if error.kind() == io::ErrorKind::NotFound && blob.by.iter().all(|target| target.is_copy()) {
             return;
         }
@@ -292,24 +295,26 @@ impl<'a> Import<'a> {
         if more > 0 {
             wanted = format!("{wanted} and {more} more");
         }
-        tracing::warn!(digest = %blob.digest, %error, wanted_by = wanted, "a blob is left out; push it again");
+        tracing::warn!(digest = %blob.digest, %error, wanted_by = wanted, "a blob is not imported; push it again");
     }
 
     fn tell_of_copy(&self) {
         if self.copied.get() == 0 {
             tracing::warn!(
-                "blobs are copied, as they cannot be hard links here: the tree is on another file system or another \
-                 user's, so that both take space"
+                "blobs are copied, not hard-linked, so they take their space twice: the tree is on another file system, \
+                 on one without hard links, or belongs to another user"
             );
         }
         self.copied.add(1);
     }
 }
 
-/// Why a manifest is not taken; the error where the registry itself fails.
+/// Why a manifest is not imported; the error itself if the registry failed.
 fn reason(error: Refusal) -> Result<String> {
     match error {
-        Refusal::ManifestInvalid(ManifestError::Schema1) => Ok("it is of Docker's schema 1".to_owned()),
+        Refusal::ManifestInvalid(ManifestError::Schema1) => {
+            Ok("it uses Docker's schema 1, which is obsolete".to_owned())
+        }
         Refusal::ManifestInvalid(_)
         | Refusal::ManifestTooLarge { .. }
         | Refusal::ManifestBlobsUnknown { .. }
@@ -332,7 +337,5 @@ fn reason(error: Refusal) -> Result<String> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| {
-        Refusal::Internal(format!("the import's work ended before its time: {error}")).into()
-    })
+    done.map_err(|error| Refusal::Internal(format!("a task of the import ended early: {error}")).into())
 }

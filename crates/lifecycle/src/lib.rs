@@ -1,4 +1,4 @@
-//! What happens to a registry's content beside pushes and pulls: so far, that another registry's is taken over.
+//! Work on a registry's content beside pushes and pulls: so far, the import of another registry's content.
 
 mod error;
 mod import;

@@ -1,12 +1,12 @@
-//! How far an import has come: a line in the log every few seconds.
+//! The progress of an import: a line in the log every few seconds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// So often.
+/// The time between two lines in the log.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How far an import has come.
+/// The progress of an import: how much is imported, of how much.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) blobs: Counter,
@@ -17,7 +17,7 @@ pub(crate) struct Progress {
     pub(crate) of_manifests: Counter,
 }
 
-/// A number that several add to.
+/// A number to which several tasks add.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -32,7 +32,7 @@ impl Counter {
 }
 
 impl Progress {
-    /// Does the work, and says now and then how far it is.
+    /// Runs the work, and logs its progress every few seconds.
     pub(crate) async fn told<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {

@@ -1,4 +1,4 @@
-//! The tree of distribution's file system driver, as `registry:2` and 3 keep their content.
+//! The tree of distribution's file system driver, in which `registry:2` and 3 keep their content.
 //!
 //! ```text
 //! ROOT/docker/registry/v2/
@@ -6,9 +6,9 @@
 //!   repositories/<name>/_layers/<algorithm>/<hex>/link           the repository has the blob
 //!   repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link
 //!   repositories/<name>/_manifests/tags/<tag>/current/link       holds the digest
-//!   repositories/<name>/_uploads/…                               what was never finished
+//!   repositories/<name>/_uploads/…                               unfinished uploads
 //! ```
-//! A name has slashes, and each of its components is a folder. Deleting leaves folders without their `link`.
+//! A name has slashes, and each of its components is a folder. A delete leaves a folder without its `link`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry};
@@ -19,41 +19,41 @@ use hythe_oci::{Digest, RepositoryName, Tag};
 
 use crate::{Error, Result};
 
-/// Where the tree is below its registry's root folder.
+/// The path of the tree below its registry's root folder.
 const TREE: &str = "docker/registry/v2";
 
-/// The longest name of a repository.
+/// The longest name of a repository, in bytes.
 const LONGEST: usize = 255;
 
-/// A tree. It is only ever read.
+/// The tree of another registry. hythe only reads it.
 #[derive(Clone, Debug)]
 pub struct Tree {
     folder: PathBuf,
 }
 
-/// What a repository of the tree has.
+/// The content of a repository of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) name: RepositoryName,
     pub(crate) blobs: BTreeSet<Digest>,
     pub(crate) manifests: BTreeSet<Digest>,
-    /// By the manifest that they name.
+    /// The tags, by the manifest that they name.
     pub(crate) tags: BTreeMap<Digest, Vec<Tag>>,
 }
 
 impl Tree {
-    /// The tree in a registry's root folder, if there is one.
+    /// The tree in a registry's root folder, if the folder has one.
     pub fn in_folder(root: &Path) -> Option<Self> {
         let folder = root.join(TREE);
         folder.join("repositories").is_dir().then_some(Self { folder })
     }
 
-    /// Its folder.
+    /// The folder of the tree.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file that has, or had, the bytes of a digest.
+    /// The path of the file with the bytes of a digest, whether or not the file exists.
     pub(crate) fn data(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         let mut path = self.folder.join("blobs");
@@ -61,7 +61,7 @@ impl Tree {
         path
     }
 
-    /// Every repository, in the order of their names' components. Blocking.
+    /// All repositories, in the order of their names' components. Blocking.
     pub(crate) fn repositories(&self) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         walk(&self.folder.join("repositories"), "", &mut found)?;
@@ -74,12 +74,12 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
     for entry in list(folder)? {
         let path = entry.path();
         let Some(component) = entry.file_name().to_str().map(str::to_owned) else {
-            tracing::warn!(folder = %path.display(), "a folder whose name no repository can have is left out");
+            tracing::warn!(folder = %path.display(), "a folder is not imported: no repository can have its name");
             continue;
         };
         if component.starts_with('_') {
             holds |= matches!(component.as_str(), "_layers" | "_manifests");
-        // Symbolic links could lead in a circle; no repository has a name as long as that.
+        // The limit of the length ends a circle of symbolic links; no repository has a longer name.
         } else if name.len() <= LONGEST && path.is_dir() {
             let name = if name.is_empty() { component } else { format!("{name}/{component}") };
             walk(&path, &name, found)?;
@@ -90,7 +90,7 @@ fn walk(folder: &Path, name: &str, found: &mut Vec<Found>) -> Result<()> {
     }
     match name.parse() {
         Ok(name) => found.push(repository(folder, name)?),
-        Err(error) => tracing::warn!(repository = name, %error, "a repository is left out"),
+        Err(error) => tracing::warn!(repository = name, %error, "a repository is not imported"),
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
         let link = entry.path().join("current/link");
         let said = match fs::read_to_string(&link) {
             Ok(said) => said,
-            // What deleting leaves.
+            // A delete leaves a folder without a link.
             Err(error) if is_absent(&error) => continue,
             Err(error) => return Err(Error::tree(&link)(error)),
         };
@@ -110,7 +110,7 @@ fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
         if let (Ok(tag), Ok(digest)) = (tag.parse(), said.trim().parse()) {
             tags.entry(digest).or_default().push(tag);
         } else {
-            tracing::warn!(repository = %name, tag, names = %said.escape_debug(), "a tag is left out: it or what it names is malformed");
+            tracing::warn!(repository = %name, tag, names = %said.escape_debug(), "a tag is not imported: its name or its digest is malformed");
         }
     }
     Ok(Found {
@@ -121,7 +121,8 @@ fn repository(folder: &Path, name: RepositoryName) -> Result<Found> {
     })
 }
 
-/// The digests that have a link. Its path says which: a crash may have left the file empty.
+/// The digests that have a link. The digest is taken from the link's path, because a crash may have left the file
+/// empty.
 fn links(folder: &Path, name: &RepositoryName) -> Result<BTreeSet<Digest>> {
     let mut digests = BTreeSet::new();
     for algorithm in list(folder)? {
@@ -133,14 +134,14 @@ fn links(folder: &Path, name: &RepositoryName) -> Result<BTreeSet<Digest>> {
             let digest = format!("{}:{}", algorithm.to_string_lossy(), hex.to_string_lossy());
             match digest.parse() {
                 Ok(digest) => drop(digests.insert(digest)),
-                Err(error) => tracing::warn!(repository = %name, %error, "a link is left out"),
+                Err(error) => tracing::warn!(repository = %name, %error, "a link is not imported"),
             }
         }
     }
     Ok(digests)
 }
 
-/// What is in a folder, in the order of its names; nothing where it is not there, or is no folder.
+/// The entries of a folder, in the order of their names; none if the folder does not exist, or is not a folder.
 fn list(folder: &Path) -> Result<Vec<DirEntry>> {
     let read = || fs::read_dir(folder)?.collect::<io::Result<Vec<DirEntry>>>();
     match read() {
@@ -167,7 +168,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn no_tree_is_too_strange_to_be_read(files in prop::collection::vec(
+        fn every_tree_can_be_read_however_strange(files in prop::collection::vec(
             (prop::collection::vec("[a-zA-Z._ -]{1,12}|_layers|_manifests|tags|revisions|current|link|sha256", 1..7), ".{0,80}"), 0..12,
         )) {
             let root = tempfile::tempdir().unwrap();
@@ -176,7 +177,7 @@ mod tests {
             for (components, bytes) in files {
                 let path = components.iter().filter(|name| !matches!(name.as_str(), "." | ".."))
                     .fold(folder.clone(), |path, name| path.join(name));
-                // A folder where a file is, or the other way round, is no case.
+                // A file in the place of a needed folder, or the other way round, is skipped.
                 if fs::create_dir_all(path.parent().unwrap()).is_ok() {
                     let _ = fs::write(path, bytes);
                 }

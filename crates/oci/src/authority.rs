@@ -1,17 +1,17 @@
-//! `host[:port]`, as `?ns=` and configuration write it.
+//! A registry's address, `host[:port]`, as `?ns=` and the configuration write it.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A registry's host, and its port where it is not the one that its scheme has anyway.
+/// A registry's host, and its port if that is not the default port of HTTPS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Authority {
     host: String,
     port: Option<u16>,
 }
 
-/// Why a text is no `host[:port]`.
+/// Why a text is not a `host[:port]`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a registry's host, with or without a port: {reason}")]
 pub struct AuthorityError {
@@ -25,24 +25,26 @@ impl Authority {
         &self.host
     }
 
-    /// The port, if one was given and it is not 443, which is what a registry has without one.
+    /// The port, if the text has one that is not 443. A registry without a port has port 443.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// The first component of the names of its repositories' copies. A component has no colon (distribution-spec, Pulling
-    /// manifests), so that a port is written behind two underscores, which no host's name has at that place.
+    /// The first component of the names of the copies of this registry's repositories. A component has no colon
+    /// (distribution-spec, Pulling manifests), so two underscores precede the port; no host name has them at that
+    /// place.
     pub fn folder(&self) -> String {
         self.to_string().replace(':', "__")
     }
 
-    /// The address, where the host is one.
+    /// The host as an IP address, if it is one.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
     }
 }
 
-/// RFC 1123, 2.1: letters, digits and hyphens between dots; containers' names have underscores too.
+/// Whether the text is a host name (RFC 1123, 2.1): letters, digits and hyphens, separated by dots. Underscores are
+/// allowed too, because container names have them.
 fn is_name(host: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
@@ -61,12 +63,11 @@ impl FromStr for Authority {
         let refuse = |reason| AuthorityError { text: text.to_owned(), reason };
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, rest) = rest.split_once(']').ok_or(refuse("a `[` without its `]`"))?;
-            let host: Ipv6Addr = host.parse().map_err(|_| refuse("no IPv6 address within the brackets"))?;
+            let host: Ipv6Addr =
+                host.parse().map_err(|_| refuse("the text in brackets is not an IPv6 address"))?;
             let port = match rest {
                 "" => None,
-                rest => {
-                    Some(rest.strip_prefix(':').ok_or(refuse("something else than a port behind the `]`"))?)
-                }
+                rest => Some(rest.strip_prefix(':').ok_or(refuse("only a port may follow the `]`"))?),
             };
             (host.to_string(), port)
         } else {
@@ -74,13 +75,13 @@ impl FromStr for Authority {
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
             };
-            // One dot may end a name: it says that the name is whole.
+            // A name may end in one dot, which marks it as fully qualified.
             let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
             if host.contains(':') {
-                return Err(refuse("an IPv6 address stands in brackets"));
+                return Err(refuse("write an IPv6 address in brackets"));
             }
             if !is_name(&host) {
-                return Err(refuse("a name has letters, digits and hyphens between dots"));
+                return Err(refuse("a host name has letters, digits and hyphens, separated by dots"));
             }
             (host, port)
         };

@@ -1,4 +1,4 @@
-//! A descriptor: what points from one piece of content to another (image-spec, descriptor.md).
+//! A descriptor, which refers to content by its media type, digest and size (image-spec, descriptor.md).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,18 +21,18 @@ pub struct Descriptor {
     pub digest: Digest,
     /// The size of the content in bytes.
     pub size: u64,
-    /// Where else the content may be had.
+    /// Other addresses of the content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
-    /// What its author says of it.
+    /// The author's annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// The type of the artifact, where the content is one.
+    /// The type of the artifact, if the content is an artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
 }
 
-/// Where a descriptor stands in its manifest: `config` or `layers[2]`.
+/// The place of a descriptor in its manifest: `config` or `layers[2]`.
 #[derive(Clone, Copy)]
 pub(crate) enum Place<'a> {
     Field(&'a str),
@@ -48,12 +48,12 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What a manifest's reader needs of a descriptor. The digest may be of an algorithm that is not ours: whether
-/// that matters depends on what the descriptor is for.
+/// The part of a descriptor that the reader of a manifest needs. The digest may have an algorithm that the registry
+/// does not support; whether that is an error depends on what the descriptor is for.
 pub(crate) struct Pointer {
     pub(crate) media_type: String,
     pub(crate) digest: Option<Digest>,
-    /// The algorithm, where it is not ours.
+    /// The algorithm, if the registry does not support it; otherwise empty.
     pub(crate) foreign_algorithm: String,
 }
 
@@ -92,14 +92,14 @@ impl Pointer {
     }
 }
 
-/// What only the author of a manifest can mend.
+/// Checks for mistakes that only the author of a manifest can correct.
 fn check_pushed(fields: &Fields<'_, { NAMES.len() }>, place: Place<'_>) -> Result<(), ManifestError> {
     if let Some(repeated) = fields.repeated() {
         return Err(ManifestError::field(place, &format!("has the duplicate field `{repeated}`")));
     }
     let size = || format!("{place}.size");
     let Some(raw) = fields.get("size") else { return Err(ManifestError::field(size(), "is missing")) };
-    // Clients hold sizes as signed 64 bits.
+    // Clients store sizes as signed 64-bit integers.
     if !serde_json::from_str::<u64>(raw.get()).is_ok_and(|size| i64::try_from(size).is_ok()) {
         let reason = format!("is `{}`; it must be an integer from 0 to 2^63-1", clip(raw.get()));
         return Err(ManifestError::field(size(), &reason));

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A digest algorithm that this registry can verify. Others of the grammar are refused as unsupported.
+/// A digest algorithm that this registry can verify. Digests of other algorithms are refused as unsupported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Algorithm {
-    /// SHA-256, which every client speaks.
+    /// SHA-256, which every client supports.
     #[default]
     Sha256,
     /// SHA-512, registered by image-spec.
@@ -55,34 +55,34 @@ impl FromStr for Algorithm {
     }
 }
 
-/// Why a text is not a digest that this registry takes.
+/// Why a text is not a digest that this registry accepts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DigestError {
-    /// The grammar `algorithm:encoded` does not hold.
+    /// The text does not have the form `algorithm:encoded`.
     #[error(
         "digest `{text}` is not of the form `algorithm:hex`, for example `sha256:` and 64 lower-case hex digits"
     )]
     Malformed {
-        /// What was given.
+        /// The given text.
         text: String,
     },
-    /// The grammar holds, but the algorithm is none of ours.
+    /// The text has the right form, but the registry does not support the algorithm.
     #[error("digest algorithm `{algorithm}` is not supported; use sha256 or sha512")]
     Unsupported {
-        /// What stood before the colon.
+        /// The text before the colon.
         algorithm: String,
     },
     /// The encoded part has a wrong length or a character that is not lower-case hex.
     #[error("digest `{text}` needs exactly {expected} lower-case hex digits after the colon")]
     Encoding {
-        /// What was given.
+        /// The given text.
         text: String,
-        /// How many digits the algorithm has.
+        /// How many hex digits the algorithm's hash has.
         expected: usize,
     },
 }
 
-/// A verified-form digest; the only way in is [`FromStr`] (and serde through it) or a finished hash.
+/// A well-formed digest. It is made only by [`FromStr`] (and by serde through it) or from a finished hash.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
@@ -91,7 +91,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// A digest from a finished hash, or `None` where the length is not the algorithm's.
+    /// A digest from a finished hash; `None` if the hash has another length than the algorithm's.
     pub fn from_hash(algorithm: Algorithm, hash: &[u8]) -> Option<Self> {
         let mut bytes = [0; 64];
         (hash.len() == algorithm.len()).then(|| {
@@ -122,7 +122,7 @@ impl Digest {
         self.with_text(|text| text[self.algorithm.as_str().len() + 1..].to_owned())
     }
 
-    /// Writes the whole digest on the stack: it is written for each request several times.
+    /// Formats the whole digest on the stack, without an allocation: each request formats digests several times.
     fn with_text<T>(&self, then: impl FnOnce(&str) -> T) -> T {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b':'; 6 + 1 + 128];

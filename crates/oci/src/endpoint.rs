@@ -1,7 +1,7 @@
-//! Which endpoint a path means (distribution-spec, Endpoints).
+//! Parses a path into its endpoint (distribution-spec, Endpoints).
 //!
-//! A repository name contains slashes and may contain the words `tags`, `blobs`, `manifests` and `list`, so a
-//! path is read from its end: the last three segments decide, and all that is before them is the name.
+//! A repository name contains slashes and may contain the words `tags`, `blobs`, `manifests` and `list`. So a path is
+//! read from its end: the last three segments decide, and the segments before them are the name.
 
 use std::borrow::Cow;
 
@@ -15,9 +15,9 @@ use crate::{
 /// A path of the API, with everything in it parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `/`: what liveness probes ask.
+    /// `/`: liveness probes request it.
     Root,
-    /// `/v2/`: whether this is a registry.
+    /// `/v2/`: tells clients that the server is a registry.
     Base,
     /// `/v2/_catalog`
     Catalog,
@@ -63,32 +63,32 @@ pub enum Endpoint {
     },
 }
 
-/// Why a path is none of the API's.
+/// Why a path is not an endpoint of the API.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
     /// No endpoint has this form.
     #[error("`{path}` is not an endpoint of the registry's API")]
     NotFound {
-        /// What was asked for.
+        /// The requested path.
         path: String,
     },
-    /// The endpoint exists, the repository name is malformed.
+    /// The endpoint exists, but the repository name is malformed.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The endpoint exists, the tag or digest of the manifest is malformed.
+    /// The endpoint exists, but the tag or digest of the manifest is malformed.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// The endpoint exists, the digest is malformed or unsupported.
+    /// The endpoint exists, but the digest is malformed or unsupported.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// The endpoint exists, the upload id cannot be one of ours.
+    /// The endpoint exists, but the text is not an upload id.
     #[error(transparent)]
     UploadId(#[from] UploadIdError),
 }
 
 impl EndpointError {
-    /// The code for the wire. [`NotFound`](Self::NotFound) is `UNSUPPORTED`, which elsewhere means a method that is
-    /// not allowed; here the edge answers 404.
+    /// The error code of the API. [`NotFound`](Self::NotFound) has the code `UNSUPPORTED`. For a method that is not
+    /// allowed, the server answers that code with another status; for this error it answers 404.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound { .. } => ErrorCode::Unsupported,
@@ -100,14 +100,14 @@ impl EndpointError {
     }
 }
 
-/// Escapes are decoded after the split, so that `%2F` never makes a segment. A malformed escape stays as it is
-/// and invalid UTF-8 becomes U+FFFD: no grammar takes either, so the error names the value that has it.
+/// Decodes a segment. Escapes are decoded after the split of the path, so that `%2F` never makes a segment. A malformed
+/// escape stays as it is, and invalid UTF-8 becomes U+FFFD: no grammar accepts either, so the error names the value.
 fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text).decode_utf8_lossy()
 }
 
 impl Endpoint {
-    /// The endpoint that `path` means; `path` is the request's, still encoded, without the query.
+    /// The endpoint of `path`, which is the request's path, still encoded, without the query.
     pub fn parse(path: &str) -> Result<Self, EndpointError> {
         let not_found = || EndpointError::NotFound { path: path.to_owned() };
         let rest = match path {
@@ -139,7 +139,7 @@ impl Endpoint {
         }
     }
 
-    /// The repository, where the endpoint is in one.
+    /// The repository, if the endpoint has one.
     pub const fn name(&self) -> Option<&RepositoryName> {
         match self {
             Self::Root | Self::Base | Self::Catalog | Self::Extensions => None,
@@ -168,7 +168,8 @@ impl Endpoint {
         endpoint
     }
 
-    /// The handler's name in metrics and logs: `registry:2`'s where it has one, so that dashboards go on working.
+    /// The handler's name in metrics and logs. It is that of `registry:2` if that registry has the endpoint, so that
+    /// dashboards keep working.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Root => "root",

@@ -1,4 +1,4 @@
-//! The error codes of the wire and the body that carries them (distribution-spec, Error codes).
+//! The error codes of the API, and the body of an error answer (distribution-spec, Error codes).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal,)+) => {
-        /// A code that clients act upon: the specification's, and those of `registry:2` that clients know.
+        /// An error code: one of the specification's, or one of those of `registry:2` that clients know.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ErrorCode {
             $($(#[doc = $doc])+ $variant,)+
@@ -18,7 +18,7 @@ macro_rules! error_codes {
             /// Every code, for tables and tests.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The code as it is written on the wire.
+            /// The text of the code on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -31,11 +31,11 @@ macro_rules! error_codes {
 error_codes! {
     /// The repository has no such blob.
     BlobUnknown = "BLOB_UNKNOWN",
-    /// The upload cannot go on.
+    /// The upload cannot be continued.
     BlobUploadInvalid = "BLOB_UPLOAD_INVALID",
-    /// No such upload session.
+    /// The upload session does not exist.
     BlobUploadUnknown = "BLOB_UPLOAD_UNKNOWN",
-    /// The digest is malformed, unsupported, or not that of the content.
+    /// The digest is malformed, unsupported, or does not match the content.
     DigestInvalid = "DIGEST_INVALID",
     /// A manifest references a manifest or blob that the repository does not have.
     ManifestBlobUnknown = "MANIFEST_BLOB_UNKNOWN",
@@ -43,36 +43,36 @@ error_codes! {
     ManifestInvalid = "MANIFEST_INVALID",
     /// The repository has no such manifest.
     ManifestUnknown = "MANIFEST_UNKNOWN",
-    /// The manifest's signature does not hold (of schema 1; kept for clients).
+    /// The manifest's signature is not valid (schema 1 only; kept for clients).
     ManifestUnverified = "MANIFEST_UNVERIFIED",
     /// The repository name is malformed.
     NameInvalid = "NAME_INVALID",
     /// The registry has no such repository.
     NameUnknown = "NAME_UNKNOWN",
-    /// The length given is not that of the content.
+    /// The given length is not the length of the content.
     SizeInvalid = "SIZE_INVALID",
     /// The tag is malformed (`registry:2`).
     TagInvalid = "TAG_INVALID",
     /// The chunk does not continue the upload (`registry:2`).
     RangeInvalid = "RANGE_INVALID",
-    /// The page size is not a number that is allowed (`registry:2`).
+    /// The page size is not an allowed number (`registry:2`).
     PaginationNumberInvalid = "PAGINATION_NUMBER_INVALID",
-    /// Who is asking must be known first.
+    /// The client must authenticate first.
     Unauthorized = "UNAUTHORIZED",
-    /// Who is asking may not do this.
+    /// The client may not do this.
     Denied = "DENIED",
     /// The operation does not exist here or is switched off.
     Unsupported = "UNSUPPORTED",
     /// Too many requests; come back later.
     TooManyRequests = "TOOMANYREQUESTS",
-    /// The registry cannot serve at the moment (`registry:2`).
+    /// The registry cannot serve requests at the moment (`registry:2`).
     Unavailable = "UNAVAILABLE",
-    /// Something went wrong inside (`registry:2`).
+    /// The registry itself failed (`registry:2`).
     Unknown = "UNKNOWN",
 }
 
 impl ErrorCode {
-    /// The body of an answer that has one error.
+    /// The body of an answer with one error.
     pub fn body(self, message: impl Into<String>, detail: Option<Value>) -> Vec<u8> {
         ErrorBody::new(self, message, detail).to_bytes()
     }
@@ -84,9 +84,9 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-/// A code that is none of [`ErrorCode::ALL`]: registries invent some.
+/// A text that is none of [`ErrorCode::ALL`]: some registries invent codes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("error code `{text}` is not one that the specification or registry:2 knows")]
+#[error("error code `{text}` is neither in the specification nor in registry:2")]
 pub struct ErrorCodeError {
     text: String,
 }
@@ -103,14 +103,14 @@ impl FromStr for ErrorCode {
 /// The body of a 4xx or 5xx answer: `{"errors":[{"code","message","detail"}]}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// What went wrong, the most important first.
+    /// The errors, the most important first.
     pub errors: Vec<ErrorEntry>,
 }
 
 /// One error of an [`ErrorBody`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorEntry {
-    /// The code as it was written; text, because other registries' bodies hold codes of their own.
+    /// The code. It is text, because other registries answer codes of their own.
     pub code: String,
     /// For a person to read.
     #[serde(default, deserialize_with = "null_as_empty", skip_serializing_if = "String::is_empty")]
@@ -121,7 +121,7 @@ pub struct ErrorEntry {
 }
 
 impl ErrorEntry {
-    /// The code, where it is one that we know.
+    /// The code, if it is a known one.
     pub fn known_code(&self) -> Option<ErrorCode> {
         self.code.parse().ok()
     }

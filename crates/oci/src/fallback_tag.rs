@@ -1,11 +1,12 @@
-//! The tag under which clients keep referrers where a registry has no referrers API.
+//! The tag under which clients store referrers if a registry has no referrers API.
 
 use crate::{Digest, Tag};
 
-/// `<algorithm>-<encoded>`, the encoded part cut to 64 characters (distribution-spec, Referrers tag schema).
+/// The tag `<algorithm>-<encoded>`, with the encoded part cut to 64 characters (distribution-spec, Referrers tag
+/// schema).
 ///
 /// # Panics
-/// Never: an algorithm's name and hex digits are a tag's characters, and fewer than 128.
+/// Never: a tag may consist of an algorithm's name, a hyphen and hex digits, and these are fewer than 128 characters.
 pub fn fallback_tag(digest: &Digest) -> Tag {
     let hex = digest.hex();
     let tag = format!("{}-{}", digest.algorithm(), hex.get(..64).unwrap_or(&hex));

@@ -1,6 +1,6 @@
-//! The fields of a JSON object that mean something here, unread.
+//! Splits a JSON object into its known fields, without parsing their values.
 //!
-//! A value is then judged with its path, unknown fields cost nothing, and depth cannot exhaust the stack.
+//! So an error about a value can name its path, unknown fields cost nothing, and deep nesting cannot exhaust the stack.
 
 use std::fmt;
 
@@ -11,12 +11,13 @@ use serde_json::value::RawValue;
 pub(crate) struct Fields<'a, const N: usize> {
     names: &'static [&'static str; N],
     values: [Option<&'a RawValue>; N],
-    /// A field that is there more than once. Parsers differ in which one counts; nearly all take the last, as is done here.
+    /// A field that occurs more than once. Parsers differ in which occurrence counts; this one takes the last, as
+    /// nearly all do.
     repeated: Option<&'static str>,
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
-    /// Reads an object; anything else is an error, and so is what follows it.
+    /// Reads an object. Anything else is an error, and so is text behind the object.
     pub(crate) fn parse(names: &'static [&'static str; N], json: &'a [u8]) -> serde_json::Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
         let fields = deserializer.deserialize_map(Names(names))?;
@@ -24,13 +25,13 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(fields)
     }
 
-    /// A field's value; `null` says as much as no field at all.
+    /// A field's value. `null` counts as an absent field.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let at = self.names.iter().position(|known| *known == name)?;
         self.values[at].filter(|value| value.get() != "null")
     }
 
-    /// Whether there is such a field, even if it is `null`.
+    /// Whether the object has the field, even if its value is `null`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.iter().zip(&self.values).any(|(known, value)| *known == name && value.is_some())
     }
@@ -64,7 +65,7 @@ impl<'de, const N: usize> Visitor<'de> for Names<N> {
     }
 }
 
-/// Reads a field's name as its place among those known.
+/// Reads a field's name as its index among the known names.
 struct Place<const N: usize>(&'static [&'static str; N]);
 
 impl<'de, const N: usize> DeserializeSeed<'de> for Place<N> {
@@ -94,7 +95,7 @@ mod tests {
     const NAMES: [&str; 2] = ["a", "b"];
 
     #[test]
-    fn the_last_of_a_repeated_field_counts_and_it_is_told() {
+    fn the_last_of_a_repeated_field_counts_and_the_field_is_reported() {
         let fields = Fields::parse(&NAMES, br#"{"a":1,"x":[{}],"b":null,"\u0061":2}"#).unwrap();
         assert_eq!(fields.get("a").map(RawValue::get), Some("2"));
         assert_eq!(fields.repeated(), Some("a"));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_object_is_an_error() {
+    fn anything_but_one_object_is_an_error() {
         for text in ["[1,2]", "null", "{", "{} {}", r#"{"a":}"#] {
             assert!(Fields::parse(&NAMES, text.as_bytes()).is_err(), "{text}");
         }

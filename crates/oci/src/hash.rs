@@ -10,7 +10,7 @@ use crate::{Algorithm, Digest};
 #[derive(Clone, Debug)]
 pub struct HashState {
     inner: Inner,
-    /// SHA-512's is not told by its crate.
+    /// How many bytes were hashed. SHA-512's crate does not tell its own count.
     length: u64,
 }
 
@@ -20,13 +20,13 @@ enum Inner {
     Sha512(Sha512),
 }
 
-/// A saved state that cannot be used: hash the bytes again.
+/// A saved state that cannot be used. The caller must hash the bytes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the saved hash state is of another version or damaged")]
+#[error("the saved hash state is damaged or from another version")]
 pub struct HashStateError;
 
-/// The layout: this byte, the length (8 bytes, the lowest first), then what the algorithm's crate makes of it.
-/// Another layout starts with another byte.
+/// The first byte of a saved state. The length follows (8 bytes, the lowest first), and then the state as the
+/// algorithm's crate writes it. Another layout would start with another byte.
 const FORMAT: u8 = 13;
 
 impl HashState {
@@ -39,7 +39,7 @@ impl HashState {
         Self { inner, length: 0 }
     }
 
-    /// The algorithm that runs.
+    /// The algorithm of the hash.
     pub fn algorithm(&self) -> Algorithm {
         match self.inner {
             Inner::Sha256(_) => Algorithm::Sha256,
@@ -47,12 +47,12 @@ impl HashState {
         }
     }
 
-    /// How many bytes it has taken.
+    /// How many bytes were hashed.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         match &mut self.inner {
@@ -61,13 +61,14 @@ impl HashState {
         }
     }
 
-    /// Whether [`update_both`](Self::update_both) of two SHA-256 takes less time than one after the other.
+    /// Whether [`update_both`](Self::update_both) of two SHA-256 hashes takes less time than hashing one after the
+    /// other.
     pub fn takes_two() -> bool {
         hythe_sha256::takes_two()
     }
 
-    /// Takes the next bytes of two contents: for two SHA-256 of like lengths in little more time than one takes, where the
-    /// processor [can](Self::takes_two).
+    /// Hashes the next bytes of two contents. Two SHA-256 hashes of similar lengths take little more time than one, if
+    /// the processor [can do that](Self::takes_two).
     pub fn update_both((first, bytes): (&mut Self, &[u8]), (second, others): (&mut Self, &[u8])) {
         if let (Inner::Sha256(one), Inner::Sha256(other)) = (&mut first.inner, &mut second.inner) {
             first.length += bytes.len() as u64;
@@ -79,7 +80,7 @@ impl HashState {
         }
     }
 
-    /// The digest of all bytes taken.
+    /// The digest of all hashed bytes.
     ///
     /// # Panics
     /// Never: a finished hash has its algorithm's length.
@@ -91,7 +92,7 @@ impl HashState {
         digest.expect("a finished hash has its algorithm's length")
     }
 
-    /// The state as bytes, to be stored.
+    /// The state as bytes, for storage.
     pub fn save(&self) -> Vec<u8> {
         let mut out = vec![FORMAT];
         out.extend_from_slice(&self.length.to_le_bytes());
@@ -102,7 +103,7 @@ impl HashState {
         out
     }
 
-    /// A state that [`save`](Self::save) wrote.
+    /// Reads a state that [`save`](Self::save) wrote.
     pub fn load(algorithm: Algorithm, saved: &[u8]) -> Result<Self, HashStateError> {
         let Some((&FORMAT, saved)) = saved.split_first() else { return Err(HashStateError) };
         let Some((length, state)) = saved.split_first_chunk() else { return Err(HashStateError) };

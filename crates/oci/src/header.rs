@@ -1,33 +1,33 @@
-//! The header names of the API beyond HTTP's own, lower-case as `http::HeaderName::from_static` wants them.
+//! The names of the API's own headers, in lower case as `http::HeaderName::from_static` requires.
 
-/// The digest of the manifest or blob answered or pushed.
+/// The digest of the manifest or blob that was answered or pushed.
 pub const DOCKER_CONTENT_DIGEST: &str = "docker-content-digest";
-/// Which API this is; older clients want it in every answer, 401 included.
+/// The version of the API. Older clients expect this header in every answer, 401 included.
 pub const DOCKER_DISTRIBUTION_API_VERSION: &str = "docker-distribution-api-version";
 /// The only value of [`DOCKER_DISTRIBUTION_API_VERSION`].
 pub const API_VERSION: &str = "registry/2.0";
 /// The id of the upload session.
 pub const DOCKER_UPLOAD_UUID: &str = "docker-upload-uuid";
-/// The subject of the manifest pushed: says that the referrers API has it.
+/// The subject of the pushed manifest. It tells the client that the referrers API lists the manifest.
 pub const OCI_SUBJECT: &str = "oci-subject";
 /// The tags that a push by digest set.
 pub const OCI_TAG: &str = "oci-tag";
-/// Which filters were applied to the referrers.
+/// The filters that the registry applied to the referrers.
 pub const OCI_FILTERS_APPLIED: &str = "oci-filters-applied";
 /// The value of [`OCI_FILTERS_APPLIED`] for `?artifactType=`, which is also that parameter's name.
 pub const FILTER_ARTIFACT_TYPE: &str = "artifactType";
-/// The upstream that a request with `?ns=` was scoped to.
+/// The upstream that a request selected with `?ns=`.
 pub const OCI_NAMESPACE: &str = "oci-namespace";
-/// The fewest bytes a chunk may have, the last one aside.
+/// The fewest bytes that a chunk may have, except the last chunk.
 pub const OCI_CHUNK_MIN_LENGTH: &str = "oci-chunk-min-length";
 /// How many requests the upstream allows (Docker Hub).
 pub const RATELIMIT_LIMIT: &str = "ratelimit-limit";
-/// How many of them are left (Docker Hub).
+/// How many of those requests are left (Docker Hub).
 pub const RATELIMIT_REMAINING: &str = "ratelimit-remaining";
-/// Whom the upstream counts them for (Docker Hub).
+/// The address or account whose requests the upstream counts (Docker Hub).
 pub const DOCKER_RATELIMIT_SOURCE: &str = "docker-ratelimit-source";
 
-/// What a browser's script must be allowed to read (`Access-Control-Expose-Headers`), beside HTTP's own.
+/// The headers that scripts in a browser must be allowed to read (`Access-Control-Expose-Headers`), beside HTTP's own.
 pub const EXPOSED: [&str; 8] = [
     DOCKER_CONTENT_DIGEST,
     DOCKER_DISTRIBUTION_API_VERSION,

@@ -1,11 +1,12 @@
-//! Paths as clients of `registry:2` write them, beside the API's own.
+//! Accepts paths that are not those of the API, but that clients of `registry:2` write.
 
 use crate::Endpoint;
 
-/// The path that a client means where it writes slashes that are too many, `//v2/` or `/v2/_catalog/`: an endpoint's own,
-/// as `registry:2` redirects to it. `None` where the path is that of an endpoint as it stands, or of none either way.
+/// The endpoint's path for a path with superfluous slashes, such as `//v2/` or `/v2/_catalog/`; `registry:2` redirects
+/// to it. `None` if the path already is an endpoint's, or if it is not an endpoint's without those slashes either.
 ///
-/// What it gives begins with `/v2`, and so never with the two slashes that would make a host of what follows them.
+/// The result begins with `/v2`. So a redirect to it never begins with two slashes, behind which a client would read a
+/// host.
 pub fn clean(path: &str) -> Option<String> {
     let is_clean = !path.contains("//") && (!path.ends_with('/') || Endpoint::parse(path).is_ok());
     if is_clean {
@@ -15,15 +16,15 @@ pub fn clean(path: &str) -> Option<String> {
     let clean = format!("/{}", segments.join("/"));
     let clean = match Endpoint::parse(&clean).ok()? {
         Endpoint::Root => return None,
-        // The two that end in a slash.
+        // These are the two endpoints whose paths end in a slash.
         Endpoint::Base | Endpoint::Uploads { .. } => clean + "/",
         _ => clean,
     };
     (clean != path).then_some(clean)
 }
 
-/// An upload's path, and the query that was appended to it by `&`: scripts do so because `registry:2` gives a `Location`
-/// that has a query already. No upload's id has that character.
+/// Splits an upload's path from a query that was appended with `&`. Scripts append it so because the `Location` of
+/// `registry:2` already has a query. No upload id contains `&`.
 pub fn split_query(path: &str) -> Option<(&str, &str)> {
     let (path, query) = path.split_once('&')?;
     matches!(Endpoint::parse(path), Ok(Endpoint::Upload { .. })).then_some((path, query))
@@ -39,7 +40,7 @@ mod tests {
     const ID: &str = "0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn slashes_that_are_too_many_are_left_out() {
+    fn superfluous_slashes_are_removed() {
         for (path, meant) in [
             ("//v2/", "/v2/"),
             ("//v2", "/v2/"),
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_an_endpoint_already_or_becomes_none_is_left_alone() {
+    fn other_paths_are_left_alone() {
         for path in [
             "",
             "/",
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_split_from_an_upload_alone() {
+    fn a_query_is_split_only_from_an_upload() {
         let upload = format!("/v2/t/blobs/uploads/{ID}");
         let appended = format!("{upload}&digest=sha256:{HEX}&x=1");
         assert_eq!(split_query(&appended), Some((&*upload, &*format!("digest=sha256:{HEX}&x=1"))));
@@ -99,7 +100,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_cleaned_is_an_endpoint_of_this_registry(
+        fn a_cleaned_path_is_an_endpoint_of_this_registry(
             segments in prop::collection::vec(
                 prop::sample::select(
                     vec!["", "", "v2", "t", "tags", "list", "blobs", "uploads", "_catalog", "manifests", "evil.example", "..", "%2F", "\\"],

@@ -1,5 +1,4 @@
-//! A manifest as a registry reads it: what it is, what it references, what it is about
-//! (image-spec, manifest.md and image-index.md).
+//! Reads a manifest: its type, its references and its subject (image-spec, manifest.md and image-index.md).
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,39 +11,40 @@ use crate::fields::Fields;
 use crate::manifest_error::{ManifestError, clip};
 use crate::media_type::{self, is_index, is_manifest, is_nondistributable, is_schema1};
 
-/// What a registry needs to know of a manifest; its bytes are kept beside it, untouched.
+/// The properties of a manifest that a registry needs. The registry keeps the manifest's exact bytes beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    /// The type under which it was pushed, else the one that it states, else the one that its fields imply.
+    /// The media type: that of the push, else that of the field `mediaType`, else the one that the other fields imply.
     pub media_type: String,
-    /// The type that the referrers list shows: its own, else for an image that of its configuration.
+    /// The type that the referrers list shows: the manifest's own, else for an image that of its configuration.
     pub artifact_type: Option<String>,
-    /// What its author says of it.
+    /// The author's annotations.
     pub annotations: Option<BTreeMap<String, String>>,
-    /// The manifest that this one is about. A subject of an algorithm that is not ours counts as none: no
-    /// referrers list can be asked for by it.
+    /// The manifest's subject. A subject whose digest has an unsupported algorithm counts as none, because no client
+    /// can request a referrers list by such a digest.
     pub subject: Option<Digest>,
     /// An image's configuration; also the first of `blobs`.
     pub config: Option<Digest>,
     /// The blobs that must exist: configuration and distributable layers, each once.
     pub blobs: Vec<Digest>,
-    /// The blobs that need not exist, but belong to the manifest where they do (collection must keep them): layers
-    /// that are nondistributable, and an index's entries that are not manifests (build caches list layers there).
+    /// The blobs that need not exist, but that garbage collection must keep if they do: nondistributable layers, and an
+    /// index's entries that are not manifests (build caches list layers there).
     pub optional_blobs: Vec<Digest>,
     /// The manifests that an index lists, each once.
     pub manifests: Vec<Digest>,
 }
 
-/// How much is asked of a manifest.
+/// How strictly a manifest is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Care {
-    /// Its author hears what is wrong with it.
+    /// A client pushes the manifest: it gets an error for each mistake, and can correct it.
     Pushed,
-    /// Its author is not here: it is refused only where its references cannot be read.
+    /// Another registry published the manifest, so its author gets no error. It is refused only if its references
+    /// cannot be read.
     Published,
 }
 
-/// A string, or an error that says where one was expected.
+/// Reads a string; otherwise an error with the path at which a string was expected.
 pub(crate) fn text(raw: &RawValue, path: impl Fn() -> String) -> Result<String, ManifestError> {
     serde_json::from_str(raw.get()).map_err(|_| ManifestError::field(path(), "must be a string"))
 }
@@ -52,7 +52,7 @@ pub(crate) fn text(raw: &RawValue, path: impl Fn() -> String) -> Result<String, 
 const NAMES: [&str; 8] =
     ["schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject", "annotations"];
 
-/// A manifest's fields, as far as they are read.
+/// The known fields of a manifest.
 struct Reader<'a> {
     fields: Fields<'a, { NAMES.len() }>,
     care: Care,
@@ -60,7 +60,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(bytes: &'a [u8], care: Care) -> Result<Self, ManifestError> {
-        // Of another value the place of a syntax error is told before its kind.
+        // A value that is not an object is parsed too, so that a syntax error is reported with its place before the
+        // error about the kind of value.
         let object = bytes.iter().find(|c| !c.is_ascii_whitespace()) == Some(&b'{');
         let fields = if object {
             Fields::parse(&NAMES, bytes).map(Some)
@@ -81,7 +82,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A string; absent, null and empty are the same.
+    /// A string field. Absent, null and empty count as the same.
     fn text(&self, name: &str) -> Result<Option<String>, ManifestError> {
         let text = self.fields.get(name).map(|raw| text(raw, || name.to_owned())).transpose();
         let text = if self.care == Care::Published { text.unwrap_or_default() } else { text? };
@@ -110,8 +111,9 @@ impl<'a> Reader<'a> {
         Ok(media_type)
     }
 
-    /// Some registries serve every manifest as JSON or as bytes: then it says itself what it is, or its fields do. Where
-    /// both types are ours, the header's counts, unless one is of an index and the other is not.
+    /// The media type of a published manifest. Some registries serve every manifest as JSON or as bytes: then its field
+    /// `mediaType`, or its other fields, tell the type. If the header and the field both have a supported type, the
+    /// header's counts, unless one is an index's and the other is not.
     fn published_media_type(&self, given: Option<&str>, own: Option<&str>) -> Result<String, ManifestError> {
         let ours = |media_type: &&str| check_supported(media_type).is_ok();
         if let Some(schema1) = [given, own].into_iter().flatten().find(|media_type| is_schema1(media_type)) {
@@ -147,7 +149,7 @@ impl<'a> Reader<'a> {
             );
             return Ok(if docker { media_type::DOCKER_MANIFEST } else { media_type::OCI_MANIFEST });
         }
-        // Docker's tools write an empty list as null.
+        // A list that is null counts too, because Docker's tools write an empty list as null.
         match (self.fields.has("layers"), self.fields.has("manifests")) {
             (_, true) => Ok(media_type::OCI_INDEX),
             (true, false) => Ok(media_type::OCI_MANIFEST),
@@ -155,10 +157,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What only the author of a manifest can mend.
+    /// Checks for mistakes that only the author of a manifest can correct.
     fn check_pushed(&self) -> Result<(), ManifestError> {
         if let Some(field) = self.fields.repeated() {
-            let reason = format!("has the duplicate field `{field}`: two clients could read two things");
+            let reason = format!("has the duplicate field `{field}`: clients could read different values");
             return Err(ManifestError::field("the manifest", &reason));
         }
         match self.fields.get("schemaVersion").map(RawValue::get) {
@@ -169,7 +171,7 @@ impl<'a> Reader<'a> {
     }
 
     fn check_unambiguous(&self, media_type: &str) -> Result<(), ManifestError> {
-        // An empty list of the other kind says nothing, though whoever pushes it is told.
+        // An empty list of the other kind of manifest is harmless, but a client that pushes one gets an error.
         let stated = |list: &str| {
             self.fields.get(list).is_some_and(|list| {
                 let items: Option<Vec<serde::de::IgnoredAny>> = serde_json::from_str(list.get()).ok();
@@ -185,7 +187,7 @@ impl<'a> Reader<'a> {
         Err(ManifestError::Ambiguous { media_type: media_type.to_owned(), field })
     }
 
-    /// A value of null says as much as an empty string.
+    /// The annotations. A value of null counts as an empty string.
     fn annotations(&self) -> Result<Option<BTreeMap<String, String>>, ManifestError> {
         let Some(raw) = self.fields.get("annotations") else { return Ok(None) };
         let Ok(entries) = serde_json::from_str::<BTreeMap<String, &RawValue>>(raw.get()) else {
@@ -218,7 +220,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The descriptors of a list. One that is null, or not there, is empty: Go's clients write it so.
+    /// The descriptors of a list. A list that is null or absent is empty, because clients in Go write an empty list so.
     fn list(&self, name: &'static str) -> Result<Vec<Pointer>, ManifestError> {
         let Some(raw) = self.fields.get(name) else { return Ok(Vec::new()) };
         let items: Vec<&RawValue> = serde_json::from_str(raw.get())
@@ -227,7 +229,7 @@ impl<'a> Reader<'a> {
         items.map(|(index, item)| Pointer::parse(item, Place::Item(name, index), self.care)).collect()
     }
 
-    /// The digest of a blob that must exist. One of an algorithm that is not ours never can.
+    /// The digest of a blob that must exist. A blob whose digest has an unsupported algorithm can never exist here.
     fn needed(&self, pointer: &Pointer, place: Place<'_>) -> Result<Option<Digest>, ManifestError> {
         if pointer.digest.is_none() && self.care == Care::Pushed {
             let algorithm = clip(&pointer.foreign_algorithm);
@@ -261,13 +263,13 @@ impl Digests {
 }
 
 impl Manifest {
-    /// Reads a manifest that is pushed with this `Content-Type`. What its author can mend is refused.
+    /// Reads a manifest that a client pushes with this `Content-Type`. Refuses mistakes that the author can correct.
     pub fn parse(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ManifestError> {
         Self::read_with(content_type, bytes, Care::Pushed)
     }
 
-    /// Reads a manifest that another registry serves with this `Content-Type`. Its readers get along with it, whatever is
-    /// odd about it: it is refused only where it is no manifest, or its references cannot be read.
+    /// Reads a manifest that another registry serves with this `Content-Type`. Clients accept such a manifest whatever
+    /// its oddities, so it is refused only if it is not a manifest, or if its references cannot be read.
     pub fn read(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, ManifestError> {
         Self::read_with(content_type, bytes, Care::Published)
     }
@@ -297,7 +299,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Whether it is an index.
+    /// Whether the manifest is an index.
     pub fn is_index(&self) -> bool {
         is_index(&self.media_type)
     }
@@ -319,7 +321,7 @@ impl Manifest {
                 self.artifact_type.take().or(Some(config.media_type)).filter(|text| !text.is_empty());
         }
         for (index, layer) in reader.list("layers")?.iter().enumerate() {
-            // The type decides, with or without `urls`: clients leave out those layers by type, and `urls` on
+            // The media type decides, with or without `urls`: clients leave layers out by their type, and `urls` on
             // another layer must not excuse its absence.
             if is_nondistributable(&layer.media_type) {
                 optional.extend(layer.digest);
@@ -336,7 +338,8 @@ impl Manifest {
     fn read_index(&mut self, reader: &Reader<'_>) -> Result<(), ManifestError> {
         let (mut manifests, mut others) = (Digests::default(), Digests::default());
         for entry in reader.list("manifests")? {
-            // Only the four types can have been pushed as manifests; an entry that states no type may be one.
+            // Only manifests of the four supported types can have been pushed. An entry without a type may be a
+            // manifest.
             let kind = entry.media_type.as_str();
             let manifest = is_index(kind) || is_manifest(kind) || kind.is_empty();
             let digests = if manifest { &mut manifests } else { &mut others };

@@ -1,87 +1,90 @@
-//! Why bytes are not a manifest that this registry takes.
+//! Why bytes are not a manifest that this registry accepts.
 
 use std::fmt;
 
 use crate::{ErrorCode, media_type};
 
-/// Why bytes are not a manifest that this registry takes.
+/// Why bytes are not a manifest that this registry accepts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
-    /// Not JSON.
+    /// The bytes are not JSON.
     #[error("the manifest is not JSON: line {line}, column {column}: {reason}")]
     Json {
-        /// What the parser met.
+        /// The parser's error.
         reason: String,
-        /// Where, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// Where, from 1 (0 at the very end of a line).
+        /// The column, counted from 1 (0 at the very end of a line).
         column: usize,
     },
-    /// JSON, but another value than an object.
+    /// The bytes are JSON, but not an object.
     #[error("the manifest is not a JSON object")]
     NotObject,
-    /// Schema 1, which no client writes any more.
+    /// The manifest uses schema 1, which no current client writes.
     #[error(
-        "the manifest is of Docker's schema 1, which has been withdrawn; push it again with a client that writes \
+        "the manifest uses Docker's schema 1, which is obsolete; push the image again with a client that writes \
          schema 2 or OCI manifests"
     )]
     Schema1,
-    /// The type is none of ours.
+    /// The registry does not support the media type.
     #[error("media type `{media_type}` is not supported for manifests; supported are {}", media_type::MANIFESTS.join(", "))]
     UnsupportedMediaType {
-        /// What was given.
+        /// The given media type.
         media_type: String,
     },
-    /// Neither a type nor fields that imply one.
+    /// The manifest has neither a media type nor fields that imply one.
     #[error(
-        "the manifest's media type is not known: send a Content-Type, or set `mediaType`; supported are {}",
+        "the manifest does not say its media type: send a Content-Type, or set `mediaType`; supported are {}",
         media_type::MANIFESTS.join(", ")
     )]
     NoMediaType,
-    /// Two types that differ: two clients could read two things.
+    /// The header and the field give different media types: clients could read the manifest in different ways.
     #[error(
         "the Content-Type is `{content_type}`, but the manifest's mediaType is `{media_type}`; they must be equal"
     )]
     MediaTypeMismatch {
-        /// The header's.
+        /// The media type of the header.
         content_type: String,
-        /// The field's.
+        /// The media type of the field.
         media_type: String,
     },
-    /// Fields of an image and of an index in one manifest: two clients could read two things (CVE-2021-41190).
-    #[error("a manifest of type `{media_type}` may not have `{field}`: it would be ambiguous")]
+    /// The manifest has fields of an image and of an index: clients could read it in different ways (CVE-2021-41190).
+    #[error(
+        "a manifest of type `{media_type}` must not have the field `{field}`: clients could read it as an image or as an \
+         index"
+    )]
     Ambiguous {
-        /// The type.
+        /// The media type.
         media_type: String,
-        /// The field of the other kind.
+        /// The field that belongs to the other kind of manifest.
         field: &'static str,
     },
     /// `schemaVersion` is absent or not 2.
     #[error("schemaVersion is {found}; it must be 2")]
     SchemaVersion {
-        /// What was given.
+        /// The given version.
         found: String,
     },
     /// A field is absent or malformed.
     #[error("{path} {reason}")]
     Field {
-        /// Where: `layers[2].digest`.
+        /// The path of the field, for example `layers[2].digest`.
         path: String,
-        /// What is wrong with it.
+        /// What is wrong with the field.
         reason: String,
     },
-    /// A blob that must exist cannot, because its digest's algorithm is not ours.
+    /// A required blob cannot exist, because the registry does not support the algorithm of its digest.
     #[error("{path}.digest: algorithm `{algorithm}` is not supported; use sha256 or sha512")]
     UnsupportedDigest {
-        /// Where: `layers[2]`.
+        /// The path of the descriptor, for example `layers[2]`.
         path: String,
-        /// Which.
+        /// The algorithm.
         algorithm: String,
     },
 }
 
 impl ManifestError {
-    /// The code for the wire.
+    /// The error code of the API.
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::UnsupportedDigest { .. } => ErrorCode::DigestInvalid,
@@ -102,7 +105,7 @@ impl ManifestError {
     }
 }
 
-/// A manifest may hold megabytes where a word is expected; an error quotes the beginning.
+/// Shortens a text to its first characters for an error: a manifest may have megabytes where a word is expected.
 pub(crate) fn clip(text: &str) -> String {
     const LENGTH: usize = 256;
     match text.char_indices().nth(LENGTH) {

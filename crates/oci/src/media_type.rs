@@ -6,7 +6,7 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// An OCI image's configuration.
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-/// The two bytes `{}`, where a manifest needs a descriptor and there is nothing to say.
+/// The empty configuration, the two bytes `{}`: for a manifest that needs a descriptor but has no content for it.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// A layer.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
@@ -46,20 +46,21 @@ pub const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v
 /// A signed Docker manifest of schema 1, which is refused.
 pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
-/// The manifests that this registry takes, images and indexes, in the order in which a client should prefer them.
+/// The media types of the manifests that this registry accepts, images and indexes, in the order in which a client
+/// should prefer them.
 pub const MANIFESTS: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
 
-/// Whether it is an index of manifests: OCI's or Docker's list.
+/// Whether the type is that of an index: OCI's index or Docker's list.
 pub fn is_index(media_type: &str) -> bool {
     matches!(media_type, OCI_INDEX | DOCKER_LIST)
 }
 
-/// Whether it is the manifest of one image or artifact.
+/// Whether the type is that of the manifest of one image or artifact.
 pub fn is_manifest(media_type: &str) -> bool {
     matches!(media_type, OCI_MANIFEST | DOCKER_MANIFEST)
 }
 
-/// Whether it is a manifest of schema 1.
+/// Whether the type is that of a manifest of schema 1.
 pub fn is_schema1(media_type: &str) -> bool {
     matches!(media_type, DOCKER_SCHEMA1 | DOCKER_SCHEMA1_SIGNED)
 }
@@ -76,7 +77,7 @@ pub fn is_nondistributable(layer: &str) -> bool {
     )
 }
 
-/// A `Content-Type` without its parameters (`; charset=utf-8`), which a registry should ignore.
+/// A `Content-Type` without its parameters (`; charset=utf-8`), because a registry should ignore them.
 pub fn without_parameters(content_type: &str) -> &str {
     content_type.split_once(';').map_or(content_type, |(media_type, _)| media_type).trim()
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The most characters a name may have: what clients cap `host[:port]/name` at.
+/// The most characters of a name: clients limit `host[:port]/name` to this length.
 const MAX_LENGTH: usize = 255;
 
 /// A repository's name: lower-case path components joined by `/`.
@@ -15,16 +15,16 @@ pub struct RepositoryName(String);
 /// Why a text is not a repository name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("the repository name is empty")]
     Empty,
-    /// Too long for clients to handle.
-    #[error("repository name of {length} characters is too long; {MAX_LENGTH} are allowed")]
+    /// The name is longer than clients support.
+    #[error("the repository name has {length} characters; the limit is {MAX_LENGTH}")]
     TooLong {
-        /// How long it was.
+        /// The length of the given name, in characters.
         length: usize,
     },
-    /// A component breaks the grammar.
+    /// A component does not match the grammar.
     #[error(
         "repository name `{name}`: component `{component}` must be lower-case letters and digits, \
          separated by one `.`, one or two `_`, or any number of `-`"
@@ -32,7 +32,7 @@ pub enum NameError {
     Component {
         /// The whole name.
         name: String,
-        /// The first component that breaks the grammar.
+        /// The first component that does not match the grammar.
         component: String,
     },
 }

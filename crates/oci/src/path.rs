@@ -1,10 +1,11 @@
-//! The paths of the API, for `Location`, `Link` and clients: the inverse of [`Endpoint::parse`](crate::Endpoint::parse).
+//! The paths of the API, for `Location`, `Link` and clients: the inverse of
+//! [`Endpoint::parse`](crate::Endpoint::parse).
 //!
-//! No part needs an escape: names, tags, digests and upload ids consist of characters that a path may hold.
+//! No part needs an escape: names, tags, digests and upload ids consist of characters that a path may contain.
 
 use crate::{Digest, Reference, RepositoryName, UploadId};
 
-/// `/v2/`: whether it is a registry.
+/// `/v2/`: tells clients that the server is a registry.
 pub fn base() -> String {
     "/v2/".to_owned()
 }
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
     use crate::{Algorithm, Endpoint};
 
-    /// Words of the API are as likely in a name as any other.
+    /// Names that often contain words of the API's paths.
     fn names() -> impl Strategy<Value = RepositoryName> {
         let word = prop_oneof![
             "[a-z0-9]{1,4}((\\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}",

@@ -1,11 +1,12 @@
-//! The query of a request.
+//! The query parameters of a request.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// The parameters of a query, decoded. `+` stays `+`: media types (`application/vnd.oci.image.config.v1+json`)
-/// stand in queries, clients do not escape them, and no value of this API has a space.
+/// The decoded parameters of a query. `+` stays `+`: queries contain media types
+/// (`application/vnd.oci.image.config.v1+json`), which clients do not escape, and no value of this API contains a
+/// space.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -14,22 +15,23 @@ pub struct Query<'a> {
 /// A parameter that cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "query parameter `{parameter}` has a malformed escape; `%` needs two hex digits, and the result to be UTF-8"
+    "query parameter `{parameter}` has a malformed escape: two hex digits must follow `%`, and the decoded text must be \
+     UTF-8"
 )]
 pub struct QueryError {
     parameter: String,
 }
 
-/// What may stand in a value as it is (RFC 3986, unreserved).
+/// The characters to escape in a value: all but the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A value as it stands in a query.
+/// Escapes a value for a query.
 pub fn encode(value: &str) -> String {
     utf8_percent_encode(value, ESCAPED).to_string()
 }
 
 impl<'a> Query<'a> {
-    /// Reads what follows the `?`; an absent query is the empty one. Unknown parameters are kept, not refused.
+    /// Reads the text behind the `?`; empty if the request has no query. Unknown parameters are kept, not refused.
     pub fn parse(raw: &'a str) -> Result<Self, QueryError> {
         let pairs = raw.split('&').filter(|pair| !pair.is_empty());
         let parameters = pairs.map(|pair| {
@@ -52,13 +54,14 @@ impl<'a> Query<'a> {
         self.parameters.iter().filter(move |(k, _)| k == key).map(|(_, value)| value.clone())
     }
 
-    /// Whether there is no parameter at all.
+    /// Whether the query has no parameter.
     pub fn is_empty(&self) -> bool {
         self.parameters.is_empty()
     }
 }
 
-/// `percent_encoding` keeps a malformed escape as it is, so those are looked for first.
+/// Decodes a text; `None` if an escape is malformed. `percent_encoding` would keep a malformed escape, so this searches
+/// for them first.
 fn decode(text: &str) -> Option<Cow<'_, str>> {
     let well_formed =
         |escape: &str| escape.len() >= 2 && escape.bytes().take(2).all(|c| c.is_ascii_hexdigit());

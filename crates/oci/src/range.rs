@@ -4,38 +4,38 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The most ranges of one request: readers of images that are pulled in parts (zstd:chunked) ask for so many. A request for
-/// more of them gets everything.
+/// The most ranges of one request. Clients that pull images in parts (zstd:chunked) request this many. A request for
+/// more ranges gets the whole body.
 const MOST_RANGES: usize = 1024;
 
-/// What a `Range` header asks for, before the size is known; everything, where that is no range.
+/// The ranges of a `Range` header, before the size of the body is known. No range means the whole body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ByteRanges(Vec<ByteRange>);
 
 /// One range of a `Range` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ByteRange {
-    /// From `start` to `end` (inclusive) or to the last byte. `end` may be before `start`.
+    /// The bytes from `start` to `end` (inclusive), or to the last byte. `end` may be before `start`.
     From { start: u64, end: Option<u64> },
     /// The last `count` bytes.
     Last { count: u64 },
 }
 
-/// What to send of a body whose size is known.
+/// The answer to a `Range` header for a body of known size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// 200 with everything.
+    /// 200 with the whole body.
     Whole,
     /// 206 with these bytes.
     Part(Part),
-    /// 206 with each of these, two at least, in the order in which they were asked for. All of them together have no more
-    /// bytes than the body.
+    /// 206 with each of these parts, at least two, in the requested order. Together they have at most as many bytes as
+    /// the body.
     Parts(Vec<Part>),
-    /// 416.
+    /// 416: no requested byte exists.
     Unsatisfiable,
 }
 
-/// Some bytes of a body, one at least.
+/// A part of a body, at least one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// The first byte.
@@ -52,15 +52,15 @@ impl Part {
     }
 }
 
-/// Digits only; a number past `u64` is past the end of every blob, so it saturates.
+/// Reads a number of digits only. A number above `u64::MAX` saturates, because it is past the end of every blob anyway.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 impl ByteRanges {
-    /// Reads a `Range` header's value. Never fails: what is not understood, or is more than is served, asks for everything
-    /// (RFC 9110, 14.2: a server may ignore it).
+    /// Reads the value of a `Range` header. Never fails: a header that is malformed, or that has too many ranges,
+    /// selects the whole body (RFC 9110, 14.2: a server may ignore the header).
     pub fn parse(header: &str) -> Self {
         Self(Self::ranges(header).unwrap_or_default())
     }
@@ -76,11 +76,11 @@ impl ByteRanges {
         (ranges.len() <= MOST_RANGES).then_some(ranges)
     }
 
-    /// What to send of `size` bytes.
+    /// The answer for a body of `size` bytes.
     ///
-    /// A range that ends before it starts is refused, as RFC 9110, 14.2 allows: registry:2 and the conformance program
-    /// have it so. Of others, those that are not within the body are left out (15.3.7.2). Where they overlap so much that
-    /// together they are more than the body, it is sent once.
+    /// A range that ends before it starts is refused, as RFC 9110, 14.2 allows: registry:2 does so, and the conformance
+    /// program expects it. Other ranges that are not within the body are left out (15.3.7.2). If ranges overlap so much
+    /// that together they have more bytes than the body, the whole body is sent once.
     pub fn select(&self, size: u64) -> Selection {
         if self.0.is_empty() {
             return Selection::Whole;
@@ -88,7 +88,7 @@ impl ByteRanges {
         if self.0.iter().any(|range| range.is_backwards()) {
             return Selection::Unsatisfiable;
         }
-        // Satisfiable by RFC 9110, but a part of no bytes cannot be written as `Content-Range`.
+        // RFC 9110 calls this range satisfiable, but `Content-Range` cannot express a part of no bytes.
         if size == 0 && self.0.iter().any(|range| matches!(range, ByteRange::Last { count: 1.. })) {
             return Selection::Whole;
         }
@@ -117,7 +117,7 @@ impl ByteRange {
         matches!(self, Self::From { start, end: Some(end) } if end < start)
     }
 
-    /// What there is of it in `size` bytes; none where that is nothing.
+    /// The part of a body of `size` bytes that the range selects; `None` if it selects no byte.
     fn within(self, size: u64) -> Option<Part> {
         let last = size.checked_sub(1)?;
         match self {
@@ -131,7 +131,7 @@ impl ByteRange {
     }
 }
 
-/// The bytes of an upload that a request brings, or that a session has: `a-b`, both inclusive, never empty.
+/// The range of the bytes that a request brings, or that a session has: `a-b`, both inclusive, never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChunkRange {
     start: u64,
@@ -141,29 +141,29 @@ pub struct ChunkRange {
 /// Why a text is not a chunk's range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChunkRangeError {
-    /// Not `<start>-<end>`.
+    /// The text does not have the form `<start>-<end>`.
     #[error("chunk range `{text}` is not of the form `<start>-<end>`, both inclusive, for example `0-1023`")]
     Malformed {
-        /// What was given.
+        /// The given text.
         text: String,
     },
-    /// It ends before it starts.
+    /// The range ends before it starts.
     #[error("chunk range `{text}` ends before it starts")]
     Backwards {
-        /// What was given.
+        /// The given text.
         text: String,
     },
-    /// Past what a blob can be.
-    #[error("chunk range `{text}` is past 2^63 bytes")]
+    /// The range ends past the largest size of a blob.
+    #[error("chunk range `{text}` ends past 2^63 bytes")]
     TooLarge {
-        /// What was given.
+        /// The given text.
         text: String,
     },
 }
 
 #[expect(clippy::len_without_is_empty, reason = "a chunk range is never empty")]
 impl ChunkRange {
-    /// The range of `len` bytes from `start`; `None` where it would be empty or end past 2^63.
+    /// The range of `len` bytes from `start`; `None` if it would be empty or would end past 2^63.
     pub fn new(start: u64, len: u64) -> Option<Self> {
         let end_inclusive = start.checked_add(len.checked_sub(1)?)?;
         (end_inclusive <= MAX_END).then_some(Self { start, end_inclusive })
@@ -185,14 +185,15 @@ impl ChunkRange {
     }
 }
 
-/// Offsets fit the signed 64 bits of files and databases, one past the end included.
+/// The largest offset of a last byte. The offset behind it still fits into the signed 64-bit integers of files and
+/// databases.
 const MAX_END: u64 = i64::MAX as u64 - 1;
 
 impl FromStr for ChunkRange {
     type Err = ChunkRangeError;
 
-    /// Reads `a-b`, and what some clients send instead: `bytes a-b`, `bytes=a-b`, `a-b/<total>`, `a-b/*`. The
-    /// total is not used: the session's own count and the digest decide.
+    /// Reads `a-b`, and the forms that some clients send instead: `bytes a-b`, `bytes=a-b`, `a-b/<total>`, `a-b/*`. The
+    /// total is ignored, because the session's own count and the digest decide.
     fn from_str(text: &str) -> Result<Self, ChunkRangeError> {
         let malformed = || ChunkRangeError::Malformed { text: text.to_owned() };
         let range = text.trim();
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_selects_of_a_thousand_bytes() {
+    fn ranges_select_parts_of_a_thousand_bytes() {
         for (header, selection) in [
             ("bytes=0-0", part(0, 0)),
             ("bytes=0-999", part(0, 999)),
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_ranges_are_served_than_readers_of_images_ask_for() {
+    fn a_request_for_too_many_ranges_gets_the_whole_body() {
         let ranges = |count: u64| {
             let ranges: Vec<_> = (0..count).map(|at| format!("{at}-{at}")).collect();
             ByteRanges::parse(&format!("bytes={}", ranges.join(","))).select(1 << 20)
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_range_that_cannot_be_is_refused() {
+    fn a_malformed_or_impossible_chunk_range_is_refused() {
         for text in
             ["", "-", "1", "1-", "-1", "a-b", "0 - 1", "+0-1", "0-1-2", "bytes0-1", "0-1/", "0-1/x", "0--1"]
         {
@@ -330,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_selected_is_inside_the_body_and_no_more_than_it(
+        fn selected_parts_lie_within_the_body_and_together_do_not_exceed_it(
             header in "(bytes=)?[0-9]{0,21}-?[0-9]{0,21}(, ?[0-9]{0,3}-[0-9]{0,3}){0,4}",
             size in prop_oneof![any::<u64>(), 0_u64..2000],
         ) {

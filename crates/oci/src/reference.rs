@@ -1,4 +1,5 @@
-//! What names a manifest in a repository: a tag or a digest (distribution-spec, Pulling manifests, `<reference>`).
+//! The reference of a manifest in a repository: a tag or a digest (distribution-spec, Pulling manifests,
+//! `<reference>`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -58,22 +59,22 @@ impl<'de> Deserialize<'de> for Tag {
     }
 }
 
-/// A tag or a digest, nothing else. A text with a colon can only be a digest.
+/// A tag or a digest. A text with a colon can only be a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reference {
-    /// By name.
+    /// A tag, which names a manifest.
     Tag(Tag),
-    /// By content.
+    /// A digest, which identifies a manifest by its content.
     Digest(Digest),
 }
 
 /// Why a text is neither a tag nor a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// It has a colon, so it should be a digest.
+    /// The text has a colon, so it should be a digest, but is not.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// It has none, so it should be a tag.
+    /// The text has no colon, so it should be a tag, but is not.
     #[error(transparent)]
     Tag(#[from] TagError),
 }

@@ -1,24 +1,25 @@
-//! The id of an upload session, which also names the generation of the blob that it becomes.
+//! The id of an upload session. It is also the generation of the blob that the upload becomes.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// 128 random bits, written as 32 lower-case hex digits: unguessable, so that knowing it is owning it.
+/// 128 random bits, written as 32 lower-case hex digits. No client can guess an id, so a client that knows the id owns
+/// the session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId(u128);
 
 /// Why a text is not an upload id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("upload id `{text}` is not one that this registry gave out")]
+#[error("`{text}` is not an upload id of this registry")]
 pub struct UploadIdError {
     text: String,
 }
 
 impl UploadId {
-    /// A new one, from the operating system's generator.
+    /// A new id, from the operating system's random generator.
     ///
     /// # Panics
-    /// Where the operating system has no randomness to give: no server should run there.
+    /// If the operating system gives no random bytes: no server should run there.
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

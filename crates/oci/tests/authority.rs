@@ -48,7 +48,7 @@ fn authorities_have_one_form() {
 
 proptest! {
     #[test]
-    fn what_was_read_is_written_so_that_it_reads_the_same(text in "\\PC{0,40}") {
+    fn an_accepted_text_reads_back_as_the_same_authority(text in "\\PC{0,40}") {
         if let Ok(authority) = text.parse::<Authority>() {
             prop_assert_eq!(authority.to_string().parse::<Authority>().unwrap(), authority);
         }

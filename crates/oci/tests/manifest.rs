@@ -1,4 +1,4 @@
-//! What a registry reads from manifests, and what it refuses.
+//! Manifests: the properties that a registry reads from them, and the manifests that it refuses.
 
 use hythe_oci::{Algorithm, Digest, ErrorCode, Manifest, ManifestError, media_type as m};
 use proptest::prelude::*;
@@ -159,7 +159,7 @@ fn subject_and_annotations_are_read() {
 }
 
 #[test]
-fn what_the_specification_wants_accepted_is_accepted() {
+fn manifests_that_the_specification_allows_are_accepted() {
     for document in [
         with(image(), "/layers", Some(json!([]))),
         with(image(), "/layers", Some(json!(null))),
@@ -230,7 +230,7 @@ fn a_malformed_field_is_named_by_its_path() {
 }
 
 #[test]
-fn a_list_that_is_null_or_missing_is_empty_whatever_kind_of_manifest_lacks_it() {
+fn a_list_that_is_null_or_missing_is_empty_in_every_kind_of_manifest() {
     let docker_image = with(image(), "/mediaType", Some(json!(m::DOCKER_MANIFEST)));
     let docker_list = with(index(), "/mediaType", Some(json!(m::DOCKER_LIST)));
     for (document, list) in [
@@ -248,13 +248,13 @@ fn a_list_that_is_null_or_missing_is_empty_whatever_kind_of_manifest_lacks_it() 
     }
 }
 
-/// `document` with a second field of that name, before its own.
+/// `document` with `field` inserted before its own fields, so that a name repeats.
 fn with_repeated(document: &Value, field: &str) -> String {
     document.to_string().replacen('{', &format!("{{{field},"), 1)
 }
 
 #[test]
-fn a_manifest_that_others_publish_is_read_as_its_readers_do_however_odd_it_is() {
+fn a_published_manifest_is_accepted_despite_its_oddities() {
     let plain = parse(&image()).unwrap();
     let read = |text: &str| Manifest::read(Some(m::OCI_MANIFEST), text.as_bytes());
     for odd in [
@@ -288,7 +288,7 @@ fn a_manifest_that_others_publish_is_read_as_its_readers_do_however_odd_it_is() 
 }
 
 #[test]
-fn a_published_manifest_says_what_it_is_where_its_content_type_does_not() {
+fn a_published_manifest_tells_its_type_if_its_content_type_does_not() {
     let bare = |document: Value| with(document, "/mediaType", None).to_string();
     let docker = with(image(), "/config/mediaType", Some(json!(m::DOCKER_CONFIG)));
     for (content_type, text, media_type) in [
@@ -327,7 +327,7 @@ fn a_needed_blob_of_an_unsupported_algorithm_is_refused() {
 }
 
 #[test]
-fn a_manifest_that_reads_as_two_things_is_refused() {
+fn a_manifest_that_could_be_read_in_two_ways_is_refused() {
     for (document, field) in [
         (with(image(), "/manifests", Some(json!([]))), "manifests"),
         (with(index(), "/layers", Some(json!([]))), "layers"),
@@ -351,7 +351,7 @@ fn a_manifest_that_reads_as_two_things_is_refused() {
 }
 
 #[test]
-fn a_media_type_that_is_not_supported_is_refused_with_those_that_are() {
+fn an_unsupported_media_type_is_refused_and_the_error_lists_the_supported_ones() {
     for content_type in ["application/json", "text/plain", m::OCI_CONFIG] {
         let error =
             Manifest::parse(Some(content_type), image().to_string().as_bytes()).unwrap_err().to_string();
@@ -366,7 +366,7 @@ fn a_media_type_that_is_not_supported_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn what_is_not_a_json_object_is_refused_with_the_place() {
+fn anything_but_a_json_object_is_refused_with_the_place() {
     for (text, line, column) in
         [("{\n  \"a\": ]", 2, 8), ("", 1, 0), ("{", 1, 1), ("{} x", 1, 4), ("\u{feff}{}", 1, 1)]
     {
@@ -429,7 +429,7 @@ proptest! {
             let mut bytes = document.to_string().into_bytes();
             let at = at.index(bytes.len());
             bytes[at] = byte;
-            // What is taken from its author is taken from everybody, and means the same.
+            // A manifest that is accepted from a client is accepted from a registry too, with the same meaning.
             if let Ok(manifest) = Manifest::parse(None, &bytes) {
                 assert_eq!(Manifest::read(None, &bytes), Ok(manifest));
             }

@@ -1,4 +1,4 @@
-//! Each type reads back what it writes, takes what the grammar takes, and nothing else.
+//! Each type reads back the text that it writes, and accepts exactly the texts of its grammar.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -64,7 +64,7 @@ fn digests_follow_the_grammar() {
 }
 
 #[test]
-fn serde_does_not_let_a_false_value_in() {
+fn serde_refuses_invalid_values() {
     assert!(serde_json::from_str::<Digest>(r#""sha256:00""#).is_err());
     assert!(serde_json::from_str::<Tag>(r#"".x""#).is_err());
     assert!(serde_json::from_str::<RepositoryName>(r#""A""#).is_err());
@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_taken_reads_back_and_nothing_panics(text in "[a-z0-9:/._+@%A-F -]{0,80}|\\PC{0,40}") {
+    fn accepted_texts_read_back_and_no_text_panics(text in "[a-z0-9:/._+@%A-F -]{0,80}|\\PC{0,40}") {
         if let Ok(name) = text.parse::<RepositoryName>() {
             prop_assert_eq!(name.to_string(), text.clone());
         }
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn a_hash_saved_anywhere_goes_on_as_if_never_saved(
+    fn a_hash_saved_anywhere_continues_as_if_never_saved(
         content in prop::collection::vec(any::<u8>(), 0..600),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
     ) {

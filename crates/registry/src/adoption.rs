@@ -1,7 +1,7 @@
-//! Blobs that files of another registry's already hold.
+//! Adopts files of another registry as blobs.
 //!
-//! An adoption is a [fetch](crate::Fetch) from a folder: what a kill leaves of one is found by repository and digest,
-//! and forgotten by the next.
+//! An adoption is recorded as a [fetch](crate::Fetch): so the next adoption finds by repository and digest what a kill
+//! left of this one, and removes it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,33 +16,33 @@ use crate::ingest::hash_again;
 use crate::uploads::named;
 use crate::{Error, Registry, Repository, Result, now};
 
-/// What is read at once.
+/// How many bytes are read at once.
 const PIECE: usize = 1 << 20;
 
 /// A blob that was adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Adopted {
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Whether the file and the blob share their bytes on the disk; else they were copied.
+    /// Whether the file and the blob share their bytes on the disk; otherwise the bytes were copied.
     pub linked: bool,
 }
 
 impl Registry {
-    /// Whether all of this tree was imported.
+    /// Whether this whole tree was imported.
     pub fn is_imported(&self, source: &str) -> Result<bool> {
         Ok(self.0.catalog.is_imported(source)?)
     }
 
-    /// Notes that all of this tree was imported.
+    /// Records that this whole tree was imported.
     pub async fn finish_import(&self, source: &str) -> Result<()> {
         Ok(self.0.catalog.finish_import(source, now()).await?)
     }
 }
 
 impl Repository<'_> {
-    /// Makes the bytes of a file, which is not changed, a blob of the repository. The inner error is the file's:
-    /// [`InvalidData`](io::ErrorKind::InvalidData) where its bytes have another digest.
+    /// Makes the bytes of a file a blob of the repository, and does not change the file. The inner error is about the
+    /// file: [`InvalidData`](io::ErrorKind::InvalidData) if its bytes have another digest.
     pub async fn adopt_blob(&self, digest: &Digest, file: &Path) -> Result<io::Result<Adopted>> {
         let inner = self.inner();
         while let Some(row) = inner.catalog.fetch(self.name, digest)? {
@@ -57,10 +57,10 @@ impl Repository<'_> {
             now: now(),
         };
         let id = start.id;
-        // The row first: a file that no row names would never be found again.
+        // The row comes before the file: a file without a row would never be found again.
         inner.catalog.start_upload(start).await?;
         let result = self.adopt(BlobKey { digest: *digest, generation: id }, file).await;
-        // While there is a row, the catalog was not told of the blob.
+        // As long as the upload has a row, the catalog did not record the blob.
         if !matches!(result, Ok(Ok(_)))
             && let Ok(Some(_)) = inner.catalog.upload(self.name, &id)
         {
@@ -94,7 +94,7 @@ async fn hash(upload: &Arc<dyn Upload>, algorithm: Algorithm, size: u64) -> Resu
         return Ok(Ok(hash_again(&**upload, HashState::new(algorithm), size).await?.finish()));
     };
     let hashed = tokio::task::spawn_blocking(move || hash_file(&file, algorithm));
-    hashed.await.map_err(|error| Error::Internal(format!("a file could not be hashed: {error}")))
+    hashed.await.map_err(|error| Error::Internal(format!("could not hash a file: {error}")))
 }
 
 fn hash_file(mut file: &File, algorithm: Algorithm) -> io::Result<Digest> {

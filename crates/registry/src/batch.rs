@@ -1,18 +1,20 @@
-//! The bytes of one upload that wait to be written and hashed together, in memory that all uploads share.
+//! Batches: bytes of one upload that are written and hashed together, in memory that all uploads share.
 //!
-//! A buffer is what the storage can write as it stands. What arrives is read to there, or copied at once while it is in the
-//! core's cache: the connection's own buffer is free again, and memory is counted to the byte.
+//! The storage can write a buffer without a copy. Received bytes are read into the buffer, or copied into it at once,
+//! while they are in the core's cache. So the connection's own buffer is free again, and the memory in use is known to
+//! the byte.
 
 use bytes::{Bytes, BytesMut};
 
 use crate::buffers::{Buffer, Buffers, FULL};
 
-/// What an upload may hold without a buffer: so that a thousand slow ones do not stop the fast ones.
+/// How many bytes an upload may hold without a buffer, so that a thousand slow uploads do not take the buffers from
+/// fast ones.
 const FREE: usize = 8 << 10;
 
-/// Bytes that belong together in one write, which ends where a multiple of [`FULL`] does.
+/// Bytes that are written together. A batch ends at an offset that is a multiple of [`FULL`].
 pub(crate) struct Batch {
-    /// What comes before there is a buffer.
+    /// The bytes that came before the batch got a buffer.
     small: BytesMut,
     buffer: Option<Buffer>,
     room: usize,
@@ -24,15 +26,15 @@ impl Batch {
         Self { small: BytesMut::new(), buffer: None, room: FULL - (offset % FULL as u64) as usize }
     }
 
-    /// An empty batch behind one that was full: what comes so fast is read to a buffer from its first byte on, while there
-    /// are enough of them.
+    /// An empty batch behind a full one. Such fast bytes are read into a buffer from the first byte on, as long as
+    /// buffers are not scarce.
     pub(crate) fn behind_full(offset: u64, buffers: &Buffers) -> Self {
         let buffer = if buffers.are_scarce() { None } else { buffers.take() };
         Self { buffer, ..Self::at(offset) }
     }
 
-    /// Takes of the next bytes what it has room for; true when it should be processed now, because it is full or
-    /// there is no buffer for it.
+    /// Takes as many of the next bytes as the batch has room for. True if the batch should be processed now, because it
+    /// is full, or because no buffer is free for it.
     pub(crate) fn push(&mut self, bytes: &mut Bytes, buffers: &Buffers) -> bool {
         let piece = bytes.split_to(bytes.len().min(self.room));
         self.room -= piece.len();
@@ -46,22 +48,22 @@ impl Batch {
         self.is_full() || self.is_starved()
     }
 
-    /// Where the next bytes can be put by whoever has them; empty as long as it has no buffer.
+    /// The memory into which a caller can read the next bytes; empty as long as the batch has no buffer.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         self.buffer.as_mut().map_or(&mut [], |buffer| buffer.space(self.room))
     }
 
-    /// Takes what was put at the front of its [space](Self::space).
+    /// Adds `length` bytes, which the caller read to the front of the batch's [space](Self::space).
     ///
     /// # Panics
-    /// If it is more than there was space for: the bytes would be somewhere else.
+    /// If `length` is larger than that space: the bytes would be elsewhere.
     pub(crate) fn filled(&mut self, length: usize) {
         let buffer = self.buffer.as_mut().filter(|_| length <= self.room);
         buffer.expect("bytes were put where there is space").filled(length);
         self.room -= length;
     }
 
-    /// Moves what it holds into a buffer, if one is free.
+    /// Moves the batch's bytes into a buffer, if one is free.
     pub(crate) fn find_buffer(&mut self, buffers: &Buffers) {
         self.buffer = buffers.take();
         if let Some(buffer) = &mut self.buffer {
@@ -78,18 +80,18 @@ impl Batch {
         (self.small.len() + self.buffer.as_ref().map_or(0, Buffer::len)) as u64
     }
 
-    /// Whether it holds more than it may without a buffer.
+    /// Whether the batch holds more bytes than it may without a buffer.
     pub(crate) fn is_starved(&self) -> bool {
         self.small.len() > FREE
     }
 
-    /// A copy of what it holds from the byte `from` of it on.
+    /// A copy of the batch's bytes, from its byte `from` on.
     pub(crate) fn copy(&self, from: usize) -> Bytes {
         let held = self.buffer.as_ref().map_or(&self.small[..], AsRef::as_ref);
         Bytes::copy_from_slice(&held[from..])
     }
 
-    /// The bytes; the buffer goes back when all who have them have dropped them.
+    /// The bytes of the batch. Their buffer is free again when the last clone of them is dropped.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.buffer {
             Some(buffer) => Bytes::from_owner(buffer),
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_lies_as_the_storage_likes_it() {
+    fn a_full_batch_is_aligned_for_the_storage() {
         let buffers = Buffers::new(1 << 20);
         let mut batch = Batch::at(0);
         assert!(!push(&mut batch, 10, &buffers));
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_buffer_a_batch_is_ready_as_soon_as_it_passes_the_free_allowance() {
+    fn without_a_buffer_a_batch_is_ready_as_soon_as_it_exceeds_the_free_allowance() {
         let buffers = Buffers::new(FULL);
         let mut rich = Batch::at(0);
         assert!(!push(&mut rich, FREE + 1, &buffers));
@@ -148,10 +150,10 @@ mod tests {
         let bytes = rich.into_bytes();
         assert!(
             push(&mut Batch::at(0), FREE + 1, &buffers),
-            "a buffer is taken as long as somebody has its bytes"
+            "a buffer stays taken as long as its bytes are not dropped"
         );
         drop(bytes);
-        assert!(!push(&mut Batch::at(0), FREE + 1, &buffers), "and goes back then");
+        assert!(!push(&mut Batch::at(0), FREE + 1, &buffers), "the buffer is free again");
     }
 
     #[test]

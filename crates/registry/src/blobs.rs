@@ -1,4 +1,4 @@
-//! Blobs as a repository sees them: only those that it links.
+//! The blobs of a repository: only those that it links.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, collec
 /// The bytes of a blob.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// In a file that nobody writes any more; it stays readable after its removal.
+    /// In a file that is never written again; the open file stays readable after its removal.
     File(Arc<File>),
     /// In memory.
     Memory(Bytes),
-    /// On their way here.
+    /// In a blob that is still being fetched.
     Growing(Growing),
 }
 
@@ -33,29 +33,29 @@ impl From<Stored> for Content {
 /// A blob that can be read.
 #[derive(Clone, Debug)]
 pub struct Blob {
-    /// Its digest.
+    /// The digest.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// Its bytes.
+    /// The bytes.
     pub content: Content,
 }
 
 impl Registry {
-    /// How long the blob is, where any repository has it: nothing that a client is told, only a hint that its bytes are
-    /// here.
+    /// The size of the blob, if any repository has it. This is only a hint that the bytes are here: a client must not
+    /// learn of it.
     pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
         Ok(self.0.catalog.live_file(digest)?.map(|file| file.size))
     }
 }
 
 impl Repository<'_> {
-    /// A blob to be read.
+    /// A blob, to read it.
     pub fn blob(&self, digest: &Digest) -> Result<Blob> {
         self.inner().open_blob(self.name, digest).map(|(blob, _)| blob)
     }
 
-    /// A blob whose presence a client relies on from now on: it is not collected for the grace period.
+    /// A blob on whose presence a client relies from now on: garbage collection keeps it for the grace period.
     pub async fn use_blob(&self, digest: &Digest) -> Result<Blob> {
         let (blob, last_use) = self.inner().open_blob(self.name, digest)?;
         if let Some(now) = self.renewed(last_use)
@@ -75,13 +75,13 @@ impl Repository<'_> {
         self.start_upload(digest.algorithm()).await.map(Started::Session)
     }
 
-    /// Links a blob that any repository has, on the word of whoever calls that it belongs here too; false where its
-    /// bytes are not here.
+    /// Links a blob that any repository has; false if its bytes are not here. The caller has verified that the blob
+    /// belongs into this repository too.
     pub async fn link_blob(&self, digest: &Digest) -> Result<bool> {
         self.inner().link(self, digest, MountFrom::Any).await
     }
 
-    /// Takes a blob out of the repository; its bytes go when no other repository has it.
+    /// Removes a blob from the repository, and its bytes if no other repository has it.
     pub async fn delete_blob(&self, digest: &Digest) -> Result<()> {
         let inner = self.inner();
         inner.check_delete()?;
@@ -89,8 +89,8 @@ impl Repository<'_> {
             return Err(self.blob_unknown(digest));
         }
         if let Err(error) = collector::remove_doomed(inner).await {
-            // It is deleted all the same: its file waits for the collector.
-            tracing::warn!(%digest, %error, "the file of a deleted blob could not be removed yet");
+            // The blob is deleted all the same; garbage collection removes its file.
+            tracing::warn!(%digest, %error, "could not remove the file of a deleted blob; garbage collection tries again");
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Inner {
         if self.options.load().delete { Ok(()) } else { Err(Error::DeleteDisabled) }
     }
 
-    /// A blob whose bytes are lost must be sent again.
+    /// Links a blob into a repository. False if the blob's bytes are lost, so that the client sends them again.
     async fn link(&self, to: &Repository<'_>, digest: &Digest, from: MountFrom) -> Result<bool> {
         let (name, provenance) = (to.name.clone(), to.provenance_of_writes());
         let row = self.catalog.mount_blob(digest, from, name, provenance, now()).await?;
@@ -127,7 +127,7 @@ impl Inner {
             let whole = content.size() == size;
             if !whole {
                 tracing::error!(digest = %key.digest, expected = size, found = content.size(),
-                    "a blob's file has another size than it was stored with; it is not served. Push it again");
+                    "the blob's file does not have the size that the catalog records, so it is not served; push the blob again");
             }
             whole
         }))
@@ -141,10 +141,10 @@ impl Inner {
                 let content = content.into();
                 return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
             }
-            // Between the row and the file the blob may have been collected and pushed anew.
+            // Between the reads of the row and the file, the blob may have been collected and pushed again.
             let again = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
             if again.generation == row.generation {
-                tracing::error!(%digest, generation = %row.generation, "a blob's file is gone. Push it again");
+                tracing::error!(%digest, generation = %row.generation, "the blob's file is missing; push the blob again");
                 return Err(unknown());
             }
             row = again;

@@ -1,4 +1,4 @@
-//! What a pushed body is to whoever receives it.
+//! The interface of a pushed body to the code that receives it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,24 +8,24 @@ use bytes::Bytes;
 use futures_core::Stream;
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// How much is read where there is no memory for it yet: enough to be given some.
+/// How many bytes are read if the receiver offers no memory yet: enough to make it offer some.
 const OWN: usize = 16 << 10;
 
 /// The next bytes of a body.
 #[derive(Debug)]
 pub enum Piece {
-    /// They are here.
+    /// These bytes.
     Bytes(Bytes),
-    /// So many of them are at the front of the memory that was offered.
+    /// This many bytes, at the front of the memory that the receiver offered.
     Read(usize),
 }
 
 impl Piece {
-    /// What `poll` reads to the front of `memory`, or to memory of its own where there is none yet: no more then than it
-    /// takes to be given some. None where it reads nothing.
+    /// Reads by `poll` to the front of `memory`. If `memory` is empty, reads into memory of its own, but only as many
+    /// bytes as make the receiver offer some. `None` if `poll` reads nothing.
     ///
     /// # Errors
-    /// Those of `poll`.
+    /// The errors of `poll`.
     pub fn poll_read(
         memory: &mut [u8],
         poll: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
@@ -39,7 +39,7 @@ impl Piece {
         Poll::Ready(Ok((length > 0).then(|| Self::Bytes(own.into()))))
     }
 
-    /// How many bytes it is.
+    /// How many bytes the piece has.
     pub fn length(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -48,14 +48,14 @@ impl Piece {
     }
 }
 
-/// A body that comes in piece by piece. Each stream of bytes is one; what can read its bytes to where they are to be spares
-/// a copy of each.
+/// A body that comes in piece by piece. Each stream of bytes is a body. A body that reads its bytes into the offered
+/// memory saves a copy of each byte.
 pub trait Body {
-    /// The next bytes, at least one; none after the last. `memory` may be used for them, which is empty where there is none
-    /// yet; what it holds beyond them is undefined.
+    /// The next bytes, at least one; `None` after the last. The body may read them into `memory`, which is empty if the
+    /// receiver has none to offer yet. Behind the read bytes, the content of `memory` is undefined afterwards.
     ///
     /// # Errors
-    /// Why no more will come, though more was to come.
+    /// Why no more bytes come, although the body has not ended.
     fn poll_piece(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -73,12 +73,12 @@ impl<S: Stream<Item = io::Result<Bytes>>> Body for S {
     }
 }
 
-/// The body that a reader is, up to its end.
+/// A reader as a body, up to the reader's end.
 #[derive(Debug)]
 pub struct Reading<R>(R);
 
 impl<R> Reading<R> {
-    /// All that `reader` has.
+    /// A body of all bytes of `reader`.
     pub fn new(reader: R) -> Self {
         Self(reader)
     }

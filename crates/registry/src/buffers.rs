@@ -1,52 +1,53 @@
-//! The memory that all uploads share: buffers that the storage can write as they stand.
+//! The memory that all uploads share: buffers that the storage can write without a copy.
 //!
-//! They lie in huge pages where the system has them: the kernel pins, counts and releases each page of a direct write,
-//! which for 4 KiB pages is a tenth of what a push costs.
+//! The buffers lie in huge pages if the system has them: the kernel pins, counts and releases each page of a direct
+//! write, which with pages of 4 KiB is a tenth of the cost of a push.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hythe_storage::WRITE;
 use memmap2::MmapOptions;
 
-/// What a buffer holds: large enough that handing it to other threads costs little, small enough to stay in a core's
-/// cache.
+/// The size of a buffer, in bytes: large enough that handing it to other threads costs little, small enough to stay in
+/// a core's cache.
 pub(crate) const FULL: usize = WRITE;
 
-/// A huge page of x86-64, and of ARM with 4 KiB pages. Elsewhere the system makes of it what it can.
+/// The size of a huge page, in bytes, on x86-64 and on ARM with 4 KiB pages. On other systems the memory may lie in
+/// smaller pages.
 const HUGE: usize = 2 << 20;
 
-/// Aligned buffers of [`FULL`] bytes, a fixed number of them.
+/// A fixed number of aligned buffers of [`FULL`] bytes.
 pub(crate) struct Buffers(Arc<Pool>);
 
 struct Pool {
-    /// How many there may be.
+    /// How many buffers may exist.
     all: usize,
     kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
 struct Kept {
-    /// How many were made.
+    /// How many buffers were created.
     made: usize,
-    /// Those of them that are not taken. The last one that came back goes first: its memory is warm, and what few uploads
-    /// never need is never touched.
+    /// The free buffers. The one that came back last is taken first: its memory is in the cache, and memory that a few
+    /// uploads never need is never touched.
     free: Vec<&'static mut [u8]>,
 }
 
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Held for a push, a pop, or the making of a few, which are counted once they are there.
+        // The lock is held for a push, a pop, or the creation of some buffers, which are counted once they exist.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Buffers {
-    /// As many as `bytes` hold, and one at least.
+    /// As many buffers as fit into `bytes`, but at least one.
     pub(crate) fn new(bytes: usize) -> Self {
         Self(Arc::new(Pool { all: (bytes / FULL).max(1), kept: Mutex::default() }))
     }
 
-    /// None where all are taken, or the system has no memory for one more. Never waits for another to come back.
+    /// A free buffer; `None` if all are taken, or if the system has no memory for another. Never waits for a buffer.
     pub(crate) fn take(&self) -> Option<Buffer> {
         let mut kept = self.0.lock();
         let left = self.0.all - kept.made;
@@ -59,25 +60,26 @@ impl Buffers {
         Some(Buffer { memory, length: 0, pool: Arc::clone(&self.0) })
     }
 
-    /// Whether fewer than a quarter of them can be taken.
+    /// Whether fewer than a quarter of the buffers are free.
     pub(crate) fn are_scarce(&self) -> bool {
         let kept = self.0.lock();
         4 * (self.0.all - kept.made + kept.free.len()) < self.0.all
     }
 }
 
-/// A new one, for as long as the process runs: uploads come again.
+/// A new huge page. The process keeps it to its end, because more uploads will come.
 fn huge_page() -> Option<&'static mut [u8]> {
-    // Twice as long, as older kernels map it anywhere; what lies outside of the page is never touched.
+    // The mapping is twice as long, because older kernels do not align it; the bytes outside of the page are never
+    // touched.
     let map = MmapOptions::new().len(2 * HUGE).no_reserve_swap().map_anon().ok()?;
-    // Refused where the kernel was built without them.
+    // This fails if the kernel was built without huge pages, which does no harm.
     #[cfg(target_os = "linux")]
     let _ = map.advise(memmap2::Advice::HugePage);
     let start = map.as_ptr().align_offset(HUGE).min(HUGE);
     Box::leak(Box::new(map)).get_mut(start..start + HUGE)
 }
 
-/// One buffer; goes back when dropped.
+/// One buffer. It is free again when dropped.
 pub(crate) struct Buffer {
     memory: &'static mut [u8],
     length: usize,
@@ -85,18 +87,18 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
-    /// Adds `bytes`, for which there is room.
+    /// Adds `bytes`, for which the buffer must have room.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.space(bytes.len()).copy_from_slice(bytes);
         self.filled(bytes.len());
     }
 
-    /// Memory for the next `length` bytes, for which there is room.
+    /// The memory for the next `length` bytes, for which the buffer must have room.
     pub(crate) fn space(&mut self, length: usize) -> &mut [u8] {
         &mut self.memory[self.length..self.length + length]
     }
 
-    /// Adds what was put at the front of its [space](Self::space).
+    /// Adds `length` bytes, which the caller put at the front of the buffer's [space](Self::space).
     pub(crate) fn filled(&mut self, length: usize) {
         self.length += length;
     }
@@ -125,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn so_many_can_be_taken_and_each_comes_back() {
+    fn a_fixed_number_of_buffers_can_be_taken_and_each_can_be_taken_again() {
         let buffers = Buffers::new(10 * FULL + 1);
         let mut taken: Vec<_> = (0..10).map(|_| buffers.take()).collect();
         assert!(taken.iter().all(Option::is_some) && buffers.take().is_none() && buffers.are_scarce());
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_share_memory_and_all_lie_as_the_storage_likes_it() {
+    fn no_two_buffers_share_memory_and_all_are_aligned() {
         let buffers = Buffers::new(10 * FULL);
         let mut taken: Vec<_> = (0..10).filter_map(|_| buffers.take()).collect();
         for (number, buffer) in (0..).zip(&mut taken) {
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_back_last_goes_first_and_is_empty() {
+    fn the_buffer_that_came_back_last_is_taken_first_and_is_empty() {
         let buffers = Buffers::new(4 * FULL);
         let mut first = buffers.take().unwrap();
         first.extend(b"old");

@@ -1,7 +1,7 @@
-//! The collector: what nothing needs any more goes, beside pushes and pulls, without a pause.
+//! Garbage collection: removes unused content while pushes and pulls go on, without a pause.
 //!
-//! Each step is a small transaction of the catalog, which rechecks what it removes; a file goes only after the row
-//! that named it, and by its generation, so that a push of the same digest at the same time is never hurt.
+//! Each step is a small transaction of the catalog, which checks again what it removes. A file is removed only after
+//! its row, and by its generation, so that a concurrent push of the same digest never loses its file.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,62 +11,63 @@ use hythe_storage::BlobKey;
 
 use crate::{Error, Inner, Registry, Result, millis, now};
 
-/// How many rows one step looks at: a few milliseconds of the writer's time.
+/// How many rows one step examines: a few milliseconds of the catalog writer's time.
 const STEP: usize = 256;
 
-/// What is asked of a round of the collector.
+/// The options of a garbage collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collection {
-    /// Whether manifests that were pushed here and that nothing leads to go too: no tag, no index, no subject.
+    /// Whether to also remove manifests that were pushed here and that no tag, no index and no subject leads to.
     pub untagged: bool,
-    /// Whether nothing is removed, and only said what would be.
+    /// Whether to remove nothing, and only count what would be removed.
     pub dry_run: bool,
-    /// In the place of the grace period. Zero takes all that nothing needs, however short a time ago it was used.
+    /// The grace period for this collection, instead of the configured one. Zero removes all unused content, however
+    /// recently it was used.
     pub grace: Option<Duration>,
 }
 
-/// Which of what nothing needs is due in a round.
+/// Which unused content a collection removes.
 #[derive(Clone, Copy)]
 struct Due {
-    /// What was last used before this.
+    /// Content that was last used before this time.
     before: i64,
-    /// What clients rely on, where some of it is due.
+    /// What clients may rely on, if some of it is due.
     promise: Option<Promise>,
 }
 
-/// How long the collector leaves alone what is on its way in: far longer than it takes.
+/// How long the collector spares a manifest that is being stored in turns: far longer than that takes.
 const ON_ITS_WAY: Duration = Duration::from_hours(1);
 
-/// What one round of the collector removed.
+/// How much one garbage collection removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Manifests that nothing led to, where these were asked for.
+    /// Manifests that nothing led to, if their removal was requested.
     pub manifests: u64,
     /// Expired upload sessions.
     pub uploads: u64,
-    /// Blobs that a repository had and no longer has.
+    /// Links: each is a blob that one repository had and no longer has.
     pub links: u64,
-    /// Blobs whose bytes went.
+    /// Blobs whose bytes were removed.
     pub blobs: u64,
-    /// How many bytes those had.
+    /// Total size of those blobs, in bytes.
     pub bytes: u64,
 }
 
-/// What a round that was asked for removed, and what it left.
+/// How much a requested garbage collection removed, and how much it left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CollectedNow {
-    /// What it removed, or would have.
+    /// How much it removed, or would have removed.
     pub collected: Collected,
-    /// Blobs that nothing needs, and that were used too short a time ago.
+    /// Unused blobs whose grace period is not over.
     pub waiting: Amount,
-    /// Manifests that nothing leads to, and that were pushed too short a time ago, where these were asked for.
+    /// Manifests that nothing leads to and whose grace period is not over, if their removal was requested.
     pub waiting_manifests: u64,
-    /// When the last of all these is due, if there are any.
+    /// When the last of these blobs and manifests is due, if there are any.
     pub due: Option<SystemTime>,
 }
 
 impl Registry {
-    /// One round over everything: expired uploads, unused blobs, and what earlier rounds could not remove.
+    /// Collects garbage: expired uploads, unused blobs, and files that earlier collections could not remove.
     pub async fn collect(&self) -> Result<Collected> {
         self.collect_due(self.due(None)).await
     }
@@ -88,12 +89,12 @@ impl Registry {
                 Some(next) => cursor = Some(next),
                 None => return Ok(collected),
             }
-            // Each step looks where it is called: other requests of this thread come between.
+            // Each step reads on the caller's thread: other requests of this thread run in between.
             tokio::task::yield_now().await;
         }
     }
 
-    /// A round because somebody asks for one. The grace period holds all the same, where no other is given.
+    /// Collects garbage on request. The configured grace period applies, unless the request gives another.
     pub async fn collect_now(&self, collection: Collection) -> Result<CollectedNow> {
         let due = self.due(collection.grace);
         let mut collected = Collected::default();
@@ -104,14 +105,14 @@ impl Registry {
             collected = Collected { manifests: collected.manifests, ..self.collect_due(due).await? };
         }
         let (catalog, before) = (self.0.catalog.clone(), due.before);
-        // It looks at every link, and at every manifest.
+        // The count reads every link and every manifest, so it runs on a blocking thread.
         let counted = tokio::task::spawn_blocking(move || {
             let untagged = if collection.untagged { catalog.untagged(before)? } else { Untagged::default() };
             Ok::<_, hythe_catalog::Error>((catalog.unused(before)?, untagged))
         });
         let counted = counted.await;
         let (unused, untagged) = counted
-            .map_err(|error| Error::Internal(format!("what is left could not be counted: {error}")))??;
+            .map_err(|error| Error::Internal(format!("could not count the unused blobs: {error}")))??;
         if collection.dry_run {
             collected.manifests = untagged.due;
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
@@ -127,7 +128,7 @@ impl Registry {
         })
     }
 
-    /// How many manifests that nothing leads to were removed.
+    /// Removes the manifests that nothing leads to; returns how many.
     async fn remove_untagged(&self, due: Due) -> Result<u64> {
         self.0.check_delete()?;
         let mut removed = 0;
@@ -143,7 +144,7 @@ impl Registry {
         let usual = self.options().collect_grace;
         let since = before(usual);
         match grace {
-            // Whatever the clock says: it may have been put back since the last use.
+            // All content is due, whatever the clock says: it may have been set back since the last use.
             Some(Duration::ZERO) => Due { before: i64::MAX, promise: Some(Promise { since, now: now() }) },
             Some(grace) if grace < usual => {
                 Due { before: before(grace), promise: Some(Promise { since, now: now() }) }
@@ -152,11 +153,11 @@ impl Registry {
         }
     }
 
-    /// Removes what a crash left: files of uploads that no row names, and blobs that were on their way out.
-    /// For the start, before anything is served.
+    /// Removes what a crash left: files of uploads without a row, files of removed blobs, and manifests that were
+    /// stored or removed in turns. Called at the start, before anything is served.
     pub async fn recover(&self) -> Result<()> {
         let inner = &*self.0;
-        // Nothing is on its way yet.
+        // No push runs yet, so every hidden manifest is left over.
         inner.catalog.clear_hidden(i64::MAX).await?;
         for id in inner.storage.uploads().await? {
             if !inner.catalog.upload_exists(&id)? {
@@ -167,18 +168,18 @@ impl Registry {
     }
 }
 
-/// What was last used before this was not used for so long.
+/// The time `duration` ago.
 fn before(duration: Duration) -> i64 {
     now().saturating_sub(millis(duration))
 }
 
-/// Removes the files whose rows are gone already.
+/// Removes all doomed files: those whose rows are already deleted.
 pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
     let mut last = None;
     loop {
         let files = inner.catalog.doomed(last.as_ref(), STEP)?;
         let is_last = files.len() < STEP;
-        // Those that cannot be removed stay, and keep no other.
+        // A file that cannot be removed stays doomed, and does not stop the removal of others.
         last = files.last().cloned();
         remove_files(inner, files).await?;
         if is_last {
@@ -187,7 +188,7 @@ pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
     }
 }
 
-/// Removes doomed files and answers how many went. One that cannot be removed stays doomed, and keeps no other.
+/// Removes doomed files; returns how many. A file that cannot be removed stays doomed, and does not stop the others.
 pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<usize> {
     let mut removed = Vec::with_capacity(files.len());
     for file in files {
@@ -195,7 +196,7 @@ pub(crate) async fn remove_files(inner: &Inner, files: Vec<BlobFile>) -> Result<
         match inner.storage.remove_blob(&key).await {
             Ok(()) => removed.push(file),
             Err(error) => {
-                tracing::warn!(%error, "a file that nothing needs could not be removed; the next round tries again");
+                tracing::warn!(%error, "could not remove the file of an unused blob; the next garbage collection tries again");
             }
         }
     }
@@ -217,14 +218,15 @@ impl Inner {
             for upload in stale {
                 match self.expire(upload.id, upload.digest, before).await {
                     Ok(gone) => removed += u64::from(gone),
-                    // One that cannot be removed must not keep the others, nor the rest of the round.
+                    // A session that cannot be removed must not stop the others, nor the rest of the collection.
                     Err(error) => {
-                        tracing::warn!(upload = %upload.id, %error, "an expired upload could not be removed; the next round tries again");
+                        tracing::warn!(upload = %upload.id, %error, "could not remove an expired upload; the next garbage collection tries again");
                     }
                 }
             }
             expired += removed;
-            // Sessions that are being written to stay; without this, a page full of them would turn forever.
+            // Sessions that are being written to stay. Without the check of `removed`, a page full of them would make
+            // this loop run for ever.
             if last || removed == 0 {
                 return Ok(expired);
             }

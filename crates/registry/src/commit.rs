@@ -10,9 +10,9 @@ use crate::twin::{Found, Twin};
 use crate::{Error, Inner, Result, collector, now};
 
 impl Inner {
-    /// Makes a verified upload a blob of the repository. Where the digest is here already, the bytes of the two are
-    /// compared: of those that are the same one file stays, and of others the verified ones. `compared` is what that came to
-    /// while they came.
+    /// Makes a verified upload a blob of the repository. If the digest already has a file, the bytes are compared with
+    /// that file: if they are the same, the old file stays; if not, the verified upload replaces it. `compared` is the
+    /// result, if the bytes were already compared while they came.
     pub(crate) async fn make_blob(
         &self,
         name: &RepositoryName,
@@ -33,15 +33,15 @@ impl Inner {
                     self.drop_file(generation).await;
                     return Ok(());
                 }
-                // It was collected meanwhile.
+                // Garbage collection removed the old file meanwhile.
                 None
             }
         };
         if let Some(twin) = compared {
             Arc::clone(twin).part(Arc::clone(upload)).await?;
         }
-        // What the catalog is about to be told must be durable before the file gets its name: the bytes, and the
-        // intent to name it, by which a crash's leavings are found. One does not wait for the other.
+        // Two things must be durable before the file gets the blob's name: the bytes, and the intent to name the file,
+        // by which the file is found after a crash. Both happen at the same time.
         let (synced, claimed) =
             tokio::join!(upload.sync(), self.catalog.claim_upload(name, &generation, Some(digest), now()));
         if claimed?.is_none() {
@@ -52,7 +52,7 @@ impl Inner {
         self.commit(commit, damaged).await
     }
 
-    /// What is here already of the digest that these bytes were found to have.
+    /// Compares a verified upload with the live file of its digest, if there is one.
     async fn compare(
         &self,
         upload: &Arc<dyn Upload>,
@@ -69,34 +69,36 @@ impl Inner {
             Found::Lost(live) => return Ok(Live::Damaged(live)),
             Found::Twin(twin) => Arc::new(twin),
         };
-        // What was written past the page cache is durable for less than it takes to read it again.
+        // A directly written upload bypassed the page cache: to sync it costs less than to read it back for a
+        // comparison. So it replaces the live file.
         let is_same = !upload.is_direct() && twin.is(&**upload, size).await?;
         Ok(if is_same { Live::Same(twin.generation()) } else { Live::Damaged(twin.generation()) })
     }
 
-    /// Removes what an upload wrote that has no row any more.
+    /// Removes the file of an upload that has no row any more.
     async fn drop_file(&self, id: UploadId) {
         if let Err(error) = self.storage.remove_upload(id).await {
-            // The push is done all the same: the file goes at the next start.
-            tracing::warn!(upload = %id, %error, "a file that nothing needs could not be removed yet");
+            // The push succeeded all the same; the next start removes the file.
+            tracing::warn!(upload = %id, %error, "could not remove the file of a finished upload; the next start removes it");
         }
     }
 
-    /// Tells the catalog of a blob that is durable under its name. `damaged` is the generation whose place it takes.
+    /// Records in the catalog a blob whose file is durable under its name. `damaged` is the generation that it
+    /// replaces.
     async fn commit(&self, commit: BlobCommit, damaged: Option<UploadId>) -> Result<()> {
         let BlobCommit { digest, generation, size, .. } = commit;
         let live = match damaged {
             Some(damaged) => self.catalog.replace_blob(commit, damaged).await?,
             None => self.catalog.commit_blob(commit).await?,
         };
-        // Where the digest came meanwhile, our file is one too many; else the one that was replaced.
+        // If another push of the digest committed meanwhile, this file is redundant; otherwise the replaced file is.
         let doomed = if live == generation { damaged } else { Some(generation) };
         if let Some(generation) = doomed
             && let Err(error) =
                 collector::remove_files(self, vec![BlobFile { digest, generation, size }]).await
         {
-            // The push is done all the same: the file waits for the collector.
-            tracing::warn!(%digest, %error, "a file that nothing needs could not be removed yet");
+            // The push succeeded all the same; garbage collection removes the file.
+            tracing::warn!(%digest, %error, "could not remove an unused file of the blob; garbage collection tries again");
         }
         Ok(())
     }
@@ -105,8 +107,8 @@ impl Inner {
 /// The live file of a digest beside verified bytes.
 enum Live {
     None,
-    /// It has the same bytes.
+    /// The file of this generation has the same bytes.
     Same(UploadId),
-    /// It has others, or is taken to have them.
+    /// The file of this generation has other bytes, or is assumed to.
     Damaged(UploadId),
 }

@@ -1,17 +1,17 @@
-//! Copies of what upstreams have: which there are, and how they are cleared.
+//! Copies of upstreams' repositories: lists, clears and pins them.
 
 use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, Provenance};
 
 use crate::{Page, Registry, Repository, Result, collector};
 
-/// The most tags that a summary names; how many there are it says all the same.
+/// The most tags that a summary names. Its count includes the others.
 const TAGS: usize = 1000;
 
-/// How many copies are looked up at once.
+/// How many copies one step reads.
 const STEP: usize = 64;
 
 impl Registry {
-    /// The copies that a pattern means and `listed` takes, in ASCII order, after `after`.
+    /// The copies that the pattern selects and `listed` accepts, in ASCII order, after `after`.
     pub fn copies(
         &self,
         pattern: &Pattern,
@@ -23,8 +23,9 @@ impl Registry {
         Ok(Page::of(copies, limit))
     }
 
-    /// Takes what a pattern means out of the copies that `listed` takes: all of them, or their tags with what is there
-    /// for their sake. What was pushed here stays, and so do the bytes of blobs that another repository has.
+    /// Clears the copies that the pattern selects and `listed` accepts: whole copies, or their tags with the content
+    /// that only those tags need. Content that was pushed here stays, and so do the bytes of blobs that another
+    /// repository has.
     pub async fn clear_copies(
         &self,
         pattern: &Pattern,
@@ -44,8 +45,8 @@ impl Registry {
                     inner.catalog.clear_copy(&copy.name).await?
                 };
                 if let Err(error) = collector::remove_doomed(inner).await {
-                    // It is cleared all the same: the files wait for the collector.
-                    tracing::warn!(repository = %copy.name, %error, "files of a cleared copy could not be removed yet");
+                    // The copy is cleared all the same; garbage collection removes the files later.
+                    tracing::warn!(repository = %copy.name, %error, "could not remove files of a cleared copy; garbage collection tries again");
                 }
             }
         }
@@ -53,8 +54,8 @@ impl Registry {
 }
 
 impl Repository<'_> {
-    /// Makes it the registry's own, with all that it holds, where it is a copy: then it can be pushed into. Refused where
-    /// credentials were needed for something of it.
+    /// Makes the repository local, with all its content, if it is a copy: then clients can push into it. Refused if
+    /// credentials were needed to fetch some of its content.
     pub async fn pin(&self) -> Result<()> {
         let found = self.provenance()?;
         if found.is_some_and(|found| found.origin != Origin::Local) {

@@ -1,4 +1,4 @@
-//! What a registry answers instead of what was asked.
+//! The errors of a registry.
 
 use std::io;
 
@@ -8,86 +8,86 @@ use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, UploadId};
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something was refused or failed. Each kind has one status and code on the wire (`server`, `reject`).
+/// Why a request was refused or failed. Each kind has one status and one code on the wire (`server`, `reject`).
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing was ever pushed there, or all of it is gone.
+    /// The repository has no content: none was ever pushed, or all of it was removed.
     #[error("repository `{0}` is not known to this registry")]
     NameUnknown(RepositoryName),
-    /// The repository does not hold the blob, wherever else it may be.
+    /// The repository does not hold the blob, even if another repository does.
     #[error("blob {digest} is not in repository `{repository}`")]
     BlobUnknown {
-        /// Where it was looked for.
+        /// The repository.
         repository: RepositoryName,
-        /// Which blob.
+        /// The blob's digest.
         digest: Digest,
     },
     /// The repository does not hold the manifest.
     #[error("manifest `{reference}` is not in repository `{repository}`")]
     ManifestUnknown {
-        /// Where it was looked for.
+        /// The repository.
         repository: RepositoryName,
-        /// Which manifest.
+        /// The tag or digest.
         reference: Reference,
     },
-    /// No such session, or it has ended.
+    /// The upload session does not exist, or has ended.
     #[error("upload {0} is not known: it was finished, cancelled, or has expired; start a new one")]
     UploadUnknown(UploadId),
-    /// The bytes are others than promised. An upload session stays as it was before the request.
-    #[error("the content has digest {actual}, not {expected} as given; it was not stored")]
+    /// The bytes have another digest than the client named. An upload session stays as it was before the request.
+    #[error("the content has digest {actual}, not the expected {expected}; it was not stored")]
     DigestMismatch {
-        /// What the client promised.
+        /// The digest that the client named.
         expected: Digest,
-        /// What it sent.
+        /// The digest of the bytes that it sent.
         actual: Digest,
     },
-    /// The manifest cannot be understood.
+    /// The manifest is malformed or not supported.
     #[error(transparent)]
     ManifestInvalid(#[from] ManifestError),
-    /// The manifest is larger than this registry takes.
+    /// The manifest is larger than this registry accepts.
     #[error("the manifest is larger than the limit of {limit} bytes")]
     ManifestTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The manifest needs what the repository does not hold, or holds no more: garbage collection with a shorter grace
-    /// period may have removed it while the manifest was on its way.
+    /// The manifest references content that the repository does not hold, or no longer holds: garbage collection with a
+    /// shorter grace period may have removed that content while the client pushed the manifest.
     #[error(
-        "the manifest needs {} blob(s) or manifest(s) that repository `{repository}` does not have, first {}; push them \
-         first, then the manifest",
+        "the manifest references {} blob(s) or manifest(s) that repository `{repository}` does not have; the first is {}. \
+         Push them, then push the manifest again",
         digests.len(), digests[0]
     )]
     ManifestBlobsUnknown {
-        /// Where they should be.
+        /// The repository that should hold the content.
         repository: RepositoryName,
-        /// Which ones; at least one.
+        /// The missing digests; at least one.
         digests: Vec<Digest>,
     },
-    /// A chunk does not begin where the last one ended. The session lives on.
+    /// A chunk does not begin where the last chunk ended. The session can be continued.
     #[error("the chunk starts at byte {start}, but the upload continues at byte {offset}")]
     ChunkOutOfOrder {
-        /// Where the chunk starts.
+        /// The offset at which the chunk starts, in bytes.
         start: u64,
-        /// Where the upload stands.
+        /// The offset at which the upload continues, in bytes.
         offset: u64,
         /// The session.
         id: UploadId,
     },
-    /// A chunk is longer or shorter than its range says. What it brought was not kept.
+    /// A chunk is longer or shorter than its range says. None of its bytes were kept.
     #[error("the chunk's range is {expected} bytes long, but its body has {actual}")]
     ChunkLength {
-        /// By its range.
+        /// The length by its range, in bytes.
         expected: u64,
-        /// By its body: at least so many.
+        /// The length by its body, in bytes; the body may have more.
         actual: u64,
     },
-    /// Another request continued the same session; what this one brought until then is kept.
+    /// Another request continued the same session. The bytes that this request brought until then are kept.
     #[error("another request took over upload {0}; ask for its offset and continue from there")]
     UploadTakenOver(UploadId),
-    /// As many uploads as are allowed are under way.
-    #[error("{limit} uploads are under way, as many as are allowed; try again in a moment")]
+    /// The registry already receives as many uploads as the limit allows.
+    #[error("{limit} uploads are in progress, the limit of upload.max-concurrent; try again in a moment")]
     TooManyUploads {
-        /// How many are allowed.
+        /// The limit.
         limit: usize,
     },
     /// Deletion is switched off.
@@ -98,29 +98,30 @@ pub enum Error {
         "the registry's disk is full ({0}); nothing of this request was kept. Free space, then push again"
     )]
     NoSpace(String),
-    /// The client's body broke off. What had come can be continued.
-    #[error("the request's body broke off: {0}")]
+    /// The client's body ended early. The upload can be continued behind the bytes that came.
+    #[error("could not receive the whole body of the request: {0}")]
     Body(io::Error),
-    /// The repository is there, but is not what it was taken for: a copy of an upstream's, or pushed here.
+    /// The repository exists, but its content has another origin than the request expects: it is a copy of an
+    /// upstream's repository, or was pushed here.
     #[error(
-        "repository `{repository}` holds {}; content of another origin is not mixed with it",
+        "repository `{repository}` holds {}, so it cannot also hold content of another origin",
         held(origin)
     )]
     OtherOrigin {
         /// The repository.
         repository: RepositoryName,
-        /// Where its content comes from.
+        /// The origin of its content.
         origin: Origin,
     },
-    /// Something is wrong here, not with the request.
+    /// The registry itself failed; the request is not at fault.
     #[error("{0}")]
     Internal(String),
 }
 
 fn held(origin: &Origin) -> String {
     match origin {
-        Origin::Local => "what was pushed to this registry".to_owned(),
-        Origin::Upstream(name) => format!("a copy of what {name} has"),
+        Origin::Local => "content that was pushed to this registry".to_owned(),
+        Origin::Upstream(name) => format!("a copy of a repository of the upstream {name}"),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A blob that the registry itself fetches: an upload session without a client, readable while it grows.
+//! Fetches: blobs that the registry itself downloads, in an upload session without a client, readable while they grow.
 //!
-//! It stands on all that holds for uploads: bytes are hashed as they come, synced before they count, named only once
-//! their digest holds, and found again after a restart.
+//! All guarantees of uploads apply: bytes are hashed as they come, synced before they count, get the blob's name only
+//! once their digest is verified, and are found again after a restart.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::growing::Written;
 use crate::ingest::{Ingest, Interrupted};
 use crate::{Error, Growing, Inner, Repository, Result, now};
 
-/// A blob on its way. One that is dropped before its end can be taken up again.
+/// A blob that is being fetched. A fetch that is dropped before its end can be resumed.
 pub struct Fetch {
     inner: Arc<Inner>,
     repository: RepositoryName,
@@ -39,8 +39,8 @@ impl std::fmt::Debug for Fetch {
 }
 
 impl Repository<'_> {
-    /// Begins to fetch a blob of `size` bytes, or goes on where an earlier run was stopped. One at a time for each
-    /// repository and digest: that is the caller's to see to.
+    /// Begins to fetch a blob of `size` bytes, or resumes an earlier fetch that was stopped. The caller makes sure that
+    /// only one fetch runs at a time for each repository and digest.
     pub async fn fetch(&self, digest: &Digest, size: u64) -> Result<Fetch> {
         let inner = Arc::clone(&self.registry.0);
         let permit = inner.body().await?;
@@ -73,25 +73,27 @@ impl Repository<'_> {
 }
 
 impl Inner {
-    /// Takes up what an earlier run was stopped at, if its bytes are still there.
+    /// Resumes a stopped fetch, if its bytes are still there.
     async fn resume(&self, name: &RepositoryName, digest: &Digest, size: u64) -> Result<Option<Ingest>> {
-        // A power loss may have taken what was not yet durable: the second time the row says so.
+        // A power loss may have taken bytes that were not yet durable. Then the first try corrects the row's offset,
+        // and the second one resumes from there.
         for _ in 0..2 {
             let Some(row) = self.catalog.fetch(name, digest)? else { return Ok(None) };
-            // Nobody sent these bytes who would send them again: they are hashed as they are now, not as they were.
+            // The bytes are hashed again as they are in the file now, without the saved state: no client knows these
+            // bytes and would send them again if they had changed.
             let row = Row { state: None, ..row };
             let _turn = self.sessions.take(row.id).await;
             if row.offset <= size {
                 match self.reopen(&row, digest.algorithm()).await {
                     Ok(mut ingest) => {
-                        // It has moved, as the collector sees it.
+                        // The save renews the session's time, so that the collector does not expire it.
                         ingest.save().await?;
                         return Ok(Some(ingest));
                     }
                     Err(Error::ChunkOutOfOrder { .. }) => continue,
                     Err(error @ Error::NoSpace(_)) => return Err(error),
                     Err(error) => {
-                        tracing::warn!(upload = %row.id, %error, "a fetch could not be taken up again and begins anew");
+                        tracing::warn!(upload = %row.id, %error, "could not resume an interrupted fetch, so it starts again from the first byte");
                     }
                 }
             }
@@ -102,18 +104,18 @@ impl Inner {
 }
 
 impl Fetch {
-    /// What there is to read already, and will be.
+    /// The growing blob, for readers.
     pub fn growing(&self) -> &Growing {
         &self.growing
     }
 
-    /// How many bytes it has; the next ones are to be asked for from here.
+    /// How many bytes have come: the offset from which to request the next ones.
     pub fn offset(&self) -> u64 {
         self.ingest.offset()
     }
 
-    /// Receives the next bytes, up to the body's end or what breaks it, which is the inner error; what came until then is
-    /// kept. The outer error is the registry's own.
+    /// Receives the next bytes, up to the end of the body. The inner error is that of a body which ended early; the
+    /// bytes that came until then are kept. The outer error is one of the registry itself.
     pub async fn receive<S>(&mut self, body: S) -> Result<io::Result<()>>
     where
         S: Body,
@@ -134,20 +136,21 @@ impl Fetch {
         Ok(Err(broken))
     }
 
-    /// Whether what has come is all of the blob, whatever size was announced: its digest holds.
+    /// Whether the received bytes have the blob's digest: then they are the whole blob, whatever size was announced.
     pub async fn is_whole(&mut self) -> Result<bool> {
         self.ingest.settle().await?;
         let (hash, _) = self.ingest.whole().await?;
         Ok(hash.finish() == self.digest)
     }
 
-    /// Ends the answers of those who read it, who were told another size than it has.
+    /// Ends the answers of the blob's readers with an error, because they were told a wrong size.
     pub fn cut_off(&self, reason: &str) {
         self.written.failed(reason);
     }
 
-    /// Makes it a blob of its repository, once all of it has come, and lets nobody read its last byte before
-    /// `beforehand` is done too. [`Error::DigestMismatch`] where it is not what it should be; then nothing of it is kept.
+    /// Makes the fetched bytes a blob of the repository, once all of them have come. Readers get the last byte only
+    /// after `beforehand` is done too. Returns [`Error::DigestMismatch`] if the bytes have another digest; then it
+    /// keeps nothing.
     pub async fn finish(mut self, beforehand: impl Future<Output = ()>) -> Result<()> {
         let result = self.store().await;
         match &result {
@@ -175,12 +178,12 @@ impl Fetch {
         self.inner.make_blob(&self.repository, &self.provenance, &upload, key, size, None).await
     }
 
-    /// Ends it for now. What came is kept, and taken up by the next fetch of the same blob.
+    /// Stops the fetch for now. The received bytes are kept, and the next fetch of the same blob resumes from them.
     pub fn stop(self, reason: &str) {
         self.written.failed(reason);
     }
 
-    /// Forgets what came, because it cannot become the blob.
+    /// Ends the fetch and removes the received bytes, because they cannot become the blob.
     pub async fn give_up(mut self, reason: &str) {
         self.written.failed(reason);
         let _ = self.ingest.settle().await;
@@ -189,18 +192,18 @@ impl Fetch {
 
     async fn forget(&self) {
         let id = self.ingest.id();
-        // Where the blob was stored all the same there is no row any more.
+        // If the blob was stored all the same, the upload has no row any more.
         if let Ok(Some(_)) = self.inner.catalog.upload(&self.repository, &id)
             && let Err(error) = self.inner.forget_upload(id, Some(self.digest)).await
         {
-            tracing::warn!(upload = %id, %error, "a fetch that came to nothing could not be removed");
+            tracing::warn!(upload = %id, %error, "could not remove the upload of a failed fetch");
         }
     }
 }
 
 impl Drop for Fetch {
     fn drop(&mut self) {
-        // Who reads must not wait for ever. After an end this says nothing.
+        // Readers must not wait for ever. After another end of the fetch, this call has no effect.
         self.written.failed("the fetch was stopped");
     }
 }

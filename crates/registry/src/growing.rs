@@ -1,8 +1,8 @@
-//! A blob that is being fetched, for those who read it meanwhile.
+//! A blob that is being fetched, for the clients that read it meanwhile.
 //!
-//! A few readers who keep up are given what came as it came, from memory; many, and those who come later, read the file
-//! as far as it is written. The last byte of each answer is held back until the digest holds and the blob is stored: a
-//! reader that knows the length never takes wrong bytes for what it asked for.
+//! A few readers that keep up get the bytes from memory as they come. If there are many, and for readers that come
+//! later, the bytes are read from the file as far as it is written. The last byte of each answer is held back until the
+//! digest is verified and the blob is stored, so that a reader that knows the length never accepts wrong bytes.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,23 +16,24 @@ use hythe_storage::Upload;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-/// How much of what came last is kept in memory for readers.
+/// How many of the last received bytes are kept in memory for readers.
 const TAIL: usize = 2 << 20;
 
-/// So many readers are served from memory. For more, one page of the file's in the page cache serves all of them, and
-/// each needs no copy.
+/// The most readers that are served from memory. More readers share the file's pages in the page cache, which needs no
+/// copy for each reader.
 const FEW: usize = 4;
 
-/// So far behind what came last a reader may be before it is waited for.
+/// How many bytes a reader may be behind the last received byte before the fetch waits for it.
 const LAG: u64 = TAIL as u64 / 2;
 
-/// How long it is waited for: one that keeps up in general gets there sooner.
+/// How long the fetch waits for a reader that is behind. A reader that generally keeps up needs less.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// What is before this is given to everybody from memory: nobody's first byte waits for the disk.
+/// How many bytes at the start of the blob all readers get from memory, so that no reader's first byte waits for the
+/// disk.
 const FIRST: u64 = 64 << 10;
 
-/// How far a fetch has come.
+/// The progress of a fetch.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     received: u64,
@@ -40,18 +41,18 @@ struct Progress {
     end: Option<End>,
 }
 
-/// How it ended.
+/// How a fetch ended.
 #[derive(Clone, Debug)]
 enum End {
     Whole,
     Failed(Arc<str>),
 }
 
-/// What came last, piece by piece.
+/// The last received bytes, piece by piece.
 #[derive(Debug, Default)]
 struct Tail {
     pieces: VecDeque<Bytes>,
-    /// Where the first of them starts.
+    /// The offset of the first piece.
     start: u64,
     length: usize,
 }
@@ -72,7 +73,7 @@ impl Tail {
         }
     }
 
-    /// What there is from `offset` on, up to the end of the piece that it is in.
+    /// The bytes from `offset` on, up to the end of the piece that contains it; `None` if they are not in memory.
     fn at(&self, offset: u64) -> Option<Bytes> {
         let mut within = usize::try_from(offset.checked_sub(self.start)?).ok()?;
         for piece in &self.pieces {
@@ -91,17 +92,17 @@ struct Shared {
     file: Option<Arc<File>>,
     tail: Mutex<Tail>,
     readers: AtomicUsize,
-    /// The end of what any reader was given.
+    /// The offset to which the fastest reader has read.
     furthest: AtomicU64,
-    /// Told when a reader goes on.
+    /// Notified when a reader reads on.
     moved: Notify,
-    /// Whether readers kept up when they were last waited for.
+    /// Whether readers kept up when the fetch last waited for them.
     keep_up: AtomicBool,
 }
 
 impl Shared {
     fn tail(&self) -> MutexGuard<'_, Tail> {
-        // Nothing in there panics halfway through a change.
+        // No change under this lock can panic halfway.
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,16 +119,17 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// How far it has come, as far as readers were told.
+    /// The offset of the received bytes of which readers were told.
     pub(crate) fn told(&self) -> u64 {
         self.progress.borrow().received
     }
 
-    /// All up to `end` has come; `bytes` are those from [where readers were told](Self::told) on.
+    /// Tells readers that all bytes up to `end` have come. `bytes` returns those behind [the last offset](Self::told)
+    /// of which readers were told.
     pub(crate) fn tell(&self, end: u64, bytes: impl FnOnce() -> Bytes) {
         let told = self.told();
         let from_memory = match self.shared.readers.load(Ordering::Relaxed) {
-            // Whoever began it is about to read it.
+            // The request that began the fetch is about to read it.
             0 => told < TAIL as u64,
             1..=FEW => true,
             _ => told < FIRST,
@@ -138,19 +140,20 @@ impl Written {
         }
         self.progress.send_if_modified(|progress| {
             progress.received = end;
-            // Else nobody has more to read before it is written.
+            // Readers of the file have nothing more to read before the bytes are written, so they are not woken.
             from_memory
         });
     }
 
-    /// Whether the first bytes are yet to be told: nobody waits for those. Each further piece would wake everybody again.
+    /// Whether readers were told of no bytes yet: the first bytes are told at once. Later bytes are collected for a
+    /// moment, because each call wakes all readers.
     pub(crate) fn is_urgent(&self) -> bool {
         self.told() == 0
     }
 
-    /// Waits a moment for a reader that is about to fall behind what is in memory, where all up to `offset` has come: for
-    /// one that has, what was just written is read from the disk again. Who is slow is not waited for again until it has
-    /// caught up.
+    /// Waits a moment if the fastest reader is about to fall behind the bytes in memory, when all bytes up to `offset`
+    /// have come: for a reader that has fallen behind, the bytes must be read from the disk again. After a wait that
+    /// did not help, does not wait again until a reader has caught up.
     pub(crate) async fn pace(&self, offset: u64) {
         let shared = &*self.shared;
         let lags = || {
@@ -167,7 +170,7 @@ impl Written {
         }
     }
 
-    /// All bytes up to `offset` are in the file.
+    /// Tells readers that all bytes up to `offset` are in the file.
     pub(crate) fn up_to(&self, offset: u64) {
         self.progress.send_if_modified(|progress| {
             let more = offset > progress.written;
@@ -176,17 +179,17 @@ impl Written {
         });
     }
 
-    /// The digest holds, and the blob is stored.
+    /// Tells readers that the digest is verified and the blob is stored.
     pub(crate) fn whole(&self) {
         self.end(End::Whole);
     }
 
-    /// Nothing more will come.
+    /// Tells readers that no more bytes will come, and why.
     pub(crate) fn failed(&self, reason: &str) {
         self.end(End::Failed(reason.into()));
     }
 
-    /// The first end counts.
+    /// Ends the fetch. Only the first end counts.
     fn end(&self, end: End) {
         *self.shared.tail() = Tail::default();
         self.progress.send_if_modified(|progress| {
@@ -196,8 +199,8 @@ impl Written {
         });
     }
 
-    /// Returns when somebody waits for the file: all that was handed on, up to `offset`, is written, and what has come
-    /// since is wanted by more readers than are served from memory, or is not there.
+    /// Returns when readers wait for the file: all bytes that were handed on, up to `offset`, are written, and the
+    /// bytes that came since are either not in memory, or wanted by more readers than are served from memory.
     pub(crate) async fn wanted(&self, offset: u64) {
         let from_memory = match self.shared.readers.load(Ordering::Relaxed) {
             0 => true,
@@ -207,12 +210,12 @@ impl Written {
         if from_memory {
             return std::future::pending().await;
         }
-        // An error is a sender that is gone, and this is one.
+        // The only error is that all senders are gone, and `self` is one.
         let _ = self.progress.subscribe().wait_for(|progress| progress.written >= offset).await;
     }
 }
 
-/// A blob that is being fetched; a clone is the same one.
+/// A blob that is being fetched; a clone is another handle on the same blob.
 #[derive(Clone)]
 pub struct Growing {
     shared: Arc<Shared>,
@@ -225,16 +228,16 @@ impl std::fmt::Debug for Growing {
     }
 }
 
-/// What can be read next.
+/// The next bytes that can be read.
 #[derive(Clone, Debug)]
 pub enum Ready {
     /// These bytes.
     Bytes(Bytes),
-    /// So many bytes of a file.
+    /// This many bytes of the file.
     File(Arc<File>, u64),
 }
 
-/// One who reads a blob that is being fetched.
+/// A reader of a blob that is being fetched.
 #[derive(Debug)]
 pub struct Reader(Growing);
 
@@ -245,7 +248,7 @@ impl Drop for Reader {
 }
 
 impl Growing {
-    /// Of a blob of so many bytes, which `upload` has up to `offset`.
+    /// For a blob of `size` bytes, of which `upload` has those up to `offset`.
     pub(crate) fn new(
         size: u64,
         offset: u64,
@@ -266,22 +269,22 @@ impl Growing {
         (Written { shared: Arc::clone(&shared), progress: sender }, Self { shared, progress })
     }
 
-    /// How many bytes it will have.
+    /// How many bytes the blob will have.
     pub fn size(&self) -> u64 {
         self.shared.size
     }
 
-    /// Whether it has come to nothing.
+    /// Whether the fetch has failed.
     pub fn has_failed(&self) -> bool {
         matches!(self.progress.borrow().end, Some(End::Failed(_)))
     }
 
-    /// Whether all of it has come, and its digest holds.
+    /// Whether the whole blob has come, and its digest is verified.
     pub fn is_whole(&self) -> bool {
         matches!(self.progress.borrow().end, Some(End::Whole))
     }
 
-    /// One more who reads it.
+    /// A new reader of the blob.
     pub fn reader(&self) -> Reader {
         self.shared.readers.fetch_add(1, Ordering::Relaxed);
         Reader(self.clone())
@@ -289,9 +292,9 @@ impl Growing {
 }
 
 impl Reader {
-    /// Waits until there is something to read at `offset`, of the `left` bytes that an answer still has, and answers what.
-    /// The answer's last byte, like the blob's, is held back until the digest holds. An error when there never will be
-    /// more.
+    /// Waits for bytes at `offset`, and returns them. `left` is how many bytes the answer still has. The last byte of
+    /// the answer, like that of the blob, is held back until the digest is verified. Returns an error if no more bytes
+    /// will come.
     pub async fn next(&self, offset: u64, left: u64) -> io::Result<Ready> {
         let Growing { shared, progress } = &self.0;
         let mut progress = progress.clone();
@@ -321,7 +324,7 @@ impl Reader {
                 let bytes = shared.upload.read(offset, length.min(TAIL as u64) as usize).await;
                 return bytes.map(Ready::Bytes).map_err(io::Error::other);
             }
-            progress.changed().await.map_err(|_| io::Error::other("the fetch ended without a word"))?;
+            progress.changed().await.map_err(|_| io::Error::other("the fetch ended without a reason"))?;
         }
     }
 }
@@ -333,29 +336,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_has_what_came_last_and_no_more_than_it_may() {
+    fn the_tail_has_the_last_received_bytes_and_stays_below_its_limit() {
         let mut tail = Tail::default();
         for number in 0..100_u64 {
             tail.push(number * 50_000, Bytes::from(vec![number as u8; 50_000]));
         }
         assert!(tail.length <= TAIL && tail.length > TAIL - 50_000);
-        assert_eq!(tail.at(0), None, "it is gone");
+        assert_eq!(tail.at(0), None, "the first bytes are dropped");
         assert_eq!(tail.at(99 * 50_000 + 10).map(|bytes| (bytes.len(), bytes[0])), Some((49_990, 99)));
-        assert_eq!(tail.at(100 * 50_000), None, "it has not come");
+        assert_eq!(tail.at(100 * 50_000), None, "these bytes have not come");
         tail.push(7, Bytes::from_static(b"elsewhere"));
         assert_eq!((tail.start, tail.at(8)), (7, Some(Bytes::from_static(b"lsewhere"))));
     }
 
-    /// The next piece comes, and `reader` takes it; where it ends.
+    /// Lets the next piece come and `reader` read it; returns the offset behind it.
     async fn read_on(written: &Written, reader: &Reader, offset: u64) -> u64 {
         written.tell(offset + LAG, || Bytes::from(vec![1; LAG as usize]));
         match reader.next(offset, u64::MAX / 2).await.unwrap() {
             Ready::Bytes(bytes) => offset + bytes.len() as u64,
-            Ready::File(..) => panic!("it is in memory"),
+            Ready::File(..) => panic!("the bytes are in memory"),
         }
     }
 
-    /// A blob of a gigabyte, of which nothing is there.
+    /// A blob of a gigabyte, of which no byte has come.
     async fn growing() -> (Written, Growing) {
         let storage = hythe_storage::MemoryStorage::default();
         let upload = storage.open_upload(hythe_oci::UploadId::random(), 0).await.unwrap();
@@ -363,38 +366,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_told_to_many_and_is_not_in_memory_is_written_for_the_few_who_are_left() {
+    async fn bytes_that_were_not_kept_for_many_readers_are_written_for_the_few_that_are_left() {
         let (written, growing) = growing().await;
         let is_wanted = async |offset| timeout_at(Instant::now(), written.wanted(offset)).await.is_ok();
         let mut readers: Vec<Reader> = (0..=FEW).map(|_| growing.reader()).collect();
         written.up_to(FIRST);
         written.tell(FIRST, || Bytes::from(vec![1; FIRST as usize]));
-        assert!(is_wanted(FIRST).await, "there are many");
-        written.tell(FIRST + 10, || panic!("it is not kept for many"));
+        assert!(is_wanted(FIRST).await, "many read");
+        written.tell(FIRST + 10, || panic!("bytes are not kept for many readers"));
         readers.pop();
         written.tell(FIRST + 20, || Bytes::from_static(&[1; 10]));
         assert!(is_wanted(FIRST).await, "ten bytes are neither in memory nor written");
         written.up_to(FIRST + 10);
         assert!(!is_wanted(FIRST + 10).await, "the rest is in memory");
         readers.clear();
-        assert!(!is_wanted(FIRST).await, "nobody reads");
+        assert!(!is_wanted(FIRST).await, "none reads");
     }
 
     #[tokio::test]
-    async fn a_reader_that_falls_behind_is_waited_for_a_moment() {
+    async fn the_fetch_waits_a_moment_for_a_reader_that_falls_behind() {
         let (written, growing) = growing().await;
         let keeps_up = async |offset: u64| {
             written.pace(offset).await;
             written.shared.keep_up.load(Ordering::Relaxed)
         };
-        assert!(keeps_up(1 << 29).await, "nobody reads");
+        assert!(keeps_up(1 << 29).await, "none reads");
         let reader = growing.reader();
-        assert!(keeps_up(LAG).await, "it has time yet");
-        assert!(!keeps_up(LAG + 1).await, "it did not go on in time");
+        assert!(keeps_up(LAG).await, "the reader is not behind yet");
+        assert!(!keeps_up(LAG + 1).await, "the reader did not read on in time");
         let at = read_on(&written, &reader, 0).await;
         read_on(&written, &reader, at).await;
-        assert!(keeps_up(at + 1).await, "it has caught up, and counts again");
-        // Going on ends the wait.
+        assert!(keeps_up(at + 1).await, "the reader has caught up, and counts again");
+        // The reader's next read ends the wait.
         written.tell(2 * at + 4, || Bytes::from_static(b"more"));
         let (kept_up, _) = tokio::join!(keeps_up(2 * at + LAG), reader.next(2 * at, 10));
         assert!(kept_up);

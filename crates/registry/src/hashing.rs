@@ -1,7 +1,7 @@
-//! The hash of one upload: on a thread of its own beside the writes, or together with that of another upload.
+//! Hashes an upload: on a thread of its own beside the writes, or together with another upload.
 //!
-//! Batches queue; a blocking thread hashes as long as there are any, so that a fast upload hands over once and not
-//! for each batch. A thread that has had its turn lets others have theirs.
+//! Batches wait in a queue. A blocking thread hashes as long as the queue has any, so that a fast upload hands work
+//! over once, not for each batch. After a turn the thread yields to other uploads.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,39 +15,40 @@ use tokio::task::{spawn_blocking, yield_now};
 
 use crate::{Error, Result};
 
-/// After so many batches a thread goes to the end of the line.
+/// Batches per turn before an upload yields its thread.
 const TURN: usize = 16;
 
-/// Batches this small are hashed where they are: handing them over costs more.
+/// The size of a batch, in bytes, up to which it is hashed on the calling thread: handing it over would cost more.
 pub(crate) const INLINE: usize = 32 << 10;
 
-/// So often a batch that is hashed where it came lets all else that can go on do so, until one of another upload is there.
-/// On an idle thread that takes next to no time.
+/// How often to yield while waiting for another upload's batch to pair with. On an idle thread, a yield takes almost no
+/// time.
 const ROUNDS: usize = 8;
 
-/// So long at most: about what one batch takes.
+/// The longest wait for another upload's batch: about the time that hashing one batch takes.
 const WAIT: Duration = Duration::from_micros(500);
 
 const IDLE: &str = "an idle lane has its hash";
 
-/// A batch's place among those of its upload, until it is written, and hashed where another thread does that.
+/// A batch's permit among the waiting batches of its upload. The batch holds it until it is written, and until it is
+/// hashed if another thread hashes it.
 pub(crate) type Place = Arc<Option<OwnedSemaphorePermit>>;
 
 enum Item {
     Bytes(Bytes, Place),
-    /// Asks for the state after all that was pushed before.
+    /// Requests the state after all earlier items.
     State(oneshot::Sender<HashState>),
 }
 
 struct Lane {
     queue: VecDeque<Item>,
-    /// Away while a thread has it, which is running then.
+    /// The hash; `None` while the running thread has it.
     hash: Option<HashState>,
-    /// Whether a thread has the queue, or is on its way to it.
+    /// Whether a thread works on the queue, or is being started for it.
     running: bool,
 }
 
-/// A running hash that is fed without waiting for it.
+/// A running hash. Its caller adds bytes without waiting for them to be hashed.
 #[derive(Clone)]
 pub(crate) struct Hashing(Arc<Mutex<Lane>>);
 
@@ -57,7 +58,7 @@ impl Hashing {
     }
 
     fn lock(&self) -> MutexGuard<'_, Lane> {
-        // Held for a push, a pop or an update, none of which panics halfway through a change.
+        // The lock is held for a push, a pop or an update; none of these can panic halfway.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -74,29 +75,30 @@ impl Hashing {
         spawn_blocking(move || this.run());
     }
 
-    /// Whether no thread has its queue.
+    /// Whether no thread works on the queue.
     pub(crate) fn is_idle(&self) -> bool {
         !self.lock().running
     }
 
-    /// Adds bytes on this thread. Only while it [is idle](Self::is_idle), which this does not change.
+    /// Hashes bytes on the calling thread. Only allowed while the hash [is idle](Self::is_idle), which this does not
+    /// change.
     ///
     /// # Panics
-    /// If it is not: bytes would be missing from the hash.
+    /// If the hash is not idle: it would miss bytes.
     fn update(&self, bytes: &[u8]) {
         self.lock().hash.as_mut().expect(IDLE).update(bytes);
     }
 
-    /// Adds bytes to two of them, each of which is idle.
+    /// Hashes the bytes of two uploads at once. Both hashes must be idle.
     fn update_both((first, bytes): (&Self, &[u8]), (second, others): (&Self, &[u8])) {
-        // One of them waited in the only place where one can, and the other is its caller's: no two threads want the same
-        // two locks.
+        // No deadlock is possible: one hash was taken from the only place where a batch waits, and the other belongs to
+        // the caller, so no two threads take the same two locks.
         let (mut first, mut second) = (first.lock(), second.lock());
         let (first, second) = (first.hash.as_mut().expect(IDLE), second.hash.as_mut().expect(IDLE));
         HashState::update_both((first, bytes), (second, others));
     }
 
-    /// Adds bytes.
+    /// Adds bytes to the hash.
     pub(crate) fn push(&self, bytes: Bytes, place: Place) {
         let mut lane = self.lock();
         let inline = !lane.running && bytes.len() <= INLINE;
@@ -106,12 +108,13 @@ impl Hashing {
         }
     }
 
-    /// The state after all that was pushed until now; the channel ends without it only if the server does.
+    /// Requests the state after all bytes that were added until now. The channel closes without a state only if the
+    /// server stops.
     pub(crate) fn state(&self) -> oneshot::Receiver<HashState> {
         let (sender, receiver) = oneshot::channel();
         let mut lane = self.lock();
         match &lane.hash {
-            // Nothing is under way: there is nothing to wait for. The receiver is here, so this cannot fail.
+            // No bytes wait, so the state is sent at once. The receiver exists, so the send cannot fail.
             Some(hash) if lane.queue.is_empty() => drop(sender.send(hash.clone())),
             _ => self.enqueue(&mut lane, Item::State(sender)),
         }
@@ -135,7 +138,7 @@ impl Hashing {
                     hash.update(&bytes);
                     drop((bytes, place));
                 }
-                // Who asked may have gone.
+                // The receiver may be gone.
                 Item::State(asked) => drop(asked.send(hash.clone())),
             }
         }
@@ -144,25 +147,25 @@ impl Hashing {
     }
 }
 
-/// A batch that waits for one of another upload.
+/// A batch that waits for a batch of another upload.
 struct Waiting {
     hashing: Hashing,
     bytes: Bytes,
-    /// Told when it is hashed.
+    /// Notified when the batch is hashed.
     done: oneshot::Sender<()>,
 }
 
 impl Waiting {
-    /// It is hashed.
+    /// Reports that the batch is hashed.
     fn end(self) {
-        // The buffer first: who waited may need one.
+        // The buffer is freed first, because the waiting upload may need one.
         drop(self.bytes);
-        // Who waited may be gone.
+        // The waiting upload may be gone.
         let _ = self.done.send(());
     }
 }
 
-/// A batch that was offered: where it still waits when this goes, it is hashed alone.
+/// A batch that was offered for pairing. If it still waits when this is dropped, the drop hashes it alone.
 struct Offered<'a> {
     pairs: &'a Pairs,
     hashing: &'a Hashing,
@@ -177,18 +180,19 @@ impl Drop for Offered<'_> {
     }
 }
 
-/// Hashes batches of different uploads two by two: that costs little more than one of them.
+/// Hashes batches of different uploads in pairs: a pair costs little more than one batch.
 #[derive(Default)]
 pub(crate) struct Pairs(Mutex<Option<Waiting>>);
 
 impl Pairs {
     fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
-        // Held for a swap.
+        // The lock is held for a swap, which cannot panic halfway.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds bytes to a hash that [is idle](Hashing::is_idle), on a thread that receives: this one's, with those of
-    /// another upload where there are some soon, or that one's.
+    /// Adds bytes to a hash that [is idle](Hashing::is_idle), on a thread that receives bodies. If another upload has a
+    /// batch soon, the two are hashed together, on this thread or on the other upload's; otherwise the bytes are hashed
+    /// alone.
     pub(crate) async fn update(&self, hashing: &Hashing, bytes: Bytes) -> Result<()> {
         if !HashState::takes_two() {
             hashing.update(&bytes);
@@ -196,7 +200,7 @@ impl Pairs {
         }
         let Some(mut hashed) = self.offer(hashing, bytes) else { return Ok(()) };
         let offered = Offered { pairs: self, hashing };
-        let stopped = || Error::Internal("the hash of an upload was stopped".to_owned());
+        let stopped = || Error::Internal("hashing an upload was stopped".to_owned());
         let since = Instant::now();
         for _ in 0..ROUNDS {
             yield_now().await;
@@ -207,12 +211,13 @@ impl Pairs {
                 Err(TryRecvError::Empty) => break,
             }
         }
-        // Hashes it alone; or somebody is at it.
+        // The drop hashes the batch alone, unless another thread already hashes it.
         drop(offered);
         hashed.await.map_err(|_| stopped())
     }
 
-    /// Hashes the bytes at once where others wait; else they wait, until the answer's channel has something.
+    /// Hashes the bytes at once together with a waiting batch, if there is one. Otherwise the bytes wait: the returned
+    /// channel tells when they are hashed.
     fn offer(&self, hashing: &Hashing, bytes: Bytes) -> Option<oneshot::Receiver<()>> {
         let mut place = self.lock();
         if let Some(other) = place.take() {
@@ -238,7 +243,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn states_are_those_of_what_was_pushed_before_they_were_asked_for() {
+    async fn a_state_covers_exactly_the_bytes_that_were_added_before_its_request() {
         let hashing = Hashing::new(HashState::new(Algorithm::Sha256));
         let mut all = Vec::new();
         for round in 0..100_u8 {
@@ -260,7 +265,7 @@ mod tests {
         assert_eq!(hashing.state().await.unwrap().finish(), Digest::of(Algorithm::Sha256, &all));
     }
 
-    /// What `hashing` came to is the digest of `all`.
+    /// Asserts that `hashing` has the digest of `all`.
     async fn assert_hashed(hashing: &Hashing, all: &[u8]) {
         let state = hashing.state().await.unwrap();
         assert_eq!(state.finish(), Digest::of(Algorithm::Sha256, all));
@@ -273,7 +278,7 @@ mod tests {
         let update = |at: usize| pairs.update(&hashes[at], contents[at].clone().into());
         let (first, second, third) = tokio::join!(update(0), update(1), update(2));
         first.and(second).and(third).unwrap();
-        assert!(pairs.lock().is_none(), "nothing waits");
+        assert!(pairs.lock().is_none(), "no batch waits");
         for (hashing, content) in hashes.iter().zip(&contents) {
             assert_hashed(hashing, content).await;
         }
@@ -287,11 +292,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_whose_upload_is_gone_is_hashed_and_does_no_harm_to_another() {
+    async fn a_batch_whose_upload_is_gone_is_hashed_and_does_not_affect_another() {
         let (pairs, hashing) = (Pairs::default(), Hashing::new(HashState::new(Algorithm::Sha256)));
         let gone = Hashing::new(HashState::new(Algorithm::Sha256));
         let stopped = tokio::time::timeout(Duration::ZERO, pairs.update(&gone, Bytes::from_static(b"gone")));
-        // Whether it was stopped in the middle is the machine's to say.
+        // The timeout stops the update in the middle on some machines, and not on others.
         let _ = stopped.await;
         pairs.update(&hashing, Bytes::from_static(b"here")).await.unwrap();
         assert_hashed(&hashing, b"here").await;

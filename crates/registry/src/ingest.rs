@@ -1,9 +1,9 @@
-//! Receiving a body: it is written and hashed side by side while the next bytes come in.
+//! Receives a body: writes and hashes its bytes side by side while the next bytes come in.
 //!
-//! SHA-256 bounds a push, so hashing has a thread of its own beside the writes, and a few batches may wait for
-//! either; where there are uploads enough to keep every core at work, the threads that receive them hash them too, two at
-//! a time. A long upload is saved on the way (synced, then its hash state stored), so that after a crash no more than
-//! [`SAVE_EVERY`] bytes and a little need to be hashed again, and the final sync has no more to wait for.
+//! SHA-256 limits the speed of a push, so hashing runs on a thread of its own beside the writes, and a few batches may
+//! wait for each of them. If enough uploads run to use every core, the threads that receive them also hash them, two at
+//! a time. A long upload is saved while it comes (synced, then its hash state stored). So after a crash little more
+//! than [`SAVE_EVERY`] bytes need to be hashed again, and the final sync has no more than that to wait for.
 
 use std::future::poll_fn;
 use std::io;
@@ -30,58 +30,59 @@ use crate::twin::Twin;
 use crate::writing::{Writing, joined};
 use crate::{Error, Growing, Result, now};
 
-/// An upload is saved each time so many bytes have come.
+/// How many bytes come between two saves of an upload.
 const SAVE_EVERY: u64 = 64 << 20;
 
-/// Who reads along is told so soon of what has come, where it does not come so fast that a batch is full before.
+/// How long received bytes may wait before readers of a fetch are told of them, if no batch becomes full before.
 const SOON: Duration = Duration::from_millis(1);
 
-/// How many batches of one upload may wait to be hashed and written.
+/// How many batches of one upload may wait to be hashed or written.
 const DEPTH: usize = 8;
 
-/// Why a body ended before its end.
+/// Why a body was interrupted before its end.
 pub(crate) enum Interrupted {
-    /// The client, its network or its clock.
+    /// The body itself failed: the client, the network, or a time limit ended it.
     Body(io::Error),
     /// A newer request wants the session.
     TakenOver,
-    /// More bytes came than the chunk's range has.
+    /// The body has more bytes than the chunk's range.
     TooLong {
-        /// How many came at least.
+        /// How many bytes came; the body may have more.
         actual: u64,
     },
 }
 
-/// The session that bytes go to, and how far it is.
+/// An open upload session, its progress, and the work on its bytes.
 pub(crate) struct Ingest {
     id: UploadId,
     epoch: i64,
     catalog: Catalog,
     upload: Arc<dyn Upload>,
     algorithm: Algorithm,
-    /// All bytes received and handed on; those before it are written once `writing` has landed.
+    /// How many bytes were received and handed on. All of them are written once `writing` has landed.
     offset: u64,
     hashing: Hashing,
     writing: Writing,
-    /// One permit for each batch that may be handed on.
+    /// One permit for each batch that may wait to be hashed or written.
     depth: Arc<Semaphore>,
     saving: Option<JoinHandle<Result<bool>>>,
-    /// Whether a part of the chunk may be kept before all of it has come.
+    /// Whether a part of the chunk may be kept before the whole chunk has come.
     keep_parts: bool,
-    /// Where it was last saved on the way: what comes before is written and synced, or on its way there.
+    /// The offset of the last save with a sync: the bytes before it are synced, or are being written and synced.
     saved: u64,
-    /// Set when a sync failed. The kernel says so once, and a later sync of the same bytes would say that all is well.
+    /// Whether a sync failed. The kernel reports such a failure once; a later sync of the same bytes would succeed.
     sync_failed: Arc<AtomicBool>,
-    /// Told of what comes and of what is written, where others read it.
+    /// Tells readers of the received and the written bytes, if this is a fetch that others read.
     written: Option<Written>,
-    /// What it is compared with, where the digest that it is to have is known and here already.
+    /// The file with which the bytes are compared, if the registry already has the digest that the client named.
     twin: Option<Arc<Twin>>,
     hashed_all: bool,
-    /// Whether the next save stores the hash state, however little came since: it would have to be found again.
+    /// Whether the next save stores the hash state, however few bytes came since the last one: without it, the bytes
+    /// would have to be hashed again.
     owes_state: bool,
 }
 
-/// Returns when others wait for what came after `offset` to be written; never where there are none.
+/// Returns when readers wait for the bytes behind `offset` to be written; never if nobody can read the upload.
 async fn wanted(written: Option<&Written>, offset: u64) {
     match written {
         Some(written) => written.wanted(offset).await,
@@ -89,7 +90,7 @@ async fn wanted(written: Option<&Written>, offset: u64) {
     }
 }
 
-/// The state that was asked for.
+/// Waits for the hash state that was requested.
 async fn state(asked: oneshot::Receiver<HashState>) -> Result<HashState> {
     asked.await.map_err(|_| Error::Internal("the server is stopping".to_owned()))
 }
@@ -125,13 +126,14 @@ impl Ingest {
         }
     }
 
-    /// From now on what comes is compared with a file of the digest that it is to have. Before any of it.
+    /// Compares the bytes that come with a file that already has the upload's digest. Called before any byte comes.
     pub(crate) fn compare(&mut self, twin: Arc<Twin>) {
         self.writing.compare(Some(Arc::clone(&twin)));
         self.twin = Some(twin);
     }
 
-    /// Writes what was not yet written for being the same, and compares no more. Once it is settled.
+    /// Ends the comparison: writes the bytes that were not written because the twin has them. Called once the session
+    /// is settled.
     pub(crate) async fn end_comparison(&mut self) -> Result<()> {
         if let Some(twin) = self.twin.take() {
             self.writing.compare(None);
@@ -140,17 +142,17 @@ impl Ingest {
         Ok(())
     }
 
-    /// Whether each of its bytes was hashed since it was opened, so that nothing leans on a saved state.
+    /// Whether each byte of the session was hashed since it was opened, so that its hash relies on no saved state.
     pub(crate) fn hashed_all(&self) -> bool {
         self.hashed_all
     }
 
-    /// What it is compared with. Once it is settled.
+    /// The file with which the bytes were compared. Called once the session is settled.
     pub(crate) fn twin(&self) -> Option<&Arc<Twin>> {
         self.twin.as_ref()
     }
 
-    /// From now on others can read what is written, up to `size` bytes.
+    /// Lets readers read the upload while it grows, up to `size` bytes.
     pub(crate) fn share(&mut self, size: u64) -> (Written, Growing) {
         let (written, growing) =
             Growing::new(size, self.offset, Arc::clone(&self.upload), self.upload.file());
@@ -159,12 +161,12 @@ impl Ingest {
         (written, growing)
     }
 
-    /// Whether it stands where the row says, so that the row's next chunk can go on here.
+    /// Whether this session is at the row's offset, so that the next chunk can continue it.
     pub(crate) fn continues(&self, row: &Row, algorithm: Algorithm) -> bool {
         (self.offset, self.epoch, self.algorithm) == (row.offset, row.epoch, algorithm)
     }
 
-    /// Says whether a part of the chunk that comes may be kept before all of it has come.
+    /// Sets whether a part of the next chunk may be kept before the whole chunk has come.
     pub(crate) fn keep_parts(&mut self, keep: bool) {
         self.keep_parts = keep;
     }
@@ -177,9 +179,10 @@ impl Ingest {
         self.offset
     }
 
-    /// Receives `body` up to its end, or up to what interrupts it; whatever came before that is handed on, and written
-    /// once the session is saved or [settled](Self::settle).
-    /// `limit` is the most bytes that may come; `count` is told how many have. Errors are the registry's own: then nothing more can be trusted.
+    /// Receives `body` up to its end, or up to an interruption. The bytes before that are handed on; they are written
+    /// once the session is saved or [settled](Self::settle). `limit` is the most bytes that may come; `count` is told
+    /// how many have come. The outer error is one of the registry itself: then the session's state can no longer be
+    /// trusted.
     pub(crate) async fn receive<S>(
         &mut self,
         shared: &Shared,
@@ -193,14 +196,15 @@ impl Ingest {
     {
         let mut body = pin!(body);
         let mut batch = Batch::at(self.offset);
-        // What came and is in no batch yet.
+        // Received bytes that are in no batch yet.
         let mut chunk = Bytes::new();
         let mut received = 0_u64;
         let mut soon = pin!(sleep(SOON));
         let end = loop {
             let is_ready = batch.push(&mut chunk, &shared.buffers);
             if is_ready && batch.is_starved() {
-                // Receiving nothing meanwhile, it gives back what it has; then there may be one for it.
+                // No buffer is free. Waits until all batches of this upload are done, which frees their buffers; one of
+                // them may then be free for this batch.
                 drop(self.depth.acquire_many(DEPTH as u32).await);
                 batch.find_buffer(&shared.buffers);
                 if !batch.is_starved() && !batch.is_full() {
@@ -208,7 +212,7 @@ impl Ingest {
                 }
             }
             if is_ready {
-                // Boxed, as it is larger than all the rest.
+                // Boxed, because this future is larger than the rest of the function's.
                 let was_full = batch.is_full();
                 Box::pin(self.process(shared, batch)).await?;
                 batch = if was_full {
@@ -229,7 +233,7 @@ impl Ingest {
                 biased;
                 () = turn.superseded() => break Err(Interrupted::TakenOver),
                 piece = poll_fn(|cx| body.as_mut().poll_piece(cx, batch.space())) => piece,
-                // The rest only when nothing more has come meanwhile.
+                // These branches come last, so that they run only if no more bytes have come meanwhile.
                 () = wanted(self.written.as_ref(), self.offset), if batch.length() > 0 => {
                     Box::pin(self.process(shared, batch)).await?;
                     batch = Batch::at(self.offset);
@@ -264,7 +268,7 @@ impl Ingest {
         Ok(end)
     }
 
-    /// Tells those who read along of what the batch holds by now.
+    /// Tells readers of the bytes that the batch holds by now.
     async fn tell(&self, batch: &Batch) {
         let Some(written) = &self.written else { return };
         let come = self.offset + batch.length();
@@ -273,16 +277,17 @@ impl Ingest {
         written.pace(come).await;
     }
 
-    /// Hands a batch on, as soon as not too many wait.
+    /// Hands a batch on to be hashed and written, as soon as fewer than [`DEPTH`] wait.
     async fn process(&mut self, shared: &Shared, batch: Batch) -> Result<()> {
-        // A closed semaphore cannot be: nothing closes it.
+        // The only error is a closed semaphore, and nothing closes this one.
         let place = Arc::new(Arc::clone(&self.depth).acquire_owned().await.ok());
         let offset = self.offset;
         self.offset += batch.length();
         let bytes = batch.into_bytes();
         if let Some(written) = &self.written {
-            // Who reads slowly keeps what was told: where that would be a part only, or memory is scarce, it is not the
-            // memory that others need for what they push.
+            // A slow reader keeps the bytes that it was told of, and with them their buffer. If only a part of the
+            // buffer is new to readers, or if buffers are scarce, readers get a copy, so that the buffer is free for
+            // other uploads.
             let (told, is_scarce) = (written.told(), shared.buffers.are_scarce());
             written.tell(self.offset, || {
                 if told == offset && !is_scarce {
@@ -304,26 +309,28 @@ impl Ingest {
         self.save_on_the_way().await
     }
 
-    /// Begins to save it where much has come since; what comes next does not wait for that.
+    /// Begins to save the session if [`SAVE_EVERY`] bytes have come since the last save. The next bytes do not wait for
+    /// it.
     async fn save_on_the_way(&mut self) -> Result<()> {
         let busy = self.saving.as_ref().is_some_and(|saving| !saving.is_finished());
         if busy || self.offset - self.saved < SAVE_EVERY {
             return Ok(());
         }
         if self.twin.as_ref().is_some_and(|twin| twin.is_followed()) {
-            // Nothing is written, so nothing can be found again.
+            // The bytes equal the twin's and are not written, so after a crash none could be continued.
             return Ok(());
         }
         self.land_save().await?;
         self.saved = self.offset;
-        // A chunk that may yet be refused must leave the row alone: other bytes could then be written over those whose
-        // hash a power loss may bring back. Its bytes are synced all the same.
+        // A chunk that may still be refused must not change the row: a later chunk could overwrite its bytes, and a
+        // power loss could then restore a row with the hash of the overwritten bytes. The bytes are synced all the
+        // same.
         let row = self.keep_parts.then(|| (self.save_row(), self.hashing.state()));
         self.owes_state |= row.is_none();
         let (catalog, written, sync) = (self.catalog.clone(), self.writing.mark(), self.sync());
         self.saving = Some(tokio::spawn(async move {
             if written.await.is_err() {
-                // A write failed, which the next one tells.
+                // A write failed; the next write returns its error.
                 return Ok(false);
             }
             match row {
@@ -334,7 +341,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Waits for the save on the way, if there is one.
+    /// Waits for the save that runs, if there is one.
     async fn land_save(&mut self) -> Result<()> {
         match self.saving.take() {
             Some(saving) => joined(saving).await.and_then(|saved| saved).map(|_| ()),
@@ -351,12 +358,12 @@ impl Ingest {
         }
     }
 
-    /// Whether bytes that were acknowledged as this session's may be lost: nothing of it can be trusted any more.
+    /// Whether a sync failed: acknowledged bytes of this session may be lost, so it cannot be trusted any more.
     pub(crate) fn sync_failed(&self) -> bool {
         self.sync_failed.load(Ordering::Relaxed)
     }
 
-    /// The row without its state, which comes when it is asked for.
+    /// The row to save, without the hash state, which is requested separately.
     fn save_row(&self) -> UploadSave {
         UploadSave {
             id: self.id,
@@ -368,9 +375,9 @@ impl Ingest {
         }
     }
 
-    /// Stores how far it is. The session can be continued from here after a kill; after a power loss from where it was
-    /// last saved with its hash state, which this does where much has come since. [`Error::UploadTakenOver`] where
-    /// someone else has it now.
+    /// Saves the session's offset. After a kill the session continues from here; after a power loss, from the last save
+    /// with a hash state, which this call makes too if [`SAVE_EVERY`] bytes have come since. Returns
+    /// [`Error::UploadTakenOver`] if another request claimed the session.
     pub(crate) async fn save(&mut self) -> Result<()> {
         self.settle().await?;
         self.end_comparison().await?;
@@ -386,15 +393,15 @@ impl Ingest {
         if saved { Ok(()) } else { Err(Error::UploadTakenOver(self.id)) }
     }
 
-    /// Waits until nothing is under way, neither a write, which the next owner must not meet, nor a save: an older
-    /// offset must not be stored after a newer one. The first error of either.
+    /// Waits until no write and no save runs: a late write must not hit the session's next owner, and a late save must
+    /// not store an older offset after a newer one. Returns the first error of either.
     pub(crate) async fn settle(&mut self) -> Result<()> {
         let landed = self.writing.land().await;
         let saved = self.land_save().await;
         landed.and(saved)
     }
 
-    /// All bytes' hash, and the file. Once it is settled.
+    /// The hash of all bytes, and the upload. Called once the session is settled.
     pub(crate) async fn whole(&self) -> Result<(HashState, Arc<dyn Upload>)> {
         Ok((state(self.hashing.state()).await?, Arc::clone(&self.upload)))
     }
@@ -406,13 +413,14 @@ async fn save(
     row: UploadSave,
     asked: oneshot::Receiver<HashState>,
 ) -> Result<bool> {
-    // The state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, What always holds).
+    // A hash state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, Invariants).
     sync.await?;
     let state = state(asked).await?.save();
     Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)
 }
 
-/// Hashes what a file has after what `hash` has taken, up to `offset`: the way back where no state can be trusted.
+/// Hashes the file's bytes behind those that `hash` already took, up to `offset`: for bytes that no trusted state
+/// covers.
 pub(crate) async fn hash_again(upload: &dyn Upload, mut hash: HashState, offset: u64) -> Result<HashState> {
     const STEP: u64 = 1 << 20;
     let hashing = Hashing::new(hash.clone());
@@ -424,7 +432,7 @@ pub(crate) async fn hash_again(upload: &dyn Upload, mut hash: HashState, offset:
                 "an upload's file ends at byte {at}, before its offset {offset}"
             )));
         }
-        // One piece at a time: this is the rare way, and has no buffers.
+        // One piece at a time: this case is rare, so it takes no shared buffers.
         hashing.push(chunk, Arc::default());
         hash = state(hashing.state()).await?;
     }

@@ -1,7 +1,7 @@
-//! The domain of a registry: what can be pushed, pulled, mounted, deleted and listed, with no word of HTTP.
+//! The domain of a registry: pushes, pulls, mounts, deletes and lists content, and knows nothing of HTTP.
 //!
-//! Bytes are the storage's, knowledge is the catalog's; this crate keeps the two in step so that whatever was
-//! acknowledged is durable and whatever is visible is whole.
+//! The storage holds the bytes, and the catalog holds everything known about them. This crate keeps the two consistent,
+//! so that everything acknowledged is durable, and everything visible is whole.
 
 mod adoption;
 mod batch;
@@ -54,25 +54,25 @@ pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use uploads::{Chunk, Started, UploadStatus};
 
-/// How much manifest content is kept in memory. Only bytes by digest are, never tags or existence.
+/// The size of the cache of manifests in memory, in bytes. It holds bytes by digest only, never tags or existence.
 const MANIFEST_CACHE_BYTES: u64 = 8 << 20;
 
-/// What can be set about a registry.
+/// The settings of a registry.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Whether tags, manifests and blobs may be deleted.
     pub delete: bool,
     /// The largest manifest, in bytes.
     pub manifest_max_size: usize,
-    /// Whether a manifest is refused while the repository lacks a blob that it is made of.
+    /// Whether a manifest is refused if the repository lacks a blob that the manifest references.
     pub manifest_require_blobs: bool,
-    /// How many upload bodies are received at once; one more is refused.
+    /// How many upload bodies are received at once. One more takes the place of a slow one, or is refused.
     pub upload_max_concurrent: usize,
     /// How many bytes of upload bodies may wait in memory, over all uploads.
     pub upload_memory: usize,
-    /// An upload session that nobody continued for this long is forgotten.
+    /// How long an upload session is kept that no client continues.
     pub upload_expire: Duration,
-    /// A blob that nothing references is kept this long after its last use.
+    /// The grace period: how long a blob that no manifest references is kept after its last use.
     pub collect_grace: Duration,
 }
 
@@ -103,11 +103,12 @@ pub(crate) struct Inner {
     parked: parked::Parked,
     pulls: Arc<pulls::Pulls>,
     ingest: shared::Shared,
-    /// Held by the collector's round that is under way.
+    /// Locked while a garbage collection runs.
     collecting: tokio::sync::Mutex<()>,
 }
 
-/// What keeping a manifest takes beside its content: the digest, the table's share, what the allocator adds. Measured.
+/// What the cache needs for a manifest beside its content, in bytes: the digest, the table's share, and the allocator's
+/// overhead. Measured.
 const ENTRY: u64 = 256;
 
 #[derive(Clone)]
@@ -120,7 +121,8 @@ impl Weighter<Digest, Bytes> for BySize {
 }
 
 impl Registry {
-    /// A registry over `storage` and `catalog`, which belong together: what the one names, the other holds.
+    /// A registry over `storage` and `catalog`, which belong together: the storage holds the blobs that the catalog
+    /// names.
     pub fn new(storage: Arc<dyn Storage>, catalog: Catalog, options: Options) -> Self {
         Self(Arc::new(Inner {
             storage,
@@ -135,27 +137,27 @@ impl Registry {
         }))
     }
 
-    /// One repository, whether it exists or not.
+    /// A local repository, whether it exists or not.
     pub fn repository<'a>(&'a self, name: &'a RepositoryName) -> Repository<'a> {
         Repository { registry: self, name, origin: &Origin::Local, private: false }
     }
 
-    /// A repository that is a copy of an upstream's, whether it exists or not.
+    /// A repository that is a copy of an upstream's repository, whether it exists or not.
     pub fn copy<'a>(&'a self, name: &'a RepositoryName, origin: &'a Origin) -> Repository<'a> {
         Repository { registry: self, name, origin, private: false }
     }
 
-    /// The settings that it runs with.
+    /// The current settings.
     pub fn options(&self) -> Guard<Arc<Options>> {
         self.0.options.load()
     }
 
-    /// Takes other settings. How many uploads there may be and what memory they share stay as they were.
+    /// Changes the settings. The limits of concurrent uploads and of their memory stay as they were.
     pub fn set_options(&self, options: Options) {
         self.0.options.store(Arc::new(options));
     }
 
-    /// How much of everything there is. Counts rows: for a page that is asked for now and then.
+    /// How much content the registry holds. Counts rows, so it is for a page that is read now and then.
     pub fn totals(&self) -> Result<Totals> {
         Ok(self.0.catalog.totals()?)
     }
@@ -165,18 +167,18 @@ impl Registry {
         self.0.catalog.longest_write()
     }
 
-    /// How many upload bodies are being received now.
+    /// How many upload bodies the registry receives now.
     pub fn active_uploads(&self) -> usize {
         self.0.ingest.bodies()
     }
 
-    /// Returns when no upload body is being received any more, and what had come is saved.
+    /// Returns when the registry receives no upload body any more, and has saved what came.
     pub async fn uploads_ended(&self) {
         self.0.ingest.bodies_ended().await;
     }
 
-    /// Whether requests would be answered now. A full disk is no reason to send none: pulls go on, and deletes must come
-    /// through to free it.
+    /// Whether the registry can answer requests now. A full disk does not make it unready: pulls still work, and
+    /// deletes must reach the registry to free the disk.
     pub async fn ready(&self) -> Result<()> {
         self.0.catalog.ping()?;
         match self.0.storage.probe().await {
@@ -185,7 +187,7 @@ impl Registry {
         }
     }
 
-    /// Ends the catalog's work in good order. Nothing may be asked of the registry afterwards.
+    /// Closes the catalog cleanly. The registry must not be used afterwards.
     pub fn close(&self) {
         self.0.catalog.close();
     }
@@ -196,31 +198,32 @@ impl Registry {
 pub struct Repository<'a> {
     registry: &'a Registry,
     name: &'a RepositoryName,
-    /// What is written into it comes from there.
+    /// The origin of the content that is written through this value.
     origin: &'a Origin,
-    /// And was fetched with credentials.
+    /// Whether that content was fetched with credentials.
     private: bool,
 }
 
 impl Repository<'_> {
-    /// Its name.
+    /// The name of the repository.
     pub fn name(&self) -> &RepositoryName {
         self.name
     }
 
-    /// The same, where what is written into it is fetched with credentials: that marks it.
+    /// Sets whether the content that is written through this value was fetched with credentials. Such content marks the
+    /// repository as private.
     #[must_use]
     pub fn private(mut self, private: bool) -> Self {
         self.private = private;
         self
     }
 
-    /// Where its content really comes from, and how; `None` where it holds nothing.
+    /// The provenance of the content that the repository has now; `None` if it has none.
     pub fn provenance(&self) -> Result<Option<Provenance>> {
         Ok(self.inner().catalog.provenance(self.name)?)
     }
 
-    /// What is to be stored of what is written into it now.
+    /// The provenance of the content that is written through this value.
     fn provenance_of_writes(&self) -> Provenance {
         Provenance { origin: self.origin.clone(), private: self.private }
     }
@@ -229,8 +232,8 @@ impl Repository<'_> {
         &self.registry.0
     }
 
-    /// Now, where a use is worth a write after the one at `last`: not each look is; one that renews less than a quarter of
-    /// the grace changes nothing.
+    /// The current time, if the registry should record a use after the use at `last`. It does not record a use that
+    /// would renew less than a quarter of the grace period, so that not each HEAD costs a write.
     fn renewed(&self, last: i64) -> Option<i64> {
         let (now, grace) = (now(), millis(self.registry.options().collect_grace));
         Some(now).filter(|now| now.saturating_sub(last) > grace / 4)
@@ -244,7 +247,7 @@ pub(crate) fn now() -> i64 {
         .map_or(0, |age| age.as_millis().try_into().unwrap_or(i64::MAX))
 }
 
-/// A duration on the catalog's scale.
+/// A duration in milliseconds, the unit of the catalog's times.
 pub(crate) fn millis(duration: Duration) -> i64 {
     duration.as_millis().try_into().unwrap_or(i64::MAX)
 }

@@ -1,21 +1,21 @@
-//! Listings: repositories, tags, referrers, a page at a time.
+//! Lists repositories, tags and referrers, a page at a time.
 
 use hythe_catalog::{Provenance, Referrer};
 use hythe_oci::{Digest, RepositoryName, Tag};
 
 use crate::{Error, Registry, Repository, Result};
 
-/// One page of a listing in its order.
+/// One page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items of the page, in the listing's order.
     pub items: Vec<T>,
-    /// Whether there is a next one.
+    /// Whether another page follows.
     pub more: bool,
 }
 
 impl<T> Page<T> {
-    /// Of `limit + 1` items that were asked for, the last only says that there are more.
+    /// The page of the first `limit` items. The caller asks for `limit + 1`: the last only shows that more follow.
     pub(crate) fn of(mut items: Vec<T>, limit: usize) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
@@ -24,7 +24,7 @@ impl<T> Page<T> {
 }
 
 impl Registry {
-    /// Repositories that hold a manifest, in ASCII order, after `after`; those that `listed` takes.
+    /// Repositories that hold a manifest and that `listed` accepts, in ASCII order, after `after`.
     pub fn repositories(
         &self,
         after: Option<&str>,
@@ -36,14 +36,14 @@ impl Registry {
 }
 
 impl Repository<'_> {
-    /// Its tags in ASCII order, after `after`.
+    /// The repository's tags in ASCII order, after `after`.
     pub fn tags(&self, after: Option<&str>, limit: usize) -> Result<Page<Tag>> {
         let tags = self.inner().catalog.tags(self.name, after, limit.saturating_add(1))?;
         Ok(Page::of(tags.ok_or_else(|| Error::NameUnknown(self.name.clone()))?, limit))
     }
 
-    /// The manifests whose subject is `subject`, in the order of their digests, after `after`: `limit` at most, and fewer
-    /// where they are heavy. The subject need not exist, nor the repository.
+    /// The manifests whose subject is `subject`, in the order of their digests, after `after`: at most `limit`, and
+    /// fewer if their annotations are large. Neither the subject nor the repository need exist.
     pub fn referrers(
         &self,
         subject: &Digest,

@@ -9,20 +9,20 @@ use crate::pulls::{Pulls, is_due};
 use crate::writing::joined;
 use crate::{Error, Repository, Result, now};
 
-/// A manifest of more bytes is hashed and parsed on a blocking thread: that takes milliseconds, for which no other request
-/// waits.
+/// The size, in bytes, above which a manifest is hashed and parsed on a blocking thread. That takes milliseconds, for
+/// which other requests must not wait.
 const LARGE: usize = 64 << 10;
 
-/// A manifest, as it was pushed.
+/// The properties of a manifest.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// Its digest.
+    /// The digest.
     pub digest: Digest,
-    /// The media type that it was pushed with.
+    /// The media type with which the manifest was pushed.
     pub media_type: String,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub size: u64,
-    /// When it was pushed, used and pulled.
+    /// When the manifest was pushed, used and pulled.
     pub times: Times,
 }
 
@@ -32,25 +32,26 @@ impl From<ManifestHead> for Manifest {
     }
 }
 
-/// What a push of a manifest made.
+/// The result of a manifest push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedManifest {
-    /// Its digest, of the algorithm that the client named it by.
+    /// The manifest's digest, by the algorithm that the client used in its reference.
     pub digest: Digest,
-    /// What it refers to, where it has a subject.
+    /// The manifest's subject, if it has one.
     pub subject: Option<Digest>,
-    /// Blobs that it is made of and the repository does not have (yet).
+    /// Blobs that the manifest references and that the repository does not have (yet).
     pub missing: Vec<Digest>,
 }
 
 impl Repository<'_> {
-    /// What a tag or digest names now.
+    /// The manifest that a tag or digest names now.
     pub fn manifest(&self, reference: &Reference) -> Result<Manifest> {
         self.head(reference).map(Manifest::from)
     }
 
-    /// The same, for a client that may be about to push an index of what it is told is here: it counts as used now, so
-    /// that the collector waits for that index as it does behind a push. Of a copy there is nothing to wait for.
+    /// Like [`manifest`](Self::manifest), for a client that may be about to push an index of this manifest. The
+    /// manifest counts as used now, so that garbage collection waits for that index as it does after a push. In a
+    /// copy nothing is recorded, because no client pushes an index into a copy.
     pub async fn use_manifest(&self, reference: &Reference) -> Result<Manifest> {
         let head = self.head(reference)?;
         if *self.origin == Origin::Local
@@ -59,18 +60,19 @@ impl Repository<'_> {
             match self.inner().catalog.touch_manifest(self.name, &head.digest, now).await {
                 Ok(true) => {}
                 Ok(false) => return Err(self.manifest_unknown(reference.clone())),
-                // Who only pulls is served all the same, on a full disk too.
+                // A client that only pulls is served all the same, also on a full disk.
                 Err(error) => {
                     tracing::warn!(repository = %self.name, digest = %head.digest, %error,
-                        "that a manifest is used could not be written down");
+                        "could not record the manifest's last use");
                 }
             }
         }
         Ok(head.into())
     }
 
-    /// Records that a client pulled a manifest that was just found: `of_bytes`, or only what a tag names, as clients ask by HEAD
-    /// before they pull by digest. Written beside the answer, at most once in a quarter of a day for each manifest and tag.
+    /// Records that a client pulled `manifest`, which was just found: its bytes (`of_bytes`), or only the digest of a tag, for
+    /// which clients ask by HEAD before they pull by digest. The response does not wait for the write. Each manifest and each
+    /// tag is recorded at most once in a quarter of a day.
     pub fn record_pull(&self, reference: &Reference, manifest: &Manifest, of_bytes: bool) {
         let (now, times) = (now(), &manifest.times);
         let is_tag = matches!(reference, Reference::Tag(_));
@@ -86,7 +88,7 @@ impl Repository<'_> {
         head.ok_or_else(|| self.manifest_unknown(reference.clone()))
     }
 
-    /// The exact bytes of a manifest that this repository was found to hold.
+    /// The exact bytes of a manifest that this repository holds.
     pub fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
         let (inner, digest) = (self.inner(), &manifest.digest);
         if let Some(bytes) = inner.manifests.get(digest) {
@@ -98,13 +100,14 @@ impl Repository<'_> {
         Ok(bytes)
     }
 
-    /// Takes a tag away and leaves its manifest, whatever is set about deleting: for a copy whose upstream has done so.
+    /// Removes a tag and keeps its manifest, even if deletion is switched off: for a copy whose upstream removed the
+    /// tag.
     pub async fn untag(&self, tag: &Tag) -> Result<bool> {
         Ok(self.inner().catalog.delete_tag(self.name, tag).await?)
     }
 
-    /// Stores a manifest under `reference` and `tags`. What it lists (an index's manifests, a subject) need not be
-    /// there; whether the blobs that it is made of must be is a setting (distribution-spec, Pushing manifests).
+    /// Stores a manifest under `reference` and `tags`. The manifests of an index and the subject need not exist; a
+    /// setting says whether the blobs must exist (distribution-spec, Pushing manifests).
     pub async fn push_manifest(
         &self,
         reference: &Reference,
@@ -124,7 +127,8 @@ impl Repository<'_> {
             Reference::Digest(digest) => Some(*digest),
         };
         let is_local = *self.origin == Origin::Local;
-        // The publisher of a copied manifest is not told what is odd about it, and its readers get along with that.
+        // A copied manifest is read leniently: its publisher would not see an error, and its readers accept its
+        // oddities.
         let read = if is_local { Parsed::parse } else { Parsed::read };
         let (digest, parsed) = if bytes.len() > LARGE {
             let (bytes, content_type) = (bytes.clone(), content_type.map(str::to_owned));
@@ -134,7 +138,7 @@ impl Repository<'_> {
             examine(&bytes, expected, |bytes| read(content_type, bytes))?
         };
         let Parsed { media_type, artifact_type, annotations, subject, blobs, .. } = parsed;
-        // What is listed but not required is kept as long as it is listed.
+        // Optional blobs are stored as references, so that garbage collection keeps them while the manifest lists them.
         let mut manifests = parsed.manifests;
         manifests.extend(parsed.optional_blobs);
         let annotations = annotations.map(|annotations| {
@@ -152,7 +156,7 @@ impl Repository<'_> {
             annotations,
             subject,
             blobs,
-            // Those of a copy are fetched when somebody wants them.
+            // The blobs of a copy are fetched when a client pulls them.
             require_blobs: is_local && self.registry.options().manifest_require_blobs,
             manifests,
             tags,
@@ -162,7 +166,7 @@ impl Repository<'_> {
             ManifestPushed::Stored { missing } => {
                 if is_local && !missing.is_empty() {
                     tracing::warn!(repository = %self.name, %digest, missing = missing.len(), first = %missing[0],
-                        "a manifest was pushed whose blobs are not all here; it cannot be pulled whole until they are");
+                        "the pushed manifest references blobs that the repository does not have; push them, or pulls of it fail");
                 }
                 Ok(PushedManifest { digest, subject, missing })
             }
@@ -188,7 +192,7 @@ impl Repository<'_> {
     }
 }
 
-/// The digest and the content of a manifest, whose digest must be `expected` where there is one.
+/// Hashes and reads a manifest. Fails if `expected` is given and the manifest has another digest.
 fn examine(
     bytes: &[u8],
     expected: Option<Digest>,

@@ -1,8 +1,8 @@
-//! Sessions between two requests, kept open: the next chunk goes on where the last one ended, without opening a file
-//! or hashing anything again.
+//! Keeps upload sessions open between two requests, so that the next chunk continues without opening the file or
+//! hashing bytes again.
 //!
-//! What is not here (after a restart, after a while, or because too many others came) is opened again from its row and its
-//! file.
+//! A session that is not kept (after a restart, after a while, or because too many others came) is opened again from
+//! its row and its file.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,13 +13,14 @@ use tokio::runtime::Handle;
 
 use crate::ingest::Ingest;
 
-/// How many are kept at most; each holds up to two open files.
+/// The most sessions that are kept; each holds up to two open files.
 const KEEP: usize = 256;
 
-/// And this part of the files that the process may have open: an eighth of the sessions, a quarter of the files.
+/// How many files the process must be allowed to have open for each kept session. With two files each, kept sessions
+/// use at most a quarter of the limit.
 const SHARE: usize = 8;
 
-/// How long one is kept: a client that goes on does so at once.
+/// How long a session is kept. A client that continues an upload does so at once.
 const IDLE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Parked {
@@ -31,24 +32,25 @@ pub(crate) struct Parked {
 #[derive(Default)]
 struct State {
     sessions: HashMap<UploadId, (Instant, Ingest)>,
-    /// Whether a task looks for those that were kept long enough.
+    /// Whether a sweep task runs, which closes sessions that were kept long enough.
     is_swept: bool,
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // Nothing in here panics halfway through a change.
+    // No change under this lock can panic halfway.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Parked {
-    /// For a process that may have so many files open.
+    /// For a process that may have `most_open_files` files open.
     pub(crate) fn new(most_open_files: usize) -> Self {
         Self { state: Arc::default(), keep: (most_open_files / SHARE).clamp(1, KEEP), idle: IDLE }
     }
 
-    /// Keeps a session whose writes and saves have ended; its last bytes may still be hashed. By the holder of its turn.
+    /// Keeps a session whose writes and saves have ended; its last bytes may still be being hashed. Only the holder of
+    /// the session's turn calls this.
     pub(crate) fn park(&self, ingest: Ingest) {
-        // Without a runtime there is no sweep to close it, so it is not kept.
+        // Without a runtime no sweep task could close the session, so it is not kept.
         let Ok(runtime) = Handle::try_current() else { return };
         let mut state = lock(&self.state);
         let oldest = || state.sessions.iter().min_by_key(|(_, (parked, _))| *parked).map(|(id, _)| *id);
@@ -63,19 +65,19 @@ impl Parked {
         drop(evicted);
     }
 
-    /// Takes a session up again, or out for good. By the holder of its turn.
+    /// Takes a session out, to continue it or to end it. Only the holder of the session's turn calls this.
     pub(crate) fn take(&self, id: UploadId) -> Option<Ingest> {
         lock(&self.state).sessions.remove(&id).map(|(_, ingest)| ingest)
     }
 
-    /// Closes all of them; how many there were.
+    /// Closes all kept sessions; returns how many.
     pub(crate) fn close(&self) -> usize {
         let sessions = std::mem::take(&mut lock(&self.state).sessions);
         sessions.len()
     }
 }
 
-/// Closes sessions that were kept long enough, until there are none.
+/// Closes sessions that were kept long enough; ends when none is left.
 async fn sweep(state: Weak<Mutex<State>>, idle: Duration) {
     loop {
         tokio::time::sleep(idle / 4).await;
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn so_many_are_kept_as_there_are_files_for_and_the_oldest_goes_first() {
+    async fn the_limit_of_open_files_bounds_the_kept_sessions_and_the_oldest_is_closed_first() {
         for (files, most) in [(4, 1), (256, 32), (1 << 20, 256)] {
             let parked = Parked::new(files);
             let first = session().await;
@@ -131,9 +133,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_nobody_goes_on_with_is_closed_after_a_while() {
+    async fn a_session_that_no_client_continues_is_closed_after_a_while() {
         let parked = Parked { idle: Duration::from_millis(20), ..Parked::new(1024) };
-        // The second time after a sweep that has ended.
+        // In the second round the sweep task of the first one has ended.
         for _ in 0..2 {
             parked.park(session().await);
             tokio::time::timeout(Duration::from_secs(20), async {

@@ -1,4 +1,4 @@
-//! The times of pulls: recorded beside the answers, which do not wait for them.
+//! Records the times of pulls. A task writes them to the catalog, so no response waits for the write.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hythe_catalog::{Catalog, Pull};
 use hythe_oci::{Reference, RepositoryName};
 
-/// Milliseconds that a recorded pull stands for those after it: a quarter of a day.
+/// Milliseconds after a recorded pull in which further pulls are not recorded: a quarter of a day.
 const STEP: i64 = 6 * 60 * 60 * 1000;
 
-/// Pulls that wait to be written. One more is not recorded; the next pull of the same manifest is.
+/// Maximum number of pulls that wait to be written. A further pull is not recorded; the next pull of the same manifest is.
 const MOST: usize = 1024;
 
 /// Pulls that wait to be written.
@@ -19,17 +19,17 @@ pub(crate) struct Pulls(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     pulls: HashMap<(RepositoryName, Reference), Pull>,
-    /// Whether a task writes them.
+    /// Whether a task is writing them.
     is_written: bool,
 }
 
-/// Whether a pull at `now` is worth a write after the one that was recorded last.
+/// Whether to record a pull at `now`, if the last recorded pull was at `recorded`.
 pub(crate) fn is_due(recorded: Option<i64>, now: i64) -> bool {
     recorded.is_none_or(|recorded| now.saturating_sub(recorded) > STEP)
 }
 
 impl Pulls {
-    /// Has a pull written, with all others that come before the write begins.
+    /// Queues a pull, and starts a task that writes all queued pulls if no such task runs.
     pub(crate) fn record(this: &Arc<Self>, catalog: &Catalog, pull: Pull) {
         let mut waiting = this.lock();
         if waiting.pulls.len() >= MOST {
@@ -50,7 +50,7 @@ impl Pulls {
         }
     }
 
-    /// All that wait; `None` where none does, and the task ends.
+    /// Takes all queued pulls; `None` if the queue is empty, which ends the task.
     fn take(&self) -> Option<Vec<Pull>> {
         let mut waiting = self.lock();
         waiting.is_written = !waiting.pulls.is_empty();
@@ -58,7 +58,7 @@ impl Pulls {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Held for one change of the map.
+        // Each critical section is one change of the map, so a panic leaves it whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

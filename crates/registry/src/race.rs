@@ -1,7 +1,7 @@
-//! Bodies that come in, and which of them gives its place to another where all places are taken.
+//! Decides which received body gives its place to another when all places are taken.
 //!
-//! Clients cannot be told apart: behind one address may be one or a thousand, and on a machine of its own all are 127.0.0.1.
-//! So places go to those who use them.
+//! The registry cannot tell clients apart: one address may stand for one client or for a thousand, and on a single
+//! machine all clients are 127.0.0.1. So places go to the bodies that use them.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use hythe_oci::UploadId;
 
-/// Whoever is at it for so long has shown how fast it is.
+/// How long a body must have been coming before its speed counts.
 const SHOWN: Duration = Duration::from_secs(10);
 
-/// Whoever brings less, in bytes a second, may have to give way.
+/// The speed, in bytes per second, below which a body may have to give way.
 const SLOW: u64 = 16 << 10;
 
-/// Those that come in.
+/// The bodies that the registry receives now.
 #[derive(Debug, Default)]
 pub(crate) struct Race {
     runners: Mutex<Runners>,
@@ -29,7 +29,7 @@ struct Runners {
     next: u64,
 }
 
-/// One of them.
+/// One received body.
 #[derive(Debug)]
 pub(crate) struct Runner {
     id: UploadId,
@@ -38,7 +38,7 @@ pub(crate) struct Runner {
     gives_way: AtomicBool,
 }
 
-/// One that is in the race until dropped.
+/// A body's entry in the race, until dropped.
 #[derive(Debug)]
 pub(crate) struct Running<'a> {
     race: &'a Race,
@@ -48,11 +48,11 @@ pub(crate) struct Running<'a> {
 
 impl Race {
     fn lock(&self) -> MutexGuard<'_, Runners> {
-        // Held for one change of the table, or a look at it.
+        // The lock is held for one change or one read of the table; neither can panic halfway.
         self.runners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters the body of this session.
+    /// Enters the body of this session into the race.
     pub(crate) fn enter(&self, id: UploadId) -> Running<'_> {
         self.enter_since(id, Instant::now())
     }
@@ -68,19 +68,20 @@ impl Race {
         Running { race: self, number, runner }
     }
 
-    /// The session whose body came slowest, if that is slow: it is to be stopped.
+    /// The session whose body is the slowest, if that body is slow. The caller stops it.
     pub(crate) fn slowest(&self) -> Option<UploadId> {
         let runners = self.lock();
         let rates = runners.all.values().filter_map(|runner| runner.rate().map(|rate| (rate, runner)));
         let (rate, slowest) = rates.min_by_key(|(rate, _)| *rate)?;
-        // Each is told once, however many wait for its place.
+        // Each body is chosen once, however many others wait for its place.
         let is_told = rate < SLOW && !slowest.gives_way.swap(true, Ordering::Relaxed);
         is_told.then_some(slowest.id)
     }
 }
 
 impl Runner {
-    /// How many bytes a second it brought until now, where that is known, and it was not told to give way.
+    /// The body's speed in bytes per second; `None` if it is not known yet, or if the body was already told to give
+    /// way.
     fn rate(&self) -> Option<u64> {
         let elapsed = self.since.elapsed();
         let counts = elapsed > SHOWN && !self.gives_way.load(Ordering::Relaxed);
@@ -89,18 +90,18 @@ impl Runner {
 }
 
 impl Running<'_> {
-    /// So many bytes have come.
+    /// Records how many bytes have come.
     pub(crate) fn received(&self, bytes: u64) {
         self.runner.received.store(bytes, Ordering::Relaxed);
     }
 
-    /// What is told to the client, where it had to give way.
+    /// The error for the client, if its body had to give way.
     pub(crate) fn gave_way(&self) -> Option<io::Error> {
         let seconds = self.runner.since.elapsed().as_secs();
         let received = self.runner.received.load(Ordering::Relaxed);
         let message = format!(
-            "all places for uploads are taken, and this body came slowest ({received} bytes in {seconds} s), so another \
-             has its place; continue the upload in a moment"
+            "the registry receives as many uploads as it allows, and this one was the slowest ({received} bytes in \
+             {seconds} s), so it was stopped in favour of another; continue this upload in a moment"
         );
         let gave_way = self.runner.gives_way.load(Ordering::Relaxed);
         gave_way.then(|| io::Error::new(io::ErrorKind::TimedOut, message))

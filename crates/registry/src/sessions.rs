@@ -1,7 +1,7 @@
-//! Who writes to an upload session: one request at a time, and the newest wins.
+//! Makes sure that one request at a time writes to an upload session, and that the newest request wins.
 //!
-//! A client whose connection broke comes back before the server has noticed. So a newcomer does not wait for the
-//! old request's deadline: it asks the old one to stop, and goes on when that has saved what it had.
+//! A client whose connection broke may come back before the server has noticed the break. So the new request does not
+//! wait for the old request's deadline: it asks the old one to stop, and continues when that one has saved its bytes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,27 +14,27 @@ pub(crate) struct Sessions(Mutex<HashMap<UploadId, Arc<Session>>>);
 
 struct Session {
     turn: Arc<AsyncMutex<()>>,
-    /// The newest ticket given out; the holder of an older one has been superseded.
+    /// The newest ticket; the holder of an older ticket is superseded.
     newest: watch::Sender<u64>,
 }
 
-/// The right to write to one session, until dropped.
+/// The exclusive permission to write to one session, until dropped.
 pub(crate) struct Turn<'a> {
     sessions: &'a Sessions,
     id: UploadId,
     ticket: u64,
-    /// None once it has ended.
+    /// `None` once the turn has ended.
     newest: Option<watch::Receiver<u64>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Session>>> {
-        // Each critical section is one map operation, so a panic leaves nothing half-done.
+        // Each critical section is one operation on the map, so a panic leaves nothing half-done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the present writer to stop, and waits for the turn.
+    /// Asks the current writer to stop, and waits for the turn.
     pub(crate) async fn take(&self, id: UploadId) -> Turn<'_> {
         let (session, mut turn) = {
             let mut sessions = self.lock();
@@ -46,9 +46,9 @@ impl Sessions {
                 *newest += 1;
                 ticket = *newest;
             });
-            // The turn exists before the wait, so that a caller that goes away while waiting cleans up too; and it
-            // subscribes under the lock, so that a turn which ends meanwhile does not take the session for unused
-            // and let a third request write beside this one.
+            // The turn is created before the wait, so that its drop cleans up if the caller goes away while it waits.
+            // The turn subscribes under the lock, so that another turn which ends meanwhile does not remove the session
+            // as unused: a third request would then write beside this one.
             let newest = Some(session.newest.subscribe());
             (Arc::clone(session), Turn { sessions: self, id, ticket, newest, guard: None })
         };
@@ -56,8 +56,8 @@ impl Sessions {
         turn
     }
 
-    /// Asks the present writer to stop, if there is one. Where another waits for the turn it was asked to already, and to
-    /// ask again would stop the one that waits.
+    /// Asks the current writer to stop, if there is one. Does nothing if another request waits for the turn: that one
+    /// has already asked the writer to stop, and another ticket would stop the waiting request too.
     pub(crate) fn stop(&self, id: UploadId) {
         if let Some(session) = self.lock().get(&id)
             && session.newest.receiver_count() == 1
@@ -66,7 +66,7 @@ impl Sessions {
         }
     }
 
-    /// The turn, if nobody has it or waits for it.
+    /// The turn, if no request has it or waits for it.
     pub(crate) fn try_take(&self, id: UploadId) -> Option<Turn<'_>> {
         let mut sessions = self.lock();
         if sessions.contains_key(&id) {
@@ -84,7 +84,7 @@ impl Turn<'_> {
     /// Resolves when a newer request wants the session.
     pub(crate) async fn superseded(&mut self) {
         let ticket = self.ticket;
-        // The sender lives in the map as long as this turn does; were it gone, nobody could supersede.
+        // The sender lives in the map as long as this turn does. If it were gone, no request could supersede this one.
         let newer = match &mut self.newest {
             Some(newest) => newest.wait_for(|newest| *newest > ticket).await.is_ok(),
             None => false,
@@ -99,7 +99,8 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.guard = None;
         let mut sessions = self.sessions.lock();
-        // Under the lock: of two that end at once the second counts none, and takes the session with it.
+        // The receiver is dropped under the lock: if two turns end at once, the second one counts no receivers, and
+        // removes the session.
         self.newest = None;
         if sessions.get(&self.id).is_some_and(|session| session.newest.receiver_count() == 0) {
             sessions.remove(&self.id);
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_newcomer_supersedes_the_writer_and_waits_for_it_to_stop() {
+    async fn a_new_request_supersedes_the_writer_and_waits_for_it_to_stop() {
         let sessions = Sessions::default();
         let id = UploadId::random();
         let mut first = sessions.take(id).await;
@@ -131,12 +132,12 @@ mod tests {
         }
         assert!(sessions.try_take(id).is_none());
         drop(second);
-        assert!(sessions.lock().is_empty(), "the last one cleans up");
+        assert!(sessions.lock().is_empty(), "the last turn removes the session");
         assert!(sessions.try_take(id).is_some());
     }
 
     #[tokio::test]
-    async fn a_newcomer_that_gives_up_leaves_nothing_behind() {
+    async fn a_new_request_that_gives_up_leaves_nothing_behind() {
         let sessions = Sessions::default();
         let id = UploadId::random();
         let first = sessions.take(id).await;
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_writer_is_asked_to_stop_and_who_waits_for_it_is_not() {
+    async fn a_stop_reaches_the_writer_and_not_the_request_that_waits() {
         let sessions = Sessions::default();
         let id = UploadId::random();
         let mut first = sessions.take(id).await;
@@ -172,7 +173,7 @@ mod tests {
             () = second.superseded() => panic!("nobody came after it"),
             () = tokio::task::yield_now() => {}
         }
-        // Now it is the one that writes.
+        // The second request is the writer now.
         sessions.stop(id);
         second.superseded().await;
     }

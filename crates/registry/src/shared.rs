@@ -1,4 +1,5 @@
-//! What all bodies that are received share: memory, their number, and the hashing of two at a time.
+//! The resources that all received bodies share: their memory, the limit of their number, and the hashing of two bodies
+//! at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,14 +13,14 @@ use crate::race::Race;
 use crate::sessions::Sessions;
 use crate::{Error, Result};
 
-/// How long a body that gives its place to another may take to save what it has.
+/// How long a body that was stopped in favour of another may take to save what it received.
 const GIVE_WAY: Duration = Duration::from_secs(5);
 
-/// What all bodies that are received share.
+/// The resources that all received bodies share.
 pub(crate) struct Shared {
     pub(crate) buffers: Buffers,
     limit: usize,
-    /// One permit for each body that may be received.
+    /// One permit for each body that may be received at once.
     bodies: Arc<Semaphore>,
     cores: usize,
     pub(crate) pairs: Pairs,
@@ -27,7 +28,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// For at most `limit` bodies at once, which share `memory` bytes.
+    /// For at most `limit` bodies at once, which share `memory` bytes of buffers.
     pub(crate) fn new(limit: usize, memory: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -40,7 +41,8 @@ impl Shared {
         }
     }
 
-    /// The right to receive a body, until dropped. Where all places are taken, that of the slowest, if it is slow.
+    /// The permit to receive a body, until dropped. If all permits are taken, stops the slowest body, if it is slow,
+    /// and takes its permit.
     pub(crate) async fn body(&self, sessions: &Sessions) -> Result<OwnedSemaphorePermit> {
         let too_many = || Error::TooManyUploads { limit: self.limit };
         let bodies = || Arc::clone(&self.bodies);
@@ -57,14 +59,14 @@ impl Shared {
         self.limit - self.bodies.available_permits()
     }
 
-    /// Returns when no body is being received any more.
+    /// Returns when no body is received any more.
     pub(crate) async fn bodies_ended(&self) {
         let all = u32::try_from(self.limit).unwrap_or(u32::MAX);
-        // An error is a closed semaphore, which nothing closes.
+        // The only error is a closed semaphore, and nothing closes this one.
         let _ = self.bodies.acquire_many(all).await;
     }
 
-    /// Whether the uploads themselves keep every core at work: then another thread for a hash only costs.
+    /// Whether the uploads themselves use every core: then another thread for a hash only adds cost.
     pub(crate) fn is_crowded(&self) -> bool {
         self.bodies() >= self.cores
     }

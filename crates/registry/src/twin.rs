@@ -1,8 +1,8 @@
-//! The file that the digest of a push has already, beside the bytes that come.
+//! The twin of a push: the live file that the pushed digest already has. The bytes of the push are compared with it.
 //!
-//! As long as they are the same nothing is written: at the end the repository gets a link of what is here. At the first byte
-//! that is not, what came until then is written, and the push goes on as one of a new blob; its file then takes the place of
-//! the other one, which was damaged.
+//! As long as the bytes are the same, nothing is written; at the end the repository gets a link of the existing blob.
+//! At the first different byte, the bytes that came until then are written, and the push goes on like that of a new
+//! blob. Its file then replaces the twin, which was damaged.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,30 +16,31 @@ use tokio::task::spawn_blocking;
 use crate::writing::joined;
 use crate::{Error, Inner, Result};
 
-/// How much of the file is read at once.
+/// How many bytes of the file are read at once.
 const PIECE: usize = 128 << 10;
 
-/// A blob's live file, and how far the bytes of a push are the same.
+/// A blob's live file, and up to where the bytes of a push are the same.
 pub(crate) struct Twin {
     generation: UploadId,
     size: u64,
     content: Content,
-    /// Up to where they are the same; none once they are not.
+    /// The offset up to which the bytes are the same; `None` once they differ.
     same: Mutex<Option<u64>>,
-    /// Whether they are the same until now: for who may not wait while files are read.
+    /// Whether the bytes are the same until now. For callers that must not wait for `same`, which is locked while files
+    /// are read.
     followed: AtomicBool,
 }
 
-/// What a digest has already.
+/// The live file of a digest, if there is one.
 pub(crate) enum Found {
     Nothing,
-    /// This generation is said to be live, and its file is lost, cut or cannot be read.
+    /// This generation is live in the catalog, but its file is lost, too short, or not readable.
     Lost(UploadId),
     Twin(Twin),
 }
 
 impl Inner {
-    /// What there is of a digest, whichever repositories have it.
+    /// Finds the live file of a digest, whichever repositories have it.
     pub(crate) fn twin(&self, digest: &Digest) -> Result<Found> {
         let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else {
             return Ok(Found::Nothing);
@@ -58,7 +59,8 @@ impl Twin {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<u64>> {
-        // Held by the one writer of a push while it reads and writes files; by others once that is settled.
+        // The one writer of a push holds the lock while it reads and writes files. Others take it once the push is
+        // settled.
         self.same.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -70,19 +72,19 @@ impl Twin {
         self.size
     }
 
-    /// Whether all that was compared until now is the same, so that nothing of it is written. Never blocks. False as soon as
-    /// it is to be written, which a [mark](crate::writing::Writing::mark) of the writes waits for.
+    /// Whether all bytes compared until now are the same, so that none of them is written. Never blocks. False as soon
+    /// as they must be written; a [mark](crate::writing::Writing::mark) of the writes waits for that.
     pub(crate) fn is_followed(&self) -> bool {
         self.followed.load(Ordering::Acquire)
     }
 
-    /// Whether all of it came, and is the same.
+    /// Whether all bytes of the file came, and are the same.
     pub(crate) fn is_whole(&self) -> bool {
         *self.lock() == Some(self.size)
     }
 
-    /// Whether `chunks`, which come at `offset`, need not be written. Where that ends, what came before is, to `upload`.
-    /// Blocking.
+    /// Compares `chunks`, which come at `offset`. True if they are the same, so that the caller need not write them. At
+    /// the first difference, writes the bytes that came before to `upload`. Blocking.
     pub(crate) fn takes(&self, upload: &dyn Upload, offset: u64, chunks: &[Bytes]) -> Result<bool> {
         let mut same = self.lock();
         if *same != Some(offset) {
@@ -101,7 +103,7 @@ impl Twin {
         Ok(true)
     }
 
-    /// Writes to `upload` what came until now, as that is to be kept whatever comes after it.
+    /// Ends the comparison, and writes to `upload` the bytes that came until now, to keep them whatever comes next.
     pub(crate) async fn part(self: Arc<Self>, upload: Arc<dyn Upload>) -> Result<()> {
         if !self.is_followed() {
             return Ok(());
@@ -126,7 +128,7 @@ impl Twin {
         Ok(())
     }
 
-    /// Whether these bytes are at `offset`. Those that cannot be read are not.
+    /// Whether the file has these bytes at `offset`. False if they cannot be read.
     fn has(&self, mut offset: u64, bytes: &[u8]) -> bool {
         if offset + bytes.len() as u64 > self.size {
             return false;
@@ -155,7 +157,7 @@ impl Twin {
         }
     }
 
-    /// Whether all of `upload`, which has `size` bytes, is the same.
+    /// Whether the whole `upload`, which has `size` bytes, is the same.
     pub(crate) async fn is(self: &Arc<Self>, upload: &dyn Upload, size: u64) -> Result<bool> {
         const STEP: usize = 1 << 20;
         let mut at = 0;
@@ -178,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks at each write whether the twin is still followed.
+    /// Calls `is_followed` of the twin during each write, from another thread.
     struct Asking {
         twin: Arc<Twin>,
         answers: mpsc::Sender<bool>,
@@ -193,7 +195,7 @@ mod tests {
                 answers.send(twin.is_followed()).unwrap();
                 ended.send(()).unwrap();
             });
-            end.recv_timeout(Duration::from_secs(20)).expect("it waits for the write");
+            end.recv_timeout(Duration::from_secs(20)).expect("`is_followed` must not wait for the write");
             Ok(())
         }
 
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_whether_it_is_followed_waits_for_no_copy() {
+    fn is_followed_does_not_wait_while_bytes_are_copied() {
         let content = Content::Memory(Bytes::from_static(b"all of it"));
         let twin = Arc::new(Twin::new(UploadId::random(), 9, content));
         let (answers, answered) = mpsc::channel();
@@ -223,7 +225,11 @@ mod tests {
         assert!(twin.takes(&upload, 0, &[Bytes::from_static(b"all ")]).unwrap());
         assert!(twin.is_followed());
         assert!(!twin.takes(&upload, 4, &[Bytes::from_static(b"else")]).unwrap());
-        assert_eq!(answered.try_iter().collect::<Vec<_>>(), [false], "what came before is written once");
+        assert_eq!(
+            answered.try_iter().collect::<Vec<_>>(),
+            [false],
+            "the bytes that came before are written once"
+        );
         assert!(!twin.is_whole());
     }
 }

@@ -1,7 +1,7 @@
-//! Upload sessions: started, continued, finished, cancelled (distribution-spec, Pushing blobs).
+//! Upload sessions: starts, continues, finishes and cancels them (distribution-spec, Pushing blobs).
 //!
-//! What receives a body runs as a task of its own: a connection that goes away ends the body, never the work, so
-//! that what came is saved and the session has no second writer.
+//! Each body is received in a task of its own. A connection that goes away ends the body, but never the task, so that
+//! the received bytes are saved and the session has no second writer.
 
 use std::sync::Arc;
 
@@ -20,50 +20,51 @@ use crate::{Error, Inner, Repository, Result, now};
 /// A session that waits for bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadStatus {
-    /// Its id.
+    /// The id of the session.
     pub id: UploadId,
-    /// How many bytes it has; the next chunk starts here.
+    /// How many bytes the session has. The next chunk starts at this offset.
     pub offset: u64,
 }
 
-/// What the head of a request says of the chunk in its body.
+/// What the headers of a request say about the chunk in its body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Chunk {
-    /// Where it starts, where the client says it.
+    /// The offset at which the chunk starts, if the client says it.
     pub start: Option<u64>,
-    /// How long its range is, where the client gives one.
+    /// The length of the chunk's range, if the client gives a range.
     pub range_length: Option<u64>,
-    /// How long its body will be, where the client says it.
+    /// The length of the body, if the client says it.
     pub length: Option<u64>,
 }
 
-/// What became of a request to start an upload.
+/// The outcome of a request to start an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {
-    /// The blob is there already or was mounted: nothing needs to be sent.
+    /// The repository has the blob now: the client need not send it.
     Mounted(Digest),
-    /// A session waits for bytes.
+    /// A session was started and waits for bytes.
     Session(UploadStatus),
 }
 
 impl Repository<'_> {
-    /// Starts a session. `algorithm` is what the digest will be of, if not SHA-256.
+    /// Starts a session. `algorithm` is that of the digest with which the client will finish the upload.
     pub async fn start_upload(&self, algorithm: Algorithm) -> Result<UploadStatus> {
         let id = UploadId::random();
         self.inner().start(id, self.name, algorithm, None).await?;
         Ok(UploadStatus { id, offset: 0 })
     }
 
-    /// How far a session is.
+    /// The progress of a session.
     pub fn upload_status(&self, id: UploadId) -> Result<UploadStatus> {
         let row = self.inner().upload_row(self.name, id)?;
         Ok(UploadStatus { id, offset: row.offset })
     }
 
-    /// Ends a session and forgets its bytes.
+    /// Ends a session and removes its bytes.
     pub async fn cancel_upload(&self, id: UploadId) -> Result<()> {
         let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
-        // To its end: a removal that is left behind on its thread would meet what the next request makes of the session.
+        // This runs to its end even if the caller goes away: otherwise the removal, still running on its blocking
+        // thread, could hit the session that the next request continues.
         detached(async move {
             let _turn = inner.sessions.take(id).await;
             let row = inner.upload_row(&name, id)?;
@@ -72,8 +73,8 @@ impl Repository<'_> {
         .await
     }
 
-    /// Adds a chunk to a session, which from then on survives a restart with all of it. A power loss may take it back
-    /// to an earlier offset; the next chunk is told so.
+    /// Adds a chunk to a session. The whole chunk survives a restart of the process. A power loss may set the session
+    /// back to an earlier offset; the answer to the next chunk says so.
     pub async fn append<S>(&self, id: UploadId, chunk: Chunk, body: S) -> Result<UploadStatus>
     where
         S: Body + Send + 'static,
@@ -83,7 +84,7 @@ impl Repository<'_> {
         detached(async move { inner.append(&name, id, chunk, body, permit).await }).await
     }
 
-    /// Adds the last chunk, if there is one, and makes the session the blob `digest`.
+    /// Adds the last chunk, which may be empty, and makes the session the blob `digest`.
     pub async fn finish_upload<S>(&self, id: UploadId, digest: Digest, chunk: Chunk, body: S) -> Result<()>
     where
         S: Body + Send + 'static,
@@ -93,7 +94,7 @@ impl Repository<'_> {
         detached(async move { inner.finish(&name, id, digest, chunk, body, permit).await }).await
     }
 
-    /// Pushes a whole blob in one go, without a session that a client would see.
+    /// Pushes a whole blob in one request. Its session has no id that a client knows.
     pub async fn push_blob<S>(&self, digest: Digest, length: Option<u64>, body: S) -> Result<()>
     where
         S: Body + Send + 'static,
@@ -106,7 +107,7 @@ impl Repository<'_> {
             let chunk = Chunk { length, ..Chunk::default() };
             let result = inner.finish(&name, id, digest, chunk, body, permit).await;
             if result.is_err() {
-                // No client knows the id, so nobody can continue what is left.
+                // No client knows the id, so no client can continue the session.
                 let _turn = inner.sessions.take(id).await;
                 if let Some(row) = inner.catalog.upload(&name, &id)? {
                     inner.forget_upload(id, named(&row)).await?;
@@ -118,12 +119,13 @@ impl Repository<'_> {
     }
 }
 
-/// The blob's name that a session's file may have: only a claim, which makes a new epoch, comes before it is given.
+/// The digest under whose name a session's file may lie, if any. The file gets such a name only after a claim, and a
+/// claim starts a new epoch: so in epoch 0 the file still has its upload's name.
 pub(crate) fn named(row: &Row) -> Option<Digest> {
     row.digest.filter(|_| row.epoch > 0)
 }
 
-/// Runs `work` to its end even if the caller goes away.
+/// Runs `work` to its end, even if the caller goes away.
 async fn detached<T, W>(work: W) -> Result<T>
 where
     T: Send + 'static,
@@ -150,7 +152,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The right to receive a body, until dropped.
+    /// The permit to receive a body, until dropped.
     pub(crate) async fn body(&self) -> Result<OwnedSemaphorePermit> {
         self.ingest.body(&self.sessions).await
     }
@@ -158,14 +160,15 @@ impl Inner {
     /// Begins a session.
     pub(crate) async fn begin(&self, row: UploadStart) -> Result<Ingest> {
         let (id, algorithm) = (row.id, row.algorithm);
-        // The row first: a file that no row names would never be found again.
+        // The row comes before the file: a file without a row would never be found again.
         self.catalog.start_upload(row).await?;
         let upload = self.opening(|| self.storage.open_upload(id, 0)).await?;
         Ok(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0))
     }
 
-    /// The file first, for the same reason. `named` is the blob's name that it may have got already: while there is
-    /// a row of the upload, that generation is not live and never was.
+    /// Removes a session: the file before the row, because a file without a row would never be found again. `named` is
+    /// the digest whose name the file may already have. Removing that blob file is safe: while the upload has a row,
+    /// its generation is not live and never was.
     pub(crate) async fn forget_upload(&self, id: UploadId, named: Option<Digest>) -> Result<()> {
         drop(self.parked.take(id));
         if let Some(digest) = named {
@@ -176,7 +179,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Opens a session where it stands, after checking that the chunk continues there.
+    /// Opens a session at its offset, after a check that the chunk starts there.
     async fn open(&self, row: &Row, algorithm: Algorithm, chunk: Chunk) -> Result<Ingest> {
         if let Some(start) = chunk.start.filter(|start| *start != row.offset) {
             return Err(Error::ChunkOutOfOrder { start, offset: row.offset, id: row.id });
@@ -194,12 +197,12 @@ impl Inner {
         Ok(ingest)
     }
 
-    /// Opens a session from what its row and its file say.
+    /// Opens a session from its row and its file.
     pub(crate) async fn reopen(&self, row: &Row, algorithm: Algorithm) -> Result<Ingest> {
         let named = named(row);
         if let Some(digest) = named {
-            // An end that was interrupted between the file's new name and the catalog: nobody was told of that blob,
-            // but its bytes may have been acknowledged as this session's.
+            // The end of the upload was interrupted after the file got the blob's name and before the catalog recorded
+            // the blob. No client was told of that blob, but the bytes may have been acknowledged as this session's.
             self.storage.unpublish(row.id, &digest).await?;
         }
         let saved = row.state.as_deref().and_then(|state| HashState::load(row.algorithm, state).ok());
@@ -207,7 +210,7 @@ impl Inner {
         let opened = self.opening(|| self.storage.open_upload(row.id, row.offset)).await;
         let upload = match opened {
             Err(hythe_storage::Error::UploadLost { found, .. }) if found >= durable => {
-                // A power loss took what was not yet durable; the rest can be continued.
+                // A power loss took the bytes that were not yet durable. The session continues behind the durable ones.
                 let back = UploadSave {
                     id: row.id,
                     epoch: row.epoch,
@@ -220,7 +223,7 @@ impl Inner {
                 return Err(Error::ChunkOutOfOrder { start: row.offset, offset: durable, id: row.id });
             }
             Err(hythe_storage::Error::UploadLost { .. }) => {
-                // What was durable is gone. The session has no future.
+                // Durable bytes are lost, so the session cannot be continued.
                 self.forget_upload(row.id, named).await?;
                 return Err(Error::UploadUnknown(row.id));
             }
@@ -288,15 +291,17 @@ impl Inner {
         let actual = hash.finish();
         if actual != digest {
             if let Err(error) = self.take_back(row, ingest).await {
-                // The row may have what was saved on the way of bytes that are refused.
-                tracing::warn!(upload = %id, %error, "an upload could not be taken back to before a wrong digest; it is removed");
+                // The row may have an offset and a hash state that were saved during this request, for bytes that are
+                // now refused. So the session must not stay.
+                tracing::warn!(upload = %id, %error, "could not restore an upload to its state before the request with the wrong digest, so the upload is removed");
                 self.remove(id, None).await;
             }
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
         let (key, pushed) = (BlobKey { digest, generation: id }, Provenance::default());
         let result = self.make_blob(name, &pushed, &upload, key, size, ingest.twin()).await;
-        // While there is a row, the catalog was not told of the blob: the session goes, and its space is free again.
+        // As long as the upload has a row, the catalog did not record the blob: the session is removed to free its
+        // space.
         if result.is_err()
             && let Ok(Some(_)) = self.catalog.upload(name, &id)
         {
@@ -305,7 +310,7 @@ impl Inner {
         result
     }
 
-    /// Receives a body; what interrupts it leaves the session as far as it came.
+    /// Receives a body. If the body is interrupted, the session keeps the bytes that came.
     async fn receive<S>(
         &self,
         mut ingest: Ingest,
@@ -323,7 +328,7 @@ impl Inner {
         let interrupted = match ingest.receive(&self.ingest, turn, body, limit, count).await {
             Ok(Ok(())) => match chunk.range_length {
                 Some(expected) if ingest.offset() - start != expected => {
-                    // The row still has the old offset: what came is cut off when the session is next opened.
+                    // The row still has the old offset, so the next open of the session cuts off the received bytes.
                     let actual = ingest.offset() - start;
                     return Err(self.refuse(ingest, Error::ChunkLength { expected, actual }).await);
                 }
@@ -345,15 +350,16 @@ impl Inner {
         }
     }
 
-    /// Takes a session back to where the request found it that named another digest than the bytes have: the client may
-    /// name the right one, or send the chunk again.
+    /// Sets a session back to its offset before a request whose digest was wrong. The client may then name the right
+    /// digest, or send the chunk again.
     async fn take_back(&self, row: Row, mut ingest: Ingest) -> Result<()> {
         if ingest.offset() == row.offset && ingest.hashed_all() {
             ingest.end_comparison().await?;
             self.parked.park(ingest);
             return Ok(());
         }
-        // What was saved on the way is of bytes that go, and what was saved before may be wrong: the hash is found again.
+        // A hash state that was saved during the request is that of bytes which are cut off, and one that was saved
+        // before may be wrong. So the row gets the empty state, and the next open hashes the file again.
         let nothing = HashState::new(row.algorithm).save();
         let Row { id, epoch, offset, algorithm, .. } = row;
         let back = UploadSave { id, epoch, offset, algorithm, state: Some(nothing), now: now() };
@@ -361,7 +367,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends a chunk that is not kept, and answers what the client is told.
+    /// Ends a chunk that is not kept; returns the error for the client.
     async fn refuse(&self, mut ingest: Ingest, refusal: Error) -> Error {
         match ingest.settle().await {
             Ok(()) => refusal,
@@ -369,7 +375,7 @@ impl Inner {
         }
     }
 
-    /// Saves what came before `interruption`, and answers what the client is told.
+    /// Saves the bytes that came before `interruption`; returns the error for the client.
     async fn keep_part(&self, mut ingest: Ingest, interruption: Error) -> Error {
         match ingest.save().await {
             Ok(()) => {
@@ -380,10 +386,11 @@ impl Inner {
         }
     }
 
-    /// A full disk is not helped by keeping half a blob: the session goes, and its space is free again. So it does where
-    /// its bytes may not have reached the disk, which nobody could find out later.
+    /// Ends a session after an error of the registry; returns the error for the client. Removes the session in two
+    /// cases: if the disk is full, because half a blob would only keep it full; and if a sync failed, because then
+    /// bytes may not have reached the disk, and a later sync would not report that.
     async fn give_up(&self, ingest: &mut Ingest, error: Error) -> Error {
-        // The error that is known came first.
+        // `error` came first, so an error of this call does not replace it.
         let _ = ingest.settle().await;
         if matches!(error, Error::NoSpace(_)) || ingest.sync_failed() {
             self.remove(ingest.id(), None).await;
@@ -391,10 +398,11 @@ impl Inner {
         error
     }
 
-    /// Forgets a session that cannot go on; what its client is told is why.
+    /// Removes a session that cannot be continued. The client is told why it cannot be continued, not whether the
+    /// removal worked.
     async fn remove(&self, id: UploadId, named: Option<Digest>) {
         if let Err(error) = self.forget_upload(id, named).await {
-            tracing::warn!(upload = %id, %error, "an upload that cannot go on could not be removed");
+            tracing::warn!(upload = %id, %error, "could not remove an upload that cannot be continued");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The writes of one upload, one after the other, beside what is received.
+//! Writes the bytes of one upload, one write after the other, while the next bytes come in.
 //!
-//! What arrives while one is under way goes into the next together: a slow disk is given larger writes, which it does
+//! Batches that arrive during a write go together into the next one: so a slow disk gets larger writes, which it does
 //! faster.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,34 +15,34 @@ use crate::hashing::Place;
 use crate::twin::Twin;
 use crate::{Error, Result};
 
-/// After so many writes a thread goes to the end of the line.
+/// Writes per turn before an upload yields its thread.
 const TURN: usize = 16;
 
 #[derive(Default)]
 struct Queue {
     batches: Vec<(Bytes, Place)>,
-    /// Where the first of them goes.
+    /// The offset of the first batch.
     offset: u64,
-    /// Who wants to hear when they are written.
+    /// Notified when the batches are written.
     marks: Vec<oneshot::Sender<()>>,
-    /// Whether a task takes from the queue until it is empty.
+    /// Whether a task works on the queue until it is empty.
     running: bool,
-    /// Whether a write failed: what was pushed then is not in the file, whatever is pushed later.
+    /// Whether a write failed: the bytes that waited then are not in the file, whatever is pushed later.
     failed: bool,
 }
 
-/// Writes in order what it is given.
+/// Writes batches in the order in which they are pushed.
 pub(crate) struct Writing {
     upload: Arc<dyn Upload>,
-    /// What it is the same as until now is not written.
+    /// A file to compare the bytes with. As long as they are the same, they are not written.
     twin: Option<Arc<Twin>>,
     queue: Arc<Mutex<Queue>>,
     task: Option<JoinHandle<Result<()>>>,
-    /// Told of each write that has ended.
+    /// Told of the end of each write.
     written: Option<Written>,
 }
 
-/// What a task came to; a panic goes on here.
+/// The result of a task. A panic of the task continues in the caller.
 pub(crate) async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
     match task.await {
         Ok(value) => Ok(value),
@@ -52,7 +52,7 @@ pub(crate) async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
 }
 
 fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    // Held for a push or a take, neither of which leaves half a change.
+    // The lock is held for a push or a take; neither can panic halfway.
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -61,17 +61,17 @@ impl Writing {
         Self { upload, twin: None, queue: Arc::default(), task: None, written: None }
     }
 
-    /// Compares what comes from now on with a file of the same digest, or with none. While nothing is under way.
+    /// Sets the file with which later bytes are compared, or none. Called while no write runs.
     pub(crate) fn compare(&mut self, twin: Option<Arc<Twin>>) {
         self.twin = twin;
     }
 
-    /// Says how far it is from now on. Before anything is pushed.
+    /// Sets the `Written` that is told of each write. Called before any bytes are pushed.
     pub(crate) fn tell(&mut self, written: Written) {
         self.written = Some(written);
     }
 
-    /// Adds the bytes that come next, which are for `offset`. An error is that of an earlier write.
+    /// Adds the next bytes, to be written at `offset`. An error is that of an earlier write.
     pub(crate) async fn push(&mut self, offset: u64, bytes: Bytes, place: Place) -> Result<()> {
         let running = {
             let mut queue = lock(&self.queue);
@@ -82,7 +82,7 @@ impl Writing {
             std::mem::replace(&mut queue.running, true)
         };
         if !running {
-            // The task before this one has ended, or is about to.
+            // The previous task has ended, or is about to end.
             self.land().await?;
             let (upload, queue) = (Arc::clone(&self.upload), Arc::clone(&self.queue));
             let (written, twin) = (self.written.clone(), self.twin.clone());
@@ -100,7 +100,7 @@ impl Writing {
         Ok(())
     }
 
-    /// Says when all that was pushed until now is written; the channel ends without a word where it could not be.
+    /// A channel that tells when all bytes pushed until now are written. It closes without a message if a write fails.
     pub(crate) fn mark(&self) -> oneshot::Receiver<()> {
         let (mark, marked) = oneshot::channel();
         let mut queue = lock(&self.queue);
@@ -110,13 +110,13 @@ impl Writing {
         if queue.running {
             queue.marks.push(mark);
         } else {
-            // The receiver is here, so this cannot fail.
+            // The receiver exists, so the send cannot fail.
             let _ = mark.send(());
         }
         marked
     }
 
-    /// Returns when all that was pushed is written.
+    /// Returns when all pushed bytes are written.
     pub(crate) async fn land(&mut self) -> Result<()> {
         match self.task.take() {
             Some(task) => joined(task).await?,
@@ -125,12 +125,12 @@ impl Writing {
     }
 }
 
-/// Ends a queue of which a write failed: nobody waits for what was pushed.
+/// Ends a queue after a failed write: drops the waiting batches and closes the marks' channels.
 fn fail(queue: &Mutex<Queue>) {
     *lock(queue) = Queue { failed: true, ..Queue::default() };
 }
 
-/// Ends the queue where a write panics, which what is pushed next meets.
+/// Ends the queue if a write panics. The next push gets the panic.
 struct Watch<'a>(&'a Mutex<Queue>);
 
 impl Drop for Watch<'_> {
@@ -141,7 +141,7 @@ impl Drop for Watch<'_> {
     }
 }
 
-/// Writes what there is, for as long as a turn lasts; true where nothing is left.
+/// Writes the waiting batches for one turn; true if none is left.
 fn run(
     upload: &dyn Upload,
     twin: Option<&Twin>,
@@ -158,7 +158,7 @@ fn run(
             (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
         };
         let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        // Dropped before all of these: who hears that one is gone finds the queue ended.
+        // This is dropped before the chunks, places and marks: whoever sees one of these dropped finds the queue ended.
         let _watch = Watch(queue);
         if !chunks.is_empty() {
             let is_here = twin.map_or(Ok(false), |twin| twin.takes(upload, offset, &chunks));
@@ -176,10 +176,10 @@ fn run(
             }
         }
         for mark in marks {
-            // Who asked may have gone.
+            // The receiver may be gone.
             let _ = mark.send(());
         }
-        // The buffers first: who waits for a place may need one.
+        // The buffers are freed before the places, because an upload that waits for a place may need a buffer.
         drop((chunks, places));
     }
     Ok(false)
@@ -192,10 +192,11 @@ mod tests {
 
     use super::*;
 
-    /// Writes from here on panic.
+    /// The offset from which on writes panic.
     const PANICS: u64 = 1 << 40;
 
-    /// Counts what is written, until a write is for `full`, which fails. Each write waits for the gate's sender to go.
+    /// Counts the written bytes. A write at the offset `full` or behind fails. Each write waits until the gate's sender
+    /// is dropped.
     struct Disk {
         written: AtomicUsize,
         full: u64,
@@ -208,7 +209,10 @@ mod tests {
             if let Some(gate) = &*self.gate.lock().unwrap() {
                 gate.recv().unwrap_err();
             }
-            assert!(!chunks.is_empty(), "nothing is no write: some storages end the file at its offset");
+            assert!(
+                !chunks.is_empty(),
+                "an empty write must not be made: some storages end the file at its offset"
+            );
             assert!(offset < PANICS, "a write that panics");
             if offset >= self.full {
                 return Err(hythe_storage::Error::NoSpace { path: "here".into() });
@@ -268,17 +272,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mark_behind_the_last_write_is_no_write() {
+    async fn a_mark_behind_the_last_write_causes_no_empty_write() {
         let (disk, mut writing) = disk(u64::MAX);
         let (closed, gate) = mpsc::channel();
         *disk.gate.lock().unwrap() = Some(gate);
         writing.push(0, Bytes::from_static(b"ten bytes."), Arc::default()).await.unwrap();
-        // Let the write begin, which takes all that is queued.
+        // Waits until the write has begun: it takes the whole queue.
         while !lock(&writing.queue).batches.is_empty() {
             tokio::task::yield_now().await;
         }
         let mut marked = writing.mark();
-        assert!(marked.try_recv().is_err(), "it is not written");
+        assert!(marked.try_recv().is_err(), "the bytes are not written yet");
         drop(closed);
         marked.await.unwrap();
         writing.land().await.unwrap();
@@ -286,7 +290,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_panics_is_met_by_the_next_one_and_keeps_no_place() {
+    async fn the_panic_of_a_write_reaches_the_next_push_and_keeps_no_place() {
         let (_, mut writing) = disk(u64::MAX);
         let places = Arc::new(tokio::sync::Semaphore::new(2));
         let place = || Arc::new(Arc::clone(&places).try_acquire_owned().ok());

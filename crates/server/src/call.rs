@@ -1,4 +1,4 @@
-//! What a handler is given: the server, and one request.
+//! What each handler receives: the server, and one request.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::plane::Body;
 use crate::record::Record;
 
-/// What every request of one server shares.
+/// The parts of a server that all its requests share.
 pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) cache: Cache,
@@ -23,7 +23,7 @@ pub(crate) struct App {
     pub(crate) manifest_room: ManifestRoom,
 }
 
-/// One request, with its path parsed and its right to be asked established.
+/// One request. Its path is parsed, and its `Host` and `Origin` are checked.
 pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     pub(crate) options: &'a Options,
@@ -31,22 +31,22 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: &'a http::HeaderMap,
     pub(crate) query: Query<'a>,
     pub(crate) record: &'a Record,
-    /// Over what it came.
+    /// The way the request came in: loopback or the network.
     pub(crate) via: Via,
-    /// Whether a web page of another origin made it: what it asks for is not fetched.
+    /// Whether a web page of another origin made the request: nothing is fetched from an upstream for it.
     pub(crate) foreign: bool,
 }
 
-/// How an answer of the cache came about, in a word.
+/// The header that says how the cache produced a response, in one word.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 impl Call<'_> {
-    /// A header's value as text; what is not text counts as absent.
+    /// A header's value as text; `None` also for a value that is not text.
     pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Says in the answer and in the log where a copy's content comes from.
+    /// States in the response and in the log where a copy's content comes from.
     pub(crate) fn tell(&self, response: &mut Response<Body>, copy: &Copy, freshness: &Freshness) {
         let word = match freshness {
             Freshness::Hit => "hit",
@@ -64,21 +64,25 @@ impl Call<'_> {
     }
 }
 
-/// What whoever gets an answer that may be out of date should know of it.
+/// The warning for a response that may be out of date or incomplete.
 fn warning(freshness: &Freshness) -> Option<String> {
     match freshness {
         Freshness::Hit | Freshness::Miss | Freshness::Revalidated => None,
         Freshness::Stale { why, age: Some(age) } => {
-            Some(format!("this copy was last confirmed {} s ago: {why}", age.as_secs()))
+            let age = age.as_secs();
+            Some(format!("the upstream confirmed this copy {age} s ago and could not confirm it now: {why}"))
         }
         Freshness::Stale { why, age: None } => {
-            Some(format!("this copy was last confirmed before this registry was started: {why}"))
+            Some(format!("the upstream has not confirmed this copy since the registry started: {why}"))
         }
-        Freshness::Part { why } => Some(format!("these are only the ones that are kept here: {why}")),
+        Freshness::Part { why } => {
+            Some(format!("this list may be incomplete; it has only what is in the cache: {why}"))
+        }
     }
 }
 
-/// What may stand within quotes in a header, and not too much of it (distribution-spec, Warnings).
+/// The first 1000 characters of `text` for a quoted header value; other than visible ASCII becomes a space
+/// (distribution-spec, Warnings).
 pub(crate) fn quotable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { ' ' })

@@ -1,4 +1,4 @@
-//! Cross-origin answers for the origins that the configuration names, and for no others.
+//! CORS: lets web pages of the configured origins read responses, and pages of no other origin.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use hythe_oci::header::EXPOSED;
@@ -8,19 +8,19 @@ const WRITING: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Accept, Authorization, Content-Type, Content-Range, Range, If-None-Match, Cache-Control",
 );
-/// What a page must be allowed to read of HTTP's own headers.
+/// HTTP's own response headers that a page may read, beside the registry API's.
 const HTTP_EXPOSED: &str = ", content-length, content-range, accept-ranges, etag, link, location, range, \
     retry-after, warning, www-authenticate, x-request-id";
 const HOUR: HeaderValue = HeaderValue::from_static("3600");
 
-/// The allowed origin of a request, where it has one.
+/// The request's origin, if the configuration allows it.
 pub(crate) fn allowed_origin(headers: &HeaderMap, origins: &[String]) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let allowed = origins.iter().any(|known| known == "*" || origin.as_bytes() == known.as_bytes());
     allowed.then(|| origin.clone())
 }
 
-/// Whether the request's origin is one that is named, and not only meant with all others: only those may write.
+/// Whether the configuration lists the request's origin by name, not only by `*`: only such origins may write.
 pub(crate) fn is_named(headers: &HeaderMap, origins: &[String]) -> bool {
     headers.get(header::ORIGIN).is_some_and(|origin| {
         let origin = origin.as_bytes();
@@ -28,7 +28,7 @@ pub(crate) fn is_named(headers: &HeaderMap, origins: &[String]) -> bool {
     })
 }
 
-/// Lets a page of `origin` read the answer.
+/// Lets a page of `origin` read the response.
 pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
@@ -39,7 +39,7 @@ pub(crate) fn expose(headers: &mut HeaderMap, origin: HeaderValue) {
     }
 }
 
-/// Answers the question that a browser asks before it sends anything that is not a plain GET.
+/// Answers a preflight, which a browser sends before any cross-origin request that is not a simple one.
 pub(crate) fn preflight(headers: &mut HeaderMap, may_write: bool) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, if may_write { WRITING } else { READING });
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);

@@ -1,4 +1,4 @@
-//! From a request to its handler: the path is parsed once, who may ask is checked once.
+//! Leads a request to its handler: parses the path once, and checks once that the client may ask.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -24,7 +24,7 @@ use crate::{cors, host, site};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers one request; every answer is recorded.
+/// Answers one request, and records the response.
 pub(crate) async fn answer(
     app: Arc<App>,
     options: Arc<Options>,
@@ -33,7 +33,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let hosts = head.headers.get_all(header::HOST).iter().count();
-    // RFC 9112, 3.2. Of two, a proxy before us may have judged the other one.
+    // RFC 9112, 3.2. With two Host headers, a proxy in front may have checked the other one.
     let one_host = hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11);
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let head_size = head.uri.path().len() + head.uri.query().map_or(0, str::len) + fields.sum::<usize>();
@@ -43,7 +43,7 @@ pub(crate) async fn answer(
         Exchange::begin(Arc::clone(&link), move |sent| {
             let took = record.started.elapsed();
             app.metrics.finished(&record, sent, took);
-            // Whoever was told that something is wrong finds its reason, whatever else is logged.
+            // A server error is always logged: its response refers the client to the log.
             if options.log_requests || record.status() >= 500 {
                 app.log.line(record.line(options.log_format, sent, took).as_bytes());
             }
@@ -53,10 +53,10 @@ pub(crate) async fn answer(
     let result = if head_size > options.max_header_size {
         Err(Rejection::head_too_large(options.max_header_size))
     } else if one_host {
-        // Every handler's future is in this one, which is too large to be moved about.
+        // Boxed, because this future contains those of all handlers, and moving one so large is slow.
         Box::pin(route(&app, &options, &link, &record, &head.headers, body)).await
     } else {
-        let message = format!("a request needs one Host header; this one has {hosts}");
+        let message = format!("a request needs exactly one Host header; this one has {hosts}");
         Err(Rejection::parameter(ErrorCode::Unsupported, message))
     };
     let mut response = result.unwrap_or_else(|rejection| {
@@ -67,7 +67,7 @@ pub(crate) async fn answer(
     Ok(response.map(|body| body.in_exchange(exchange)))
 }
 
-/// What every answer carries.
+/// Adds the headers that every response carries, and records its status and length.
 fn finish(
     link: &Link,
     record: &Record,
@@ -92,7 +92,7 @@ fn finish(
     if let Some(origin) = cors::allowed_origin(asked, &options.cors_origins) {
         cors::expose(headers, origin);
     }
-    // hyper sends no body to HEAD; the length that it would have is in its header.
+    // hyper sends no body for a HEAD; `Content-Length` has the length of a GET's.
     let sent = if record.method == Method::HEAD { 0 } else { length };
     record.answered(status.as_u16(), sent);
     if record.method == Method::HEAD && !headers.contains_key(header::CONTENT_LENGTH) && length > 0 {
@@ -125,7 +125,7 @@ async fn route(
         (path, query) = (upload, Cow::Owned(format!("{appended}&{query}")));
     }
     let query = Query::parse(&query)?;
-    // A page comes from wherever its origin is, also one whose name was made to resolve to this machine.
+    // A web page's request counts as the network's, also if the page's name was made to resolve to this machine.
     let is_near = link.near && foreign.is_none() && !foreign_page;
     let via = if is_near { Via::Loopback } else { Via::Network };
     let call = Call { app, options, method, headers, query, record, via, foreign: foreign_page };
@@ -149,12 +149,12 @@ async fn route(
     Ok(response)
 }
 
-/// The host that is asked, where that is no name of a registry on this machine.
+/// The host that the request names, if it is neither loopback nor configured in `http.hosts`.
 fn foreign_host<'a>(options: &Options, record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'a str> {
     asked_host(record, headers).filter(|host| !host::is_allowed(host, &options.hosts))
 }
 
-/// The host that is asked.
+/// The host that the request names, in its target or its `Host` header.
 fn asked_host<'a>(record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'a str> {
     match record.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -162,7 +162,8 @@ fn asked_host<'a>(record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'
     }
 }
 
-/// A web page must not talk to a registry on the reader's own machine by making its name resolve there.
+/// Refuses a request for a foreign host, if the registry is reachable from this machine only: otherwise a web page
+/// could talk to the registry on its reader's machine by making its own name resolve there (DNS rebinding).
 fn check_host(options: &Options, link: &Link, foreign: Option<&str>) -> Result<(), Rejection> {
     let is_refused = |host: &&str| link.loopback || options.published_on_loopback && !host::is_inner(host);
     match foreign.filter(is_refused) {
@@ -170,16 +171,16 @@ fn check_host(options: &Options, link: &Link, foreign: Option<&str>) -> Result<(
             StatusCode::FORBIDDEN,
             ErrorCode::Denied,
             format!(
-                "host `{host}` does not name this registry, which listens on loopback for this machine alone; \
-                 ask it as localhost, or name the host in http.hosts (HYTHE_HTTP_HOSTS, as a list)"
+                "host `{host}` is not a name of this registry, which serves only this machine; use localhost instead, \
+                 or add the host to http.hosts (HYTHE_HTTP_HOSTS, as a list)"
             ),
         )),
         None => Ok(()),
     }
 }
 
-/// Nor may a page write to any by requests that a browser sends without asking first, such as a plain POST: who reaches a
-/// registry's network may read a page of anybody's.
+/// Refuses writes of a foreign web page, on every listener. A browser sends some of them without a preflight, such as a
+/// simple POST, and a user who can reach the registry may open any page.
 fn check_origin(foreign: bool, record: &Record, headers: &http::HeaderMap) -> Result<(), Rejection> {
     if !foreign || site::reads(&record.method) {
         return Ok(());
@@ -190,12 +191,13 @@ fn check_origin(foreign: bool, record: &Record, headers: &http::HeaderMap) -> Re
         StatusCode::FORBIDDEN,
         ErrorCode::Denied,
         format!(
-            "a page of {page} may not write to this registry; name its origin in http.cors-origins if it should"
+            "a web page of {page} may not write to this registry; to allow it, add its origin to http.cors-origins"
         ),
     ))
 }
 
-/// A body that came in another coding than chunks would be stored in it, under the digest of what it is not (RFC 9112, 6.1).
+/// Refuses transfer codings other than `chunked`: the body would be stored encoded, under the digest of the encoded
+/// bytes (RFC 9112, 6.1).
 fn check_coding(headers: &http::HeaderMap) -> Result<(), Rejection> {
     let values = headers.get_all(header::TRANSFER_ENCODING).into_iter();
     let codings = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
@@ -212,25 +214,26 @@ fn check_coding(headers: &http::HeaderMap) -> Result<(), Rejection> {
             StatusCode::NOT_IMPLEMENTED,
             ErrorCode::Unsupported,
             format!(
-                "transfer coding `{coding}` is not supported; send the bytes as they are, chunked or with their length"
+                "transfer coding `{coding}` is not supported; send the body as it is, chunked or with Content-Length"
             ),
         )),
         None if chunked > 1 => {
-            Err(Rejection::parameter(ErrorCode::Unsupported, "the body is chunked more than once"))
+            let message = "Transfer-Encoding has `chunked` more than once; send the body chunked once";
+            Err(Rejection::parameter(ErrorCode::Unsupported, message))
         }
         None => Ok(()),
     }
 }
 
-/// `registry:2` sends clients to the path that they mean, where it has slashes that are too many.
+/// Redirects a path with superfluous slashes to the one without them, as `registry:2` does.
 fn redirect(record: &Record, clean: &str) -> Response<Body> {
     let _ = record.page.set("redirect");
     let query = record.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    // With 301 some clients would go on with GET.
+    // After a 301 some clients would repeat another method as GET.
     let keeps_method = !matches!(record.method, Method::GET | Method::HEAD);
     let status = if keeps_method { StatusCode::PERMANENT_REDIRECT } else { StatusCode::MOVED_PERMANENTLY };
     let mut response = handlers::empty(status);
-    // A path and a query of a request are visible ASCII, or at least what a header may hold.
+    // The request's path and query have only characters that a header may hold.
     response
         .headers_mut()
         .extend(HeaderValue::try_from(format!("{clean}{query}")).map(|to| (header::LOCATION, to)));
@@ -260,7 +263,8 @@ async fn call_endpoint(
     }
 }
 
-/// Whether the repository that is asked for holds anything that was pushed here.
+/// Whether the requested repository exists and is this registry's own, not a copy; true if the request names no
+/// repository.
 fn is_here(call: &Call<'_>, endpoint: &Endpoint) -> Result<bool, Rejection> {
     let Some(name) = endpoint.name() else { return Ok(true) };
     let found = call.app.registry.repository(name).provenance();
@@ -268,7 +272,7 @@ fn is_here(call: &Call<'_>, endpoint: &Endpoint) -> Result<bool, Rejection> {
     Ok(found.is_some_and(|found| found.origin == Origin::Local))
 }
 
-/// A copy is read, and what is in it can be deleted; nothing is pushed into it, unless its upstream is pushable.
+/// Calls an endpoint of a copy: reads and deletes work on the copy; a push is refused unless the upstream is pushable.
 async fn call_copy(
     call: &Call<'_>,
     endpoint: &Endpoint,

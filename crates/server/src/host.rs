@@ -1,4 +1,4 @@
-//! Which names mean this registry: the `Host` that a loopback listener takes, and `?ns=`.
+//! The names of this registry: which `Host` a loopback listener accepts, and which `?ns=` means this registry.
 
 use std::net::IpAddr;
 
@@ -10,19 +10,20 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// `host[:port]`, where it is that; some send an IPv6 address without its brackets.
+/// Parses `host[:port]`; also an IPv6 address without brackets, which some clients send.
 fn parse(authority: &str) -> Option<Authority> {
     authority.parse().or_else(|_| format!("[{authority}]").parse()).ok()
 }
 
-/// A listed name without a port is meant with any.
+/// Whether `hosts` lists the name. A listed name without a port matches every port.
 fn is_listed(authority: &Authority, hosts: &[String]) -> bool {
     let listed = hosts.iter().filter_map(|known| parse(known));
     let mut same_host = listed.filter(|known| known.host() == authority.host());
     same_host.any(|known| known.port().is_none() || known.port() == authority.port())
 }
 
-/// Whether it is what nearly every request says: told at each of them, so without taking it apart.
+/// Whether the name is `localhost` or `127.0.0.1`, with or without a port. Nearly every request has one of these, so
+/// this fast check avoids parsing.
 fn is_plainly_loopback(authority: &str) -> bool {
     let port = authority.strip_prefix("localhost").or_else(|| authority.strip_prefix("127.0.0.1"));
     port.is_some_and(|port| {
@@ -30,16 +31,16 @@ fn is_plainly_loopback(authority: &str) -> bool {
     })
 }
 
-/// Whether a request to a loopback listener may carry this `Host`. A page of the web whose name was made to resolve
-/// to 127.0.0.1 (DNS rebinding) carries its own.
+/// Whether a loopback listener accepts this `Host`. A web page whose name was made to resolve to 127.0.0.1 (DNS
+/// rebinding) sends that name, which is refused.
 pub(crate) fn is_allowed(authority: &str, hosts: &[String]) -> bool {
     is_plainly_loopback(authority)
         || parse(authority)
             .is_some_and(|authority| is_loopback(authority.host()) || is_listed(&authority, hosts))
 }
 
-/// Whether a request that comes from containers and nodes may carry this `Host`: by names like these they call it, and to
-/// none of them can a name of the web be made to resolve.
+/// Whether containers and nodes may use this `Host`: an address, a name of one label, or a name in `.internal`. No
+/// public DNS name has such a form, so DNS rebinding cannot use one.
 pub(crate) fn is_inner(authority: &str) -> bool {
     parse(authority).is_some_and(|authority| {
         let host = authority.host();
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_in_all_its_spellings_is_allowed() {
+    fn every_spelling_of_loopback_is_allowed() {
         for host in [
             "localhost",
             "localhost:5001",
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_and_nodes_call_it_by_addresses_and_names_that_the_web_has_not() {
+    fn containers_and_nodes_use_addresses_and_names_that_public_dns_does_not_have() {
         for (host, inner) in [
             ("hythe:5001", true),
             ("kind-registry", true),

@@ -1,8 +1,8 @@
-//! The HTTP edge: requests become calls of the domain, answers become bytes on the wire.
+//! The HTTP edge: turns requests into calls of the domain, and the results into responses.
 //!
-//! One request: `serve` accepts the connection, `dispatch` parses the path once and checks who may ask, one of
-//! `handlers` calls the registry, `reject` turns an error into its status and code, `plane` sends the body, and the
-//! `record` becomes one log line and one measurement when the last byte is out.
+//! One request: `serve` accepts the connection. `dispatch` parses the path once and checks that the client may ask. One
+//! of `handlers` calls the registry. `reject` turns an error into its status and code. `plane` sends the body. After
+//! the last byte, `record` becomes one log line and one measurement.
 
 mod call;
 mod cors;

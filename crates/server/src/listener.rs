@@ -1,24 +1,25 @@
-//! Where requests come in, and what that says about them.
+//! Listeners: the sockets that accept connections, and the upstream that each stands for.
 
 use hythe_oci::Authority;
 use tokio::net::TcpListener;
 
-/// A socket to accept on, and whose content is asked for there.
+/// A socket to accept connections on.
 #[derive(Debug)]
 pub struct Listener {
     /// The bound socket.
     pub socket: TcpListener,
-    /// Where it stands for an upstream: some clients, as dockerd with its `registry-mirrors`, cannot say whom they mean.
+    /// The upstream that the listener stands for, if any: some clients, such as dockerd with its `registry-mirrors`,
+    /// cannot name an upstream in their requests.
     pub mirror: Option<Mirror>,
 }
 
-/// An upstream that a listener stands for. A request there that says itself whom it means is answered for that one.
+/// An upstream that a listener stands for. A request that names another upstream itself is answered for that one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// Its name.
+    /// The upstream's name.
     pub upstream: Authority,
-    /// Whether what was pushed here is looked for first, and pushes are taken: what a `registry:2` in proxy mode
-    /// becomes.
+    /// Whether pushes are accepted, and pushed content is looked for first. A configuration of `registry:2` in proxy
+    /// mode sets this.
     pub local_first: bool,
 }
 

@@ -1,24 +1,24 @@
-//! Where log lines go: one writer thread, so that no request waits for a terminal or a full pipe.
+//! The log's writer: one thread writes all lines, so that no request waits for a terminal or a full pipe.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people, and `key=value` for machines.
+    /// Text for people, with `key=value` fields for machines.
     #[default]
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// What may wait to be written. Whoever cannot read so much loses lines, and is told how many.
+/// The most bytes that wait to be written. Further lines are dropped, and the log says how many.
 const MOST: usize = 1 << 20;
 
-/// Lines that come while others are written leave with them, after at most this long.
+/// The pause between two writes: lines that arrive meanwhile are written together.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// A log; clones write to the same one.
@@ -38,7 +38,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// Writes what waits when dropped.
+/// On drop, writes the waiting lines and ends the writer thread.
 #[derive(Debug)]
 pub struct LogGuard {
     log: Log,
@@ -55,13 +55,13 @@ impl Log {
         Ok((log.clone(), LogGuard { log, thread: Some(thread) }))
     }
 
-    /// A log that nobody reads.
+    /// A log that drops all lines.
     pub fn discard() -> Self {
         let waiting = Waiting { closed: true, ..Waiting::default() };
         Self(Arc::new(Shared { waiting: Mutex::new(waiting), changed: Condvar::new() }))
     }
 
-    /// Adds whole lines.
+    /// Adds one or more whole lines.
     pub fn line(&self, line: &[u8]) {
         let mut waiting = self.0.lock();
         if waiting.closed {
@@ -107,13 +107,13 @@ impl Shared {
             let dropped = std::mem::take(&mut waiting.dropped);
             std::mem::swap(&mut bytes, &mut waiting.bytes);
             drop(waiting);
-            // A log that cannot be written has nowhere to say so.
+            // If the log cannot be written, there is no other place to report that.
             let _ = out.write_all(&bytes);
             if dropped > 0 {
-                let _ = writeln!(out, "{dropped} log lines were dropped: the reader was too slow");
+                let _ = writeln!(out, "{dropped} log lines were dropped: the log's reader is too slow");
             }
             let _ = out.flush();
-            // A burst must not keep its memory.
+            // The memory of a burst of lines is freed.
             bytes.clear();
             bytes.shrink_to(64 << 10);
             if closed {

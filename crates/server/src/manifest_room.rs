@@ -1,7 +1,8 @@
-//! The memory that all manifests share while they come in, and until they are stored.
+//! Bounds the memory of all manifests that are being received and not yet stored.
 //!
-//! Most are small, so a part is for those alone: however many large ones come and never end, small ones are taken. Of large
-//! ones the oldest gives way where there is no room for another: whoever sends at all has sent it by then.
+//! Most manifests are small, so they have a pool of their own: even if many clients begin large manifests and never
+//! finish, small ones are accepted. If the pool for large manifests has no room for another, its oldest one is cut off:
+//! a client that sends at all has sent its manifest by then.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,56 +12,56 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// What is counted, in bytes.
+/// The unit in which memory is counted, in bytes.
 const UNIT: usize = 1 << 10;
 
-/// Up to so many bytes a manifest is small.
+/// The largest small manifest, in bytes.
 pub(crate) const SMALL: usize = 16 << 10;
 
-/// For all small ones, in bytes.
+/// The memory for all small manifests together, in bytes.
 const ALL_SMALL: usize = 8 << 20;
 
-/// For all others, in bytes; more where one alone may be larger.
+/// The memory for all large manifests together, in bytes; more if a single manifest may be larger.
 const ALL_LARGE: usize = 8 << 20;
 
-/// A large one that is under way for so long may have to give way.
+/// The age after which a large manifest may be cut off to make room for another.
 const OLD: Duration = Duration::from_secs(10);
 
-/// How long one waits for room before its client is told to come back: most clients wait better than they come back.
+/// How long a manifest waits for room before its client gets a 429: most clients handle a wait better than a 429.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// All of it.
+/// The memory of all manifests that are being received.
 #[derive(Debug)]
 pub(crate) struct ManifestRoom {
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
-    /// How many units the second has.
+    /// The units of `large`.
     all_large: usize,
-    /// Those that have a part of the second, in the order in which they came to it.
+    /// The large manifests that hold memory, oldest first.
     holders: Mutex<VecDeque<Arc<Holder>>>,
 }
 
 #[derive(Debug)]
 struct Holder {
     since: Instant,
-    /// Told to give way.
+    /// Notified when the manifest is cut off.
     cut: Notify,
 }
 
-/// Why there is no room.
+/// Why a manifest gets no memory.
 #[derive(Debug)]
 pub(crate) enum NoRoom {
-    /// Not now.
+    /// No memory became free in time.
     Crowded,
-    /// It had some, and was too slow.
+    /// The manifest was too slow and was cut off for another.
     Cut,
 }
 
 impl NoRoom {
-    /// That it was too slow, as the client is told.
+    /// The error for the client of a manifest that was cut off.
     pub(crate) fn cut() -> io::Error {
         let message = format!(
-            "the memory for manifests is used up, and this one did not come within {} s; send it again",
+            "the manifest did not arrive within {} s and was cut off to free memory for others; send it again",
             OLD.as_secs()
         );
         io::Error::new(io::ErrorKind::TimedOut, message)
@@ -68,7 +69,7 @@ impl NoRoom {
 }
 
 impl ManifestRoom {
-    /// For manifests of at most `most` bytes each.
+    /// Room for manifests of at most `most` bytes each.
     pub(crate) fn new(most: usize) -> Self {
         let all_large = ALL_LARGE.max(most).div_ceil(UNIT).min(Semaphore::MAX_PERMITS);
         Self {
@@ -80,16 +81,16 @@ impl ManifestRoom {
     }
 
     fn holders(&self) -> MutexGuard<'_, VecDeque<Arc<Holder>>> {
-        // Held for one change of the list.
+        // The lock is held for one change of the list, so a poisoned list is still valid.
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A part of it, which is nothing yet.
+    /// The part of one manifest, still empty.
     pub(crate) fn part(&self) -> Part<'_> {
         Part { room: self, permit: None, holder: None }
     }
 
-    /// Tells the oldest to give way, if it is old enough.
+    /// Cuts off the oldest large manifest, if it is older than `OLD`.
     fn cut_oldest(&self) {
         let mut holders = self.holders();
         if holders.front().is_some_and(|oldest| oldest.since.elapsed() > OLD)
@@ -100,20 +101,20 @@ impl ManifestRoom {
     }
 }
 
-/// What one manifest has of it, until dropped.
+/// The memory that one manifest holds, until dropped.
 #[derive(Debug)]
 pub(crate) struct Part<'a> {
     room: &'a ManifestRoom,
     permit: Option<OwnedSemaphorePermit>,
-    /// Where it is of the part for large ones.
+    /// The manifest's entry in `holders`, if it is a large one.
     holder: Option<Arc<Holder>>,
 }
 
 impl Part<'_> {
-    /// Makes it `bytes` at least, as soon as there is room.
+    /// Grows the part to at least `bytes`; waits for room.
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let is_large = bytes > SMALL;
-        // One that may be larger than all of it has all of it.
+        // A manifest that may be larger than the whole pool takes the whole pool.
         let wanted =
             if is_large { bytes.div_ceil(UNIT).min(self.room.all_large) } else { bytes.div_ceil(UNIT) };
         let had = if is_large == self.holder.is_some() { &self.permit } else { &None };
@@ -139,7 +140,7 @@ impl Part<'_> {
             let holder = Arc::new(Holder { since: Instant::now(), cut: Notify::new() });
             self.room.holders().push_back(Arc::clone(&holder));
             self.holder = Some(holder);
-            // What it had of the part for small ones is free again.
+            // Returns the memory that the manifest held of the pool for small ones.
             self.permit = None;
         }
         match &mut self.permit {
@@ -149,7 +150,7 @@ impl Part<'_> {
         Ok(())
     }
 
-    /// Returns when it has to give way.
+    /// Returns when the manifest is cut off.
     pub(crate) async fn cut(&self) {
         match &self.holder {
             Some(holder) => holder.cut.notified().await,
@@ -172,13 +173,13 @@ mod tests {
 
     const LARGE: usize = 4 << 20;
 
-    /// Whether there is no room for it now.
+    /// Whether `part` cannot grow at once.
     async fn waits(part: &mut Part<'_>, bytes: usize) -> bool {
         timeout(Duration::ZERO, part.grow(bytes)).await.is_err()
     }
 
     #[tokio::test]
-    async fn small_ones_find_room_however_many_large_ones_hold_theirs() {
+    async fn small_manifests_find_room_while_large_ones_fill_their_pool() {
         let room = ManifestRoom::new(LARGE);
         let mut large: Vec<_> = (0..ALL_LARGE / LARGE).map(|_| room.part()).collect();
         for part in &mut large {
@@ -190,7 +191,7 @@ mod tests {
         for part in &mut small {
             part.grow(SMALL).await.unwrap();
         }
-        assert!(waits(&mut room.part(), 1).await, "of these there is an end too");
+        assert!(waits(&mut room.part(), 1).await, "the pool for small ones is bounded too");
         drop((large, small));
         assert_eq!(room.small.available_permits() * UNIT, ALL_SMALL);
         assert_eq!(room.large.available_permits() * UNIT, ALL_LARGE);
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_oldest_gives_way_to_one_for_which_there_is_no_room() {
+    async fn the_oldest_large_manifest_is_cut_off_if_another_finds_no_room() {
         let room = ManifestRoom::new(LARGE);
         let (mut first, mut second) = (room.part(), room.part());
         first.grow(ALL_LARGE / 2).await.unwrap();
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_may_be_larger_than_all_has_all() {
+    async fn a_manifest_larger_than_the_pool_takes_the_whole_pool() {
         let room = ManifestRoom::new(2 * ALL_LARGE);
         let mut part = room.part();
         part.grow(3 * ALL_LARGE).await.unwrap();

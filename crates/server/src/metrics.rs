@@ -1,4 +1,4 @@
-//! Measurements for Prometheus, in its text format at `/metrics`.
+//! The metrics page at `/metrics`, in the OpenMetrics text format.
 
 mod upstreams;
 
@@ -20,7 +20,7 @@ use crate::plane::SENDFILE_BYTES;
 use crate::record::Record;
 use upstreams::Upstreams;
 
-/// Answers take from microseconds (a tag) to minutes (a layer).
+/// The buckets of request durations, in seconds: a response takes from microseconds (a tag) to minutes (a layer).
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +48,7 @@ impl EncodeLabelSet for Handler {
     }
 }
 
-/// Methods are few; anything else is one label, so that nobody can make labels without end.
+/// The label of a method. All unknown methods share one label, so that a client cannot create labels without limit.
 fn method_label(method: &http::Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -62,7 +62,7 @@ fn method_label(method: &http::Method) -> &'static str {
     }
 }
 
-/// All measurements of one server.
+/// All metrics of one server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     set: Set,
@@ -98,7 +98,7 @@ struct Stored {
 }
 
 impl Metrics {
-    /// Those of a server, and of what `cache` asks.
+    /// The metrics of a server and of the upstreams of `cache`.
     pub(crate) fn new(cache: Cache) -> Self {
         let mut metrics = Self {
             set: Set::with_prefix("hythe"),
@@ -121,36 +121,58 @@ impl Metrics {
 
     fn register(&mut self) {
         let set = &mut self.set;
-        set.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        set.register("http_requests", "Requests by handler, method and status", self.requests.clone());
+        set.register("build", "The version of hythe", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        set.register(
+            "http_requests",
+            "Completed requests by handler, method and status",
+            self.requests.clone(),
+        );
         let seconds = self.seconds.clone();
-        set.register_with_unit("http_request_duration", "From head to last byte", Unit::Seconds, seconds);
-        set.register_with_unit("http_response", "Body bytes sent", Unit::Bytes, self.sent.clone());
-        set.register_with_unit("http_request", "Body bytes received", Unit::Bytes, self.received.clone());
-        set.register("http_connections", "Open connections", self.connections.clone());
-        set.register_with_unit("http_sendfile", "Bytes sent by sendfile", Unit::Bytes, self.sendfile.clone());
-        set.register("uploads_active", "Upload bodies being received", self.uploads_active.clone());
-        set.register("repositories", "Repositories that hold something", self.stored.repositories.clone());
-        set.register("manifests", "Manifests", self.stored.manifests.clone());
+        set.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its response's last byte",
+            Unit::Seconds,
+            seconds,
+        );
+        set.register_with_unit("http_response", "Response body bytes sent", Unit::Bytes, self.sent.clone());
+        let received = self.received.clone();
+        set.register_with_unit("http_request", "Request body bytes received", Unit::Bytes, received);
+        set.register("http_connections", "Open client connections", self.connections.clone());
+        let sendfile = self.sendfile.clone();
+        set.register_with_unit(
+            "http_sendfile",
+            "Bytes sent by sendfile since the start",
+            Unit::Bytes,
+            sendfile,
+        );
+        set.register("uploads_active", "Upload bodies being received now", self.uploads_active.clone());
+        let repositories = self.stored.repositories.clone();
+        set.register("repositories", "Repositories that have a manifest", repositories);
+        let manifests = self.stored.manifests.clone();
+        set.register("manifests", "Manifests, counted in each repository that has them", manifests);
         set.register("tags", "Tags", self.stored.tags.clone());
         set.register("blobs", "Blobs, each counted once", self.stored.blobs.clone());
-        set.register_with_unit("blobs", "Their sizes, added up", Unit::Bytes, self.stored.bytes.clone());
-        set.register("upload_sessions", "Upload sessions, waiting ones too", self.stored.uploads.clone());
-        set.register("collect_rounds", "Rounds of the collector", self.collected.rounds.clone());
-        set.register("collect_blobs", "Blobs that it removed", self.collected.blobs.clone());
-        set.register_with_unit("collect", "Bytes that it freed", Unit::Bytes, self.collected.bytes.clone());
-        set.register("collect_uploads", "Upload sessions that expired", self.collected.uploads.clone());
+        set.register_with_unit("blobs", "Total size of the blobs", Unit::Bytes, self.stored.bytes.clone());
+        set.register("upload_sessions", "Open upload sessions, idle or not", self.stored.uploads.clone());
+        set.register("collect_rounds", "Rounds of garbage collection", self.collected.rounds.clone());
+        let blobs = self.collected.blobs.clone();
+        set.register("collect_blobs", "Blobs removed by garbage collection", blobs);
+        let bytes = self.collected.bytes.clone();
+        set.register_with_unit("collect", "Bytes freed by garbage collection", Unit::Bytes, bytes);
+        let uploads = self.collected.uploads.clone();
+        set.register("collect_uploads", "Expired upload sessions removed by garbage collection", uploads);
         let longest = self.longest_write.clone();
         set.register_with_unit(
             "catalog_longest_write",
-            "One write's time on the writer",
+            "Longest time that one write has occupied the catalog's only writer since the start",
             Unit::Seconds,
             longest,
         );
-        set.register_with_unit("process_resident_memory", "RSS", Unit::Bytes, self.resident.clone());
+        let resident = self.resident.clone();
+        set.register_with_unit("process_resident_memory", "Resident memory", Unit::Bytes, resident);
     }
 
-    /// A request is over.
+    /// Counts a request that has ended.
     pub(crate) fn finished(&self, record: &Record, sent: u64, took: Duration) {
         let handler = record.handler();
         let labels = Labels { handler, method: method_label(&record.method), code: record.status() };
@@ -166,7 +188,7 @@ impl Metrics {
         self.received.inc_by(bytes);
     }
 
-    /// A round of the collector is over.
+    /// Counts a round of garbage collection.
     pub(crate) fn collected(&self, round: Collected) {
         self.collected.rounds.inc();
         self.collected.blobs.inc_by(round.blobs);
@@ -174,7 +196,7 @@ impl Metrics {
         self.collected.uploads.inc_by(round.uploads);
     }
 
-    /// The page for the scraper. Reads the catalog's totals: not for a hot path.
+    /// The page at `/metrics`. Counts the catalog's rows, so it is not for a hot path.
     pub(crate) fn page(&self, registry: &Registry) -> hythe_registry::Result<String> {
         let totals = registry.totals()?;
         self.stored.repositories.set(totals.repositories);
@@ -188,14 +210,13 @@ impl Metrics {
         self.longest_write.set(registry.longest_write().as_secs_f64());
         self.resident.set(resident_bytes().unwrap_or_default());
         let mut page = String::new();
-        encode(&mut page, &self.set).map_err(|_| {
-            hythe_registry::Error::Internal("the metrics could not be written as text".to_owned())
-        })?;
+        encode(&mut page, &self.set)
+            .map_err(|_| hythe_registry::Error::Internal("could not write the metrics as text".to_owned()))?;
         Ok(page)
     }
 }
 
-/// This process's resident set, where `/proc` tells it.
+/// This process's resident memory in bytes; `None` without `/proc`.
 fn resident_bytes() -> Option<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;

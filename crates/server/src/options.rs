@@ -1,42 +1,42 @@
-//! What can be set about the server.
+//! The server's settings.
 
 use std::time::Duration;
 
 use crate::log::Format;
 
-/// Settings of the HTTP edge. All but the marked ones can change while it runs.
+/// Settings of the HTTP edge. They can change while the server runs, except the marked ones.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Further host names that mean this registry, beside loopback ones.
     pub hosts: Vec<String>,
-    /// Whether what is listened on inside of a container is published on its host's loopback only: `Host` is checked then
-    /// as on a loopback listener, beside what containers call it.
+    /// Whether the server's container publishes its port only on its host's loopback. Then `Host` is checked as on a
+    /// loopback listener, and the names that containers use are accepted too.
     pub published_on_loopback: bool,
-    /// Origins whose pages may read answers, and write where they are named; `*` for all.
+    /// Origins whose web pages may read responses; `*` for all. Only pages of origins listed by name may write.
     pub cors_origins: Vec<String>,
-    /// From the first byte of a request's head to its last.
+    /// The longest time from the first byte of a request's head to its last.
     pub header_timeout: Duration,
-    /// Between requests on one connection.
+    /// The longest time between two requests on one connection.
     pub idle_timeout: Duration,
-    /// Without progress of a body, in either direction.
+    /// The longest time without a byte of a request or response body.
     pub progress_timeout: Duration,
-    /// How long requests may go on after the server was told to stop.
+    /// How long requests may continue after the server was told to stop.
     pub drain_timeout: Duration,
     /// The largest request head, in bytes.
     pub max_header_size: usize,
-    /// How many connections are served at once; further ones wait. Fixed at the start.
+    /// The most connections at once; further ones wait. Cannot change while the server runs.
     pub max_connections: usize,
-    /// Whether files leave by `sendfile(2)`.
+    /// Whether blobs are sent by `sendfile(2)`.
     pub sendfile: bool,
-    /// The most repositories on one page.
+    /// The most repositories on one page of the catalog.
     pub catalog_max_page: usize,
-    /// The most tags on one page.
+    /// The most tags on one page of a repository's tags.
     pub tags_max_page: usize,
     /// Whether each request is logged.
     pub log_requests: bool,
-    /// How request lines look.
+    /// The format of the request lines in the log.
     pub log_format: Format,
-    /// How often the collector looks for what is not needed any more.
+    /// The time between two rounds of garbage collection.
     pub collect_interval: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Where the repository of a request is.
+//! Finds the repository that a request means: one of this registry, or a copy of an upstream's.
 
 use std::sync::Arc;
 
@@ -13,25 +13,26 @@ use crate::host;
 use crate::plane::Link;
 use crate::reject::Rejection;
 
-/// Why a copy asks nobody, as the answer tells it.
+/// Why the upstream is not asked for a request. The response quotes it.
 const ONLY_IF_CACHED: &str = "the request says only-if-cached";
-const FOREIGN_PAGE: &str =
-    "a page of another origin asked, which has nothing fetched unless http.cors-origins names it";
+const FOREIGN_PAGE: &str = "nothing is fetched for a web page of another origin; to allow it, add the page's origin to \
+                            http.cors-origins";
 
-/// Where the repository of a request is.
+/// The repository that a request means.
 pub(crate) enum Place {
-    /// It is this registry's own, or the request is about none.
+    /// A repository of this registry, or the request names no repository.
     Here,
-    /// It is this registry's own by this name, and stands for an upstream's.
+    /// A repository of this registry that holds pushed content under an upstream's name, and is served instead of the
+    /// upstream's.
     Pinned(RepositoryName),
-    /// It is an upstream's; whether its name alone says so.
+    /// A copy of an upstream's repository. `by_path`: the path names the upstream, not `?ns=` or the listener.
     Copy { copy: Copy, by_path: bool },
-    /// It is this registry's own as far as that has it, and an upstream's otherwise.
+    /// A repository of this registry, and a copy of an upstream's for content that the former does not have.
     HereOrCopy(Copy),
 }
 
-/// Which repository a request means, and the `?ns=` that it says so by (distribution-spec, Registry proxying). One that
-/// names this registry, and no upstream, is as good as none.
+/// Which repository a request means, and the value of its `?ns=` for the response (distribution-spec, Registry
+/// proxying). A `?ns=` that names this registry, and no upstream, counts as absent.
 pub(crate) fn find(
     call: &Call<'_>,
     link: &Link,
@@ -44,12 +45,13 @@ pub(crate) fn find(
     let elsewhere = namespace.as_deref().filter(|ns| !is_ours(ns));
     let not_answered_for = |name: &str| {
         let message = format!(
-            "this registry does not answer for `{name}`; add it to its upstreams (upstream.add) if it should"
+            "this registry does not serve `{name}`; to serve it, add it as an upstream (upstream.add)"
         );
         Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message)
     };
     let Some(name) = endpoint.name() else {
-        // Of another registry's whole nothing is known here.
+        // The request names no repository. The server does not know another registry's repositories, so a `?ns=` that
+        // is allowed changes nothing.
         return match elsewhere {
             Some(namespace) if !may_be_asked(&allowed, namespace) => Err(not_answered_for(namespace)),
             _ => Ok((told, Place::Here)),
@@ -77,7 +79,7 @@ pub(crate) fn find(
         Resolved::Upstream(upstream, there) => of_upstream(&upstream, &there, elsewhere.is_none())?,
         Resolved::NotAllowed => return Err(not_answered_for(elsewhere.unwrap_or_default())),
         Resolved::Local(_) => match &link.mirror {
-            // Who says that this registry is meant does not mean an upstream that it stands for.
+            // A client that names this registry in `?ns=` does not mean the mirrored upstream.
             Some(mirror) if mirror.local_first || namespace.is_none() => {
                 match allowed.resolve_at(&mirror.upstream, name) {
                     Resolved::Upstream(upstream, there) if mirror.local_first => {
@@ -95,7 +97,7 @@ pub(crate) fn find(
     Ok((told, place))
 }
 
-/// Whether nobody is to be asked for an answer (RFC 9111, 5.2.1.7).
+/// Whether the client forbids asking the upstream (RFC 9111, 5.2.1.7).
 pub(crate) fn is_only_if_cached(call: &Call<'_>) -> bool {
     call.header(header::CACHE_CONTROL).is_some_and(|value| value.contains("only-if-cached"))
 }
@@ -108,19 +110,19 @@ fn may_be_asked(allowed: &Allowed, namespace: &str) -> bool {
     namespace.parse().is_ok_and(|namespace| allowed.find(&namespace).is_some())
 }
 
-/// What was fetched with credentials is not for everybody, whatever is asked of it: nor where its upstream is not listed
-/// any more, so that it is read as any other repository.
+/// Refuses any request for a copy whose content was fetched with credentials and is not shared with this client. A copy
+/// whose upstream is no longer listed is found as a repository of this registry, so those are checked too.
 pub(crate) fn check_share(call: &Call<'_>, endpoint: &Endpoint, place: &Place) -> Result<(), Rejection> {
     match (place, endpoint.name()) {
         (Place::Copy { copy, .. }, _) => {
             copy.check_share().map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))
         }
-        // Of the last, the copy is checked when it is asked.
+        // The copy of `HereOrCopy` is checked when it is read.
         (Place::Here | Place::HereOrCopy(_), Some(name)) => match not_shared(call, name)? {
             Some(error) => Err(Rejection::upstream(&error, ErrorCode::NameUnknown)),
             None => Ok(()),
         },
-        // What was pushed is everybody's.
+        // Pushed content is shared with every client.
         (Place::Pinned(_), _) | (Place::Here | Place::HereOrCopy(_), None) => Ok(()),
     }
 }

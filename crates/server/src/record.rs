@@ -1,4 +1,4 @@
-//! What is known of one request: it becomes one log line and one measurement.
+//! The record of one request: it becomes one log line and one measurement.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
@@ -12,12 +12,12 @@ use hythe_oci::Endpoint;
 
 use crate::log::Format;
 
-/// The status that is logged where the client went away before there was one.
+/// The logged status of a request whose client disconnected before the response began.
 const CLIENT_GONE: u16 = 499;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// One request, as far as it has come.
+/// One request, filled in while it is handled.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) id: u64,
@@ -26,14 +26,14 @@ pub(crate) struct Record {
     pub(crate) client: SocketAddr,
     pub(crate) started: Instant,
     pub(crate) endpoint: OnceLock<Endpoint>,
-    /// Which handler answered, where it is no endpoint of the API.
+    /// The handler's name, if the path is not an endpoint of the API.
     pub(crate) page: OnceLock<&'static str>,
-    /// What the cache did, and whose content it was.
+    /// How the cache produced the response, and the upstream of its content.
     pub(crate) cache: OnceLock<(&'static str, String)>,
-    /// The error's code and message, where it was one.
+    /// The code and message of an error response.
     pub(crate) error: OnceLock<String>,
     status: AtomicU16,
-    /// How many body bytes the answer has; `u64::MAX` until there is one.
+    /// The length of the response's body, in bytes; `u64::MAX` until the response begins.
     length: AtomicU64,
 }
 
@@ -54,7 +54,7 @@ impl Record {
         }
     }
 
-    /// The answer begins.
+    /// Records that the response begins.
     pub(crate) fn answered(&self, status: u16, length: u64) {
         self.status.store(status, Ordering::Relaxed);
         self.length.store(length, Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl Record {
         self.status.load(Ordering::Relaxed)
     }
 
-    /// The handler's name, as metrics have it.
+    /// The handler's name in metrics.
     pub(crate) fn handler(&self) -> &'static str {
         match (self.endpoint.get(), self.page.get()) {
             (Some(endpoint), _) => endpoint.kind(),
@@ -73,12 +73,12 @@ impl Record {
         }
     }
 
-    /// The id as clients see it in `X-Request-Id`.
+    /// The id in the form of `X-Request-Id`.
     pub(crate) fn id_text(&self) -> String {
         format!("{:08x}", self.id)
     }
 
-    /// One line, with its line feed.
+    /// The log line, with its line feed.
     pub(crate) fn line(&self, format: Format, sent: u64, took: Duration) -> String {
         let aborted = sent < self.length.load(Ordering::Relaxed);
         let endpoint = self.endpoint.get();
@@ -98,7 +98,7 @@ impl Record {
         let mut line = String::with_capacity(320);
         match format {
             Format::Text => {
-                // Whole numbers are written in a third of the time.
+                // Formatting integers takes a third of the time of formatting a float.
                 let tenths = (took.as_micros() + 50) / 100;
                 let (millis, tenth) = (tenths / 10, tenths % 10);
                 let _ = write!(
@@ -142,7 +142,7 @@ impl Record {
     }
 }
 
-/// A path as it is logged: what is not ASCII, and may end a line or steer a terminal, as it would stand in a URL.
+/// A path for the log. Bytes that are not ASCII could end a line or control a terminal, so they are percent-encoded.
 fn printable(path: &str) -> Cow<'_, str> {
     if path.is_ascii() {
         return path.into();
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steers_a_terminal_is_logged_as_in_a_url() {
+    fn control_characters_of_terminals_are_logged_percent_encoded() {
         assert_eq!(printable("/v2/a?n=1"), "/v2/a?n=1");
         assert_eq!(printable("/x\u{9b}2J\u{2028}"), "/x%C2%9B2J%E2%80%A8");
     }

@@ -13,16 +13,16 @@ use serde_json::{Value, json};
 use crate::call::quotable;
 use crate::plane::Body;
 
-/// When to come back to an upstream that does not say.
+/// The `Retry-After` for an upstream that does not say when to ask it again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// The most of a message that stands in the status line, in bytes.
+/// The longest reason phrase in a status line, in bytes.
 const REASON: usize = 240;
 
-/// The most digests in an error: a manifest may lack tens of thousands.
+/// The most digests that an error lists: a manifest may lack tens of thousands.
 const DIGESTS: usize = 100;
 
-/// A refusal on its way to the client.
+/// An error response: its status, code, message and headers.
 #[derive(Debug)]
 pub(crate) struct Rejection {
     pub(crate) status: StatusCode,
@@ -30,7 +30,7 @@ pub(crate) struct Rejection {
     pub(crate) message: String,
     pub(crate) detail: Option<Value>,
     pub(crate) headers: Vec<(header::HeaderName, HeaderValue)>,
-    /// What the log says in the place of the message, where a client is not to be told.
+    /// The message for the log, where the client must not see the cause.
     pub(crate) for_log: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Rejection {
         Self { status, code, message: message.into(), detail: None, headers: Vec::new(), for_log: None }
     }
 
-    /// What the log says of it.
+    /// The code and the message for the log.
     pub(crate) fn logged(&self) -> String {
         format!("{}: {}", self.code, self.for_log.as_ref().unwrap_or(&self.message))
     }
@@ -49,18 +49,18 @@ impl Rejection {
     }
 
     fn with_header(mut self, name: header::HeaderName, value: String) -> Self {
-        // The values are paths and numbers of our own making; one that is not a header's would only be left out.
+        // The values are paths and numbers that the server makes; an invalid header value is left out.
         self.headers.extend(HeaderValue::try_from(value).map(|value| (name, value)));
         self
     }
 
-    /// With what is wrong in a `Warning` too: a HEAD's answer has no other place for it.
+    /// Repeats the message in a `Warning` header: the response to a HEAD has no body for it.
     pub(crate) fn with_warning(self) -> Self {
         let warning = format!("299 - \"{}\"", quotable(&self.message));
         self.with_header(header::WARNING, warning)
     }
 
-    /// No such resource at all.
+    /// The path names no resource of this registry.
     pub(crate) fn not_found(path: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
@@ -69,7 +69,7 @@ impl Rejection {
         )
     }
 
-    /// The resource is there, the method is not.
+    /// The resource does not support the method.
     pub(crate) fn method(method: &Method, allow: &'static str) -> Self {
         let message = format!("method {method} is not supported here; use {allow}");
         let mut rejection = Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message);
@@ -79,18 +79,20 @@ impl Rejection {
 
     /// The path and the headers are together larger than `limit` bytes.
     pub(crate) fn head_too_large(limit: usize) -> Self {
-        let message = format!("the request's head is larger than {limit} bytes (`http.max-header-size`)");
+        let message =
+            format!("the request's path and headers exceed {limit} bytes together (`http.max-header-size`)");
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::Unsupported, message)
     }
 
-    /// As many manifests are on their way here as memory is meant for.
+    /// The manifests that are being received take up all of their memory.
     pub(crate) fn manifests_crowded() -> Self {
-        let message = "the memory for manifests is used up by others that come in; try again in a moment";
+        let message =
+            "other manifests that are being pushed use all memory for manifests; try again in a few seconds";
         Self::new(StatusCode::TOO_MANY_REQUESTS, ErrorCode::TooManyRequests, message)
             .with_header(header::RETRY_AFTER, "5".to_owned())
     }
 
-    /// A parameter or header that cannot be understood.
+    /// A parameter or header is malformed.
     pub(crate) fn parameter(code: ErrorCode, message: impl Into<String>) -> Self {
         Self::bad(code, message)
     }
@@ -112,8 +114,8 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// The message as the status line's reason, where the fault is not the client's: Docker and containerd print that line of
-    /// such an answer, and not its body.
+    /// The reason phrase of a server error: its status and message. Docker and containerd print the status line of a
+    /// 5xx response, not its body.
     fn reason(&self) -> Option<ReasonPhrase> {
         let status = self.status.canonical_reason().filter(|_| self.status.is_server_error())?;
         let text = format!("{status}: {}", self.message);
@@ -141,7 +143,7 @@ impl Rejection {
         Self::new(status, error.code(), error.to_string())
     }
 
-    /// What the registry refused. `at` is the repository that was asked, for the headers that some answers carry.
+    /// An error of the registry. `at` is the requested repository; some responses name it in `Location`.
     pub(crate) fn registry(error: &Error, at: Option<&hythe_oci::RepositoryName>) -> Self {
         let message = error.to_string();
         match error {
@@ -195,8 +197,8 @@ impl Rejection {
             }
             Error::Body(_) => Self::bad(ErrorCode::BlobUploadInvalid, message),
             Error::Internal(_) => {
-                let told = "something is wrong in the registry, not with the request; its log has the reason under this \
-                            answer's X-Request-Id";
+                let told = "the error is in the registry, not in the request; to find the cause, search the registry's \
+                            log for this response's X-Request-Id";
                 let rejection = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Unknown, told);
                 Self { for_log: Some(message), ..rejection }
             }
@@ -205,8 +207,8 @@ impl Rejection {
 }
 
 impl Rejection {
-    /// What came of asking an upstream. `unknown` is the code of what was asked for, where there is no such thing. No
-    /// status asks the client for credentials, nor to come back at once: containerd does so at a 429.
+    /// An upstream's error. `unknown` is the code if the upstream does not have the requested content. No status is
+    /// 401, which asks the client for credentials, or 429, after which containerd tries again at once.
     pub(crate) fn upstream(error: &Upstream, unknown: ErrorCode) -> Self {
         use hythe_upstream::Failure;
 
@@ -217,7 +219,8 @@ impl Rejection {
                 .with_header(header::RETRY_AFTER, seconds.to_string())
         };
         match error {
-            // What was pushed under an upstream's name is not the answer, and what upstream has cannot be kept there.
+            // The repository holds pushed content: that is not the upstream's, and the upstream's cannot be kept beside
+            // it.
             Upstream::Registry(error) => match &**error {
                 Error::OtherOrigin { .. } => Self::new(StatusCode::NOT_FOUND, unknown, message),
                 Error::TooManyUploads { .. } => later(Some(Duration::from_secs(1))),
@@ -235,7 +238,7 @@ impl Rejection {
             Upstream::Crowded { .. } => later(Some(Duration::from_secs(1))),
             Upstream::Resting { again, .. } => later(Some(*again)),
             Upstream::Wrong { .. } => Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message),
-            // RFC 9111, 5.2.1.7: what a cache says that may not ask.
+            // RFC 9111, 5.2.1.7: the status of a cache that must not ask its upstream.
             Upstream::Offline { .. } => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, message)
             }
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_servers_is_told_in_the_status_line() {
+    fn the_status_line_of_a_server_error_has_its_message() {
         let reason = |status: u16, message: &str| {
             let status = StatusCode::from_u16(status).unwrap();
             let response = Rejection::new(status, ErrorCode::Unavailable, message).into_response();
@@ -279,13 +282,14 @@ mod tests {
         };
         let full = "Insufficient Storage: the registry's disk is full";
         assert_eq!(reason(507, "the registry's disk is full").as_deref(), Some(full));
-        // A line's end would begin a header.
+        // A line break would start a header.
         assert_eq!(reason(502, "first\r\nX-Evil: 1").as_deref(), Some("Bad Gateway: first"));
         assert_eq!(reason(502, &"x".repeat(999)).map(|reason| reason.len()), Some(REASON));
         assert_eq!(reason(404, "no such manifest"), None);
     }
 
-    /// Which row of the table an error is. Whoever adds a variant is told here to add its row.
+    /// The number of an error's row in `table`. The exhaustive match makes a new variant fail to compile until it has a
+    /// number, and the test then requires its row.
     fn variant(error: &Error) -> usize {
         match error {
             Error::NameUnknown(_) => 0,
@@ -386,14 +390,14 @@ mod tests {
     }
 
     #[test]
-    fn what_went_wrong_inside_is_not_told_outside() {
+    fn the_cause_of_an_internal_error_is_logged_and_not_sent_to_the_client() {
         let rejection = Rejection::registry(&Error::Internal("secret".to_owned()), None);
         assert!(!rejection.message.contains("secret"), "{}", rejection.message);
         assert!(rejection.logged().contains("secret"), "{}", rejection.logged());
     }
 
     #[test]
-    fn an_error_that_a_client_can_act_upon_carries_the_headers_for_it() {
+    fn errors_carry_the_headers_that_tell_a_client_how_to_continue() {
         let headers =
             |error: Error| Rejection::registry(&error, Some(&name())).into_response().headers().clone();
         let out_of_order = headers(Error::ChunkOutOfOrder { start: 7, offset: 5, id: id() });
@@ -408,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_upstream_is_not_asked_for_sends_clients_elsewhere_or_back_later() {
+    fn a_request_for_which_the_upstream_is_not_asked_is_403_503_or_504() {
         let upstream = || "up.example".parse().unwrap();
         for (error, status, code, retry) in [
             (Upstream::NotShared { upstream: upstream() }, 403, ErrorCode::Denied, None),
@@ -447,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_makes_a_body_of_the_specifications_form() {
+    fn the_body_of_every_code_has_the_form_of_the_specification() {
         for &code in ErrorCode::ALL {
             let rejection = Rejection::new(StatusCode::BAD_REQUEST, code, "why");
             let response = rejection.into_response();

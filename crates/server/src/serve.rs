@@ -1,4 +1,4 @@
-//! Accepting connections, serving them, and stopping in good order.
+//! Accepts connections, serves them, and stops the server in good order.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,29 +25,29 @@ use crate::options::Options;
 use crate::plane::{Connection, Link, Patience};
 use crate::workers::Workers;
 
-/// A first round of the collector waits so long, so that a start is not slowed by it.
+/// The time from the start to the first round of garbage collection, so that the round does not slow the start.
 const FIRST_COLLECT: Duration = Duration::from_secs(30);
 
-/// How long uploads that were cut may take to save what they have.
+/// The longest wait at the stop until uploads whose connections were cut are saved.
 const SAVE: Duration = Duration::from_secs(10);
 
-/// How long to wait when the process is out of file descriptors.
+/// The pause after a failed accept, such as for want of file descriptors.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(50);
 
-/// How often to say so meanwhile.
+/// The shortest time between two warnings about failed accepts.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
-/// What a connection may take of the files that the process may have open: its socket, and two files of what it pushes.
+/// Open files per connection: its socket, and two files of a push.
 const FILES: usize = 3;
 
-/// Files that are not connections': the catalog's, those of the threads that serve, of upstreams' connections.
+/// Open files beside those of connections: of the catalog, of the worker threads, and of connections to upstreams.
 const OTHER_FILES: usize = 64;
 
-/// The most that one read of a connection takes: each costs a wake-up or two. A connection begins with 8 KiB and comes
-/// to this only where the client keeps it full.
+/// The largest read buffer of a connection, in bytes: each read costs a wake-up or two. A connection starts with 8 KiB,
+/// and its buffer grows only while the client keeps it full.
 const READ: usize = 256 << 10;
 
-/// One server: listeners, connections, and the registry behind them.
+/// A server: its listeners and connections, and the registry behind them.
 #[derive(Clone)]
 pub struct Server {
     app: Arc<App>,
@@ -55,7 +55,7 @@ pub struct Server {
     connections: Arc<Semaphore>,
 }
 
-/// How many connections are served at once: no more than there can be files for.
+/// The most connections at once: the configured number, or fewer if the process may not open enough files.
 fn most_connections(options: &Options) -> usize {
     let files = most_open_files().saturating_sub(OTHER_FILES) / FILES;
     options.max_connections.min(files).clamp(1, Semaphore::MAX_PERMITS)
@@ -68,7 +68,7 @@ fn is_out_of_files(error: &io::Error) -> bool {
 }
 
 impl Server {
-    /// A server for `registry`, and for what `cache` keeps in it, that logs requests to `log`.
+    /// A server for `registry` and for the copies that `cache` keeps in it. It logs requests to `log`.
     pub fn new(registry: Registry, cache: Cache, options: Options, log: Log) -> Self {
         let metrics = Arc::new(Metrics::new(cache.clone()));
         let manifest_room = ManifestRoom::new(registry.options().manifest_max_size);
@@ -79,14 +79,14 @@ impl Server {
         }
     }
 
-    /// Takes other settings; requests that have begun keep theirs.
+    /// Replaces the settings; requests that have begun keep the old ones.
     pub fn set_options(&self, options: Options) {
         self.options.store(Arc::new(options));
     }
 
-    /// Serves `listeners`, and those that come `later`, until `stop` resolves, then drains: no new connection is taken,
-    /// idle ones close, requests under way may finish for the drain time. Then what is left is cut; uploads save what
-    /// they have. The error is the system's, where it gives no threads to serve on.
+    /// Serves `listeners`, and those that arrive through `later`, until `stop` resolves. Then drains: accepts no new
+    /// connection, closes idle ones, and lets requests finish for the drain time. Then cuts the remaining connections;
+    /// their uploads save what they have received. Fails only if the system does not start the worker threads.
     pub async fn run(
         &self,
         listeners: Vec<Listener>,
@@ -112,16 +112,14 @@ impl Server {
         if tokio::time::timeout(deadline, stopping.closed()).await.is_err() {
             tracing::warn!(
                 seconds = deadline.as_secs(),
-                "requests were still under way after the drain time; cut"
+                "requests did not finish within the drain time (http.drain-timeout) and were cut off"
             );
         }
         accepting.shutdown().await;
         self.app.cache.stop();
-        // The bodies that were cut with their connections still have to be saved.
+        // The uploads whose connections were cut still have to save what they received.
         if tokio::time::timeout(SAVE, self.app.registry.uploads_ended()).await.is_err() {
-            tracing::warn!(
-                "an upload could not be saved in time; it continues from where it was saved before"
-            );
+            tracing::warn!("an upload was not saved in time; it can be resumed from where it was last saved");
         }
         Ok(())
     }
@@ -129,9 +127,9 @@ impl Server {
     async fn accept_all(self, listener: Listener, workers: Arc<Workers>, mut stopped: watch::Receiver<bool>) {
         let Listener { socket: listener, mirror } = listener;
         let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
-        // Dropping the set ends what is left of its connections.
+        // Dropping the set ends its remaining connections.
         let mut connections = JoinSet::new();
-        // When it was last said that none can be accepted.
+        // The time of the last warning about a failed accept.
         let mut told: Option<Instant> = None;
         loop {
             while connections.try_join_next().is_some() {}
@@ -154,10 +152,10 @@ impl Server {
                     );
                 }
                 Err(error) => {
-                    // The connection is gone, or descriptors are: neither ends a server.
+                    // Either the client has gone, or file descriptors have run out. Neither ends the server.
                     let closed = if is_out_of_files(&error) { self.app.registry.close_idle() } else { 0 };
                     if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
-                        tracing::warn!(%error, closed, "a connection could not be accepted; it is tried again");
+                        tracing::warn!(%error, closed, "could not accept a connection; trying again");
                         told = Some(Instant::now());
                     }
                     tokio::time::sleep(NO_DESCRIPTORS).await;
@@ -168,15 +166,15 @@ impl Server {
         while connections.join_next().await.is_some() {}
     }
 
-    /// A connection, and a place for it; behind one that waits for its own, others wait in the kernel's queue. A listener to
-    /// which nobody comes holds none.
+    /// Accepts a connection, and waits for a permit to serve it. Meanwhile further connections wait in the kernel's
+    /// queue. The permit is taken after the accept, so that a listener without connections holds none.
     async fn accept(
         &self,
         listener: &TcpListener,
     ) -> io::Result<(std::net::TcpStream, SocketAddr, OwnedSemaphorePermit)> {
         let (stream, client) = listener.accept().await?;
         let permit = Arc::clone(&self.connections).acquire_owned().await.map_err(io::Error::other)?;
-        // Out of this loop's hands: the connection's worker has its own.
+        // Detaches the socket from this event loop: the connection's worker has its own loop.
         Ok((stream.into_std()?, client, permit))
     }
 
@@ -190,13 +188,14 @@ impl Server {
     ) {
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
-            Err(error) => return tracing::warn!(%error, "a connection could not be watched"),
+            Err(error) => return tracing::warn!(%error, "could not watch a connection for events; closed it"),
         };
-        // Small answers must not wait for an acknowledgement; a socket that refuses is only slower.
+        // Small responses must not wait for the client's acknowledgement. If the socket refuses the option, it is only
+        // slower.
         let _ = stream.set_nodelay(true);
         let options = self.options.load_full();
         let sendfile = options.sendfile && cfg!(target_os = "linux");
-        // A socket that does not tell is taken for the network's.
+        // If the socket's address is unknown, the connection counts as the network's.
         let near = stream.local_addr().is_ok_and(|local| local.ip().to_canonical().is_loopback());
         let link = Arc::new(Link::new(client, loopback, near, mirror, sendfile));
         let patience = Patience {
@@ -211,10 +210,11 @@ impl Server {
             answer(Arc::clone(&self.app), self.options.load_full(), Arc::clone(&link), request)
         });
         let serving = http1::Builder::new()
-            // Vectored writes keep body chunks apart from the head, which the data plane depends on.
+            // Vectored writes keep body chunks apart from the head; the data plane depends on that.
             .writev(true)
             .max_buf_size(READ)
-            // While it is not whole. One that is a little too large gets an answer that says so.
+            // hyper's limit applies until the head is whole. It is twice the configured one, so that a head only a
+            // little too large is parsed and gets a 431 that names the limit.
             .max_header_size(2 * options.max_header_size)
             .serve_connection(TokioIo::new(connection), service);
         tokio::pin!(serving);
@@ -243,12 +243,12 @@ impl Server {
                             blobs = round.blobs,
                             bytes = round.bytes,
                             uploads = round.uploads,
-                            "collected what nothing used any more"
+                            "garbage collection removed unreferenced blobs"
                         );
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a round of the collector failed; the next one tries again");
+                    tracing::warn!(%error, "garbage collection failed; the next round tries again");
                 }
             }
             wait = self.options.load().collect_interval;

@@ -1,7 +1,8 @@
-//! Web pages: whether one made a request, and what pages of other origins may have.
+//! Web pages: whether a page of another origin made a request.
 //!
-//! A browser on this machine reaches loopback, and so does every page in it. It says so: in `Origin`, where a script or a
-//! form asks (Fetch, 3.1), and in `Sec-Fetch-Site` whatever asks (Fetch Metadata, 2.3). Programs send neither.
+//! A browser on this machine reaches loopback, and so does every page in it. The browser says that a page asks: in
+//! `Origin` for scripts and forms (Fetch, 3.1), and in `Sec-Fetch-Site` for every request (Fetch Metadata, 2.3). Other
+//! programs send neither header.
 
 use http::Method;
 use http::header::{self, HeaderMap, HeaderName};
@@ -10,11 +11,11 @@ use crate::cors;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Whether a page of another origin made the request, one that the configuration does not name. `host` is the one that is
-/// asked.
+/// Whether a web page of a foreign origin made the request: not the registry's own origin, and not named in `origins`.
+/// `host` is the host that the request names.
 ///
-/// A page that was served under the name that is asked is this registry's own, as far as names tell: which ones may be asked
-/// for is checked before. Ports count: a page of `localhost:3000` is as foreign to `localhost:5001` as any other.
+/// A page whose origin has that same host counts as the registry's own: an earlier check has decided which hosts name
+/// this registry. Ports count: a page of `localhost:3000` is foreign to `localhost:5001`.
 pub(crate) fn is_foreign(headers: &HeaderMap, host: Option<&str>, origins: &[String]) -> bool {
     match headers.get(header::ORIGIN) {
         Some(origin) => {
@@ -23,14 +24,14 @@ pub(crate) fn is_foreign(headers: &HeaderMap, host: Option<&str>, origins: &[Str
             let is_own = !of_page.is_empty() && host == Some(of_page);
             !is_own && !cors::is_named(headers, origins)
         }
-        // An image, a link, a window that was opened. `none` is what a user typed.
+        // The page loads an image, follows a link or opens a window. `none` means that a user typed the address.
         None => headers
             .get(SEC_FETCH_SITE)
             .is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none")),
     }
 }
 
-/// Whether a request changes nothing, by its method.
+/// Whether the method only reads.
 pub(crate) fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_the_registrys_own_pages_named_ones_and_what_a_user_types_are_not_foreign() {
+    fn programs_own_pages_named_origins_and_typed_addresses_are_not_foreign() {
         for (origin, site) in [
             (None, None),
             (None, Some("none")),
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_page_is_foreign_whatever_its_host() {
+    fn a_page_of_any_other_origin_is_foreign() {
         for (origin, site) in [
             (Some("https://evil.example"), None),
             (Some("https://evil.example"), Some("same-origin")),

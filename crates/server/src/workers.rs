@@ -1,7 +1,7 @@
-//! Threads that serve connections, one a core, each with its own event loop.
+//! Threads that serve connections: one thread per core, each with its own event loop.
 //!
-//! A connection stays on the core that it was given to. With one loop for all threads, whoever happens to wait for
-//! events takes the next one, and a download moves between cores at each turn, which costs more than it sends.
+//! A connection stays on one thread. If all threads shared one event loop, any idle thread would take the next event,
+//! and a download would move between cores at each turn, which costs more than sending its bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// What waits for disks runs beside a loop, on so many threads at most for all loops together.
+/// The most threads for blocking disk work, of all event loops together.
 const BLOCKING_THREADS: usize = 64;
 
-/// The threads; they end when this is dropped.
+/// The worker threads; they end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Workers(Vec<Worker>);
 
@@ -26,7 +26,7 @@ struct Worker {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A place on one thread, which counts as taken until dropped.
+/// A place on one thread for a connection; taken until dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) handle: Handle,
@@ -40,7 +40,7 @@ impl Drop for Place {
 }
 
 impl Workers {
-    /// One thread a core.
+    /// Starts one thread per core.
     pub(crate) fn start() -> std::io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         (0..cores)
@@ -49,7 +49,7 @@ impl Workers {
             .map(Self)
     }
 
-    /// A place on the thread that serves the fewest; `None` only without threads.
+    /// A place on the thread that serves the fewest connections; `None` only if there are no threads.
     pub(crate) fn place(&self) -> Option<Place> {
         let worker = self.0.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed))?;
         worker.load.fetch_add(1, Ordering::Relaxed);
@@ -64,9 +64,9 @@ impl Worker {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new().name("worker".to_owned()).spawn(move || {
-            // Nothing is ever sent: the sender's end is the message.
+            // Nothing is ever sent: dropping the sender ends the loop.
             let _ = runtime.block_on(stopped);
-            // What still runs on blocking threads is not waited for: it was given its time before.
+            // Does not wait for the blocking threads: the server has already waited for uploads to be saved.
             runtime.shutdown_background();
         })?;
         Ok(Self { handle, load: Arc::default(), stop: Some(stop), thread: Some(thread) })
@@ -77,7 +77,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic of the loop has been told of by the default hook.
+            // The default panic hook has already reported a panic of the thread.
             let _ = thread.join();
         }
     }

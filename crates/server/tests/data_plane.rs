@@ -1,5 +1,4 @@
-//! The data plane over real sockets: what leaves by `sendfile`, who is waited for and for how long, and that no
-//! byte of one exchange ends up in another.
+//! The data plane over real sockets: `sendfile`, timeouts, and that no byte of one exchange ends up in another.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -15,7 +14,8 @@ use hythe_oci::{Digest, ErrorCode};
 use hythe_server::SENDFILE_BYTES;
 use hythe_testing::{Client, Connection, Setup, TestRegistry, bytes, eventually};
 
-/// The count of `sendfile` is the process's: who measures it is alone, all others that download are together.
+/// Guards the process's count of `sendfile` bytes: a test that measures it runs alone, other tests that download run
+/// together.
 static DOWNLOADS: RwLock<()> = RwLock::new(());
 
 fn downloads() -> impl Drop {
@@ -41,7 +41,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// How long the connection stays open from now on; what it still sends is thrown away.
+/// How long the connection stays open from now on. Drops the bytes that it still sends.
 fn until_closed(connection: &mut Connection) -> Duration {
     let started = Instant::now();
     let mut stream = connection.stream();
@@ -102,7 +102,7 @@ fn the_reading_path_sends_the_same_bytes() {
 }
 
 #[test]
-fn ranges_asked_for_at_once_on_one_connection_come_back_right_and_in_order() {
+fn pipelined_range_requests_are_answered_correctly_and_in_order() {
     let _downloads = downloads();
     let registry = TestRegistry::start();
     let content = bytes(3, MANY);
@@ -159,7 +159,7 @@ fn requests_of_all_kinds_on_one_connection_are_answered_in_order() {
 }
 
 #[test]
-fn a_download_before_an_upload_on_one_connection_costs_the_upload_no_patience() {
+fn a_download_before_an_upload_on_one_connection_does_not_shorten_the_uploads_timeout() {
     let _downloads = downloads();
     let registry = quick(400).server(|options| options.progress_timeout = Duration::from_secs(30)).start();
     let content = bytes(5, MANY);
@@ -176,7 +176,7 @@ fn a_download_before_an_upload_on_one_connection_costs_the_upload_no_patience() 
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_file_that_is_not_in_memory_is_served_right() {
+fn a_file_that_is_not_in_the_page_cache_is_served_correctly() {
     let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let registry = setup.start();
@@ -201,7 +201,7 @@ fn a_file_cut_short_while_it_is_sent_never_looks_whole() {
     let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let registry = setup.start();
-        // More than sockets hold, so that the end is still to be sent when it goes.
+        // More than the sockets buffer, so that the end is not yet sent when the file is cut.
         let digest = registry.client().push_blob("app", &bytes(7, 64 << 20));
         let mut connection = registry.client().connect();
         connection.send(get(&digest, "")).unwrap();
@@ -214,7 +214,7 @@ fn a_file_cut_short_while_it_is_sent_never_looks_whole() {
     }
 }
 
-/// Sends a head and then bytes without end, until the registry does not take any more; the answer.
+/// Sends a head and then bytes until the registry accepts no more. Returns the response.
 fn answer_while_sending(client: &Client, head: &str) -> hythe_testing::Answer {
     let mut connection = client.connect();
     connection.send(head).unwrap();
@@ -230,7 +230,7 @@ fn answer_while_sending(client: &Client, head: &str) -> hythe_testing::Answer {
     let method = head.split(' ').next().unwrap();
     // The client is busy sending, and reads late.
     thread::sleep(Duration::from_millis(300));
-    let answer = connection.answer(method).expect("the answer is not lost to a reset");
+    let answer = connection.answer(method).expect("the response is not lost to a reset");
     drop(connection);
     sender.join().unwrap();
     answer
@@ -263,7 +263,7 @@ fn a_manifest_without_a_stated_length_is_refused_once_it_is_too_large() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_told_to_continue_only_where_its_body_is_wanted() {
+fn a_client_that_expects_100_continue_gets_it_only_if_its_body_is_read() {
     let registry = TestRegistry::start();
     let expect = "Host: localhost\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n";
     let unknown = "/v2/app/blobs/uploads/00000000000000000000000000000000";
@@ -279,7 +279,7 @@ fn a_client_that_asks_first_is_told_to_continue_only_where_its_body_is_wanted() 
 }
 
 #[test]
-fn a_client_that_stops_reading_is_ended() {
+fn the_connection_of_a_client_that_stops_reading_is_ended() {
     let _downloads = downloads();
     for setup in [quick(300), quick(300).without_sendfile()] {
         let mut registry = TestRegistry::start();
@@ -294,7 +294,7 @@ fn a_client_that_stops_reading_is_ended() {
     }
 }
 
-/// Open connections beside the one that asks.
+/// The number of open connections, without the one that asks.
 fn open_connections(registry: &TestRegistry) -> u64 {
     let page = registry.client().get("/metrics").send().expect(200);
     let page = String::from_utf8(page.body).unwrap();
@@ -303,7 +303,7 @@ fn open_connections(registry: &TestRegistry) -> u64 {
 }
 
 #[test]
-fn a_client_that_stops_sending_is_told_so_and_its_session_keeps_what_came() {
+fn a_client_that_stops_sending_gets_408_and_its_session_keeps_the_received_bytes() {
     let registry = quick(300).start();
     let location = registry.client().start_upload("app");
     let mut connection = registry.client().connect();
@@ -315,7 +315,7 @@ fn a_client_that_stops_sending_is_told_so_and_its_session_keeps_what_came() {
 }
 
 #[test]
-fn a_client_that_keeps_sending_slowly_is_waited_for() {
+fn a_client_that_sends_slowly_but_steadily_is_not_cut_off() {
     let registry = quick(2000).start();
     let location = registry.client().start_upload("app");
     let mut connection = registry.client().connect();
@@ -349,7 +349,7 @@ fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
         connection.send(piece).unwrap();
         connection.stream().shutdown(Shutdown::Both).unwrap();
         drop(connection);
-        // Not all need have come, but what did is kept in order.
+        // Maybe not all bytes arrived, but those that did are kept in order.
         let mut offset = 0;
         eventually("the saved part of the upload", || {
             let range = client.get(&location).send().expect(204).expect_header("range").to_owned();
@@ -363,10 +363,10 @@ fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
 }
 
 #[test]
-fn who_reads_an_answer_slowly_is_not_idle_and_is_afterwards() {
+fn a_client_that_reads_a_response_slowly_is_idle_only_afterwards() {
     let _downloads = downloads();
     let quick = |options: &mut hythe_server::Options| options.idle_timeout = Duration::from_millis(300);
-    // More than the kernel's buffers take.
+    // More than the kernel's buffers hold.
     let content = bytes(1, 32 << 20);
     for setup in
         [TestRegistry::setup(), TestRegistry::setup().without_sendfile(), TestRegistry::setup().memory()]
@@ -382,20 +382,20 @@ fn who_reads_an_answer_slowly_is_not_idle_and_is_afterwards() {
 }
 
 #[test]
-fn a_head_that_does_not_end_is_not_waited_for() {
+fn a_head_that_does_not_end_is_cut_off_by_the_header_timeout() {
     let registry = quick(300).server(|options| options.idle_timeout = Duration::from_mins(1)).start();
     let mut silent = registry.client().connect();
     silent.send("GET /v2/ HTTP/1.1\r\n").unwrap();
     assert!(until_closed(&mut silent) < Duration::from_secs(4));
-    // A byte now and then does not help.
+    // A byte now and then does not extend the timeout.
     let mut slow = registry.client().connect();
     slow.send("GET /v2/ HTTP/1.1\r\nX-Slow: ").unwrap();
     let started = Instant::now();
     while slow.send("x").is_ok() {
-        assert!(started.elapsed() < Duration::from_secs(10), "a slow head is still taken");
+        assert!(started.elapsed() < Duration::from_secs(10), "a slow head is still accepted");
         thread::sleep(Duration::from_millis(50));
     }
-    // Nor does a request before it.
+    // Neither does an earlier request on the connection.
     let mut second = registry.client().connect();
     second.send(ping()).unwrap();
     second.answer("GET").unwrap().expect(200);
@@ -404,10 +404,10 @@ fn a_head_that_does_not_end_is_not_waited_for() {
 }
 
 #[test]
-fn a_connection_without_requests_is_closed_in_the_end() {
+fn an_idle_connection_is_closed_by_the_idle_timeout() {
     let _downloads = downloads();
     let mut registry = TestRegistry::start();
-    // More than sockets hold, so that it goes out in several turns.
+    // More than the sockets buffer, so that the blob is sent in several turns.
     let digest = registry.client().push_blob("app", &bytes(10, 24 << 20));
     registry.restart_with(|patient| *patient = quick(400));
     let mut fresh = registry.client().connect();
@@ -422,7 +422,7 @@ fn a_connection_without_requests_is_closed_in_the_end() {
 }
 
 #[test]
-fn a_client_that_waits_between_requests_is_kept() {
+fn a_client_that_waits_less_than_the_idle_timeout_is_kept() {
     let _downloads = downloads();
     let registry = quick(2000).server(|options| options.header_timeout = Duration::from_millis(200)).start();
     let digest = registry.client().push_blob("app", &bytes(11, MANY));
@@ -442,7 +442,7 @@ fn a_head_that_is_too_large_is_refused() {
         .send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Large: {}\r\n\r\n", "x".repeat(20_000)));
     let message = large.answer("GET").unwrap().expect_error(431, ErrorCode::Unsupported);
     assert!(message.contains("16384"), "{message}");
-    // Much more is not even read: the HTTP library's own answer.
+    // A much larger head is not read to its end: the HTTP library itself answers.
     let mut huge = registry.client().connect();
     let _ =
         huge.send(format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX-Huge: {}\r\n\r\n", "x".repeat(1 << 20)));
@@ -490,7 +490,7 @@ fn two_lengths_of_one_body_smuggle_no_request() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_and_hurts_nobody() {
+fn bytes_that_are_not_http_are_refused_and_disturb_no_other_client() {
     let registry = TestRegistry::start();
     for nonsense in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n"[..],
@@ -523,7 +523,7 @@ fn a_stop_lets_a_running_download_finish() {
         let stopping = thread::spawn(move || registry.stop());
         until_closed(&mut idle);
         thread::sleep(Duration::from_millis(200));
-        assert!(std::net::TcpStream::connect(address).is_err(), "a stopping registry takes no connection");
+        assert!(std::net::TcpStream::connect(address).is_err(), "a stopping registry accepts no connection");
         let rest = connection.read_to_end().unwrap();
         let start = head.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         assert!([&head[start..], &rest[..]].concat() == content);
@@ -533,7 +533,7 @@ fn a_stop_lets_a_running_download_finish() {
 }
 
 #[test]
-fn a_stop_that_cuts_an_upload_saves_what_came() {
+fn a_stop_that_cuts_an_upload_saves_the_received_bytes() {
     let mut registry =
         TestRegistry::setup().server(|options| options.drain_timeout = Duration::from_millis(200)).start();
     let location = registry.client().start_upload("app");
@@ -549,7 +549,7 @@ fn a_stop_that_cuts_an_upload_saves_what_came() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn clients_that_go_away_leave_no_file_open() {
+fn clients_that_disconnect_leave_no_file_open() {
     let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let registry = setup.start();
@@ -573,7 +573,7 @@ fn clients_that_go_away_leave_no_file_open() {
             links.filter(|path| content.iter().any(|folder| path.starts_with(folder))).count()
         };
         eventually("no body under way", || registry.registry().active_uploads() == 0);
-        // The session waits to be continued, with its file at hand.
+        // The open session may keep its file open.
         eventually("no file open but the session's", || open() <= 1);
         registry.client().delete(&location).send().expect(204);
         eventually("no file of content open", || open() == 0);
@@ -581,7 +581,7 @@ fn clients_that_go_away_leave_no_file_open() {
 }
 
 #[test]
-fn more_connections_than_places_wait_for_their_turn() {
+fn connections_above_the_limit_wait_for_their_turn() {
     let registry = TestRegistry::setup().server(|options| options.max_connections = 2).start();
     let mut held = [registry.client().connect(), registry.client().connect()];
     for connection in &mut held {

@@ -1,7 +1,7 @@
-//! What is wrong in the registry and not with the request: its log has the reason under the answer's id.
+//! Server errors: the registry's log has the cause under the response's id.
 //!
-//! The client of each test registry checks that of every such answer, in all suites; here are the ways to them that no other
-//! suite goes.
+//! In all suites, the client of each test registry checks this for every server error. Here are the errors that no
+//! other suite provokes.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -10,18 +10,18 @@ use std::fs;
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Answer, ImageBuilder, TestRegistry};
 
-/// The line of the answer, which is of this status and names the reason.
+/// Expects this status, and a log line of the response that has the reason, which the response itself must not have.
 #[track_caller]
 fn expect_logged(registry: &TestRegistry, answer: &Answer, status: u16, reason: &str) {
     assert_eq!(answer.status, status, "{answer}");
     let line = registry.log().line_of(answer);
     assert!(line.contains(reason), "`{reason}` is not in: {line}");
     let body = String::from_utf8_lossy(&answer.body);
-    assert!(!body.contains(reason), "what is wrong inside is not told outside: {body}");
+    assert!(!body.contains(reason), "the client must not see the cause: {body}");
 }
 
 #[test]
-fn a_storage_without_its_folder_says_so_in_the_log() {
+fn a_missing_storage_folder_is_reported_in_the_log() {
     let registry = TestRegistry::start();
     let client = registry.client();
     let location = client.start_upload("app");
@@ -39,14 +39,14 @@ fn a_storage_without_its_folder_says_so_in_the_log() {
     }
     expect_logged(&registry, &client.get("/readyz").send(), 503, "uploads/");
     expect_logged(&registry, &client.head("/readyz").send(), 503, "uploads/");
-    // A session that is open goes on until its file is to get its name.
+    // An open session works until its file is renamed into place.
     let digest = Digest::of(Algorithm::Sha256, b"content");
     let answer = client.put(location).query("digest", digest).body("content").send();
     expect_logged(&registry, &answer, 500, "cannot rename");
 }
 
 #[test]
-fn a_blob_that_cannot_get_its_name_says_so_in_the_log() {
+fn a_blob_that_cannot_be_renamed_into_place_is_reported_in_the_log() {
     let registry = TestRegistry::start();
     let client = registry.client();
     fs::remove_dir_all(registry.folder().join("blobs")).unwrap();
@@ -57,7 +57,7 @@ fn a_blob_that_cannot_get_its_name_says_so_in_the_log() {
 }
 
 #[test]
-fn a_catalog_that_does_not_answer_says_so_in_the_log() {
+fn a_catalog_that_does_not_answer_is_reported_in_the_log() {
     let registry = TestRegistry::start();
     let client = registry.client();
     let image = ImageBuilder::new(1).layers(1, 100).build();
@@ -81,7 +81,7 @@ fn a_catalog_that_does_not_answer_says_so_in_the_log() {
 }
 
 #[test]
-fn a_request_that_succeeds_is_not_logged_where_requests_are_not() {
+fn with_request_logging_off_only_server_errors_are_logged() {
     let registry = TestRegistry::start();
     let client = registry.client();
     client.get("/v2/").send().expect(200);

@@ -1,5 +1,5 @@
-//! Bodies that are read past hyper: that they are, that no byte of them is lost, doubled or moved, and that the connection
-//! goes on behind them as if hyper had read them.
+//! Bodies that are read past hyper: that large bodies are, that no byte of them is lost, doubled or moved, and that the
+//! connection goes on after them as if hyper had read them.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -15,14 +15,14 @@ use hythe_server::INTAKE_BYTES;
 use hythe_testing::{Connection, Setup, TestRegistry, bytes, eventually};
 use proptest::prelude::*;
 
-/// The count is the process's: who measures it is alone, all others are together.
+/// Guards the process's count of bytes read past hyper: a test that measures it runs alone, the others run together.
 static COUNT: RwLock<()> = RwLock::new(());
 
 fn uncounted() -> impl Drop {
     COUNT.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Docker's.
+/// The size of Docker's chunks, in bytes.
 const CHUNK: usize = 32 << 10;
 
 fn head(method: &str, target: &str, fields: &str) -> Vec<u8> {
@@ -48,8 +48,8 @@ fn digest(content: &[u8]) -> Digest {
     Digest::of(Algorithm::Sha256, content)
 }
 
-/// The head of a PATCH, and what has `come` of its body: in chunks, the last of which may have just begun, or of `length`
-/// bytes.
+/// The head of a PATCH, and the part `come` of its body: in chunks, of which the last may be incomplete, or with a
+/// `Content-Length` of `length`.
 fn begun(location: &str, streamed: bool, length: usize, come: &[u8]) -> Vec<u8> {
     if !streamed {
         return [&head("PATCH", location, &sized(length))[..], come].concat();
@@ -59,7 +59,7 @@ fn begun(location: &str, streamed: bool, length: usize, come: &[u8]) -> Vec<u8> 
     [&head("PATCH", location, CHUNKED)[..], &chunks(whole, CHUNK), begun.as_bytes(), rest].concat()
 }
 
-/// How far the session is.
+/// The session's offset.
 fn offset(registry: &TestRegistry, location: &str) -> usize {
     let range = registry.client().get(location).send().expect(204).expect_header("range").to_owned();
     range.trim_start_matches("0-").parse::<usize>().unwrap() + 1
@@ -89,7 +89,7 @@ fn push(
 }
 
 #[test]
-fn what_large_bodies_hold_is_read_past_hyper() {
+fn large_bodies_are_read_past_hyper() {
     let _alone = COUNT.write().unwrap_or_else(PoisonError::into_inner);
     let registry = TestRegistry::start();
     let content = bytes(1, 20_000_011);
@@ -104,7 +104,7 @@ fn what_large_bodies_hold_is_read_past_hyper() {
 }
 
 #[test]
-fn a_client_that_waits_to_be_told_to_continue_is_told_so() {
+fn a_client_that_expects_100_continue_gets_it() {
     let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(2, 3_000_000);
@@ -119,7 +119,7 @@ fn a_client_that_waits_to_be_told_to_continue_is_told_so() {
 }
 
 #[test]
-fn requests_sent_behind_a_body_without_waiting_are_answered_in_order() {
+fn requests_pipelined_after_a_body_are_answered_in_order() {
     let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(3, 3_000_000);
@@ -146,7 +146,7 @@ fn requests_sent_behind_a_body_without_waiting_are_answered_in_order() {
 }
 
 #[test]
-fn a_connection_that_breaks_within_a_body_leaves_all_that_came() {
+fn a_connection_that_breaks_within_a_body_leaves_all_received_bytes() {
     let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(4, 5_000_000);
@@ -163,7 +163,7 @@ fn a_connection_that_breaks_within_a_body_leaves_all_that_came() {
 }
 
 #[test]
-fn a_stop_within_a_body_saves_all_that_came() {
+fn a_stop_within_a_body_saves_all_received_bytes() {
     let _uncounted = uncounted();
     for streamed in [true, false] {
         let quick = |options: &mut hythe_server::Options| options.drain_timeout = Duration::from_millis(200);
@@ -180,7 +180,7 @@ fn a_stop_within_a_body_saves_all_that_came() {
 }
 
 #[test]
-fn a_client_that_stops_within_a_body_is_told_so() {
+fn a_client_that_stops_within_a_body_gets_408() {
     let _uncounted = uncounted();
     let quick = |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(400);
     let registry = TestRegistry::setup().server(quick).start();
@@ -199,7 +199,7 @@ fn a_client_that_stops_within_a_body_is_told_so() {
 }
 
 #[test]
-fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
+fn a_chunk_that_does_not_end_where_its_size_says_ends_the_connection() {
     let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(7, 40 * CHUNK);
@@ -212,7 +212,7 @@ fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
     let answer = connection.answer("PATCH").unwrap();
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(connection.read_to_end().unwrap().is_empty());
-    // What came before is right, whatever of it was kept.
+    // The kept bytes are correct, however many they are.
     let kept = offset(&registry, &location);
     assert!(kept <= content.len());
     let put = registry.client().put(&location).query("digest", digest(&content));
@@ -221,12 +221,12 @@ fn a_chunk_that_does_not_end_where_it_says_ends_the_connection() {
 }
 
 #[test]
-fn no_request_can_be_hidden_behind_a_chunk_that_does_not_end_where_it_says() {
+fn no_request_can_be_hidden_after_a_chunk_that_does_not_end_where_its_size_says() {
     const SIZE: usize = 16 << 10;
     let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let location = registry.client().start_upload("app");
-    // So that the read ends just before what is hidden.
+    // The length makes the read end just before the hidden request.
     registry.client().patch(&location).body(bytes(9, (512 << 10) - 3 * SIZE - 1)).send().expect(202);
     let mut connection = registry.client().connect();
     let begun = chunks(&bytes(10, 2 * SIZE), SIZE);
@@ -237,11 +237,11 @@ fn no_request_can_be_hidden_behind_a_chunk_that_does_not_end_where_it_says() {
     connection.send([chunk, hidden].concat()).unwrap();
     let answer = connection.answer("PATCH").unwrap();
     assert_eq!(answer.status, 400, "{answer:?}");
-    assert!(connection.read_to_end().unwrap().is_empty(), "what was hidden got an answer");
+    assert!(connection.read_to_end().unwrap().is_empty(), "the hidden request got a response");
 }
 
 #[test]
-fn a_body_whose_zeros_take_longer_than_a_client_may_is_received() {
+fn a_body_is_received_even_if_its_zeros_take_longer_than_the_progress_timeout() {
     let _uncounted = uncounted();
     let impatient =
         |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(100);
@@ -261,7 +261,7 @@ fn a_body_whose_zeros_take_longer_than_a_client_may_is_received() {
 }
 
 #[test]
-fn a_newer_request_takes_a_session_whether_its_client_is_silent_or_sends_on() {
+fn a_newer_request_takes_over_a_session_whether_the_old_client_is_silent_or_still_sends() {
     let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(8, 96 * CHUNK);
@@ -271,22 +271,22 @@ fn a_newer_request_takes_a_session_whether_its_client_is_silent_or_sends_on() {
         let mut old = registry.client().connect();
         let more = if streamed { chunks(&vec![7; 100 * CHUNK], CHUNK) } else { vec![7; 1 << 20] };
         old.send(begun(&location, streamed, 1 << 30, &content[..came])).unwrap();
-        eventually("what came, in the session", || registry.registry().active_uploads() == 1);
+        eventually("the session's body being received", || registry.registry().active_uploads() == 1);
         thread::sleep(Duration::from_millis(200));
         let mut stream = old.stream().try_clone().unwrap();
         let sender = thread::spawn(move || while sends_on && stream.write_all(&more).is_ok() {});
         thread::sleep(Duration::from_millis(100));
-        // Whatever has come by now, the new one begins anew.
+        // The new request cancels the session, whatever it has received.
         let fresh = registry.client().delete(&location).send();
         assert_eq!(fresh.status, 204, "{fresh:?}");
-        let refused = old.answer("PATCH").expect("the answer is not lost to a reset");
+        let refused = old.answer("PATCH").expect("the response is not lost to a reset");
         assert!(refused.status >= 400, "{refused:?}");
         drop(old);
         sender.join().unwrap();
     }
 }
 
-/// A stretch of a body: so many chunks of one size, with heads as `form` writes them.
+/// A stretch of a body: `number` chunks of one size, with the size written as `form` says.
 #[derive(Clone, Debug)]
 struct Stretch {
     size: usize,
@@ -323,7 +323,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn a_body_of_whatever_chunks_is_its_content_and_the_connection_goes_on(
+    fn a_body_of_any_chunks_is_stored_exactly_and_the_connection_goes_on(
         bodies in prop::collection::vec(
             (prop::collection::vec(stretch(), 1..6), 500_usize..600_000, any::<bool>()),
             1..4,
@@ -335,7 +335,7 @@ proptest! {
     }
 }
 
-/// Each body on the same connection, one after the other.
+/// Pushes each body, chunked and with a length, one after the other on one connection.
 fn check(setup: Setup, bodies: &[(Vec<Stretch>, usize, bool)]) {
     let _uncounted = uncounted();
     let registry = setup.start();

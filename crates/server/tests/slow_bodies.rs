@@ -1,4 +1,4 @@
-//! Bodies that come slowly or never end: what they may hold, and for how long.
+//! Bodies that arrive slowly or never end: the memory that they may hold, and for how long.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -8,20 +8,20 @@ use std::time::{Duration, Instant};
 use hythe_oci::ErrorCode;
 use hythe_testing::{Connection, ImageBuilder, TestRegistry, bytes, eventually};
 
-/// The largest manifest that is taken.
+/// The largest accepted manifest, in bytes.
 const MOST: usize = (4 << 20) + (256 << 10);
 
 fn begin(registry: &TestRegistry, method: &str, target: &str, content: &[u8]) -> Connection {
     let mut connection = registry.client().connect();
     let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     connection.send(head).unwrap();
-    // What the registry does not read stays here.
+    // The write fails if the registry does not read.
     connection.stream().set_write_timeout(Some(Duration::from_millis(20))).unwrap();
     let _ = connection.send([format!("{:x}\r\n", content.len()).as_bytes(), content, b"\r\n"].concat());
     connection
 }
 
-/// How much memory this process holds that is in no file, in bytes.
+/// The anonymous memory of this process, in bytes.
 fn memory() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
@@ -29,7 +29,7 @@ fn memory() -> usize {
 }
 
 #[test]
-fn manifests_that_never_end_share_their_memory_and_keep_no_other_out() {
+fn manifests_that_never_end_share_bounded_memory_and_block_no_others() {
     let registry = TestRegistry::start();
     let client = registry.client();
     let image = ImageBuilder::new(1).layers(1, 100).build();
@@ -40,25 +40,25 @@ fn manifests_that_never_end_share_their_memory_and_keep_no_other_out() {
     for tag in 0..20 {
         let started = Instant::now();
         image.put(&client, "app", tag).expect(201);
-        assert!(started.elapsed() < Duration::from_secs(5), "a small one waits for no large one");
+        assert!(started.elapsed() < Duration::from_secs(5), "a small manifest waits for no large one");
     }
     let held = memory().saturating_sub(before);
     assert!(held < 64 << 20, "{} MiB", held >> 20);
     drop(slow);
-    // A large one is taken when they are gone.
+    // A large manifest is accepted when the slow ones are gone.
     let large = ImageBuilder::new(2).layers(1, 100).annotation("large", &"x".repeat(MOST - 2000)).build();
     large.push(&client, "app", "large");
 }
 
 #[test]
-fn a_manifest_for_which_there_is_no_memory_is_told_to_come_back() {
+fn a_manifest_for_which_no_memory_is_free_gets_429_with_retry_after() {
     let registry = TestRegistry::start();
     let content = bytes(1, MOST - 1);
     let mut slow: Vec<_> =
         (0..6).map(|_| begin(&registry, "PUT", "/v2/app/manifests/slow", &content)).collect();
     let told: Vec<_> = thread::scope(|scope| {
         let answers = slow.iter_mut().map(|connection| {
-            // Those that have their memory wait for more of the body.
+            // The manifests that have memory get no response: they wait for more of the body.
             connection.stream().set_read_timeout(Some(Duration::from_secs(14))).unwrap();
             scope.spawn(|| connection.answer("PUT").ok())
         });
@@ -72,14 +72,14 @@ fn a_manifest_for_which_there_is_no_memory_is_told_to_come_back() {
                 answer.expect_error(429, ErrorCode::TooManyRequests);
                 answer.expect_header("retry-after").parse::<u32>().unwrap();
             }
-            // One that others waited for.
+            // The manifest was cut off for others.
             _ => drop(answer.expect_error(408, ErrorCode::BlobUploadInvalid)),
         }
     }
 }
 
 #[test]
-fn a_body_that_brings_a_few_bytes_a_second_is_ended_and_one_that_brings_enough_is_not() {
+fn a_body_below_the_minimum_rate_is_cut_off_and_a_faster_one_is_not() {
     let registry =
         TestRegistry::setup().server(|options| options.progress_timeout = Duration::from_secs(1)).start();
     let client = registry.client();
@@ -99,7 +99,7 @@ fn a_body_that_brings_a_few_bytes_a_second_is_ended_and_one_that_brings_enough_i
     }
     let (location, piece) = (client.start_upload("app"), [b"400\r\n", &[b'x'; 1024][..], b"\r\n"].concat());
     let mut connection = begin(&registry, "PATCH", &location, b"begun");
-    // Longer than three times the patience, at twice the least rate.
+    // Longer than three times the timeout, at twice the minimum rate.
     for _ in 0..6 {
         thread::sleep(Duration::from_millis(800));
         connection.send(&piece).unwrap();

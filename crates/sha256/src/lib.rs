@@ -1,28 +1,28 @@
 //! SHA-256 of two messages at once, on one core.
 //!
-//! One message is a chain: each step waits for the one before it, and a processor's SHA instructions stand idle most of
-//! the time. The steps of a second message fit into the gaps, which hashes both in little more than the time of one
-//! (`bench/run --only hash`). On other processors each is hashed for itself.
+//! The steps of one message form a chain: each step waits for the one before it, so a processor's SHA instructions are
+//! idle most of the time. The steps of a second message fit into the gaps: both messages are hashed in little more than
+//! the time of one (`bench/run --only hash`). On processors without these instructions, each message is hashed alone.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use sha2::block_api::compress256;
 
-/// A message is hashed in blocks of so many bytes (FIPS 180-4, section 5.2.1).
+/// The size of a block of a message, in bytes (FIPS 180-4, section 5.2.1).
 const BLOCK: usize = 64;
 
 /// The initial hash value (FIPS 180-4, section 5.3.3).
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// A running SHA-256, whose state can be saved at any byte.
+/// A running SHA-256 hash, whose state can be saved at any byte.
 #[derive(Clone, Debug)]
 pub struct Sha256 {
     state: [u32; 8],
-    /// The bytes of the block that is not yet full, at its start.
+    /// The block that is not yet full; its bytes are at the start.
     tail: [u8; BLOCK],
-    /// How many bytes it has taken.
+    /// How many bytes were hashed.
     length: u64,
 }
 
@@ -33,10 +33,10 @@ impl Default for Sha256 {
 }
 
 impl Sha256 {
-    /// How many bytes [`save`](Self::save) writes.
+    /// The length of a saved state, in bytes.
     pub const SAVED: usize = 8 + 32 + BLOCK;
 
-    /// How many bytes it has taken.
+    /// How many bytes were hashed.
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -45,19 +45,20 @@ impl Sha256 {
         (self.length % BLOCK as u64) as usize
     }
 
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         let blocks = self.take_ends(bytes);
         compress256(&mut self.state, blocks);
     }
 
-    /// Takes the next bytes of two messages.
+    /// Hashes the next bytes of two messages.
     pub fn update_both((first, bytes): (&mut Self, &[u8]), (second, others): (&mut Self, &[u8])) {
         let (blocks, others) = (first.take_ends(bytes), second.take_ends(others));
         compress_both([&mut first.state, &mut second.state], [blocks, others]);
     }
 
-    /// Takes what comes before and after the whole blocks of `bytes`, and leaves those to be compressed.
+    /// Takes the bytes before and behind the whole blocks of `bytes`; returns the whole blocks, which are still to be
+    /// compressed.
     fn take_ends<'a>(&mut self, bytes: &'a [u8]) -> &'a [[u8; BLOCK]] {
         let begun = self.tail_length();
         self.length += bytes.len() as u64;
@@ -75,7 +76,7 @@ impl Sha256 {
         blocks
     }
 
-    /// The hash of all bytes taken (FIPS 180-4, section 5.1.1).
+    /// The hash of all bytes (FIPS 180-4, section 5.1.1).
     pub fn finish(mut self) -> [u8; 32] {
         let bits = self.length * 8;
         let end = self.tail_length();
@@ -109,7 +110,7 @@ impl Sha256 {
         saved
     }
 
-    /// A state that [`save`](Self::save) wrote; `None` where the length is another.
+    /// Reads a state that [`save`](Self::save) wrote; `None` if the bytes have another length.
     pub fn load(saved: &[u8]) -> Option<Self> {
         let (length, rest) = saved.split_first_chunk()?;
         let (words, tail) = rest.split_first_chunk::<32>()?;
@@ -121,7 +122,7 @@ impl Sha256 {
     }
 }
 
-/// Whether two messages at once take less time than one after the other, on this processor.
+/// Whether this processor hashes two messages at once in less time than one after the other.
 pub fn takes_two() -> bool {
     #[cfg(target_arch = "x86_64")]
     return x86::is_able();
@@ -129,8 +130,8 @@ pub fn takes_two() -> bool {
     return false;
 }
 
-/// Compresses the blocks of two messages into their states: as many as both have at once, the rest of the longer one
-/// alone.
+/// Compresses the blocks of two messages into their states: as many blocks as both have at once, and the rest of the
+/// longer message alone.
 fn compress_both([first, second]: [&mut [u32; 8]; 2], [blocks, others]: [&[[u8; BLOCK]]; 2]) {
     let both = blocks.len().min(others.len());
     let ((blocks, rest), (others, others_rest)) = (blocks.split_at(both), others.split_at(both));
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn each_length_of_a_last_block_is_padded_as_the_standard_says() {
+    fn every_length_of_the_last_block_is_padded_as_the_standard_says() {
         for length in 0..200 {
             let bytes = message(length, 7);
             let mut hash = Sha256::default();
@@ -195,9 +196,9 @@ mod tests {
     }
 
     proptest! {
-        /// Two messages in pieces of any length, both at once or each for itself, saved and loaded in between.
+        /// Two messages in pieces of any length, hashed together or each alone, saved and loaded in between.
         #[test]
-        fn however_two_messages_come_their_hashes_are_those_of_the_whole(
+        fn two_messages_in_any_pieces_have_the_hashes_of_the_whole(
             pieces in prop::collection::vec((0_usize..300, 0_usize..300, any::<bool>(), any::<bool>()), 0..20),
         ) {
             let (mut hashes, mut wholes) = ([Sha256::default(), Sha256::default()], [Vec::new(), Vec::new()]);

@@ -1,4 +1,4 @@
-//! Two messages at once by the SHA instructions of x86-64 (Intel, *Intel SHA Extensions*, 2013).
+//! Hashes two messages at once with the SHA instructions of x86-64 (Intel, *Intel SHA Extensions*, 2013).
 
 #![expect(clippy::many_single_char_names, reason = "the standard calls the eight words of a state so")]
 
@@ -11,10 +11,10 @@ use std::arch::x86_64::{
 
 use crate::BLOCK;
 
-/// How many messages. Three would need more registers than there are.
+/// How many messages are hashed at once. Three would need more registers than the processor has.
 const LANES: usize = 2;
 
-/// The constants of the 64 rounds (FIPS 180-4, section 4.2.2), four to a line.
+/// The constants of the 64 rounds (FIPS 180-4, section 4.2.2), four per line.
 #[rustfmt::skip]
 const ROUNDS: [[u32; 4]; 16] = [
     [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5],
@@ -35,13 +35,13 @@ const ROUNDS: [[u32; 4]; 16] = [
     [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2],
 ];
 
-/// Whether the processor has the instructions.
+/// Whether the processor has the needed instructions.
 pub(crate) fn is_able() -> bool {
     is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3")
 }
 
-/// Compresses the blocks of both messages, which have equally many; false, and nothing done, where the processor lacks
-/// an instruction for it.
+/// Compresses the blocks of both messages, which have equally many. Does nothing and returns false if the processor
+/// lacks an instruction.
 pub(crate) fn compress_both(states: [&mut [u32; 8]; LANES], blocks: [&[[u8; BLOCK]]; LANES]) -> bool {
     let able = is_able();
     if able {
@@ -56,7 +56,7 @@ pub(crate) fn compress_both(states: [&mut [u32; 8]; LANES], blocks: [&[[u8; BLOC
 
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn compress(states: [&mut [u32; 8]; LANES], [first, second]: [&[[u8; BLOCK]]; LANES]) {
-    // The instructions want the words in this order, the last one in the lowest place.
+    // The instructions expect the words in this order, the last one in the lowest place.
     let mut abef = [_mm_setzero_si128(); LANES];
     let mut cdgh = abef;
     for (lane, state) in states.iter().enumerate() {
@@ -68,13 +68,13 @@ fn compress(states: [&mut [u32; 8]; LANES], [first, second]: [&[[u8; BLOCK]]; LA
         let blocks = [blocks.0, blocks.1];
         let before = (abef, cdgh);
         let mut words = [[_mm_setzero_si128(); 4]; LANES];
-        // As a loop it would stay one, and the words would go through memory.
+        // A macro, because the compiler would not unroll a loop, and the words would go through memory.
         macro_rules! rounds {
             ($($group:literal)*) => {$({
                 let [k0, k1, k2, k3] = ROUNDS[$group].map(u32::cast_signed);
                 let constants = _mm_set_epi32(k3, k2, k1, k0);
                 for lane in 0..LANES {
-                    // Of the message schedule, the four words of these rounds replace those of sixteen rounds ago.
+                    // The message schedule keeps sixteen words: the four words of these rounds replace the oldest four.
                     let next = match $group {
                         0..4 => load(blocks[lane], $group % 4),
                         _ => schedule(words[lane], $group),
@@ -99,7 +99,7 @@ fn compress(states: [&mut [u32; 8]; LANES], [first, second]: [&[[u8; BLOCK]]; LA
     }
 }
 
-/// Sixteen bytes of a block as four words, whose highest byte comes first.
+/// Sixteen bytes of a block as four words, each with its highest byte first.
 #[inline]
 #[target_feature(enable = "ssse3")]
 fn load(block: &[u8; BLOCK], group: usize) -> __m128i {

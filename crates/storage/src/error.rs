@@ -1,4 +1,4 @@
-//! What can go wrong with bytes.
+//! The errors of a storage back end.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,33 +8,34 @@ use hythe_oci::UploadId;
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a back end could not do what it was asked.
+/// Why an operation of a back end failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No space, or a quota is used up. Nothing half-written is kept; it works again when there is space.
+    /// The disk is full, or a quota is used up. The back end keeps nothing half-written; the operation works again when
+    /// there is space.
     #[error("no space is left for {}", path.display())]
     NoSpace {
-        /// What was being written.
+        /// The file that was being written.
         path: PathBuf,
     },
-    /// The bytes that an upload should already have are not here.
-    #[error("upload {id} has lost bytes: {found} are stored where {expected} were expected")]
+    /// The upload has fewer bytes than it should already have.
+    #[error("upload {id} has lost bytes: only {found} of {expected} are stored")]
     UploadLost {
-        /// Which upload.
+        /// The upload.
         id: UploadId,
-        /// How many bytes it should have.
+        /// How many bytes the upload should have.
         expected: u64,
-        /// How many are here.
+        /// How many bytes are stored.
         found: u64,
     },
-    /// Anything else that the operating system said.
+    /// Any other error of the operating system.
     #[error("{action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// On what.
+        /// The file or folder that the operation was for.
         path: PathBuf,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -49,7 +50,8 @@ impl Error {
         }
     }
 
-    /// Whether the process, or the system, has as many files open as it may: it works again when some are closed.
+    /// Whether the process, or the system, has reached its limit of open files: the operation works again when some
+    /// files are closed.
     pub fn is_out_of_files(&self) -> bool {
         let Self::Io { source, .. } = self else { return false };
         let codes = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
@@ -60,7 +62,7 @@ impl Error {
 /// Why a folder cannot be the data folder of this process.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It cannot be created or written.
+    /// The folder cannot be created or written.
     #[error(
         "the data folder {} cannot be used: {action}: {source}. {} with --data FOLDER (or HYTHE_DATA)",
         path.display(), remedy(.path, .source)
@@ -68,24 +70,24 @@ pub enum OpenError {
     NotWritable {
         /// The folder.
         path: PathBuf,
-        /// What was tried.
+        /// The operation that failed.
         action: &'static str,
-        /// What the operating system answered.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another process serves from it.
+    /// Another process serves the folder.
     #[error(
         "another hythe{} already serves the data folder {}. \
-         Stop it, or give this one its own folder with --data FOLDER",
+         Stop that process, or give this one its own folder with --data FOLDER",
         .owner.as_deref().map(|pid| format!(" (process {pid})")).unwrap_or_default(), path.display()
     )]
     Locked {
         /// The folder.
         path: PathBuf,
-        /// The other one's process id, where it could be read.
+        /// The process id of the other server, if it could be read.
         owner: Option<String>,
     },
-    /// A later version of hythe wrote it.
+    /// A later version of hythe wrote the folder.
     #[error(
         "the data folder {} has format {found}, but this hythe knows formats up to {known}: a newer version wrote it. \
          Start that version again, or give this one another folder with --data FOLDER",
@@ -94,14 +96,14 @@ pub enum OpenError {
     Newer {
         /// The folder.
         path: PathBuf,
-        /// The format found.
+        /// The format of the folder.
         found: String,
-        /// The newest format known here.
+        /// The newest format that this version knows.
         known: u32,
     },
-    /// What says the folder's format is no number.
+    /// The file that holds the folder's format does not hold a number.
     #[error(
-        "{} says which format the data folder has, and is damaged: it holds {found} where a number belongs. If only this \
+        "{} is damaged: it should hold the number of the data folder's format, but it holds {found}. If only this \
          file was changed, write `1` into it; otherwise restore the folder from a backup, or choose another with \
          --data FOLDER",
         path.display()
@@ -109,20 +111,20 @@ pub enum OpenError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What is in it.
+        /// The content of the file.
         found: String,
     },
-    /// It belongs to the operating system.
+    /// The folder belongs to the operating system.
     #[error(
-        "{} is a folder of the operating system, and the registry writes its data only into a folder of its own. Name one \
-         with --data FOLDER, such as /var/lib/hythe",
+        "{} is a folder of the operating system, but the registry needs a data folder of its own. Choose one with \
+         --data FOLDER, for example /var/lib/hythe",
         path.display()
     )]
     System {
         /// The folder.
         path: PathBuf,
     },
-    /// It is on a network file system, where locks and the catalog are not safe.
+    /// The folder is on a network file system, where locks and the catalog are not safe.
     #[error(
         "the data folder {} is on a network file system ({kind}), where file locks and SQLite cannot be trusted \
          and data would be lost. Choose a folder on a local disk with --data FOLDER",
@@ -131,18 +133,18 @@ pub enum OpenError {
     NetworkFileSystem {
         /// The folder.
         path: PathBuf,
-        /// Its file system, as the mount table spells it.
+        /// The type of the file system, as the mount table spells it.
         kind: String,
     },
 }
 
-/// What to do about a folder that cannot be used, up to the flag that names another.
+/// What the user can do about a folder that cannot be used. The caller adds the flag that names another folder.
 fn remedy(path: &Path, source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::PermissionDenied => {
             "Give the user who runs hythe write access to it, or choose another"
         }
-        _ if path.exists() && !path.is_dir() => "It is no folder: choose another",
+        _ if path.exists() && !path.is_dir() => "It is not a folder: choose another",
         _ => "Choose another",
     }
 }

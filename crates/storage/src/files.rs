@@ -1,9 +1,9 @@
 //! How many files a process may have open.
 
-/// What is taken where no limit is known, or there is none.
+/// The limit of open files that is assumed if the limit is not known, or if there is none.
 const MANY: usize = 1 << 20;
 
-/// How many files and connections this process may have open at once, as the system limits it now.
+/// How many files and connections this process may have open at once: the current limit of the system.
 pub fn most_open_files() -> usize {
     #[cfg(unix)]
     {

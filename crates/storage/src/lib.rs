@@ -1,6 +1,6 @@
 //! Bytes by key: immutable blobs, and the growing files of upload sessions.
 //!
-//! A back end knows nothing of repositories, tags or links; what is live is the catalog's to say. One contract
+//! A back end knows nothing of repositories, tags or links; the catalog decides which blobs are live. One contract
 //! suite (`tests/contract.rs`) runs on each back end.
 
 mod error;
@@ -23,49 +23,50 @@ pub use files::most_open_files;
 pub use fs::{FsStorage, Reserve, check_data_folder};
 pub use memory::MemoryStorage;
 
-/// What uploads should write at a time, in bytes.
+/// How much an upload should write at a time, in bytes.
 pub const WRITE: usize = 512 << 10;
 
-/// What block devices may ask the memory of a direct write to be aligned to, in bytes.
+/// The alignment of memory that block devices may require for a direct write, in bytes.
 pub const ALIGN: usize = 4096;
 
-/// When uploads are written past the page cache, which costs less, but makes the first pull read from the disk.
+/// When uploads bypass the page cache. Such direct writes cost less, but the first pull of the blob then reads from the
+/// disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direct {
-    /// On a disk that is found to be fast.
+    /// On a disk that a measurement finds to be fast.
     Auto,
-    /// On each that takes such writes.
+    /// On each disk that supports direct writes.
     Always,
-    /// On none.
+    /// On no disk.
     Never,
 }
 
-/// Names the bytes of one blob. The *generation* is the id of the upload that brought them: a collector removes
+/// Names the bytes of one blob. The *generation* is the id of the upload that stored the bytes: the collector removes
 /// only the generation that it marked, never a later one of the same digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BlobKey {
-    /// What the bytes hash to.
+    /// The digest of the bytes.
     pub digest: Digest,
-    /// The upload that brought them.
+    /// The upload that stored the bytes.
     pub generation: UploadId,
 }
 
-/// The bytes of a blob, ready to be read at any offset.
+/// The bytes of a blob, which can be read at any offset.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// A file that nobody writes any more; it stays readable after its removal.
+    /// A file that is never written again; the open file stays readable after its removal.
     File {
         /// Open for reading.
         file: Arc<File>,
-        /// In bytes, as the file system says.
+        /// The size in bytes, as the file system reports it.
         size: u64,
     },
-    /// All of it.
+    /// The whole blob in memory.
     Memory(Bytes),
 }
 
 impl Content {
-    /// In bytes.
+    /// The size in bytes.
     pub fn size(&self) -> u64 {
         match self {
             Self::File { size, .. } => *size,
@@ -74,68 +75,71 @@ impl Content {
     }
 }
 
-/// An upload whose bytes are another file's.
+/// An upload whose bytes come from a file outside of this storage.
 pub struct Adopted {
     /// The upload.
     pub upload: Arc<dyn Upload>,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
-    /// Whether the two share their bytes on the disk; else they were copied.
+    /// Whether the upload and the file share their bytes on the disk; otherwise the bytes were copied.
     pub linked: bool,
 }
 
-/// Where bytes are kept.
+/// A back end, which stores bytes.
 #[async_trait::async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
-    /// Opens an upload to be continued at `offset`; what is stored beyond is cut off. At 0 it is begun where it is
-    /// not there. [`Error::UploadLost`] where fewer bytes are there.
+    /// Opens an upload to continue it at `offset`, and cuts off the bytes that are stored beyond. At offset 0, begins
+    /// the upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored.
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>>;
 
-    /// Begins an upload with the bytes of a file of somebody else's, which is not changed, neither now nor by what is
-    /// done with the upload: it is to be read, synced and published, not written. The inner error is the file's.
+    /// Begins an upload with the bytes of a file outside of this storage. Neither this call nor a later operation on
+    /// the upload changes that file, so the caller may read, sync and publish the upload, but must not write to it. The
+    /// inner error is about that file.
     async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>>;
 
-    /// Makes a finished and synced upload the blob `digest` of generation `id`; durable when it returns.
-    /// Doing it again is no error.
+    /// Makes a finished and synced upload the blob `digest` of generation `id`. The blob is durable when this returns.
+    /// To publish an upload again is no error.
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()>;
 
-    /// Makes what an interrupted end already published an upload again, if it is there.
+    /// Turns a published blob back into an upload, if the blob exists. For an upload whose end was interrupted after it
+    /// was published.
     async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()>;
 
-    /// Forgets an upload and its bytes, if there is one.
+    /// Removes an upload and its bytes, if it exists.
     async fn remove_upload(&self, id: UploadId) -> Result<()>;
 
-    /// The uploads that have bytes here.
+    /// The uploads that have bytes in this storage.
     async fn uploads(&self) -> Result<Vec<UploadId>>;
 
-    /// Opens a blob, or `None` where it is not here. Called on async threads: an open of a file, nothing longer.
+    /// Opens a blob; `None` if it does not exist. Async threads call this, so it may take no longer than opening a
+    /// file.
     fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>>;
 
-    /// Forgets a blob, if it is here; those who have it open read on.
+    /// Removes a blob, if it exists. Readers that have the blob open can still read it.
     async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
 
-    /// Whether a byte can be written now, for readiness.
+    /// Checks for readiness that the storage can write now.
     async fn probe(&self) -> Result<()>;
 }
 
-/// An open upload. One writer at a time; that is its opener's to see to.
+/// An open upload. Its opener makes sure that it has one writer at a time.
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
-    /// Writes `chunks`, one after the other, from `offset` on. Cheapest where each is [`WRITE`] bytes that lie at a
-    /// multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`]. Blocking, so that whoever has more can
-    /// go on at once, without a change of threads between two writes.
+    /// Writes `chunks`, one after the other, from `offset` on. This is cheapest if each chunk has [`WRITE`] bytes and
+    /// lies at a multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`]. Blocking, so that a caller
+    /// with more chunks can write them at once, without a change of threads between two writes.
     fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()>;
 
-    /// Returns when all that was written is durable. May run beside writes, which it then need not cover.
+    /// Returns when all earlier writes are durable. May run beside other writes, which the sync then need not cover.
     async fn sync(&self) -> Result<()>;
 
-    /// Whether most of it went past the page cache: then to make it durable costs little, and to read it back costs as much
-    /// as to read any file of the disk.
+    /// Whether most of the upload's bytes bypassed the page cache. Then a sync costs little, and reading the bytes back
+    /// costs as much as reading any file from the disk.
     fn is_direct(&self) -> bool;
 
-    /// The file to read from what was written, where it is one. Else there is [`read`](Self::read).
+    /// The file from which the written bytes can be read, if the upload is a file. Otherwise use [`read`](Self::read).
     fn file(&self) -> Option<Arc<File>>;
 
-    /// Up to `length` bytes from `offset` on; fewer only at the end.
+    /// Reads up to `length` bytes from `offset` on; fewer only at the end.
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
 }

@@ -1,4 +1,4 @@
-//! The back end that forgets: tests, and registries that live as long as a CI job.
+//! The back end that keeps everything in memory: for tests, and for registries that live as long as a CI job.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,7 +21,7 @@ pub struct MemoryStorage {
 #[derive(Debug, Default)]
 struct Growing(Mutex<Grown>);
 
-/// Its bytes, which who has it open goes on reading once they are a blob's.
+/// The bytes of an upload. A reader that has the upload open can still read them after it became a blob.
 #[derive(Debug)]
 enum Grown {
     Upload(Vec<u8>),
@@ -42,19 +42,20 @@ impl Grown {
         }
     }
 
-    /// For a writer, who comes back to a blob only when it was made an upload again.
+    /// The bytes for a writer. The bytes of a blob are written to only after `unpublish` made the blob an upload again.
     fn bytes_mut(&mut self) -> &mut Vec<u8> {
         if let Self::Blob(bytes) = self {
             *self = Self::Upload(std::mem::take(bytes).into());
         }
         match self {
             Self::Upload(bytes) => bytes,
-            Self::Blob(_) => unreachable!("it was just made an upload"),
+            Self::Blob(_) => unreachable!("the blob was just made an upload"),
         }
     }
 }
 
-/// A panic elsewhere leaves no half-made change behind these locks: each holds for one call on one collection.
+/// Ignores poisoning: each lock is held for one call on one collection, so a panic leaves no half-made change behind
+/// it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

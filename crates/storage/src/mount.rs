@@ -1,8 +1,9 @@
-//! Which file system a folder is on, so that network file systems can be refused.
+//! Finds the file system that a folder is on, so that hythe can refuse network file systems.
 
 use std::path::Path;
 
-/// File systems whose bytes are on another machine, or behind a hypervisor's share, as `mountinfo` spells them.
+/// The types of file systems whose bytes are on another machine or behind a hypervisor's share, as `mountinfo` spells
+/// them.
 const NETWORK: [&str; 18] = [
     "9p",
     "afs",
@@ -24,14 +25,15 @@ const NETWORK: [&str; 18] = [
     "virtiofs",
 ];
 
-/// The network file system that `folder` (absolute, no links in it) is on, if it is on one.
+/// The type of the network file system that `folder` (absolute, no links in it) is on; `None` on another file system.
 pub(crate) fn network_file_system(folder: &Path) -> Option<String> {
-    // Where there is no such table (other systems), nothing is known and nothing refused.
+    // Other systems than Linux have no such table: there the file system is not known, and no folder is refused.
     let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     file_system_of(&table, folder).filter(|kind| NETWORK.contains(&kind.as_str()))
 }
 
-/// The type of the last mount that covers `folder`: the longest mount point, the later of equals (proc(5)).
+/// The type of the mount that covers `folder`: that of the longest mount point, and of the later one if two are equal
+/// (proc(5)).
 fn file_system_of(table: &str, folder: &Path) -> Option<String> {
     let mut best: Option<(usize, &str)> = None;
     for line in table.lines() {
@@ -45,7 +47,7 @@ fn file_system_of(table: &str, folder: &Path) -> Option<String> {
     best.map(|(_, kind)| kind.to_owned())
 }
 
-/// Mount points have space, tab, newline and backslash as three octal digits.
+/// Decodes a mount point: the table writes space, tab, newline and backslash as three octal digits.
 fn unescape(point: &str) -> String {
     point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn network_file_systems_are_sorted_for_reading_and_include_the_three_that_matter() {
+    fn the_network_file_systems_are_sorted_and_include_nfs_9p_and_virtiofs() {
         assert!(NETWORK.is_sorted());
         assert!(["nfs4", "9p", "virtiofs"].iter().all(|kind| NETWORK.contains(kind)));
     }

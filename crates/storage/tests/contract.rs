@@ -1,4 +1,4 @@
-//! What every back end holds to. A new one is one line in `back_ends!`.
+//! The contract that every back end keeps. A new back end is one line in `back_ends!`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -60,12 +60,12 @@ async fn publishing_again_is_no_error(storage: &dyn Storage) {
     assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"twice");
 }
 
-async fn publishing_what_was_never_uploaded_is_an_error(storage: &dyn Storage) {
+async fn publishing_an_upload_that_never_was_is_an_error(storage: &dyn Storage) {
     let digest = Digest::of(Algorithm::Sha256, b"");
     assert!(storage.publish(UploadId::random(), &digest).await.is_err());
 }
 
-async fn generations_of_one_digest_live_and_die_apart(storage: &dyn Storage) {
+async fn generations_of_one_digest_are_removed_apart(storage: &dyn Storage) {
     let (first, second) = (push(storage, b"same").await, push(storage, b"same").await);
     storage.remove_blob(&first).await.unwrap();
     assert!(storage.open_blob(&first).unwrap().is_none());
@@ -80,7 +80,7 @@ async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
     assert_eq!(read(&content), b"still here");
 }
 
-async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
+async fn reopening_at_an_offset_cuts_off_the_bytes_beyond(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
     write(&*upload, 0, b"kept, and lost");
@@ -89,7 +89,7 @@ async fn reopening_at_an_offset_cuts_what_is_beyond(storage: &dyn Storage) {
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
 }
 
-async fn reopening_past_the_end_says_what_was_lost(storage: &dyn Storage) {
+async fn reopening_past_the_end_says_how_many_bytes_are_left(storage: &dyn Storage) {
     let id = UploadId::random();
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
@@ -114,7 +114,7 @@ async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Stora
     std::fs::write(&file, b"theirs").unwrap();
     let digest = Digest::of(Algorithm::Sha256, b"theirs");
     let id = UploadId::random();
-    // The second time is after a kill.
+    // The second adoption is the one after a kill.
     for _ in 0..2 {
         let adopted = storage.adopt_upload(id, &file).await.unwrap().unwrap();
         assert_eq!((adopted.size, adopted.upload.read(0, 100).await.unwrap()), (6, "theirs".into()));
@@ -124,14 +124,14 @@ async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Stora
     let key = BlobKey { digest, generation: id };
     assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"theirs");
     storage.remove_blob(&key).await.unwrap();
-    // Nor by somebody who takes it for an upload to go on with.
+    // A writer that opens the adopted upload from its start does not change the file either.
     let id = UploadId::random();
     storage.adopt_upload(id, &file).await.unwrap().unwrap();
     write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"ours");
     assert_eq!(std::fs::read(&file).unwrap(), b"theirs");
 }
 
-async fn a_file_that_is_not_there_is_not_adopted(storage: &dyn Storage) {
+async fn a_missing_file_is_not_adopted(storage: &dyn Storage) {
     let folder = tempfile::tempdir().unwrap();
     let id = UploadId::random();
     let error = storage.adopt_upload(id, &folder.path().join("data")).await.unwrap().err().unwrap();
@@ -142,7 +142,7 @@ async fn a_file_that_is_not_there_is_not_adopted(storage: &dyn Storage) {
 async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    // How far from an aligned address, and how long: as a direct write wants them, and not.
+    // Each chunk's distance from an aligned address and its length: some fit a direct write, others do not.
     let writes: [&[(usize, usize)]; 6] = [
         &[(0, WRITE), (0, WRITE), (1, WRITE), (0, WRITE)],
         &[(0, WRITE), (0, 1000)],
@@ -197,14 +197,14 @@ macro_rules! back_ends {
             an_upload_becomes_the_blob_that_was_written,
             an_empty_upload_becomes_an_empty_blob,
             publishing_again_is_no_error,
-            publishing_what_was_never_uploaded_is_an_error,
-            generations_of_one_digest_live_and_die_apart,
+            publishing_an_upload_that_never_was_is_an_error,
+            generations_of_one_digest_are_removed_apart,
             an_open_blob_outlives_its_removal,
-            reopening_at_an_offset_cuts_what_is_beyond,
-            reopening_past_the_end_says_what_was_lost,
+            reopening_at_an_offset_cuts_off_the_bytes_beyond,
+            reopening_past_the_end_says_how_many_bytes_are_left,
             removing_an_upload_forgets_it,
             an_adopted_file_becomes_a_blob_and_is_never_changed,
-            a_file_that_is_not_there_is_not_adopted,
+            a_missing_file_is_not_adopted,
             chunks_of_every_length_and_alignment_read_back,
             a_writable_back_end_probes_well,
         ]);)*
@@ -240,7 +240,7 @@ async fn an_adopted_file_shares_its_bytes_where_it_can_and_is_copied_where_it_ca
     let storage = FsStorage::open(&parent.path().join("ours")).unwrap();
     let adopted = storage.adopt_upload(UploadId::random(), &file).await.unwrap().unwrap();
     assert!(adopted.linked && file.metadata().unwrap().nlink() == 2);
-    // A symbolic link's own name would lead nowhere.
+    // A hard link to the symbolic link would point to a missing file, so the bytes are copied.
     let named = parent.path().join("named");
     symlink("data", &named).unwrap();
     let adopted = storage.adopt_upload(UploadId::random(), &named).await.unwrap().unwrap();
@@ -248,7 +248,7 @@ async fn an_adopted_file_shares_its_bytes_where_it_can_and_is_copied_where_it_ca
     assert_eq!(adopted.upload.read(0, 100).await.unwrap(), "theirs");
 }
 
-/// Puts something else than a file at `path`.
+/// Creates something other than a regular file at `path`.
 type Other = fn(&std::path::Path);
 
 fn make_node(path: &std::path::Path, kind: rustix::fs::FileType) {
@@ -264,7 +264,7 @@ const OTHERS: [(&str, Other); 4] = [
 ];
 
 #[tokio::test]
-async fn what_is_no_file_in_the_place_of_one_counts_as_lost_and_can_be_removed() {
+async fn something_else_in_the_place_of_a_file_counts_as_lost_and_can_be_removed() {
     let (storage, folder) = folder(Direct::Never);
     for (what, put) in OTHERS {
         let key = push(&storage, b"content").await;

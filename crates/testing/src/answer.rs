@@ -1,4 +1,4 @@
-//! What a registry answered.
+//! A registry's answer, with assertions about it.
 
 use hythe_oci::{Digest, ErrorBody, ErrorCode};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The headers in the order in which they came; names are lower-case.
+    /// The headers in the order of the answer; names are lower-case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -35,14 +35,14 @@ impl Answer {
         self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Itself, if it has this status.
+    /// Asserts the status, and returns the answer.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self}");
         self
     }
 
-    /// Its one error's message, if it has this status and code.
+    /// Asserts the status and the code of the answer's only error, and returns its message.
     #[track_caller]
     pub fn expect_error(&self, status: u16, code: ErrorCode) -> String {
         assert_eq!(self.status, status, "{self}");
@@ -60,13 +60,13 @@ impl Answer {
         value
     }
 
-    /// Where the answer points.
+    /// The answer's `Location`.
     #[track_caller]
     pub fn location(&self) -> String {
         self.expect_header("location").to_owned()
     }
 
-    /// The digest that the answer states.
+    /// The answer's `Docker-Content-Digest`.
     #[track_caller]
     pub fn digest(&self) -> Digest {
         let digest = self.expect_header("docker-content-digest");
@@ -80,7 +80,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("the body is not JSON ({error}): {self}"))
     }
 
-    /// The page after this one (RFC 8288), where there is one.
+    /// The link to the next page (RFC 8288), if there is one.
     #[track_caller]
     pub fn next_page(&self) -> Option<String> {
         let link = self.header("link")?;

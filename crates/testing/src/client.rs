@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client: one connection a request, nothing done behind the test's back.
+//! A small HTTP/1.1 client: one connection for each request, without retries, redirects or other hidden steps.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -8,7 +8,7 @@ use hythe_oci::{Algorithm, Digest, encode};
 
 use crate::{Answer, Connection, LogLines};
 
-/// What is to hold of every answer: gets the request's method and target with it.
+/// A check of every answer; it gets the request's method and target, and the answer.
 type Check = fn(&str, &str, &Answer);
 
 /// A client of one registry.
@@ -19,7 +19,7 @@ pub struct Client {
     log: Option<LogLines>,
 }
 
-/// A request to be sent.
+/// A request that is not sent yet.
 #[derive(Clone, Debug)]
 pub struct Request {
     client: Client,
@@ -42,14 +42,14 @@ impl Client {
         Self { address, check: None, log: None }
     }
 
-    /// Has every answer checked.
+    /// Checks every answer with `check`.
     #[must_use]
     pub fn checked(mut self, check: Check) -> Self {
         self.check = Some(check);
         self
     }
 
-    /// Has every answer that says that something is wrong in the registry checked: its log must say what.
+    /// Checks for every 5xx answer that the registry's log gives the reason.
     #[must_use]
     pub fn logged(mut self, log: LogLines) -> Self {
         self.log = Some(log);
@@ -61,12 +61,12 @@ impl Client {
         self.address
     }
 
-    /// A connection for bytes of the test's own making.
+    /// Opens a connection on which the test sends bytes of its own.
     pub fn connect(&self) -> Connection {
         Connection::open(self.address)
     }
 
-    /// A request. `target` is a path, with or without a query, as it is to stand in the request.
+    /// Creates a request. `target` is a path, with or without a query, exactly as the request contains it.
     pub fn request(&self, method: &str, target: impl Into<String>) -> Request {
         Request {
             client: self.clone(),
@@ -107,19 +107,19 @@ impl Client {
         self.request("DELETE", target)
     }
 
-    /// Starts an upload; where to send it.
+    /// Starts an upload; returns its `Location`.
     #[track_caller]
     pub fn start_upload(&self, repository: &str) -> String {
         self.post(format!("/v2/{repository}/blobs/uploads/")).send().expect(202).location()
     }
 
-    /// Pushes a blob with `POST`, then `PUT`; its SHA-256 digest.
+    /// Pushes a blob with `POST`, then `PUT`; returns its SHA-256 digest.
     #[track_caller]
     pub fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
         self.push_blob_by(Algorithm::Sha256, repository, content)
     }
 
-    /// The same by a digest of another algorithm.
+    /// As [`Client::push_blob`], with a digest of another algorithm.
     #[track_caller]
     pub fn push_blob_by(&self, algorithm: Algorithm, repository: &str, content: &[u8]) -> Digest {
         let digest = Digest::of(algorithm, content);
@@ -130,7 +130,7 @@ impl Client {
 }
 
 impl Request {
-    /// Adds a header, or replaces one that the client would send of itself (`Host`, `Content-Length`, `Connection`).
+    /// Adds a header, or replaces one that the client sends by default (`Host`, `Content-Length`, `Connection`).
     #[must_use]
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.to_string()));
@@ -152,14 +152,14 @@ impl Request {
         self
     }
 
-    /// Sends a body without saying how long it is.
+    /// Sends a body in chunks, without its length.
     #[must_use]
     pub fn stream(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = Payload::Chunked(body.as_ref().to_vec());
         self
     }
 
-    /// The bytes that go out.
+    /// The bytes of the request.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut headers = self.headers.clone();
         let mut default = |name: &str, value: String| {
@@ -186,7 +186,7 @@ impl Request {
             Payload::None => {}
             Payload::Whole(body) => bytes.extend(body),
             Payload::Chunked(body) => {
-                // Odd sizes, so that nothing can lean on a chunk being a block.
+                // An odd size, so that no code can depend on chunks that match blocks.
                 for chunk in body.chunks(30_011) {
                     write!(bytes, "{:x}\r\n", chunk.len()).expect("a vector takes bytes");
                     bytes.extend(chunk);
@@ -205,10 +205,10 @@ impl Request {
         self.try_send().unwrap_or_else(|error| panic!("{method} {target}: no answer: {error}"))
     }
 
-    /// The same, where the answer may break off.
+    /// As [`Request::send`], for an answer that may break off.
     pub fn try_send(self) -> io::Result<Answer> {
         let mut connection = self.client.connect();
-        // A registry may answer and close before it has read the body; then the answer tells, not the write.
+        // A registry may answer and close before it has read the body: then writing fails, and the answer tells why.
         let _ = connection.send(self.to_bytes());
         let answer = loop {
             match connection.answer(&self.method)? {

@@ -1,4 +1,4 @@
-//! One TCP connection to a registry, for whatever bytes a test wants to send.
+//! One TCP connection to a registry, on which a test sends any bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::Answer;
 
-/// Nothing that a test waits for takes longer.
+/// The longest time that a read or a write may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection; several requests may be sent before their answers are read.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    /// What came after the last answer.
+    /// Bytes that arrived after the last answer.
     rest: Vec<u8>,
 }
 
@@ -41,11 +41,11 @@ impl Connection {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// Reads one answer to a request of `method`; an interim one (100) counts.
+    /// Reads one answer to a request of `method`; an interim answer (100) counts as one.
     pub fn answer(&mut self, method: &str) -> io::Result<Answer> {
         let head = self.read_head()?;
         let mut answer =
-            Answer::parse_head(&head).ok_or_else(|| broken("the answer's head is no HTTP/1.1"))?;
+            Answer::parse_head(&head).ok_or_else(|| broken("the answer's head is not HTTP/1.1"))?;
         let empty = method == "HEAD" || matches!(answer.status, 100..200 | 204 | 304);
         answer.body = if empty {
             Vec::new()
@@ -60,7 +60,7 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Reads whatever comes until the registry closes the connection.
+    /// Reads until the registry closes the connection.
     pub fn read_to_end(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = std::mem::take(&mut self.rest);
         self.stream.read_to_end(&mut bytes)?;

@@ -1,11 +1,11 @@
 //! Bytes that look random and are the same in every run.
 
-/// `length` bytes that no other seed gives.
+/// `length` bytes that differ for each seed.
 pub fn bytes(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
-        // splitmix64: each step is a new number, and no two seeds share a beginning.
+        // splitmix64: each step gives a new number, and no two seeds give the same beginning.
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = state;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

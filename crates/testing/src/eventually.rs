@@ -1,14 +1,14 @@
-//! Waiting for what comes about beside a test.
+//! Waits for something that happens in another thread.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Returns once it `holds`; `what` says what did not come to be, where it takes longer than 20 s.
+/// Returns once `holds` is true. Fails after 20 s, and names `what` the test waited for.
 #[track_caller]
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(20), "{what} did not come to be");
+        assert!(started.elapsed() < Duration::from_secs(20), "timed out after 20 s: {what}");
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,4 +1,4 @@
-//! Images and artifacts of content that no one else has.
+//! Images and artifacts with content of their own.
 
 use hythe_oci::media_type::{
     DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST, OCI_CONFIG, OCI_EMPTY, OCI_LAYER_GZIP, OCI_MANIFEST,
@@ -10,7 +10,7 @@ use crate::Manifest;
 use crate::content::bytes;
 use crate::manifest::pretty;
 
-/// Builds an image or artifact, for `amd64` unless said otherwise.
+/// Builds an image or artifact, for `amd64` by default.
 #[derive(Clone, Debug)]
 pub struct ImageBuilder {
     seed: u64,
@@ -24,7 +24,7 @@ pub struct ImageBuilder {
 }
 
 impl ImageBuilder {
-    /// An OCI image without layers. What it has is the same for each `seed` and differs between them.
+    /// An OCI image without layers. Its content is the same for the same `seed`, and differs between seeds.
     pub fn new(seed: u64) -> Self {
         let config = json!({
             "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [] },
@@ -48,7 +48,7 @@ impl ImageBuilder {
         builder.layer("application/octet-stream", &bytes(seed ^ 0xa57, 64))
     }
 
-    /// As Docker writes it.
+    /// Uses Docker's media types.
     #[must_use]
     pub fn docker(mut self) -> Self {
         self.media_type = DOCKER_MANIFEST;
@@ -95,7 +95,7 @@ impl ImageBuilder {
         self
     }
 
-    /// Says what it is about.
+    /// Sets its subject.
     #[must_use]
     pub fn subject(self, subject: &Manifest) -> Self {
         let descriptor = subject.descriptor();

@@ -21,12 +21,12 @@ impl Default for IndexBuilder {
 }
 
 impl IndexBuilder {
-    /// An OCI index of nothing.
+    /// An empty OCI index.
     pub fn new() -> Self {
         Self { media_type: OCI_INDEX, manifests: Vec::new(), entries: Vec::new(), fields: Map::new() }
     }
 
-    /// As Docker writes it: a manifest list.
+    /// Uses Docker's media type: a manifest list.
     #[must_use]
     pub fn docker(mut self) -> Self {
         self.media_type = DOCKER_LIST;
@@ -41,14 +41,14 @@ impl IndexBuilder {
         self
     }
 
-    /// Lists what is not pushed with the index.
+    /// Lists a descriptor whose manifest is not pushed with the index.
     #[must_use]
     pub fn entry(mut self, descriptor: Value) -> Self {
         self.entries.push(descriptor);
         self
     }
 
-    /// Says what it is about.
+    /// Sets its subject.
     #[must_use]
     pub fn subject(self, subject: &Manifest) -> Self {
         let descriptor = subject.descriptor();

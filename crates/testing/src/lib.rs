@@ -1,12 +1,12 @@
-//! For tests only: a registry to talk to, an upstream to pull from, a client to talk with, images to push.
+//! For tests only: a registry, a scripted upstream, a client, and images to push.
 //!
-//! Everything here panics where a test must fail, and says why. Nothing is asynchronous, so that tests are plain
-//! `#[test]` functions.
+//! The fixtures panic with the reason when a test must fail. Nothing is asynchronous, so that tests are plain `#[test]`
+//! functions.
 
-#![allow(clippy::missing_panics_doc, reason = "to panic is how a fixture fails its test")]
+#![allow(clippy::missing_panics_doc, reason = "a fixture fails its test by panicking")]
 #![allow(
     clippy::needless_pass_by_value,
-    reason = "a call reads best without `&` before literals and digests"
+    reason = "calls are easier to read without `&` before literals and digests"
 )]
 
 mod answer;

@@ -1,26 +1,26 @@
-//! What a registry has logged.
+//! Captures a registry's log.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{Answer, eventually};
 
-/// The lines of one registry's log, as far as they are written.
+/// The lines of one registry's log that are written so far.
 #[derive(Clone, Debug, Default)]
 pub struct LogLines(Arc<Mutex<Vec<u8>>>);
 
 impl LogLines {
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        // Held for a copy.
+        // A poisoned lock is fine to use: it is held only for copying bytes.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of them.
+    /// All lines.
     pub fn lines(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.lock()).lines().map(str::to_owned).collect()
     }
 
-    /// The line of an answer, once it is written.
+    /// Waits for the line of an answer, and returns it.
     #[track_caller]
     pub fn line_of(&self, answer: &Answer) -> String {
         let id = format!(" id={}", answer.expect_header("x-request-id"));
@@ -32,12 +32,12 @@ impl LogLines {
         found.expect("it was just found")
     }
 
-    /// Whoever is told that something is wrong here finds the reason in the log, whatever the answer says of it.
+    /// Asserts that the log gives the reason of a 5xx answer, whatever the answer itself says.
     #[track_caller]
     pub(crate) fn expect_reason(&self, answer: &Answer) {
         let line = self.line_of(answer);
         let reason = line.split_once(" error=\"").map_or("", |(_, reason)| reason);
-        let is_told = !reason.trim_matches('"').is_empty() && !reason.contains("its log has the reason");
+        let is_told = !reason.trim_matches('"').is_empty() && !reason.contains("search the registry's log");
         assert!(is_told && line.contains(" ERROR "), "the log has no reason: {line}\n{answer}");
     }
 }

@@ -1,4 +1,4 @@
-//! A manifest with everything that it names, ready to be pushed.
+//! A manifest with all content that it names, ready to push.
 
 use hythe_oci::{Algorithm, Digest};
 use serde_json::{Value, json};
@@ -14,14 +14,14 @@ pub struct Manifest {
     pub bytes: Vec<u8>,
     /// The blobs that it needs, the configuration first.
     pub blobs: Vec<Vec<u8>>,
-    /// The algorithm of the digests by which it names them.
+    /// The algorithm of the digests that name those blobs.
     pub algorithm: Algorithm,
     /// The manifests that it lists.
     pub manifests: Vec<Manifest>,
 }
 
 impl Manifest {
-    /// A manifest as it is, without anything that it names.
+    /// A manifest alone, without the content that it names.
     pub fn of(media_type: &str, value: &Value) -> Self {
         Self {
             media_type: media_type.to_owned(),
@@ -42,12 +42,12 @@ impl Manifest {
         Digest::of(algorithm, &self.bytes)
     }
 
-    /// What points to it.
+    /// A descriptor of it.
     pub fn descriptor(&self) -> Value {
         json!({ "mediaType": self.media_type, "digest": self.digest(), "size": self.bytes.len() })
     }
 
-    /// Pushes all that it needs and lists, then itself under a tag or digest.
+    /// Pushes all blobs and manifests that it names, then itself under a tag or digest.
     #[track_caller]
     pub fn push(&self, client: &Client, repository: &str, reference: impl ToString) -> Answer {
         self.push_blobs(client, repository);
@@ -57,7 +57,7 @@ impl Manifest {
         self.put(client, repository, reference).expect(201)
     }
 
-    /// Pushes all of its own blobs.
+    /// Pushes the blobs that it names itself.
     #[track_caller]
     pub fn push_blobs(&self, client: &Client, repository: &str) {
         for blob in &self.blobs {
@@ -65,7 +65,7 @@ impl Manifest {
         }
     }
 
-    /// Puts nothing but itself, whatever the answer.
+    /// Puts only the manifest itself, and returns any answer.
     #[track_caller]
     pub fn put(&self, client: &Client, repository: &str, reference: impl ToString) -> Answer {
         let request = client.put(format!("/v2/{repository}/manifests/{}", reference.to_string()));
@@ -73,7 +73,7 @@ impl Manifest {
     }
 }
 
-/// Indented, so that a registry that writes JSON anew gives other bytes.
+/// Indented JSON, so that a registry that reformats manifests returns other bytes.
 pub(crate) fn pretty(value: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("a JSON value can be written")
 }

@@ -1,4 +1,4 @@
-//! The folder of a `registry:2`, written by hand.
+//! A `registry:2` data folder, written file by file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +23,7 @@ impl Default for OldTree {
 }
 
 impl OldTree {
-    /// An empty one.
+    /// An empty tree.
     pub fn new() -> Self {
         let tree =
             Self { folder: TempDir::with_prefix("hythe-old-").expect("a temporary folder can be made") };
@@ -54,7 +54,7 @@ impl OldTree {
         fs::write(path, bytes).expect("the folder is ours");
     }
 
-    /// Has a repository have a manifest under a tag, with all that it names.
+    /// Writes a manifest under a tag of a repository, with all content that it names.
     pub fn tag(&self, repository: &str, tag: &str, manifest: &Manifest) {
         self.push(repository, manifest);
         self.write(
@@ -63,7 +63,7 @@ impl OldTree {
         );
     }
 
-    /// Has a repository have a manifest, with all that it names.
+    /// Writes a manifest of a repository, with all content that it names.
     pub fn push(&self, repository: &str, manifest: &Manifest) {
         for blob in &manifest.blobs {
             self.link(repository, "_layers", &Digest::of(manifest.algorithm, blob), blob);
@@ -74,7 +74,7 @@ impl OldTree {
         self.link(repository, "_manifests/revisions", &manifest.digest(), &manifest.bytes);
     }
 
-    /// Has a repository have these bytes, by this digest, whether it is theirs or not.
+    /// Writes bytes under a digest, and links them into a repository. The digest may be wrong.
     pub fn link(&self, repository: &str, kind: &str, digest: &Digest, bytes: &[u8]) {
         let (algorithm, hex) = (digest.algorithm(), digest.hex());
         self.write(format!("blobs/{algorithm}/{}/{hex}/data", &hex[..2]), bytes);
@@ -82,7 +82,7 @@ impl OldTree {
         self.write(link, digest.to_string().as_bytes());
     }
 
-    /// Each file of the tree: its inode, mode, owner, time of change of its bytes, and its bytes.
+    /// Each file of the tree: its inode, mode, owner, modification time (nanoseconds) and bytes.
     pub fn snapshot(&self) -> BTreeMap<PathBuf, (u64, u32, u32, i64, Vec<u8>)> {
         let mut files = BTreeMap::new();
         let mut waiting = vec![self.path("")];

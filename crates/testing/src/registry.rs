@@ -1,4 +1,4 @@
-//! A whole registry behind a real socket, for as long as a test needs it.
+//! A whole registry behind a real socket, for one test.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub struct TestRegistry {
     log: LogLines,
 }
 
-/// It has a thread with a runtime of its own, so that it can be started and dropped anywhere, async code included.
+/// A running registry. It has its own thread and runtime, so that a test can start and drop it anywhere, also in async
+/// code.
 struct Running {
     address: SocketAddr,
     server: Server,
@@ -88,24 +89,24 @@ impl Running {
         Self { address, server, registry, cache, runtime, stop, thread }
     }
 
-    /// Ends it in good order. The folder is free for another one afterwards.
+    /// Stops it gracefully. Another registry can use the folder afterwards.
     fn stop(self) {
         let Self { stop, thread, server, registry, cache, .. } = self;
         let _ = stop.send(());
         let result = thread.join();
         drop((server, registry, cache));
-        // A second panic while a test fails already would hide the first.
+        // A second panic while a test is already failing would hide the first.
         assert!(result.is_ok() || std::thread::panicking(), "the registry's thread panicked");
     }
 }
 
 impl TestRegistry {
-    /// One with the default settings, in a temporary folder.
+    /// Starts a registry with the default settings, in a temporary folder.
     pub fn start() -> Self {
         Setup::default().start()
     }
 
-    /// Settings to change before it starts.
+    /// Settings to change before the registry starts.
     pub fn setup() -> Setup {
         Setup::default()
     }
@@ -121,15 +122,15 @@ impl TestRegistry {
         self.running.as_ref().expect("the registry was stopped by the test itself")
     }
 
-    /// Where it listens; where that is everywhere, its loopback address.
+    /// The address where it listens; its loopback address if it listens [everywhere](Setup::everywhere).
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.running().address.port()).into()
     }
 
-    /// A client that comes over the network, to one that listens [everywhere](Setup::everywhere); `None` on a machine
-    /// that has no address but loopback.
+    /// A client that connects over the network, for a registry that listens [everywhere](Setup::everywhere); `None` on
+    /// a machine that has only loopback addresses.
     pub fn network_client(&self) -> Option<Client> {
-        // Nothing is sent: the system only chooses the address that it would send from.
+        // Sends nothing: the system only chooses the address that it would send from.
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
         let own = socket.local_addr().ok().filter(|own| !own.ip().is_loopback())?;
@@ -142,17 +143,17 @@ impl TestRegistry {
         Client::new(self.address()).logged(self.log.clone())
     }
 
-    /// What it has logged of requests: of those that failed for its own fault, unless it is set to log all.
+    /// Its log of requests: only of those that failed with a 5xx status, unless it is set to log all.
     pub fn log(&self) -> &LogLines {
         &self.log
     }
 
-    /// Its data folder; empty where it keeps content in memory.
+    /// Its data folder; empty if it keeps content in memory.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The domain behind it, for what cannot be asked over HTTP.
+    /// The domain's [`Registry`], for tests of what HTTP does not offer.
     pub fn registry(&self) -> &Registry {
         &self.running().registry
     }
@@ -162,7 +163,7 @@ impl TestRegistry {
         &self.running().server
     }
 
-    /// What is kept of upstreams, for settings that change while it runs.
+    /// The cache of upstreams, for settings that change while it runs.
     pub fn cache(&self) -> &Cache {
         &self.running().cache
     }
@@ -179,12 +180,12 @@ impl TestRegistry {
         }
     }
 
-    /// Stops it if it runs, and starts it again on the same folder, at another port. Content in memory is gone.
+    /// Stops it if it runs, and starts it again on the same folder, at another port. Content in memory is lost.
     pub fn restart(&mut self) {
         self.restart_with(|_| {});
     }
 
-    /// The same with other settings.
+    /// As [`TestRegistry::restart`], with other settings.
     pub fn restart_with(&mut self, change: impl FnOnce(&mut Setup)) {
         self.stop();
         change(&mut self.setup);

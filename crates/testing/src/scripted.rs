@@ -1,4 +1,4 @@
-//! A registry to pull from, which misbehaves as a test scripts it.
+//! An upstream to pull from, which misbehaves as a test scripts it.
 
 mod access;
 mod budget;
@@ -30,11 +30,11 @@ pub use self::rule::{Fault, Rule};
 pub use self::seen::Seen;
 pub use self::token::TokenRules;
 
-/// A registry on a free port of 127.0.0.1, with threads of its own. It has what was pushed into it with the methods
-/// here; over HTTP it is only read. It stops when dropped, with all of its connections.
+/// A registry on a free port of 127.0.0.1, with its own threads. The methods here put content into it; over HTTP it is
+/// read-only. It stops when dropped, and closes all of its connections.
 ///
-/// It serves `/v2/`, manifests, blobs (with ranges), tags (in pages), referrers, `/token`, and each blob once more as
-/// `/storage/<hex>`, to anyone, as the CDN does that registries redirect to.
+/// It serves `/v2/`, manifests, blobs (with ranges), tags (in pages), referrers and `/token`. It also serves each blob
+/// as `/storage/<hex>` without credentials, like the CDNs that registries redirect to.
 #[derive(Debug)]
 pub struct ScriptedUpstream {
     address: SocketAddr,
@@ -43,7 +43,7 @@ pub struct ScriptedUpstream {
     listener: Mutex<Option<Listener>>,
 }
 
-/// A thread that panicked fails its test by itself.
+/// A poisoned lock is fine to use: a thread that panicked fails its test by itself.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -54,7 +54,7 @@ fn reference(text: &str) -> Reference {
 }
 
 impl ScriptedUpstream {
-    /// One that has nothing, behaves well and lets anyone in.
+    /// Starts an empty upstream without faults and without access control.
     pub fn start() -> Self {
         let listener = listener::bind((Ipv4Addr::LOCALHOST, 0).into());
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -63,7 +63,7 @@ impl ScriptedUpstream {
         Self { address, script, listener: Mutex::new(Some(listener)) }
     }
 
-    /// Where it listens, stopped or not.
+    /// Its address, also while it is stopped.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -78,13 +78,13 @@ impl ScriptedUpstream {
         Client::new(self.address)
     }
 
-    /// Has a manifest with all that it needs and lists, under a tag or digest.
+    /// Adds a manifest under a tag or digest, with all content that it names.
     #[track_caller]
     pub fn push(&self, repository: &str, tag: &str, manifest: &Manifest) {
         lock(&self.script.content).push(repository, &reference(tag), manifest);
     }
 
-    /// Has a manifest of any bytes under a tag or digest; the digest need not be theirs.
+    /// Adds a manifest of any bytes under a tag or digest; the digest may be wrong.
     #[track_caller]
     pub fn push_manifest(
         &self,
@@ -97,14 +97,14 @@ impl ScriptedUpstream {
         lock(&self.script.content).push_manifest(repository, &reference, media_type, bytes.as_ref());
     }
 
-    /// Has a blob; its SHA-256 digest.
+    /// Adds a blob; returns its SHA-256 digest.
     pub fn push_blob(&self, repository: &str, content: &[u8]) -> Digest {
         let digest = Digest::of(Algorithm::Sha256, content);
         self.push_blob_as(repository, digest, content);
         digest
     }
 
-    /// Has a blob under any digest, which need not be its own. An `Arc` is shared, not copied.
+    /// Adds a blob under any digest, which may be wrong. An `Arc` is shared, not copied.
     pub fn push_blob_as(&self, repository: &str, digest: Digest, content: impl Into<Arc<[u8]>>) {
         lock(&self.script.content).push_blob(repository, digest, content.into());
     }
@@ -129,7 +129,7 @@ impl ScriptedUpstream {
         lock(&self.script.rules).clear();
     }
 
-    /// The requests so far, in the order in which they came, those for tokens and refused ones among them.
+    /// The requests so far, in the order of their arrival, including refused ones and those for tokens.
     pub fn requests(&self) -> Vec<Seen> {
         lock(&self.script.seen).clone()
     }
@@ -145,51 +145,51 @@ impl ScriptedUpstream {
         seen.iter().filter(|seen| seen.method == method && seen.target.contains(contains)).count()
     }
 
-    /// How many bytes of manifests and blobs went out; tokens, lists and errors do not count. What waits in a socket
-    /// for its client does.
+    /// How many bytes of manifests and blobs were sent, including bytes that still wait in a socket for their client.
+    /// Tokens, lists and errors do not count.
     pub fn body_bytes_sent(&self) -> u64 {
         self.script.sent()
     }
 
-    /// Lets in who has this name and password.
+    /// Requires this name and password.
     pub fn require_basic(&self, username: &str, password: &str) {
         *lock(&self.script.access) = Access::Basic(basic(username, password));
     }
 
-    /// Lets in who has a token.
+    /// Requires a token.
     pub fn require_token(&self, rules: TokenRules) {
         *lock(&self.script.access) = Access::Token { rules, first: 0 };
     }
 
-    /// Takes none of the tokens that were given out so far.
+    /// Rejects all tokens that were issued so far.
     pub fn expire_tokens(&self) {
         if let Access::Token { first, .. } = &mut *lock(&self.script.access) {
             *first = token::next();
         }
     }
 
-    /// Lets in anyone.
+    /// Requires no credentials.
     pub fn require_nothing(&self) {
         *lock(&self.script.access) = Access::Anyone;
     }
 
-    /// Sends no faster than this, all connections together.
+    /// Limits the speed of all connections together.
     pub fn limit_bandwidth(&self, bytes_per_second: Option<u64>) {
         self.script.pace.limit(bytes_per_second);
     }
 
-    /// Lets so many manifests be pulled, and says so, as Docker Hub does: `HEAD` and blobs are free, and once none
-    /// remains, a `GET` of a manifest that exists is answered with 429.
+    /// Allows this many pulls of manifests, and sends Docker Hub's headers about it: `HEAD` and blobs are free, and
+    /// once none remains, a `GET` of an existing manifest is answered with 429.
     pub fn budget(&self, limit: u64, remaining: u64) {
         *lock(&self.script.budget) = Some(Budget { limit, remaining });
     }
 
-    /// Whether it has the referrers API; an upstream without it answers 404.
+    /// Sets whether it has the referrers API; without it, it answers 404.
     pub fn list_referrers(&self, lists: bool) {
         self.script.lists_referrers.store(lists, Ordering::Relaxed);
     }
 
-    /// Closes the listener and all connections. What it has, its rules and its requests stay.
+    /// Closes the listener and all connections. Its content, rules and recorded requests stay.
     pub fn stop(&self) {
         if let Some(listener) = lock(&self.listener).take() {
             listener.stop();

@@ -1,4 +1,4 @@
-//! How a [`TestRegistry`] is to be.
+//! Settings of a [`TestRegistry`].
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::TestRegistry;
 /// Where a test's registry keeps its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
-    /// In a temporary folder, which goes with the registry.
+    /// In a temporary folder, which is deleted with the registry.
     #[default]
     Fs,
     /// In memory.
     Memory,
 }
 
-/// What a test's registry is started with.
+/// The settings that a test's registry starts with.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub(crate) storage: Storage,
@@ -52,7 +52,7 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Keeps content there.
+    /// Keeps content in this storage.
     #[must_use]
     pub fn storage(mut self, storage: Storage) -> Self {
         self.storage = storage;
@@ -65,7 +65,7 @@ impl Setup {
         self.storage(Storage::Memory)
     }
 
-    /// Sends files by reading them.
+    /// Sends files by reading them, without `sendfile`.
     #[must_use]
     pub fn without_sendfile(self) -> Self {
         self.server(|options| options.sendfile = false)
@@ -91,13 +91,13 @@ impl Setup {
         self
     }
 
-    /// Lets it ask `name`, which is at these endpoints.
+    /// Allows the upstream `name`, at these endpoints.
     #[must_use]
     pub fn upstream(self, name: &str, endpoints: &[String]) -> Self {
         self.upstream_with(name, endpoints, |_| {})
     }
 
-    /// The same, with other settings of that upstream.
+    /// As [`Setup::upstream`], with other settings of that upstream.
     #[must_use]
     pub fn upstream_with(
         mut self,
@@ -112,7 +112,7 @@ impl Setup {
         self
     }
 
-    /// Has no path name an upstream, but for `except`.
+    /// Stops paths from naming upstreams, except `except`.
     #[must_use]
     pub fn only_by_namespace(mut self, except: Option<&str>) -> Self {
         let except = except.map(|name| name.parse().expect("a test names an upstream by its host"));
@@ -120,7 +120,7 @@ impl Setup {
         self
     }
 
-    /// Has its listener stand for an upstream; what is pushed here may come first.
+    /// Makes its listener a mirror of an upstream; with `local_first`, pushed content comes first.
     #[must_use]
     pub fn mirror(mut self, upstream: &str, local_first: bool) -> Self {
         let upstream = upstream.parse().expect("a test names an upstream by its host");
@@ -128,14 +128,14 @@ impl Setup {
         self
     }
 
-    /// Listens on every address of the machine, so that a client may come over the network.
+    /// Listens on every address of the machine, so that a client can connect over the network.
     #[must_use]
     pub fn everywhere(mut self) -> Self {
         self.listen = Ipv4Addr::UNSPECIFIED;
         self
     }
 
-    /// Lets it ask any public registry that a client names.
+    /// Allows any public registry that a client names.
     #[must_use]
     pub fn any_upstream(mut self) -> Self {
         self.allowed.allow_any(hythe_upstream::TTL);

@@ -1,4 +1,4 @@
-//! Which crate may know which, held by cargo's own account of the workspace.
+//! Checks which crate depends on which, with `cargo metadata`.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Each package, and those of the workspace that it may depend on. Whoever adds a crate draws its arrows here.
+/// Each package of the workspace, and those that it may depend on. A new crate needs an entry here.
 const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-sha256", &[]),
     ("hythe-oci", &["hythe-sha256"]),
@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hythe-server",
         ],
     ),
-    // These are no part of the product: they only look at it.
+    // These are not part of the product; they test and measure it.
     (
         "hythe-testing",
         &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-upstream", "hythe-server"],
@@ -42,16 +42,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-bench", &["hythe-oci"]),
 ];
 
-/// What speaks HTTP, and the crates that may not: the domain answers in its own words.
+/// Libraries that speak HTTP, and the crates that must not use them: the domain has its own types for answers.
 const HTTP: &[&str] =
     &["http", "http-body", "http-body-util", "hyper", "hyper-util", "axum", "tower", "reqwest"];
 const WITHOUT_HTTP: &[&str] =
     &["hythe-sha256", "hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-lifecycle"];
 
-/// What does I/O or has a clock; the vocabulary is pure.
+/// Libraries that do I/O or have a clock; `hythe-oci` must be pure.
 const IMPURE: &[&str] = &["tokio", "rustix", "socket2", "tempfile"];
 
-/// Of each package of the workspace: the names that it depends on, by kind (`normal`, `dev`, `build`).
+/// For each package of the workspace, the names of its dependencies by kind (`normal`, `dev`, `build`).
 type Workspace = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn workspace() -> Workspace {
@@ -81,40 +81,40 @@ fn depends<'a>(workspace: &'a Workspace, package: &str, kinds: &[&str]) -> impl 
 }
 
 #[test]
-fn a_crate_knows_only_the_crates_beneath_it() {
+fn a_crate_depends_only_on_the_crates_that_design_allows() {
     let workspace = workspace();
     for package in workspace.keys() {
         let arrows = ARROWS.iter().find(|(name, _)| name == package);
-        let Some((_, allowed)) = arrows else { panic!("{package} is new: draw its arrows in this test") };
+        let Some((_, allowed)) = arrows else { panic!("{package} is new: add it to ARROWS in this test") };
         for known in
             depends(&workspace, package, &["normal", "build"]).filter(|name| name.starts_with("hythe"))
         {
             assert!(
                 allowed.contains(&known),
-                "{package} may not depend on {known}: DESIGN draws no such arrow"
+                "{package} must not depend on {known}: DESIGN has no such arrow"
             );
         }
     }
 }
 
 #[test]
-fn every_arrow_is_of_a_package_that_exists() {
+fn every_package_in_arrows_exists() {
     let workspace = workspace();
     for (package, allowed) in ARROWS {
         for name in allowed.iter().chain([package]) {
-            assert!(workspace.contains_key(*name), "{name} is drawn, but is not in the workspace");
+            assert!(workspace.contains_key(*name), "{name} is in ARROWS, but not in the workspace");
         }
     }
 }
 
 #[test]
-fn the_fixtures_are_only_ever_a_dependency_of_tests() {
+fn only_tests_depend_on_the_fixtures() {
     let workspace = workspace();
     for package in workspace.keys() {
         let mut depends = depends(&workspace, package, &["normal", "build"]);
         assert!(
             depends.all(|name| name != "hythe-testing"),
-            "{package}: hythe-testing is for dev-dependencies"
+            "{package}: hythe-testing may only be a dev-dependency"
         );
     }
 }
@@ -124,7 +124,10 @@ fn the_domain_does_not_speak_http() {
     let workspace = workspace();
     for package in WITHOUT_HTTP {
         for name in depends(&workspace, package, &["normal", "dev", "build"]) {
-            assert!(!HTTP.contains(&name), "{package} may not depend on {name}: HTTP is the server's alone");
+            assert!(
+                !HTTP.contains(&name),
+                "{package} must not depend on {name}: only the server speaks HTTP"
+            );
         }
     }
 }
@@ -132,6 +135,6 @@ fn the_domain_does_not_speak_http() {
 #[test]
 fn the_vocabulary_does_no_input_or_output() {
     for name in depends(&workspace(), "hythe-oci", &["normal", "build"]) {
-        assert!(!IMPURE.contains(&name), "hythe-oci may not depend on {name}: it is pure");
+        assert!(!IMPURE.contains(&name), "hythe-oci must not depend on {name}: hythe-oci is pure");
     }
 }

@@ -1,4 +1,4 @@
-//! A scripted upstream serves what it was given, and fails exactly as it was told to.
+//! A scripted upstream serves its content, and fails exactly as its rules say.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -13,7 +13,7 @@ use hythe_testing::{
     Answer, Client, Connection, Fault, ImageBuilder, IndexBuilder, Rule, ScriptedUpstream, TokenRules, bytes,
 };
 
-/// Longer than one slice.
+/// A size in bytes that takes several writes.
 const SIZE: usize = 200_000;
 
 fn with_blob() -> (ScriptedUpstream, String, Vec<u8>) {
@@ -23,7 +23,8 @@ fn with_blob() -> (ScriptedUpstream, String, Vec<u8>) {
     (upstream, format!("/v2/app/blobs/{digest}"), content)
 }
 
-/// What comes back for a `GET`, until the upstream ends it: the head, the body, and how it ended.
+/// Sends a `GET` and reads until the upstream ends the connection; returns the head, the body, and how the connection
+/// ended.
 fn raw(upstream: &ScriptedUpstream, target: &str) -> (String, Vec<u8>, Option<ErrorKind>) {
     let mut connection = Connection::open(upstream.address());
     connection.send(format!("GET {target} HTTP/1.1\r\nhost: x\r\n\r\n")).unwrap();
@@ -41,12 +42,12 @@ fn faulty(fault: Fault) -> (String, Vec<u8>, Option<ErrorKind>, Vec<u8>) {
     (head, body, end, content)
 }
 
-/// Waits for what happens in other threads.
+/// Waits for something that happens in other threads.
 #[track_caller]
 fn eventually(holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !holds() {
-        assert!(Instant::now() < end, "it never came about");
+        assert!(Instant::now() < end, "timed out after 10 s");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -79,7 +80,7 @@ fn a_pushed_image_is_served_by_tag_and_by_digest() {
 }
 
 #[test]
-fn an_index_comes_with_its_manifests() {
+fn an_index_is_pushed_with_its_manifests() {
     let upstream = ScriptedUpstream::start();
     let (one, two) = (ImageBuilder::new(1).build(), ImageBuilder::new(2).build());
     let index = IndexBuilder::new().manifest(one.clone()).manifest(two.clone()).build();
@@ -92,7 +93,7 @@ fn an_index_comes_with_its_manifests() {
 }
 
 #[test]
-fn a_part_of_a_blob_can_be_asked_for() {
+fn a_part_of_a_blob_can_be_requested() {
     let (upstream, target, content) = with_blob();
     let part = |range: &str| upstream.client().get(&target).header("range", range).send();
     let answer = part("bytes=10-19").expect(206);
@@ -120,7 +121,7 @@ fn tags_come_in_pages() {
 }
 
 #[test]
-fn referrers_are_what_has_the_subject() {
+fn referrers_are_the_manifests_with_that_subject() {
     let upstream = ScriptedUpstream::start();
     let subject = ImageBuilder::new(1).build();
     let signature = ImageBuilder::artifact(2, "application/x-signature").subject(&subject).build();
@@ -175,7 +176,7 @@ fn the_first_rule_that_matches_applies_as_often_as_it_says() {
 }
 
 #[test]
-fn a_truncated_answer_ends_in_good_order_at_the_byte() {
+fn a_truncated_answer_ends_normally_at_the_byte() {
     for at in [0, 1, 65_536, 100_001] {
         let (head, body, end, content) = faulty(Fault::Truncate { at });
         assert!(head.contains(&format!("content-length: {SIZE}")), "{head}");
@@ -193,7 +194,7 @@ fn a_reset_comes_at_the_byte() {
 }
 
 #[test]
-fn a_slow_client_gets_all_that_comes_before_the_reset() {
+fn a_slow_client_gets_all_bytes_before_the_reset() {
     let upstream = ScriptedUpstream::start();
     let content = bytes(1, 20 << 20);
     let digest = upstream.push_blob("app", &content);
@@ -219,7 +220,7 @@ fn one_byte_is_wrong() {
 }
 
 #[test]
-fn the_length_said_is_too_small_or_too_large() {
+fn the_announced_length_is_too_small_or_too_large() {
     let (upstream, target, content) = with_blob();
     upstream.rule(Rule::any("/blobs/", Fault::LongerThanSaid { by: 10 }).once());
     let mut connection = upstream.client().connect();
@@ -262,7 +263,7 @@ fn a_stalled_answer_keeps_its_connection() {
 }
 
 #[test]
-fn a_black_hole_never_answers_and_a_hang_up_never_did() {
+fn a_black_hole_keeps_the_connection_open_and_a_hang_up_closes_it() {
     let (upstream, target, _) = with_blob();
     upstream.rule(Rule::any("/blobs/", Fault::BlackHole).once());
     upstream.rule(Rule::any("/blobs/", Fault::HangUp).once());
@@ -296,7 +297,7 @@ fn headers_can_be_missing_or_wrong() {
 }
 
 #[test]
-fn a_redirect_leads_to_the_storage_of_another() {
+fn a_redirect_leads_to_another_upstreams_storage() {
     let (upstream, target, content) = with_blob();
     let storage = ScriptedUpstream::start();
     storage.push_blob("any", &content);
@@ -318,7 +319,7 @@ fn token(client: &Client, query: &str) -> String {
 }
 
 #[test]
-fn a_token_is_for_its_scope_and_its_time() {
+fn a_token_is_valid_for_its_scope_and_its_time() {
     let (upstream, target, _) = with_blob();
     upstream.require_token(TokenRules { expires_in: Duration::from_millis(1500), ..TokenRules::default() });
     upstream.rule(Rule::any("/blobs/", Fault::status(418)).once());
@@ -347,7 +348,7 @@ fn a_token_is_for_its_scope_and_its_time() {
 }
 
 #[test]
-fn a_token_is_for_who_has_the_credentials() {
+fn a_token_is_issued_only_for_the_credentials() {
     let upstream = ScriptedUpstream::start();
     let client = upstream.client();
     upstream.require_token(TokenRules {

@@ -1,4 +1,4 @@
-//! The upstreams that may be asked, and which of them a request means (DESIGN, decision 6).
+//! The allowed upstreams, and which of them a request means (DESIGN, decision 6).
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use hythe_registry::{Origin, Pattern, Provenance};
 
 use crate::{Share, Via};
 
-/// Docker Hub's names; the first is the one that images are known by.
+/// Docker Hub's names; images are known by the first.
 const HUB: [&str; 4] = ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"];
 
-/// Where Docker Hub's API is, which its name is not.
+/// The address of Docker Hub's API, which is not at `docker.io`.
 const HUB_API: &str = "https://registry-1.docker.io";
 
-/// Public registries that work without a word of configuration.
+/// Public registries that work without configuration.
 const SHIPPED: [&str; 12] = [
     "docker.io",
     "ghcr.io",
@@ -33,43 +33,43 @@ const SHIPPED: [&str; 12] = [
     "registry.access.redhat.com",
 ];
 
-/// A registry that may be asked for what is not here.
+/// A registry that this one may fetch from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// The name that its images are known by, whichever alias was used.
+    /// The name that its images are known by, also if a client uses an alias.
     pub name: Authority,
-    /// Where it is asked, in this order: addresses with their scheme, without a slash at the end.
+    /// Where it is asked, in this order: addresses with scheme, without a slash at the end.
     pub endpoints: Vec<String>,
-    /// Who asks; all endpoints are told.
+    /// The credentials for all endpoints.
     pub credentials: Credentials,
-    /// PEM files of certificate authorities beyond the system's.
+    /// PEM files of certificate authorities to trust beside the system's.
     pub ca: Vec<PathBuf>,
-    /// Hosts that may have private addresses though no endpoint names them.
+    /// Hosts beside the endpoints that may have private addresses.
     pub private_hosts: Vec<Authority>,
-    /// How long what a tag names is taken to be what it still names.
+    /// How long a tag is served without asking the upstream again.
     pub ttl: Duration,
-    /// The same for the tags that a pattern means; the first one that does counts.
+    /// As `ttl`, for tags that match a pattern; the first match counts.
     pub ttl_by_tag: Vec<(Pattern, Duration)>,
-    /// Who gets what it gives to credentials.
+    /// Which clients get content that was fetched with credentials.
     pub share: Share,
-    /// Whether what is pushed under its names is taken, and then stands for what it has.
+    /// Whether clients may push under its names. Pushed content then replaces the upstream's.
     pub pushable: bool,
-    /// Whether only a client names it, and no operator: then it is asked at public addresses alone.
+    /// Whether only a client, and no operator, named it: then it is reached at public addresses only.
     pub unlisted: bool,
 }
 
-/// How long a tag is believed by default: asking again costs a HEAD, which counts nowhere.
+/// How long a tag is served by default without asking again. Asking costs a HEAD, which counts toward no rate limit.
 pub const TTL: Duration = Duration::from_mins(1);
 
 impl Upstream {
-    /// The registry `name`, asked at its own address by HTTPS.
+    /// The registry `name`, at its own address over HTTPS.
     pub fn at_home(name: Authority) -> Self {
         let hub = HUB.contains(&name.to_string().as_str());
         let endpoint = if hub { HUB_API.to_owned() } else { format!("https://{name}") };
         Self::new(name, vec![endpoint])
     }
 
-    /// The registry `name`, asked at these endpoints.
+    /// The registry `name`, at these endpoints.
     pub fn new(name: Authority, endpoints: Vec<String>) -> Self {
         Self {
             name,
@@ -85,21 +85,22 @@ impl Upstream {
         }
     }
 
-    /// What stands for all unlisted ones where each would be one too many; none is called so.
+    /// The name that stands for all unlisted upstreams in metrics, where one entry for each would be too many; no
+    /// upstream may have it.
     pub const OTHERS: &str = "other";
 
-    /// How long what this tag names is taken to be what it still names.
+    /// How long this tag is served without asking the upstream again.
     pub fn ttl_of(&self, name: &RepositoryName, tag: &Tag) -> Duration {
         let meant = self.ttl_by_tag.iter().find(|(pattern, _)| pattern.matches(name, tag));
         meant.map_or(self.ttl, |(_, ttl)| *ttl)
     }
 
-    /// Whether it is asked with credentials.
+    /// Whether credentials are configured for it.
     pub fn has_login(&self) -> bool {
         self.credentials != Credentials::Anonymous
     }
 
-    /// The first component of its repositories' names here.
+    /// The first component of its repositories' names in this registry.
     pub fn folder(&self) -> String {
         self.name.folder()
     }
@@ -112,55 +113,55 @@ impl Upstream {
 /// What a request's name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved<'a> {
-    /// A repository of this registry's own.
+    /// A repository of this registry itself.
     Local(&'a RepositoryName),
-    /// A repository of an upstream, by the name that it has there.
+    /// A repository of an upstream, with its name at the upstream.
     Upstream(Arc<Upstream>, RepositoryName),
-    /// A registry that may not be asked: 404, so that the client asks it itself, and no image of one registry is ever
-    /// the answer for another's.
+    /// A registry that is not allowed: 404, so that the client asks it itself, and no image of one registry is ever
+    /// served for another's.
     NotAllowed,
 }
 
 /// A configuration that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// A name that is none.
+    /// A name that is not valid.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// A name that no upstream can have.
+    /// A name that no upstream may have.
     #[error("`{name}` cannot be an upstream's name: {reason}")]
     Reserved {
         /// The name.
         name: Authority,
-        /// Why not.
+        /// The cause.
         reason: &'static str,
     },
-    /// Two upstreams under one name.
-    #[error("`{name}` already means upstream `{upstream}`; an alias can mean one only")]
+    /// Two upstreams with one name.
+    #[error("`{name}` already names upstream `{upstream}`; an alias can name only one")]
     Taken {
         /// The name.
         name: Authority,
-        /// What it means.
+        /// The upstream that has it.
         upstream: Authority,
     },
 }
 
-/// The upstreams that may be asked.
+/// The upstreams that this registry may fetch from.
 #[derive(Clone, Debug, Default)]
 pub struct Allowed {
     upstreams: Vec<Arc<Upstream>>,
-    /// Names and aliases, and whose they are.
+    /// The index in `upstreams` for each name and alias.
     names: HashMap<Authority, usize>,
-    /// Where any public registry may be asked: how long their tags are believed.
+    /// If any public registry is allowed: how long tags of unlisted ones are served without asking again.
     any: Option<Duration>,
-    /// Those that may not be asked all the same.
+    /// Registries that are refused even if any public one is allowed.
     refused: HashSet<Authority>,
-    /// Who gets what was fetched with credentials from an upstream that is not listed any more.
+    /// Which clients get content that was fetched with credentials from an upstream that is no longer listed.
     share: Share,
     paths: Paths,
 }
 
-/// Which upstreams a path may name by its first component.
+/// Which upstreams the first component of a path may name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Paths {
     #[default]
@@ -170,15 +171,15 @@ enum Paths {
 }
 
 impl Allowed {
-    /// None.
+    /// No upstreams.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The public registries that people use.
+    /// The well-known public registries.
     ///
     /// # Panics
-    /// Never: what is shipped is tested.
+    /// Never: a test covers the shipped names.
     pub fn shipped() -> Self {
         let mut allowed = Self::none();
         for name in SHIPPED {
@@ -188,18 +189,18 @@ impl Allowed {
         allowed
     }
 
-    /// Adds an upstream, or replaces the one of its name; `aliases` are further names for it.
+    /// Adds an upstream, or replaces the one with its name; `aliases` are further names for it.
     pub fn add(&mut self, upstream: Upstream, aliases: &[Authority]) -> Result<(), ConfigError> {
         let reserved = |reason| ConfigError::Reserved { name: upstream.name.clone(), reason };
         if upstream.name.to_string() == "local" {
-            return Err(reserved("it stands for what is pushed here"));
+            return Err(reserved("it is reserved for repositories that clients push"));
         }
         if upstream.name.to_string() == Upstream::OTHERS {
-            return Err(reserved("it stands for those that only clients name"));
+            return Err(reserved("it is reserved for unlisted upstreams"));
         }
         if upstream.folder().parse::<RepositoryName>().is_err() {
             return Err(reserved(
-                "repositories could not be named after it; give a name, and this as its endpoint",
+                "it cannot begin a repository's name; choose another name, and set this one as its endpoint",
             ));
         }
         let hub = upstream.is_hub().then(|| HUB.iter().filter_map(|name| name.parse().ok()));
@@ -232,7 +233,7 @@ impl Allowed {
         Ok(())
     }
 
-    /// Forgets the upstream of this name or alias; whether there was one.
+    /// Removes the upstream with this name or alias; returns whether there was one.
     pub fn remove(&mut self, name: &Authority) -> bool {
         let Some(at) = self.names.get(name).copied() else { return false };
         self.upstreams.remove(at);
@@ -241,33 +242,34 @@ impl Allowed {
         true
     }
 
-    /// Lets every public registry be asked that a client names by its host, in `?ns=`. Their tags are believed for `ttl`.
+    /// Allows every public registry that a client names by its host in `?ns=`. Their tags are served for `ttl` without
+    /// asking again.
     pub fn allow_any(&mut self, ttl: Duration) {
         self.any = Some(ttl);
     }
 
-    /// Whether any public registry may be asked.
+    /// Whether any public registry is allowed.
     pub fn allows_any(&self) -> bool {
         self.any.is_some()
     }
 
-    /// Keeps a registry from being asked where any may be, by whichever of its names.
+    /// Refuses a registry, under all of its names, even if any public registry is allowed.
     pub fn refuse(&mut self, name: Authority) {
         self.refused.insert(at_home(name));
     }
 
-    /// Says who gets what was fetched with credentials from an upstream that is not listed any more.
+    /// Sets which clients get content that was fetched with credentials from an upstream that is no longer listed.
     pub fn share_others(&mut self, share: Share) {
         self.share = share;
     }
 
-    /// Keeps paths from naming upstreams, as in `registry:2`, whose names of repositories are all its own. Only `except` is
-    /// still named so.
+    /// Stops paths from naming upstreams, as in `registry:2`, where every repository name is the registry's own. Paths
+    /// may still name `except`.
     pub fn only_by_namespace(&mut self, except: Option<Authority>) {
         self.paths = except.map_or(Paths::None, Paths::One);
     }
 
-    /// Whether what is in a repository may be the answer to a request that came in this way.
+    /// Whether the content of a repository may be served to a request that arrived over `via`.
     pub fn shares(&self, provenance: &Provenance, via: Via) -> bool {
         let Provenance { origin: Origin::Upstream(name), private } = provenance else { return true };
         let listed = name.parse().ok().and_then(|name| self.get(&name));
@@ -275,7 +277,7 @@ impl Allowed {
         share.reaches(via) || !(*private || listed.is_some_and(|upstream| upstream.has_login()))
     }
 
-    /// The upstream that a client names by its host: one that is listed, or any, where any may be asked.
+    /// The upstream that a client names by its host: a listed one, or any if any public registry is allowed.
     pub fn find(&self, registry: &Authority) -> Option<Arc<Upstream>> {
         if let Some(upstream) = self.get(registry) {
             return Some(Arc::clone(upstream));
@@ -288,17 +290,17 @@ impl Allowed {
         Some(Arc::new(Upstream { ttl, share: self.share, unlisted: true, ..Upstream::at_home(name) }))
     }
 
-    /// The listed upstream of this name or alias.
+    /// The listed upstream with this name or alias.
     pub fn get(&self, name: &Authority) -> Option<&Arc<Upstream>> {
         self.names.get(name).map(|at| &self.upstreams[*at])
     }
 
-    /// All of them.
+    /// All listed upstreams.
     pub fn all(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }
 
-    /// What `name` means in a request with this `?ns=`, if it has one that does not name this registry itself.
+    /// What `name` means in a request. `namespace` is the request's `?ns=`, unless that names this registry itself.
     pub fn resolve<'a>(&'a self, namespace: Option<&str>, name: &'a RepositoryName) -> Resolved<'a> {
         match namespace {
             None => match self.by_path(name) {
@@ -312,10 +314,10 @@ impl Allowed {
         }
     }
 
-    /// What `name` means where `registry` is known to be meant.
+    /// What `name` means at `registry`.
     pub fn resolve_at<'a>(&'a self, registry: &Authority, name: &'a RepositoryName) -> Resolved<'a> {
         let Some(upstream) = self.find(registry) else { return Resolved::NotAllowed };
-        // Some say the host twice.
+        // Some clients repeat the host in the path.
         let repeated = name.as_str().split_once('/').filter(|(first, _)| {
             let first = first.parse().ok();
             first.and_then(|first| self.find(&first)).is_some_and(|by_path| by_path.name == upstream.name)
@@ -323,8 +325,8 @@ impl Allowed {
         within(upstream, repeated.map_or(name.as_str(), |(_, rest)| rest))
     }
 
-    /// The upstream that the path's first component names, and what follows it. A component has no port: an upstream with
-    /// one is named by its [folder](Upstream::folder), or by an alias.
+    /// The upstream that the path's first component names, and the rest of the path. A component cannot contain a port:
+    /// an upstream with a port is named by its [folder](Upstream::folder) or by an alias.
     fn by_path<'a>(&self, name: &'a RepositoryName) -> Option<(&Arc<Upstream>, &'a str)> {
         let (first, rest) = name.as_str().split_once('/')?;
         let upstream = self.get(&first.parse().ok()?)?;
@@ -338,29 +340,29 @@ impl Allowed {
 }
 
 fn within<'a>(upstream: Arc<Upstream>, name: &str) -> Resolved<'a> {
-    // Docker Hub's own images are known by one word.
+    // Docker Hub's official images have names of one component.
     let name =
         if upstream.is_hub() && !name.contains('/') { format!("library/{name}") } else { name.to_owned() };
     match name.parse() {
         Ok(name) => Resolved::Upstream(upstream, name),
-        // `library/` made it too long for a name: there is no such repository.
+        // `library/` made the name too long: no such repository can exist.
         Err(_) => Resolved::NotAllowed,
     }
 }
 
-/// The name that a registry's images are known by, where it has several.
+/// The name that a registry's images are known by, if it has several names.
 fn at_home(name: Authority) -> Authority {
     let hub = HUB.contains(&name.to_string().as_str()).then(|| HUB[0].parse().ok());
     hub.flatten().unwrap_or(name)
 }
 
-/// Whether a host could be one of the public network by its name: of two labels at least, and no address in any spelling
-/// that a URL takes for one. What the name means is looked at when it is dialled.
+/// Whether a host's name could be public: it has at least two labels, and is not an address in any spelling that URLs
+/// accept. The name's addresses are checked when it is dialled.
 fn is_public_name(registry: &Authority) -> bool {
     let host = registry.host();
     let Some((_, last)) = host.rsplit_once('.') else { return false };
-    // WHATWG URL, 3.5: a host whose last label is a number is an IPv4 address, or none.
+    // WHATWG URL, 3.5: a host whose last label is a number is an IPv4 address or invalid.
     let is_number = last.bytes().all(|c| c.is_ascii_digit()) || last.starts_with("0x");
-    // No host of the public network has an underscore; in a repository's name two of them stand for a port's colon.
+    // Public hosts have no underscore; in a repository's name two of them stand for a port's colon.
     !is_number && last != "localhost" && !host.contains([':', '_'])
 }

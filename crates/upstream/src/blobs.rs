@@ -1,4 +1,4 @@
-//! Blobs of a copy: fetched once however many ask, and read by all of them while they grow.
+//! Blobs of a copy: fetched once for all who ask, and readable by all of them while they arrive.
 
 use std::io;
 use std::sync::Arc;
@@ -15,26 +15,26 @@ use crate::source::{Kind, jittered};
 use crate::watched::Watched;
 use crate::{Error, Result};
 
-/// After so many connections in a row that brought next to nothing a download is given up.
+/// Barren connections in a row after which a download fails: connections that brought at most `NOTHING` bytes.
 const BARREN: u32 = 5;
 
-/// What is next to nothing, in bytes.
+/// The most bytes that a barren connection brings.
 const NOTHING: u64 = 64 << 10;
 
-/// And after so many that were waited for until time was up, none but the first of which brought a byte.
+/// Timed-out connections in a row after which a download fails; only the first of them may have brought bytes.
 const STILL: u32 = 2;
 
-/// How long to wait after a connection broke, and so many times as long after each barren one.
+/// How long to wait after a connection broke; each barren one in a row adds as much.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// How many downloads that fail one request may wait for.
+/// How many failing downloads one request may wait for.
 const TURNS: u32 = 4;
 
-/// After so many downloads of wrong bytes it is given up.
+/// Downloads of wrong bytes after which the blob is given up.
 const WRONG: u32 = 3;
 
 impl Copy {
-    /// A blob to be read, which may still be on its way.
+    /// A blob to read, which may still be arriving.
     pub async fn blob(&self, digest: &Digest) -> Result<Found<Blob>> {
         let found = self.admitted(self.find_blob(digest).await?)?;
         self.count(&found.freshness);
@@ -44,7 +44,7 @@ impl Copy {
         Ok(found)
     }
 
-    /// Whether there is such a blob, and its length in bytes. Nothing is fetched.
+    /// Checks that the blob exists, and returns its size in bytes. Fetches nothing.
     pub async fn blob_size(&self, digest: &Digest) -> Result<Found<u64>> {
         if let Some(blob) = self.kept(digest)? {
             return self.admitted(Found::new(blob.size, Freshness::Hit));
@@ -52,7 +52,7 @@ impl Copy {
         Ok(Found::new(self.confirm(digest).await?, Freshness::Miss))
     }
 
-    /// The blob, if it is here and this copy has it.
+    /// The blob, if it is stored and this copy has it.
     fn kept(&self, digest: &Digest) -> Result<Option<Blob>> {
         self.admit()?;
         match self.repository().blob(digest) {
@@ -63,7 +63,8 @@ impl Copy {
     }
 
     pub(crate) async fn find_blob(&self, digest: &Digest) -> Result<Found<Blob>> {
-        // Another's failure is not this request's; but each turn may end with one.
+        // A failed download that another request began is not this request's failure, so it tries again; every turn may
+        // meet such a failure.
         for turn in 1.. {
             if let Some(blob) = self.kept(digest)? {
                 return Ok(Found::new(blob, Freshness::Hit));
@@ -72,22 +73,23 @@ impl Copy {
                 return Err(self.offline(format!("blob {digest}")));
             }
             let download = self.download(digest);
-            // Nothing of it is stored yet that would be marked.
+            // Nothing is stored yet that could be marked as private, so the check is made here.
             if let Err(refusal) = self.check_private(download.private) {
                 let has_come =
                     matches!(&*download.stage.borrow(), Stage::Growing(growing) if growing.is_whole());
                 if download.into == self.here || !has_come || turn >= TURNS {
                     return Err(refusal);
                 }
-                // It is about to end: from then on upstream says whether this repository has it too.
+                // The download is about to end. After that, the upstream says whether this repository has the blob too.
                 download.ended().await;
                 continue;
             }
             if download.into != self.here {
-                // Presence is not access: this repository has it if upstream says so.
+                // Presence is not access: this repository has the blob only if the upstream says so.
                 self.confirm(digest).await?;
                 if !download.link_into(self) {
-                    // The others are being given it. From its end on there is something to link.
+                    // The blob is just being linked into the other repositories. After that it is stored and can be
+                    // linked here too.
                     download.ended().await;
                     continue;
                 }
@@ -96,12 +98,13 @@ impl Copy {
             let late = !matches!(*stage.borrow(), Stage::Asking);
             let stage = stage.wait_for(|stage| match stage {
                 Stage::Asking => false,
-                // What follows says what becomes of it.
+                // After a failed attempt the next stage tells the outcome.
                 Stage::Growing(growing) => !growing.has_failed(),
                 Stage::Stored | Stage::Failed(_) => true,
             });
             match stage.await.map(|stage| stage.clone()) {
-                // It was about to end when this request came, or is another repository's, which this one is not.
+                // The download was already running when this request came, or belongs to another repository: its
+                // failure is not this request's.
                 Ok(Stage::Failed(_)) if turn < TURNS && (late || download.into != self.here) => {}
                 Ok(Stage::Growing(growing)) => {
                     let blob =
@@ -113,15 +116,15 @@ impl Copy {
                     let blob = self.repository().blob(digest)?;
                     return Ok(Found::new(blob, Freshness::Miss));
                 }
-                // It came for another repository: now it is here, and only has to be linked.
+                // The blob arrived for another repository: it is stored now, and only has to be linked.
                 Ok(Stage::Stored | Stage::Asking) => {}
                 Err(_) => break,
             }
         }
-        Err(Refusal::Internal("a download ended without a word".to_owned()).into())
+        Err(Refusal::Internal("a download ended without an outcome".to_owned()).into())
     }
 
-    /// Whether upstream says that this repository has the blob, and how long it is.
+    /// Asks the upstream whether this repository has the blob, and returns its size.
     async fn confirm(&self, digest: &Digest) -> Result<u64> {
         if self.is_offline() {
             return Err(self.offline(format!("blob {digest}")));
@@ -131,11 +134,12 @@ impl Copy {
             let (there, digest) = (self.there.clone(), *digest);
             async move { client.blob_head(&there, &digest).await }
         });
-        size.await?.ok_or_else(|| self.wrong(format!("the size of blob {digest}"), "it does not tell"))
+        size.await?
+            .ok_or_else(|| self.wrong(format!("the size of blob {digest}"), "the upstream does not tell it"))
     }
 
-    /// The download of this digest from this upstream that is under way, or a new one. It goes on when nobody waits for
-    /// it any more: who asked will ask again.
+    /// The running download of this digest from this upstream, or a new one. It goes on when no request waits for it
+    /// any more: clients that gave up usually ask again.
     fn download(&self, digest: &Digest) -> Arc<Download> {
         let (download, begun) = self.cache.0.downloads.join(self, digest);
         if let Some(ended) = begun {
@@ -148,21 +152,21 @@ impl Copy {
         download
     }
 
-    /// Gives the blob to those who were told that they get it.
+    /// Links the blob into the other repositories that wait for this download.
     async fn link_others(&self, digest: &Digest, download: &Download) {
         for other in download.take_others() {
-            // Credentials were needed to fetch it, or to be told that this one has it.
+            // Private if credentials were needed to fetch the blob, or to learn that this repository has it.
             let repository = other.repository().private(self.is_private() || other.is_private());
             if let Err(error) = repository.link_blob(digest).await {
-                tracing::warn!(repository = %other.here, %digest, %error, "a blob that came for two repositories is in one only");
+                tracing::warn!(repository = %other.here, %digest, %error, "could not link a fetched blob into a second repository");
             }
         }
     }
 
     async fn run(&self, digest: &Digest, download: &Download, stage: &watch::Sender<Stage>) -> Result<()> {
         if let Some(size) = self.cache.0.registry.blob_size(digest)? {
-            // Some repository has these bytes. They are this one's too if upstream says so; where it does not say, the
-            // bytes themselves do.
+            // Another repository has these bytes. They belong to this one too if the upstream says so; if it does not
+            // say, they are downloaded again, which proves it.
             match self.confirm(digest).await {
                 Ok(told) if told == size && self.repository().link_blob(digest).await? => {
                     self.link_others(digest, download).await;
@@ -176,8 +180,8 @@ impl Copy {
         loop {
             match self.run_once(digest, download, stage, &mut first).await {
                 Err(error @ Error::Wrong { .. }) if wrong + 1 < WRONG => {
-                    tracing::warn!(repository = %self.here, %error, "what came from upstream cannot be used; it is asked again");
-                    // Who reads it was cut off. Who comes back waits for what is right.
+                    tracing::warn!(repository = %self.here, %error, "the upstream sent wrong content; it is asked again");
+                    // The readers were cut off. Those that come back wait for the right bytes.
                     stage.send_replace(Stage::Asking);
                     first += 1;
                     wrong += 1;
@@ -187,7 +191,7 @@ impl Copy {
         }
     }
 
-    /// One file from its first byte to its last, over as many connections as it takes.
+    /// Downloads one file from its first byte to its last, over as many connections as it takes.
     async fn run_once(
         &self,
         digest: &Digest,
@@ -202,22 +206,22 @@ impl Copy {
         };
         let mut fetch = self.repository().fetch(digest, size).await?;
         if size > 0 {
-            // Of nothing no last byte could be held back.
+            // An empty blob has no last byte to withhold until its digest is verified.
             stage.send_replace(Stage::Growing(fetch.growing().clone()));
         }
-        // Where an earlier run got somewhere, only the rest is asked for.
+        // If an earlier run left bytes behind, only the rest is requested.
         let body = Some(answer.body).filter(|_| fetch.offset() == 0);
         match self.fill(digest, &mut fetch, body, first).await {
             Ok(()) if fetch.offset() < size => {
                 fetch.cut_off(&format!("it announced {size} bytes, and the blob has {}", fetch.offset()));
             }
             Ok(()) => {}
-            // What came is kept for whoever asks next.
+            // The bytes so far are kept for the next attempt.
             Err(error) if error.is_temporary() && !matches!(error, Error::Wrong { .. }) => {
                 fetch.stop(&error.to_string());
                 return Err(error);
             }
-            // Whoever has the whole may not have its parts.
+            // An upstream that has the whole blob may refuse a part of it.
             Err(error @ Error::Upstream { .. }) if fetch.offset() > 0 => {
                 fetch.give_up(&error.to_string()).await;
                 return Err(self.wrong(format!("the rest of blob {digest}"), error.to_string()));
@@ -227,7 +231,7 @@ impl Copy {
                 return Err(error);
             }
         }
-        // Who has its last byte finds it in the repository of which it was asked.
+        // A client that has the last byte must find the blob in the repository that it asked.
         match fetch.finish(self.link_others(digest, download)).await {
             Err(Refusal::DigestMismatch { actual, .. }) => {
                 Err(self.wrong(format!("blob {digest}"), format!("the content has digest {actual}")))
@@ -236,7 +240,7 @@ impl Copy {
         }
     }
 
-    /// Receives what is missing, from `body` first if there is one.
+    /// Receives the missing bytes, from `body` first if there is one.
     async fn fill(
         &self,
         digest: &Digest,
@@ -253,11 +257,12 @@ impl Copy {
                 self.get_rest(digest, offset, size, *first).await?
             };
             let mut stopping = self.cache.0.stopping.subscribe();
-            // The end of a body that is not its end: what came is saved, and goes on after the next start.
+            // A stop ends the body early: the bytes so far are saved, and the download resumes after the next start.
             let stopped = async move {
                 let _ = stopping.wait_for(|stopping| *stopping).await;
             };
-            // Another endpoint may bring it sooner; and one that only a client names is not to take up a fetch without end.
+            // A slow body is cut off if another endpoint may be faster, or if only a client named the upstream: that
+            // must not occupy a fetch without end.
             let paced = self.source.endpoints() > 1 || self.source.upstream.unlisted;
             let watched = Watched::new(body, stopped, paced);
             let received = fetch.receive(Reading::new(watched)).await;
@@ -267,7 +272,8 @@ impl Copy {
                 Ok(Ok(())) => {}
                 Ok(Err(broken)) => {
                     if fetch.is_whole().await? {
-                        // More was announced than there is: who was told so is cut off, and the blob is here.
+                        // The upstream announced more bytes than the blob has: the readers who were told that size are
+                        // cut off, and the blob is stored.
                         return Ok(());
                     }
                     barren = if came > NOTHING { 0 } else { barren + 1 };
@@ -280,14 +286,14 @@ impl Copy {
                         return Err(self.broken(digest, &broken));
                     }
                     tracing::debug!(repository = %self.here, %digest, at = fetch.offset(), error = %broken,
-                        "a download broke off and goes on");
-                    // Another endpoint may hold on longer.
+                        "a download's connection broke; the download resumes");
+                    // Another endpoint may be more reliable.
                     *first += 1;
                     tokio::time::sleep(jittered(PAUSE * (1 + barren))).await;
                 }
                 Err(Refusal::ChunkLength { .. }) => {
                     return Err(
-                        self.wrong(format!("blob {digest}"), format!("more than its {size} bytes came"))
+                        self.wrong(format!("blob {digest}"), format!("more than its {size} bytes arrived"))
                     );
                 }
                 Err(error) => return Err(error.into()),
@@ -305,8 +311,8 @@ impl Copy {
         answer.await
     }
 
-    /// What follows byte `from` of a blob of `size` bytes. Where the answer for a part is not one of that blob, all of it is
-    /// read again, and what came before is passed over: with that the digest holds, or it does not.
+    /// The bytes of a blob of `size` bytes from byte `from` on. If the answer for a part announces another size, all of
+    /// the blob is read again and its beginning skipped: then the digest tells whether the bytes are right.
     async fn get_rest(&self, digest: &Digest, from: u64, size: u64, first: usize) -> Result<BlobBody> {
         let is_it = |answer: &BlobAnswer| answer.size.is_none_or(|now| now == size);
         let answer = self.get(digest, from, first).await?;
@@ -322,12 +328,12 @@ impl Copy {
         if is_it(&answer) {
             return Ok(answer.body);
         }
-        let reason = format!("it has {size} bytes in one answer and others in the next");
+        let reason = format!("one answer gives its size as {size} bytes, the next one differs");
         Err(self.wrong(format!("blob {digest}"), reason))
     }
 
     fn broken(&self, digest: &Digest, error: &io::Error) -> Error {
-        let reason = format!("its connections broke off again and again, the last one: {error}");
+        let reason = format!("its connections broke repeatedly; the last one: {error}");
         self.unavailable(format!("blob {digest}"), reason)
     }
 }

@@ -1,4 +1,4 @@
-//! The cache: what is kept of upstreams, and how to come by the rest.
+//! The cache: keeps content of upstreams, and fetches what is missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,48 +18,48 @@ use crate::source::Source;
 use crate::sources::Sources;
 use crate::{Allowed, Error, Result, Status, Upstream, Via};
 
-/// How many tags are remembered as confirmed; one that is not is asked for once more.
+/// How many confirmed tags are remembered; a forgotten one costs one more request.
 const TAGS: usize = 16 << 10;
 
-/// After upstream could not confirm a tag, what it named is served for so long without asking again.
+/// How long a tag is served without asking again, after the upstream could not confirm it.
 const DOUBT: Duration = Duration::from_secs(5);
 
-/// What can be set about the cache.
+/// Settings of the cache.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Nobody is asked: what is kept is all there is.
+    /// Whether to ask no upstream and serve only what is stored.
     pub offline: bool,
-    /// How many blobs of an image whose manifest was fetched are fetched ahead at a time; none at 0.
+    /// How many blobs of a fetched manifest's image are fetched ahead at a time; 0 for none.
     pub prefetch: usize,
 }
 
 /// Where an answer comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// It was here, and needed no word of upstream's.
+    /// It was stored, and no request to the upstream was needed.
     Hit,
     /// It was fetched for this answer.
     Miss,
-    /// It was here, and upstream said that it is still right.
+    /// It was stored, and the upstream confirmed it.
     Revalidated,
-    /// It was here, and upstream could not be asked whether it is still right.
+    /// It was stored, and the upstream could not confirm it.
     Stale {
-        /// Why not.
+        /// Why the upstream could not be asked.
         why: String,
-        /// How long ago upstream was last known to say so; `None` where that was before the start.
+        /// How long ago the upstream last confirmed it; `None` if that was before the start.
         age: Option<Duration>,
     },
-    /// It is what is here of a list, which upstream could not be asked for.
+    /// It is the stored part of a list that the upstream could not be asked for.
     Part {
-        /// Why not.
+        /// Why the upstream could not be asked.
         why: String,
     },
 }
 
-/// Something, and where it comes from.
+/// A value, and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Found<T> {
-    /// What was asked for.
+    /// The requested thing.
     pub value: T,
     /// Where it comes from.
     pub freshness: Freshness,
@@ -71,7 +71,7 @@ impl<T> Found<T> {
     }
 }
 
-/// The cache of one registry. A clone is another handle on the same one.
+/// The cache of one registry. Clones share it.
 #[derive(Clone)]
 pub struct Cache(pub(crate) Arc<Inner>);
 
@@ -80,11 +80,11 @@ pub(crate) struct Inner {
     options: ArcSwap<Options>,
     allowed: ArcSwap<Allowed>,
     sources: Sources,
-    /// When upstream last confirmed a tag.
+    /// When the upstream last confirmed a tag.
     checked: Memory<(RepositoryName, Tag), Instant>,
-    /// When upstream last failed to, and why.
+    /// When the upstream last failed to confirm a tag, and why.
     doubted: Memory<(RepositoryName, Tag), (Instant, Arc<str>)>,
-    /// True once downloads are to save what they have and end.
+    /// True once downloads must save what they have and end.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) manifests: Flights<(RepositoryName, Reference), Result<Found<Manifest>>>,
     pub(crate) downloads: Downloads,
@@ -98,7 +98,7 @@ impl std::fmt::Debug for Cache {
 }
 
 impl Cache {
-    /// A cache of what `allowed` has, kept in `registry`.
+    /// A cache of the upstreams in `allowed`, stored in `registry`.
     pub fn new(registry: Registry, allowed: Allowed, options: Options) -> Self {
         let sources = Sources::default();
         Self(Arc::new(Inner {
@@ -115,36 +115,36 @@ impl Cache {
         }))
     }
 
-    /// Takes other settings and other upstreams. What is under way ends as it began.
+    /// Replaces the settings and the upstreams. Requests in progress end with the old ones.
     pub fn set(&self, allowed: Allowed, options: Options) {
         self.0.options.store(Arc::new(options));
         self.0.allowed.store(Arc::new(allowed));
     }
 
-    /// Has downloads save what they have, and end: they go on after the next start. For the end of a server.
+    /// Makes downloads save what they have and end; they resume after the next start. For the end of a server.
     pub fn stop(&self) {
         self.0.stopping.send_replace(true);
     }
 
-    /// The upstreams that may be asked.
+    /// The allowed upstreams.
     pub fn allowed(&self) -> Arc<Allowed> {
         self.0.allowed.load_full()
     }
 
-    /// How each upstream that was asked since the start fares, in the order of their names; those that are not listed
-    /// as one, `other`.
+    /// The status of each upstream that was asked since the start, in the order of their names; unlisted ones appear
+    /// together as `other`.
     pub fn status(&self) -> Vec<Status> {
         self.0.sources.status()
     }
 
-    /// The repository `name` of an upstream, as it is here, for a request that came in this way.
+    /// The copy of an upstream's repository `name`, for a request that arrived over `via`.
     pub fn copy(&self, upstream: &Arc<Upstream>, name: &RepositoryName, via: Via) -> Result<Copy> {
         let here = format!("{}/{name}", upstream.folder());
         let Ok(here) = here.parse() else {
             return Err(Error::Wrong {
                 upstream: upstream.name.clone(),
                 asked: format!("repository `{name}`"),
-                reason: "its name here would be longer than a name may be".to_owned(),
+                reason: "its name in this registry would be too long".to_owned(),
             });
         };
         let source = self.0.sources.get(upstream)?;
@@ -157,7 +157,7 @@ impl Cache {
     }
 }
 
-/// One repository of an upstream, as it is here.
+/// One repository of an upstream, as this registry holds it.
 #[derive(Clone)]
 pub struct Copy {
     pub(crate) cache: Cache,
@@ -167,9 +167,9 @@ pub struct Copy {
     /// Its name in this registry.
     pub(crate) here: RepositoryName,
     pub(crate) origin: Origin,
-    /// Over what it is asked for.
+    /// How the request arrived.
     via: Via,
-    /// Why upstream may not be asked for this request, if so.
+    /// Why the upstream must not be asked for this request, if so.
     silent: Option<&'static str>,
 }
 
@@ -185,29 +185,29 @@ impl Copy {
         &self.here
     }
 
-    /// The upstream that it is a copy of.
+    /// The upstream of this copy.
     pub fn upstream(&self) -> &Authority {
         &self.source.upstream.name
     }
 
-    /// The same, without asking upstream for anything; `why` not.
+    /// The same copy, without requests to the upstream; `why` is the reason.
     #[must_use]
     pub fn only_if_cached(mut self, why: &'static str) -> Self {
         self.silent = Some(why);
         self
     }
 
-    /// What upstream is asked for, by which it is known that it fails.
+    /// A name for the requested thing, under which its failures are counted.
     pub(crate) fn thing(&self, what: impl Into<String>) -> Thing {
         Thing { repository: self.there.clone(), what: what.into() }
     }
 
-    /// Whether what is pushed under its name is taken.
+    /// Whether clients may push under its name.
     pub fn is_pushable(&self) -> bool {
         self.source.upstream.pushable
     }
 
-    /// Whether what it holds was pushed here, as a pushable upstream's may be: then that stands for what upstream has.
+    /// Whether clients pushed its content, which a pushable upstream allows: that content then replaces the upstream's.
     pub fn is_pinned(&self) -> Result<bool> {
         if !self.is_pushable() {
             return Ok(false);
@@ -216,8 +216,8 @@ impl Copy {
         Ok(found.is_some_and(|found| found.origin == Origin::Local))
     }
 
-    /// Makes this copy a repository of the registry's own, which clients can push into. Refused if credentials were needed
-    /// to fetch any of its content: a repository of the registry's own keeps no record of who may read that.
+    /// Makes this copy a local repository, which clients can push into. Refused if any of its content was fetched with
+    /// credentials: a local repository keeps no record of who may read such content.
     pub async fn pin(&self) -> Result<()> {
         Ok(self.repository().pin().await?)
     }
@@ -226,13 +226,13 @@ impl Copy {
         self.cache.0.registry.copy(&self.here, &self.origin).private(self.is_private())
     }
 
-    /// Whether what is fetched is fetched with credentials.
+    /// Whether content is fetched with credentials.
     pub(crate) fn is_private(&self) -> bool {
         self.source.upstream.has_login()
     }
 
-    /// Refuses where who asks is not to have what credentials were needed for, and where something that was pushed here
-    /// has its name: that is never the answer for what upstream has.
+    /// Refuses a client that must not get content fetched with credentials. Also refuses if pushed content has the
+    /// copy's name: it must never be served for the upstream's content.
     pub(crate) fn admit(&self) -> Result<()> {
         self.check_private(self.is_private())?;
         let Some(found) = self.repository().provenance()? else { return Ok(()) };
@@ -243,7 +243,7 @@ impl Copy {
         self.check_private(found.private)
     }
 
-    /// Refuses where who asks is not to have what credentials were needed for.
+    /// Refuses a client that must not get content fetched with credentials.
     pub fn check_share(&self) -> Result<()> {
         if self.reaches() {
             return Ok(());
@@ -252,7 +252,7 @@ impl Copy {
         self.check_private(self.is_private() || found.is_some_and(|found| found.private))
     }
 
-    /// Refuses what is private where who asks is not to have it.
+    /// Refuses private content to a client that must not get it.
     pub(crate) fn check_private(&self, private: bool) -> Result<()> {
         if private && !self.reaches() {
             return Err(Error::NotShared { upstream: self.upstream().clone() });
@@ -264,32 +264,32 @@ impl Copy {
         self.source.upstream.share.reaches(self.via)
     }
 
-    /// An answer, if who asks is to have it: it may have come by somebody else's request, after this one was checked,
-    /// when other settings held.
+    /// The answer, if the client may have it. The answer may come from another client's request, made after this one
+    /// was checked, while other settings applied.
     pub(crate) fn admitted<T>(&self, answer: T) -> Result<T> {
         self.check_share()?;
         Ok(answer)
     }
 
-    /// When upstream last confirmed the tag, as far as that is known.
+    /// When the upstream last confirmed the tag, if that is known.
     pub(crate) fn checked(&self, tag: &Tag) -> Option<Instant> {
         self.cache.0.checked.get(&(self.here.clone(), tag.clone()))
     }
 
-    /// Upstream has just confirmed the tag.
+    /// Records that the upstream has just confirmed the tag.
     pub(crate) fn check(&self, tag: &Tag) {
         let key = (self.here.clone(), tag.clone());
         self.cache.0.doubted.remove(&key);
         self.cache.0.checked.insert(key, Instant::now());
     }
 
-    /// Why upstream could not confirm the tag a moment ago, if so.
+    /// Why the upstream could not confirm the tag a moment ago, if so.
     pub(crate) fn doubted(&self, tag: &Tag) -> Option<Arc<str>> {
         let (at, why) = self.cache.0.doubted.get(&(self.here.clone(), tag.clone()))?;
         (at.elapsed() < DOUBT).then_some(why)
     }
 
-    /// Upstream could not confirm the tag now.
+    /// Records that the upstream could not confirm the tag now.
     pub(crate) fn doubt(&self, tag: &Tag, why: &str) {
         self.cache.0.doubted.insert((self.here.clone(), tag.clone()), (Instant::now(), why.into()));
     }
@@ -309,7 +309,7 @@ impl Copy {
         counter(&self.source.counters).fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Whether what is here is all there is, for this request or for every one.
+    /// Whether only stored content may be served, for this request or for every one.
     pub(crate) fn is_offline(&self) -> bool {
         self.silent.is_some() || self.cache.options().offline
     }
@@ -319,7 +319,7 @@ impl Copy {
         Error::Offline { upstream: self.upstream().clone(), asked: asked.into(), why }
     }
 
-    /// Upstream answered, and yet nothing came of it in time.
+    /// The error for an upstream that answered but did not deliver in time.
     pub(crate) fn unavailable(&self, asked: String, reason: String) -> Error {
         let (upstream, host) = (self.upstream().clone(), self.upstream().to_string());
         let error = hythe_client::Error::Unavailable {

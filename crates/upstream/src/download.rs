@@ -1,4 +1,4 @@
-//! Downloads of blobs that are under way: who gets what each brings, and how far it is.
+//! Running downloads of blobs: which repositories get each blob, and how far it has arrived.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::cache::Copy;
 use crate::{Error, Result};
 
-/// Downloads under way, one for each upstream and digest.
+/// Running downloads, one for each upstream and digest.
 #[derive(Debug, Default)]
 pub(crate) struct Downloads(Mutex<HashMap<Key, Arc<Download>>>);
 
@@ -22,29 +22,30 @@ pub(crate) struct Download {
     pub(crate) into: RepositoryName,
     /// Whether it is fetched with credentials.
     pub(crate) private: bool,
-    /// Others that upstream says have it too: they get it with the one that fetches it. `None` once that is done.
+    /// Other repositories that have the blob too, according to the upstream: they are linked to it together with the
+    /// one that fetches it. `None` once that is done.
     also: Mutex<Option<Vec<Copy>>>,
     pub(crate) stage: watch::Receiver<Stage>,
 }
 
 impl Download {
     fn also(&self) -> MutexGuard<'_, Option<Vec<Copy>>> {
-        // Held for one operation on the list.
+        // A poisoned lock is fine to use: it is held for one operation on the list.
         self.also.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The others, who are about to be given it.
+    /// Takes the other repositories, to link the blob into them.
     pub(crate) fn take_others(&self) -> Vec<Copy> {
         self.also().take().unwrap_or_default()
     }
 
-    /// Returns when it has ended, however it did.
+    /// Returns when the download has ended, with or without success.
     pub(crate) async fn ended(&self) {
-        // An error is a sender that is gone, after which nothing comes.
+        // An error means that the sender is gone, so the download has ended too.
         let _ = self.stage.clone().wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
     }
 
-    /// Has the blob linked into `copy` too, once it is stored; false where it is too late for that.
+    /// Has the blob linked into `copy` too, once it is stored; returns false if it is too late for that.
     pub(crate) fn link_into(&self, copy: &Copy) -> bool {
         match &mut *self.also() {
             Some(also) => {
@@ -59,27 +60,27 @@ impl Download {
     }
 }
 
-/// How far a download is.
+/// The state of a download.
 #[derive(Clone, Debug)]
 pub(crate) enum Stage {
-    /// Upstream has not answered yet.
+    /// The upstream has not answered yet.
     Asking,
-    /// It grows.
+    /// Bytes are arriving.
     Growing(Growing),
-    /// It is a blob of its repository.
+    /// The blob is stored in its repository.
     Stored,
-    /// It came to nothing.
+    /// The download failed.
     Failed(Error),
 }
 
 impl Downloads {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Download>>> {
-        // Held for one operation on the map.
+        // A poisoned lock is fine to use: it is held for one operation on the map.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The download of this digest from this copy's upstream that is under way; or a new one into this copy, with what ends
-    /// it.
+    /// The running download of this digest from this copy's upstream; or a new one into this copy, with the handle that
+    /// ends it.
     pub(crate) fn join(&self, copy: &Copy, digest: &Digest) -> (Arc<Download>, Option<Ended>) {
         let key = (copy.upstream().clone(), *digest);
         let mut downloads = self.lock();
@@ -94,14 +95,15 @@ impl Downloads {
         (download, Some(Ended { copy: copy.clone(), key, stage: sender, outcome: None }))
     }
 
-    /// How far the download of this digest from this copy's upstream is, while there is one.
+    /// The state of the running download of this digest from this copy's upstream, if there is one.
     pub(crate) fn stage(&self, copy: &Copy, digest: &Digest) -> Option<watch::Receiver<Stage>> {
         let key = (copy.upstream().clone(), *digest);
         self.lock().get(&key).map(|download| download.stage.clone())
     }
 }
 
-/// Ends a download, however it ends: first out of the map, so that who comes now finds what it has left.
+/// Ends a download, with or without success. Removes it from the map first, so that a request that comes now finds what
+/// the download left.
 pub(crate) struct Ended {
     copy: Copy,
     key: Key,

@@ -1,4 +1,4 @@
-//! Why a copy of an upstream's content cannot be answered with.
+//! Why the cache cannot answer a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,88 +8,88 @@ use hythe_oci::Authority;
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why there is no answer.
+/// Why a request to the cache failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// The registry's own reason.
+    /// The registry's own error.
     #[error(transparent)]
     Registry(Arc<hythe_registry::Error>),
-    /// The upstream was asked, and this came of it.
+    /// The request to the upstream failed.
     #[error("upstream {upstream}: {error}")]
     Upstream {
         /// The upstream.
         upstream: Authority,
-        /// What came of it.
+        /// Why it failed.
         error: hythe_client::Error,
     },
-    /// The upstream failed again and again, and is left alone for a while.
-    #[error("upstream {upstream} fails{}: {last}; after {failures} failures in a row it is asked again in {} s",
+    /// The upstream failed repeatedly, and gets no requests for a while.
+    #[error("upstream {upstream} fails{}: {last}; after {failures} failures in a row hythe asks it again in {} s",
         asked.as_ref().map(|asked| format!(" for {asked}")).unwrap_or_default(), again.as_secs().max(1))]
     Resting {
         /// The upstream.
         upstream: Authority,
-        /// What it fails for, where it is asked for all else.
+        /// What it fails for, if only this is not requested.
         asked: Option<String>,
-        /// How often it failed.
+        /// How many times it failed in a row.
         failures: u32,
-        /// How, the last time.
+        /// The last failure.
         last: String,
-        /// When it is asked again.
+        /// How long until it is asked again.
         again: Duration,
     },
-    /// The upstream sent other bytes than it was asked for. They were not kept.
-    #[error("upstream {upstream} sent something else than {asked}: {reason}; it was not kept")]
+    /// The upstream sent wrong or invalid content. It was not stored.
+    #[error("upstream {upstream} sent wrong content for {asked}: {reason}; it was not stored")]
     Wrong {
         /// The upstream.
         upstream: Authority,
-        /// What it was asked for.
+        /// The requested thing.
         asked: String,
-        /// What is wrong with it.
+        /// What is wrong with the content.
         reason: String,
     },
-    /// It was fetched with credentials, or would be, and who asks is not to have that.
+    /// The content was fetched with credentials, or would be, and this client must not get such content.
     #[error(
-        "what upstream {upstream} gives to this registry's login is answered on loopback only, and this request came over the network; set `share = \"all\"` in [upstream.\"{upstream}\"] if whoever reaches this registry may have it"
+        "this registry reads upstream {upstream} with credentials, and serves such content only to clients on loopback; this request came over the network. To serve it to every client, set `share = \"all\"` in [upstream.\"{upstream}\"]"
     )]
     NotShared {
         /// The upstream.
         upstream: Authority,
     },
-    /// As many unlisted upstreams as there may be are being asked.
+    /// The limit of unlisted upstreams in use is reached.
     #[error(
-        "upstream {upstream} is not listed, and {limit} others that are not are being asked; come back later, or list it"
+        "upstream {upstream} is not in the configuration, and {limit} other such upstreams are in use; try again later, or add it to the configuration"
     )]
     Crowded {
         /// The upstream.
         upstream: Authority,
-        /// How many there may be.
+        /// The most unlisted upstreams in use at once.
         limit: usize,
     },
-    /// Nobody is asked, and it is not here.
+    /// The content is not stored, and the upstream must not be asked.
     #[error("{asked} of upstream {upstream} is not in the cache, and {why}")]
     Offline {
         /// The upstream.
         upstream: Authority,
-        /// What was asked for.
+        /// The requested thing.
         asked: String,
-        /// Why nobody is asked.
+        /// Why the upstream is not asked.
         why: &'static str,
     },
 }
 
 impl Error {
-    /// Whether upstream says that there is no such thing.
+    /// Whether the answer means that the thing does not exist: 404, or 401 or 403 to an anonymous request.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Upstream { error: hythe_client::Error::NotFound { .. }, .. })
     }
 
-    /// Whether upstream says so in as many words. Many say no more than that nobody may know.
+    /// Whether the upstream itself answered 404 or 410. Many upstreams answer 401 or 403 for what does not exist.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Upstream { error: hythe_client::Error::NotFound { certain: true, .. }, .. })
     }
 
-    /// Of two endpoints' answers the one to go by is that which says less: who could not answer, or may not, may have what
-    /// another has not.
+    /// How little this failure says about whether the thing exists. If endpoints fail differently, the highest value is
+    /// reported: an endpoint that could not answer, or refused, may have what another lacks.
     pub(crate) fn doubt(&self) -> u8 {
         if self.is_temporary() {
             3
@@ -100,7 +100,7 @@ impl Error {
         }
     }
 
-    /// Whether the same thing may be had by asking for it in another way.
+    /// Whether another form of the request may succeed.
     pub(crate) fn is_of_the_way(&self) -> bool {
         match self {
             Self::Upstream { error, .. } => error.is_of_the_way(),
@@ -113,7 +113,7 @@ impl Error {
         }
     }
 
-    /// Whether the same may go well a little later.
+    /// Whether the same request may succeed a little later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Upstream { error, .. } => error.is_temporary(),

@@ -1,4 +1,4 @@
-//! Work that many want at once is done once, and all get what came of it.
+//! Does work that many requests want at the same time once, and gives its result to all of them.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-/// Work under way, by what it is for.
+/// Running work, by key.
 #[derive(Debug)]
 pub(crate) struct Flights<K, V>(Arc<Mutex<Waiting<K, V>>>);
 
@@ -24,12 +24,12 @@ where
     V: Clone + Send + Sync + 'static,
 {
     fn lock(waiting: &Mutex<Waiting<K, V>>) -> MutexGuard<'_, Waiting<K, V>> {
-        // Held for one operation on the map.
+        // A poisoned lock is fine to use: it is held for one operation on the map.
         waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `work` comes to, or what the same work that is under way already comes to. It goes on when who asked for it
-    /// goes away. `None` where it panicked.
+    /// The result of `work`, or of running work with the same key. The work goes on if the request that began it goes
+    /// away. Returns `None` if the work panicked.
     pub(crate) async fn join<W>(&self, key: K, work: impl FnOnce() -> W) -> Option<V>
     where
         W: Future<Output = V> + Send + 'static,
@@ -48,7 +48,7 @@ where
             let work = work();
             tokio::spawn(async move {
                 let value = work.await;
-                // First out of the map: who comes now finds what the work has left.
+                // Removed from the map first: a request that comes now finds what the work left.
                 drop(ended);
                 sender.send_replace(Some(value));
             });
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Takes the work out of the map when it ends, however it ends.
+/// Removes the work from the map when it ends, with or without success.
 struct Ended<K: Eq + Hash, V> {
     waiting: Arc<Mutex<Waiting<K, V>>>,
     key: K,
@@ -91,11 +91,11 @@ mod tests {
         assert_eq!(other.map(|(key, _)| key), Some(2));
         assert_eq!(done.load(Ordering::Relaxed), 2);
         work(1).await;
-        assert_eq!(done.load(Ordering::Relaxed), 3, "what has ended is done anew");
+        assert_eq!(done.load(Ordering::Relaxed), 3, "work that has ended is done again");
     }
 
     #[tokio::test]
-    async fn work_goes_on_without_whoever_began_it() {
+    async fn work_goes_on_when_the_request_that_began_it_goes_away() {
         let flights = Arc::new(Flights::<u32, u32>::default());
         let (go, wait) = tokio::sync::oneshot::channel::<()>();
         let first = flights.join(1, || async move {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_tells_so_and_can_be_done_again() {
+    async fn work_that_panics_gives_none_and_can_be_done_again() {
         let flights = Flights::<u32, u32>::default();
         assert_eq!(flights.join(1, || async { panic!("on purpose") }).await, None);
         assert_eq!(flights.join(1, || async { 2 }).await, Some(2));

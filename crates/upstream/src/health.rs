@@ -1,4 +1,4 @@
-//! How an endpoint fares, and what of it is left alone for a while.
+//! Tracks an endpoint's failures, and decides what is not requested for a while.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,58 +8,58 @@ use hythe_oci::RepositoryName;
 
 use crate::source::{Kind, jittered};
 
-/// After so many requests in a row that came to nothing an endpoint, or one thing that it is asked for, is left alone:
-/// more than one patient attempt has, so that a few unlucky ones do not count as an outage.
+/// Failures in a row after which an endpoint, or one thing requested from it, gets no requests for a while: more than
+/// the attempts of one patient request, so that a few unlucky requests do not count as an outage.
 const FAILURES: u32 = 8;
 
-/// For so long at first, and twice as long after each further failure.
+/// How long the first rest lasts; each further failure doubles it.
 const REST: Duration = Duration::from_secs(1);
 
-/// And never longer than this.
+/// The longest rest.
 pub(crate) const LONGEST_REST: Duration = Duration::from_mins(1);
 
-/// An upstream that is asked too often, and does not say when it may be asked again.
+/// The rest after a rate limit, if the upstream does not say how long to wait.
 const LIMITED_REST: Duration = Duration::from_mins(1);
 
-/// And never longer than this, whatever it says.
+/// The longest rest after a rate limit, whatever the upstream says.
 const LONGEST_LIMITED_REST: Duration = Duration::from_hours(1);
 
-/// Of so many things that failed it is remembered that they did. Clients name them, so there is no end to them.
+/// How many failed things are remembered. Clients choose the names, so their number has no bound.
 const THINGS: usize = 256;
 
-/// What an upstream is asked for, however it is asked.
+/// A thing requested from an upstream, whatever the form of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Thing {
-    /// The repository, by its name there.
+    /// The repository, by its name at the upstream.
     pub(crate) repository: RepositoryName,
-    /// What of it: a tag, a digest, a list.
+    /// The thing in it: a tag, a digest, a list.
     pub(crate) what: String,
 }
 
-/// How an endpoint fares.
+/// The failures of an endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     row: Row,
-    /// How it failed, where the last request to it did.
+    /// Why the last request to it failed, if it did.
     last: Option<String>,
     rest: Option<Rest>,
-    /// Manifests are not to be had for a while.
+    /// Set while manifests must not be requested because of a rate limit.
     limited: Option<Rest>,
-    /// What failed when it was last asked for.
+    /// The things whose last request failed.
     things: HashMap<Thing, Failing>,
 }
 
-/// Failures one after the other.
+/// Failures in a row.
 #[derive(Debug, Default)]
 struct Row {
     failures: u32,
-    /// The repository of the first of them.
+    /// The repository of the first one.
     repository: Option<RepositoryName>,
-    /// Whether they are the endpoint's own, and not those of one repository.
+    /// Whether they concern the endpoint, and not only one repository.
     is_its_own: bool,
 }
 
-/// One thing that fails.
+/// The failures of one thing.
 #[derive(Debug, Default)]
 struct Failing {
     failures: u32,
@@ -72,18 +72,18 @@ struct Rest {
     why: String,
 }
 
-/// That something is left alone.
+/// A rest that applies now.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Resting {
-    /// Whether all of the endpoint is.
+    /// Whether it applies to the whole endpoint.
     pub(crate) is_all: bool,
     pub(crate) failures: u32,
-    /// How it failed, the last time.
+    /// The last failure.
     pub(crate) why: String,
     pub(crate) again: Duration,
 }
 
-/// What is left alone from now on.
+/// What begins to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
     None,
@@ -103,7 +103,7 @@ impl Rest {
 }
 
 impl Health {
-    /// Whether this is not to be asked for now; with no `thing`, whether nothing is.
+    /// The rest that forbids a request for `thing` now, if any; without `thing`, the rest that forbids every request.
     pub(crate) fn resting(&self, kind: Kind, thing: Option<&Thing>) -> Option<Resting> {
         let limited = self.limited.as_ref().filter(|_| kind == Kind::Manifest);
         let all = limited.into_iter().chain(&self.rest).map(|rest| (rest, self.row.failures, true));
@@ -115,19 +115,19 @@ impl Health {
         })
     }
 
-    /// How it failed, where the last request to it did.
+    /// Why the last request to it failed, if it did.
     pub(crate) fn last(&self) -> Option<&str> {
         self.last.as_deref()
     }
 
-    /// It answered; whether it had been left alone.
+    /// Records an answer; returns whether the endpoint had been resting.
     pub(crate) fn answered(&mut self, thing: &Thing) -> bool {
         self.things.remove(thing);
         (self.row, self.last) = (Row::default(), None);
         self.rest.take().is_some()
     }
 
-    /// It failed. That one thing, or one repository, fails says nothing of the others.
+    /// Records a failure. A failure of one thing, or of one repository, says nothing about the others.
     pub(crate) fn failed(&mut self, kind: Kind, thing: &Thing, error: &Failure) -> News {
         self.last = Some(error.cause());
         if let Failure::RateLimited { retry_after, .. } = error
@@ -137,7 +137,7 @@ impl Health {
             self.limited = Some(Rest { until: Instant::now() + rest, why: error.cause() });
             return News::Endpoint;
         }
-        // What was begun before a rest tells nothing new.
+        // A request that began before the rest tells nothing new.
         if self.rest.as_ref().is_some_and(|rest| rest.left().is_some()) {
             return News::None;
         }
@@ -157,7 +157,7 @@ impl Health {
         }
     }
 
-    /// Whether this one is left alone from now on.
+    /// Records a failure of one thing; returns whether it begins to rest.
     fn one_failed(&mut self, thing: &Thing, error: &Failure) -> bool {
         if self.things.len() >= THINGS && !self.things.contains_key(thing) {
             self.things.retain(|_, failing| failing.rest.as_ref().is_some_and(|rest| rest.left().is_some()));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_one_things_fault_rests_that_thing_alone() {
+    fn failures_of_one_thing_rest_that_thing_alone() {
         for error in [unavailable(None, true), unavailable(Some(503), true), unavailable(Some(500), true)] {
             let (mut health, broken, sound) = (Health::default(), thing("a", "v1"), thing("a", "v2"));
             assert_eq!(fail(&mut health, &broken, &error, FAILURES - 1), []);
@@ -219,14 +219,14 @@ mod tests {
             assert_eq!(fail(&mut health, &broken, &error, 1), [News::OneThing]);
             assert!(rests(&health, &broken) && !rests(&health, &sound), "{error:?}");
             assert_eq!(health.resting(Kind::Manifest, None), None);
-            // That others answer does not mend it.
+            // An answer for another thing does not end the rest.
             health.answered(&sound);
             assert!(rests(&health, &broken));
         }
     }
 
     #[test]
-    fn many_things_of_one_repository_rest_no_other_repository() {
+    fn failures_within_one_repository_rest_no_other_repository() {
         let mut health = Health::default();
         for number in 0..10 * THINGS {
             fail(&mut health, &thing("a", &number.to_string()), &unavailable(None, true), 1);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn where_several_repositories_fail_or_there_is_no_connection_the_endpoint_rests() {
+    fn the_endpoint_rests_if_several_repositories_fail_or_no_connection_is_made() {
         let mut health = Health::default();
         let error = unavailable(Some(503), true);
         fail(&mut health, &thing("a", "v1"), &error, FAILURES - 1);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_keeps_manifests_from_being_asked_for_and_nothing_else() {
+    fn a_rate_limit_rests_manifest_requests_and_nothing_else() {
         let mut health = Health::default();
         let (host, asked) = ("up.example".to_owned(), "it".to_owned());
         let limit = Failure::RateLimited { host, asked, retry_after: None, said: None };

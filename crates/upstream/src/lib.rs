@@ -1,8 +1,8 @@
-//! Pull-through: which upstream a name means, what is asked of it, and what is kept.
+//! Pull-through: finds the upstream that a name means, fetches from it, and keeps what arrives.
 //!
-//! A [`Cache`] stands beside the registry. [`Allowed`] says whom a request means; a [`Copy`] is one repository of an
-//! upstream as it is here: what is there is served, what is not is fetched once however many ask, and what upstream
-//! cannot answer now is answered from what is kept.
+//! A [`Cache`] works beside the registry. [`Allowed`] finds the upstream that a request means. A [`Copy`] is one
+//! repository of an upstream as this registry holds it: it serves what is stored, fetches what is missing once for all
+//! who ask, and answers from what is stored when the upstream cannot answer.
 
 mod allowed;
 mod blobs;

@@ -1,4 +1,4 @@
-//! Tags and referrers of a copy: upstream's, with what is here where upstream cannot be asked.
+//! Tags and referrers of a copy: the upstream's lists, or the stored part of them if the upstream cannot be asked.
 
 use std::borrow::Cow;
 
@@ -11,15 +11,15 @@ use crate::cache::{Copy, Found, Freshness};
 use crate::source::Kind;
 use crate::{Error, Result};
 
-/// What an upstream's list of referrers may weigh, in bytes.
+/// The largest list of referrers that is read from an upstream, in bytes.
 const REFERRERS: usize = 8 << 20;
 
-/// What a page of referrers may weigh, in bytes, and how many of them are this registry's own.
+/// The largest page of referrers, in bytes, and how many stored referrers it may contain.
 const PAGE: usize = 2 << 20;
 const OWN: usize = 1000;
 
 impl Copy {
-    /// A page of upstream's tags, after `after`; of those that are here, where it cannot be asked.
+    /// A page of the upstream's tags after `after`, or of the stored tags if the upstream cannot be asked.
     pub async fn tags(&self, after: Option<&str>, limit: usize) -> Result<Found<Page<Tag>>> {
         self.admit()?;
         let here = || match self.repository().tags(after, limit) {
@@ -45,7 +45,8 @@ impl Copy {
         }
     }
 
-    /// A page of what refers to a manifest, there and here together, in the order of the digests, after `after`.
+    /// A page of the referrers of a manifest, the upstream's and the stored ones together, in the order of their
+    /// digests, after `after`.
     pub async fn referrers(
         &self,
         subject: &Digest,
@@ -67,7 +68,7 @@ impl Copy {
         self.admitted(Found::new(there.and(here), freshness))
     }
 
-    /// That a list is only what is here, counted.
+    /// The freshness of a list that has only stored entries. Counts the answer.
     fn part(&self, error: &Error) -> Freshness {
         let freshness = Freshness::Part { why: error.to_string() };
         self.count(&freshness);
@@ -83,7 +84,7 @@ impl Copy {
         if let Some(found) = asked.await? {
             return Ok(found);
         }
-        // It has no such API: then the list is a tag's (distribution-spec, Referrers tag schema).
+        // The upstream has no referrers API: a tag may hold the list (distribution-spec, Referrers tag schema).
         let found = self.manifest(&Reference::Tag(fallback_tag(subject))).await?;
         let index = self.manifest_bytes(&found.value)?;
         let read = tokio::task::spawn_blocking(move || {
@@ -95,14 +96,14 @@ impl Copy {
     }
 }
 
-/// What is wanted of a list: the first that come after a digest, as much as a page holds.
+/// Collects the first referrers after a digest, as many as a page holds.
 #[derive(Clone, Debug)]
 struct Wanted {
     artifact_type: Option<String>,
     after: Option<Digest>,
     found: Vec<Referrer>,
     weight: usize,
-    /// Whether there are more of them.
+    /// Whether more of them follow.
     more: bool,
 }
 
@@ -133,9 +134,9 @@ impl Wanted {
         }
     }
 
-    /// Keeps as many of the first as a page holds, each once and in their order.
+    /// Sorts the referrers, removes duplicates, and keeps as many of the first as a page holds.
     fn trim(&mut self) {
-        // The last of two that have one digest stays.
+        // Of two with the same digest the last one stays.
         self.found.reverse();
         self.found.sort_by_key(|referrer| referrer.digest);
         self.found.dedup_by(|a, b| a.digest == b.digest);
@@ -150,15 +151,16 @@ impl Wanted {
         self.weight = total;
     }
 
-    /// A page of these and of those that are here.
+    /// Joins these with the stored ones into a page.
     fn and(mut self, here: Page<Referrer>) -> Page<Referrer> {
         self.trim();
-        // Behind the end of the shorter of the two nothing is known of it.
+        // A list that has more entries is known only up to its last one here, so the page ends at the smaller of such
+        // ends.
         let ends = [(self.more, self.found.last()), (here.more, here.items.last())];
         let ends = ends.into_iter().filter_map(|(more, last)| last.filter(|_| more).map(|last| last.digest));
         let end = ends.min();
         self.more |= here.more;
-        // Where both have it, what is here stays.
+        // A referrer that is in both lists stays as it is stored.
         self.found.extend(here.items);
         self.trim();
         if let Some(end) = end {
@@ -168,7 +170,7 @@ impl Wanted {
     }
 }
 
-/// About how many bytes it takes in a list.
+/// About how many bytes a referrer takes in a list.
 fn weight(referrer: &Referrer) -> usize {
     let texts = [&referrer.artifact_type, &referrer.annotations];
     let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
@@ -191,7 +193,7 @@ mod tests {
         }
     }
 
-    /// All there is, from page to page.
+    /// Reads all pages; returns their entries and the number of pages.
     fn pages(there: &[Referrer], here: &[Referrer], own: usize) -> (Vec<Referrer>, usize) {
         let (mut all, mut count) = (Vec::<Referrer>::new(), 0);
         loop {
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_both_lists_have_each_entry_once_and_what_is_here_counts() {
+    fn pages_of_both_lists_have_each_entry_once_and_stored_entries_win() {
         let there: Vec<_> = (0..60).map(|number| referrer(number, "there", 200_000)).collect();
         let here: Vec<_> = (50..70).map(|number| referrer(number, "here", 10)).collect();
         for own in [1, 7, 1000] {

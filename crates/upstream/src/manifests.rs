@@ -1,4 +1,4 @@
-//! Manifests of a copy: digests never expire, tags are asked for again after a while.
+//! Manifests of a copy: digests never expire, and tags are checked with the upstream again after a while.
 
 use std::time::Duration;
 
@@ -13,20 +13,20 @@ use crate::cache::{Copy, Found, Freshness};
 use crate::source::Kind;
 use crate::{Error, Result};
 
-/// Where less than this share of an upstream's budget is left, its tags are believed longer.
+/// Tags are served longer without asking again when less than one part in `LITTLE` of an upstream's rate limit is left.
 const LITTLE: u64 = 10;
 
-/// How long upstream may take to confirm a tag whose manifest is here.
+/// How long the upstream may take to confirm a tag whose manifest is stored.
 const PATIENCE: Duration = Duration::from_millis(2500);
 
-/// And an endpoint behind which there is another.
+/// How long each endpoint may take for that, if there are several.
 const SHARE: Duration = Duration::from_millis(1200);
 
-/// So much longer.
+/// How many times longer tags are then served without asking again.
 const STRETCH: u32 = 10;
 
 impl Copy {
-    /// What a tag or digest names.
+    /// The manifest that a tag or digest names.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found<Manifest>> {
         self.admit()?;
         let known = match self.repository().manifest(reference) {
@@ -52,8 +52,7 @@ impl Copy {
         Ok(self.repository().manifest_bytes(manifest)?)
     }
 
-    /// Records that a client pulled a manifest that was just found, as
-    /// [`Repository::record_pull`](hythe_registry::Repository::record_pull) says.
+    /// Records that a client pulled a manifest; see [`Repository::record_pull`](hythe_registry::Repository::record_pull).
     pub fn record_pull(&self, reference: &Reference, manifest: &Manifest, of_bytes: bool) {
         self.repository().record_pull(reference, manifest, of_bytes);
     }
@@ -63,7 +62,8 @@ impl Copy {
         self.is_offline() || self.checked(tag).is_some_and(|checked| checked.elapsed() < self.ttl(tag))
     }
 
-    /// How long a tag is believed: longer where asking for what it newly names may not be answered any more.
+    /// How long a tag is served without asking again. Longer when little of the rate limit is left: the upstream might
+    /// then refuse the manifest that the tag newly names.
     fn ttl(&self, tag: &Tag) -> Duration {
         let ttl = self.source.upstream.ttl_of(&self.there, tag);
         match self.source.budget() {
@@ -74,13 +74,13 @@ impl Copy {
         }
     }
 
-    /// All who want the same at the same time get one answer.
+    /// Asks the upstream once for all requests that want the same at the same time.
     async fn ask_once(&self, reference: &Reference, known: Option<Manifest>) -> Result<Found<Manifest>> {
         let (copy, wanted) = (self.clone(), reference.clone());
         let key = (self.here.clone(), reference.clone());
         let asked = self.cache.0.manifests.join(key, move || async move { copy.ask(&wanted, known).await });
         asked.await.unwrap_or_else(|| {
-            Err(Refusal::Internal("the work on a request ended before its time".to_owned()).into())
+            Err(Refusal::Internal("the task that asks the upstream ended early".to_owned()).into())
         })
     }
 
@@ -98,12 +98,12 @@ impl Copy {
         };
         match known {
             Some(_) if error.is_gone() => {
-                // Upstream has taken it away. What it named can still be had by its digest.
+                // The upstream has removed the tag. Its manifest can still be pulled by digest.
                 self.repository().untag(tag).await?;
                 Err(error)
             }
             Some(manifest) if !matches!(error, Error::Registry(_)) => {
-                tracing::warn!(repository = %self.here, %tag, %error, "a tag could not be confirmed; what it named last is served");
+                tracing::warn!(repository = %self.here, %tag, %error, "the upstream could not confirm a tag; the stored manifest is served");
                 self.doubt(tag, &error.to_string());
                 Ok(Found::new(manifest, self.stale(tag, error.to_string())))
             }
@@ -111,9 +111,9 @@ impl Copy {
         }
     }
 
-    /// First by HEAD, which upstreams do not count.
+    /// Asks for a tag: first by HEAD, which upstreams do not count.
     async fn ask_tag(&self, tag: &Tag, known: Option<&Manifest>) -> Result<Found<Manifest>> {
-        // Who waits for what is here already is not to wait long, nor for one endpoint alone.
+        // A client whose manifest is already stored must not wait long, nor spend all of that time on one endpoint.
         let (each, all) = match known {
             Some(_) if self.source.endpoints() > 1 => (SHARE, PATIENCE),
             Some(_) => (Duration::MAX, PATIENCE),
@@ -121,7 +121,7 @@ impl Copy {
         };
         let digest = match self.head(tag, each, all).await {
             Ok(Some(digest)) => digest,
-            // Some do not say, or answer no HEAD; then only the manifest itself can tell.
+            // Some upstreams give no digest, or do not answer HEAD; then only the manifest itself tells.
             Ok(None) => return self.get_tag(tag, known, each, all).await,
             Err(error) if error.is_of_the_way() => return self.get_tag(tag, known, each, all).await,
             Err(error) => return Err(error),
@@ -130,20 +130,20 @@ impl Copy {
             return Ok(Found::new(known.clone(), Freshness::Revalidated));
         }
         if let Ok(manifest) = self.repository().manifest(&Reference::Digest(digest)) {
-            // It is here under another name, or was: only the tag is new.
+            // The manifest is already stored: only the tag is new.
             let bytes = self.repository().manifest_bytes(&manifest)?;
             self.keep(digest, Some(&manifest.media_type), Some(tag), bytes).await?;
             return Ok(Found::new(manifest, Freshness::Revalidated));
         }
         match self.fetch(&Reference::Digest(digest), Some(tag), each).await {
             Ok(manifest) => Ok(Found::new(manifest, Freshness::Miss)),
-            // It names something else by now, or HEAD has told another digest than it has.
+            // The tag has moved meanwhile, or HEAD gave a wrong digest.
             Err(error) if error.is_of_the_way() => self.get_tag(tag, known, each, all).await,
             Err(error) => Err(error),
         }
     }
 
-    /// The digest that a tag names, where upstream says so in an answer to HEAD.
+    /// The digest that a tag names, if the upstream gives it in an answer to HEAD.
     async fn head(&self, tag: &Tag, each: Duration, all: Duration) -> Result<Option<Digest>> {
         let reference = Reference::Tag(tag.clone());
         let thing = self.thing(format!("manifest `{reference}`"));
@@ -158,7 +158,7 @@ impl Copy {
         Ok(head?.digest)
     }
 
-    /// What a tag names, by GET alone.
+    /// The manifest that a tag names, by GET alone.
     async fn get_tag(
         &self,
         tag: &Tag,
@@ -178,7 +178,7 @@ impl Copy {
         Error::Upstream { upstream, error: slow(&host, &self.there, patience) }
     }
 
-    /// How what a tag named is served without asking whether it still does, where that could not be said a moment ago.
+    /// The freshness for a tag that the upstream could not confirm a moment ago: it is served without asking again.
     fn doubt_of(&self, reference: &Reference) -> Option<Freshness> {
         let Reference::Tag(tag) = reference else { return None };
         self.doubted(tag).map(|why| self.stale(tag, why.to_string()))
@@ -188,12 +188,12 @@ impl Copy {
         Freshness::Stale { why, age: self.checked(tag).map(|checked| checked.elapsed()) }
     }
 
-    /// Gets a manifest and keeps it, under `tag` too. Each endpoint may take `each`.
+    /// Fetches a manifest and stores it, also under `tag`. Each endpoint may take `each`.
     async fn fetch(&self, reference: &Reference, tag: Option<&Tag>, each: Duration) -> Result<Manifest> {
         let limit = self.cache.0.registry.options().manifest_max_size;
         let thing = self.thing(format!("manifest `{reference}`"));
         let mut last = None;
-        // Each endpoint may be the one with the right bytes.
+        // Tries each endpoint: another one may have the right bytes.
         for first in 0..self.source.endpoints().max(2) {
             let answer = self.source.ask(Kind::Manifest, &thing, first, |client| {
                 let (there, reference) = (self.there.clone(), reference.clone());
@@ -220,12 +220,12 @@ impl Copy {
                     self.came(kept.digest);
                     return Ok(kept);
                 }
-                // A page that is shown for any path.
+                // Such as a web page that the server shows for every path.
                 Err(wrong @ Error::Wrong { .. }) => last = Some(wrong),
                 Err(error) => return Err(error),
             }
         }
-        Err(last.unwrap_or_else(|| self.wrong(format!("manifest `{reference}`"), "nothing came")))
+        Err(last.unwrap_or_else(|| self.wrong(format!("manifest `{reference}`"), "no content arrived")))
     }
 
     async fn keep(
@@ -235,7 +235,8 @@ impl Copy {
         tag: Option<&Tag>,
         bytes: Bytes,
     ) -> Result<Manifest> {
-        // Some serve every manifest as JSON, text or bytes: then it says itself what it is, or its fields do.
+        // Some upstreams serve every manifest as JSON, text or bytes: then its own `mediaType` or its fields tell the
+        // type.
         let media_type =
             media_type.filter(|served| is_manifest(served) || is_index(served) || is_schema1(served));
         let (repository, reference) = (self.repository(), Reference::Digest(digest));
@@ -243,14 +244,14 @@ impl Copy {
         match repository.push_manifest(&reference, tags, media_type, bytes).await {
             Ok(_) => Ok(repository.manifest(&reference)?),
             Err(Refusal::ManifestInvalid(invalid)) => {
-                Err(self.wrong(format!("manifest {digest}"), format!("it cannot be understood: {invalid}")))
+                Err(self.wrong(format!("manifest {digest}"), format!("it is not valid: {invalid}")))
             }
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// That no answer about a manifest of `there` came in time.
+/// The error for a manifest of `there` that did not arrive in time.
 fn slow(host: &str, there: &RepositoryName, patience: Duration) -> Failure {
     Failure::Unavailable {
         host: host.to_owned(),

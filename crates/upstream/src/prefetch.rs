@@ -1,4 +1,4 @@
-//! What an image is made of, fetched before it is asked for.
+//! Fetches the blobs of an image before a client requests them.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::Result;
 use crate::cache::Copy;
 use crate::download::Stage;
 
-/// How many manifests are remembered that nobody has got yet: clients ask by HEAD first.
+/// How many fetched manifests are remembered until a client gets them: clients ask by HEAD first.
 const WAITING: usize = 1024;
 
-/// How many images are fetched ahead at once. Of one more, what its client asks for is fetched, as ever.
+/// How many images are fetched ahead at once. The blobs of further ones are fetched when clients request them.
 const IMAGES: usize = 16;
 
-/// Which manifests came, and wait for a client to get them.
+/// The fetched manifests that no client has got yet.
 #[derive(Debug)]
 pub(crate) struct Prefetches {
     came: Memory<(RepositoryName, Digest), ()>,
@@ -32,22 +32,23 @@ impl Default for Prefetches {
 }
 
 impl Copy {
-    /// A manifest has come from upstream.
+    /// Records that a manifest arrived from the upstream.
     pub(crate) fn came(&self, digest: Digest) {
         if self.cache.options().prefetch > 0 {
             self.cache.0.prefetches.came.insert((self.here.clone(), digest), ());
         }
     }
 
-    /// A client got this manifest: where it came for that, what it is made of is fetched too, as the client will ask for
-    /// it next. Nobody waits for it, and nobody is told when it fails.
+    /// Called when a client got this manifest. If it was fetched for that client, fetches its blobs in the background
+    /// too, as the client will request them next. No request waits for these fetches, and their failures are only
+    /// logged.
     pub fn prefetch(&self, manifest: &Manifest) {
         let at_once = self.cache.options().prefetch;
         let prefetches = &self.cache.0.prefetches;
         if at_once == 0 || self.is_offline() {
             return;
         }
-        // Of many who get it at once, one takes it out.
+        // Of many clients that get it at once, only the first one starts the fetches.
         if prefetches.came.remove(&(self.here.clone(), manifest.digest)).is_none() {
             return;
         }
@@ -60,7 +61,7 @@ impl Copy {
         });
     }
 
-    /// The blobs that an image is made of; of an index none, whose client takes one image of many.
+    /// The blobs of an image; none for an index, because the client takes only one of its images.
     fn made_of(&self, manifest: &Manifest) -> Vec<Digest> {
         let parsed = self.manifest_bytes(manifest).ok();
         let parsed = parsed.and_then(|bytes| Parsed::read(Some(&manifest.media_type), &bytes).ok());
@@ -72,11 +73,11 @@ impl Copy {
             return;
         }
         if let Err(error) = self.await_blob(&digest).await {
-            tracing::debug!(repository = %self.here, %digest, %error, "a blob could not be fetched before it is asked for");
+            tracing::debug!(repository = %self.here, %digest, %error, "could not fetch a blob ahead");
         }
     }
 
-    /// Waits until the blob is here, or cannot be had.
+    /// Waits until the blob is stored or its download has failed.
     async fn await_blob(&self, digest: &Digest) -> Result<()> {
         self.find_blob(digest).await?;
         let Some(mut stage) = self.cache.0.downloads.stage(self, digest) else { return Ok(()) };

@@ -1,16 +1,17 @@
-//! Who gets what was fetched with credentials.
+//! Which clients get content that was fetched with credentials.
 
-/// Who gets what an upstream gave to credentials: not everybody who reaches this registry may have them.
+/// Which clients get content that was fetched with credentials: not every client that reaches this registry may be
+/// entitled to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Share {
-    /// Who asks over a loopback address: this machine.
+    /// Clients that connect over a loopback address: those on this machine.
     #[default]
     Loopback,
-    /// Whoever asks.
+    /// All clients.
     All,
 }
 
-/// Over what a request came.
+/// The kind of address over which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     /// A loopback address of this machine.
@@ -20,7 +21,7 @@ pub enum Via {
 }
 
 impl Share {
-    /// Whether who asks in this way gets it.
+    /// Whether a client that connects over `via` gets it.
     pub fn reaches(self, via: Via) -> bool {
         match (self, via) {
             (Self::All, _) | (Self::Loopback, Via::Loopback) => true,

@@ -1,4 +1,4 @@
-//! One upstream as it is asked: its endpoints in order, tried again while that can help, left alone when it cannot.
+//! Sends requests to one upstream: to its endpoints in order, again while that can help, and not at all while it rests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,11 @@ use crate::health::{Health, LONGEST_REST, News, Thing};
 use crate::sources::Rooms;
 use crate::{Error, Result, Upstream};
 
-/// A request is begun again no later than this after it was first begun: whoever waits is to hear within three seconds
-/// that an upstream is down.
+/// How long after its start a request may still be retried: a client must learn within three seconds that an upstream
+/// is down.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// How long to wait before the second round over the endpoints; twice as long before each further one.
+/// The pause before the second round over the endpoints; it doubles before each further round.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// An upstream and its endpoints.
@@ -32,7 +32,7 @@ struct Endpoint {
     health: Mutex<Health>,
 }
 
-/// What was asked of an upstream and what came of it, since the start.
+/// Counts of an upstream's requests and their outcomes since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) requests: AtomicU64,
@@ -46,38 +46,38 @@ pub(crate) struct Counters {
     pub(crate) stale: AtomicU64,
 }
 
-/// How an upstream fares.
+/// The status of an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// Its name.
     pub upstream: Authority,
-    /// Requests to it, each endpoint's counted.
+    /// Requests to it, to all of its endpoints.
     pub requests: u64,
-    /// Those that failed.
+    /// Requests that failed.
     pub errors: u64,
-    /// How long all of them took to answer, together.
+    /// The sum of all requests' times until their answers.
     pub waited: Duration,
-    /// Bytes of blobs and manifests that came from it.
+    /// Bytes of blobs and manifests that arrived from it.
     pub fetched: u64,
-    /// Bytes of blobs that were answered without asking it.
+    /// Bytes of blobs that were served without asking it.
     pub saved: u64,
-    /// Answers from what is kept.
+    /// Answers from stored content.
     pub hits: u64,
-    /// Answers that were fetched.
+    /// Answers with fetched content.
     pub misses: u64,
     /// Tags that it confirmed.
     pub revalidated: u64,
-    /// Answers that it could not confirm.
+    /// Stored answers that it could not confirm.
     pub stale: u64,
-    /// Why it is left alone, where all of its endpoints are.
+    /// Why it is not asked, if all of its endpoints rest.
     pub resting: Option<String>,
-    /// How it failed, where the last request to each of its endpoints did.
+    /// The last failure, if the last request to each of its endpoints failed.
     pub failing: Option<String>,
-    /// What it last said of its limit.
+    /// Its rate limit, according to its last answer.
     pub budget: Option<Budget>,
 }
 
-/// What is asked for: a limit on manifests leaves blobs alone.
+/// The kind of a request: a rate limit on manifests does not affect other requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Manifest,
@@ -105,13 +105,13 @@ impl Source {
         Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, upstream, counters })
     }
 
-    /// How many endpoints there are.
+    /// The number of endpoints.
     pub(crate) fn endpoints(&self) -> usize {
         self.endpoints.len()
     }
 
-    /// Asks the endpoints in order, from number `first` on, until one answers; and all of them again, while failures are
-    /// such that a little patience may help.
+    /// Asks the endpoints in order, starting with number `first`, until one answers. Repeats the round while the
+    /// failures are such that a short wait may help.
     pub(crate) async fn ask<T, F>(
         &self,
         kind: Kind,
@@ -158,7 +158,7 @@ impl Source {
         }
     }
 
-    /// One request, with what it says of the endpoint's health.
+    /// Sends one request, and records its outcome in the endpoint's health.
     async fn once<T>(
         &self,
         endpoint: &Endpoint,
@@ -178,11 +178,11 @@ impl Source {
                 let (upstream, at) = (&self.upstream.name, endpoint.client.endpoint());
                 match health.failed(kind, thing, error) {
                     News::Endpoint => tracing::warn!(%upstream, endpoint = at, %error,
-                        "an upstream fails and is left alone for a while; what is kept is served"),
+                        "an upstream fails and is not asked for a while; stored content is served"),
                     News::OneThing => tracing::warn!(%upstream, endpoint = at, %error,
-                        "an upstream fails whenever it is asked for this, and is not asked for it for a while"),
+                        "an upstream keeps failing for one thing, and is not asked for it for a while"),
                     News::None => {
-                        tracing::debug!(%upstream, endpoint = at, %error, "an upstream's endpoint failed");
+                        tracing::debug!(%upstream, endpoint = at, %error, "a request to an upstream's endpoint failed");
                     }
                 }
             }
@@ -196,7 +196,7 @@ impl Source {
         answer
     }
 
-    /// The least that any endpoint says is left.
+    /// The endpoints' smallest remaining rate limit.
     pub(crate) fn budget(&self) -> Option<Budget> {
         self.endpoints
             .iter()
@@ -219,7 +219,7 @@ impl Source {
 }
 
 impl Counters {
-    /// What was counted, as that of an upstream of this name.
+    /// The counts as the status of the upstream with this name.
     pub(crate) fn status(&self, upstream: Authority) -> Status {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Status {
@@ -242,11 +242,11 @@ impl Counters {
 
 impl Endpoint {
     fn health(&self) -> MutexGuard<'_, Health> {
-        // Nothing in here panics halfway through a change.
+        // A poisoned lock is fine to use: no code in there panics halfway through a change.
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why it is not asked now, if it is not: for this, or, with no `thing`, for anything.
+    /// Why the endpoint must not be asked now for `thing`, if so; without `thing`, for anything.
     fn resting(&self, kind: Kind, thing: Option<&Thing>, upstream: &Authority) -> Option<Error> {
         let resting = self.health().resting(kind, thing)?;
         let one = thing.filter(|_| !resting.is_all);
@@ -260,7 +260,7 @@ impl Endpoint {
     }
 }
 
-/// How soon the upstream wants to be asked again, where that is so soon that it is waited for.
+/// How long the upstream asks to wait before the next request.
 fn asked_for(error: &Error) -> Duration {
     match error {
         Error::Upstream { error: Failure::Unavailable { retry_after: Some(after), .. }, .. } => *after,
@@ -268,7 +268,7 @@ fn asked_for(error: &Error) -> Duration {
     }
 }
 
-/// Whether the next moment may bring what this one did not.
+/// Whether the same request may succeed after a short pause.
 fn is_worth_trying(error: &Error) -> bool {
     match error {
         Error::Upstream { error: Failure::Unavailable { retry_after, .. }, .. } => {
@@ -284,9 +284,9 @@ fn is_worth_trying(error: &Error) -> bool {
     }
 }
 
-/// Between four and six fifths of `pause`, so that many do not come back at the same moment.
+/// A random time between 80 % and 120 % of `pause`, so that many requests do not come back at the same moment.
 pub(crate) fn jittered(pause: Duration) -> Duration {
-    // The clock's last digits are as good as dice for this.
+    // The clock's last digits are random enough for this.
     let dice = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
     pause * (800 + dice % 400) / 1000
 }

@@ -1,4 +1,4 @@
-//! The one way to each upstream: its connections, tokens and health are shared by all who ask.
+//! Holds one [`Source`] for each upstream: all requests share its connections, tokens and health.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,21 +10,21 @@ use hythe_oci::Authority;
 use crate::source::{Counters, Source};
 use crate::{Error, Result, Status, Upstream};
 
-/// How many unlisted upstreams are held at once: clients could name thousands.
+/// The most unlisted upstreams that are held at once: clients could name thousands.
 pub(crate) const UNLISTED: usize = 64;
 
-/// Room for short lists of all upstreams, and as much for their short manifests, in bytes. Beside them there is one long list
-/// and one long manifest at a time.
+/// Memory for the short lists of all upstreams, and as much again for their short manifests, in bytes. One long list
+/// and one long manifest at a time have their own memory.
 const SHORT_ANSWERS: usize = 4 << 20;
 
-/// Every upstream that was asked, as it is asked.
+/// The source of every upstream that was asked.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     held: Mutex<Held>,
     rooms: Rooms,
 }
 
-/// Memory that all upstreams share for what is read whole.
+/// Memory that all upstreams share for answers that are read whole.
 #[derive(Debug)]
 pub(crate) struct Rooms {
     pub(crate) lists: Room,
@@ -40,21 +40,21 @@ impl Default for Rooms {
 #[derive(Debug, Default)]
 struct Held {
     listed: HashMap<Authority, Arc<Source>>,
-    /// Those that clients named, and when each was last wanted.
+    /// Unlisted upstreams, which clients named, and when each was last used.
     unlisted: HashMap<Authority, (Arc<Source>, Instant)>,
-    /// What all of the unlisted ones were asked, together: a count for each would grow with every name.
+    /// The counts of all unlisted upstreams together: separate counts would grow with every name.
     others: Arc<Counters>,
-    /// Whether any was.
+    /// Whether any unlisted upstream was asked.
     asked_others: bool,
 }
 
 impl Sources {
     fn lock(&self) -> MutexGuard<'_, Held> {
-        // Nothing in here panics halfway through a change.
+        // A poisoned lock is fine to use: no code in there panics halfway through a change.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The way to this upstream. Other settings make another one.
+    /// The source of this upstream. Changed settings make a new source.
     pub(crate) fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Source>> {
         let mut held = self.lock();
         if upstream.unlisted {
@@ -64,7 +64,7 @@ impl Sources {
         }
     }
 
-    /// How each fares, in the order of their names; the unlisted ones as one.
+    /// The status of each upstream, in the order of their names; unlisted ones appear together.
     pub(crate) fn status(&self) -> Vec<Status> {
         let held = self.lock();
         let mut all: Vec<_> = held.listed.values().map(|source| source.status()).collect();
@@ -99,7 +99,7 @@ impl Held {
             return Ok(Arc::clone(source));
         }
         if self.unlisted.len() >= UNLISTED && !self.unlisted.contains_key(&upstream.name) {
-            // Who asks one, or downloads from it, holds it too.
+            // A request or a download in progress holds its source too.
             let idle = self.unlisted.iter().filter(|(_, (source, _))| Arc::strong_count(source) == 1);
             let longest = idle.min_by_key(|(_, (_, wanted))| *wanted).map(|(name, _)| name.clone());
             let Some(longest) = longest else {
@@ -117,7 +117,7 @@ impl Held {
 fn made(upstream: &Arc<Upstream>, counters: Arc<Counters>, rooms: &Rooms) -> Result<Source> {
     Source::new(Arc::clone(upstream), counters, rooms).map_err(|error| Error::Wrong {
         upstream: upstream.name.clone(),
-        asked: "what it was asked for".to_owned(),
+        asked: "the request".to_owned(),
         reason: error.to_string(),
     })
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn of_unlisted_upstreams_a_bounded_number_is_held_and_the_one_that_was_idle_longest_goes() {
+    fn a_bounded_number_of_unlisted_upstreams_is_held_and_the_longest_idle_one_is_dropped() {
         let sources = Sources::default();
         let busy = sources.get(&upstream(0)).unwrap();
         for number in 1..10 * UNLISTED {
@@ -148,11 +148,11 @@ mod tests {
     }
 
     #[test]
-    fn where_all_are_in_use_one_more_is_refused_until_one_ends() {
+    fn one_more_unlisted_upstream_is_refused_while_all_are_in_use() {
         let sources = Sources::default();
         let mut busy: Vec<_> = (0..UNLISTED).map(|number| sources.get(&upstream(number)).unwrap()).collect();
         assert!(matches!(sources.get(&upstream(UNLISTED)), Err(Error::Crowded { .. })));
-        // Those that the configuration lists are not counted.
+        // Upstreams in the configuration do not count toward the limit.
         let listed = Arc::new(Upstream::at_home("listed.example".parse().unwrap()));
         sources.get(&listed).unwrap();
         busy.pop();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn unlisted_upstreams_are_counted_as_one_and_nothing_is_lost_when_one_goes() {
+    fn unlisted_upstreams_are_counted_together_and_dropping_one_loses_no_counts() {
         let sources = Sources::default();
         assert_eq!(sources.status(), []);
         for number in 0..3 * UNLISTED {

@@ -1,4 +1,4 @@
-//! A blob's bytes on their way here, for as long as it is worth to wait for them.
+//! Reads a blob's bytes from an upstream, and cuts off a source that is too slow.
 
 use std::io;
 use std::pin::Pin;
@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// How long a source is watched before it is judged.
+/// How long a source's pace is measured before it is judged.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// The least that it must bring where it is not waited for whatever it brings, in bytes a second.
+/// The slowest pace that a paced source may have, in bytes a second.
 const FLOOR: u64 = 16 << 10;
 
-/// A body that ends when `stopped` is over, and with an error where it comes too slowly. One from which nothing comes at
-/// all has a time out of its own.
+/// A body that ends when `stopped` completes, and with an error when it arrives too slowly. A body from which nothing
+/// arrives has a timeout of its own.
 pub(crate) struct Watched<R, F> {
     body: R,
     stopped: Pin<Box<F>>,
     pace: Option<Pace>,
 }
 
-/// How fast it comes.
+/// Measures how fast bytes arrive.
 struct Pace {
     window: Duration,
-    /// `None` before the first byte: what comes before that may be bytes that are passed over, however fast.
+    /// `None` before the first byte: until then the client may be skipping bytes that were not asked for.
     since: Option<Instant>,
     came: u64,
 }
@@ -34,7 +34,7 @@ impl Pace {
         Self { window, since: None, came: 0 }
     }
 
-    /// Counts bytes that came; an error where they came too slowly.
+    /// Counts bytes that arrived; an error if they arrived too slowly.
     fn add(&mut self, length: usize) -> io::Result<()> {
         let Some(since) = self.since else {
             self.since = Some(Instant::now());
@@ -48,7 +48,7 @@ impl Pace {
         let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
         let pace = self.came.saturating_mul(1000) / millis;
         if pace < FLOOR {
-            let message = format!("it brought no more than {pace} bytes a second");
+            let message = format!("it sent only {pace} bytes a second");
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
         *self = Self { since: Some(Instant::now()), ..Self::over(self.window) };
@@ -57,7 +57,7 @@ impl Pace {
 }
 
 impl<R, F: Future<Output = ()>> Watched<R, F> {
-    /// `paced` is whether it may come too slowly.
+    /// `paced` says whether a slow body is cut off.
     pub(crate) fn new(body: R, stopped: F, paced: bool) -> Self {
         let pace = paced.then(|| Pace::over(WINDOW));
         Self { body, stopped: Box::pin(stopped), pace }
@@ -78,7 +78,7 @@ impl<R: AsyncRead + Unpin, F: Future<Output = ()>> AsyncRead for Watched<R, F> {
         let length = buffer.filled().len() - before;
         let judged = self.pace.as_mut().filter(|_| length > 0).map_or(Ok(()), |pace| pace.add(length));
         if judged.is_err() {
-            // Nothing is read where there is an error.
+            // `AsyncRead` must read nothing when it returns an error.
             buffer.set_filled(before);
         }
         Poll::Ready(judged)
@@ -93,13 +93,13 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a hundred pieces, 5 ms from one to the next.
+    /// Reads a body of a hundred pieces, 5 ms apart.
     async fn drip(bytes: usize, window: Duration) -> io::Result<usize> {
         let (mut writer, body) = tokio::io::duplex(1 << 20);
         tokio::spawn(async move {
             for _ in 0..100 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
-                // An error is a reader that has seen enough.
+                // An error means that the reader has stopped reading.
                 let _ = writer.write_all(&vec![0; bytes]).await;
             }
         });
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_crawls_ends_and_one_that_keeps_the_pace_goes_on() {
+    async fn a_slow_body_ends_with_an_error_and_a_fast_one_goes_on() {
         let window = Duration::from_millis(50);
         assert_eq!(drip(1, window).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(drip(5000, window).await.unwrap(), 500_000);
@@ -123,7 +123,7 @@ mod tests {
             tokio::time::sleep(2 * window).await;
             writer.write_all(b"some").await.unwrap();
             tokio::time::sleep(2 * window).await;
-            // An error is a reader that has seen enough.
+            // An error means that the reader has stopped reading.
             let _ = writer.write_all(b"more").await;
         });
         let mut memory = [0; 100];

@@ -1,4 +1,4 @@
-//! Which upstream a name means, row by row.
+//! Which upstream a name means, in tables of cases.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
@@ -35,7 +35,7 @@ fn shown(resolved: Resolved<'_>) -> String {
 }
 
 #[test]
-fn where_paths_name_no_upstream_only_a_namespace_does_and_one_that_is_excepted() {
+fn with_only_by_namespace_no_path_names_an_upstream_but_the_excepted_one() {
     let meant = |except: Option<&str>, namespace: Option<&str>, name: &str| {
         let mut allowed = allowed();
         allowed.only_by_namespace(except.map(authority));
@@ -70,12 +70,12 @@ fn without_a_namespace_the_path_decides() {
         ("ghcr.io/owner/app", "ghcr.io owner/app"),
         ("quay.io/app", "quay.io app"),
         ("own/app", "registry.example:5000 app"),
-        // A component has no colon: this is how a port is written there.
+        // A component cannot contain a colon: two underscores stand for it before a port.
         ("registry.example__5000/app", "registry.example:5000 app"),
-        // A host alone names no repository of it.
+        // A host alone names no repository at it.
         ("docker.io", "local docker.io"),
         ("own", "local own"),
-        // Not this upstream's port.
+        // Without the upstream's port.
         ("registry.example/app", "local registry.example/app"),
     ] {
         assert_eq!(resolve(None, name), meant, "{name}");
@@ -83,7 +83,7 @@ fn without_a_namespace_the_path_decides() {
 }
 
 #[test]
-fn a_namespace_decides_and_one_that_is_not_allowed_is_never_answered() {
+fn a_namespace_decides_and_a_registry_that_is_not_allowed_is_refused() {
     for (namespace, name, meant) in [
         ("docker.io", "redis", "docker.io library/redis"),
         ("docker.io", "library/redis", "docker.io library/redis"),
@@ -92,7 +92,7 @@ fn a_namespace_decides_and_one_that_is_not_allowed_is_never_answered() {
         ("registry-1.docker.io", "library/redis", "docker.io library/redis"),
         ("docker.io", "docker.io/library/redis", "docker.io library/redis"),
         ("docker.io", "index.docker.io/redis", "docker.io library/redis"),
-        // Another registry's name within this one's: a path like any other.
+        // Another registry's name in the path has no meaning here.
         ("ghcr.io", "docker.io/library/redis", "ghcr.io docker.io/library/redis"),
         ("registry.example:5000", "team/app", "registry.example:5000 team/app"),
         ("own", "team/app", "registry.example:5000 team/app"),
@@ -112,7 +112,7 @@ fn a_namespace_decides_and_one_that_is_not_allowed_is_never_answered() {
 }
 
 #[test]
-fn where_any_may_be_asked_a_namespace_names_it_and_a_path_never_does() {
+fn when_any_registry_is_allowed_only_a_namespace_names_an_unlisted_one() {
     let mut allowed = allowed();
     allowed.allow_any(Duration::from_mins(7));
     allowed.refuse(authority("ghcr.io"));
@@ -129,15 +129,15 @@ fn where_any_may_be_asked_a_namespace_names_it_and_a_path_never_does() {
         (Some("unlisted.example"), "unlisted.example/app", "unlisted.example app"),
         (Some("unlisted.example"), "other.example/app", "unlisted.example other.example/app"),
         (Some("unlisted.example"), "quay.io/app", "unlisted.example quay.io/app"),
-        // The listed ones are as they were.
+        // Listed upstreams keep their settings.
         (Some("quay.io"), "app", "quay.io app"),
         (Some("own"), "app", "registry.example:5000 app"),
-        // What was removed is not asked by another of its names.
+        // A refused registry is refused under its other names too.
         (Some("ghcr.io"), "app", "no"),
         (Some("docker.io"), "redis", "no"),
         (Some("index.docker.io"), "redis", "no"),
         (Some("registry-1.docker.io"), "redis", "no"),
-        // No names of the public network.
+        // Not names of public hosts.
         (Some("localhost"), "app", "no"),
         (Some("app.localhost"), "app", "no"),
         (Some("single"), "app", "no"),
@@ -166,7 +166,7 @@ fn where_any_may_be_asked_a_namespace_names_it_and_a_path_never_does() {
 }
 
 #[test]
-fn where_any_may_be_asked_hub_is_one_by_all_of_its_names() {
+fn when_any_registry_is_allowed_all_names_of_docker_hub_mean_docker_hub() {
     let mut allowed = Allowed::none();
     allowed.allow_any(Duration::ZERO);
     for name in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
@@ -177,7 +177,7 @@ fn where_any_may_be_asked_hub_is_one_by_all_of_its_names() {
 }
 
 #[test]
-fn the_first_pattern_that_means_a_tag_says_how_long_it_is_believed() {
+fn the_first_pattern_that_matches_a_tag_gives_its_ttl() {
     let hours = |hours| Duration::from_hours(hours);
     let upstream = Upstream {
         ttl: hours(1),
@@ -200,7 +200,7 @@ fn the_first_pattern_that_means_a_tag_says_how_long_it_is_believed() {
 }
 
 #[test]
-fn what_is_private_is_shared_as_its_upstream_says_or_the_default_where_that_is_gone() {
+fn private_content_is_shared_as_its_upstream_says_or_by_the_default_if_that_is_removed() {
     let mut allowed = Allowed::none();
     let login = || Credentials::IdentityToken("eyJ".to_owned());
     let (logged_in, open) =
@@ -234,14 +234,14 @@ fn what_is_private_is_shared_as_its_upstream_says_or_the_default_where_that_is_g
 }
 
 #[test]
-fn a_name_that_hub_could_not_have_is_not_asked_for() {
+fn a_name_that_library_makes_too_long_is_not_allowed() {
     let long = "a".repeat(250);
     assert_eq!(resolve(Some("docker.io"), &long), "no");
     assert_eq!(resolve(Some("quay.io"), &long), format!("quay.io {long}"));
 }
 
 #[test]
-fn hub_is_asked_where_its_api_is() {
+fn docker_hub_is_asked_at_the_address_of_its_api() {
     let allowed = Allowed::shipped();
     assert_eq!(
         allowed.get(&authority("index.docker.io")).unwrap().endpoints,
@@ -257,14 +257,14 @@ fn an_upstream_is_replaced_by_its_name_and_its_old_aliases_go() {
     allowed.add(again.clone(), &[authority("ours")]).unwrap();
     assert_eq!(allowed.get(&authority("ours")), Some(&Arc::new(again.clone())));
     assert_eq!(allowed.get(&authority("own")), None);
-    // Hub keeps its names whatever it is asked through.
+    // Docker Hub keeps its names with any endpoint.
     let mirror = Upstream::new(authority("docker.io"), vec!["https://mirror.example".to_owned()]);
     allowed.add(mirror.clone(), &[]).unwrap();
     assert_eq!(allowed.get(&authority("registry-1.docker.io")), Some(&Arc::new(mirror.clone())));
 }
 
 #[test]
-fn a_name_means_one_upstream_and_a_refused_one_changes_nothing() {
+fn a_name_means_one_upstream_and_a_conflicting_one_changes_nothing() {
     let mut allowed = allowed();
     let other = Upstream::at_home(authority("other.example"));
     for taken in ["own", "ghcr.io", "index.docker.io"] {
@@ -287,7 +287,7 @@ fn a_removed_upstream_is_gone_with_its_aliases_and_the_others_stay() {
 
 proptest! {
     #[test]
-    fn whatever_is_asked_for_a_registry_that_is_not_allowed_is_never_meant(text in "\\PC{0,40}", name in "[a-z./_-]{1,30}") {
+    fn no_request_resolves_to_a_registry_that_is_not_allowed(text in "\\PC{0,40}", name in "[a-z./_-]{1,30}") {
         if let Ok(name) = name.parse::<RepositoryName>() {
             let allowed = allowed();
             if let Resolved::Upstream(upstream, _) = allowed.resolve(Some(&text), &name) {
@@ -299,7 +299,7 @@ proptest! {
 }
 
 #[test]
-fn what_could_not_name_repositories_is_no_upstreams_name() {
+fn reserved_and_unusable_names_are_refused_for_upstreams() {
     for name in ["local", "other", "[::1]:5000"] {
         let refused = Allowed::none().add(Upstream::at_home(authority(name)), &[]);
         assert!(matches!(refused, Err(ConfigError::Reserved { .. })), "{name}: {refused:?}");

@@ -1,4 +1,5 @@
-//! `hythe up --adopt`: a registry:2 that runs is replaced, its data with no copy, and can be started again.
+//! `hythe up --adopt`: hythe replaces a running registry:2, without copying its data. The old registry can be started
+//! again.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -14,10 +15,10 @@ use hythe_e2e::{network, old_registry};
 use super::stock::Stock;
 use super::{answers, expect, inspect, machine};
 
-/// What hythe keeps beside content, at most, in KiB: the reserve for a full disk (8 MiB) and the catalog.
+/// KiB that hythe uses at most in addition to content: the reserve for a full disk (8 MiB) and the catalog.
 const OF_ITS_OWN: u64 = 12 << 10;
 
-/// A registry:2 that was filled.
+/// A registry:2 with content.
 pub(crate) struct Old {
     pub(crate) engine: Arc<Engine>,
     pub(crate) home: Home,
@@ -26,7 +27,7 @@ pub(crate) struct Old {
 }
 
 impl Old {
-    /// One of this name on the user's port, run with these options.
+    /// Starts a registry with this name and these options on the user's port, and fills it.
     pub(crate) fn run(machine: (Arc<Engine>, Home), name: &'static str, options: &[&str]) -> Self {
         let (engine, home) = machine;
         old_registry::load(&engine);
@@ -38,7 +39,7 @@ impl Old {
         Self { engine, home, name, stock }
     }
 
-    /// The folder of its data on the machine.
+    /// The folder of the registry's data on the machine.
     pub(crate) fn folder(&self) -> PathBuf {
         let mount = "{{range .Mounts}}{{if eq .Destination \"/var/lib/registry\"}}{{.Source}}{{end}}{{end}}";
         PathBuf::from(inspect(&self.home, self.name, mount))
@@ -48,7 +49,7 @@ impl Old {
         format!("{}-before", self.name)
     }
 
-    /// After an adoption: everything is in hythe, in the same place, and the old one is kept.
+    /// Asserts that the adoption succeeded: hythe has all content, at the same address, and the old container is kept.
     fn expect_adopted(&self) {
         self.stock.expect(&mut self.home.client());
         let name = self.home.name();
@@ -58,7 +59,7 @@ impl Old {
         assert_eq!(inspect(&self.home, &self.aside(), state), "exited no");
     }
 
-    /// The way back, with its data as it was.
+    /// Goes back to the old registry, and asserts that its data is unchanged.
     fn expect_way_back(&self) {
         let aside = self.aside();
         self.home.run(&["down"]);
@@ -68,7 +69,7 @@ impl Old {
     }
 }
 
-/// What a folder takes on the disk, in KiB.
+/// The disk use of a folder, in KiB.
 fn disk_use(folder: &Path) -> u64 {
     let printed = run(program(tool("du"), ["-sk"]).arg(folder));
     printed.split_whitespace().next().and_then(|text| text.parse().ok()).expect("du prints a number")
@@ -82,17 +83,13 @@ fn from_a_volume_with_its_networks_and_back_again() {
     old.home.docker(&["network", "connect", "kind", old.name]);
     let before = disk_use(&old.folder());
 
-    // Not unasked.
+    // Without `--adopt`, hythe refuses.
     let refused = old.home.up(&[]);
-    expect(&refused, 1, &["a container kind-registry is there already", "hythe up --adopt"]);
+    expect(&refused, 1, &["a container named kind-registry already exists", "hythe up --adopt"]);
     answers(&old.engine, &old.home, old.name);
 
     let adopted = old.home.attempt(&["up", "--adopt"]);
-    expect(
-        &adopted,
-        0,
-        &["imported repositories=", "took the place of kind-registry", "kind-registry-before"],
-    );
+    expect(&adopted, 0, &["imported repositories=", "replaced kind-registry", "kind-registry-before"]);
     old.expect_adopted();
     let after = disk_use(&old.folder());
     println!("{before} KiB before, {after} KiB after");
@@ -103,15 +100,15 @@ fn from_a_volume_with_its_networks_and_back_again() {
         "it is on the network that the old one was on"
     );
 
-    // Nothing more to do; and a new container forgets nothing.
+    // A second run changes nothing, and a recreated container keeps all settings.
     expect(&old.home.attempt(&["up"]), 0, &["nothing had to be changed"]);
-    expect(&old.home.attempt(&["up", "--set", "log.level=debug"]), 0, &["made anew"]);
+    expect(&old.home.attempt(&["up", "--set", "log.level=debug"]), 0, &["recreated"]);
     old.expect_adopted();
 
     old.expect_way_back();
-    // What came to the old one since is taken over too.
+    // Content that was pushed to the old registry meanwhile is taken over too.
     old.stock.add(&mut old.home.client(), "since", "v1", &[3000]);
-    expect(&old.home.up(&["--adopt"]), 0, &["took the place of kind-registry-before"]);
+    expect(&old.home.up(&["--adopt"]), 0, &["replaced kind-registry-before"]);
     old.expect_adopted();
     expect(&old.home.attempt(&["down"]), 0, &["the volume old-data stays: `hythe up` brings it back"]);
     expect(&old.home.up(&[]), 0, &["created", "the volume old-data"]);
@@ -121,7 +118,7 @@ fn from_a_volume_with_its_networks_and_back_again() {
 #[test]
 fn from_a_volume_without_a_name() {
     let old = Old::run(machine(), "kind-registry", &[]);
-    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of kind-registry"]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["replaced kind-registry"]);
     old.expect_adopted();
     old.expect_way_back();
 }
@@ -138,13 +135,13 @@ fn from_a_folder_whose_owner_stays_its_owner() {
         let old = Old::run((engine, home), "kind-registry", &["-v", &mount, "--user", &owner]);
         let before = disk_use(&folder);
         let tree = folder.join("docker/registry/v2/blobs");
-        expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of"]);
+        expect(&old.home.attempt(&["up", "--adopt"]), 0, &["replaced"]);
         old.expect_adopted();
         assert_eq!(inspect(&old.home, "kind-registry", "{{.Config.User}}"), expected);
         assert_eq!(
             fs::metadata(&tree).expect("it is there").uid(),
             user,
-            "what the old one has is as it was"
+            "the old registry's tree still belongs to its owner"
         );
         let after = disk_use(&folder);
         println!("{before} KiB before, {after} KiB after");
@@ -160,9 +157,9 @@ fn by_the_port_where_it_has_another_name() {
     old.home.docker(&["network", "connect", "kind", old.name]);
     let refused = old.home.up(&[]);
     expect(&refused, 1, &["is taken by the container registry", "hythe up --adopt"]);
-    expect(&old.home.up(&["--adopt"]), 0, &["took the place of registry"]);
+    expect(&old.home.up(&["--adopt"]), 0, &["replaced registry"]);
     old.expect_adopted();
-    // Under its name too, as nodes know it by that.
+    // hythe has the old registry's name too, because nodes use that name.
     let aliases = inspect(&old.home, "kind-registry", "{{.NetworkSettings.Networks.kind.Aliases}}");
     assert!(aliases.contains("registry ") && aliases.contains("kind-registry"), "{aliases}");
     old.expect_way_back();

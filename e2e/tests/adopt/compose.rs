@@ -1,4 +1,4 @@
-//! A Compose file in which only the image's name is changed.
+//! hythe in a Compose file of a registry:2, in which only the image's name was changed.
 
 use std::fs;
 
@@ -46,12 +46,12 @@ fn a_compose_file_is_changed_in_the_image_s_name_only() {
     let pid = inspect(&home, NAME, "{{.State.Pid}}");
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     assert!(status.contains("\nUid:\t1000\t1000\t1000\t1000\n"), "{status}");
-    // As the variable says.
+    // The variable in the Compose file allows deletes.
     let path = "/v2/other/manifests/moved";
     let deleted = home.client().send("DELETE", path, &[], Body::Empty).expect("it answers");
     deleted.expect(202, "deletion of a tag");
 
-    // Again, with nothing imported a second time.
+    // After a restart, nothing is imported again.
     compose(&docker, &home, image, &["down"]);
     compose(&docker, &home, image, &["up", "--detach"]);
     answers(&docker, &home, NAME);
@@ -85,7 +85,7 @@ fn a_hythe_that_compose_runs_is_served_and_left_alone() {
         let said = home.attempt(words);
         expect(&said, 1, &["runs hythe, but Compose manages it", "docker compose -p base", "up -d registry"]);
     }
-    // Nothing happened to it, and Compose finds it as it left it.
+    // The container is unchanged, so Compose keeps it.
     compose(&docker, &home, image, &["up", "--detach"]);
     assert_eq!(inspect(&home, NAME, "{{.Id}}"), id);
     stock.expect(&mut home.client());

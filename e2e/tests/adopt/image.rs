@@ -1,4 +1,4 @@
-//! The image's command line and variables are those of registry:2's, as k3d, ctlptl and cron jobs use them.
+//! hythe's image takes the command line and variables of the image registry:2, as k3d, ctlptl and cron jobs use them.
 
 use hythe_e2e::command::attempt;
 use hythe_e2e::network;
@@ -37,7 +37,7 @@ fn whatever_starts_a_registry_2_starts_hythe() {
     assert!(home.docker(&["exec", NAME, "registry", "--version"]).contains("in the place of a registry:2"));
     assert!(home.docker(&["exec", NAME, "hythe", "version"]).contains(env!("CARGO_PKG_VERSION")));
     remove();
-    // Beside no server, in a container of its own.
+    // Without a running server, in a container of its own.
     let collect =
         ["run", "--rm", "-v", "data:/var/lib/registry", image, "garbage-collect", "--dry-run", FILE];
     expect(&attempt(&mut docker.call(&collect)), 0, &[]);
@@ -45,7 +45,7 @@ fn whatever_starts_a_registry_2_starts_hythe() {
     stock.expect(&mut home.client());
     remove();
 
-    // A cache, as `k3d registry create --proxy-remote-url` makes it.
+    // A cache, as `k3d registry create --proxy-remote-url` creates it.
     let upstream = Upstream::start_at(network::kind(&docker), Access::Anonymous);
     let cached = Sample::new(fresh_seed(), &[1 << 20]);
     upstream.fill("library/x", |repository| cached.push(repository, "v1"));

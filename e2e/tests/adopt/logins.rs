@@ -1,4 +1,4 @@
-//! Logins that a credential helper of this machine knows, handed to a registry that runs in a container.
+//! Logins from a credential helper on this machine, handed to a registry that runs in a container.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +19,7 @@ use super::{PATIENCE, answers, expect, machine};
 const NAME: &str = "kind-registry";
 const HELPER: &str = "docker-credential-fake";
 
-/// hythe, with the helper in its path.
+/// A command of hythe with the helper in its `PATH`.
 fn command(home: &Home, words: &[&str]) -> Command {
     let mut command = home.command(words);
     let path = std::env::var("PATH").unwrap_or_default();
@@ -57,7 +57,7 @@ fn what_a_helper_knows_is_handed_over_and_handed_over_again() {
     let port = home.port().to_string();
     let up = ["up", "--port", &port, "--config", "hythe.toml"];
 
-    // One that knows nothing: said before anything is there.
+    // A helper without a login: hythe says so before it creates anything.
     write_helper(&home, "echo the keychain is locked; exit 1");
     expect(&attempt(&mut command(&home, &up)), 2, &["the keychain is locked"]);
     assert_eq!(home.docker(&["ps", "--all", "--quiet"]), "");
@@ -73,7 +73,7 @@ fn what_a_helper_knows_is_handed_over_and_handed_over_again() {
     let shown = home.docker(&["inspect", NAME]);
     assert!(!shown.contains(PASSWORD), "{shown}");
 
-    // With its process they are gone; whoever watches brings them back.
+    // A restart of the container loses the logins; `hythe attach --watch` hands them over again.
     home.docker(&["restart", NAME]);
     answers(&docker, &home, NAME);
     let missing = home.client().get("/v2/private.example/team/app1/manifests/v1").expect("it answers");

@@ -1,5 +1,5 @@
-//! hythe in the place of a registry:2, in containers: by its image, by Compose, by `hythe up --adopt`; and `hythe up`
-//! where things are not as they should be.
+//! hythe replaces a registry:2 in containers: by its image, by Compose, and by `hythe up --adopt`. Also `hythe up` in
+//! difficult circumstances, such as a taken port or a lost network.
 
 mod adoption;
 mod compose;
@@ -21,17 +21,17 @@ use hythe_e2e::command::{Output, attempt, program};
 use hythe_e2e::engine::Engine;
 use hythe_e2e::home::Home;
 
-/// How long anything may take to answer: the machine may be busy with other suites.
+/// Time limit for an answer. It is long because the machine may be busy with other suites.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// An engine as people have it, and a user of it.
+/// An engine as users have it, and a user of it.
 fn machine() -> (Arc<Engine>, Home) {
     let engine = Arc::new(Engine::docker_with_bridge());
     let home = Home::new(&engine);
     (engine, home)
 }
 
-/// Has hythe's image known to the engine by the name that a Compose file would have.
+/// Gives hythe's image the name that a Compose file uses.
 fn tag_image(home: &Home) -> &'static str {
     let name = "hythe";
     home.docker(&["tag", &home.run(&["image"]), name]);
@@ -53,7 +53,7 @@ fn answers(engine: &Engine, home: &Home, container: &str) {
     }
 }
 
-/// What a container's inspection says.
+/// A field of a container's description, as `docker inspect --format` prints it.
 fn inspect(home: &Home, container: &str, format: &str) -> String {
     home.docker(&["inspect", "--format", format, container])
 }

@@ -1,4 +1,4 @@
-//! Podman's service in dockerd's place.
+//! `hythe up` with Podman's service instead of dockerd.
 
 use std::sync::Arc;
 
@@ -33,12 +33,12 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     run(&mut podman.call(&["push", plain, &image("copy:v1")]));
     Repository::new(&mut home.client(), "copy").verify("v1");
 
-    // Its network and what goes with it.
+    // A recreated container keeps its networks, and a failed upgrade restores the container.
     home.docker(&["network", "create", "kind"]);
     home.docker(&["network", "connect", "kind", NAME]);
-    expect(&home.attempt(&["up", "--set", "log.level=debug"]), 0, &["made anew"]);
+    expect(&home.attempt(&["up", "--set", "log.level=debug"]), 0, &["recreated"]);
     assert!(inspect(&home, NAME, "{{json .NetworkSettings.Networks}}").contains("\"kind\""));
-    expect(&home.attempt(&["upgrade", "--binary", "/bin/false"]), 1, &["The one before is back"]);
+    expect(&home.attempt(&["upgrade", "--binary", "/bin/false"]), 1, &["The previous container is restored"]);
     stock.expect(&mut home.client());
     home.docker(&["stop", NAME]);
     expect(&home.attempt(&["up"]), 0, &["started"]);
@@ -48,14 +48,14 @@ fn up_push_pull_upgrade_and_down_in_podman() {
     let folder = home.folder().join("data");
     std::fs::create_dir(&folder).expect("the folder is ours");
     std::os::unix::fs::chown(&folder, Some(1234), Some(1234)).expect("we are root");
-    expect(&home.attempt(&["up", "--data", "data", "--yes"]), 0, &["made anew"]);
+    expect(&home.attempt(&["up", "--data", "data", "--yes"]), 0, &["recreated"]);
     let other = Stock::push(&mut home.client());
     expect(&home.attempt(&["down"]), 0, &["stays"]);
     expect(&home.up(&[]), 0, &["created"]);
     other.expect(&mut home.client());
     let volume = format!("{NAME}-data");
-    expect(&home.attempt(&["up", "--volume", &volume, "--yes"]), 0, &["made anew"]);
+    expect(&home.attempt(&["up", "--volume", &volume, "--yes"]), 0, &["recreated"]);
     stock.expect(&mut home.client());
-    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["is gone, and the volume"]);
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["and the volume", "are deleted"]);
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
 }

@@ -1,4 +1,4 @@
-//! `hythe up --adopt` where it cannot be: what ran before runs again, and nothing of it is lost.
+//! `hythe up --adopt` where it fails or is refused: the old registry runs again with all its data.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::adoption::Old;
 use super::{answers, expect, inspect, machine};
 
 impl Old {
-    /// After an adoption that failed.
+    /// Asserts that a failed adoption left the old registry unchanged.
     fn expect_untouched(&self) {
         answers(&self.engine, &self.home, self.name);
         self.stock.expect(&mut self.home.client());
@@ -22,45 +22,53 @@ impl Old {
 }
 
 #[test]
-fn what_fails_on_the_way_is_taken_back() {
+fn a_failed_adoption_restores_the_old_registry() {
     let old = Old::run(machine(), "kind-registry", &["-v", "old-data:/var/lib/registry"]);
 
-    // The folder is damaged.
+    // The data folder is damaged.
     let blobs = old.folder().join("blobs");
     fs::write(&blobs, "no folder").expect("we are root");
-    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["The one before is back, with its data"]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["The previous container is restored, with its data"]);
     old.expect_untouched();
     fs::remove_file(&blobs).expect("we are root");
 
-    // What is to take its place is no hythe.
-    expect(&old.home.attempt(&["up", "--adopt", "--binary", "/bin/false"]), 1, &["The one before is back"]);
+    // The binary of the new container is not hythe, and fails.
+    expect(
+        &old.home.attempt(&["up", "--adopt", "--binary", "/bin/false"]),
+        1,
+        &["The previous container is restored"],
+    );
     old.expect_untouched();
-    // It does nothing, and says that it did it.
-    expect(&old.home.attempt(&["up", "--adopt", "--binary", "/bin/true"]), 1, &["The one before is back"]);
+    // A binary that does nothing and exits with 0.
+    expect(
+        &old.home.attempt(&["up", "--adopt", "--binary", "/bin/true"]),
+        1,
+        &["The previous container is restored"],
+    );
     old.expect_untouched();
 
-    // Its configuration is nothing: known before anything is stopped.
+    // The configuration is wrong, which hythe finds before it stops anything.
     let started = inspect(&old.home, old.name, "{{.State.StartedAt}}");
     fs::write(old.home.folder().join("hythe.toml"), "uplaod = 1\n").expect("the folder is ours");
     expect(&old.home.attempt(&["up", "--adopt", "--config", "hythe.toml"]), 2, &["uplaod"]);
     assert_eq!(inspect(&old.home, old.name, "{{.State.StartedAt}}"), started);
 
-    // And then it goes well.
-    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["took the place of kind-registry"]);
+    // After all these failures, an adoption succeeds.
+    expect(&old.home.attempt(&["up", "--adopt"]), 0, &["replaced kind-registry"]);
     old.stock.expect(&mut old.home.client());
 }
 
 #[test]
-fn what_hythe_would_not_keep_is_refused_before_anything_is_stopped() {
+fn a_registry_that_hythe_cannot_take_over_is_refused_before_anything_is_stopped() {
     let elsewhere = ["-e", "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/elsewhere"];
     let old = Old::run(machine(), "kind-registry", &elsewhere);
     let started = inspect(&old.home, old.name, "{{.State.StartedAt}}");
     let copy = "docker cp kind-registry:/elsewhere ./registry-data";
-    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["its data is in no volume", copy]);
+    expect(&old.home.attempt(&["up", "--adopt"]), 1, &["its data is not in a volume", copy]);
     assert_eq!(inspect(&old.home, old.name, "{{.State.StartedAt}}"), started);
     old.expect_untouched();
 
-    // The advice works.
+    // The error's advice works.
     let folder = old.home.folder().join("registry-data");
     old.home.docker(&["cp", "kind-registry:/elsewhere", &folder.display().to_string()]);
     old.home.docker(&["rm", "--force", old.name]);
@@ -80,5 +88,5 @@ fn what_hythe_would_not_keep_is_refused_before_anything_is_stopped() {
     let file = old.home.folder().join("config.yml");
     fs::write(&file, "version: 0.1\n").expect("the folder is ours");
     let mount = format!("{}:/etc/docker/registry/config.yml", file.display());
-    expect(&make(&["-v", &mount]), 1, &["its settings are in", "Put hythe's image in its place"]);
+    expect(&make(&["-v", &mount]), 1, &["its settings are in", "use hythe's image"]);
 }

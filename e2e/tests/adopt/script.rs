@@ -1,4 +1,4 @@
-//! kind's way to a local registry, step by step, with hythe's image in registry:2's place.
+//! The steps of kind's script for a local registry, with hythe's image instead of registry:2.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{answers, inspect, machine, tag_image};
 
-/// What kind's `containerdConfigPatches` come to in a node's file.
+/// The effect of kind's `containerdConfigPatches` on a node's file.
 const PATCH: &str =
     "\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\n  config_path = \"/etc/containerd/certs.d\"\n";
 
@@ -26,7 +26,7 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
     let image = tag_image(&home);
     let registry = home.registry();
 
-    // 1. The registry, unless it runs.
+    // 1. Start the registry, unless it runs.
     let publish = format!("127.0.0.1:{}:5000", home.port());
     home.docker(&[
         "run",
@@ -41,7 +41,7 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
         image,
     ]);
 
-    // 2. The cluster, whose nodes read certs.d.
+    // 2. Create a cluster whose nodes read certs.d.
     let control = NodeSpec { role: Role::ControlPlane, containerd: Containerd::V1_7 };
     let worker = NodeSpec { role: Role::Worker, containerd: Containerd::V2 };
     let cluster = Cluster::start(&docker, "kind", &[control, worker]);
@@ -53,7 +53,7 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
     }
     let plane = ControlPlane::start(&cluster);
 
-    // 3. The registry's name for the host, in each node.
+    // 3. Make the registry's name on the host known to each node.
     let folder = format!("/etc/containerd/certs.d/{registry}");
     for node in cluster.nodes() {
         home.docker(&["exec", node.name(), "mkdir", "-p", &folder]);
@@ -62,11 +62,11 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
         feed(copy, &format!("[host.\"http://{NAME}:5000\"]\n"));
     }
 
-    // 4. The network, unless it is on it.
+    // 4. Connect the registry to kind's network, unless it is connected.
     assert_eq!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
     home.docker(&["network", "connect", "kind", NAME]);
 
-    // 5. What tools look for.
+    // 5. Publish the ConfigMap for tools.
     plane.apply(&json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -77,7 +77,7 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
     answers(&docker, &home, NAME);
     let sample = Sample::busybox(fresh_seed());
     sample.push(&mut Repository::new(&mut home.client(), "app"), "v1");
-    // And as people push.
+    // Then push images as users do.
     home.docker(&["tag", image, &format!("{registry}/tools/hythe:v1")]);
     let pushed = home.docker(&["push", &format!("{registry}/tools/hythe:v1")]);
     let pushed = hythe_e2e::command::digest_in(&pushed);
@@ -85,12 +85,12 @@ fn kind_s_script_needs_no_other_word_than_the_image_s_name() {
         assert_eq!(node.pull(&format!("{registry}/app:v1")).as_ref(), Ok(&sample.digest), "{}", node.name());
         assert_eq!(node.pull(&format!("{registry}/tools/hythe:v1")).as_ref(), Ok(&pushed), "{}", node.name());
     }
-    // It was started as root is, and is an ordinary user.
+    // The container started as root, and the server runs as an ordinary user.
     let pid = inspect(&home, NAME, "{{.State.Pid}}");
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     assert!(status.contains("\nUid:\t1000\t1000\t1000\t1000\n"), "{status}");
 
-    // The container ends and comes back with all it had.
+    // The container restarts with all its content.
     home.docker(&["restart", NAME]);
     answers(&docker, &home, NAME);
     let log = attempt(&mut docker.call(&["logs", NAME]));

@@ -1,4 +1,4 @@
-//! What a registry is filled with, and has to have afterwards.
+//! Content to fill a registry with, and to check afterwards.
 
 use hythe_e2e::client::Client;
 use hythe_e2e::image::push_random;
@@ -10,7 +10,7 @@ use hythe_oci::Digest;
 pub(crate) struct Stock(Vec<(String, String, Digest)>);
 
 impl Stock {
-    /// Pushes images of about 24 MiB: several tags, one that moved, a name with slashes.
+    /// Pushes images of about 24 MiB in total, with several tags, a moved tag, and a name with slashes.
     pub(crate) fn push(client: &mut Client) -> Self {
         let mut stock = Self(Vec::new());
         stock.add(client, "team/app", "v1", &[8 << 20, 4000]);
@@ -21,7 +21,7 @@ impl Stock {
         stock
     }
 
-    /// Pushes one more.
+    /// Pushes one more image.
     pub(crate) fn add(&mut self, client: &mut Client, repository: &str, tag: &str, layers: &[u64]) {
         let digest = push_random(&mut Repository::new(client, repository), tag, fresh_seed(), layers);
         for reference in [tag.to_owned(), digest.to_string()] {
@@ -29,7 +29,7 @@ impl Stock {
         }
     }
 
-    /// Asserts that all of it is there, each byte, and that one can go on pushing.
+    /// Asserts that the registry has every byte of the content, and accepts another push.
     pub(crate) fn expect(&self, client: &mut Client) {
         for (repository, reference, digest) in &self.0 {
             assert_eq!(

@@ -1,4 +1,4 @@
-//! What messages suggest, run as it stands by somebody whose shell says nothing of the registry.
+//! Commands that messages suggest work exactly as printed, in a shell without any variables about the registry.
 
 use hythe_e2e::command::Output;
 use hythe_e2e::home::Home;
@@ -6,7 +6,7 @@ use hythe_e2e::home::Home;
 use super::adoption::Old;
 use super::{expect, machine};
 
-/// Follows the suggestion that begins so, which has to do what it was suggested for.
+/// Runs the suggested command with this beginning, which must succeed.
 fn follow(home: &Home, output: &Output, beginning: &str) -> Output {
     let command = output.suggestion(beginning);
     let output = home.shell(&command);
@@ -15,13 +15,13 @@ fn follow(home: &Home, output: &Output, beginning: &str) -> Output {
 }
 
 #[test]
-fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
+fn each_suggestion_names_the_registry_engine_and_port_of_the_command() {
     let (docker, home) = machine();
     let engine = docker.address().to_owned();
     let target = ["--name", "r3", "--engine", engine.as_str()];
     let with = |words: &[&str]| home.attempt_plainly(&[words, &target[..]].concat());
 
-    // A port that is taken: another one, with all that was asked for.
+    // The port is taken: hythe suggests another port, and keeps all other options.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let taken = listener.local_addr().expect("it is bound").port().to_string();
     let failed = with(&["up", "--port", &taken, "--data", "kept", "--set", "upstream.offline=true"]);
@@ -34,13 +34,13 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     assert!(settings["environment"].to_string().contains("UPSTREAM_OFFLINE"), "{status:#}");
     let port = settings["port"].to_string();
 
-    // By HTTP at its port.
+    // Commands that use HTTP name the registry's address.
     let again = with(&["up"]);
     expect(&again, 0, &["nothing had to be changed"]);
     let warm = home.attempt_plainly(&["cache", "ls", "--registry", &format!("localhost:{port}")]);
     expect(&warm, 0, &[&format!("--registry localhost:{port}`")]);
 
-    // Down and back, down and looked at and back.
+    // After `down`, then also `status` or `logs`, hythe suggests `up`.
     let down = with(&["down"]);
     expect(&follow(&home, &down, "hythe up"), 0, &["created", "kept"]);
     with(&["down"]);
@@ -50,10 +50,10 @@ fn each_suggestion_means_the_registry_engine_and_port_of_the_run() {
     let logs = with(&["logs"]);
     expect(&follow(&home, &logs, "hythe up"), 0, &["created", "kept"]);
 
-    // A container of something else in the way.
+    // A command for another name mentions this registry.
     let foreign = home.attempt_plainly(&["status", "--name", "none", "--engine", &engine]);
     expect(&foreign, 0, &["r3 runs too"]);
-    expect(&with(&["down", "--delete-data", "--yes"]), 0, &["what it kept"]);
+    expect(&with(&["down", "--delete-data", "--yes"]), 0, &["its data in"]);
     let fresh = with(&["status"]);
     assert_eq!(fresh.suggested(), [format!("hythe up --name r3 --engine {engine}")]);
 }

@@ -1,4 +1,5 @@
-//! `hythe up` and what goes with it, where things are not as they should be.
+//! `hythe up`, `down` and `status` in difficult circumstances: folders of other users, a taken port, lost containers
+//! and networks.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -23,7 +24,7 @@ fn user(home: &Home) -> String {
 #[test]
 fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
     let (_docker, home) = machine();
-    // Of an ordinary user; of root and empty; not there.
+    // A folder of an ordinary user, an empty folder of root, and a missing folder.
     let of_user = home.folder().join("of-user");
     fs::create_dir(&of_user).expect("the folder is ours");
     chown(&of_user, Some(1234), Some(1235)).expect("we are root");
@@ -36,13 +37,13 @@ fn a_folder_for_the_data_is_served_as_the_user_who_may_write_there() {
         let uid: u32 = expected.split(':').next().and_then(|text| text.parse().ok()).expect("a number");
         assert_eq!(owner(&home.folder().join(folder).join("catalog.sqlite")), uid);
     }
-    // Of root, with something of root's in it: it stays root's.
+    // A folder of root that is not empty: the registry runs as root.
     let of_root = home.folder().join("of-root");
     fs::create_dir(&of_root).expect("the folder is ours");
     fs::write(of_root.join("note"), "root's").expect("the folder is ours");
-    // Images would seem to be lost: unasked, nothing is changed.
-    expect(&home.up(&["--data", "of-root"]), 2, &["The images in", "add --yes"]);
-    expect(&home.up(&["--data", "of-root", "--yes"]), 0, &["made anew"]);
+    // With other data the images would seem to be lost, so hythe asks first and changes nothing.
+    expect(&home.up(&["--data", "of-root"]), 2, &["the images in", "add --yes"]);
+    expect(&home.up(&["--data", "of-root", "--yes"]), 0, &["recreated"]);
     assert_eq!((user(&home).as_str(), owner(&of_root), owner(&of_root.join("note"))), ("0:0", 0, 0));
     Stock::push(&mut home.client()).expect(&mut home.client());
 
@@ -65,7 +66,7 @@ fn a_folder_of_the_system_is_refused_before_anything_is_done() {
 }
 
 #[test]
-fn what_was_asked_for_outlives_the_container() {
+fn the_options_of_up_are_remembered_without_the_container() {
     let (_docker, home) = machine();
     let set = ["--data", "kept", "--alias", "registry.local", "--set", "upstream.offline=true"];
     expect(&home.up(&set), 0, &["created"]);
@@ -86,16 +87,20 @@ fn what_was_asked_for_outlives_the_container() {
         assert_eq!(home.json(&["status"])["registry"]["settings"], asked, "{back:?}");
         stock.expect(&mut home.client());
     }
-    // Its data can be deleted although nothing runs; then nothing is remembered.
+    // The data can be deleted although nothing runs. Afterwards nothing is remembered.
     home.run(&["down"]);
-    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["what it kept in"]);
+    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["its data in"]);
     assert!(!home.folder().join("kept/catalog.sqlite").exists());
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
     expect(&home.attempt(&["down", "--delete-data", "--yes"]), 1, &["no registry kind-registry"]);
     expect(&home.up(&[]), 0, &["the volume kind-registry-data"]);
-    // The same with a volume.
+    // A volume can be deleted in the same way.
     home.run(&["down"]);
-    expect(&home.attempt(&["down", "--delete-data", "--yes"]), 0, &["the volume kind-registry-data with it"]);
+    expect(
+        &home.attempt(&["down", "--delete-data", "--yes"]),
+        0,
+        &["and the volume kind-registry-data are deleted"],
+    );
     assert_eq!(home.docker(&["volume", "ls", "--quiet"]), "");
 }
 
@@ -110,7 +115,7 @@ fn an_up_that_fails_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_port_that_another_has_is_named_with_who_has_it() {
+fn an_error_names_the_taken_port_and_the_container_that_has_it() {
     let (_docker, home) = machine();
     let other = Home::new(home.engine()).with_name("other");
     expect(&other.up(&[]), 0, &["created"]);
@@ -120,37 +125,37 @@ fn a_port_that_another_has_is_named_with_who_has_it() {
     // hythe's own registry is not adopted.
     expect(&home.attempt(&["up", "--adopt", "--port", &port]), 1, &["is taken by the container other"]);
     expect(&home.attempt(&["status"]), 0, &["no registry kind-registry is in Docker", "hythe up"]);
-    expect(&home.attempt(&["down"]), 1, &["there is other: add --name other"]);
+    expect(&home.attempt(&["down"]), 1, &["the registry other does: add --name other"]);
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let port = listener.local_addr().expect("it is bound").port().to_string();
     expect(
         &home.attempt(&["up", "--port", &port]),
         1,
-        &[&format!("port {port} of 127.0.0.1 is taken. Stop what")],
+        &[&format!("port {port} of 127.0.0.1 is taken. Stop the program")],
     );
-    // One that runs goes on where it was.
+    // A running registry keeps its old port.
     let stock = Stock::push(&mut other.client());
     expect(
         &other.attempt(&["up", "--port", &port]),
         1,
-        &["is taken", "The one before is back, with its data"],
+        &["is taken", "The previous container is restored, with its data"],
     );
     stock.expect(&mut other.client());
 }
 
 #[test]
-fn what_was_stopped_or_lost_its_network_is_brought_back() {
+fn a_registry_that_was_stopped_or_lost_a_network_is_started_again() {
     let (_docker, home) = machine();
     expect(&home.up(&[]), 0, &["created on 127.0.0.1", "the volume kind-registry-data", "try it:"]);
     let stock = Stock::push(&mut home.client());
-    expect(&home.attempt(&["up"]), 0, &["it runs as it should", "nothing had to be changed"]);
+    expect(&home.attempt(&["up"]), 0, &["already running with these settings", "nothing had to be changed"]);
     home.docker(&["stop", NAME]);
     expect(&home.attempt(&["status"]), 0, &["kind-registry is stopped"]);
     expect(&home.attempt(&["up"]), 0, &["started"]);
     stock.expect(&mut home.client());
 
-    // A cluster goes, and its network with it, while the registry is stopped.
+    // A cluster and its network are removed while the registry is stopped.
     home.docker(&["network", "create", "k3d-dev"]);
     home.docker(&["network", "create", "kind"]);
     home.docker(&["network", "connect", "k3d-dev", NAME]);
@@ -161,7 +166,7 @@ fn what_was_stopped_or_lost_its_network_is_brought_back() {
     stock.expect(&mut home.client());
     assert_ne!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
 
-    // What it says.
+    // `status` and `logs` show the registry.
     let status = home.json(&["status"]);
     assert_eq!(status["registry"]["running"], true, "{status:#}");
     assert_eq!(status["registry"]["settings"]["port"], home.port(), "{status:#}");
@@ -172,7 +177,7 @@ fn what_was_stopped_or_lost_its_network_is_brought_back() {
     expect(&home.attempt(&["logs", "--tail", "5"]), 0, &["PUT /v2/later/manifests/v1"]);
     assert!(home.attempt(&["logs", "--tail", "2"]).stdout.lines().count() <= 2);
 
-    // Away, and its data only when that is said.
+    // `down` removes the container, and the data only with confirmation.
     expect(&home.attempt(&["down", "--delete-data"]), 2, &["add --yes"]);
     stock.expect(&mut home.client());
     expect(&home.attempt(&["down"]), 0, &["the volume kind-registry-data stays: `hythe up` brings it back"]);

@@ -1,4 +1,4 @@
-//! `hythe upgrade`: another binary over the same data, and back where it does not get ready.
+//! `hythe upgrade`: another binary with the same data. If it does not become ready, the previous container is restored.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use super::{expect, inspect, machine};
 const NAME: &str = "kind-registry";
 
 #[test]
-fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
+fn if_a_binary_does_not_become_ready_the_previous_container_is_restored_with_its_networks() {
     let (docker, home) = machine();
     expect(&home.up(&["--set", "log.level=info"]), 0, &["created"]);
     network::kind(&docker);
@@ -23,7 +23,7 @@ fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
     let image = inspect(&home, NAME, "{{.Config.Image}}");
     for binary in ["/bin/true", "/bin/false"] {
         let upgrade = home.attempt(&["upgrade", "--binary", binary]);
-        expect(&upgrade, 1, &["did not get ready", "The one before is back, with its data"]);
+        expect(&upgrade, 1, &["did not become ready", "The previous container is restored, with its data"]);
         assert_eq!(container(&home), before, "{binary}");
         assert_ne!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
         stock.expect(&mut home.client());
@@ -32,20 +32,20 @@ fn a_binary_that_does_not_get_ready_is_taken_back_with_its_networks() {
     expect(&home.attempt(&["upgrade"]), 0, &["already"]);
     assert_eq!(container(&home), before);
 
-    // Another build: the same program with something behind its end.
+    // Another build: the same program with extra bytes at its end.
     let other = home.folder().join("hythe");
     let mut bytes = fs::read(binary::hythe()).expect("it is built");
     bytes.extend_from_slice(b"another build");
     fs::write(&other, bytes).expect("the folder is ours");
     let upgrade = home.attempt(&["upgrade", "--binary", &other.display().to_string()]);
-    expect(&upgrade, 0, &["made anew, its data as it was: image"]);
+    expect(&upgrade, 0, &["recreated, data kept: image"]);
     assert_ne!(inspect(&home, NAME, "{{.Config.Image}}"), image);
     assert_ne!(inspect(&home, NAME, "{{json .NetworkSettings.Networks.kind}}"), "null");
     assert!(inspect(&home, NAME, "{{.Config.Env}}").contains("HYTHE_LOG_LEVEL=info"));
     stock.expect(&mut home.client());
     assert_eq!(home.docker(&["ps", "--all", "--format", "{{.Names}}"]), NAME);
 
-    // A setting that cannot be: nothing is done.
+    // With an invalid setting, nothing is changed.
     expect(&home.attempt(&["up", "--set", "log.level=loud"]), 2, &["log.level"]);
     assert!(attempt(&mut docker.call(&["logs", NAME])).code == Some(0));
     stock.expect(&mut home.client());

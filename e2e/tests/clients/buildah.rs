@@ -1,4 +1,4 @@
-//! Buildah, with a store of its own.
+//! Buildah, with its own store.
 
 use std::fs;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn buildah_pushes_pulls_and_builds_on_what_it_pulled() {
     let container = run(&mut buildah.call(&["from", "--tls-verify=false", &built]));
     let root = run(&mut buildah.call(&["mount", &container]));
     let mut found = tree::of(Path::new(&root));
-    assert!(found.remove("opt/added").is_some(), "the added layer is not in what was pulled");
+    assert!(found.remove("opt/added").is_some(), "the pulled image lacks the added layer");
     tree::assert_same(&image.tree, &found);
     run(&mut buildah.call(&["rm", "--all"]));
 

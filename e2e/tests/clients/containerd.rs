@@ -1,4 +1,4 @@
-//! containerd by `ctr`, in Debian's version and in the newest.
+//! containerd through `ctr`, in Debian's version and in the newest.
 
 use hythe_e2e::command::run;
 use hythe_e2e::engine::Engine;
@@ -28,7 +28,7 @@ fn push_pull_run(containerd: &Engine) {
     run(&mut containerd.call(&["images", "push", "--plain-http", &name]));
     assert_eq!(verify(&server, "ctr/debian", "v1"), image.manifest);
 
-    // Synchronously: nothing of the import may be left when the pull begins.
+    // `--sync`: no content of the import may be left when the pull begins.
     run(&mut containerd.call(&["images", "rm", "--sync", &name]));
     run(&mut containerd.call(&["images", "pull", "--plain-http", &name]));
     assert_contents(containerd, &name);
@@ -42,7 +42,7 @@ fn push_pull_run(containerd: &Engine) {
     let said = run(&mut containerd.call(&["run", "--rm", &index, "berth", "/bin/cat", "/etc/motd"]));
     assert_eq!(said, MOTD);
 
-    // All platforms, so that the whole index can be pushed again elsewhere.
+    // All platforms, so that containerd can push the whole index elsewhere.
     run(&mut containerd.call(&["images", "pull", "--plain-http", "--all-platforms", &index]));
     let copy = reference(&server, "ctr/copied", "v2");
     run(&mut containerd.call(&["images", "tag", &index, &copy]));

@@ -1,4 +1,4 @@
-//! crane: each of its verbs that a registry answers.
+//! crane: each of its commands that talk to a registry.
 
 use std::process::Stdio;
 
@@ -50,6 +50,6 @@ fn crane_pushes_pulls_copies_lists_validates_and_deletes() {
     assert_eq!(catalog, "crane/copied/deep\ncrane/debian\ncrane/multi");
 
     run(&mut crane(&["delete", &format!("{repository}@{}", image.manifest)]));
-    assert!(attempt(&mut crane(&["digest", &name])).code != Some(0), "a deleted manifest has a digest still");
+    assert!(attempt(&mut crane(&["digest", &name])).code != Some(0), "a deleted manifest still has a digest");
     assert_eq!(verify(&server, "crane/copied/deep", "v2"), image.index);
 }

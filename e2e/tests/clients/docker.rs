@@ -1,4 +1,4 @@
-//! Debian's dockerd and its client.
+//! Debian's dockerd with its client.
 
 use std::process::Stdio;
 
@@ -28,7 +28,7 @@ fn docker_pushes_and_pulls() {
     let pushed = run(&mut docker.call(&["push", &name]));
     let digest = verify(&server, "docker/debian", "v1");
     assert_eq!(digest_in(pushed.rsplit_once("digest: ").expect("push prints the digest").1), digest);
-    // A second push finds everything there.
+    // A second push finds every layer in the registry.
     let again = run(&mut docker.call(&["push", &name]));
     assert!(again.contains("Layer already exists"), "{again}");
 

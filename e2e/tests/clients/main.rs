@@ -1,4 +1,4 @@
-//! Every client pushes and pulls a real image: digests and contents are compared on both sides.
+//! Every client pushes and pulls a real image; the tests compare digests and contents on both sides.
 
 mod buildah;
 mod containerd;
@@ -19,12 +19,12 @@ fn reference(server: &Server, name: &str, tag: &str) -> String {
     format!("{}/{name}:{tag}", server.address())
 }
 
-/// The digest of what the server has under `tag`, all of whose blobs are there.
+/// Asserts that the server has the image under `tag` with all of its blobs; returns the manifest's digest.
 fn verify(server: &Server, name: &str, tag: &str) -> Digest {
     Repository::new(&mut server.client(), name).verify(tag)
 }
 
-/// Lays the index of two platforms into the server without any client, and returns its reference.
+/// Pushes the index of two platforms to the server without a client, and returns its reference.
 fn lay_index(server: &Server, image: &Image, name: &str) -> String {
     image.push_index(&mut Repository::new(&mut server.client(), name), "multi");
     reference(server, name, "multi")

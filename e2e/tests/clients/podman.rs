@@ -1,4 +1,4 @@
-//! Podman, with a store of its own.
+//! Podman, with its own store.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn podman_pushes_and_pulls() {
 
     run(&mut podman.call(&["rmi", "--all", "--force"]));
     let again = run(&mut podman.call(&["pull", "--quiet", "--tls-verify=false", &name]));
-    assert_eq!(again, id, "the image is the one that was pushed");
+    assert_eq!(again, id, "the pulled image is the pushed one");
     let found = run(&mut podman.call(&["image", "inspect", "--format", "{{.Digest}}", &name]));
     assert_eq!(digest_in(&found), digest);
     assert_contents(&podman, &name);
@@ -35,7 +35,7 @@ fn podman_pushes_and_pulls() {
     run(&mut podman.call(&["rmi", "--all", "--force"]));
     run(&mut podman.call(&["pull", "--quiet", "--tls-verify=false", &index]));
     assert_contents(&podman, &index);
-    // Lower limits than Podman's: where the tests run in a container, those cannot be raised.
+    // Lower limits than Podman's defaults, which cannot be set if the tests themselves run in a container.
     let isolated = [
         "run",
         "--rm",

@@ -92,7 +92,7 @@ fn regctl_pushes_and_pulls_an_image_of_sha512_digests() {
     let digest = run(&mut regctl(&["image", "digest", &long]));
     assert!(digest.starts_with("sha512:"), "{digest}");
 
-    // By digest: under a tag the registry would name the manifest by its SHA-256.
+    // By digest: for a push under a tag, the registry would use the manifest's SHA-256 digest.
     let name = format!("{}/regctl/long@{digest}", server.address());
     run(&mut regctl(&["image", "copy", &long, &name]));
     let back = folder.path().join("back");

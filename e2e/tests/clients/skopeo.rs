@@ -34,7 +34,7 @@ fn skopeo_copies_inspects_lists_and_deletes() {
     copy(&["--all", &name("multi"), &format!("oci:{}:{TAG}", back.display())]);
     assert_layout(&back, &image.index);
 
-    // Within the registry: the blobs are mounted, not sent again.
+    // A copy within the registry: Skopeo mounts the blobs and does not send them again.
     let other = format!("docker://{}", reference(&server, "skopeo/other", "multi"));
     copy(&["--all", &name("multi"), &other]);
     assert_eq!(verify(&server, "skopeo/other", "multi"), image.index);

@@ -1,4 +1,4 @@
-//! The objects as files for kubectl, from each of their sources.
+//! The Kubernetes objects as files for kubectl, from each of their sources.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use hythe_e2e::command::{program, run};
 use hythe_e2e::control_plane::ControlPlane;
 use hythe_e2e::home::Home;
 
-/// The server takes all of them.
-pub(crate) fn expect_files_taken(plane: &ControlPlane, home: &Home) {
+/// Asserts that the API server accepts all of them.
+pub(crate) fn expect_files_accepted(plane: &ControlPlane, home: &Home) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace");
     let at = |path: &str| repository.join("deploy").join(path).display().to_string();
     plane.run(&["create", "namespace", "registry"]);
@@ -21,7 +21,7 @@ pub(crate) fn expect_files_taken(plane: &ControlPlane, home: &Home) {
         [("--print", printed), ("--host-path", on_node), ("Kustomize", built), ("Helm", chart)]
     {
         let taken = plane.apply_text(&text, &["--dry-run=server", "--namespace=registry"]);
-        println!("{name}: {} objects taken", taken.lines().count());
+        println!("{name}: {} objects accepted", taken.lines().count());
         assert!(
             taken.lines().count() >= 4 && taken.lines().all(|line| line.ends_with("(server dry run)")),
             "{taken}"

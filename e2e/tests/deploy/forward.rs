@@ -1,4 +1,4 @@
-//! `hythe forward`, beside a test.
+//! Runs `hythe forward` beside a test.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use hythe_e2e::server::free_port;
 
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A user's port that leads to the registry.
+/// A local port that `hythe forward` forwards to the registry.
 pub(crate) struct Forward {
     port: u16,
     _process: Process,
@@ -24,11 +24,11 @@ impl Forward {
         let port = free_port();
         let process = home.spawn(&[&["forward", &port.to_string()][..], words].concat());
         let forward = Self { port, _process: process };
-        eventually("the registry is reached", || forward.client().get("/v2/").is_ok());
+        eventually("the registry answers", || forward.client().get("/v2/").is_ok());
         forward
     }
 
-    /// As the output of `hythe deploy` suggests, on a port that is free.
+    /// Starts the command that the output of `hythe deploy` suggests, on a free port.
     pub(crate) fn suggested(home: &Home, deployed: &Output) -> Self {
         let line = deployed.suggestion("hythe forward");
         let words: Vec<&str> = line.split(' ').skip(2).collect();
@@ -46,7 +46,7 @@ impl Forward {
     }
 }
 
-/// Waits until it is so, and tells how long that took.
+/// Waits until `holds` is true, and prints how long that took.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {

@@ -1,4 +1,4 @@
-//! `hythe deploy`, `forward` and `attach --in-cluster`, on a real API server, with controllers and kubelets.
+//! `hythe deploy`, `forward` and `attach --in-cluster` on a real API server, with controllers and kubelets.
 
 mod files;
 mod forward;
@@ -20,14 +20,14 @@ use hythe_e2e::pod;
 use hythe_e2e::repository::Repository;
 use serde_json::{Value, json};
 
-use files::expect_files_taken;
+use files::expect_files_accepted;
 use forward::{Forward, eventually};
 use rights::expect_locked;
 
 const CONTROL: NodeSpec = NodeSpec { role: Role::ControlPlane, containerd: Containerd::V1_7 };
 const WORKER: NodeSpec = NodeSpec { role: Role::Worker, containerd: Containerd::V2 };
 
-/// Where a provisioner would have made the volume.
+/// The folder of the volume, as a provisioner would create it.
 const VOLUME: &str = "/opt/volume";
 
 /// The only Pod of a registry.
@@ -40,13 +40,13 @@ fn pod_of(plane: &ControlPlane, namespace: &str) -> Value {
     pods[0].clone()
 }
 
-/// What became of each object.
+/// The change of each object.
 fn changes(deployed: &Value) -> Vec<&str> {
     let objects = deployed["objects"].as_array().expect("a list");
     objects.iter().map(|object| object["change"].as_str().expect("a text")).collect()
 }
 
-/// A volume in a folder of a node that everybody may write in, as provisioners of local clusters make it.
+/// Adds a volume in a world-writable folder of a node, as provisioners of local clusters do.
 fn add_volume(plane: &ControlPlane, node: &Node) {
     node.run(&["mkdir", "-m", "0777", VOLUME]);
     plane.apply(&json!({
@@ -63,14 +63,14 @@ fn add_volume(plane: &ControlPlane, node: &Node) {
     }));
 }
 
-/// The same with the data in a folder of the node, under other names.
+/// Deploys a second registry with its data in a folder of the node, under other names.
 fn expect_folder_served(home: &Home, worker: &Node) {
     let names = ["--namespace", "storage", "--name", "docker-registry"];
     let place = format!("kubernetes.io/hostname={}", worker.name());
     let folder = "/mnt/local-storage/registry";
     let mut words = vec!["deploy", "--host-path", folder, "--node-selector", &place];
     words.extend(names);
-    // The other registry has the nodes' port: the suggestion names a free one, and has all options of this one.
+    // The first registry uses the node port: the suggestion names a free one, and has all options of this one.
     let refused = home.attempt_plainly(&words);
     assert_eq!(refused.code, Some(1), "{refused:?}");
     let line = refused.suggestion("hythe deploy --node-port 30501 ");
@@ -91,7 +91,7 @@ fn expect_folder_served(home: &Home, worker: &Node) {
     assert!(worker.exec(&["test", "-d", folder]).code == Some(0));
 }
 
-/// A registry that cannot start: the commands that are suggested then show how it is, and why.
+/// A registry that cannot start: the suggested commands show its status and the reason.
 fn expect_explained(home: &Home, worker: &Node, folder: &str, words: &[&str]) {
     let format = format!("{folder}/format");
     let before = worker.read(&format).expect("a registry has it");
@@ -105,7 +105,7 @@ fn expect_explained(home: &Home, worker: &Node, folder: &str, words: &[&str]) {
     worker.write(&format, &before);
 }
 
-/// Each node has this image, and no other one of hythe's that kubelet could not collect.
+/// Asserts that each node has this image pinned, and no other image of hythe that kubelet could not collect.
 fn expect_pinned(cluster: &Cluster, image: &str) {
     for node in cluster.nodes() {
         let listed = node.run(&["ctr", "-n", "k8s.io", "images", "ls", "name~=^localhost/hythe:"]);
@@ -117,7 +117,7 @@ fn expect_pinned(cluster: &Cluster, image: &str) {
     }
 }
 
-/// Another binary over the same data.
+/// Deploys another binary over the same data.
 fn expect_upgraded(cluster: &Cluster, plane: &ControlPlane, home: &Home) {
     let mut program = std::fs::read(hythe()).expect("it is there");
     program.push(0);
@@ -128,7 +128,7 @@ fn expect_upgraded(cluster: &Cluster, plane: &ControlPlane, home: &Home) {
     expect_pinned(cluster, image);
 }
 
-/// Where nodes are none of the engine's containers, what to do is told before anything is changed.
+/// If the nodes are not containers of the engine, `hythe deploy` says what to do before it changes anything.
 fn expect_refused_elsewhere(plane: &ControlPlane, docker: &Arc<Engine>) {
     let text =
         std::fs::read_to_string(plane.kubeconfig()).expect("it is there").replace("kind-deploy", "far");
@@ -153,9 +153,9 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     home.add_kubeconfig(plane.kubeconfig());
     let worker = cluster.with_role(Role::Worker).next().expect("there is one");
 
-    expect_files_taken(&plane, &home);
+    expect_files_accepted(&plane, &home);
 
-    // With nothing but a cluster: the image comes from the binary, the claim is bound, the Pod serves.
+    // With only a cluster: the image comes from the binary, the claim is bound, the Pod serves.
     add_volume(&plane, worker);
     let began = Instant::now();
     let deployed = home.attempt(&["deploy"]);
@@ -173,11 +173,11 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     assert_eq!((&status["ready"], &status["data"]["phase"]), (&json!(true), &json!("Bound")), "{status:#}");
     assert!(home.run(&["deploy", "logs"]).contains("5000"));
 
-    // Again: nothing is changed.
+    // A second run changes nothing.
     let again = home.json(&["deploy"]);
     assert!(changes(&again).iter().all(|change| *change == "unchanged"), "{again:#}");
 
-    // The user pushes; every node pulls by every name, and Pods run what it pulled.
+    // The user pushes; every node pulls by every name, and Pods run the pulled images.
     let pushed = Forward::start(&home, &[]).push("app");
     let attached = home.attempt(&["attach", "--in-cluster"]);
     println!("{}{}", attached.stderr, attached.stdout);
@@ -217,7 +217,7 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     assert!(told.contains("host: localhost:5000\n"), "{told}");
     assert!(told.contains("hostFromClusterNetwork: registry.registry.svc.cluster.local:5000"), "{told}");
 
-    // The Pod goes, its images stay. Nodes ask the Service, and not the Pod that there was.
+    // The Pod is deleted, and its images stay: nodes ask the Service, not the former Pod.
     let before = pod_of(&plane, "registry")["metadata"]["name"].as_str().expect("a name").to_owned();
     for node in cluster.nodes() {
         plane.run(&["delete", "pod", "--now", node.name()]);
@@ -230,13 +230,13 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     let image = "localhost:5000/app:v1";
     for node in cluster.nodes() {
         node.exec(&["crictl", "rmi", image]);
-        // A node's proxy hears of the new Pod a moment after the cluster does.
+        // A node's kube-proxy learns of the new Pod a moment after the cluster does.
         eventually("a node reaches it", || node.pull(image).is_ok());
         node.remove_image(image);
     }
     expect_pulls();
 
-    // Where nodes have no proxy for Services, they are given another address.
+    // For nodes without a proxy for Services, `--endpoint` gives another address.
     let address = pod_of(&plane, "registry")["status"]["podIP"].as_str().expect("it runs").to_owned();
     let endpoint = format!("http://{address}:5000");
     let attached = home.json(&["attach", "--in-cluster", "--endpoint", &endpoint]);
@@ -247,7 +247,7 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
 
     expect_upgraded(&cluster, &plane, &home);
 
-    // Removed, all but its data; deployed anew, it has its images.
+    // Removed without its data and deployed again, the registry has its images.
     let context = ["--context", "kind-deploy"];
     let removed = home.attempt_plainly(&[&["deploy", "remove"][..], &context].concat());
     assert!(removed.stderr.contains("PersistentVolumeClaim"), "{removed:?}");
@@ -273,7 +273,7 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     expect_refused_elsewhere(&plane, &docker);
 }
 
-/// The library's own tests of what an API server says: they want one in which nothing happens by itself.
+/// Runs the library's tests against a real API server; they need a server in which nothing happens by itself.
 #[test]
 fn the_library_understands_a_real_api_server() {
     let plane = ControlPlane::without_nodes();

@@ -1,8 +1,8 @@
-//! What a server in a Pod may do and use: read from its process, not from what was asked for.
+//! The rights and limits of a server in a Pod, read from its process and not from the Pod's specification.
 
 use hythe_e2e::node::Node;
 
-/// A limit of a process, in control groups of either version.
+/// A limit of a process, from control groups of either version.
 fn limit(node: &Node, pid: &str, controller: &str, first: &str, second: &str) -> String {
     let groups = node.read(&format!("/proc/{pid}/cgroup")).expect("it runs");
     let mut groups = groups.lines().filter_map(|line| {
@@ -18,7 +18,7 @@ fn limit(node: &Node, pid: &str, controller: &str, first: &str, second: &str) ->
     found.unwrap_or_else(|| panic!("no {controller} of {pid}")).trim().to_owned()
 }
 
-/// The rights of the server's process, which are no more than it needs.
+/// Asserts that the server's process has no more rights than it needs.
 pub(crate) fn expect_locked(node: &Node) {
     let pid = node.run(&["pgrep", "-f", "^/bin/hythe serve"]);
     let status = node.read(&format!("/proc/{pid}/status")).expect("it runs");

@@ -1,4 +1,4 @@
-//! A disk without room: pushes are refused, pulls go on, and what is deleted makes room again.
+//! A full disk: the registry refuses pushes, goes on serving pulls, and frees space by deletion.
 
 use std::fs;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn full_disk(disk: &Disk) {
             .client()
             .get(&path)
             .expect("the server answers")
-            .expect(404, "a blob that was never whole");
+            .expect(404, "a blob that was never complete");
         wait_for(&format!("the disk's space returns after {way:?}"), || disk.used() < before + 2 * MIB);
     }
 
@@ -74,21 +74,21 @@ fn assert_says_full(response: &Response) {
     let message = error["message"].as_str().unwrap_or_default().to_lowercase();
     assert!(
         ["space", "full"].iter().any(|word| message.contains(word)),
-        "this does not say what is full: {message}"
+        "the message does not say that the disk is full: {message}"
     );
 }
 
 #[test]
-fn an_ext4_that_is_full_to_the_last_byte_is_freed_20_times_over() {
+fn space_on_an_ext4_without_a_free_byte_is_freed_20_times() {
     freed_again_and_again(&Disk::ext4(48));
 }
 
 #[test]
-fn a_tmpfs_that_is_full_to_the_last_byte_is_freed_20_times_over() {
+fn space_on_a_tmpfs_without_a_free_byte_is_freed_20_times() {
     freed_again_and_again(&Disk::tmpfs(48));
 }
 
-/// What the volume holds is the registry's alone, so nothing else could be removed to make room.
+/// The volume holds only the registry's files, so only the registry itself can free space.
 fn freed_again_and_again(disk: &Disk) {
     const LAYER: u64 = 4 * MIB;
     let mut server = Server::new().with_data(&disk.path().join("data"));
@@ -112,7 +112,7 @@ fn freed_again_and_again(disk: &Disk) {
             _ => {}
         }
         if matches!(round % 4, 1 | 2) {
-            // What the end freed too.
+            // Fills the space that the end of the server freed.
             disk.fill();
             server.run();
         }

@@ -1,4 +1,4 @@
-//! Full disks, dropped connections, restarts and dead clients: each leaves the registry whole and says what is wrong.
+//! Full disks, dropped connections, restarts and dead clients: the registry stays consistent and reports what is wrong.
 
 mod full_disk;
 
@@ -16,7 +16,7 @@ use rustix::process::Signal;
 const MIB: u64 = 1 << 20;
 
 #[test]
-fn a_dropped_connection_leaves_a_session_that_goes_on_where_it_broke() {
+fn an_upload_session_resumes_where_a_dropped_connection_broke_it_off() {
     let server = Server::start();
     let mut client = server.client();
     let content = Content::new(fresh_seed(), 8 * MIB);
@@ -27,17 +27,17 @@ fn a_dropped_connection_leaves_a_session_that_goes_on_where_it_broke() {
     let headers = [("Content-Type", "application/octet-stream")];
     let head = repository.client().head("PATCH", &location, &headers, content.len());
     stream.write_all(&head).and_then(|()| content.write(0, 3 * MIB, &mut stream)).expect("the server reads");
-    // What was sent last is on its way still: wait until the server must have taken it.
+    // The last bytes are still on their way: wait until the server must have received them.
     thread::sleep(Duration::from_millis(300));
     drop(stream);
 
     let mut status = (0, String::new());
-    wait_for("the server keeps what it got", || {
+    wait_for("the server keeps the bytes that it received", || {
         status = upload_offset(&mut client, &location);
         status.0 > 0
     });
     let (offset, location) = status;
-    assert!(offset <= 3 * MIB, "the session stands at {offset}, more than was sent");
+    assert!(offset <= 3 * MIB, "the session's offset is {offset}, more than was sent");
     let mut repository = Repository::new(&mut client, "dropped");
     let response = repository.append(&location, &content, offset, 6 * MIB).expect("the server answers");
     let location = response.expect(202, "PATCH of the rest").location();
@@ -50,7 +50,7 @@ fn a_dropped_connection_leaves_a_session_that_goes_on_where_it_broke() {
 }
 
 #[test]
-fn a_session_goes_on_after_a_restart_and_after_a_kill() {
+fn an_upload_session_resumes_after_a_restart_and_after_a_kill() {
     let mut server = Server::start();
     let content = Content::new(fresh_seed(), 6 * MIB + 3);
     let mut client = server.client();
@@ -84,7 +84,7 @@ fn a_session_goes_on_after_a_restart_and_after_a_kill() {
 }
 
 #[test]
-fn sigterm_lets_running_requests_finish_and_takes_no_new_ones() {
+fn after_sigterm_running_requests_finish_and_no_new_ones_are_served() {
     let mut server = Server::start();
     let mut client = server.client();
     let mut repository = Repository::new(&mut client, "drained");
@@ -157,7 +157,7 @@ fn sigterm_lets_running_requests_finish_and_takes_no_new_ones() {
 }
 
 #[test]
-fn a_dead_reader_is_ended_and_a_slow_one_is_not() {
+fn a_connection_without_progress_is_closed_and_a_slow_reader_is_served() {
     let mut server = Server::new().with_setting("HYTHE_HTTP_PROGRESS_TIMEOUT", "2s");
     server.run();
     let mut client = server.client();
@@ -176,7 +176,7 @@ fn a_dead_reader_is_ended_and_a_slow_one_is_not() {
             read_head(&mut stream).expect("the server answers").expect(200, "GET");
             let mut hash = hythe_e2e::content::Hashing::new();
             let mut copied = 0;
-            // Slower than the deadline in all, but never without progress for so long.
+            // In all slower than the progress timeout, but never without progress for that long.
             for step in 0..=24 {
                 let part = if step < 24 { 2 * MIB } else { 48 * MIB };
                 copied +=
@@ -193,7 +193,7 @@ fn a_dead_reader_is_ended_and_a_slow_one_is_not() {
     thread::sleep(Duration::from_secs(9));
     let mut got = 0;
     let mut buffer = vec![0; 1 << 20];
-    // A reset may discard what the kernel held: either way the rest must not come.
+    // A reset may discard bytes in the kernel; in either case the rest must not arrive.
     while let Ok(count @ 1..) = dead.read(&mut buffer) {
         got += count as u64;
     }
@@ -202,7 +202,7 @@ fn a_dead_reader_is_ended_and_a_slow_one_is_not() {
 }
 
 #[test]
-fn a_dead_writer_is_ended_and_its_session_goes_on() {
+fn a_silent_writers_connection_is_closed_and_its_session_can_be_resumed() {
     let mut server = Server::new().with_setting("HYTHE_HTTP_PROGRESS_TIMEOUT", "2s");
     server.run();
     let mut client = server.client();
@@ -221,7 +221,7 @@ fn a_dead_writer_is_ended_and_its_session_goes_on() {
     assert!(!timed_out, "a silent writer still holds its connection after {:?}", begin.elapsed());
 
     let (offset, location) = upload_offset(&mut client, &location);
-    assert!(offset <= MIB, "the session stands at {offset}, more than was sent");
+    assert!(offset <= MIB, "the session's offset is {offset}, more than was sent");
     let mut repository = Repository::new(&mut client, "silent");
     let response = repository.append(&location, &content, offset, content.len()).expect("the server answers");
     let location = response.expect(202, "PATCH of the rest").location();
@@ -235,7 +235,7 @@ fn a_dead_writer_is_ended_and_its_session_goes_on() {
 fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
-        assert!(begin.elapsed() < Duration::from_secs(30), "waited 30 s in vain: {what}");
+        assert!(begin.elapsed() < Duration::from_secs(30), "timed out after 30 s: {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

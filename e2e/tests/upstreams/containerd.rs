@@ -1,4 +1,4 @@
-//! containerd, which says by `?ns=` which upstream it means.
+//! containerd, which names the upstream in `?ns=`.
 
 use std::fs;
 
@@ -15,12 +15,12 @@ pub(crate) struct Containerd {
 }
 
 impl Containerd {
-    /// Debian's.
+    /// Debian's version.
     pub(crate) fn first(site: &Site) -> Self {
         Self::new("containerd-1", Engine::containerd_1(), site)
     }
 
-    /// The newest.
+    /// The newest version.
     pub(crate) fn second(site: &Site) -> Self {
         Self::new("containerd-2", Engine::containerd_2(), site)
     }
@@ -29,7 +29,7 @@ impl Containerd {
         for upstream in ["docker.io", "up.example", "basic.example", "token.example"] {
             let folder = engine.folder().join("certs.d").join(upstream);
             fs::create_dir_all(&folder).expect("the folder is ours");
-            // The server that is asked last is none: what arrives came through hythe.
+            // The server that containerd asks last does not exist, so every byte comes through hythe.
             let text = format!(
                 "server = \"http://127.0.0.1:1\"\n\n[host.\"http://{}\"]\ncapabilities = [\"pull\", \"resolve\"]\n",
                 site.hythe.address()
@@ -50,8 +50,8 @@ impl Puller for Containerd {
         outcome(self.engine.call(&["images", "pull", "--hosts-dir"]).arg(hosts).arg(image))?;
         let listed = run(&mut self.engine.call(&["images", "ls", &format!("name=={image}")]));
         let line = listed.lines().find(|line| line.starts_with(image));
-        let line = line.unwrap_or_else(|| panic!("what was pulled is not listed: {listed}"));
-        // A name by digest has one too.
+        let line = line.unwrap_or_else(|| panic!("the pulled image is not listed: {listed}"));
+        // Skips the name, which may contain a digest too.
         Ok(digest_in(&line[image.len()..]))
     }
 

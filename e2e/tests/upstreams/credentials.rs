@@ -1,4 +1,4 @@
-//! Upstreams that want to know who asks: hythe logs in, clients do not.
+//! Upstreams that require credentials: hythe logs in, its clients do not.
 
 use std::thread;
 use std::time::Duration;
@@ -21,23 +21,23 @@ fn every_client_pulls_from_an_upstream_with_a_password() {
     let site = Site::start();
     let image = sample(&[2 << 20, 1 << 20]);
     Site::fill(&site.basic, "team/basic", "v1", &image);
-    refuses_strangers(&site.basic, "team/basic");
+    refuses_anonymous_pulls(&site.basic, "team/basic");
     everyone_pulls(&site, "basic.example/team/basic:v1", &image);
 }
 
 #[test]
-fn every_client_pulls_from_an_upstream_with_tokens_and_one_token_does_for_all() {
+fn every_client_pulls_from_an_upstream_with_tokens_and_they_share_one_token() {
     let site = Site::start();
     let image = sample(&[2 << 20, 1 << 20]);
     Site::fill(&site.token, "team/token", "v1", &image);
-    refuses_strangers(&site.token, "team/token");
+    refuses_anonymous_pulls(&site.token, "team/token");
     everyone_pulls(&site, "token.example/team/token:v1", &image);
     assert_eq!(site.issuer.given(), ["repository:team/token:pull"]);
     assert_eq!(site.issuer.refused(), 0);
 }
 
 #[test]
-fn tokens_are_for_one_repository_and_renewed_when_they_end() {
+fn tokens_are_for_one_repository_and_renewed_when_they_expire() {
     let site = Site::start();
     let crane = Crane::new(&site.hythe);
     let [a, b, c] = [sample(&[1 << 20]), sample(&[1 << 20]), sample(&[1 << 20])];
@@ -49,7 +49,7 @@ fn tokens_are_for_one_repository_and_renewed_when_they_end() {
     crane.expect("token.example/team/a:v1", &a);
     crane.expect("token.example/team/c:v1", &c);
     assert_eq!(site.issuer.given(), ["repository:team/a:pull", "repository:team/c:pull"]);
-    // The upstream takes the first one no longer.
+    // The upstream no longer accepts the first token.
     thread::sleep(Duration::from_secs(4));
     crane.expect("token.example/team/a:v2", &b);
     let given = site.issuer.given();
@@ -57,10 +57,10 @@ fn tokens_are_for_one_repository_and_renewed_when_they_end() {
     assert_eq!(site.issuer.refused(), 0);
 }
 
-fn refuses_strangers(upstream: &Upstream, name: &str) {
+fn refuses_anonymous_pulls(upstream: &Upstream, name: &str) {
     let mut client = Client::new(upstream.address());
     let answer = Repository::new(&mut client, name).manifest("v1").expect("the upstream answers");
-    answer.expect(401, "a pull from the upstream by nobody in particular");
+    answer.expect(401, "an anonymous pull from the upstream");
 }
 
 fn everyone_pulls(site: &Site, image: &str, sample: &Sample) {

@@ -1,4 +1,4 @@
-//! Docker: its mirror is the listener that answers for docker.io; other upstreams by path.
+//! Docker: its mirror is hythe's listener for docker.io; it reaches other upstreams by path.
 
 use hythe_e2e::command::{Output, digest_in, run};
 use hythe_e2e::engine::Engine;
@@ -10,7 +10,7 @@ use crate::site::{Site, path};
 
 pub(crate) struct Docker {
     engine: Engine,
-    /// What stands before other upstreams' names: `127.0.0.1:PORT/`.
+    /// The prefix of other upstreams' names: `127.0.0.1:PORT/`.
     before: String,
 }
 
@@ -19,7 +19,7 @@ impl Docker {
         Self::with_mirror(&format!("127.0.0.1:{}", site.mirror), &site.hythe)
     }
 
-    /// Takes `mirror` for Docker Hub's.
+    /// Uses `mirror` as Docker Hub's mirror.
     pub(crate) fn with_mirror(mirror: &str, hythe: &Server) -> Self {
         let configuration = format!(r#"{{ "registry-mirrors": ["http://{mirror}"] }}"#);
         Self { engine: Engine::docker_with(&configuration), before: path(hythe, "") }

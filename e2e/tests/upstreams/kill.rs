@@ -1,4 +1,4 @@
-//! `kill -9` in the middle of a download: nothing that is not whole is ever answered with.
+//! `kill -9` in the middle of a download: hythe never serves an incomplete blob.
 
 use std::io::{self, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -20,16 +20,17 @@ use crate::puller::Puller;
 
 const MIB: u64 = 1 << 20;
 
-/// The one layer of the image.
+/// The size of the image's only layer, in bytes.
 const SIZE: u64 = 200 * MIB;
 
-/// How much of it a client has when the server is killed: a little, half of it, and all but the last piece.
+/// How many bytes a client has when the server is killed: a few, half of them, and all but the last piece.
 const KILLS: [u64; 3] = [5 * MIB, 110 * MIB, 199 * MIB];
 
-/// How fast it comes, in bytes per second.
+/// The upstream's speed, in bytes per second.
 const PACE: u64 = 64 * MIB;
 
-/// From so many bytes before a kill on, it comes this slowly: however late the kill is, it is not too late.
+/// How many bytes before a kill the upstream slows down, and its speed from then on in bytes per second: so a kill that
+/// is a little late still interrupts the download.
 const BRAKES: u64 = 4 * MIB;
 const SLOW: u64 = 4 * MIB;
 
@@ -54,27 +55,27 @@ fn a_blob_whose_download_was_killed_is_not_served_until_it_is_whole() {
             let crane = scope.spawn(|| Crane::new(&hythe).pull(&format!("{name}:v1")).is_ok());
             let mut download = download(&hythe.client(), &path).expect("the download begins");
             let mut take = |length| io::copy(&mut (&mut download).take(length), &mut io::sink());
-            assert_eq!(take(at - BRAKES).expect("hythe streams what comes"), at - BRAKES);
+            assert_eq!(take(at - BRAKES).expect("hythe streams the bytes that arrive"), at - BRAKES);
             link.set_pace(SLOW);
-            assert_eq!(take(BRAKES).expect("hythe streams what comes"), BRAKES);
+            assert_eq!(take(BRAKES).expect("hythe streams the bytes that arrive"), BRAKES);
             hythe.signal(Signal::KILL);
-            // One who has all of it now was given something that nobody had checked yet.
+            // A client that has every byte now would have got bytes that hythe had not verified yet.
             let rest = take(SIZE).unwrap_or_default();
-            assert!(at + rest < SIZE, "the last byte came although the upstream had not sent it");
-            assert!(!crane.join().expect("it does not panic"), "half a blob was taken for a whole one");
+            assert!(at + rest < SIZE, "the last byte arrived although the upstream had not sent it");
+            assert!(!crane.join().expect("it does not panic"), "crane accepted half a blob");
         });
         hythe.wait(Duration::from_secs(30));
-        // With nobody to ask for the rest, there is no blob.
+        // While the upstream is stopped, hythe has no complete blob to serve.
         upstream.stop();
         hythe.run();
         for method in ["HEAD", "GET"] {
             let answer = hythe.client().send(method, &path, &[], Body::Empty);
             let answer = answer.expect("hythe answers");
             println!("killed at {} MiB, {method}: {} {}", at / MIB, answer.status, answer.text());
-            assert!(answer.status >= 400, "{method} of a blob of which only a part is here: {answer:?}");
+            assert!(answer.status >= 400, "{method} of a partly stored blob: {answer:?}");
         }
         upstream.run();
-        // Afresh, so that an upstream that failed is not left alone.
+        // A restart clears the upstream's failures, so that hythe asks it again at once.
         hythe.kill();
         hythe.run();
     }
@@ -90,7 +91,7 @@ fn a_blob_whose_download_was_killed_is_not_served_until_it_is_whole() {
     assert_eq!(Repository::new(&mut hythe.client(), name).verify(&image.to_string()), image);
 }
 
-/// GETs `path` up to the first byte of its body.
+/// Sends a GET for `path`, and reads the head of the answer.
 fn download(client: &Client, path: &str) -> io::Result<BufReader<TcpStream>> {
     let mut connection = BufReader::new(client.connect()?);
     connection.get_mut().write_all(&client.head("GET", path, &[], 0))?;

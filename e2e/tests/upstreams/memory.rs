@@ -1,5 +1,5 @@
-//! Upstreams whose lists are as long as they may be, and pushes of manifests that never end: what memory the server takes
-//! for all of them at once. How long others wait meanwhile is printed.
+//! Measures the memory that the server takes for the longest possible lists of upstreams and for pushes of manifests
+//! that never end, all at once. It also prints how long other requests wait meanwhile.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -14,19 +14,20 @@ use hythe_oci::{Algorithm, Digest};
 
 const MIB: u64 = 1 << 20;
 
-/// What all lists and manifests together may take, above what an idle server has.
+/// The most memory that all lists and manifests together may take beyond that of an idle server, in bytes.
 const MOST: u64 = 64 * MIB;
 
-/// Clients that ask at once.
+/// The number of clients that ask for a list at once.
 const CLIENTS: usize = 8;
 
-/// Pushes of manifests that begin and never end.
+/// The number of manifest pushes that begin and never end.
 const PUSHES: usize = 150;
 
-/// How long a manifest they announce: `manifest.max-size`.
+/// The size of a manifest that a push announces, in bytes: `manifest.max-size`.
 const MANIFEST: usize = 4 << 20;
 
-/// Sends a manifest but for its last byte, as far as the server takes it. It is under way as long as the connection is kept.
+/// Sends all of a manifest but its last byte, as far as the server accepts it. The push stays open as long as the
+/// connection is kept.
 fn push_without_end(server: SocketAddr, number: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server).expect("the server listens");
     stream.set_write_timeout(Some(Duration::from_secs(1))).expect("no time is 0");
@@ -34,12 +35,12 @@ fn push_without_end(server: SocketAddr, number: usize) -> TcpStream {
         "PUT /v2/app{number}/manifests/v1 HTTP/1.1\r\nHost: {server}\r\n\
          Content-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: {MANIFEST}\r\n\r\n"
     );
-    // The server takes some of them, and refuses others or lets them wait.
+    // The server accepts some of them, and refuses others or lets them wait.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b' '; MANIFEST - 1]));
     stream
 }
 
-/// A registry that has nothing but lists: each ends just below what is read of one.
+/// A registry that serves only lists, each just below the size limit that hythe reads.
 fn lists() -> SocketAddr {
     let tags = format!(r#"{{"name":"app","tags":[{}"z"]}}"#, r#""a","#.repeat((16 << 20) / 4 - 20));
     let entries = |annotations: &str| {
@@ -72,7 +73,7 @@ fn lists() -> SocketAddr {
     address
 }
 
-/// Answers one request after the other, until its client goes.
+/// Answers one request after the other, until the client leaves.
 fn answer(mut stream: TcpStream, answers: &[(&str, String)]) -> Option<()> {
     let mut head = Vec::new();
     loop {
@@ -97,7 +98,7 @@ fn answer(mut stream: TcpStream, answers: &[(&str, String)]) -> Option<()> {
 }
 
 #[test]
-fn lists_of_upstreams_and_manifests_that_never_end_take_little_memory_together() {
+fn upstreams_longest_lists_and_unfinished_manifests_together_take_little_memory() {
     let upstream = lists();
     let text = format!("[upstream.\"up.example\"]\nendpoints = [\"http://{upstream}\"]\n");
     let mut server = Server::new().with_configuration(&text);
@@ -117,7 +118,7 @@ fn lists_of_upstreams_and_manifests_that_never_end_take_little_memory_together()
             let (mut client, mut longest) = (server.client(), Duration::ZERO);
             while !done.load(Ordering::Relaxed) {
                 let began = Instant::now();
-                client.get("/v2/").expect("the server answers").expect(200, "whoever asks for no list");
+                client.get("/v2/").expect("the server answers").expect(200, "a request beside the lists");
                 longest = longest.max(began.elapsed());
                 thread::sleep(Duration::from_millis(1));
             }
@@ -134,7 +135,7 @@ fn lists_of_upstreams_and_manifests_that_never_end_take_little_memory_together()
                         _ => format!("heavy/referrers/{subject}"),
                     };
                     let answer = client.get(&format!("/v2/up.example/{path}")).expect("the server answers");
-                    answer.expect(200, "a list that may be as long as it is");
+                    answer.expect(200, "a list of an allowed length");
                 })
             })
             .collect();
@@ -142,7 +143,7 @@ fn lists_of_upstreams_and_manifests_that_never_end_take_little_memory_together()
             client.join().expect("a client failed, see above");
         }
         done.store(true, Ordering::Relaxed);
-        let longest = others.join().expect("another failed, see above");
+        let longest = others.join().expect("the request beside the lists failed, see above");
         let pushes: Vec<_> =
             pushes.into_iter().map(|push| push.join().expect("a push failed, see above")).collect();
         (longest, pushes)

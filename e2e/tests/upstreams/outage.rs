@@ -1,4 +1,4 @@
-//! An upstream that is down: what was pulled is served, what was not fails soon and says why.
+//! An upstream that is down: hythe serves what was pulled before, and fails quickly with the reason for anything else.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::site::{Site, TTL};
 use crate::skopeo::Skopeo;
 
 #[test]
-fn what_was_pulled_once_is_served_to_every_client_while_the_upstream_is_down() {
+fn a_pulled_image_is_served_to_every_client_while_the_upstream_is_down() {
     let mut site = Site::start();
     let image = sample(&[2 << 20, 1 << 20]);
     Site::fill(&site.open, "library/hythe-e2e", "v1", &image);
     Crane::new(&site.hythe).expect("docker.io/library/hythe-e2e:v1", &image);
     site.open.stop();
-    // The tag is believed no longer, so that the upstream is asked in vain.
+    // After the tag's time to live hythe asks the upstream again, in vain.
     thread::sleep(TTL + Duration::from_millis(500));
 
     let docker = Docker::new(&site);
@@ -31,18 +31,19 @@ fn what_was_pulled_once_is_served_to_every_client_while_the_upstream_is_down() {
 }
 
 #[test]
-fn what_was_never_pulled_fails_within_3_s_and_the_upstream_is_named() {
+fn an_image_that_was_never_pulled_fails_within_3_s_and_the_error_names_the_upstream() {
     never_pulled(|site| Box::new(Docker::new(site)), Duration::ZERO);
     never_pulled(|site| Box::new(Containerd::first(site)), Duration::ZERO);
     never_pulled(|site| Box::new(Containerd::second(site)), Duration::ZERO);
     never_pulled(|site| Box::new(Skopeo::new(&site.hythe)), Duration::ZERO);
-    // It asks three times, and waits 1 s and 3 s between.
+    // crane asks three times, and waits 1 s and 3 s in between.
     never_pulled(|site| Box::new(Crane::new(&site.hythe)), Duration::from_secs(4));
 }
 
-/// The client that `make` makes asks for what is not here; `own` is how long it waits of its own accord.
+/// Lets the client of `make` ask for content that hythe does not have; `own` is how long the client itself waits
+/// between its attempts.
 fn never_pulled(make: impl for<'s> Fn(&'s Site) -> Box<dyn Puller + 's>, own: Duration) {
-    // One of its own for each client, as what fails again and again is answered for at once.
+    // Each client gets its own site, because hythe answers at once for content that keeps failing.
     let mut site = Site::start();
     let image = sample(&[1 << 20]);
     Site::fill(&site.open, "team/app", "v1", &image);
@@ -60,6 +61,6 @@ fn never_pulled(make: impl for<'s> Fn(&'s Site) -> Box<dyn Puller + 's>, own: Du
         let named = failed.stderr.contains("upstream up.example") || log.contains("upstream up.example");
         assert!(named, "{}: {failed:?}\n{log}", client.name());
     }
-    // What is here is not affected by what is not.
+    // Failures of missing content do not affect stored content.
     client.expect("up.example/team/app:v1", &image);
 }

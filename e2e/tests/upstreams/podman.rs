@@ -1,4 +1,4 @@
-//! Podman, whose mirrors of any registry are paths at hythe.
+//! Podman, which uses paths at hythe as mirrors of any registry.
 
 use std::fs;
 use std::path::PathBuf;

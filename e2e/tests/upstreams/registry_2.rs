@@ -1,4 +1,4 @@
-//! A `registry:2`'s configuration of a pull-through cache, taken as it is.
+//! hythe runs with an unchanged `registry:2` configuration of a pull-through cache.
 
 use std::thread;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::puller::{Puller, sample};
 use crate::skopeo::Skopeo;
 
 #[test]
-fn a_registry_2_configuration_with_proxy_is_the_cache_it_describes_and_takes_pushes() {
+fn a_registry_2_configuration_with_proxy_gives_a_cache_that_accepts_pushes() {
     let mut upstream = Upstream::start(Access::Basic);
     let [image, own] = [sample(&[2 << 20, 1 << 20]), sample(&[1 << 20])];
-    // No such name is at the real Docker Hub: what arrives came from here.
+    // The real Docker Hub has no such name, so a pulled image comes from the test's upstream.
     upstream.fill("library/hythe-e2e", |repository| image.push(repository, "v1"));
     let proxy = format!(
         "proxy:\n  remoteurl: http://{}\n  username: {USER}\n  password: '{PASSWORD}'\n",
@@ -26,7 +26,7 @@ fn a_registry_2_configuration_with_proxy_is_the_cache_it_describes_and_takes_pus
         Server::new().with_registry_configuration(&proxy).with_setting("HYTHE_UPSTREAM_TTL", "1s");
     hythe.run();
 
-    // By the upstream's own names, as `registry:2` has it; its usual place is that of Docker's mirror.
+    // By the upstream's own names, as with `registry:2`; dockerd usually has it as its mirror.
     let docker = Docker::with_mirror(&hythe.address().to_string(), &hythe);
     let (crane, skopeo) = (Crane::new(&hythe), Skopeo::new(&hythe));
     docker.expect("docker.io/library/hythe-e2e:v1", &image);
@@ -42,7 +42,7 @@ fn a_registry_2_configuration_with_proxy_is_the_cache_it_describes_and_takes_pus
     crane.push("library/hythe-e2e:v1", &format!("{}/copied:v1", hythe.address()));
     docker.push("docker.io/library/hythe-e2e:v1", &format!("{}/docker/app:v1", hythe.address()));
     upstream.stop();
-    // The tag is believed no longer.
+    // The tag's time to live is over.
     thread::sleep(Duration::from_millis(1500));
     for client in [&crane as &dyn Puller, &skopeo] {
         client.expect("own:v1", &own);

@@ -1,4 +1,4 @@
-//! One hythe before three upstreams: one lets in everybody, one wants a password, one a token.
+//! One hythe in front of three upstreams: one is open, one requires a password, one requires a token.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use hythe_e2e::sample::Sample;
 use hythe_e2e::server::{Server, free_port};
 use hythe_e2e::upstream::{Access, PASSWORD, USER, Upstream};
 
-/// How long hythe believes a tag here.
+/// The time to live of a tag in these tests.
 pub(crate) const TTL: Duration = Duration::from_secs(1);
 
-/// The servers.
+/// The servers of a test.
 pub(crate) struct Site {
     pub(crate) hythe: Server,
-    /// The port that answers for docker.io.
+    /// The port of the mirror of docker.io.
     pub(crate) mirror: u16,
-    /// docker.io and up.example.
+    /// The upstream docker.io and up.example.
     pub(crate) open: Upstream,
-    /// basic.example.
+    /// The upstream basic.example.
     pub(crate) basic: Upstream,
-    /// token.example.
+    /// The upstream token.example.
     pub(crate) token: Upstream,
     pub(crate) issuer: Issuer,
 }
@@ -72,13 +72,13 @@ private-hosts = ["{issuer}"]
         path(&self.hythe, image)
     }
 
-    /// Pushes `sample` to `upstream`, past hythe.
+    /// Pushes `sample` to `upstream` directly, without hythe.
     pub(crate) fn fill(upstream: &Upstream, name: &str, tag: &str, sample: &Sample) {
         upstream.fill(name, |repository| sample.push(repository, tag));
     }
 }
 
-/// The name of an upstream's image at a hythe.
+/// The name of an upstream's image at this hythe.
 pub(crate) fn path(hythe: &Server, image: &str) -> String {
     format!("{}/{image}", hythe.address())
 }

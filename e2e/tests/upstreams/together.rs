@@ -1,4 +1,4 @@
-//! One process is the registry of one's own images and the cache of others', for every client at the same time.
+//! One process is the registry for pushed images and the cache of upstreams, for every client at the same time.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Barrier;
@@ -20,7 +20,7 @@ fn every_client_pulls_through_one_process_and_pushes_to_it_at_the_same_time() {
     let site = Site::start();
     let hub = sample(&[4 << 20, 1 << 20, 2 << 20]);
     let other = sample(&[3 << 20, 1 << 20]);
-    // No such names are at the real Docker Hub: what arrives came from here.
+    // The real Docker Hub has no such names, so a pulled image comes from the test's upstream.
     Site::fill(&site.open, "library/hythe-e2e", "v1", &hub);
     Site::fill(&site.open, "team/other", "v1", &other);
     let docker = Docker::new(&site);
@@ -55,8 +55,8 @@ fn every_client_pulls_through_one_process_and_pushes_to_it_at_the_same_time() {
     let mirror = SocketAddr::from((Ipv4Addr::LOCALHOST, site.mirror));
     let answer = Repository::new(&mut Client::new(mirror), "app").open_upload().expect("the mirror answers");
     println!("a push to the mirror: {} {}", answer.status, answer.text());
-    assert!((400..500).contains(&answer.status), "a mirror of docker.io takes a push: {answer:?}");
-    // However many asked at once, and by whichever of its names.
+    assert!((400..500).contains(&answer.status), "a mirror of docker.io accepted a push: {answer:?}");
+    // Each blob was fetched once, however many clients asked at once and by whichever name.
     for blob in hub.layers.iter().chain(&other.layers).chain([&hub.id, &other.id]) {
         assert_eq!(site.open.downloads(blob), 1, "{blob} was fetched\n{}", site.open.log());
     }

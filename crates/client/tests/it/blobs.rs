@@ -1,4 +1,4 @@
-//! Blobs: their sizes, their parts, and how they break off.
+//! Blobs: sizes, parts, and broken connections.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use hythe_testing::{Fault, Rule, ScriptedUpstream, bytes};
 
 use crate::world::{assert_says, client, collect, name, options};
 
-/// An upstream that has one blob, of this size.
+/// An upstream with one blob of `size` bytes.
 fn upstream(size: usize) -> (ScriptedUpstream, Digest, Vec<u8>) {
     let (upstream, content) = (ScriptedUpstream::start(), bytes(7, size));
     let digest = upstream.push_blob("app", &content);
@@ -21,7 +21,7 @@ async fn blob(client: &Client, digest: &Digest, from: u64) -> Result<BlobAnswer,
 }
 
 #[tokio::test]
-async fn a_blob_comes_whole_with_its_size() {
+async fn a_blob_arrives_whole_with_its_size() {
     for size in [0, 1, 100_000, 5 << 20] {
         let (upstream, digest, content) = upstream(size);
         let client = client(&upstream);
@@ -36,7 +36,7 @@ async fn a_blob_comes_whole_with_its_size() {
 }
 
 #[tokio::test]
-async fn a_blob_of_unknown_length_comes_whole() {
+async fn a_blob_of_unknown_length_arrives_whole() {
     let (upstream, digest, content) = upstream(200_000);
     upstream.rule(Rule::any("/blobs/", Fault::NoLength));
     let answer = blob(&client(&upstream), &digest, 0).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_blob_of_unknown_length_comes_whole() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_blob_comes_with_the_size_of_the_whole() {
+async fn the_rest_of_a_blob_has_the_size_of_the_whole() {
     let (upstream, digest, content) = upstream(100_000);
     for from in [1, 50_000, 99_999] {
         let answer = blob(&client(&upstream), &digest, from).await.unwrap();
@@ -57,7 +57,7 @@ async fn the_rest_of_a_blob_comes_with_the_size_of_the_whole() {
 }
 
 #[tokio::test]
-async fn of_an_upstream_that_ignores_ranges_the_start_is_thrown_away() {
+async fn the_start_is_thrown_away_when_an_upstream_ignores_the_range() {
     let (upstream, digest, content) = upstream(3 << 20);
     upstream.rule(Rule::any("/blobs/", Fault::IgnoreRange));
     for from in [1, 1 << 20, (3 << 20) - 1, 3 << 20] {
@@ -71,7 +71,7 @@ async fn of_an_upstream_that_ignores_ranges_the_start_is_thrown_away() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_blob_that_came_whole() {
+async fn the_rest_of_a_complete_blob_is_empty() {
     let (upstream, digest, _) = upstream(1000);
     let answer = blob(&client(&upstream), &digest, 1000).await.unwrap();
     assert_eq!(answer.size, Some(1000));
@@ -84,7 +84,7 @@ async fn nothing_is_left_of_a_blob_that_came_whole() {
 }
 
 #[tokio::test]
-async fn another_part_than_was_asked_for_makes_no_sense() {
+async fn an_answer_with_another_part_than_requested_is_invalid() {
     let (upstream, digest, _) = upstream(1000);
     for range in [None, Some("bytes 501-999/1000"), Some("bytes 0-499/1000"), Some("bytes 9-5/10"), Some("x")]
     {
@@ -98,7 +98,7 @@ async fn another_part_than_was_asked_for_makes_no_sense() {
 }
 
 #[tokio::test]
-async fn where_the_rest_cannot_be_had_by_range_the_whole_is_read_again() {
+async fn the_whole_blob_is_read_again_when_a_range_request_fails() {
     let (upstream, digest, content) = upstream(100_000);
     let part = |range: &str| {
         let part = Fault::Status { status: 206, headers: Vec::new(), body: "x".to_owned() };
@@ -125,7 +125,7 @@ async fn where_the_rest_cannot_be_had_by_range_the_whole_is_read_again() {
 }
 
 #[tokio::test]
-async fn the_size_of_a_blob_is_told_by_get_where_head_does_not_tell() {
+async fn get_tells_the_size_of_a_blob_if_head_does_not() {
     let (upstream, digest, content) = upstream(100_000);
     let nothing = Fault::status(200).header("content-length", 0);
     for fault in
@@ -139,7 +139,7 @@ async fn the_size_of_a_blob_is_told_by_get_where_head_does_not_tell() {
             assert_eq!(told, Some(size), "{fault:?}");
         }
     }
-    // Some know no ranges, or have no length for all of it.
+    // Some upstreams support no ranges, or give no length for the whole blob.
     for fault in [Fault::IgnoreRange, Fault::status(400), Fault::status(416)] {
         upstream.clear_rules();
         upstream.rule(Rule::on("HEAD", "/blobs/", Fault::status(403)));
@@ -147,7 +147,7 @@ async fn the_size_of_a_blob_is_told_by_get_where_head_does_not_tell() {
         let told = client(&upstream).blob_head(&name("app"), &digest).await.unwrap();
         assert_eq!(told, Some(content.len() as u64), "{fault:?}");
     }
-    // A limit is one for GET too, and who is away is; and what there is not there is not.
+    // A rate limit, an outage and a missing blob affect GET too, so no GET follows.
     for status in [429, 503, 404] {
         upstream.clear_rules();
         upstream.forget_requests();
@@ -158,7 +158,7 @@ async fn the_size_of_a_blob_is_told_by_get_where_head_does_not_tell() {
 }
 
 #[tokio::test]
-async fn a_part_that_ends_early_is_an_error_behind_its_last_byte() {
+async fn a_part_that_ends_early_gives_its_bytes_then_an_error() {
     let (upstream, digest, content) = upstream(1000);
     let part = Fault::Status { status: 206, headers: Vec::new(), body: "x".repeat(100) };
     upstream.rule(Rule::any("/blobs/", part.header("content-range", "bytes 500-599/1000")).once());
@@ -170,7 +170,7 @@ async fn a_part_that_ends_early_is_an_error_behind_its_last_byte() {
 }
 
 #[tokio::test]
-async fn a_blob_that_breaks_off_ends_with_an_error_and_goes_on_from_there() {
+async fn a_broken_blob_ends_with_an_error_and_can_be_resumed() {
     for size in [500_000, 5 << 20] {
         let (upstream, digest, content) = upstream(size);
         let at = size as u64 - 200_000;
@@ -209,7 +209,7 @@ async fn the_connection_of_a_blob_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn what_comes_behind_a_blob_is_not_the_next_answer() {
+async fn bytes_after_a_blob_are_not_taken_for_the_next_answer() {
     for size in [1000, 5 << 20] {
         let (upstream, digest, content) = upstream(size);
         upstream.rule(Rule::on("GET", "/blobs/", Fault::LongerThanSaid { by: 100 }).once());
@@ -222,7 +222,7 @@ async fn what_comes_behind_a_blob_is_not_the_next_answer() {
 }
 
 #[tokio::test]
-async fn a_blob_that_stands_still_ends_with_an_error() {
+async fn a_stalled_blob_ends_with_an_error() {
     let (upstream, digest, _) = upstream(500_000);
     upstream.rule(Rule::any("/blobs/", Fault::Stall { at: 1000 }));
     let patience = Duration::from_millis(300);
@@ -234,7 +234,7 @@ async fn a_blob_that_stands_still_ends_with_an_error() {
 }
 
 #[tokio::test]
-async fn a_blob_that_comes_slowly_comes() {
+async fn a_slow_blob_arrives_whole() {
     let (upstream, digest, content) = upstream(50);
     upstream.rule(Rule::any("/blobs/", Fault::Drip { bytes: 5, every: Duration::from_millis(100) }));
     let patience = Duration::from_millis(400);
@@ -244,7 +244,7 @@ async fn a_blob_that_comes_slowly_comes() {
 }
 
 #[tokio::test]
-async fn a_reader_may_take_its_time() {
+async fn a_slow_reader_causes_no_timeout() {
     let (upstream, digest, content) = upstream(2 << 20);
     let patience = Duration::from_millis(200);
     let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
@@ -255,7 +255,7 @@ async fn a_reader_may_take_its_time() {
 }
 
 #[tokio::test]
-async fn a_blob_that_there_is_not_is_not_found() {
+async fn a_missing_blob_is_not_found() {
     let (upstream, ..) = upstream(1);
     let digest = Digest::of(Algorithm::Sha256, b"another");
     let client = client(&upstream);

@@ -1,4 +1,4 @@
-//! What registries write into `WWW-Authenticate`, and what is read there.
+//! `WWW-Authenticate` challenges are parsed in every form that registries send.
 
 use hythe_client::{Challenge, challenges};
 use proptest::prelude::*;
@@ -35,14 +35,14 @@ fn challenges_are_read_as_registries_write_them() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC{0,60}") {
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
         for challenge in challenges(&text) {
             prop_assert!(!challenge.scheme().is_empty());
         }
     }
 
     #[test]
-    fn a_parameter_reads_back_whatever_it_says(value in "[ -~]{0,60}") {
+    fn any_parameter_value_reads_back_unchanged(value in "[ -~]{0,60}") {
         let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
         let read = challenges(&format!("Bearer a=1,realm=\"{quoted}\", service=x"));
         prop_assert_eq!(read.len(), 1);

@@ -1,4 +1,4 @@
-//! Lists: tags, and what refers to a manifest.
+//! Lists of tags and of referrers.
 
 use hythe_client::{Entry, Error, TagPage};
 use hythe_oci::media_type::OCI_INDEX;
@@ -22,7 +22,7 @@ async fn tags(upstream: &ScriptedUpstream, last: Option<&str>, limit: usize) -> 
     (tags.iter().map(ToString::to_string).collect(), more)
 }
 
-/// An answer to whoever asks for tags, whatever else they ask.
+/// Answers every request for tags with this body.
 fn answer(upstream: &ScriptedUpstream, body: &str, link: Option<&str>) {
     upstream.clear_rules();
     let fault = Fault::Status { status: 200, headers: Vec::new(), body: body.to_owned() };
@@ -41,7 +41,7 @@ async fn tags_come_in_pages() {
 }
 
 #[tokio::test]
-async fn of_an_upstream_without_pages_each_page_is_taken_from_the_whole() {
+async fn pages_are_cut_from_the_whole_list_of_an_upstream_without_pages() {
     let upstream = upstream();
     answer(&upstream, r#"{"name":"app","tags":["a","b","c","d","e"]}"#, None);
     assert_eq!(tags(&upstream, None, 2).await, ("ab".to_owned(), true));
@@ -51,11 +51,11 @@ async fn of_an_upstream_without_pages_each_page_is_taken_from_the_whole() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_sends_the_same_page_again_comes_to_an_end() {
+async fn an_upstream_that_repeats_a_page_causes_an_error_and_no_loop() {
     let upstream = upstream();
     answer(&upstream, r#"{"tags":["a","b"]}"#, Some("</v2/app/tags/list?next_page=x>; rel=\"next\""));
     assert_eq!(tags(&upstream, None, 2).await, ("ab".to_owned(), true));
-    // There may be more, which cannot be had: half a list would be taken for all of it.
+    // There may be more tags, which cannot be read: the client would take half a list for the whole.
     for limit in [2, 100] {
         let error = client(&upstream).tags(&name("app"), Some("b"), limit).await.unwrap_err();
         assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
@@ -63,7 +63,7 @@ async fn an_upstream_that_sends_the_same_page_again_comes_to_an_end() {
     }
 }
 
-/// Nine tags on three pages, which are told apart by what only this upstream knows.
+/// Nine tags on three pages, whose links only this upstream understands.
 fn foreign(link: impl Fn(usize) -> String) -> ScriptedUpstream {
     let upstream = ScriptedUpstream::start();
     let page = |number: usize| {
@@ -85,12 +85,12 @@ fn foreign(link: impl Fn(usize) -> String) -> ScriptedUpstream {
 }
 
 #[tokio::test]
-async fn an_upstreams_own_links_are_followed_whatever_they_say() {
+async fn an_upstreams_own_links_are_followed_in_any_form() {
     for link in [
         |number| format!("/v2/app/tags/list?next_page={number}"),
         |number| format!("?n=3&last=b3BhcXVl{number}"),
         |number| format!("/v2/app/tags/list?last=xyz{number}&n=3"),
-        // Behind a proxy it takes itself for somebody else.
+        // Behind a proxy the upstream writes another host.
         |number| format!("http://registry.internal:5000/v2/app/tags/list?cursor={number}"),
         |number| format!("https://127.0.0.1/app/tags/list?cursor={number}"),
     ] {
@@ -112,7 +112,7 @@ async fn an_upstreams_own_links_are_followed_whatever_they_say() {
 }
 
 #[tokio::test]
-async fn a_page_behind_a_tag_that_an_upstream_refuses_is_found_from_the_start() {
+async fn the_page_after_a_tag_is_found_from_the_start_if_the_upstream_refuses_last() {
     let upstream = foreign(|number| format!("/v2/app/tags/list?token={number}"));
     let refusing = ScriptedUpstream::start();
     for status in [400, 405, 422] {
@@ -125,7 +125,7 @@ async fn a_page_behind_a_tag_that_an_upstream_refuses_is_found_from_the_start() 
 }
 
 #[tokio::test]
-async fn pages_that_an_upstream_makes_smaller_than_they_were_asked_for_become_one() {
+async fn an_upstreams_smaller_pages_are_joined_into_the_requested_one() {
     let upstream = upstream();
     for tags in 0..250 {
         upstream.push("many", &format!("t{tags:03}"), &ImageBuilder::new(1).build());
@@ -144,7 +144,7 @@ async fn pages_that_an_upstream_makes_smaller_than_they_were_asked_for_become_on
             assert_eq!((page.tags.len(), page.more), (50, false), "{status} {refused}");
         }
     }
-    // What it takes is remembered.
+    // The client remembers the page size that the upstream accepts.
     upstream.clear_rules();
     upstream.rule(Rule::any("n=10000", Fault::status(400)));
     let client = client(&upstream);
@@ -156,7 +156,7 @@ async fn pages_that_an_upstream_makes_smaller_than_they_were_asked_for_become_on
 }
 
 #[tokio::test]
-async fn a_list_may_be_null_and_may_have_what_is_no_tag() {
+async fn a_list_may_be_null_and_invalid_tags_in_it_are_skipped() {
     let upstream = upstream();
     answer(&upstream, r#"{"name":"app","tags":null}"#, None);
     assert_eq!(tags(&upstream, None, 2).await, (String::new(), false));
@@ -165,7 +165,7 @@ async fn a_list_may_be_null_and_may_have_what_is_no_tag() {
 }
 
 #[tokio::test]
-async fn a_list_that_is_none_makes_no_sense_and_an_unknown_repository_is_not_found() {
+async fn an_answer_that_is_no_list_is_invalid_and_an_unknown_repository_is_not_found() {
     let upstream = upstream();
     for body in
         ["<html>", "", "[]", r#"{"errors":[]}"#, r#"{"tags":{}}"#, r#"{"tags":[1]}"#, r#"{"tags":["a"]"#]
@@ -178,19 +178,19 @@ async fn a_list_that_is_none_makes_no_sense_and_an_unknown_repository_is_not_fou
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
 }
 
-/// The sizes of what refers to something, which tell the entries apart.
+/// The sizes of the referrers, which tell the entries apart.
 async fn referrers(upstream: &ScriptedUpstream, limit: usize) -> Result<Option<Vec<u64>>, Error> {
     let digest = Digest::of(Algorithm::Sha256, b"subject");
     let take = |sizes: &mut Vec<u64>, entry: Entry<'_>| sizes.push(entry.size);
     client(upstream).referrers(&name("app"), &digest, limit, Vec::new(), take).await
 }
 
-/// An entry of this size.
+/// A referrer of this size.
 fn entry(size: u64) -> Value {
     json!({ "mediaType": "a/b", "digest": Digest::of(Algorithm::Sha256, b""), "size": size })
 }
 
-/// A page of referrers, and perhaps another behind it.
+/// Serves a page of referrers, with a link to a next page if there is one.
 fn page(upstream: &ScriptedUpstream, at: &str, body: &str, next: Option<&str>) {
     let fault = Fault::Status { status: 200, headers: Vec::new(), body: body.to_owned() };
     let fault = fault.header("content-type", OCI_INDEX);
@@ -200,7 +200,7 @@ fn page(upstream: &ScriptedUpstream, at: &str, body: &str, next: Option<&str>) {
 }
 
 #[tokio::test]
-async fn referrers_come_one_by_one_and_what_cannot_be_understood_is_passed_over() {
+async fn referrers_are_read_one_by_one_and_invalid_entries_are_skipped() {
     let upstream = ScriptedUpstream::start();
     let body = json!({ "odd": 1.0, "manifests": [entry(1), { "size": 7 }, entry(2)] }).to_string();
     page(&upstream, "/referrers/", &body, None);
@@ -208,7 +208,7 @@ async fn referrers_come_one_by_one_and_what_cannot_be_understood_is_passed_over(
 }
 
 #[tokio::test]
-async fn a_list_of_referrers_is_known_by_its_shape_where_its_type_does_not_tell() {
+async fn a_list_of_referrers_of_another_media_type_is_known_by_its_shape() {
     let upstream = ScriptedUpstream::start();
     for media_type in ["application/json", "text/plain", "application/octet-stream", ""] {
         upstream.clear_rules();
@@ -220,10 +220,10 @@ async fn a_list_of_referrers_is_known_by_its_shape_where_its_type_does_not_tell(
 }
 
 #[tokio::test]
-async fn several_pages_of_referrers_become_one() {
+async fn several_pages_of_referrers_are_joined() {
     let upstream = ScriptedUpstream::start();
     let body = |size| json!({ "manifests": [entry(size)] }).to_string();
-    // The first that matches applies; a page is named by what only its address has.
+    // The first matching rule applies, so each page's rule matches text that only its URL has.
     page(&upstream, "page=2", &body(3), None);
     let second = format!("{}/v2/x?page=2", upstream.endpoint());
     page(&upstream, "page=1", &body(2), Some(&second));
@@ -235,7 +235,7 @@ async fn several_pages_of_referrers_become_one() {
 }
 
 #[tokio::test]
-async fn a_list_of_referrers_whose_next_page_is_not_given_is_an_error_and_not_a_shorter_list() {
+async fn a_list_of_referrers_with_a_missing_page_is_an_error_and_not_a_shorter_list() {
     let upstream = ScriptedUpstream::start();
     for status in [400, 404, 405, 406, 501] {
         upstream.clear_rules();
@@ -247,7 +247,7 @@ async fn a_list_of_referrers_whose_next_page_is_not_given_is_an_error_and_not_a_
 }
 
 #[tokio::test]
-async fn pages_of_referrers_come_to_an_end_and_stay_with_the_registry() {
+async fn pages_of_referrers_are_limited_and_never_lead_to_another_registry() {
     let upstream = ScriptedUpstream::start();
     page(&upstream, "/v2/", r#"{"manifests":[]}"#, Some("/v2/x?again"));
     let error = referrers(&upstream, LIMIT).await.unwrap_err();
@@ -262,7 +262,7 @@ async fn pages_of_referrers_come_to_an_end_and_stay_with_the_registry() {
 }
 
 #[tokio::test]
-async fn an_upstream_without_the_referrers_api_has_none_to_tell() {
+async fn an_upstream_without_the_referrers_api_gives_none() {
     let upstream = ScriptedUpstream::start();
     upstream.list_referrers(false);
     assert_eq!(referrers(&upstream, LIMIT).await, Ok(None));

@@ -1,4 +1,4 @@
-//! The client, asking upstreams that behave as each test scripts them.
+//! Tests of the client against upstreams that each test scripts.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 

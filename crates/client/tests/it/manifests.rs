@@ -1,4 +1,4 @@
-//! Manifests, what is said of them, and of how many are left.
+//! Manifests, errors about them, and the upstream's pull limit.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn upstream() -> (ScriptedUpstream, Manifest) {
 }
 
 #[tokio::test]
-async fn a_manifest_comes_with_its_exact_bytes_by_tag_and_digest() {
+async fn a_manifest_has_its_exact_bytes_by_tag_and_by_digest() {
     let (upstream, image) = upstream();
     let client = client(&upstream);
     for reference in [reference("latest"), Reference::Digest(image.digest())] {
@@ -31,7 +31,7 @@ async fn a_manifest_comes_with_its_exact_bytes_by_tag_and_digest() {
 }
 
 #[tokio::test]
-async fn every_kind_of_manifest_is_understood_and_others_come_last() {
+async fn every_known_manifest_type_is_accepted_and_others_at_low_preference() {
     let (upstream, _) = upstream();
     pull(&client(&upstream)).await.unwrap();
     let requests = upstream.requests();
@@ -41,7 +41,7 @@ async fn every_kind_of_manifest_is_understood_and_others_come_last() {
 }
 
 #[tokio::test]
-async fn what_is_not_said_is_not_made_up() {
+async fn a_header_that_is_missing_is_not_made_up() {
     let (upstream, image) = upstream();
     let client = client(&upstream);
     upstream.rule(Rule::any("/manifests/", Fault::NoDigest).times(2));
@@ -49,13 +49,13 @@ async fn what_is_not_said_is_not_made_up() {
     assert_eq!(pull(&client).await.unwrap().digest, None);
     upstream.rule(Rule::any("/manifests/", Fault::NoContentType).once());
     assert_eq!(pull(&client).await.unwrap().media_type, None);
-    // It is for the caller to notice.
+    // The caller has to notice a wrong digest.
     upstream.rule(Rule::any("/manifests/", Fault::WrongDigestHeader).once());
     assert_ne!(pull(&client).await.unwrap().digest, Some(image.digest()));
 }
 
 #[tokio::test]
-async fn a_media_type_comes_without_parameters() {
+async fn a_media_type_is_returned_without_parameters() {
     let upstream = ScriptedUpstream::start();
     let content_type = format!("{OCI_MANIFEST}; charset=utf-8");
     upstream.push_manifest("app", "latest", &content_type, "{}");
@@ -80,7 +80,7 @@ async fn a_manifest_over_the_limit_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_breaks_off_or_stands_still_is_unavailable() {
+async fn a_broken_or_stalled_manifest_is_unavailable() {
     let (upstream, _) = upstream();
     let progress_timeout = Duration::from_millis(200);
     let client = Client::new(Options { progress_timeout, ..options(&upstream) }).unwrap();
@@ -94,7 +94,7 @@ async fn a_manifest_that_breaks_off_or_stands_still_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_manifest_that_trickles_ends() {
+async fn a_manifest_that_trickles_times_out() {
     let (upstream, _) = upstream();
     upstream.rule(Rule::on("GET", "/manifests/", Fault::Drip { bytes: 1, every: Duration::from_millis(50) }));
     let patience = Duration::from_millis(200);
@@ -104,7 +104,7 @@ async fn a_manifest_that_trickles_ends() {
 }
 
 #[tokio::test]
-async fn the_budget_is_what_the_upstream_said_last() {
+async fn the_budget_is_the_one_in_the_upstreams_last_answer() {
     let (upstream, _) = upstream();
     let client = client(&upstream);
     assert_eq!(client.budget(), None);
@@ -129,7 +129,7 @@ async fn the_budget_is_what_the_upstream_said_last() {
 }
 
 #[tokio::test]
-async fn each_status_is_told_by_its_kind() {
+async fn each_status_has_its_kind_of_error() {
     let (upstream, _) = upstream();
     let client = client(&upstream);
     let body = String::from_utf8(ErrorCode::Denied.body("for a reason\x1b[31m", None)).unwrap();
@@ -177,7 +177,7 @@ async fn each_status_is_told_by_its_kind() {
 }
 
 #[tokio::test]
-async fn an_error_of_any_size_is_told() {
+async fn an_error_body_of_any_size_gives_a_short_message() {
     let (upstream, _) = upstream();
     let long = String::from_utf8(ErrorCode::Denied.body("x".repeat(3000), None)).unwrap();
     for (body, most) in [("<html>".repeat(10_000), 200), (long, 500), (String::new(), 200)] {
@@ -190,7 +190,7 @@ async fn an_error_of_any_size_is_told() {
 }
 
 #[tokio::test]
-async fn a_date_says_when_to_ask_again_too() {
+async fn retry_after_may_be_a_date() {
     let (upstream, _) = upstream();
     for (value, expected) in [("Wed, 21 Oct 2093 07:28:00 GMT", true), ("yesterday", false), ("-5", false)] {
         upstream.clear_rules();

@@ -1,4 +1,4 @@
-//! Proxies, which the environment names.
+//! The client uses the proxies that the environment names.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use hythe_testing::{Fault, Rule, ScriptedUpstream};
 use crate::tls::{AUTHORITY, MANIFEST, answering, client};
 use crate::world::{assert_says, collect, name, pull};
 
-/// Set in the process that a test starts to be in another environment: one that runs cannot change its own.
+/// Set in the process that a test starts with another environment: a running process cannot change its own.
 const INNER: &str = "HYTHE_TEST_BEHIND_A_PROXY";
 
 /// Runs a test of this file once more, with these variables and no other proxies.
@@ -30,7 +30,7 @@ fn again(test: &str, variables: &[(&str, &str)]) {
     assert!(success && printed.contains("1 passed"), "{printed}");
 }
 
-/// A proxy that answers for every host; its address has a name, as proxies have.
+/// A proxy that answers for every host; its address is a name, as usual for proxies.
 fn proxy() -> (ScriptedUpstream, String) {
     let proxy = ScriptedUpstream::start();
     let answer = |body: &str| Fault::Status { status: 200, headers: Vec::new(), body: body.to_owned() };
@@ -61,8 +61,8 @@ async fn an_upstream_is_asked_through_the_proxy_and_so_is_its_storage() {
 }
 
 #[tokio::test]
-async fn a_token_server_of_another_domain_is_asked_as_anybody_and_sent_no_credentials() {
-    const TEST: &str = "a_token_server_of_another_domain_is_asked_as_anybody_and_sent_no_credentials";
+async fn a_token_server_of_another_domain_is_asked_anonymously() {
+    const TEST: &str = "a_token_server_of_another_domain_is_asked_anonymously";
     if std::env::var_os(INNER).is_none() {
         let (proxy, address) = proxy();
         proxy.clear_rules();
@@ -86,12 +86,12 @@ async fn a_token_server_of_another_domain_is_asked_as_anybody_and_sent_no_creden
     let alice = Client::new(Options { credentials, ..Options::new("http://registry.example") }).unwrap();
     let error = pull(&alice).await.unwrap_err();
     assert!(matches!(error, Error::Denied { status: 401, .. }), "{error:?}");
-    assert_says(&error, &["not sent", "`auth.elsewhere.example`", "`private-hosts`"]);
+    assert_says(&error, &["did not send", "`auth.elsewhere.example`", "`private-hosts`"]);
 }
 
 #[tokio::test]
-async fn a_host_of_no_proxy_is_asked_directly_and_the_proxy_itself_is_never_redirected_to() {
-    const TEST: &str = "a_host_of_no_proxy_is_asked_directly_and_the_proxy_itself_is_never_redirected_to";
+async fn a_host_in_no_proxy_is_asked_directly_and_a_redirect_to_the_proxy_is_refused() {
+    const TEST: &str = "a_host_in_no_proxy_is_asked_directly_and_a_redirect_to_the_proxy_is_refused";
     if std::env::var_os(INNER).is_none() {
         let (proxy, address) = proxy();
         again(TEST, &[("HTTP_PROXY", &address), ("NO_PROXY", "127.0.0.1,localhost")]);
@@ -106,8 +106,8 @@ async fn a_host_of_no_proxy_is_asked_directly_and_the_proxy_itself_is_never_redi
     assert_eq!(upstream.requests().len(), 1);
 }
 
-/// A proxy that opens ways to those who name themselves, as `http://alice:secret@localhost:PORT`; and the heads of what it
-/// was asked.
+/// A proxy that opens tunnels for clients that authenticate, at `http://alice:secret@localhost:PORT`; and the heads of
+/// the requests that it received.
 fn tunnelling() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -160,14 +160,14 @@ async fn a_registry_that_speaks_tls_is_reached_through_a_tunnel() {
     }
     let endpoint = format!("https://{}", std::env::var("HYTHE_TEST_UPSTREAM").unwrap());
     assert_eq!(&pull(&client(endpoint.clone(), &[AUTHORITY])).await.unwrap().bytes[..], b"{}");
-    // It is the registry that has to be trusted, not the proxy.
+    // The client must trust the registry's certificate, not the proxy.
     let error = pull(&client(endpoint, &[])).await.unwrap_err();
     assert_says(&error, &["certificate", "`ca`"]);
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_or_is_none_of_http_is_named() {
-    const TEST: &str = "a_proxy_that_refuses_or_is_none_of_http_is_named";
+async fn the_error_names_a_proxy_that_refuses_or_is_not_an_http_proxy() {
+    const TEST: &str = "the_error_names_a_proxy_that_refuses_or_is_not_an_http_proxy";
     if std::env::var_os(INNER).is_none() {
         let (proxy, _) = tunnelling();
         let stranger = proxy.replace("alice:secret@", "");

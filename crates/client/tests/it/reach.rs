@@ -1,4 +1,4 @@
-//! Upstreams that cannot be reached, and what is no upstream at all.
+//! Upstreams that cannot be reached, and endpoints that are not valid.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::world::{assert_says, client, options, pull};
 
-/// How a manifest is not had of it, within three seconds.
+/// The error of a pull that fails within three seconds.
 async fn failure(options: Options) -> Error {
     let before = Instant::now();
     let error = pull(&Client::new(options).unwrap()).await.unwrap_err();
@@ -38,7 +38,7 @@ async fn a_host_that_does_not_answer_is_given_up() {
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
-    // With its queue full the kernel drops what else comes, as a firewall does.
+    // While the queue is full the kernel drops new connections, as a firewall does.
     let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
     let queued: Vec<_> = (0..100).map_while(connect).collect();
     let error = failure(Options::new(format!("http://{address}"))).await;
@@ -47,8 +47,8 @@ async fn a_host_that_does_not_answer_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_host_that_says_nothing_of_tls_is_given_up() {
-    // The kernel accepts; nobody says a word of TLS.
+async fn a_host_that_never_answers_the_tls_handshake_is_given_up() {
+    // The kernel accepts connections, and no server answers the TLS handshake.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let error = failure(Options::new(format!("https://{}", silent.local_addr().unwrap()))).await;
     assert_says(&error, &["no connection within 2s"]);
@@ -64,7 +64,7 @@ async fn an_upstream_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_hangs_up_is_asked_once_more() {
+async fn an_upstream_that_closes_the_connection_is_asked_once_more() {
     let upstream = ScriptedUpstream::start();
     let image = ImageBuilder::new(1).build();
     upstream.push("app", "latest", &image);
@@ -80,7 +80,7 @@ async fn an_upstream_that_hangs_up_is_asked_once_more() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_comes_back_is_reached_by_the_same_client() {
+async fn the_same_client_reaches_an_upstream_that_is_back() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
     let client = client(&upstream);
@@ -115,7 +115,7 @@ async fn localhost_is_found_without_a_name_server() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_nobody_vouches_for_is_not_asked_at_a_private_address() {
+async fn an_endpoint_that_no_operator_configured_is_not_asked_at_a_private_address() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
@@ -141,7 +141,7 @@ async fn an_endpoint_may_have_a_path() {
     }
 }
 
-/// Harbor's proxy projects, ECR's and GitLab's caches, what containerd calls `override_path`.
+/// As with Harbor's proxy projects, the caches of ECR and GitLab, and containerd's `override_path`.
 #[tokio::test]
 async fn an_endpoint_may_begin_every_repositorys_name() {
     let upstream = ScriptedUpstream::start();
@@ -163,7 +163,7 @@ async fn an_endpoint_may_begin_every_repositorys_name() {
 }
 
 #[test]
-fn an_endpoint_that_is_none_is_said_to_be_none() {
+fn an_invalid_endpoint_is_refused_with_its_reason() {
     for (endpoint, words) in [
         ("registry.example", "`https://registry.example`"),
         ("", "`https://registry.example`"),

@@ -1,4 +1,4 @@
-//! Redirects: which are followed, with what, and which never.
+//! Redirects: which are followed, with which credentials, and which are refused.
 
 use hythe_client::{BlobAnswer, Client, Credentials, Error, Options};
 use hythe_oci::Digest;
@@ -15,7 +15,7 @@ struct Redirected {
 const CONTENT: &[u8] = b"a layer somewhere else";
 
 impl Redirected {
-    /// An upstream whose blobs are at `location` of the storage, whose endpoint stands for `{storage}`.
+    /// An upstream that redirects blobs to `location`; `{storage}` in it stands for the storage's endpoint.
     fn to(location: &str) -> Self {
         let (upstream, storage) = (ScriptedUpstream::start(), ScriptedUpstream::start());
         let digest = upstream.push_blob("app", CONTENT);
@@ -33,7 +33,7 @@ impl Redirected {
 }
 
 #[tokio::test]
-async fn a_blob_is_read_from_where_the_upstream_points() {
+async fn a_blob_is_read_from_the_redirects_target() {
     for status in [301, 302, 303, 307, 308] {
         let to = Redirected::to("{storage}/storage/{hex}?signature=x%2Fy");
         to.upstream.clear_rules();
@@ -47,7 +47,7 @@ async fn a_blob_is_read_from_where_the_upstream_points() {
 }
 
 #[tokio::test]
-async fn a_relative_redirect_is_of_the_same_host_and_keeps_the_credentials() {
+async fn a_relative_redirect_stays_at_the_host_and_keeps_the_credentials() {
     let to = Redirected::to("/v2/moved/blobs/sha256:{hex}");
     to.upstream.clear_rules();
     to.upstream.rule(Rule::any("/v2/app/blobs/", Fault::redirect("../../moved/blobs/sha256:{hex}")));
@@ -58,7 +58,7 @@ async fn a_relative_redirect_is_of_the_same_host_and_keeps_the_credentials() {
 }
 
 #[tokio::test]
-async fn credentials_do_not_come_along_to_another_port_nor_back() {
+async fn credentials_are_not_sent_to_another_port_nor_after_a_redirect_back() {
     let to = Redirected::to("{storage}/storage/{hex}");
     to.upstream.require_token(TokenRules::default());
     to.blob(&client(&to.upstream)).await.unwrap();
@@ -66,7 +66,7 @@ async fn credentials_do_not_come_along_to_another_port_nor_back() {
     assert_eq!(seen.header("authorization"), None);
     assert!(seen.headers.iter().all(|(_, value)| !value.contains("scripted-token")), "{seen:?}");
 
-    // The storage points back, to what it should not choose with others' credentials.
+    // The storage redirects back to a repository; it must not be able to use the client's credentials for that.
     let back = format!("{}/v2/secret/blobs/sha256:{{hex}}", to.upstream.endpoint());
     to.upstream.push_blob("secret", CONTENT);
     to.upstream.clear_rules();
@@ -77,7 +77,7 @@ async fn credentials_do_not_come_along_to_another_port_nor_back() {
 }
 
 #[tokio::test]
-async fn a_challenge_of_a_host_that_was_redirected_to_is_not_answered() {
+async fn a_basic_challenge_of_a_redirects_target_is_not_answered() {
     let to = Redirected::to("{storage}/v2/app/blobs/sha256:{hex}");
     to.storage.require_basic("alice", "s3cret");
     let error = to.blob(&client_of(&to.upstream, basic("alice", "s3cret"))).await.unwrap_err();
@@ -86,9 +86,9 @@ async fn a_challenge_of_a_host_that_was_redirected_to_is_not_answered() {
     assert_eq!(to.storage.requests().len(), 1);
 }
 
-/// As lscr.io leads to ghcr.io.
+/// As lscr.io redirects to ghcr.io.
 #[tokio::test]
-async fn a_registry_that_was_redirected_to_is_asked_with_a_token_for_everybody() {
+async fn a_registry_behind_a_redirect_gets_an_anonymous_token() {
     for credentials in [Credentials::Anonymous, basic("alice", "s3cret")] {
         let (front, registry) = (ScriptedUpstream::start(), ScriptedUpstream::start());
         let image = ImageBuilder::new(1).build();
@@ -111,7 +111,7 @@ async fn a_registry_that_was_redirected_to_is_asked_with_a_token_for_everybody()
             .into_iter()
             .filter_map(|seen| seen.header("authorization").map(str::to_owned));
         assert!(sent.into_iter().all(|value| value.starts_with("Bearer scripted-token")));
-        // What has ended is asked for anew.
+        // An expired token is requested again.
         registry.expire_tokens();
         assert_eq!(pull(&client).await.unwrap().bytes, image.bytes);
         assert_eq!(registry.count("GET", "/token"), 2);
@@ -121,7 +121,7 @@ async fn a_registry_that_was_redirected_to_is_asked_with_a_token_for_everybody()
 }
 
 #[tokio::test]
-async fn a_registry_that_was_redirected_to_and_has_no_token_for_everybody_denies() {
+async fn a_registry_behind_a_redirect_without_anonymous_tokens_denies() {
     let (front, registry) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let credentials = Some(("alice".to_owned(), "s3cret".to_owned()));
     registry.require_token(TokenRules { credentials, ..TokenRules::default() });
@@ -150,14 +150,14 @@ async fn a_redirect_to_a_private_address_is_refused_before_anything_is_sent() {
         let to = Redirected::to(location);
         let error = to.blob(&client(&to.upstream)).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{location}: {error:?}");
-        assert_says(&error, &["127.0.0.1", "`app`", "not be followed", "`private-hosts`"]);
+        assert_says(&error, &["127.0.0.1", "`app`", "refused a connection", "`private-hosts`"]);
         assert!(!error.is_temporary());
         assert_eq!(to.storage.requests(), [], "{location}");
     }
 }
 
 #[tokio::test]
-async fn a_private_host_that_is_named_is_followed_without_credentials() {
+async fn a_redirect_to_a_named_private_host_is_followed_without_credentials() {
     for (location, named) in [
         ("http://localhost:{port}/storage/{hex}", "localhost"),
         ("http://localhost:{port}/storage/{hex}", "localhost:{port}"),
@@ -171,7 +171,7 @@ async fn a_private_host_that_is_named_is_followed_without_credentials() {
             private_hosts: vec![named.replace("{port}", &port).parse().unwrap()],
             ..options(&to.upstream)
         };
-        // Its listener is on 127.0.0.1 alone: another of loopback's addresses is refused by the kernel, not here.
+        // The storage listens on 127.0.0.1 alone: the kernel refuses other loopback addresses, not the client.
         match to.blob(&Client::new(options).unwrap()).await {
             Ok(answer) => assert_eq!(collect(answer.body).await.0, CONTENT),
             Err(error) => assert!(matches!(error, Error::Unavailable { .. }), "{error:?}"),
@@ -202,7 +202,7 @@ async fn ten_redirects_are_followed_and_a_loop_ends() {
 }
 
 #[tokio::test]
-async fn a_redirect_to_nowhere_makes_no_sense() {
+async fn a_redirect_without_a_valid_target_is_an_error() {
     let upstream = ScriptedUpstream::start();
     for fault in [
         Fault::status(307),
@@ -218,7 +218,7 @@ async fn a_redirect_to_nowhere_makes_no_sense() {
 }
 
 #[tokio::test]
-async fn what_is_to_be_deleted_is_deleted_nowhere_else() {
+async fn a_delete_follows_no_redirect() {
     let (upstream, elsewhere) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     upstream.rule(Rule::any("/page", Fault::redirect(elsewhere.endpoint() + "/page")));
     let error = client(&upstream).delete_page("/page", &[], 1000).await.unwrap_err();
@@ -235,7 +235,7 @@ async fn credentials_within_a_redirect_are_not_sent() {
 }
 
 #[tokio::test]
-async fn what_the_storage_says_is_said_to_be_the_storages() {
+async fn an_error_of_the_storage_names_the_storage() {
     let to = Redirected::to("{storage}/storage/{hex}?signature=s3cret");
     to.storage.rule(Rule::any("/storage/", Fault::status(503).header("retry-after", 3)));
     let error = to.blob(&client(&to.upstream)).await.unwrap_err();
@@ -243,7 +243,7 @@ async fn what_the_storage_says_is_said_to_be_the_storages() {
     assert_eq!(error.retry_after().map(|after| after.as_secs()), Some(3));
     assert_says(&error, &["redirects to", "status 503"]);
 
-    // A signed address is a credential.
+    // A signed URL is a credential, so the message must not contain it.
     to.storage.stop();
     let error = to.blob(&client(&to.upstream)).await.unwrap_err();
     assert!(error.is_temporary() && !error.to_string().contains("s3cret"), "{error}");

@@ -1,4 +1,4 @@
-//! Registries that speak TLS.
+//! Registries over TLS.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,12 +12,12 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::world::{assert_says, pull};
 
-/// The authority that vouches for [`answering`]'s certificate, which lasts until 2126. Its key is lost.
+/// The authority that signed the certificate of [`answering`], which is valid until 2126. Its key is lost.
 pub(crate) const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/tls/authority.pem");
 const CERTIFICATE: &[u8] = include_bytes!("tls/certificate.pem");
 const KEY: &[u8] = include_bytes!("tls/key.pem");
 
-/// Where, as `127.0.0.1:PORT`, each request is answered with this over TLS.
+/// Starts a server that answers each request with `answer` over TLS; returns its `127.0.0.1:PORT`.
 pub(crate) fn answering(answer: &'static str) -> String {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -27,7 +27,7 @@ pub(crate) fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        // One at a time, each for one request; it ends with the test's process.
+        // Serves one connection at a time, with one request each, until the test's process ends.
         while let Ok((socket, _)) = listener.accept() {
             let connection = ServerConnection::new(config.clone()).unwrap();
             let mut stream = StreamOwned::new(connection, socket);
@@ -50,7 +50,7 @@ pub(crate) fn client(endpoint: String, ca: &[&str]) -> Client {
 pub(crate) const MANIFEST: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
 
 #[tokio::test]
-async fn an_authority_of_the_options_is_trusted_and_no_other_stranger() {
+async fn a_configured_authority_is_trusted_and_an_unknown_one_is_not() {
     let address = answering(MANIFEST);
     let trusting = client(format!("https://{address}"), &[AUTHORITY]);
     assert_eq!(&pull(&trusting).await.unwrap().bytes[..], b"{}");
@@ -70,7 +70,7 @@ async fn a_registry_that_speaks_no_tls_is_unavailable() {
 }
 
 #[tokio::test]
-async fn https_never_leads_to_plain_http() {
+async fn a_registry_on_https_cannot_redirect_to_plain_http() {
     let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/v2/\r\n\
                   content-length: 0\r\nconnection: close\r\n\r\n";
     let error = pull(&client(format!("https://{}", answering(answer)), &[AUTHORITY])).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Tokens: how they are had, kept, renewed, and to whom they are sent.
+//! Tokens: how they are requested, kept and renewed, and which servers get the credentials.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TokenRules};
 
 use crate::world::{assert_says, basic, client, client_of, name, options, pull, reference};
 
-/// An upstream that has `app:latest` and gives out tokens by these rules.
+/// An upstream that has `app:latest` and issues tokens by these rules.
 fn upstream(rules: TokenRules) -> ScriptedUpstream {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
@@ -24,7 +24,7 @@ fn for_alice() -> TokenRules {
 }
 
 #[tokio::test]
-async fn anybody_gets_a_token_and_it_is_sent_at_once_from_then_on() {
+async fn an_anonymous_token_is_requested_once_and_sent_from_then_on() {
     let upstream = upstream(TokenRules::default());
     let client = client(&upstream);
     pull(&client).await.unwrap();
@@ -40,11 +40,11 @@ async fn anybody_gets_a_token_and_it_is_sent_at_once_from_then_on() {
 }
 
 #[tokio::test]
-async fn the_connection_that_was_challenged_is_the_one_that_is_answered() {
+async fn the_request_with_a_token_reuses_the_challenged_connection() {
     let elsewhere = ScriptedUpstream::start();
     let realm = Some(elsewhere.endpoint() + "/token");
     let upstream = upstream(TokenRules { realm, ..TokenRules::default() });
-    // It keeps its connections as long as it lives.
+    // The client keeps its connections while it exists.
     let client = client(&upstream);
     pull(&client).await.unwrap();
     assert_eq!((upstream.count("GET", "/manifests/"), upstream.connections()), (2, 1));
@@ -73,8 +73,8 @@ async fn many_requests_at_once_ask_for_one_token() {
 }
 
 #[tokio::test]
-async fn many_requests_at_once_share_the_failure_of_a_token_server_and_the_next_tries_anew() {
-    // It takes its time, then hangs up.
+async fn many_requests_at_once_share_the_failure_of_a_token_server_and_the_next_one_tries_again() {
+    // The server waits, then closes the connection.
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let realm = format!("http://{}/token", server.local_addr().unwrap());
     let connections = Arc::new(AtomicUsize::new(0));
@@ -107,7 +107,7 @@ async fn a_name_and_password_are_sent_to_the_token_server_only() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_knows_post_only_is_asked_so() {
+async fn a_token_server_that_knows_only_post_is_asked_by_post() {
     for status in [404, 405] {
         let upstream = upstream(for_alice());
         upstream.rule(Rule::on("GET", "/token", Fault::status(status)));
@@ -137,7 +137,7 @@ async fn an_identity_token_is_exchanged_by_post() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_denied_in_the_token_servers_words() {
+async fn the_error_for_wrong_credentials_quotes_the_token_server() {
     let upstream = upstream(for_alice());
     for credentials in [basic("alice", "wrong"), Credentials::Anonymous] {
         let error = pull(&client_of(&upstream, credentials)).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn a_token_is_renewed_before_it_ends() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_no_longer_taken_is_replaced_once() {
+async fn a_token_that_is_no_longer_accepted_is_replaced_once() {
     let upstream = upstream(TokenRules::default());
     let client = client(&upstream);
     pull(&client).await.unwrap();
@@ -185,7 +185,7 @@ async fn a_token_that_is_refused_without_a_challenge_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_ended_unannounced_is_replaced() {
+async fn a_token_that_expires_unannounced_is_replaced() {
     let rules =
         TokenRules { expires_in: Duration::from_millis(200), says_expiry: false, ..TokenRules::default() };
     let upstream = upstream(rules);
@@ -197,7 +197,7 @@ async fn a_token_that_ended_unannounced_is_replaced() {
 }
 
 #[tokio::test]
-async fn what_a_token_for_everybody_does_not_let_see_does_not_exist() {
+async fn a_401_to_an_anonymous_token_means_not_found() {
     let upstream = upstream(TokenRules { wrong_scope: true, ..TokenRules::default() });
     let client = client(&upstream);
     for tokens in 1..=2 {
@@ -209,7 +209,7 @@ async fn what_a_token_for_everybody_does_not_let_see_does_not_exist() {
 }
 
 #[tokio::test]
-async fn a_403_to_a_token_for_everybody_is_not_found_and_to_ones_own_denied() {
+async fn a_403_to_an_anonymous_token_is_not_found_and_with_credentials_denied() {
     let upstream = upstream(TokenRules::default());
     upstream.rule(Rule::any("/manifests/", Fault::status(403)));
     let error = pull(&client(&upstream)).await.unwrap_err();
@@ -222,7 +222,7 @@ async fn a_403_to_a_token_for_everybody_is_not_found_and_to_ones_own_denied() {
 }
 
 #[tokio::test]
-async fn what_a_token_server_answers_is_told_by_its_kind() {
+async fn each_answer_of_a_token_server_has_its_kind_of_error() {
     let answer = |status, body: &str| Fault::Status { status, headers: Vec::new(), body: body.to_owned() };
     let kind = |error: &Error| match error {
         Error::Denied { status, .. } => format!("denied {status}"),
@@ -253,7 +253,7 @@ async fn what_a_token_server_answers_is_told_by_its_kind() {
 }
 
 #[tokio::test]
-async fn a_token_server_of_another_domain_is_not_asked() {
+async fn a_private_token_server_of_another_domain_is_asked_only_if_named() {
     let elsewhere = ScriptedUpstream::start();
     let realm = elsewhere.endpoint().replace("127.0.0.1", "localhost") + "/token";
     for credentials in [basic("alice", "s3cret"), Credentials::Anonymous] {
@@ -272,7 +272,7 @@ async fn a_token_server_of_another_domain_is_not_asked() {
 }
 
 #[tokio::test]
-async fn a_token_server_that_has_moved_is_followed_without_credentials() {
+async fn a_token_servers_redirect_is_followed_only_without_credentials() {
     let moved = ScriptedUpstream::start();
     for (credentials, rules, is_followed) in [
         (Credentials::Anonymous, TokenRules::default(), true),
@@ -289,7 +289,7 @@ async fn a_token_server_that_has_moved_is_followed_without_credentials() {
 }
 
 #[tokio::test]
-async fn a_token_is_found_in_either_of_its_fields() {
+async fn a_token_is_read_from_either_field() {
     for body in [
         r#"{"token":"","access_token":"T"}"#,
         r#"{"token":null,"access_token":"T","expires_in":"300"}"#,
@@ -306,7 +306,7 @@ async fn a_token_is_found_in_either_of_its_fields() {
 }
 
 #[tokio::test]
-async fn a_challenge_may_be_written_in_many_ways() {
+async fn a_challenge_is_read_in_many_forms() {
     for challenge in [
         "bearer realm=\"{realm}\"",
         "BEARER REALM={realm}",
@@ -325,7 +325,7 @@ async fn a_challenge_may_be_written_in_many_ways() {
 }
 
 #[tokio::test]
-async fn a_challenge_without_a_usable_realm_makes_no_sense() {
+async fn a_challenge_without_a_valid_realm_is_an_error() {
     let upstream = ScriptedUpstream::start();
     for challenge in [
         "Bearer service=\"x\"",
@@ -341,7 +341,7 @@ async fn a_challenge_without_a_usable_realm_makes_no_sense() {
 }
 
 #[tokio::test]
-async fn a_name_and_password_that_were_asked_for_are_sent_at_once_from_then_on() {
+async fn a_name_and_password_are_sent_from_the_first_basic_challenge_on() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
     upstream.require_basic("alice", "s3cret");
@@ -352,7 +352,7 @@ async fn a_name_and_password_that_were_asked_for_are_sent_at_once_from_then_on()
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_sent_once_a_request_and_none_is_sent_unasked() {
+async fn a_wrong_password_is_sent_once_per_request_and_never_before_a_challenge() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
     let client = client_of(&upstream, basic("alice", "wrong"));
@@ -367,7 +367,7 @@ async fn a_wrong_password_is_sent_once_a_request_and_none_is_sent_unasked() {
 }
 
 #[tokio::test]
-async fn a_registry_that_wants_a_password_denies_those_who_have_none() {
+async fn a_registry_that_requires_a_password_denies_clients_without_one() {
     let upstream = ScriptedUpstream::start();
     upstream.require_basic("alice", "s3cret");
     for credentials in [Credentials::Anonymous, Credentials::IdentityToken("refresh".to_owned())] {
@@ -380,7 +380,7 @@ async fn a_registry_that_wants_a_password_denies_those_who_have_none() {
 }
 
 #[tokio::test]
-async fn a_token_is_preferred_where_a_password_would_do_too() {
+async fn a_token_is_preferred_to_a_password() {
     let upstream = upstream(for_alice());
     let realm = upstream.endpoint() + "/token";
     let both = Fault::status(401)
@@ -394,7 +394,7 @@ async fn a_token_is_preferred_where_a_password_would_do_too() {
 }
 
 #[tokio::test]
-async fn a_ping_says_whether_the_credentials_are_taken() {
+async fn a_ping_fails_if_the_credentials_are_not_accepted() {
     let upstream = upstream(for_alice());
     client_of(&upstream, basic("alice", "s3cret")).ping().await.unwrap();
     let error = client_of(&upstream, basic("alice", "wrong")).ping().await.unwrap_err();
@@ -402,7 +402,7 @@ async fn a_ping_says_whether_the_credentials_are_taken() {
 }
 
 #[test]
-fn no_secret_is_in_what_is_printed_for_debugging() {
+fn debug_output_contains_no_secret() {
     let mut options = Options::new("https://registry.example");
     for credentials in [basic("alice", "s3cret"), Credentials::IdentityToken("s3cret".to_owned())] {
         options.credentials = credentials;

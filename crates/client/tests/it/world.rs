@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 
 pub(crate) const LIMIT: usize = 4 << 20;
 
-/// Options for an upstream, none of whose faults takes long.
+/// Options for an upstream, with a short `head_timeout`.
 pub(crate) fn options(upstream: &ScriptedUpstream) -> Options {
     Options { head_timeout: Duration::from_secs(10), ..Options::new(upstream.endpoint()) }
 }
@@ -34,12 +34,12 @@ pub(crate) fn reference(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
-/// The manifest `app:latest`.
+/// Pulls the manifest `app:latest`.
 pub(crate) async fn pull(client: &Client) -> Result<ManifestAnswer, Error> {
     client.manifest(&name("app"), &reference("latest"), LIMIT).await
 }
 
-/// What came of a body, and how it broke.
+/// Reads a body; returns its bytes, and the error at its end.
 pub(crate) async fn collect(mut body: BlobBody) -> (Vec<u8>, Option<std::io::Error>) {
     let mut bytes = Vec::new();
     let error = body.read_to_end(&mut bytes).await.err();
@@ -49,7 +49,7 @@ pub(crate) async fn collect(mut body: BlobBody) -> (Vec<u8>, Option<std::io::Err
     (bytes, error)
 }
 
-/// Its message has the host, and all of these.
+/// Asserts that the error's message contains all of these words.
 #[track_caller]
 pub(crate) fn assert_says(error: &Error, words: &[&str]) {
     let message = error.to_string();

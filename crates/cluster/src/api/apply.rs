@@ -1,4 +1,4 @@
-//! Objects written by server-side apply: a field belongs to whom set it last, and none is taken from another unasked.
+//! Writes objects by server-side apply: a field belongs to its last writer, and hythe takes none over unless told to.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Access, ApiError, MANAGED_BY, Manifest, Object, Verb};
 
-/// Who hythe is among the writers of a field.
+/// hythe's name among the writers of a field.
 pub const FIELD_MANAGER: &str = "hythe";
 
 /// What an apply did.
@@ -18,13 +18,13 @@ pub const FIELD_MANAGER: &str = "hythe";
 pub enum Change {
     /// The object is new.
     Created,
-    /// It is not as before.
+    /// The object changed.
     Changed,
-    /// It was so already.
+    /// The object was already as written.
     Unchanged,
 }
 
-/// Whether hythe made an object.
+/// Whether hythe made an object, by its label.
 pub fn is_ours(object: &impl ResourceExt) -> bool {
     object.labels().get(MANAGED_BY.0).is_some_and(|value| value == MANAGED_BY.1)
 }
@@ -38,7 +38,7 @@ impl Access {
         }
     }
 
-    /// The objects of a type in a namespace.
+    /// The API of a type's objects in a namespace.
     pub(crate) fn namespaced<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -46,24 +46,24 @@ impl Access {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// The objects of a type that are in no namespace.
+    /// The API of a type's objects without a namespace, or in all namespaces.
     pub(crate) fn cluster_wide<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
         Api::all(self.client.clone())
     }
 
-    /// An object as it is, if it is there.
+    /// The object, if it exists.
     pub(crate) async fn get(&self, object: &Object) -> Result<Option<DynamicObject>, ApiError> {
         let api = self.dynamic(object);
         self.find(|| object.to_string(), api.get(&object.name)).await
     }
 
-    /// Asks whether an object would be taken, and changes nothing.
+    /// Asks whether the API would accept an object, and changes nothing.
     pub(crate) async fn try_apply(&self, manifest: &Manifest, force: bool) -> Result<(), ApiError> {
         let params = PatchParams { dry_run: true, ..params(force) };
         self.patch(manifest, &params).await.map(drop)
     }
 
-    /// Makes an object as it is written, or has it changed to that.
+    /// Creates an object, or changes it to what is written.
     pub(crate) async fn apply(&self, manifest: &Manifest, force: bool) -> Result<Change, ApiError> {
         let before = self.get(&manifest.object).await?;
         let after = self.patch(manifest, &params(force)).await?;
@@ -80,7 +80,7 @@ impl Access {
         self.ask(Verb::Patch, || object.to_string(), api.patch(&object.name, params, &patch)).await
     }
 
-    /// Removes an object; what was made for it, as the Pods of a workload, goes a little later. Whether it was there.
+    /// Removes an object, and says whether it existed. Objects that belong to it, such as a workload's Pods, go later.
     pub(crate) async fn delete(&self, object: &Object) -> Result<bool, ApiError> {
         let api = self.dynamic(object);
         let params = DeleteParams {
@@ -98,8 +98,8 @@ impl Access {
     }
 }
 
-/// What an object says, without what the cluster notes about it: a claim's first apply of the same is a new version of it,
-/// in which nothing is new.
+/// The labels and fields of an object, without those that the cluster keeps about it. Applying the same claim the first
+/// time makes a new version of it with the same content.
 fn says(object: &DynamicObject) -> (&BTreeMap<String, String>, BTreeMap<&str, &Value>) {
     let fields = object.data.as_object().into_iter().flatten();
     let fields = fields.filter(|(name, _)| *name != "status").map(|(name, value)| (name.as_str(), value));
@@ -109,7 +109,7 @@ fn says(object: &DynamicObject) -> (&BTreeMap<String, String>, BTreeMap<&str, &V
 fn params(force: bool) -> PatchParams {
     PatchParams {
         field_manager: Some(FIELD_MANAGER.to_owned()),
-        // A field that the server does not know is a fault here, not something to be dropped.
+        // A field that the server does not know is an error of hythe's, so the server must not drop it silently.
         field_validation: Some(ValidationDirective::Strict),
         force,
         ..PatchParams::default()

@@ -1,4 +1,4 @@
-//! Why a cluster's API did not do what it was asked.
+//! Why a request to a cluster's API failed.
 
 use std::error::Error as _;
 use std::fmt;
@@ -7,16 +7,16 @@ use kube::core::Status;
 
 use super::{Access, KubeconfigError};
 
-/// What was wanted of an object, in the words of the cluster's access rules.
+/// What hythe asked the API to do with an object, in the words of the cluster's access rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// To read it.
+    /// Read the object.
     Get,
-    /// To read all of a kind.
+    /// Read all objects of a kind.
     List,
-    /// To make or change it.
+    /// Create or change the object.
     Patch,
-    /// To remove it.
+    /// Remove the object.
     Delete,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Verb {
 pub struct Owner {
     /// The field's path.
     pub field: String,
-    /// Who owns it, as the API says it.
+    /// The field's owner, in the API's words.
     pub manager: String,
 }
 
@@ -46,36 +46,36 @@ impl fmt::Display for Owner {
     }
 }
 
-/// Why a cluster's API did not do what it was asked.
+/// Why a request to a cluster's API failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// No cluster can be chosen.
+    /// The kubeconfig names no cluster that can be used.
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
-    /// It does not answer.
+    /// The API does not answer.
     #[error("the cluster of context `{context}` does not answer at {server}: {reason}. {}", advice(.reason))]
     Unreachable {
         /// The context.
         context: String,
-        /// Where it was asked.
+        /// The API's address.
         server: String,
         /// What went wrong.
         reason: String,
     },
-    /// It does not know the user.
+    /// The API does not accept the user.
     #[error(
         "the cluster of context `{context}` does not accept this user at {server}: {message}. The user's token or \
-         certificate may have expired: log in again, or write the kubeconfig anew"
+         certificate may have expired: log in again, or write a new kubeconfig"
     )]
     Unauthorized {
         /// The context.
         context: String,
-        /// Where it was asked.
+        /// The API's address.
         server: String,
-        /// What it said.
+        /// The API's message.
         message: String,
     },
-    /// The user may not.
+    /// The user lacks the right.
     #[error(
         "the user of context `{context}` may not {verb} {what}: {message}. Ask the cluster's administrator for that right, \
          or use a context whose user has it"
@@ -83,48 +83,50 @@ pub enum ApiError {
     Forbidden {
         /// The context.
         context: String,
-        /// What was wanted.
+        /// What hythe asked for.
         verb: Verb,
-        /// Of what.
+        /// The object.
         what: String,
-        /// What the cluster said.
+        /// The API's message.
         message: String,
     },
-    /// Others own fields that were to be set.
-    #[error("{what} has fields that others set to something else: {}. --force sets them all the same", list_owners(.owners))]
+    /// Other writers own fields that hythe would set.
+    #[error("other writers set fields of {what} to other values: {}. --force replaces these values", list_owners(.owners))]
     Conflict {
         /// The object.
         what: String,
         /// The fields.
         owners: Vec<Owner>,
     },
-    /// An object of that name is somebody else's.
-    #[error("{what} is there already, and hythe did not make it: choose another name, or remove it first")]
+    /// An object of that name exists, and hythe did not make it.
+    #[error(
+        "{what} already exists, and hythe did not make it: choose another name, or remove the object first"
+    )]
     NotOurs {
         /// The object.
         what: String,
     },
-    /// It did not take it.
+    /// The API refused the request for another reason.
     #[error("the cluster refuses to {verb} {what}: {message}")]
     Refused {
-        /// What was wanted.
+        /// What hythe asked for.
         verb: Verb,
-        /// Of what.
+        /// The object.
         what: String,
-        /// What the cluster said.
+        /// The API's message.
         message: String,
     },
 }
 
-/// What to do about a cluster that does not answer, by what its connection said.
+/// What to do about a cluster that does not answer, by the error of the connection.
 fn advice(reason: &str) -> &'static str {
     let said = reason.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if has(&["expired"]) {
-        "Its certificate has expired: renew it on the cluster, or create a local cluster anew"
+        "The API's certificate has expired: renew it on the cluster, or recreate a local cluster"
     } else if has(&["certificate", "unknownissuer", "notvalidforname"]) {
-        "The kubeconfig is of another cluster, or of this one before it was created anew: write it again (kind export \
-         kubeconfig, k3d kubeconfig merge, minikube update-context)"
+        "The kubeconfig is that of another cluster, or of this one before it was recreated: write it again (kind \
+         export kubeconfig, k3d kubeconfig merge, minikube update-context)"
     } else if has(&["lookup", "resolve", "name or service"]) {
         "Check the server's name in the kubeconfig"
     } else {
@@ -163,7 +165,7 @@ impl ApiError {
     }
 }
 
-/// The fields of a refused apply. Each cause says `conflict with "manager" using v1` and the like.
+/// The fields of a refused apply and their owners. Each cause reads like `conflict with "manager" using v1`.
 fn owners_of(status: &Status) -> Vec<Owner> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let conflicts = causes.filter(|cause| cause.reason == "FieldManagerConflict");
@@ -176,7 +178,7 @@ fn owners_of(status: &Status) -> Vec<Owner> {
         .collect()
 }
 
-/// The innermost cause, which is the one that says something.
+/// The innermost cause of an error, which has the useful words.
 pub(super) fn reason(error: &kube::Error) -> String {
     let mut reason = error.to_string();
     let mut source = error.source();
@@ -184,7 +186,7 @@ pub(super) fn reason(error: &kube::Error) -> String {
         reason = cause.to_string();
         source = cause.source();
     }
-    // The system's words, without the number that it has for them.
+    // The system's words, without its error number.
     reason.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cluster_that_does_not_answer_is_told_with_what_helps() {
+    fn the_error_of_a_cluster_that_does_not_answer_says_what_to_do() {
         for (reason, expected) in [
             ("Connection refused", "Start the cluster"),
             ("no answer within 15 seconds", "Start the cluster"),

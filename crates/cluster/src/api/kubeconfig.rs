@@ -1,4 +1,4 @@
-//! Kubeconfigs: which files, which context.
+//! Reads kubeconfig files, and chooses the context.
 
 mod credentials;
 
@@ -9,57 +9,57 @@ use kube::config::Kubeconfig;
 
 pub(super) use credentials::{check_token, plugin};
 
-/// Why no cluster can be chosen.
+/// Why a kubeconfig names no cluster that can be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KubeconfigError {
-    /// No file is there.
+    /// No kubeconfig file exists.
     #[error(
         "there is no kubeconfig{}. Create a cluster (kind create cluster writes one), or name the file in KUBECONFIG",
         looked_in(.files)
     )]
     Missing {
-        /// Where it was looked for.
+        /// The files that hythe looked for.
         files: Vec<PathBuf>,
     },
-    /// A file, or a text, that is none.
+    /// A file or a text is not a valid kubeconfig.
     #[error("the kubeconfig {file} cannot be used: {reason}")]
     Unusable {
-        /// The file; empty for a text.
+        /// The file, or a description of the text.
         file: String,
-        /// Why not.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The context is not in it.
+    /// The kubeconfig does not have the context.
     #[error("the kubeconfig has no context `{wanted}`{}{}", nearest_of(.wanted, .contexts), list(.contexts))]
     NoContext {
-        /// What was asked for.
+        /// The context that was asked for.
         wanted: String,
-        /// What there is.
+        /// The kubeconfig's contexts.
         contexts: Vec<String>,
     },
-    /// None is current, and none was asked for.
-    #[error("the kubeconfig has no current context: name one with --context{}", list(.contexts))]
+    /// No context is current, and none was asked for.
+    #[error("the kubeconfig has no current context: name a context with --context{}", list(.contexts))]
     NoCurrentContext {
-        /// What there is.
+        /// The kubeconfig's contexts.
         contexts: Vec<String>,
     },
-    /// What the context says cannot be used.
+    /// The context's settings cannot be used.
     #[error("the context `{context}` cannot be used: {reason}")]
     Context {
         /// The context.
         context: String,
-        /// Why not.
+        /// What is wrong with its settings.
         reason: String,
     },
 }
 
 fn looked_in(files: &[PathBuf]) -> String {
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    if names.is_empty() { String::new() } else { format!(" ({} is not there)", names.join(", ")) }
+    if names.is_empty() { String::new() } else { format!(" (looked for {})", names.join(", ")) }
 }
 
 fn nearest_of(wanted: &str, contexts: &[String]) -> String {
-    // A cluster's own name is what people say: kind's `dev` is the context `kind-dev`.
+    // People often give a cluster's own name: kind's cluster `dev` has the context `kind-dev`.
     let ending = format!("-{wanted}");
     let tool = contexts.iter().find(|context| context.ends_with(&ending));
     let limit = 1 + wanted.chars().count() / 4;
@@ -75,12 +75,12 @@ fn nearest_of(wanted: &str, contexts: &[String]) -> String {
 
 fn list(contexts: &[String]) -> String {
     if contexts.is_empty() {
-        return ". It has none at all".to_owned();
+        return ". The kubeconfig has no contexts at all".to_owned();
     }
-    format!(". There are: {}", contexts.join(", "))
+    format!(". Its contexts are: {}", contexts.join(", "))
 }
 
-/// The files that are read: those of `KUBECONFIG`, else the one in the user's home.
+/// The files to read: those of `KUBECONFIG`, or else the one in the user's home.
 pub fn kubeconfig_files(variable: Option<&OsStr>, home: Option<&Path>) -> Vec<PathBuf> {
     let named: Vec<PathBuf> = variable
         .map(|variable| std::env::split_paths(variable).filter(|path| !path.as_os_str().is_empty()).collect())
@@ -88,7 +88,7 @@ pub fn kubeconfig_files(variable: Option<&OsStr>, home: Option<&Path>) -> Vec<Pa
     if named.is_empty() { home.map(|home| home.join(".kube/config")).into_iter().collect() } else { named }
 }
 
-/// The files together: what comes first wins. One of several may be missing, as kubectl has it.
+/// Reads and merges the files: the first file that sets a value decides. As with kubectl, some of them may be missing.
 pub(super) fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubeconfigError> {
     let mut merged: Option<Kubeconfig> = None;
     for file in files.iter().filter(|file| file.exists()) {
@@ -106,7 +106,7 @@ pub(super) fn read(files: &[PathBuf]) -> Result<Kubeconfig, KubeconfigError> {
     merged.ok_or_else(|| KubeconfigError::Missing { files: files.to_vec() })
 }
 
-/// A text.
+/// Reads the text of a control plane's kubeconfig.
 pub(super) fn parse(text: &str) -> Result<Kubeconfig, KubeconfigError> {
     let mut kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| KubeconfigError::Unusable {
         file: "of the control plane".to_owned(),
@@ -116,12 +116,12 @@ pub(super) fn parse(text: &str) -> Result<Kubeconfig, KubeconfigError> {
     Ok(kubeconfig)
 }
 
-/// A YAML error shows the lines around it, which have secrets.
+/// The first line of an error. The further lines of a YAML error quote the file, which has secrets.
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// The name of the context that was asked for, or is current.
+/// The context that was asked for, or the current one.
 pub(super) fn choose(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<String, KubeconfigError> {
     let contexts = || kubeconfig.contexts.iter().map(|context| context.name.clone()).collect::<Vec<_>>();
     let current = || kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
@@ -135,7 +135,7 @@ pub(super) fn choose(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<St
     }
 }
 
-/// Whether the context's cluster names a proxy itself.
+/// Whether the kubeconfig sets a proxy for the context's cluster.
 pub(super) fn own_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
     let context = kubeconfig.contexts.iter().find(|named| named.name == context);
     let cluster = context.and_then(|named| named.context.as_ref()).map(|context| &context.cluster);
@@ -145,8 +145,8 @@ pub(super) fn own_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
     proxy.is_some_and(|proxy| !proxy.is_empty())
 }
 
-/// Has all servers asked at another address. The certificate names the address that was written, and need not name
-/// the other one.
+/// Moves all servers to another address. A server's certificate is still checked for the host that the text had, as it
+/// need not name the new address.
 pub(super) fn move_servers(kubeconfig: &mut Kubeconfig, address: &str) {
     for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
         let before = cluster.server.replace(address.to_owned());
@@ -167,7 +167,7 @@ contexts:
 ";
 
     #[test]
-    fn the_files_are_those_of_the_variable_else_the_home_s() {
+    fn the_files_are_those_of_the_variable_or_else_the_homes() {
         let home = Path::new("/home/ada");
         let files = |variable: Option<&str>| kubeconfig_files(variable.map(OsStr::new), Some(home));
         assert_eq!(files(None), [Path::new("/home/ada/.kube/config")]);
@@ -199,7 +199,7 @@ contexts:
 
     /// `kubectl config unset current-context` leaves an empty text.
     #[test]
-    fn an_empty_current_context_is_none_and_the_next_file_s_counts() {
+    fn an_empty_current_context_is_none_and_the_next_files_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -217,12 +217,12 @@ contexts:
     }
 
     #[test]
-    fn a_context_that_is_not_there_is_told_with_those_that_are_and_the_nearest() {
+    fn the_error_of_a_missing_context_lists_the_contexts_and_names_the_nearest() {
         let kubeconfig = parse(TEXT).unwrap();
         assert_eq!(choose(&kubeconfig, Some("kind-dev")).unwrap(), "kind-dev");
         for (wanted, near) in [("dev", Some("kind-dev")), ("producton", Some("production")), ("x", None)] {
             let error = choose(&kubeconfig, Some(wanted)).unwrap_err().to_string();
-            assert!(error.contains("There are: kind-dev, production"), "{error}");
+            assert!(error.contains("Its contexts are: kind-dev, production"), "{error}");
             let question = near.map(|near| format!("did you mean `{near}`?"));
             assert!(question.is_none_or(|question| error.contains(&question)), "{error}");
         }
@@ -231,7 +231,7 @@ contexts:
     }
 
     #[test]
-    fn a_moved_server_still_proves_its_name() {
+    fn a_moved_server_still_has_to_prove_its_name() {
         let mut kubeconfig = parse(TEXT).unwrap();
         move_servers(&mut kubeconfig, "https://127.0.0.1:40000");
         let cluster = kubeconfig.clusters[0].cluster.as_ref().unwrap();

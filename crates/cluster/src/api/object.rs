@@ -1,4 +1,4 @@
-//! The kinds of objects that are made, their names, and what is written in them.
+//! The objects that hythe makes in a cluster: their kinds, names and content.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::ApiResource;
 use serde_json::{Value, json};
 
-/// The label that says who made an object, and its value for hythe's.
+/// The label that names an object's maker, and its value for hythe.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "hythe");
 
 /// The kinds of objects that hythe makes.
@@ -24,9 +24,9 @@ pub enum Kind {
     NetworkPolicy,
     /// A service.
     Service,
-    /// A workload whose Pods are alike.
+    /// A workload whose Pods are interchangeable.
     Deployment,
-    /// A workload whose Pods have names, and whose Pod is gone before its successor starts.
+    /// A workload whose Pods have fixed names; a Pod is gone before its successor starts.
     StatefulSet,
 }
 
@@ -53,17 +53,17 @@ impl fmt::Display for Kind {
 /// The name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Object {
-    /// Its kind.
+    /// The object's kind.
     pub kind: Kind,
-    /// The namespace that it is in, unless it is in none.
+    /// The object's namespace; none for an object outside of namespaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
+    /// The object's name.
     pub name: String,
 }
 
 impl Object {
-    /// An object of a namespace.
+    /// An object in a namespace.
     pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
         Self { kind, namespace: Some(namespace.to_owned()), name: name.to_owned() }
     }
@@ -83,16 +83,16 @@ impl fmt::Display for Object {
     }
 }
 
-/// An object, with all that is to be written in it.
+/// An object with its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
-    /// Its name.
+    /// The object's kind and name.
     pub object: Object,
     body: Value,
 }
 
 impl Manifest {
-    /// An object with these labels beside the one that says who made it, and with these fields (`spec`, `data`).
+    /// An object with [`MANAGED_BY`] and these labels, and with these fields (`spec`, `data`).
     pub(crate) fn new(object: Object, labels: &[(&str, &str)], fields: Value) -> Self {
         let resource = object.kind.resource();
         let labels: serde_json::Map<String, Value> = labels
@@ -114,7 +114,7 @@ impl Manifest {
         Self { object, body }
     }
 
-    /// What is written in it.
+    /// The object's content, as the API takes it.
     pub fn body(&self) -> &Value {
         &self.body
     }

@@ -1,12 +1,13 @@
-//! Whether the API is asked through a proxy.
+//! Finds the proxy through which the API is asked.
 
 use std::net::IpAddr;
 
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
-/// The proxy that `HTTPS_PROXY` and `NO_PROXY` lead to for a server. No proxy leads to this machine, as Go has it:
-/// kube would ask one for kind's `127.0.0.1`, and compares `NO_PROXY` with the proxy's name, not with the server's.
+/// The proxy for a server, by `HTTPS_PROXY` and `NO_PROXY`. As in Go, this machine is asked without a proxy. The kube
+/// library is not left to decide: it would ask a proxy for kind's `127.0.0.1`, and it compares `NO_PROXY` with the
+/// proxy's name instead of the server's.
 pub(super) fn of_environment(server: &Uri) -> Option<Uri> {
     if is_loopback(server) {
         return None;
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_known_by_each_of_its_names() {
+    fn this_machine_is_recognised_by_each_of_its_names() {
         for (server, loopback) in [
             ("https://127.0.0.1:6443", true),
             ("https://localhost:6443", true),

@@ -1,4 +1,5 @@
-//! A plan carried out: every file staged, then renamed, and containerd started anew where it has to be.
+//! Carrying out a plan: stages every file, renames all of them into place, and restarts containerd if its own
+//! configuration changed.
 
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use super::survey::Survey;
 use crate::engine::{Engine, EngineError, File};
 use crate::step::{Outcome, Report, Step};
 
-/// What a file is called until it is whole.
+/// The suffix of a file's name until the file is written completely.
 const STAGED: &str = ".hythe-staged";
-/// There from a change of containerd's configuration until containerd was started anew.
+/// The marker file in a node that says a restart of containerd is due. It exists from a change of containerd's
+/// configuration until the restart.
 pub(super) const RESTART_DUE: &str = "/etc/hythe/restart-due";
-/// How long containerd may take to come back.
+/// Time within which containerd must answer after a restart.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Plan {
@@ -25,7 +27,7 @@ impl Plan {
         report: Report<'_>,
     ) -> Result<(), EngineError> {
         let node = survey.node.as_str();
-        // What containerd reads at each pull comes first: when it is told to look there, it finds all of it.
+        // The hosts.toml files come before containerd's configuration: once that points to them, all of them are there.
         put(engine, node, &self.hosts).await?;
         for folder in &self.obsolete {
             take_away(engine, node, folder).await?;
@@ -33,25 +35,28 @@ impl Plan {
         let hosts = self.hosts.len();
         if hosts + self.obsolete.len() > 0 {
             let text = match (hosts, self.obsolete.len()) {
-                (hosts, 0) => format!("{hosts} hosts.toml written, {} were as they should be", self.same),
+                (hosts, 0) => format!("{hosts} hosts.toml files written, {} already up to date", self.same),
                 (hosts, gone) => {
-                    format!("{hosts} hosts.toml written, {gone} removed, {} as they should be", self.same)
+                    let same = self.same;
+                    format!("{hosts} hosts.toml files written, {gone} removed, {same} already up to date")
                 }
             };
             report(Step::new(subject, Outcome::Changed, text));
         }
         for write in self.hosts.iter().filter(|write| write.keep && write.before.is_some()) {
             let path = &write.file.path;
-            let text = format!("{path} was somebody else's; what it said is in {path}{COPY}");
+            let text =
+                format!("replaced {path}, which hythe did not write; its old content is in {path}{COPY}");
             report(Step::new(subject, Outcome::Changed, text));
         }
         if !self.configs.is_empty() || self.restart {
             self.reconfigure(engine, node).await?;
             let paths: Vec<&str> = self.configs.iter().map(|write| write.file.path.as_str()).collect();
             let text = if paths.is_empty() {
-                "containerd was started anew, as a change before had not been followed by that".to_owned()
+                "restarted containerd: an earlier change of its configuration was not followed by a restart"
+                    .to_owned()
             } else {
-                format!("{} says config_path now, and containerd was started anew", paths.join(", "))
+                format!("set config_path in {} and restarted containerd", paths.join(", "))
             };
             report(Step::new(subject, Outcome::Changed, text));
         }
@@ -62,23 +67,23 @@ impl Plan {
             report(Step::new(
                 subject,
                 Outcome::Unchanged,
-                format!("{} hosts.toml are as they should be", self.same),
+                format!("{} hosts.toml files are up to date", self.same),
             ));
         }
         Ok(())
     }
 
-    /// Changes containerd's own configuration and starts it anew. Until that is done a mark says that it is due, for
-    /// whoever comes after a command that was cut.
+    /// Changes containerd's own configuration and restarts containerd. Until the restart a marker file says that it is
+    /// due, so that the next command makes up for it if this one is interrupted.
     async fn reconfigure(&self, engine: &Engine, node: &str) -> Result<(), EngineError> {
         for write in &self.configs {
-            // Its maker may be at it too.
+            // The tool that created the node may have changed the file since it was read.
             let now = engine.read(node, &write.file.path).await?.unwrap_or_default();
             if now != write.before.as_deref().unwrap_or_default() {
                 return Err(EngineError::Refused {
                     doing: format!("change {} of {node}", write.file.path),
                     status: None,
-                    message: "somebody else changed it meanwhile; run the command again".to_owned(),
+                    message: "another program changed it at the same time; run the command again".to_owned(),
                 });
             }
         }
@@ -97,18 +102,18 @@ impl Plan {
             engine.run(node, &["rm", "-f", RESTART_DUE]).await
         };
         let back = match back.await {
-            Ok(_) => "its configuration was put back, and it runs with that".to_owned(),
-            Err(error) => format!("putting its configuration back failed too: {error}"),
+            Ok(_) => "its previous configuration is restored, and it runs".to_owned(),
+            Err(error) => format!("its previous configuration could not be restored: {error}"),
         };
         Err(EngineError::Refused {
-            doing: format!("start containerd of {node} anew"),
+            doing: format!("restart containerd in {node}"),
             status: None,
             message: format!("{error}; {back}"),
         })
     }
 }
 
-/// Takes a file of hythe's out of its folder: what it replaced comes back, what else is there stays.
+/// Removes hythe's `hosts.toml` from its folder and restores the file that it replaced. Other files in the folder stay.
 pub(super) async fn take_away(engine: &Engine, node: &str, folder: &str) -> Result<(), EngineError> {
     let path = format!("{folder}/hosts.toml");
     let copy = format!("{path}{COPY}");
@@ -116,11 +121,11 @@ pub(super) async fn take_away(engine: &Engine, node: &str, folder: &str) -> Resu
         return engine.run(node, &["mv", "-f", &copy, &path]).await.map(drop);
     }
     engine.run(node, &["rm", "-f", &path]).await?;
-    // An empty directory would hide `_default`; one with somebody's certificates stays.
+    // An empty directory would hide `_default`. `rmdir` leaves a directory that has other files, such as certificates.
     engine.exec(node, &["rmdir", folder]).await.map(drop)
 }
 
-/// Writes files whole: nobody who reads them meanwhile sees a half.
+/// Writes files atomically: containerd never reads a half-written file.
 async fn put(engine: &Engine, node: &str, writes: &[Write]) -> Result<(), EngineError> {
     if writes.is_empty() {
         return Ok(());
@@ -130,7 +135,7 @@ async fn put(engine: &Engine, node: &str, writes: &[Write]) -> Result<(), Engine
         let path = &write.file.path;
         if let Some(before) = write.before.as_ref().filter(|_| write.keep) {
             let copy = format!("{path}{COPY}");
-            // The first copy is the one of what hythe did not write.
+            // Only the first copy is of a file that hythe did not write; keep it.
             if engine.read(node, &copy).await?.is_none() {
                 staged.push(File { path: copy, content: before.clone() });
             }
@@ -151,7 +156,7 @@ async fn put_back(engine: &Engine, node: &str, writes: &[Write]) -> Result<(), E
     rename_into_place(engine, node, files).await
 }
 
-/// Writes each file under another name, then renames all of them by one command.
+/// Writes each file under another name, then renames all of them with one command.
 pub(super) async fn rename_into_place(
     engine: &Engine,
     node: &str,
@@ -160,7 +165,7 @@ pub(super) async fn rename_into_place(
     if files.is_empty() {
         return Ok(());
     }
-    // Two commands at once stage under two names.
+    // The process id keeps two commands that run at once from staging under the same name.
     let staging = format!("{STAGED}-{}", std::process::id());
     let mut pairs = Vec::new();
     let staged: Vec<File> = files
@@ -175,7 +180,7 @@ pub(super) async fn rename_into_place(
     engine.run_with(node, &["xargs", "-0", "-n", "2", "mv", "-f"], Some(&pairs)).await.map(drop)
 }
 
-/// Starts containerd anew and waits until it answers. What it runs goes on meanwhile.
+/// Restarts containerd and waits until its CRI plugin works. Running containers are not interrupted.
 pub(crate) async fn restart(engine: &Engine, node: &str) -> Result<(), EngineError> {
     engine.run(node, &["systemctl", "restart", "containerd"]).await?;
     let began = Instant::now();
@@ -183,13 +188,14 @@ pub(crate) async fn restart(engine: &Engine, node: &str) -> Result<(), EngineErr
         let answer = engine.exec(node, &["ctr", "plugins", "ls"]).await?;
         match cri(&answer.stdout) {
             Some("ok") => return Ok(()),
-            // It answers, and Kubernetes cannot use it: waiting helps nothing.
+            // containerd answers, but its CRI plugin failed: waiting does not help.
             Some(_) => {
                 return Err(EngineError::Command {
                     container: node.to_owned(),
                     command: "systemctl restart containerd".to_owned(),
                     code: answer.code,
-                    output: "containerd runs without its CRI plugin: journalctl -u containerd says why"
+                    output: "containerd runs, but its CRI plugin does not, so Kubernetes cannot use it: journalctl -u \
+                             containerd says why"
                         .to_owned(),
                 });
             }
@@ -201,7 +207,7 @@ pub(crate) async fn restart(engine: &Engine, node: &str) -> Result<(), EngineErr
                 command: "systemctl restart containerd".to_owned(),
                 code: answer.code,
                 output: format!(
-                    "containerd did not come back within {} s ({})",
+                    "containerd did not answer within {} s ({})",
                     PATIENCE.as_secs(),
                     answer.stderr.trim()
                 ),
@@ -211,7 +217,7 @@ pub(crate) async fn restart(engine: &Engine, node: &str) -> Result<(), EngineErr
     }
 }
 
-/// The state of the plugin that serves Kubernetes, in what `ctr plugins ls` prints.
+/// The state of the CRI plugin, which serves Kubernetes, in the output of `ctr plugins ls`.
 fn cri(plugins: &str) -> Option<&str> {
     let row = plugins.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let mut row =

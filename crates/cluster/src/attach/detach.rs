@@ -1,4 +1,5 @@
-//! A cluster as it was before: what hythe wrote is gone, what it replaced is back, and it stays so.
+//! Detaching a cluster: removes hythe's files, restores the files they replaced, and marks the cluster so that it stays
+//! detached.
 
 use super::apply::{rename_into_place, take_away};
 use super::publish::access;
@@ -11,7 +12,7 @@ use crate::hosts::written_by;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};
 
-/// Takes the wiring off a cluster, until it is attached by name. Whether all went well is the answer.
+/// Detaches a cluster, until a command names it to attach it again. Returns whether everything succeeded.
 pub async fn detach(
     engine: &Engine,
     cluster: &Cluster,
@@ -22,13 +23,17 @@ pub async fn detach(
     for node in &cluster.nodes {
         let subject = format!("node {}", node.name);
         if !node.is_running {
-            report(Step::new(subject, Outcome::Skipped, "it does not run, and keeps what is in it"));
+            let text = format!(
+                "it is stopped, so its files stay; start it, then run `hythe detach {}`",
+                cluster.name
+            );
+            report(Step::new(subject, Outcome::Skipped, text));
             continue;
         }
         match clean_and_mark(engine, cluster, node, wiring).await {
-            Ok(0) => report(Step::new(subject, Outcome::Unchanged, "nothing of this registry's is in it")),
+            Ok(0) => report(Step::new(subject, Outcome::Unchanged, "it has no files of this registry")),
             Ok(count) => {
-                let text = format!("{count} hosts.toml of this registry's taken away");
+                let text = format!("{count} hosts.toml files of this registry removed");
                 report(Step::new(subject, Outcome::Changed, text));
             }
             Err(error) => {
@@ -60,7 +65,7 @@ async fn clean_and_mark(
     Ok(count)
 }
 
-/// Takes the files of a registry out of a node, and puts back what they replaced; how many there were.
+/// Removes a registry's files from a node and restores the files they replaced. Returns how many it removed.
 pub(super) async fn clean(
     engine: &Engine,
     cluster: &Cluster,
@@ -88,20 +93,20 @@ pub(super) async fn clean(
 pub(super) async fn unpublish(access: Result<Access, ApiError>, cluster: &Cluster, report: Report<'_>) {
     let removal = async { hosting::remove(&access?).await };
     let (outcome, text) = match removal.await {
-        Ok(Removal::Removed) => (Outcome::Changed, "its ConfigMap local-registry-hosting is gone".to_owned()),
+        Ok(Removal::Removed) => (Outcome::Changed, "removed its ConfigMap local-registry-hosting".to_owned()),
         Ok(Removal::Absent) => (Outcome::Unchanged, "it has no ConfigMap local-registry-hosting".to_owned()),
         Ok(Removal::NotOurs) => (
             Outcome::Skipped,
-            "its ConfigMap local-registry-hosting is somebody else's, and stays".to_owned(),
+            "kept its ConfigMap local-registry-hosting, which hythe did not write".to_owned(),
         ),
         Err(error) => {
-            (Outcome::Skipped, format!("its ConfigMap local-registry-hosting was not looked for: {error}"))
+            (Outcome::Skipped, format!("could not look for its ConfigMap local-registry-hosting: {error}"))
         }
     };
     report(Step::new(cluster.to_string(), outcome, text));
 }
 
-/// Takes the registry off the networks that no other cluster is on.
+/// Disconnects the registry from the cluster's networks, except those that another cluster uses.
 async fn leave(
     engine: &Engine,
     cluster: &Cluster,
@@ -119,7 +124,7 @@ async fn leave(
     for network in cluster.networks() {
         if joined.contains_key(&network) && network != "bridge" && !is_used(&network) {
             engine.leave(&network, &wiring.registry.name).await?;
-            let text = format!("{} left it", wiring.registry.name);
+            let text = format!("disconnected {}", wiring.registry.name);
             report(Step::new(format!("network {network}"), Outcome::Changed, text));
         }
     }

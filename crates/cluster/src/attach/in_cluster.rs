@@ -1,4 +1,4 @@
-//! Clusters wired to the registry that runs in them: their nodes ask its Service.
+//! Wiring a cluster to the registry that runs in it: its nodes pull from the registry's Service.
 
 use std::path::PathBuf;
 
@@ -18,20 +18,20 @@ use crate::topology::Cluster;
 
 /// A registry in a cluster, and how the cluster is wired to it.
 ///
-/// No upstream comes through it: when a cluster starts, its own images are pulled before its registry can serve.
+/// No upstream is pulled through it: when a cluster starts, it pulls its own images before its registry can serve.
 #[derive(Clone, Debug)]
 pub struct InCluster {
     /// Which registry.
     pub target: Target,
-    /// Where nodes reach it, if not at its Service.
+    /// The address at which nodes reach the registry, if not its Service.
     pub endpoint: Option<Endpoint>,
-    /// Whether nothing is changed, and only said what would be.
+    /// Whether to only report what would change.
     pub dry_run: bool,
-    /// The kubeconfig files by which a cluster's API is reached.
+    /// The kubeconfig files that lead to a cluster's API.
     pub kubeconfig: Vec<PathBuf>,
 }
 
-/// Wires a cluster to its own registry; whether all went well is the answer.
+/// Wires a cluster to its own registry. Returns whether everything succeeded.
 pub async fn attach_in_cluster(
     engine: &Engine,
     cluster: &Cluster,
@@ -59,12 +59,13 @@ pub async fn attach_in_cluster(
     };
     let wired = cluster.nodes.iter().map(|node| wire(engine, cluster, node, &plan, wiring.dry_run, report));
     let is_well = join_all(wired).await.into_iter().all(|is_well| is_well);
-    // Whoever asks for the registry in the cluster says that it is this one.
+    // The command asked for the registry in the cluster, so the ConfigMap is replaced even if it names another
+    // registry.
     let publication = Publication { hosting: wiring.hosting(), takes_over: true, dry_run: wiring.dry_run };
     publication.publish(engine, Ok(access), cluster, report).await && is_well
 }
 
-/// Takes that wiring off again; whether all went well is the answer.
+/// Removes that wiring. Returns whether everything succeeded.
 pub async fn detach_in_cluster(
     engine: &Engine,
     cluster: &Cluster,
@@ -75,9 +76,9 @@ pub async fn detach_in_cluster(
     for node in cluster.nodes.iter().filter(|node| node.is_running) {
         let subject = format!("node {}", node.name);
         report(match clean(engine, cluster, node, &wiring.registry(), wiring.dry_run).await {
-            Ok(0) => Step::new(subject, Outcome::Unchanged, "nothing of this registry's is in it"),
+            Ok(0) => Step::new(subject, Outcome::Unchanged, "it has no files of this registry"),
             Ok(count) => {
-                let text = format!("{count} hosts.toml of this registry's taken away");
+                let text = format!("{count} hosts.toml files of this registry removed");
                 Step::new(subject, Outcome::Changed, text)
             }
             Err(error) => {
@@ -93,12 +94,13 @@ pub async fn detach_in_cluster(
 }
 
 impl InCluster {
-    /// What its files in nodes are known by: a container beside the clusters could be called `registry` too.
+    /// The registry's name in the first line of its files in nodes. It is the name of the Service, not just `registry`:
+    /// a container beside the clusters could have that name too.
     fn registry(&self) -> String {
         format!("{}.{}.svc", self.target.name, self.target.namespace)
     }
 
-    /// The names that manifests have for it, and where nodes ask it.
+    /// The names by which manifests refer to the registry, and the address at which nodes reach it.
     async fn find(&self, access: &Access) -> Result<(Vec<String>, Endpoint), String> {
         let states = services(access, &self.target).await.map_err(|error| error.to_string())?;
         let names = self.names(&states);
@@ -108,7 +110,10 @@ impl InCluster {
         let service = states.first().filter(|state| state.name == self.target.name.as_str());
         let service = service.ok_or_else(|| DeployError::Absent(self.target.clone()).to_string())?;
         let url = url(service).ok_or_else(|| {
-            format!("the Service {} has no address: give one that nodes reach with --endpoint", service.name)
+            format!(
+                "the Service {} has no address: name one that nodes can reach with --endpoint",
+                service.name
+            )
         })?;
         Ok((names, url.parse().map_err(|error| format!("{error}"))?))
     }
@@ -119,7 +124,8 @@ impl InCluster {
         let mut names = vec![format!("localhost:{PORT}")];
         names.extend(["svc.cluster.local", "svc"].map(|domain| format!("{service}.{domain}:{PORT}")));
         names.push(format!("{service}:{PORT}"));
-        // A node's own port of that number is only there where its proxy listens on loopback, which not all do.
+        // Nodes do not open `localhost:NODE_PORT` by themselves: not every kube-proxy listens on loopback. A hosts.toml
+        // file for this name works on all of them.
         names.extend(
             states.iter().filter_map(|state| state.node_port).map(|port| format!("localhost:{port}")),
         );
@@ -132,7 +138,7 @@ impl InCluster {
 }
 
 impl Target {
-    /// What the ConfigMap of the KEP says of a registry in the cluster.
+    /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for a registry in the cluster.
     pub fn hosting(&self) -> Hosting {
         let host = Some(format!("localhost:{PORT}"));
         Hosting {
@@ -144,7 +150,8 @@ impl Target {
     }
 }
 
-/// A Service's address in the cluster, which each node's proxy answers. Its name is known to Pods only.
+/// A Service's address in the cluster, which works on each node through kube-proxy. Nodes cannot use the Service's
+/// name: only Pods resolve it.
 fn url(service: &ServiceState) -> Option<String> {
     let address = service.address.as_deref().filter(|address| !address.is_empty() && *address != "None")?;
     let port = service.port?;
@@ -171,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_that_a_manifest_may_have_for_it_is_its_own() {
+    fn every_name_by_which_a_manifest_may_refer_to_it_leads_to_it() {
         let states = [service(Some("10.96.0.7"), None), service(Some("10.96.0.8"), Some(30500))];
         assert_eq!(
             wiring().names(&states),
@@ -186,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_ask_the_services_address() {
+    fn nodes_use_the_services_address() {
         for (address, expected) in [
             (Some("10.96.0.7"), Some("http://10.96.0.7:5000")),
             (Some("fd00::7"), Some("http://[fd00::7]:5000")),

@@ -1,4 +1,4 @@
-//! Whether a registry that a file or a ConfigMap names is still there.
+//! Whether the registry that a file or a ConfigMap names still exists.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -14,12 +14,13 @@ use crate::hosting::{Hosting, Published};
 use crate::hosts::HostsFile;
 use crate::registry::{self, Found};
 
-/// How long a process of this machine may take to accept a connection.
+/// Time limit for a process on this machine to accept a connection.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Whether a registry is gone for which hythe wrote this file in a node.
+/// Whether the registry for which hythe wrote this file in a node no longer exists.
 pub(super) async fn is_gone(engine: &Engine, registry: &str, file: &str) -> Result<bool, EngineError> {
-    // Its cluster knows of one that runs there, and its files are for its own names only.
+    // A registry in a cluster is not looked for: the engine does not know it, and its files are for its own names only,
+    // so they hinder no other registry.
     if registry.split('.').nth(2) == Some("svc") {
         return Ok(false);
     }
@@ -31,14 +32,14 @@ pub(super) async fn is_gone(engine: &Engine, registry: &str, file: &str) -> Resu
     if is_hythe {
         return Ok(false);
     }
-    // A process of this machine has no container: nodes ask it at an address.
+    // A process on this machine has no container; its files lead to an address, which is tried.
     Ok(match address(file) {
         Some(address) => !listens(address).await,
         None => true,
     })
 }
 
-/// The address that a file leads to, where it is none that has a name.
+/// The address that a file leads to, if it is an IP address and not a name.
 fn address(file: &str) -> Option<SocketAddr> {
     let file = HostsFile::parse(file, Version::new(2, 1, 0)).ok()?;
     let urls = file.hosts.iter().chain([&file.server]).map(|host| host.url.as_str());
@@ -49,7 +50,7 @@ async fn listens(at: SocketAddr) -> bool {
     timeout(PATIENCE, TcpStream::connect(at)).await.is_ok_and(|connected| connected.is_ok())
 }
 
-/// Which other registry a ConfigMap names, where that one is still there.
+/// The other registry that a ConfigMap names, if that registry still exists.
 pub(crate) async fn other(
     engine: &Engine,
     access: &Access,
@@ -73,7 +74,7 @@ pub(crate) async fn other(
     }
 }
 
-/// What a ConfigMap names.
+/// The registry that a ConfigMap names.
 #[derive(Debug, PartialEq, Eq)]
 enum Named {
     Service { namespace: String, name: String },
@@ -82,14 +83,15 @@ enum Named {
 }
 
 impl Named {
-    /// The other registry that is named; none where it is one's own under an earlier port, or nothing that can be found.
+    /// The other registry that the ConfigMap names. `None` if it is this registry under an earlier port, or cannot be
+    /// looked up.
     fn of(found: &Hosting, own: &Hosting) -> Option<Self> {
         let host = |text: &Option<String>| {
             let text = text.as_deref()?;
             Some(text.rsplit_once(':').map_or(text, |(host, _)| host).to_owned())
         };
         let Some(inside) = host(&found.host_from_cluster_network) else {
-            // Written by others: where it is on this machine is all that is known.
+            // The ConfigMap was written by another tool and has only the registry's address on this machine.
             let port = found.host.as_deref().filter(|at| Some(*at) != own.host.as_deref())?;
             let port = port.strip_prefix("localhost:").or_else(|| port.strip_prefix("127.0.0.1:"))?;
             return Some(Self::Address((Ipv4Addr::LOCALHOST, port.parse().ok()?).into()));
@@ -128,7 +130,7 @@ mod tests {
             ("localhost:5002", "r3:5000", Some(Named::Container("r3".to_owned()))),
             ("localhost:5002", "172.18.0.1:5002", address("172.18.0.1:5002")),
             ("localhost:5002", "", address("127.0.0.1:5002")),
-            // Its own, on the port that it had before.
+            // This registry, on its previous port.
             ("localhost:5002", "kind-registry:5000", None),
             ("localhost:5001", "", None),
             ("registry.example", "", None),
@@ -138,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_process_leads_to_an_address() {
+    fn a_file_leads_to_an_address_only_where_the_registry_is_a_process() {
         let led = |url: &str| {
             let endpoint: Endpoint = url.parse().unwrap();
             let own = HostsFile::own(&endpoint).render(Author::Hythe("r"));

@@ -1,4 +1,4 @@
-//! What is to change in a node: pure, from what was found to what is written.
+//! The plan of changes to a node: a pure function from the survey of the node to the files to write.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,48 +9,49 @@ use crate::engine::File;
 use crate::hosts::{Author, DEFAULT, HostsFile, Judgement, Root, directory_for, judge, written_by};
 use crate::step::{Outcome, Report, Step, diff};
 
-/// Where what stood in a file before hythe's is kept, beside it.
+/// The suffix of the copy, beside the file, of a file that hythe replaced.
 pub(super) const COPY: &str = ".before-hythe";
 
-/// A file to be written.
+/// A file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Write {
     pub(crate) file: File,
     pub(crate) before: Option<String>,
-    /// Whether what was there is somebody else's, to be kept in a copy.
+    /// Whether the previous content is not hythe's and has to be kept in a copy.
     pub(super) keep: bool,
 }
 
-/// What is to change in a node.
+/// The changes to a node.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     /// The `hosts.toml` files, in the order of their names.
     pub(crate) hosts: Vec<Write>,
-    /// The configuration files of containerd, which is started anew after them.
+    /// containerd's configuration files. containerd is restarted after a change of them.
     pub(crate) configs: Vec<Write>,
-    /// Whether containerd is to be started anew although nothing changes: the command before was cut.
+    /// Whether to restart containerd although nothing changes, because an earlier command was interrupted.
     pub(super) restart: bool,
-    /// Folders of hythe's files for what it no longer answers for.
+    /// Folders of hythe's files for names that no longer belong to the registry, and for upstreams that it no longer
+    /// serves.
     pub(crate) obsolete: Vec<String>,
-    /// What is left as it is although it is not as it should be, and why.
+    /// What stays unchanged although it should change, with the reason.
     pub(crate) left: Vec<String>,
-    /// How many files are as they should be.
+    /// The number of files that are up to date.
     pub(crate) same: usize,
-    /// What goes through another registry of hythe's, by that one's name.
+    /// Upstreams that are pulled through another registry of hythe's, by that registry's name.
     others: BTreeMap<String, Vec<String>>,
 }
 
-/// Where files are written, and for what.
+/// The place where files are written, and what for.
 struct Place<'a> {
     listing: &'a Root,
     route: &'a Route<'a>,
     version: Version,
-    /// The registries whose files nobody needs any more.
+    /// The registries that no longer exist, so that their files are obsolete.
     gone: &'a BTreeSet<String>,
 }
 
 impl Place<'_> {
-    /// Whether a file that hythe wrote is this registry's to change.
+    /// Whether this registry may change a file that hythe wrote for `registry`.
     fn is_own(&self, registry: &str) -> bool {
         registry == self.route.registry || self.gone.contains(registry)
     }
@@ -65,7 +66,7 @@ impl Plan {
         if let Some(refusal) = refusal(survey.runtime) {
             return Err(refusal.to_owned());
         }
-        let version = survey.version.ok_or("its containerd does not say which version it is")?;
+        let version = survey.version.ok_or("cannot read the version of its containerd")?;
         let mut plan = Self { restart: survey.restart_due, ..Self::default() };
         let root = match survey.runtime {
             Runtime::K3s => Survey::k3s_root().to_owned(),
@@ -88,7 +89,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Says of each other registry once what goes through it.
+    /// Reports, in one line for each other registry, what is pulled through it.
     fn tell_of_others(&mut self) {
         for (registry, hosts) in std::mem::take(&mut self.others) {
             let more = match hosts.len().saturating_sub(2) {
@@ -97,13 +98,14 @@ impl Plan {
             };
             let hosts = hosts.iter().take(2).cloned().collect::<Vec<_>>().join(", ");
             self.left.push(format!(
-                "{hosts}{more}: pulled through the registry {registry}, which is there; --force has them pulled through \
-                 this one"
+                "{hosts}{more}: pulled through the registry {registry}, which still exists; use --force to pull them \
+                 through this one"
             ));
         }
     }
 
-    /// Sees to it that `hosts.toml` files are read, and says where.
+    /// Plans the change to containerd's configuration after which it reads `hosts.toml` files. Returns the root in
+    /// which it reads them.
     fn configure(&mut self, survey: &Survey, version: Version) -> Result<String, String> {
         let governing: Vec<&File> = survey
             .configs
@@ -138,7 +140,10 @@ impl Plan {
                         }
                     }
                     for host in credentials {
-                        self.left.push(format!("the credentials for {host} stay in {}", file.path));
+                        let path = &file.path;
+                        self.left.push(format!(
+                            "the credentials for {host} stay in {path}, where they still work"
+                        ));
                     }
                     self.configs.push(Write {
                         file: File { path: file.path.clone(), content: text },
@@ -158,9 +163,12 @@ impl Plan {
         let path = format!("{}/{directory}/hosts.toml", listing.path);
         let wanted = file.render(Author::Hythe(route.registry));
         let found = listing.directories.iter().find(|found| found.name == directory);
-        // What was moved here from containerd's configuration in this very plan is the owner's word.
+        // This plan moves a setting of the cluster's owner from containerd's configuration to this file: the owner's
+        // setting wins.
         if self.hosts.iter().any(|write| write.file.path == path) && !replaces {
-            self.left.push(format!("{host} stays as its owner set it; --force replaces that"));
+            self.left.push(format!(
+                "{host} keeps the mirror from containerd's configuration; --force replaces it"
+            ));
             return;
         }
         self.hosts.retain(|write| write.file.path != path);
@@ -168,7 +176,8 @@ impl Plan {
         let default = default.filter(|_| found.is_none() && !replaces).and_then(|default| default.text());
         if default.is_some_and(|text| written_by(text).is_none()) {
             self.left.push(format!(
-                "{host} goes through somebody else's {}/{DEFAULT}/hosts.toml; --force has it go through hythe",
+                "{host} is pulled as {}/{DEFAULT}/hosts.toml says, which hythe did not write; use --force to pull it \
+                 through hythe",
                 listing.path
             ));
             return;
@@ -187,11 +196,12 @@ impl Plan {
                 return;
             }
             Judgement::Differs { .. } => false,
-            // One without hosts names nobody but the upstream itself, as minikube's does.
+            // A file without hosts names only the upstream itself, as minikube's does: it is no mirror to respect.
             Judgement::Theirs(theirs) if !replaces && !theirs.hosts.is_empty() => {
                 let hosts: Vec<&str> = theirs.hosts.iter().map(|host| host.url.as_str()).collect();
                 self.left.push(format!(
-                    "{host} is asked at {} by somebody else's {path}; --force replaces it, and keeps a copy",
+                    "{host} is pulled from {} as {path} says, which hythe did not write; --force replaces the file and \
+                     keeps a copy",
                     hosts.join(", ")
                 ));
                 return;
@@ -201,7 +211,7 @@ impl Plan {
         self.hosts.push(Write { file: File { path, content: wanted }, before: Some(text.to_owned()), keep });
     }
 
-    /// What hythe wrote for this registry under names that it has no more, and for registries that are gone.
+    /// Finds files that hythe wrote for this registry's former names, and for registries that no longer exist.
     fn find_obsolete(&mut self, place: &Place<'_>) {
         let Place { listing, route, .. } = place;
         let upstreams: Vec<String> = route.upstreams.iter().map(ToString::to_string).collect();
@@ -223,7 +233,7 @@ impl Plan {
         self.hosts.is_empty() && self.configs.is_empty() && self.obsolete.is_empty() && !self.restart
     }
 
-    /// Says what would be done.
+    /// Reports what would be done.
     pub(super) fn tell(&self, subject: &str, report: Report<'_>) {
         if self.is_empty() {
             report(Step::new(subject, Outcome::Unchanged, "nothing would change"));
@@ -243,7 +253,7 @@ impl Plan {
             report(Step::new(subject, Outcome::Changed, format!("{path} would be removed")));
         }
         if !self.configs.is_empty() || self.restart {
-            report(Step::new(subject, Outcome::Changed, "containerd would be started anew; Pods run on"));
+            report(Step::new(subject, Outcome::Changed, "containerd would be restarted; Pods keep running"));
         }
         for left in &self.left {
             report(Step::new(subject, Outcome::Skipped, left.clone()));

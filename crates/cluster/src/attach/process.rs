@@ -1,4 +1,4 @@
-//! A registry that is a process of the machine: nodes reach it at the gateways of their networks, where it listens.
+//! A registry that is a process on this machine. Nodes reach it at the gateways of their networks, on which it listens.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -16,46 +16,48 @@ use crate::http::inside::ask;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Node;
 
-/// A registry that is a process of the machine.
+/// A registry that is a process on this machine.
 #[derive(Clone, Debug)]
 pub struct Process {
     port: u16,
     listeners: mpsc::Sender<TcpListener>,
-    /// Where it listens, by network.
+    /// The gateways on which it listens, by network.
     gateways: Arc<Mutex<BTreeMap<String, IpAddr>>>,
 }
 
 impl Process {
-    /// One that is handed what it is to listen on besides.
+    /// A registry on this port; it gets further listeners through `listeners`.
     pub fn new(port: u16, listeners: mpsc::Sender<TcpListener>) -> Self {
         Self { port, listeners, gateways: Arc::default() }
     }
 
     fn gateways(&self) -> MutexGuard<'_, BTreeMap<String, IpAddr>> {
-        // Held for one operation on the map.
+        // The lock is held for one operation on the map, which cannot leave it half-changed; so a poisoned lock is safe
+        // to use.
         self.gateways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where the first of these networks that it listens on leads to it.
+    /// The registry's address on the first of these networks on which it listens.
     pub(super) fn address(&self, networks: &[String]) -> Option<SocketAddr> {
         let gateways = self.gateways();
         networks.iter().find_map(|network| Some(SocketAddr::new(*gateways.get(network)?, self.port)))
     }
 
-    /// The same for a node, as the error that says why it is not reached.
+    /// The registry's address for a node, or the error that says why the node cannot reach it.
     pub(super) fn endpoint(&self, node: &Node) -> Result<String, EngineError> {
         self.address(&node.networks).map(|address| format!("http://{address}")).ok_or_else(|| {
             EngineError::Refused {
-                doing: format!("lead {} to this machine", node.name),
+                doing: format!("connect {} to the registry on this machine", node.name),
                 status: None,
                 message:
-                    "the registry listens on none of its networks; without --process it is on them itself"
+                    "the registry listens on none of the node's networks. Without --process the registry runs as a container \
+                     on these networks"
                         .to_owned(),
             }
         })
     }
 
-    /// Has it listen where a network leads to the machine; whether it does.
+    /// Has the registry listen on a network's gateway, which is this machine. Returns false on failure.
     pub(super) async fn listen_on(
         &self,
         engine: &Engine,
@@ -68,8 +70,8 @@ impl Process {
             return Ok(false);
         };
         let Some(gateway) = gateway(&found) else {
-            // Another one of the node's may have one.
-            let text = "it has no gateway, by which its nodes would reach this machine";
+            // Another network of the node may have a gateway.
+            let text = "it has no gateway through which its nodes could reach this machine";
             report(Step::new(subject, Outcome::Skipped, text));
             return Ok(true);
         };
@@ -81,7 +83,7 @@ impl Process {
         let is_bound = self.gateways().values().any(|bound| *bound == gateway);
         if !is_bound {
             match TcpListener::bind(at).await {
-                // Where nobody takes it any more, the registry is about to end.
+                // Sending fails only when the registry is about to end.
                 Ok(listener) => drop(self.listeners.send(listener).await),
                 Err(error) => {
                     self.gateways().remove(network);
@@ -91,27 +93,27 @@ impl Process {
             }
         }
         self.gateways().insert(network.to_owned(), gateway);
-        let text = format!("the registry listens on {at}; who reaches that can push and delete");
+        let text = format!("the registry listens on {at}; every client that reaches it can push and delete");
         report(Step::new(subject, Outcome::Changed, text));
         Ok(true)
     }
 
-    /// Why a node that is led there would not come through to it, if so.
+    /// Checks that a node can reach the registry at `endpoint`; the error says why not.
     pub(super) async fn check(&self, engine: &Engine, node: &Node, endpoint: &str) -> Result<(), String> {
         let url = format!("{endpoint}/v2/");
         let (said, why) = match ask(engine, &node.name, "GET", &url, "*/*", true).await {
             Ok(answer) if answer.status == 200 => return Ok(()),
-            // It cannot be told.
+            // The node has no tool to send a request: assume that it works.
             Err(Silence::NoTool) => return Ok(()),
             Ok(answer) => (answer.clause(), "another program answers there"),
             Err(silence @ (Silence::TimedOut | Silence::Refused | Silence::NoRoute)) => (
                 silence.to_string(),
-                "a firewall of this machine is probably in the way: let in what comes from the networks of containers, \
-                 or leave --process out",
+                "a firewall on this machine probably blocks it: allow connections from the containers' networks, or \
+                 leave --process out",
             ),
-            Err(silence) => (silence.to_string(), "it was left as it is"),
+            Err(silence) => (silence.to_string(), "the node was not changed"),
         };
-        Err(format!("it does not reach the registry, GET {url}: {said}; {why}"))
+        Err(format!("it cannot reach the registry: GET {url}: {said}; {why}"))
     }
 }
 
@@ -128,12 +130,12 @@ fn gateway(network: &NetworkInspect) -> Option<IpAddr> {
 fn not_bound(at: SocketAddr, kind: ErrorKind, error: &std::io::Error) -> String {
     match kind {
         ErrorKind::AddrNotAvailable => format!(
-            "its gateway {} is no address of this machine: the engine runs in a machine of its own (Docker Desktop, \
-             Colima, ssh) or without root. Without --process the registry runs in the engine, where nodes reach it",
+            "its gateway {} is not an address of this machine: the engine runs in another machine (Docker Desktop, Colima, \
+             ssh) or without root. Leave --process out: then the registry runs in the engine, where nodes reach it",
             at.ip()
         ),
         ErrorKind::AddrInUse => format!("another program listens on {at}: choose another port with --port"),
-        _ => format!("{at} cannot be listened on: {error}"),
+        _ => format!("cannot listen on {at}: {error}"),
     }
 }
 
@@ -167,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_it_from_listening_is_named() {
+    fn an_error_names_what_prevents_listening() {
         let at = "172.18.0.1:5001".parse().unwrap();
         let said = |kind: ErrorKind| not_bound(at, kind, &kind.into());
-        assert!(said(ErrorKind::AddrNotAvailable).contains("no address of this machine"));
+        assert!(said(ErrorKind::AddrNotAvailable).contains("not an address of this machine"));
         assert!(said(ErrorKind::AddrInUse).contains("--port"));
-        assert!(said(ErrorKind::PermissionDenied).starts_with("172.18.0.1:5001 cannot be listened on"));
+        assert!(said(ErrorKind::PermissionDenied).starts_with("cannot listen on 172.18.0.1:5001"));
     }
 }

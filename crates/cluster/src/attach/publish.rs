@@ -1,4 +1,4 @@
-//! The cluster told where its registry is.
+//! Publishing the ConfigMap that tells a cluster's tools where its registry is.
 
 use std::path::PathBuf;
 
@@ -10,15 +10,16 @@ use crate::registry::Settings;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Maker};
 
-/// kind's own configuration of the cluster's API, in each control plane.
+/// The administrator's kubeconfig in each control plane of kind.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
 
 impl Settings {
-    /// What the ConfigMap of the KEP says of the registry.
+    /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for this registry.
     pub fn hosting(&self) -> Hosting {
         Hosting {
             host: Some(format!("localhost:{}", self.port)),
-            // Manifests name what was pushed: one name on the host and in the nodes.
+            // Manifests use the name under which an image was pushed, so the nodes know the registry by the host's
+            // name.
             host_from_container_runtime: Some(format!("localhost:{}", self.port)),
             host_from_cluster_network: Some(format!("{}:{}", self.name, self.inner_port())),
             help: None,
@@ -26,13 +27,13 @@ impl Settings {
     }
 }
 
-/// The cluster's API: by what its own control plane has, else by the user's kubeconfig, whose context of the name may be
-/// another engine's cluster.
+/// Access to the cluster's API, through the kubeconfig in its own control plane if there is one. The user's kubeconfig
+/// comes second: its context of this name may belong to a cluster of another engine.
 pub async fn access(engine: &Engine, cluster: &Cluster, wiring: &Wiring) -> Result<Access, ApiError> {
     access_by(engine, cluster, &wiring.kubeconfig).await
 }
 
-/// The same by these kubeconfig files.
+/// The same access, with these kubeconfig files as the user's.
 pub(crate) async fn access_by(
     engine: &Engine,
     cluster: &Cluster,
@@ -56,24 +57,24 @@ async fn of_control_plane(engine: &Engine, cluster: &Cluster) -> Option<Access> 
             let address = if address.is_empty() || address == "0.0.0.0" { "127.0.0.1" } else { &address };
             Some(format!("https://{address}:{port}"))
         }
-        // On Linux the host reaches the node itself.
+        // Without a published port, the address in the kubeconfig is used: on Linux the host reaches the node directly.
         None => None,
     };
     Access::from_text(&text, address.as_deref()).await.ok()
 }
 
-/// What a cluster is to be told, and how.
+/// The ConfigMap to publish in a cluster, and how.
 pub(super) struct Publication {
-    /// What it is told.
+    /// The ConfigMap's content.
     pub(super) hosting: Hosting,
-    /// Whether what it says of another registry that is there is replaced.
+    /// Whether a ConfigMap that names another existing registry is replaced.
     pub(super) takes_over: bool,
-    /// Whether nothing is changed, and only said what would be.
+    /// Whether to only report what would change.
     pub(super) dry_run: bool,
 }
 
 impl Publication {
-    /// Publishes the ConfigMap; whether it went well.
+    /// Publishes the ConfigMap. Returns whether it succeeded.
     pub(super) async fn publish(
         &self,
         engine: &Engine,
@@ -88,7 +89,7 @@ impl Publication {
                 true
             }
             Err(error) => {
-                let text = format!("the ConfigMap local-registry-hosting was not published: {error}");
+                let text = format!("could not publish the ConfigMap local-registry-hosting: {error}");
                 report(Step::new(subject, Outcome::Failed, text));
                 false
             }
@@ -107,8 +108,8 @@ impl Publication {
             && let Some(other) = living::other(engine, &access, &published, &self.hosting).await
         {
             let text = format!(
-                "its ConfigMap local-registry-hosting names {other}, and stays; `hythe attach {}` has it name this \
-                 registry",
+                "its ConfigMap local-registry-hosting names {other} and was kept; to have it name this registry, run \
+                 `hythe attach {}`",
                 cluster.name
             );
             return Ok((Outcome::Skipped, text));
@@ -123,7 +124,9 @@ impl Publication {
 
 fn would_change(published: &Published) -> (Outcome, String) {
     match published {
-        Published::Same => (Outcome::Unchanged, "its ConfigMap local-registry-hosting would stay".to_owned()),
+        Published::Same => {
+            (Outcome::Unchanged, "its ConfigMap local-registry-hosting is up to date".to_owned())
+        }
         Published::Absent => {
             (Outcome::Changed, "the ConfigMap local-registry-hosting would be published".to_owned())
         }
@@ -132,7 +135,10 @@ fn would_change(published: &Published) -> (Outcome, String) {
         }
         Published::Differs { writers, .. } => (
             Outcome::Changed,
-            format!("its ConfigMap local-registry-hosting, by {}, would be replaced", writers.join(", ")),
+            format!(
+                "its ConfigMap local-registry-hosting, written by {}, would be replaced",
+                writers.join(", ")
+            ),
         ),
     }
 }
@@ -140,7 +146,7 @@ fn would_change(published: &Published) -> (Outcome, String) {
 fn changed(change: Change, before: &Published) -> (Outcome, String) {
     match (change, before) {
         (Change::Unchanged, _) | (Change::Changed, Published::Same) => {
-            (Outcome::Unchanged, "its ConfigMap local-registry-hosting names this registry".to_owned())
+            (Outcome::Unchanged, "its ConfigMap local-registry-hosting is up to date".to_owned())
         }
         (Change::Created, _) => {
             (Outcome::Changed, "published the ConfigMap local-registry-hosting".to_owned())
@@ -148,13 +154,13 @@ fn changed(change: Change, before: &Published) -> (Outcome, String) {
         (Change::Changed, Published::Differs { found, writers }) => (
             Outcome::Changed,
             format!(
-                "its ConfigMap local-registry-hosting named {} (by {}), and names this registry now",
+                "its ConfigMap local-registry-hosting named {} (written by {}); it now names this registry",
                 found.host.as_deref().unwrap_or("no registry"),
                 writers.join(", ")
             ),
         ),
         (Change::Changed, Published::Absent | Published::Malformed { .. }) => {
-            (Outcome::Changed, "its ConfigMap local-registry-hosting names this registry now".to_owned())
+            (Outcome::Changed, "its ConfigMap local-registry-hosting now names this registry".to_owned())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is in a node: its containerd, how that is configured, and whom it asks now.
+//! The survey of a node: its runtime, containerd's configuration, and the registries' files that are there now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use crate::engine::{Engine, EngineError, File};
 use crate::hosts::{Directory, Root, written_by};
 use crate::topology::{Cluster, Maker, Node};
 
-/// The configuration of a containerd that is not k3s's.
+/// containerd's configuration file in nodes other than k3s's.
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
 /// Where k3s's containerd looks for `hosts.toml` files.
 const K3S_ROOT: &str = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d";
 
-/// What a node runs containers with.
+/// The container runtime of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runtime {
     Containerd,
-    /// containerd under k3s, which writes its configuration itself.
+    /// containerd under k3s. k3s writes containerd's configuration itself.
     K3s,
     Docker,
     CriO,
@@ -26,7 +26,7 @@ pub(crate) enum Runtime {
 }
 
 impl Runtime {
-    /// What a node of this cluster runs containers with; whether its containerd is there is not asked.
+    /// The runtime of a node of this cluster. Does not check that a containerd exists.
     pub(crate) async fn of(engine: &Engine, cluster: &Cluster, node: &str) -> Result<Self, EngineError> {
         match cluster.maker {
             Maker::Kind => return Ok(Self::Containerd),
@@ -45,23 +45,23 @@ impl Runtime {
     }
 }
 
-/// What is in a node.
+/// What was found in a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Survey {
     pub(crate) node: String,
     pub(crate) runtime: Runtime,
     pub(crate) version: Option<Version>,
-    /// The configuration files, the first first; of k3s none.
+    /// containerd's configuration files, in the order in which it reads them. None for k3s.
     pub(crate) configs: Vec<File>,
-    /// What `containerd config dump` printed, or why it printed nothing.
+    /// The output of `containerd config dump`, or its error.
     pub(crate) dump: Result<String, String>,
     /// The directories of `hosts.toml` files, by root.
     pub(crate) roots: BTreeMap<String, Root>,
-    /// Whether containerd was not started anew after its configuration was changed.
+    /// Whether a restart of containerd is still due after a change of its configuration.
     pub(crate) restart_due: bool,
-    /// The variables of the node's processes.
+    /// The environment variables of the node.
     pub(crate) environment: BTreeMap<String, String>,
-    /// The registries that hythe wrote files for and that are gone.
+    /// The registries for which hythe wrote files and which no longer exist.
     pub(crate) gone: BTreeSet<String>,
 }
 
@@ -79,7 +79,7 @@ impl Survey {
             runtime: Runtime::None,
             version: None,
             configs: Vec::new(),
-            dump: Err("it was not asked".to_owned()),
+            dump: Err("not requested".to_owned()),
             roots: BTreeMap::new(),
             restart_due: false,
             environment: environment.collect(),
@@ -89,7 +89,8 @@ impl Survey {
         survey.version = told.stdout.parse().ok();
         if cluster.maker == Maker::K3d {
             survey.runtime = Runtime::K3s;
-            // k3s carries its own containerd under another name; which one it is decides nothing that is written.
+            // k3s carries its own containerd under another name. The written files do not depend on its version, so any
+            // one will do.
             survey.version.get_or_insert(Version::new(2, 0, 0));
             survey.list(engine, K3S_ROOT).await?;
             survey.find_gone(engine).await?;
@@ -124,7 +125,7 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Finds out which registries are gone that hythe wrote files for.
+    /// Finds the registries for which hythe wrote files and which no longer exist.
     async fn find_gone(&mut self, engine: &Engine) -> Result<(), EngineError> {
         let texts = self.roots.values().flat_map(|root| &root.directories).filter_map(Directory::text);
         let written: BTreeMap<&str, &str> =
@@ -139,7 +140,7 @@ impl Survey {
         Ok(())
     }
 
-    /// The settings of the whole configuration, as far as they can be read.
+    /// The settings in the whole configuration; `None` if it cannot be read.
     pub(crate) fn settings(&self) -> Option<Settings> {
         Settings::parse(self.dump.as_ref().ok()?, self.version?).ok()
     }
@@ -165,7 +166,7 @@ impl Survey {
         K3S_ROOT
     }
 
-    /// Whether the node's containerd would ask a proxy for a name.
+    /// Whether the node's containerd would send requests for a name to a proxy.
     pub(crate) fn sends_to_proxy(&self, name: &str) -> bool {
         let set =
             |name: &str| self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
@@ -174,7 +175,7 @@ impl Survey {
             return false;
         }
         let exceptions = variable("NO_PROXY").unwrap_or_default();
-        // As Go has it: an entry may have a port, and means the names below it too.
+        // As in Go: an entry may have a port, and covers the names below it too.
         !exceptions.split(',').map(str::trim).any(|exception| {
             let host = exception.rsplit_once(':').map_or(exception, |(host, _)| host);
             let domain = host.strip_prefix("*.").or_else(|| host.strip_prefix('.')).unwrap_or(host);
@@ -184,7 +185,7 @@ impl Survey {
     }
 }
 
-/// The directories that a root's files make up.
+/// Groups the files below a root by directory.
 fn group(root: &str, files: &[File]) -> Root {
     let mut directories: BTreeMap<String, Directory> = BTreeMap::new();
     for file in files {
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_gets_every_name_that_is_not_excepted() {
+    fn a_proxy_gets_every_name_that_is_not_in_no_proxy() {
         let table: &[(&[(&str, &str)], bool)] = &[
             (&[], false),
             (&[("HTTP_PROXY", "http://proxy:3128")], true),
@@ -232,7 +233,7 @@ mod tests {
             (&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", "172.18.0.0/16,kind-worker")], true),
             (&[("HTTP_PROXY", ""), ("http_proxy", "http://proxy:3128")], true),
             (&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", "kind-registry:5000")], false),
-            // Images from registries come over HTTP here; a proxy for HTTPS alone is not asked.
+            // The registry speaks HTTP, so a proxy for HTTPS alone is not used.
             (&[("HTTPS_PROXY", "http://proxy:3128")], false),
         ];
         for (variables, expected) in table {

@@ -1,4 +1,4 @@
-//! Nodes attached as they appear.
+//! Watching the engine, and attaching nodes as they appear.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::registry::{self, Found};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};
 
-/// How long after its start a node is looked at: containerd's folders have to be there.
+/// Delay from a node's start until it is attached, so that containerd's folders exist.
 const SETTLE: Duration = Duration::from_millis(200);
-/// How often everything is looked at although nothing was heard: an event may be lost.
+/// Interval of a full check without any event, because events may be lost.
 const ROUND: Duration = Duration::from_mins(5);
-/// How long a node that could not be attached is left alone.
+/// Pause before a failed attach is retried.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How often it is tried.
+/// Retries before the watch waits for the next event or full check.
 const TRIES: u32 = 10;
 
 /// Why a watch ended.
@@ -27,14 +27,14 @@ const TRIES: u32 = 10;
 pub enum Ended {
     /// The engine went away.
     Engine,
-    /// The registry is not what it was any more: nodes are to be wired to what it is now.
+    /// The registry was recreated with other settings, to which nodes must be wired now.
     Registry,
 }
 
-/// Attaches every cluster that nobody detached, then each node that appears, until the engine goes away or the registry
-/// is made anew otherwise.
+/// Attaches every cluster that was not detached, then each node that appears, until the engine goes away or the
+/// registry is recreated with other settings.
 pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Result<Ended, EngineError> {
-    // Listening before looking: what starts between the two is heard.
+    // Subscribe to events before the first check, so that a node that starts in between is not missed.
     let mut events = Box::pin(engine.events());
     let mut known: BTreeMap<String, Cluster> = BTreeMap::new();
     let mut due = Some(Instant::now());
@@ -60,7 +60,7 @@ pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Resu
                         Found::Ours(_) | Found::Theirs(_)
                             if found.settings().as_ref() == Some(&wiring.registry) => {}
                         Found::Ours(_) | Found::Theirs(_) => return Ok(Ended::Registry),
-                        // `hythe up` brings it back, and is heard.
+                        // When `hythe up` recreates the registry, an event arrives.
                         Found::Absent | Found::Foreign(_) => continue,
                     }
                 }
@@ -74,7 +74,7 @@ pub async fn watch(engine: &Engine, wiring: &Wiring, report: Report<'_>) -> Resu
     }
 }
 
-/// Whether something happened after which clusters are to be looked at.
+/// Whether an event makes a check of the clusters necessary.
 fn concerns_nodes(event: &EventMessage, registry: &str) -> bool {
     let action = event.action.as_deref().unwrap_or_default();
     let attributes = event.actor.as_ref().and_then(|actor| actor.attributes.as_ref());
@@ -96,7 +96,7 @@ async fn look(
     for cluster in clusters(engine).await? {
         let key = cluster.to_string();
         let before = known.remove(&key);
-        // As it was at the last look, and well: nothing to do.
+        // Unchanged since the last check, which succeeded: nothing to do.
         if before.as_ref() == Some(&cluster) || !cluster.is_running() {
             seen.insert(key, cluster);
             continue;
@@ -110,12 +110,12 @@ async fn look(
             }
         };
         if is_detached {
-            report(Step::new(&key, Outcome::Skipped, "it was detached, and is left alone"));
+            report(Step::new(&key, Outcome::Skipped, "it was detached, so it is not attached"));
             seen.insert(key, cluster);
             continue;
         }
         let attached = match &before {
-            // Those that were there are as they were.
+            // Nodes that were there before are attached already.
             Some(before) => {
                 let is_new = |node: &&Node| node.is_running && !before.nodes.contains(node);
                 let nodes: Vec<&Node> = cluster.nodes.iter().filter(is_new).collect();
@@ -135,7 +135,7 @@ async fn look(
         }
     }
     for gone in known.keys() {
-        report(Step::new(gone, Outcome::Changed, "it is gone, and forgotten"));
+        report(Step::new(gone, Outcome::Changed, "it no longer exists; no longer watching it"));
     }
     *known = seen;
     Ok(is_well)

@@ -1,4 +1,5 @@
-//! What containerd's configuration says of registries: a file, or all of it as `containerd config dump` prints it.
+//! containerd's settings for registries, from one configuration file or from the whole configuration as `containerd
+//! config dump` prints it.
 
 use toml_edit::{Item, TableLike};
 
@@ -13,20 +14,22 @@ pub(super) const CRI_2: &str = "io.containerd.grpc.v1.cri";
 /// The id of the plugin that pulls images for CRI, from version 3 on.
 pub(super) const IMAGES: &str = "io.containerd.cri.v1.images";
 
-/// What a configuration says of registries.
+/// The settings for registries in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The version of its form.
+    /// The configuration's `version`, from 1 to 4.
     pub form: i64,
-    /// Where `hosts.toml` files are looked for; empty if it does not say.
+    /// The roots in which containerd looks for `hosts.toml` files, joined by colons. Empty if not set.
     pub config_path: String,
-    /// What `hosts.toml` files replaced.
+    /// The settings that `hosts.toml` files replaced.
     pub legacy: Legacy,
-    /// Files that it has read after it. Those in the dump are the ones that were.
+    /// The files that the configuration imports. In a dump, these are the files that containerd read.
     pub imports: Vec<String>,
-    /// Whether the CRI plugin is switched off, as Docker's package of containerd does: Kubernetes cannot use it then.
+    /// Whether the CRI plugin is switched off, as in Docker's package of containerd. Kubernetes cannot use such a
+    /// containerd.
     pub cri_disabled: bool,
-    /// The setting that has images pulled the older way, which takes each root of `config_path`.
+    /// The setting, if any, that makes containerd pull images in the older way, which reads every root in
+    /// `config_path`.
     pub local_pull: Option<&'static str>,
     has_section: bool,
 }
@@ -34,29 +37,30 @@ pub struct Settings {
 /// Why a configuration cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// It is not TOML.
+    /// The configuration is not TOML.
     #[error("containerd's configuration: {0}")]
     NotToml(#[from] NotToml),
-    /// A form that no known containerd has.
+    /// A `version` that no known containerd has.
     #[error("containerd's configuration has `version = {0}`; hythe knows versions 1 to 4")]
     UnknownForm(i64),
-    /// A value has a wrong kind.
+    /// A value has the wrong kind.
     #[error(
-        "`{0}` in containerd's configuration has a value of a wrong kind; `containerd config dump` says more"
+        "`{0}` in containerd's configuration has the wrong kind of value; `containerd config dump` shows the error"
     )]
     Kind(String),
 }
 
-/// What becomes of `hosts.toml` files under a configuration.
+/// Whether containerd reads `hosts.toml` files with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// They are read, in these roots.
+    /// containerd reads them, in these roots.
     From(Vec<String>),
-    /// They are not: no root is set.
+    /// containerd does not read them: no root is set.
     Nothing,
-    /// They are not: the service that pulls takes these roots for one root of one name. A single root helps.
+    /// containerd does not read them: its transfer service takes these roots for a single root with colons in its name.
+    /// Setting one root helps.
     Misread(Vec<String>),
-    /// Nothing is: with this setting beside a root (which may be the default), CRI does not start.
+    /// The CRI plugin does not start: this setting cannot be combined with a root, and a root is set or is the default.
     Refused(&'static str),
 }
 
@@ -96,8 +100,8 @@ impl Settings {
         })
     }
 
-    /// What becomes of `hosts.toml` files. Asked of a dump, this is what the daemon does once it is started anew; asked
-    /// of a file, what it would do if the file had no imports.
+    /// Whether containerd reads `hosts.toml` files. For a dump, this is what the daemon does after a restart. For a
+    /// file, it is what the daemon would do if the file had no imports.
     pub fn reads(&self, version: Version) -> Reads {
         let mirrors = self.legacy.has_mirrors();
         let set = Some(self.config_path.as_str()).filter(|path| !path.is_empty());
@@ -109,7 +113,7 @@ impl Settings {
         if mirrors {
             return Reads::Refused("registry.mirrors");
         }
-        // From 2.0 on the setting is unknown, and passed over.
+        // From 2.0 on containerd does not know the setting, and ignores it.
         if self.legacy.has_tls() && !version.sees_table_headers_only() {
             return Reads::Refused("registry.configs.*.tls");
         }
@@ -118,9 +122,9 @@ impl Settings {
         if whole { Reads::From(roots) } else { Reads::Misread(roots) }
     }
 
-    /// Whether this file, read after others, decides where `hosts.toml` files are looked for. Before 2.0 a plugin's
-    /// section replaces the one of the file before; later only what it names does. Of a configuration with imports,
-    /// each file that governs is to be patched, and the first file where none does.
+    /// Whether this file, read after others, decides where containerd looks for `hosts.toml` files. Before 2.0 a
+    /// plugin's section replaces the whole section of an earlier file; later only the settings in it do. In a
+    /// configuration with imports, patch each file that governs; if none does, patch the first file.
     pub fn governs(&self, version: Version) -> bool {
         let sets = !self.config_path.is_empty() || self.legacy.has_mirrors() || self.legacy.has_tls();
         sets || (self.has_section && version < Version::new(2, 0, 0))
@@ -139,8 +143,8 @@ pub(super) fn form(root: &dyn TableLike) -> Result<i64, SettingsError> {
     }
 }
 
-/// The ids whose section is read, what wins first. Migration lays the older id's settings over the newer's; a file of
-/// version 3 is migrated since 2.3.
+/// The plugin ids whose sections containerd reads, in order of precedence. Migration lays the older id's settings over
+/// the newer id's. containerd migrates files of version 3 since 2.3.
 pub(super) fn ids(form: i64, version: Version) -> &'static [&'static str] {
     match form {
         1 if version.migrates() => &[CRI_2, CRI_1, IMAGES],
@@ -156,9 +160,9 @@ pub(super) fn section<'a>(root: &'a dyn TableLike, id: &str) -> Option<&'a dyn T
     root.get("plugins")?.as_table_like()?.get(id)?.as_table_like()
 }
 
-/// What CRI's check for the transfer service (`CheckLocalImagePullConfigs`) finds first.
+/// The first setting that makes CRI avoid the transfer service, as its check `CheckLocalImagePullConfigs` finds it.
 fn local_pull(section: &dyn TableLike, legacy: &Legacy) -> Option<&'static str> {
-    // Until version 3 some of these stood one table further in.
+    // Before version 3 some of these settings were one table deeper, in `containerd`.
     let inner = section.get("containerd").and_then(Item::as_table_like);
     let get = |key| section.get(key).or_else(|| inner?.get(key));
     let truth = |key| get(key).and_then(Item::as_bool);

@@ -1,9 +1,9 @@
-//! containerd's version, and what hangs on it.
+//! containerd's version, and the behaviour that depends on it.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A release of containerd. What a distribution or a fork appends (`~ds1`, `-k3s2`, `-rc.0`) changes nothing here.
+/// A release of containerd. Suffixes of distributions and forks (`~ds1`, `-k3s2`, `-rc.0`) are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     major: u16,
@@ -11,9 +11,11 @@ pub struct Version {
     patch: u16,
 }
 
-/// Why a text names no version of containerd.
+/// Why a text is not a version of containerd.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` has no version of containerd in it; `containerd --version` prints one, such as `v2.3.1`")]
+#[error(
+    "`{text}` has no version of containerd in it; `containerd --version` prints it, for example `v2.3.1`"
+)]
 pub struct VersionError {
     text: String,
 }
@@ -24,13 +26,14 @@ impl Version {
         Self { major, minor, patch }
     }
 
-    /// Where this version looks for `hosts.toml` files when its configuration names no place. From 2.2.2 it does so only
-    /// where no `registry.mirrors` stand either; 2.2.0 and 2.2.1 do so in any case ([`Self::dies_of_mirrors`]).
+    /// The roots in which this version looks for `hosts.toml` files if its configuration sets none. From 2.2.2 on, the
+    /// default applies only if `registry.mirrors` is not set either; in 2.2.0 and 2.2.1 it always applies
+    /// ([`Self::dies_of_mirrors`]).
     pub fn default_config_path(self) -> Option<&'static str> {
         (self >= Self::new(2, 2, 0)).then_some("/etc/containerd/certs.d:/etc/docker/certs.d")
     }
 
-    /// Whether `referrers` is a capability; before, the word makes the whole `hosts.toml` invalid.
+    /// Whether `referrers` is a capability. In earlier versions the word makes the whole `hosts.toml` invalid.
     pub fn knows_referrers(self) -> bool {
         self >= Self::new(2, 2, 0)
     }
@@ -40,35 +43,37 @@ impl Version {
         self < Self::new(1, 7, 32)
     }
 
-    /// Whether a mirror is only seen where it has a table header of its own (`[host."URL"]`).
+    /// Whether this version only sees mirrors with a table header of their own (`[host."URL"]`).
     pub fn sees_table_headers_only(self) -> bool {
         self >= Self::new(2, 0, 0)
     }
 
-    /// Whether `dial_timeout` is read; before, a host that swallows packets costs 30 seconds a request.
+    /// Whether `dial_timeout` is read. In earlier versions, a host that drops packets costs 30 seconds for each
+    /// request.
     pub fn knows_dial_timeout(self) -> bool {
         self >= Self::new(2, 1, 0)
     }
 
-    /// Whether images are pulled by the transfer service unless the configuration rules it out. That service takes a
-    /// `config_path` of several roots for one root with colons in its name (containerd#12636).
+    /// Whether the transfer service pulls images, unless the configuration rules it out. It takes a `config_path` with
+    /// several roots for a single root with colons in its name (containerd#12636).
     pub fn pulls_by_transfer_service(self) -> bool {
         self >= Self::new(2, 1, 0)
     }
 
-    /// Whether `registry.mirrors` alone keeps the CRI plugin from starting: its check meets the default `config_path`.
+    /// Whether `registry.mirrors` alone keeps the CRI plugin from starting: the plugin's check counts the default
+    /// `config_path` as set.
     pub fn dies_of_mirrors(self) -> bool {
         (Self::new(2, 2, 0)..=Self::new(2, 2, 1)).contains(&self)
     }
 
-    /// Whether configurations of older forms are migrated, plugin id by plugin id. Before, there are two forms: without
-    /// `version` ids are short, with any they are whole.
+    /// Whether containerd migrates configurations of older versions, plugin id by plugin id. Earlier releases know two
+    /// forms: short plugin ids without `version`, and full ids with any `version`.
     pub(crate) fn migrates(self) -> bool {
         self >= Self::new(2, 0, 0)
     }
 }
 
-/// `[v]major.minor[.patch]`, and whatever stands behind.
+/// Parses `[v]major.minor[.patch]` and ignores the rest.
 fn parse_word(word: &str) -> Option<Version> {
     let word = word.strip_prefix("containerd://").unwrap_or(word);
     let mut rest = word.strip_prefix('v').unwrap_or(word);
@@ -84,7 +89,7 @@ fn parse_word(word: &str) -> Option<Version> {
 impl FromStr for Version {
     type Err = VersionError;
 
-    /// Takes what `containerd --version` prints, a bare version, and a node's `containerRuntimeVersion`.
+    /// Parses the output of `containerd --version`, a bare version, or a node's `containerRuntimeVersion`.
     fn from_str(text: &str) -> Result<Self, VersionError> {
         let found = text.split_whitespace().find_map(parse_word);
         found.ok_or_else(|| VersionError { text: text.trim().to_owned() })
@@ -102,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_containerd_and_kubernetes_print_is_a_version() {
+    fn versions_are_read_as_containerd_and_kubernetes_print_them() {
         let table = [
             ("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3", (1, 6, 20)),
             ("containerd containerd.io 1.6.33 d2d58213f83a351ca8f528a95fbd145f5654e957\n", (1, 6, 33)),
@@ -127,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_version_can_begins_and_ends_at_the_release_that_changed_it() {
+    fn each_ability_begins_and_ends_with_the_release_that_changed_it() {
         let can = |text: &str| {
             let v: Version = text.parse().unwrap();
             [

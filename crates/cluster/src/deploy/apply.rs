@@ -1,4 +1,4 @@
-//! A registry brought into a cluster, or changed there.
+//! Deploys a registry in a cluster, or changes a deployed one.
 
 use std::time::Duration;
 
@@ -10,54 +10,55 @@ use super::rollout::{self, Rollout};
 use super::{DEFAULT_NODE_PORT, Data, Options, PodState, Quantity, StorageClass, Target, existing, render};
 use crate::api::{Access, ApiError, Change, Kind, Object, Verb, is_ours};
 
-/// Why a registry is not deployed.
+/// Why a registry cannot be deployed, found or removed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeployError {
-    /// The cluster does not do it.
+    /// The cluster's API refused or did not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// A claim never shrinks.
+    /// Kubernetes does not shrink a claim.
     #[error(
-        "the claim {claim} has {has}, and a claim cannot shrink to {asked}. Leave --size out to keep it; for a \
-         smaller one, remove the registry with its data: `hythe deploy remove --data`"
+        "the claim {claim} has {has}, and Kubernetes cannot shrink a claim to {asked}. Leave --size out to keep the size; \
+         for a smaller claim, remove the registry with its data first: `hythe deploy remove --data`"
     )]
     Shrinks {
         /// The claim.
         claim: String,
-        /// Its size.
+        /// The claim's size.
         has: Quantity,
         /// The size that was asked for.
         asked: Quantity,
     },
-    /// A claim keeps its storage class.
+    /// Kubernetes does not change the storage class of a claim.
     #[error(
-        "the claim {claim} is of the storage class `{has}`, and cannot become one of `{asked}`. Leave --storage-class \
-         out to keep it, or remove the registry with its data: `hythe deploy remove --data`"
+        "the claim {claim} has the storage class `{has}`, and Kubernetes cannot change it to `{asked}`. Leave \
+         --storage-class out to keep the class, or remove the registry with its data first: \
+         `hythe deploy remove --data`"
     )]
     OtherClass {
         /// The claim.
         claim: String,
-        /// Its class.
+        /// The claim's class.
         has: String,
         /// The class that was asked for.
         asked: StorageClass,
     },
-    /// The data would stay where it is, and the registry begin without it.
+    /// The data would stay where it is, and the registry would begin without it.
     #[error(
-        "the registry's data is in {from}; with {to} it would begin empty. Leave the option out to keep the data, or \
-         remove the registry first: `hythe deploy remove`"
+        "the registry's data is in {from}; in {to} the registry would begin empty. Leave the option out to keep the data, \
+         or remove the registry first: `hythe deploy remove`"
     )]
     Moves {
         /// Where the data is.
         from: String,
-        /// What was asked for.
+        /// Where the options put the data.
         to: String,
     },
-    /// The port of the nodes is not to be had.
+    /// The Service cannot have the node port.
     #[error(
-        "{what} cannot have port {port} of the nodes: {}. Choose another one: `hythe deploy --node-port {}`; or do \
-         without: `hythe deploy --node-port 0`",
-        .by.as_ref().map_or_else(|| .message.clone(), |by| format!("the Service {by} has it")),
+        "{what} cannot have the node port {port}: {}. Choose another port: `hythe deploy --node-port {}`; or deploy \
+         without a node port: `hythe deploy --node-port 0`",
+        .by.as_ref().map_or_else(|| .message.clone(), |by| format!("the Service {by} has this port")),
         other_port(*.port)
     )]
     NodePort {
@@ -65,33 +66,33 @@ pub enum DeployError {
         what: Object,
         /// The port.
         port: u16,
-        /// The Service that has it, if one has.
+        /// The Service that has the port, if it is known.
         by: Option<String>,
-        /// What the cluster said.
+        /// The message of the cluster's API.
         message: String,
     },
-    /// It does not get ready.
-    #[error("{what} is not ready after {} s: {}. `hythe deploy status` shows how it is, `hythe deploy logs` its log", .waited.as_secs(), .reasons.join("; "))]
+    /// The workload did not become ready in time.
+    #[error("{what} is not ready after {} s: {}. `hythe deploy status` shows its state, `hythe deploy logs` its log", .waited.as_secs(), .reasons.join("; "))]
     NotReady {
         /// The workload.
         what: Object,
-        /// How long it was waited for.
+        /// How long hythe waited.
         waited: Duration,
-        /// What its Pods and the cluster say.
+        /// What the Pods and the cluster's warnings say.
         reasons: Vec<String>,
     },
-    /// There is none.
+    /// The cluster has no registry of this name.
     #[error(
-        "there is no registry `{}` in the namespace `{}`: deploy it with `hythe deploy`, or name another one with \
+        "there is no registry `{}` in the namespace `{}`: deploy it with `hythe deploy`, or name another registry with \
          --namespace and --name", .0.name, .0.namespace
     )]
     Absent(Target),
-    /// There is one, but nothing of it runs.
+    /// The registry exists, but has no Pod.
     #[error("the registry `{}` in the namespace `{}` has no Pod: `hythe deploy status` may say why", .0.name, .0.namespace)]
     NoPod(Target),
 }
 
-/// A port that may be free, in the range that clusters have by default.
+/// A node port to suggest in place of this one, in the default range of clusters (30000 to 32767).
 fn other_port(port: u16) -> u16 {
     if (30000..32767).contains(&port) { port + 1 } else { DEFAULT_NODE_PORT }
 }
@@ -101,18 +102,18 @@ fn other_port(port: u16) -> u16 {
 pub enum Progress {
     /// An object was written.
     Applied {
-        /// Which.
+        /// The object.
         object: Object,
-        /// Whether it is new, or another than before.
+        /// Whether it is new, changed, or as before.
         change: Change,
     },
     /// An object was removed.
     Removed(Object),
-    /// A Pod is not as it was seen before.
+    /// The state of a Pod changed.
     Pod(PodState),
-    /// The data is in a folder of the node, and there are several nodes that the Pod may be put on next time.
+    /// The data is in a folder of a node, and Kubernetes may put the next Pod on another node.
     Unpinned {
-        /// How many.
+        /// The number of nodes that may run the Pod.
         nodes: usize,
     },
 }
@@ -120,13 +121,13 @@ pub enum Progress {
 /// What was deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The options, with what was kept.
+    /// The options, completed with what the deployed registry keeps.
     pub options: Options,
-    /// Each object, and what became of it.
+    /// Each object, and whether it changed.
     pub objects: Vec<(Object, Change)>,
 }
 
-/// Deploys, and waits until it serves. Everything is tried before anything is changed.
+/// Deploys the registry, and waits until it is ready. Every object is applied as a dry run before any is changed.
 pub async fn apply(
     access: &Access,
     options: &Options,
@@ -149,7 +150,8 @@ pub async fn apply(
                 return Err(node_port_refused(access, &options, &manifest.object, error).await);
             }
         } else if access.get(&manifest.object).await?.is_none() {
-            // Nothing can be tried in a namespace that is not there. One that is there stays its maker's.
+            // A dry run fails in a missing namespace, so hythe makes the namespace first. hythe does not apply an
+            // existing one, which stays its maker's.
             tell(&manifest.object, access.apply(manifest, force).await?);
         }
     }
@@ -158,7 +160,7 @@ pub async fn apply(
     if existing.workload.as_ref().is_some_and(|running| running.kind == other) {
         let object = target.object(other.kind());
         access.delete(&object).await?;
-        // The data folder has one server: the next waits for the end of this one.
+        // Only one server may use the data folder, so the new Pod waits for the end of the old one.
         rollout::wait_until_gone(access, target, &object, timeout).await?;
         removed.push(object);
     }
@@ -188,7 +190,7 @@ pub async fn apply(
     Ok(Applied { options, objects })
 }
 
-/// A refusal of the node port's Service in the user's words, with the Service that has the port.
+/// Turns a refusal of the node port's Service into an error that names the Service which has the port.
 async fn node_port_refused(
     access: &Access,
     options: &Options,
@@ -213,7 +215,8 @@ async fn node_port_refused(
     DeployError::NodePort { what: object.clone(), port, by, message: message.clone() }
 }
 
-/// How many nodes the Pod may be put on, if its data is on one of them only. Who may not list nodes is not warned.
+/// The number of nodes that may run the Pod, if that is several and the data is in a folder of one node. A user who may
+/// not list nodes gets no warning.
 async fn unpinned(access: &Access, options: &Options) -> Option<usize> {
     if !matches!(options.data, Data::HostPath(_)) || !options.nodes.is_empty() {
         return None;

@@ -1,4 +1,4 @@
-//! What of the registry is in the cluster already, and what of it stays as it is.
+//! Reads what the cluster already has of the registry, and decides which settings stay as they are.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec};
@@ -8,28 +8,28 @@ use kube::api::ListParams;
 use super::{Data, DeployError, HostPath, Name, Options, Quantity, Target, Workload};
 use crate::api::{Access, ApiError, Kind, Object, Verb, is_ours};
 
-/// What of the registry is there.
+/// What the cluster has of the registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Existing {
-    /// What runs the Pod.
+    /// The workload that runs the Pod, if it exists.
     pub(super) workload: Option<Running>,
-    /// The claim.
+    /// The claim, if it exists.
     pub(super) claim: Option<Claim>,
 }
 
-/// A workload that is there.
+/// An existing workload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Running {
     pub(super) kind: Workload,
-    /// The node's folder that has the data, if one has.
+    /// The node's folder with the data, if the data is in a folder.
     pub(super) folder: Option<String>,
-    /// The claim that has it, if one has.
+    /// The claim with the data, if the data is in a claim.
     pub(super) claim: Option<String>,
-    /// The ConfigMap of its variables, if it has one.
+    /// The ConfigMap of the server's variables, if the workload has one.
     pub(super) config_map: Option<String>,
 }
 
-/// A claim that is there.
+/// An existing claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) name: String,
@@ -38,7 +38,7 @@ pub(super) struct Claim {
     pub(super) phase: Option<String>,
 }
 
-/// That there is a registry, though perhaps nothing of it runs.
+/// Fails if the registry does not exist. A registry without a Pod exists.
 pub(super) async fn require(access: &Access, target: &Target) -> Result<(), DeployError> {
     match read(access, target).await?.workload {
         Some(_) => Ok(()),
@@ -46,7 +46,8 @@ pub(super) async fn require(access: &Access, target: &Target) -> Result<(), Depl
     }
 }
 
-/// Reads it. An object of a name that is needed, which hythe did not make, is an error before anything is done.
+/// Reads what the cluster has of the registry. If hythe needs the name of an object that it did not make, this fails,
+/// before anything is changed.
 pub(super) async fn read(access: &Access, target: &Target) -> Result<Existing, ApiError> {
     let (namespace, name) = (target.namespace.as_str(), target.name.as_str());
     for object in
@@ -73,7 +74,7 @@ pub(super) async fn read(access: &Access, target: &Target) -> Result<Existing, A
     Ok(existing)
 }
 
-/// The claim of the data: the workload names it; where that is gone, its labels tell it.
+/// The claim with the data, by the workload's name for it, or by its labels if there is no workload.
 async fn find_claim(
     access: &Access,
     target: &Target,
@@ -94,7 +95,7 @@ async fn find_claim(
     Ok(listed.items.into_iter().find(is_ours).map(claim))
 }
 
-/// An object that is there has to be hythe's.
+/// Fails if the object exists and hythe did not make it.
 pub(super) async fn require_ours(access: &Access, object: &Object) -> Result<(), ApiError> {
     match access.get(object).await? {
         Some(found) => check_ours(&found, object),
@@ -135,7 +136,7 @@ fn claim(found: PersistentVolumeClaim) -> Claim {
 }
 
 impl Existing {
-    /// The options with what stays as it is: images are not to vanish because a flag was left out.
+    /// The options, completed with the settings that stay: no image may vanish because a flag was left out.
     pub(super) fn settle(&self, options: &Options) -> Result<Options, DeployError> {
         let mut settled = options.clone();
         if let (Data::Claim { .. }, Some(claim)) = (&options.data, &self.claim) {
@@ -154,7 +155,7 @@ impl Existing {
         let claim_name = || format!("the claim {}/{name}", target.namespace);
         let folder = running.map(|running| running.folder.as_deref());
         match (folder, asked) {
-            // A path that is refused today was written by an older hythe, or by hand: it is not one to be kept.
+            // An older hythe or a user may have written a path that is refused today. Such a path is not kept.
             (Some(Some(path)), Data::Claim { size: None, class: None }) => {
                 return match path.parse::<HostPath>() {
                     Ok(path) => Ok(Data::HostPath(path)),
@@ -176,7 +177,7 @@ impl Existing {
 }
 
 impl Claim {
-    /// Its name, which stays: under another one the registry would begin empty.
+    /// The claim's name. It cannot change: with another claim the registry would begin empty.
     fn settle_name(&self, options: &Options) -> Result<Name, DeployError> {
         let namespace = &options.target.namespace;
         match &options.claim {
@@ -207,7 +208,7 @@ impl Claim {
         {
             return Err(DeployError::OtherClass { claim, has: own.to_owned(), asked: class.clone() });
         }
-        // What the cluster chose by default is written as if it had been asked for: it cannot change any more.
+        // The class that the cluster chose by default is written out, as a claim's class cannot change.
         Ok(Data::Claim { size: size.or(has), class: own.parse().ok() })
     }
 }
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_were_chosen_stay_and_the_claims_cannot_change() {
+    fn chosen_names_stay_and_the_claims_name_cannot_change() {
         let name = |text: &str| Some(text.parse().unwrap());
         let claim = Claim { name: "registry-storage".to_owned(), ..a_claim() };
         let running = Running {
@@ -268,12 +269,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_said_stays_as_it_is() {
+    fn data_options_that_are_left_out_stay_as_they_are() {
         let claim = a_claim();
         let there = Existing { workload: Some(Running::default()), claim: Some(claim.clone()) };
         assert_eq!(settle(&there, claimed(None, None)), Ok(claimed(Some("20Gi"), Some("standard"))));
         assert_eq!(settle(&there, claimed(Some("30Gi"), None)), Ok(claimed(Some("30Gi"), Some("standard"))));
-        // The claim that was left when the registry was removed.
+        // `hythe deploy remove` left this claim.
         let left = Existing { workload: None, claim: Some(claim) };
         assert_eq!(settle(&left, claimed(None, None)), Ok(claimed(Some("20Gi"), Some("standard"))));
         assert_eq!(settle(&left, on("/data")), Ok(on("/data")));

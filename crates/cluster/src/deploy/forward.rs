@@ -1,4 +1,4 @@
-//! A port of this machine that leads to a deployed registry, through the cluster's API.
+//! Forwards a local port to a deployed registry, through the cluster's API.
 
 use std::io;
 use std::sync::Arc;
@@ -13,9 +13,10 @@ use tokio::time::{Instant, sleep};
 use super::{DeployError, PORT, Target, existing, pods};
 use crate::api::{Access, Verb};
 
-/// A Pod that is replaced is back within this; a client waits so long for an answer.
+/// How long a connection waits for a ready Pod. A replaced Pod is ready again within this time.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The pause between two looks for a Pod.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// What happens while a port is forwarded.
@@ -23,14 +24,14 @@ const INTERVAL: Duration = Duration::from_millis(500);
 pub enum ForwardEvent {
     /// Connections go to this Pod from now on.
     Pod(String),
-    /// No Pod serves; connections wait for one.
+    /// No Pod is ready; connections wait for one.
     Waiting,
-    /// A connection could not be made.
+    /// A connection could not be forwarded.
     Failed(String),
 }
 
-/// Leads what connects to the listeners to the registry, until it is dropped. A registry that is not there is an error
-/// at the start; later, connections wait for the Pod that replaces the one before.
+/// Forwards the listeners' connections to the registry, until the future is dropped. Fails at the start if the registry
+/// does not exist. Later, connections wait for the Pod that replaces the one before.
 pub async fn forward(
     access: Access,
     target: Target,
@@ -52,7 +53,7 @@ async fn accept(listener: TcpListener, forward: Arc<Forward>) {
                 let forward = forward.clone();
                 tokio::spawn(async move { forward.lead(connection).await });
             }
-            // Out of descriptors: others end.
+            // The process has no file descriptor left: wait until other connections end.
             Err(_) => sleep(INTERVAL).await,
         }
     }
@@ -65,21 +66,21 @@ struct Forward {
     event: Box<dyn Fn(ForwardEvent) + Send + Sync>,
 }
 
-/// Where connections go.
+/// The Pod to which connections go.
 #[derive(Default)]
 struct Chosen {
-    /// The Pod that served last.
+    /// The Pod that was ready last.
     name: Option<String>,
-    /// Whether it was told that none serves.
+    /// Whether [`ForwardEvent::Waiting`] was reported and no Pod is ready since.
     waiting: bool,
 }
 
 impl Forward {
-    /// Leads one connection. Nothing of it was sent before the Pod's port is open, so that another Pod can be tried.
+    /// Forwards one connection. No byte of it is read before a Pod's port is open, so another Pod can be tried.
     async fn lead(&self, mut connection: TcpStream) {
         let end = Instant::now() + PATIENCE;
         let mut failed: Option<String> = None;
-        let mut reason = "no Pod serves".to_owned();
+        let mut reason = "no Pod of the registry is ready".to_owned();
         while Instant::now() < end {
             if let Some(name) = self.choose(failed.as_deref()).await {
                 match self.open(&name, &mut connection).await {
@@ -92,7 +93,7 @@ impl Forward {
         (self.event)(ForwardEvent::Failed(reason));
     }
 
-    /// The Pod that connections go to: the one before, unless it failed.
+    /// The Pod to which connections go: the same as before, unless it failed.
     async fn choose(&self, failed: Option<&str>) -> Option<String> {
         let mut chosen = self.pod.lock().await;
         if let Some(name) = chosen.name.as_ref().filter(|name| failed != Some(name.as_str())) {
@@ -112,7 +113,7 @@ impl Forward {
         ready
     }
 
-    /// Opens the Pod's port and carries everything, until both sides are done.
+    /// Opens the Pod's port and copies in both directions, until both sides end.
     async fn open(&self, name: &str, connection: &mut TcpStream) -> Result<(), String> {
         let pods = self.access.namespaced::<Pod>(self.target.namespace.as_str());
         let what = || format!("a port of Pod {}/{name}", self.target.namespace);
@@ -122,7 +123,7 @@ impl Forward {
         let carried: io::Result<(u64, u64)> = copy_bidirectional(connection, &mut stream).await;
         drop(stream);
         forwarder.abort();
-        // The Pod went away in between: whoever connects next is to find its successor.
+        // The Pod ended during the copy: the next connection looks for its successor.
         if carried.is_err() {
             self.pod.lock().await.name = None;
         }

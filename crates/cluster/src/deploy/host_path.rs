@@ -1,4 +1,4 @@
-//! A folder of the nodes that may be given to the registry.
+//! A folder of a node in which the registry may keep its data.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,17 +6,18 @@ use std::str::FromStr;
 use super::name::{ValueError, checked_text};
 
 checked_text! {
-    /// A folder of the nodes that may be given to the registry, with all that is in it.
+    /// A folder of a node in which the registry may keep its data. Its content changes owner too.
     HostPath, check
 }
 
-/// What a node is made of. An init container gives the folder away, so that these would be the node's end.
+/// Folders of the node's system. An init container gives the data folder to the registry's user, which would break the
+/// node if the folder were one of these.
 const SYSTEM: [&str; 20] = [
     "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/media", "/mnt", "/opt", "/proc", "/root",
     "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/var", "/var/lib",
 ];
 
-/// Below these is nothing that could be given away either.
+/// Folders of the node's system whose subfolders the registry may not have either.
 const SYSTEM_TREES: [&str; 9] = [
     "/bin/",
     "/boot/",
@@ -32,7 +33,7 @@ const SYSTEM_TREES: [&str; 9] = [
 fn check(text: &str) -> Result<(), String> {
     if !text.starts_with('/') || text.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) {
         return Err(
-            "is not a folder of a node: write it from the root, without . or .. or a slash at the end"
+            "is not the path of a node's folder: write it from the root, without . or .. or a slash at the end"
                 .to_owned(),
         );
     }
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_its_own_is_taken_and_the_system_s_are_not() {
+    fn a_folder_of_the_registrys_own_is_accepted_and_the_systems_are_refused() {
         for text in ["/mnt/local-storage/registry", "/var/lib/registry", "/data", "/home/ada/registry"] {
             assert!(text.parse::<HostPath>().is_ok(), "{text}");
         }

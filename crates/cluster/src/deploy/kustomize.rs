@@ -1,4 +1,4 @@
-//! The same objects as files for `kubectl apply -k`.
+//! The objects of `hythe deploy` as files for `kubectl apply -k`.
 
 use serde_json::{Value, json};
 
@@ -10,13 +10,14 @@ use crate::api::{Kind, Manifest};
 /// A file of the folder `deploy/kustomize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KustomizeFile {
-    /// Its path there.
+    /// The file's path in that folder.
     pub path: String,
-    /// What is in it.
+    /// The file's content.
     pub text: String,
 }
 
-/// The base, which is what `hythe deploy` makes by default, and the component that puts the data on the node.
+/// The files of the base, which has the default objects of `hythe deploy`, and of the component that puts the data on
+/// the node.
 pub fn kustomize(options: &Options, data: &Data) -> Vec<KustomizeFile> {
     let manifests = render(options);
     let mut files: Vec<KustomizeFile> = manifests
@@ -45,12 +46,12 @@ fn file_name(manifest: &Manifest) -> String {
     if node_port { "service-nodeport.yaml".to_owned() } else { format!("{kind}.yaml") }
 }
 
-/// The component: what of the base is another with the data on the node.
+/// The files of the component: patches that change the base so that the data is on the node.
 fn host_path(options: &Options, data: &Data) -> Vec<KustomizeFile> {
     let target = &options.target;
     let on_node = Options { data: data.clone(), ..options.clone() };
     let mut volume = volume(&on_node);
-    // A merge keeps what it does not name.
+    // A merge keeps fields that the patch does not name, so the patch sets this one to null.
     volume["persistentVolumeClaim"] = Value::Null;
     let patch = |kind: Kind, rest: Value| {
         let mut patch = json!({ "kind": kind.to_string(), "metadata": { "name": target.name.as_str() } });
@@ -71,7 +72,7 @@ fn host_path(options: &Options, data: &Data) -> Vec<KustomizeFile> {
     let kustomization = json!({
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
-        // By target: the patches hold whatever namespace the objects are in.
+        // The patches select by target, so they apply in every namespace.
         "patches": [
             { "path": "claim.yaml", "target": { "kind": "PersistentVolumeClaim", "name": target.name.as_str() } },
             { "path": "workload.yaml", "target": { "kind": options.workload.kind().to_string(), "name": target.name.as_str() } },
@@ -95,7 +96,7 @@ mod tests {
     use super::super::{Source, Target};
     use super::*;
 
-    /// What a user of the files changes: there is no public image, so theirs is another one.
+    /// The files as committed. hythe has no public image, so a user of the files sets an image of their own.
     fn files() -> Vec<KustomizeFile> {
         let target = Target { namespace: "registry".parse().unwrap(), name: "registry".parse().unwrap() };
         let image = concat!("localhost/hythe:", env!("CARGO_PKG_VERSION")).parse().unwrap();
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_files_are_those_of_the_renderer() {
+    fn the_committed_files_are_what_the_renderer_writes() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/kustomize");
         let write = std::env::var_os("HYTHE_WRITE_GOLDEN_FILES").is_some();
         for KustomizeFile { path, text } in files() {

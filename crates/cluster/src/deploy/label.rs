@@ -1,4 +1,4 @@
-//! Labels: of nodes that the registry may run on, of Pods that may reach it.
+//! Labels of nodes that may run the registry, and of Pods that may reach it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,12 +14,12 @@ pub struct Label {
 }
 
 impl Label {
-    /// The label.
+    /// The label's key.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Its value.
+    /// The label's value.
     pub fn value(&self) -> &str {
         &self.value
     }
@@ -33,26 +33,28 @@ impl FromStr for Label {
         let (key, value) = text.split_once('=').ok_or_else(|| wrong("write KEY=VALUE"))?;
         let name = match key.split_once('/') {
             Some((prefix, name)) => {
-                dns_subdomain(prefix).map_err(|_| wrong("what stands before the / is not a domain"))?;
+                dns_subdomain(prefix).map_err(|_| wrong("the part before the / is not a domain"))?;
                 name
             }
             None => key,
         };
         if name.is_empty() || !is_word(name) {
             return Err(wrong(
-                "its name has at most 63 of A-Z, a-z, 0-9, -, _ and ., and no sign at its ends",
+                "its name may have at most 63 characters of A-Z, a-z, 0-9, -, _ and ., and has to begin and end with a letter \
+                 or a digit",
             ));
         }
         if !is_word(value) {
             return Err(wrong(
-                "its value has at most 63 of A-Z, a-z, 0-9, -, _ and ., and no sign at its ends",
+                "its value may have at most 63 characters of A-Z, a-z, 0-9, -, _ and ., and has to begin and end with a letter \
+                 or a digit",
             ));
         }
         Ok(Self { key: key.to_owned(), value: value.to_owned() })
     }
 }
 
-/// A label's value may be empty.
+/// Whether a text is the name or the value of a label. A value may be empty.
 fn is_word(text: &str) -> bool {
     let sign = |c: char| matches!(c, '-' | '_' | '.');
     text.len() <= 63
@@ -67,16 +69,16 @@ impl fmt::Display for Label {
     }
 }
 
-/// Who may reach the registry where not everybody may.
+/// A client that may reach the registry, if access is restricted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// The Pods of any namespace with this label.
     Pods(Label),
-    /// A range of addresses: the nodes', for one, whose kubelets pull.
+    /// A range of addresses, such as that of the nodes, from which kubelets pull.
     Addresses {
-        /// The range's first.
+        /// The first address of the range.
         address: IpAddr,
-        /// How many bits they share.
+        /// The length of the range's prefix, in bits.
         bits: u8,
     },
 }
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_that_kubernetes_takes_are_taken_and_others_refused() {
+    fn labels_that_kubernetes_accepts_are_accepted_and_others_refused() {
         for text in ["app=ci", "kubernetes.io/hostname=kind-worker", "a=", "a.b_c-d=1.2_3-4"] {
             assert_eq!(text.parse::<Label>().unwrap().to_string(), text);
         }
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_come_in_is_a_label_or_a_range_of_addresses() {
+    fn a_peer_is_a_label_or_a_range_of_addresses() {
         assert_eq!("app=ci".parse(), Ok(Peer::Pods("app=ci".parse().unwrap())));
         let address = "10.0.0.0".parse().unwrap();
         assert_eq!("10.0.0.0/8".parse(), Ok(Peer::Addresses { address, bits: 8 }));

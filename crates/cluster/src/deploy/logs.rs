@@ -1,4 +1,4 @@
-//! What a deployed registry logs.
+//! Reads the log of a deployed registry.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::api::{Access, Verb};
 /// How long a follower waits before it looks for the next Pod.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Which part of the log.
+/// Which part of the log to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogOptions {
-    /// What comes, too, from this Pod and from those that replace it.
+    /// Also read new lines, from this Pod and from those that replace it.
     pub follow: bool,
-    /// So many lines from the end; none is all of them.
+    /// Lines from the end of the log; `None` means all lines.
     pub tail: Option<u32>,
-    /// Those of the container before the last restart.
+    /// Read the lines of the container before its last restart.
     pub previous: bool,
 }
 
-/// Reads the log of the newest Pod. A follower only returns with an error.
+/// Reads the log of the newest Pod. With `follow`, this returns only if it fails.
 pub async fn logs(
     access: &Access,
     target: &Target,
@@ -53,7 +53,7 @@ pub async fn logs(
         let what = || format!("the log of Pod {}/{name}", target.namespace);
         match access.ask(Verb::Get, what, pod.log_stream(&name, &params)).await {
             Ok(stream) => copy(stream, output).await,
-            // A container that is just being made has no log yet.
+            // A container that is starting has no log yet.
             Err(_) if options.follow && starting(access, target, &name).await => {
                 sleep(INTERVAL).await;
                 continue;
@@ -63,7 +63,7 @@ pub async fn logs(
         if !options.follow {
             return Ok(());
         }
-        // Of the Pod that replaces it, all is wanted. A container that starts again within this Pod is followed too.
+        // The next Pod's log is read from its beginning. If the container restarts in this Pod, only new lines are.
         tail = if ended(access, target, &name).await {
             read = Some(name);
             None
@@ -77,7 +77,7 @@ pub async fn logs(
 async fn copy(stream: impl AsyncBufRead, output: &mut (dyn FnMut(&[u8]) + Send)) {
     let mut stream = std::pin::pin!(stream);
     let mut buffer = vec![0; 16 << 10];
-    // A connection that breaks is an end like another: a follower looks again.
+    // A broken connection counts as the end: with `follow`, the caller opens the log again.
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         output(&buffer[..count]);
     }

@@ -1,9 +1,9 @@
-//! The names that a user gives, as Kubernetes takes them.
+//! Names that a user gives, by the rules of Kubernetes.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Why a text is not a value: what to write instead.
+/// Why a text is not a valid value, with what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` {reason}")]
 pub struct ValueError {
@@ -17,7 +17,7 @@ impl ValueError {
     }
 }
 
-/// Makes a type of a text with a grammar.
+/// Makes a type for texts that a function checks.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
@@ -25,7 +25,7 @@ macro_rules! checked_text {
         pub struct $name(String);
 
         impl $name {
-            /// As text.
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -52,16 +52,17 @@ macro_rules! checked_text {
 }
 pub(super) use checked_text;
 
-/// A `StatefulSet`'s revision is a label of its Pods, `NAME-` and ten characters, and a label's value has 63 at most.
+/// The most characters of a registry's name. A `StatefulSet`'s revision is a label of its Pods: `NAME-` and ten
+/// characters. A label's value has 63 characters at most.
 const NAME_LENGTH: usize = 52;
 
 checked_text! {
-    /// The name of the registry: of its workload, its Service, its claim.
+    /// The name of the registry, and of its workload, its Service and its claim.
     Name, |text| {
         dns_label(text, NAME_LENGTH)?;
-        // A Service's name is older than the rule for the others.
+        // Kubernetes' rule for Services (RFC 1035) is older than the rule for other objects (RFC 1123).
         if text.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err("is not a Service's name: it begins with a letter".to_owned());
+            return Err("is not a valid name for a Service: the name has to begin with a letter".to_owned());
         }
         Ok(())
     }
@@ -82,31 +83,34 @@ checked_text! {
     Image, |text| {
         let fine = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c);
         if text.is_empty() || !text.chars().all(fine) || text.starts_with(['-', '/', ':', '@']) {
-            return Err("is not an image's name: write HOST/REPOSITORY:TAG".to_owned());
+            return Err("is not the name of an image: write HOST/REPOSITORY:TAG".to_owned());
         }
         Ok(())
     }
 }
 
-/// RFC 1123: what most names are.
+/// Checks a label of RFC 1123, the form of most names in Kubernetes.
 fn dns_label(text: &str, most: usize) -> Result<(), String> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.is_empty() || !text.chars().all(fine) {
-        return Err("is not a name for Kubernetes: it is made of a-z, 0-9 and -".to_owned());
+        return Err("is not a valid name in Kubernetes: use only a-z, 0-9 and -".to_owned());
     }
     if text.starts_with('-') || text.ends_with('-') {
-        return Err("is not a name for Kubernetes: it begins and ends with a letter or a digit".to_owned());
+        return Err(
+            "is not a valid name in Kubernetes: the name has to begin and end with a letter or a digit"
+                .to_owned(),
+        );
     }
     if text.len() > most {
-        return Err(format!("is too long a name: {most} characters at most"));
+        return Err(format!("is too long for a name: {most} characters at most"));
     }
     Ok(())
 }
 
-/// Labels with dots between them.
+/// Checks a domain: labels with dots between them.
 pub(super) fn dns_subdomain(text: &str) -> Result<(), String> {
     if text.len() > 253 {
-        return Err("is too long a name: 253 characters at most".to_owned());
+        return Err("is too long for a name: 253 characters at most".to_owned());
     }
     text.split('.').try_for_each(|label| dns_label(label, 253))
 }
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_kubernetes_takes_are_taken() {
+    fn names_that_kubernetes_accepts_are_accepted() {
         for text in ["registry", "docker-registry", "a", "r2", &"a".repeat(52)] {
             assert_eq!(text.parse::<Name>().unwrap().as_str(), text);
         }
@@ -133,9 +137,9 @@ mod tests {
             ("", "a-z, 0-9 and -"),
             ("Registry", "a-z, 0-9 and -"),
             ("my_registry", "a-z, 0-9 and -"),
-            ("-a", "begins and ends"),
-            ("a-", "begins and ends"),
-            ("2a", "begins with a letter"),
+            ("-a", "begin and end"),
+            ("a-", "begin and end"),
+            ("2a", "begin with a letter"),
             (&"a".repeat(53), "52 characters at most"),
         ] {
             let error = text.parse::<Name>().unwrap_err().to_string();

@@ -1,34 +1,34 @@
-//! What is deployed, and how.
+//! The options of a deployment.
 
 use std::collections::BTreeMap;
 
 use super::{HostPath, Image, Label, Name, Namespace, Peer, Quantity, StorageClass, ValueError};
 use crate::api::{Kind, Object};
 
-/// The namespace where none is named.
+/// The default namespace.
 pub const DEFAULT_NAMESPACE: &str = "registry";
 
-/// The registry's name where none is given.
+/// The default name of the registry.
 pub const DEFAULT_NAME: &str = "registry";
 
-/// The node port where none is named: nodes and, in local clusters, the host reach the registry there.
+/// The default node port, at which nodes and, in local clusters, this machine reach the registry.
 pub const DEFAULT_NODE_PORT: u16 = 30500;
 
-/// The size of a claim that is new and for which none is asked.
+/// The default size of a new claim.
 pub const DEFAULT_SIZE: &str = "10Gi";
 
-/// The memory that it may use at most.
+/// The default limit of the container's memory.
 pub const DEFAULT_MEMORY: &str = "256Mi";
 
-/// The processor time that it may use at most.
+/// The default limit of the container's processor time.
 pub const DEFAULT_CPU: &str = "200m";
 
-/// Which registry of a cluster is meant.
+/// A registry in a cluster, by its namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Its namespace.
+    /// The registry's namespace.
     pub namespace: Namespace,
-    /// Its name.
+    /// The registry's name.
     pub name: Name,
 }
 
@@ -37,35 +37,35 @@ impl Target {
         Object::new(kind, self.namespace.as_str(), self.name.as_str())
     }
 
-    /// An object of another name than the registry's, where it has one.
+    /// An object with this name, or with the registry's if there is none.
     pub(crate) fn named(&self, kind: Kind, name: Option<&Name>) -> Object {
         Object::new(kind, self.namespace.as_str(), name.unwrap_or(&self.name).as_str())
     }
 
-    /// The Service of the node port, beside the one of the cluster.
+    /// The Service of the node port; the Service for Pods is another one.
     pub(crate) fn node_port_service(&self) -> Object {
         Object::new(Kind::Service, self.namespace.as_str(), &format!("{}-nodeport", self.name))
     }
 
-    /// The Pods' labels, as a query.
+    /// The labels of the registry's Pods, as a label selector.
     pub(crate) fn selector(&self) -> String {
         let labels = super::render::selector(self);
         labels.map(|(key, value)| format!("{key}={value}")).join(",")
     }
 
-    /// The name by which Pods reach it.
+    /// The host and port at which Pods reach the registry.
     pub fn cluster_host(&self) -> String {
         format!("{}.{}.svc.cluster.local:{}", self.name, self.namespace, super::PORT)
     }
 }
 
-/// What runs the Pod.
+/// The kind of workload that runs the Pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Workload {
     /// A Deployment, which starts a Pod once the one before it has ended.
     #[default]
     Deployment,
-    /// A `StatefulSet`: the same, also where a node does not answer and its Pod may still run there.
+    /// A `StatefulSet`, which does not start a second Pod even if a node stops answering while its Pod may still run.
     StatefulSet,
 }
 
@@ -78,7 +78,7 @@ impl Workload {
         }
     }
 
-    /// The other one.
+    /// The other kind of workload.
     pub(crate) fn other(self) -> Self {
         match self {
             Self::Deployment => Self::StatefulSet,
@@ -87,60 +87,60 @@ impl Workload {
     }
 }
 
-/// Where the nodes have the image from.
+/// How the nodes get the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It is put into each of them beforehand, and no registry has it: the kubelet is not to ask the network for it.
+    /// hythe puts the image into every node beforehand. No registry has it, so kubelet must not try to pull it.
     Nodes(Image),
-    /// They pull it, unless they have it.
+    /// The nodes pull the image, unless they have it.
     Registry(Image),
 }
 
 /// Where the registry's data is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
-    /// In a claim of its own.
+    /// In a claim of the registry's own.
     Claim {
-        /// Its size; what it has, or the default for a new one, where none is asked.
+        /// The claim's size; `None` keeps an existing claim's size, and gives a new one [`DEFAULT_SIZE`].
         size: Option<Quantity>,
-        /// Its storage class; what it has, or the cluster's default.
+        /// The storage class; `None` keeps an existing claim's class, and gives a new one the cluster's default.
         class: Option<StorageClass>,
     },
     /// In a folder of the node.
     HostPath(HostPath),
 }
 
-/// What is deployed, and how.
+/// The options of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Where, and under which name.
+    /// The registry's namespace and name.
     pub target: Target,
-    /// What runs the Pod.
+    /// The kind of workload that runs the Pod.
     pub workload: Workload,
-    /// The image.
+    /// The image, and how the nodes get it.
     pub image: Source,
     /// Where the data is.
     pub data: Data,
-    /// The port of every node that leads to it; none is no such port.
+    /// The port of every node that leads to the registry, if it should have one.
     pub node_port: Option<u16>,
-    /// The memory that it may use at most.
+    /// The limit of the container's memory.
     pub memory: Quantity,
-    /// The processor time that it may use at most.
+    /// The limit of the container's processor time.
     pub cpu: Quantity,
-    /// The labels of the nodes that it may run on.
+    /// Labels of the nodes that may run the Pod; without labels, every node may.
     pub nodes: Vec<Label>,
-    /// Who may reach it; nobody named is everybody.
+    /// The clients that may reach the registry; without any, every client may.
     pub peers: Vec<Peer>,
-    /// Further variables of the server.
+    /// Further environment variables of the server.
     pub variables: BTreeMap<String, String>,
-    /// The claim's name; what it has, or the registry's.
+    /// The claim's name; `None` keeps an existing claim's name, and gives a new one the registry's.
     pub claim: Option<Name>,
-    /// The name of the ConfigMap of the server's variables; what it has, or the registry's.
+    /// The name of the ConfigMap of the server's variables; `None` keeps an existing name, or uses the registry's.
     pub config_map: Option<Name>,
 }
 
 impl Options {
-    /// Those that nothing was said about.
+    /// The default options.
     pub fn new(target: Target, image: Source) -> Result<Self, ValueError> {
         Ok(Self {
             target,
@@ -158,7 +158,7 @@ impl Options {
         })
     }
 
-    /// The claim of the data, where it is in one.
+    /// The claim of the data. It exists only if the data is in a claim.
     pub(crate) fn claim_object(&self) -> Object {
         self.target.named(Kind::PersistentVolumeClaim, self.claim.as_ref())
     }

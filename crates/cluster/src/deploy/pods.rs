@@ -7,35 +7,35 @@ use kube::api::ListParams;
 use super::Target;
 use crate::api::{Access, ApiError, Verb};
 
-/// A Pod as users want to know it.
+/// The state of a Pod, as users see it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PodState {
-    /// Its name.
+    /// The Pod's name.
     pub name: String,
-    /// The node that it runs on.
+    /// The node of the Pod, once Kubernetes has chosen one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
     /// `Pending`, `Running`, `Terminating` and the like.
     pub phase: String,
-    /// Whether it serves.
+    /// Whether the Pod is ready.
     pub ready: bool,
-    /// How often its container was started again.
+    /// How often the Pod's containers were restarted.
     pub restarts: i32,
-    /// Why it does not serve, in the cluster's words: `ErrImageNeverPull`, `Unschedulable`.
+    /// Why the Pod is not ready, in the cluster's words: `ErrImageNeverPull`, `Unschedulable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The same as a sentence, where there is one.
+    /// The cluster's sentence about the reason, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
 impl PodState {
-    /// Whether waiting does not help: somebody has to do something.
+    /// Whether waiting does not help, because a user has to change something.
     pub(super) fn is_final(&self) -> bool {
         matches!(self.reason.as_deref(), Some("ErrImageNeverPull" | "InvalidImageName"))
     }
 
-    /// The reason and the sentence, as far as there are.
+    /// The reason and its sentence; none without a reason.
     pub fn explanation(&self) -> Option<String> {
         let reason = self.reason.as_deref()?;
         Some(match &self.message {
@@ -55,7 +55,7 @@ pub(super) async fn list(access: &Access, target: &Target) -> Result<Vec<Pod>, A
     Ok(pods)
 }
 
-/// What is to be known of a Pod.
+/// The state of a Pod.
 pub(super) fn state(pod: &Pod) -> PodState {
     let status = pod.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) fn state(pod: &Pod) -> PodState {
         let scheduled = conditions.iter().find(|condition| condition.type_ == "PodScheduled")?;
         (scheduled.status != "True").then(|| (scheduled.reason.clone(), scheduled.message.clone()))
     };
-    // A Pod that was evicted says so itself.
+    // The status of an evicted Pod has the reason itself.
     let own = || status.reason.clone().map(|reason| (Some(reason), status.message.clone()));
     let trouble = || init.iter().chain(&containers).find_map(container_trouble);
     let (reason, message) = if ready || leaving {
@@ -91,7 +91,7 @@ pub(super) fn state(pod: &Pod) -> PodState {
     }
 }
 
-/// Why a container does not run. The end of the run before says more than the pause after it.
+/// Why a container does not run. The end of its last run says more than `CrashLoopBackOff`, the pause after it.
 fn container_trouble(container: &ContainerStatus) -> Option<(Option<String>, Option<String>)> {
     let ended = |state: &ContainerState| {
         let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
@@ -110,7 +110,7 @@ fn container_trouble(container: &ContainerStatus) -> Option<(Option<String>, Opt
                     message.map(|message| format!("{reason}, {message}")),
                 ))
             }
-            // What every Pod goes through is no trouble.
+            // Every Pod has these states for a while, so they are no reason.
             _ if matches!(waiting.reason.as_deref(), Some("PodInitializing" | "ContainerCreating")) => None,
             _ => Some((waiting.reason.clone(), waiting.message.clone())),
         };
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_does_not_run_says_why() {
+    fn a_pod_that_does_not_run_has_a_reason() {
         let container = |state: serde_json::Value, last: serde_json::Value| {
             json!({ "phase": "Pending", "containerStatuses": [{
                 "name": "hythe", "image": "x", "imageID": "", "ready": false, "restartCount": 2,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_serves_has_no_reason() {
+    fn a_ready_pod_has_no_reason() {
         let state = state_of(&json!({
             "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }],
         }));

@@ -9,11 +9,11 @@ use super::name::ValueError;
 #[derive(Clone, Debug)]
 pub struct Quantity {
     text: String,
-    /// In thousandths: processors are counted in them.
+    /// The amount in thousandths, the smallest unit of processor time.
     milli: u128,
 }
 
-/// What a suffix multiplies by, in thousandths.
+/// The factor of each suffix, in thousandths.
 const SUFFIXES: [(&str, u128); 14] = [
     ("", 1000),
     ("m", 1),
@@ -32,14 +32,14 @@ const SUFFIXES: [(&str, u128); 14] = [
 ];
 
 impl Quantity {
-    /// As text.
+    /// The amount as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
 impl PartialEq for Quantity {
-    /// `1024Mi` is `1Gi`: the server writes the shorter.
+    /// Compares the amounts: `1024Mi` equals `1Gi`, which is what the API server makes of it.
     fn eq(&self, other: &Self) -> bool {
         self.milli == other.milli
     }
@@ -72,14 +72,14 @@ impl FromStr for Quantity {
         let (number, suffix) = text.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let scale = SUFFIXES.iter().find(|(name, _)| *name == suffix).ok_or_else(wrong)?.1;
-        // Three digits are all that processors have, and more of bytes than anybody writes.
+        // Processor time has three digits after the point, and amounts of bytes never need more.
         if whole.is_empty() || whole.len() > 15 || fraction.len() > 3 || number.ends_with('.') {
             return Err(wrong());
         }
         let digits: u128 = format!("{whole}{fraction:0<3}").parse().map_err(|_| wrong())?;
         let milli = digits.checked_mul(scale).ok_or_else(wrong)? / 1000;
         if milli == 0 {
-            return Err(ValueError::new(text, "is nothing"));
+            return Err(ValueError::new(text, "is zero: give an amount above zero"));
         }
         Ok(Self { text: text.to_owned(), milli })
     }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_compare_by_what_they_mean() {
+    fn amounts_compare_by_their_value() {
         assert_eq!(quantity("1Gi"), quantity("1024Mi"));
         assert_eq!(quantity("0.5"), quantity("500m"));
         assert_eq!(quantity("1.5Gi"), quantity("1536Mi"));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused_with_what_to_write() {
+    fn a_text_that_is_no_amount_is_refused_with_what_to_write() {
         for (text, reason) in [
             ("", "such as 10Gi"),
             ("Gi", "such as 10Gi"),
@@ -121,7 +121,7 @@ mod tests {
             ("1.2.3", "such as 10Gi"),
             ("1.", "such as 10Gi"),
             (".5", "such as 10Gi"),
-            ("0Gi", "nothing"),
+            ("0Gi", "is zero"),
             ("9999999999999999Ei", "such as 10Gi"),
         ] {
             let error = text.parse::<Quantity>().unwrap_err().to_string();

@@ -1,36 +1,36 @@
-//! A registry taken out of a cluster.
+//! Removes a registry from a cluster.
 
 use super::{DeployError, Progress, Target, Workload, existing};
 use crate::api::{Access, Kind, Object, is_ours};
 
-/// What was removed, and what was left.
+/// What a removal removed, and what it left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
-    /// The objects that are gone.
+    /// The objects that were removed.
     pub objects: Vec<Object>,
-    /// What is still there.
+    /// What was left.
     pub left: Vec<Left>,
 }
 
 /// What a removal leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// The claim with the data, which the next deployment of this name takes up.
+    /// The claim with the data, which the next deployment of this name uses again.
     Claim(Object),
-    /// The folder of the node with the data: no API removes it.
+    /// The node's folder with the data, which the cluster's API cannot remove.
     Folder(String),
-    /// The namespace, in which others may have something by now.
+    /// The namespace, in which others may have objects by now.
     Namespace(Object),
 }
 
-/// Removes it; its data only where that is asked for.
+/// Removes the registry, and with `data` its claim.
 pub async fn remove(
     access: &Access,
     target: &Target,
     data: bool,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Removed, DeployError> {
-    // It also refuses what is somebody else's.
+    // This also fails if hythe did not make one of the objects.
     let existing = existing::read(access, target).await?;
     let mut objects = vec![
         target.object(Workload::Deployment.kind()),

@@ -1,4 +1,4 @@
-//! The objects that a deployed registry is made of.
+//! The objects of a deployed registry.
 
 mod config;
 mod network;
@@ -12,7 +12,7 @@ use crate::api::{Manifest, Object};
 
 pub(super) use pod::{init_containers, volume};
 
-/// All of them, each after what it needs.
+/// All objects, each after those that it needs.
 pub fn render(options: &Options) -> Vec<Manifest> {
     let target = &options.target;
     let mut manifests = vec![Manifest::new(Object::namespace(target.namespace.as_str()), &[], json!({}))];
@@ -29,18 +29,18 @@ pub fn render(options: &Options) -> Vec<Manifest> {
     manifests
 }
 
-/// What tells this registry's Pods from others. It cannot change once a workload is made, so it has no version in it.
+/// The labels that tell this registry's Pods from others. A workload's selector cannot change, so it has no version.
 pub(super) fn selector(target: &Target) -> [(&'static str, &str); 2] {
     [("app.kubernetes.io/name", "hythe"), ("app.kubernetes.io/instance", target.name.as_str())]
 }
 
-/// The labels of every object of the registry: the ones that tools search by, and `app`, by which people do.
+/// The labels of every object of the registry: those that tools search by, and `app`, which people search by.
 pub(super) fn labels(target: &Target) -> Vec<(&'static str, &str)> {
     let more = [("app.kubernetes.io/component", "registry"), ("app", target.name.as_str())];
     selector(target).into_iter().chain(more).collect()
 }
 
-/// Labels as an object has them.
+/// Labels as a JSON object.
 fn map(labels: &[(&str, &str)]) -> serde_json::Value {
     labels
         .iter()
@@ -54,7 +54,7 @@ fn manifest(target: &Target, object: Object, fields: serde_json::Value) -> Manif
     Manifest::new(object, &labels(target), fields)
 }
 
-/// What runs the Pod. There is one: a data folder has one server.
+/// The workload that runs the Pod. It has one Pod, as only one server may use a data folder.
 fn workload(options: &Options) -> Manifest {
     let target = &options.target;
     let mut spec = json!({
@@ -64,7 +64,7 @@ fn workload(options: &Options) -> Manifest {
         "template": pod::template(options),
     });
     match options.workload {
-        // A successor that starts beside its predecessor finds the folder locked.
+        // The old Pod has to end first: while it runs, it holds the lock of the data folder.
         Workload::Deployment => spec["strategy"] = json!({ "type": "Recreate" }),
         Workload::StatefulSet => spec["serviceName"] = json!(target.name.as_str()),
     }
@@ -102,7 +102,7 @@ mod tests {
         render(options).into_iter().find(|manifest| manifest.object.kind == kind).unwrap().body().clone()
     }
 
-    /// Reads it as the cluster's types, which leave out what they do not know, and writes it again.
+    /// Reads a manifest as the cluster's types, which drop unknown fields, and writes it again.
     fn again(manifest: &Manifest) -> Value {
         fn through<T: serde::de::DeserializeOwned + serde::Serialize>(body: &Value) -> Value {
             serde_json::to_value(serde_json::from_value::<T>(body.clone()).unwrap()).unwrap()
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_allowed_than_serving_takes() {
+    fn the_pod_has_no_more_rights_than_serving_needs() {
         let pod = &of(&options(), Kind::Deployment)["spec"]["template"]["spec"];
         assert_eq!(pod["automountServiceAccountToken"], false);
         assert_eq!(pod["enableServiceLinks"], false);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_folder_of_the_node_has_a_container_that_runs_as_root() {
+    fn only_with_the_data_in_a_nodes_folder_a_container_runs_as_root() {
         let options = on_host();
         let pod = &of(&options, Kind::StatefulSet)["spec"]["template"]["spec"];
         let own = &pod["initContainers"][0];
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_of_the_nodes_has_a_service_of_its_own_or_none() {
+    fn a_node_port_has_a_service_of_its_own() {
         let names = |options: &Options| {
             let services =
                 render(options).into_iter().filter(|manifest| manifest.object.kind == Kind::Service);
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_knows_its_names_and_what_it_is_set_to() {
+    fn the_config_map_has_the_servers_names_and_its_variables() {
         let variables = [("HYTHE_UPSTREAM_OFFLINE".to_owned(), "true".to_owned())].into();
         let set = Options { variables, ..options() };
         let hosts =
@@ -199,7 +199,7 @@ mod tests {
         let template = |options: &Options| of(options, Kind::Deployment)["spec"]["template"].clone();
         let from = &template(&set)["spec"]["containers"][0]["envFrom"];
         assert_eq!(*from, json!([{ "configMapRef": { "name": "docker-registry" } }]));
-        // A server reads its variables once: others make another Pod.
+        // A server reads its variables only at its start, so changed variables need a new Pod.
         assert_ne!(
             template(&set)["metadata"]["annotations"],
             template(&options())["metadata"]["annotations"]
@@ -215,12 +215,12 @@ mod tests {
         }
         let workload = of(&options(), Kind::Deployment);
         assert_eq!(workload["spec"]["template"]["metadata"]["labels"]["app"], "docker-registry");
-        // It never changes: registries that were deployed before have it so.
+        // A selector cannot change, and those of registries deployed by older versions lack this label.
         assert!(workload["spec"]["selector"]["matchLabels"].get("app").is_none());
     }
 
     #[test]
-    fn the_claim_and_the_configmap_have_the_registrys_name_or_one_of_their_own() {
+    fn the_claim_and_the_config_map_have_the_registrys_name_or_a_chosen_one() {
         let named = Options {
             claim: Some("registry-storage".parse().unwrap()),
             config_map: Some("registry-config".parse().unwrap()),

@@ -1,4 +1,4 @@
-//! The wait for a workload.
+//! Waits until a workload is ready, or gone.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::{DeployError, PodState, Progress, Target, Workload, pods};
 use crate::api::{Access, ApiError, Object, Verb};
 
-/// Rarely enough for a small API server, often enough for who waits.
+/// The pause between two requests: long enough for a small API server, short enough for a waiting user.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// The workload of a registry.
@@ -21,7 +21,7 @@ pub(super) struct Rollout<'a> {
 }
 
 impl Rollout<'_> {
-    /// Waits until the Pod of what was applied last serves, and no other one is left.
+    /// Waits until the Pod of the last applied workload is ready, and no older Pod is left.
     pub(super) async fn wait(
         &self,
         timeout: Duration,
@@ -69,7 +69,7 @@ impl Rollout<'_> {
         })
     }
 
-    /// What the Pods say; if they say nothing, the cluster's latest warnings.
+    /// The Pods' reasons; if they have none, the cluster's latest warnings.
     async fn reasons(&self, states: &[PodState]) -> Vec<String> {
         let explained = |state: &PodState| Some(format!("Pod {} is {}", state.name, state.explanation()?));
         let mut reasons: Vec<String> = states.iter().filter_map(explained).collect();
@@ -80,12 +80,12 @@ impl Rollout<'_> {
             reasons.extend(states.iter().map(|state| format!("Pod {} is {}", state.name, state.phase)));
         }
         if reasons.is_empty() {
-            reasons.push("it has no Pod".to_owned());
+            reasons.push("the cluster has not made its Pod".to_owned());
         }
         reasons
     }
 
-    /// The cluster's warnings about the objects of this name. Who may not read them goes without.
+    /// The cluster's warnings about the objects of this name; none for a user who may not read events.
     async fn warnings(&self) -> Vec<String> {
         let events = self.access.namespaced::<Event>(self.target.namespace.as_str());
         let params = ListParams::default().fields("type=Warning");
@@ -120,7 +120,7 @@ fn stateful_set_is_done(found: &StatefulSet) -> bool {
         && status.update_revision == status.current_revision
 }
 
-/// Waits until no Pod is left of a workload that was removed.
+/// Waits until a removed workload has no Pod left.
 pub(super) async fn wait_until_gone(
     access: &Access,
     target: &Target,
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workload_is_done_when_what_was_applied_last_serves() {
+    fn a_workload_is_done_when_the_last_applied_one_is_ready() {
         let deployment = |observed: i64, updated: i32, available: i32, replicas: i32| {
             let value = json!({ "metadata": { "generation": 2 }, "status": {
                 "observedGeneration": observed, "updatedReplicas": updated, "availableReplicas": available,

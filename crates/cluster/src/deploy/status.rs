@@ -1,4 +1,4 @@
-//! How a deployed registry is.
+//! Asks the cluster for the state of a deployed registry.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Service};
@@ -7,21 +7,21 @@ use super::existing::Claim;
 use super::{DeployError, PodState, Target, Workload, existing, pods};
 use crate::api::{Access, ApiError, Kind, Object};
 
-/// How a deployed registry is.
+/// The state of a deployed registry.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Status {
-    /// Its workload.
+    /// The workload that runs the registry's Pod.
     #[serde(flatten)]
     pub workload: Object,
-    /// Its image.
+    /// The registry's image.
     pub image: String,
-    /// Whether it serves.
+    /// Whether a Pod of the registry is ready.
     pub ready: bool,
-    /// Its Pods.
+    /// The registry's Pods.
     pub pods: Vec<PodState>,
-    /// Where its data is.
+    /// Where the registry's data is.
     pub data: Stored,
-    /// Its Services.
+    /// The registry's Services.
     pub services: Vec<ServiceState>,
 }
 
@@ -31,18 +31,18 @@ pub struct Status {
 pub enum Stored {
     /// In a claim.
     Claim {
-        /// Its name.
+        /// The claim's name.
         name: String,
-        /// `Bound`, or `Pending`; none if the claim is not there.
+        /// `Bound` or `Pending`; none if the claim does not exist.
         phase: Option<String>,
-        /// Its size.
+        /// The claim's size.
         size: String,
-        /// Its storage class.
+        /// The claim's storage class.
         class: Option<String>,
     },
     /// In a folder of the node.
     Folder {
-        /// Its path.
+        /// The folder's path.
         path: String,
     },
 }
@@ -50,18 +50,18 @@ pub enum Stored {
 /// A Service.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ServiceState {
-    /// Its name.
+    /// The Service's name.
     pub name: String,
-    /// Its address in the cluster.
+    /// The Service's address in the cluster.
     pub address: Option<String>,
-    /// Its port there.
+    /// The Service's port at that address.
     pub port: Option<i32>,
-    /// Its port on every node.
+    /// The Service's port on every node.
     #[serde(rename = "nodePort", skip_serializing_if = "Option::is_none")]
     pub node_port: Option<i32>,
 }
 
-/// Asks for it.
+/// Asks the cluster for the state of a registry.
 pub async fn status(access: &Access, target: &Target) -> Result<Status, DeployError> {
     let existing = existing::read(access, target).await?;
     let Some(running) = existing.workload else { return Err(DeployError::Absent(target.clone())) };
@@ -104,7 +104,7 @@ async fn image(access: &Access, target: &Target, workload: Workload) -> Result<S
     Ok(image.unwrap_or_default())
 }
 
-/// The Services that lead to a registry: the cluster's own, and that of the node port.
+/// The Services of a registry: the Service for Pods and that of the node port.
 pub(crate) async fn services(access: &Access, target: &Target) -> Result<Vec<ServiceState>, ApiError> {
     let mut states = Vec::new();
     for object in [target.object(Kind::Service), target.node_port_service()] {

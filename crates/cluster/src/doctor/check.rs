@@ -1,18 +1,18 @@
-//! One small thing that was looked at: what was seen, what that means, and what to do.
+//! One check: what it saw, the cause, and what to do.
 
 use std::fmt;
 
 use super::Id;
 
-/// How a thing was found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// As it should be.
     Good,
-    /// Not so.
+    /// Not as it should be.
     Bad,
-    /// It could not be told, or is somebody's own wish.
+    /// The check could not find out, or a user chose this state.
     Unknown,
 }
 
@@ -20,38 +20,38 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Repair {
-    /// Bring the registry to what it was asked to be, as `hythe up` does.
+    /// Start the registry with its settings, as `hythe up` does.
     Registry,
-    /// Wire a cluster, as `hythe attach` does.
+    /// Connect a cluster to the registry, as `hythe attach` does.
     Attach {
-        /// The cluster, by its maker and name.
+        /// The cluster's maker and name, such as `kind cluster dev`.
         cluster: String,
     },
-    /// Start a node's containerd anew; what runs goes on.
+    /// Restart a node's containerd; its containers keep running.
     Restart {
         /// The node.
         node: String,
     },
 }
 
-/// One small thing that was looked at.
+/// One check and its result.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Check {
-    /// Which.
+    /// Which check this is.
     pub id: Id,
-    /// Of what: `node kind-worker`.
+    /// What was checked, such as `node kind-worker`.
     pub subject: String,
-    /// How it was found.
+    /// The result.
     pub verdict: Verdict,
-    /// What was seen: the very line, value or answer.
+    /// What the check saw: the exact line, value or answer.
     pub evidence: String,
-    /// Why it is so.
+    /// The cause, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// What to do, as a command or a sentence with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    /// What `--fix` does about it.
+    /// What `--fix` does about it, if it can do anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair: Option<Repair>,
 }
@@ -81,7 +81,7 @@ impl Check {
         Self::new(id, subject, Verdict::Unknown, evidence)
     }
 
-    /// With more that was seen, line by line.
+    /// Adds lines to the evidence.
     #[must_use]
     pub fn seeing(mut self, lines: &[String]) -> Self {
         for line in lines {
@@ -105,7 +105,7 @@ impl Check {
 }
 
 impl fmt::Display for Check {
-    /// One line where all is well; else what was seen, why, and what to do below it.
+    /// One line for a good check; for any other, the evidence, the cause and the fix below it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.verdict {
             Verdict::Good => "✓",
@@ -138,18 +138,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_well_is_one_line_and_what_is_not_says_why_and_what_to_do() {
+    fn a_good_check_is_one_line_and_another_has_its_cause_and_fix() {
         let good = Check::good(Id::EngineAnswers, "engine", "Docker 29.0.0\nmore");
-        assert_eq!(good.to_string(), "✓ engine: it answers (Docker 29.0.0)");
+        assert_eq!(good.to_string(), "✓ engine: the engine answers (Docker 29.0.0)");
         let bad = Check::bad(Id::NodeRestarted, "node w", "changed 7 s after\nits start")
-            .because("containerd was not started anew")
+            .because("containerd was not restarted")
             .fixed_by("docker exec w systemctl restart containerd")
             .repaired_by(Repair::Restart { node: "w".to_owned() });
         assert_eq!(
             bad.to_string(),
             "✗ node w: containerd has not read its configuration since it changed [node.restarted]\n    \
              seen   changed 7 s after\n           its start\n    \
-             cause  containerd was not started anew\n    \
+             cause  containerd was not restarted\n    \
              fix    docker exec w systemctl restart containerd\n           or: `hythe doctor --fix`"
         );
         let json = serde_json::to_value(&bad).unwrap();

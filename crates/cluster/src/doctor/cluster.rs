@@ -1,4 +1,4 @@
-//! A cluster as a whole: its network, what it says of its registry, and whether kubelet pulls for a Pod.
+//! Checks of a cluster as a whole: its network, the ConfigMap that names its registry, and a pull by kubelet.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::engine::{Engine, EngineError};
 use crate::hosting::Published;
 use crate::topology::{Cluster, Node};
 
-/// How long kubelet may take to pull for a Pod.
+/// How long kubelet may take to pull the image of the test Pod.
 const PATIENCE: Duration = Duration::from_secs(12);
 const NAMESPACE: &str = "default";
 
@@ -25,17 +25,21 @@ fn repaired(check: Check, cluster: &Cluster) -> Check {
     check.fixed_by(format!("`hythe attach {}`", cluster.name)).repaired_by(attach)
 }
 
-/// Whether somebody detached it; then the rest is as he wanted it.
+/// Whether the cluster is attached. A detached cluster is its user's choice, and no other check is made.
 pub(super) async fn attached(engine: &Engine, cluster: &Cluster) -> Result<Check, EngineError> {
     let subject = cluster.to_string();
     if attach::is_detached(engine, cluster).await? {
-        return Ok(Check::unknown(Id::ClusterAttached, &subject, "it was detached, and is left alone")
-            .fixed_by(format!("`hythe attach {}`", cluster.name)));
+        return Ok(Check::unknown(
+            Id::ClusterAttached,
+            &subject,
+            "a user detached the cluster; it is not checked",
+        )
+        .fixed_by(format!("`hythe attach {}`", cluster.name)));
     }
-    Ok(Check::good(Id::ClusterAttached, &subject, "by its nodes and their labels"))
+    Ok(Check::good(Id::ClusterAttached, &subject, "found by its nodes' labels"))
 }
 
-/// Whether the registry is on each network of the nodes.
+/// Whether the registry is on every network of the nodes.
 pub(super) fn network(cluster: &Cluster, registry: &ContainerInspectResponse) -> Vec<Check> {
     let subject = cluster.to_string();
     let joined = registry.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
@@ -43,62 +47,66 @@ pub(super) fn network(cluster: &Cluster, registry: &ContainerInspectResponse) ->
         joined.into_iter().flat_map(|networks| networks.keys().map(String::as_str)).collect();
     let mut checks = Vec::new();
     for network in cluster.networks() {
-        // The engine's own default network has no names.
+        // An engine's default network does not resolve names, so that being on it helps no node.
         if matches!(network.as_str(), "bridge" | "podman" | "host") {
             continue;
         }
         checks.push(if joined.contains(&network.as_str()) {
             Check::good(Id::ClusterNetwork, &subject, network)
         } else {
-            let evidence = format!("its nodes are on {network}; the registry is on {}", joined.join(", "));
+            let evidence = format!("the nodes are on {network}; the registry is on {}", joined.join(", "));
             let check = Check::bad(Id::ClusterNetwork, &subject, evidence);
-            repaired(check.because("nodes cannot find a registry that is on none of their networks"), cluster)
+            repaired(
+                check.because("the registry's container has not joined this network of the nodes"),
+                cluster,
+            )
         });
     }
     checks
 }
 
-/// Whether its `ConfigMap` names this registry.
+/// Whether the cluster's `ConfigMap` names this registry.
 pub(super) fn hosting(cluster: &Cluster, published: Result<Published, ApiError>) -> Check {
     let subject = cluster.to_string();
     let bad = |evidence: String| Check::bad(Id::ClusterHosting, &subject, evidence);
     let check = match published {
         Ok(Published::Same) => return Check::good(Id::ClusterHosting, &subject, "local-registry-hosting"),
         Ok(Published::Absent) => bad("kube-public has no ConfigMap local-registry-hosting".to_owned())
-            .because("Tilt and Skaffold push elsewhere, or load images into nodes"),
-        Ok(Published::Malformed { reason }) => {
-            bad(format!("local-registry-hosting: {reason}")).because("its readers take it for nothing")
-        }
+            .because("without it, Tilt and Skaffold push to another registry, or load images into the nodes"),
+        Ok(Published::Malformed { reason }) => bad(format!("local-registry-hosting: {reason}"))
+            .because("Tilt and Skaffold ignore a ConfigMap that they cannot read"),
         Ok(Published::Differs { found, writers }) => bad(format!(
             "local-registry-hosting says host: {}, hostFromClusterNetwork: {}, by {}",
             found.host.as_deref().unwrap_or("none"),
             found.host_from_cluster_network.as_deref().unwrap_or("none"),
-            writers.first().map_or("somebody", String::as_str),
+            writers.first().map_or("an unknown writer", String::as_str),
         ))
-        .because("Tilt and Skaffold push to what it names"),
+        .because("Tilt and Skaffold push to the registry that the ConfigMap names"),
         Err(ApiError::Forbidden { message, .. }) => {
             return bad(message)
-                .because("this user of the cluster may not read it, and Tilt as this user neither")
-                .fixed_by("give the user get on ConfigMaps of kube-public");
+                .because(
+                    "this user of the cluster may not read the ConfigMap, and neither may Tilt as this user",
+                )
+                .fixed_by("allow the user to get ConfigMaps in the namespace kube-public");
         }
         Err(error) => return Check::unknown(Id::ClusterHosting, &subject, error.to_string()),
     };
     repaired(check, cluster)
 }
 
-/// That it names another registry which is there: a user's own choice, and nothing to be mended.
+/// The check of a `ConfigMap` that names another existing registry: the user's choice, which `--fix` does not change.
 pub(super) fn hosting_of_another(cluster: &Cluster, other: &str) -> Check {
     let subject = cluster.to_string();
     Check::unknown(
         Id::ClusterHosting,
         &subject,
-        format!("local-registry-hosting names {other}, which is there"),
+        format!("local-registry-hosting names {other}, which exists"),
     )
-    .because("Tilt and Skaffold push to what it names")
+    .because("Tilt and Skaffold push to the registry that the ConfigMap names")
     .fixed_by(format!("`hythe attach {}`", cluster.name))
 }
 
-/// A Pod with the probe's image by the registry's in-cluster name: whether kubelet gets it. Nothing of it has to run.
+/// Whether kubelet pulls the probe's image for a Pod by the registry's in-cluster name. The Pod need not run.
 pub(super) async fn pods(
     engine: &Engine,
     access: &Access,
@@ -137,8 +145,11 @@ pub(super) async fn pods(
             }
         }
         Ok(None) => {
-            let evidence =
-                format!("kubelet of {} said nothing of a Pod within {} s", on.name, PATIENCE.as_secs());
+            let evidence = format!(
+                "the kubelet of {} reported no pull for the test Pod within {} s",
+                on.name,
+                PATIENCE.as_secs()
+            );
             Check::unknown(Id::ClusterPods, &subject, evidence)
         }
         Err(error) => Check::unknown(Id::ClusterPods, &subject, error.to_string()),
@@ -155,7 +166,7 @@ async fn make(access: &Access, name: &str, node: &str, image: &str) -> Result<()
             "restartPolicy": "Never",
             "automountServiceAccountToken": false,
             "terminationGracePeriodSeconds": 0,
-            // Its image is asked for without waiting for the cluster's network, which is another matter.
+            // kubelet pulls the image without waiting for the cluster's network plugin, which this check is not about.
             "hostNetwork": true,
             "tolerations": [{ "operator": "Exists" }],
             "containers": [{ "name": "probe", "image": image, "imagePullPolicy": "Always" }],
@@ -177,11 +188,11 @@ async fn remove(access: &Access, name: &str) {
     let pods = access.namespaced::<Pod>(NAMESPACE);
     let params = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     let request = pods.delete(name, &params);
-    // What is left of it is a Pod that never runs, with a label that says whose it is.
+    // A Pod that this fails to delete never runs, and its label says that hythe made it.
     let _ = access.ask(Verb::Delete, || format!("Pod {NAMESPACE}/{name}"), request).await;
 }
 
-/// Whether the image came, or what kubelet said; none as long as it is at it.
+/// Whether kubelet pulled the image, or its message if it failed; none while the pull is under way.
 fn outcome(pod: &Pod) -> Option<Result<(), String>> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     let status = statuses.first()?;
@@ -194,7 +205,7 @@ fn outcome(pod: &Pod) -> Option<Result<(), String>> {
         Some("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "RegistryUnavailable") => {
             Some(Err(waiting.message.clone().unwrap_or_default()))
         }
-        // It is there, and does not run: as it should be.
+        // The image is on the node, and the probe's program does not exist: this is the expected end.
         Some(
             "CreateContainerError" | "RunContainerError" | "CreateContainerConfigError" | "CrashLoopBackOff",
         ) => Some(Ok(())),
@@ -215,14 +226,14 @@ mod tests {
             serde_json::from_value(json!({ "NetworkSettings": { "Networks": networks } })).unwrap()
         };
         let check = &network(&cluster(), &registry(json!({ "bridge": {} })))[0];
-        assert_eq!(check.evidence, "its nodes are on kind; the registry is on bridge");
+        assert_eq!(check.evidence, "the nodes are on kind; the registry is on bridge");
         assert_eq!(check.repair, Some(Repair::Attach { cluster: "kind cluster dev".to_owned() }));
         let check = &network(&cluster(), &registry(json!({ "bridge": {}, "kind": {} })))[0];
         assert_eq!(check.verdict, Verdict::Good);
     }
 
     #[test]
-    fn what_the_cluster_says_of_its_registry_is_judged() {
+    fn a_config_map_that_does_not_name_this_registry_is_bad() {
         let found = Hosting { host: Some("localhost:5000".to_owned()), ..Hosting::default() };
         let forbidden = ApiError::Forbidden {
             context: "c".to_owned(),
@@ -247,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_cannot_run_shows_that_its_image_came() {
+    fn a_pod_that_cannot_run_shows_that_its_image_was_pulled() {
         let pod = |reason: &str, message: &str| -> Pod {
             serde_json::from_value(json!({ "status": { "containerStatuses": [{
                 "name": "probe", "image": "x", "imageID": "", "ready": false, "restartCount": 0,

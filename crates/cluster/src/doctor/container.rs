@@ -1,4 +1,4 @@
-//! The registry's container: whether it runs, why not, and whether it and its data come back.
+//! Checks of the registry's container: whether it runs, why not, and whether it and its data outlive a restart.
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, MountPoint, RestartPolicyNameEnum,
@@ -8,16 +8,16 @@ use super::{Check, Id, Repair};
 use crate::image::DATA_FOLDER;
 use crate::registry::{Data, Settings};
 
-/// After so many starts something is wrong for good.
+/// Restarts after which a container that is not running counts as one that keeps failing.
 const MANY: i64 = 3;
 
-/// What the end of a registry's log, or the engine's own words, say of its end.
+/// Why a registry ended, by the end of its log or by the engine's words, and what to do about it.
 struct End {
     cause: &'static str,
     fix: &'static str,
 }
 
-/// What is known of the container, from what the engine tells of it and the end of its log.
+/// The checks of the container, from what the engine reports about it and the end of its log.
 pub(super) fn checks(settings: &Settings, container: &ContainerInspectResponse, log: &str) -> Vec<Check> {
     let subject = format!("registry {}", settings.name);
     vec![
@@ -35,22 +35,22 @@ fn runs(subject: &str, container: &ContainerInspectResponse, log: &str) -> Check
     let falls = state.restarting == Some(true) || (restarts >= MANY && state.running != Some(true));
     if state.running == Some(true) && !falls {
         let since = state.started_at.unwrap_or_default();
-        let started = if restarts > 0 { format!(", started again {restarts} times") } else { String::new() };
+        let started = if restarts > 0 { format!(", restarted {restarts} times") } else { String::new() };
         return Check::good(Id::RegistryRuns, subject, format!("since {since}{started}"));
     }
     if state.status == Some(ContainerStateStatusEnum::PAUSED) {
-        return Check::bad(Id::RegistryRuns, subject, "it is paused").fixed_by(unpause(subject));
+        return Check::bad(Id::RegistryRuns, subject, "the container is paused").fixed_by(unpause(subject));
     }
     let said = state.error.unwrap_or_default();
     let mut evidence = if falls {
-        format!("it was started {restarts} times and ended with {code} each time")
+        format!("the engine restarted the container {restarts} times; its last exit code is {code}")
     } else {
-        format!("it is stopped; it ended with {code}")
+        format!("the container is stopped; its exit code is {code}")
     };
     if state.oom_killed == Some(true) {
-        evidence.push_str(", killed for want of memory");
+        evidence.push_str("; the kernel killed it, as it was out of memory");
     }
-    // Of one that ended well the last words are those of its last requests.
+    // If the registry ended without a failure, its last log lines are about requests and explain nothing.
     let words = if code == 0 && !falls { "" } else { log };
     for line in [said.as_str()].into_iter().chain(last_lines(words)).filter(|line| !line.is_empty()) {
         evidence.push('\n');
@@ -59,13 +59,15 @@ fn runs(subject: &str, container: &ContainerInspectResponse, log: &str) -> Check
     let check = Check::bad(Id::RegistryRuns, subject, evidence);
     match end(&format!("{said}\n{words}"), state.oom_killed == Some(true)) {
         Some(End { cause, fix }) => check.because(cause).fixed_by(fix),
-        None if falls => check.because("its log says why").fixed_by("`hythe logs --tail 100`"),
-        // By itself, or by the signals that `docker stop` and `docker kill` send.
+        None if falls => check
+            .because("the registry fails at each start; its log says why")
+            .fixed_by("`hythe logs --tail 100`"),
+        // It ended without a failure, or by the signals that `docker stop` and `docker kill` send.
         None if [0, 137, 143].contains(&code) => {
-            check.because("it was stopped").fixed_by("`hythe up`").repaired_by(Repair::Registry)
+            check.because("the registry was stopped").fixed_by("`hythe up`").repaired_by(Repair::Registry)
         }
         None => check
-            .because("it ended by itself; its log says why")
+            .because("the registry ended with a failure; its log says why")
             .fixed_by("`hythe up`; `hythe logs --tail 100`")
             .repaired_by(Repair::Registry),
     }
@@ -77,53 +79,72 @@ fn unpause(subject: &str) -> String {
 
 fn last_lines(log: &str) -> impl Iterator<Item = &str> {
     let mut lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    // Each start ends with the same words.
+    // A registry that fails at each start repeats its last line.
     lines.dedup();
     lines.into_iter().rev().take(3).rev()
 }
 
-/// Why a registry ended, by what it and its engine said.
+/// Why a registry ended, by the words of its log and of the engine.
 fn end(said: &str, is_out_of_memory: bool) -> Option<End> {
     let said = said.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     let (cause, fix) = if is_out_of_memory {
         (
-            "it needs more memory than it may have",
-            "docker update --memory 256m --memory-swap 256m NAME, then `hythe up`",
+            "the registry needs more memory than its container's limit",
+            "raise the limit: docker update --memory 256m --memory-swap 256m NAME, then `hythe up`",
         )
     } else if has(&["already allocated", "address already in use", "is taken: another program"]) {
-        ("another program has its port", "`hythe up --port 5002`, or stop what listens there")
+        (
+            "another program uses the registry's port",
+            "choose another port: `hythe up --port 5002`; or stop the program that listens there",
+        )
     } else if has(&["no space left", "no space is left", "disk is full"]) {
-        ("the disk is full", "`hythe gc`; `hythe cache clear`; docker system prune")
+        ("the disk is full", "free space: `hythe gc`; `hythe cache clear`; docker system prune")
     } else if has(&["newer version", "knows formats up to"]) {
-        ("a newer hythe wrote its data", "`hythe upgrade --binary NEWER`")
+        (
+            "a newer version of hythe wrote the registry's data",
+            "run that version or a later one: `hythe upgrade --binary NEWER`",
+        )
     } else if has(&["read-only file system"]) {
-        ("its data folder can only be read", "mount it for writing, or `hythe up --data FOLDER`")
+        (
+            "the registry's data folder is on a read-only file system",
+            "mount the folder for writing, or use another one: `hythe up --data FOLDER`",
+        )
     } else if has(&["permission denied"]) {
         (
-            "its user may not write in its data folder",
-            "give the folder to user 1000, or `hythe up --data FOLDER`",
+            "the registry's user may not write to its data folder",
+            "give the folder to user 1000, or use another one: `hythe up --data FOLDER`",
         )
     } else if has(&["network file system"]) {
-        ("its data is on a network file system", "`hythe up --data FOLDER`, on a disk of this machine")
+        (
+            "the registry's data folder is on a network file system",
+            "use a folder on a disk of this machine: `hythe up --data FOLDER`",
+        )
     } else if has(&["bind source path does not exist", "no such file or directory"]) {
-        ("a folder that it was given is gone", "`hythe up --data FOLDER`")
+        (
+            "a folder that the container mounts no longer exists",
+            "create the folder, or use another one: `hythe up --data FOLDER`",
+        )
     } else {
         return None;
     };
     Some(End { cause, fix })
 }
 
-/// A network mode of rootless Podman's that keeps a container from ever joining a cluster's network.
+/// Whether the container's network mode allows it to join a cluster's network; rootless Podman's default does not.
 fn network_mode(subject: &str, container: &ContainerInspectResponse) -> Check {
     let host = container.host_config.as_ref();
     let mode = host.and_then(|host| host.network_mode.clone()).unwrap_or_else(|| "default".to_owned());
     let name = mode.split(':').next().unwrap_or_default();
     if matches!(name, "slirp4netns" | "pasta" | "host" | "none" | "container") {
-        return Check::bad(Id::RegistryNetworkMode, subject, format!("its network mode is {mode}"))
-            .because("such a container cannot join a cluster's network")
-            .fixed_by("`hythe down && hythe up`")
-            .repaired_by(Repair::Registry);
+        return Check::bad(
+            Id::RegistryNetworkMode,
+            subject,
+            format!("the container's network mode is {mode}"),
+        )
+        .because("a container in this network mode cannot join a cluster's network")
+        .fixed_by("`hythe down && hythe up`")
+        .repaired_by(Repair::Registry);
     }
     Check::good(Id::RegistryNetworkMode, subject, mode)
 }
@@ -140,22 +161,23 @@ fn restart_policy(subject: &str, container: &ContainerInspectResponse) -> Check 
         other => {
             let other = other.map(|name| name.to_string()).filter(|name| !name.is_empty());
             let shown = other.as_deref().unwrap_or("none");
-            Check::bad(Id::RegistryRestartPolicy, subject, format!("its restart policy is {shown}"))
-                .because("it stays away after the machine was started anew")
-                .fixed_by(format!(
-                    "docker update --restart always {}",
-                    subject.trim_start_matches("registry ")
-                ))
+            Check::bad(
+                Id::RegistryRestartPolicy,
+                subject,
+                format!("the container's restart policy is {shown}"),
+            )
+            .because("with this policy the engine does not start the registry after a reboot of the machine")
+            .fixed_by(format!("docker update --restart always {}", subject.trim_start_matches("registry ")))
         }
     }
 }
 
-/// Images persist in a folder, or in a volume that the registry was asked to have; not in an anonymous one that came with the
-/// container, and not in the container.
+/// Whether the data outlives the container. Images persist in a folder, or in the volume that the registry's settings
+/// name. They do not persist in an anonymous volume that came with the container, nor in the container itself.
 fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse) -> Check {
     let lost = |check: Check| {
         check
-            .because("what was pushed is gone when the container is made anew")
+            .because("a new container would not have the images that were pushed to this one")
             .fixed_by("`hythe up`")
             .repaired_by(Repair::Registry)
     };
@@ -170,30 +192,31 @@ fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse
         Data::Folder(mount.source.clone().unwrap_or_default().into())
     };
     let is_asked = found == settings.data;
-    // One that it was asked to have outlives it by its name, as any other: that of a registry whose place it took.
+    // hythe mounts the volume of its settings by name. That volume persists even if its name is that of an anonymous
+    // volume, as the volume of a replaced registry may be.
     let is_nameless = is_volume && name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_nameless && !is_asked {
         return lost(Check::bad(
             Id::RegistryData,
             subject,
-            format!("its data is in an anonymous volume, {name}"),
+            format!("the registry's data is in an anonymous volume, {name}"),
         ));
     }
     if mount.rw == Some(false) {
         return Check::bad(Id::RegistryData, subject, format!("{found} is mounted for reading only"))
-            .because("nothing can be pushed, and nothing kept")
+            .because("the registry cannot store pushed images, nor images from upstreams")
             .fixed_by("`hythe up`")
             .repaired_by(Repair::Registry);
     }
-    // Docker Desktop gives folders of its host other paths: only volumes have one name.
+    // Only volumes are compared: Docker Desktop shows the host's folders under other paths.
     if is_volume && !is_asked {
-        let evidence = format!("its data is in {found}, and was asked to be in {}", settings.data);
+        let evidence = format!("the registry's data is in {found}; its settings name {}", settings.data);
         return lost(Check::bad(Id::RegistryData, subject, evidence));
     }
     Check::good(Id::RegistryData, subject, found.to_string())
 }
 
-/// What is mounted where its data is.
+/// The mount at the data folder.
 pub(super) fn mount(container: &ContainerInspectResponse) -> Option<&MountPoint> {
     let mut mounts = container.mounts.iter().flatten();
     mounts.find(|mount| mount.destination.as_deref() == Some(DATA_FOLDER))

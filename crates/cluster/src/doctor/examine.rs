@@ -1,4 +1,4 @@
-//! The examination: what is looked at, in which order, and for how long at most.
+//! The examination: which checks `hythe doctor` makes, in which order, and how long each may take.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ use crate::topology::{Cluster, Node};
 
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// How much of the registry's log is read for its last words.
+/// Lines from the end of the registry's log that are read to find out why it ended.
 const LINES: u64 = 40;
 
 impl Doctor<'_> {
-    /// Everything between a push on this machine and a pull in a Pod.
+    /// Checks everything between a push on this machine and a pull in a Pod.
     pub async fn examine(&self) -> Result<Vec<Check>, EngineError> {
         let engine = self.engine;
         let settings = &self.wiring.registry;
@@ -67,7 +67,7 @@ impl Doctor<'_> {
         Ok(checks)
     }
 
-    /// The registries that are no container of the name; where there is none at all, one is missed.
+    /// Checks the registries that are processes or run in clusters. If none exists, the container is reported missing.
     async fn without_container(&self, found: &Found) -> Result<Vec<Check>, EngineError> {
         let Wiring { registry, kubeconfig, .. } = self.wiring;
         let sites = sites(self.engine, self.clusters, kubeconfig, registry.port).await?;
@@ -78,7 +78,7 @@ impl Doctor<'_> {
                 Site::Process { port } => checks.push(Check::good(
                     Id::RegistryContainer,
                     &format!("registry on localhost:{port}"),
-                    "it is a process of this machine",
+                    "the registry is a process of this machine",
                 )),
                 Site::Cluster { cluster, target, is_running, .. } => {
                     let known = self.clusters.iter().find(|known| known.name == *cluster);
@@ -103,7 +103,7 @@ impl Doctor<'_> {
     ) -> Vec<Check> {
         let subject = cluster.to_string();
         if !cluster.is_running() {
-            return vec![Check::unknown(Id::NodeRuns, &subject, "none of its nodes runs")];
+            return vec![Check::unknown(Id::NodeRuns, &subject, "no node of the cluster runs")];
         }
         let mut checks =
             vec![within(Id::ClusterAttached, &subject, cluster::attached(self.engine, cluster)).await];
@@ -118,7 +118,7 @@ impl Doctor<'_> {
         checks
     }
 
-    /// What is asked of a cluster's API.
+    /// The checks that need a cluster's API.
     async fn api(&self, cluster: &Cluster, probe: Option<&Probe>) -> Vec<Check> {
         let access = match attach::access(self.engine, cluster, self.wiring).await {
             Ok(access) => access,
@@ -130,7 +130,7 @@ impl Doctor<'_> {
             Some(other) => cluster::hosting_of_another(cluster, &other),
             None => cluster::hosting(cluster, published),
         }];
-        // The last node: a worker, where there is one.
+        // The last node that runs: a worker, if the cluster has workers.
         let node = cluster.nodes.iter().rfind(|node| node.is_running);
         if let (Some(node), Some(probe)) = (node, probe) {
             checks.push(cluster::pods(self.engine, &access, (cluster, node), probe, self.wiring).await);
@@ -182,11 +182,11 @@ impl Doctor<'_> {
         checks
     }
 
-    /// What is in a node, and where it is to ask the registry.
+    /// What is in a node, and the URL at which its files should lead to the registry.
     async fn survey(&self, cluster: &Cluster, node: &Node) -> Result<(Survey, String), Check> {
         let subject = format!("node {}", node.name);
         if !node.is_running {
-            return Err(Check::bad(Id::NodeRuns, &subject, "it does not run")
+            return Err(Check::bad(Id::NodeRuns, &subject, "the node's container does not run")
                 .fixed_by(format!("docker start {}; `hythe attach {}`", node.name, cluster.name)));
         }
         let looked = async {
@@ -213,7 +213,7 @@ impl Doctor<'_> {
         timeout(PATIENCE, read).await.unwrap_or_default()
     }
 
-    /// Why an image is not pulled, on each node or on those of a name.
+    /// Why an image is not pulled, on every node or only on the nodes with the name `only`.
     pub async fn examine_image(&self, image: &ImageName, only: Option<&str>) -> Vec<Check> {
         let at = machine::address(&self.wiring.registry);
         let known = image::known(at, image).await;
@@ -236,8 +236,8 @@ impl Doctor<'_> {
         checks
     }
 
-    /// Why a Pod's images are not pulled. Where no cluster has such a Pod nothing is known but which clusters could not be
-    /// asked.
+    /// Why a Pod's images are not pulled. If no cluster has the Pod, the result holds one check for each cluster that
+    /// could not be asked.
     pub async fn examine_pod(&self, namespace: &str, name: &str) -> Vec<Check> {
         let subject = format!("Pod {namespace}/{name}");
         let mut unasked = Vec::new();
@@ -272,26 +272,28 @@ impl Doctor<'_> {
     }
 }
 
-/// What is to be said where the registry's container is not there, or not hythe's.
+/// The check of a registry whose container does not exist, or is another registry.
 fn absent(found: &Found, name: &str) -> Check {
     let subject = format!("registry {name}");
     match found {
         Found::Foreign(container) => {
             let image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
             Check::bad(Id::RegistryContainer, &subject, format!("the container {name} is of {image}"))
-                .because("it is another registry, and hythe keeps off it")
-                .fixed_by("`hythe up --adopt`, which keeps its data; or `hythe up --name other --port 5002`")
+                .because("another registry has this name, and hythe does not change it")
+                .fixed_by(
+                    "replace it and keep its data: `hythe up --adopt`; or `hythe up --name other --port 5002`",
+                )
         }
         Found::Absent | Found::Ours(_) | Found::Theirs(_) => {
-            Check::bad(Id::RegistryContainer, &subject, format!("there is no container {name}"))
-                .because("it was never started, or removed")
+            Check::bad(Id::RegistryContainer, &subject, format!("the engine has no container {name}"))
+                .because("the registry was never started, or its container was removed")
                 .fixed_by("`hythe up`")
                 .repaired_by(Repair::Registry)
         }
     }
 }
 
-/// A check in bounded time.
+/// Makes a check, and cuts it off after [`PATIENCE`].
 async fn within(id: Id, subject: &str, check: impl Future<Output = Result<Check, EngineError>>) -> Check {
     match timeout(PATIENCE, check).await {
         Ok(Ok(check)) => check,

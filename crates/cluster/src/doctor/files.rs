@@ -1,4 +1,4 @@
-//! What is in a node, judged without asking anybody: right is what `hythe attach` would write.
+//! Checks of a node's files, without any request: a file is right if `hythe attach` would write the same.
 
 use super::{Check, Id, Repair};
 use crate::attach::{Plan, Runtime, Survey, Wiring, refusal};
@@ -6,7 +6,7 @@ use crate::containerd::Reads;
 use crate::hosts::{HostsFile, Judgement, Root, judge, lookup};
 use crate::topology::Cluster;
 
-/// What a node's files come to.
+/// The checks of a node's files.
 pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoint: &str) -> Vec<Check> {
     let subject = format!("node {}", survey.node);
     if let Some(refusal) = refusal(survey.runtime) {
@@ -27,13 +27,14 @@ pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoi
             checks.extend(hosts(&subject, survey, &plan, wiring, repaired));
             checks.extend(plan.left.iter().map(|left| {
                 Check::unknown(Id::NodeForeign, &subject, left.clone())
-                    .because("somebody else wrote it, and it is left alone")
+                    .because("hythe did not write this file, so it does not replace the file unless told to")
                     .fixed_by(format!("`hythe attach {} --force`", cluster.name))
             }));
         }
         Err(why) => {
             checks.push(
-                Check::bad(Id::NodeConfigPath, &subject, why).because("its configuration cannot be read"),
+                Check::bad(Id::NodeConfigPath, &subject, why)
+                    .because("hythe cannot read containerd's configuration in this node"),
             );
         }
     }
@@ -61,28 +62,31 @@ fn config_path(
         ),
         (Some((Reads::Nothing, version)), _) => (
             "config_path = \"\"".to_owned(),
-            format!("containerd {version} reads no hosts.toml files unless it is told where they are"),
+            format!("containerd {version} reads no hosts.toml files unless config_path names their folder"),
         ),
         (Some((Reads::Misread(roots), version)), _) => (
             format!("config_path = \"{}\"", roots.join(":")),
-            format!("the transfer service of containerd {version} takes these for one folder of that name"),
+            format!(
+                "the transfer service of containerd {version} takes the whole value for the path of one folder"
+            ),
         ),
         (Some((Reads::Refused(key), version)), _) => (
-            format!("{key} beside a config_path"),
-            format!("containerd {version} does not serve Kubernetes with both"),
+            format!("its configuration has {key} beside a config_path"),
+            format!("containerd {version} does not serve Kubernetes if its configuration has both"),
         ),
         (Some((Reads::From(roots), _)), _) => (
             format!("config_path = \"{}\"", roots.join(":")),
-            "a file that it imports says something else".to_owned(),
+            "a file that containerd's configuration imports sets another config_path".to_owned(),
         ),
-        (None, Ok(_)) => {
-            ("its configuration cannot be understood".to_owned(), "see containerd config dump".to_owned())
-        }
+        (None, Ok(_)) => (
+            "hythe does not understand containerd's configuration".to_owned(),
+            "containerd config dump prints a configuration in an unknown format".to_owned(),
+        ),
     };
     repaired(Check::bad(Id::NodeConfigPath, subject, evidence).because(cause))
 }
 
-/// A check for each file that is wrong, one for those that are not there, and one where all is well.
+/// A check for each file that is wrong, one check for all missing files, and one check if every file is right.
 fn hosts(
     subject: &str,
     survey: &Survey,
@@ -106,30 +110,32 @@ fn hosts(
             }
             Some(Judgement::Broken(fault)) => (
                 format!("{path}: {fault}"),
-                "containerd drops the whole file, and says so in its log alone".to_owned(),
+                "containerd ignores the whole file, and reports it only in its log".to_owned(),
             ),
             Some(Judgement::Theirs(file)) => (format!("{path} names {}", named(&file)), wrong(&file, wiring)),
-            Some(Judgement::Differs { registry }) if registry != wiring.registry.name => {
-                (format!("{path} is for the registry {registry}"), "another registry was attached".to_owned())
-            }
+            Some(Judgement::Differs { registry }) if registry != wiring.registry.name => (
+                format!("{path} is for the registry {registry}"),
+                "the cluster was attached to another registry".to_owned(),
+            ),
             Some(Judgement::Differs { .. } | Judgement::Same) => (
                 format!(
                     "{path}: {}",
                     difference(write.before.as_deref().unwrap_or_default(), &write.file.content)
                 ),
-                "it was written for other settings, or changed by hand".to_owned(),
+                "the file was written for other settings, or changed by hand".to_owned(),
             ),
         };
         checks.push(bad(evidence, cause));
     }
     if !absent.is_empty() {
         let evidence = format!("not there: {}", absent.join("\nnot there: "));
-        checks.push(bad(evidence, "they were never written, or the node was made anew since".to_owned()));
+        checks
+            .push(bad(evidence, "the files were never written, or the node was recreated since".to_owned()));
     }
     checks.extend(plan.obsolete.iter().map(|path| {
         bad(
-            format!("{path} is hythe's"),
-            "the registry has that name no more, or may not ask that upstream".to_owned(),
+            format!("hythe wrote {path}, and no longer needs it"),
+            "the registry no longer has that name, or its settings no longer allow that upstream".to_owned(),
         )
     }));
     if checks.is_empty() {
@@ -143,24 +149,24 @@ fn named(file: &HostsFile) -> String {
     urls.filter(|url| !url.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// What is wrong with a file of somebody else's for one of the registry's names.
+/// What is wrong with a file that hythe did not write, for one of the registry's names.
 fn wrong(file: &HostsFile, wiring: &Wiring) -> String {
     let outer = format!("{}:{}", wiring.registry.name, wiring.registry.port);
     let inner = wiring.registry.inner_names();
     let urls = || file.hosts.iter().chain([&file.server]).map(|host| host.url.as_str());
     if !inner.contains(&outer) && urls().any(|url| url.split("://").last() == Some(&outer)) {
         return format!(
-            "{} is the port of this machine; in the cluster's network it is 5000",
+            "{} is the registry's port on this machine; in the cluster's network its port is 5000",
             wiring.registry.port
         );
     }
     if urls().any(|url| url.contains("://172.17.")) {
-        return "an address of the engine's default network is not reached from the cluster's".to_owned();
+        return "the cluster's nodes cannot reach an address of the engine's default network".to_owned();
     }
-    "it leads to another place than this registry".to_owned()
+    "the file leads to another host than this registry".to_owned()
 }
 
-/// The first line that differs.
+/// The first line that differs between two texts.
 fn difference(before: &str, wanted: &str) -> String {
     let absent = "nothing";
     let (mut one, mut other) = (before.lines(), wanted.lines());
@@ -169,7 +175,7 @@ fn difference(before: &str, wanted: &str) -> String {
             (None, None) => return "line ends differ".to_owned(),
             (before, wanted) if before != wanted => {
                 return format!(
-                    "`{}` where `{}` is to be",
+                    "the file has `{}` instead of `{}`",
                     before.unwrap_or(absent),
                     wanted.unwrap_or(absent)
                 );
@@ -179,7 +185,7 @@ fn difference(before: &str, wanted: &str) -> String {
     }
 }
 
-/// The roots that containerd reads, in its order, with what is in them.
+/// The folders of `hosts.toml` files that containerd reads, in its order, with their content.
 pub(super) fn roots(survey: &Survey) -> Vec<Root> {
     let paths = match (survey.runtime, survey.settings().zip(survey.version)) {
         (Runtime::K3s, _) => vec![Survey::k3s_root().to_owned()],
@@ -192,7 +198,7 @@ pub(super) fn roots(survey: &Survey) -> Vec<Root> {
     paths.iter().filter_map(|path| survey.roots.get(path).cloned()).collect()
 }
 
-/// Directories without a hosts.toml, which keep `_default` from being used for their registry.
+/// A check for each directory without a hosts.toml file: containerd does not use `_default` for such a registry.
 fn shadows(subject: &str, survey: &Survey) -> Vec<Check> {
     let roots = roots(survey);
     let mut names: Vec<&str> =
@@ -203,9 +209,11 @@ fn shadows(subject: &str, survey: &Survey) -> Vec<Check> {
         let found = lookup(name, &roots).filter(|found| found.directory.name == name)?;
         let (root, directory) = found.hidden?;
         let path = format!("{}/{name}", found.root.path);
-        let check = Check::bad(Id::NodeShadow, subject, format!("{path} has no hosts.toml")).because(
-            format!("it hides {}/{}, whose mirror is never asked for {name}", root.path, directory.name),
-        );
+        let check =
+            Check::bad(Id::NodeShadow, subject, format!("{path} has no hosts.toml")).because(format!(
+                "the directory hides {}/{}, so containerd never asks that mirror for {name}",
+                root.path, directory.name
+            ));
         Some(check.fixed_by(format!("docker exec {} rmdir {path}", survey.node)))
     });
     let mut checks: Vec<Check> = hidden.collect();
@@ -218,7 +226,11 @@ fn shadows(subject: &str, survey: &Survey) -> Vec<Check> {
 fn proxy(subject: &str, survey: &Survey, wiring: &Wiring, endpoint: &str) -> Check {
     let name = &wiring.registry.name;
     if !survey.sends_to_proxy(name) {
-        return Check::good(Id::NodeProxy, subject, "none, or it is excepted");
+        return Check::good(
+            Id::NodeProxy,
+            subject,
+            "no proxy is set, or NO_PROXY excepts the registry's name",
+        );
     }
     let value = |name: &str| {
         let value = survey.environment.get(name).or_else(|| survey.environment.get(&name.to_lowercase()));
@@ -231,15 +243,15 @@ fn proxy(subject: &str, survey: &Survey, wiring: &Wiring, endpoint: &str) -> Che
         return Check::good(
             Id::NodeProxy,
             subject,
-            format!("{address} is excepted, and is what hosts.toml files name"),
+            format!("NO_PROXY excepts {address}, the address in the hosts.toml files"),
         );
     }
     Check::bad(Id::NodeProxy, subject, evidence)
-        .because(format!("the node asks its proxy for {name}, which the proxy does not know"))
-        .fixed_by(format!("make the cluster anew with NO_PROXY={name},$NO_PROXY"))
+        .because(format!("the node sends requests for {name} to its proxy, which does not know that name"))
+        .fixed_by(format!("recreate the cluster with NO_PROXY={name},$NO_PROXY in the environment"))
 }
 
-/// Whether `NO_PROXY` has an address, itself or by its network, as Go reads it.
+/// Whether `NO_PROXY` contains an address or a network of the address, by Go's rules.
 fn excepts(exceptions: &str, address: &str) -> bool {
     exceptions.split(',').map(str::trim).any(|exception| {
         if exception == address || exception == "*" {

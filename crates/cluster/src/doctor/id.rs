@@ -1,4 +1,4 @@
-//! The names of checks, which stay; what each says, and which of the field's symptoms it finds.
+//! The names of checks, what each check says, and which known symptoms it finds. A name never changes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 
 use super::Verdict;
 
-/// A check's name. Programs ask for it.
+/// A check's name. Programs that read `--output json` rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "`row` says what each is")]
+#[allow(missing_docs, reason = "`row` says what each checks")]
 pub enum Id {
     EngineAnswers,
     EngineHere,
@@ -53,7 +53,7 @@ pub enum Id {
 }
 
 impl Id {
-    /// All of them, in the order in which they are looked at.
+    /// All checks, in the order in which `hythe doctor` makes them.
     pub const ALL: [Self; 39] = [
         Self::EngineAnswers,
         Self::EngineHere,
@@ -96,87 +96,119 @@ impl Id {
         Self::Message,
     ];
 
-    /// The name, what it says where it is good and where it is bad, and the symptoms that it finds.
+    /// A check's name, its texts for a good and for a bad result, and the numbers of the symptoms that it finds.
     fn row(self) -> (&'static str, &'static str, &'static str, &'static [u8]) {
         match self {
-            Self::EngineAnswers => ("engine.answers", "it answers", "it does not answer", &[]),
-            Self::EngineHere => {
-                ("engine.here", "its ports are this machine's", "its ports are another machine's", &[23])
+            Self::EngineAnswers => {
+                ("engine.answers", "the engine answers", "the engine does not answer", &[])
             }
+            Self::EngineHere => (
+                "engine.here",
+                "the engine publishes ports on this machine",
+                "the engine publishes ports on another machine",
+                &[23],
+            ),
             Self::EnginePlainHttp => (
                 "engine.plain-http",
-                "it pushes to loopback without TLS",
-                "it asks loopback for TLS",
+                "the engine uses plain HTTP for loopback addresses",
+                "the engine uses HTTPS for loopback addresses",
                 &[6, 24],
             ),
-            Self::RegistryContainer => (
-                "registry.container",
-                "it is there, and hythe's",
-                "there is no registry of hythe's by this name",
-                &[13],
+            Self::RegistryContainer => {
+                ("registry.container", "hythe's registry exists", "hythe has no registry of this name", &[13])
+            }
+            Self::RegistryRuns => (
+                "registry.runs",
+                "the registry runs, and does not keep restarting",
+                "the registry does not run",
+                &[3, 46],
             ),
-            Self::RegistryRuns => {
-                ("registry.runs", "it runs, and does not fall over", "it does not run", &[3, 46])
-            }
-            Self::RegistryNetworkMode => {
-                ("registry.network-mode", "it can join networks", "it cannot join networks", &[9])
-            }
+            Self::RegistryNetworkMode => (
+                "registry.network-mode",
+                "the container can join networks",
+                "the container cannot join networks",
+                &[9],
+            ),
             Self::RegistryRestartPolicy => (
                 "registry.restart-policy",
-                "it comes back with the machine",
-                "it does not come back with the machine",
+                "the registry restarts with the machine",
+                "the registry does not restart with the machine",
                 &[],
             ),
             Self::RegistryAnswers => (
                 "registry.answers",
-                "it answers on this machine",
-                "it does not answer on this machine",
+                "the registry answers on this machine",
+                "the registry does not answer on this machine",
                 &[13, 23, 31, 46],
             ),
-            Self::RegistryLocalhost => {
-                ("registry.localhost", "localhost leads to it", "localhost does not lead to it", &[13, 25])
+            Self::RegistryLocalhost => (
+                "registry.localhost",
+                "localhost leads to the registry",
+                "localhost does not lead to the registry",
+                &[13, 25],
+            ),
+            Self::RegistryData => (
+                "registry.data",
+                "the registry's data outlives its container",
+                "the registry's data is not kept",
+                &[13],
+            ),
+            Self::RegistrySpace => (
+                "registry.space",
+                "the registry's disk has space",
+                "the registry's disk is nearly full",
+                &[28],
+            ),
+            Self::RegistryTakesPushes => (
+                "registry.takes-pushes",
+                "the registry accepts a push",
+                "the registry does not accept a push",
+                &[6, 13, 28],
+            ),
+            Self::ClusterAttached => {
+                ("cluster.attached", "the cluster is attached", "the cluster is detached", &[])
             }
-            Self::RegistryData => ("registry.data", "its data outlives it", "its data is not kept", &[13]),
-            Self::RegistrySpace => ("registry.space", "it has space", "its disk is nearly full", &[28]),
-            Self::RegistryTakesPushes => {
-                ("registry.takes-pushes", "it takes a push", "it does not take a push", &[6, 13, 28])
-            }
-            Self::ClusterAttached => ("cluster.attached", "it is attached", "it is detached", &[]),
             Self::ClusterNetwork => (
                 "cluster.network",
-                "the registry is on its network",
-                "the registry is not on its network",
+                "the registry is on the cluster's network",
+                "the registry is not on the cluster's network",
                 &[3, 8],
             ),
             Self::ClusterHosting => (
                 "cluster.hosting",
-                "its ConfigMap names this registry",
-                "its ConfigMap does not name this registry",
+                "the cluster's ConfigMap names this registry",
+                "the cluster's ConfigMap does not name this registry",
                 &[14, 22],
             ),
             Self::ClusterPods => (
                 "cluster.pods",
-                "a Pod's image comes by the in-cluster name",
-                "a Pod's image does not come by the in-cluster name",
+                "a Pod's image is pulled by the registry's in-cluster name",
+                "a Pod's image is not pulled by the registry's in-cluster name",
                 &[5, 14],
             ),
-            Self::NodeRuns => ("node.runs", "it runs", "it does not run", &[21]),
+            Self::NodeRuns => ("node.runs", "the node runs", "the node does not run", &[21]),
             Self::NodeRuntime => (
                 "node.runtime",
-                "its runtime reads hosts.toml files",
-                "its runtime reads no hosts.toml files",
+                "the node's container runtime reads hosts.toml files",
+                "the node's container runtime does not read hosts.toml files",
                 &[48, 49],
             ),
-            Self::NodeName => {
-                ("node.name", "it knows the registry's name", "it does not know the registry's name", &[3])
-            }
-            Self::NodeReaches => {
-                ("node.reaches", "it reaches the registry", "it does not reach the registry", &[3, 4, 8])
-            }
+            Self::NodeName => (
+                "node.name",
+                "the node finds the registry by its name",
+                "the node does not find the registry by its name",
+                &[3],
+            ),
+            Self::NodeReaches => (
+                "node.reaches",
+                "the node reaches the registry",
+                "the node does not reach the registry",
+                &[3, 4, 8],
+            ),
             Self::NodeProxy => (
                 "node.proxy",
-                "no proxy stands before the registry",
-                "a proxy stands before the registry",
+                "the node asks the registry without a proxy",
+                "the node asks the registry through a proxy",
                 &[7],
             ),
             Self::NodeCri => (
@@ -199,7 +231,7 @@ impl Id {
             ),
             Self::NodeHosts => (
                 "node.hosts",
-                "its hosts.toml files are as they should be",
+                "the hosts.toml files are right",
                 "a hosts.toml file is wrong or missing",
                 &[1, 4, 5, 8, 17, 21],
             ),
@@ -211,80 +243,99 @@ impl Id {
             ),
             Self::NodeForeign => (
                 "node.foreign",
-                "nobody else's files are in the way",
-                "somebody else's file is in the way",
+                "no file that hythe did not write is in the way",
+                "a file that hythe did not write is in the way",
                 &[19],
             ),
             Self::NodeMirrors => {
                 ("node.mirrors", "every mirror answers", "a mirror does not answer", &[8, 15, 19, 50])
             }
-            Self::NodeLog => {
-                ("node.log", "containerd complains of nothing", "containerd complains", &[1, 10, 17, 69])
-            }
+            Self::NodeLog => (
+                "node.log",
+                "containerd logs no configuration error",
+                "containerd logs a configuration error",
+                &[1, 10, 17, 69],
+            ),
             Self::NodePulls => (
                 "node.pulls",
-                "it pulls what was pushed",
-                "it does not pull what was pushed",
+                "the node pulls the image that was pushed",
+                "the node does not pull the image that was pushed",
                 &[1, 2, 3, 4, 5, 7, 13],
             ),
-            Self::ImagePath => {
-                ("image.path", "it asks the right place", "it asks the wrong place", &[1, 5, 16, 17])
-            }
+            Self::ImagePath => (
+                "image.path",
+                "the node asks the right host",
+                "the node asks the wrong host",
+                &[1, 5, 16, 17],
+            ),
             Self::ImageAnswers => (
                 "image.answers",
-                "somebody has the image",
-                "the image does not come, or only after a wait",
+                "a host that the node asks has the image",
+                "the node does not get the image, or only after a wait",
                 &[1, 3, 4, 7, 13, 18, 26],
             ),
-            Self::ImageName => {
-                ("image.name", "its name is right", "there is no image of this name", &[13, 53])
-            }
+            Self::ImageName => (
+                "image.name",
+                "the registry has an image of this name",
+                "the registry has no image of this name",
+                &[13, 53],
+            ),
             Self::ImagePlatform => (
                 "image.platform",
-                "it is for the node's platform",
-                "it is not for the node's platform",
+                "the image is for the node's platform",
+                "the image is not for the node's platform",
                 &[20],
             ),
-            Self::ImageUpstream => {
-                ("image.upstream", "its registry answers", "its registry fails", &[56, 57, 59])
-            }
+            Self::ImageUpstream => (
+                "image.upstream",
+                "the image's registry answers",
+                "the image's registry fails",
+                &[56, 57, 59],
+            ),
             Self::ImageBudget => (
                 "image.budget",
-                "its registry's rate limit is not used up",
-                "its registry's rate limit is used up",
+                "the rate limit of the image's registry is not used up",
+                "the rate limit of the image's registry is used up",
                 &[18],
             ),
-            Self::PodFound => ("pod.found", "it is there", "it is on no node", &[]),
-            Self::PodImage => ("pod.image", "its image is there", "its image does not come", &[]),
-            Self::Message => ("message", "it shows no known symptom", "it shows a known symptom", &[]),
+            Self::PodFound => ("pod.found", "the Pod is on a node", "the Pod is on no node", &[]),
+            Self::PodImage => {
+                ("pod.image", "the Pod's images are on the node", "an image of the Pod is not pulled", &[])
+            }
+            Self::Message => {
+                ("message", "the message shows no known symptom", "the message shows a known symptom", &[])
+            }
         }
     }
 
-    /// What it is called.
+    /// The check's name, as `--output json` has it.
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// What it says where it was found so.
+    /// What the check says for a result.
     pub fn says(self, verdict: Verdict) -> Cow<'static, str> {
         let (_, good, bad, _) = self.row();
         match (verdict, self) {
-            // What is not told is somebody's own wish or doing, or lies ahead.
+            // Some results are unknown by nature: the user chose the state, hythe does not own the file, or the pull
+            // is still under way. These have words of their own.
             (Verdict::Good, _) | (Verdict::Unknown, Self::Message) => good.into(),
             (Verdict::Bad, _) | (Verdict::Unknown, Self::EngineHere) => bad.into(),
-            (Verdict::Unknown, Self::EnginePlainHttp) => "it may ask loopback for TLS".into(),
-            (Verdict::Unknown, Self::NodeForeign) => "somebody else's file is left alone".into(),
-            (Verdict::Unknown, Self::PodImage) => "its image is not there yet".into(),
+            (Verdict::Unknown, Self::EnginePlainHttp) => {
+                "the engine may use HTTPS for loopback addresses".into()
+            }
+            (Verdict::Unknown, Self::NodeForeign) => "hythe leaves a file alone that it did not write".into(),
+            (Verdict::Unknown, Self::PodImage) => "an image of the Pod is not pulled yet".into(),
             (Verdict::Unknown, _) => format!("not known whether {good}").into(),
         }
     }
 
-    /// The numbers of the field's symptoms that it finds.
+    /// The numbers of the symptoms that the check finds.
     pub fn symptoms(self) -> &'static [u8] {
         self.row().3
     }
 
-    /// The table of all, as the reference has it.
+    /// The table of all checks, as the reference page has it.
     #[cfg(test)]
     pub(crate) fn table() -> String {
         let mut table = "| check | good | bad | symptoms |\n|---|---|---|---|\n".to_owned();
@@ -316,7 +367,7 @@ mod tests {
     use crate::doctor::symptom::SYMPTOMS;
 
     #[test]
-    fn every_check_is_listed_once_and_finds_symptoms_that_are_known() {
+    fn every_check_is_listed_once_and_finds_known_symptoms() {
         for (number, id) in Id::ALL.iter().enumerate() {
             assert_eq!(*id as usize, number, "{id}");
             for symptom in id.symptoms() {
@@ -326,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_in_no_message_is_found_by_a_check() {
+    fn a_symptom_that_no_message_shows_is_found_by_a_check() {
         for number in crate::doctor::message::SILENT {
             assert!(
                 Id::ALL.iter().any(|id| id.symptoms().contains(&number)),
@@ -347,7 +398,7 @@ mod tests {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/doctor.md");
         let page = std::fs::read_to_string(page).unwrap_or_default();
         for table in [Id::table(), crate::doctor::symptom::table()] {
-            assert!(page.contains(&table), "docs/reference/doctor.md is to contain\n{table}");
+            assert!(page.contains(&table), "docs/reference/doctor.md does not contain\n{table}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why an image is not pulled: whom each node asks for it, what those answer, and whether it is what the node wants.
+//! Why an image is not pulled: which hosts each node asks for it, what they answer, and whether its platform fits.
 
 use std::net::SocketAddr;
 
@@ -12,14 +12,14 @@ use crate::engine::Engine;
 use crate::http::{self, Answer, MANIFESTS, Silence, inside};
 use crate::topology::Cluster;
 
-/// What the registry has of an image, asked from this machine.
+/// What the registry answers for an image, asked from this machine.
 pub(super) struct Known {
     pub(super) manifest: Result<Answer, Silence>,
-    /// The platforms that it is for, as `linux/amd64`.
+    /// The image's platforms, such as `linux/amd64`.
     platforms: Vec<String>,
 }
 
-/// The query that has the registry answer for the image's own registry.
+/// The query `?ns=HOST`, with which hythe answers for the image's own registry.
 pub(super) fn query(image: &ImageName) -> String {
     format!("?ns={}", hythe_oci::encode(&image.host.to_string()))
 }
@@ -43,7 +43,7 @@ pub(super) async fn known(at: SocketAddr, image: &ImageName) -> Known {
     Known { manifest, platforms }
 }
 
-/// The platforms of an index; of attestations there is none.
+/// The platforms of an index, without its attestations, whose platform is `unknown`.
 fn listed(document: &Value) -> Vec<String> {
     let manifests = document.get("manifests").and_then(Value::as_array).into_iter().flatten();
     let platforms = manifests.filter_map(|manifest| platform(manifest.get("platform")?));
@@ -55,7 +55,7 @@ fn platform(of: &Value) -> Option<String> {
     Some(format!("{}/{}", text("os")?, text("architecture")?))
 }
 
-/// Whom a node asks, what those answer, and whether the image is for it.
+/// The checks of an image on a node: which hosts the node asks, what they answer, and whether the platform fits.
 pub(super) async fn checks(
     engine: &Engine,
     survey: &Survey,
@@ -69,7 +69,7 @@ pub(super) async fn checks(
     let asked = route.stops.iter().map(|stop| async {
         let head = inside::ask(engine, &survey.node, "HEAD", &stop.url, MANIFESTS, stop.is_mirror).await;
         match &head {
-            // The words are in the body alone.
+            // A HEAD answer has no body, and the registry's reason is in the body.
             Ok(answer) if answer.status >= 400 && stop.is_mirror => {
                 inside::ask(engine, &survey.node, "GET", &stop.url, MANIFESTS, true).await
             }
@@ -87,27 +87,32 @@ pub(super) async fn checks(
 fn path(subject: &str, image: &ImageName, route: &Route, (cluster, port): (&Cluster, u16)) -> Check {
     let hosts: Vec<&str> = route.stops.iter().map(|stop| stop.host.as_str()).collect();
     let by = route.file.as_deref().unwrap_or("no hosts.toml");
-    let evidence = format!("{image} is asked of {} ({by})", hosts.join(", then "));
+    let evidence = format!("the node asks {} for {image} ({by})", hosts.join(", then "));
     let repaired = |check: Check| {
         let attach = Repair::Attach { cluster: cluster.to_string() };
         check.fixed_by(format!("`hythe attach {}`", cluster.name)).repaired_by(attach)
     };
     if let Some(fault) = &route.fault {
         let check = Check::bad(Id::ImagePath, subject, format!("{evidence}\n{fault}"));
-        return repaired(check.because("containerd drops the file, and asks the registry itself"));
+        return repaired(check.because(
+            "containerd ignores the file, and asks the image's own registry instead of the mirror",
+        ));
     }
     let is_here =
         image.host.host() == "localhost" || image.host.address().is_some_and(|address| address.is_loopback());
     let is_direct = !route.stops.iter().any(|stop| stop.is_mirror);
     if is_here && is_direct && image.host.to_string() != format!("localhost:{port}") {
         return Check::bad(Id::ImagePath, subject, evidence)
-            .because(format!("nodes know this registry as localhost:{port}, and nothing of {}", image.host))
-            .fixed_by(format!("name it localhost:{port}/{}:...", image.repository));
+            .because(format!(
+                "nodes find this registry as localhost:{port}; no hosts.toml file leads from {} to it",
+                image.host
+            ))
+            .fixed_by(format!("name the image localhost:{port}/{}:...", image.repository));
     }
     if is_here && is_direct {
         return repaired(
             Check::bad(Id::ImagePath, subject, evidence)
-                .because("inside of a node localhost is the node, where no registry is"),
+                .because("inside a node, localhost is the node itself, which runs no registry"),
         );
     }
     Check::good(Id::ImagePath, subject, evidence)
@@ -146,27 +151,31 @@ fn judge_answers(
         let late = answers[..place].iter().position(|answer| matches!(answer, Err(Silence::TimedOut)));
         if let Some(late) = late.map(|late| &stops[late]) {
             let check = Check::bad(Id::ImageAnswers, subject, evidence).because(format!(
-                "{} does not answer, stands before the host that has it, and is waited for at each request",
+                "{} does not answer, and at each request containerd waits for it before it asks the host that has \
+                 the image",
                 late.host
             ));
-            // A registry of hythe's that does not answer is mended, and not taken away.
+            // If the host is hythe's own registry, it should be repaired and not removed from the file.
             return if late.host == endpoint {
                 check.fixed_by(format!("`hythe doctor {}`", cluster.name))
             } else {
-                check.fixed_by("take it out of the hosts.toml, or give it a dial_timeout")
+                check.fixed_by("remove that host from the hosts.toml file, or give it a dial_timeout")
             };
         }
         return Check::good(Id::ImageAnswers, subject, seen[place].clone());
     }
     if is_said("certificate") {
         return Check::bad(Id::ImageAnswers, subject, evidence)
-            .because("a certificate authority is not known to the node: a proxy that opens TLS, for one")
-            .fixed_by("let the image come through hythe, which takes ca = [\"FILE\"] for the upstream");
+            .because(
+                "the node does not trust a host's certificate authority: the registry's own, or that of a proxy that \
+                 opens TLS connections",
+            )
+            .fixed_by("pull the image through hythe, which takes the authority's file as ca = [\"FILE\"] for the upstream");
     }
     if first(429) {
         return Check::bad(Id::ImageAnswers, subject, evidence)
             .because("the upstream's rate limit is used up")
-            .fixed_by("docker login, or wait: `hythe cache stat` shows the budget");
+            .fixed_by("raise the limit with docker login, or wait: `hythe cache stat` shows the budget");
     }
     let wants_token = stops
         .iter()
@@ -174,23 +183,26 @@ fn judge_answers(
         .any(|(stop, answer)| !stop.is_mirror && answer.as_ref().is_ok_and(|answer| answer.status == 401));
     if wants_token {
         return Check::unknown(Id::ImageAnswers, subject, evidence)
-            .because("its registry wants a token, which containerd would get; none of the mirrors has it");
+            .because(
+                "no mirror has the image, and its registry requires a token, which containerd would get and this check \
+                 does not",
+            );
     }
     let check = Check::bad(Id::ImageAnswers, subject, evidence);
     if first(404) {
         return check
-            .because("nobody who is asked has it under this name")
-            .fixed_by("push it, or mend the name");
+            .because("no host that the node asks has an image of this name")
+            .fixed_by("push the image, or correct the name");
     }
     if first(503) || first(504) || first(502) {
         return check
-            .because("it cannot be fetched, and is not kept")
+            .because("hythe has no copy of the image, and cannot fetch it from the upstream")
             .fixed_by("`hythe cache stat`; `hythe logs --tail 50`");
     }
-    check.because("nobody who is asked answers").fixed_by("`hythe doctor`")
+    check.because("no host that the node asks answers").fixed_by("`hythe doctor`")
 }
 
-/// A node's architecture against what the image has; nothing where the registry has no image to compare.
+/// Compares a node's architecture with the image's platforms; none if the registry does not have the image.
 fn judge_platform(subject: &str, machine: &str, platforms: &[String]) -> Option<Check> {
     if platforms.is_empty() {
         return None;
@@ -210,10 +222,10 @@ fn judge_platform(subject: &str, machine: &str, platforms: &[String]) -> Option<
         Check::bad(
             Id::ImagePlatform,
             subject,
-            format!("it is for {}, and the node is {wanted}", platforms.join(", ")),
+            format!("the image is for {}; the node is {wanted}", platforms.join(", ")),
         )
         .because("the image was not built for the node's architecture")
-        .fixed_by(format!("docker buildx build --platform {wanted} --push")),
+        .fixed_by(format!("build it for that architecture: docker buildx build --platform {wanted} --push")),
     )
 }
 

@@ -1,25 +1,25 @@
-//! The name of an image, as manifests write it and kubelet completes it.
+//! The name of an image, as Kubernetes manifests write it and kubelet completes it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use hythe_oci::{Authority, AuthorityError, DigestError, NameError, Reference, RepositoryName, TagError};
 
-/// What a name without a registry is taken from.
+/// The registry of a name that has none.
 const HUB: &str = "docker.io";
 
 /// The name of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName {
-    /// The registry that it names.
+    /// The registry's host and port.
     pub host: Authority,
-    /// Its repository there.
+    /// The repository in that registry.
     pub repository: RepositoryName,
-    /// Its tag or digest.
+    /// The tag or digest.
     pub reference: Reference,
 }
 
-/// Why a text names no image.
+/// Why a text is not the name of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not the name of an image: {reason}")]
 pub struct ImageNameError {

@@ -1,4 +1,4 @@
-//! A registry that runs in a cluster: whether it serves, and whether the nodes ask it.
+//! Checks of a registry that runs in a cluster: whether it is ready, and whether the nodes ask it.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -10,18 +10,18 @@ use crate::engine::Engine;
 use crate::step::{Outcome, Step};
 use crate::topology::Cluster;
 
-/// Whether it serves.
+/// Whether a Pod of the registry is ready.
 pub(super) fn serves(cluster: &str, target: &Target, is_running: bool) -> Check {
     let Target { namespace, name } = target;
     let subject = format!("registry {namespace}/{name} in the cluster {cluster}");
     if is_running {
-        return Check::good(Id::RegistryContainer, &subject, "a Pod of it serves");
+        return Check::good(Id::RegistryContainer, &subject, "a Pod of the registry is ready");
     }
-    Check::bad(Id::RegistryContainer, &subject, "no Pod of it serves")
+    Check::bad(Id::RegistryContainer, &subject, "no Pod of the registry is ready")
         .fixed_by(format!("`hythe deploy status --namespace {namespace} --name {name}`"))
 }
 
-/// Whether the cluster's nodes ask it. They need not: Pods reach its Service in any case.
+/// Whether the cluster's nodes ask the registry. They do not have to: Pods reach its Service in any case.
 pub(super) async fn wired(
     engine: &Engine,
     cluster: &Cluster,
@@ -30,7 +30,7 @@ pub(super) async fn wired(
 ) -> Check {
     let steps = Mutex::new(Vec::new());
     let report = |step: Step| {
-        // Pushed and read only: nothing panics while it is held.
+        // No code panics while it holds this lock, so the lock is never poisoned.
         steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(step);
     };
     let wiring =
@@ -48,12 +48,15 @@ fn judge(cluster: &Cluster, target: &Target, is_well: bool, steps: &[Step]) -> C
         .map(|step| step.subject.as_str())
         .collect();
     if is_well && missing.is_empty() {
-        return Check::good(Id::ClusterAttached, &subject, "its nodes ask the registry in it");
+        return Check::good(Id::ClusterAttached, &subject, "the cluster's nodes ask the registry in it");
     }
     let Target { namespace, name } = target;
-    Check::unknown(Id::ClusterAttached, &subject, "its nodes are not led to the registry in it").fixed_by(
-        format!("`hythe attach {} --in-cluster --namespace {namespace} --name {name}`", cluster.name),
+    Check::unknown(
+        Id::ClusterAttached,
+        &subject,
+        "the nodes' hosts.toml files do not lead to the registry in it",
     )
+    .fixed_by(format!("`hythe attach {} --in-cluster --namespace {namespace} --name {name}`", cluster.name))
 }
 
 #[cfg(test)]
@@ -62,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registry_in_a_cluster_is_none_that_is_missing() {
+    fn a_registry_in_a_cluster_is_good_if_a_pod_of_it_is_ready() {
         let target = Target { namespace: "storage".parse().unwrap(), name: "reg".parse().unwrap() };
         let check = serves("dev", &target, true);
         assert_eq!((check.verdict, check.repair), (Verdict::Good, None));

@@ -1,4 +1,4 @@
-//! The engine and the registry as this machine sees them: its port, its names, its disk.
+//! Checks of the engine and the registry as this machine sees them: the port, `localhost`, the disk.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -10,10 +10,10 @@ use crate::engine::{Engine, remote};
 use crate::http::{self, Answer, Silence};
 use crate::registry::Settings;
 
-/// Less than this, and what is pushed or fetched soon has no place.
+/// Free bytes below which the disk counts as nearly full.
 const LITTLE: u64 = 1 << 30;
 
-/// Where the registry is asked from this machine.
+/// The address at which this machine reaches the registry.
 pub(super) fn address(settings: &Settings) -> SocketAddr {
     let address = match settings.address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -23,13 +23,13 @@ pub(super) fn address(settings: &Settings) -> SocketAddr {
     SocketAddr::new(address, settings.port)
 }
 
-/// Whether the ports that the engine publishes are this machine's.
+/// Whether the engine publishes its ports on this machine.
 pub(super) fn here(engine: &Engine) -> Check {
     match remote(engine.address()) {
         None => Check::good(Id::EngineHere, "engine", engine.address()),
         Some(host) => Check::unknown(Id::EngineHere, "engine", engine.address())
-            .because(format!("it is on {host}, and localhost:PORT is that machine's"))
-            .fixed_by(format!("ssh -L 5001:localhost:5001 {host}")),
+            .because(format!("the engine runs on {host}, and publishes ports there, not on this machine"))
+            .fixed_by(format!("forward the port: ssh -L 5001:localhost:5001 {host}")),
     }
 }
 
@@ -39,11 +39,11 @@ pub(super) fn plain_http(engine: &Engine, info: &SystemInfo, port: u16) -> Check
         return Check::unknown(
             Id::EnginePlainHttp,
             "engine",
-            "Podman asks for TLS unless it is told otherwise",
+            "Podman uses HTTPS unless it is told otherwise",
         )
         .fixed_by(format!(
-            "podman push --tls-verify=false localhost:{port}/IMAGE, or in /etc/containers/registries.conf.d: \
-                 [[registry]] location = \"localhost:{port}\" insecure = true"
+            "podman push --tls-verify=false localhost:{port}/IMAGE; or write into a file in \
+             /etc/containers/registries.conf.d: [[registry]] location = \"localhost:{port}\" insecure = true"
         ));
     }
     let config = info.registry_config.as_ref();
@@ -51,7 +51,7 @@ pub(super) fn plain_http(engine: &Engine, info: &SystemInfo, port: u16) -> Check
     let by_containerd =
         info.driver_status.iter().flatten().flatten().any(|word| word.contains("io.containerd"));
     let store = if by_containerd {
-        "; with the containerd image store, which takes literal loopback alone"
+        "; the containerd image store uses plain HTTP for localhost and loopback addresses only"
     } else {
         ""
     };
@@ -62,12 +62,14 @@ pub(super) fn plain_http(engine: &Engine, info: &SystemInfo, port: u16) -> Check
             format!("insecure registries: {}{store}", ranges.join(", ")),
         );
     }
-    Check::bad(Id::EnginePlainHttp, "engine", format!("its insecure registries are: {}", ranges.join(", ")))
-        .because("a push to localhost would ask for TLS")
-        .fixed_by("add \"insecure-registries\": [\"127.0.0.0/8\"] to daemon.json, and start the engine anew")
+    Check::bad(Id::EnginePlainHttp, "engine", format!("insecure registries: {}", ranges.join(", ")))
+        .because(
+            "the engine's insecure registries do not include 127.0.0.0/8, so a push to localhost uses HTTPS",
+        )
+        .fixed_by("add \"insecure-registries\": [\"127.0.0.0/8\"] to daemon.json, and restart the engine")
 }
 
-/// Whether the registry answers on this machine, and whether it is this one.
+/// Whether a registry answers at the port of this machine, and whether it is hythe's.
 pub(super) async fn answers(engine: &Engine, settings: &Settings) -> Check {
     let at = address(settings);
     let api = http::ask(at, "GET", "/v2/", &[], b"").await;
@@ -94,20 +96,20 @@ fn judge_answer(
             if let Some(host) = remote(engine) {
                 let port = settings.port;
                 return check
-                    .because(format!("the engine is on {host}, and publishes the port there"))
-                    .fixed_by(format!("ssh -L {port}:localhost:{port} {host}"));
+                    .because(format!("the engine runs on {host}, and publishes the port there"))
+                    .fixed_by(format!("forward the port: ssh -L {port}:localhost:{port} {host}"));
             }
             check
-                .because("nothing answers at the port of this machine that it is to have")
+                .because("nothing answers at the registry's port of this machine")
                 .fixed_by("`hythe up`")
                 .repaired_by(Repair::Registry)
         }
         Ok(answer) if answer.header("server").is_some_and(|server| server.starts_with("AirTunes")) => bad(
             format!("GET {at}: {}, Server: {}", answer.clause(), answer.header("server").unwrap_or_default()),
         )
-        .because("macOS's AirPlay receiver listens there")
+        .because("macOS's AirPlay Receiver listens on this port")
         .fixed_by(format!(
-            "{}, or switch AirPlay off in System Settings, General, AirDrop & Handoff",
+            "choose another port: {}; or switch AirPlay Receiver off in System Settings, General, AirDrop & Handoff",
             other_port()
         )),
         Ok(answer) => match ready {
@@ -116,17 +118,21 @@ fn judge_answer(
             }
             Ok(ready) if ready.status == 503 => {
                 bad(format!("GET /readyz: 503 {}", String::from_utf8_lossy(&ready.body).trim()))
-                    .because("it is not ready yet, or stops")
-                    .fixed_by("wait; `hythe logs -f`")
+                    .because("the registry is not ready yet, or is shutting down")
+                    .fixed_by("wait until the registry is ready; `hythe logs -f` shows what it does")
             }
-            Ok(_) | Err(_) => bad(format!("GET {at}: {}; and it has no /readyz", answer.clause()))
-                .because("another program answers there, and what is pushed goes to it")
-                .fixed_by(format!("stop what listens on port {}, or {}", settings.port, other_port())),
+            Ok(_) | Err(_) => bad(format!("GET {at}: {}; and GET /readyz fails", answer.clause()))
+                .because("another program answers at this port, so pushes go to that program")
+                .fixed_by(format!(
+                    "stop the program that listens on port {}, or choose another port: {}",
+                    settings.port,
+                    other_port()
+                )),
         },
     }
 }
 
-/// Whom `localhost` leads to. Clients try its addresses in their order.
+/// Whether `localhost` leads to the registry. Clients try the addresses of `localhost` in their order.
 pub(super) async fn localhost(settings: &Settings) -> Check {
     let subject = format!("registry {}", settings.name);
     let port = settings.port;
@@ -152,11 +158,11 @@ fn judge_localhost(
             subject,
             format!("{evidence}; [::1]:{port} answers {}", answer.clause()),
         )
-        .because("another program has the port at ::1, and some clients reach that one")
-        .fixed_by(format!("stop it, or push to 127.0.0.1:{port}")),
+        .because("another program has the port at ::1, and some clients reach that program")
+        .fixed_by(format!("stop that program, or push to 127.0.0.1:{port}")),
         Err(_) if six_first && addresses.iter().all(IpAddr::is_ipv6) => {
-            Check::bad(Id::RegistryLocalhost, subject, format!("{evidence}; nobody answers at [::1]:{port}"))
-                .because("localhost is ::1 alone, and the port is published on 127.0.0.1")
+            Check::bad(Id::RegistryLocalhost, subject, format!("{evidence}; nothing answers at [::1]:{port}"))
+                .because("localhost means ::1 only, and the registry's port is published on 127.0.0.1")
                 .fixed_by(format!("push to 127.0.0.1:{port}, or add `127.0.0.1 localhost` to /etc/hosts"))
         }
         _ if addresses.is_empty() => Check::bad(Id::RegistryLocalhost, subject, "localhost has no address")
@@ -165,12 +171,12 @@ fn judge_localhost(
     }
 }
 
-/// The space that is left where the data is, as far as this machine sees it.
+/// The free space of the data's file system, if this machine sees it.
 pub(super) fn space(settings: &Settings, inspected: &ContainerInspectResponse) -> Check {
     let subject = format!("registry {}", settings.name);
     let source = container::mount(inspected).and_then(|mount| mount.source.clone()).unwrap_or_default();
     let Some((seen, free, total)) = free(Path::new(&source)) else {
-        let evidence = format!("{source} is not this machine's to see");
+        let evidence = format!("this machine does not see the data's folder, {source}");
         return Check::unknown(Id::RegistrySpace, &subject, evidence);
     };
     judge_space(&subject, &seen, free, total)
@@ -181,7 +187,8 @@ fn free(path: &Path) -> Option<(String, u64, u64)> {
     if !path.is_absolute() {
         return None;
     }
-    // Docker's own folder is closed to users; its parent is on the same disk, or a figure of nothing would be shown.
+    // Users may not look into Docker's own folder. Its parent is on the same disk as a rule, so the parent's figures
+    // are shown rather than none.
     for folder in path.ancestors().take(5) {
         match rustix::fs::statvfs(folder) {
             Ok(found) => {
@@ -207,8 +214,8 @@ fn judge_space(subject: &str, folder: &str, free: u64, total: u64) -> Check {
         return Check::good(Id::RegistrySpace, subject, evidence);
     }
     Check::bad(Id::RegistrySpace, subject, evidence)
-        .because("the disk is nearly full: pushes will fail, and what is fetched will not be kept")
-        .fixed_by("`hythe gc`; `hythe cache clear`; docker system prune")
+        .because("the disk is nearly full: pushes will fail, and images from upstreams will not be kept")
+        .fixed_by("free space: `hythe gc`; `hythe cache clear`; docker system prune")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The image that is meant, where the one that was asked for is not there, and what is left of its registry's limit.
+//! Whether the registry has an image, which name may be meant if not, and how the image's upstream fares.
 
 use std::net::SocketAddr;
 
@@ -10,12 +10,13 @@ use super::image_name::ImageName;
 use super::{Check, Id};
 use crate::http;
 
-/// Whether the registry has the image; where not, under which name it may be meant.
+/// Whether the registry has the image; if not, which existing name may be meant.
 pub(super) async fn name(at: SocketAddr, image: &ImageName, known: &Known) -> Check {
     let subject = format!("image {image}");
     match &known.manifest {
         Ok(answer) if answer.status == 200 => {
-            let digest = answer.header("docker-content-digest").unwrap_or("it is there").to_owned();
+            let digest =
+                answer.header("docker-content-digest").unwrap_or("the registry answers 200").to_owned();
             Check::good(Id::ImageName, &subject, digest)
         }
         Ok(answer) if answer.status == 404 => {
@@ -39,7 +40,7 @@ async fn list(at: SocketAddr, path: &str, key: &str) -> Vec<String> {
     names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
-/// Names are told apart by their letters: what is close is likely meant.
+/// The check of a missing image. The existing name that is closest in its letters is likely the name that is meant.
 fn judge_name(
     subject: &str,
     image: &ImageName,
@@ -53,9 +54,10 @@ fn judge_name(
     {
         let nearest = nearest(&tag.to_string(), tags);
         let shown: Vec<&str> = tags.iter().take(5).map(String::as_str).collect();
-        let check = check.because(format!("the repository has other tags: {}", shown.join(", ")));
+        let check = check
+            .because(format!("the repository does not have this tag; its tags include {}", shown.join(", ")));
         return check.fixed_by(format!(
-            "{}/{}:{}?",
+            "push the image with this tag; or do you mean {}/{}:{}?",
             image.host,
             image.repository,
             nearest.unwrap_or(shown[0])
@@ -64,16 +66,16 @@ fn judge_name(
     match nearest(image.repository.as_str(), repositories) {
         Some(name) => check
             .because("the registry has no such repository")
-            .fixed_by(format!("is {}/{name} meant? hythe knows it", image.host)),
+            .fixed_by(format!("push the image; or do you mean {}/{name}? hythe has this one", image.host)),
         None => check
-            .because("it was never pushed here, or not by this name")
-            .fixed_by("`hythe cache ls`, or GET /v2/_catalog, has the names that there are"),
+            .because("the image was never pushed to this registry, or was pushed under another name")
+            .fixed_by("push the image; `hythe cache ls` or GET /v2/_catalog lists the existing names"),
     }
 }
 
 fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     let limit = 1 + wanted.chars().count() / 3;
-    // What is pushed under one name and asked for by another has its last part in common.
+    // An image that was pushed under one name and asked for by another has the last part of both names in common.
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     let same = names.iter().find(|name| last(name) == last(wanted));
     let scored = names.iter().map(|name| (strsim::osa_distance(wanted, name), name));
@@ -81,7 +83,7 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
     same.map(String::as_str).or_else(|| near().map(|(_, name)| name.as_str()))
 }
 
-/// How the image's own registry fares, and what is left of its rate limit, by what hythe heard of it last.
+/// Whether the image's own registry answers, and what is left of its rate limit, by its last answers to hythe.
 pub(super) async fn upstream(at: SocketAddr, image: &ImageName) -> Vec<Check> {
     let path = format!("/api/cache/upstreams?name={}", hythe_oci::encode(&image.host.to_string()));
     let document = http::ask(at, "GET", &path, &[], b"").await.ok().and_then(|answer| answer.json());
@@ -96,8 +98,8 @@ fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
     let is_limited = failure.is_some_and(|said| LIMITED.iter().any(|word| said.contains(word)));
     let used_up = |evidence: &str| {
         Check::bad(Id::ImageBudget, &subject, evidence)
-            .because("its rate limit is used up; what is kept is served all the same")
-            .fixed_by("docker login raises it, or wait; `hythe cache stat` shows the budget")
+            .because("the registry's rate limit is used up; hythe still serves the copies that it has")
+            .fixed_by("raise the limit with docker login, or wait; `hythe cache stat` shows the budget")
     };
     if let Some(said) = failure.filter(|_| is_limited) {
         return vec![used_up(said)];
@@ -107,9 +109,9 @@ fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
         checks.push(
             Check::bad(Id::ImageUpstream, &subject, said)
                 .because(
-                    "hythe asked the image's registry, and this came of it; what is kept is served meanwhile",
+                    "the image's registry failed when hythe asked it; meanwhile hythe serves the copies that it has",
                 )
-                .fixed_by(format!("curl -v https://{host}/v2/ on this machine; `hythe cache stat`")),
+                .fixed_by(format!("run curl -v https://{host}/v2/ on this machine; `hythe cache stat`")),
         );
     }
     let budget = upstream.get("budget");
@@ -125,7 +127,7 @@ fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
     checks
 }
 
-/// How the server says that an upstream's limit is used up (`hythe-client`, `Error::cause`).
+/// The words of the server for an upstream whose rate limit is used up (`hythe-client`, `Error::cause`).
 const LIMITED: [&str; 3] = ["answers no more requests for now", "429", "toomanyrequests"];
 
 #[cfg(test)]
@@ -135,33 +137,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_not_there_is_told_with_the_nearest() {
+    fn a_missing_name_is_reported_with_the_nearest_existing_one() {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let image: ImageName = "localhost:5001/team/app:v1.0".parse().unwrap();
         let judged = |tags: &[&str], repositories: &[&str]| {
             judge_name("image", &image, "404", &names(tags), &names(repositories)).fix.unwrap()
         };
-        assert_eq!(judged(&["latest", "v1.0.1"], &[]), "localhost:5001/team/app:v1.0.1?");
-        assert_eq!(judged(&[], &["base", "app"]), "is localhost:5001/app meant? hythe knows it");
-        assert_eq!(judged(&[], &["team/aap"]), "is localhost:5001/team/aap meant? hythe knows it");
+        let tag = "push the image with this tag; or do you mean localhost:5001/team/app:v1.0.1?";
+        assert_eq!(judged(&["latest", "v1.0.1"], &[]), tag);
+        let repository = |name: &str| format!("push the image; or do you mean {name}? hythe has this one");
+        assert_eq!(judged(&[], &["base", "app"]), repository("localhost:5001/app"));
+        assert_eq!(judged(&[], &["team/aap"]), repository("localhost:5001/team/aap"));
         assert!(judged(&[], &["unlike"]).contains("_catalog"));
     }
 
     #[test]
-    fn a_limit_that_is_used_up_is_told_from_a_registry_that_fails() {
+    fn a_used_up_rate_limit_is_told_from_a_registry_that_fails() {
         let judged = |upstream| {
             let checks = judge_upstream("docker.io", &upstream);
             checks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         assert!(judged(json!({ "budget": { "remaining": 76, "limit": 100 } })).contains("76 of 100"));
-        let used_up = "✗ upstream docker.io: its registry's rate limit is used up";
+        let used_up = "✗ upstream docker.io: the rate limit of the image's registry is used up";
         assert!(judged(json!({ "budget": { "remaining": 0 } })).starts_with(used_up));
         let limited = "upstream docker.io fails: registry-1.docker.io answers no more requests for now; come back in 60 s";
         assert!(judged(json!({ "resting": limited })).starts_with(used_up));
         let refused = "upstream docker.io fails: registry-1.docker.io: connection refused";
         for key in ["resting", "failing"] {
             let shown = judged(json!({ key: refused, "budget": null }));
-            assert!(shown.starts_with("✗ upstream docker.io: its registry fails"), "{shown}");
+            assert!(shown.starts_with("✗ upstream docker.io: the image's registry fails"), "{shown}");
             assert!(shown.contains(refused) && !shown.contains("limit"), "{shown}");
         }
         assert_eq!(judged(json!({ "budget": null, "resting": null, "failing": null })), "");

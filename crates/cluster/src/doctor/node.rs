@@ -1,4 +1,4 @@
-//! A node asked from inside: whether it finds the registry, and what its containerd says.
+//! Checks made inside a node: whether the node finds the registry, and what its containerd reports.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::hosts::{HostsFile, written_by};
 use crate::http::{Answer, Silence, inside};
 use crate::topology::Cluster;
 
-/// What a name means in a node, and beside it the lines of its hosts file that say so.
+/// Looks a name up in a node, and prints the lines of the node's hosts file that have the name to standard error.
 const LOOK_UP: &str = r#"timeout 5 getent hosts "$1"; code=$?; grep -wF -- "$1" /etc/hosts >&2; exit $code"#;
 
-/// Whether the node knows the registry's name, and takes it for the registry's address.
+/// Whether the node resolves the registry's name to the registry's address.
 pub(super) async fn name(
     engine: &Engine,
     survey: &Survey,
@@ -29,10 +29,10 @@ pub(super) async fn name(
 fn judge_name(node: &str, name: &str, output: &Output, standing: &Standing, cluster: &Cluster) -> Check {
     let subject = format!("node {node}");
     if inside::is_missing(output) {
-        return Check::unknown(Id::NodeName, &subject, "it has no getent");
+        return Check::unknown(Id::NodeName, &subject, "the node has no getent");
     }
     let Some(line) = output.stdout.lines().next().map(str::trim).filter(|_| output.code == 0) else {
-        // Its engine passes on what it does not know, and whom it asks then may not answer.
+        // The engine's DNS server forwards names that it does not know, and the next DNS server may not answer.
         let said = if output.code == 124 { "no answer" } else { "no such host" };
         let check = Check::bad(Id::NodeName, &subject, format!("getent hosts {name}: {said}"));
         return match standing.absence() {
@@ -41,7 +41,7 @@ fn judge_name(node: &str, name: &str, output: &Output, standing: &Standing, clus
             }
             Some(absence) => check.because(absence).fixed_by("`hythe up`"),
             None => check
-                .because("the registry is on this node's network, and the node's DNS does not give its name")
+                .because("the registry is on this node's network, but the node's DNS does not know its name")
                 .fixed_by(format!(
                     "docker exec {node} cat /etc/resolv.conf; `hythe attach {}`",
                     cluster.name
@@ -52,21 +52,24 @@ fn judge_name(node: &str, name: &str, output: &Output, standing: &Standing, clus
     if standing.addresses.is_empty() || standing.addresses.iter().any(|known| known == address) {
         return Check::good(Id::NodeName, &subject, line);
     }
-    let evidence = format!("{name} is {address} here; the registry is at {}", standing.addresses.join(", "));
+    let evidence =
+        format!("{name} is {address} in the node; the registry is at {}", standing.addresses.join(", "));
     match output.stderr.lines().map(str::trim).find(|line| line.starts_with(address)) {
         Some(written) => Check::bad(Id::NodeName, &subject, format!("{evidence}\n/etc/hosts: {written}"))
-            .because("the node's hosts file gives the name another address")
-            .fixed_by(format!("take that line out: docker exec -it {node} vi /etc/hosts")),
+            .because("the node's hosts file gives the registry's name another address")
+            .fixed_by(format!("remove that line: docker exec -it {node} vi /etc/hosts")),
         None => Check::bad(Id::NodeName, &subject, evidence)
-            .because("the node's DNS gives the name another address: something else has it")
+            .because(
+                "the node's DNS gives the name another address: another container or host has the same name",
+            )
             .fixed_by(format!(
-                "docker network inspect {}",
+                "look for the other one with docker network inspect {}",
                 cluster.networks().first().map_or("kind", String::as_str)
             )),
     }
 }
 
-/// Whether the node reaches the registry, past its proxy, where its files are to lead.
+/// Whether the node reaches the registry without a proxy at the URL to which its files should lead.
 pub(super) async fn reaches(
     engine: &Engine,
     survey: &Survey,
@@ -93,8 +96,8 @@ fn judge_reach(
         }
         Ok(answer) => {
             return bad(&answer.clause())
-                .because("what answers there is not this registry, or wants a login")
-                .fixed_by("`hythe doctor` looks at what the name means in the node; `hythe logs --tail 50`");
+                .because("another server answers at this address, or the registry requires a login")
+                .fixed_by("`hythe doctor` checks the name's address in the node; `hythe logs --tail 50`");
         }
         Err(Silence::NoTool) => return Check::unknown(Id::NodeReaches, subject, Silence::NoTool.to_string()),
         Err(silence) => silence,
@@ -112,16 +115,16 @@ fn judge_reach(
     }
     match silence {
         Silence::NoSuchName => check
-            .because("the registry is on this node's network, and the node's DNS does not give its name")
+            .because("the registry is on this node's network, but the node's DNS does not know its name")
             .fixed_by(format!("`hythe attach {}`", cluster.name)),
         Silence::Refused => check
-            .because("the registry runs on this node's network, and nothing listens at this address")
-            .fixed_by("`hythe logs --tail 50`; compare the address with the registry's: docker inspect"),
+            .because("the registry runs on this node's network, but nothing listens at this address")
+            .fixed_by("`hythe logs --tail 50`; compare the address with the registry's in docker inspect"),
         Silence::TimedOut | Silence::NoRoute => check
-            .because("the registry runs on this node's network, and no packet comes back from this address")
-            .fixed_by("look for rules that drop them: sudo iptables -L -n; sudo nft list ruleset"),
+            .because("the registry runs on this node's network, but no packet comes back from this address")
+            .fixed_by("look for rules that drop packets: sudo iptables -L -n; sudo nft list ruleset"),
         Silence::Failed(_) | Silence::NoTool => check
-            .because("what answers there does not speak HTTP, or breaks off")
+            .because("the server at this address does not speak HTTP, or breaks the connection off")
             .fixed_by("`hythe logs --tail 50`"),
     }
 }
@@ -134,7 +137,7 @@ pub(super) async fn cri(engine: &Engine, survey: &Survey, cluster: &Cluster) -> 
 
 fn judge_cri(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     if inside::is_missing(output) {
-        return Check::unknown(Id::NodeCri, subject, "it has no ctr");
+        return Check::unknown(Id::NodeCri, subject, "the node has no ctr");
     }
     if output.code != 0 {
         return Check::bad(Id::NodeCri, subject, format!("ctr plugins ls: {}", output.stderr.trim()))
@@ -153,14 +156,16 @@ fn judge_cri(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     let shown: Vec<String> = plugins.iter().map(|(id, state)| format!("{id} {state}")).collect();
     if plugins.is_empty() {
         return Check::bad(Id::NodeCri, subject, "ctr plugins ls has no CRI plugin")
-            .because("disabled_plugins of its configuration names it")
-            .fixed_by("take it out of disabled_plugins in /etc/containerd/config.toml");
+            .because("disabled_plugins in containerd's configuration names the CRI plugin")
+            .fixed_by(
+                "remove cri from disabled_plugins in /etc/containerd/config.toml, and restart containerd",
+            );
     }
     if plugins.iter().all(|(_, state)| state == "ok") {
         return Check::good(Id::NodeCri, subject, shown.join(", "));
     }
     Check::bad(Id::NodeCri, subject, shown.join(", "))
-        .because("its configuration was refused; containerd's log says why")
+        .because("the CRI plugin refused its configuration; containerd's log says why")
         .fixed_by(format!("`hythe attach {}`", cluster.name))
         .repaired_by(Repair::Attach { cluster: cluster.to_string() })
 }
@@ -170,9 +175,9 @@ pub(super) async fn restarted(engine: &Engine, survey: &Survey) -> Result<Check,
     let node = survey.node.as_str();
     let subject = format!("node {node}");
     if survey.runtime == Runtime::K3s {
-        return Ok(Check::good(Id::NodeRestarted, &subject, "k3s writes it at its start"));
+        return Ok(Check::good(Id::NodeRestarted, &subject, "k3s writes the configuration when it starts"));
     }
-    // Both by one command: a busy machine may take seconds from one to the next.
+    // One command gives both times: a busy machine may take seconds between two commands.
     let times = ["sh", "-c", "date +%s && ps -o etimes= -C containerd"];
     let times = engine.exec(node, &times).await?.stdout;
     let (now, running) = times.split_once('\n').unwrap_or_default();
@@ -192,24 +197,28 @@ fn judge_restarted(node: &str, running: &str, now: &str, changed: &str) -> Check
         numbers(changed).into_iter().max(),
     );
     let (Some(running), Some(now), Some(changed)) = figures else {
-        return Check::unknown(Id::NodeRestarted, &subject, "it does not say when containerd was started");
+        return Check::unknown(
+            Id::NodeRestarted,
+            &subject,
+            "the node does not tell when containerd was started",
+        );
     };
     let late = changed - (now - running);
-    // Both are whole seconds, and a start takes a moment.
+    // Both times are whole seconds, and a start takes a moment.
     if late <= 2 {
-        return Check::good(Id::NodeRestarted, &subject, format!("it has run for {running} s"));
+        return Check::good(Id::NodeRestarted, &subject, format!("containerd has run for {running} s"));
     }
     Check::bad(
         Id::NodeRestarted,
         &subject,
-        format!("its configuration was changed {late} s after containerd's start"),
+        format!("the configuration was changed {late} s after containerd's start"),
     )
-    .because("containerd reads it only when it starts")
+    .because("containerd reads its configuration only when it starts")
     .fixed_by(format!("docker exec {node} systemctl restart containerd"))
     .repaired_by(Repair::Restart { node: node.to_owned() })
 }
 
-/// Whether each mirror that a file names answers: one that does not costs time at each request.
+/// Whether each mirror in the files answers. A mirror that does not costs time at each request.
 pub(super) async fn mirrors(engine: &Engine, survey: &Survey, endpoint: &str) -> Vec<Check> {
     let subject = format!("node {}", survey.node);
     let mirrors = named(survey, endpoint);
@@ -225,7 +234,7 @@ pub(super) async fn mirrors(engine: &Engine, survey: &Survey, endpoint: &str) ->
     });
     let mut checks = futures_util::future::join_all(asked).await;
     if checks.is_empty() {
-        checks.push(Check::good(Id::NodeMirrors, &subject, "none but this registry"));
+        checks.push(Check::good(Id::NodeMirrors, &subject, "no mirror besides this registry"));
     }
     checks
 }
@@ -237,13 +246,13 @@ struct Mirror {
     has_timeout: bool,
 }
 
-/// The mirrors that files name beside the registry itself.
+/// The mirrors that the files name besides the registry itself.
 fn named(survey: &Survey, endpoint: &str) -> BTreeSet<Mirror> {
     let Some(version) = survey.version else { return BTreeSet::new() };
     let mut mirrors = BTreeSet::new();
     for root in files::roots(survey) {
         for directory in &root.directories {
-            // Where hythe's own files lead is looked at as the registry, and no mirror of somebody's.
+            // hythe's own files lead to the registry, which other checks look at.
             let text = directory.text().filter(|text| written_by(text).is_none());
             let parsed = text.and_then(|text| HostsFile::parse(text, version).ok());
             for host in parsed.into_iter().flat_map(|file| file.hosts) {
@@ -268,7 +277,7 @@ fn judge_mirror(
     let dead = |silence: &Silence, cause: String| {
         Check::bad(Id::NodeMirrors, subject, format!("{url} of {path}: {silence}"))
             .because(cause)
-            .fixed_by(format!("take {url} out of {path}"))
+            .fixed_by(format!("remove {url} from {path}"))
     };
     match answer {
         Ok(answer) => Check::good(Id::NodeMirrors, subject, format!("{url}: {}", answer.status)),
@@ -276,12 +285,17 @@ fn judge_mirror(
             let cost = match (has_timeout, knows_timeout) {
                 (true, true) => "its dial_timeout",
                 (false, true) => "30 seconds, as it has no dial_timeout",
-                (_, false) => "30 seconds, as this containerd knows no dial_timeout",
+                (_, false) => "30 seconds, as this version of containerd does not support dial_timeout",
             };
-            dead(silence, format!("each request for what it mirrors waits {cost}"))
+            dead(
+                silence,
+                format!(
+                    "the mirror does not answer; each request for an image that it mirrors waits for {cost}"
+                ),
+            )
         }
         Err(silence @ (Silence::Refused | Silence::NoSuchName | Silence::NoRoute)) => {
-            dead(silence, "it is gone; what it mirrors is asked of the next host".to_owned())
+            dead(silence, "the mirror no longer exists; containerd asks the next host instead".to_owned())
         }
         Err(silence @ (Silence::Failed(_) | Silence::NoTool)) => {
             Check::unknown(Id::NodeMirrors, subject, format!("{url}: {silence}"))
@@ -289,7 +303,7 @@ fn judge_mirror(
     }
 }
 
-/// What containerd complained of since its last start.
+/// The errors about its configuration that containerd has logged since its last start.
 pub(super) async fn log(engine: &Engine, survey: &Survey, cluster: &Cluster) -> Result<Check, EngineError> {
     const K3S_LOG: &str = "/var/lib/rancher/k3s/agent/containerd/containerd.log";
     let command: &[&str] = match survey.runtime {
@@ -302,7 +316,7 @@ pub(super) async fn log(engine: &Engine, survey: &Survey, cluster: &Cluster) -> 
 
 fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     if inside::is_missing(output) || output.code != 0 {
-        return Check::unknown(Id::NodeLog, subject, "its log cannot be read");
+        return Check::unknown(Id::NodeLog, subject, "containerd's log cannot be read");
     }
     let lines: Vec<&str> = output.stdout.lines().collect();
     let start = lines.iter().rposition(|line| line.contains("starting containerd")).unwrap_or_default();
@@ -311,16 +325,22 @@ fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     let find = |parts: &[&str]| {
         lines[start..].iter().rfind(|line| parts.iter().any(|part| line.contains(part))).copied()
     };
-    let cause = |line: &str| explain(line).map_or("its configuration was refused", |symptom| symptom.cause);
+    let cause = |line: &str| {
+        explain(line).map_or("the CRI plugin refused containerd's configuration", |symptom| symptom.cause)
+    };
     if let Some(line) = find(&refused) {
         let check = Check::bad(Id::NodeLog, subject, line).because(cause(line));
         return check.fixed_by(format!("`hythe attach {}`", cluster.name));
     }
-    // What it complained of may be mended since; the files themselves are looked at too.
+    // The file may have been repaired since; other checks read the files themselves.
     match find(&dropped) {
         Some(line) => Check::unknown(Id::NodeLog, subject, line)
-            .because("it dropped a hosts.toml, which may be right by now"),
-        None => Check::good(Id::NodeLog, subject, format!("{} lines since its start", lines.len() - start)),
+            .because("containerd ignored a hosts.toml file, which may be right by now"),
+        None => Check::good(
+            Id::NodeLog,
+            subject,
+            format!("{} lines since containerd's start", lines.len() - start),
+        ),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why a Pod's images do not come: what kubelet said, and what that means.
+//! Why a Pod's images are not pulled: what kubelet reported, and what that means.
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::ListParams;
@@ -7,7 +7,7 @@ use super::image_name::ImageName;
 use super::{Check, Id, explain};
 use crate::api::{Access, ApiError, Verb};
 
-/// A container whose image is not there.
+/// A container that waits for its image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Waiting {
     pub(super) container: String,
@@ -16,13 +16,13 @@ pub(super) struct Waiting {
     pub(super) message: String,
 }
 
-/// A Pod, and what was said of it.
+/// A Pod and the messages of its events.
 pub(super) struct Found {
     pod: Pod,
     events: Vec<String>,
 }
 
-/// The Pod of a name, if it is there.
+/// The Pod with this name, if it exists.
 pub(super) async fn find(access: &Access, namespace: &str, name: &str) -> Result<Option<Found>, ApiError> {
     let pods = access.namespaced::<Pod>(namespace);
     let Some(pod) = access.find(|| format!("Pod {namespace}/{name}"), pods.get_opt(name)).await?.flatten()
@@ -32,7 +32,7 @@ pub(super) async fn find(access: &Access, namespace: &str, name: &str) -> Result
     let params = ListParams::default().fields(&format!("involvedObject.kind=Pod,involvedObject.name={name}"));
     let events = access.namespaced::<Event>(namespace);
     let what = || format!("Events in {namespace}");
-    // Who may see Pods and no events still gets what the Pod itself says.
+    // A user who may read Pods and not events still gets what the Pod itself says.
     let events =
         access.ask(Verb::List, what, events.list(&params)).await.map(|list| list.items).unwrap_or_default();
     Ok(Some(Found { pod, events: events.into_iter().filter_map(|event| event.message).collect() }))
@@ -44,14 +44,14 @@ impl Found {
         self.pod.spec.as_ref()?.node_name.as_deref()
     }
 
-    /// The Pod as a check of its own.
+    /// The check of whether the Pod is on a node.
     pub(super) fn check(&self, subject: &str, cluster: &str) -> Check {
         let phase = self.pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Unknown");
         match self.node() {
             Some(node) => Check::good(Id::PodFound, subject, format!("{phase} on {node} of {cluster}")),
             None => Check::bad(Id::PodFound, subject, format!("{phase}, on no node of {cluster}"))
-                .because("it was not scheduled: no image was asked for yet")
-                .fixed_by("kubectl describe pod says why"),
+                .because("Kubernetes has not put the Pod on a node, so no image has been pulled yet")
+                .fixed_by("run kubectl describe pod, which says why"),
         }
     }
 
@@ -73,7 +73,7 @@ impl Found {
             let reason = waiting.reason.clone().filter(|reason| REASONS.contains(&reason.as_str()))?;
             Some(Waiting {
                 container: container.name.clone(),
-                // As it was asked for: what the status has is completed already, where it is known at all.
+                // The image's name as the Pod's specification has it: the name in the status is completed, or empty.
                 image: self.asked(&container.name).unwrap_or_else(|| container.image.clone()),
                 message: waiting.message.clone().unwrap_or_default(),
                 reason,
@@ -82,7 +82,7 @@ impl Found {
         waiting.collect()
     }
 
-    /// What is to be said where no container complains: its image is there, or still on its way.
+    /// The check of a Pod without a container that waits for its image: the images are there, or still being pulled.
     pub(super) fn quiet(&self, subject: &str) -> Check {
         let statuses = self.pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
         let mut statuses = statuses.into_iter().flatten();
@@ -92,8 +92,12 @@ impl Found {
             return Check::good(Id::PodImage, subject, "every container has its image");
         }
         let last = self.events.last().map_or("no event", String::as_str);
-        Check::unknown(Id::PodImage, subject, format!("its images are not there yet; the last event: {last}"))
-            .fixed_by("wait; kubectl describe pod has what comes")
+        Check::unknown(
+            Id::PodImage,
+            subject,
+            format!("the node does not have all images of the Pod yet; the last event: {last}"),
+        )
+        .fixed_by("wait; kubectl describe pod shows new events")
     }
 
     fn asked(&self, container: &str) -> Option<String> {
@@ -102,7 +106,7 @@ impl Found {
         init.chain(&spec.containers).find(|known| known.name == container)?.image.clone()
     }
 
-    /// What kubelet said of an image. The pause between two tries says nothing of the reason; its event does.
+    /// What kubelet reported about an image. Between two tries the status does not have the reason; the event does.
     fn said(&self, waiting: &Waiting) -> String {
         let event = self
             .events
@@ -114,19 +118,21 @@ impl Found {
         }
     }
 
-    /// What is to be known of a container that waits.
+    /// The check of a container that waits for its image.
     pub(super) fn explain(&self, subject: &str, waiting: &Waiting, (cluster, port): (&str, u16)) -> Check {
         let said = self.said(waiting);
         let evidence = format!("{} ({}): {}: {said}", waiting.container, waiting.image, waiting.reason);
         let check = Check::bad(Id::PodImage, subject, evidence);
         match waiting.reason.as_str() {
             "InvalidImageName" => match waiting.image.parse::<ImageName>() {
-                Err(error) => check.because(error.to_string()).fixed_by("mend the name in the manifest"),
+                Err(error) => {
+                    check.because(error.to_string()).fixed_by("correct the name in the Pod's manifest")
+                }
                 Ok(_) => check,
             },
             "ErrImageNeverPull" => check
                 .because("imagePullPolicy is Never, and the node does not have the image")
-                .fixed_by("imagePullPolicy: IfNotPresent"),
+                .fixed_by("set imagePullPolicy: IfNotPresent"),
             _ => match explain(&said) {
                 Some(symptom) => check
                     .because(format!("{} (symptom {})", symptom.cause, symptom.number))
@@ -157,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_waits_says_what_its_event_means() {
+    fn a_waiting_container_is_explained_by_its_event() {
         let event = "Failed to pull image \"localhost:5001/app\": failed to do request: Head \
             \"http://localhost:5001/v2/app/manifests/latest\": dial tcp [::1]:5001: connect: connection refused";
         for (message, events) in
@@ -173,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_matter_of_a_registry_is_told_as_it_is() {
+    fn a_pod_that_waits_for_another_reason_is_reported_with_that_reason() {
         let never = found("ErrImageNeverPull", "not present", &[]);
         let check = never.explain("p", &never.waiting()[0], ("dev", 5001));
         assert!(check.cause.unwrap().contains("imagePullPolicy is Never"));

@@ -1,4 +1,4 @@
-//! The proof: a tiny image of its own, pushed from this machine and pulled by every node.
+//! The probe: a tiny image that hythe pushes from this machine and has every node pull.
 
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,13 +12,13 @@ use crate::engine::{Engine, EngineError};
 use crate::http::{Answer, Silence, ask, inside};
 use crate::registry::Settings;
 
-/// Its repository in the registry.
+/// The probe's repository in the registry.
 pub(super) const REPOSITORY: &str = "hythe-doctor";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// An image that nobody has yet: its content says when it was made.
+/// An image that no node can have yet, as its content is the time at which it was made.
 pub(super) struct Probe {
     pub(super) tag: String,
     config: Vec<u8>,
@@ -40,7 +40,7 @@ impl Probe {
         let config = json!({
             "architecture": architecture,
             "os": "linux",
-            // Nothing that could run: a Pod of it shows that it came, and no more.
+            // The program does not exist: a Pod with this image shows that kubelet pulled the image, and runs nothing.
             "config": { "Entrypoint": ["/probe"] },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         });
@@ -58,12 +58,12 @@ impl Probe {
         Digest::of(Algorithm::Sha256, bytes)
     }
 
-    /// Its name at a registry.
+    /// The image's name at a registry.
     pub(super) fn name(&self, registry: &str) -> String {
         format!("{registry}/{REPOSITORY}:{}", self.tag)
     }
 
-    /// Pushes it as any client would.
+    /// Pushes the image as any client would.
     pub(super) async fn push(&self, at: SocketAddr, settings: &Settings) -> Check {
         let subject = format!("registry {}", settings.name);
         match self.upload(at).await {
@@ -75,12 +75,14 @@ impl Probe {
                     Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {}", answer.clause()));
                 match answer.status {
                     401 => check
-                        .because("it wants a login")
+                        .because("the registry requires a login")
                         .fixed_by(format!("docker login localhost:{}", at.port())),
                     403 | 405 => check
-                        .because("it only takes what upstreams have, or this is not hythe")
-                        .fixed_by("`hythe config` shows what it is set to"),
-                    507 => check.because("its disk is full").fixed_by("`hythe gc`; `hythe cache clear`"),
+                        .because("the registry only serves images of upstreams, or is not hythe")
+                        .fixed_by("check its settings: `hythe config`"),
+                    507 => check
+                        .because("the registry's disk is full")
+                        .fixed_by("free space: `hythe gc`; `hythe cache clear`"),
                     _ => check.fixed_by("`hythe logs --tail 50`"),
                 }
             }
@@ -96,7 +98,7 @@ impl Probe {
             let path = format!("/v2/{REPOSITORY}/blobs/uploads/");
             let begun = send(at, "POST", &path, &[], b"", 202).await?;
             let place = begun.header("location").unwrap_or_default();
-            // It may be absolute, by the name that it was asked by.
+            // The location may be an absolute URL with the registry's name.
             let place = place
                 .split_once("://")
                 .map_or(place, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
@@ -108,14 +110,14 @@ impl Probe {
         send(at, "PUT", &path, &[("Content-Type", MANIFEST)], &self.manifest, 201).await.map(drop)
     }
 
-    /// Takes it out of the registry again. Where deleting is not allowed it stays, a kilobyte.
+    /// Removes the image from the registry. If deleting is not allowed, the image stays; it is about a kilobyte.
     pub(super) async fn remove(&self, at: SocketAddr) {
         let path = format!("/v2/{REPOSITORY}/manifests/{}", Self::digest(&self.manifest));
         let _ = ask(at, "DELETE", &path, &[], b"").await;
     }
 
-    /// Has a node pull it as kubelet does, and takes it out of the node again; by the name of its cluster and the port of
-    /// this machine.
+    /// Has a node pull the image as kubelet does, and removes it from the node again. `whose` is the cluster's name and
+    /// the registry's port on this machine.
     pub(super) async fn pull(
         &self,
         engine: &Engine,
@@ -132,12 +134,16 @@ impl Probe {
             return Ok(self.judge(&subject, whose, pulled.code, &pulled.stdout, &pulled.stderr));
         }
         let Some(root) = root else {
-            return Ok(Check::unknown(Id::NodePulls, &subject, "it has no crictl to pull with"));
+            return Ok(Check::unknown(Id::NodePulls, &subject, "the node has no crictl to pull with"));
         };
         let pull = ["ctr", "-n", "k8s.io", "images", "pull", "--hosts-dir", root, &image];
         let pulled = engine.exec(node, &pull).await?;
         if inside::is_missing(&pulled) {
-            return Ok(Check::unknown(Id::NodePulls, &subject, "it has neither crictl nor ctr to pull with"));
+            return Ok(Check::unknown(
+                Id::NodePulls,
+                &subject,
+                "the node has neither crictl nor ctr to pull with",
+            ));
         }
         let filter = format!("name=={image}");
         let listed = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "ls", &filter]).await?;
@@ -145,7 +151,8 @@ impl Probe {
         Ok(self.judge(&subject, whose, pulled.code, &listed.stdout, &pulled.stderr))
     }
 
-    /// A pull is right if what came is what was pushed: CRI tells the configuration's digest, ctr the manifest's.
+    /// Compares the pulled image with the pushed one: CRI reports the digest of the configuration, ctr that of the
+    /// manifest.
     fn judge(&self, subject: &str, (cluster, port): (&str, u16), code: i64, told: &str, said: &str) -> Check {
         let image = self.name(&format!("localhost:{port}"));
         if code != 0 {
@@ -159,8 +166,8 @@ impl Probe {
         if [&self.config, &self.manifest].iter().any(|bytes| told.contains(&Self::digest(bytes).hex())) {
             return Check::good(Id::NodePulls, subject, image);
         }
-        Check::bad(Id::NodePulls, subject, format!("{image} came as {}", told.trim()))
-            .because("the node pulled it from another registry than the one that it was pushed to")
+        Check::bad(Id::NodePulls, subject, format!("the node pulled {image} as {}", told.trim()))
+            .because("the node pulled the image from another registry than the one to which it was pushed")
             .fixed_by(format!("`hythe attach {cluster}`"))
     }
 }
@@ -187,7 +194,7 @@ mod tests {
     use crate::doctor::Verdict;
 
     #[test]
-    fn what_came_is_compared_with_what_was_pushed() {
+    fn the_pulled_image_is_compared_with_the_pushed_one() {
         let probe = Probe::new("amd64").unwrap();
         let id = Probe::digest(&probe.config).to_string();
         let good = probe.judge("node w", ("dev", 5001), 0, &format!("Image is up to date for {id}\n"), "");

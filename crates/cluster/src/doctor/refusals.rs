@@ -1,4 +1,5 @@
-//! What the registry's own log says of the requests that it refused: engines show the status of an answer, and not its body.
+//! Refused requests in the registry's own log. Engines show the status of an answer and not its body, which has the
+//! reason.
 
 use std::time::Duration;
 
@@ -7,16 +8,16 @@ use tokio::time::timeout;
 
 use crate::engine::Engine;
 
-/// How far back is looked, in lines of the log.
+/// Lines from the end of the log that are searched.
 const LINES: u64 = 400;
-/// How many refusals are shown.
+/// Refusals that are shown at most.
 const SHOWN: usize = 3;
 /// How long the engine may take to give the log.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The statuses by which hythe says that the fault is not the client's.
+/// The statuses with which hythe answers if the client is not at fault.
 const STATUSES: [&str; 5] = ["500", "502", "503", "504", "507"];
 
-/// The last refusals in the log of the registry of this name, of the status that a message has.
+/// The last refusals in the log of the registry with this name that have the status in the message.
 pub async fn refusals(engine: &Engine, name: &str, message: &str) -> Vec<String> {
     let read = async {
         let mut log = String::new();
@@ -45,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_lines_of_the_status_are_shown() {
+    fn the_last_refusals_with_the_messages_status_are_shown() {
         let line = |id: u8, status: u16| {
             format!(
                 "2026-11-21T10:00:00Z  INFO PUT /v2/a/blobs/uploads/{id} {status} 9B 0.1ms error=\"UNAVAILABLE: full\"\n"

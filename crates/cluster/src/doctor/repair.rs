@@ -1,4 +1,4 @@
-//! What is safe is done: the registry as it was asked to be, clusters wired to it, containerd started anew.
+//! The safe repairs of `hythe doctor --fix`: start the registry, attach clusters to it, restart containerd.
 
 use std::collections::BTreeSet;
 
@@ -16,21 +16,21 @@ pub enum RepairError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The registry did not run.
+    /// The registry could not be started.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// There is no binary to make the registry of.
+    /// No binary was found from which to make the registry's image.
     #[error(transparent)]
     Binary(#[from] BinaryError),
 }
 
-/// What checks say is to be done, each thing once, in the order in which it helps.
+/// The repairs of failed checks, each once, in the order in which they help.
 pub fn repairs(checks: &[Check]) -> BTreeSet<Repair> {
     let bad = checks.iter().filter(|check| check.verdict == Verdict::Bad);
     bad.filter_map(|check| check.repair.clone()).collect()
 }
 
-/// Does it, and reports each step.
+/// Makes the repairs, and reports each step.
 pub async fn repair(
     engine: &Engine,
     wiring: &Wiring,
@@ -48,13 +48,13 @@ pub async fn repair(
             }
             Repair::Attach { cluster } => {
                 for cluster in clusters.iter().filter(|known| known.to_string() == *cluster) {
-                    // What failed was reported; the checks that follow say what is left.
+                    // The attach reports what failed; the checks after the repairs say what is left.
                     attach::attach(engine, cluster, wiring, report).await?;
                 }
             }
             Repair::Restart { node } => {
                 attach::restart(engine, node).await?;
-                report(Step::new(format!("node {node}"), Outcome::Changed, "containerd was started anew"));
+                report(Step::new(format!("node {node}"), Outcome::Changed, "restarted containerd"));
             }
         }
     }
@@ -67,7 +67,7 @@ mod tests {
     use crate::doctor::Id;
 
     #[test]
-    fn each_repair_is_done_once_and_the_registry_first() {
+    fn each_repair_is_made_once_and_the_registrys_first() {
         let attach = || Repair::Attach { cluster: "kind cluster a".to_owned() };
         let restart = || Repair::Restart { node: "w".to_owned() };
         let bad = |repair| Check::bad(Id::NodeHosts, "node w", "").repaired_by(repair);

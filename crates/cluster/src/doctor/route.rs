@@ -1,29 +1,29 @@
-//! Whom a node asks for an image, and in which order, as its containerd reads its files.
+//! Which hosts a node asks for an image, and in which order, by containerd's rules for its `hosts.toml` files.
 
 use super::files::roots;
 use super::image_name::ImageName;
 use crate::attach::Survey;
 use crate::hosts::{Capability, Fault, HostsFile, default_endpoint, lookup};
 
-/// Whom a node asks for an image.
+/// The hosts that a node asks for an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
-    /// The file that says so, if there is one.
+    /// The `hosts.toml` file that applies to the image, if one does.
     pub(super) file: Option<String>,
-    /// Why that file is dropped, if it is.
+    /// Why containerd ignores that file, if it does.
     pub(super) fault: Option<Fault>,
-    /// The URLs of the image's manifest, the first first.
+    /// The hosts, in the order in which the node asks them.
     pub(super) stops: Vec<Stop>,
 }
 
-/// One that is asked.
+/// A host that a node asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stop {
     /// The host's address, as the file has it.
     pub(super) host: String,
-    /// The whole address.
+    /// The URL of the image's manifest at that host.
     pub(super) url: String,
-    /// Whether it is asked by another name than the image has.
+    /// Whether the host is another one than the image's own registry.
     pub(super) is_mirror: bool,
 }
 
@@ -47,7 +47,7 @@ impl Route {
     }
 }
 
-/// An address that is empty is the image's own registry.
+/// One host of the route. An empty address means the image's own registry.
 fn stop(image: &ImageName, url: &str, is_root: bool) -> Stop {
     let own = image.host.to_string();
     let base = match url {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_asked_in_their_order_and_the_server_last() {
+    fn a_node_asks_the_hosts_in_their_order_and_the_server_last() {
         let hub = "server = \"https://registry-1.docker.io\"\n[host.\"http://kind-registry:5000\"]\n";
         assert_eq!(
             urls("redis:7", READS, &[("docker.io", hub)]),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_file_that_is_read_the_registry_itself_is_asked() {
+    fn without_a_file_that_containerd_reads_a_node_asks_the_registry_itself() {
         let own = "server = \"http://kind-registry:5000\"\n";
         assert_eq!(
             urls("localhost:5001/a", READS, &[("localhost:5001", own)]),

@@ -1,14 +1,14 @@
-//! What the tests of several checks begin with.
+//! Samples that the tests of several checks share.
 
 use crate::registry::Settings;
 use crate::topology::{Cluster, Maker, Node, Role};
 
-/// A registry as `hythe up --port PORT` makes it.
+/// The settings of a registry that `hythe up --port PORT` makes.
 pub(crate) fn settings(port: u16) -> Settings {
     Settings { port, ..Settings::new("kind-registry".to_owned()) }
 }
 
-/// A cluster of one node, on kind's network.
+/// A cluster with one node, on kind's network.
 pub(super) fn cluster() -> Cluster {
     let node = Node {
         id: "1".to_owned(),

@@ -1,17 +1,17 @@
-//! How the registry's container stands to a node: what a node that does not find it is told by.
+//! Whether a node can reach the registry's container: it has to run, on a network of the node.
 
 use bollard::models::ContainerInspectResponse;
 
 use crate::topology::Node;
 
-/// How the registry's container stands to a node.
+/// The state of the registry's container, as it concerns a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Standing {
-    /// Whether it runs.
+    /// Whether the container runs.
     pub(super) runs: bool,
-    /// Whether it is on a network of the node's.
+    /// Whether the container is on a network of the node.
     pub(super) is_joined: bool,
-    /// Its addresses there.
+    /// The container's addresses on the node's networks.
     pub(super) addresses: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ impl Standing {
         standing
     }
 
-    /// Why a node does not find it, where that was seen: it does not run, or is elsewhere.
+    /// Why the node cannot reach the registry, if the container does not run or is on none of the node's networks.
     pub(super) fn absence(&self) -> Option<&'static str> {
         match (self.runs, self.is_joined) {
             (false, _) => Some("the registry does not run"),
@@ -51,7 +51,7 @@ mod tests {
     use crate::doctor::sample::cluster;
 
     #[test]
-    fn a_registry_is_absent_where_it_does_not_run_or_is_on_another_network() {
+    fn a_registry_that_does_not_run_or_is_on_another_network_is_absent() {
         let standing = |runs: bool, network: &str| {
             let registry = json!({
                 "State": { "Running": runs },

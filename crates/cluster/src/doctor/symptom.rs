@@ -1,4 +1,4 @@
-//! The ways in which local registries fail: how each shows, why, and what to do.
+//! The ways in which local registries fail: how each failure shows, why it happens, and what to do.
 
 mod known;
 
@@ -7,14 +7,14 @@ use std::fmt::Write as _;
 
 pub use known::SYMPTOMS;
 
-/// One of the ways in which local registries fail.
+/// One way in which local registries fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Symptom {
-    /// Its number, which the reference has too.
+    /// The symptom's number, which the reference page has too.
     pub number: u8,
-    /// How it shows.
+    /// How the failure shows: the words of a message, or what a user sees.
     pub shows: &'static str,
-    /// Why it is so.
+    /// Why it happens.
     pub cause: &'static str,
     /// What to do.
     pub fix: &'static str,
@@ -25,24 +25,24 @@ const fn symptom(number: u8, shows: &'static str, cause: &'static str, fix: &'st
 }
 
 impl Symptom {
-    /// What to do in a cluster, whose name takes its place in the command.
+    /// What to do in a cluster: the fix with the cluster's name for `CLUSTER` and the registry's port for `PORT`.
     pub(crate) fn fix_in(&self, cluster: &str, port: u16) -> String {
         self.fix.replace("CLUSTER", cluster).replace("localhost:PORT", &format!("localhost:{port}"))
     }
 }
 
-/// The symptom of a number.
+/// The symptom with this number.
 pub(super) fn numbered(number: u8) -> Option<&'static Symptom> {
     SYMPTOMS.iter().find(|symptom| symptom.number == number)
 }
 
-/// The table of all, as the reference has it.
+/// The table of all symptoms, as the reference page has it.
 #[cfg(test)]
 pub(crate) fn table() -> String {
     let mut table = "| | symptom | cause | what to do |\n|---|---|---|---|\n".to_owned();
     for symptom in &SYMPTOMS {
         let Symptom { number, shows, cause, fix } = symptom;
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(table, "| {number} | {shows} | {cause} | {fix} |");
     }
     table
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_in_order_and_each_is_there_once() {
+    fn symptoms_are_numbered_in_order_without_gaps() {
         for (place, symptom) in SYMPTOMS.iter().enumerate() {
             assert_eq!(usize::from(symptom.number), place + 1);
         }

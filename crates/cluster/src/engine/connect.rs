@@ -1,4 +1,4 @@
-//! Finding the engine that the user's other tools use.
+//! Finding the container engine that the user's other tools use.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use serde_json::Value;
 use super::error::innermost;
 use super::{Engine, EngineError};
 
-/// Seconds that a request may take: an image's load on a slow disk is the longest.
+/// Time limit for one request, in seconds. The longest is loading an image on a slow disk.
 const REQUEST_TIMEOUT: u64 = 300;
-/// How long an engine may take to say who it is: one that is busy with builds takes many seconds.
+/// Time limit for an engine to answer with its version. An engine that is busy with builds takes many seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Which engine is meant.
+/// The engine that the user asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// The one that `docker` would use, else Podman's.
+    /// The engine that `docker` would use, otherwise Podman.
     #[default]
     Any,
-    /// Docker's.
+    /// Docker.
     Docker,
-    /// Podman's, this user's before the system's.
+    /// Podman: this user's first, then the system's.
     Podman,
-    /// The one at an address: `unix:///path` or `tcp://host:port`.
+    /// The engine at an address: `unix:///path` or `tcp://host:port`.
     At(String),
 }
 
@@ -51,31 +51,31 @@ impl std::str::FromStr for Choice {
             text if text.contains("://") => Ok(Self::At(text.to_owned())),
             text if text.starts_with('/') => Ok(Self::At(format!("unix://{text}"))),
             text => Err(format!(
-                "`{text}` is no engine: write docker, podman, or an address such as unix:///run/docker.sock"
+                "`{text}` is not an engine: write docker, podman, or an address such as unix:///run/docker.sock"
             )),
         }
     }
 }
 
-/// What of the process's surroundings says where engines are.
+/// The environment variables and folders that tell where engines are.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// `DOCKER_HOST`.
     pub docker_host: Option<String>,
     /// `DOCKER_CONTEXT`.
     pub docker_context: Option<String>,
-    /// Docker's own folder: `DOCKER_CONFIG`, else `~/.docker`.
+    /// Docker's own folder: `DOCKER_CONFIG`, otherwise `~/.docker`.
     pub docker_folder: Option<PathBuf>,
-    /// `CONTAINER_HOST`, which Podman's client follows.
+    /// `CONTAINER_HOST`, which Podman's client uses.
     pub container_host: Option<String>,
     /// `XDG_RUNTIME_DIR`.
     pub runtime_folder: Option<PathBuf>,
-    /// `KIND_EXPERIMENTAL_PROVIDER`: whose nodes kind makes.
+    /// `KIND_EXPERIMENTAL_PROVIDER`: the engine that kind uses.
     pub kind_provider: Option<String>,
 }
 
 impl Surroundings {
-    /// Those of this process.
+    /// The surroundings of this process.
     pub fn of_process() -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let home = variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
@@ -89,13 +89,13 @@ impl Surroundings {
         }
     }
 
-    /// Where Docker's client would look, first to last.
+    /// The addresses that Docker's client would try, in order.
     fn docker(&self) -> Result<Vec<String>, EngineError> {
         if let Some(host) = &self.docker_host {
             return Ok(vec![host.clone()]);
         }
         if let Some(name) = self.context() {
-            // Another engine than the one that was asked for would be a surprise.
+            // An error, not the next address: the user asked for this context and must not get another engine.
             let host = self.context_host(&name).ok_or(EngineError::Context { name })?;
             return Ok(vec![host]);
         }
@@ -116,14 +116,14 @@ impl Surroundings {
         user.chain([socket(Path::new("/run/podman/podman.sock"))]).collect()
     }
 
-    /// Docker's current context, if it is not the default one.
+    /// The name of Docker's current context, if it is not the default one.
     fn context(&self) -> Option<String> {
         let configuration = || json(&self.docker_folder.as_ref()?.join("config.json"));
         let current = || Some(configuration()?.get("currentContext")?.as_str()?.to_owned());
         self.docker_context.clone().or_else(current).filter(|name| name != "default" && !name.is_empty())
     }
 
-    /// The address that a context names.
+    /// The engine's address in a context.
     fn context_host(&self, name: &str) -> Option<String> {
         let folder = self.docker_folder.as_ref()?;
         let id = Digest::of(Algorithm::Sha256, name.as_bytes());
@@ -141,11 +141,12 @@ fn json(path: &Path) -> Option<Value> {
 }
 
 impl Engine {
-    /// The engine that is meant, once it said who it is.
+    /// Connects to the engine that the user asks for, and reads its version.
     pub async fn connect(choice: &Choice, surroundings: &Surroundings) -> Result<Self, EngineError> {
         let podman_first = surroundings.kind_provider.as_deref() == Some("podman");
         let mut tried = Vec::new();
-        // A context that an engine which is gone left behind is no reason not to find another one.
+        // An engine that was removed may have left its context behind as the current one. Then look for another engine,
+        // unless DOCKER_CONTEXT asks for that context.
         let mut docker = || match surroundings.docker() {
             Err(error) if surroundings.docker_context.is_none() => {
                 tried.push(error.to_string());
@@ -164,13 +165,13 @@ impl Engine {
         for address in addresses {
             let path = address.strip_prefix("unix://");
             if !is_only && path.is_some_and(|path| !Path::new(path).exists()) {
-                tried.push(format!("{address} is not there"));
+                tried.push(format!("{address} does not exist"));
                 continue;
             }
             match Self::at(&address).await {
                 Ok(engine) => return Ok(engine),
                 Err(error) if is_only => return Err(error),
-                // A socket that this user may not open is the engine: another one further on would be a surprise.
+                // A socket that this user may not open belongs to the wanted engine: do not go on to another one.
                 Err(error @ EngineError::Unreachable { .. }) if error.is_forbidden() => return Err(error),
                 Err(error) => tried.push(error.to_string()),
             }
@@ -192,7 +193,7 @@ impl Engine {
             return Err(EngineError::Scheme { address: address.to_owned(), advice: forward(address) });
         };
         let version = async {
-            // An older engine knows an older API only.
+            // An older engine only knows an older version of the API.
             let docker = docker.negotiate_version().await?;
             let version = docker.version().await?;
             Ok((docker, version))
@@ -201,7 +202,7 @@ impl Engine {
             return Err(EngineError::Unreachable {
                 address: address.to_owned(),
                 detail: format!("no answer within {} s", PATIENCE.as_secs()),
-                advice: "It may be busy: try again; start it anew only where `docker info` or `podman info` hangs too",
+                advice: "It may be busy: try again. Restart it only if `docker info` or `podman info` hangs too",
             });
         };
         let (docker, version) = answer.map_err(unreachable)?;
@@ -217,7 +218,7 @@ impl Engine {
     }
 }
 
-/// The machine of an engine that is not this one's.
+/// The host in an engine's address, if it is another machine.
 pub(crate) fn remote(address: &str) -> Option<&str> {
     let rest = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://"))?;
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host).trim_matches(['[', ']']);
@@ -225,21 +226,21 @@ pub(crate) fn remote(address: &str) -> Option<&str> {
     (!is_here).then_some(host)
 }
 
-/// The system's words, without the number that it has for them.
+/// The system's error message, without its number.
 fn plain(text: &str) -> String {
     if text.starts_with("Socket not found") {
-        return "there is no such socket".to_owned();
+        return "the socket does not exist".to_owned();
     }
     text.split(" (os error").next().unwrap_or(text).to_owned()
 }
 
-/// Why an engine does not answer, by where it is and what the connection said.
+/// What to do about an engine that does not answer, by its address and the connection's error.
 fn advice(address: &str, error: &bollard::errors::Error) -> &'static str {
     if format!("{error:?}").contains("PermissionDenied") {
         return FORBIDDEN;
     }
     if !address.starts_with("unix://") {
-        return "Check that the engine listens there, and that no firewall is in the way";
+        return "Check that the engine listens there, and that no firewall blocks it";
     }
     if address.contains("podman/machine") || address.contains("podman-machine") {
         return "Start its machine: podman machine start";
@@ -250,21 +251,21 @@ fn advice(address: &str, error: &bollard::errors::Error) -> &'static str {
     start(address.contains("podman"))
 }
 
-/// What a user does whose engine's socket is closed to them.
+/// What to do if this user may not open the engine's socket.
 const FORBIDDEN: &str = "This user may not open its socket: add the user to the group docker (sudo usermod -aG docker \
     $USER) and log in again, or use sudo";
 
-/// How an engine is started here.
+/// How to start an engine on this system.
 fn start(is_podman: bool) -> &'static str {
     match (is_podman, cfg!(target_os = "linux")) {
         (true, true) => "Start it: systemctl --user start podman.socket",
         (true, false) => "Start its machine: podman machine start",
         (false, true) => "Start it: sudo systemctl start docker, or Docker Desktop",
-        (false, false) => "Start Docker Desktop, or the engine that you use in its place",
+        (false, false) => "Start Docker Desktop, or the engine that you use instead",
     }
 }
 
-/// How an engine is reached whose address cannot be used.
+/// How to reach an engine whose address hythe cannot use.
 fn forward(address: &str) -> String {
     match address.strip_prefix("ssh://") {
         Some(host) => format!(
@@ -276,7 +277,7 @@ fn forward(address: &str) -> String {
     }
 }
 
-/// What ssh takes of `user@host:port/path`.
+/// The arguments of ssh for `user@host:port/path`.
 fn ssh_words(host: &str) -> String {
     let host = host.split('/').next().unwrap_or(host);
     match host.rsplit_once(':') {
@@ -286,7 +287,7 @@ fn ssh_words(host: &str) -> String {
 }
 
 impl EngineError {
-    /// Whether an engine is there, and closed to this user.
+    /// Whether the engine exists, but this user may not use it.
     fn is_forbidden(&self) -> bool {
         matches!(self, Self::Unreachable { advice, .. } if *advice == FORBIDDEN)
     }
@@ -319,7 +320,7 @@ mod tests {
         assert_eq!(surroundings.docker().unwrap(), ["unix:///colima/docker.sock"]);
         surroundings.docker_context = Some("default".to_owned());
         assert_eq!(surroundings.docker().unwrap()[0], "unix:///var/run/docker.sock");
-        // No other engine takes the place of one that was asked for.
+        // The requested engine is not replaced by another one.
         surroundings.docker_context = Some("colmia".to_owned());
         let error = surroundings.docker().unwrap_err().to_string();
         assert!(error.contains("`colmia`") && error.contains("docker context ls"), "{error}");
@@ -329,11 +330,11 @@ mod tests {
     fn a_choice_is_a_name_or_an_address() {
         assert_eq!("docker".parse(), Ok(Choice::Docker));
         assert_eq!("/run/x.sock".parse(), Ok(Choice::At("unix:///run/x.sock".to_owned())));
-        assert!("dokcer".parse::<Choice>().unwrap_err().contains("`dokcer` is no engine"));
+        assert!("dokcer".parse::<Choice>().unwrap_err().contains("`dokcer` is not an engine"));
     }
 
     #[tokio::test]
-    async fn an_engine_that_is_not_there_is_named_with_what_to_do() {
+    async fn an_error_names_the_missing_engine_and_what_to_do() {
         let choice = Choice::At("unix:///nowhere/docker.sock".to_owned());
         let error = Engine::connect(&choice, &Surroundings::default()).await.unwrap_err().to_string();
         assert!(error.contains("unix:///nowhere/docker.sock does not answer"), "{error}");
@@ -346,20 +347,24 @@ mod tests {
         assert!(error.contains("Forward the engine's socket"), "{error}");
     }
 
-    /// Of each way in which an engine is not there, in the user's words and none of the client's own.
+    /// Each way in which an engine cannot be reached has an error in the user's words, without those of the HTTP
+    /// client.
     #[tokio::test]
-    async fn what_the_connection_said_is_told_in_the_users_words() {
+    async fn connection_errors_are_in_the_users_words() {
         let folder = tempfile::tempdir().unwrap();
         let gone = folder.path().join("podman/machine/podman.sock");
         std::fs::create_dir_all(gone.parent().unwrap()).unwrap();
-        // A machine that was stopped leaves its socket behind.
+        // A stopped Podman machine leaves its socket behind.
         drop(std::os::unix::net::UnixListener::bind(&gone).unwrap());
         let table = [
             (
                 format!("unix://{}", gone.display()),
                 "onnection refused. Start its machine: podman machine start",
             ),
-            (format!("unix://{}/docker.sock", folder.path().display()), "there is no such socket. Start it:"),
+            (
+                format!("unix://{}/docker.sock", folder.path().display()),
+                "the socket does not exist. Start it:",
+            ),
             ("tcp://127.0.0.1:1".to_owned(), "onnection refused. Check that the engine listens there"),
         ];
         for (address, expected) in table {
@@ -375,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_closed_to_this_user_is_told_as_that() {
+    fn a_socket_that_this_user_may_not_open_has_its_own_advice() {
         let closed = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
         let error = bollard::errors::Error::IOError { err: closed };
         assert_eq!(advice("unix:///var/run/docker.sock", &error), FORBIDDEN);

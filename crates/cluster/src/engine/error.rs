@@ -1,43 +1,43 @@
-//! Why an engine did not do what was asked.
+//! Errors of container engines.
 
 use bollard::errors::Error as ApiError;
 
-/// Why an engine did not do what was asked.
+/// Why a container engine did not do what hythe asked.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// No engine was found.
+    /// None of the known addresses has an engine that answers.
     #[error(
         "no container engine answers: {}. {advice}, or name the engine's socket with --engine unix:///path/to/socket",
         .tried.join("; ")
     )]
     None {
-        /// What was tried, each with what came of it.
+        /// The addresses that were tried, each with the result.
         tried: Vec<String>,
         /// What to do.
         advice: &'static str,
     },
-    /// The engine that was asked for does not answer.
+    /// The requested engine does not answer.
     #[error("the container engine at {address} does not answer: {detail}. {advice}")]
     Unreachable {
-        /// Where it was looked for.
+        /// The address that was tried.
         address: String,
-        /// What the connection said.
+        /// The connection's error.
         detail: String,
         /// What to do.
         advice: &'static str,
     },
-    /// The context of Docker's that is asked for says no address.
+    /// The requested context of Docker's has no address of an engine.
     #[error(
-        "Docker's context `{name}`, which DOCKER_CONTEXT or `docker context use` asks for, names no engine: `docker \
-         context ls` shows those that do, and --engine names one without a context"
+        "Docker's context `{name}`, chosen by DOCKER_CONTEXT or `docker context use`, has no address of an engine: choose \
+         another context (`docker context ls` lists them), or name the engine with --engine"
     )]
     Context {
-        /// The context.
+        /// The context's name.
         name: String,
     },
-    /// An address of a kind that cannot be spoken to.
+    /// An address with a scheme that hythe does not support.
     #[error(
-        "the container engine's address {address} cannot be used: hythe speaks to unix:// and tcp:// only. {advice}"
+        "the container engine's address {address} cannot be used: hythe supports unix:// and tcp:// only. {advice}"
     )]
     Scheme {
         /// The address.
@@ -48,29 +48,29 @@ pub enum EngineError {
     /// The engine refused, or failed.
     #[error("the engine could not {doing}: {message}")]
     Refused {
-        /// What it was asked to do.
+        /// The operation, as a verb phrase.
         doing: String,
-        /// The status that it answered with, if it answered.
+        /// The status of the engine's answer, if it answered.
         status: Option<u16>,
-        /// Its words.
+        /// The engine's message.
         message: String,
     },
     /// A command in a container failed.
-    #[error("`{command}` in {container} ended with {code}: {output}")]
+    #[error("`{command}` in {container} exited with code {code}: {output}")]
     Command {
         /// The container.
         container: String,
         /// The command.
         command: String,
-        /// Its exit code.
+        /// The command's exit code.
         code: i64,
-        /// What it printed.
+        /// The command's output.
         output: String,
     },
 }
 
 impl EngineError {
-    /// What the API said of an attempt at something.
+    /// The error for an API error during the operation `doing`.
     pub(crate) fn of(doing: impl Into<String>) -> impl FnOnce(ApiError) -> Self {
         let doing = doing.into();
         move |error| match error {
@@ -81,12 +81,12 @@ impl EngineError {
         }
     }
 
-    /// Whether the engine said that there is no such thing.
+    /// Whether the engine answered "not found".
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: Some(404), .. })
     }
 
-    /// What the engine said, in lower case, to be searched.
+    /// The engine's message in lower case, for searching.
     pub(crate) fn said(&self) -> String {
         match self {
             Self::Refused { message, .. } => message.to_lowercase(),
@@ -99,7 +99,7 @@ impl EngineError {
     }
 }
 
-/// The cause that says something: those around it are the client's own words.
+/// The innermost cause, which is the useful one. The errors around it only have the HTTP client's wording.
 pub(super) fn innermost(error: &ApiError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -108,7 +108,7 @@ pub(super) fn innermost(error: &ApiError) -> String {
     cause.to_string()
 }
 
-/// The message inside of an answer that may be JSON.
+/// The message in an answer, which may be JSON.
 fn words(message: &str) -> String {
     let parsed: Option<serde_json::Value> = serde_json::from_str(message).ok();
     let inner = parsed.as_ref().and_then(|value| value.get("message")).and_then(|message| message.as_str());

@@ -1,4 +1,4 @@
-//! Commands inside of a container.
+//! Running commands in a container.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,16 +11,17 @@ use tokio::time::{sleep, timeout};
 
 use super::{Engine, EngineError};
 
-/// How long a command in a container may take.
+/// Time limit for a command in a container.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How long a command may print nothing before the engine is asked whether it ended.
+/// Time without output after which the engine is asked whether the command has exited.
 const QUIET: Duration = Duration::from_millis(300);
 
+/// Pause between two checks whether the command has exited.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Writes all of it and closes. It does not end: the command's own end is what is waited for, and whoever closed its
-/// stdin before says by its exit code whether that was a failure.
+/// Writes `stdin` to the command and closes its input. Never returns, because the caller waits for the command to exit.
+/// A write error is ignored: a command that closes its stdin early tells by its exit code whether that was a failure.
 async fn feed(input: &mut (impl AsyncWrite + Unpin), stdin: Option<&[u8]>) -> Infallible {
     if let Some(stdin) = stdin {
         let _ = input.write_all(stdin).await;
@@ -29,24 +30,24 @@ async fn feed(input: &mut (impl AsyncWrite + Unpin), stdin: Option<&[u8]>) -> In
     std::future::pending().await
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
-    /// Its exit code.
+    /// The exit code.
     pub code: i64,
-    /// What it printed on stdout.
+    /// The output on stdout.
     pub stdout: String,
-    /// What it printed on stderr.
+    /// The output on stderr.
     pub stderr: String,
 }
 
 impl Engine {
-    /// Runs a command in a running container, no shell between, and tells how it ended.
+    /// Runs a command in a running container, without a shell, and returns its result.
     pub async fn exec(&self, container: &str, command: &[&str]) -> Result<Output, EngineError> {
         self.exec_with(container, command, None).await
     }
 
-    /// The same with something on its stdin.
+    /// Runs a command as [`Self::exec`] does, with input on its stdin.
     pub async fn exec_with(
         &self,
         container: &str,
@@ -82,7 +83,7 @@ impl Engine {
                     }
                     Ok(())
                 };
-                // Beside each other: a command that prints while it reads would otherwise wait for whoever waits for it.
+                // Both at once: a command that prints while it reads would block if its output were not read meanwhile.
                 tokio::select! {
                     gathered = gather => gathered?,
                     never = feed(&mut input, stdin) => match never {},
@@ -106,7 +107,7 @@ impl Engine {
         }
     }
 
-    /// How a command ended, once it did: its output may end before it.
+    /// Waits until a command has exited and returns its exit code. Its output may end earlier.
     async fn exit_code(&self, exec: &str) -> Result<Option<i64>, bollard::errors::Error> {
         loop {
             let state = self.docker.inspect_exec(exec).await?;
@@ -117,15 +118,15 @@ impl Engine {
         }
     }
 
-    /// What the command prints next, or nothing once it ended: an engine that starts another container at that moment
-    /// may keep the stream open for good.
+    /// The next piece of the command's output, or `None` once the command has exited. The end of the stream is not
+    /// enough: an engine that starts another container at that moment may keep the stream open forever.
     async fn next_piece<T>(&self, pieces: &mut (impl Stream<Item = T> + Unpin), exec: &str) -> Option<T> {
         let mut has_ended = false;
         loop {
             if let Ok(piece) = timeout(QUIET, pieces.next()).await {
                 return piece;
             }
-            // Asked twice: what it printed last may still be on its way.
+            // The engine is asked twice, because the last output may still be on its way.
             if has_ended {
                 return None;
             }
@@ -134,12 +135,12 @@ impl Engine {
         }
     }
 
-    /// Runs a command that has to succeed, and hands back what it printed on stdout.
+    /// Runs a command that must succeed, and returns its stdout.
     pub async fn run(&self, container: &str, command: &[&str]) -> Result<String, EngineError> {
         self.run_with(container, command, None).await
     }
 
-    /// The same with something on its stdin.
+    /// Runs a command as [`Self::run`] does, with input on its stdin.
     pub async fn run_with(
         &self,
         container: &str,

@@ -1,4 +1,4 @@
-//! Files inside of a container, running or not.
+//! Reading and writing files in a container, running or not.
 
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
 use bytes::Bytes;
@@ -6,17 +6,17 @@ use futures_util::TryStreamExt as _;
 
 use super::{Engine, EngineError};
 
-/// A file to be written into a container.
+/// A file in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Its path, absolute.
+    /// The absolute path. In a folder's listing, the path of a folder ends with `/`.
     pub path: String,
-    /// What is in it.
+    /// The content.
     pub content: String,
 }
 
 impl Engine {
-    /// What is in a file of a container, if it is there.
+    /// Reads a file in a container; `None` if it does not exist.
     pub async fn read(&self, container: &str, path: &str) -> Result<Option<String>, EngineError> {
         let Some(archive) = self.archive(container, path).await? else { return Ok(None) };
         let unreadable = |error: std::io::Error| EngineError::Refused {
@@ -36,7 +36,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// Each file under a folder of a container, by its path there; nothing where the folder is not.
+    /// Reads every file below a folder in a container. Empty if the folder does not exist.
     pub async fn read_folder(&self, container: &str, path: &str) -> Result<Vec<File>, EngineError> {
         let Some(archive) = self.archive(container, path).await? else { return Ok(Vec::new()) };
         let unreadable = |error: std::io::Error| EngineError::Refused {
@@ -44,7 +44,7 @@ impl Engine {
             status: None,
             message: error.to_string(),
         };
-        // The archive's names begin with the folder's own.
+        // Names in the archive begin with the folder's own name.
         let parent = path.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
         let mut files = Vec::new();
         let mut archive = tar::Archive::new(&*archive);
@@ -53,7 +53,7 @@ impl Engine {
             let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
             let path = format!("{parent}/{}", name.trim_end_matches('/'));
             if entry.header().entry_type().is_dir() {
-                // An empty folder means something to containerd.
+                // Folders are listed too: an empty one has a meaning for containerd.
                 files.push(File { path: format!("{path}/"), content: String::new() });
                 continue;
             }
@@ -75,7 +75,7 @@ impl Engine {
         super::absent(super::within(super::PATIENCE, doing, whole).await)
     }
 
-    /// Writes files into a container, root's and readable by all, with the folders that they need.
+    /// Writes files into a container, owned by root and readable by all, and creates missing folders.
     pub async fn write(&self, container: &str, files: &[File]) -> Result<(), EngineError> {
         let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
         let doing = format!("write {} into {container}", paths.join(", "));

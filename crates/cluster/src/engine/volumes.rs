@@ -18,14 +18,14 @@ impl Engine {
         Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
     }
 
-    /// The labels of a volume, if there is one of that name.
+    /// The labels of the volume of this name, if it exists.
     pub async fn volume(&self, name: &str) -> Result<Option<HashMap<String, String>>, EngineError> {
         let inspected = self.docker.inspect_volume(name);
-        let found = absent(within(PATIENCE, format!("look at the volume {name}"), inspected).await)?;
+        let found = absent(within(PATIENCE, format!("inspect the volume {name}"), inspected).await)?;
         Ok(found.map(|volume| volume.labels))
     }
 
-    /// Makes an empty volume with labels, which it keeps as they are.
+    /// Creates an empty volume with labels. Labels cannot be changed later.
     pub async fn create_volume(
         &self,
         name: &str,
@@ -37,10 +37,11 @@ impl Engine {
             ..VolumeCreateRequest::default()
         };
         let created = self.docker.create_volume(request);
-        within(PATIENCE, format!("make the volume {name}"), created).await.map(drop)
+        within(PATIENCE, format!("create the volume {name}"), created).await.map(drop)
     }
 
-    /// Removes a named volume and all that is in it, which may be a disk's worth of files.
+    /// Removes a named volume with its content. Without a time limit, because the content may be a disk's worth of
+    /// files.
     pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
         absent(removed.map_err(EngineError::of(format!("remove the volume {name}")))).map(drop)

@@ -1,46 +1,46 @@
-//! The directories of `hosts.toml` files, and which of them containerd takes for a registry.
+//! The directories of `hosts.toml` files, and which of them containerd uses for a registry.
 
-/// The directory of every registry that has none of its own.
+/// The directory for every registry without a directory of its own.
 pub const DEFAULT: &str = "_default";
 
-/// A root as `config_path` names it, and what is in it.
+/// A root that `config_path` names, with its directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// Its path.
+    /// The root's path.
     pub path: String,
-    /// Its directories.
+    /// The directories in the root.
     pub directories: Vec<Directory>,
 }
 
 /// A directory of a root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
-    /// Its name.
+    /// The directory's name.
     pub name: String,
-    /// The text of its `hosts.toml`, if there is one.
+    /// The text of its `hosts.toml`, if it has one.
     pub hosts_toml: Option<String>,
 }
 
-/// What containerd finds for a registry.
+/// The directory that containerd finds for a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// In which root.
+    /// The root of the directory.
     pub root: &'a Root,
-    /// The directory that wins.
+    /// The directory that containerd uses.
     pub directory: &'a Directory,
-    /// A directory that the winner hides: containerd would have taken it next, and it has a `hosts.toml`, while the
-    /// winner's is absent or empty, so that its mirror is never asked.
+    /// A directory that the used one hides. It has a `hosts.toml`, but containerd never asks the mirror in it, because
+    /// the used directory comes first, with an absent or empty `hosts.toml`.
     pub hidden: Option<(&'a Root, &'a Directory)>,
 }
 
 impl Directory {
-    /// The text that containerd reads; an empty file is as good as none.
+    /// The text that containerd reads. An empty file counts as absent.
     pub fn text(&self) -> Option<&str> {
         self.hosts_toml.as_deref().filter(|text| !text.is_empty())
     }
 }
 
-/// The names under which containerd looks for a registry's directory, the first first.
+/// The names under which containerd looks for a registry's directory, in order.
 pub fn directory_names(host: &str) -> Vec<String> {
     let underscored = match host.rsplit_once(':') {
         Some((name, port)) if !name.is_empty() => Some(format!("{name}_{port}_")),
@@ -49,15 +49,15 @@ pub fn directory_names(host: &str) -> Vec<String> {
     underscored.into_iter().chain([host.to_owned(), DEFAULT.to_owned()]).collect()
 }
 
-/// The directory to write a registry's `hosts.toml` into, in a root with these directories: the one that containerd
-/// takes, if it is the registry's own, else `HOST:PORT`.
+/// The directory to write a registry's `hosts.toml` into: the directory that containerd uses, if it is the registry's
+/// own, otherwise `HOST:PORT`.
 pub fn directory_for(host: &str, root: &Root) -> String {
     let own = directory_names(host).into_iter().filter(|name| name != DEFAULT);
     own.into_iter().find(|name| root.get(name).is_some()).unwrap_or_else(|| host.to_owned())
 }
 
-/// What containerd finds for a registry in these roots, in `config_path`'s order. Roots go before names: the first
-/// root's `_default` wins over a registry's own directory in the second.
+/// The directory that containerd finds for a registry in these roots, in `config_path`'s order. Roots go before names:
+/// `_default` in the first root wins over the registry's own directory in the second.
 pub fn lookup<'a>(host: &str, roots: &'a [Root]) -> Option<Found<'a>> {
     let names = directory_names(host);
     let mut candidates =
@@ -80,7 +80,7 @@ impl Root {
 mod tests {
     use super::*;
 
-    /// `NAME` has a hosts.toml, `NAME-` has an empty one, `NAME.` has certificates or nothing.
+    /// `NAME` has a hosts.toml, `NAME-` has an empty one, `NAME.` has none (only certificates, or nothing).
     fn root(path: &str, directories: &[&str]) -> Root {
         let directories = directories.iter().map(|name| {
             let (name, hosts_toml) = match (name.strip_suffix('-'), name.strip_suffix('.')) {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_directory_that_exists_wins_even_when_nothing_is_in_it() {
+    fn the_first_existing_directory_wins_even_if_it_is_empty() {
         let at = "localhost:5001";
         let table = [
             (vec![], None),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_written_where_containerd_takes_it_from() {
+    fn a_file_is_written_into_the_directory_that_containerd_reads() {
         let table = [
             (vec![], "localhost:5001"),
             (vec!["_default"], "localhost:5001"),

@@ -1,25 +1,25 @@
-//! Whose a `hosts.toml` is, and whether it does what it is for.
+//! Judging an existing `hosts.toml`: who wrote it, and whether it is up to date.
 
 use super::{Fault, HostsFile, written_by};
 use crate::containerd::Version;
 
-/// What a `hosts.toml` that is already there means for one that is to be written.
+/// How an existing `hosts.toml` relates to the one that hythe would write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// hythe's, and just as it would be written now.
+    /// hythe wrote it, exactly as it would write it now.
     Same,
-    /// hythe's, for this registry, but not as it would be written now. It may be replaced.
+    /// hythe wrote it, for the registry named here, but not as it would write it now.
     Differs {
-        /// The name that its first line has.
+        /// The registry's name in the file's first line.
         registry: String,
     },
-    /// Somebody else's, and this is what it does.
+    /// hythe did not write it; its content.
     Theirs(HostsFile),
-    /// Somebody else's, and containerd drops it.
+    /// hythe did not write it, and containerd rejects it.
     Broken(Fault),
 }
 
-/// Judges the file `text`, where `wanted` is what would be written, as a containerd of this version reads it.
+/// Judges the file `text` as a containerd of this version reads it. `wanted` is the text that hythe would write.
 pub fn judge(text: &str, wanted: &str, version: Version) -> Judgement {
     if text == wanted {
         return Judgement::Same;

@@ -1,4 +1,4 @@
-//! The settings of containerd's own configuration that `hosts.toml` files replaced.
+//! The settings in containerd's own configuration that `hosts.toml` files replaced.
 
 use std::net::IpAddr;
 
@@ -7,15 +7,16 @@ use toml_edit::{Item, TableLike};
 
 use super::{Capability, DEFAULT, Host, HostsFile, home};
 
-/// `registry.mirrors`, `registry.configs` and `registry.auths`, which cannot stand beside a `config_path`.
+/// The settings `registry.mirrors`, `registry.configs` and `registry.auths`, which cannot be combined with a
+/// `config_path`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Legacy {
-    /// A registry (or `*`) and who is asked for its images.
+    /// Each registry (or `*`) with the endpoints that are asked for its images.
     mirrors: Vec<(String, Vec<String>)>,
-    /// A host and how it is spoken to.
+    /// Each host with its TLS settings.
     tls: Vec<(String, Tls)>,
-    /// Hosts with a user and password or a token. No `hosts.toml` can say those; they stay where they are, where they
-    /// work on, though a secret of Kubernetes (`imagePullSecrets`) is what containerd wants.
+    /// Hosts with a user and password or a token. A `hosts.toml` cannot have those, so they stay in the configuration,
+    /// where they keep working. containerd's recommendation is a Kubernetes secret (`imagePullSecrets`).
     pub credentials: Vec<String>,
 }
 
@@ -27,17 +28,17 @@ struct Tls {
     key: Option<String>,
 }
 
-/// A setting as the file that takes its place.
+/// A setting, as the file that replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// The registry, or [`DEFAULT`].
     pub host: String,
-    /// What was set for it.
+    /// The settings for it.
     pub file: HostsFile,
 }
 
 impl Legacy {
-    /// Reads the `registry` table of the CRI plugin. What has another shape than containerd wants is as if absent.
+    /// Reads the `registry` table of the CRI plugin. Values of a wrong kind count as absent.
     pub(crate) fn read(registry: &dyn TableLike) -> Self {
         let mut mirrors: Vec<(String, Vec<String>)> = Vec::new();
         let mut add = |key: &str, mirror: &dyn TableLike| {
@@ -49,7 +50,7 @@ impl Legacy {
             let endpoints = endpoints.into_iter().flatten().filter_map(|value| value.as_str());
             mirrors.push((host, endpoints.map(str::to_owned).collect()));
         };
-        // A key with a scheme says less than one without.
+        // A key without a scheme takes precedence over a key with one.
         for with_scheme in [false, true] {
             let keyed = children(registry, "mirrors").filter(|(key, _)| key.contains("://") == with_scheme);
             keyed.for_each(|(key, mirror)| add(key, mirror));
@@ -73,17 +74,17 @@ impl Legacy {
         Self { mirrors, tls: tls.collect(), credentials: credentials.collect() }
     }
 
-    /// Whether there are mirrors.
+    /// Whether mirrors are set.
     pub fn has_mirrors(&self) -> bool {
         !self.mirrors.is_empty()
     }
 
-    /// Whether there are certificates, or hosts whose certificates are not checked.
+    /// Whether TLS settings are set: certificates, or hosts whose certificates are not checked.
     pub fn has_tls(&self) -> bool {
         !self.tls.is_empty()
     }
 
-    /// The `hosts.toml` files that do the same.
+    /// The equivalent `hosts.toml` files.
     pub fn to_files(&self) -> Vec<Moved> {
         let mut moved: Vec<_> =
             self.mirrors.iter().map(|(host, endpoints)| self.mirror(host, endpoints)).collect();
@@ -108,7 +109,7 @@ impl Legacy {
             return Moved { host: DEFAULT.to_owned(), file: HostsFile { hosts, server: Host::default() } };
         }
         let server = self.host(&default_endpoint(host), false);
-        // The registry itself was appended unless it was named; as `server` it comes last anyway.
+        // containerd asked the registry itself last, even if the list did not name it. As `server` it comes last too.
         if hosts.last().is_some_and(|last| last.url.trim_end_matches('/') == server.url) {
             hosts.pop();
         }
@@ -123,22 +124,24 @@ impl Legacy {
         };
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        // On an `http://` address it said nothing; in a hosts.toml it would make containerd try HTTPS first.
+        // TLS settings had no effect on an `http://` address; in a hosts.toml they would make containerd try HTTPS
+        // first.
         let tls = self.tls.iter().find(|(host, _)| host == authority && scheme == "https");
         let tls = tls.map(|(_, tls)| tls.clone()).unwrap_or_default();
         Host {
             ca: tls.ca.into_iter().collect(),
             client: tls.certificate.map(|certificate| (certificate, tls.key)).into_iter().collect(),
             skip_verify: tls.skip_verify.then_some(true),
-            // The path was the API's root as it stood.
+            // containerd took the path as the API's root and appended nothing.
             override_path: with_path && !matches!(path, "" | "/v2"),
             ..Host::at(url)
         }
     }
 }
 
-/// The registry that a key of `mirrors` or `configs` means: a host, and `*` for every one. People write URLs, too, to
-/// which containerd never listened. What has a path or is no host names no registry, and no folder.
+/// The registry that a key of `mirrors` or `configs` means: a host, or `*` for every registry. People also write URLs,
+/// which containerd never accepted; their host is taken. A key with a path, or that is not a host, means no registry
+/// and must not become a folder's name.
 fn registry_of(key: &str) -> Option<String> {
     let host = key.split_once("://").map_or(key, |(_, host)| host).trim_end_matches('/');
     (host == "*" || host != DEFAULT && host.parse::<Authority>().is_ok()).then(|| host.to_owned())
@@ -162,7 +165,7 @@ fn default_scheme(host: &str) -> &'static str {
     if name == "localhost" || address.is_ok_and(|address| address.is_loopback()) { "http" } else { "https" }
 }
 
-/// Where a registry is asked that no file says anything of.
+/// The address at which containerd asks a registry without a file.
 pub(crate) fn default_endpoint(host: &str) -> String {
     match host.parse() {
         Ok(registry) if default_scheme(host) == "https" => home(&registry),
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_become_the_registrys_own_file() {
+    fn tls_settings_become_the_registrys_own_file() {
         let registry = "
 [configs.'reg:8443'.tls]
 ca_file = '/ca.crt'
@@ -241,7 +244,7 @@ ca_file = '/proxy.crt'
     }
 
     #[test]
-    fn a_key_that_is_a_url_means_its_host_and_one_that_is_no_host_makes_no_folder() {
+    fn a_url_as_a_key_means_its_host_and_a_key_that_is_not_a_host_makes_no_folder() {
         let mirror = |key: &str| format!("[mirrors.'{key}']\nendpoint = ['http://m:5000']\n");
         for (key, host) in [
             ("https://r:5000", Some("r:5000")),
@@ -265,7 +268,7 @@ ca_file = '/proxy.crt'
     }
 
     #[test]
-    fn credentials_have_no_place_in_a_file_and_are_named() {
+    fn credentials_cannot_move_to_a_file_and_are_listed() {
         let (files, credentials) = moved(
             "[configs.'reg:5000'.auth]\nusername = 'u'\n[auths.'https://x']\nauth = 'eA=='\n[mirrors]\n[configs.'y']\n",
         );

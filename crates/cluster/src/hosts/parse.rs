@@ -1,4 +1,4 @@
-//! A `hosts.toml` as containerd reads it, each version in its own way.
+//! Reading a `hosts.toml` as each version of containerd does.
 
 use toml_edit::{Item, Key, Table, TableLike};
 
@@ -6,34 +6,34 @@ use super::{Capability, Host, HostsFile};
 use crate::containerd::Version;
 use crate::toml_error::{NotToml, parse_in_place};
 
-/// Why containerd drops a whole `hosts.toml`. It says so in its log alone (`failed to decode hosts.toml`) and goes on
-/// as if the file were not there.
+/// Why containerd rejects a whole `hosts.toml`. containerd only writes this to its log (`failed to decode hosts.toml`)
+/// and continues as if the file did not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// It is not TOML.
+    /// The file is not TOML.
     #[error(transparent)]
     NotToml(#[from] NotToml),
-    /// A field has a value of a wrong kind.
+    /// The value of a field has the wrong kind.
     #[error("`{key}` must be {expected}")]
     Kind {
         /// The field.
         key: String,
-        /// What it may be.
+        /// The kind that it must have.
         expected: &'static str,
     },
-    /// A capability that no containerd knows.
-    #[error("`{0}` is no capability: they are pull, resolve, push and, from containerd 2.2 on, referrers")]
+    /// A capability that no version of containerd knows.
+    #[error("`{0}` is not a capability: write pull, resolve, push or, from containerd 2.2 on, referrers")]
     UnknownCapability(String),
-    /// A capability that this containerd does not know yet.
-    #[error("containerd {0} does not know the capability `referrers`, which 2.2.0 brings")]
+    /// A capability that this version of containerd does not know yet.
+    #[error("containerd {0} does not know the capability `referrers`, which needs 2.2.0")]
     EarlyReferrers(Version),
-    /// Not one `[host]` table.
+    /// The file has no `[host]` table.
     #[error(
-        "containerd {0} wants a `[host]` table in each file (before 1.7.32 it fails with \"invalid `host` tree\")"
+        "containerd {0} needs a `[host]` table in each file (before 1.7.32 it fails with \"invalid `host` tree\")"
     )]
     NoHostTable(Version),
-    /// A time that cannot be read.
-    #[error("dial_timeout `{0}` is no duration: it is written as in `3s` or `500ms`")]
+    /// A timeout that is not a duration.
+    #[error("dial_timeout `{0}` is not a duration: write it as in `3s` or `500ms`")]
     Timeout(String),
 }
 
@@ -66,8 +66,8 @@ impl HostsFile {
     }
 }
 
-/// The hosts as they follow one another as table headers; what is no header of its own is not seen at all. A host
-/// whose sub-table stands behind another host is there twice.
+/// The hosts in the order of their table headers. A host without a header of its own is not seen at all. A host whose
+/// sub-table follows another host appears twice.
 fn headers(root: &Table) -> Vec<String> {
     let mut found = Vec::new();
     if let Some(hosts) = root.get("host").and_then(Item::as_table) {
@@ -84,7 +84,7 @@ fn headers(root: &Table) -> Vec<String> {
     found.into_iter().map(|(_, url)| url.to_owned()).collect()
 }
 
-/// Where the headers of a table and of those within stand.
+/// Collects the positions of the headers of a table and of the tables in it.
 fn collect(table: &Table, positions: &mut Vec<isize>) {
     if !table.is_implicit() && !table.is_dotted() {
         positions.extend(table.position());
@@ -96,7 +96,7 @@ fn collect(table: &Table, positions: &mut Vec<isize>) {
     }
 }
 
-/// The hosts in the order of their first mention, inline ones among them.
+/// The hosts in the order of their first mention, including inline tables.
 fn keys(tables: &dyn TableLike) -> Vec<String> {
     let mut keys: Vec<_> = tables
         .iter()
@@ -188,7 +188,7 @@ fn kind(key: &str, expected: &'static str) -> Fault {
     Fault::Kind { key: key.to_owned(), expected }
 }
 
-/// Go's durations: numbers, each with its unit.
+/// Whether a text is a duration of Go: one or more numbers, each with its unit.
 fn is_duration(text: &str) -> bool {
     let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest.is_empty() || rest == "0" {

@@ -1,22 +1,22 @@
-//! A `hosts.toml` as text, and the line that says whose it is.
+//! Writing a `hosts.toml`, with a first line that says who wrote it.
 
 use std::fmt::Write as _;
 
 use super::{Host, HostsFile};
 
-/// What begins the first line of each file that hythe wrote.
+/// The beginning of the first line of each file that hythe writes.
 const MARKER: &str = "# Written by hythe for the registry ";
 
-/// Who answers for a file.
+/// The author of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Author<'a> {
-    /// hythe, for the registry of this name: `hythe detach` takes it away again.
+    /// hythe, for the registry of this name. `hythe detach` removes the file.
     Hythe(&'a str),
-    /// The cluster's owner, whose setting it was before hythe moved it here: it stays.
+    /// The cluster's owner: hythe only moved the setting here from containerd's configuration, so the file stays.
     Owner,
 }
 
-/// The registry that hythe wrote this file for, if hythe wrote it.
+/// The registry for which hythe wrote this file. `None` if hythe did not write it.
 pub fn written_by(text: &str) -> Option<&str> {
     text.lines()
         .next()?
@@ -27,7 +27,7 @@ pub fn written_by(text: &str) -> Option<&str> {
 }
 
 impl HostsFile {
-    /// The file's text: the same for every version of containerd.
+    /// The file's text, which is the same for every version of containerd.
     pub fn render(&self, author: Author<'_>) -> String {
         let mut text = match author {
             Author::Hythe(registry) => format!("{MARKER}`{registry}`; `hythe detach CLUSTER` removes it.\n"),
@@ -35,7 +35,7 @@ impl HostsFile {
                 "# From containerd's own configuration (plugins, registry), moved here by hythe.\n".to_owned()
             }
         };
-        // The fields of `server` are the root's, which must stand before the first table.
+        // The fields of `server` are fields of the root, which must come before the first table.
         if !self.server.url.is_empty() {
             line(&mut text, "", "server", &quoted(&self.server.url));
         }
@@ -87,8 +87,8 @@ fn list(values: impl Iterator<Item = String>) -> String {
     format!("[{}]", values.collect::<Vec<_>>().join(", "))
 }
 
-/// A basic string, which is also what a key needs that is no bare word. Readers of `hosts.toml` are many: nothing
-/// but the oldest form.
+/// Quotes a text as a basic string of TOML, for a value or for a key that is not a bare word. Many programs read
+/// `hosts.toml`, so only the oldest form of strings is used.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

@@ -1,4 +1,4 @@
-//! The files that hythe writes, as every containerd reads them.
+//! The files that hythe writes, and how every version of containerd reads them.
 
 use proptest::prelude::*;
 
@@ -36,7 +36,7 @@ server = \"http://hythe:5000\"
 }
 
 #[test]
-fn an_upstream_is_asked_itself_where_hythe_is_away() {
+fn the_upstream_itself_is_asked_when_hythe_does_not_answer() {
     let table = [
         ("docker.io", "https://registry-1.docker.io"),
         ("ghcr.io", "https://ghcr.io"),
@@ -73,7 +73,7 @@ fn every_containerd_reads_what_was_written() {
 }
 
 #[test]
-fn a_push_goes_past_a_mirror() {
+fn a_push_goes_to_the_upstream_and_not_to_the_mirror() {
     let file = HostsFile::mirror(&"ghcr.io".parse().unwrap(), &endpoint());
     let asked = |capability| file.asked_for(capability).map(|host| host.url.as_str()).collect::<Vec<_>>();
     assert_eq!(asked(Capability::Resolve), ["http://hythe:5000", "https://ghcr.io"]);
@@ -92,7 +92,7 @@ fn an_endpoint_is_a_scheme_and_a_host() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_known_again_and_valid_everywhere(
+    fn a_written_file_is_recognised_and_valid_for_every_version(
         registry in "[a-z][a-z0-9_.-]{0,20}",
         endpoint in "https?://([a-z]([a-z0-9-]{0,8}[a-z0-9])?|10\\.0\\.0\\.[1-9]|\\[fc00::[1-9]\\])(:[1-9][0-9]{0,3})?",
         upstream in "[a-z]{1,8}\\.(io|example)(:[1-9][0-9]{0,3})?",

@@ -1,4 +1,4 @@
-//! A request from inside of a node, by whatever the node has to make one with.
+//! Sends a request from inside a node, by a program that the node has: curl, bash or wget.
 
 use super::{Answer, Silence, request};
 use crate::engine::{Engine, Output};
@@ -6,10 +6,10 @@ use crate::engine::{Engine, Output};
 /// Seconds that a request may take.
 const PATIENCE: &str = "5";
 
-/// Sends its stdin to a host and a port, which are its arguments: no input is ever part of a shell's text.
+/// A script that sends its standard input to the host and port in its arguments. No input becomes part of the script.
 const BY_BASH: &str = r#"exec 3<>"/dev/tcp/$1/$2" || exit 7; cat >&3; cat <&3"#;
 
-/// Asks a URL from inside of a node, past its proxy where `direct` says so.
+/// Requests a URL from inside a node; with `direct`, without the node's proxy.
 pub(crate) async fn ask(
     engine: &Engine,
     node: &str,
@@ -45,7 +45,7 @@ pub(crate) async fn ask(
     let proxy = if direct { "off" } else { "on" };
     let command = ["wget", "-S", "-O", "-", "-T", PATIENCE, "-Y", proxy, "--header", &accept, url];
     let answer = run(engine, node, &command, None, |output| {
-        // It prints the head beside its own words on stderr, and the body on stdout.
+        // wget prints the head among its own words on standard error, and the body on standard output.
         let lines: Vec<&str> = output.stderr.lines().map(str::trim).collect();
         let head =
             lines.iter().rposition(|line| line.starts_with("HTTP/")).map_or(&[][..], |start| &lines[start..]);
@@ -54,7 +54,7 @@ pub(crate) async fn ask(
     answer.await.unwrap_or(Err(Silence::NoTool))
 }
 
-/// Runs a client; none where the node does not have it.
+/// Runs a program that makes the request; none if the node does not have the program.
 async fn run(
     engine: &Engine,
     node: &str,
@@ -72,12 +72,12 @@ async fn run(
     Some(Answer::parse(&exchange(&output)).ok_or_else(|| silence(&output)))
 }
 
-/// Whether a program is not in the node. The engine says so in the place of the program's own words.
+/// Whether the node does not have a program, which the engine reports by these exit codes.
 pub(crate) fn is_missing(output: &Output) -> bool {
     matches!(output.code, 126 | 127)
 }
 
-/// Why nothing came: by what clients say, as their exit codes are their own.
+/// Why no answer came, by the words of the program: the exit codes differ between programs.
 fn silence(output: &Output) -> Silence {
     let said = output.stderr.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
@@ -94,9 +94,10 @@ fn silence(output: &Output) -> Silence {
         Silence::TimedOut
     } else {
         let last = output.stderr.lines().rfind(|line| !line.trim().is_empty());
-        Silence::Failed(
-            last.map_or_else(|| format!("it ended with {}", output.code), |line| line.trim().to_owned()),
-        )
+        Silence::Failed(last.map_or_else(
+            || format!("the program that asked ended with exit code {}", output.code),
+            |line| line.trim().to_owned(),
+        ))
     }
 }
 
@@ -114,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_clients_say_is_understood() {
+    fn the_words_of_each_program_tell_why_no_answer_came() {
         for (code, stderr, expected) in [
             (
                 7,

@@ -1,4 +1,4 @@
-//! The binary that goes into the image, with the loader and libraries of a dynamic one.
+//! Reads the binary for the image, with its loader and libraries if it is linked dynamically.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,48 +7,52 @@ use std::path::{Path, PathBuf};
 
 use goblin::elf::Elf;
 
-/// Why no image can be made of a binary.
+/// Why a binary cannot be made into an image.
 #[derive(Debug, thiserror::Error)]
 pub enum BinaryError {
-    /// It cannot be read.
+    /// The binary cannot be read.
     #[error("the binary {} cannot be read: {error}", .path.display())]
     Unreadable {
-        /// Where it is.
+        /// The binary's path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is of another system.
+    /// The file is not a Linux binary.
     #[error(
-        "{} is no Linux binary, which a container needs: name hythe's Linux binary of the engine's architecture \
-         with --binary FILE", .path.display()
+        "{} is no Linux binary, and hythe runs in a Linux container: name hythe's Linux binary for the engine's \
+         architecture with --binary FILE", .path.display()
     )]
     Foreign {
-        /// Where it is.
+        /// The file's path.
         path: PathBuf,
     },
-    /// It runs on an architecture that has no name here.
-    #[error("{} is a binary of an architecture that hythe does not know (ELF machine {machine})", .path.display())]
+    /// The binary is for an architecture that hythe does not know.
+    #[error(
+        "{} is a binary for an architecture that hythe does not know (ELF machine {machine}): name hythe's Linux binary \
+         for amd64 or arm64 with --binary FILE",
+        .path.display()
+    )]
     Architecture {
-        /// Where it is.
+        /// The binary's path.
         path: PathBuf,
-        /// The machine's number in its header.
+        /// The machine's number in the ELF header.
         machine: u16,
     },
-    /// It needs a library that was not found.
+    /// A library that the binary needs was not found.
     #[error(
-        "{} needs {library}, which is in none of the system's folders. Build hythe statically: \
+        "{} needs the library {library}, which is in none of the system's library folders. Build hythe statically: \
          RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --target x86_64-unknown-linux-gnu",
         .path.display()
     )]
     Library {
-        /// Where the binary is.
+        /// The binary's path.
         path: PathBuf,
         /// The library's name.
         library: String,
     },
-    /// The image cannot be put together.
-    #[error("the image cannot be put together: {0}")]
+    /// The image's archive cannot be written.
+    #[error("hythe's image cannot be made: {0}")]
     Pack(io::Error),
 }
 
@@ -56,13 +60,13 @@ pub enum BinaryError {
 #[derive(Debug)]
 pub(super) struct Binary {
     pub(super) content: Vec<u8>,
-    /// As images name it.
+    /// The architecture, as images name it.
     pub(super) architecture: &'static str,
-    /// The loader and the libraries of a dynamic one, by the path at which they are looked for.
+    /// The loader and the libraries of a dynamically linked binary, by the paths at which they are looked for.
     pub(super) libraries: BTreeMap<String, Vec<u8>>,
 }
 
-/// Of the loaders of the common distributions; each looks into a part of them.
+/// The folders in which the loaders of common distributions look for libraries. Each loader looks into some of them.
 const FOLDERS: &[&str] = &[
     "/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu",
@@ -76,7 +80,7 @@ const FOLDERS: &[&str] = &[
 
 impl Binary {
     pub(super) fn read(path: Option<&Path>) -> Result<Self, BinaryError> {
-        // What runs, even where its file was replaced or removed since.
+        // This is the running binary, even if its file was replaced or removed since.
         let own = path.is_none().then(|| PathBuf::from("/proc/self/exe")).filter(|path| path.exists());
         let path = match path {
             Some(path) => path.to_owned(),
@@ -95,7 +99,7 @@ impl Binary {
     }
 }
 
-/// The loader of a dynamic binary, and what it loads.
+/// The loader of a dynamically linked binary, and the libraries that it loads.
 fn libraries(path: &Path, elf: &Elf<'_>) -> Result<BTreeMap<String, Vec<u8>>, BinaryError> {
     let mut found = BTreeMap::new();
     let Some(interpreter) = elf.interpreter else { return Ok(found) };

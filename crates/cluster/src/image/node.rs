@@ -1,4 +1,4 @@
-//! hythe's image put into the nodes of a cluster: no registry has it yet.
+//! Puts hythe's image into the nodes of a cluster, as no registry has the image yet.
 
 use futures_util::future::join_all;
 
@@ -8,35 +8,36 @@ use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
 
-/// containerd's client. The namespace is the one whose images kubelets run.
+/// The command of containerd's client for images, in the namespace whose images kubelet runs.
 const CTR: [&str; 4] = ["ctr", "-n", "k8s.io", "images"];
-/// By this label kubelet's collection of unused images leaves one alone: nobody could pull it again.
+/// The label of a pinned image. kubelet does not remove a pinned image, which no node could pull again.
 const PINNED: &str = "io.cri-containerd.pinned=pinned";
-/// An empty value is no label.
+/// The argument that removes that label, as containerd removes labels with an empty value.
 const NOT_PINNED: &str = "io.cri-containerd.pinned=";
 
 /// Why the image is not in every node.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// No node runs.
-    #[error("no node of the {0} runs: start it first")]
+    #[error("no node of the {0} runs: start the cluster first")]
     Stopped(String),
-    /// The nodes run another architecture than the binary's.
+    /// The nodes have another architecture than the binary.
     #[error(
-        "the nodes run {nodes} and this binary is for {binary}: name hythe's Linux binary for {nodes} with --binary FILE"
+        "the nodes run {nodes} binaries, but this binary is for {binary}: name hythe's Linux binary for {nodes} with \
+         --binary FILE"
     )]
     Architecture {
-        /// The nodes'.
+        /// The architecture of the nodes.
         nodes: String,
-        /// The binary's.
+        /// The architecture of the binary.
         binary: String,
     },
-    /// It cannot be put into some of them.
-    #[error("the image could not be put into {}", .0.join(", "))]
+    /// The image could not be put into some of the nodes.
+    #[error("hythe's image could not be put into {}", .0.join(", "))]
     Nodes(Vec<String>),
 }
 
-/// Puts the image into every node of a cluster that runs, all at once, and pins it there.
+/// Puts the image into every running node of a cluster, all at the same time, and pins it there.
 pub async fn put(
     engine: &Engine,
     cluster: &Cluster,
@@ -72,7 +73,7 @@ async fn put_into(
     image: &Image,
 ) -> Result<(Outcome, String), String> {
     if !node.is_running {
-        let text = "it does not run, so it lacks hythe's image until the next `hythe deploy`";
+        let text = "the node does not run, so it lacks hythe's image until the next `hythe deploy`";
         return Ok((Outcome::Skipped, text.to_owned()));
     }
     let told = |error: EngineError| error.to_string();
@@ -80,8 +81,8 @@ async fn put_into(
         Runtime::Containerd | Runtime::K3s => {}
         Runtime::Docker | Runtime::CriO | Runtime::None => {
             return Err(format!(
-                "its runtime is not containerd: load {} there yourself (`hythe image --save hythe.tar`, then minikube image \
-                 load hythe.tar), and deploy that: `hythe deploy --image {0}`",
+                "the node's runtime is not containerd: load {} into the node yourself (`hythe image --save hythe.tar`, then \
+                 minikube image load hythe.tar), and deploy that image: `hythe deploy --image {0}`",
                 image.reference
             ));
         }
@@ -93,24 +94,24 @@ async fn import(engine: &Engine, node: &str, image: &Image) -> Result<(Outcome, 
     let reference = image.reference.as_str();
     let listed = engine.run(node, &command(&["ls", &format!("name=={reference}")])).await?;
     if is_whole(&listed, reference) {
-        return Ok((Outcome::Unchanged, format!("{reference} is there")));
+        return Ok((Outcome::Unchanged, format!("the node already has {reference}")));
     }
     engine.run_with(node, &command(&["import", "-"]), Some(&image.archive)).await?;
     engine.run(node, &command(&["label", reference, PINNED])).await?;
-    // Those of other versions may go when nothing runs them and the disk is full.
+    // kubelet may remove the images of other versions when no container runs them and the disk is full.
     let own = engine.run(node, &command(&["ls", "-q", &format!("name~=^{REPOSITORY}:")])).await?;
     for other in own.lines().filter(|name| *name != reference) {
         engine.run(node, &command(&["label", other, NOT_PINNED])).await?;
     }
     let mib = image.archive.len() >> 20;
-    Ok((Outcome::Changed, format!("{reference} was put into it ({mib} MiB)")))
+    Ok((Outcome::Changed, format!("put {reference} into the node ({mib} MiB)")))
 }
 
 fn command<'a>(words: &[&'a str]) -> Vec<&'a str> {
     [&CTR[..], words].concat()
 }
 
-/// Whether a list has the image, with the label that is the last thing to be written.
+/// Whether a list has the image with its label. The label is written last, so it shows that the import was complete.
 fn is_whole(listed: &str, reference: &str) -> bool {
     listed.lines().any(|line| line.split_whitespace().next() == Some(reference) && line.contains(PINNED))
 }
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_whose_import_was_cut_is_not_there() {
+    fn an_image_whose_import_was_cut_off_does_not_count() {
         let list = |labels: &str| {
             format!(
                 "REF TYPE DIGEST SIZE PLATFORMS LABELS\n\

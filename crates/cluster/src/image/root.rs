@@ -8,10 +8,10 @@ use tar::{Builder, EntryType, Header};
 use super::USER;
 use super::binary::Binary;
 
-/// Where `registry:2` has its configuration.
+/// The path of `registry:2`'s configuration file.
 pub(super) const CONFIGURATION: &str = "/etc/docker/registry/config.yml";
 
-/// What `registry:2` does when nobody says otherwise.
+/// The default configuration of `registry:2`.
 const DEFAULT_CONFIGURATION: &str = "\
 version: 0.1
 storage:
@@ -26,7 +26,7 @@ http:
 const USERS: &str = "root:x:0:0:root:/:/bin/hythe\nhythe:x:1000:1000:hythe:/var/lib/registry:/bin/hythe\n";
 const GROUPS: &str = "root:x:0:\nhythe:x:1000:\n";
 
-/// Where the distributions keep the certificate authorities that they trust.
+/// The files in which distributions keep the certificate authorities that they trust.
 const AUTHORITIES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -34,7 +34,7 @@ const AUTHORITIES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
-/// The only layer.
+/// The image's only layer.
 pub(super) fn layer(binary: &Binary) -> io::Result<Vec<u8>> {
     let mut layer = Layer { archive: Builder::new(Vec::new()), folders: BTreeSet::new() };
     layer.file("bin/hythe", 0o755, &binary.content)?;
@@ -44,7 +44,7 @@ pub(super) fn layer(binary: &Binary) -> io::Result<Vec<u8>> {
     }
     layer.file("etc/passwd", 0o644, USERS.as_bytes())?;
     layer.file("etc/group", 0o644, GROUPS.as_bytes())?;
-    // This machine's, so that a company's own authority is trusted inside as it is outside.
+    // These are this machine's authorities, so that the container trusts a company's own authority too.
     if let Some(authorities) = AUTHORITIES.iter().find_map(|path| std::fs::read(path).ok()) {
         layer.file("etc/ssl/certs/ca-certificates.crt", 0o644, &authorities)?;
     }
@@ -53,7 +53,7 @@ pub(super) fn layer(binary: &Binary) -> io::Result<Vec<u8>> {
     }
     layer.folder("tmp", 0o1777, 0)?;
     layer.folder("run", 0o755, 0)?;
-    // A new volume takes its owner from the image's folder.
+    // A new volume gets the owner of the image's folder.
     layer.folder("var/lib/registry", 0o755, USER)?;
     layer.folder("data", 0o755, USER)?;
     layer.archive.into_inner()
@@ -105,7 +105,7 @@ impl Layer {
     }
 }
 
-/// With no time in it: the same content is the same image.
+/// The header of an entry. Its time is always zero, so that the same content makes the same image.
 fn header(kind: EntryType, mode: u32, owner: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);

@@ -1,10 +1,10 @@
-//! Additions to a YAML text that leave every other character where it is.
+//! Additions to a YAML text that leave every other character unchanged.
 
 use std::cmp::Reverse;
 
 use super::yaml::{Content, Node, Place};
 
-/// What is added.
+/// A value to add.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Text(String),
@@ -13,25 +13,26 @@ pub(super) enum Value {
     Map(Vec<(&'static str, Value)>),
 }
 
-/// One text to put in at one place, counted in characters.
+/// A text to insert at a place, counted in characters.
 #[derive(Debug)]
 struct Insertion {
     at: usize,
-    /// How far in the lines stand; an item stands further in than a key of the same column, as lists need not be indented.
+    /// The lines' indentation, and whether they are a list's items. Items count as deeper than keys of the same column,
+    /// because lists need not be indented.
     depth: (usize, bool),
     text: String,
 }
 
-/// A text, and what is to be put in.
+/// A text, with the insertions to make.
 pub(super) struct Edit<'a> {
     characters: Vec<char>,
     newline: &'a str,
-    /// A file of JSON stays one.
+    /// Whether the text is JSON; then insertions are JSON too.
     json: bool,
     insertions: Vec<Insertion>,
 }
 
-/// A place that is not written into: it is an alias or has an anchor or a tag, or is no collection.
+/// The line of a place that must not be edited: it is an alias, has an anchor or a tag, or is not a collection.
 pub(super) struct Unsafe(pub(super) usize);
 
 impl<'a> Edit<'a> {
@@ -45,7 +46,7 @@ impl<'a> Edit<'a> {
         if self.json { value.json() } else { value.flow() }
     }
 
-    /// Puts one more item behind the last of the list that stands under `key`.
+    /// Appends an item to the list under `key`.
     fn push(&mut self, key: &Node, list: &Node, value: &Value) -> Result<(), Unsafe> {
         match &list.content {
             Content::List { items, flow: true } if !list.shared => {
@@ -61,8 +62,8 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
-    /// The column of the dashes of the list under `key`: they begin the first line that is not blank or a comment. (The
-    /// parser's place of a list that is not indented is behind its first dash.)
+    /// The column of the dashes in the list under `key`: that of the first line that is not blank or a comment. (For a
+    /// list that is not indented, the parser gives the place after the first dash.)
     fn dash(&self, key: &Node) -> Option<usize> {
         let behind: String = self.characters.iter().skip(key.end.index).collect();
         let mut lines =
@@ -71,7 +72,7 @@ impl<'a> Edit<'a> {
         line.starts_with('-').then_some(column)
     }
 
-    /// Puts one more key behind a mapping's last.
+    /// Appends a key to a mapping.
     pub(super) fn insert(&mut self, map: &Node, key: &'static str, value: Value) -> Result<(), Unsafe> {
         match &map.content {
             Content::Map { entries, flow: true } if !map.shared => {
@@ -88,11 +89,11 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
-    /// Adds to the list under `key`, which may be missing or left out.
+    /// Appends items to the list under `key`. The key may be missing or have no value.
     pub(super) fn extend(&mut self, map: &Node, key: &'static str, items: Vec<Value>) -> Result<(), Unsafe> {
         let Content::Map { entries, flow } = &map.content else { return Err(Unsafe(map.start.line)) };
         match entries.iter().find(|(name, _)| name.text() == Some(key)) {
-            // A key of the mapping's own would hide the one that is merged in.
+            // The key comes from a merged mapping (`<<`); a key in this mapping would hide it.
             None if map.get(key).is_some() => Err(Unsafe(map.start.line)),
             None => self.insert(map, key, Value::List(items)),
             Some((name, value)) if value.is_left_out() && !flow => {
@@ -103,7 +104,7 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// Whole lines behind the line of `end`.
+    /// Inserts whole lines after the line of `end`.
     fn lines(&mut self, end: Place, depth: (usize, bool), lines: &[String]) {
         let rest = self.characters.iter().skip(end.index);
         let line_end = end.index + rest.take_while(|c| !matches!(**c, '\n' | '\r')).count();
@@ -112,8 +113,8 @@ impl<'a> Edit<'a> {
         self.insertions.push(Insertion { at: line_end, depth, text });
     }
 
-    /// Behind the last part of a collection in flow style, where a comma that ends the collection stays; or before the
-    /// bracket of an empty one.
+    /// Inserts a text after the last part of a collection in flow style, before a trailing comma, or before the closing
+    /// bracket of an empty collection.
     fn flow(&mut self, end: Place, last: Option<&Node>, text: &str) {
         let at = last.map_or(end.index.saturating_sub(1), |last| last.end.index);
         let alone = last.is_none() && self.insertions.iter().all(|insertion| insertion.at != at);
@@ -121,14 +122,15 @@ impl<'a> Edit<'a> {
         self.insertions.push(Insertion { at, depth: (0, false), text: format!("{comma}{text}") });
     }
 
-    /// Whether there is nothing to put in.
+    /// Whether nothing is to be inserted.
     pub(super) fn is_empty(&self) -> bool {
         self.insertions.is_empty()
     }
 
-    /// The text with everything put in.
+    /// The text with all insertions.
     pub(super) fn apply(mut self) -> String {
-        // Where several collections end together, the inner one's lines come first; a stable sort keeps the rest.
+        // If several collections end at the same place, the lines of the inner one come first. The sort is stable, so
+        // the others keep their order.
         self.insertions.sort_by_key(|insertion| (insertion.at, Reverse(insertion.depth)));
         let mut characters = self.characters.iter();
         let mut taken = 0;
@@ -147,7 +149,7 @@ impl<'a> Edit<'a> {
 }
 
 impl Value {
-    /// As lines in block style.
+    /// The value as lines in block style.
     pub(super) fn block(&self) -> Vec<String> {
         match self {
             Self::Text(_) | Self::Number(_) => vec![self.flow()],
@@ -180,11 +182,11 @@ impl Value {
         }
     }
 
-    /// On one line.
+    /// The value on one line, in flow style.
     fn flow(&self) -> String {
         match self {
             Self::Text(text) if is_plain(text) => text.clone(),
-            // JSON's strings are YAML's.
+            // Each string of JSON is a string of YAML.
             Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
             Self::Number(number) => number.to_string(),
             Self::List(items) => {
@@ -199,7 +201,7 @@ impl Value {
 }
 
 impl Value {
-    /// As JSON.
+    /// The value as JSON.
     fn json(&self) -> String {
         match self {
             Self::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
@@ -213,7 +215,7 @@ impl Value {
     }
 }
 
-/// Words and paths that nobody would quote.
+/// Whether a text is a word or path that needs no quotes.
 fn is_plain(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')

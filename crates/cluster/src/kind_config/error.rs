@@ -1,119 +1,122 @@
-//! Why a cluster's configuration is left alone, and what to do instead.
+//! Why hythe does not change a cluster's configuration, and what to do instead.
 
 use super::yaml::NotYaml;
 use super::{API, DATA_PATH, NODE_PORT_RANGE};
 use crate::containerd::CONFIG_PATH;
 use crate::hosts::{Author, Legacy};
 
-/// Why a cluster's configuration is left alone.
+/// Why hythe does not change a cluster's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KindConfigError {
-    /// It is not YAML.
+    /// The file is not YAML.
     #[error(transparent)]
     NotYaml(#[from] NotYaml),
-    /// It is something else's, or another version's.
+    /// The file is of another kind or of another version.
     #[error(
-        "this is no configuration of a kind cluster: it has no document with `kind: Cluster` and `apiVersion: {API}`"
+        "this is not a configuration of a kind cluster: it has no document with `kind: Cluster` and `apiVersion: {API}`"
     )]
     NotKind,
-    /// There is more than one cluster in it.
-    #[error("line {line}: a second `kind: Cluster`; kind creates one cluster from one file")]
+    /// The file has more than one cluster.
+    #[error(
+        "line {line}: a second `kind: Cluster`, but kind creates only one cluster from a file: remove one of them"
+    )]
     SecondCluster {
-        /// Where the second begins.
+        /// The line on which the second begins.
         line: usize,
     },
     /// A patch that kind itself cannot apply.
     #[error("line {line}: this patch cannot be applied: {error}")]
     Patch {
-        /// Where the patch begins.
+        /// The line on which the patch begins.
         line: usize,
-        /// What is wrong in it.
+        /// What is wrong in the patch.
         error: String,
     },
-    /// A patch of the old form, which cannot stand beside `config_path`.
+    /// A patch in the old form, which cannot be combined with `config_path`.
     #[error(
-        "line {line}: this patch sets `registry.{key}`, which cannot stand beside `config_path`: the node would fail with \
-         \"`{key}` cannot be set when `config_path` is provided\" and its kubelet never start (with `mirrors` on containerd \
-         2.2.0 and 2.2.1, as of kind 0.31, even where no `config_path` is set). Take the setting out. {instead}"
+        "line {line}: this patch sets `registry.{key}`, which cannot be combined with `config_path`: containerd would fail \
+         with \"`{key}` cannot be set when `config_path` is provided\", and the node would not start. (With containerd 2.2.0 \
+         and 2.2.1, as in kind 0.31, `mirrors` alone has this effect.) Remove the setting. {instead}"
     )]
     Legacy {
-        /// Where the patch begins.
+        /// The line on which the patch begins.
         line: usize,
         /// The setting.
         key: &'static str,
-        /// The files that do the same.
+        /// The equivalent files, with where to put them.
         instead: String,
     },
-    /// A node port that no Service can have.
+    /// A port that cannot be a Service's node port.
     #[error(
-        "--node-port {port} is no node port: Kubernetes gives Services 30000 to 32767, unless the API server's \
-         `{NODE_PORT_RANGE}` says otherwise, which this configuration does not set"
+        "--node-port {port} is not a node port: Kubernetes gives Services 30000 to 32767. Choose a port in this range, or \
+         set the API server's `{NODE_PORT_RANGE}` in this configuration"
     )]
     NodePort {
         /// The port.
         port: u16,
     },
-    /// The host's port leads elsewhere already.
+    /// The configuration already uses the host's port for something else.
     #[error(
-        "line {line}: port {port} of this machine is taken by another use in this configuration; choose another \
-         --node-port, or take this out"
+        "line {line}: this already uses port {port} of this machine: choose another --node-port, or remove this line"
     )]
     PortTaken {
-        /// Where.
+        /// The line of the other use.
         line: usize,
         /// The port.
         port: u16,
     },
-    /// Several folders, of which the nodes would read none.
+    /// Several folders, none of which the nodes would read.
     #[error(
-        "line {line}: `config_path = \"{config_path}\"` names several folders, and `discard_unpacked_layers = false` has \
-         containerd 2.1 and later take them for one folder of that name (containerd#12636): name one folder"
+        "line {line}: `config_path = \"{config_path}\"` names several folders, but with `discard_unpacked_layers = false` \
+         containerd 2.1 and later take the whole text for one folder's name (containerd#12636): name one folder only"
     )]
     Misread {
-        /// Where the patch begins.
+        /// The line on which the patch begins.
         line: usize,
         /// The setting.
         config_path: String,
     },
-    /// Another folder is where hythe's would be.
+    /// Another folder is mounted at the path for hythe's.
     #[error(
-        "line {line}: `{host_path}` is mounted at {DATA_PATH} already; ask for that folder, or take that mount out"
+        "line {line}: `{host_path}` is already mounted at {DATA_PATH}: name that folder instead, or remove that mount"
     )]
     Mounted {
-        /// Where the mount begins.
+        /// The line on which the mount begins.
         line: usize,
         /// The folder that is mounted.
         host_path: String,
     },
-    /// The place for an addition is written in a way that is not edited by a program.
-    #[error(
-        "line {line}: this is written in a way that hythe does not change; add these lines yourself:\n\n{lines}"
-    )]
+    /// The place for an addition has a form that hythe does not edit.
+    #[error("line {line}: hythe cannot edit this form of YAML safely; add these lines yourself:\n\n{lines}")]
     Shape {
-        /// Where.
+        /// The line of that place.
         line: usize,
-        /// What is missing.
+        /// The missing lines.
         lines: String,
     },
 }
 
 impl KindConfigError {
-    /// For a patch with settings of the old form.
+    /// The error for a patch with settings in the old form.
     pub(super) fn legacy(line: usize, key: &'static str, legacy: &Legacy) -> Self {
         let mut instead = format!(
-            "`hythe attach` writes hosts.toml files for the registry's own names and for upstreams; for other registries \
-             these files do what the setting did. Put them into each node, or into a folder that each node mounts \
+            "`hythe attach` writes hosts.toml files for the registry's own names and for upstreams. For other registries, \
+             the files below replace the setting. Put them into each node, or into a folder that each node mounts \
              (extraMounts, containerPath {CONFIG_PATH}):\n"
         );
         for moved in legacy.to_files() {
             instead.extend(["\n# ", CONFIG_PATH, "/", &moved.host, "/hosts.toml\n"]);
-            // The first line tells where `hythe attach` has it from.
+            // Leave out the first line, which says where `hythe attach` took the setting from.
             let file = moved.file.render(Author::Owner);
             let rest = file.split_once('\n').map_or("", |(_, rest)| rest);
             instead.push_str(rest.trim_start_matches('\n'));
         }
         if !legacy.credentials.is_empty() {
-            instead.extend(["\nThe logins of ", &legacy.credentials.join(", "), " may stay where they are."]);
+            instead.extend([
+                "\nThe logins for ",
+                &legacy.credentials.join(", "),
+                " may stay where they are.",
+            ]);
         }
         Self::Legacy { line, key, instead }
     }

@@ -1,4 +1,4 @@
-//! What the nodes of a cluster get: a mount of the registry's folder, and a port of this machine.
+//! Additions to a cluster's nodes: a mount of the registry's folder, and a port published on this machine.
 
 use super::edit::{Edit, Unsafe, Value};
 use super::yaml::Node;
@@ -7,8 +7,8 @@ use super::{DATA_PATH, KindConfigError, KindOptions};
 const MOUNTS: &str = "extraMounts";
 const PORTS: &str = "extraPortMappings";
 
-/// Adds the mount to every node, as a pod may run on any of them, and the port mapping to one node, as a port of the host
-/// can be mapped only once.
+/// Adds the mount to every node, because a Pod may run on any of them, and the port mapping to one node, because a port
+/// of the host can be mapped only once.
 pub(super) fn add(
     cluster: &Node,
     options: &KindOptions,
@@ -45,7 +45,7 @@ fn has_mount(node: &Node, folder: &str) -> Result<bool, KindConfigError> {
     Err(KindConfigError::Mounted { line: mount.start.line, host_path: host_path.to_owned() })
 }
 
-/// Whether some node's port is mapped already. That of the host must lead nowhere else.
+/// Whether a node maps this node port already. Fails if the configuration uses the host's port for something else.
 fn has_port(cluster: &Node, port: u16) -> Result<bool, KindConfigError> {
     let text = port.to_string();
     let is_tcp = |mapping: &&Node| {
@@ -56,7 +56,7 @@ fn has_port(cluster: &Node, port: u16) -> Result<bool, KindConfigError> {
     if mappings().any(|mapping| has(mapping, "containerPort")) {
         return Ok(true);
     }
-    // An address of another interface leaves loopback's port free.
+    // A mapping on another interface's address leaves the port free on loopback.
     let meets = |mapping: &&Node| {
         let address = mapping.get("listenAddress").and_then(Node::text).unwrap_or_default();
         has(mapping, "hostPort") && ["", "0.0.0.0", "127.0.0.1", "::"].contains(&address)
@@ -86,7 +86,7 @@ fn port_mapping(port: u16) -> Value {
     ])
 }
 
-/// The node that a configuration without any gets, if there is anything to say of it.
+/// The node to add to a configuration without nodes; `None` if no option needs one.
 pub(super) fn first(options: &KindOptions) -> Option<Value> {
     let mut node = vec![("role", Value::Text("control-plane".to_owned()))];
     node.extend(options.data.as_ref().map(|folder| (MOUNTS, Value::List(vec![mount(folder)]))));

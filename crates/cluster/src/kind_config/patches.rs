@@ -1,5 +1,5 @@
-//! What a cluster's patches make of containerd's configuration, as kind applies them: first those of TOML, merged, then
-//! those of JSON (RFC 6902).
+//! The effect of a cluster's patches on containerd's configuration. As kind does, this applies the TOML patches first,
+//! merged, and then the JSON patches (RFC 6902).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,14 +13,14 @@ use crate::toml_error::parse;
 pub(super) const TOML: &str = "containerdConfigPatches";
 const JSON: &str = "containerdConfigPatchesJSON6902";
 
-/// What the patches say of registries.
+/// The settings for registries in the patches.
 #[derive(Debug, Default)]
 pub(super) struct Registries {
-    /// The roots of `hosts.toml` files, and the patch's line.
+    /// The roots of `hosts.toml` files, and the line of the patch that sets them.
     pub(super) config_path: Option<(String, usize)>,
-    /// Whether every version of containerd reads that.
+    /// Whether every version of containerd reads this setting.
     pub(super) everywhere: bool,
-    /// Whether images are pulled by the service that takes several roots for one.
+    /// Whether the transfer service pulls images, which takes several roots for one.
     pub(super) transfers: bool,
 }
 
@@ -31,7 +31,8 @@ struct Operation {
     value: Option<Value>,
 }
 
-/// Reads the patches of a cluster. Those that cannot stand beside a root are an error, which has all of them.
+/// Reads the patches of a cluster. Settings that cannot be combined with a root are an error, which has the replacement
+/// of all of them.
 pub(super) fn read(cluster: &Node) -> Result<Registries, KindConfigError> {
     let (mut merged, mut legacy) = (Table::new(), OldForm::default());
     let mut last = 0;
@@ -40,7 +41,7 @@ pub(super) fn read(cluster: &Node) -> Result<Registries, KindConfigError> {
         let patch = parse(item.text().unwrap_or_default())
             .map_err(|error| KindConfigError::Patch { line, error: format!("its {error}") })?;
         legacy.add(patch.as_table(), line);
-        // A patch that states another version than the file's is silently skipped.
+        // kind silently skips a patch with another `version` than the file's.
         if patch.get("version").and_then(Item::as_integer).is_none_or(|version| version == 2) {
             if [PLUGIN, IMAGES].iter().any(|id| registry(patch.as_table(), id).is_some()) {
                 last = line;
@@ -68,14 +69,15 @@ pub(super) fn read(cluster: &Node) -> Result<Registries, KindConfigError> {
     let path = |id| registry(&merged, id)?.get("config_path")?.as_str().filter(|path| !path.is_empty());
     let (old, new) = (path(PLUGIN), path(IMAGES));
     Ok(Registries {
-        // Where both are set, the older id's setting is laid over the newer's.
+        // If both are set, the older id's setting overrides the newer id's.
         config_path: old.or(new).map(|path| (path.to_owned(), last)),
         everywhere: old.is_some(),
         transfers: transfers(&merged),
     })
 }
 
-/// kind's own file has `discard_unpacked_layers`, which rules the transfer service out.
+/// Whether the patches bring the transfer service back. kind's own file sets `discard_unpacked_layers`, which rules it
+/// out.
 fn transfers(merged: &dyn TableLike) -> bool {
     [PLUGIN, IMAGES].iter().filter_map(|id| section(merged, id)).any(|section| {
         let inner = section.get("containerd").and_then(Item::as_table_like);
@@ -96,11 +98,11 @@ fn items<'a>(cluster: &'a Node, key: &str) -> &'a [Node] {
     cluster.get(key).map(Node::items).unwrap_or_default()
 }
 
-/// The settings of all patches that `hosts.toml` files replaced.
+/// The settings in all patches that `hosts.toml` files replaced.
 #[derive(Default)]
 struct OldForm {
     registry: Table,
-    /// The first patch that has any, and which.
+    /// The line of the first patch with such a setting, and the setting.
     first: Option<(usize, &'static str)>,
 }
 
@@ -124,7 +126,7 @@ impl OldForm {
     }
 }
 
-/// Lays a table over another (RFC 7396).
+/// Merges a table into another, as in RFC 7396.
 fn merge(into: &mut dyn TableLike, from: &dyn TableLike) {
     for (key, item) in from.iter() {
         match (into.get_mut(key).and_then(Item::as_table_like_mut), item.as_table_like()) {
@@ -136,7 +138,7 @@ fn merge(into: &mut dyn TableLike, from: &dyn TableLike) {
     }
 }
 
-/// Carries an operation out; tables that kind's own file has, and this one does not, are made.
+/// Carries out an operation. Creates missing tables, because kind's own file may have them.
 fn apply(root: &mut dyn TableLike, keys: &[String], operation: &Operation) {
     let Some((key, rest)) = keys.split_first() else { return };
     if rest.is_empty() {

@@ -1,4 +1,4 @@
-//! What people have in their files, and what they have afterwards.
+//! Users' configurations before and after the additions.
 
 use proptest::prelude::*;
 
@@ -25,7 +25,7 @@ fn root_only(text: &str) -> Result<String, KindConfigError> {
 }
 
 #[test]
-fn without_a_file_a_whole_one_is_made() {
+fn without_a_file_a_complete_one_is_made() {
     assert_eq!(root_only(""), Ok(format!("{HEAD}{PATCH}")));
     assert_eq!(root_only("# mine"), Ok(format!("# mine\n{HEAD}{PATCH}")));
     let nodes = "\
@@ -103,7 +103,7 @@ containerdConfigPatches:
 }
 
 #[test]
-fn each_way_to_write_a_list_is_added_to() {
+fn items_are_added_to_each_form_of_a_list() {
     let table = [
         (
             "containerdConfigPatches:\n  - |-\n    [debug]\n      level = \"debug\"\n# end\n",
@@ -129,7 +129,7 @@ fn each_way_to_write_a_list_is_added_to() {
 }
 
 #[test]
-fn nodes_in_flow_style_and_lines_that_end_in_two_characters_work() {
+fn nodes_in_flow_style_and_windows_line_endings_work() {
     let text = format!("{HEAD}nodes: [{{role: control-plane}}, {{}}]\n").replace('\n', "\r\n");
     let result = kind_config(&text, &all()).unwrap();
     let mount = "extraMounts: [{hostPath: /srv/registry, containerPath: /mnt/local-storage/registry}]";
@@ -159,7 +159,7 @@ fn what_is_there_is_not_added_again() {
         HEAD.to_owned(),
         format!("{HEAD}nodes:\n- role: control-plane\n- role: worker\n"),
         format!("{HEAD}nodes: [{{}}]\ncontainerdConfigPatches: []\n"),
-        // kind skips a patch of another version than its own file's.
+        // kind skips a patch with another version than its own file's.
         format!("{HEAD}{}", PATCH.replace("  [plugins", "  version = 3\n  [plugins")),
     ];
     for text in texts {
@@ -170,7 +170,7 @@ fn what_is_there_is_not_added_again() {
 }
 
 #[test]
-fn what_is_not_changed_says_where_and_why() {
+fn an_error_says_where_and_why_a_file_is_not_changed() {
     let patch = |inner: &str| {
         format!("{HEAD}containerdConfigPatches:\n- |-\n  [plugins.\"{PLUGIN}\".registry{inner}\n")
     };
@@ -181,19 +181,19 @@ fn what_is_not_changed_says_where_and_why() {
         ),
         (patch(".configs.x.tls]"), "line 5: this patch sets `registry.configs.tls`"),
         (patch(""), "line 5: this patch cannot be applied: its line 1 is not TOML"),
-        (format!("{HEAD}containerdConfigPatches: &a []\n"), "line 3: this is written"),
-        (format!("{HEAD}containerdConfigPatches: ~\n"), "line 3: this is written"),
+        (format!("{HEAD}containerdConfigPatches: &a []\n"), "line 3: hythe cannot edit this form"),
+        (format!("{HEAD}containerdConfigPatches: ~\n"), "line 3: hythe cannot edit this form"),
         (format!("{HEAD}nodes: &n\n- role: control-plane\nother: *n\n"), "line "),
         (format!("{HEAD}---\n{HEAD}"), "line 4: a second"),
         (
             "kind: Cluster\napiVersion: kind.sigs.k8s.io/v1alpha3\n".to_owned(),
-            "this is no configuration of a kind",
+            "this is not a configuration of a kind",
         ),
-        ("- x\n".to_owned(), "this is no configuration of a kind"),
+        ("- x\n".to_owned(), "this is not a configuration of a kind"),
         ("a: [".to_owned(), "line "),
         (
             format!("{HEAD}nodes:\n- extraMounts:\n  - hostPath: /else\n    containerPath: {DATA_PATH}\n"),
-            "line 5: `/else` is mounted",
+            "line 5: `/else` is already mounted",
         ),
     ];
     for (text, expected) in table {
@@ -232,7 +232,7 @@ proptest! {
     }
 }
 
-/// kind's own page on ingress, with ports whose items stand at their key's column.
+/// The example from kind's page on ingress, whose list items are not indented.
 const INGRESS: &str = "\
 nodes:
 - role: control-plane
@@ -268,7 +268,7 @@ fn flow_style_keeps_its_comments_and_its_last_comma_and_json_stays_json() {
 }
 
 #[test]
-fn the_cluster_within_one_of_ctlptl_is_changed() {
+fn the_kind_configuration_in_a_ctlptl_cluster_is_changed() {
     let head = "apiVersion: ctlptl.dev/v1alpha1\nkind: Registry\n---\napiVersion: ctlptl.dev/v1alpha1\nkind: Cluster\nproduct: kind\n";
     let indented = |text: &str| text.lines().map(|line| format!("  {line}\n")).collect::<Vec<_>>().concat();
     let within = format!("{head}kindV1Alpha4Cluster:\n  name: x\n");
@@ -279,7 +279,7 @@ fn the_cluster_within_one_of_ctlptl_is_changed() {
 }
 
 #[test]
-fn patches_of_every_form_are_read_and_the_files_in_their_place_are_printed() {
+fn patches_of_every_form_are_read_and_the_error_has_the_files_that_replace_them() {
     let toml = |id: &str| {
         format!(
             "containerdConfigPatches:\n- |-\n  [plugins.\"{id}\".registry.mirrors.\"r.corp:5000\"]\n    endpoint = [\"http://m:5000\"]\n- |-\n  [plugins.\"{id}\".registry.configs.\"s.corp\".tls]\n    insecure_skip_verify = true\n    ca_file = \"/ca.crt\"\n"
@@ -304,7 +304,7 @@ fn patches_of_every_form_are_read_and_the_files_in_their_place_are_printed() {
 }
 
 #[test]
-fn a_root_of_containerd_2_s_own_plugin_is_named_for_every_version() {
+fn a_root_under_containerd_2_s_plugin_id_is_added_for_every_version() {
     let text = format!("{HEAD}{}", PATCH.replace(PLUGIN, IMAGES).replace("/etc/containerd/certs.d", "/mine"));
     let result = root_only(&text).unwrap();
     assert_eq!(result.matches("config_path = \"/mine\"").count(), 2, "{result}");
@@ -316,7 +316,7 @@ fn a_root_of_containerd_2_s_own_plugin_is_named_for_every_version() {
 }
 
 #[test]
-fn a_root_of_several_folders_is_said_or_refused() {
+fn a_root_of_several_folders_is_noted_or_refused() {
     let text = format!("{HEAD}{}", PATCH.replace("/etc/containerd/certs.d", "/a:/b"));
     let merged = super::kind_config(&text, &KindOptions::default()).unwrap();
     assert_eq!((merged.text.as_str(), merged.notes.len()), (text.as_str(), 1));
@@ -331,7 +331,7 @@ fn a_root_of_several_folders_is_said_or_refused() {
 }
 
 #[test]
-fn a_port_that_leads_elsewhere_is_not_mapped_again() {
+fn a_port_that_the_configuration_uses_already_is_refused() {
     let node =
         |mapping: &str| format!("{HEAD}nodes:\n- role: control-plane\n  extraPortMappings:\n  - {mapping}\n");
     let port = KindOptions { data: None, node_port: Some(30500) };
@@ -366,7 +366,7 @@ fn a_node_port_is_one_that_a_service_can_have() {
 }
 
 #[test]
-fn a_list_that_is_merged_in_is_not_hidden() {
+fn a_merged_list_is_not_hidden_by_a_new_one() {
     let text = format!(
         "{HEAD}x: &base\n  extraMounts:\n  - hostPath: /a\n    containerPath: /b\nnodes:\n- role: control-plane\n  <<: *base\n"
     );

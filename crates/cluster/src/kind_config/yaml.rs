@@ -1,11 +1,12 @@
-//! YAML as a tree that knows where in the text each part stands.
+//! YAML as a tree in which each part knows its place in the text.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-/// Deeper than any cluster's configuration; the tree is walked recursively.
+/// Levels of nesting allowed in a file. No cluster's configuration has as many; the limit protects the stack, because
+/// the tree is walked recursively.
 const MAX_DEPTH: usize = 64;
 
 /// A value and its place.
@@ -13,13 +14,13 @@ const MAX_DEPTH: usize = 64;
 pub(super) struct Node {
     pub(super) content: Content,
     pub(super) start: Place,
-    /// Behind the last character. Of a collection in block style it is its last part's.
+    /// The place after the last character. For a collection in block style, the end of its last part.
     pub(super) end: Place,
-    /// It is an alias, or has an anchor or a tag: what is written into it may show elsewhere.
+    /// Whether it is an alias, or has an anchor or a tag: a change in it may have an effect elsewhere.
     pub(super) shared: bool,
 }
 
-/// A place in the text; all counts are of characters.
+/// A place in the text, counted in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) index: usize,
@@ -43,11 +44,11 @@ pub(super) enum Content {
         entries: Vec<(Node, Node)>,
         flow: bool,
     },
-    /// What it stands for: it is read there, and never written into.
+    /// An alias of this node, which may be read through the alias but not edited.
     Alias(Rc<Node>),
 }
 
-/// Why a text is not YAML, or not of a kind that is edited.
+/// Why a text is not YAML, or not YAML that hythe edits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {text}")]
 pub struct NotYaml {
@@ -64,7 +65,7 @@ impl From<Marker> for Place {
 }
 
 impl Node {
-    /// The value of a key, be it a mapping's own or one that is merged in (`<<`).
+    /// The value of a key in the mapping itself or in one that is merged in (`<<`).
     pub(super) fn get(&self, name: &str) -> Option<&Self> {
         self.own(name).or_else(|| {
             let merged = self.own("<<")?;
@@ -91,7 +92,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; none of anything else.
+    /// The items of a list. Empty for other nodes.
     pub(super) fn items(&self) -> &[Self] {
         match &self.content {
             Content::List { items, .. } => items,
@@ -100,12 +101,12 @@ impl Node {
         }
     }
 
-    /// Whether nothing at all is written: a key whose value was left out.
+    /// Whether the text has no value here, as after a key without a value.
     pub(super) fn is_left_out(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if text.is_empty()) && !self.shared
     }
 
-    /// Whether all of `old` is in this, in the same order, so that it only grew.
+    /// Whether this node contains everything in `old`, in the same order.
     pub(super) fn contains(&self, old: &Self) -> bool {
         match (&self.content, &old.content) {
             _ if old.is_left_out() => true,
@@ -125,7 +126,7 @@ impl Node {
     }
 }
 
-/// Each document of a text that has anything in it.
+/// Parses a text and returns its documents, without empty ones.
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
     let characters: Vec<char> = text.chars().collect();
     let mut open: Vec<Node> = Vec::new();
@@ -156,7 +157,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
             }
             Event::Alias(anchor) => {
                 let Some(target) = anchors.get(&anchor) else {
-                    return refuse("this alias stands inside what it names");
+                    return refuse("this alias is inside the value that it refers to");
                 };
                 Node { content: Content::Alias(Rc::clone(target)), start, end, shared: true }
             }
@@ -178,9 +179,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
                 keys.pop();
                 of = anchored.pop().unwrap_or_default();
                 let Some(mut node) = open.pop() else {
-                    return refuse("a collection ends that did not begin");
+                    return refuse("a collection ends without a beginning");
                 };
-                // Of a collection in flow style the bracket; of one in block style something further on.
+                // For a collection in flow style this is the place after the bracket; for one in block style the end is
+                // set below.
                 node.end = Place { index: start.index + 1, column: start.column + 1, ..start };
                 node
             }
@@ -191,7 +193,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
             | Event::Nothing => continue,
         };
         if open.len() > MAX_DEPTH {
-            return refuse("this nests deeper than any cluster's configuration");
+            return refuse("this is nested too deeply for a cluster's configuration");
         }
         match &complete.content {
             Content::List { items, flow: false } => {
@@ -199,7 +201,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
             }
             Content::Map { entries, flow: false } => {
                 complete.end = entries.last().map_or(complete.end, |(key, value)| {
-                    // What was left out stands at the next thing's place.
+                    // The parser gives a missing value the place of the next token.
                     if value.is_left_out() { key.end } else { value.end }
                 });
             }
@@ -221,17 +223,18 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
                 Some(name)
                     if entries.iter().any(|(key, _)| key.text().is_some() && key.text() == name.text()) =>
                 {
-                    return refuse(&format!("`{}` is there twice", name.text().unwrap_or_default()));
+                    return refuse(&format!("the key `{}` appears twice", name.text().unwrap_or_default()));
                 }
                 Some(name) => entries.push((name, complete)),
             },
-            _ => return refuse("a value stands where none can"),
+            _ => return refuse("a value is not allowed here"),
         }
     }
     Ok(documents)
 }
 
-/// A block scalar ends at the next part; its own end is that of its last line that is not blank.
+/// The end of a scalar without trailing blanks. The parser ends a block scalar at the next token; its real end is that
+/// of its last line that is not blank.
 fn trim(characters: &[char], start: Place, end: Place) -> Place {
     let text = characters.get(start.index..end.index).unwrap_or_default();
     let blank = text.iter().rev().take_while(|c| c.is_whitespace()).count();

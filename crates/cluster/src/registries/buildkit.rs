@@ -1,12 +1,12 @@
-//! `buildkitd.toml`, which a builder's daemon reads when it starts.
+//! `buildkitd.toml`, which the daemon of a builder reads at its start.
 
 use toml_edit::{Array, DocumentMut, Item, Table, TableLike, value};
 
 use super::{Mirrors, RegistriesError, kind};
 use crate::toml_error::{NotToml, parse};
 
-/// The text with hythe as the first mirror of each upstream, and spoken to as its address says. `BuildKit` says for whom
-/// it asks, as containerd does.
+/// Adds hythe to the text as the first mirror of each upstream, and marks it as plain HTTP if its address is. Like
+/// containerd, `BuildKit` tells a mirror which upstream it asks for.
 pub fn add_to_buildkit(text: &str, mirrors: &Mirrors<'_>) -> Result<String, RegistriesError> {
     let mut document = read(text)?;
     let root = document.as_table_mut();
@@ -17,7 +17,7 @@ pub fn add_to_buildkit(text: &str, mirrors: &Mirrors<'_>) -> Result<String, Regi
         let list = item.as_array_mut().ok_or_else(|| kind("mirrors", "a list"))?;
         if !list.iter().any(|mirror| mirror.as_str() == Some(host)) {
             list.insert(0, host);
-            // The first of a list has no blank before it.
+            // Reformat, because the first item of a list has no blank before it.
             list.fmt();
         }
     }
@@ -30,7 +30,7 @@ pub fn add_to_buildkit(text: &str, mirrors: &Mirrors<'_>) -> Result<String, Regi
     Ok(document.to_string())
 }
 
-/// The text without hythe.
+/// Removes hythe from the text.
 pub fn remove_from_buildkit(text: &str, mirrors: &Mirrors<'_>) -> Result<String, RegistriesError> {
     let mut document = read(text)?;
     let Some(registries) = document.get_mut("registry").and_then(Item::as_table_like_mut) else {
@@ -92,7 +92,7 @@ http = true
 "#;
 
     #[test]
-    fn hythe_comes_first_and_goes_without_a_trace() {
+    fn hythe_is_added_first_and_removed_without_a_trace() {
         let upstreams = ["docker.io".parse().unwrap(), "ghcr.io".parse().unwrap()];
         let endpoint = "http://hythe:5000".parse().unwrap();
         let mirrors = Mirrors { endpoint: &endpoint, upstreams: &upstreams };
@@ -109,7 +109,7 @@ http = true
     }
 
     #[test]
-    fn what_is_no_configuration_is_left_alone() {
+    fn a_text_that_is_not_a_configuration_is_refused() {
         let upstreams = ["docker.io".parse().unwrap()];
         let endpoint = "https://hythe".parse().unwrap();
         let mirrors = Mirrors { endpoint: &endpoint, upstreams: &upstreams };

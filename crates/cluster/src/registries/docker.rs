@@ -1,4 +1,5 @@
-//! dockerd's `daemon.json`, of which `registry-mirrors` is read again on `SIGHUP`. They are Docker Hub's alone.
+//! `registry-mirrors` in dockerd's `daemon.json`. dockerd reads the list again on `SIGHUP`, and uses it for Docker Hub
+//! alone.
 
 use std::fmt;
 
@@ -11,7 +12,7 @@ use crate::hosts::Endpoint;
 
 const KEY: &str = "registry-mirrors";
 
-/// The text with this mirror before any other.
+/// Adds this mirror to the text, before the others.
 pub fn add_to_docker(text: &str, mirror: &Endpoint) -> Result<String, RegistriesError> {
     change(text, |mirrors| {
         if !mirrors.iter().any(|other| is(other, mirror)) {
@@ -20,7 +21,7 @@ pub fn add_to_docker(text: &str, mirror: &Endpoint) -> Result<String, Registries
     })
 }
 
-/// The text without this mirror.
+/// Removes this mirror from the text.
 pub fn remove_from_docker(text: &str, mirror: &Endpoint) -> Result<String, RegistriesError> {
     change(text, |mirrors| mirrors.retain(|other| !is(other, mirror)))
 }
@@ -55,13 +56,13 @@ fn change(text: &str, apply: impl FnOnce(&mut Vec<String>)) -> Result<String, Re
     Ok(settings.render(indent(text)))
 }
 
-/// What stands before the first key, so that the new one stands as the others do.
+/// The indentation of the first key, for the new key.
 fn indent(text: &str) -> &str {
     let line = text.lines().find(|line| line.trim_start().starts_with('"'));
     line.map_or("  ", |line| &line[..line.len() - line.trim_start().len()])
 }
 
-/// The object's entries in their order, each value as it is written.
+/// The object's entries in order, each value exactly as written.
 struct Settings(Vec<(String, Box<RawValue>)>);
 
 impl Settings {
@@ -81,7 +82,7 @@ impl<'de> Deserialize<'de> for Settings {
             type Value = Settings;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object, as daemon.json is")
+                f.write_str("an object, as in daemon.json")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Settings, A::Error> {
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mirror_comes_first_and_goes_and_the_rest_stays() {
+    fn the_mirror_is_added_first_and_removed_and_the_rest_is_unchanged() {
         let mirror: Endpoint = "http://127.0.0.1:5002".parse().unwrap();
         let rest = "{\n    \"log-opts\": {\n        \"max-size\": \"1m\" },\n    \"debug\": true\n}\n";
         let table = [
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_daemon_json_is_left_alone() {
+    fn a_text_that_is_not_a_daemon_json_is_refused() {
         let mirror: Endpoint = "http://127.0.0.1:5002".parse().unwrap();
         let error = |text| add_to_docker(text, &mirror).unwrap_err().to_string();
         assert!(error("{\n\"a\": }").starts_with("line 2 is not JSON"));

@@ -1,14 +1,14 @@
-//! Podman's and CRI-O's `registries.conf.d`: a file of hythe's own.
+//! hythe's own file in Podman's and CRI-O's `registries.conf.d`.
 
 use std::fmt::Write as _;
 
 use super::Mirrors;
 use crate::hosts::quoted;
 
-/// The file's name within `registries.conf.d`. It goes away as a whole.
+/// The file's name in `registries.conf.d`. To remove hythe, the whole file is removed.
 pub const PODMAN_FILE: &str = "hythe.conf";
 
-/// The file's text. Podman reads it at each pull, CRI-O when it is told to (`systemctl reload crio`).
+/// The file's text. Podman reads it at each pull; CRI-O reads it on a reload (`systemctl reload crio`).
 pub fn podman_file(mirrors: &Mirrors<'_>) -> String {
     let host = mirrors.endpoint.host();
     let insecure = mirrors.endpoint.is_plain();
@@ -17,7 +17,7 @@ pub fn podman_file(mirrors: &Mirrors<'_>) -> String {
     let _ = write!(text, "\n[[registry]]\nlocation = {}\ninsecure = {insecure}\n", quoted(host));
     for upstream in mirrors.upstreams {
         let name = quoted(&upstream.to_string());
-        // These clients cannot say for whom they ask, so that the path does.
+        // These clients do not tell a mirror which upstream they ask for, so the upstream is part of the path.
         let location = quoted(&format!("{host}/{}", upstream.folder()));
         let _ = write!(
             text,

@@ -1,4 +1,4 @@
-//! Another registry's container, whose place hythe takes with its data.
+//! Adopting another registry: hythe replaces its container and takes over its data.
 
 mod heir;
 mod import;
@@ -11,11 +11,11 @@ use crate::step::{Outcome, Report, Step};
 pub use heir::heir;
 pub(super) use heir::{ROOT, user};
 
-/// What a container's name has more once its place is taken.
+/// The suffix that a replaced container's name gets.
 const ASIDE: &str = "-before";
 
-/// The container whose place is to be taken: another one's of the name, the one that has the port, or the one that was
-/// set aside for a registry that is gone.
+/// The container that hythe would replace: another registry's container of this name, or the one that has the port, or
+/// the one that was set aside for a registry of hythe's that is gone.
 pub async fn predecessor(engine: &Engine, settings: &Settings) -> Result<Option<String>, EngineError> {
     let name = &settings.name;
     match find(engine, name).await? {
@@ -32,8 +32,8 @@ pub async fn predecessor(engine: &Engine, settings: &Settings) -> Result<Option<
     Ok(matches!(found, Found::Foreign(_)).then_some(aside))
 }
 
-/// Takes the place of a container, as its [`heir`]: its data is imported by hard link and stays as it was, its name
-/// answers too, and it runs again where anything fails.
+/// Replaces another registry's container, with the settings from [`heir`]. Its data is imported by hard links and stays
+/// unchanged, and its name leads to hythe too. On failure, the container is restored.
 pub async fn adopt(
     engine: &Engine,
     predecessor: &str,
@@ -47,7 +47,7 @@ pub async fn adopt(
     let has_run = container.state.and_then(|state| state.running) == Some(true);
     let networks = super::networks::of(engine, predecessor).await?;
     let aside = aside(engine, predecessor).await?;
-    let text = format!("takes the place of {predecessor}, with {}", settings.data);
+    let text = format!("replacing {predecessor}, with its data in {}", settings.data);
     report(Step::new(subject.clone(), Outcome::Underway, text));
     engine.stop(predecessor).await?;
     let taken = async {
@@ -60,21 +60,21 @@ pub async fn adopt(
         for network in &networks {
             settings.join(engine, network, &|_| {}).await?;
         }
-        // Two containers that come back with the machine would fight for the port.
+        // If the engine started both containers, they would compete for the port.
         engine.keep_stopped(&aside).await?;
         Ok(remember(engine, settings).await?)
     };
     let taken: Result<(), RegistryError> = taken.await;
     let Err(error) = taken else {
         let text = format!(
-            "took the place of {predecessor}, on {}:{}, with {}; that container is kept, stopped, as {aside}",
+            "replaced {predecessor}, on {}:{}, with its data in {}; the old container is kept, stopped, as {aside}",
             settings.address, settings.port, settings.data
         );
         report(Step::new(subject, Outcome::Changed, text));
         return Ok(());
     };
     let restored = async {
-        // The one of the name may still be the predecessor.
+        // The container of this name may still be the predecessor.
         if matches!(find(engine, name).await?, Found::Ours(_)) {
             engine.remove(name).await?;
         }
@@ -87,10 +87,10 @@ pub async fn adopt(
 }
 
 fn gone(name: &str) -> RegistryError {
-    RegistryError::NoHeir { name: name.to_owned(), reason: "it is gone meanwhile".to_owned() }
+    RegistryError::NoHeir { name: name.to_owned(), reason: "it no longer exists".to_owned() }
 }
 
-/// The name under which it is kept: its own where it was set aside before, else one that no container has.
+/// The name under which the old container is kept: its present one if it was set aside before, otherwise an unused one.
 async fn aside(engine: &Engine, predecessor: &str) -> Result<String, EngineError> {
     if predecessor.ends_with(ASIDE) {
         return Ok(predecessor.to_owned());

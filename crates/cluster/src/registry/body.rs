@@ -1,4 +1,4 @@
-//! The container that is asked for, and how one that is there differs from it.
+//! The request that creates the registry's container, and how an existing container differs from it.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use super::{Data, INNER_PORT, INNER_PORTS, ROLE, ROLE_LABEL, SETTINGS_LABEL, Set
 use crate::engine::{Engine, EngineError};
 use crate::image::DATA_FOLDER;
 
-/// Inside, what answers for Docker Hub alone.
+/// The port inside the container that serves Docker Hub alone.
 const MIRROR_PORT: u16 = 5002;
-/// Where a configuration file is put.
+/// Where the container has the configuration file.
 const CONFIG: &str = "/etc/hythe/hythe.toml";
 
-/// What of an engine decides how a container is made.
+/// The properties of an engine that decide how a container is created.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Kind {
     is_podman: bool,
-    /// Whether its root is an ordinary user of the machine.
+    /// Whether root in its containers is an ordinary user of the machine (rootless).
     is_rootless: bool,
-    /// Whether a folder is closed to containers until it is labelled for them.
+    /// Whether containers can read a folder only once it has an `SELinux` label for them.
     has_selinux: bool,
 }
 
@@ -50,10 +50,10 @@ pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> Container
         command.extend(["--mirror".to_owned(), format!(":{MIRROR_PORT}=docker.io")]);
     }
     let (user, group) = settings.user;
-    // Of an engine without root, the folder's owner is another user inside unless it is told so.
+    // On a rootless engine, the folder's owner has another user id inside the container, unless the ids are mapped.
     let moves = kind.is_rootless && matches!(settings.data, Data::Folder(_)) && user != 0;
     let keeps_id = moves && kind.is_podman;
-    // Docker cannot be told: who runs it is root inside.
+    // Rootless Docker cannot map ids: the user who runs it is root inside.
     let (inner_user, inner_group) = if moves && !kind.is_podman { (0, 0) } else { (user, group) };
     let (binds, mounts) = mounted(settings, kind);
     let labels = HashMap::from([
@@ -73,7 +73,7 @@ pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> Container
     let host = HostConfig {
         binds,
         mounts,
-        // Podman's default without root is no network that others can join.
+        // Rootless Podman's default network cannot be joined by other containers.
         network_mode: Some("bridge".to_owned()),
         port_bindings: Some(ports),
         restart_policy: Some(RestartPolicy {
@@ -100,8 +100,9 @@ pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> Container
     }
 }
 
-/// What is mounted, as bind texts or as mounts. Of these a path may have a colon, and one that is not there is refused
-/// where a text has the engine make an empty folder; but only texts can ask for a label of `SELinux`.
+/// What is mounted, as bind texts or as mounts. Mounts are preferred: their paths may contain a colon, and the engine
+/// refuses a missing path, where for a bind text it creates an empty folder. But only bind texts can ask for an
+/// `SELinux` label.
 pub(super) fn mounted(settings: &Settings, kind: Kind) -> (Option<Vec<String>>, Option<Vec<Mount>>) {
     let mut mounts = match &settings.data {
         Data::Volume(name) => vec![mount(MountType::VOLUME, name, DATA_FOLDER)],
@@ -133,15 +134,17 @@ fn mount(kind: MountType, source: &str, target: &str) -> Mount {
     }
 }
 
-/// The variables of its environment.
+/// The container's environment variables.
 pub(super) fn environment(settings: &Settings) -> Vec<String> {
     let mut given = settings.environment.clone();
     let is_web =
         |name: &&String| name.contains('.') && !name.ends_with(".localhost") && !name.ends_with(".internal");
     let names = || [&settings.name].into_iter().chain(&settings.aliases);
-    // Where nodes call it by a name that the web may have, that is all that they and a page of the web differ by.
+    // A name such as `registry.dev` may also exist on the web. Nodes that use it send the same `Host` as a web page
+    // would, so the check of `Host` must stay off.
     if settings.address.is_loopback() && names().all(|name| !is_web(&name)) {
-        // Inside it is not to be seen that a page of the web must not get there by a name that leads to this machine.
+        // Inside the container, hythe cannot see that the port is published on loopback only. This variable tells it,
+        // so that it refuses web pages that reach it through a name that resolves to this machine (DNS rebinding).
         given.entry("HYTHE_HTTP_PUBLISHED_ON_LOOPBACK".to_owned()).or_insert_with(|| "true".to_owned());
     }
     let mut variables: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -150,14 +153,14 @@ pub(super) fn environment(settings: &Settings) -> Vec<String> {
     variables
 }
 
-/// What is to change in a container that hythe made, each as a clause.
+/// The differences between a container that hythe created and the wanted settings, each as a clause.
 pub(super) fn differences(
     wanted: &Settings,
     image: &str,
     container: &ContainerInspectResponse,
 ) -> Vec<String> {
     let Some(before) = Settings::recorded(container) else {
-        return vec!["what it was made with is not known".to_owned()];
+        return vec!["its previous settings are unknown".to_owned()];
     };
     let mut differences = Vec::new();
     let mut compare = |name: &str, before: String, wanted: String| {
@@ -179,7 +182,7 @@ pub(super) fn differences(
     };
     compare("configuration", config(&before), config(wanted));
     compare("user", format!("{:?}", before.user), format!("{:?}", wanted.user));
-    // Names on networks could be changed there; but its label tells the next command of them.
+    // Aliases could be changed on the networks alone, but the next command reads them from the container's label.
     compare("aliases", before.aliases.join(" "), wanted.aliases.join(" "));
     compare("logins", before.logins.describe().to_owned(), wanted.logins.describe().to_owned());
     let mut changed: Vec<&str> = Vec::new();
@@ -189,7 +192,7 @@ pub(super) fn differences(
         }
     }
     if !changed.is_empty() {
-        // Their values may be secrets.
+        // The values may be secrets.
         differences.push(format!("settings {}", changed.join(" ")));
     }
     differences
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_a_mount_that_has_to_be_there() {
+    fn a_folder_is_mounted_so_that_the_engine_refuses_a_missing_one() {
         let mut settings = sample::settings(5001);
         settings.data = Data::Folder("/srv/a:b".into());
         settings.user = (501, 20);
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folders_owner_is_root_inside_of_a_docker_without_root() {
+    fn rootless_docker_runs_as_root_inside_to_reach_a_folder() {
         let mut settings = sample::settings(5001);
         assert_eq!(request(&settings, kind(&["name=rootless"]), "image").user.as_deref(), Some("1000:1000"));
         settings.data = Data::Folder("/srv".into());
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_on_loopback_is_told_so_unless_nodes_call_it_as_the_web_would() {
+    fn a_registry_published_on_loopback_is_told_so_unless_it_has_a_name_of_the_web() {
         let told = |change: &dyn Fn(&mut Settings)| {
             let mut settings = sample::settings(5001);
             change(&mut settings);
@@ -261,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_of_settings_names_them_without_their_values() {
+    fn a_difference_names_the_changed_settings_without_their_values() {
         let mut before = sample::settings(5001);
         before.environment.insert("HYTHE_A".to_owned(), "secret".to_owned());
         let made = request(&before, Kind::default(), "image");

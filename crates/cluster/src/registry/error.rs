@@ -1,4 +1,4 @@
-//! Why the registry does not run.
+//! Errors of starting, replacing and removing the registry.
 
 use std::net::IpAddr;
 
@@ -6,47 +6,48 @@ use super::{Owner, SETTINGS_LABEL};
 use crate::engine::EngineError;
 use crate::image::BinaryError;
 
-/// Why the registry does not run.
+/// Why the registry could not be started, replaced or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// There is no binary to make its image of.
+    /// No binary was found for hythe's image.
     #[error(transparent)]
     Binary(#[from] BinaryError),
-    /// A container of the name runs something else.
+    /// A container of this name runs other software.
     #[error(
-        "a container {name} is there already, made from {image}; {owner}. To let hythe take its place, with its data: \
-         `hythe up --adopt`. To leave it alone, give hythe's registry another name: `hythe up --name {name}-hythe`"
+        "a container named {name} already exists, created from {image}; {owner}. To replace it with hythe and keep its \
+         data: `hythe up --adopt`. To keep it, give hythe's registry another name: `hythe up --name {name}-hythe`"
     )]
     Foreign {
-        /// Its name.
+        /// The container's name.
         name: String,
-        /// The image that it was made from.
+        /// The image that it was created from.
         image: String,
-        /// Who manages it.
+        /// Who manages the container.
         owner: Owner,
     },
-    /// A container of the name runs hythe, and somebody else made it.
+    /// A container of this name runs hythe, and another tool created it.
     #[error(
-        "the container {name} runs hythe, but {owner}: `hythe up`, `hythe down` and `hythe upgrade` leave it alone. {}. \
-         `hythe attach --all` wires clusters to it as it is", .owner.advice()
+        "the container {name} runs hythe, but {owner}: `hythe up`, `hythe down` and `hythe upgrade` do not change it. \
+         {}. `hythe attach --all` wires clusters to it as it is", .owner.advice()
     )]
     Theirs {
-        /// Its name.
+        /// The container's name.
         name: String,
-        /// Who manages it.
+        /// Who manages the container.
         owner: Owner,
     },
-    /// Something else has the port.
+    /// Another container or program uses the port.
     #[error(
-        "port {port} of {address} is taken{}. Stop what listens there, or choose another port: `hythe up {} {}`{}",
+        "port {port} of {address} is taken{}. Stop the program that listens there, or choose another port: `hythe up \
+         {} {}`{}",
         .by.as_ref().map_or_else(String::new, |by| format!(" by the container {by}")),
         if *.is_mirror { "--mirror-port" } else { "--port" },
         .port.saturating_add(1),
         if *.is_foreign && !*.is_mirror {
-            ". If it is a registry:2, hythe can take its place, with its data: `hythe up --adopt`"
+            ". If it is a registry:2, hythe can replace it and keep its data: `hythe up --adopt`"
         } else {
             ""
         }
@@ -56,83 +57,83 @@ pub enum RegistryError {
         address: IpAddr,
         /// The port.
         port: u16,
-        /// The container that has it, if it is one.
+        /// The container that publishes the port, if it is a container.
         by: Option<String>,
-        /// Whether that one is not hythe's.
+        /// Whether that container does not run hythe.
         is_foreign: bool,
-        /// Whether it is the port that answers for Docker Hub alone.
+        /// Whether it is the port that serves Docker Hub alone.
         is_mirror: bool,
     },
-    /// What a container of hythe's was made with cannot be read.
+    /// The settings of a container of hythe's cannot be read.
     #[error(
-        "what the container {name} was made with is not known: its label {SETTINGS_LABEL} is not one of this version's, \
-         or the container was renamed. Its data is in {data}, and stays there: docker rm -f {name}, then `hythe up --name \
+        "the settings of the container {name} are unknown: this version cannot read its label {SETTINGS_LABEL}, or the \
+         container was renamed. Recreate it; its data stays in {data}: docker rm -f {name}, then `hythe up --name \
          {name}{again}`"
     )]
     Unknown {
-        /// Its name.
+        /// The container's name.
         name: String,
-        /// Where its data is.
+        /// Where the container's data is.
         data: String,
-        /// The flags that take it up again.
+        /// The flags of `hythe up` that use the same data and port again.
         again: String,
     },
-    /// A container's place cannot be taken.
-    #[error("hythe cannot take the place of the container {name}: {reason}")]
+    /// Another registry's container cannot be replaced.
+    #[error("hythe cannot replace the container {name}: {reason}")]
     NoHeir {
-        /// Its name.
+        /// The container's name.
         name: String,
         /// Why not.
         reason: String,
     },
-    /// It started and did not get ready.
+    /// The registry started and did not become ready.
     #[error(
-        "the registry did not get ready: {reason}. {}",
+        "the registry did not become ready: {reason}. {}",
         if .log.is_empty() { "Its log is empty".to_owned() } else { format!("The end of its log:\n{log}") }
     )]
     NotReady {
-        /// What was seen.
+        /// The state in which it was found.
         reason: String,
-        /// The end of its log.
+        /// The end of the registry's log.
         log: String,
     },
-    /// It failed, and what was there before was put back, if it could be.
+    /// Replacing the container failed, and the previous container was restored, if possible.
     #[error(
         "{error}\n{}",
         .failure.as_ref().map_or_else(
-            || "The one before is back, with its data".to_owned(),
-            |failure| format!("The one before could not be put back: {failure}")
+            || "The previous container is restored, with its data".to_owned(),
+            |failure| format!("The previous container could not be restored: {failure}")
         )
     )]
     PutBack {
-        /// Why it failed.
+        /// Why the replacement failed.
         error: Box<RegistryError>,
-        /// Why what was there before is not back.
+        /// Why the previous container could not be restored.
         failure: Option<Box<RegistryError>>,
     },
-    /// Its data cannot be deleted.
-    #[error("{data} could not be deleted: {reason}")]
+    /// The registry's data cannot be deleted.
+    #[error("could not delete the registry's data in {data}: {reason}")]
     NotForgotten {
-        /// The data.
+        /// Where the data is.
         data: String,
         /// Why not.
         reason: String,
     },
-    /// The engine runs another architecture than the binary's.
+    /// The engine and the binary have different architectures.
     #[error(
-        "the engine runs {engine} and this binary is for {binary}: name hythe's Linux binary for {engine} with \
-         --binary FILE"
+        "the engine runs {engine} containers, but this binary is for {binary}: name hythe's Linux binary for {engine} \
+         with --binary FILE"
     )]
     Architecture {
-        /// The engine's.
+        /// The engine's architecture.
         engine: String,
-        /// The binary's.
+        /// The binary's architecture.
         binary: String,
     },
 }
 
 impl RegistryError {
-    /// The same, and what became of putting back what was there before.
+    /// This error, together with the result of restoring the previous container.
     pub(super) fn put_back<E: Into<Self>>(self, restored: Result<(), E>) -> Self {
         let failure = restored.err().map(|error| Box::new(error.into()));
         Self::PutBack { error: Box::new(self), failure }

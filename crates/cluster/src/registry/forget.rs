@@ -1,25 +1,27 @@
-//! The end of a registry's data: what hythe keeps goes, and nothing of anybody else's.
+//! Deleting a registry's data: only hythe's own files, never those of others.
 
 use super::one_shot::OneShot;
 use super::{Data, RegistryError, Settings, memory};
 use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
 
-/// What is left of where the data was.
+/// What remains at the place of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// Nothing.
     Nothing,
-    /// The folder, with what is not hythe's.
+    /// The folder, with the files that are not hythe's.
     Folder,
-    /// The volume, with what is not hythe's: these containers have it, or, where there are none, nothing says whose it is.
+    /// The volume, with the files that are not hythe's. These other containers use it; an empty list means that the
+    /// volume's owner is unknown.
     Volume(Vec<String>),
 }
 
-/// Removes a registry's data, and its container where there is one. A container of hythe's image does that where the data
-/// is, as root: the engine may be another machine's, and the folder somebody's who keeps other things in it. `image` loads
-/// one where the registry is down. A volume goes only where it is known to be the registry's: from its container, or from
-/// what it was asked for.
+/// Deletes a registry's data and its container, if it exists.
+///
+/// A container of hythe's image deletes the data, as root: the engine may be on another machine, and the folder may
+/// hold other files, which stay. `image` loads the image where the registry has no container. A volume as a whole is
+/// removed only if it is known to be the registry's (`is_known`): from its container, or from its remembered settings.
 pub async fn forget(
     engine: &Engine,
     settings: &Settings,
@@ -60,13 +62,13 @@ pub async fn forget(
         (_, Some(others)) => Kept::Volume(others),
         (_, None) => Kept::Folder,
     };
-    // Last: what was interrupted can begin again.
+    // Forgotten last, so that an interrupted deletion can be repeated.
     memory::forget(engine, name).await?;
     Ok(kept)
 }
 
 async fn empty(engine: &Engine, settings: &Settings, image: String) -> Result<(), RegistryError> {
-    // Of the configuration it needs nothing, which may be gone.
+    // `forget` does not need the configuration file, and the file may be gone.
     let settings = Settings { config: None, ..settings.clone() };
     let forget = OneShot {
         purpose: "forget",
@@ -76,10 +78,11 @@ async fn empty(engine: &Engine, settings: &Settings, image: String) -> Result<()
     };
     match forget.run(engine, &settings, |_| {}).await? {
         (0, _) => Ok(()),
-        // A version before it knew the command.
+        // An older version that does not know the command `forget`.
         (2, _) => Err(RegistryError::NotForgotten {
             data: settings.data.to_string(),
-            reason: "its version cannot delete data: run `hythe upgrade` first".to_owned(),
+            reason: "the registry's version of hythe cannot delete data: run `hythe upgrade` first"
+                .to_owned(),
         }),
         (_, log) => Err(RegistryError::NotForgotten { data: settings.data.to_string(), reason: log }),
     }

@@ -1,5 +1,5 @@
-//! Logins of the machine's user, handed to the registry: the programs that know them run on the machine, and what they
-//! tell may be good for an hour only.
+//! The user's logins, handed to the registry in its container. The container cannot fetch them itself: credential
+//! helpers run on the user's machine. They are handed over again and again, because some are valid for only an hour.
 
 use std::time::Duration;
 
@@ -10,29 +10,32 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{Settings, ready};
 use crate::engine::{Engine, EngineError};
 
-/// The variable that tells the registry where logins are handed to it.
+/// The variable that names the folder where the registry finds logins.
 const VARIABLE: &str = "HYTHE_LOGINS";
-/// Inside, where they are: in memory, so that they are gone with the process.
+/// The logins' folder in the container. It is in memory, so that the logins end with the container.
 const FOLDER: &str = "/tmp/logins";
-/// The variable that says who gets what they open, for those of which the configuration says nothing.
+/// The variable that shares content fetched with these logins with every client, for upstreams whose configuration does
+/// not decide.
 const SHARED: &str = "HYTHE_LOGINS_SHARED=true";
 
-/// How long the registry may take to be ready for them.
+/// Time within which the registry must become ready to take logins.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Pause between two checks of that.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What a registry has of the logins of whoever started it.
+/// Whether a registry gets the logins of the user who started it, and who may use them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Logins {
-    /// Whether they are handed to it.
+    /// Whether the logins are handed to the registry.
     pub handed: bool,
-    /// Whether whoever reaches it gets what they open where its configuration does not say who: over loopback nobody comes
-    /// into a container.
+    /// Whether every client may have content that was fetched with these logins, where the configuration does not
+    /// decide. In a container no connection arrives over loopback, so the registry cannot tell local clients from
+    /// others.
     pub shared: bool,
 }
 
 impl Logins {
-    /// The variables of the container.
+    /// The container's environment variables for this.
     pub(super) fn environment(self) -> Vec<String> {
         let mut variables = Vec::new();
         if self.handed {
@@ -54,10 +57,11 @@ impl Logins {
     }
 }
 
-/// Hands logins to the registry, once it is ready; whether it had others before. They are a configuration of Docker's.
+/// Hands logins, in the form of Docker's configuration file, to the registry once it is ready. Returns whether they
+/// differ from those it had.
 pub async fn hand_logins(engine: &Engine, settings: &Settings, logins: &str) -> Result<bool, EngineError> {
     let began = Instant::now();
-    // It takes what comes later by a signal, which it would not hear while it starts.
+    // A signal tells the registry of new logins; while it starts, it would miss the signal.
     while !ready::is_ready(engine, settings).await {
         let state = engine.container(&settings.name).await?.and_then(|container| container.state);
         let runs = state.is_some_and(|state| state.running == Some(true));
@@ -65,7 +69,7 @@ pub async fn hand_logins(engine: &Engine, settings: &Settings, logins: &str) -> 
             return Err(EngineError::Refused {
                 doing: format!("hand logins to {}", settings.name),
                 status: None,
-                message: "it does not answer that it is ready".to_owned(),
+                message: "the registry is not ready".to_owned(),
             });
         }
         sleep(PAUSE).await;
@@ -75,14 +79,14 @@ pub async fn hand_logins(engine: &Engine, settings: &Settings, logins: &str) -> 
     Ok(said.trim() == "changed")
 }
 
-/// Does something now, whenever the engine starts the container, and as long after as the last time says, until the
-/// engine goes away.
+/// Runs `act` now, again whenever the engine starts the container, and again after the time that `act` returned. Ends
+/// when the engine goes away.
 pub async fn at_each_start(
     engine: &Engine,
     container: &str,
     act: impl AsyncFn() -> Duration,
 ) -> Result<(), EngineError> {
-    // What starts while it acts is heard.
+    // Subscribed before the first run, so that a start during it is not missed.
     let mut events = Box::pin(engine.events());
     loop {
         let due = Instant::now() + act().await;

@@ -1,49 +1,51 @@
-//! What a registry was asked to be, which outlives its container.
+//! The registry's settings, remembered when its container is gone.
 //!
-//! The engine keeps it beside the data, as the labels of a volume that stays empty: a container that is gone has none,
-//! a folder or a volume with data belongs to no name, and a file of this machine would be nothing for an engine on another.
+//! The engine keeps them beside the data, as labels of an empty volume of their own. The container's labels end with
+//! the container. A folder or volume of data does not belong to one registry's name. And a file on this machine would
+//! not be there for another machine that uses the same engine.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::{SETTINGS_LABEL, Settings};
 use crate::engine::{Engine, EngineError};
 
-/// The label that has the variables' values, of which the settings have the names only.
+/// The label with the values of the environment variables; [`SETTINGS_LABEL`] has only their names.
 const VARIABLES_LABEL: &str = "dev.hythe.variables";
 
-/// The volume of a registry.
+/// The name of the volume that remembers a registry's settings.
 fn volume(name: &str) -> String {
     format!("{name}-settings")
 }
 
-/// Keeps what a registry was asked to be.
+/// Remembers a registry's settings.
 pub async fn remember(engine: &Engine, settings: &Settings) -> Result<(), EngineError> {
     let volume = volume(&settings.name);
     let labels = labels(settings);
     match engine.volume(&volume).await? {
         Some(before) if before == labels => return Ok(()),
-        // Somebody else's volume of that name, which has content perhaps: nothing is kept.
+        // The volume of that name is not hythe's and may have content: leave it alone.
         Some(before) if !before.contains_key(SETTINGS_LABEL) => {
             tracing::warn!(
-                "the volume {volume} is not hythe's: what {} was asked for is not kept",
+                "the volume {volume} was not created by hythe: the settings of {} are not remembered",
                 settings.name
             );
             return Ok(());
         }
-        // Labels never change. While the container is there, its own say the same.
+        // A volume's labels cannot be changed, so the volume is replaced. Meanwhile the container's labels have the
+        // settings.
         Some(_) => engine.remove_volume(&volume).await?,
         None => {}
     }
     engine.create_volume(&volume, labels).await
 }
 
-/// What the last registry of a name was asked to be, if that was kept.
+/// The settings of the last registry of this name, if they are remembered.
 pub async fn remembered(engine: &Engine, name: &str) -> Result<Option<Settings>, EngineError> {
     let labels = engine.volume(&volume(name)).await?;
     Ok(labels.and_then(|labels| read(&labels)).filter(|settings| settings.name == name))
 }
 
-/// Forgets it.
+/// Forgets a registry's settings.
 pub(super) async fn forget(engine: &Engine, name: &str) -> Result<(), EngineError> {
     match engine.volume(&volume(name)).await? {
         Some(labels) if labels.contains_key(SETTINGS_LABEL) => engine.remove_volume(&volume(name)).await,
@@ -52,7 +54,7 @@ pub(super) async fn forget(engine: &Engine, name: &str) -> Result<(), EngineErro
 }
 
 fn labels(settings: &Settings) -> HashMap<String, String> {
-    // Texts, numbers, lists and maps of them are always JSON.
+    // Strings, numbers, and lists and maps of these always serialise to JSON.
     let text = |value: serde_json::Result<String>| value.unwrap_or_default();
     HashMap::from([
         (SETTINGS_LABEL.to_owned(), text(serde_json::to_string(settings))),
@@ -73,7 +75,7 @@ mod tests {
     use crate::doctor::sample;
 
     #[test]
-    fn all_that_was_asked_for_is_read_again() {
+    fn all_settings_are_remembered() {
         let mut settings = sample::settings(7550);
         settings.data = super::super::Data::Folder("/srv/data".into());
         settings.mirror_port = Some(5002);

@@ -7,12 +7,12 @@ use super::Settings;
 use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
 
-/// What became of joining a network.
+/// The result of joining a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {
     /// The registry is on it.
     Yes,
-    /// There is no such network.
+    /// The network does not exist.
     NoNetwork,
 }
 
@@ -32,13 +32,13 @@ impl Settings {
         if let Some(endpoint) = networks.get(network) {
             let known: HashSet<&String> =
                 endpoint.aliases.iter().flatten().chain(endpoint.dns_names.iter().flatten()).collect();
-            // Made anew under the same name, it is another network than the one that was joined.
+            // A network that was recreated under the same name has another id; the container is still on the old one.
             let is_same = endpoint
                 .network_id
                 .as_deref()
                 .is_none_or(|id| id.is_empty() || Some(id) == found.id.as_deref());
             if is_same && self.aliases.iter().all(|alias| known.contains(alias)) {
-                report(Step::new(subject, Outcome::Unchanged, format!("{} is on it", self.name)));
+                report(Step::new(subject, Outcome::Unchanged, format!("{} is connected", self.name)));
                 return Ok(Joined::Yes);
             }
             engine.leave(network, &self.name).await?;
@@ -47,11 +47,11 @@ impl Settings {
         aliases.extend(self.aliases.iter().cloned());
         match engine.join(network, &self.name, &aliases).await {
             Ok(()) => {}
-            // Two commands at once.
+            // Another command joined it at the same time.
             Err(error) if error.said().contains("already exists") => {}
             Err(error) => return Err(error),
         }
-        report(Step::new(subject, Outcome::Changed, format!("{} joined it", self.name)));
+        report(Step::new(subject, Outcome::Changed, format!("connected {}", self.name)));
         Ok(Joined::Yes)
     }
 }
@@ -67,7 +67,7 @@ pub async fn address_on(
     Ok(networks.get(network).and_then(|endpoint| endpoint.ip_address.as_deref()?.parse().ok()))
 }
 
-/// The networks that a container was put on, besides the engine's own.
+/// The networks of a container, without the engine's default network.
 pub(super) async fn of(engine: &Engine, container: &str) -> Result<Vec<String>, EngineError> {
     let container = engine.container(container).await?;
     let networks = container.and_then(|container| container.network_settings?.networks).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A container that does one thing to a registry's data, as root, and is gone.
+//! A container that runs one command of hythe on a registry's data, as root, and is then removed.
 
 use std::time::Duration;
 
@@ -9,22 +9,24 @@ use tokio::time::sleep;
 use super::{Settings, body, ready};
 use crate::engine::{Engine, EngineError};
 
+/// Pause between two checks whether the container has exited.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What is done.
+/// A command to run on a registry's data.
 pub(super) struct OneShot {
-    /// What the container's name has beside the registry's.
+    /// The suffix of the container's name, after the registry's name.
     pub(super) purpose: &'static str,
     /// hythe's image.
     pub(super) image: String,
     /// hythe's arguments.
     pub(super) command: Vec<String>,
-    /// The variables of its environment.
+    /// The container's environment variables.
     pub(super) environment: Vec<String>,
 }
 
 impl OneShot {
-    /// Runs it where the data is, tells `progress` what it prints, and hands back its exit code and the end of its log.
+    /// Runs the command with the registry's data mounted, and passes its output to `progress`. Returns its exit code
+    /// and the end of its log.
     pub(super) async fn run(
         self,
         engine: &Engine,
@@ -67,7 +69,7 @@ async fn exit_code(engine: &Engine, name: &str) -> Result<i64, EngineError> {
     loop {
         let state = engine.container(name).await?.and_then(|container| container.state);
         match state {
-            // Its log may end a moment before it does.
+            // The log may end a moment before the container exits.
             Some(state) if state.running == Some(true) => sleep(PAUSE).await,
             state => return Ok(state.and_then(|state| state.exit_code).unwrap_or(-1)),
         }

@@ -1,4 +1,4 @@
-//! Who manages a container that `hythe up` did not make.
+//! Who manages a container that `hythe up` did not create.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ pub enum Owner {
         project: String,
         /// The service.
         service: String,
-        /// Its files, as Compose was given them.
+        /// The project's files, as Compose was given them.
         files: Vec<String>,
     },
-    /// Whoever ran `docker run` or the like.
+    /// An unknown tool or user, for example with `docker run`.
     Other,
 }
 
 impl Owner {
-    /// The one of a container.
+    /// The owner of a container, from its labels.
     pub(super) fn of(container: &ContainerInspectResponse) -> Self {
         let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
         let label = |name: &str| labels.and_then(|labels| labels.get(&format!("com.docker.compose.{name}")));
@@ -37,7 +37,7 @@ impl Owner {
         }
     }
 
-    /// How the container is changed: a sentence.
+    /// How to change the container, as a sentence.
     pub fn advice(&self) -> String {
         match self {
             Self::Compose { project, service, files } => {
@@ -47,7 +47,9 @@ impl Owner {
                     files.concat()
                 )
             }
-            Self::Other => "Change it by what made it: docker run, or a script".to_owned(),
+            Self::Other => {
+                "Change it with the tool that created it, such as docker run or a script".to_owned()
+            }
         }
     }
 }
@@ -58,7 +60,7 @@ impl fmt::Display for Owner {
             Self::Compose { project, service, .. } => {
                 write!(f, "Compose manages it (project {project}, service {service})")
             }
-            Self::Other => f.write_str("`hythe up` did not make it"),
+            Self::Other => f.write_str("`hythe up` did not create it"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the registry answers.
+//! Waiting until the registry is ready.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -12,20 +12,21 @@ use super::{RegistryError, Settings};
 use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
 
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long one answer may take.
+/// Time limit for one request to the registry.
 const ASK: Duration = Duration::from_secs(5);
-/// How long the engine may take to lead the port to it.
+/// Time within which the engine must forward the published port to the registry.
 const PUBLISHED: Duration = Duration::from_secs(2);
-/// How much of its log is shown when it fails.
+/// Lines of the registry's log that an error shows.
 const LINES: u64 = 15;
 
-/// How long it may take to get ready, from its start or from what it last said of an import.
+/// Time within which the registry must become ready, from its start or from the last progress line of an import.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often its log is looked at meanwhile.
+/// Interval at which its log is read meanwhile, for progress lines.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Waits until the registry answers that it is ready.
+/// Waits until the registry reports that it is ready.
 pub(super) async fn wait(
     engine: &Engine,
     settings: &Settings,
@@ -36,7 +37,7 @@ pub(super) async fn wait(
     let mut first = None;
     loop {
         let container = engine.container(&settings.name).await?;
-        // Podman starts what ended so soon that it is never seen to have.
+        // Podman restarts an ended container so quickly that no check sees it stopped; only the restart count tells.
         let count = container.as_ref().and_then(|container| container.restart_count);
         let is_anew = count > *first.get_or_insert(count);
         let state = container.and_then(|container| container.state);
@@ -45,9 +46,10 @@ pub(super) async fn wait(
         if !runs || restarts || is_anew {
             let code = state.and_then(|state| state.exit_code).unwrap_or_default();
             let log = log(engine, &settings.name).await?;
-            // What runs again has no exit code.
+            // A container that runs again has no exit code.
             let is_known = !runs || restarts;
-            let reason = if is_known { format!("it ended with {code}") } else { "it ended".to_owned() };
+            let reason =
+                if is_known { format!("it exited with code {code}") } else { "it exited".to_owned() };
             return Err(RegistryError::NotReady { reason, log });
         }
         if is_ready(engine, settings).await {
@@ -61,25 +63,26 @@ pub(super) async fn wait(
             }
         }
         if since.elapsed() > PATIENCE {
-            let reason = format!("it runs, and did not say so within {} s", PATIENCE.as_secs());
+            let reason = format!("it runs, but did not report ready within {} s", PATIENCE.as_secs());
             return Err(RegistryError::NotReady { reason, log: log(engine, &settings.name).await? });
         }
         sleep(PAUSE).await;
     }
 }
 
-/// Whether the registry says that it is ready, asked inside of its container: its port may be another machine's, and this
-/// command in a container itself.
+/// Whether the registry reports that it is ready. The question is asked inside its container: the engine may be on
+/// another machine, or this command may run in a container itself, and then the published port is not reachable from
+/// here.
 pub(super) async fn is_ready(engine: &Engine, settings: &Settings) -> bool {
     match timeout(ASK, engine.exec(&settings.name, &["/bin/hythe", "probe"])).await {
         Ok(Ok(output)) if output.code == 0 => output.stdout.starts_with("ready"),
-        // A version before it knew the command.
+        // An older version that does not know the command `probe`.
         Ok(Ok(output)) if output.code == 2 => answers(settings).await,
         _ => false,
     }
 }
 
-/// Says where the registry's port does not answer from here.
+/// Reports a published port that does not answer from here.
 pub(super) async fn published(engine: &Engine, settings: &Settings, report: Report<'_>) {
     let since = Instant::now();
     while since.elapsed() < PUBLISHED {
@@ -90,16 +93,21 @@ pub(super) async fn published(engine: &Engine, settings: &Settings, report: Repo
     }
     let Settings { address, port, .. } = settings;
     let why = engine.remote().map_or_else(
-        || "`hythe doctor` finds out why; a command that runs in a container may not reach it".to_owned(),
+        || {
+            "`hythe doctor` finds the cause. If this command runs in a container, the port may be out of its reach"
+                .to_owned()
+        },
         |host| {
-            format!("the engine is on {host}, and publishes it there: ssh -L {port}:localhost:{port} {host}")
+            format!(
+                "the engine publishes it on {host}: forward it with ssh -L {port}:localhost:{port} {host}"
+            )
         },
     );
-    let text = format!("{address}:{port} does not answer; {why}");
+    let text = format!("{address}:{port} does not answer from here; {why}");
     report(Step::new(format!("port {port}"), Outcome::Skipped, text));
 }
 
-/// What a registry says of an import, passed on as it is said.
+/// Passes on a registry's log lines about an import as steps.
 pub(super) struct Progress<'a> {
     subject: String,
     report: Report<'a>,
@@ -111,14 +119,14 @@ impl<'a> Progress<'a> {
         Self { subject: format!("registry {}", settings.name), report, last: String::new() }
     }
 
-    /// Passes on what is new of an import in a piece of the log. Whether there was anything.
+    /// Passes on new lines about an import in a piece of the log. Returns whether it found any.
     pub(super) fn take(&mut self, log: &[u8]) -> bool {
         let log = String::from_utf8_lossy(log);
         let mut is_new = false;
         for line in log.lines().map(str::trim) {
             let text =
                 line.split_once(" INFO ").or_else(|| line.split_once(" WARN ")).map(|(_, text)| text.trim());
-            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("left out"))
+            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("not imported"))
             else {
                 continue;
             };
@@ -146,7 +154,7 @@ async fn tail(engine: &Engine, name: &str, lines: u64) -> Result<String, EngineE
     Ok(log.trim_end().to_owned())
 }
 
-/// Whether the registry says so at its port of the engine's machine, asked from here.
+/// Whether the registry reports ready at its published port, asked from here.
 async fn answers(settings: &Settings) -> bool {
     let (address, port) = (reached(settings.address), settings.port);
     let ask = async {
@@ -161,7 +169,7 @@ async fn answers(settings: &Settings) -> bool {
     timeout(ASK, ask).await.ok().flatten() == Some(200)
 }
 
-/// Where what listens on an address is reached.
+/// The address at which to reach a listener on `address`: loopback for an unspecified address.
 pub(super) fn reached(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! What a registry's container says of how it was made.
+//! Reading the settings that a registry's container was created with.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,18 +9,19 @@ use super::{RegistryError, SETTINGS_LABEL, Settings};
 use crate::image::DATA_FOLDER;
 
 impl Settings {
-    /// Those that a container of hythe's was made with, while it has the name that it was made under.
+    /// The settings that hythe created the container with. `None` if they are unreadable, or the container was renamed
+    /// since.
     pub fn recorded(container: &ContainerInspectResponse) -> Option<Self> {
         let name = container.name.as_deref().map(|name| name.trim_start_matches('/'));
         Self::labelled(container).filter(|settings| name.is_none_or(|name| name == settings.name))
     }
 
-    /// The same, or why it cannot be told what the container is.
+    /// The same settings, or an error for the user where they are not known.
     pub fn known(container: &ContainerInspectResponse) -> Result<Self, RegistryError> {
         Self::recorded(container).ok_or_else(|| unknown(container))
     }
 
-    /// What the label says, whatever the container is called now.
+    /// The settings in the label, even if the container was renamed.
     pub(super) fn labelled(container: &ContainerInspectResponse) -> Option<Self> {
         let config = container.config.as_ref()?;
         let mut settings: Self = serde_json::from_str(config.labels.as_ref()?.get(SETTINGS_LABEL)?).ok()?;
@@ -63,7 +64,7 @@ pub(super) fn write_names<S: Serializer>(
 pub(super) fn read_names<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
-    /// The values were in the label too, once.
+    /// Earlier versions wrote the values into the label too.
     #[derive(serde::Deserialize)]
     #[serde(untagged)]
     enum Written {
@@ -103,7 +104,7 @@ mod tests {
         assert!(label.contains("HYTHE_AUTH_PASSWORD") && !label.contains("cret"), "{label}");
         let found = container("kind-registry", label.clone(), &["PATH=/bin", "HYTHE_AUTH_PASSWORD=se=cret"]);
         assert_eq!(Settings::recorded(&found).unwrap(), settings);
-        // Without its value it is not what it was made with.
+        // A variable's value is missing, so the settings are not known completely.
         assert_eq!(Settings::recorded(&container("kind-registry", label, &[])), None);
     }
 
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_of_another_name_is_not_the_one_that_its_label_tells_of() {
+    fn settings_of_a_renamed_container_are_not_taken() {
         let label = serde_json::to_string(&sample::settings(5001)).unwrap();
         let found = container("copy", label, &[]);
         assert_eq!(Settings::recorded(&found), None);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_that_is_not_understood_is_refused_with_the_command_that_takes_its_data_up() {
+    fn a_container_with_unknown_settings_is_refused_with_the_command_that_keeps_its_data() {
         let mut found = container("reg", "{}".to_owned(), &[]);
         found.mounts = Some(vec![MountPoint {
             typ: Some("volume".to_owned()),

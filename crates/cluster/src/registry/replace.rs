@@ -1,4 +1,4 @@
-//! A new container in the place of one that runs or ran, which is kept until the new one is ready.
+//! Replacing the registry's container. The old container is kept, under another name, until the new one is ready.
 
 use bollard::models::ContainerInspectResponse;
 
@@ -7,33 +7,33 @@ use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
 
-/// What a container's name has more while another one is tried in its place.
+/// The suffix that the old container's name has while the new one is tried.
 const ASIDE: &str = "-replaced";
 
-/// Under which name the one before is kept meanwhile.
+/// The name of the old container meanwhile.
 fn aside(name: &str) -> String {
     format!("{name}{ASIDE}")
 }
 
-/// Whether a container of hythe's has such a name.
+/// Whether a name is that of a container set aside by a replacement.
 pub(super) fn is_aside(name: &str) -> bool {
     name.ends_with(ASIDE)
 }
 
-/// The container that a replacement set aside, if there is one.
+/// The container that a replacement of `name` set aside, if it exists.
 async fn set_aside(engine: &Engine, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
     let Some(container) = engine.container(&aside(name)).await? else { return Ok(None) };
     let is_of_it = Settings::labelled(&container).is_some_and(|settings| settings.name == name);
     Ok(is_of_it.then_some(container))
 }
 
-/// Whether a replacement set a registry's container aside and did not come to its end.
+/// Whether a replacement of the registry's container was interrupted: its old container is still set aside.
 pub async fn is_cut(engine: &Engine, name: &str) -> Result<bool, EngineError> {
     Ok(set_aside(engine, name).await?.is_some())
 }
 
-/// Brings a replacement that was cut to an end: the container under the name stays if it gets ready, else the one that
-/// was set aside comes back. Whether there was one.
+/// Completes an interrupted replacement: the new container stays if it becomes ready, otherwise the old one returns.
+/// Returns whether there was an interrupted replacement.
 pub async fn recover(engine: &Engine, name: &str, report: Report<'_>) -> Result<bool, RegistryError> {
     if !is_cut(engine, name).await? {
         return Ok(false);
@@ -43,10 +43,10 @@ pub async fn recover(engine: &Engine, name: &str, report: Report<'_>) -> Result<
         Found::Theirs(_) | Found::Foreign(_) => return Ok(false),
         Found::Ours(container) => match finish(engine, name, &container, report).await {
             Ok(()) => {
-                report(Step::new(subject, Outcome::Changed, "a replacement that was cut short is done"));
+                report(Step::new(subject, Outcome::Changed, "completed an interrupted replacement"));
                 return Ok(true);
             }
-            // Nothing is known of the container: the engine did not answer.
+            // The engine did not answer, so the new container's state is unknown: decide nothing.
             Err(RegistryError::Engine(error @ EngineError::Refused { status: None, .. })) => {
                 return Err(error.into());
             }
@@ -59,12 +59,12 @@ pub async fn recover(engine: &Engine, name: &str, report: Report<'_>) -> Result<
     report(Step::new(
         subject,
         Outcome::Changed,
-        "a replacement was cut short: the container before it is back",
+        "a replacement was interrupted: restored the previous container",
     ));
     Ok(true)
 }
 
-/// Lets the new container of a replacement have the place, once it is ready.
+/// Starts the new container of an interrupted replacement and, once it is ready, removes the old one.
 async fn finish(
     engine: &Engine,
     name: &str,
@@ -80,17 +80,18 @@ async fn finish(
     Ok(engine.remove(&aside).await?)
 }
 
-/// Removes what a replacement that was cut left beside the registry.
+/// Removes the old container that an interrupted replacement left beside the registry.
 pub async fn discard(engine: &Engine, name: &str) -> Result<(), EngineError> {
     if is_cut(engine, name).await? { engine.remove(&aside(name)).await } else { Ok(()) }
 }
 
-/// Has a container come back with the engine. One that cannot be told so later keeps what it was made with.
+/// Has the engine start a container whenever the engine starts. Where the engine cannot change that later, the
+/// container keeps the policy it was created with.
 pub(super) async fn come_back(engine: &Engine, name: &str) {
     let _ = engine.keep_running(name).await;
 }
 
-/// Puts a new container in the place of one that runs or ran.
+/// Replaces a container, running or stopped, by a new one.
 pub(super) async fn replace(
     engine: &Engine,
     settings: &Settings,
@@ -106,12 +107,12 @@ pub(super) async fn replace(
     let made = async {
         engine.stop(name).await?;
         engine.rename(name, &aside).await?;
-        // Two containers that come back with the engine would fight for the port. Where it cannot be told so, the next
-        // command finds which one it is.
+        // If the engine started both containers, they would compete for the port. Where the engine cannot change the
+        // old one's policy, the next command sorts the two out (`recover`).
         let _ = engine.keep_stopped(&aside).await;
         make(engine, settings, image).await?;
         begin(engine, settings, report).await?;
-        // Which clusters it is for is told by where the one before was.
+        // The old container's networks tell which clusters the registry serves.
         for network in networks {
             settings.join(engine, &network, &|_| {}).await?;
         }
@@ -124,13 +125,13 @@ pub(super) async fn replace(
     engine.remove(&aside).await?;
     let old_image = before.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
     if old_image != image.reference && is_own_image(&old_image) {
-        // Another container's too, it stays; and it is in nobody's way.
+        // The engine refuses while another container uses the image; a leftover image does no harm.
         let _ = engine.remove_image(&old_image).await;
     }
     Ok(())
 }
 
-/// Puts the container back that was there before, and waits until it answers if it did.
+/// Restores the old container and, if it was running before, waits until it is ready.
 async fn restore(engine: &Engine, old: &Settings, has_run: bool) -> Result<(), RegistryError> {
     let name = &old.name;
     if is_cut(engine, name).await? {

@@ -1,4 +1,4 @@
-//! hythe in a container that somebody else made: recognised, and how it runs.
+//! Recognising hythe in a container that another tool created, and reading its settings.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -11,14 +11,14 @@ use super::{Data, INNER_PORT, Logins, Settings, USER};
 use crate::http;
 use crate::image::DATA_FOLDER;
 
-/// The label of hythe's image, which its containers have too, and its value.
+/// The label that hythe's image and its containers have, and its value.
 const TITLE: (&str, &str) = ("org.opencontainers.image.title", "hythe");
-/// The same as engines search for it.
+/// The same label in the form of the engine's label filter.
 pub(super) const TITLE_LABEL: &str = "org.opencontainers.image.title=hythe";
-/// How long a registry of this machine may take to say what it is.
+/// Time limit for a registry on this machine to answer what it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether a container is of hythe's image, or its program is called so.
+/// Whether a container has hythe's image label, or runs a program named `hythe`.
 pub(super) fn is_hythe(container: &ContainerInspectResponse) -> bool {
     let config = container.config.as_ref();
     let labels = config.and_then(|config| config.labels.as_ref());
@@ -29,7 +29,8 @@ pub(super) fn is_hythe(container: &ContainerInspectResponse) -> bool {
         || program.is_some_and(|program| Path::new(program).file_name().is_some_and(|name| name == "hythe"))
 }
 
-/// Whether hythe's own API answers at the container's port: its image may be anybody's.
+/// Whether hythe's own API answers at the container's published port. This recognises hythe in an image built by
+/// somebody else.
 pub(super) async fn answers(container: &ContainerInspectResponse) -> bool {
     let runs = container.state.as_ref().and_then(|state| state.running) == Some(true);
     let Some((address, port, _)) = published(container).into_iter().next().filter(|_| runs) else {
@@ -45,8 +46,8 @@ pub(crate) async fn speaks_hythe(at: SocketAddr) -> bool {
     answer.status == 200 && answer.json().is_some_and(|page| page["upstreams"].is_array())
 }
 
-/// Each address and port of the machine that leads into the container, with the port inside: that of `registry:2` and of
-/// hythe before others.
+/// Each published address and port, with the port inside the container. 5000 (of `registry:2`) and 5001 (of hythe) come
+/// first.
 fn published(container: &ContainerInspectResponse) -> Vec<(IpAddr, u16, u16)> {
     let bindings = container.host_config.as_ref().and_then(|host| host.port_bindings.as_ref());
     let mut found: Vec<(IpAddr, u16, u16)> = bindings
@@ -65,7 +66,7 @@ fn published(container: &ContainerInspectResponse) -> Vec<(IpAddr, u16, u16)> {
 }
 
 impl Settings {
-    /// How hythe runs in a container that somebody else made, as the engine tells it.
+    /// The settings of hythe in a container that another tool created, from the engine's description of the container.
     pub(super) fn seen(container: &ContainerInspectResponse) -> Self {
         let name = container.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
         let published = published(container).into_iter().next();
@@ -95,7 +96,7 @@ impl Settings {
             mount.source.clone()
         });
         let is_setting = |name: &str| name.starts_with("HYTHE_") || name.starts_with("REGISTRY_");
-        // Of these the file's and the folder's places are the container's own.
+        // Places of the data and of the configuration file inside the container: they mean nothing outside it.
         let is_place = |name: &str| {
             ["HYTHE_DATA", "HYTHE_CONFIG", "REGISTRY_CONFIGURATION_PATH", super::adopt::ROOT].contains(&name)
         };
@@ -125,7 +126,7 @@ impl Settings {
     }
 }
 
-/// What is mounted where a folder is.
+/// The mount that holds a folder.
 fn mount<'a>(mounts: &'a [MountPoint], folder: &str) -> Option<&'a MountPoint> {
     let holds = |mount: &&MountPoint| {
         mount.destination.as_deref().is_some_and(|destination| Path::new(folder).starts_with(destination))
@@ -144,7 +145,7 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    /// As `docker inspect` shows a service of Compose.
+    /// A service of Compose, as `docker inspect` shows it.
     fn of_compose() -> ContainerInspectResponse {
         container(json!({
             "Name": "/docker-registry", "Path": "/bin/registry",
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_of_compose_is_known_by_its_images_label_and_by_how_it_runs() {
+    fn a_service_of_compose_is_recognised_by_its_image_label_and_its_settings_are_read() {
         let found = of_compose();
         assert!(is_hythe(&found));
         let settings = Settings::seen(&found);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_the_name_is_hythe_and_another_registry_is_not() {
+    fn a_program_named_hythe_is_recognised_and_another_registry_is_not() {
         assert!(is_hythe(&container(json!({ "Path": "/usr/local/bin/hythe", "Args": ["serve"] }))));
         assert!(is_hythe(&container(json!({ "Config": { "Entrypoint": ["hythe"] } }))));
         assert!(!is_hythe(&container(

@@ -1,4 +1,4 @@
-//! What is asked of a registry in a cluster.
+//! The arguments of commands about a registry in a Kubernetes cluster.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use hythe_cluster::deploy::{
 use super::EngineArgs;
 use crate::values::parse_duration;
 
-/// For `--help`.
+/// The examples in `hythe deploy --help`.
 pub const DEPLOY_EXAMPLES: &str = "\
 Examples:
-  hythe deploy                                 into the current cluster, namespace `registry`
-  hythe deploy --context kind-dev --size 20Gi  into another one, with a larger volume
+  hythe deploy                                 deploy to the current cluster, namespace `registry`
+  hythe deploy --context kind-dev --size 20Gi  deploy to another cluster, with a larger volume
   hythe deploy --namespace storage --name docker-registry --claim registry-storage
-                                               under other names
+                                               use other names
   hythe deploy --host-path /mnt/local-storage/registry
-                                               with the data in a folder of the node
-  hythe deploy --print | kubectl diff -f -     what it would change, by hand
-  hythe deploy --set upstream.offline=true     with a setting of `hythe serve`
+                                               keep the data in a folder of the node
+  hythe deploy --print | kubectl diff -f -     show the changes that a deploy would make
+  hythe deploy --set upstream.offline=true     change a setting of `hythe serve`
   hythe deploy status
   hythe deploy logs --follow
   hythe deploy remove";
@@ -30,155 +30,157 @@ Examples:
 const LOGS_EXAMPLES: &str = "\
 Examples:
   hythe deploy logs --tail 100
-  hythe deploy logs --follow                   also through restarts and new Pods
-  hythe deploy logs --previous                 why it ended before";
+  hythe deploy logs --follow                   follow the log through restarts and new Pods
+  hythe deploy logs --previous                 print the log from before the last restart";
 
 const REMOVE_EXAMPLES: &str = "\
 Examples:
-  hythe deploy remove                          images stay, for the next `hythe deploy`
-  hythe deploy remove --data                   images go too";
+  hythe deploy remove                          keep the images for the next `hythe deploy`
+  hythe deploy remove --data                   also delete the images";
 
-/// For `--help`.
+/// The examples in `hythe forward --help`.
 pub const FORWARD_EXAMPLES: &str = "\
 Examples:
-  hythe forward                                localhost:5000 is the cluster's registry
+  hythe forward                                make the registry reachable on localhost:5000
   hythe forward 5050 --namespace storage --name docker-registry";
 
-/// Which cluster, and which registry in it.
+/// The options that choose a cluster and a registry in it.
 #[derive(Clone, Debug, Args)]
 pub struct TargetArgs {
-    /// The context of the kubeconfig [default: the current one]
+    /// The context in the kubeconfig [default: the current context]
     #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// The registry's namespace
     #[arg(long, short, global = true, value_name = "NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: Namespace,
-    /// The registry's name: of its workload, its Service and its claim
+    /// The registry's name, which its workload, Service and claim also have
     #[arg(long, global = true, value_name = "NAME", default_value = DEFAULT_NAME)]
     pub name: Name,
 }
 
-/// What is deployed, and how.
+/// The arguments of `hythe deploy`.
 #[derive(Clone, Debug, Args)]
 pub struct DeployArgs {
-    /// Which registry.
+    /// The registry.
     #[command(flatten)]
     pub target: TargetArgs,
-    /// How.
+    /// The options of the deployment.
     #[command(flatten)]
     pub options: OptionArgs,
-    /// What else to do with it.
+    /// The subcommand; without one, hythe deploys.
     #[command(subcommand)]
     pub command: Option<DeployCommand>,
 }
 
-/// How a registry is deployed.
+/// The options of a deployment.
 #[derive(Clone, Debug, Args)]
 pub struct OptionArgs {
-    /// Print the objects for kubectl, and ask no cluster
+    /// Print the objects for kubectl, without contacting a cluster
     #[arg(long)]
     pub print: bool,
-    /// What runs the Pod
+    /// The kind of workload that runs the Pod
     #[arg(long, value_enum, default_value_t)]
     pub kind: WorkloadKind,
-    /// An image that the nodes can pull [default: hythe's own, which is put into them]
+    /// An image that the nodes can pull [default: hythe's own image, which hythe loads into the nodes]
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<Image>,
-    /// hythe's Linux binary, where this one is none [default: this one]
+    /// hythe's Linux binary, needed if this binary is not for Linux [default: this binary]
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub binary: Option<PathBuf>,
-    /// The engine whose containers the nodes are.
+    /// The engine that runs the nodes' containers.
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// The volume's size. It can grow later, never shrink [default: what it has; 10Gi for a new one]
+    /// The size of the volume, which can grow later but not shrink [default: the current size; 10Gi for a new volume]
     #[arg(long, value_name = "SIZE")]
     pub size: Option<Quantity>,
-    /// The volume's storage class [default: what it has; the cluster's default for a new one]
+    /// The storage class of the volume [default: the current class; the cluster's default for a new volume]
     #[arg(long, value_name = "CLASS")]
     pub storage_class: Option<StorageClass>,
-    /// The claim's name [default: what it has; the registry's for a new one]
+    /// The name of the volume claim [default: the current claim; the registry's name for a new claim]
     #[arg(long, value_name = "NAME")]
     pub claim: Option<Name>,
-    /// The name of the ConfigMap of its settings [default: what it has; the registry's]
+    /// The name of the ConfigMap with the registry's settings [default: the current ConfigMap; else the registry's
+    /// name]
     #[arg(long, value_name = "NAME")]
     pub config_map: Option<Name>,
-    /// A folder of the node for the data, in the place of a volume. It is given to user 1000, with all that is in it
+    /// A folder of the node for the data, instead of a volume. User 1000 becomes the owner of the folder and all in it
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["size", "storage_class", "claim"])]
     pub host_path: Option<HostPath>,
-    /// The port of every node that leads to the registry; 0 is none
+    /// The port on every node that forwards to the registry; 0 for no node port
     #[arg(long, value_name = "PORT", default_value_t = DEFAULT_NODE_PORT)]
     pub node_port: u16,
-    /// The memory that it may use at most
+    /// The registry's memory limit
     #[arg(long, value_name = "AMOUNT", default_value = DEFAULT_MEMORY)]
     pub memory: Quantity,
-    /// The processor time that it may use at most
+    /// The registry's CPU limit
     #[arg(long, value_name = "AMOUNT", default_value = DEFAULT_CPU)]
     pub cpu: Quantity,
-    /// A label of the nodes that it may run on, such as kubernetes.io/hostname=kind-worker. Can be given several times
+    /// Run only on nodes with this label, such as kubernetes.io/hostname=kind-worker. Can be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub node_selector: Vec<Label>,
-    /// Who may connect, where not everybody may: Pods by a label (app=ci), addresses by a range (10.0.0.0/8), the nodes' own for what they pull. Can be given several times
+    /// Allow only these peers to connect: Pods with a label (app=ci) or a range of addresses (10.0.0.0/8). Name the
+    /// nodes' own addresses too, or the nodes cannot pull. Can be given several times [default: all peers]
     #[arg(long, value_name = "PEER")]
     pub allow_from: Vec<Peer>,
     /// A setting of `hythe serve`, such as upstream.offline=true. Can be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Take over fields that somebody else has changed
+    /// Overwrite fields that other tools or users have changed
     #[arg(long)]
     pub force: bool,
-    /// How long to wait until it serves
+    /// How long to wait until the registry is ready
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub timeout: Duration,
 }
 
-/// What runs the Pod.
+/// The kind of workload that runs the Pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum WorkloadKind {
     /// A Deployment.
     #[default]
     Deployment,
-    /// A `StatefulSet`: no second Pod even where a node does not answer.
+    /// A `StatefulSet`: never starts a second Pod, even while a node does not respond.
     #[value(name = "statefulset")]
     StatefulSet,
 }
 
-/// What to do with a registry that is deployed.
+/// The subcommands of `hythe deploy`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DeployCommand {
-    /// Show how it is
+    /// Show the state of the registry
     Status,
-    /// Print what it logs
+    /// Print the registry's log
     #[command(after_help = LOGS_EXAMPLES)]
     Logs {
-        /// Go on with what comes
+        /// Keep printing new lines
         #[arg(long, short)]
         follow: bool,
-        /// Only the last lines
+        /// Print only this number of last lines
         #[arg(long, value_name = "LINES")]
         tail: Option<u32>,
-        /// Those of the container before the last restart
+        /// Print the log of the container that ran before the last restart
         #[arg(long, short, conflicts_with = "follow")]
         previous: bool,
     },
-    /// Remove it, and leave its data
+    /// Remove the registry, and keep its data
     #[command(after_help = REMOVE_EXAMPLES)]
     Remove {
-        /// Remove its data too
+        /// Also remove the data
         #[arg(long)]
         data: bool,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long, short)]
         yes: bool,
     },
 }
 
-/// A port that leads to a registry in a cluster.
+/// The arguments of `hythe forward`.
 #[derive(Clone, Debug, Args)]
 pub struct ForwardArgs {
-    /// The port of this machine
+    /// The port on this machine
     #[arg(value_name = "PORT", default_value_t = hythe_cluster::deploy::PORT)]
     pub port: u16,
-    /// Which registry.
+    /// The registry.
     #[command(flatten)]
     pub target: TargetArgs,
 }

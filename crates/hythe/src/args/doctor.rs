@@ -1,33 +1,34 @@
-//! What is to be examined.
+//! The arguments of `hythe doctor`.
 
 use clap::Args;
 
 use super::NameArgs;
 
-/// For `--help`.
+/// The examples in `hythe doctor --help`.
 pub const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  hythe doctor                                 the engine, the registry, every cluster; an image is pushed and pulled
-  hythe doctor trading-cluster                 one cluster
-  hythe doctor redis:7                         why this image does not come, node by node
-  hythe doctor storage/api-7d9f                why this Pod's images do not come
+  hythe doctor                                 check everything; push and pull a test image
+  hythe doctor trading-cluster                 check one cluster
+  hythe doctor redis:7                         find out why an image cannot be pulled, by node
+  hythe doctor storage/api-7d9f                find out why a Pod's images cannot be pulled
   hythe doctor 'Get \"http://localhost:5001/v2/\": dial tcp [::1]:5001: connect: connection refused'
-                                               what a whole message of another tool means; - is stdin
-  hythe doctor --fix                           what is safe is done, and looked at again
+                                               explain another tool's message; - is stdin
+  hythe doctor --fix                           make safe repairs, and check again
   hythe doctor --output json | jq '.checks[] | select(.verdict == \"bad\")'
 
-The exit code is 1 where something is bad.";
+The exit code is 1 if a check is bad.";
 
-/// What is to be examined.
+/// The arguments of `hythe doctor`.
 #[derive(Clone, Debug, Args)]
 pub struct DoctorArgs {
-    /// A cluster, an image, a Pod as NAMESPACE/NAME or NAME, or what another tool said, - being stdin [default: every cluster that runs]
+    /// A cluster, an image, a Pod as NAMESPACE/NAME or NAME, or another tool's message; - reads the message from stdin
+    /// [default: every running cluster]
     #[arg(value_name = "CLUSTER|IMAGE|POD|MESSAGE")]
     pub subject: Option<String>,
-    /// Which registry.
+    /// The registry.
     #[command(flatten)]
     pub target: NameArgs,
-    /// Do what is safe: start the registry, wire clusters, start containerd anew; then look again
+    /// Make the safe repairs: start the registry, attach clusters, restart containerd; then check again
     #[arg(long)]
     pub fix: bool,
 }

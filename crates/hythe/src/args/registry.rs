@@ -1,4 +1,4 @@
-//! The command line of `registry`, which is this program by another name: as `registry:2` and 3 have it.
+//! The command line of `registry`, another name of this program: the same as that of `registry:2` and 3.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,14 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::failure::EXIT_CODES;
 use crate::values::parse_duration;
 
-const ABOUT: &str = "hythe in the place of a registry:2: the same configuration, variables and data folder";
+const ABOUT: &str =
+    "hythe as a replacement for registry:2, with the same configuration, variables and data folder";
 
-/// The configuration, as both commands take it.
-const CONFIG: &str = "The configuration [default: `REGISTRY_CONFIGURATION_PATH`, else /etc/distribution/config.yml or \
-    /etc/docker/registry/config.yml; :5000 and /var/lib/registry where there is none]";
+/// The help of the argument CONFIG, which both commands take.
+const CONFIG: &str = "The configuration file [default: `REGISTRY_CONFIGURATION_PATH`, else /etc/distribution/config.yml or \
+    /etc/docker/registry/config.yml; without a file, port 5000 and the folder /var/lib/registry]";
 
-/// hythe in the place of a `registry:2`.
+/// The arguments of `registry`, which replaces a `registry:2`.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "registry", about = ABOUT, long_about = None, after_help = EXIT_CODES,
@@ -26,60 +27,60 @@ pub struct RegistryArgs {
     /// Print the version
     #[arg(long, short, action = ArgAction::Version)]
     pub version: Option<bool>,
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: RegistryCommand,
 }
 
-/// What `registry` can be asked to do.
+/// The subcommands of `registry`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum RegistryCommand {
-    /// Start the registry, open to the network where its configuration says so
+    /// Start the registry; the configured address may be open to the network
     Serve {
         /// The configuration.
         #[arg(help = CONFIG)]
         config: Option<PathBuf>,
     },
-    /// Free at once what no manifest needs any more; the registry may run meanwhile
+    /// Run garbage collection now; the registry may keep running
     GarbageCollect {
         /// The configuration.
         #[arg(help = CONFIG)]
         config: Option<PathBuf>,
-        /// What goes.
+        /// The options of the garbage collection.
         #[command(flatten)]
         what: CollectionArgs,
-        /// Print nothing but errors
+        /// Print only errors
         #[arg(long, short)]
         quiet: bool,
     },
 }
 
-/// What a round of the collector takes.
+/// The options of a garbage collection.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct CollectionArgs {
-    /// Delete manifests too that no tag, no index and no subject leads to
+    /// Also delete untagged manifests, unless an index lists them or they refer to an existing subject
     #[arg(long, short = 'm')]
     pub delete_untagged: bool,
-    /// Remove nothing: only say what would go
+    /// Remove nothing; only print what would be removed
     #[arg(long, short)]
     pub dry_run: bool,
-    /// The grace period of this round, shorter than `collect.grace`; `0s` frees at once what was deleted. A push that is
-    /// under way may be told to send its blobs again
+    /// The grace period of this collection, shorter than `collect.grace`; `0s` removes deleted content at once. A push
+    /// in progress may have to send its blobs again
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub grace: Option<Duration>,
 }
 
-/// By which name the program was called, with the arguments that it is to take.
+/// The name by which the program was called, with the arguments to parse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Called {
-    /// By its own.
+    /// Called as `hythe`.
     Hythe(Vec<OsString>),
-    /// By that of what it stands for.
+    /// Called as `registry`, in place of a `registry:2`.
     Registry(Vec<OsString>),
 }
 
-/// Reads arguments, the program's name first, as the image of `registry:2` does: a configuration alone means `serve`, and
-/// a program's name in the first place is the program.
+/// Reads arguments, the program's name first, as the image of `registry:2` does: a configuration file alone means
+/// `serve`, and a program's name as the first argument chooses the program.
 pub fn called(mut arguments: Vec<OsString>) -> Called {
     let base = |argument: Option<&OsString>| {
         let name = argument.and_then(|name| Path::new(name).file_name());
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_image_takes_what_that_of_registry_2_takes() {
+    fn the_image_takes_the_arguments_of_the_registry_2_image() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
         let table = [
             (

@@ -1,4 +1,4 @@
-//! `hythe cache`: what a running registry keeps of its upstreams.
+//! `hythe cache`: lists, fills and frees the cache of a running registry.
 
 mod admin;
 mod clear;
@@ -19,14 +19,14 @@ pub(super) use target::Target;
 
 pub use warm::{Listing, Platform, list_images, parse_image};
 
-/// Asks the registry what was asked for.
+/// Runs a command on the registry's cache.
 pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
-    // Connections wait for one another; nothing here computes.
+    // One thread is enough: the work waits for connections and computes nothing.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))?;
     runtime.block_on(async {
         let admin = Admin::new(&target)?;
         match args.command {

@@ -1,4 +1,4 @@
-//! `hythe completion SHELL`.
+//! `hythe completion SHELL`: prints a shell's completion script.
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
@@ -12,13 +12,13 @@ pub(super) fn completion(shell: Shell, printer: Printer) {
 }
 
 fn script(shell: Shell) -> Vec<u8> {
-    // Into memory first: the generator panics when a pipe is closed.
+    // Into memory first: the generator panics if stdout is a closed pipe.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut shown(), "hythe", &mut script);
     script
 }
 
-/// The commands without the hidden ones, which the generator would offer too.
+/// The command line without its hidden commands: the generator would offer these too.
 fn shown() -> Command {
     let all = Args::command();
     let commands = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();

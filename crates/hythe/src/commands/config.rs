@@ -1,4 +1,4 @@
-//! `hythe config`: what is in effect, and where each value came from.
+//! `hythe config`: the configuration in effect, and where each value came from.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::config::{Environment, Inputs, Loaded, load, table_name};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints the configuration that is in effect.
+/// Prints the configuration in effect.
 pub(super) fn config(inputs: &Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let loaded = load(inputs, environment)?;
     printer.warnings(&loaded.warnings);
@@ -23,7 +23,7 @@ struct Line {
     source: String,
 }
 
-/// Every key, then every field that something was said about.
+/// Every key, then every field of an upstream's table that is set somewhere.
 fn lines(loaded: &Loaded) -> Vec<Line> {
     let keys = loaded.provenance.iter().map(|(key, source)| Line {
         name: key.name.to_owned(),
@@ -39,7 +39,7 @@ fn lines(loaded: &Loaded) -> Vec<Line> {
             value: field.show(table),
             source: source.to_string(),
         }));
-        // That it is there allows the upstream, even if no more is said.
+        // A table without fields matters too: it allows the upstream.
         if lines.len() == before {
             lines.push(Line {
                 name: table_name(upstream),
@@ -51,13 +51,13 @@ fn lines(loaded: &Loaded) -> Vec<Line> {
     lines
 }
 
-/// One `key = value   # source` a line: a configuration file that would give the same, but for its secrets.
+/// One `key = value   # source` per line: a configuration file with the same effect, except for its secrets.
 fn text(loaded: &Loaded) -> String {
     let lines: Vec<(String, String)> = lines(loaded)
         .into_iter()
         .map(|line| (format!("{} = {}", line.name, line.value), line.source))
         .collect();
-    // A long list must not push every source off the screen.
+    // One long value must not push the sources of all lines off the screen.
     let width =
         lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `hythe deploy`: a registry in a cluster.
+//! `hythe deploy`: runs a registry in a cluster.
 
 mod access;
 mod image;
@@ -21,7 +21,7 @@ use image::Chosen;
 pub(super) use access::{access, failed, run};
 pub(super) use settings::variables;
 
-/// Does what was asked.
+/// Runs the command.
 pub(super) fn deploy(args: DeployArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let DeployArgs { target, options, command } = args;
     match command {
@@ -38,12 +38,12 @@ pub(super) fn deploy(args: DeployArgs, environment: &Environment, printer: Print
     }
 }
 
-/// Which registry is meant.
+/// The registry that the arguments name.
 pub(super) fn target(args: &TargetArgs) -> Target {
     Target { namespace: args.namespace.clone(), name: args.name.clone() }
 }
 
-/// The objects, and nothing else: they are a file.
+/// Prints the objects as YAML. stdout has nothing else, so that it can be redirected to a file.
 fn print(target: &TargetArgs, args: &OptionArgs, printer: Printer) -> Result<(), Failure> {
     let options = options(target, args.clone(), image::choose(args)?.source)?;
     let manifests = deploy::render(&options);
@@ -52,8 +52,8 @@ fn print(target: &TargetArgs, args: &OptionArgs, printer: Printer) -> Result<(),
     });
     if let Source::Nodes(image) = &options.image {
         printer.note(format_args!(
-            "put {image} into every node before you apply this; `hythe deploy` without --print does both, and --image \
-             names an image that nodes can pull"
+            "load {image} into every node before you apply this: `hythe deploy` without --print does both. Or name an \
+             image that nodes can pull, with --image"
         ));
     }
     Ok(())
@@ -66,7 +66,7 @@ async fn apply(
     printer: Printer,
 ) -> Result<(), Failure> {
     let (force, timeout, engine) = (args.force, args.timeout, args.engine.clone());
-    // What is wrong with the options is told before a cluster is asked for anything.
+    // Check the options before the first request to the cluster.
     let Chosen { source, own } = image::choose(&args)?;
     let options = options(target, args, source)?;
     let access = access(target, environment).await?;

@@ -1,4 +1,4 @@
-//! `hythe docs DIR`: the reference pages, made from the tables that the program runs by.
+//! `hythe docs DIR`: writes the reference pages, generated from the tables that the program itself uses.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::reference;
 /// Writes the reference pages.
 pub(super) fn docs(folder: &Path, printer: Printer) -> Result<(), Failure> {
     let failed = |path: &Path, error: std::io::Error| {
-        Failure::Other(format!("{} cannot be written: {error}", path.display()))
+        Failure::Other(format!("cannot write {}: {error}", path.display()))
     };
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     for (name, text) in reference::pages() {

@@ -1,4 +1,4 @@
-//! `hythe forget FOLDER`: deletes what hythe keeps in a data folder, and nothing else that is in it.
+//! `hythe forget FOLDER`: deletes hythe's files in a data folder, and nothing else in it.
 
 use std::fs;
 use std::io;
@@ -7,14 +7,14 @@ use std::path::Path;
 use super::serve;
 use crate::failure::Failure;
 
-/// Deletes a registry's data. No server may run on it.
+/// Deletes a registry's data. No server may be using it.
 pub(super) fn forget(folder: &Path) -> Result<(), Failure> {
     delete(folder).map_err(|error| {
-        Failure::Other(format!("what hythe keeps in {} cannot be deleted: {error}", folder.display()))
+        Failure::Other(format!("cannot delete hythe's data in {}: {error}", folder.display()))
     })
 }
 
-/// What says that the folder is hythe's goes last: what was interrupted can begin again.
+/// Deletes the mark of hythe's folder last: an interrupted run can then be repeated.
 fn delete(folder: &Path) -> io::Result<()> {
     let mark = folder.join(serve::MARK);
     if !mark.is_file() {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_hythes_goes() {
+    fn only_hythes_files_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["blobs/sha256/aa", "uploads", "docker/registry/v2", "src"] {
@@ -51,7 +51,7 @@ mod tests {
         for name in own.into_iter().chain(["README.md", "docker/registry/v2/x"]) {
             fs::write(at(name), "1").unwrap();
         }
-        // The bytes that are another registry's too.
+        // A blob that hythe and another registry share by hard link.
         fs::hard_link(at("docker/registry/v2/x"), at("blobs/sha256/aa/ccdd")).unwrap();
         forget(folder.path()).unwrap();
         let mut left: Vec<_> =

@@ -1,4 +1,4 @@
-//! `hythe forward`: forwards a port of this machine to the registry in a cluster.
+//! `hythe forward`: forwards a local port to the registry in a cluster.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +12,7 @@ use crate::config::Environment;
 use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 
-/// Forwards it until it is interrupted.
+/// Forwards the port until Ctrl-C.
 pub(super) fn forward(
     args: &ForwardArgs,
     environment: &Environment,
@@ -23,7 +23,7 @@ pub(super) fn forward(
         let access = access(&args.target, environment).await?;
         let target = target(&args.target);
         printer.note(format_args!(
-            "localhost:{} leads to the registry {}/{} of context `{}`, until Ctrl-C",
+            "forwarding localhost:{} to the registry {}/{} of context `{}`; Ctrl-C ends it",
             args.port,
             target.namespace,
             target.name,
@@ -37,7 +37,7 @@ pub(super) fn forward(
     })
 }
 
-/// Both loopback addresses: `localhost` is either, by client and system.
+/// Binds both loopback addresses: `localhost` means either, depending on the client and the system.
 async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let first = TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -49,7 +49,7 @@ async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
         _ => StartError::bind(address, None, error).into(),
     })?;
     let port = first.local_addr().map_or(port, |address| address.port());
-    // A system without IPv6 has no second one.
+    // A system without IPv6 has only the first.
     let second = TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))).await;
     Ok([Some(first), second.ok()].into_iter().flatten().collect())
 }
@@ -57,7 +57,9 @@ async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
 fn tell(printer: Printer, event: &ForwardEvent) {
     match event {
         ForwardEvent::Pod(name) => printer.note(format_args!("connected to Pod {name}")),
-        ForwardEvent::Waiting => printer.note("no Pod of the registry serves; connections wait for one"),
+        ForwardEvent::Waiting => {
+            printer.note("no Pod of the registry is ready; connections wait until one is");
+        }
         ForwardEvent::Failed(reason) => printer.note(format_args!("a connection failed: {reason}")),
     }
 }

@@ -1,4 +1,4 @@
-//! `hythe gc`: frees what nothing needs, without waiting for the collector's next round.
+//! `hythe gc`: runs garbage collection now instead of waiting for its next scheduled round.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -17,7 +17,7 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
-/// What a round did, as the registry says it.
+/// The result of one garbage collection, in the fields of the registry's answer.
 #[derive(Debug, Deserialize)]
 struct Round {
     manifests: u64,
@@ -41,16 +41,16 @@ impl Waiting {
     }
 }
 
-/// Asks a running registry.
+/// Asks a running registry to collect garbage.
 pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
     let value = runtime()?.block_on(ask(&target, args.what))?;
     let untagged = if args.what.delete_untagged { " --delete-untagged" } else { "" };
-    let now = format!("free it now with `hythe gc{untagged} --grace 0s`, when no push is under way");
+    let now = format!("to free it now, while nobody pushes: `hythe gc{untagged} --grace 0s`");
     tell(value, args.what, Some(&now), printer)
 }
 
-/// Asks the registry that runs with this configuration; where none does, this process does its work.
+/// Asks the registry that runs with this configuration to collect garbage. If none runs, this process collects.
 pub(super) fn collect_here(
     inputs: &Inputs,
     what: CollectionArgs,
@@ -67,24 +67,25 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))
 }
 
 async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Failure> {
     if settings.storage == Storage::Memory {
         return ask(&listening(settings)?, what).await;
     }
-    // Opening it would make one.
+    // Checked first, because opening the catalog would create one.
     if !settings.data.join("catalog.sqlite").is_file() {
         return Err(Failure::Other(format!(
-            "there is nothing to collect in {}: hythe has not run there yet. What a registry:2 left is imported when \
-             `registry serve` starts",
+            "{} has no garbage to collect: hythe has not run there yet. When `registry serve` starts, it imports a \
+             registry:2's content",
             settings.data.display()
         )));
     }
     match serve::open(settings) {
         Ok(registry) => {
-            let failed = |error: hythe_registry::Error| Failure::Other(format!("cannot collect: {error}"));
+            let failed =
+                |error: hythe_registry::Error| Failure::Other(format!("garbage collection failed: {error}"));
             registry.recover().await.map_err(failed)?;
             let collection =
                 Collection { untagged: what.delete_untagged, dry_run: what.dry_run, grace: what.grace };
@@ -99,14 +100,14 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
     }
 }
 
-/// Where the registry of these settings is reached from its own machine.
+/// The address at which this machine reaches the registry of these settings.
 fn listening(settings: &Settings) -> Result<Target, Failure> {
     let address = match settings.listen.first() {
         Some(Listen::Address(address)) if !address.ip().is_unspecified() => address.to_string(),
         Some(listen) => format!("{}:{}", Ipv4Addr::LOCALHOST, listen.port()),
         None => {
             return Err(Failure::Other(
-                "the configuration names no address to ask the registry at".to_owned(),
+                "cannot ask the running registry: the configuration has no `listen` address".to_owned(),
             ));
         }
     };
@@ -117,7 +118,7 @@ async fn ask(target: &Target, what: CollectionArgs) -> Result<Value, Failure> {
     Admin::new(target)?.collect(what).await
 }
 
-/// In the form of the registry's own answer (docs/reference/admin-api.md).
+/// The result as JSON, in the form of the registry's own answer (docs/reference/admin-api.md).
 fn describe(round: &CollectedNow, dry_run: bool) -> Value {
     let CollectedNow { collected, waiting, waiting_manifests, due } = round;
     json!({
@@ -131,7 +132,7 @@ fn describe(round: &CollectedNow, dry_run: bool) -> Value {
     })
 }
 
-/// As the registry writes it; `None` outside of the years that have a form.
+/// A time as the registry writes it; `None` outside of the years 1970 to 9999.
 fn timestamp(time: SystemTime) -> Option<String> {
     let year_10000 = Duration::from_hours(70_389_528);
     let age = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -140,7 +141,7 @@ fn timestamp(time: SystemTime) -> Option<String> {
 
 fn tell(value: Value, what: CollectionArgs, hint: Option<&str>, printer: Printer) -> Result<(), Failure> {
     let round = Round::deserialize(&value)
-        .map_err(|error| Failure::Other(format!("the registry's answer cannot be understood: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot read the registry's answer: {error}")))?;
     let now = SystemTime::now();
     let mut text = sentence(&round, what.dry_run, now);
     if let Some(hint) = hint.filter(|_| what.grace.is_none() && round.waiting.is_some()) {
@@ -166,7 +167,7 @@ fn sentence(round: &Round, dry_run: bool, now: SystemTime) -> String {
     }
 }
 
-/// What nothing needs and is kept all the same, and how long.
+/// The garbage that is kept for its grace period, and how long it is kept; `None` if there is none.
 fn waits(waiting: &Waiting, now: SystemTime) -> Option<String> {
     let mut kept = Vec::new();
     if waiting.manifests > 0 {
@@ -178,14 +179,14 @@ fn waits(waiting: &Waiting, now: SystemTime) -> Option<String> {
     if kept.is_empty() {
         return None;
     }
-    let kept = format!("used a short time ago, so kept for now: {}", kept.join(", "));
+    let kept = format!("kept for now, because it was used recently: {}", kept.join(", "));
     let until = waiting.until.as_deref().and_then(|until| humantime::parse_rfc3339(until).ok());
     Some(until.map_or_else(
         || kept.clone(),
         |until| {
             let left = Duration::from_secs(until.duration_since(now).unwrap_or_default().as_secs());
             let left = humantime::format_duration(left);
-            format!("{kept}; the last of it can go in {left} (collect.grace)")
+            format!("{kept}; all of it can be freed in {left} (collect.grace)")
         },
     ))
 }
@@ -195,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_freed_and_what_waits_is_said_in_a_sentence_each() {
+    fn the_summary_has_a_line_for_what_was_freed_and_one_for_what_is_kept() {
         let waiting = |blobs| Waiting {
             manifests: blobs,
             blobs,
@@ -211,8 +212,8 @@ mod tests {
         assert_eq!(
             sentence(&round(3, waiting(1)), true, now),
             "would free 1.0 KiB (2 blobs), would delete 3 manifests, ended 1 expired upload\n\
-             used a short time ago, so kept for now: 1 untagged manifest, 1 blob (2.0 KiB); the last of it can go in 1h \
-             (collect.grace)"
+             kept for now, because it was used recently: 1 untagged manifest, 1 blob (2.0 KiB); all of it can be freed \
+             in 1h (collect.grace)"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `hythe import FOLDER`: takes over what another registry kept in a folder.
+//! `hythe import FOLDER`: imports the content of a registry:2's folder.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 use crate::settings::Settings;
 
-/// Takes the folder's content over into a data folder that no server has.
+/// Imports the folder's content into a data folder that no server uses.
 pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let flag = args.data.as_ref().map(|data| data.display().to_string());
     let flags = key("data").zip(flag).map(|(key, data)| (key, vec![data])).into_iter().collect();
@@ -23,12 +23,12 @@ pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Prin
     let loaded = load(&inputs, environment)?;
     printer.warnings(&loaded.warnings);
     if !args.folder.exists() {
-        return Err(Failure::Other(format!("there is no folder {}", args.folder.display())));
+        return Err(Failure::Other(format!("the folder {} does not exist", args.folder.display())));
     }
     let tree = Tree::in_folder(&args.folder).ok_or_else(|| {
         Failure::Usage(format!(
-            "{} has no registry's content: a folder that has `docker/registry/v2/repositories` is expected, as the \
-             `rootdirectory` of a registry:2 is",
+            "{} is not the folder of a registry:2: it has no folder `docker/registry/v2/repositories` in it. Name the \
+             folder that the registry:2's configuration calls `rootdirectory`",
             args.folder.display()
         ))
     })?;
@@ -44,7 +44,7 @@ pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Prin
     Ok(())
 }
 
-/// Takes over what a data folder has of another registry, also what that one took since the last time.
+/// Imports the registry:2 content that lies in a data folder, also what that registry stored since the last import.
 #[cfg(target_os = "linux")]
 pub(super) fn import_in_place(folder: &Path, environment: &Environment) -> Result<(), Failure> {
     let flags = key("data").map(|key| (key, vec![folder.display().to_string()])).into_iter().collect();
@@ -55,7 +55,7 @@ pub(super) fn import_in_place(folder: &Path, environment: &Environment) -> Resul
 
 async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> Result<Imported, Failure> {
     let (log, _guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
     serve::logging::start(&settings.log, &log);
     let upstreams = allowed(settings);
     let place = takeover::places(&upstreams, upstream)?;
@@ -75,7 +75,7 @@ async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> 
 fn sentence(imported: &Imported, data: &Path) -> String {
     let left_out = match imported.left_out {
         0 => String::new(),
-        some => format!("; {} left out, see above", count_of(some, "thing")),
+        some => format!("; {} left out: the log above names each", count_of(some, "item")),
     };
     format!(
         "imported {} with {} and {} ({}) to {}{left_out}",

@@ -1,4 +1,4 @@
-//! The registry beside this machine's clusters, as a container of its engine.
+//! The commands for a registry that runs as a container of this machine's engine, beside local clusters.
 
 mod attach;
 mod clients;
@@ -45,13 +45,13 @@ pub(super) use status::status;
 pub(super) use up::up;
 pub(super) use upgrade::upgrade;
 
-/// The engine that was asked for.
+/// Connects to the engine that `--engine` names, or to the engine found on this machine.
 pub(super) async fn connect(args: &EngineArgs) -> Result<Engine, Failure> {
     let choice = args.engine.clone().unwrap_or_default();
     Engine::connect(&choice, &Surroundings::of_process()).await.map_err(failed)
 }
 
-/// The registry that runs in an engine under a name, whoever started it.
+/// The settings of the registry with that name in an engine, whether hythe or something else started it.
 async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
     let name = &args.name;
     let found = registry::find(engine, name).await.map_err(failed)?;
@@ -68,13 +68,14 @@ async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<
             Ok(settings)
         }
         Found::Foreign(_) => Err(Failure::Other(format!(
-            "the container {name} does not run hythe: `hythe up --adopt` takes its place, with its data"
+            "the container {name} does not run hythe; to replace it with hythe and keep its data: `hythe up --adopt`"
         ))),
         Found::Absent => Err(missing(engine, name).await?),
     }
 }
 
-/// The same, where `hythe up` started it: what others manage is left to them.
+/// The same for a registry that `hythe up` started. A container that another tool manages is an error: hythe leaves it
+/// to that tool.
 async fn own_registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
     if let Found::Theirs(_) = registry::find(engine, &args.name).await.map_err(failed)? {
         registry::own(engine, &args.name).await.map_err(refused)?;
@@ -82,26 +83,26 @@ async fn own_registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Res
     registry(engine, args, printer).await
 }
 
-/// Why there is no registry of a name, and what to do.
+/// An error that says why no registry has that name, and what to do.
 async fn missing(engine: &Engine, name: &str) -> Result<Failure, Failure> {
     if registry::is_cut(engine, name).await.map_err(failed)? {
         return Ok(Failure::Other(format!(
-            "a replacement of {name} was interrupted: `hythe up` brings back the container that was there"
+            "replacing the container {name} was interrupted; to restore the previous container: `hythe up`"
         )));
     }
     let is_remembered = registry::remembered(engine, name).await.map_err(failed)?.is_some();
     let others = registry::list(engine).await.map_err(failed)?;
     let hint = match others.as_slice() {
-        _ if is_remembered => "`hythe up` brings it back as it was asked for".to_owned(),
+        _ if is_remembered => "`hythe up` brings it back with its previous settings".to_owned(),
         [] => "start it: `hythe up`".to_owned(),
-        [one] => format!("there is {one}: add --name {one}"),
-        several => format!("there are {}: name one with --name", several.join(", ")),
+        [one] => format!("the registry {one} does: add --name {one}"),
+        several => format!("it has the registries {}: choose one with --name", several.join(", ")),
     };
     Ok(Failure::Other(format!("no registry {name} runs in {}; {hint}", engine.title())))
 }
 
-/// How the registry of a name runs, or is to run where it is not there: as it was asked for, else on the port of the
-/// user's script.
+/// The settings of the registry with that name. If it has no container, the settings that the engine remembers, else
+/// the defaults with the port of the user's `REG_PORT`.
 async fn settings_of(
     engine: &Engine,
     name: &str,
@@ -114,14 +115,14 @@ async fn settings_of(
     Ok(remembered.unwrap_or_else(|| default_settings(name.to_owned(), environment)))
 }
 
-/// A registry that nothing was said of but its name, and its port by `REG_PORT`.
+/// Default settings with a name, and with the port of `REG_PORT` if that is set.
 fn default_settings(name: String, environment: &Environment) -> Settings {
     let port = environment.variables.get("REG_PORT").and_then(|port| port.to_str()?.parse().ok());
     let settings = Settings::new(name);
     Settings { port: port.unwrap_or(settings.port), ..settings }
 }
 
-/// What clusters are wired to, as this user's surroundings say.
+/// The wiring of clusters to a registry, with the kubeconfig files of this user.
 fn wiring(
     registry: Settings,
     environment: &Environment,
@@ -139,7 +140,7 @@ fn wiring(
     })
 }
 
-/// The upstreams that a registry may ask: those of its own configuration, not of this user's.
+/// The upstreams that a registry may pull from: those of its own configuration, not of this user's.
 fn upstreams(registry: &Settings) -> Result<Vec<Authority>, Failure> {
     let (loaded, _) = configuration(registry, BTreeMap::new())?;
     Ok(upstream_names(&loaded.settings))
@@ -149,8 +150,8 @@ fn upstream_names(settings: &crate::settings::Settings) -> Vec<Authority> {
     allowed(settings).all().iter().map(|upstream| upstream.name.clone()).collect()
 }
 
-/// The configuration that a registry has in its container, and the surroundings that it was read in: these variables and
-/// its own.
+/// The configuration that a registry has in its container, and the environment that it was read with: the given
+/// variables and the registry's own.
 fn configuration(
     registry: &Settings,
     mut variables: BTreeMap<String, OsString>,
@@ -168,7 +169,7 @@ fn kubeconfig(environment: &Environment) -> Vec<PathBuf> {
     kubeconfig_files(variable("KUBECONFIG").map(AsRef::as_ref), home.as_deref())
 }
 
-/// Prints steps as they are done, and keeps them for programs.
+/// Prints steps as they are done, and keeps them for JSON output.
 struct Steps {
     printer: Printer,
     done: Mutex<Vec<Step>>,
@@ -186,7 +187,7 @@ impl Steps {
         if step.outcome == Outcome::Underway {
             return;
         }
-        // A panic while it is held is impossible: only pushes and reads.
+        // The lock cannot be poisoned: code that holds it only pushes and reads.
         self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(step);
     }
 
@@ -204,34 +205,36 @@ impl Steps {
     }
 }
 
-/// That the engine did not do what it was asked.
+/// The failure of a command because of an error of the engine.
 #[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
 fn failed(error: EngineError) -> Failure {
     Failure::Other(error.to_string())
 }
 
-/// That the registry's container is not what was asked for.
+/// The failure of a command because of an error about the registry's container.
 #[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
 fn refused(error: RegistryError) -> Failure {
     Failure::Other(error.to_string())
 }
 
-/// How many, in words.
+/// A number with its noun, as in "2 nodes".
 pub(super) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-/// Runs what waits for the engine.
+/// Runs work that waits for the engine.
 fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     super::deploy::run(work)
 }
 
-/// Asks the user on the terminal. The end of the input means no.
+/// Asks the user on the terminal. The end of input means no.
 fn confirmed(question: &str, printer: Printer) -> Result<bool, Failure> {
     use std::io::{BufRead as _, IsTerminal as _};
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        return Err(Failure::Usage(format!("{question} There is no terminal to ask on: add --yes")));
+        return Err(Failure::Usage(format!(
+            "{question} Cannot ask, because stdin is not a terminal: add --yes"
+        )));
     }
     printer.note(format_args!("{question} [y/N]"));
     let mut answer = String::new();

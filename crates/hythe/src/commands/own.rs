@@ -1,4 +1,4 @@
-//! `hythe own FOLDER`: gives a folder to the server's user, before the server starts as that one.
+//! `hythe own FOLDER`: gives a folder to the server's user, before the server starts as that user.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -9,12 +9,13 @@ use super::{import, serve};
 use crate::config::Environment;
 use crate::failure::Failure;
 
-/// Makes the folder if it is not there, and gives it away with all that is in it.
+/// Creates the folder if it does not exist, and gives it to the owner with all its content.
 pub(super) fn own(folder: &Path, owner: (u32, u32)) -> Result<(), Failure> {
     give(folder, owner).map_err(|error| not_given(folder, owner, &error))
 }
 
-/// Imports what another registry has in the folder, and gives away what came of it: what was there stays as it was.
+/// Imports a registry:2's content in the folder, and gives only the files that the import made to the owner. The
+/// registry:2's files keep theirs.
 pub(super) fn import(folder: &Path, owner: (u32, u32), environment: &Environment) -> Result<(), Failure> {
     import::import_in_place(folder, environment)?;
     let given = std::os::unix::fs::chown(folder, Some(owner.0), Some(owner.1));
@@ -23,13 +24,14 @@ pub(super) fn import(folder: &Path, owner: (u32, u32), environment: &Environment
 
 fn not_given(folder: &Path, (user, _): (u32, u32), error: &io::Error) -> Failure {
     Failure::Other(format!(
-        "{} cannot be given to user {user}: {error}. Run it as root, with the capabilities CHOWN and DAC_READ_SEARCH",
+        "cannot give {} to user {user}: {error}. Run the command as root, with the capabilities CHOWN and \
+         DAC_READ_SEARCH",
         folder.display()
     ))
 }
 
-/// The folder itself is last: while it is not the user's, what was interrupted begins again; once it is, nothing is
-/// walked, however many blobs there are.
+/// Gives the folder itself last: if the command is interrupted before that, the next run starts again. Once the folder
+/// is the owner's, later runs need not walk its content, however many blobs it has.
 fn give(folder: &Path, owner: (u32, u32)) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     let is_theirs = |metadata: &fs::Metadata| (metadata.uid(), metadata.gid()) == owner;
@@ -40,7 +42,7 @@ fn give(folder: &Path, owner: (u32, u32)) -> io::Result<()> {
     std::os::unix::fs::chown(folder, Some(owner.0), Some(owner.1))
 }
 
-/// Links are given away as such: what they name may be anything of the node's.
+/// Gives symbolic links themselves, not their targets: these may be any file of the node.
 fn give_contents(folder: &Path, owner: (u32, u32)) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_made() {
+    fn a_missing_folder_is_created() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("a/b");
         own(&folder, (own_id(), rustix::process::getegid().as_raw())).unwrap();
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_given_away_but_what_links_name() {
+    fn everything_is_given_except_the_targets_of_links() {
         if own_id() != 0 {
             return;
         }
@@ -85,14 +87,14 @@ mod tests {
             assert_eq!(fs::symlink_metadata(folder.join(path)).unwrap().uid(), 1000, "{path}");
         }
         assert_eq!(fs::metadata(&outside).unwrap().uid(), 0);
-        // What is theirs is not walked again.
+        // A folder that is the owner's already is not walked again.
         fs::write(folder.join("later"), "x").unwrap();
         own(&folder, (1000, 1000)).unwrap();
         assert_eq!(fs::metadata(folder.join("later")).unwrap().uid(), 0);
     }
 
     #[test]
-    fn what_cannot_be_given_away_says_what_it_takes() {
+    fn an_error_names_the_capabilities_that_are_needed() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = own(file.path(), (own_id().wrapping_add(1), 1)).unwrap_err().to_string();
         assert!(error.contains("CHOWN"), "{error}");

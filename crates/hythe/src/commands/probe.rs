@@ -1,4 +1,4 @@
-//! `hythe probe`: whether the registry in this container is ready, asked by whoever started it.
+//! `hythe probe`: tells the program that runs this container (an engine or Kubernetes) whether the registry is ready.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// How long an answer may take.
+/// How long to wait for the connection, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Fails until the registry on a port of loopback says that it is ready.
+/// Fails unless the registry on a port of loopback says that it is ready.
 pub(super) fn probe(port: u16, printer: Printer) -> Result<(), Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let status =
@@ -46,7 +46,7 @@ mod tests {
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
-            // All of it: what is left unread resets the connection.
+            // Read the whole request: closing with unread bytes would reset the connection.
             while !request.ends_with(b"\r\n\r\n") {
                 let mut byte = [0];
                 stream.read_exact(&mut byte).unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_listen_is_not_ready() {
+    fn a_registry_that_does_not_listen_is_not_ready() {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         assert_eq!(probe(free, Printer::new(Output::Text)).unwrap_err().exit_code(), 1);
     }

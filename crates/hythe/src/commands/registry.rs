@@ -1,4 +1,4 @@
-//! `registry`: this program in the place of a `registry:2`.
+//! The program `registry`: hythe with the commands of a `registry:2`, to replace it.
 
 use super::{gc, serve};
 use crate::args::RegistryCommand;
@@ -6,7 +6,7 @@ use crate::config::{Environment, Inputs};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Does what a `registry:2` would have been asked to do.
+/// Runs a command of `registry:2`.
 pub fn registry(
     command: RegistryCommand,
     environment: &Environment,

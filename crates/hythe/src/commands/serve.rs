@@ -33,8 +33,8 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
-/// The collector and the start wait for disks on other threads; so many at most, or as many as there are cores: an import
-/// hashes on all of them.
+/// Threads on which garbage collection and the start wait for disks. A machine with more cores gets one per core
+/// instead, because an import hashes on all of them.
 const BLOCKING_THREADS: usize = 4;
 
 /// Reads the configuration and runs the server until it is asked to stop.
@@ -49,30 +49,31 @@ pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer)
     runtime()?.block_on(run(loaded.settings, reader, printer))
 }
 
-/// It accepts, collects, imports and listens to signals; connections have threads of their own in the server.
+/// The runtime that accepts connections, collects garbage, imports and listens to signals. The server serves
+/// connections on threads of its own.
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS.max(cores))
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))
 }
 
-/// Does what only root can, and goes on as an ordinary user, whose process begins anew. Returns where that is not to be or
-/// cannot be, with true where the process was asked to stop meanwhile.
+/// Does what only root can do, then executes the program again as an ordinary user. Returns only if the process stays
+/// root (false), because it is configured to or must, or if a signal asked it to stop meanwhile (true).
 #[cfg(target_os = "linux")]
 fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
     let settings = &loaded.settings;
     if settings.stay_root {
-        printer.note("stays root, as it was told to");
+        printer.note("the server keeps running as root, because `stay-root` is on");
         return Ok(false);
     }
     let data = (settings.storage == Storage::Fs).then_some(settings.data.as_path());
-    // Before the folder is given to that user.
+    // Checked before the folder is given to that user.
     data.map_or(Ok(()), check_data_folder).map_err(StartError::from)?;
     if let Err(why) = user::try_on(data, loaded.file.as_deref()) {
-        printer.note(format_args!("warning: stays root: {why}"));
+        printer.note(format_args!("warning: the server keeps running as root: {why}"));
         return Ok(false);
     }
     if let Some(data) = data {
@@ -82,16 +83,16 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
         user::give(data, (user::USER, user::USER))
             .map_err(|error| StartError::User { user: user::USER, error })?;
     }
-    printer.note(format_args!("goes on as user {0}, group {0}", user::USER));
+    printer.note(format_args!("continues as user {0}, group {0}", user::USER));
     Err(StartError::User { user: user::USER, error: user::begin_anew() }.into())
 }
 
-/// Opens the data folder once, and takes over what another registry left there: to link another user's files is root's.
-/// False where it was asked to stop meanwhile.
+/// Opens the data folder once and imports the content that another registry left there: only root may make hard links
+/// to another user's files. Returns false if a signal asked the process to stop meanwhile.
 #[cfg(target_os = "linux")]
 async fn prepare(settings: &Settings) -> Result<bool, Failure> {
     let (log, _guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
     logging::start(&settings.log, &log);
     let registry = open(settings)?;
     let done = takeover::take_over(settings, &registry, &allowed(settings)).await;
@@ -107,7 +108,7 @@ pub async fn run(settings: Settings, reader: Reader, printer: Printer) -> Result
     }
 }
 
-/// HTTP's `Date` has no form for times before 1970 and after 9999.
+/// Refuses a clock before 1970 or after 9999: HTTP's `Date` header cannot express these times.
 fn check_clock(now: SystemTime) -> Result<(), StartError> {
     let year_10000 = Duration::from_hours(70_389_528);
     match now.duration_since(SystemTime::UNIX_EPOCH) {
@@ -116,7 +117,7 @@ fn check_clock(now: SystemTime) -> Result<(), StartError> {
     }
 }
 
-/// A server that is about to serve.
+/// A server whose listeners are bound and whose data folder is open.
 pub(super) struct Started {
     server: Server,
     registry: Registry,
@@ -125,18 +126,20 @@ pub(super) struct Started {
     log: LogGuard,
 }
 
-/// Binds the listeners, opens the data folder, and announces both. None where it was asked to stop meanwhile.
+/// Binds the listeners, opens the data folder, and announces both. `None` if a signal asked the process to stop
+/// meanwhile.
 pub(super) async fn start(
     settings: Settings,
     reader: Reader,
     printer: Printer,
 ) -> Result<Option<Started>, Failure> {
     check_clock(SystemTime::now())?;
-    // Before anybody is told that the server is there, who might send one at once.
+    // Before the announcement: whoever reads it may send a SIGHUP at once, which would end a process that does not
+    // listen.
     let hangups = Hangups::listen();
     raise_descriptor_limit();
     let (log, log_guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("the log's thread cannot be started: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
     let levels = logging::start(&settings.log, &log);
     let upstreams = allowed(&settings);
     let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
@@ -155,22 +158,23 @@ pub(super) async fn start(
 }
 
 impl Started {
-    /// Serves until it is asked to stop, also on what it is handed `later`.
+    /// Serves until it is asked to stop, also on the listeners that arrive by `later`.
     pub(super) async fn serve(self, later: mpsc::Receiver<TcpListener>) -> Result<(), Failure> {
         let outcome = self.server.run(self.listeners, later, asked_to_stop()).await;
         self.reloading.abort();
         self.registry.close();
         drop(self.log);
-        outcome.map_err(|error| Failure::Other(format!("the system gives no threads to serve on: {error}")))
+        outcome.map_err(|error| Failure::Other(format!("cannot start the server's threads: {error}")))
     }
 }
 
-/// Each address, bound; the first that cannot be is the error.
+/// Binds each address. The error is about the first one that cannot be bound.
 async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     for (listen, mirror) in addresses {
         let mut refused = None;
-        // What `listen` names answers for all, whatever is behind it.
+        // An address of `listen` serves every name, also when an upstream is its fallback: only a mirror's own address
+        // is reported with its upstream.
         let upstream =
             mirror.as_ref().filter(|mirror| !mirror.local_first).map(|mirror| mirror.upstream.clone());
         for address in listen.candidates() {
@@ -195,7 +199,7 @@ pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
         Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
         Storage::Fs => {
-            // The folder first: it is locked then, so that the catalog has one owner.
+            // The folder first: opening it locks it, so that the catalog has one owner.
             let storage = FsStorage::open(&settings.data)?.with_direct(settings.upload.direct);
             let catalog = open_catalog(&settings.data, &storage)?;
             (Arc::new(storage), catalog)
@@ -204,8 +208,8 @@ pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
     Ok(Registry::new(storage, catalog, wiring::registry_options(settings)))
 }
 
-/// The catalog of the blobs that are there. Either without the other is refused: the registry would be empty, or its
-/// images without bytes, and look as if it were well.
+/// Opens the catalog that belongs to the stored blobs. Refuses blobs without a catalog and a catalog without blobs: the
+/// registry would seem to work, but would be empty, or its images would have no bytes.
 fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError> {
     let failed =
         |error: hythe_storage::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
@@ -221,7 +225,7 @@ fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError>
     Ok(catalog)
 }
 
-/// The data folder's reserve, as the catalog uses it.
+/// The data folder's reserve, in the form that the catalog expects.
 #[derive(Debug)]
 struct Room(Arc<hythe_storage::Reserve>);
 
@@ -243,8 +247,8 @@ impl hythe_catalog::Reserve for Room {
     }
 }
 
-/// A connection is a descriptor, and so is each file sent: the system's usual soft limit of 1024 is for programs
-/// that use `select`.
+/// Raises the soft limit of file descriptors to the hard limit. Each connection and each file being sent needs a
+/// descriptor; the usual soft limit of 1024 is meant for programs that use `select`.
 fn raise_descriptor_limit() {
     #[cfg(unix)]
     {
@@ -252,12 +256,12 @@ fn raise_descriptor_limit() {
 
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum;
-        // Refused, it stays as it was: then fewer connections are served.
+        // If the system refuses, the limit stays as it was, and the server serves fewer connections.
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 
-/// Resolves on SIGTERM and SIGINT. A second one ends the process at once, as an impatient user expects.
+/// Resolves on SIGTERM and SIGINT. A second signal ends the process at once, as an impatient user expects.
 async fn asked_to_stop() {
     let stop = || async {
         #[cfg(unix)]
@@ -280,14 +284,14 @@ async fn asked_to_stop() {
         }
     };
     stop().await;
-    tracing::info!("stopping: requests under way may finish; a second signal ends them");
+    tracing::info!("stopping: running requests may finish; a second signal ends the process at once");
     tokio::spawn(async move {
         stop().await;
         std::process::exit(1);
     });
 }
 
-/// What takes new settings while it runs.
+/// The running parts that accept new settings.
 struct Running {
     server: Server,
     registry: Registry,
@@ -295,8 +299,8 @@ struct Running {
     levels: logging::Levels,
 }
 
-/// The signals that ask for the configuration to be read again, heard from when this is made. Of systems without them
-/// none comes.
+/// SIGHUPs, which ask the server to read its configuration again. Signals count from the moment that this value is
+/// made. Systems without SIGHUP yield none.
 struct Hangups {
     #[cfg(unix)]
     signals: Option<tokio::signal::unix::Signal>,
@@ -319,7 +323,7 @@ impl Hangups {
     }
 }
 
-/// Takes what can be taken of a changed configuration at each SIGHUP.
+/// Reads the configuration again at each SIGHUP, and applies the settings that can change while the server runs.
 async fn reload_on_hangup(
     mut settings: Settings,
     reader: Arc<Reader>,
@@ -328,9 +332,10 @@ async fn reload_on_hangup(
 ) {
     while hangups.next().await.is_some() {
         let (reading, before) = (Arc::clone(&reader), settings.clone());
-        // A credential helper may take its time, and this thread accepts connections.
+        // On another thread: a credential helper may be slow, and this thread accepts connections.
         let read = tokio::task::spawn_blocking(move || {
-            // What is handed over while it reads comes with a signal of its own.
+            // Taken before the configuration is read. Logins that arrive during the reading come with a signal of their
+            // own.
             let taken = reading.environment.handed_logins_file().and_then(|file| Taken::of(&file));
             let reloaded = reading.read_again(&before)?;
             let upstreams = allowed(&reloaded.settings);
@@ -346,7 +351,9 @@ async fn reload_on_hangup(
         if let Some(taken) = taken
             && let Err(error) = taken.tell()
         {
-            reader.printer.note(format_args!("warning: whoever handed logins over is not told: {error}"));
+            reader.printer.note(format_args!(
+                "warning: the new logins are in use, but the command that sent them could not be told: {error}"
+            ));
         }
     }
 }
@@ -359,19 +366,19 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// What reads this.
+    /// A reader of these inputs.
     pub(super) fn new(inputs: Inputs, environment: &Environment, printer: Printer) -> Self {
         Self { inputs, environment: environment.clone(), printer }
     }
 
-    /// The configuration, with all that is needed to ask the upstreams.
+    /// The configuration, with the logins of the upstreams looked up.
     pub fn read(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = load(&self.inputs, &self.environment)?;
         loaded.log_in(&self.environment)?;
         Ok(loaded)
     }
 
-    /// What to run with from now on. A configuration that cannot be used changes nothing.
+    /// The settings to run with from now on; `None` if the configuration cannot be used, which changes nothing.
     pub fn read_again(&self, running: &Settings) -> Option<Reloaded> {
         match self.read() {
             Ok(loaded) => {
@@ -380,13 +387,14 @@ impl Reader {
             }
             Err(error) => {
                 self.printer.failure(&error.into());
-                self.printer.note("the configuration was not reloaded; the one before stays in effect");
+                self.printer
+                    .note("the configuration was not reloaded; the previous configuration stays in effect");
                 None
             }
         }
     }
 
-    /// Says what has changed, once it has.
+    /// Prints what changed, after the change.
     pub fn tell(&self, reloaded: &Reloaded) {
         for key in &reloaded.applied {
             let value = key.kind.show(&reloaded.settings);
@@ -396,8 +404,10 @@ impl Reader {
             self.printer.note(format_args!("reloaded: {}", table_name(upstream)));
         }
         for key in &reloaded.waiting {
-            self.printer
-                .note(format_args!("warning: `{}` changed, and takes effect at the next start", key.name));
+            self.printer.note(format_args!(
+                "warning: `{}` changed; the change takes effect at the next start",
+                key.name
+            ));
         }
     }
 }
@@ -407,7 +417,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_no_answer_could_carry_is_refused() {
+    fn a_clock_that_http_dates_cannot_express_is_refused() {
         let (epoch, second) = (SystemTime::UNIX_EPOCH, Duration::from_secs(1));
         check_clock(epoch).unwrap();
         for strange in [epoch - second, epoch + Duration::from_hours(70_389_528)] {

@@ -1,4 +1,4 @@
-//! `hythe take-logins FOLDER`: logins from stdin to where the server of this container looks for them.
+//! `hythe take-logins FOLDER`: stores logins from stdin where the server of this container reads them.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -13,32 +13,32 @@ use super::serve::Taken;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Far more than all logins that anybody has.
+/// Bytes read from stdin at most: far more than all logins of any user.
 const LARGEST: u64 = 1 << 20;
-/// How long the server may take to read its configuration again.
+/// How long to wait for the server to read its configuration again.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long to sleep between two looks for the server's receipt.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Adds them to those that were taken before, and returns once the server asks with them.
+/// Adds the logins to those stored before, and returns once the server uses them.
 pub(super) fn take_logins(folder: &Path, printer: Printer) -> Result<(), Failure> {
-    let failed = |error: io::Error| {
-        Failure::Other(format!("{}: logins cannot be kept there: {error}", folder.display()))
-    };
+    let failed =
+        |error: io::Error| Failure::Other(format!("cannot store logins in {}: {error}", folder.display()));
     let mut logins = String::new();
     io::stdin().take(LARGEST).read_to_string(&mut logins).map_err(failed)?;
-    let unread = || Failure::Usage("what is on stdin is not a configuration of Docker's".to_owned());
+    let unread = || Failure::Usage("stdin is not a Docker configuration with `auths`".to_owned());
     let logins: Value = serde_json::from_str(&logins).map_err(|_| unread())?;
     let logins = logins["auths"].as_object().ok_or_else(unread)?;
     let _turn = turn(folder).map_err(failed)?;
     let file = folder.join("config.json");
     let is_new = keep(&file, logins).map_err(failed)?;
-    // Also where they are the same: the time before it may not have listened.
+    // Also if the logins are unchanged: at the previous run the server may not have listened yet.
     kill_process(Pid::INIT, Signal::HUP).map_err(|error| failed(error.into()))?;
     let (began, kept) = (Instant::now(), Taken::of(&file));
     while !kept.as_ref().is_some_and(Taken::is_told) {
         if began.elapsed() > PATIENCE {
             return Err(Failure::Other(format!(
-                "the server did not take the logins within {PATIENCE:?}: its log says why"
+                "the server did not read the logins within {PATIENCE:?}: its log says why"
             )));
         }
         std::thread::sleep(PAUSE);
@@ -47,7 +47,7 @@ pub(super) fn take_logins(folder: &Path, printer: Printer) -> Result<(), Failure
     Ok(())
 }
 
-/// Waits for whoever else hands logins over. Nobody else sees into the folder.
+/// Waits until no other process hands logins over, and locks the folder. Only its owner may read it.
 fn turn(folder: &Path) -> io::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let turn = File::create(folder.join("lock"))?;
@@ -55,7 +55,9 @@ fn turn(folder: &Path) -> io::Result<File> {
     Ok(turn)
 }
 
-/// Whether any is another than before. Nobody reads a half. One that could not be looked up this time may still be good.
+/// Stores the logins, and returns whether any of them changed. A rename replaces the file, so that the server never
+/// reads half of it. Earlier logins that are not among the new ones stay: they could not be looked up this time, but
+/// may still be valid.
 fn keep(file: &Path, logins: &Map<String, Value>) -> io::Result<bool> {
     let before: Value =
         fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_are_for_their_owner_only_and_add_up() {
+    fn only_the_owner_reads_the_logins_and_earlier_ones_stay() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("logins");
         let _turn = turn(&folder).unwrap();

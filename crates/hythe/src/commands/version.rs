@@ -1,4 +1,4 @@
-//! `hythe version`.
+//! `hythe version`: prints the version.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Docker's configuration, as far as it says who asks a registry: what `docker login` keeps.
+//! Reads logins from Docker's configuration, where `docker login` stores them.
 
 mod helper;
 mod login;
@@ -14,14 +14,14 @@ use super::environment::Environment;
 use super::upstreams::known_name;
 use crate::values::Endpoint;
 
-/// How long a credential helper may take: some ask a cloud, none a person.
+/// How long a credential helper may take. Some helpers ask a cloud service; none ask the user.
 const HELPER_LIMIT: Duration = Duration::from_secs(10);
 
-/// Docker Hub's key, which is not its name.
+/// The key of Docker Hub in Docker's configuration, which differs from its name.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// Who asks an upstream, looked for by its name, then by the hosts that it is asked at. Nobody does where logins are
-/// handed over, and this one was not yet.
+/// The login for an upstream, looked up by the upstream's name, then by its endpoints' hosts. `None` if logins are
+/// handed over and this login was not handed over yet.
 pub(super) fn credentials(
     environment: &Environment,
     name: &Authority,
@@ -29,16 +29,18 @@ pub(super) fn credentials(
 ) -> Result<Option<Credentials>, String> {
     let handed = environment.handed_logins_file();
     let path = handed.clone().or_else(|| environment.docker_config_file()).ok_or(
-        "there is no home folder to look for Docker's configuration in: say where it is with DOCKER_CONFIG",
+        "this user has no home folder with Docker's configuration: set DOCKER_CONFIG to the folder of its config.json",
     )?;
     let shown = path.display();
     let text = match std::fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let missing = || format!("there is no {shown} to look for the login of `{name}` in");
+            let missing = || {
+                format!("{shown} does not exist, so `{name}` has no login: run `docker login {name}` first")
+            };
             return if handed.is_some() { Ok(None) } else { Err(missing()) };
         }
-        Err(error) => return Err(format!("{shown} cannot be read: {error}")),
+        Err(error) => return Err(format!("cannot read {shown}: {error}")),
     };
     let config: Value =
         serde_json::from_slice(&text).map_err(|error| format!("{shown} is not JSON: {error}"))?;
@@ -53,14 +55,15 @@ pub(super) fn credentials(
     Err(format!("{shown} has no login for `{name}`: run `docker login {name}` first"))
 }
 
-/// A configuration of Docker's with these logins, and no program to be asked for them.
+/// Writes a Docker configuration that contains these logins, without credential helpers.
 pub(super) fn write<'a>(logins: impl Iterator<Item = (&'a Authority, &'a Credentials)>) -> String {
     let logins =
         logins.filter_map(|(name, credentials)| Some((name.to_string(), login::write(credentials)?)));
     serde_json::json!({ "auths": logins.collect::<serde_json::Map<_, _>>() }).to_string()
 }
 
-/// A helper for this registry alone wins over the one for all, and that over the file, as in Docker's clients.
+/// The login for a host. As in Docker's clients, a helper for this registry counts before the helper for all
+/// registries, and a helper before the file.
 fn of_host(
     config: &Value,
     host: &Authority,
@@ -94,7 +97,7 @@ fn usual_key(host: &Authority) -> String {
     if host == "docker.io" { HUB_KEY.to_owned() } else { host }
 }
 
-/// The entries of a section that are for this host.
+/// The entries of a section for this host.
 fn entries<'a>(config: &'a Value, section: &str, host: &Authority) -> Vec<(&'a str, &'a Value)> {
     let all = config[section].as_object().into_iter().flatten();
     all.filter(|(key, _)| host_of(key).is_some_and(|of_key| of_key == *host))
@@ -102,7 +105,8 @@ fn entries<'a>(config: &'a Value, section: &str, host: &Authority) -> Vec<(&'a s
         .collect()
 }
 
-/// The registry of a key: `host`, `https://host`, `https://host/v1/`. One with another path is for a part of it only.
+/// The registry that a key names: `host`, `https://host` or `https://host/v1/`. `None` for a key with another path,
+/// which is for a part of the registry only.
 fn host_of(key: &str) -> Option<Authority> {
     let rest = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));

@@ -1,4 +1,4 @@
-//! The configuration while its layers are laid on each other.
+//! The configuration while its layers are combined.
 
 use std::collections::btree_map::Entry;
 mod checks;
@@ -20,24 +20,25 @@ use super::table::TableSources;
 use crate::settings::Settings;
 use crate::values::Storage;
 
-/// The configuration while its layers are laid on each other.
+/// The configuration while its layers are combined, the lowest layer first.
 pub(super) struct Draft {
     settings: Settings,
     provenance: Vec<(&'static Key, Source)>,
     tables: BTreeMap<Authority, TableSources>,
-    /// The upstreams whose tables have a field that cannot be read: what follows from that is not worth a word.
+    /// The upstreams whose tables have an invalid field. Further problems of these tables follow from it, and are not
+    /// reported.
     unread: BTreeSet<Authority>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     has_data_folder: bool,
-    /// What says that whoever reaches the server gets what logins of Docker's open.
+    /// The source that shares content pulled with Docker's logins with all clients, if one does.
     shares_logins: Option<Source>,
-    /// The `registry:2` file that is read because nobody named one.
+    /// The `registry:2` file that is read because the user named none.
     found: Option<PathBuf>,
 }
 
 impl Draft {
-    /// The lowest layer.
+    /// The draft with the lowest layer, the defaults.
     pub(super) fn new(data: Option<PathBuf>) -> Self {
         let mut settings = Settings::default();
         let has_data_folder = data.is_some();
@@ -57,12 +58,12 @@ impl Draft {
         }
     }
 
-    /// Lays one value on what is there.
+    /// Sets a key, overriding the value of a lower layer.
     pub(super) fn set(&mut self, key: &'static Key, raw: &Raw, source: &Source) {
         self.set_as(key.name, key, raw, source);
     }
 
-    /// The same, where whoever wrote it knows the key by another name.
+    /// Like [`set`](Self::set), for a layer that has another name for the key, which errors show.
     pub(super) fn set_as(&mut self, name: &str, key: &'static Key, raw: &Raw, source: &Source) {
         match key.kind.read(&mut self.settings, raw) {
             Ok(()) => {
@@ -78,7 +79,7 @@ impl Draft {
         }
     }
 
-    /// Begins what is said about an upstream, and tells whether nothing was yet.
+    /// Creates an upstream's table if there is none yet. Returns whether it created the table.
     pub(super) fn begin_table(&mut self, upstream: &Authority, source: Source) -> bool {
         self.settings.upstream.tables.entry(upstream.clone()).or_default();
         match self.tables.entry(upstream.clone()) {
@@ -90,7 +91,7 @@ impl Draft {
         }
     }
 
-    /// Lays one field of an upstream's table on what is there.
+    /// Sets a field of an upstream's table, overriding the value of a lower layer.
     pub(super) fn set_field(
         &mut self,
         upstream: &Authority,
@@ -115,7 +116,7 @@ impl Draft {
         }
     }
 
-    /// What the images of `registry:2` run with where nobody says anything else.
+    /// Sets the defaults of the `registry:2` images.
     pub(super) fn in_place_defaults(&mut self) {
         let path = Path::new(registry2::FILES[1]);
         let source = Source::Registry2Default { path: path.to_owned() };
@@ -127,7 +128,7 @@ impl Draft {
         self.registry2_defaults(path);
     }
 
-    /// Where a `registry:2` file is silent, its deployment relies on what `registry:2` does.
+    /// Sets `registry:2`'s defaults of some keys: a deployment relies on them for keys that its file does not set.
     pub(super) fn registry2_defaults(&mut self, path: &Path) {
         for name in ["delete.enabled", "upstream.by-path"] {
             if let Some(key) = key(name) {
@@ -136,22 +137,22 @@ impl Draft {
         }
     }
 
-    /// Notes that whoever reaches the server gets what logins of Docker's open, where nothing says who does.
+    /// Shares content pulled with Docker's logins with all clients, unless a layer sets `share`.
     pub(super) fn share_logins(&mut self, source: Source) {
         self.shares_logins = Some(source);
     }
 
-    /// Notes that nobody named this `registry:2` file: who started the server may not know of it.
+    /// Notes that the user did not name this `registry:2` file, and may not know about it.
     pub(super) fn found_by_itself(&mut self, path: &Path) {
         self.found = Some(path.to_owned());
     }
 
-    /// Notes what makes the configuration unusable.
+    /// Adds an error. hythe refuses a configuration with errors.
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
-    /// Notes what has no effect, or needs to be known.
+    /// Adds a warning.
     pub(super) fn warning(&mut self, warning: Problem) {
         self.warnings.push(warning);
     }
@@ -161,20 +162,20 @@ impl Draft {
         found.map_or(Source::Default, |(_, source)| source.clone())
     }
 
-    /// Checks what only the whole can tell, and gives it out.
+    /// Checks the combined configuration, and returns it.
     pub(super) fn finish(mut self, file: Option<PathBuf>) -> Result<Loaded, ConfigError> {
         self.check();
         let needs_folder = self.settings.storage == Storage::Fs && self.source("data") == Source::Default;
         if needs_folder && !self.has_data_folder {
             let text =
-                "there is no home folder to keep the data in: say where with --data FOLDER or HYTHE_DATA";
+                "this user has no home folder for the data: choose a folder with --data FOLDER or HYTHE_DATA";
             self.problems.push(Problem::new("data", text));
         }
         if !self.problems.is_empty() {
             if let Some(found) = &self.found {
                 let text = format!(
-                    "no configuration was named, so this file was read, which is where registry:2 has its own; name another \
-                     with `registry serve CONFIG` or {}",
+                    "no configuration was named, so hythe read this file, the default of registry:2. To use another file, \
+                     run `registry serve CONFIG` or set {}",
                     registry2::FILE_VARIABLE
                 );
                 self.problems.push(Problem::new(found.display(), text));

@@ -1,26 +1,26 @@
-//! What the process was started in: its variables, its user, its platform's folders.
+//! The environment of the process: its variables, user and platform folders.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The variable that names a folder to which another process hands logins; no setting of a server.
+/// The variable that names the folder in which another process hands over logins. It is not a setting of the server.
 pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
 
-/// What the process was started in. Given to `load`, so that tests need not change the process.
-// No `Debug`: variables hold secrets.
+/// The environment of the process. `load` takes it as an argument, so that tests need not change the process.
+// Not `Debug`, because variables hold secrets.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// The variables whose names are UTF-8.
     pub variables: BTreeMap<String, OsString>,
     /// Whether the user is root.
     pub root: bool,
-    /// Where the machine's configuration files are: `/etc`.
+    /// The folder of the machine's configuration files: `/etc`.
     pub system_folder: Option<PathBuf>,
 }
 
 impl Environment {
-    /// The process's own.
+    /// The environment of this process.
     pub fn of_process() -> Self {
         let variables =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -31,12 +31,12 @@ impl Environment {
         }
     }
 
-    /// A folder that a variable names. The XDG specification says to ignore a relative one.
+    /// The folder that a variable names. The XDG specification says to ignore a relative path.
     fn folder(&self, variable: &str) -> Option<PathBuf> {
         self.variables.get(variable).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
-    /// The folder for data that the platform's convention gives; none if the user has no home.
+    /// The data folder by the platform's convention; `None` if the user has no home folder.
     pub fn data_folder(&self) -> Option<PathBuf> {
         if self.root {
             return Some("/var/lib/hythe".into());
@@ -52,7 +52,7 @@ impl Environment {
         base.map(|base| base.join("hythe"))
     }
 
-    /// Where Docker's clients keep their configuration; none if the user has no home.
+    /// The configuration file of Docker's clients; `None` if the user has no home folder.
     pub fn docker_config_file(&self) -> Option<PathBuf> {
         let named = self.variables.get("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = || self.folder(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
@@ -60,17 +60,17 @@ impl Environment {
         folder.map(|folder| folder.join("config.json"))
     }
 
-    /// The file of the logins that another process hands over, where one does.
+    /// The file of logins that another process hands over, if the environment names its folder.
     pub fn handed_logins_file(&self) -> Option<PathBuf> {
         self.folder(LOGINS_VARIABLE).map(|folder| folder.join("config.json"))
     }
 
-    /// A file below `/etc`, where the machine's configuration files are; none where they are nowhere.
+    /// A file below `/etc`, moved to `system_folder`; `None` if the platform has no such folder.
     pub(super) fn system_file(&self, path: &str) -> Option<PathBuf> {
         Some(self.system_folder.as_ref()?.join(path.strip_prefix("/etc/")?))
     }
 
-    /// The configuration file that is read when none is named: the user's, else the machine's, if there is one.
+    /// The configuration file to read if the user names none: the user's own file, else the machine's, if one exists.
     pub fn usual_file(&self) -> Option<PathBuf> {
         let user = if cfg!(windows) {
             self.folder("APPDATA")

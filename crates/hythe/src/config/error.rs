@@ -1,13 +1,13 @@
-//! What is wrong with a configuration, and where.
+//! Problems of a configuration, with their places.
 
 use std::fmt;
 
-/// One thing that is wrong, or needs to be known: where, and a sentence.
+/// One error or warning about a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `file:line:column`, a variable, a flag.
+    /// The place: `file:line:column`, a variable or a flag.
     pub place: String,
-    /// What is wrong there, and what to do.
+    /// What is wrong, and what to do.
     pub text: String,
 }
 
@@ -23,10 +23,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A configuration that cannot be used.
+/// An invalid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// All that is wrong, never empty.
+    /// All errors; never empty.
     pub problems: Vec<Problem>,
 }
 

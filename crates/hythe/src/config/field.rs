@@ -1,4 +1,4 @@
-//! One field of an upstream's table: its name, its sentence, its place in [`UpstreamTable`].
+//! One field of an upstream's table: its name, documentation and place in [`UpstreamTable`].
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use super::raw::Raw;
 use crate::settings::UpstreamTable;
 use crate::values::{HIDDEN, ValueError};
 
-/// One field of an upstream's table. File, `hythe config` and the documentation all read this.
+/// One field of an upstream's table. The file, `hythe config` and the documentation all use this definition.
 pub struct Field {
-    /// Its name.
+    /// The field's name.
     pub name: &'static str,
-    /// What it means, in sentences.
+    /// The documentation, in sentences.
     pub doc: &'static str,
-    /// What is allowed, for the documentation.
+    /// The allowed values, for the documentation.
     pub allowed: &'static str,
-    /// Whether its value must not be printed.
+    /// Whether the value is a secret, which must not be printed.
     pub secret: bool,
     pub(super) read: fn(&mut UpstreamTable, &Raw) -> Result<(), ValueError>,
     pub(super) show: fn(&UpstreamTable) -> Value,
 }
 
-// By its name: nobody debugs by a table's function pointers.
+// Shows only the name: function pointers do not help to debug.
 impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
@@ -36,18 +36,18 @@ impl Field {
         (self.read)(table, raw)
     }
 
-    /// The value as JSON, which for these is also TOML; of a secret only that there is one.
+    /// The value as JSON, which is also valid TOML; for a secret, a placeholder.
     pub fn show(&self, table: &UpstreamTable) -> Value {
         if self.secret { HIDDEN.into() } else { (self.show)(table) }
     }
 
-    /// Its whole name, as the file could write it on the top level.
+    /// The field's full name, as the file can write it at the top level.
     pub fn of(&self, upstream: &Authority) -> String {
         format!("{}.{}", table_name(upstream), self.name)
     }
 }
 
-/// The name of an upstream's table. A name has no character that quotes would need to escape.
+/// The name of an upstream's table in the file. An upstream's name needs no escapes within the quotes.
 pub fn table_name(upstream: &Authority) -> String {
     format!("upstream.\"{upstream}\"")
 }

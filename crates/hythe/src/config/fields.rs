@@ -1,4 +1,4 @@
-//! Every field that an upstream's table can have.
+//! Every field of an upstream's table.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::values::{Choice, Secret, SecretFile, ValueError, show_duration};
 pub static FIELDS: &[Field] = &[
     Field {
         name: "endpoints",
-        doc: "Where it is asked, in this order. Without it, by HTTPS at the host that it is named after.",
+        doc: "The addresses at which hythe contacts the upstream, in this order. Without this field, hythe connects by HTTPS to the host in the upstream's name.",
         allowed: "a list of addresses: http:// or https://, host, port, path",
         secret: false,
         read: |table, raw| put(&mut table.endpoints, some(list(raw))),
@@ -21,7 +21,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "aliases",
-        doc: "Further names for it.",
+        doc: "Additional names of the upstream.",
         allowed: "a list of names",
         secret: false,
         read: |table, raw| put(&mut table.aliases, names(raw)),
@@ -37,7 +37,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "ttl-by-tag",
-        doc: "How long the tags that a pattern means are believed; the first one that means a tag counts. A pattern is `NAME` or `NAME:TAG` as the upstream has them, in which `*` stands for anything.",
+        doc: "`ttl` for the tags that match a pattern; the first pattern that matches a tag counts. A pattern is `NAME` or `NAME:TAG`, with the upstream's own repository names; `*` matches any text.",
         allowed: "a list of PATTERN=DURATION, such as \"library/redis:7*=1d\"",
         secret: false,
         read: |table, raw| put(&mut table.ttl_by_tag, list(raw)),
@@ -53,7 +53,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "pushable",
-        doc: "Whether pushes under its names are taken, as in a network that it cannot be reached from. A repository that was pushed into is pinned: it is answered as it was pushed, whoever means it, and its upstream is not asked for more of it. What of it was fetched before is kept with it. A HEAD by path, by which clients find out what they need not push, tells of what is pinned alone.",
+        doc: "Whether clients may push under the upstream's names, for example in a network that cannot reach the upstream. A push pins the repository: from then on hythe serves its pushed content, together with content that it fetched before, and does not ask the upstream for that repository. Before a push, clients ask by HEAD which content they can skip; a HEAD by path finds only pinned content.",
         allowed: "true or false",
         secret: false,
         read: |table, raw| put(&mut table.pushable, switch(raw)),
@@ -61,7 +61,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "username",
-        doc: "Who asks; a password belongs to it. All endpoints are told.",
+        doc: "The user name for the upstream; it needs a password. hythe sends both to every endpoint.",
         allowed: "a name",
         secret: false,
         read: |table, raw| put(&mut table.username, username(raw).map(Some)),
@@ -69,7 +69,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "password",
-        doc: "The password, or an access token in its place. Whoever reads the file reads it too; `password-file` keeps them apart.",
+        doc: "The password, or an access token in its place. Anyone who can read the configuration file can read it; `password-file` keeps it in a separate file.",
         allowed: "a text",
         secret: true,
         read: |table, raw| put(&mut table.password, secret(raw).map(Some)),
@@ -77,7 +77,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "password-file",
-        doc: "A file with the password and nothing else.",
+        doc: "A file that contains only the password.",
         allowed: "a path",
         secret: false,
         read: |table, raw| put(&mut table.password_file, secret_file(raw).map(Some)),
@@ -85,7 +85,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "identity-token-file",
-        doc: "A file with an identity token, which stands for user and password.",
+        doc: "A file that contains only an identity token, which replaces user name and password.",
         allowed: "a path",
         secret: false,
         read: |table, raw| put(&mut table.identity_token_file, secret_file(raw).map(Some)),
@@ -93,7 +93,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "docker-config",
-        doc: "Whether Docker's configuration (`$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`) says who asks: what `docker login` keeps there, or gives to a credential helper, which is run at the start and at each SIGHUP.",
+        doc: "Whether hythe uses the login in Docker's configuration (`$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`), where `docker login` stores it. If a credential helper keeps the login, hythe runs the helper at the start and at each SIGHUP.",
         allowed: "true or false",
         secret: false,
         read: |table, raw| put(&mut table.docker_config, switch(raw)),
@@ -101,7 +101,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "ca",
-        doc: "PEM files of certificate authorities that are trusted beside the system's.",
+        doc: "PEM files of certificate authorities that hythe trusts in addition to the system's.",
         allowed: "a list of paths",
         secret: false,
         read: |table, raw| put(&mut table.ca, paths(raw)),
@@ -109,7 +109,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "private-hosts",
-        doc: "Hosts of storage and token servers that may have private addresses although no endpoint names them. One without a port is meant with any.",
+        doc: "Hosts of storage and token servers that may have private addresses, although no endpoint names them. A host without a port means the host with any port.",
         allowed: "a list of hosts, with or without ports",
         secret: false,
         read: |table, raw| put(&mut table.private_hosts, names(raw)),
@@ -117,7 +117,7 @@ pub static FIELDS: &[Field] = &[
     },
 ];
 
-/// The field of a name.
+/// The field with this name.
 pub(super) fn field(name: &str) -> Option<&'static Field> {
     FIELDS.iter().find(|field| field.name == name)
 }
@@ -128,9 +128,9 @@ fn put<T>(place: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError>
 }
 
 fn username(raw: &Raw) -> Result<String, ValueError> {
-    let text = text(raw, "write a user's name")?;
+    let text = text(raw, "write a user name")?;
     if text.is_empty() || text.contains(':') {
-        return Err(ValueError::new("a user's name is not empty, and has no colon"));
+        return Err(ValueError::new("a user name must not be empty or contain a colon"));
     }
     Ok(text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The layer of hythe's own file, in TOML.
+//! The layer of hythe's own configuration file, in TOML.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::source::Source;
 use super::upstreams::known_name;
 use crate::values::parse_name;
 
-/// Lays the file's values on the draft.
+/// Applies the file's values to the draft.
 pub(super) fn apply(draft: &mut Draft, path: &Path, text: &str) {
     let reader = Reader { path, text };
     match DeTable::parse(text) {
@@ -67,11 +67,11 @@ impl Reader<'_> {
         }
     }
 
-    /// A table below `upstream` whose name is no key is an upstream's.
+    /// Reads a table below `upstream` whose name is not a key: the table of one upstream.
     fn upstream(&self, draft: &mut Draft, word: &str, table: &DeTable<'_>, place: &Source) {
         let whole = unquoted(word, table);
         if whole.contains('.') && !word.contains('.') {
-            let text = format!("a name with dots stands in quotes: write [upstream.\"{whole}\"]");
+            let text = format!("a name with dots needs quotes: write [upstream.\"{whole}\"]");
             return draft.problem(Problem::new(place.place(), text));
         }
         let name = match parse_name(word) {
@@ -82,7 +82,8 @@ impl Reader<'_> {
             }
         };
         if !draft.begin_table(&name, place.clone()) {
-            let text = format!("`{word}` is another name of `{name}`, which has a table already: keep one");
+            let text =
+                format!("`{word}` is another name of `{name}`, which already has a table: keep only one");
             return draft.problem(Problem::new(place.place(), text));
         }
         for (word, value) in table {
@@ -98,7 +99,7 @@ impl Reader<'_> {
     }
 }
 
-/// The name of tables within tables, which is how TOML takes a name with dots and without quotes.
+/// Joins the names of nested tables with dots: TOML reads an unquoted name with dots as nested tables.
 fn unquoted(word: &str, table: &DeTable<'_>) -> String {
     let mut whole = word.to_owned();
     let mut inner = Some(table);
@@ -115,7 +116,8 @@ fn unquoted(word: &str, table: &DeTable<'_>) -> String {
     whole
 }
 
-/// The nearest key by its whole name, else the one whose last word this is.
+/// The error for an unknown key. Suggests the key with the nearest full name, else a key with the same last word, else
+/// the nearest section.
 fn unknown(name: &str) -> String {
     let names = || KEYS.iter().map(|key| key.name);
     let sections = || names().filter_map(|known| known.split_once('.').map(|(section, _)| section));
@@ -133,12 +135,12 @@ fn raw(value: &DeValue<'_>) -> Raw {
         DeValue::String(text) => Raw::Quoted(text.to_string()),
         DeValue::Boolean(value) => Raw::Boolean(*value),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Raw::Other("number beyond 64 bits"), Raw::Integer),
+            .map_or(Raw::Other("number of more than 64 bits"), Raw::Integer),
         DeValue::Array(items) => {
             let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
             texts
                 .collect::<Option<Vec<String>>>()
-                .map_or(Raw::Other("list with more than strings"), Raw::List)
+                .map_or(Raw::Other("list of other values than strings"), Raw::List)
         }
         DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => Raw::Other(value.type_str()),
     }

@@ -1,4 +1,4 @@
-//! One setting: its name, its sentence, its type, its place in [`Settings`].
+//! One setting: its name, documentation, type and place in [`Settings`].
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ use crate::values::{
     Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_duration, show_size,
 };
 
-/// One setting. File, variables, flags, `hythe config` and the documentation all read this.
+/// One setting. The file, variables, flags, `hythe config` and the documentation all use this definition.
 pub struct Key {
-    /// Its name, in the file and everywhere else.
+    /// The name in the file, in messages and in the documentation. The name of the variable is made from it.
     pub name: &'static str,
-    /// What it means, in sentences.
+    /// The documentation, in sentences.
     pub doc: &'static str,
-    /// Its type, and where its value is kept.
+    /// The type, and the place of the value.
     pub kind: Kind,
-    /// Its flag without the dashes, if it has one.
+    /// The flag without its dashes, if the setting has a flag.
     pub flag: Option<&'static str>,
-    /// Whether a running server takes a new value (SIGHUP).
+    /// Whether a running server applies a new value on SIGHUP.
     pub reload: bool,
 }
 
-/// The type of a setting, with the place of its value: one cannot be changed without the other.
+/// The type of a setting, together with the place of its value, so that both always match.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "each variant is named after its type")]
 pub enum Kind {
@@ -65,15 +65,15 @@ impl<T: Clone> Slot<T> {
     }
 }
 
-/// The place of a value that is one word of a few, whichever these are.
+/// The place of a value that is one word of a fixed list.
 pub trait Word: fmt::Debug + Sync {
     /// Reads a word into its place.
     fn read(&self, settings: &mut Settings, raw: &Raw) -> Result<(), ValueError>;
-    /// The word that is there.
+    /// The current word.
     fn show(&self, settings: &Settings) -> &'static str;
-    /// Copies it from one set of settings to another.
+    /// Copies the value from one set of settings to another.
     fn copy(&self, from: &Settings, to: &mut Settings);
-    /// All words, for the documentation.
+    /// All allowed words, for the documentation.
     fn all(&self) -> String;
 }
 
@@ -95,7 +95,7 @@ impl<T: Choice + fmt::Debug> Word for Slot<T> {
     }
 }
 
-// By its name: nobody debugs by a table's function pointers.
+// Shows only the name: function pointers do not help to debug.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
@@ -103,7 +103,7 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// Its environment variable.
+    /// The environment variable of the setting.
     pub fn variable(&self) -> String {
         format!("HYTHE_{}", self.name.replace(['.', '-'], "_").to_ascii_uppercase())
     }
@@ -129,7 +129,7 @@ impl Kind {
         }
     }
 
-    /// The value as JSON, which for these kinds is also TOML.
+    /// The value as JSON. For these types the JSON is also valid TOML.
     pub fn show(&self, settings: &Settings) -> Value {
         match self {
             Self::Listen(slot) => texts((slot.get)(settings)),
@@ -139,7 +139,7 @@ impl Kind {
             Self::Origins(slot) => texts((slot.get)(settings)),
             Self::Additions(slot) => texts((slot.get)(settings)),
             Self::Names(slot) => texts((slot.get)(settings)),
-            // TOML has no null.
+            // An empty string means no upstream, because TOML has no null.
             Self::Name(slot) => {
                 (slot.get)(settings).as_ref().map_or_else(String::new, ToString::to_string).into()
             }
@@ -169,7 +169,7 @@ impl Kind {
         }
     }
 
-    /// What is allowed, for the documentation.
+    /// The allowed values, for the documentation.
     pub fn allowed(&self) -> String {
         match self {
             Self::Listen(_) => "a list of ADDRESS:PORT; `:PORT` means all interfaces".to_owned(),
@@ -178,11 +178,11 @@ impl Kind {
             Self::Hosts(_) => "a list of host names without ports".to_owned(),
             Self::Origins(_) => "a list of origins such as https://ui.example, or *".to_owned(),
             Self::Additions(_) => "a list of NAME or NAME=ENDPOINT[,ENDPOINT…]; an endpoint is http:// or https://, host, port, path".to_owned(),
-            Self::Names(_) => "a list of upstreams' names".to_owned(),
-            Self::Name(_) => "an upstream's name, or nothing".to_owned(),
+            Self::Names(_) => "a list of upstream names".to_owned(),
+            Self::Name(_) => "an upstream's name, or an empty string for none".to_owned(),
             Self::Mirrors(_) => "a list of ADDRESS:PORT=NAME".to_owned(),
             Self::Duration(_, least) => {
-                format!("a duration (ms, s, m, h, d), {} at least", show_duration(*least))
+                format!("a duration (ms, s, m, h, d), at least {}", show_duration(*least))
             }
             Self::Size(_, least, most) => {
                 format!(
@@ -196,7 +196,7 @@ impl Kind {
         }
     }
 
-    /// What stands for the value in `--help`.
+    /// The placeholder of the value in `--help`.
     pub fn placeholder(&self) -> &'static str {
         match self {
             Self::Listen(_) => "ADDRESS:PORT",

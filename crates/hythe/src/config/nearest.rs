@@ -1,8 +1,8 @@
-//! The known word that was probably meant.
+//! Finds the known word that a misspelled word probably means.
 
-/// The nearest of the known words, if one is near enough to be worth a question.
+/// The nearest known word, if it is near enough to suggest.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Distance is quadratic, and no known word is nearly this long.
+    // Computing a distance takes quadratic time, and every known word is much shorter.
     if word.len() > 100 {
         return None;
     }
@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     scored.filter(|(distance, _)| *distance <= limit).min().map(|(_, candidate)| candidate)
 }
 
-/// Ends a sentence with the question, or with nothing.
+/// The end of an error message: a question that suggests the word, or nothing.
 pub(super) fn did_you_mean(found: Option<&str>) -> String {
     found.map_or_else(String::new, |known| format!("; did you mean `{known}`?"))
 }

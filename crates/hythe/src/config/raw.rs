@@ -1,10 +1,10 @@
-//! A value as a layer says it, before its key gives it a type.
+//! An untyped value from a layer, before its key parses it.
 
 use std::borrow::Cow;
 
 use crate::values::HIDDEN;
 
-/// A value as a layer says it.
+/// An untyped value from a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Raw {
     /// Untyped text: a variable, a flag, a YAML scalar.
@@ -17,12 +17,12 @@ pub enum Raw {
     Integer(i64),
     /// Several texts.
     List(Vec<String>),
-    /// What no key takes, by its TOML name.
+    /// A value of a type that no key accepts, by the type's name.
     Other(&'static str),
 }
 
 impl Raw {
-    /// As errors show it.
+    /// The value in the form that errors show.
     pub fn show(&self) -> String {
         match self {
             Self::Text(text) | Self::Quoted(text) => format!("{:?}", without_credentials(text)),
@@ -37,7 +37,7 @@ impl Raw {
     }
 }
 
-/// A text as errors show it: an address with user and password is refused, and must not tell them on its way out.
+/// A text in the form that errors show. An address with user and password is refused, and its error must not show them.
 pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
     let Some((before, after)) = text.rsplit_once('@').filter(|(before, _)| before.contains(':')) else {
         return text.into();

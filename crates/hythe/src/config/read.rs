@@ -1,4 +1,4 @@
-//! From a value as a layer says it to the type of its setting.
+//! Parses an untyped value from a layer into the type of its setting.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ pub(super) fn list<T: FromStr<Err = ValueError>>(raw: &Raw) -> Result<Vec<T>, Va
     list_of(raw, at_commas, str::parse)
 }
 
-/// A list's items: those of a list, or those that `split` finds in a text.
+/// Parses each item of a list, or each item that `split` finds in a text.
 fn list_of<T>(
     raw: &Raw,
     split: impl Fn(&str) -> Vec<String>,
@@ -36,7 +36,7 @@ fn list_of<T>(
     let items = match raw {
         Raw::List(items) => items.clone(),
         Raw::Text(text) | Raw::Quoted(text) => match split(text).as_slice() {
-            // The error already shows the whole, which is this one.
+            // The caller's error shows the whole text, which is this single item.
             [one] => return Ok(vec![parse(one)?]),
             items => items.to_vec(),
         },
@@ -69,7 +69,7 @@ pub(super) fn name(raw: &Raw) -> Result<Option<Authority>, ValueError> {
 
 pub(super) fn some<T>(items: Result<Vec<T>, ValueError>) -> Result<Vec<T>, ValueError> {
     items.and_then(
-        |items| if items.is_empty() { Err(ValueError::new("name at least one")) } else { Ok(items) },
+        |items| if items.is_empty() { Err(ValueError::new("write at least one")) } else { Ok(items) },
     )
 }
 
@@ -86,11 +86,11 @@ fn parse_path(text: &str) -> Result<PathBuf, ValueError> {
         return Err(ValueError::new("write a path"));
     }
     if text.contains('\0') {
-        return Err(ValueError::new("a path has no NUL character"));
+        return Err(ValueError::new("a path must not contain a NUL character"));
     }
-    // Only a shell knows `~`; taken as it stands it would make a folder of that name.
+    // Only a shell expands `~`. Unexpanded, it would create a folder with that name.
     if text == "~" || text.starts_with("~/") {
-        return Err(ValueError::new("`~` is not expanded here: write the whole path"));
+        return Err(ValueError::new("hythe does not expand `~`: write the whole path"));
     }
     Ok(text.into())
 }
@@ -123,7 +123,7 @@ pub(super) fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueErro
 pub(super) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
     let value = match raw {
         Raw::Integer(bytes) => {
-            u64::try_from(*bytes).map_err(|_| ValueError::new("a size is not negative"))?
+            u64::try_from(*bytes).map_err(|_| ValueError::new("a size must not be negative"))?
         }
         other => parse_size(text(other, "write a size such as \"4MiB\"")?)?,
     };

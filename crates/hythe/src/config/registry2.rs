@@ -1,6 +1,6 @@
 //! The layer of a `registry:2` deployment: its YAML file and its `REGISTRY_*` variables.
 //!
-//! As in `registry:2`, the variables are laid on the file's tree first, and the result is read once.
+//! As in `registry:2`, the variables first change the file's tree, and the resulting tree is read once.
 
 mod convert;
 mod proxy;
@@ -24,20 +24,20 @@ use super::nearest::{did_you_mean, nearest};
 use super::raw::Raw;
 use tree::{Content, Node};
 
-/// The folder of `registry:2`'s filesystem driver when nothing else is said.
+/// The default folder of `registry:2`'s filesystem driver.
 pub(super) const ROOT_DIRECTORY: &str = "/var/lib/registry";
 
-/// Where the default configuration of its images has it listen.
+/// The listen address in the configuration of the `registry:2` images.
 pub(super) const ADDRESS: &str = ":5000";
 
-/// Names its configuration.
+/// The variable that names `registry:2`'s configuration file.
 pub(super) const FILE_VARIABLE: &str = "REGISTRY_CONFIGURATION_PATH";
 
-/// Where its images have their configuration, of version 3 and 2, and Debian's package has its own.
+/// The configuration files of the images, version 3 first, then version 2. Debian's package also uses the second.
 pub(super) const FILES: [&str; 2] = ["/etc/distribution/config.yml", "/etc/docker/registry/config.yml"];
 
-/// The configuration that `registry` reads: the one that was named, else that of an image. Where an image's is not there
-/// it says nothing else than its defaults.
+/// The configuration file that `registry` reads: the named file, else the file of an image. `None` if the path of an
+/// image's file does not exist, because that file only sets the defaults.
 pub(super) fn file(named: Option<PathBuf>, environment: &Environment) -> Option<PathBuf> {
     let is_there = |path: &PathBuf| path.exists() || !FILES.iter().any(|file| path == Path::new(file));
     match named {
@@ -46,7 +46,7 @@ pub(super) fn file(named: Option<PathBuf>, environment: &Environment) -> Option<
     }
 }
 
-/// Lays what the tree says on the draft. Nothing in it is passed over in silence.
+/// Applies the tree to the draft. Each key either has an effect, or gives an error or a warning.
 pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
     let Content::Map(sections) = &mut tree.root.content else { return };
     if tree.path.is_some() && !sections.iter().any(|entry| entry.name == "version") {
@@ -62,14 +62,15 @@ pub(super) fn apply(draft: &mut Draft, mut tree: Tree) {
     walk(draft, &tree, "", &tree.root);
 }
 
-/// The driver is chosen by the presence of its key, even an empty one.
+/// Applies the storage driver. The presence of a driver's key chooses it, even if the key is empty.
 fn apply_driver(draft: &mut Draft, tree: &Tree) {
     let Some(Content::Map(entries)) = tree.root.child("storage").map(|node| &node.content) else { return };
     let drivers: Vec<_> =
         entries.iter().filter(|entry| !rules::NO_DRIVERS.contains(&entry.name.as_str())).collect();
     let [driver] = drivers.as_slice() else {
         if let [first, second, ..] = drivers.as_slice() {
-            let text = format!("the storage is to be both `{}` and `{}`: keep one", first.name, second.name);
+            let text =
+                format!("the storage has two drivers, `{}` and `{}`: keep only one", first.name, second.name);
             draft.problem(Problem::new(tree.source(&second.origin).place(), text));
         }
         return;
@@ -86,7 +87,8 @@ fn apply_driver(draft: &mut Draft, tree: &Tree) {
             set("storage", "fs");
             set("data", ROOT_DIRECTORY);
         }
-        // What is below it is refused by its rule, but the key alone chooses it too.
+        // `walk` refuses an unsupported driver with keys below it. An empty key also chooses the driver, and is refused
+        // here.
         name if driver.node.is_empty() => {
             let path = format!("storage.{name}");
             if let Some(Meaning::RefusedIfPresent(why)) = rules::find(&path).map(|rule| &rule.meaning) {
@@ -105,19 +107,21 @@ fn walk(draft: &mut Draft, tree: &Tree, prefix: &str, node: &Node) {
         let Some(rule) = rules::find(&path) else {
             let found = nearest(&path, RULES.iter().map(|rule| rule.path));
             let text =
-                format!("registry:2's `{path}` is not known here and has no effect{}", did_you_mean(found));
+                format!("hythe does not know registry:2's `{path}`; it has no effect{}", did_you_mean(found));
             draft.warning(Problem::new(place, text));
             continue;
         };
         match rule.meaning {
             Meaning::Section if entry.node.is_map_or_null() => walk(draft, tree, &path, &entry.node),
             Meaning::Section => {
-                draft.problem(Problem::new(place, format!("`{path}` is a section: its keys go below it")));
+                draft.problem(Problem::new(place, format!("`{path}` is a section: write its keys below it")));
             }
             Meaning::Version => match entry.node.text() {
                 Some("0.1") => {}
-                _ => draft
-                    .problem(Problem::new(place, "`version` must be 0.1, the only one that registry:2 has")),
+                _ => draft.problem(Problem::new(
+                    place,
+                    "`version` must be 0.1, the only version that registry:2 has",
+                )),
             },
             Meaning::Sets(name, convert) => match (convert(&entry.node), key(name)) {
                 (Ok(Some(raw)), Some(key)) => {
@@ -135,7 +139,7 @@ fn walk(draft: &mut Draft, tree: &Tree, prefix: &str, node: &Node) {
                 }
             }
             Meaning::SetsIfBoolean(_) if !entry.node.is_empty() => {
-                let why = "it is neither true nor false, and so nothing to registry:2 either; write it without quotes";
+                let why = "the value is neither true nor false, and registry:2 ignores it too; write true or false without quotes";
                 draft.warning(passed_over(&place, &path, why));
             }
             Meaning::Refused(why) if !entry.node.says_nothing() => draft.problem(refusal(&place, &path, why)),

@@ -1,4 +1,4 @@
-//! What a running server takes from a configuration that was read again.
+//! Compares a running server's settings with a configuration that was read again.
 
 use std::collections::BTreeSet;
 
@@ -8,20 +8,20 @@ use super::key::Key;
 use super::keys::KEYS;
 use crate::settings::Settings;
 
-/// What a running server takes from a configuration that was read again.
+/// The changes that a running server applies from a configuration that was read again.
 #[derive(Debug)]
 pub struct Reloaded {
     /// The settings to run with from now on.
     pub settings: Settings,
-    /// The keys that changed with them.
+    /// The keys whose new values apply now.
     pub applied: Vec<&'static Key>,
-    /// The keys whose new values wait for a restart.
+    /// The keys whose new values need a restart.
     pub waiting: Vec<&'static Key>,
-    /// The upstreams whose tables changed, or what was found where these point to.
+    /// The upstreams whose tables changed, or the files and logins to which these refer.
     pub upstreams: Vec<Authority>,
 }
 
-/// Compares what runs with what was read again.
+/// Compares the running settings with settings that were read again.
 pub fn reload(running: &Settings, fresh: &Settings) -> Reloaded {
     let mut reloaded = Reloaded {
         settings: running.clone(),

@@ -1,16 +1,16 @@
-//! Where a value came from.
+//! The source of a value.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Nobody said anything else.
+    /// hythe's default: no layer sets the value.
     Default,
     /// A place in hythe's own configuration file. Line and column count from 1.
     File {
-        /// The file as it was named.
+        /// The file's path, as the user named it.
         path: PathBuf,
         /// The line.
         line: usize,
@@ -19,16 +19,16 @@ pub enum Source {
     },
     /// A place in a `registry:2` configuration file.
     Registry2 {
-        /// The file as it was named.
+        /// The file's path, as the user named it.
         path: PathBuf,
         /// The line.
         line: usize,
         /// The column, in characters.
         column: usize,
     },
-    /// What `registry:2` does where its file says nothing.
+    /// The default of `registry:2`, because its file does not set the value.
     Registry2Default {
-        /// The file that says nothing.
+        /// The file.
         path: PathBuf,
     },
     /// A variable `REGISTRY_…`.
@@ -44,7 +44,7 @@ impl Source {
         Self::File { path: path.to_owned(), line, column }
     }
 
-    /// Whether a `registry:2` deployment said this, so that `registry:2`'s habits hold for it.
+    /// Whether the value comes from a `registry:2` deployment, so that `registry:2`'s behaviour applies to it.
     pub fn is_registry2(&self) -> bool {
         match self {
             Self::Registry2 { .. } | Self::Registry2Default { .. } | Self::Registry2Variable(_) => true,
@@ -52,7 +52,7 @@ impl Source {
         }
     }
 
-    /// The place alone, as errors begin.
+    /// The place alone, with which an error begins.
     pub fn place(&self) -> String {
         match self {
             Self::Default => "default".to_owned(),

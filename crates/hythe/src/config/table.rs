@@ -1,15 +1,15 @@
-//! Where what is said of one upstream came from.
+//! The sources of the fields of one upstream's table.
 
 use super::field::Field;
 use super::fields::FIELDS;
 use super::source::Source;
 
-/// Where what is said of one upstream came from.
+/// The sources of the fields of one upstream's table.
 #[derive(Clone, Debug)]
 pub struct TableSources {
-    /// Where its table begins.
+    /// The place where the table begins.
     pub table: Source,
-    /// Each field that something was said about.
+    /// Each field that a layer sets, with its source.
     said: Vec<(&'static Field, Source)>,
 }
 
@@ -23,7 +23,7 @@ impl TableSources {
         self.said.push((field, source));
     }
 
-    /// The fields that something was said about, in the order of [`FIELDS`].
+    /// The fields that a layer sets, in the order of [`FIELDS`].
     pub fn fields(&self) -> impl Iterator<Item = (&'static Field, &Source)> {
         FIELDS.iter().filter_map(|field| {
             let (_, source) = self.said.iter().find(|(known, _)| known.name == field.name)?;
@@ -31,7 +31,7 @@ impl TableSources {
         })
     }
 
-    /// Where a field came from; the table, if nothing was said about it.
+    /// The source of a field; the table's source if no layer sets the field.
     pub fn source(&self, field: &str) -> &Source {
         self.said.iter().find(|(known, _)| known.name == field).map_or(&self.table, |(_, source)| source)
     }

@@ -1,4 +1,4 @@
-//! From what the configuration says to the upstreams that may be asked.
+//! Builds the list of allowed upstreams from the settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +10,18 @@ use super::nearest::{did_you_mean, nearest};
 use crate::settings::{Settings, UpstreamTable, Upstreams};
 use crate::values::{Addition, Endpoint};
 
-/// What the configuration makes of upstreams.
+/// The allowed upstreams, and what is wrong with their configuration.
 #[derive(Debug, Default)]
 pub(super) struct Assembled {
-    /// Those that may be asked.
+    /// The upstreams that hythe may contact.
     pub(super) allowed: Allowed,
-    /// What contradicts itself. What it is about was left out.
+    /// Contradictions. `allowed` lacks the upstreams that they concern.
     pub(super) problems: Vec<Finding>,
-    /// What needs to be known.
+    /// Warnings.
     pub(super) warnings: Vec<Finding>,
 }
 
-/// Something about a place in the configuration.
+/// A problem or warning about a place in the configuration.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) place: Place,
@@ -36,17 +36,17 @@ pub(super) enum Place {
     Field(Authority, &'static str),
 }
 
-/// The name that an upstream is known by. Docker Hub has several.
+/// The canonical name of an upstream. Docker Hub has several names.
 pub(super) fn known_name(name: Authority) -> Authority {
     Allowed::shipped().get(&name).map_or(name, |upstream| upstream.name.clone())
 }
 
-/// The upstreams that the settings allow. What contradicts itself was refused where they were read.
+/// The upstreams that the settings allow. `load` already refused settings that contradict each other.
 pub fn allowed(settings: &Settings) -> Allowed {
     assemble(&settings.upstream).allowed
 }
 
-/// The upstreams that the settings allow, and what is to be said about them.
+/// The upstreams that the settings allow, with problems and warnings.
 pub(super) fn assemble(settings: &Upstreams) -> Assembled {
     let mut assembled = Assembled::default();
     assembled.allowed.share_others(settings.share);
@@ -89,20 +89,20 @@ impl Assembled {
         self.problems.push(Finding { place, text: text.into() });
     }
 
-    /// The additions, by the names that their upstreams are known by.
+    /// The additions, by their upstreams' canonical names.
     fn additions<'a>(&mut self, settings: &'a Upstreams) -> BTreeMap<Authority, &'a Addition> {
         let mut additions = BTreeMap::new();
         for addition in &settings.add {
             let name = known_name(addition.name.clone());
             if additions.insert(name, addition).is_some() {
-                let text = format!("`{}` is added twice: name all its endpoints at once", addition.name);
+                let text = format!("`{}` is added twice: list all its endpoints in one entry", addition.name);
                 self.problem(Place::Key("upstream.add"), text);
             }
         }
         additions
     }
 
-    /// The names of those that may not be asked. One that means nobody is an error: it was to keep from something.
+    /// The names of the removed upstreams. An unknown name is an error, because the user meant to exclude an upstream.
     fn removed(
         &mut self,
         settings: &Upstreams,
@@ -114,7 +114,8 @@ impl Assembled {
         let mut removed = BTreeSet::new();
         for text in &settings.remove {
             let name = known_name(text.clone());
-            // What has the name comes before what has it as an alias: that may be there because the other goes.
+            // An upstream with this name counts before an upstream with this alias: the user may have added the alias
+            // to replace the upstream that is removed.
             let aliased = || settings.tables.iter().find(|(_, table)| table.aliases.contains(text));
             self.allowed.refuse(name.clone());
             if names.contains(&&name) {
@@ -132,7 +133,7 @@ impl Assembled {
         removed
     }
 
-    /// Allows an upstream that the configuration names.
+    /// Allows an upstream that the configuration adds or describes.
     fn name(
         &mut self,
         name: &Authority,
@@ -144,7 +145,7 @@ impl Assembled {
         let has_table = settings.tables.contains_key(name);
         let place = if has_table { Place::Table(name.clone()) } else { Place::Key("upstream.add") };
         if removed.contains(name) {
-            let text = format!("`{name}` is not asked: `upstream.remove` names it");
+            let text = format!("hythe does not contact `{name}`: `upstream.remove` names it");
             return self.warnings.push(Finding { place, text });
         }
         let field = |field| Place::Field(name.clone(), field);
@@ -192,7 +193,7 @@ impl Assembled {
         }
     }
 
-    /// Whom a listener answers for must be allowed.
+    /// Reports an upstream of a listener that is not allowed.
     fn expect(&mut self, name: &Authority, removed: &BTreeSet<Authority>, key: &'static str) {
         if self.allowed.get(name).is_some() {
             return;
@@ -208,12 +209,12 @@ impl Assembled {
     }
 }
 
-/// The field that says who asks, if one does.
+/// The first field of the table's login, if it has a login.
 pub(super) fn login_field(table: &UpstreamTable) -> Option<&'static str> {
     groups(table).into_iter().flatten().next()
 }
 
-/// Of each way to say who asks, its first field that is there.
+/// The first field that is set of each of the three ways to log in.
 fn groups(table: &UpstreamTable) -> [Option<&'static str>; 3] {
     let basic = [
         ("username", table.username.is_some()),
@@ -227,11 +228,11 @@ fn groups(table: &UpstreamTable) -> [Option<&'static str>; 3] {
     ]
 }
 
-/// Who asks, or the field that says something else than another, and why that cannot be.
+/// The credentials, or the field that contradicts another field, with an error message.
 fn credentials(table: &UpstreamTable) -> Result<Credentials, (&'static str, String)> {
     let groups: Vec<&str> = groups(table).into_iter().flatten().collect();
     if let [first, second, ..] = groups.as_slice() {
-        return Err((second, format!("`{second}` and `{first}` both say who asks: keep one of them")));
+        return Err((second, format!("`{second}` and `{first}` are two different logins: keep only one")));
     }
     if let Some(file) = &table.identity_token_file {
         return Ok(Credentials::IdentityToken(file.secret.reveal().to_owned()));
@@ -242,24 +243,21 @@ fn credentials(table: &UpstreamTable) -> Result<Credentials, (&'static str, Stri
     let file = table.password_file.as_ref().map(|file| &file.secret);
     match (&table.username, &table.password, file) {
         (None, None, None) => Ok(Credentials::Anonymous),
-        (_, Some(_), Some(_)) => Err((
-            "password-file",
-            "`password` and `password-file` are both there: keep one of them".to_owned(),
-        )),
+        (_, Some(_), Some(_)) => {
+            Err(("password-file", "`password` and `password-file` are both set: keep only one".to_owned()))
+        }
         (Some(_), None, None) => {
-            Err(("username", "`username` needs `password` or `password-file` beside it".to_owned()))
+            Err(("username", "`username` also needs `password` or `password-file`".to_owned()))
         }
-        (None, Some(_), None) => Err(("password", "`password` needs `username` beside it".to_owned())),
-        (None, None, Some(_)) => {
-            Err(("password-file", "`password-file` needs `username` beside it".to_owned()))
-        }
+        (None, Some(_), None) => Err(("password", "`password` also needs `username`".to_owned())),
+        (None, None, Some(_)) => Err(("password-file", "`password-file` also needs `username`".to_owned())),
         (Some(username), Some(password), None) | (Some(username), None, Some(password)) => {
             Ok(Credentials::Basic { username: username.clone(), password: password.reveal().to_owned() })
         }
     }
 }
 
-/// Whether the client would take it: better said at the start than at the first pull.
+/// Checks that the client accepts the upstream, so that an error shows at the start and not at the first pull.
 fn check(upstream: &Upstream) -> Result<(), ConfigError> {
     upstream.endpoints.iter().try_for_each(|endpoint| {
         let options = Options {

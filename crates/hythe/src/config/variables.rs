@@ -1,4 +1,4 @@
-//! The layer of the variables `HYTHE_…`.
+//! The layer of `HYTHE_*` variables.
 
 use super::draft::Draft;
 use super::environment::{Environment, LOGINS_VARIABLE};
@@ -11,21 +11,21 @@ use super::source::Source;
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";
 
-/// The variable that names the registry that commands speak to; no setting of a server.
+/// The variable that names the registry to which commands talk. It is not a setting of the server.
 pub const REGISTRY_VARIABLE: &str = "HYTHE_REGISTRY";
 
-/// The variable that says that whoever reaches the server gets what handed logins open, where its configuration does not
-/// say who; no setting, as any setting counts more.
+/// The variable that shares content pulled with handed-over logins with all clients, unless the configuration sets
+/// `share`. It is not a setting, because every setting of `share` overrides it.
 const LOGINS_SHARED_VARIABLE: &str = "HYTHE_LOGINS_SHARED";
 
-/// The variable that names the container engine that commands speak to; no setting of a server.
+/// The variable that names the container engine of commands. It is not a setting of the server.
 const ENGINE_VARIABLE: &str = "HYTHE_ENGINE";
 
-/// Those that set nothing.
+/// The `HYTHE_*` variables that are not settings.
 const NO_SETTINGS: [&str; 5] =
     [CONFIG_VARIABLE, REGISTRY_VARIABLE, LOGINS_VARIABLE, LOGINS_SHARED_VARIABLE, ENGINE_VARIABLE];
 
-/// Lays the variables on the draft. An empty one counts as unset: compose files write `HYTHE_X=${X:-}`.
+/// Applies the variables to the draft. An empty variable counts as unset: Compose files write `HYTHE_X=${X:-}`.
 pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
     for (name, value) in environment.variables.range("HYTHE_".to_owned()..) {
         if !name.starts_with("HYTHE_") {
@@ -52,8 +52,7 @@ pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
     }
 }
 
-/// Whether Kubernetes made this variable for a Service that happens to be called like the program:
-/// nobody meant it as configuration.
+/// Whether Kubernetes set this variable for a Service with the program's name. Such a variable is not configuration.
 pub(super) fn is_service_link(name: &str) -> bool {
     let Some((_, rest)) = name.split_once('_') else { return false };
     rest == "PORT"

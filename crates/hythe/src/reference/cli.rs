@@ -1,4 +1,4 @@
-//! The page of the command line.
+//! Generates the reference page of the command line.
 
 use std::fmt::Write as _;
 
@@ -11,19 +11,19 @@ const INTRODUCTION: &str = "\
 <!-- Written by `hythe docs docs/reference`; change the program's tables instead. -->
 # Command line
 
-Data goes to stdout, prose to stderr. `--output json` prints the data for programs.
+hythe prints data to stdout and messages to stderr. `--output json` prints the data as JSON, for programs.
 ";
 
-/// The page. Writing to a string cannot fail, so the results are dropped.
+/// The page's text. Writing to a string cannot fail, so the results are dropped.
 pub(super) fn page() -> String {
-    // Help is wrapped to the terminal otherwise, and the page would differ by who writes it.
+    // Without a fixed width, help is wrapped to the terminal, and the page would depend on the terminal.
     let mut command = Args::command().term_width(100);
     command.build();
     let mut page = INTRODUCTION.to_owned();
     let _ = write!(page, "\n```text\n{EXIT_CODES}\n```\n");
     section(&mut page, "hythe", &mut command);
     subcommands(&mut page, "hythe", &mut command);
-    // The same program by another name.
+    // The same program, called as `registry`.
     let mut command = RegistryArgs::command().term_width(100);
     command.build();
     section(&mut page, "registry", &mut command);

@@ -1,4 +1,4 @@
-//! The page of the configuration.
+//! Generates the reference page of the configuration.
 
 use std::fmt::Write as _;
 
@@ -9,20 +9,20 @@ const INTRODUCTION: &str = "\
 <!-- Written by `hythe docs docs/reference`; change the program's tables instead. -->
 # Configuration
 
-hythe needs none. What is configured comes in layers, each over the one before:
+hythe needs no configuration. It reads settings from these layers; a later layer overrides an earlier one:
 
 1. the defaults below;
-2. one file: the one that is named (`hythe serve CONFIG`, `--config FILE`, `HYTHE_CONFIG`), else `hythe/hythe.toml` in
+2. one file: the file that you name (`hythe serve CONFIG`, `--config FILE`, `HYTHE_CONFIG`), else `hythe/hythe.toml` in
    the user's configuration folder (`$XDG_CONFIG_HOME`, `~/.config`), else `/etc/hythe/hythe.toml`. A `.toml` file is
-   hythe's own, a `.yml` or `.yaml` file is one of `registry:2`;
+   hythe's own configuration, a `.yml` or `.yaml` file is a `registry:2` configuration;
 3. `REGISTRY_*` variables, as `registry:2` reads them;
-4. `HYTHE_*` variables: the key in capitals, its dots and dashes as `_`. Lists are separated by commas. An empty
-   variable counts as unset;
+4. `HYTHE_*` variables. A variable's name is the key in capitals, with `_` for dots and dashes. Commas separate the
+   items of a list. An empty variable counts as unset;
 5. flags.
 
-`hythe config` prints what is in effect and where each value came from. A configuration with an error is refused as a
-whole, and every error is named with its line and column. SIGHUP makes a running server read its configuration again;
-it takes the keys marked so, and says which others wait for a restart.
+`hythe config` prints the effective settings and the source of each value. hythe refuses a configuration with an error
+as a whole, and reports every error with its line and column. On SIGHUP a running server reads its configuration again.
+It applies the keys marked \"applied on SIGHUP\", and logs which other changed keys need a restart.
 
 Durations are whole numbers with units (`ms`, `s`, `m`, `h`, `d`; also `1h30m`). Sizes are bytes, or whole numbers with
 units (`KiB`, `MiB`, `GiB`, `TiB`; `kB`, `MB`, `GB`, `TB`).
@@ -50,30 +50,31 @@ password-file = "/etc/hythe/docker.io.password"
 const TABLES: &str = r#"
 ## A table for an upstream
 
-`[upstream."NAME"]` describes one upstream: it may be asked, and is asked in this way. The name is a host, with its port
-where it has one, and stands in quotes. Any table below `upstream` whose name is no key is an upstream's. SIGHUP takes
-what changed in the tables, in files with passwords and tokens, and in Docker's configuration.
+`[upstream."NAME"]` allows one upstream, and says how hythe contacts it. The name is the upstream's host, with a port if
+needed, in quotes. Any table below `upstream` whose name is not a key belongs to an upstream. SIGHUP applies changes to
+the tables, to files with passwords and tokens, and to Docker's configuration.
 
-One of `username` with `password` or `password-file`, `identity-token-file`, and `docker-config` says who asks; without
-them nobody in particular does.
+An upstream has at most one login: `username` with `password` or `password-file`, or `identity-token-file`, or
+`docker-config`. Without a login hythe pulls anonymously.
 "#;
 
 const REGISTRY2: &str = "
 ## In the place of a registry:2
 
-`hythe serve CONFIG.yml` reads a `registry:2` configuration, and `REGISTRY_*` variables count with and without one
-(`REGISTRY_HTTP_ADDR`, `REGISTRY_STORAGE_DELETE_ENABLED`, …). Three of `registry:2`'s habits come with such a file:
-deletes are refused unless `storage.delete.enabled` is true, the folder of `storage.filesystem` is `/var/lib/registry`
-unless it is named, and an address open to the network needs no further word, because `registry:2` asks for none
-(a note says so; this holds for `REGISTRY_HTTP_ADDR` too). With `proxy.remoteurl` it answers for that upstream behind
-what was pushed here; pushes are taken, which `registry:2` refuses then. Nothing is dropped in silence: what has no
-effect is named in a warning, and hythe does not start where leaving something out would make the registry less safe.
+`hythe serve CONFIG.yml` reads a `registry:2` configuration. hythe reads `REGISTRY_*` variables with and without such a
+file (`REGISTRY_HTTP_ADDR`, `REGISTRY_STORAGE_DELETE_ENABLED`, …). With such a file, three defaults are those of
+`registry:2`: hythe refuses deletes unless `storage.delete.enabled` is true; the folder of `storage.filesystem` is
+`/var/lib/registry` unless the file names another; and an address open to the network needs no
+`http.allow-anonymous-network`, because `registry:2` has no such key (hythe prints a warning; the same holds for
+`REGISTRY_HTTP_ADDR`). With `proxy.remoteurl`, hythe serves pushed content first and that upstream's content otherwise;
+unlike `registry:2`, it accepts pushes then. hythe ignores no key silently: it warns about each key without effect, and
+does not start if ignoring a key would make the registry less safe.
 
 | registry:2 | here |
 |---|---|
 ";
 
-/// The page. Writing to a string cannot fail, so the results are dropped.
+/// The page's text. Writing to a string cannot fail, so the results are dropped.
 pub(super) fn page() -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str(EXAMPLE);
@@ -95,7 +96,7 @@ pub(super) fn page() -> String {
 
 fn section(page: &mut String, key: &Key) {
     let default = match key.name {
-        // It depends on who starts the server, where.
+        // The default depends on the user and the platform.
         "data" => "`/var/lib/hythe` for root; else `hythe` in `$XDG_DATA_HOME` or `~/.local/share`, on macOS in `~/Library/Application Support`".to_owned(),
         _ => format!("`{}`", key.kind.show(&Settings::default())),
     };
@@ -107,6 +108,6 @@ fn section(page: &mut String, key: &Key) {
         let _ = writeln!(page, "- flag: `--{flag}`");
     }
     if key.reload {
-        let _ = writeln!(page, "- taken by SIGHUP");
+        let _ = writeln!(page, "- applied on SIGHUP");
     }
 }

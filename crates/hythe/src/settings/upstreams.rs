@@ -1,4 +1,4 @@
-//! What is said about upstreams: the keys, and a table for each that is described.
+//! The settings of upstreams: the keys `upstream.*`, and one table per configured upstream.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub struct Upstreams {
     pub remove: Vec<Authority>,
     pub mirror: Vec<Mirror>,
     pub fallback: Option<Authority>,
-    /// The tables, by the names that their upstreams are known by.
+    /// The tables, by their upstreams' canonical names.
     pub tables: BTreeMap<Authority, UpstreamTable>,
 }
 
@@ -66,6 +66,6 @@ pub struct UpstreamTable {
     pub docker_config: bool,
     pub ca: Vec<PathBuf>,
     pub private_hosts: Vec<Authority>,
-    /// What was found in Docker's configuration, where the table refers to it and it was read.
+    /// The login from Docker's configuration, after it was read; only if `docker_config` is set.
     pub docker_login: Credentials,
 }

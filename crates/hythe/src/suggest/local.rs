@@ -1,4 +1,4 @@
-//! The options of commands about engines and clusters.
+//! The options of commands that use container engines and clusters.
 
 use hythe_cluster::deploy::{
     DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT,
@@ -50,7 +50,7 @@ fn target(in_effect: &mut InEffect, args: &TargetArgs) {
     in_effect.add(Taker::Deployed, "--name", Some(&args.name).filter(|name| name.as_str() != DEFAULT_NAME));
 }
 
-/// All that `up` was asked for: where it failed, nothing remembers it.
+/// Adds every option of `up`: after a failed run no container stores them.
 fn up(in_effect: &mut InEffect, args: &UpArgs) {
     container(in_effect, &args.target);
     in_effect.add(Taker::Up, "--port", args.port);

@@ -3,7 +3,7 @@ use clap::Parser as _;
 use super::*;
 use crate::args::Args;
 
-/// What a run with these words makes of a text. Each command in it is one that hythe takes.
+/// Completes a text with the options of the command line `run`, and checks that hythe accepts each completed command.
 fn completed(run: &str, port: Option<u16>, text: &str) -> String {
     let words: Vec<&str> = run.split(' ').collect();
     let in_effect = InEffect::of(&Args::try_parse_from(words).unwrap().command, &Environment::default());
@@ -22,7 +22,7 @@ fn completed(run: &str, port: Option<u16>, text: &str) -> String {
 
 #[cfg(feature = "cluster")]
 #[test]
-fn a_suggestion_means_the_registry_that_the_run_was_about() {
+fn a_suggestion_addresses_the_registry_of_the_run() {
     let table = [
         ("hythe status", "start it: `hythe up`", "start it: `hythe up`"),
         ("hythe status --name r3", "`hythe up`", "`hythe up --name r3`"),
@@ -40,7 +40,7 @@ fn a_suggestion_means_the_registry_that_the_run_was_about() {
         ("hythe status --name r3", "here hythe up is no command", "here hythe up is no command"),
         ("hythe status --name r3", "`hythe up", "`hythe up --name r3"),
         ("hythe attach a --name r3", "`hythe attach --watch`", "`hythe attach --watch --name r3`"),
-        // What runs in a cluster has names of its own.
+        // A registry in a cluster has another name than one in a container: `--name` is not passed on.
         ("hythe deploy --name r3 --engine podman", "`hythe doctor`", "`hythe doctor --engine podman`"),
         (
             "hythe deploy --context c -n storage --name r3",
@@ -63,7 +63,7 @@ fn a_suggestion_means_the_registry_that_the_run_was_about() {
 
 #[cfg(feature = "cluster")]
 #[test]
-fn commands_by_http_ask_the_port_of_the_registry() {
+fn commands_that_use_http_get_the_registry_s_port() {
     let port = Some(5007);
     assert_eq!(
         completed("hythe status", port, "`hythe cache stat`"),
@@ -75,13 +75,13 @@ fn commands_by_http_ask_the_port_of_the_registry() {
 
 #[cfg(feature = "cluster")]
 #[test]
-fn a_run_that_failed_is_suggested_with_all_that_it_was_asked_for() {
+fn a_failed_run_is_suggested_again_with_all_its_options() {
     let run = "hythe up --name r3 --port 5000 --data ./d --alias a.b --set upstream.offline=true --no-attach";
     assert_eq!(
         completed(run, None, "`hythe up --port 5002`"),
         "`hythe up --port 5002 --name r3 --alias a.b --data ./d --set upstream.offline=true --no-attach`"
     );
-    // An adoption brings its own data.
+    // `--adopt` takes over the other registry's data, and excludes `--data`.
     let adopted = completed(run, None, "`hythe up --adopt`");
     assert!(
         adopted.starts_with("`hythe up --adopt --name r3 --port 5000 --alias") && !adopted.contains("--data")
@@ -95,7 +95,7 @@ fn a_run_that_failed_is_suggested_with_all_that_it_was_asked_for() {
 
 #[cfg(feature = "cluster")]
 #[test]
-fn what_a_variable_says_is_not_said_again() {
+fn an_option_that_a_variable_also_sets_is_not_added() {
     let completed = |variables: &[(&str, &str)]| {
         let mut environment = Environment::default();
         for (name, value) in variables {
@@ -111,13 +111,13 @@ fn what_a_variable_says_is_not_said_again() {
     assert_eq!(completed(&[("REG_NAME", "other")]), all);
     let script = [("REG_NAME", "r3"), ("REG_PORT", "5007"), ("HYTHE_ENGINE", "podman")];
     assert_eq!(completed(&script), "`hythe up` `hythe gc`");
-    // Which would ask another registry.
+    // The variable names another registry, so that the suggestion must name this one.
     let other = [&script[..], &[("HYTHE_REGISTRY", "build:5000")]].concat();
     assert_eq!(completed(&other), "`hythe up` `hythe gc --registry localhost:5007`");
 }
 
 #[test]
-fn a_server_that_does_not_start_is_suggested_with_its_own_options() {
+fn a_server_that_does_not_start_is_suggested_again_with_its_options() {
     let run = "hythe serve hythe.toml --listen 127.0.0.1:80 --data /d --allow-anonymous-network";
     assert_eq!(
         completed(run, None, "`hythe serve --listen 127.0.0.1:5001`"),
@@ -126,7 +126,7 @@ fn a_server_that_does_not_start_is_suggested_with_its_own_options() {
 }
 
 #[test]
-fn a_value_is_written_as_a_shell_takes_it() {
+fn values_are_quoted_for_a_shell() {
     assert_eq!(quoted("a b"), "'a b'");
     assert_eq!(quoted("it's"), r"'it'\''s'");
     assert_eq!(quoted(""), "''");

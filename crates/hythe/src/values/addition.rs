@@ -1,4 +1,4 @@
-//! An upstream that is added in one line: its name, and where it is asked if not at home.
+//! An upstream in one line: its name and, if needed, its endpoints.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,17 +7,18 @@ use hythe_oci::Authority;
 
 use super::{Endpoint, ValueError, parse_name};
 
-/// An upstream that is added in one line, written `NAME` or `NAME=ENDPOINT[,ENDPOINT…]`.
+/// An upstream in one line, written `NAME` or `NAME=ENDPOINT[,ENDPOINT…]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addition {
-    /// The name that its images are known by.
+    /// The upstream's name, with which its image names begin.
     pub name: Authority,
-    /// Where it is asked, in this order; none where it is asked at home.
+    /// The endpoints, in the order in which hythe tries them. Empty: HTTPS at the host in the name.
     pub endpoints: Vec<Endpoint>,
 }
 
 impl Addition {
-    /// The texts of several that are separated by commas, which also separate one's endpoints: a name has no `://`.
+    /// Splits a comma-separated list of additions. Commas also separate the endpoints of one addition: a piece that
+    /// begins with a scheme and `://` is another endpoint of the addition before it, because a name contains no `://`.
     pub fn split(text: &str) -> Vec<String> {
         let mut items: Vec<String> = Vec::new();
         for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
@@ -77,13 +78,13 @@ mod tests {
     }
 
     #[test]
-    fn a_comma_before_a_scheme_goes_on_with_the_same_upstream() {
+    fn a_comma_before_a_scheme_continues_the_same_upstream() {
         for (text, items) in [
             ("", &[][..]),
             ("a", &["a"]),
             ("a, b=https://c , https://d,e", &["a", "b=https://c,https://d", "e"]),
             ("a=https://b,c=https://d", &["a=https://b", "c=https://d"]),
-            // A name alone has no endpoints to go on with.
+            // A name without `=` has no endpoints to continue.
             ("a,https://b", &["a", "https://b"]),
         ] {
             assert_eq!(Addition::split(text), items, "{text}");

@@ -1,16 +1,16 @@
-//! Settings that are one word of a few.
+//! Settings that take one word of a fixed list.
 
 use hythe_storage::Direct;
 use hythe_upstream::Share;
 
 use super::ValueError;
 
-/// A setting that is one word of a few.
+/// A setting that takes one word of a fixed list.
 pub trait Choice: Sized + Copy + PartialEq + 'static {
-    /// Each word with its meaning, in the order of the documentation.
+    /// Each word with its value, in the order of the documentation.
     const ALL: &'static [(&'static str, Self)];
 
-    /// The value that a word names.
+    /// The value of a word.
     fn of_word(text: &str) -> Result<Self, ValueError> {
         let found = Self::ALL.iter().find(|(word, _)| *word == text);
         found.map(|(_, value)| *value).ok_or_else(|| ValueError::new(Self::allowed()))
@@ -21,7 +21,7 @@ pub trait Choice: Sized + Copy + PartialEq + 'static {
         Self::ALL.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
     }
 
-    /// What is allowed, as a sentence's end.
+    /// The allowed words, as the end of an error message.
     fn allowed() -> String {
         format!("allowed: {}", Self::words())
     }
@@ -33,12 +33,12 @@ pub trait Choice: Sized + Copy + PartialEq + 'static {
     }
 }
 
-/// Where blobs are kept.
+/// Where blobs are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// Files in the data folder.
     Fs,
-    /// Nothing outlives the process.
+    /// Memory: all data is lost when the process ends.
     Memory,
 }
 
@@ -55,12 +55,12 @@ impl Choice for Direct {
         &[("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
 }
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One object a line, for collectors.
+    /// One JSON object per line, for log collectors.
     Json,
 }
 
@@ -68,16 +68,16 @@ impl Choice for LogFormat {
     const ALL: &'static [(&'static str, Self)] = &[("text", Self::Text), ("json", Self::Json)];
 }
 
-/// The least severe log line that is written.
+/// The lowest severity that the server logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
-    /// What failed.
+    /// Failures.
     Error,
-    /// What will fail if nobody looks.
+    /// Problems that will become failures unless somebody acts.
     Warn,
-    /// What happened.
+    /// Events.
     Info,
-    /// How it happened.
+    /// Details of events.
     Debug,
     /// Every step.
     Trace,

@@ -7,16 +7,16 @@ use super::ValueError;
 /// Milliseconds of each unit, largest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
-/// The longest duration, in milliseconds: 100 years. What is longer means "never", and overflows where it is added to a
-/// time.
+/// The longest duration, in milliseconds: 100 years. A longer duration would mean "never", and would overflow when code
+/// adds it to a time.
 const LONGEST: u64 = 36_500 * 86_400_000;
 
 /// Reads a duration: whole numbers, each with its unit.
 pub fn parse_duration(text: &str) -> Result<Duration, ValueError> {
-    let long = || ValueError::new("a duration is at most 36500d (100 years)");
+    let long = || ValueError::new("a duration must be at most 36500d (100 years)");
     let wrong =
         || ValueError::new("write a duration such as \"90s\", \"10m\" or \"7d\" (units: ms, s, m, h, d)");
-    // Go writes a zero without a unit, and so do people.
+    // Go accepts a zero without a unit, and people write it.
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_past_all_use_is_refused_by_its_limit() {
+    fn a_duration_above_100_years_is_refused_with_the_limit() {
         for text in ["36501d", "3000000d", "36500d1ms", "99999999999999999999d", "18446744073709551615ms"] {
             let error = parse_duration(text).unwrap_err().to_string();
             assert!(error.contains("36500d"), "{text}: {error}");

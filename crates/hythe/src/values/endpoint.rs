@@ -1,4 +1,4 @@
-//! An address that an upstream is asked at.
+//! An endpoint of an upstream: the URL at which hythe contacts it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use hythe_oci::Authority;
 
 use super::ValueError;
 
-/// Scheme, host and port, perhaps a path, no slash at the end.
+/// An endpoint: a URL of scheme, host, optional port and optional path, without a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     text: String,
@@ -15,12 +15,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The whole address.
+    /// The whole URL.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Its host, with its port where it has one.
+    /// The host, with the port if the URL has one.
     pub fn host(&self) -> &Authority {
         &self.host
     }
@@ -36,24 +36,26 @@ impl FromStr for Endpoint {
             .filter(|(scheme, _)| scheme == "https" || scheme == "http")
             .ok_or_else(|| {
                 ValueError::new(
-                    "an endpoint begins with https:// or http://, such as https://registry.example",
+                    "an endpoint must begin with https:// or http://, such as https://registry.example",
                 )
             })?;
         let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         if rest.contains('@') {
             return Err(ValueError::new(
-                "an endpoint has no user and password: give them as fields of the upstream",
+                "an endpoint must not contain user and password: write them as fields of the upstream",
             ));
         }
-        // A comma would end it where lists are written in one line.
+        // A comma would end the endpoint where a list is written in one line.
         if rest.contains(['?', '#', ',']) || rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(ValueError::new("an endpoint has no `?`, `#`, comma or space"));
+            return Err(ValueError::new("an endpoint must not contain `?`, `#`, a comma or a space"));
         }
         let path = path.trim_end_matches('/');
         let parsed = host.parse().map_err(|_| {
-            ValueError::new("an endpoint has a host, with its port if it needs one, such as https://registry.example:5000")
+            ValueError::new(
+                "an endpoint needs a host, with a port if needed, such as https://registry.example:5000",
+            )
         })?;
-        // The host as it was written: `http` with port 443 must not lose it.
+        // The text keeps the host as written, because `Authority` drops port 443, which `http` needs.
         Ok(Self { text: format!("{scheme}://{}{path}", host.to_ascii_lowercase()), host: parsed })
     }
 }

@@ -1,4 +1,4 @@
-//! A host name, as a `Host` header says it, without its port.
+//! A host name, as in a `Host` header, without its port.
 
 use std::fmt;
 use std::str::FromStr;

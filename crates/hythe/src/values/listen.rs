@@ -11,12 +11,12 @@ use super::ValueError;
 pub enum Listen {
     /// One address of this machine.
     Address(SocketAddr),
-    /// Every interface, written `:PORT`: IPv6 and IPv4 where the system has both.
+    /// Every interface, written `:PORT`: IPv6 and IPv4 if the system has both.
     Everywhere(u16),
 }
 
 impl Listen {
-    /// Whether only this machine reaches it.
+    /// Whether only this machine can reach the address.
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Address(address) => address.ip().to_canonical().is_loopback(),
@@ -32,7 +32,7 @@ impl Listen {
         }
     }
 
-    /// What to bind: the first of these that the system accepts. A kernel without IPv6 has no `[::]`.
+    /// The addresses to try to bind: the first that the system accepts counts. A kernel without IPv6 refuses `[::]`.
     pub fn candidates(&self) -> Vec<SocketAddr> {
         match self {
             Self::Address(address) => vec![*address],
@@ -53,7 +53,7 @@ impl FromStr for Listen {
         }
         if text.parse::<u16>().is_ok() {
             return Err(ValueError::new(format!(
-                "a port alone does not say who may connect: write 127.0.0.1:{text} (this machine) or 0.0.0.0:{text} (the network)"
+                "a port alone does not say who may connect: write 127.0.0.1:{text} (only this machine) or 0.0.0.0:{text} (the network)"
             )));
         }
         let wrong = || {
@@ -62,12 +62,13 @@ impl FromStr for Listen {
             )
         };
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        // `u16` alone would take `+5001`.
+        // `u16::from_str` also accepts `+5001`.
         if port.is_empty() || !port.bytes().all(|c| c.is_ascii_digit()) {
             return Err(wrong());
         }
-        let port: u16 =
-            port.parse().map_err(|_| ValueError::new(format!("{port} is no port: the last one is 65535")))?;
+        let port: u16 = port
+            .parse()
+            .map_err(|_| ValueError::new(format!("{port} is not a port: the highest is 65535")))?;
         match host {
             "" => Ok(Self::Everywhere(port)),
             "localhost" => Ok(Self::Address(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))),

@@ -1,4 +1,4 @@
-//! A listener that answers for one upstream.
+//! A listener for one upstream.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use hythe_oci::Authority;
 
 use super::{Listen, ValueError, parse_name};
 
-/// A listener that answers for one upstream, written `ADDRESS:PORT=NAME`.
+/// A listener that serves one upstream, written `ADDRESS:PORT=NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: Listen,
-    /// Whom it answers for.
+    /// The upstream that the listener serves.
     pub upstream: Authority,
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mirror_is_an_address_and_the_name_that_it_answers_for() {
+    fn a_mirror_is_an_address_and_an_upstream_s_name() {
         for text in ["127.0.0.1:5002=docker.io", "[::1]:5002=hub.local:5000", ":5002=ghcr.io"] {
             assert_eq!(text.parse::<Mirror>().unwrap().to_string(), text);
         }

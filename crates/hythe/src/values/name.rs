@@ -1,14 +1,14 @@
-//! An upstream's name: a registry's host, with its port where it has one.
+//! An upstream's name: a registry's host, with its port if it has one.
 
 use hythe_oci::Authority;
 
 use super::ValueError;
 
-/// Reads an upstream's name. The error does not repeat the text, which may have a password in front of an `@`.
+/// Reads an upstream's name. The error does not repeat the text, because the text may contain a password before an `@`.
 pub fn parse_name(text: &str) -> Result<Authority, ValueError> {
     text.parse().map_err(|_| {
         ValueError::new(if text.contains("://") {
-            "a name has no scheme: write registry.example, or NAME=https://registry.example to say where it is asked"
+            "a name must not have a scheme: write registry.example, or NAME=https://registry.example to set an endpoint"
         } else {
             "write a registry's host, with its port if it has one, such as docker.io or registry.example:5000"
         })

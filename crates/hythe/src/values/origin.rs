@@ -1,16 +1,16 @@
-//! A web origin that may read answers (CORS).
+//! A web origin whose scripts may read responses (CORS).
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::ValueError;
 
-/// A web origin, `scheme://host[:port]` in lower case, or any.
+/// A web origin, `scheme://host[:port]` in lower case, or any origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// Written `*`.
     Any,
-    /// Compared with the `Origin` header as it stands.
+    /// An origin that must equal the `Origin` header.
     Exact(String),
 }
 
@@ -23,7 +23,7 @@ impl FromStr for Origin {
         }
         let text = text.to_ascii_lowercase();
         let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        // A path or a trailing slash would never equal what a browser sends.
+        // An origin with a path or a trailing slash would never equal the header that a browser sends.
         let valid = authority.is_some_and(|rest| {
             !rest.is_empty() && rest.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._:[]".contains(&c))
         });

@@ -1,4 +1,4 @@
-//! A secret, and the file that one is in.
+//! A secret, and a file that contains a secret.
 
 use std::fmt;
 use std::io::Read;
@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use super::ValueError;
 
-/// What stands in the place of a secret wherever something is printed.
+/// The text that output shows in the place of a secret.
 pub const HIDDEN: &str = "(secret)";
 
-/// Far more than a password or a token is; less than what a wrong path could bring in.
+/// The maximum size of a secret file, in bytes: far more than a password or a token needs, but a bound in case the path
+/// names a wrong file.
 const LARGEST: u64 = 64 << 10;
 
 /// A text that is never printed.
@@ -17,14 +18,16 @@ const LARGEST: u64 = 64 << 10;
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text. An empty one is none, and [`HIDDEN`] is what was printed in the place of one.
+    /// Hides a text. Refuses an empty text, and [`HIDDEN`], which comes from printed output and is not a secret.
     pub fn new(text: impl Into<String>) -> Result<Self, ValueError> {
         let text = text.into();
         if text.is_empty() {
             return Err(ValueError::new("it is empty"));
         }
         if text == HIDDEN {
-            return Err(ValueError::new("this only stands for a secret that was not printed"));
+            return Err(ValueError::new(
+                "this is a placeholder for a hidden secret: write the secret itself",
+            ));
         }
         Ok(Self(text))
     }
@@ -41,12 +44,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A file with a secret and nothing else, as it was when it was read.
+/// A file that contains only a secret, with the content that it had when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretFile {
-    /// The file as it was named.
+    /// The file's path, as in the configuration.
     pub path: PathBuf,
-    /// What is in it, without the newline that editors end a file with.
+    /// The file's content, without the newline that editors add at the end.
     pub secret: Secret,
 }
 
@@ -56,13 +59,13 @@ impl SecretFile {
         let mut text = String::new();
         let file = std::fs::File::open(&path);
         let read = file.and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
-        read.map_err(|error| ValueError::new(format!("the file cannot be read: {error}")))?;
+        read.map_err(|error| ValueError::new(format!("cannot read the file: {error}")))?;
         if text.len() as u64 > LARGEST {
-            return Err(ValueError::new("the file is too large to be a secret"));
+            return Err(ValueError::new("the file is too large for a secret"));
         }
         let text = text.trim_end_matches(['\n', '\r']);
-        let secret =
-            Secret::new(text).map_err(|error| ValueError::new(format!("the file has no secret: {error}")))?;
+        let secret = Secret::new(text)
+            .map_err(|error| ValueError::new(format!("the file contains no secret: {error}")))?;
         Ok(Self { path, secret })
     }
 }
@@ -72,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_printed_and_what_was_printed_is_no_secret() {
+    fn a_secret_is_not_printed_and_its_placeholder_is_not_accepted_as_a_secret() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Ok((secret))");
         assert!(Secret::new(HIDDEN).is_err() && Secret::new("").is_err());
     }
 
     #[test]
-    fn a_file_s_last_newline_is_no_part_of_its_secret() {
+    fn a_file_s_last_newline_is_not_part_of_its_secret() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         for (text, wanted) in

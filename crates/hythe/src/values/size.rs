@@ -2,7 +2,7 @@
 
 use super::ValueError;
 
-/// Bytes of each unit. The binary ones come first, largest first: `show_size` writes only those.
+/// Bytes of each unit. The binary units come first, largest first: `show_size` writes only these.
 const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("GiB", 1 << 30),
@@ -15,7 +15,7 @@ const UNITS: [(&str, u64); 9] = [
     ("kB", 1000),
 ];
 
-/// Reads a size: a whole number of bytes, or of a unit.
+/// Reads a size: a whole number of bytes, or of a unit. The result is in bytes.
 pub fn parse_size(text: &str) -> Result<u64, ValueError> {
     let wrong = || {
         ValueError::new(

@@ -1,4 +1,4 @@
-//! How long the tags that a pattern means are believed.
+//! The time to live of cached tags that match a pattern.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,12 @@ use hythe_registry::Pattern;
 
 use super::{ValueError, parse_duration, show_duration};
 
-/// `PATTERN=DURATION`: how long the tags that a pattern means are believed.
+/// `PATTERN=DURATION`: how long a cached tag that matches the pattern is used before the upstream is asked again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagTtl {
-    /// Which tags.
+    /// The pattern that tags match.
     pub pattern: Pattern,
-    /// How long.
+    /// The time to live.
     pub ttl: Duration,
 }
 
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_with_a_duration_is_refused_with_what_to_write() {
+    fn a_wrong_pattern_or_duration_is_refused_with_what_to_write() {
         for (text, wanted) in [
             ("library/redis", "write PATTERN=DURATION"),
             ("", "write PATTERN=DURATION"),

@@ -1,4 +1,4 @@
-//! The program itself: streams and exit codes.
+//! The program's output streams and exit codes.
 
 use std::process::{Command, Output};
 
@@ -44,7 +44,7 @@ fn config_prints_each_value_with_its_source_on_stdout() {
 }
 
 #[test]
-fn what_config_prints_is_a_configuration_file() {
+fn the_output_of_config_is_a_configuration_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hythe.toml");
     std::fs::write(&file, hythe(&["config", "--log-level", "warn"], &[]).stdout).unwrap();
@@ -90,7 +90,7 @@ docker-config = true
         format!("upstream.\"docker.io\".username = \"ada\" # {path}:3"),
         format!("upstream.\"docker.io\".password = \"(secret)\" # {path}:4"),
         format!("upstream.\"registry.corp.example\" = {{}} # {path}:5"),
-        // Nobody is asked for the login, which this user has not.
+        // `config` does not look up the login, which this user does not have.
         format!("upstream.\"a.example\".docker-config = true # {path}:7"),
     ] {
         assert!(lines.contains(&line), "{text}\n  lacks {line}");
@@ -102,7 +102,7 @@ docker-config = true
     assert_eq!(json["settings"]["upstream.\"docker.io\".password"]["value"], "(secret)");
     assert_eq!(json["settings"]["upstream.\"docker.io\".username"]["value"], "ada");
 
-    // It is a configuration file again, but for the secret.
+    // The output is a valid configuration file, except for the hidden secret.
     let again = folder.path().join("again.toml");
     std::fs::write(&again, text.replace("(secret)", "hunter3")).unwrap();
     let output = hythe(&["config", again.to_str().unwrap()], &[]);
@@ -110,7 +110,7 @@ docker-config = true
     assert!(stdout(&output).contains("upstream.\"registry.corp.example\" = {}"));
     std::fs::write(&again, &text).unwrap();
     let output = hythe(&["config", again.to_str().unwrap()], &[]);
-    assert!(stderr(&output).contains("this only stands for a secret that was not printed"));
+    assert!(stderr(&output).contains("this is a placeholder for a hidden secret"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Serving {
         let listens = lines.by_ref().find(|line| line.starts_with("hythe listens on "));
         let address: SocketAddr =
             listens.expect("it starts").rsplit_once("http://").unwrap().1.parse().unwrap();
-        // What it says later must not fill the pipe.
+        // Read its later output too, so that the pipe does not fill up.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, client: Client::new(address) }
     }
@@ -49,7 +49,7 @@ impl Drop for Serving {
     }
 }
 
-/// A data folder with an image in it, and no server.
+/// A data folder with an image in it, without a running server.
 fn filled() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -59,7 +59,7 @@ fn filled() -> (TempDir, PathBuf) {
     (folder, data)
 }
 
-/// What is said to a folder that is refused, which a second try does not change.
+/// The error for a folder that is refused. A second try gives the same error.
 fn refusal(data: &Path) -> String {
     let [first, second] = [(), ()].map(|()| {
         let output = serve(data).output().unwrap();
@@ -71,7 +71,7 @@ fn refusal(data: &Path) -> String {
 }
 
 #[test]
-fn blobs_whose_catalog_is_missing_or_empty_are_refused_with_the_way_back() {
+fn blobs_without_a_catalog_are_refused_and_the_error_says_how_to_recover() {
     let (_folder, data) = filled();
     let catalog = data.join("catalog.sqlite");
     let kept = fs::read(&catalog).unwrap();
@@ -88,7 +88,7 @@ fn blobs_whose_catalog_is_missing_or_empty_are_refused_with_the_way_back() {
         fs::write(&catalog, &kept).unwrap();
     }
     Serving::start(&data).client.get("/v2/app/manifests/v1").send().expect(200);
-    // One of the ways that were named.
+    // One of the ways to recover that the error names.
     fs::remove_file(&catalog).unwrap();
     fs::rename(data.join("blobs"), data.join("away")).unwrap();
     Serving::start(&data)
@@ -99,7 +99,7 @@ fn blobs_whose_catalog_is_missing_or_empty_are_refused_with_the_way_back() {
 }
 
 #[test]
-fn a_catalog_that_is_no_whole_database_is_refused() {
+fn a_damaged_catalog_is_refused() {
     let (_folder, data) = filled();
     let catalog = data.join("catalog.sqlite");
     let kept = fs::read(&catalog).unwrap();
@@ -107,19 +107,22 @@ fn a_catalog_that_is_no_whole_database_is_refused() {
         fs::write(&catalog, damaged).unwrap();
         let said = refusal(&data);
         assert!(said.contains("catalog.sqlite is damaged") && said.contains("restore it"), "{said}");
-        assert_eq!(fs::read(&catalog).unwrap(), damaged, "it is left as it is");
+        assert_eq!(fs::read(&catalog).unwrap(), damaged, "the file is not changed");
     }
 }
 
 #[test]
-fn a_catalog_whose_blobs_are_not_there_is_refused() {
+fn a_catalog_without_its_blobs_is_refused() {
     let (_folder, data) = filled();
     let (blobs, away) = (data.join("blobs"), data.join("away"));
     fs::rename(&blobs, &away).unwrap();
     let said = refusal(&data);
-    for part in
-        ["catalog.sqlite names blobs", "blobs is missing or empty", "Is its volume mounted?", "--data"]
-    {
+    for part in [
+        "catalog.sqlite lists blobs",
+        "blobs is missing or empty",
+        "Check that its volume is mounted",
+        "--data",
+    ] {
         assert!(said.contains(part), "`{part}` is not in: {said}");
     }
     fs::remove_dir(&blobs).unwrap();
@@ -128,7 +131,7 @@ fn a_catalog_whose_blobs_are_not_there_is_refused() {
 }
 
 #[test]
-fn a_format_that_is_no_number_is_not_called_newer() {
+fn a_format_that_is_not_a_number_is_damage_and_not_a_newer_version() {
     let (_folder, data) = filled();
     fs::write(data.join("format"), "garbage\n").unwrap();
     let said = refusal(&data);
@@ -138,7 +141,7 @@ fn a_format_that_is_no_number_is_not_called_newer() {
 }
 
 #[test]
-fn a_first_start_that_was_interrupted_is_begun_again() {
+fn a_start_after_an_interrupted_first_start_succeeds() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     drop(Serving::start(&data));
@@ -149,7 +152,7 @@ fn a_first_start_that_was_interrupted_is_begun_again() {
 }
 
 #[test]
-fn what_is_pushed_after_the_folder_was_removed_is_not_acknowledged() {
+fn a_push_after_the_folder_was_removed_is_not_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let serving = Serving::start(&data);
@@ -162,7 +165,7 @@ fn what_is_pushed_after_the_folder_was_removed_is_not_acknowledged() {
 }
 
 #[test]
-fn no_command_makes_a_folder_of_the_system_its_own() {
+fn no_command_uses_a_system_folder_as_its_data_folder() {
     let folder = tempfile::tempdir().unwrap();
     let link = folder.path().join("link");
     std::os::unix::fs::symlink("/usr", &link).unwrap();

@@ -1,4 +1,4 @@
-//! A server that may open few files.
+//! A server with a low limit of open files.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ struct Serving {
 }
 
 impl Serving {
-    /// One that may have `files` files open.
+    /// Starts a server that may have `files` files open.
     fn start(files: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let command = format!("ulimit -n {files}; exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"");
@@ -25,7 +25,7 @@ impl Serving {
         let stderr = process.stderr.take().unwrap();
         std::thread::spawn(move || {
             let listens = |line: String| Some(line.split_once("hythe listens on http://")?.1.to_owned());
-            // To the end, so that the server never waits for whoever reads what it says.
+            // Reads to the end, so that the server never blocks on a full pipe.
             BufReader::new(stderr).lines().map_while(Result::ok).filter_map(listens).for_each(|address| {
                 let _ = sender.send(address);
             });
@@ -35,7 +35,7 @@ impl Serving {
         Self { process, client: Client::new(address.parse::<SocketAddr>().unwrap()), _folder: folder }
     }
 
-    /// How many files it has open.
+    /// The number of files that the server has open.
     fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
     }
@@ -49,7 +49,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn sessions_that_nobody_goes_on_with_leave_files_for_others() {
+fn idle_upload_sessions_leave_open_files_for_others() {
     let serving = Serving::start(256);
     let idle: Vec<_> = (0..400).map(|_| serving.client.start_upload("app")).collect();
     assert!(serving.open_files() < 150, "{}", serving.open_files());
@@ -61,13 +61,13 @@ fn sessions_that_nobody_goes_on_with_leave_files_for_others() {
 }
 
 #[test]
-fn connections_that_do_nothing_leave_files_for_the_others_and_those_that_wait_get_their_turn() {
+fn idle_connections_leave_open_files_for_others_and_waiting_connections_are_served_later() {
     let serving = Serving::start(256);
-    // Those that wait are in the kernel's queue, which takes 128 where it is smallest.
+    // The other connections wait in the kernel's queue, which holds at least 128.
     let mut idle: Vec<_> = (0..160).map(|_| serving.client.connect()).collect();
-    eventually("all connections that are served", || serving.open_files() > 64);
+    eventually("the server accepts as many connections as it serves", || serving.open_files() > 64);
     assert!(serving.open_files() < 200, "{}", serving.open_files());
-    // One that is served pushes, though others wait.
+    // A connection that is served can push while others wait.
     let first = &mut idle[0];
     for _ in 0..3 {
         first

@@ -1,11 +1,11 @@
-//! Who asks an upstream, as Docker's configuration has it.
+//! Logins for upstreams from Docker's configuration.
 
 use hythe_client::Credentials;
 use hythe_upstream::Share;
 
 use crate::world::World;
 
-/// A configuration that leaves it to Docker's who asks `upstream`.
+/// A configuration in which `upstream` uses the login in Docker's configuration.
 fn world(upstream: &str, config: &str) -> World {
     World::new()
         .unnamed_file("docker/config.json", config)
@@ -22,7 +22,7 @@ fn basic(username: &str, password: &str) -> Credentials {
 }
 
 #[test]
-fn a_login_is_found_in_each_form_that_it_is_kept_in() {
+fn a_login_is_found_in_every_format_of_dockers_configuration() {
     let ada = || basic("ada", "hun:ter2");
     for (upstream, config, wanted) in [
         ("docker.io", r#"{"auths": {"https://index.docker.io/v1/": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#, ada()),
@@ -40,7 +40,7 @@ fn a_login_is_found_in_each_form_that_it_is_kept_in() {
             r#"{"auths": {"corp.azurecr.io": {"auth": "MDAwMDA6", "identitytoken": "eyJ"}}}"#,
             Credentials::IdentityToken("eyJ".to_owned()),
         ),
-        // One for another registry, for a part of it, and without a login are passed over.
+        // Entries for another registry, for a part of the registry, and without a login are skipped.
         (
             "quay.io",
             r#"{"auths": {"ghcr.io": {"auth": "eDp5"}, "quay.io/team": {"auth": "eDp5"}, "quay.io": {}, "https://quay.io": {"auth": "YWRhOmh1bjp0ZXIy"}}}"#,
@@ -52,7 +52,7 @@ fn a_login_is_found_in_each_form_that_it_is_kept_in() {
 }
 
 #[test]
-fn the_configuration_is_in_the_users_home_unless_a_variable_says_where() {
+fn dockers_configuration_is_in_the_users_home_unless_a_variable_names_its_folder() {
     let config = r#"{"auths": {"ghcr.io": {"auth": "YWRhOmh1bnRlcjI="}}}"#;
     let world = World::new()
         .unnamed_file("home/.docker/config.json", config)
@@ -62,7 +62,7 @@ fn the_configuration_is_in_the_users_home_unless_a_variable_says_where() {
 }
 
 #[test]
-fn an_upstream_is_looked_for_where_it_is_asked_too() {
+fn a_login_is_also_looked_up_by_the_host_of_an_endpoint() {
     let config = r#"{"auths": {"registry.corp.example": {"auth": "YWRhOmh1bnRlcjI="}}}"#;
     let world = World::new()
         .unnamed_file("docker/config.json", config)
@@ -75,15 +75,15 @@ fn an_upstream_is_looked_for_where_it_is_asked_too() {
 }
 
 #[test]
-fn nobody_else_is_asked_with_it() {
+fn a_login_is_not_used_for_another_upstream() {
     let config =
         r#"{"auths": {"ghcr.io": {"auth": "YWRhOmh1bnRlcjI="}, "quay.io": {"auth": "YWRhOmh1bnRlcjI="}}}"#;
     assert_eq!(credentials(&world("ghcr.io", config), "quay.io"), Credentials::Anonymous);
 }
 
 #[test]
-fn a_helper_is_asked_by_its_protocol() {
-    // It answers by what it was asked.
+fn a_credential_helper_is_asked_with_dockers_protocol() {
+    // The answer depends on the server in the question.
     let script = r#"[ "$1" = get ] || exit 3
 server=$(cat)
 case $server in
@@ -101,7 +101,7 @@ esac"#;
         ("docker.io", store, basic("hub", "hunter3")),
         ("corp.azurecr.io", store, Credentials::IdentityToken("eyJ".to_owned())),
         ("old.example", store, basic("old", "hunter4")),
-        // The helper knows nobody, and the file does.
+        // The helper has no login, and the file has one.
         ("quay.io", store, basic("ada", "hunter5")),
     ] {
         let world = world(upstream, config).program("docker-credential-fake", script);
@@ -110,7 +110,7 @@ esac"#;
 }
 
 #[test]
-fn without_a_login_the_server_does_not_start_and_says_why() {
+fn the_server_does_not_start_without_the_login_and_says_why() {
     for (config, wanted) in [
         (
             "{}",
@@ -127,10 +127,10 @@ fn without_a_login_the_server_does_not_start_and_says_why() {
         (r#"{"credsStore": "../evil"}"#, "`../evil` is not the name of a credential helper"),
         (
             r#"{"credsStore": "locked"}"#,
-            "`docker-credential-locked` knows no login of `ghcr.io`: the keychain is locked",
+            "`docker-credential-locked` gave no login for `ghcr.io`: the keychain is locked",
         ),
-        (r#"{"credsStore": "half"}"#, "`docker-credential-half` knows no login of `ghcr.io`: exit status: 4"),
-        (r#"{"credsStore": "chatty"}"#, "`docker-credential-chatty` answered something else than JSON"),
+        (r#"{"credsStore": "half"}"#, "`docker-credential-half` gave no login for `ghcr.io`: exit status: 4"),
+        (r#"{"credsStore": "chatty"}"#, "`docker-credential-chatty` did not answer with JSON"),
         (r#"{"credsStore": "empty"}"#, "has no login for `ghcr.io`"),
     ] {
         let error = world("ghcr.io", config)
@@ -146,13 +146,11 @@ fn without_a_login_the_server_does_not_start_and_says_why() {
     let nowhere = nowhere.file("h.toml", "[upstream.\"ghcr.io\"]\ndocker-config = true\n");
     assert!(nowhere.login_error().contains("DOCKER_CONFIG"));
     let missing = nowhere.variable("DOCKER_CONFIG", "{folder}/none");
-    assert!(
-        missing.login_error().contains("there is no none/config.json to look for the login of `ghcr.io` in")
-    );
+    assert!(missing.login_error().contains("none/config.json does not exist, so `ghcr.io` has no login"));
 }
 
 #[test]
-fn who_only_looks_at_the_configuration_runs_no_program() {
+fn loading_the_configuration_runs_no_credential_helper() {
     let world =
         world("ghcr.io", r#"{"credsStore": "fake"}"#).program("docker-credential-fake", "touch {folder}/ran");
     assert!(world.load().is_ok() && !world.path("ran").exists());
@@ -160,7 +158,7 @@ fn who_only_looks_at_the_configuration_runs_no_program() {
 }
 
 #[test]
-fn what_is_looked_up_on_one_machine_is_handed_to_a_server_in_another() {
+fn logins_that_are_looked_up_on_one_machine_are_handed_over_to_a_server_on_another() {
     let host = world(
         "corp.azurecr.io",
         r#"{"auths": {"corp.azurecr.io": {"identitytoken": "eyJ"}, "other.example": {"auth": "eDp5"}}, "credHelpers": {"ghcr.io": "fake"}}"#,
@@ -180,7 +178,7 @@ fn what_is_looked_up_on_one_machine_is_handed_to_a_server_in_another() {
         let config = "[upstream.\"corp.azurecr.io\"]\ndocker-config = true\n[upstream.\"ghcr.io\"]\ndocker-config = true\n";
         world.file("h.toml", config).variable("HYTHE_LOGINS", "{folder}/logins")
     };
-    // Until then it starts, and asks as anybody.
+    // Before the logins are handed over, the server starts and pulls anonymously.
     let early = server();
     assert_eq!(credentials(&early, "ghcr.io"), Credentials::Anonymous);
     let warnings = early.log_in().unwrap().warnings.iter().map(ToString::to_string).collect::<String>();
@@ -192,7 +190,7 @@ fn what_is_looked_up_on_one_machine_is_handed_to_a_server_in_another() {
 }
 
 #[test]
-fn logins_of_which_nothing_says_who_gets_what_they_open_are_known() {
+fn logins_for_which_no_layer_sets_share_are_listed() {
     let unshared = |text: &str| -> Vec<String> {
         let loaded = World::new().file("h.toml", text).load().unwrap();
         loaded.unshared_logins().iter().map(ToString::to_string).collect()
@@ -205,7 +203,7 @@ fn logins_of_which_nothing_says_who_gets_what_they_open_are_known() {
 }
 
 #[test]
-fn a_server_in_a_container_shares_what_handed_logins_open_unless_its_configuration_says_otherwise() {
+fn a_server_in_a_container_shares_content_of_handed_over_logins_unless_its_configuration_sets_share() {
     let share = |text: &str| {
         let world = World::new().file("h.toml", text).variable("HYTHE_LOGINS_SHARED", "true");
         let world = world.variable("HYTHE_LOGINS", "{folder}/logins");
@@ -215,7 +213,7 @@ fn a_server_in_a_container_shares_what_handed_logins_open_unless_its_configurati
     assert_eq!(share(own), Share::All);
     assert_eq!(share(&format!("{own}share = \"loopback\"\n")), Share::Loopback);
     assert_eq!(share(&format!("[upstream]\nshare = \"loopback\"\n{own}")), Share::Loopback);
-    // A password in the file is for whom the file says.
+    // A password in the file is not a handed-over login.
     let password = "[upstream.\"ghcr.io\"]\nusername = \"a\"\npassword = \"b\"\n";
     assert_eq!(share(password), Share::Loopback);
 }

@@ -1,4 +1,4 @@
-//! The program by the name of `registry`, in the place of a `registry:2`, on the folder that one left.
+//! The program under the name `registry`, as a replacement of a `registry:2`, on that registry's folder.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -14,13 +14,13 @@ use hythe_testing::{Client, ImageBuilder, Manifest, OldTree, ScriptedUpstream};
 /// Longer than anything here takes, on any machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The program, called `registry`, and the configuration of what it stands for.
+/// The program under the name `registry`, and the configuration file of the `registry:2` that it replaces.
 struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    /// With an old tree as its root directory, and these lines more.
+    /// A configuration with an old tree as its root directory, and with these additional lines.
     fn new(tree: &OldTree, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Self { folder };
@@ -37,7 +37,7 @@ impl Place {
         self.folder.path().join("registry")
     }
 
-    /// Not every file of a `registry:2` is called .yml.
+    /// The configuration file. It has no ending, because not every `registry:2` configuration is named .yml.
     fn configuration(&self) -> PathBuf {
         self.folder.path().join("configuration")
     }
@@ -45,7 +45,7 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.program());
         command.args(arguments).env_clear();
-        // Where root runs the tests, it has no user 1000 that could get into its folders.
+        // If root runs the tests, user 1000 could not enter the tests' folders.
         command.env("HYTHE_STAY_ROOT", "true").env("HYTHE_LOG_REQUESTS", "false");
         command
     }
@@ -71,7 +71,7 @@ impl Serving {
         let (sender, lines) = channel();
         let stderr = process.stderr.take().unwrap();
         std::thread::spawn(move || {
-            // The test may have ended.
+            // Sending fails once the test has ended.
             BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
         let mut said = Vec::new();
@@ -116,7 +116,7 @@ fn pull(client: &Client, repository: &str, tag: &str, image: &Manifest) {
 }
 
 #[test]
-fn what_was_pushed_before_is_served_and_a_tag_that_is_deleted_stays_deleted() {
+fn imported_images_are_served_and_a_deleted_tag_is_not_imported_again() {
     let tree = OldTree::new();
     tree.tag("team/app", "v1", &image(1));
     tree.tag("team/app", "v2", &image(2));
@@ -134,7 +134,7 @@ fn what_was_pushed_before_is_served_and_a_tag_that_is_deleted_stays_deleted() {
 }
 
 #[test]
-fn the_folder_of_a_proxy_answers_for_its_upstream_from_what_it_had() {
+fn the_imported_folder_of_a_proxy_serves_its_upstreams_images() {
     let upstream = ScriptedUpstream::start();
     upstream.push("library/app", "v1", &image(1));
     let tree = OldTree::new();
@@ -142,7 +142,7 @@ fn the_folder_of_a_proxy_answers_for_its_upstream_from_what_it_had() {
     let place = Place::new(&tree, &format!("proxy:\n  remoteurl: {}\n", upstream.endpoint()));
     let serving = place.serve();
     pull(&serving.client(), "library/app", "v1", &image(1));
-    // Only whether the tag still names it was asked.
+    // The registry only asked the upstream whether the tag still names the image.
     assert_eq!((upstream.count("HEAD", "/manifests/v1"), upstream.count("GET", "/")), (1, 0));
     upstream.push("library/app", "v1", &image(2));
     drop(serving);
@@ -151,7 +151,7 @@ fn the_folder_of_a_proxy_answers_for_its_upstream_from_what_it_had() {
 
 /// `crane cp SRC localhost:PORT/registry.k8s.io/pause` with no network: registry:2 knows no other registries.
 #[test]
-fn a_name_that_begins_with_a_public_registrys_is_pushed_to_as_any_other() {
+fn a_push_to_a_name_that_begins_with_a_public_registrys_name_is_an_ordinary_push() {
     let place = Place::new(&OldTree::new(), "");
     let serving = place.serve();
     let client = serving.client();
@@ -161,7 +161,7 @@ fn a_name_that_begins_with_a_public_registrys_is_pushed_to_as_any_other() {
 }
 
 #[test]
-fn garbage_collection_asks_the_running_server_and_does_it_alone_where_none_runs() {
+fn garbage_collection_asks_the_running_server_or_collects_itself_if_none_runs() {
     let tree = OldTree::new();
     tree.tag("app", "v1", &image(1));
     tree.push("app", &image(2));
@@ -179,7 +179,7 @@ fn garbage_collection_asks_the_running_server_and_does_it_alone_where_none_runs(
     };
     let (code, _, said) = collect(&[], "1d");
     assert!(code == Some(1) && said.contains("hythe has not run there yet"), "{said}");
-    // A port that the command can find.
+    // A fixed port: the command finds the server by the configuration.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let text =
         fs::read_to_string(&configuration).unwrap().replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
@@ -187,7 +187,7 @@ fn garbage_collection_asks_the_running_server_and_does_it_alone_where_none_runs(
     let serving = place.serve();
     let (code, freed, said) = collect(&["-m"], "1d");
     assert_eq!(code, Some(0), "{said}");
-    // The import was a use, a moment ago.
+    // The import counts as a use, and it was a moment ago.
     assert!(freed.starts_with("freed 0 B (0 blobs)\n"), "{freed}");
     drop(serving);
     std::thread::sleep(Duration::from_millis(1100));
@@ -195,13 +195,13 @@ fn garbage_collection_asks_the_running_server_and_does_it_alone_where_none_runs(
     assert!(freed.contains("would delete 1 manifest"), "{freed}");
     let (code, freed, said) = collect(&["--delete-untagged"], "1s");
     assert!(code == Some(0) && freed.contains("(3 blobs), deleted 1 manifest"), "{freed}{said}");
-    // They are the old registry's still.
+    // The old registry still has its files.
     assert!(tree.data(&image(2).digest()).is_file());
     pull(&place.serve().client(), "app", "v1", &image(1));
 }
 
 #[test]
-fn a_registry_s_own_defaults_hold_where_nobody_says_anything_else() {
+fn the_defaults_are_those_of_a_registry_2() {
     let place = Place::new(&OldTree::new(), "");
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     let refused = place.run(&["garbage-collect", "/etc/docker/registry/config.yml"]);
@@ -220,7 +220,7 @@ fn a_registry_s_own_defaults_hold_where_nobody_says_anything_else() {
 }
 
 #[test]
-fn a_folder_is_imported_by_hand_into_another_one_and_once_more() {
+fn import_copies_a_folder_into_another_and_can_run_again() {
     let tree = OldTree::new();
     tree.tag("app", "v1", &image(1));
     let data = tempfile::tempdir().unwrap();

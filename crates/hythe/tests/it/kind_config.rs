@@ -1,4 +1,4 @@
-//! `hythe kind-config`, as its users meet it.
+//! `hythe kind-config`, run as a program.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -10,7 +10,7 @@ fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
     command.arg("kind-config").args(arguments).env_clear();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that does not read it has ended by then.
+    // Writing fails if the program ended without reading its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -18,7 +18,7 @@ fn run(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn mirrors_are_handed_back_as_the_files_that_take_their_place() {
+fn a_patch_with_mirrors_is_refused_and_the_error_has_the_files_to_use_instead() {
     let patch = "containerdConfigPatches:\n- |-\n  [plugins.\"io.containerd.cri.v1.images\".registry.mirrors.\"https://r.corp:5000\"]\n    endpoint = [\"http://m:5000\"]\n";
     let (code, out, err) = run(&["-"], &format!("{HEAD}{patch}"));
     assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
@@ -32,7 +32,7 @@ fn mirrors_are_handed_back_as_the_files_that_take_their_place() {
 }
 
 #[test]
-fn several_roots_are_warned_of_and_kept() {
+fn several_folders_in_config_path_are_kept_with_a_warning() {
     let patch = "containerdConfigPatches:\n- |-\n  [plugins.\"io.containerd.grpc.v1.cri\".registry]\n    config_path = \"/a:/b\"\n";
     let (code, out, err) = run(&["-"], &format!("{HEAD}{patch}"));
     assert_eq!((code, out), (Some(0), format!("{HEAD}{patch}")), "{err}");
@@ -40,11 +40,11 @@ fn several_roots_are_warned_of_and_kept() {
 }
 
 #[test]
-fn a_node_port_outside_of_kubernetes_range_is_refused() {
+fn a_node_port_outside_kubernetes_range_is_refused() {
     let (code, _, err) = run(&["--node-port", "5000"], "");
     assert_eq!(code, Some(2), "{err}");
     assert!(
-        err.contains("--node-port 5000 is no node port: Kubernetes gives Services 30000 to 32767"),
+        err.contains("--node-port 5000 is not a node port: Kubernetes gives Services 30000 to 32767"),
         "{err}"
     );
     let (code, out, _) = run(&["--node-port"], "");

@@ -1,6 +1,9 @@
-//! The configuration and the command line from outside, as their users meet them.
+//! Tests of the configuration and the command line, from outside, as users see them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests too; the lint exempts only functions marked as tests"
+)]
 
 mod binary;
 mod cache;

@@ -1,4 +1,4 @@
-//! The committed reference pages are those of this program.
+//! The committed reference pages equal the pages that this program generates.
 
 use std::path::Path;
 

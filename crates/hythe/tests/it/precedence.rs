@@ -1,4 +1,4 @@
-//! Which layer wins, and that the winner is named.
+//! The precedence of configuration layers, and the reported source of each value.
 
 use hythe::config::{KEYS, Raw, Source, load, reload};
 use hythe::{Settings, values::Listen};
@@ -6,7 +6,7 @@ use hythe::{Settings, values::Listen};
 use crate::world::World;
 
 #[test]
-fn without_any_configuration_the_defaults_hold_and_data_is_in_the_users_folder() {
+fn without_any_configuration_the_defaults_apply_and_data_is_in_the_users_folder() {
     let world = World::new();
     let loaded = world.load().unwrap();
     let data = if cfg!(target_os = "macos") {
@@ -33,7 +33,7 @@ fn the_data_folder_follows_the_platform() {
 }
 
 #[test]
-fn without_a_home_the_data_folder_must_be_named_unless_nothing_is_kept() {
+fn without_a_home_folder_the_data_folder_must_be_named_unless_storage_is_memory() {
     let error = World::new().without_home().error();
     assert!(error.contains("--data FOLDER"), "{error}");
     assert_eq!(World::new().without_home().variable("HYTHE_DATA", "/d").value("data"), r#""/d""#);
@@ -41,7 +41,7 @@ fn without_a_home_the_data_folder_must_be_named_unless_nothing_is_kept() {
 }
 
 #[test]
-fn each_layer_wins_over_the_ones_below_it() {
+fn each_layer_overrides_the_layers_below_it() {
     let file = || World::new().file("hythe.toml", "\n[log]\nlevel = \"warn\"\n");
     let variables = || file().variable("REGISTRY_LOG_LEVEL", "error");
     let ours = || variables().variable("HYTHE_LOG_LEVEL", "debug");
@@ -59,7 +59,7 @@ fn each_layer_wins_over_the_ones_below_it() {
 }
 
 #[test]
-fn a_registry_2_file_stands_where_a_toml_file_would() {
+fn a_registry_2_file_has_the_precedence_of_a_toml_file() {
     let file = || World::new().file("config.yml", "version: 0.1\nlog:\n  level: warn\n");
     assert_eq!(file().source("log.level"), "registry:2 config.yml:3");
     assert_eq!(file().variable("REGISTRY_LOG_LEVEL", "error").value("log.level"), r#""error""#);
@@ -67,7 +67,7 @@ fn a_registry_2_file_stands_where_a_toml_file_would() {
 }
 
 #[test]
-fn the_file_is_the_named_one_else_the_variables_else_the_users_else_the_machines() {
+fn the_named_file_counts_before_the_variables_file_the_users_and_the_machines() {
     let text = |level: &str| format!("log.level = \"{level}\"");
     let machine = || World::new().unnamed_file("etc/hythe/hythe.toml", &text("error")).system_folder("etc");
     let user = || {
@@ -106,7 +106,7 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
-fn every_key_can_be_set_by_file_and_variable_to_what_is_shown() {
+fn every_key_accepts_its_shown_value_from_the_file_and_the_variable() {
     for key in KEYS {
         let shown = key.kind.show(&Settings::default());
         let world = World::new().file("hythe.toml", &format!("{} = {shown}\n", key.name));
@@ -130,7 +130,7 @@ fn every_key_can_be_set_by_file_and_variable_to_what_is_shown() {
 }
 
 #[test]
-fn a_reload_takes_what_it_can_and_names_what_waits() {
+fn a_reload_applies_some_keys_and_names_those_that_need_a_restart() {
     let running = World::new().load().unwrap().settings;
     let fresh = World::new()
         .file("h.toml", "listen = \"127.0.0.1:9\"\nlog.level = \"debug\"\n")
@@ -145,7 +145,7 @@ fn a_reload_takes_what_it_can_and_names_what_waits() {
 }
 
 #[test]
-fn a_reload_takes_upstreams_and_names_those_whose_tables_changed() {
+fn a_reload_applies_upstreams_and_names_those_with_changed_tables() {
     let text = |password: &str, mirror: &str| {
         format!(
             "upstream.offline = true\n{mirror}[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"{password}\"\n"
@@ -162,7 +162,7 @@ fn a_reload_takes_upstreams_and_names_those_whose_tables_changed() {
     let upstreams: Vec<String> = reloaded.upstreams.iter().map(ToString::to_string).collect();
     assert_eq!(upstreams, ["docker.io", "gone.example"]);
     assert_eq!(reloaded.settings.upstream.tables, fresh.upstream.tables);
-    // Only the secret is another.
+    // Only the secret differs.
     let again = reload(&settings(&text("hunter2", "")), &settings(&text("hunter3", "")));
     assert_eq!((again.applied.len(), again.waiting.len(), again.upstreams.len()), (0, 0, 1));
 }

@@ -1,9 +1,9 @@
-//! What is said about a configuration that cannot be used.
+//! The errors and warnings about a configuration.
 
 use crate::world::World;
 
 #[test]
-fn a_wrong_file_is_answered_with_line_column_and_what_to_write() {
+fn an_error_in_a_file_has_line_column_and_what_to_write() {
     for (text, wanted) in [
         ("lisen = []", "h.toml:1:1: there is no key `lisen`; did you mean `listen`?"),
         (
@@ -37,9 +37,12 @@ fn a_wrong_file_is_answered_with_line_column_and_what_to_write() {
         ("storage = \"s3\"", "h.toml:1:11: `storage` cannot be \"s3\": allowed: \"fs\", \"memory\""),
         ("log.level = \"verbose\"", "allowed: \"error\", \"warn\", \"info\", \"debug\", \"trace\""),
         ("listen = [\"5000\"]", "a port alone does not say who may connect: write 127.0.0.1:5000"),
-        ("listen = []", "`listen` cannot be []: name at least one"),
-        ("listen = [5000]", "`listen` cannot be a list with more than strings: write a list of strings"),
-        ("data = \"~/hythe\"", "`~` is not expanded here"),
+        ("listen = []", "`listen` cannot be []: write at least one"),
+        (
+            "listen = [5000]",
+            "`listen` cannot be a list of other values than strings: write a list of strings",
+        ),
+        ("data = \"~/hythe\"", "hythe does not expand `~`"),
         ("http.hosts = [\"https://a\"]", "write a host name without scheme and port"),
         ("http.cors-origins = [\"a.example\"]", "write an origin as browsers send it"),
         ("listen = [\"a\"", "h.toml:1:14: this is not TOML: "),
@@ -57,7 +60,7 @@ fn columns_count_characters() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_errors_are_reported_at_once() {
     let world = World::new()
         .file("h.toml", "x = 1\ny = 2\n")
         .variable("HYTHE_LOG_LEVEL", "loud")
@@ -73,15 +76,15 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_or_has_another_name_is_an_error() {
+fn a_file_that_cannot_be_read_or_has_an_unknown_extension_is_an_error() {
     let missing = World::new().variable("HYTHE_CONFIG", "/nowhere/hythe.toml").error();
-    assert!(missing.starts_with("/nowhere/hythe.toml: the configuration file cannot be read"), "{missing}");
+    assert!(missing.starts_with("/nowhere/hythe.toml: cannot read the configuration file"), "{missing}");
     let other = World::new().file("hythe.json", "{}").error();
     assert!(other.contains(".toml") && other.contains(".yml"), "{other}");
 }
 
 #[test]
-fn an_unknown_variable_is_named_with_the_nearest_one() {
+fn a_warning_about_an_unknown_variable_suggests_the_nearest_one() {
     assert_eq!(
         World::new().variable("HYTHE_LISTENS", "x").warnings(),
         "HYTHE_LISTENS: there is no such setting; did you mean `HYTHE_LISTEN`?"
@@ -89,7 +92,7 @@ fn an_unknown_variable_is_named_with_the_nearest_one() {
 }
 
 #[test]
-fn variables_that_kubernetes_makes_for_a_service_of_that_name_are_not_configuration() {
+fn variables_that_kubernetes_sets_for_a_service_with_the_program_s_name_are_not_configuration() {
     let mut world = World::new();
     for program in ["HYTHE", "REGISTRY"] {
         for link in [
@@ -107,7 +110,7 @@ fn variables_that_kubernetes_makes_for_a_service_of_that_name_are_not_configurat
 }
 
 #[test]
-fn an_address_open_to_the_network_must_be_asked_for_by_name() {
+fn an_address_open_to_the_network_must_be_allowed_explicitly() {
     for address in ["0.0.0.0:5000", ":5000", "[::]:5000", "192.168.1.4:5000"] {
         let world = || World::new().flag("listen", &["127.0.0.1:5001", address]);
         let error = world().error();

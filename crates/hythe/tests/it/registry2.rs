@@ -1,11 +1,11 @@
-//! `registry:2` configurations of real life, and their variables.
+//! Real `registry:2` configurations and their variables.
 
 use hythe_client::Credentials;
 use hythe_upstream::Share;
 
 use crate::world::World;
 
-/// What the images `registry:2` and Debian's package bring, but for the folder.
+/// The configuration of the `registry:2` images and of Debian's package, with a different data folder.
 fn stock(folder: &str) -> String {
     format!(
         "\
@@ -45,7 +45,7 @@ fn the_images_own_file_opens_port_5000_keeps_its_folder_and_refuses_deletes() {
         "config.yml:3:3: registry:2's `log.fields` has no effect here",
         "config.yml:6:3: registry:2's `storage.cache` has no effect here",
         "config.yml:14:1: registry:2's `health` has no effect here",
-        ":5000 is open to the network, as registry:2 has it",
+        ":5000 is open to the network, as in registry:2",
     ] {
         assert!(warnings.contains(wanted), "{warnings}\n  lack {wanted}");
     }
@@ -107,8 +107,8 @@ version: 0.1
 }
 
 #[test]
-fn kinds_registry_has_variables_at_most() {
-    // kind's script starts the image without any; its users add deletes.
+fn kinds_registry_with_deletes_enabled_by_a_variable_is_understood() {
+    // kind's script starts the image without variables. Its users add the one that enables deletes.
     let world = World::new()
         .file("config.yml", &stock("/var/lib/registry"))
         .variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
@@ -117,7 +117,7 @@ fn kinds_registry_has_variables_at_most() {
 }
 
 #[test]
-fn k3ds_registry_is_understood_and_its_proxy_is_behind_what_was_pushed() {
+fn k3ds_registry_is_understood_and_its_proxy_becomes_the_fallback() {
     let world = World::new()
         .variable("REGISTRY_HTTP_ADDR", "0.0.0.0:5000")
         .variable("REGISTRY_STORAGE_DELETE_ENABLED", "true")
@@ -140,18 +140,18 @@ fn k3ds_registry_is_understood_and_its_proxy_is_behind_what_was_pushed() {
 }
 
 #[test]
-fn what_a_proxys_login_opens_is_everybodys_as_registry_2_has_it_unless_another_layer_says_otherwise() {
+fn content_of_a_proxys_login_is_shared_with_all_clients_as_in_registry_2_unless_another_layer_sets_share() {
     let file = "version: 0.1\nhttp: {addr: \"localhost:5000\"}\nproxy:\n  remoteurl: https://a.example\n  username: ada\n  password: hunter2\n";
     let world = || World::new().file("c.yml", file);
     assert_eq!(world().upstream("a.example").unwrap().share, Share::All);
     assert_eq!(
         world().warnings(),
-        "c.yml:5:13: whoever reaches this registry gets what `a.example` gives to this login, as registry:2 has it. Set HYTHE_UPSTREAM_SHARE=loopback to keep it on this machine"
+        "c.yml:5:13: anyone who can reach this registry can pull all content that `a.example` gives to this login, as in registry:2. Set HYTHE_UPSTREAM_SHARE=loopback to share it with this machine only"
     );
     assert_eq!(
         world().upstream("ghcr.io").unwrap().share,
         Share::Loopback,
-        "its file opens no more than its own"
+        "the file shares only the content of its own upstream"
     );
     let kept = world().variable("HYTHE_UPSTREAM_SHARE", "loopback");
     assert_eq!(
@@ -161,26 +161,26 @@ fn what_a_proxys_login_opens_is_everybodys_as_registry_2_has_it_unless_another_l
 }
 
 #[test]
-fn half_a_login_or_one_for_nobody_is_named_and_has_no_effect() {
+fn half_a_login_or_a_login_without_an_upstream_has_no_effect_and_a_warning() {
     let half = World::new()
         .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
         .variable("REGISTRY_PROXY_USERNAME", "")
         .variable("REGISTRY_PROXY_PASSWORD", "hunter2");
     assert_eq!(
         half.warnings(),
-        "REGISTRY_PROXY_PASSWORD: registry:2's `proxy.password` has no effect here: there is no `proxy.username` beside it, so nobody in particular asks the upstream"
+        "REGISTRY_PROXY_PASSWORD: registry:2's `proxy.password` has no effect here: `proxy.username` is not set, so hythe pulls from the upstream anonymously"
     );
     assert_eq!(half.upstream("docker.io").unwrap().credentials, Credentials::Anonymous);
-    let nobody = World::new().variable("REGISTRY_PROXY_USERNAME", "ada");
+    let alone = World::new().variable("REGISTRY_PROXY_USERNAME", "ada");
     assert_eq!(
-        nobody.warnings(),
-        "REGISTRY_PROXY_USERNAME: registry:2's `proxy.username` has no effect here: there is no `proxy.remoteurl` that it could be for"
+        alone.warnings(),
+        "REGISTRY_PROXY_USERNAME: registry:2's `proxy.username` has no effect here: `proxy.remoteurl` is not set, so no upstream needs it"
     );
-    assert_eq!(nobody.value("upstream.fallback"), r#""""#);
+    assert_eq!(alone.value("upstream.fallback"), r#""""#);
 }
 
 #[test]
-fn a_proxy_is_of_the_upstream_that_its_url_names() {
+fn a_proxy_s_url_names_its_upstream() {
     for (url, name, endpoints) in [
         ("https://registry-1.docker.io", "docker.io", "https://registry-1.docker.io"),
         ("https://index.docker.io/", "docker.io", "https://registry-1.docker.io"),
@@ -199,27 +199,27 @@ fn a_proxy_is_of_the_upstream_that_its_url_names() {
         assert_eq!(world.source("upstream.fallback"), "registry:2 c.yml:4");
         assert_eq!(world.upstream(name).unwrap().endpoints.join(" "), endpoints, "{url}");
         assert_eq!(world.warnings(), "", "{url}");
-        // The file names it, so that it may be asked even where no other may.
+        // The file names the upstream, so hythe may contact it even if the known public registries are turned off.
         let alone = world.variable("HYTHE_UPSTREAM_ENABLED", "false");
         assert!(alone.upstream(name).is_some() && alone.upstream("quay.io").is_none());
     }
 }
 
 #[test]
-fn a_proxy_that_cannot_be_one_is_refused_with_its_place() {
+fn an_invalid_proxy_is_refused_with_its_place() {
     for (text, wanted) in [
         (
             "remoteurl: registry-1.docker.io",
-            "c.yml:3:14: `proxy.remoteurl`: an endpoint begins with https://",
+            "c.yml:3:14: `proxy.remoteurl`: an endpoint must begin with https://",
         ),
         (
             "remoteurl: https://ada:hunter2@a.example",
-            "`proxy.remoteurl`: an endpoint has no user and password",
+            "`proxy.remoteurl`: an endpoint must not contain user and password",
         ),
-        ("remoteurl: [https://a.example]", "`proxy.remoteurl`: one value is expected, not several"),
+        ("remoteurl: [https://a.example]", "`proxy.remoteurl`: write one value, not several"),
         (
             "remoteurl: https://a.example\n  username: {}\n  password: {a: b}",
-            "c.yml:5:13: `proxy.password`: one value",
+            "c.yml:5:13: `proxy.password`: write one value",
         ),
         ("remoteurl: http://[::1]:5000", "c.yml:3:14: `[::1]:5000` cannot be an upstream's name"),
         (
@@ -241,14 +241,14 @@ fn a_proxy_that_cannot_be_one_is_refused_with_its_place() {
 }
 
 #[test]
-fn how_long_a_proxy_keeps_content_is_not_its_files_to_say() {
+fn a_proxys_ttl_has_no_effect() {
     let ttl = |ttl: &str| {
         World::new()
             .variable("REGISTRY_PROXY_REMOTEURL", "https://registry-1.docker.io")
             .variable("REGISTRY_PROXY_TTL", ttl)
             .warnings()
     };
-    assert!(ttl("168h").starts_with("REGISTRY_PROXY_TTL: registry:2's `proxy.ttl` has no effect here: what was fetched is kept as long as there is space"));
+    assert!(ttl("168h").starts_with("REGISTRY_PROXY_TTL: registry:2's `proxy.ttl` has no effect here: hythe keeps fetched content while there is space"));
     assert_eq!(ttl("0"), "");
 }
 
@@ -260,7 +260,7 @@ fn without_a_file_the_variables_do_not_bring_registry_2s_defaults() {
 }
 
 #[test]
-fn every_key_that_has_a_meaning_here_is_taken() {
+fn every_key_with_a_meaning_in_hythe_is_applied() {
     let world = World::new().file(
         "config.yml",
         "\
@@ -307,7 +307,7 @@ auth: {}
 }
 
 #[test]
-fn what_would_make_the_registry_less_safe_or_another_one_stops_the_start() {
+fn a_key_that_hythe_cannot_ignore_safely_stops_the_start() {
     for (text, wanted) in [
         (
             "auth:\n  htpasswd:\n    realm: r\n    path: /p",
@@ -324,8 +324,8 @@ fn what_would_make_the_registry_less_safe_or_another_one_stops_the_start() {
         ("storage: {azure: }", "`storage.azure`"),
         ("storage: gcs", "`storage.gcs`"),
         ("storage: {maintenance: {readonly: {enabled: true}}}", "`storage.maintenance.readonly.enabled`"),
-        ("storage: {filesystem: {}, inmemory: {}}", "both `filesystem` and `inmemory`"),
-        ("storage: {filesystem: {}, rados: {}}", "both `filesystem` and `rados`"),
+        ("storage: {filesystem: {}, inmemory: {}}", "two drivers, `filesystem` and `inmemory`"),
+        ("storage: {filesystem: {}, rados: {}}", "two drivers, `filesystem` and `rados`"),
         ("storage: {cos: {bucket: b}}", "`storage.cos` is not supported yet"),
         ("storage: {filesytem: }", "`storage.filesytem` is not supported yet"),
         ("auth: {none: , htpasswd: {path: /p}}", "`auth`"),
@@ -350,7 +350,7 @@ fn what_would_make_the_registry_less_safe_or_another_one_stops_the_start() {
 }
 
 #[test]
-fn the_docs_example_of_distribution_3_without_what_needs_more_than_one_machine_is_understood() {
+fn the_example_in_distribution_3s_docs_without_keys_for_several_machines_is_understood() {
     let world = World::new().file(
         "config.yml",
         "\
@@ -397,14 +397,14 @@ catalog: {maxentries: 1000}
     assert_eq!(world.value("upload.expire"), r#""90m""#);
     assert_eq!(world.value("http.drain-timeout"), r#""1m""#);
     let warnings = world.warnings();
-    for quiet in ["auth", "x-content-type-options", "http.addr", "is not known here"] {
+    for quiet in ["auth", "x-content-type-options", "http.addr", "hythe does not know"] {
         assert!(!warnings.contains(quiet), "{quiet} is in {warnings}");
     }
 }
 
-/// distribution 3 names the choice that `registry:2` leaves out.
+/// distribution 3 writes `none`, where `registry:2` leaves `auth` out.
 #[test]
-fn an_authentication_of_none_is_none() {
+fn auth_none_means_no_authentication() {
     for text in ["auth: {none: }", "auth: {none: {}}", "auth: none", "auth: ", "auth: {}"] {
         let world =
             World::new().file("c.yml", &format!("version: 0.1\nhttp: {{addr: 'localhost:5000'}}\n{text}\n"));
@@ -413,9 +413,9 @@ fn an_authentication_of_none_is_none() {
     assert_eq!(World::new().variable("REGISTRY_AUTH", "none").warnings(), "");
 }
 
-/// `registry:2` deletes only where this is a YAML boolean. A text is none, though people write it.
+/// `registry:2` enables deletes only for a YAML boolean. A text in quotes is not a boolean, although people write it.
 #[test]
-fn deletes_stay_refused_where_registry_2_refuses_them() {
+fn deletes_are_refused_for_the_values_for_which_registry_2_refuses_them() {
     let file = |value: &str| {
         let text = format!(
             "version: 0.1\nhttp: {{addr: 'localhost:5000'}}\nstorage: {{delete: {{enabled: {value}}}}}\n"
@@ -431,10 +431,10 @@ fn deletes_stay_refused_where_registry_2_refuses_them() {
     for value in ["\"true\"", "'true'", "1", "maybe"] {
         assert_eq!(file(value).value("delete.enabled"), "false", "{value}");
         let warnings = file(value).warnings();
-        let wanted = "c.yml:3:20: registry:2's `storage.delete.enabled` has no effect here: it is neither true nor false";
+        let wanted = "c.yml:3:20: registry:2's `storage.delete.enabled` has no effect here: the value is neither true nor false";
         assert!(warnings.starts_with(wanted), "{value}: {warnings}");
     }
-    // A variable has no quotes of its own.
+    // The quotes in a variable's value are quotes in YAML.
     let variable = World::new().variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
     assert_eq!(variable.value("delete.enabled"), "true");
     let quoted = World::new().file("c.yml", "version: 0.1\nhttp: {addr: ':5000'}\n");
@@ -442,9 +442,9 @@ fn deletes_stay_refused_where_registry_2_refuses_them() {
     assert_eq!(quoted.value("delete.enabled"), "false");
 }
 
-/// `registry:2` has no upstreams but its proxy's, and takes pushes under every name.
+/// The only upstream of `registry:2` is its proxy's, and it accepts pushes under every name.
 #[test]
-fn no_path_names_an_upstream_but_that_of_the_proxy() {
+fn a_path_names_no_upstream_but_the_proxys() {
     let meant = |world: &World, namespace: Option<&str>, name: &str| {
         let allowed = hythe::config::allowed(&world.load().unwrap().settings);
         match allowed.resolve(namespace, &name.parse().unwrap()) {
@@ -473,7 +473,7 @@ fn no_path_names_an_upstream_but_that_of_the_proxy() {
 }
 
 #[test]
-fn a_file_that_nobody_named_is_named_with_the_way_to_name_another() {
+fn an_error_in_a_default_file_says_how_to_name_another_file() {
     let debians = "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/docker-registry}}\nhttp: {addr: ':5000'}\nauth:\n  htpasswd: {realm: basic-realm, path: /etc/docker/registry}\n";
     let found =
         World::new().unnamed_file("etc/docker/registry/config.yml", debians).system_folder("etc").in_place();
@@ -482,7 +482,7 @@ fn a_file_that_nobody_named_is_named_with_the_way_to_name_another() {
         error.contains("etc/docker/registry/config.yml:4:1: registry:2's `auth` is not supported yet"),
         "{error}"
     );
-    let wanted = "etc/docker/registry/config.yml: no configuration was named, so this file was read";
+    let wanted = "etc/docker/registry/config.yml: no configuration was named, so hythe read this file";
     assert!(error.contains(wanted) && error.contains("`registry serve CONFIG`"), "{error}");
     assert!(error.contains("REGISTRY_CONFIGURATION_PATH"), "{error}");
     let named = World::new().file("c.yml", debians).in_place().error();
@@ -490,13 +490,13 @@ fn a_file_that_nobody_named_is_named_with_the_way_to_name_another() {
 }
 
 #[test]
-fn a_variable_deeper_than_any_setting_is_named_and_not_walked() {
+fn a_variable_with_too_many_levels_gives_a_warning_and_no_deep_recursion() {
     let warnings = World::new().variable(&format!("REGISTRY{}", "_A".repeat(50_000)), "x").warnings();
-    assert!(warnings.ends_with("no setting of registry:2 is so deep; it has no effect"));
+    assert!(warnings.ends_with("no registry:2 setting has so many levels; it has no effect"));
 }
 
 #[test]
-fn a_clients_own_variable_is_not_the_servers() {
+fn a_variable_of_clients_is_not_a_setting_of_the_server() {
     assert_eq!(
         World::new().variable("REGISTRY_AUTH_FILE", "/run/user/1000/containers/auth.json").warnings(),
         ""
@@ -513,17 +513,17 @@ fn errors_in_the_file_have_line_and_column() {
         ("version: 0.1\nlog:\n  level: loud\n", "c.yml:3:10: `log.level` cannot be \"loud\": allowed"),
         (
             "version: 0.1\nhttp:\n  addr: registry.invalid:5000\n",
-            "c.yml:3:9: `http.addr`: the host of `registry.invalid:5000` cannot be resolved",
+            "c.yml:3:9: `http.addr`: cannot resolve the host of `registry.invalid:5000`",
         ),
         ("version: 0.1\ncatalog:\n  maxentries: many\n", "c.yml:3:15: `catalog.maxentries` cannot be"),
         ("version: 0.1\nhttp:\n  draintimeout: soon\n", "c.yml:3:17: `http.draintimeout`: `soon` is not a"),
         ("version: 0.1\nhttp: x\n", "c.yml:2:1: `http` is a section"),
         ("version: 0.2\n", "c.yml:1:1: `version` must be 0.1"),
-        ("version: 0.1\nhttp: {addr: [a, b]}\n", "`http.addr`: one value is expected"),
+        ("version: 0.1\nhttp: {addr: [a, b]}\n", "`http.addr`: write one value"),
         ("version: 0.1\nlog: {accesslog: {disabled: maybe}}\n", "`maybe` is neither true nor false"),
         ("http:\n  addr: :5000\n", "it has no `version: 0.1`"),
         ("version: 0.1\nhttp: {\n", "this is not YAML"),
-        ("version: 0.1\nhttp: {}\nhttp: {}\n", "c.yml:3:1: `http` is there twice"),
+        ("version: 0.1\nhttp: {}\nhttp: {}\n", "c.yml:3:1: `http` appears twice"),
         ("", "it is not a mapping that begins with `version: 0.1`"),
         ("- version: 0.1", "it is not a mapping"),
     ] {
@@ -533,19 +533,19 @@ fn errors_in_the_file_have_line_and_column() {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_the_nearest_one() {
+fn a_warning_about_an_unknown_key_suggests_the_nearest_one() {
     let world = World::new()
         .file("c.yml", "version: 0.1\nhttp:\n  adr: :5000\n")
         .variable("REGISTRY_URL", "https://x");
     assert_eq!(
         world.warnings(),
-        "c.yml:3:3: registry:2's `http.adr` is not known here and has no effect; did you mean `http.addr`?\n\
-         REGISTRY_URL: registry:2's `url` is not known here and has no effect"
+        "c.yml:3:3: hythe does not know registry:2's `http.adr`; it has no effect; did you mean `http.addr`?\n\
+         REGISTRY_URL: hythe does not know registry:2's `url`; it has no effect"
     );
 }
 
 #[test]
-fn variables_replace_what_the_file_says_as_registry_2_has_it() {
+fn variables_override_the_file_as_in_registry_2() {
     let file = || World::new().file("c.yml", &stock("/var/lib/registry"));
     assert_eq!(
         file().variable("REGISTRY_HTTP_ADDR", "127.0.0.1:6000").value("listen"),
@@ -556,7 +556,7 @@ fn variables_replace_what_the_file_says_as_registry_2_has_it() {
     assert_eq!(origins.value("http.cors-origins"), r#"["*"]"#);
     let hosts = World::new().variable("REGISTRY_STORAGE", "filesystem");
     assert_eq!(hosts.value("data"), r#""/var/lib/registry""#);
-    // `REGISTRY_STORAGE` replaces the section, and what is below it comes after.
+    // `REGISTRY_STORAGE` replaces the section; variables of keys below it apply afterwards.
     let both =
         file().variable("REGISTRY_STORAGE", "inmemory").variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
     assert_eq!(
@@ -566,7 +566,7 @@ fn variables_replace_what_the_file_says_as_registry_2_has_it() {
 }
 
 #[test]
-fn an_open_address_of_another_layer_is_not_allowed_by_a_registry_2_file() {
+fn a_registry_2_file_does_not_allow_an_open_address_of_another_layer() {
     let world = || World::new().file("c.yml", &stock("/d")).flag("listen", &["0.0.0.0:9000"]);
     assert!(world().error().starts_with("--listen: 0.0.0.0:9000 is open to the network"));
     let refused =
@@ -575,7 +575,7 @@ fn an_open_address_of_another_layer_is_not_allowed_by_a_registry_2_file() {
 }
 
 #[test]
-fn in_its_place_its_defaults_hold_whatever_its_file_is_called() {
+fn called_as_registry_the_defaults_of_registry_2_apply_to_a_file_of_any_name() {
     let world = World::new().in_place().file("configuration", "version: 0.1\nlog:\n  level: debug\n");
     assert_eq!(
         (world.value("listen"), world.value("data")),
@@ -585,9 +585,9 @@ fn in_its_place_its_defaults_hold_whatever_its_file_is_called() {
         (world.value("delete.enabled"), world.value("log.level")),
         ("false".into(), r#""debug""#.into())
     );
-    // Who calls it by that name asks for it.
+    // Calling the program as `registry` allows the open address.
     assert_eq!(world.value("http.allow-anonymous-network"), "true");
-    assert!(world.warnings().contains(":5000 is open to the network, as registry:2 has it"));
+    assert!(world.warnings().contains(":5000 is open to the network, as in registry:2"));
     let world =
         world.variable("HYTHE_LISTEN", "127.0.0.1:5000").variable("REGISTRY_STORAGE_DELETE_ENABLED", "true");
     assert_eq!(world.value("http.allow-anonymous-network"), "false");
@@ -595,12 +595,12 @@ fn in_its_place_its_defaults_hold_whatever_its_file_is_called() {
 }
 
 #[test]
-fn in_its_place_the_file_is_named_as_it_was_and_what_is_not_there_is_an_error() {
+fn called_as_registry_the_variable_of_registry_2_names_the_file_and_a_missing_file_is_an_error() {
     let text = "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: /srv/registry\n";
     let world = World::new().in_place().unnamed_file("named.yml", text);
     let world = world.variable("REGISTRY_CONFIGURATION_PATH", "{folder}/named.yml");
     assert_eq!(world.value("data"), r#""/srv/registry""#);
     assert!(!world.warnings().contains("REGISTRY_CONFIGURATION_PATH"));
     let world = World::new().in_place().variable("REGISTRY_CONFIGURATION_PATH", "/nowhere.yml");
-    assert!(world.error().contains("cannot be read"), "{}", world.error());
+    assert!(world.error().contains("cannot read the configuration file"), "{}", world.error());
 }

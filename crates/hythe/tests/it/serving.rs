@@ -1,4 +1,5 @@
-//! The server as the configuration makes it: whom it asks, where it answers, what SIGHUP changes.
+//! The server's behaviour by its configuration: the upstreams that it asks, the addresses that it serves, and what
+//! SIGHUP changes.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -9,14 +10,14 @@ use std::time::Duration;
 
 use hythe_testing::{Client, ImageBuilder, Manifest, ScriptedUpstream};
 
-/// Longer than anything here takes, on any machine.
+/// How long to wait for a line of output: longer than any test needs, on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A server on a free port, with nothing that outlives it.
+/// A server on a free port, with its data in memory.
 struct Serving {
     process: Child,
     said: Receiver<String>,
-    /// All that was said before it was ready.
+    /// The lines that it printed before it was ready.
     announcement: Vec<String>,
 }
 
@@ -30,7 +31,7 @@ impl Serving {
         let (sender, said) = channel();
         let stderr = process.stderr.take().unwrap();
         std::thread::spawn(move || {
-            // The test may have ended.
+            // Sending fails once the test has ended.
             BufReader::new(stderr).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
         let mut serving = Self { process, said, announcement: Vec::new() };
@@ -45,7 +46,7 @@ impl Serving {
         self.said.recv_timeout(PATIENCE).expect("the server says more")
     }
 
-    /// A client of the listener that was announced with these words.
+    /// A client of the listener whose announcement begins with these words.
     fn client(&self, words: &str) -> Client {
         let line = self.announcement.iter().find(|line| line.starts_with(words));
         let line = line.unwrap_or_else(|| panic!("{words} not in {:?}", self.announcement));
@@ -57,7 +58,7 @@ impl Serving {
         self.client("hythe listens on ")
     }
 
-    /// Sends SIGHUP, and waits until this was said.
+    /// Sends SIGHUP, and waits until the server prints this line.
     fn reload(&self, until: &str) {
         let pid = i32::try_from(self.process.id()).unwrap();
         rustix::process::kill_process(
@@ -85,14 +86,14 @@ fn upstream() -> (ScriptedUpstream, Manifest) {
 }
 
 #[test]
-fn an_upstream_is_reached_by_path_by_namespace_and_by_its_mirror() {
+fn an_upstream_is_reached_by_path_by_ns_and_by_its_mirror() {
     let (upstream, image) = upstream();
     let added = format!("hub.example={}", upstream.endpoint());
     let serving = Serving::start(
         &["--listen", "127.0.0.1:0", "--upstream", &added, "--mirror", "127.0.0.1:0=hub.example"],
         &[],
     );
-    let mirror = serving.client("hythe answers for hub.example on ");
+    let mirror = serving.client("hythe serves images of hub.example on ");
     let main = serving.main();
     for (client, target) in [
         (&main, "/v2/hub.example/team/app/manifests/v1"),
@@ -106,7 +107,7 @@ fn an_upstream_is_reached_by_path_by_namespace_and_by_its_mirror() {
 }
 
 #[test]
-fn newcomers_are_told_how_to_push_and_how_to_pull_through() {
+fn the_announcement_says_how_to_push_and_how_to_pull_through() {
     for (arguments, wanted) in [
         (&[][..], Some("docker.io/library/alpine")),
         (&["--offline"], None),
@@ -122,7 +123,7 @@ fn newcomers_are_told_how_to_push_and_how_to_pull_through() {
 }
 
 #[test]
-fn a_registry_2_proxy_answers_for_its_upstream_behind_what_was_pushed() {
+fn a_registry_2_proxy_serves_pushed_images_and_its_upstreams() {
     let (upstream, image) = upstream();
     upstream.require_basic("ada", "hunter2");
     let endpoint = upstream.endpoint();
@@ -137,9 +138,9 @@ fn a_registry_2_proxy_answers_for_its_upstream_behind_what_was_pushed() {
     );
     let client = serving.main();
     let shared =
-        format!("whoever reaches this registry gets what `{}` gives to this login", upstream.address());
+        format!("this registry can pull all content that `{}` gives to this login", upstream.address());
     assert!(serving.announcement[0].contains(&shared), "{:?}", serving.announcement);
-    assert_eq!(serving.announcement[2], format!("hythe answers for {} there too", upstream.address()));
+    assert_eq!(serving.announcement[2], format!("hythe also serves images of {} there", upstream.address()));
     assert_eq!(client.get("/v2/team/app/manifests/v1").send().expect(200).body, image.bytes);
     let own = ImageBuilder::new(2).build();
     own.push(&client, "team/own", "v1");
@@ -147,7 +148,7 @@ fn a_registry_2_proxy_answers_for_its_upstream_behind_what_was_pushed() {
 }
 
 #[test]
-fn a_hangup_takes_other_upstreams_and_goes_offline() {
+fn a_hangup_changes_upstreams_and_goes_offline() {
     let (upstream, image) = upstream();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hythe.toml");

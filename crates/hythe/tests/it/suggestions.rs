@@ -1,4 +1,5 @@
-//! The commands that messages suggest: each is one that hythe takes, and what can be run here does what was said.
+//! The commands that messages suggest: hythe accepts each of them, and those that can run here do what the message
+//! says.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use hythe::args::Args;
 
 use crate::cache::world::{World, run};
 
-/// What stands for a value that a message puts in.
+/// Samples for the values that a message inserts into a command.
 const VALUES: [&str; 5] = ["", "x", "5002", "--port", "127.0.0.1:5002"];
 
 /// The sources of every crate, without their tests.
@@ -37,7 +38,7 @@ fn sources() -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The lines as one text, in which a string that goes on in the next line is whole.
+/// The lines as one text, with strings that continue on the next line joined.
 fn joined(lines: &[&str]) -> String {
     let mut text = String::new();
     for line in lines {
@@ -69,7 +70,7 @@ fn parts(template: &str) -> Vec<String> {
     parts
 }
 
-/// Whether hythe takes the command, with some values in the place of what a message puts in.
+/// Whether hythe accepts the command, with some of the sample values for its placeholders.
 fn is_taken(template: &str) -> bool {
     let parts = parts(template);
     let count = VALUES.len().pow(u32::try_from(parts.len() - 1).unwrap());
@@ -84,16 +85,16 @@ fn is_taken(template: &str) -> bool {
     })
 }
 
-/// What stands between backticks and begins with hythe's name.
+/// The texts between backticks that begin with `hythe `.
 fn commands(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices("`hythe ").filter_map(|(at, _)| text[at + 1..].split('`').next())
 }
 
 #[test]
-fn every_command_in_a_message_is_one_that_hythe_takes() {
+fn hythe_accepts_every_command_in_a_message() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    // The completion itself names what it looks for.
+    // suggest.rs itself contains the patterns that it looks for.
     for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("suggest.rs")) {
         for line in commands(&text) {
             for command in line.split([';', '|']).flat_map(|line| line.split("&&")) {
@@ -108,12 +109,12 @@ fn every_command_in_a_message_is_one_that_hythe_takes() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The printer completes what stands between backticks, and nothing else.
+/// The printer completes only commands between backticks.
 #[test]
 fn every_command_in_a_message_stands_between_backticks() {
     let verbs: Vec<String> =
         Args::command().get_subcommands().map(|command| format!("hythe {}", command.get_name())).collect();
-    // Help shows examples as a shell takes them.
+    // Help shows examples as a user types them, without backticks.
     let is_help =
         |path: &Path| path.components().any(|part| part.as_os_str() == "args") || path.ends_with("args.rs");
     let mut wrong = Vec::new();
@@ -123,7 +124,7 @@ fn every_command_in_a_message_stands_between_backticks() {
                 for (at, _) in line.match_indices(verb.as_str()) {
                     let is_word = |character: char| character.is_alphanumeric() || character == '-';
                     let is_longer = line[at + verb.len()..].starts_with(is_word);
-                    // Inside of a command between backticks, or the first of it.
+                    // Whether a backtick is open here.
                     let is_quoted = line[..at].matches('`').count() % 2 == 1;
                     if !is_quoted && !is_longer && !line[..at].ends_with(['-', '/', '_']) {
                         wrong.push(format!("{}: {}", path.display(), line.trim()));
@@ -135,9 +136,9 @@ fn every_command_in_a_message_stands_between_backticks() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Each is run as it stands, and what it suggests in turn.
+/// Runs each command unchanged, and then the commands that its output suggests.
 #[test]
-fn what_commands_of_the_cache_suggest_can_be_run_as_it_stands() {
+fn the_commands_that_cache_commands_suggest_can_be_run_unchanged() {
     let world = World::new();
     world.image("library/app", "v1", 7);
     let registry = format!("http://{}", world.registry.address());
@@ -151,13 +152,13 @@ fn what_commands_of_the_cache_suggest_can_be_run_as_it_stands() {
     let mut done = Vec::new();
     while let Some(command) = queue.pop() {
         let words: Vec<&str> = command.split(' ').skip(1).collect();
-        // What a user is to name, and an image of the world outside.
+        // Skip placeholders that a user replaces, and an image from the Internet.
         if done.contains(&command) || words.contains(&"PATTERN") || words.contains(&"redis:7") {
             continue;
         }
         let ran = run(&words, &[], "");
         let said = format!("{}{}", ran.out, ran.err);
-        // A check before the fetch says that it is not there.
+        // A check before the fetch fails, because the image is missing.
         assert!(ran.code == Some(0) || words.contains(&"--check"), "{command}: {said}");
         let suggested: Vec<String> = commands(&said).map(str::to_owned).collect();
         for command in &suggested {
@@ -170,7 +171,7 @@ fn what_commands_of_the_cache_suggest_can_be_run_as_it_stands() {
 }
 
 #[test]
-fn what_waits_for_the_grace_is_freed_by_the_command_that_is_suggested() {
+fn the_suggested_command_frees_what_waits_for_its_grace_period() {
     let world = World::new();
     let (client, registry) = (world.registry.client(), format!("http://{}", world.registry.address()));
     let image = hythe_testing::ImageBuilder::new(8).layers(1, 1000).build();
@@ -186,7 +187,7 @@ fn what_waits_for_the_grace_is_freed_by_the_command_that_is_suggested() {
 }
 
 #[test]
-fn a_server_whose_port_is_taken_suggests_one_that_starts() {
+fn a_server_whose_port_is_taken_suggests_a_command_that_starts() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap();
     let ran = run(&["serve", "--listen", &taken.to_string(), "--storage", "memory"], &[], "");

@@ -1,4 +1,4 @@
-//! Which upstreams a configuration allows, and how they are asked.
+//! The upstreams that a configuration allows, and how hythe contacts them.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ fn basic(username: &str, password: &str) -> Credentials {
     Credentials::Basic { username: username.to_owned(), password: password.to_owned() }
 }
 
-/// The endpoints of an upstream, or that it may not be asked.
+/// The endpoints of an upstream, or `no` for an upstream that is not allowed.
 fn endpoints(world: &World, name: &str) -> String {
     world.upstream(name).map_or_else(|| "no".to_owned(), |upstream| upstream.endpoints.join(" "))
 }
 
 #[test]
-fn the_public_registries_may_be_asked_without_a_word() {
+fn the_public_registries_are_allowed_by_default() {
     let world = World::new();
     assert_eq!(endpoints(&world, "docker.io"), "https://registry-1.docker.io");
     assert_eq!(endpoints(&world, "ghcr.io"), "https://ghcr.io");
@@ -27,7 +27,7 @@ fn the_public_registries_may_be_asked_without_a_word() {
 }
 
 #[test]
-fn without_them_only_what_the_configuration_names_may_be_asked() {
+fn with_the_public_registries_off_only_the_configured_upstreams_are_allowed() {
     let world = World::new().file(
         "h.toml",
         "upstream.enabled = false\nupstream.add = [\"registry.corp.example\"]\n[upstream.\"quay.io\"]\n",
@@ -38,7 +38,7 @@ fn without_them_only_what_the_configuration_names_may_be_asked() {
 }
 
 #[test]
-fn an_upstream_takes_pushes_only_where_its_table_says_so() {
+fn an_upstream_accepts_pushes_only_if_its_table_sets_pushable() {
     let world = World::new()
         .file("h.toml", "[upstream.\"registry.k8s.io\"]\npushable = true\n[upstream.\"quay.io\"]\n");
     assert!(world.upstream("registry.k8s.io").unwrap().pushable);
@@ -46,7 +46,7 @@ fn an_upstream_takes_pushes_only_where_its_table_says_so() {
 }
 
 #[test]
-fn an_upstream_is_added_in_one_line_in_each_layer() {
+fn every_layer_can_add_an_upstream_in_one_line() {
     let hub = "https://mirror.gcr.io https://registry-1.docker.io";
     let line = "docker.io=https://mirror.gcr.io,https://registry-1.docker.io";
     let shown = format!("[{line:?},\"hub.local:5000=http://127.0.0.1:5005\"]");
@@ -65,7 +65,7 @@ fn an_upstream_is_added_in_one_line_in_each_layer() {
         assert_eq!(endpoints(&world, "hub.local:5000"), "http://127.0.0.1:5005");
         assert_eq!(world.value("upstream.add"), shown);
     }
-    // By any of Docker Hub's names, and by all of them afterwards.
+    // Any of Docker Hub's names adds endpoints for all of its names.
     let world = World::new().flag("upstream.add", &["registry-1.docker.io=https://mirror.gcr.io"]);
     for name in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
         assert_eq!(endpoints(&world, name), "https://mirror.gcr.io", "{name}");
@@ -73,7 +73,7 @@ fn an_upstream_is_added_in_one_line_in_each_layer() {
 }
 
 #[test]
-fn a_table_says_how_its_upstream_is_asked() {
+fn a_table_sets_how_hythe_contacts_its_upstream() {
     let world = World::new().unnamed_file("password", "hunter2\n").unnamed_file("ca.pem", CERTIFICATE).file(
         "h.toml",
         "\
@@ -123,7 +123,7 @@ private-hosts = [\"storage.corp.example\",\"10.0.0.7:9000\"] # h.toml:10
 }
 
 #[test]
-fn a_higher_layer_names_other_endpoints_and_the_table_keeps_the_rest() {
+fn a_higher_layer_overrides_the_endpoints_and_keeps_the_other_fields() {
     let world = World::new()
         .file("h.toml", "[upstream.\"docker.io\"]\nendpoints = \"https://a.example\"\nusername = \"ada\"\npassword = \"hunter2\"\n")
         .flag("upstream.add", &["docker.io=http://127.0.0.1:5005"]);
@@ -133,7 +133,7 @@ fn a_higher_layer_names_other_endpoints_and_the_table_keeps_the_rest() {
 }
 
 #[test]
-fn what_is_removed_is_not_asked_whoever_adds_it() {
+fn a_removed_upstream_is_not_allowed_even_if_another_layer_adds_it() {
     let world = World::new().variable("HYTHE_UPSTREAM_REMOVE", "index.docker.io, ghcr.io");
     for name in ["docker.io", "registry-1.docker.io", "ghcr.io"] {
         assert_eq!(endpoints(&world, name), "no", "{name}");
@@ -143,8 +143,11 @@ fn what_is_removed_is_not_asked_whoever_adds_it() {
         .file("h.toml", "[upstream.\"docker.io\"]\naliases = [\"hub\"]\n")
         .variable("HYTHE_UPSTREAM_REMOVE", "hub");
     assert_eq!(endpoints(&world, "docker.io"), "no");
-    assert_eq!(world.warnings(), "h.toml:1:11: `docker.io` is not asked: `upstream.remove` names it");
-    // Its name is free for another.
+    assert_eq!(
+        world.warnings(),
+        "h.toml:1:11: hythe does not contact `docker.io`: `upstream.remove` names it"
+    );
+    // Another upstream can use the removed name.
     let world = World::new().file(
         "h.toml",
         "upstream.remove = [\"quay.io\"]\n[upstream.\"registry.corp.example\"]\naliases = [\"quay.io\"]\n",
@@ -153,7 +156,7 @@ fn what_is_removed_is_not_asked_whoever_adds_it() {
 }
 
 #[test]
-fn a_token_and_a_password_stand_for_who_asks() {
+fn a_token_or_a_password_becomes_the_upstream_s_credentials() {
     let world = World::new().unnamed_file("token", "eyJ\n").file(
         "h.toml",
         "\
@@ -171,19 +174,19 @@ password = \"hunter2\"
 }
 
 #[test]
-fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
+fn an_error_about_an_upstream_has_its_place() {
     for (text, wanted) in [
         (
             "upstream.add = [\"docker.io=registry-1.docker.io\"]",
-            "h.toml:1:16: `upstream.add` cannot be [\"docker.io=registry-1.docker.io\"]: `docker.io=registry-1.docker.io`: an endpoint begins with https://",
+            "h.toml:1:16: `upstream.add` cannot be [\"docker.io=registry-1.docker.io\"]: `docker.io=registry-1.docker.io`: an endpoint must begin with https://",
         ),
         (
             "upstream.add = \"https://a.example\"",
-            "a name has no scheme: write registry.example, or NAME=https://",
+            "a name must not have a scheme: write registry.example, or NAME=https://",
         ),
         (
             "upstream.add = [\"local\"]",
-            "h.toml:1:16: `local` cannot be an upstream's name: it stands for what is pushed here",
+            "h.toml:1:16: `local` cannot be an upstream's name: it is reserved for repositories that clients push",
         ),
         (
             "upstream.add = [\"docker.io\", \"index.docker.io\"]",
@@ -209,16 +212,16 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ),
         (
             "[upstream.docker.io]\nusername = \"ada\"",
-            "h.toml:1:11: a name with dots stands in quotes: write [upstream.\"docker.io\"]",
+            "h.toml:1:11: a name with dots needs quotes: write [upstream.\"docker.io\"]",
         ),
         ("[upstream.registry.corp.example]\nttl = \"1m\"", "write [upstream.\"registry.corp.example\"]"),
         (
             "[upstream.\"https://docker.io\"]",
-            "h.toml:1:11: `https://docker.io` cannot be an upstream's name: a name has no scheme",
+            "h.toml:1:11: `https://docker.io` cannot be an upstream's name: a name must not have a scheme",
         ),
         (
             "[upstream.\"docker.io\"]\n[upstream.\"index.docker.io\"]",
-            "h.toml:2:11: `index.docker.io` is another name of `docker.io`, which has a table already",
+            "h.toml:2:11: `index.docker.io` is another name of `docker.io`, which already has a table",
         ),
         (
             "[upstream.\"docker.io\"]\nendpoint = \"https://a\"",
@@ -230,7 +233,7 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ),
         (
             "[upstream.\"docker.io\"]\nendpoints = []",
-            "h.toml:2:13: `upstream.\"docker.io\".endpoints` cannot be []: name at least one",
+            "h.toml:2:13: `upstream.\"docker.io\".endpoints` cannot be []: write at least one",
         ),
         (
             "[upstream.\"docker.io\"]\nendpoints = [\"ftp://a\"]",
@@ -239,28 +242,28 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ("[upstream.\"docker.io\"]\nttl = 1", "h.toml:2:7: `upstream.\"docker.io\".ttl` cannot be 1"),
         (
             "[upstream.\"docker.io\"]\nusername = \"a:b\"\npassword = \"x\"",
-            "h.toml:2:12: `upstream.\"docker.io\".username` cannot be \"a:b\": a user's name is not empty, and has no colon",
+            "h.toml:2:12: `upstream.\"docker.io\".username` cannot be \"a:b\": a user name must not be empty or contain a colon",
         ),
         (
             "[upstream.\"docker.io\"]\nusername = \"ada\"",
-            "h.toml:2:12: `username` needs `password` or `password-file` beside it",
+            "h.toml:2:12: `username` also needs `password` or `password-file`",
         ),
-        ("[upstream.\"docker.io\"]\npassword = \"x\"", "h.toml:2:12: `password` needs `username` beside it"),
+        ("[upstream.\"docker.io\"]\npassword = \"x\"", "h.toml:2:12: `password` also needs `username`"),
         (
             "[upstream.\"docker.io\"]\npassword = 1234",
             "h.toml:2:12: `upstream.\"docker.io\".password` cannot be this: write a text, in quotes",
         ),
         (
             "[upstream.\"docker.io\"]\npassword = \"(secret)\"",
-            "this only stands for a secret that was not printed",
+            "this is a placeholder for a hidden secret: write the secret itself",
         ),
         (
             "[upstream.\"docker.io\"]\nusername = \"ada\"\npassword-file = \"/nowhere/password\"",
-            "h.toml:3:17: `upstream.\"docker.io\".password-file` cannot be \"/nowhere/password\": the file cannot be read: ",
+            "h.toml:3:17: `upstream.\"docker.io\".password-file` cannot be \"/nowhere/password\": cannot read the file: ",
         ),
         (
             "[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"x\"\ndocker-config = true",
-            "h.toml:4:17: `docker-config` and `username` both say who asks: keep one of them",
+            "h.toml:4:17: `docker-config` and `username` are two different logins: keep only one",
         ),
         (
             "[upstream.\"docker.io\"]\ndocker-config = \"yes\"",
@@ -272,12 +275,12 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
         ),
         (
             "[upstream.\"docker.io\"]\naliases = [\"ghcr.io\"]",
-            "h.toml:2:11: `ghcr.io` already means upstream `ghcr.io`; an alias can mean one only",
+            "h.toml:2:11: `ghcr.io` already names upstream `ghcr.io`; an alias can name only one",
         ),
         ("[upstream.\"[::1]:5000\"]", "h.toml:1:11: `[::1]:5000` cannot be an upstream's name: "),
         (
             "[upstream]\nadd = \"a.example=https://b\"\n[upstream.\"a.example\"]\nendpoints = \"https://c\"",
-            "h.toml:4:13: `upstream.add` (h.toml:2) names endpoints of `a.example` too: keep one of them",
+            "h.toml:4:13: `upstream.add` (h.toml:2) also sets endpoints of `a.example`: keep only one of them",
         ),
         (
             "upstream.share = \"everybody\"",
@@ -311,7 +314,7 @@ fn what_is_wrong_with_an_upstream_is_said_with_its_place() {
 }
 
 #[test]
-fn a_mirror_listens_for_an_upstream_that_may_be_asked() {
+fn a_mirror_needs_an_allowed_upstream_and_its_own_address() {
     let mirror = |value: &str| World::new().flag("upstream.mirror", &[value]);
     assert_eq!(
         mirror("localhost:5002=docker.io").value("upstream.mirror"),
@@ -322,8 +325,8 @@ fn a_mirror_listens_for_an_upstream_that_may_be_asked() {
         ("5002=docker.io", "a port alone does not say who may connect"),
         ("127.0.0.1:5002=dokcer.io", "--mirror: there is no upstream `dokcer.io`; did you mean `docker.io`?"),
         ("127.0.0.1:5002=other.example", "--mirror: there is no upstream `other.example`"),
-        ("127.0.0.1:5001=docker.io", "--mirror: 127.0.0.1:5001 is listened on already"),
-        (":5002=docker.io", "--mirror: :5002 is open to the network, and nobody has to authenticate"),
+        ("127.0.0.1:5001=docker.io", "--mirror: 127.0.0.1:5001 is already an address of this server"),
+        (":5002=docker.io", "--mirror: :5002 is open to the network, and clients need no login"),
     ] {
         let error = mirror(value).error();
         assert!(error.contains(wanted), "{value}\n  said {error}\n  not  {wanted}");
@@ -335,7 +338,7 @@ fn a_mirror_listens_for_an_upstream_that_may_be_asked() {
 }
 
 #[test]
-fn what_a_registry_2_file_opens_for_itself_is_not_open_for_a_mirror() {
+fn a_registry_2_file_with_an_open_address_does_not_allow_an_open_mirror() {
     let file = || World::new().file("c.yml", "version: 0.1\nhttp:\n  addr: :5000\n");
     let error = file().flag("upstream.mirror", &["0.0.0.0:5002=docker.io"]).error();
     assert!(error.starts_with("--mirror: 0.0.0.0:5002 is open to the network"), "{error}");
@@ -343,7 +346,7 @@ fn what_a_registry_2_file_opens_for_itself_is_not_open_for_a_mirror() {
 }
 
 #[test]
-fn a_login_that_the_network_can_use_is_warned_of() {
+fn a_warning_says_that_the_network_can_use_a_login() {
     let open = |share: &str| {
         let text = format!("[upstream.\"docker.io\"]\nusername = \"ada\"\npassword = \"hunter2\"\n{share}");
         let world = World::new().file("h.toml", &text);
@@ -353,12 +356,12 @@ fn a_login_that_the_network_can_use_is_warned_of() {
     assert_eq!(open("[upstream.\"a.example\"]\nshare = \"all\""), "");
     assert_eq!(
         open("share = \"all\""),
-        "h.toml:2:12: who reaches :5000 can pull all that `docker.io` lets this login have: nobody has to authenticate"
+        "h.toml:2:12: anyone who can reach :5000 can pull all content that `docker.io` gives to this login: hythe does not authenticate clients"
     );
 }
 
 #[test]
-fn who_gets_what_a_login_opens_is_said_for_all_and_for_one() {
+fn share_is_set_for_all_upstreams_and_for_one() {
     let share = |world: &World, name: &str| world.upstream(name).unwrap().share;
     let world = World::new();
     assert_eq!(
@@ -380,7 +383,7 @@ fn who_gets_what_a_login_opens_is_said_for_all_and_for_one() {
 }
 
 #[test]
-fn any_public_registry_may_be_asked_where_that_is_said_but_those_that_are_removed() {
+fn upstream_any_allows_every_public_registry_but_the_removed_ones() {
     let find = |world: &World, name: &str| {
         let settings = world.load().unwrap().settings;
         allowed(&settings).find(&name.parse().unwrap()).map(|upstream| (upstream.unlisted, upstream.ttl))
@@ -398,7 +401,7 @@ fn any_public_registry_may_be_asked_where_that_is_said_but_those_that_are_remove
 }
 
 #[test]
-fn tags_are_believed_by_patterns_in_their_order() {
+fn the_first_pattern_that_matches_a_tag_sets_its_ttl() {
     let world = World::new().file(
         "h.toml",
         "[upstream.\"docker.io\"]\nttl-by-tag = [\"library/redis:7*=1d\", \"*:latest=5m\"]\n",
@@ -415,13 +418,13 @@ fn tags_are_believed_by_patterns_in_their_order() {
 }
 
 #[test]
-fn fetching_ahead_is_off_until_a_number_is_said() {
+fn prefetching_is_off_by_default() {
     assert_eq!(World::new().value("upstream.prefetch"), "0");
     assert_eq!(World::new().variable("HYTHE_UPSTREAM_PREFETCH", "3").value("upstream.prefetch"), "3");
 }
 
 #[test]
-fn no_secret_leaves_by_an_error_or_by_debug() {
+fn errors_and_debug_output_show_no_secret() {
     for text in [
         "upstream.add = [\"docker.io=https://ada:hunter2@a.example\"]",
         "upstream.add = \"quay.io,ada:hunter2@a.example\"",
@@ -447,5 +450,5 @@ fn no_secret_leaves_by_an_error_or_by_debug() {
     );
 }
 
-/// Of a certificate authority that signed nothing and whose key is gone.
+/// The certificate of a certificate authority that signed nothing; its key is deleted.
 const CERTIFICATE: &str = include_str!("authority.pem");

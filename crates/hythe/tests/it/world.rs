@@ -1,4 +1,4 @@
-//! A folder with configuration files, and variables, flags: what `load` reads.
+//! Builds the inputs of `load`: a folder with configuration files, variables, flags.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hythe::config::{ConfigError, Environment, Inputs, Loaded, allowed, key, load};
 use hythe_upstream::Upstream;
 
-/// What `load` reads, made by hand.
+/// The inputs of `load`.
 pub(crate) struct World {
     folder: tempfile::TempDir,
     inputs: Inputs,
@@ -24,7 +24,7 @@ impl World {
         self.folder.path().join(name)
     }
 
-    /// A file that is named on the command line.
+    /// Adds a file, and names it on the command line.
     pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -33,7 +33,7 @@ impl World {
         self
     }
 
-    /// A file that is only there.
+    /// Adds a file without naming it.
     pub(crate) fn unnamed_file(self, name: &str, text: &str) -> Self {
         let named = self.inputs.file.clone();
         let mut world = self.file(name, text);
@@ -41,8 +41,9 @@ impl World {
         world
     }
 
-    /// A program in the PATH: a shell script. A shell writes it, as a file that this process has open for writing when
-    /// another test starts a program could not be run.
+    /// Adds a program to the PATH: a shell script. A shell writes the file: if this process had the script open for
+    /// writing while another test starts a program, that child would inherit the open file, and the system would refuse
+    /// to run the script.
     pub(crate) fn program(self, name: &str, script: &str) -> Self {
         let path = self.path("bin").join(name);
         let world = self.unnamed_file("script", &format!("#!/bin/sh\n{script}\n"));
@@ -80,7 +81,7 @@ impl World {
         self
     }
 
-    /// As `registry` is called.
+    /// Loads as the program `registry` does.
     pub(crate) fn in_place(mut self) -> Self {
         self.inputs.in_place = true;
         self
@@ -90,20 +91,20 @@ impl World {
         load(&self.inputs, &self.environment)
     }
 
-    /// As a server does that is going to ask its upstreams.
+    /// Loads the configuration and looks up the upstreams' logins, as a server does.
     pub(crate) fn log_in(&self) -> Result<Loaded, ConfigError> {
         let mut loaded = self.load()?;
         loaded.log_in(&self.environment)?;
         Ok(loaded)
     }
 
-    /// An upstream that may be asked, by its name or an alias.
+    /// An allowed upstream, by its name or an alias.
     pub(crate) fn upstream(&self, name: &str) -> Option<Arc<Upstream>> {
         let settings = self.log_in().unwrap_or_else(|error| panic!("{error}")).settings;
         allowed(&settings).get(&name.parse().unwrap()).cloned()
     }
 
-    /// What an upstream's table says, `field = value # source` a line, with the folder left out.
+    /// The fields of an upstream's table, one `field = value # source` per line, with the folder left out.
     pub(crate) fn table(&self, name: &str) -> String {
         let loaded = self.load().unwrap();
         let name = name.parse().unwrap();
@@ -114,7 +115,7 @@ impl World {
         self.without_folder(&lines.collect::<String>())
     }
 
-    /// What is in effect, each value as `hythe config` shows it.
+    /// The value in effect, as `hythe config` shows it.
     pub(crate) fn value(&self, name: &str) -> String {
         let loaded = self.load().unwrap();
         key(name).unwrap().kind.show(&loaded.settings).to_string()
@@ -125,18 +126,18 @@ impl World {
         self.without_folder(&self.load().unwrap().source(name).to_string())
     }
 
-    /// All warnings, a line each, with the folder left out.
+    /// All warnings, one per line, with the folder left out.
     pub(crate) fn warnings(&self) -> String {
         let lines: Vec<String> = self.load().unwrap().warnings.iter().map(ToString::to_string).collect();
         self.without_folder(&lines.join("\n"))
     }
 
-    /// All that is wrong, a line each, with the folder left out.
+    /// All errors, one per line, with the folder left out.
     pub(crate) fn error(&self) -> String {
         self.without_folder(&self.load().expect_err("the configuration is refused").to_string())
     }
 
-    /// Why who asks an upstream cannot be told, with the folder left out.
+    /// The error of looking up a login, with the folder left out.
     pub(crate) fn login_error(&self) -> String {
         self.without_folder(&self.log_in().expect_err("there is no login").to_string())
     }

@@ -1,4 +1,4 @@
-//! What an import keeps, and what it leaves out.
+//! Imports: the content that they keep, and the content that they leave out.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -47,13 +47,13 @@ async fn tags_manifests_blobs_and_referrers_are_kept_and_the_tree_is_not_changed
     assert_eq!(referrers.items.len(), 1);
     assert_eq!(world.tree.snapshot(), before);
     assert_eq!(world.files("uploads").len(), 0);
-    // No byte is there twice.
+    // No byte is stored twice: each blob is a hard link.
     assert!(world.files("blobs").iter().all(|file| file.metadata().unwrap().nlink() == 2));
     assert_eq!(world.files("blobs").len() as u64, imported.blobs);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_blob_that_is_corrupt_or_missing_is_left_out_and_the_rest_comes() {
+async fn a_corrupt_or_missing_blob_is_left_out_and_the_rest_is_imported() {
     let tree = OldTree::new();
     let (first, second, whole) = (image(1), image(2), image(3));
     for (tag, image) in [("v1", &first), ("v2", &second), ("v3", &whole)] {
@@ -77,7 +77,7 @@ async fn a_blob_that_is_corrupt_or_missing_is_left_out_and_the_rest_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_no_client_could_use_is_left_out() {
+async fn content_that_no_client_could_use_is_left_out() {
     let tree = OldTree::new();
     tree.tag("app", "v1", &image(1));
     let old = br#"{"schemaVersion": 1, "name": "app", "tag": "old", "fsLayers": [], "history": []}"#;
@@ -101,7 +101,7 @@ async fn what_no_client_could_use_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_import_that_is_interrupted_again_and_again_goes_on() {
+async fn an_import_that_is_interrupted_again_and_again_continues() {
     let tree = OldTree::new();
     let images: Vec<Manifest> =
         (0..16).map(|seed| ImageBuilder::new(seed).layers(3, 20_000).build()).collect();
@@ -125,13 +125,13 @@ async fn an_import_that_is_interrupted_again_and_again_goes_on() {
     }
     assert_eq!(world.tree.snapshot(), before);
     assert_eq!(world.registry.totals().unwrap().blobs, 64);
-    // Again, and nothing is read or written twice.
+    // A second import reads and writes nothing again.
     assert_eq!(world.import().await, imported);
     assert_eq!(world.registry.totals().unwrap().blobs, 64);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_tree_of_a_proxy_becomes_copies_and_what_it_forgot_is_no_loss() {
+async fn the_tree_of_a_proxy_becomes_copies_and_content_that_it_removed_is_no_loss() {
     let tree = OldTree::new();
     let (kept, forgotten) = (image(1), image(2));
     tree.tag("library/app", "v1", &kept);
@@ -152,7 +152,7 @@ async fn the_tree_of_a_proxy_becomes_copies_and_what_it_forgot_is_no_loss() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_here_with_another_origin_stays_and_so_does_what_has_no_place() {
+async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_left_out() {
     let tree = OldTree::new();
     for repository in ["app", "other", "nowhere"] {
         tree.tag(repository, "v1", &image(1));

@@ -1,4 +1,4 @@
-//! A registry after what another one kept was taken over.
+//! A registry after the import of another registry's content.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 

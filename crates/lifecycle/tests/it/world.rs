@@ -1,4 +1,4 @@
-//! A tree, and the registry that takes it over.
+//! A tree, and the registry that imports it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,12 +37,12 @@ impl World {
         Import::new(&self.registry, &tree).run(place).await
     }
 
-    /// What was pushed there is here.
+    /// Imports the tree as content that was pushed to this registry.
     pub(crate) async fn import(&self) -> Imported {
         self.try_import(|name| Some(Place::local(name))).await.unwrap()
     }
 
-    /// The files of uploads and of blobs.
+    /// The files in the folder `kind` of the data folder: `uploads` or `blobs`.
     pub(crate) fn files(&self, kind: &str) -> Vec<PathBuf> {
         let (mut files, mut waiting) = (Vec::new(), vec![self.folder.path().join(kind)]);
         while let Some(folder) = waiting.pop() {
@@ -54,7 +54,8 @@ impl World {
         files
     }
 
-    /// The repository has the manifest under this tag or digest, and all that it names.
+    /// Asserts that the repository has the manifest under this tag or digest, and everything that the manifest
+    /// references.
     #[track_caller]
     pub(crate) fn expect(&self, repository: &str, reference: &str, manifest: &Manifest) {
         let name = name(repository);

@@ -1,4 +1,4 @@
-//! What the collector takes, and what it must never take.
+//! Garbage collection: the content that it removes, and the content that it must never remove.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use hythe_registry::{Chunk, Collected, Collection, Error, Started};
 use crate::world::{body, manifest, name, on_both, sha256, slow_body};
 
 on_both! {
-    async fn an_unused_blob_is_kept_for_the_grace_period_and_then_its_bytes_go(world: World) {
+    async fn an_unused_blob_is_kept_for_the_grace_period_and_then_removed(world: World) {
         let digest = world.push("app", b"content").await;
         assert_eq!(world.collect().await, Collected::default());
         assert_eq!(world.read("app", &digest), b"content");
@@ -23,7 +23,7 @@ on_both! {
         let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
         assert_eq!(world.collect().await.blobs, 1);
         assert!(matches!(world.blob("app", &other), Err(Error::BlobUnknown { .. })));
-        // A manifest without a tag is one still.
+        // A manifest without a tag still keeps its blobs.
         world.delete_manifest("app", "v1").await.unwrap();
         assert_eq!(world.collect().await.blobs, 0);
         assert_eq!(world.read("app", &layer), b"layer");
@@ -54,7 +54,7 @@ on_both! {
         assert_eq!(world.mount(&used[1], "app", "app").await, Started::Mounted(used[1]));
         world.push("app", b"pushed").await;
         world.set(|options| options.collect_grace = Duration::from_millis(550));
-        // The grace was long when the first was asked for, so that use was not worth a write.
+        // The grace period was long when the HEAD asked for the first blob, so that use was not recorded.
         assert_eq!(world.collect().await.blobs, 2);
         for digest in &used[1..] {
             world.blob("app", digest).unwrap();
@@ -67,7 +67,7 @@ on_both! {
         world.blob("app", &used[1]).unwrap();
     }
 
-    async fn a_manifest_may_come_before_its_blobs_and_keeps_them_then(world: World) {
+    async fn a_manifest_may_come_before_its_blobs_and_then_keeps_them(world: World) {
         world.set(|options| (options.collect_grace, options.manifest_require_blobs) = (Duration::ZERO, false));
         let layer = sha256(b"late");
         world.tag("app", "v1", &[layer]).await.unwrap();
@@ -77,7 +77,7 @@ on_both! {
         assert_eq!(world.read("app", &layer), b"late");
     }
 
-    async fn sessions_that_nobody_continued_expire_and_those_at_work_do_not(world: World) {
+    async fn sessions_that_no_client_continued_expire_and_active_ones_do_not(world: World) {
         let (idle, busy) = (world.start("app").await, world.start("app").await);
         world.append("app", idle, b"left").await.unwrap();
         let (sender, slow) = slow_body();
@@ -97,20 +97,20 @@ on_both! {
         world.finish("app", busy, sha256(b"still here"), b"here").await.unwrap();
     }
 
-    async fn whoever_has_a_blob_open_reads_it_to_its_end(world: World) {
+    async fn an_open_blob_can_be_read_to_its_end_after_its_deletion(world: World) {
         let digest = world.push("app", b"content").await;
         let open = world.blob("app", &digest).unwrap();
         world.delete_blob("app", &digest).await.unwrap();
         assert_eq!(crate::world::read(&open), b"content");
     }
 
-    async fn what_a_push_was_promised_is_never_collected(world: World) {
+    async fn a_blob_that_a_push_was_promised_is_never_collected(world: World) {
         world.set(|options| options.collect_grace = Duration::ZERO);
         let mut racers = tokio::task::JoinSet::new();
         for racer in 0..3 {
             let registry = world.registry.clone();
             racers.spawn(async move {
-                // All push the same content, into two repositories.
+                // All racers push the same content, into two repositories.
                 let repository = name(["app", "other", "app"][racer]);
                 let (content, digest) = (b"shared", sha256(b"shared"));
                 let repository = registry.repository(&repository);
@@ -120,7 +120,7 @@ on_both! {
                     let manifest = format!("{} {}", crate::world::manifest(&[digest]), " ".repeat(racer));
                     let pushed = match repository.push_manifest(&tag, Vec::new(), None, manifest.into()).await {
                         Ok(pushed) => pushed,
-                        // It was collected, and the client is told: what it was not promised.
+                        // The blob was collected, and the client is told so: the registry promised nothing.
                         Err(Error::ManifestBlobsUnknown { .. }) => continue,
                         Err(error) => panic!("{error}"),
                     };
@@ -149,14 +149,14 @@ on_both! {
     }
 }
 
-/// A round that takes what nothing needs, however short a time ago it was used.
+/// Collects all unused content, however recently it was used.
 async fn collect_all(registry: &hythe_registry::Registry) -> hythe_registry::CollectedNow {
     let all = Collection { untagged: true, dry_run: false, grace: Some(Duration::ZERO) };
     registry.collect_now(all).await.unwrap()
 }
 
 on_both! {
-    async fn what_was_deleted_goes_at_once_where_no_grace_is_given(world: World) {
+    async fn deleted_content_is_removed_at_once_with_a_grace_of_zero(world: World) {
         let layer = world.push("app", b"layer").await;
         let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
         assert_eq!(collect_all(&world.registry).await.collected, Collected::default());
@@ -166,7 +166,7 @@ on_both! {
         world.expect_nothing().await;
     }
 
-    async fn a_shorter_grace_is_for_one_round(world: World) {
+    async fn a_requested_grace_applies_to_one_round(world: World) {
         let digest = world.push("app", b"content").await;
         let round = |grace| Collection { untagged: false, dry_run: false, grace };
         let long = round(Some(Duration::from_hours(1)));
@@ -176,10 +176,10 @@ on_both! {
         assert_eq!(world.read("app", &digest), b"content");
     }
 
-    async fn a_push_whose_blob_went_in_an_early_round_is_told_to_send_it_again(world: World) {
+    async fn a_push_whose_blob_an_early_round_removed_must_send_it_again(world: World) {
         world.set(|options| options.manifest_require_blobs = false);
         let layer = world.push("app", b"layer").await;
-        // A client is told that it is here, and sends only the manifest.
+        // A client is told that the blob is here, and sends only the manifest.
         world.registry.repository(&name("app")).use_blob(&layer).await.unwrap();
         assert_eq!(collect_all(&world.registry).await.collected.blobs, 1);
         let refused = world.tag("app", "v1", &[layer]).await.unwrap_err();
@@ -189,7 +189,7 @@ on_both! {
         assert_eq!(world.read("app", &layer), b"layer");
     }
 
-    async fn an_index_whose_manifest_went_in_an_early_round_is_refused(world: World) {
+    async fn an_index_whose_manifest_an_early_round_removed_is_refused(world: World) {
         let layer = world.push("app", b"layer").await;
         let image = manifest(&[layer]);
         let child = sha256(image.as_bytes());
@@ -212,7 +212,7 @@ on_both! {
         push("v1".to_owned(), index).await.unwrap();
     }
 
-    async fn no_push_ends_with_a_broken_image_while_everything_unneeded_is_freed_at_once(world: World) {
+    async fn no_push_leaves_a_broken_image_while_all_unused_content_is_removed_at_once(world: World) {
         world.set(|options| options.manifest_require_blobs = false);
         let mut racers = tokio::task::JoinSet::new();
         for racer in 0..3 {
@@ -223,7 +223,7 @@ on_both! {
                 let repository = registry.repository(&repository);
                 let tag = format!("tag-{racer}").parse().unwrap();
                 for round in 0..60 {
-                    // As clients do: what is here is not sent.
+                    // Clients do not send a blob that is here.
                     if round % 2 == 0 || repository.use_blob(&digest).await.is_err() {
                         repository.push_blob(digest, None, body(content)).await.unwrap();
                     }
@@ -258,7 +258,7 @@ on_both! {
         world.expect_nothing().await;
     }
 
-    async fn a_grace_of_any_length_is_no_overflow(world: World) {
+    async fn a_grace_of_any_length_does_not_overflow(world: World) {
         world.push("app", b"content").await;
         for grace in [Duration::from_hours(24 * 3_000_000), Duration::MAX] {
             world.set(|options| (options.collect_grace, options.upload_expire) = (grace, grace));
@@ -271,12 +271,12 @@ on_both! {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_removed_keeps_no_other_from_going() {
+async fn a_file_that_cannot_be_removed_does_not_stop_the_removal_of_others() {
     let world = crate::world::World::fs();
     for content in [&b"one"[..], b"two", b"three"] {
         world.push("app", content).await;
     }
-    // Somebody's folder in the place of the first one's file is not removed with what is in it.
+    // A folder with content in the place of the first file cannot be removed.
     let mut files = world.blob_files();
     files.sort();
     std::fs::remove_file(&files[0]).unwrap();

@@ -1,4 +1,4 @@
-//! Deleting: what goes, what stays, and when the bytes leave the disk.
+//! Deletes: what they remove, what stays, and when the bytes leave the disk.
 
 use hythe_registry::{Error, Started};
 
@@ -23,7 +23,7 @@ on_both! {
         world.expect_nothing().await;
     }
 
-    async fn a_blob_cannot_be_mounted_from_where_it_is_not(world: World) {
+    async fn a_blob_cannot_be_mounted_from_a_repository_without_it(world: World) {
         let digest = world.push("app", b"content").await;
         assert!(matches!(world.mount(&digest, "elsewhere", "other").await, Started::Session(_)));
         assert!(matches!(world.blob("other", &digest), Err(Error::BlobUnknown { .. })));
@@ -49,10 +49,10 @@ on_both! {
         assert_eq!(repository.manifest(&"v2".parse().unwrap()).unwrap().digest, pushed.digest);
         world.delete_manifest("app", pushed.digest).await.unwrap();
         assert!(matches!(repository.manifest(&"v2".parse().unwrap()), Err(Error::ManifestUnknown { .. })));
-        assert_eq!(world.read("app", &layer), b"layer", "a blob waits for the collector");
+        assert_eq!(world.read("app", &layer), b"layer", "the blob stays until garbage collection");
     }
 
-    async fn nothing_is_deleted_where_deleting_is_switched_off(world: World) {
+    async fn nothing_is_deleted_while_deleting_is_switched_off(world: World) {
         let digest = world.push("app", b"content").await;
         let pushed = world.tag("app", "v1", &[digest]).await.unwrap();
         world.set(|options| options.delete = false);

@@ -1,4 +1,4 @@
-//! A sync that fails once: the kernel does not say it again, so the registry must not forget it.
+//! A sync that fails once: the kernel does not report the failure again, so the registry must remember it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use hythe_storage::{BlobKey, Content, MemoryStorage, Result, Storage, Upload};
 
 use crate::world::{body, name, options, sha256};
 
-/// A storage whose `nth` sync fails, counted from zero, and no other.
+/// A storage of which only the `nth` sync fails, counted from zero.
 #[derive(Debug)]
 struct Failing {
     inner: MemoryStorage,
@@ -94,7 +94,7 @@ impl Storage for Failing {
     }
 }
 
-/// Long enough to be synced on the way.
+/// The length of a body, in bytes: long enough that the registry syncs it before its end.
 const LONG: usize = 70 << 20;
 
 fn failing(nth: usize) -> (Registry, Arc<Failing>) {
@@ -105,9 +105,9 @@ fn failing(nth: usize) -> (Registry, Arc<Failing>) {
 }
 
 #[tokio::test]
-async fn a_blob_whose_sync_failed_is_never_acknowledged_and_its_session_is_gone() {
+async fn a_blob_whose_sync_failed_is_never_acknowledged_and_its_session_is_removed() {
     let (app, content) = (name("app"), vec![7; LONG]);
-    // The sync on the way, and the one at the end.
+    // The sync before the end, and the one at the end.
     for nth in [0, 1] {
         let (registry, storage) = failing(nth);
         let app = registry.repository(&app);
@@ -116,7 +116,7 @@ async fn a_blob_whose_sync_failed_is_never_acknowledged_and_its_session_is_gone(
         assert!(matches!(finished, Err(Error::Internal(_))), "{nth}: {finished:?}");
         assert!(matches!(app.upload_status(id), Err(Error::UploadUnknown(_))), "{nth}");
         assert!(storage.uploads().await.unwrap().is_empty(), "{nth}");
-        // Pushed again from its beginning, it is there.
+        // A new push of the blob succeeds.
         app.push_blob(sha256(&content), None, body(&content)).await.unwrap();
     }
 }
@@ -128,7 +128,8 @@ async fn a_session_whose_sync_failed_cannot_be_continued() {
     let app = registry.repository(&app);
     let id = app.start_upload(Algorithm::Sha256).await.unwrap().id;
     app.append(id, Chunk::default(), body(b"acknowledged, but not synced")).await.unwrap();
-    // Whether it is kept, or refused in the end because it is shorter than it says.
+    // Once with a chunk that would be refused because it is shorter than its range, and once with one that would be
+    // kept.
     for chunk in [Chunk { range_length: Some(LONG as u64 + 1), ..Chunk::default() }, Chunk::default()] {
         let appended = app.append(id, chunk, body(&content)).await;
         assert!(matches!(appended, Err(Error::Internal(_) | Error::UploadUnknown(_))), "{appended:?}");

@@ -1,4 +1,4 @@
-//! A blob that the registry fetches itself: it can be read while it grows, and never taken for whole before it is.
+//! Fetches: a blob can be read while it grows, and never looks whole before it is.
 
 use std::io;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn pieces(content: &[u8], size: usize) -> impl futures_util::Stream<Item = io::R
     stream::iter(pieces)
 }
 
-/// All that can be read, up to the end or the error.
+/// All bytes that can be read, up to the end or the error.
 async fn read_all(growing: Growing) -> (Vec<u8>, io::Result<()>) {
     let (reader, mut all) = (growing.reader(), Vec::new());
     while (all.len() as u64) < growing.size() {
@@ -51,7 +51,7 @@ fn content(length: usize) -> Vec<u8> {
 
 on_both! {
     async fn a_blob_is_read_while_it_grows_and_stored_at_its_end(world: World) {
-        // Few are given what came from memory, many read the file.
+        // A few readers get the bytes from memory, many read the file.
         for (readers, is_read) in [(1, true), (3, false), (3, true), (8, false), (8, true)] {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
@@ -65,13 +65,13 @@ on_both! {
             fetch.receive(pieces(&content, 10_000)).await
         };
         received.unwrap().unwrap();
-        assert!(copy.blob(&digest).is_err(), "it has no name yet");
+        assert!(copy.blob(&digest).is_err(), "the blob is not stored yet");
         let (growing, size) = (fetch.growing().clone(), content.len() as u64);
         let beforehand = async {
-            assert!(copy.blob(&digest).is_ok() && !growing.is_whole(), "it is stored, and held back");
+            assert!(copy.blob(&digest).is_ok() && !growing.is_whole(), "the blob is stored, and its end is held back");
             let reader = growing.reader();
             let end = tokio::time::timeout(Duration::from_millis(20), next(&reader, size - 1));
-            assert!(end.await.is_err(), "nobody has its last byte yet");
+            assert!(end.await.is_err(), "no reader has the last byte yet");
         };
         fetch.finish(beforehand).await.unwrap();
         assert!(read(&copy.blob(&digest).unwrap()) == content);
@@ -85,7 +85,7 @@ on_both! {
         }
     }
 
-    async fn what_has_come_can_be_read_before_more_comes(world: World) {
+    async fn received_bytes_can_be_read_before_more_come(world: World) {
         for readers in [1, 8] {
             let (name, origin) = copy();
             let copy = world.registry.copy(&name, &origin);
@@ -97,7 +97,8 @@ on_both! {
             let sent = content.clone();
             tokio::spawn(async move {
                 for offset in (0..900_000).step_by(1000) {
-                    // Nothing more comes before all could read what came. The last byte would be waited for for ever.
+                    // No more bytes come before every reader could read these. The loop ends before the blob's last
+                    // byte, for which readers would wait for ever.
                     for reader in readers.iter().filter(|_| offset > 0) {
                         next(reader, offset as u64 - 1).await.unwrap();
                     }
@@ -111,7 +112,7 @@ on_both! {
         }
     }
 
-    async fn wrong_bytes_are_never_whole_and_nothing_of_them_is_kept(world: World) {
+    async fn wrong_bytes_never_look_whole_and_are_not_kept(world: World) {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
         let content = content(700_000);
@@ -127,7 +128,7 @@ on_both! {
         assert_eq!(world.registry.totals().unwrap().uploads, 0);
     }
 
-    async fn a_body_that_is_too_long_is_no_blob(world: World) {
+    async fn a_body_that_is_too_long_makes_no_blob(world: World) {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
         let content = content(10_000);
@@ -136,7 +137,7 @@ on_both! {
         assert!(matches!(fetch.receive(pieces(&content, 1000)).await, Err(Error::ChunkLength { .. })));
     }
 
-    async fn a_broken_body_goes_on_where_it_broke_also_after_the_fetch_was_stopped(world: World) {
+    async fn a_fetch_resumes_where_its_body_broke_also_after_a_stop(world: World) {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
         let content = content(2_000_000);
@@ -162,7 +163,7 @@ on_both! {
         assert_eq!(world.registry.totals().unwrap().uploads, 0);
     }
 
-    async fn bytes_that_rotted_while_a_fetch_was_stopped_are_found(world: World) {
+    async fn bytes_that_changed_while_a_fetch_was_stopped_are_detected(world: World) {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
         let content = content(2_000_000);
@@ -181,7 +182,7 @@ on_both! {
         }
     }
 
-    async fn what_was_pushed_here_and_what_was_copied_are_never_mixed(world: World) {
+    async fn pushed_and_copied_content_are_never_mixed(world: World) {
         let (name, origin) = copy();
         let copy = world.registry.copy(&name, &origin);
         let local = world.registry.repository(&name);
@@ -191,7 +192,7 @@ on_both! {
         assert!(matches!(fetch.finish(async {}).await, Err(Error::OtherOrigin { .. })));
         assert!(matches!(copy.link_blob(&digest).await, Err(Error::OtherOrigin { .. })));
         local.delete_blob(&digest).await.unwrap();
-        // Nothing is left of it, so it can become a copy; and then nothing can be pushed into it.
+        // The repository is empty, so it can become a copy; then no client can push into it.
         let mut fetch = copy.fetch(&Digest::of(Algorithm::Sha256, b"copied"), 6).await.unwrap();
         fetch.receive(pieces(b"copied", 6)).await.unwrap().unwrap();
         fetch.finish(async {}).await.unwrap();

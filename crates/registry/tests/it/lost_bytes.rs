@@ -1,4 +1,4 @@
-//! Blobs whose file is gone or damaged: they are not served, and a push brings them back.
+//! Blobs whose file is lost or damaged: they are not served, and a push restores them.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn folder(file: &Path) {
     std::fs::create_dir(file).unwrap();
 }
 
-/// Changes a byte and no more: nothing tells but the bytes themselves.
+/// Changes one byte and keeps the size: only the bytes themselves show the damage.
 fn flip(file: &Path) {
     use std::os::unix::fs::FileExt;
 
@@ -60,7 +60,7 @@ async fn a_blob_whose_bytes_are_lost_is_not_served_and_not_mounted() {
 }
 
 #[tokio::test]
-async fn a_push_brings_lost_bytes_back_for_every_repository() {
+async fn a_push_restores_lost_bytes_for_every_repository() {
     for (damage, apply) in DAMAGES.into_iter().chain([("a byte changed", flip as Damage)]) {
         let world = World::fs();
         let digest = world.push("app", b"content").await;
@@ -79,7 +79,7 @@ async fn a_push_brings_lost_bytes_back_for_every_repository() {
 }
 
 #[tokio::test]
-async fn many_pushes_at_once_bring_lost_bytes_back_once() {
+async fn many_pushes_at_once_restore_lost_bytes_once() {
     let world = World::fs();
     let digest = world.push("app", b"content").await;
     remove(&world.blob_files()[0]);
@@ -119,13 +119,13 @@ async fn push(world: &World, way: usize, content: &[u8], digest: Digest) {
     world.finish("app", id, digest, rest).await.unwrap();
 }
 
-/// Several batches, the last one not full.
+/// Content of several batches, the last one not full.
 fn large() -> Vec<u8> {
     (0..1_300_000_u32).map(|at| (at.wrapping_mul(0x9E37_79B9) >> 24) as u8).collect()
 }
 
 #[tokio::test]
-async fn a_push_of_the_right_bytes_heals_what_the_disk_has_changed_whichever_way_it_comes() {
+async fn a_push_of_the_right_bytes_repairs_a_changed_file_whichever_way_it_comes() {
     let content = large();
     for algorithm in Algorithm::ALL {
         let digest = Digest::of(algorithm, &content);
@@ -145,11 +145,11 @@ async fn a_push_of_the_right_bytes_heals_what_the_disk_has_changed_whichever_way
 }
 
 #[tokio::test]
-async fn a_push_of_what_is_here_and_whole_leaves_its_file_whichever_way_it_comes() {
+async fn a_push_of_an_intact_blob_keeps_its_file_whichever_way_it_comes() {
     let content = large();
     let digest = sha256(&content);
     for way in 0..4 {
-        // On a fast disk what came before the digest is not read again, and takes the place of the file.
+        // On a fast disk, bytes that came before the digest are not read again: the new file replaces the old one.
         let world = World::fs_cached();
         push(&world, 0, &content, digest).await;
         let before = world.blob_files();
@@ -162,7 +162,7 @@ async fn a_push_of_what_is_here_and_whole_leaves_its_file_whichever_way_it_comes
 }
 
 #[tokio::test]
-async fn other_bytes_than_those_that_are_here_change_nothing_and_can_be_continued() {
+async fn bytes_that_differ_from_the_stored_blob_change_nothing_and_can_be_continued() {
     let content = large();
     let digest = sha256(&content);
     let world = World::fs();
@@ -182,7 +182,7 @@ async fn other_bytes_than_those_that_are_here_change_nothing_and_can_be_continue
 }
 
 #[tokio::test]
-async fn a_push_that_broke_off_while_it_was_the_same_as_what_is_here_goes_on_with_all_its_bytes() {
+async fn an_interrupted_push_that_equalled_the_stored_blob_until_then_keeps_all_its_bytes() {
     let content: &'static [u8] = large().leak();
     let digest = sha256(content);
     let world = World::fs();
@@ -197,7 +197,7 @@ async fn a_push_that_broke_off_while_it_was_the_same_as_what_is_here_goes_on_wit
     sender.fail().await;
     assert!(matches!(pushing.await.unwrap(), Err(Error::Body(_))));
     assert_eq!(world.offset("app", id).unwrap(), 700_000);
-    // Other bytes than those that it was compared with.
+    // The rest differs from the bytes that the push was compared with.
     let other = [&content[..700_000], b"another end"].concat();
     let world = world.restart().await;
     world.finish("app", id, sha256(&other), b"another end").await.unwrap();
@@ -205,7 +205,7 @@ async fn a_push_that_broke_off_while_it_was_the_same_as_what_is_here_goes_on_wit
 }
 
 #[tokio::test]
-async fn of_a_push_that_names_what_is_here_nothing_is_written() {
+async fn a_push_of_a_stored_blob_writes_nothing() {
     let content: &'static [u8] = large().leak();
     let digest = sha256(content);
     let world = World::fs();
@@ -227,7 +227,7 @@ async fn of_a_push_that_names_what_is_here_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn what_is_collected_while_a_push_is_compared_with_it_is_stored_anew() {
+async fn a_blob_that_is_collected_while_a_push_is_compared_with_it_is_stored_again() {
     let content: &'static [u8] = large().leak();
     let digest = sha256(content);
     for damaged in [false, true] {
@@ -254,7 +254,7 @@ async fn what_is_collected_while_a_push_is_compared_with_it_is_stored_anew() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_meets_a_damaged_file_installs_its_own() {
+async fn a_fetch_of_a_damaged_blob_replaces_its_file() {
     let content = large();
     let digest = sha256(&content);
     let world = World::fs();
@@ -278,7 +278,7 @@ async fn a_fetch_that_meets_a_damaged_file_installs_its_own() {
 }
 
 #[tokio::test]
-async fn a_blob_whose_bytes_are_whole_is_not_replaced() {
+async fn an_intact_blob_is_not_replaced() {
     let world = World::fs();
     world.push("app", b"content").await;
     let before = world.blob_files();

@@ -41,11 +41,11 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What one repository should have.
+/// The content that one repository should have.
 #[derive(Clone, Debug, Default)]
 struct Model {
     blobs: BTreeSet<Digest>,
-    /// With the blobs that each names.
+    /// Each manifest with the blobs that it references.
     manifests: BTreeMap<Digest, BTreeSet<Digest>>,
     tags: BTreeMap<&'static str, Digest>,
 }
@@ -82,11 +82,17 @@ async fn step(world: &World, models: &mut [Model], operation: &Operation) {
             match world.mount(&digest, REPOSITORIES[*from], REPOSITORIES[*to]).await {
                 Started::Mounted(mounted) => {
                     assert_eq!(mounted, digest);
-                    assert!(models[*from].blobs.contains(&digest), "mounted from where it is not");
+                    assert!(
+                        models[*from].blobs.contains(&digest),
+                        "mounted from a repository without the blob"
+                    );
                     models[*to].blobs.insert(digest);
                 }
                 Started::Session(status) => {
-                    assert!(!models[*from].blobs.contains(&digest), "not mounted from where it is");
+                    assert!(
+                        !models[*from].blobs.contains(&digest),
+                        "not mounted from a repository with the blob"
+                    );
                     world
                         .registry
                         .repository(&name(REPOSITORIES[*to]))
@@ -208,6 +214,6 @@ proptest! {
         let world = World::fs();
         hold(&world, &operations);
         let blobs = world.registry.totals().unwrap().blobs;
-        assert_eq!(world.blob_files().len() as u64, blobs, "one file for each blob, and none for nothing");
+        assert_eq!(world.blob_files().len() as u64, blobs, "one file for each blob, and no other file");
     }
 }

@@ -1,4 +1,4 @@
-//! What a registry finds when it comes back to its folder, after an end in good order or by a crash.
+//! Restarts: a registry starts again on its folder, after a clean end or a crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use crate::world::{World, blob_files, sha256, slow_body};
 
-/// Changes the one upload row behind the registry's back, as a crash or a bad disk would leave it.
+/// Changes the one upload row while the registry is stopped, as a crash or a bad disk would leave it.
 fn change_row(folder: &Path, set: &str) {
     let catalog = Connection::open(folder.join("catalog.sqlite")).unwrap();
     assert_eq!(catalog.execute(&format!("UPDATE upload SET {set}"), []).unwrap(), 1);
@@ -27,7 +27,7 @@ fn upload_path(folder: &Path, id: UploadId) -> PathBuf {
     folder.join("uploads").join(id.to_string())
 }
 
-/// Leaves what a kill between naming a blob's file and telling the catalog leaves.
+/// Leaves the state of a kill after the file got the blob's name and before the catalog recorded the blob.
 fn name_without_commit(folder: &Path, id: UploadId, digest: &Digest) {
     let hex = digest.hex();
     let blobs = folder.join("blobs/sha256").join(&hex[..2]);
@@ -97,7 +97,7 @@ async fn a_hash_state_that_cannot_be_read_is_computed_again() {
 }
 
 #[tokio::test]
-async fn a_hash_state_of_other_bytes_names_nothing() {
+async fn a_hash_state_of_other_bytes_makes_no_blob() {
     for length in [1000, 10] {
         let world = World::fs();
         let id = world.start("app").await;
@@ -108,14 +108,14 @@ async fn a_hash_state_of_other_bytes_names_nothing() {
         let finished = world.finish("app", id, sha256(&[7; 1000]), b"").await;
         assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
         assert_eq!(world.registry.totals().unwrap().blobs, 0);
-        // The client that tries again is not refused for it.
+        // A client that tries again is not refused.
         world.finish("app", id, sha256(&[7; 1000]), b"").await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_session_goes_on_after_the_last_bytes_that_were_durable() {
-    // What a power loss leaves: the row, and a file without the bytes that were never synced.
+async fn a_session_continues_behind_its_last_durable_bytes() {
+    // As after a power loss: the row is there, and the file lacks the bytes that were never synced.
     for (durable, left) in [(0, 0), (0, 3), (3, 3), (3, 5)] {
         let world = World::fs();
         let id = world.start("app").await;
@@ -135,7 +135,7 @@ async fn a_session_goes_on_after_the_last_bytes_that_were_durable() {
 }
 
 #[tokio::test]
-async fn a_long_session_is_saved_on_the_way() {
+async fn a_long_session_is_saved_while_its_bytes_come() {
     let content = vec![7; (65 << 20) + 5];
     let world = World::fs();
     let id = world.start("app").await;
@@ -153,15 +153,15 @@ async fn a_long_session_is_saved_on_the_way() {
         Err(Error::ChunkOutOfOrder { offset, .. }) => offset,
         other => panic!("{other:?}"),
     };
-    assert_eq!(offset, 64 << 20, "saved as soon as so much had come");
+    assert_eq!(offset, 64 << 20, "the session is saved as soon as so many bytes have come");
     world.finish("app", id, sha256(&content), &content[64 << 20..]).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_saved_on_the_way_is_the_hash_up_to_the_saved_offset() {
+async fn a_hash_saved_while_bytes_come_is_that_of_the_bytes_up_to_the_saved_offset() {
     const PIECES: u8 = 66;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // Alone, and beside uploads enough to keep every core at work.
+    // Once alone, and once beside enough uploads to use every core.
     for others in [0, cores] {
         let world = World::fs();
         let app = crate::world::name("app");
@@ -213,7 +213,7 @@ async fn a_session_whose_durable_bytes_are_lost_ends() {
 }
 
 #[tokio::test]
-async fn files_of_uploads_that_no_row_names_go_at_the_start_and_others_stay() {
+async fn the_start_removes_files_of_uploads_without_a_row_and_keeps_others() {
     let world = World::fs();
     let id = world.start("app").await;
     world.append("app", id, b"kept").await.unwrap();
@@ -226,7 +226,7 @@ async fn files_of_uploads_that_no_row_names_go_at_the_start_and_others_stay() {
 }
 
 #[tokio::test]
-async fn a_blob_named_but_never_committed_goes_when_its_session_expires() {
+async fn a_blob_named_but_never_committed_is_removed_when_its_session_expires() {
     let world = World::fs();
     let id = world.start("app").await;
     world.append("app", id, b"content").await.unwrap();
@@ -241,8 +241,8 @@ async fn a_blob_named_but_never_committed_goes_when_its_session_expires() {
 }
 
 #[tokio::test]
-async fn a_session_whose_blob_was_named_but_never_committed_goes_on() {
-    // With its bytes saved before, and with all of them sent in the request that was killed.
+async fn a_session_whose_blob_was_named_but_never_committed_can_be_continued() {
+    // Once with bytes that an earlier request saved, and once with all bytes sent in the killed request.
     for saved in [&b"content"[..], b"con", b""] {
         let world = World::fs();
         let id = world.start("app").await;
@@ -259,7 +259,7 @@ async fn a_session_whose_blob_was_named_but_never_committed_goes_on() {
 }
 
 #[tokio::test]
-async fn a_blob_named_but_never_committed_goes_when_its_session_is_cancelled_or_becomes_another_blob() {
+async fn a_blob_named_but_never_committed_is_removed_when_its_session_ends_otherwise() {
     for cancel in [true, false] {
         let world = World::fs();
         let id = world.start("app").await;
@@ -277,7 +277,7 @@ async fn a_blob_named_but_never_committed_goes_when_its_session_is_cancelled_or_
 }
 
 #[tokio::test]
-async fn a_file_on_its_way_out_goes_at_the_start() {
+async fn the_start_removes_the_file_of_a_deleted_blob() {
     let world = World::fs();
     let digest = world.push("app", b"content").await;
     let file = world.blob_files().remove(0);

@@ -1,4 +1,4 @@
-//! Upload sessions: appended to, resumed, raced, broken off, finished, refused.
+//! Upload sessions: appended to, resumed, raced, interrupted, finished, refused.
 
 use std::io;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 
 use crate::world::{Sender, body, name, on_both, sha256, slow_body};
 
-/// A chunk that says where it is.
+/// A chunk with a range.
 fn range(start: u64, length: u64) -> Chunk {
     Chunk { start: Some(start), range_length: Some(length), length: None }
 }
 
 on_both! {
-    async fn blobs_pushed_at_once_are_each_what_was_sent(world: World) {
-        // More than most machines have cores, so that they are hashed by those that receive; each another length.
+    async fn blobs_pushed_at_once_each_have_the_bytes_that_were_sent(world: World) {
+        // More uploads than most machines have cores, so that the receiving threads hash them; each has another length.
         const ONCE: usize = 24;
         let app = name("app");
         let pushes = (0..ONCE).map(|number| {
@@ -76,7 +76,7 @@ on_both! {
         world.finish("app", id, sha256(b"abcd"), b"d").await.unwrap();
     }
 
-    async fn a_chunk_of_another_length_than_its_range_keeps_nothing_of_it(world: World) {
+    async fn a_chunk_of_another_length_than_its_range_leaves_nothing(world: World) {
         let (app, id) = (name("app"), world.start("app").await);
         world.append("app", id, b"abc").await.unwrap();
         for chunk in [range(3, 9), range(3, 2), Chunk { length: Some(5), ..range(3, 4) }] {
@@ -91,7 +91,7 @@ on_both! {
         world.finish("app", id, sha256(b"abcd"), b"d").await.unwrap();
     }
 
-    async fn a_long_chunk_that_proves_short_leaves_no_part_that_was_saved_on_the_way(world: World) {
+    async fn a_long_chunk_that_ends_early_leaves_nothing_that_was_saved_before_its_end(world: World) {
         const PIECES: u64 = 67;
         let (app, id) = (name("app"), world.start("app").await);
         let piece = Bytes::from(vec![7; 1 << 20]);
@@ -103,7 +103,7 @@ on_both! {
         assert_eq!(world.read("app", &sha256(b"other")), b"other");
     }
 
-    async fn an_announced_length_past_every_file_is_no_panic(world: World) {
+    async fn an_announced_length_past_every_file_does_not_panic(world: World) {
         let (app, id) = (name("app"), world.start("app").await);
         world.append("app", id, b"abc").await.unwrap();
         let chunk = Chunk { length: Some(u64::MAX), ..Chunk::default() };
@@ -111,10 +111,10 @@ on_both! {
         assert_eq!(appended.unwrap().offset, 4);
     }
 
-    async fn a_session_goes_on_from_before_the_request_that_named_a_wrong_digest(world: World) {
+    async fn a_session_continues_from_before_the_request_with_a_wrong_digest(world: World) {
         let id = world.start("app").await;
         world.append("app", id, b"abc").await.unwrap();
-        // The second one meets what the first one left.
+        // The second request finds the session as the first one left it.
         for _ in 0..2 {
             let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
             assert!(matches!(finished, Err(Error::DigestMismatch { expected, actual })
@@ -128,8 +128,8 @@ on_both! {
         assert_eq!(world.read("app", &sha256(b"abcd")), b"abcd");
     }
 
-    async fn what_was_saved_on_the_way_of_a_refused_chunk_is_not_taken_for_what_comes_in_its_place(world: World) {
-        // Longer than after what a session is saved.
+    async fn a_hash_saved_during_a_refused_chunk_is_not_used_for_the_next_chunk(world: World) {
+        // Longer than the distance between two saves of a session.
         let (wrong, right) = (vec![1; 70 << 20], vec![2; 70 << 20]);
         let id = world.start("app").await;
         let finished = world.finish("app", id, sha256(&right), &wrong).await;
@@ -140,7 +140,7 @@ on_both! {
         assert!(world.read("app", &sha256(&right)) == right);
     }
 
-    async fn other_bytes_than_promised_leave_nothing(world: World) {
+    async fn bytes_with_another_digest_leave_nothing(world: World) {
         let app = name("app");
         let pushed = world.registry.repository(&app).push_blob(sha256(b"right"), None, body(b"wrong")).await;
         assert!(matches!(pushed, Err(Error::DigestMismatch { .. })));
@@ -160,7 +160,7 @@ on_both! {
         assert!(matches!(finished, Err(Error::DigestMismatch { .. })));
     }
 
-    async fn an_empty_blob_is_a_blob(world: World) {
+    async fn an_empty_blob_can_be_pushed_and_read(world: World) {
         let sha512 = Digest::of(Algorithm::Sha512, b"");
         for digest in [sha256(b""), sha512] {
             let id = world.start("app").await;
@@ -186,7 +186,7 @@ on_both! {
         assert_eq!(world.read("app", &sha256(b"hello world")), b"hello world");
     }
 
-    async fn cancelling_ends_a_request_that_is_under_way(world: World) {
+    async fn cancelling_ends_a_running_request(world: World) {
         let (app, id) = (name("app"), world.start("app").await);
         let (sender, slow) = slow_body();
         let writer = {
@@ -218,7 +218,7 @@ on_both! {
                     let chunk = Chunk { start: Some(offset as u64), ..Chunk::default() };
                     match repository.append(id, chunk, body(&content[offset..end])).await {
                         Ok(_) => {}
-                        // The newest wins: without a pause, each would be superseded before it sent a byte.
+                        // The newest request wins: without a pause, each would be superseded before it sent a byte.
                         Err(Error::ChunkOutOfOrder { .. } | Error::UploadTakenOver(_)) => {
                             tokio::time::sleep(Duration::from_millis(1 + 3 * racer as u64)).await;
                         }
@@ -232,7 +232,7 @@ on_both! {
         assert_eq!(world.read("app", &digest), *content);
     }
 
-    async fn a_body_that_breaks_off_saves_what_came(world: World) {
+    async fn a_body_that_breaks_off_keeps_the_bytes_that_came(world: World) {
         let (app, id) = (name("app"), world.start("app").await);
         let pieces = [Ok(Bytes::from_static(b"half")), Err(io::ErrorKind::ConnectionReset.into())];
         let body = futures_util::stream::iter(pieces);
@@ -242,7 +242,7 @@ on_both! {
         world.finish("app", id, sha256(b"half and half"), b" and half").await.unwrap();
     }
 
-    async fn a_push_in_one_go_that_breaks_off_leaves_nothing(world: World) {
+    async fn a_push_in_one_request_that_breaks_off_leaves_nothing(world: World) {
         let app = name("app");
         let pieces = [Ok(Bytes::from_static(b"half")), Err(io::ErrorKind::ConnectionReset.into())];
         let body = futures_util::stream::iter(pieces);
@@ -262,7 +262,7 @@ on_both! {
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
         sender.fail().await;
-        // Whoever comes next waits for the work of the one that went.
+        // The next request waits for the work of the one whose caller went away.
         assert_eq!(world.append("app", id, b"second").await.unwrap(), 12);
         world.finish("app", id, sha256(b"first second"), b"").await.unwrap();
     }
@@ -287,7 +287,8 @@ on_both! {
     }
 }
 
-/// A registry that takes one body at a time, and the upload whose body has that place: four bytes came, more may come.
+/// A registry that receives one body at a time, and an upload whose body has that place: four bytes came, more may
+/// come.
 struct Crowded {
     registry: Registry,
     id: UploadId,
@@ -314,7 +315,7 @@ impl Crowded {
 }
 
 #[tokio::test]
-async fn one_body_more_than_allowed_is_refused_and_room_is_given_back() {
+async fn one_body_more_than_allowed_is_refused_and_its_place_is_free_again() {
     let app = name("app");
     let Crowded { registry, sender, writer, .. } = Crowded::by(&app).await;
     assert_eq!(registry.active_uploads(), 1);
@@ -333,11 +334,11 @@ async fn one_body_more_than_allowed_is_refused_and_room_is_given_back() {
 }
 
 #[tokio::test]
-async fn where_all_places_are_taken_the_one_that_brings_next_to_nothing_gives_way_and_can_be_continued() {
+async fn if_all_places_are_taken_the_slowest_upload_gives_way_and_can_be_continued() {
     let app = name("app");
-    // Its sender stays: without one the body would end.
+    // The body's sender is kept: without it the body would end.
     let Crowded { registry, id, sender: _sender, writer } = Crowded::by(&app).await;
-    // It is given some seconds to show how fast it is.
+    // The body must have been coming for some seconds before its speed counts.
     tokio::time::timeout(Duration::from_secs(30), async {
         while registry.repository(&app).push_blob(sha256(b"x"), None, body(b"x")).await.is_err() {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -352,14 +353,14 @@ async fn where_all_places_are_taken_the_one_that_brings_next_to_nothing_gives_wa
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_taken_back_from_a_wrong_digest_is_gone_and_the_digest_is_what_is_told() {
+async fn a_session_that_cannot_be_set_back_after_a_wrong_digest_is_removed_and_the_error_names_the_digest() {
     let world = crate::world::World::fs();
     let id = world.start("app").await;
     world.append("app", id, b"abc").await.unwrap();
     let catalog = rusqlite::Connection::open(world.folder().join("catalog.sqlite")).unwrap();
     let no_room = "CREATE TRIGGER full BEFORE UPDATE ON upload BEGIN SELECT RAISE(ABORT, 'no room'); END";
     catalog.execute_batch(no_room).unwrap();
-    assert!(world.append("app", id, b"d").await.is_err(), "nothing can be saved");
+    assert!(world.append("app", id, b"d").await.is_err(), "the session cannot be saved");
     let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
     assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
     assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));

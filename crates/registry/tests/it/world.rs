@@ -1,4 +1,4 @@
-//! A registry to try things on, and short words for what tests say often.
+//! A registry for tests, and short helpers for what they do often.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl World {
         Self::at(tempfile::tempdir().unwrap(), Direct::Auto)
     }
 
-    /// In a folder whose disk is said to be slow, so that what is written stays in the page cache.
+    /// In a folder without direct writes, so that written bytes stay in the page cache.
     pub(crate) fn fs_cached() -> Self {
         Self::at(tempfile::tempdir().unwrap(), Direct::Never)
     }
@@ -65,13 +65,13 @@ impl World {
         Self { registry, storage, folder: Some(folder) }
     }
 
-    /// Ends the registry and answers its folder.
+    /// Ends the registry; returns its folder.
     pub(crate) fn close(self) -> TempDir {
         self.registry.close();
         self.folder.expect("a registry in memory has no folder")
     }
 
-    /// A second registry on the folder of an ended one, recovered as at a start.
+    /// Opens a new registry on the folder of an ended one, and recovers it as a start does.
     pub(crate) async fn open(folder: TempDir) -> Self {
         let world = Self::at(folder, Direct::Auto);
         world.registry.recover().await.unwrap();
@@ -92,12 +92,12 @@ impl World {
         self.folder.as_ref().expect("a registry in memory has no folder").path()
     }
 
-    /// The files of blobs; none where they are in memory.
+    /// The files of blobs; none if the registry is in memory.
     pub(crate) fn blob_files(&self) -> Vec<PathBuf> {
         self.folder.as_ref().map(|folder| blob_files(folder.path())).unwrap_or_default()
     }
 
-    /// Nothing is stored: no session, no blob.
+    /// Asserts that nothing is stored: no session, no blob.
     pub(crate) async fn expect_nothing(&self) {
         assert_eq!(self.storage.uploads().await.unwrap(), [], "uploads in the storage");
         assert_eq!(self.blob_files(), [] as [PathBuf; 0], "blobs in the storage");
@@ -131,7 +131,7 @@ impl World {
         self.registry.repository(&name(repository)).upload_status(id).map(|status| status.offset)
     }
 
-    /// Pushes a blob in one go.
+    /// Pushes a blob in one request.
     pub(crate) async fn push(&self, repository: &str, content: &[u8]) -> Digest {
         let digest = sha256(content);
         self.registry.repository(&name(repository)).push_blob(digest, None, body(content)).await.unwrap();
@@ -142,7 +142,7 @@ impl World {
         self.registry.repository(&name(repository)).blob(digest)
     }
 
-    /// The bytes of a blob that must be there.
+    /// The bytes of a blob that must exist.
     #[track_caller]
     pub(crate) fn read(&self, repository: &str, digest: &Digest) -> Vec<u8> {
         read(&self.blob(repository, digest).unwrap())
@@ -175,7 +175,7 @@ impl World {
         self.registry.repository(&name(repository)).delete_manifest(&reference).await
     }
 
-    /// A round of the collector, after what was done until now has become older than now.
+    /// Collects garbage, after a wait so that all earlier uses are in the past.
     pub(crate) async fn collect(&self) -> hythe_registry::Collected {
         tokio::time::sleep(std::time::Duration::from_millis(3)).await;
         self.registry.collect().await.unwrap()
@@ -241,7 +241,7 @@ impl Sender {
 pub(crate) fn read(blob: &Blob) -> Vec<u8> {
     match &blob.content {
         Content::Memory(bytes) => bytes.to_vec(),
-        Content::Growing(_) => panic!("nothing is fetched here"),
+        Content::Growing(_) => panic!("these tests fetch no blob"),
         Content::File(file) => {
             use std::os::unix::fs::FileExt;
 

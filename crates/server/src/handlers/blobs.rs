@@ -1,4 +1,4 @@
-//! `/v2/<name>/blobs/<digest>`
+//! Blobs: `/v2/<name>/blobs/<digest>`
 
 use std::fs::File;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
 
-/// What a blob is to who pulls it: its media type is in the manifest.
+/// The `Content-Type` of every blob: the blob's media type stands only in manifests.
 const OCTETS: &str = "application/octet-stream";
 
-/// The bytes of a blob never change.
+/// The `Cache-Control` of a blob, whose bytes never change.
 const FOREVER: HeaderValue = HeaderValue::from_static("max-age=31536000, immutable");
 
-/// Pull a blob, or a range of it (end-2).
+/// Pulls a blob, or a range of it (end-2).
 pub(crate) fn blob_get(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -30,7 +30,8 @@ pub(crate) fn blob_get(
     respond(call, &blob.map_err(|error| Rejection::registry(&error, Some(name)))?)
 }
 
-/// Whether a blob is here; who asks may rely on it, so it is kept for a while (end-2).
+/// Tells whether the repository has a blob (end-2). Counts as a use, so the blob is kept for a while: the client may
+/// rely on the answer, as a push does that skips blobs.
 pub(crate) async fn blob_head(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -40,7 +41,7 @@ pub(crate) async fn blob_head(
     respond(call, &blob.map_err(|error| Rejection::registry(&error, Some(name)))?)
 }
 
-/// Delete a blob from the repository (end-10).
+/// Deletes a blob from the repository (end-10).
 pub(crate) async fn blob_delete(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -51,22 +52,22 @@ pub(crate) async fn blob_delete(
     Ok(empty(StatusCode::ACCEPTED))
 }
 
-/// The answer to a GET or HEAD of a blob that is here, or on its way.
+/// The response to a GET or HEAD of a blob that is stored or being fetched.
 pub(super) fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Rejection> {
     if already_has(call.header(header::IF_NONE_MATCH), &blob.digest) {
         let mut response = empty(StatusCode::NOT_MODIFIED);
         describe(&mut response, blob);
         return Ok(response);
     }
-    // A range of content that the client holds in another version would be of no use to it (RFC 9110, 13.1.5).
+    // If the client holds part of other content, a range of this blob is useless to it (RFC 9110, 13.1.5).
     let same = call.header(header::IF_RANGE).is_none_or(|tag| already_has(Some(tag), &blob.digest));
-    // Ranges are defined for GET alone (RFC 9110, 14.2): a HEAD tells the whole size, which clients rely on.
+    // Ranges are defined only for GET (RFC 9110, 14.2). Clients rely on HEAD to give the whole size.
     let asked = call.header(header::RANGE).filter(|_| same && *call.method == Method::GET);
     let ranges = asked.map_or_else(ByteRanges::default, ByteRanges::parse);
     let whole = Part { start: 0, end_inclusive: blob.size.saturating_sub(1) };
     let mut response = match ranges.select(blob.size) {
         Selection::Unsatisfiable => return Err(unsatisfiable(call, blob)),
-        // hyper sends no body to a HEAD; what may have to be waited for is not begun.
+        // hyper sends no body for a HEAD, so a body that may have to wait for an upstream is not opened.
         Selection::Whole if blob.size == 0 || *call.method == Method::HEAD => {
             content(Body::empty(), blob.size)
         }
@@ -86,7 +87,7 @@ pub(super) fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Re
     Ok(response)
 }
 
-/// The bytes of a blob, for the body of an answer.
+/// The bytes of a blob, for the body of a response.
 enum Bytes {
     File(Arc<File>),
     Growing(Arc<Reader>),
@@ -97,13 +98,13 @@ impl Bytes {
     fn of(blob: &Blob) -> Self {
         match &blob.content {
             Content::File(file) => Self::File(file.clone()),
-            // All parts of one answer are read by one reader.
+            // One reader reads all parts of a response.
             Content::Growing(growing) => Self::Growing(Arc::new(growing.reader())),
             Content::Memory(bytes) => Self::Memory(bytes.clone()),
         }
     }
 
-    /// Those of a part that was selected within the blob's size.
+    /// The body of one part. The part is within the blob's size.
     fn part(&self, part: Part) -> Body {
         match self {
             Self::File(file) => Body::file(file.clone(), part.start, part.len()),
@@ -115,7 +116,7 @@ impl Bytes {
     }
 }
 
-/// An answer with bytes of a blob.
+/// A response with bytes of a blob.
 fn content(body: Body, length: u64) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -124,7 +125,7 @@ fn content(body: Body, length: u64) -> Response<Body> {
     response
 }
 
-/// The answer to a HEAD of a blob of which only the length is known.
+/// The response to a HEAD of a blob of which only the size is known.
 pub(super) fn respond_size(call: &Call<'_>, digest: Digest, size: u64) -> Result<Response<Body>, Rejection> {
     respond(call, &Blob { digest, size, content: Content::Memory(bytes::Bytes::new()) })
 }
@@ -138,12 +139,12 @@ fn describe(response: &mut Response<Body>, blob: &Blob) {
 }
 
 fn unsatisfiable(call: &Call<'_>, blob: &Blob) -> Rejection {
-    // Some ask for hundreds at once.
+    // Limits the header in the message: some clients ask for hundreds of ranges.
     let range: String = call.header(header::RANGE).unwrap_or_default().chars().take(200).collect();
     let mut rejection = Rejection::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         hythe_oci::ErrorCode::RangeInvalid,
-        format!("range `{range}` is not within the blob's {} bytes", blob.size),
+        format!("range `{range}` is outside of the blob, which has {} bytes", blob.size),
     );
     let whole = HeaderValue::try_from(format!("bytes */{}", blob.size));
     rejection.headers.extend(whole.map(|whole| (header::CONTENT_RANGE, whole)));

@@ -1,4 +1,4 @@
-//! `/api/cache/`: what is kept of upstreams, how they fare, and how it is cleared.
+//! `/api/cache/`: lists and clears copies of upstreams' repositories, and shows the state of upstreams.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -31,7 +31,7 @@ pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>
     }
 }
 
-/// What is kept, a page at a time.
+/// Lists copies, a page at a time.
 fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
     let limit = page_size(call, PAGE)?;
@@ -45,10 +45,12 @@ fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     Ok(content(JSON, json!({ "copies": copies, "next": next }).to_string()))
 }
 
-/// Clears what a pattern means, which has to be given: nobody clears everything by leaving something out.
+/// Clears the copies that match a pattern. The pattern is required, so that a forgotten parameter cannot clear
+/// everything.
 async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.ok_or_else(|| {
-        let message = "parameter `pattern` is missing: say what to clear, such as `docker.io/*`, or `*`";
+        let message =
+            "parameter `pattern` is missing; give the copies to clear, such as `docker.io/*`, or `*` for all";
         Rejection::parameter(ErrorCode::Unsupported, message)
     })?;
     let allowed = call.app.cache.allowed();
@@ -61,7 +63,7 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
         manifests = cleared.manifests,
         blobs = cleared.blobs,
         bytes = cleared.bytes,
-        "cleared the cache as it was asked to"
+        "cleared the cache on request"
     );
     let cleared = json!({
         "copies": cleared.copies, "tags": cleared.tags, "manifests": cleared.manifests,
@@ -70,7 +72,8 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     Ok(content(JSON, cleared.to_string()))
 }
 
-/// How upstreams fare: those that were asked since the start, and those that may be; or the one that a name means.
+/// The state of upstreams: of the configured ones, and of others that were asked since the start; or of the one that
+/// `name` means.
 fn upstream_list(call: &Call<'_>) -> Response<Body> {
     let allowed = call.app.cache.allowed();
     let mut asked = call.app.cache.status();
@@ -80,7 +83,8 @@ fn upstream_list(call: &Call<'_>) -> Response<Body> {
         let status = at.map(|at| asked.swap_remove(at));
         all.push((upstream.name.clone(), describe(&upstream.name, &upstream.endpoints, true, status)));
     }
-    // Those that were taken away from a running server, and all that only clients name.
+    // Upstreams that were removed from the configuration since the start, and `other`, which counts all that only
+    // clients name.
     all.extend(asked.into_iter().map(|status| {
         let name = status.upstream.clone();
         let may_be = allowed.allows_any() && name.to_string() == Upstream::OTHERS;
@@ -95,7 +99,7 @@ fn upstream_list(call: &Call<'_>) -> Response<Body> {
     content(JSON, json!({ "upstreams": upstreams }).to_string())
 }
 
-/// The pattern that was given; an empty one counts as none.
+/// The request's pattern; an empty one counts as absent.
 fn pattern(call: &Call<'_>) -> Result<Option<Pattern>, Rejection> {
     let Some(text) = call.query.first("pattern").filter(|text| !text.is_empty()) else { return Ok(None) };
     let pattern = text.parse().map_err(|error| {

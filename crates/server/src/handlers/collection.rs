@@ -1,4 +1,4 @@
-//! `/api/gc`: a round of the collector, because somebody asks for one.
+//! `/api/gc`: runs a round of garbage collection on request.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::plane::Body;
 use crate::reject::Rejection;
 use crate::time::timestamp;
 
-/// Collects at once. What was used within the grace period stays, and is told; `grace` shortens it for this round.
+/// Runs garbage collection now. Content that was used within the grace period stays, and the response counts it;
+/// `grace` replaces the period for this round.
 pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     if *call.method != Method::POST {
         return Err(Rejection::method(call.method, "POST"));
@@ -30,7 +31,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
             bytes = round.collected.bytes,
             uploads = round.collected.uploads,
             waiting = round.waiting.blobs,
-            "collected as it was asked to"
+            "garbage collection ran on request"
         );
     }
     Ok(content(JSON, describe(&round, collection.dry_run).to_string()))
@@ -41,17 +42,17 @@ fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
         Some(_) => {
-            let message = format!("parameter `{name}` is true or false");
+            let message = format!("parameter `{name}` must be true or false");
             Err(Rejection::parameter(ErrorCode::Unsupported, message))
         }
     }
 }
 
-/// How long ago something must have been used; the configured grace period where nothing is said.
+/// The grace period of the request; `None` means the configured one.
 fn grace(call: &Call<'_>) -> Result<Option<Duration>, Rejection> {
     let Some(text) = call.query.first("grace") else { return Ok(None) };
     let grace = humantime::parse_duration(&text).map_err(|_| {
-        let message = "parameter `grace` is a duration such as `0s`, `10m` or `1h`";
+        let message = "parameter `grace` must be a duration such as `0s`, `10m` or `1h`";
         Rejection::parameter(ErrorCode::Unsupported, message)
     });
     grace.map(Some)

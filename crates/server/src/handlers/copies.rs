@@ -1,4 +1,4 @@
-//! Manifests and blobs of repositories that are copies of an upstream's.
+//! Manifests and blobs of copies of upstreams' repositories.
 
 use http::{Method, Response, StatusCode};
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName};
@@ -11,7 +11,8 @@ use crate::place::is_only_if_cached;
 use crate::plane::Body;
 use crate::reject::Rejection;
 
-/// Why a repository of this registry is not the answer to this request: it is a copy that is not for everybody.
+/// The error for a repository that this request may not read: its content was fetched with credentials and is not
+/// shared with this client. `None` if the request may read it.
 pub(crate) fn not_shared(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Error>, Rejection> {
     if call.via == Via::Loopback {
         return Ok(None);
@@ -19,12 +20,12 @@ pub(crate) fn not_shared(call: &Call<'_>, name: &RepositoryName) -> Result<Optio
     let found = call.app.registry.repository(name).provenance();
     let found = found.map_err(|error| Rejection::registry(&error, Some(name)))?;
     let hidden = found.filter(|found| !call.app.cache.allowed().shares(found, call.via));
-    // An origin is an upstream's name, as the cache stored it.
+    // The cache has stored the upstream's name as the origin.
     let upstream = hidden.and_then(|hidden| hidden.origin.as_str().parse().ok());
     Ok(upstream.map(|upstream| Error::NotShared { upstream }))
 }
 
-/// Pull a manifest.
+/// Pulls a manifest.
 pub(crate) async fn manifest_get(
     call: &Call<'_>,
     copy: &Copy,
@@ -43,7 +44,7 @@ pub(crate) async fn manifest_get(
     Ok(response)
 }
 
-/// Pull a blob, or a range of it, while it comes.
+/// Pulls a blob, or a range of it, also while the blob is being fetched.
 pub(crate) async fn blob_get(
     call: &Call<'_>,
     copy: &Copy,
@@ -56,7 +57,7 @@ pub(crate) async fn blob_get(
     Ok(response)
 }
 
-/// Whether there is such a blob. It is not fetched: who asks may never want it.
+/// Tells whether the blob exists, without fetching it: the client may never pull it.
 pub(crate) async fn blob_head(
     call: &Call<'_>,
     copy: &Copy,
@@ -69,41 +70,44 @@ pub(crate) async fn blob_head(
     Ok(response)
 }
 
-/// Makes a copy the registry's own, so that it can be pushed into, where its upstream is pushable; refuses otherwise.
+/// Makes a copy a repository of the registry's own, so that clients can push to it. Refuses if the upstream is not
+/// pushable.
 pub(crate) async fn begin_push(name: &RepositoryName, copy: &Copy) -> Result<(), Rejection> {
     let upstream = copy.upstream();
     let refuse = |message: String| Rejection::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message);
     if !copy.is_pushable() {
         return Err(refuse(format!(
-            "`{name}` is this registry's copy of what {upstream} has, and takes no pushes; push under another name, or set \
-             `pushable = true` in [upstream.\"{upstream}\"] to keep what you push in the place of that"
+            "`{name}` is a copy of a repository of {upstream}, so pushes to it are refused; push under another name, \
+             or set `pushable = true` in [upstream.\"{upstream}\"] to serve what you push instead of the copy"
         )));
     }
     copy.pin().await.map_err(|error| match &error {
         Error::Registry(refused) if matches!(**refused, Refused::OtherOrigin { .. }) => refuse(format!(
-            "`{name}` has content that {upstream} gave to this registry's login, and takes no pushes; clear it first: \
-             `hythe cache clear {}`",
+            "`{name}` has content that was fetched from {upstream} with this registry's credentials, so pushes to it \
+             are refused; clear it first: `hythe cache clear {}`",
             copy.name()
         )),
         error => Rejection::upstream(error, ErrorCode::NameUnknown),
     })
 }
 
-/// Refuses to tell a client that asks what it need not push of what upstream has, where pushes are taken: it would leave out
-/// what is not here, and pin the rest.
+/// Answers a HEAD by 404 if the upstream is pushable and nothing is pushed yet: clients ask by HEAD which content they
+/// need not push. From the upstream's answer a client would leave out content that is not here, and its push would pin
+/// the rest.
 pub(crate) fn may_be_pushed(call: &Call<'_>, copy: &Copy) -> Result<(), Rejection> {
     if !copy.is_pushable() || is_only_if_cached(call) {
         return Ok(());
     }
     let message = format!(
-        "nothing was pushed to `{}` yet, and its upstream is not asked by a HEAD: it is pushable",
+        "nothing has been pushed to `{}` yet, and a HEAD does not ask its upstream because that is pushable",
         copy.name()
     );
     Err(Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message).with_warning())
 }
 
-/// A HEAD by path that upstream could not be asked for. It may be a client's that is about to push, and is told why not
-/// when it does: 404 lets it go on, where another error would end it without a word, as no HEAD has a body.
+/// The response to a HEAD by path if the upstream could not be asked: 404. The client may be about to push. After a 404
+/// it goes on, and its push gets an error that says why; any other error would end it without a reason, because the
+/// response to a HEAD has no body.
 pub(crate) fn unanswered(call: &Call<'_>, error: Rejection) -> Rejection {
     let unasked = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
     if !unasked.contains(&error.status) || call.foreign || is_only_if_cached(call) {

@@ -1,4 +1,4 @@
-//! `/v2/_catalog`, `/v2/<name>/tags/list`, `/v2/<name>/referrers/<digest>`
+//! Lists: `/v2/_catalog`, `/v2/<name>/tags/list`, `/v2/<name>/referrers/<digest>`
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -21,10 +21,10 @@ use crate::reject::Rejection;
 /// The most referrers on one page.
 const REFERRERS_PAGE: usize = 1000;
 
-/// What a page of referrers may weigh, so that the index stays one that any client takes.
+/// The size after which a page of referrers ends, in bytes, so that every client accepts the index.
 const REFERRERS_BYTES: usize = 4 << 20;
 
-/// The repositories, a page at a time (Docker Registry HTTP API V2, Catalog).
+/// Lists repositories, a page at a time (Docker Registry HTTP API V2, Catalog).
 pub(crate) fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.catalog_max_page)?;
     let last = call.query.first("last");
@@ -38,7 +38,7 @@ pub(crate) fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection>
     Ok(response)
 }
 
-/// The tags of a repository, a page at a time (end-8a, end-8b).
+/// Lists the tags of a repository, a page at a time (end-8a, end-8b).
 pub(crate) fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.tags_max_page)?;
     let last = call.query.first("last");
@@ -47,7 +47,7 @@ pub(crate) fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Respons
     Ok(respond_tags(call, name, &page, limit))
 }
 
-/// The tags of a copy, a page at a time.
+/// Lists the tags of a copy, a page at a time.
 pub(crate) async fn copy_tag_list(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -69,7 +69,7 @@ fn respond_tags(call: &Call<'_>, name: &RepositoryName, page: &Page<Tag>, limit:
     response
 }
 
-/// What refers to a manifest (end-12a, end-12b).
+/// Lists the referrers of a manifest (end-12a, end-12b).
 pub(crate) fn referrer_list(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -83,7 +83,7 @@ pub(crate) fn referrer_list(
     Ok(respond_referrers(call, name, digest, page))
 }
 
-/// What refers to a manifest of a copy, there and here, as much of it on a page as is not too heavy.
+/// Lists the referrers of a manifest of a copy: the upstream's and those pushed here. A page ends at `REFERRERS_BYTES`.
 pub(crate) async fn copy_referrer_list(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -120,7 +120,7 @@ fn respond_referrers(
         }
     }
     let index = Index { schema_version: 2, media_type: media_type::OCI_INDEX, manifests };
-    // Of strings, numbers and what is JSON already.
+    // Cannot fail: the index consists of strings, numbers and valid JSON.
     let mut response = content(media_type::OCI_INDEX, serde_json::to_vec(&index).unwrap_or_default());
     let path = path::referrers(name, digest);
     link_next(call, &mut response, &path, next.as_deref(), None, filter.as_deref());
@@ -133,7 +133,7 @@ fn respond_referrers(
     response
 }
 
-/// What refers to a manifest, as an index.
+/// The referrers of a manifest, as an image index.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
@@ -151,7 +151,7 @@ struct Entry {
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     artifact_type: Option<String>,
-    /// As they are stored: megabytes that nobody has to read here.
+    /// The stored JSON, which is not parsed here: it may have megabytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<Box<RawValue>>,
 }
@@ -163,20 +163,20 @@ impl From<Referrer> for Entry {
             digest: referrer.digest.to_string(),
             size: referrer.size,
             artifact_type: referrer.artifact_type,
-            // The catalog holds what this registry wrote as JSON.
+            // The catalog's text is JSON that this registry wrote.
             annotations: referrer.annotations.and_then(|text| RawValue::from_string(text).ok()),
         }
     }
 }
 
 impl Entry {
-    /// About how many bytes it has.
+    /// The approximate size of the entry, in bytes.
     fn weight(&self) -> usize {
         256 + self.annotations.as_ref().map_or(0, |annotations| annotations.get().len())
     }
 }
 
-/// The page size asked for, within what is allowed.
+/// The requested page size, at most `most`.
 pub(super) fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection> {
     let Some(n) = call.query.first("n") else { return Ok(most) };
     let size = n.parse::<usize>().map_err(|_| {
@@ -186,18 +186,18 @@ pub(super) fn page_size(call: &Call<'_>, most: usize) -> Result<usize, Rejection
     Ok(size.min(most))
 }
 
-/// The digest behind which a page of referrers begins.
+/// The digest after which the page of referrers begins.
 fn last_digest(call: &Call<'_>) -> Result<Option<Digest>, Rejection> {
     let last = call.query.first("last").map(|last| last.parse()).transpose();
     last.map_err(|error| Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `last`: {error}")))
 }
 
-/// The kind of referrers that is asked for; an empty one is none.
+/// The requested artifact type; an empty one counts as absent.
 fn artifact_type<'a>(call: &Call<'a>) -> Option<Cow<'a, str>> {
     call.query.first(FILTER_ARTIFACT_TYPE).filter(|filter| !filter.is_empty())
 }
 
-/// The page after this one (RFC 8288), where there is one: of the same registry, if the request names one.
+/// Adds the link to the next page, if any (RFC 8288). The link repeats the request's `?ns=`.
 fn link_next(
     call: &Call<'_>,
     response: &mut Response<Body>,

@@ -1,4 +1,4 @@
-//! `/v2/<name>/manifests/<reference>`
+//! Manifests: `/v2/<name>/manifests/<reference>`
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -12,10 +12,11 @@ use crate::call::Call;
 use crate::plane::{Body, CollectError, RequestBody};
 use crate::reject::Rejection;
 
-/// How many tags one push may set; the specification asks for ten at least.
+/// The most tags in one push; the specification requires at least ten.
 const MOST_TAGS: usize = 100;
 
-/// Pull a manifest, or see whether it is here (end-3). `Accept` is not consulted: what was pushed is what there is.
+/// Pulls a manifest, or tells whether the repository has it (end-3). Ignores `Accept`: a manifest has only the type
+/// that it was pushed with.
 pub(crate) async fn manifest_get(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -24,7 +25,8 @@ pub(crate) async fn manifest_get(
     let refuse = |error: Error| Rejection::registry(&error, Some(name));
     let repository = call.app.registry.repository(name);
     let manifest = match reference {
-        // Who asks by a digest may rely on it, so it is kept for a while. One with a tag is kept anyway.
+        // A HEAD by digest counts as a use, so the manifest is kept for a while: the client may rely on the answer. A
+        // tagged manifest is kept anyway.
         Reference::Digest(_) if *call.method == Method::HEAD => repository.use_manifest(reference).await,
         _ => repository.manifest(reference),
     };
@@ -33,7 +35,7 @@ pub(crate) async fn manifest_get(
     respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
 }
 
-/// The answer to a GET or HEAD of a manifest.
+/// The response to a GET or HEAD of a manifest.
 pub(super) fn respond(
     call: &Call<'_>,
     manifest: &Manifest,
@@ -49,7 +51,7 @@ pub(super) fn respond(
     if response.status() == StatusCode::OK {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(manifest.size));
-        // A media type that is no header value cannot have been pushed: it came in one, or from our own list.
+        // The media type is a valid header value: it was pushed in a header, or is one of this registry's own list.
         headers
             .extend(HeaderValue::try_from(&manifest.media_type).map(|value| (header::CONTENT_TYPE, value)));
     }
@@ -58,7 +60,7 @@ pub(super) fn respond(
     Ok(response)
 }
 
-/// Push a manifest (end-7a), and with `?tag=` under several tags at once (end-7b).
+/// Pushes a manifest (end-7a), with `?tag=` under several tags at once (end-7b).
 pub(crate) async fn manifest_put(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -75,11 +77,11 @@ pub(crate) async fn manifest_put(
         }
     }
     if tags.len() > MOST_TAGS {
-        let message = format!("{} tags in one push are too many; {MOST_TAGS} are allowed", tags.len());
+        let message = format!("the push has {} tags; at most {MOST_TAGS} are allowed", tags.len());
         return Err(Rejection::new(StatusCode::URI_TOO_LONG, ErrorCode::TagInvalid, message));
     }
     let limit = call.app.registry.options().manifest_max_size;
-    // Its part of the memory is its own until it is stored.
+    // `_part` holds the manifest's memory until the manifest is stored.
     let collected = body.collect(limit, &call.app.manifest_room).await;
     let (bytes, _part) = collected.map_err(|error| match error {
         CollectError::TooLong => Rejection::registry(&Error::ManifestTooLarge { limit }, None),
@@ -105,8 +107,8 @@ pub(crate) async fn manifest_put(
     Ok(response)
 }
 
-/// The warning that a manifest was stored without these. Sixteen of the longest digests, with the longest name, stay
-/// within the 4096 bytes that warnings may have (distribution-spec, Warnings).
+/// The warning that the repository lacks blobs of a stored manifest. Sixteen of the longest digests, with the longest
+/// name, stay within a warning's limit of 4096 bytes (distribution-spec, Warnings).
 fn missing_blobs(name: &RepositoryName, missing: &[Digest]) -> String {
     const NAMED: usize = 16;
     let named: Vec<String> = missing.iter().take(NAMED).map(Digest::to_string).collect();
@@ -118,7 +120,7 @@ fn missing_blobs(name: &RepositoryName, missing: &[Digest]) -> String {
     format!("299 - \"{count} blob(s) of this manifest are not in `{name}`: {named}{more}\"")
 }
 
-/// Delete a tag, or a manifest with its tags (end-9).
+/// Deletes a tag, or a manifest with its tags (end-9).
 pub(crate) async fn manifest_delete(
     call: &Call<'_>,
     name: &RepositoryName,

@@ -1,4 +1,4 @@
-//! What each endpoint answers. A handler's name is a noun and a verb.
+//! The handlers of the endpoints. A handler's name is a noun and a verb.
 
 pub(crate) mod blobs;
 pub(crate) mod cache;
@@ -19,21 +19,21 @@ use crate::plane::Body;
 
 const JSON: &str = "application/json; charset=utf-8";
 
-/// An answer without a body.
+/// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-/// An answer with a body of this type.
+/// A response with a body of this type.
 fn content(media_type: &'static str, bytes: impl Into<bytes::Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::bytes(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 
-/// Sets a header whose value is of our own making: a path, a digest, a number.
+/// Adds a header whose value the server makes: a path, a digest or a number.
 fn set(response: &mut Response<Body>, name: HeaderName, value: String) {
     // Paths, digests and numbers are visible ASCII by their types.
     if let Ok(value) = HeaderValue::try_from(value) {
@@ -45,7 +45,7 @@ fn set_digest(response: &mut Response<Body>, digest: &Digest) {
     set(response, HeaderName::from_static(DOCKER_CONTENT_DIGEST), digest.to_string());
 }
 
-/// Whether `If-None-Match` already has the content of `digest`: quoted, weak, bare, in a list, or `*`.
+/// Whether `If-None-Match` names the content of `digest`: quoted, weak, bare, in a list, or as `*`.
 fn already_has(if_none_match: Option<&str>, digest: &Digest) -> bool {
     if_none_match.is_some_and(|tags| {
         let digest = digest.to_string();

@@ -1,4 +1,4 @@
-//! Several parts of one body in one answer (RFC 9110, 14.6).
+//! Responses with several parts of one body (RFC 9110, 14.6).
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -15,7 +15,7 @@ pub(super) fn content_range(part: Part, size: u64) -> String {
     format!("bytes {}-{}/{size}", part.start, part.end_inclusive)
 }
 
-/// An answer with these parts of a body of `size` bytes, in this order.
+/// A response with these parts of a body of `size` bytes, in this order.
 pub(super) fn respond(
     parts: &[Part],
     media_type: &'static str,
@@ -45,8 +45,8 @@ pub(super) fn respond(
     response
 }
 
-/// What stands between parts. Whoever pushed the bytes cannot have known it: the hasher's key is the system's random
-/// numbers.
+/// A random boundary between the parts. Its source is the hasher's key, which the system draws at random, so a client
+/// cannot have pushed bytes that contain the boundary.
 fn boundary() -> String {
     let random = || RandomState::new().hash_one(0);
     format!("{:016x}{:016x}", random(), random())

@@ -1,4 +1,4 @@
-//! The pages that are about the registry itself: ping, discovery, health, metrics.
+//! The pages about the registry itself: ping, discovery, health, metrics.
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
@@ -11,19 +11,19 @@ use crate::reject::Rejection;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// `GET /`: what liveness probes of charts ask.
+/// `GET /`: for the liveness probes of Helm charts.
 pub(crate) fn root() -> Response<Body> {
     let mut response = empty(StatusCode::OK);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
-/// `GET /v2/`: this is a registry (end-1).
+/// `GET /v2/`: tells that this is a registry (end-1).
 pub(crate) fn base() -> Response<Body> {
     content(JSON, &b"{}"[..])
 }
 
-/// `GET /v2/_oci/ext/discover`: no extensions yet.
+/// `GET /v2/_oci/ext/discover`: the empty list of extensions.
 pub(crate) fn extensions() -> Response<Body> {
     content(JSON, &br#"{"extensions":[]}"#[..])
 }

@@ -1,4 +1,4 @@
-//! `/v2/<name>/blobs/uploads/` and the sessions beneath it
+//! Uploads: `/v2/<name>/blobs/uploads/` and the sessions below that path
 
 use http::header::{self, HeaderName};
 use http::{Response, StatusCode};
@@ -13,7 +13,7 @@ use crate::call::Call;
 use crate::plane::{Body, RequestBody};
 use crate::reject::Rejection;
 
-/// Start an upload (end-4a), push a blob in one request (end-4b), with another algorithm (end-4c), or mount one
+/// Starts an upload (end-4a), with another algorithm (end-4c), pushes a blob in one request (end-4b), or mounts a blob
 /// from another repository (end-11).
 pub(crate) async fn upload_start(
     call: &Call<'_>,
@@ -28,7 +28,7 @@ pub(crate) async fn upload_start(
                 let from = from.parse::<RepositoryName>().map_err(|error| {
                     Rejection::parameter(ErrorCode::NameInvalid, format!("parameter `from`: {error}"))
                 })?;
-                // Where it is not to be read it is not to be mounted from.
+                // A client that may not read the repository may not mount from it either.
                 let hidden = not_shared(call, &from)?.is_some();
                 if hidden { MountFrom::AnyPublic } else { MountFrom::Repository(from) }
             }
@@ -55,7 +55,7 @@ pub(crate) async fn upload_start(
     Ok(session(StatusCode::ACCEPTED, name, status))
 }
 
-/// How far a session is (end-13).
+/// Tells how many bytes a session has (end-13).
 pub(crate) fn upload_status(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -66,7 +66,7 @@ pub(crate) fn upload_status(
     Ok(session(StatusCode::NO_CONTENT, name, status))
 }
 
-/// Add a chunk (end-5), or stream all of it without saying how much there is.
+/// Appends a chunk (end-5), or the whole blob as a stream of unknown length.
 pub(crate) async fn upload_append(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -79,7 +79,7 @@ pub(crate) async fn upload_append(
     Ok(session(StatusCode::ACCEPTED, name, status))
 }
 
-/// Finish with or without a last chunk (end-6).
+/// Finishes an upload, with or without a last chunk (end-6).
 pub(crate) async fn upload_finish(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -87,7 +87,7 @@ pub(crate) async fn upload_finish(
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     let digest = digest_parameter(call, "digest")?.ok_or_else(|| {
-        let message = "the request that finishes an upload needs the parameter `digest`, of the whole blob";
+        let message = "parameter `digest` is missing: to finish an upload, give the digest of the whole blob";
         Rejection::parameter(ErrorCode::DigestInvalid, message)
     })?;
     let chunk = chunk(call, &body)?;
@@ -96,7 +96,7 @@ pub(crate) async fn upload_finish(
     Ok(created(name, &digest))
 }
 
-/// Cancel (end-14).
+/// Cancels an upload (end-14).
 pub(crate) async fn upload_cancel(
     call: &Call<'_>,
     name: &RepositoryName,
@@ -127,12 +127,12 @@ fn chunk(call: &Call<'_>, body: &RequestBody) -> Result<Chunk, Rejection> {
     Ok(Chunk { start: Some(range.start()), range_length: Some(range.len()), length })
 }
 
-/// Tells where a session is and how far. `Location` is relative: a client behind a proxy or a published port keeps
-/// the address that works for it.
+/// A response with a session's location and offset. `Location` is relative, so that a client behind a proxy or a
+/// published port keeps the address that works for it.
 fn session(status: StatusCode, name: &RepositoryName, upload: UploadStatus) -> Response<Body> {
     let mut response = empty(status);
     set(&mut response, header::LOCATION, path::upload(name, &upload.id));
-    // Clients know `0-0` as the range of a session without bytes.
+    // Clients expect `0-0` for a session without bytes.
     set(&mut response, header::RANGE, format!("0-{}", upload.offset.saturating_sub(1)));
     set(&mut response, HeaderName::from_static(DOCKER_UPLOAD_UUID), upload.id.to_string());
     response

@@ -1,4 +1,4 @@
-//! What upstreams were asked, and what that saved.
+//! Metrics of upstreams: requests to them, and what the cache saved.
 
 use std::fmt;
 
@@ -10,22 +10,22 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Reads the cache's own counts when the page is written.
+/// Reads the cache's counts when the metrics page is written.
 #[derive(Debug)]
 pub(super) struct Upstreams(pub(super) Cache);
 
-/// What is read of an upstream's status.
+/// Reads one number of an upstream's status.
 type Value = fn(&Status) -> u64;
 
-/// Counts of each upstream: the name, what it is, its unit, and its value.
+/// The counters of each upstream: name, help, unit and value.
 const COUNTS: [(&str, &str, Option<Unit>, Value); 4] = [
-    ("upstream_requests", "Requests to an upstream", None, |status| status.requests),
-    ("upstream_errors", "Those that failed", None, |status| status.errors),
-    ("upstream_fetched", "What came from an upstream", Some(Unit::Bytes), |status| status.fetched),
-    ("upstream_saved", "Blobs that were answered without it", Some(Unit::Bytes), |status| status.saved),
+    ("upstream_requests", "Requests to the upstream", None, |status| status.requests),
+    ("upstream_errors", "Failed requests to the upstream", None, |status| status.errors),
+    ("upstream_fetched", "Bytes fetched from the upstream", Some(Unit::Bytes), |status| status.fetched),
+    ("upstream_saved", "Blob bytes served without the upstream", Some(Unit::Bytes), |status| status.saved),
 ];
 
-/// How answers came about: the word in `X-Cache`.
+/// Counts of responses by how the cache produced them: the word in `X-Cache`.
 const ANSWERS: [(&str, Value); 4] = [
     ("hit", |status| status.hits),
     ("miss", |status| status.misses),
@@ -44,14 +44,14 @@ impl Collector for Upstreams {
                 ConstCounter::new(value(status)).encode(metric.encode_family(&labels)?)?;
             }
         }
-        let (help, unit) = ("How long an upstream's answers took", Unit::Seconds);
+        let (help, unit) = ("Total time that the upstream took to respond", Unit::Seconds);
         let mut metric =
             encoder.encode_descriptor("upstream_wait", help, Some(&unit), MetricType::Counter)?;
         for (upstream, status) in &named {
             let labels = [("upstream", upstream.as_str())];
             ConstCounter::new(status.waited.as_secs_f64()).encode(metric.encode_family(&labels)?)?;
         }
-        let help = "Answers by how the cache came to them";
+        let help = "Responses by how the cache produced them";
         let mut metric = encoder.encode_descriptor("upstream_answers", help, None, MetricType::Counter)?;
         for (upstream, status) in &named {
             for (word, value) in ANSWERS {
@@ -59,13 +59,13 @@ impl Collector for Upstreams {
                 ConstCounter::new(value(status)).encode(metric.encode_family(&labels)?)?;
             }
         }
-        let help = "1 while an upstream is left alone because it fails";
+        let help = "1 while the upstream is not asked because it keeps failing";
         let mut metric = encoder.encode_descriptor("upstream_resting", help, None, MetricType::Gauge)?;
         for (upstream, status) in &named {
             let labels = [("upstream", upstream.as_str())];
             ConstGauge::new(i64::from(status.resting.is_some())).encode(metric.encode_family(&labels)?)?;
         }
-        let help = "Pulls that an upstream last said it would still answer";
+        let help = "Pulls left in the upstream's rate limit, as it last reported";
         let mut metric = encoder.encode_descriptor("upstream_budget", help, None, MetricType::Gauge)?;
         for (upstream, status) in &named {
             if let Some(budget) = &status.budget {

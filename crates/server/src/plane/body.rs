@@ -1,4 +1,4 @@
-//! The body of an answer.
+//! The body of a response.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -16,10 +16,10 @@ use super::chunk::Chunk;
 use super::link::{Exchange, Segment};
 use super::pages;
 
-/// What the reading path holds in memory for one connection.
+/// The most bytes that the reading path holds in memory per connection.
 const PIECE: u64 = 256 << 10;
 
-/// A response body; it holds its exchange open until the last byte is handed over.
+/// A response's body. It holds its exchange open until its last byte is handed over.
 #[derive(Debug)]
 pub(crate) struct Body {
     source: Source,
@@ -42,11 +42,11 @@ enum Source {
         left: u64,
         next: Option<Next>,
     },
-    /// Each of these, none of them empty or a series.
+    /// Several sources in turn, none of them empty or a series.
     Series(VecDeque<Self>),
 }
 
-/// What a growing body waits for.
+/// The next bytes of a growing body.
 struct Next(Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>);
 
 impl std::fmt::Debug for Next {
@@ -56,18 +56,18 @@ impl std::fmt::Debug for Next {
 }
 
 impl Body {
-    /// Nothing.
+    /// An empty body.
     pub(crate) const fn empty() -> Self {
         Self { source: Source::Empty, exchange: None }
     }
 
-    /// These bytes.
+    /// A body of bytes in memory.
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self { source: if bytes.is_empty() { Source::Empty } else { Source::Bytes(bytes) }, exchange: None }
     }
 
-    /// `length` bytes of `file` from `offset` on. The file must have them and never change.
+    /// `length` bytes of `file` from `offset` on. The file must have these bytes and never change.
     pub(crate) fn file(file: Arc<File>, offset: u64, length: u64) -> Self {
         let source = match length {
             0 => Source::Empty,
@@ -76,7 +76,7 @@ impl Body {
         Self { source, exchange: None }
     }
 
-    /// `length` bytes of a blob that is on its way, from `offset` on: each stretch as soon as it is there.
+    /// `length` bytes, from `offset` on, of a blob that is being fetched. Sends bytes as soon as they arrive.
     pub(crate) fn growing(reader: &Arc<Reader>, offset: u64, length: u64) -> Self {
         let source = match length {
             0 => Source::Empty,
@@ -85,7 +85,7 @@ impl Body {
         Self { source, exchange: None }
     }
 
-    /// Each of these in turn.
+    /// Several bodies in turn.
     pub(crate) fn series(bodies: impl IntoIterator<Item = Self>) -> Self {
         let sources = bodies.into_iter().map(|body| body.source);
         let sources = sources.filter(|source| !matches!(source, Source::Empty)).collect::<VecDeque<_>>();
@@ -95,7 +95,7 @@ impl Body {
         }
     }
 
-    /// Ties the body to the exchange that it answers.
+    /// Ties the body to its exchange.
     pub(crate) fn in_exchange(mut self, exchange: Arc<Exchange>) -> Self {
         self.exchange = Some(exchange);
         self
@@ -137,7 +137,7 @@ impl Source {
         }
     }
 
-    /// The next chunk; of nothing an empty one. It is empty once its last chunk is given.
+    /// Polls the next chunk; an empty source gives an empty chunk. After its last chunk the source is empty.
     fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
@@ -209,7 +209,7 @@ impl Source {
     }
 }
 
-/// What can be sent next; a file only where `sends_files`.
+/// Polls the next bytes of a growing blob; a file only if `sends_files`.
 fn poll_next(
     cx: &mut Context<'_>,
     reader: &Arc<Reader>,
@@ -236,7 +236,7 @@ fn poll_next(
     Poll::Ready(ready)
 }
 
-/// The reading path: what is in memory is read here, what is not is read off the async threads.
+/// The reading path: reads bytes that are in the page cache at once, and other bytes on a blocking thread.
 fn poll_read(
     cx: &mut Context<'_>,
     file: &Arc<File>,

@@ -1,4 +1,4 @@
-//! What a response body is made of, as hyper sees it.
+//! The pieces of a response's body, as hyper sees them.
 
 use std::sync::{Arc, LazyLock};
 
@@ -6,11 +6,11 @@ use bytes::{Buf, Bytes};
 
 use super::link::Exchange;
 
-/// The most bytes of a file that one write hands to the kernel: more would let one connection hold a thread.
+/// The most bytes of a file that one write hands to the kernel; with more, one connection could hold a thread.
 pub(super) const STEP: usize = 2 << 20;
 
-/// The memory that stands for file bytes. It is zeroed and never touched, so it costs no page; it is only ever
-/// compared by address. The connection must never let it be sent, and refuses to.
+/// The memory that stands for file bytes. It is only compared by address: it is zeroed and never touched, so it takes
+/// no page. The connection never sends it.
 static PLACEHOLDER: LazyLock<Box<[u8]>> = LazyLock::new(|| vec![0; STEP].into_boxed_slice());
 
 /// Whether `slice` stands for file bytes.
@@ -18,21 +18,21 @@ pub(super) fn is_placeholder(slice: &[u8]) -> bool {
     std::ptr::eq(slice.as_ptr(), PLACEHOLDER.as_ptr())
 }
 
-/// A piece of a body. The exchange is finished when its last piece is gone.
+/// A piece of a body. The exchange ends when its last piece is dropped.
 #[derive(Debug)]
 pub(crate) enum Chunk {
     /// Bytes in memory.
     Bytes {
-        /// Those that are left.
+        /// The bytes that are left to send.
         bytes: Bytes,
-        /// Counts what is sent, and ends with it.
+        /// The exchange that counts the sent bytes.
         exchange: Option<Arc<Exchange>>,
     },
     /// Bytes of the file at the front of the connection's queue.
     File {
-        /// How many are left.
+        /// The number of bytes that are left to send.
         left: u64,
-        /// Counts what is sent, and ends with it.
+        /// The exchange that counts the sent bytes.
         exchange: Arc<Exchange>,
     },
 }

@@ -1,4 +1,5 @@
-//! A plain TCP connection that sends files by `sendfile(2)`, ends the dead and lingers for the slow.
+//! A plain TCP connection. It sends files by `sendfile(2)`, ends after a deadline without progress, and lingers before
+//! it closes, so that slow clients can read the response.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,54 +19,56 @@ use super::input::Input;
 use super::link::Link;
 use super::pages;
 
-/// How many bytes all connections have sent by `sendfile(2)`: for metrics, and to show that they do.
+/// The bytes that all connections have sent by `sendfile(2)`: for metrics, and for tests.
 pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// A connection that is always writable gives the others of its worker a turn after so many writes: 8 MiB of a file, a
-/// millisecond or two.
+/// Writes per turn before an always writable connection yields to others of its worker: 8 MiB of a file, or one to two
+/// milliseconds.
 const TURN: u32 = 4;
 
-/// How far a file is taken to be in memory where its first and last bytes are: pages go in stretches.
+/// The stretch of a file that counts as in memory if its first and last bytes are: the kernel evicts pages in
+/// stretches.
 const WINDOW: u64 = 2 << 20;
 
-/// How long a connection that ends early waits for the client to read the answer.
+/// How long a connection that ends early waits for the client to read the response.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// How patient a connection is.
+/// How long a connection waits for its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// From the first byte of a head to its last.
+    /// The longest time from the first byte of a request's head to its last.
     pub(crate) head: Duration,
-    /// Between requests.
+    /// The longest time between two requests.
     pub(crate) idle: Duration,
-    /// Without any progress while a body goes out.
+    /// The longest time without progress while a response is sent.
     pub(crate) progress: Duration,
 }
 
-/// Wraps the socket for hyper.
+/// The socket, wrapped for hyper.
 #[derive(Debug)]
 pub(crate) struct Connection {
     input: Input,
     stream: OwnedWriteHalf,
     link: Arc<Link>,
     patience: Patience,
-    /// Set while the client owes us a head.
+    /// The deadline for the client to send a head; set while one is awaited.
     read_by: Deadline,
-    /// Whether a byte of a head has come since the last request began.
+    /// Whether a byte of a head has arrived since the last request began.
     in_head: bool,
-    /// How many requests had begun when `in_head` was last looked at.
+    /// The number of requests that had begun when `in_head` was last updated.
     begun: u64,
-    /// Set while the client owes us room to write.
+    /// The deadline for the client to read; set while the socket has no room to write.
     write_by: Deadline,
-    /// The front segment is known to be in memory up to this offset.
+    /// The offset up to which the front segment is known to be in memory.
     resident: u64,
-    /// Brings the stretch from `resident` on into memory, and answers where that ends.
+    /// The task that brings the stretch from `resident` on into memory. It returns the end of that stretch.
     bringing: Option<JoinHandle<u64>>,
-    /// Whether the last stretch had to be brought: then the next one is, while this one is sent.
+    /// Whether the last stretch was not in memory: then the next one is brought in while this one is sent.
     cold: bool,
     linger_by: Deadline,
     writes: u32,
-    /// Whether the kernel holds back what does not fill a packet: saves a fifth of what long bodies cost.
+    /// Whether the socket is corked: the kernel holds back bytes that do not fill a packet. Saves a fifth of the
+    /// cost of long bodies.
     corked: bool,
 }
 
@@ -94,17 +97,17 @@ impl Connection {
         }
     }
 
-    /// Says whether packets may leave before they are full.
+    /// Sets whether the kernel holds back packets that are not full.
     #[cfg(target_os = "linux")]
     fn cork(&mut self, cork: bool) {
         if self.corked != cork {
-            // One that cannot be corked is slower, nothing else; one that was can be uncorked.
+            // A socket that cannot be corked is only slower. A corked one can always be uncorked.
             let _ = rustix::net::sockopt::set_tcp_cork(self.stream.as_ref(), cork);
             self.corked = cork;
         }
     }
 
-    /// Gives other connections a turn now and then. Pending means: woken again at once.
+    /// Gives other connections a turn after every `TURN` writes: returns pending, and wakes this task again at once.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.writes += 1;
         if self.writes > TURN {
@@ -115,7 +118,7 @@ impl Connection {
         Poll::Ready(())
     }
 
-    /// One write under the progress deadline.
+    /// Does one write under the progress deadline.
     fn poll_write_with(
         &mut self,
         cx: &mut Context<'_>,
@@ -129,7 +132,7 @@ impl Connection {
                     self.writes = 0;
                     self.write_by.start(self.patience.progress);
                     ready!(self.write_by.poll(cx));
-                    return Poll::Ready(Err(timed_out("the client stopped reading")));
+                    return Poll::Ready(Err(timed_out("the client stopped reading the response")));
                 }
             }
             let stream: &TcpStream = self.stream.as_ref();
@@ -144,7 +147,7 @@ impl Connection {
         }
     }
 
-    /// Sends the next step of the front segment.
+    /// Sends the next part of the front segment, at most `STEP` bytes.
     #[cfg(target_os = "linux")]
     fn poll_send_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let (file, offset, left) = match self.link.segments().front() {
@@ -162,10 +165,11 @@ impl Connection {
             Ok(rustix::fs::sendfile(stream, &file, Some(&mut at), length)?)
         }))?;
         if sent == 0 {
-            // Published blobs never change; a disk or file system that lost the rest must not look like an end.
+            // A stored blob never changes, so its disk or file system has lost bytes. That must not look like the
+            // body's end.
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the blob's file is too short",
+                "the file of the blob is shorter than the blob",
             )));
         }
         SENDFILE_BYTES.fetch_add(sent as u64, Ordering::Relaxed);
@@ -190,7 +194,7 @@ impl Connection {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 
-    /// Ready when the next step of the file is in memory: else `sendfile` would wait for the disk on this thread.
+    /// Ready when the next part of the file is in memory. Otherwise `sendfile` would wait for the disk on this thread.
     #[cfg(target_os = "linux")]
     fn poll_resident(
         &mut self,
@@ -204,7 +208,7 @@ impl Connection {
             if let Some(bringing) = &mut self.bringing {
                 let brought = ready!(Pin::new(bringing).poll(cx));
                 self.bringing = None;
-                // A task that was lost brought nothing; a disk that fails shows itself in the send that follows.
+                // If the task was lost, the stretch counts as in memory; the send that follows meets a failing disk.
                 self.resident = brought.unwrap_or(offset + left);
                 continue;
             }
@@ -227,7 +231,7 @@ impl Connection {
         Poll::Ready(())
     }
 
-    /// What must be sent before the first file chunk, if anything.
+    /// The slices before the first file chunk, and whether a file chunk follows.
     fn before_file<'a, 'b>(slices: &'b [IoSlice<'a>]) -> (&'b [IoSlice<'a>], bool) {
         match slices.iter().position(|slice| is_placeholder(slice)) {
             Some(at) => (&slices[..at], true),
@@ -245,7 +249,7 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let begun = this.link.begun();
         if this.begun != begun {
-            // A head was whole: what comes after it is another one, or nothing for a while.
+            // A request has begun, so its head was whole. The next byte begins another head.
             this.begun = begun;
             this.in_head = false;
             this.read_by.clear();
@@ -262,7 +266,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(result);
         }
         if this.link.is_busy() {
-            // The body has a deadline of its own, where it is consumed.
+            // The body's reader has its own deadline.
             this.in_head = false;
             this.read_by.clear();
             return Poll::Pending;
@@ -270,7 +274,9 @@ impl AsyncRead for Connection {
         this.read_by.start(if this.in_head { this.patience.head } else { this.patience.idle });
         ready!(this.read_by.poll(cx));
         if this.in_head {
-            return Poll::Ready(Err(timed_out("the client did not send a whole request head in time")));
+            return Poll::Ready(Err(timed_out(
+                "the client did not send a whole request head in time (http.header-timeout)",
+            )));
         }
         // An idle connection ends as if the client had closed it.
         Poll::Ready(Ok(()))
@@ -290,13 +296,13 @@ impl AsyncWrite for Connection {
         use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
         let this = self.get_mut();
-        // hyper leaves no empty slices before the first byte, but nothing here depends on it.
+        // hyper puts no empty slices first, but this code does not depend on that.
         let start = slices.iter().position(|slice| !slice.is_empty()).unwrap_or(slices.len());
         let (memory, then_file) = Self::before_file(&slices[start..]);
         if memory.is_empty() && then_file {
             return this.poll_send_file(cx);
         }
-        // The head waits in the kernel for the first file bytes, to leave in one packet with them.
+        // With `MORE` the head waits in the kernel, so that it leaves in one packet with the first bytes of the file.
         let more = if then_file { SendFlags::MORE } else { SendFlags::empty() } | SendFlags::NOSIGNAL;
         this.poll_write_with(cx, |stream| {
             Ok(sendmsg(stream, memory, &mut SendAncillaryBuffer::default(), more)?)
@@ -309,17 +315,19 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Where the last of an answer had to wait for the client, hyper looked for the next request before it was sent.
+        // If the end of a response had to wait for the client, hyper has looked for the next request before it was
+        // sent, so the idle deadline was not set then.
         if !this.in_head && !this.link.is_busy() {
             this.read_by.start(this.patience.idle);
-            // Whoever reads next is told that it is over.
+            // Registers the waker. The next read reports a deadline that has passed.
             let _ = this.read_by.poll(cx);
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Says that nothing more comes, then reads what the client still sends until it closes: a socket closed with
-    /// unread bytes is reset, and a reset takes the answer with it that the client has not read yet.
+    /// Closes the writing end, then reads and drops the client's bytes until the client closes. If a socket is closed
+    /// with unread bytes, the kernel resets the connection, and the client loses the part of the response that it has
+    /// not read.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;

@@ -1,4 +1,4 @@
-//! A deadline that is cheap to move: most never come.
+//! A deadline that is cheap to move, because most deadlines never pass.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Fires when nothing moved it for its duration. Moving it is a store; the timer behind is set anew only when it
-/// fires too early.
+/// A deadline. Moving it only stores a time; its timer is reset only when it fires too early.
 #[derive(Debug)]
 pub(super) struct Deadline {
     at: Option<Instant>,
@@ -19,7 +18,7 @@ impl Deadline {
         Self { at: None, timer: None }
     }
 
-    /// Sets it, unless it is set.
+    /// Sets the deadline, unless it is set.
     pub(super) fn start(&mut self, after: Duration) {
         if self.at.is_none() {
             self.at = Some(Instant::now() + after);
@@ -30,7 +29,7 @@ impl Deadline {
         self.at = None;
     }
 
-    /// Ready when it has passed; else `cx` is woken then.
+    /// Ready when the deadline has passed; otherwise wakes `cx` when it passes.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(at) = self.at else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));

@@ -1,29 +1,32 @@
-//! Where the requests and chunks on a connection begin and end, by watching what hyper is given.
+//! Follows where the requests and chunks on a connection begin and end, by watching the bytes that hyper reads.
 //!
-//! hyper frames them, and says nothing of where it is. Whoever wants to read a body without it has to know, so this
-//! follows along. It knows the plain forms only; of what it does not, it says that it is lost, and all stays with hyper.
+//! hyper does the framing and does not tell its position. To read a body past hyper, the server must know that
+//! position, so this module follows the same bytes. It knows only the plain forms of framing. At any other form it
+//! counts as lost, and hyper reads all further bytes.
 
 use std::ops::RangeInclusive;
 
-/// The most hexadecimal digits of a chunk's size: 4 GiB.
+/// The most hexadecimal digits of a chunk's size; eight digits suffice for 4 GiB.
 const DIGITS: usize = 8;
 
-/// Chunks of such sizes are read without hyper: of smaller ones, what stands between them would be most of the work.
+/// The sizes of chunks that are read past hyper, in bytes. With smaller chunks, the framing between them would be most
+/// of the work.
 const SIZES: RangeInclusive<u32> = 16 << 10..=1 << 30;
 
-/// A body of a known length is, where so much of it is to come: the handing over has its price too.
+/// The least remaining bytes for which a body of a known length is read past hyper: handing over the socket has a cost
+/// too.
 const MUCH: u64 = 256 << 10;
 
-/// How long a request's body is.
+/// The length of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    /// So many bytes.
+    /// A known number of bytes.
     Sized(u64),
-    /// Its chunks say it.
+    /// Unknown: the body comes in chunks.
     Chunked,
 }
 
-/// What goes before a chunk's bytes, but for the end of the line: its length as the client writes it.
+/// The size of a chunk as the client writes it, in hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     digits: [u8; DIGITS],
@@ -35,7 +38,7 @@ impl Size {
         &self.digits[..self.count]
     }
 
-    /// With one more digit; none where it is no digit, or one too many.
+    /// The size with one more digit; `None` if `digit` is not a digit, or the size already has `DIGITS` of them.
     fn with(mut self, digit: u8) -> Option<Self> {
         let fits = digit.is_ascii_hexdigit() && self.count < DIGITS;
         if fits {
@@ -45,60 +48,61 @@ impl Size {
         fits.then_some(self)
     }
 
-    /// What it says; 0 also where there is no digit.
+    /// The size in bytes; 0 also without any digit.
     pub(super) fn value(&self) -> u32 {
         self.text().iter().fold(0, |value, digit| value << 4 | char::from(*digit).to_digit(16).unwrap_or(0))
     }
 }
 
-/// Where a body can be read without hyper.
+/// The place from which a body can be read past hyper.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boundary {
-    /// How many bytes there are up to it.
+    /// The number of bytes before the boundary that are still to be read.
     pub(super) left: u64,
-    /// How many bytes of the body's content have come.
+    /// The number of content bytes of the body that have arrived.
     pub(super) content: u64,
-    /// What comes after it.
+    /// The bytes after the boundary.
     pub(super) next: Next,
 }
 
-/// What comes of a body.
+/// The bytes of a body that follow a boundary.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Next {
     /// Chunks, most likely of this size.
     Chunks(Size),
-    /// So many bytes, with which it ends.
+    /// The rest of the body: this number of bytes.
     Bytes(u64),
 }
 
-/// The place in the bytes of a connection.
+/// The position in the bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Framing {
     place: Place,
-    /// How many heads have ended.
+    /// The number of heads that have ended.
     heads: u64,
 }
 
 #[derive(Debug)]
 enum Place {
-    /// In a head, of which something has come, and of the present line something.
+    /// In a head. `begun`: some of the head has arrived; `line`: some of its present line has arrived.
     Head { begun: bool, line: bool },
-    /// Behind a head, so many bytes; whether they have had the end of a body of chunks.
+    /// In a body, `bytes` after the head. `chunks`: the position in a body of chunks, `None` if its form is not known;
+    /// `whole`: the end of a body of chunks has been seen.
     Body { bytes: u64, chunks: Option<Chunks>, whole: bool },
-    /// What comes next belongs to hyper.
+    /// The position is unknown, so hyper reads all further bytes.
     Lost,
 }
 
-/// The place in a body of chunks.
+/// The position in a body of chunks.
 #[derive(Clone, Copy, Debug)]
 struct Chunks {
-    /// How many bytes of its content have come.
+    /// The number of content bytes that have arrived.
     content: u64,
     /// The last chunk's size.
     size: Size,
-    /// Whether the one before was as large.
+    /// Whether the last two chunks have the same size, written alike.
     alike: bool,
-    /// Whether all of them had nothing but their size before them.
+    /// Whether no chunk so far has an extension or padding after its size.
     plain: bool,
     part: Part,
 }
@@ -106,13 +110,13 @@ struct Chunks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Size(Size),
-    /// Behind a size, in what else its line has.
+    /// After a size, in the rest of its line.
     Extension(Size),
     SizeEnd(Size),
     Content(u64),
     Return,
     Newline,
-    /// Behind the last chunk's size, at the beginning of a line: a trailer's, or the empty one that ends the body.
+    /// After the last chunk's size, at the beginning of a line: a trailer, or the empty line that ends the body.
     LastReturn,
     Trailer,
     TrailerEnd,
@@ -121,18 +125,18 @@ enum Part {
 }
 
 impl Framing {
-    /// At the first byte of a connection.
+    /// The position at the first byte of a connection.
     pub(super) fn start() -> Self {
         Self { place: Place::Head { begun: false, line: false }, heads: 0 }
     }
 
-    /// How many heads have ended.
+    /// The number of heads that have ended.
     pub(super) fn heads(&self) -> u64 {
         self.heads
     }
 
-    /// Says that the request is over whose head was the last to end, and how long its body was: where that is not what
-    /// was seen, hyper has more of what follows than can be known here.
+    /// Records that the request of the last head is over, and the length of its body. If that is not the length that
+    /// was seen, hyper may hold an unknown part of the following bytes, so the position is lost.
     pub(super) fn request_ended(&mut self, length: Length) {
         if let Place::Body { bytes, chunks, .. } = &self.place {
             let is_whole = match length {
@@ -143,16 +147,16 @@ impl Framing {
         }
     }
 
-    /// Whether the body of the request whose head was the last to end is one of chunks that has come to its end, each line
-    /// of it by CR and LF. hyper takes more than that for a trailer, and others may see another end there.
+    /// Whether the body after the last head is one of chunks whose end was seen, with each line ended by CRLF. hyper
+    /// accepts more forms of trailers than that, and a proxy may see another end there.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.place, Place::Body { whole: true, .. })
     }
 
-    /// Follows `bytes`, which hyper is given.
+    /// Follows `bytes`, which hyper reads.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
         if let Place::Head { begun, line } = &mut self.place {
-            // A head ends at its first empty line (RFC 9112, 2.1); those before it are passed over (2.2).
+            // A head ends at its first empty line (RFC 9112, 2.1); empty lines before the head are ignored (2.2).
             loop {
                 let end = bytes.iter().position(|byte| *byte == b'\n');
                 let text = &bytes[..end.unwrap_or(bytes.len())];
@@ -183,8 +187,9 @@ impl Framing {
         }
     }
 
-    /// Where the body of the request whose head was the last to end can be read without hyper: at the end of the present
-    /// chunk, where the last two were large and alike; at once, where its length is known and most of it is to come.
+    /// The place from which the body after the last head can be read past hyper. A body of chunks: the end of the
+    /// present chunk, if the last two are large and have the same size. A body of a known length: here, if enough of it
+    /// is left.
     pub(super) fn boundary(&self, length: Length) -> Option<Boundary> {
         let Place::Body { bytes, chunks, .. } = &self.place else { return None };
         match length {
@@ -207,7 +212,7 @@ impl Framing {
         }
     }
 
-    /// Says that of a body in chunks so many bytes of content have come by now, past what was followed here.
+    /// Records the number of content bytes of a body of chunks that have arrived, after some were read past hyper.
     pub(super) fn passed(&mut self, content: u64) {
         if let Place::Body { chunks: Some(chunks), .. } = &mut self.place {
             chunks.content = content;
@@ -217,7 +222,7 @@ impl Framing {
 }
 
 impl Chunks {
-    /// Follows `bytes`; false where they have another form than those known here.
+    /// Follows `bytes`; false if their form is not known here.
     fn follow(&mut self, mut bytes: &[u8]) -> bool {
         while let Some((&byte, rest)) = bytes.split_first() {
             self.part = match (self.part, byte) {
@@ -229,7 +234,7 @@ impl Chunks {
                     continue;
                 }
                 (Part::Size(size) | Part::Extension(size), b'\r') => Part::SizeEnd(size),
-                // A bare LF, where another reader may see the end of a line.
+                // A bare LF: another reader may see the end of a line.
                 (Part::Extension(_) | Part::LastReturn | Part::Trailer, b'\n') => return false,
                 (Part::Size(size) | Part::Extension(size), b';' | b' ' | b'\t') if size.count > 0 => {
                     self.plain = false;
@@ -280,7 +285,7 @@ mod tests {
         [format!("{size:x}\r\n").as_bytes(), &vec![b'\n'; size], b"\r\n"].concat()
     }
 
-    /// Where a body of chunks could be read without hyper, and how large its chunks are.
+    /// The boundary of a body of chunks: the bytes left before it, the content so far, and the size of the chunks.
     fn boundary(framing: &Framing) -> Option<(u64, u64, u32)> {
         let boundary = framing.boundary(Length::Chunked)?;
         let Next::Chunks(size) = boundary.next else { return None };
@@ -288,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_ends_at_its_first_empty_line_and_those_before_it_do_not_count() {
+    fn a_head_ends_at_its_first_empty_line_and_empty_lines_before_it_do_not_count() {
         for head in [HEAD, b"\r\n\nGET / HTTP/1.1\n\n", b"GET / HTTP/1.1\r\nA: b\r\n\r\n"] {
             for step in 1..head.len() {
                 let mut framing = Framing::start();
@@ -301,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_can_be_read_after_two_large_chunks_that_are_alike() {
+    fn a_body_can_be_read_past_hyper_after_two_large_chunks_of_one_size() {
         for step in [1, 7, 1000, 1 << 20] {
             let mut framing = Framing::start();
             follow(&mut framing, HEAD, step);
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_whole_where_each_of_its_lines_ends_as_it_should() {
+    fn a_body_of_chunks_is_whole_only_if_each_line_ends_with_crlf() {
         for (body, whole) in [
             (&b"0\r\n\r\n"[..], true),
             (b"4\r\nsome\r\n0\r\n\r\n", true),
@@ -338,7 +343,7 @@ mod tests {
                 follow(&mut framing, HEAD, step);
                 follow(&mut framing, body, step);
                 assert_eq!(framing.is_whole(), whole, "{}", body.escape_ascii());
-                // What is sent before the answer does not change that.
+                // Bytes of the next request do not change that.
                 follow(&mut framing, HEAD, step);
                 assert_eq!(framing.is_whole(), whole, "{}", body.escape_ascii());
             }
@@ -346,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn small_chunks_and_what_is_no_plain_chunk_are_left_to_hyper() {
+    fn small_chunks_and_chunks_of_other_forms_are_left_to_hyper() {
         let large = chunk(20_000);
         let others: [&[&[u8]]; 5] = [
             &[&chunk(1000), &chunk(1000)],
@@ -364,19 +369,22 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_a_known_length_can_be_read_at_once_where_much_of_it_is_to_come() {
+    fn a_body_of_a_known_length_can_be_read_past_hyper_if_much_of_it_is_left() {
         let mut framing = Framing::start();
         framing.follow(HEAD);
         framing.follow(b"begun");
         let boundary = framing.boundary(Length::Sized(5 + MUCH)).unwrap();
         assert!(matches!(boundary, Boundary { left: 0, content: 5, next: Next::Bytes(MUCH) }));
         assert!(framing.boundary(Length::Sized(4 + MUCH)).is_none());
-        assert!(framing.boundary(Length::Sized(4)).is_none(), "more came than it has: the next request's");
+        assert!(
+            framing.boundary(Length::Sized(4)).is_none(),
+            "more bytes than the body has: they are the next request's"
+        );
     }
 
     proptest! {
         #[test]
-        fn it_is_at_the_next_head_after_whole_bodies_only(
+        fn the_position_is_at_the_next_head_only_after_whole_bodies(
             bodies in prop::collection::vec((any::<bool>(), prop::collection::vec(1_usize..300, 0..5)), 1..5),
             step in 1_usize..400,
             surplus in 0_usize..2,

@@ -1,4 +1,4 @@
-//! What hyper is given of what comes in on a connection.
+//! The input of a connection: the bytes that hyper reads.
 
 use std::io;
 use std::pin::Pin;
@@ -13,37 +13,38 @@ use super::framing::Framing;
 use super::intake::Intake;
 use super::link::{Back, Link};
 
-/// What is read at once where little is to be read.
+/// The most bytes of one read while the link asks for small reads.
 const LITTLE: usize = 16 << 10;
 
-/// What comes in: all of it is hyper's, but for bodies that read by themselves.
+/// The input of a connection. hyper reads all of it, except bodies that read the socket directly.
 #[derive(Debug)]
 pub(super) struct Input {
     reader: Reader,
     link: Arc<Link>,
     framing: Framing,
-    /// What was read for hyper elsewhere.
+    /// Bytes for hyper that a body read from the socket.
     rest: Bytes,
 }
 
 /// The reading end of the socket.
 #[derive(Debug)]
 enum Reader {
-    /// For hyper.
+    /// hyper reads.
     Hyper(OwnedReadHalf),
-    /// Away, while a request's body reads by itself.
+    /// A request's body has the reading end and reads directly.
     Away,
-    /// A body was given up where hyper cannot go on: what still comes is dropped at the end.
+    /// A body was abandoned at a place where hyper cannot go on. The remaining bytes are read and dropped when the
+    /// connection ends.
     Cut(OwnedReadHalf),
 }
 
 impl Input {
-    /// From the first byte of a connection on.
+    /// The input from the first byte of a connection on.
     pub(super) fn new(reader: OwnedReadHalf, link: Arc<Link>) -> Self {
         Self { reader: Reader::Hyper(reader), link, framing: Framing::start(), rest: Bytes::new() }
     }
 
-    /// The reading end, for what comes after the last answer; none where a body has it that has not ended.
+    /// The reading end, for bytes after the last response; `None` while an unfinished body has it.
     pub(super) fn reader(&mut self, cx: &Context<'_>) -> Option<&mut OwnedReadHalf> {
         while matches!(self.reader, Reader::Away) {
             match self.link.poll_back(cx, usize::MAX) {
@@ -58,7 +59,7 @@ impl Input {
         }
     }
 
-    /// Takes the reader back.
+    /// Takes the reading end back from a body.
     fn take_back(&mut self, intake: Intake) {
         self.framing.passed(intake.content);
         let is_boundary = intake.is_at_boundary();
@@ -66,7 +67,7 @@ impl Input {
         self.reader = if is_boundary { Reader::Hyper(intake.reader) } else { Reader::Cut(intake.reader) };
     }
 
-    /// Reads what is for hyper; pending while a request's body reads by itself. So many requests have begun by now.
+    /// Reads bytes for hyper; pending while a request's body reads directly. `begun` is the number of requests so far.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -88,7 +89,7 @@ impl Input {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads what hyper is given next, from where that is.
+    /// Reads the next bytes for hyper: zeros for a body's bytes, bytes that a body read too much, or from the socket.
     fn poll_bytes(
         &mut self,
         cx: &mut Context<'_>,
@@ -111,7 +112,7 @@ impl Input {
             return Poll::Ready(Ok(()));
         }
         let Reader::Hyper(reader) = &mut self.reader else { return Poll::Pending };
-        // Not beyond where a body can read by itself that would.
+        // If a body wants to read directly, does not read beyond the boundary where it can begin to.
         let wanted = self.link.wanted_intake().filter(|_| self.framing.heads() == begun);
         match wanted.and_then(|length| self.framing.boundary(length)) {
             None if self.link.reads_little() => poll_part(reader, cx, buffer, LITTLE),
@@ -127,7 +128,7 @@ impl Input {
     }
 }
 
-/// Reads no more than `most` bytes.
+/// Reads at most `most` bytes.
 fn poll_part(
     reader: &mut OwnedReadHalf,
     cx: &mut Context<'_>,

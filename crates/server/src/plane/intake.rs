@@ -1,4 +1,4 @@
-//! A body's bytes, read from the socket to where they are to be.
+//! Reads a body from the socket, past hyper, into the memory where its bytes are needed.
 
 use std::io::{self, IoSliceMut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,44 +9,46 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use super::framing::{Boundary, Next};
 
-/// How many bytes of bodies were read without hyper: to show that they are.
+/// The number of body bytes that were read past hyper, so that tests can show that they are.
 pub static INTAKE_BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// The most that one read takes.
+/// The most body bytes of one read.
 const READ: usize = 256 << 10;
 
-/// The longest that stands between the contents of two chunks: the end of a line, eight digits, and another one.
+/// The most bytes between the contents of two chunks: CRLF, eight digits of the size, and CRLF.
 const BETWEEN: usize = 12;
 
-/// The reading end of a connection, within a body.
+/// The reading end of a connection, inside of a body.
 ///
-/// Clients that stream copy through a buffer, so their chunks are alike but for the last: what the next ones look like is
-/// known before they come, and one call reads the contents of several to where they are to be, and what stands between
-/// them elsewhere. At the first that is not alike, hyper goes on: it sees a body of fewer chunks.
+/// A client that streams copies its data through a buffer, so all of its chunks but the last have the same size. So the
+/// framing of the next chunks is known before they arrive: one call reads the contents of several chunks into the
+/// memory where they are needed, and the bytes between the contents into another buffer. At the first chunk of another
+/// size hyper goes on: it sees a body with fewer chunks.
 ///
-/// Of a body whose length was said hyper counts every byte, so it is given zeros for those that were read here.
+/// If the request has a `Content-Length`, hyper counts every byte of the body, so it gets zeros for the bytes read
+/// here.
 pub(super) struct Intake {
     pub(super) reader: OwnedReadHalf,
-    /// How many bytes of the body's content have come.
+    /// The number of content bytes of the body that have arrived.
     pub(super) content: u64,
-    /// What was read and is for hyper.
+    /// Bytes that were read here and are for hyper.
     pub(super) rest: Bytes,
-    /// Whether hyper counts what is read here.
+    /// Whether hyper counts the bytes that are read here: the body has a known length.
     pub(super) is_counted: bool,
-    /// What is expected before each chunk's content.
+    /// The expected bytes before each chunk's content; empty if the body has a known length.
     between: Vec<u8>,
-    /// How large they are.
+    /// The size of each chunk's content, or of the rest of a body of a known length, in bytes.
     size: usize,
-    /// How far it is in a chunk and what stands before it.
+    /// The position in `between` and the content after it, in bytes.
     at: usize,
     /// Whether hyper has to go on.
     ended: bool,
 }
 
 impl Intake {
-    /// At this boundary, which the reader has reached.
+    /// An intake at `boundary`, which the reader has reached.
     pub(super) fn new(reader: OwnedReadHalf, boundary: &Boundary) -> Self {
-        // Of what stands before the next chunk, the end of the last one has come.
+        // The reader has passed the last chunk's CRLF, which is the beginning of `between`.
         let (between, size, at) = match boundary.next {
             Next::Chunks(size) => ([b"\r\n", size.text(), b"\r\n"].concat(), size.value().into(), 2),
             Next::Bytes(left) => (Vec::new(), left, 0),
@@ -57,17 +59,17 @@ impl Intake {
         Self { reader, content, rest, is_counted, between, size, at, ended: false }
     }
 
-    /// Whether it stands where hyper can go on; nobody can anywhere else.
+    /// Whether hyper can go on here. Elsewhere nothing can read the connection any more.
     pub(super) fn is_at_boundary(&self) -> bool {
         self.ended || self.at == if self.is_counted { 0 } else { 2 }
     }
 
-    /// Ready when there may be something to read, or hyper has to go on.
+    /// Ready when the socket may have bytes, or hyper has to go on.
     pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ended { Poll::Ready(Ok(())) } else { self.reader.as_ref().poll_read_ready(cx) }
     }
 
-    /// Reads to the front of `memory`, which is not empty; nothing where hyper has to go on.
+    /// Reads to the front of `memory`, which is not empty; 0 bytes if hyper has to go on.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<usize>> {
         while !self.ended {
             ready!(self.poll_ready(cx))?;
@@ -81,7 +83,7 @@ impl Intake {
     }
 
     fn read(&mut self, memory: &mut [u8]) -> io::Result<usize> {
-        // What comes after the one content that is counted is not the body's.
+        // After a body of a known length come bytes that are not the body's.
         let left = if self.is_counted { self.size - self.at } else { usize::MAX };
         let most = READ.min(memory.len()).min(left);
         let memory = &mut memory[..most];
@@ -105,7 +107,7 @@ impl Intake {
         self.take(memory, &seen, got)
     }
 
-    /// How much comes next of one kind: of what stands between contents, or of a content.
+    /// The number of bytes up to the next change between framing and content.
     fn part(&self, at: usize) -> usize {
         let between = self.between.len();
         if at < between { between - at } else { between + self.size - at }
@@ -115,11 +117,11 @@ impl Intake {
         (at + part) % (self.between.len() + self.size)
     }
 
-    /// Goes through what was read: content to `memory`, all else to `seen`. How much of it is content, up to where it is no
-    /// more as expected.
+    /// Checks the `got` bytes that were read: contents are in `memory`, the bytes between them in `seen`. Returns the
+    /// number of content bytes up to the first byte that is not as expected.
     fn take<'a>(&mut self, memory: &'a [u8], mut seen: &'a [u8], mut got: usize) -> io::Result<usize> {
         let (mut content, mut filled, mut at) = (memory, 0, self.at);
-        // From the chunk on that is another than those before.
+        // The bytes from the first unexpected chunk on.
         let mut rest: Option<Vec<u8>> = None;
         while got > 0 {
             let is_between = at < self.between.len();
@@ -140,9 +142,10 @@ impl Intake {
         }
         if let Some(rest) = rest.map(Bytes::from) {
             if !rest.starts_with(b"\r\n") {
-                // Within a chunk, whose end is lost: hyper must not go on there.
+                // The unexpected bytes are where a chunk's content should end, so its end is lost and hyper must not go
+                // on.
                 self.at = 0;
-                let message = "a chunk of the body does not end where its size says";
+                let message = "a chunk of the request's body does not end where its size says";
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
             (self.rest, self.ended) = (rest.slice(2..), true);
@@ -156,9 +159,9 @@ impl Intake {
     }
 }
 
-/// Says that the client went away.
+/// The error for a client that disconnected within a body.
 pub(super) fn closed() -> io::Error {
-    let message = "the connection closed before the whole body had come";
+    let message = "the connection closed before the whole body arrived";
     io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
@@ -173,7 +176,7 @@ mod tests {
     use super::*;
     use crate::plane::framing::{Framing, Length};
 
-    /// What an intake made of what was sent.
+    /// What an intake read of the sent bytes.
     struct Outcome {
         content: Vec<u8>,
         rest: Vec<u8>,
@@ -229,7 +232,7 @@ mod tests {
         (0..size).map(|place| (place * 31 + seed) as u8).collect()
     }
 
-    /// Behind two chunks of `size`.
+    /// The boundary after two chunks of `size` bytes.
     fn behind(size: usize) -> Boundary {
         let mut framing = Framing::start();
         framing.follow(b"PUT / HTTP/1.1\r\n\r\n");
@@ -241,7 +244,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn chunks_alike_are_taken_and_all_else_is_left_as_it_came(
+        fn chunks_of_one_size_are_read_and_other_bytes_are_left_to_hyper_unchanged(
             size in 16_384_usize..40_000,
             number in 0_usize..30,
             next in prop_oneof![
@@ -257,7 +260,7 @@ mod tests {
             let contents: Vec<_> = (0..number).map(|seed| content(size, seed)).collect();
             let whole = [chunks.concat(), next.clone()].concat();
             let outcome = run(&behind(size), whole, step, room.max(step / 8));
-            // The next chunk may be alike too, and what it begins with may be all that is known of it.
+            // `next` may be another chunk of the same size, or only the first byte of a chunk's size.
             let taken = &outcome.content[contents.concat().len()..];
             prop_assert!(outcome.content.starts_with(&contents.concat()));
             match outcome.end {
@@ -274,7 +277,7 @@ mod tests {
         }
 
         #[test]
-        fn of_a_body_of_a_known_length_all_is_taken_and_nothing_behind_it(
+        fn a_body_of_a_known_length_is_read_to_its_end_and_no_further(
             size in 1_usize..1_000_000,
             step in 1000_usize..400_000,
             room in 10_000_usize..2_000_000,
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_that_does_not_end_where_it_says_is_an_error_and_hyper_cannot_go_on() {
+    fn a_chunk_that_does_not_end_where_its_size_says_is_an_error_and_hyper_cannot_go_on() {
         let size = 20_000;
         for room in [size, size + 1, 1 << 20] {
             for wrong in [1, 2] {
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_goes_away_within_a_chunk_is_an_error() {
+    fn a_client_that_disconnects_within_a_chunk_is_an_error() {
         let outcome = run(&behind(20_000), chunk(20_000, 1)[..5000].to_vec(), 1 << 20, 1 << 20);
         assert_eq!(outcome.end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(outcome.content, content(20_000, 1)[..5000 - 6]);

@@ -1,4 +1,4 @@
-//! What a connection and the exchanges on it tell each other.
+//! The state that a connection shares with the exchanges on it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use super::framing::Length;
 use super::intake::Intake;
 
-/// A stretch of a file that is to be sent.
+/// A stretch of a file to send.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) file: Arc<File>,
@@ -19,50 +19,51 @@ pub(super) struct Segment {
     pub(super) left: u64,
 }
 
-/// Shared by one connection and the requests on it.
+/// The state that one connection and the requests on it share.
 #[derive(Debug)]
 pub(crate) struct Link {
-    /// Who asks.
+    /// The client's address.
     pub(crate) client: SocketAddr,
     /// Whether the connection can send files itself.
     pub(crate) sendfile: bool,
     /// Whether the listener is bound to loopback, where `Host` is checked.
     pub(crate) loopback: bool,
-    /// Whether it came in over a loopback address, whatever its listener is bound to.
+    /// Whether the client connected to a loopback address, whatever address the listener is bound to.
     pub(crate) near: bool,
-    /// The upstream that its listener stands for, where it does.
+    /// The upstream that the listener stands for, if any.
     pub(crate) mirror: Option<crate::Mirror>,
-    /// How many requests are being answered: a count, so that the end of one can never hide the next.
+    /// The number of requests being answered. A count, not a flag, so that the end of one request never hides the next.
     open: AtomicUsize,
-    /// How many requests have begun: tells one that came and went between two looks.
+    /// The number of requests that have begun. The connection compares it to notice a request that begins and ends
+    /// between two of its polls.
     begun: AtomicU64,
-    /// Whether little is read at once: what is read waits for memory.
+    /// Whether hyper reads little at once, because the body's bytes wait for memory.
     reads_little: AtomicBool,
-    /// Which request was the last whose body of chunks was seen to end as it should.
+    /// The number of the last request whose body of chunks was seen to end with CRLF.
     whole: AtomicU64,
-    /// File stretches in the order in which their chunks were queued.
+    /// The stretches of files, in the order in which their chunks were queued.
     segments: Mutex<VecDeque<Segment>>,
     handover: Mutex<Handover>,
 }
 
-/// The reading end of the connection, between hyper's side of it and the body of a request that reads by itself.
+/// Passes the connection's reading end between hyper's side and a request's body that reads the socket directly.
 #[derive(Default)]
 struct Handover {
-    /// How long the present request's body is.
+    /// The length of the present request's body.
     length: Option<Length>,
-    /// Whether the end of the present request's body has not been seen, and only its chunks can tell.
+    /// Whether the present request's body is one of chunks whose end has not been seen.
     is_open: bool,
-    /// Whether a body would read by itself.
+    /// Whether a body wants to read directly.
     is_wanted: bool,
-    /// On its way to the body.
+    /// The reading end on its way to the body.
     there: Option<Intake>,
-    /// On its way back.
+    /// The reading end on its way back to hyper's side.
     back: Option<Intake>,
-    /// How many bytes were read elsewhere that hyper has to count.
+    /// The number of bytes that a body read directly and hyper still has to count.
     owed: u64,
-    /// Who waits on hyper's side.
+    /// The waker of hyper's side.
     connection: Option<Waker>,
-    /// Who waits for the body.
+    /// The waker of the body.
     body: Option<Waker>,
 }
 
@@ -72,15 +73,15 @@ impl fmt::Debug for Handover {
     }
 }
 
-/// What comes back to hyper's side.
+/// What hyper's side gets from a body that reads directly.
 pub(super) enum Back {
-    /// So many zeros for bytes that were read elsewhere.
+    /// A number of zeros, for bytes that the body read.
     Zeros(usize),
     /// The reading end.
     Reader(Intake),
 }
 
-/// Remembers whom to wake.
+/// Stores the waker of `cx`.
 fn remember(waker: &mut Option<Waker>, cx: &Context<'_>) {
     match waker {
         Some(waker) => waker.clone_from(cx.waker()),
@@ -118,47 +119,48 @@ impl Link {
     }
 
     fn handover(&self) -> MutexGuard<'_, Handover> {
-        // Held for a few moves: nothing in between can panic, and nobody is woken before it is free again.
+        // The lock is held for a few moves, which cannot panic, and is released before a task is woken.
         self.handover.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says how long the body is of the request that begins.
+    /// Records that a request begins, and the length of its body.
     pub(super) fn request_begins(&self, length: Length) {
         let mut handover = self.handover();
         (handover.length, handover.is_open) = (Some(length), length == Length::Chunked);
     }
 
-    /// Says that the body of the request of this number came to its end, as chunks do.
+    /// Records that the body of chunks of this request was seen to end with CRLF.
     pub(super) fn chunks_are_whole(&self, number: u64) {
         self.whole.store(number, Ordering::Relaxed);
     }
 
-    /// Says that hyper is at the end of the present request's body; whether it may have taken something else for that, as
-    /// there were trailers.
+    /// Records that hyper has reached the end of the present request's body. With trailers, hyper may have taken other
+    /// bytes for the end; then it counts only if the framing has seen the same end.
     pub(super) fn body_is_read(&self, has_trailers: bool) {
         if !has_trailers || self.whole.load(Ordering::Relaxed) == self.begun() {
             self.handover().is_open = false;
         }
     }
 
-    /// Whether it is not known where the present request's body ends: then no further request is to be read on this
-    /// connection. What a proxy in front takes for one may be a part of the body to hyper, or the other way round.
+    /// Whether the end of the present request's body is unknown. Then no further request may be read on this
+    /// connection: a proxy in front may see a request where hyper sees a part of the body, or the other way round
+    /// (request smuggling).
     pub(crate) fn end_is_unknown(&self) -> bool {
         self.handover().is_open
     }
 
-    /// How long the body is of the request that began last.
+    /// The length of the body of the request that began last.
     pub(super) fn body_length(&self) -> Option<Length> {
         self.handover().length
     }
 
-    /// How long the body is that would read by itself, where there is one.
+    /// The length of the body that wants to read directly, if any.
     pub(super) fn wanted_intake(&self) -> Option<Length> {
         let handover = self.handover();
         handover.length.filter(|_| handover.is_wanted)
     }
 
-    /// Hands the reading end to the body that wants it; back, where none does any more.
+    /// Hands the reading end to the body that wants it, or back if no body does any more.
     pub(super) fn hand_over(&self, intake: Intake) {
         let mut handover = self.handover();
         if !handover.is_wanted {
@@ -171,7 +173,8 @@ impl Link {
         wake(body);
     }
 
-    /// What hyper's side gets while the reading end is away: zeros, `most` at most, and at last the reading end.
+    /// Polled by hyper's side while the reading end is away: gives zeros, at most `most` of them, and finally the
+    /// reading end.
     pub(super) fn poll_back(&self, cx: &Context<'_>, most: usize) -> Poll<Back> {
         let mut handover = self.handover();
         if handover.owed > 0 {
@@ -186,7 +189,7 @@ impl Link {
         back.map_or(Poll::Pending, |intake| Poll::Ready(Back::Reader(intake)))
     }
 
-    /// Says that so many bytes were read that hyper has to count.
+    /// Records that the body read `bytes` that hyper has to count.
     pub(super) fn owe(&self, bytes: usize) {
         let mut handover = self.handover();
         handover.owed += bytes as u64;
@@ -195,8 +198,8 @@ impl Link {
         wake(connection);
     }
 
-    /// The reading end, once it is handed over and as many bytes have come to the body as hyper was given: it has none left.
-    /// The body is woken when that changes.
+    /// Polled by the body: gives the reading end once it is handed over and the body has received `content` bytes, as
+    /// many as hyper had read, so that hyper holds none of them. Wakes the body when the reading end is handed over.
     pub(super) fn poll_intake(&self, cx: &Context<'_>, content: u64) -> Poll<Intake> {
         let mut handover = self.handover();
         handover.is_wanted = true;
@@ -216,7 +219,7 @@ impl Link {
         wake(connection);
     }
 
-    /// Says that the present request's body is to be read a little at a time.
+    /// Has hyper read the present request's body a little at a time.
     pub(super) fn read_little(&self) {
         self.reads_little.store(true, Ordering::Relaxed);
     }
@@ -225,7 +228,7 @@ impl Link {
         self.reads_little.load(Ordering::Relaxed)
     }
 
-    /// Says that the body reads no more by itself.
+    /// Records that the body does not read directly any more, and returns the reading end if it was on its way.
     pub(super) fn body_ended(&self) {
         self.reads_little.store(false, Ordering::Relaxed);
         let mut handover = self.handover();
@@ -245,13 +248,13 @@ impl Link {
     }
 
     pub(super) fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
-        // Held only for a push or for one step of the front: nothing in between can panic.
+        // The lock is held for a push or for an update of the front segment, which cannot panic.
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One request and its answer, from its head to the last byte sent. `finished` runs when it is over, whether it
-/// was sent whole or not.
+/// One request and its response, from the head to the last byte sent. Calls `finished` at its end, also if the response
+/// was not sent whole.
 pub(crate) struct Exchange {
     link: Arc<Link>,
     sent: AtomicU64,
@@ -259,7 +262,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Begins when the head has come. `finished` is given the number of body bytes sent.
+    /// Begins an exchange, when the head has arrived. `finished` gets the number of body bytes sent.
     pub(crate) fn begin(link: Arc<Link>, finished: impl Fn(u64) + Send + Sync + 'static) -> Arc<Self> {
         link.open.fetch_add(1, Ordering::Relaxed);
         link.begun.fetch_add(1, Ordering::Relaxed);

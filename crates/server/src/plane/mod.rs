@@ -1,15 +1,15 @@
-//! The data plane: how bodies leave and connections live, at the price that the kernel charges.
+//! The data plane: connections, and the bodies of requests and responses, with as little copying as the kernel allows.
 //!
-//! A blob's body never passes through this process where it need not: hyper is given a chunk that only *stands for*
-//! bytes of a file ([`chunk::Chunk::File`]), and when it writes that chunk to the connection, the connection recognises it
-//! and calls `sendfile(2)` instead ([`Connection`]). hyper frames, keeps alive and times as ever. This leans on two
-//! things hyper does for HTTP/1.1 with vectored writes: body chunks are queued, not copied, and written in order.
-//! `tests/data_plane.rs` fails when either stops being true. Other connections (and systems) read the file in
-//! pieces ([`body::Body`], the reading path).
+//! Responses: where possible, a blob's bytes do not pass through this process. hyper gets a chunk that only *stands
+//! for* bytes of a file ([`chunk::Chunk::File`]). When hyper writes this chunk to the connection, the connection
+//! recognises it and calls `sendfile(2)` instead ([`Connection`]). hyper still does the framing, keep-alive and timing.
+//! This depends on two properties of hyper's HTTP/1.1 with vectored writes: body chunks are queued, not copied, and are
+//! written in order. `tests/data_plane.rs` fails if either property is lost. Other connections and systems read the
+//! file in pieces ([`body::Body`], the reading path).
 //!
-//! The large body of a request reads the connection by itself, to where its bytes are to be ([`RequestBody`]): the
-//! connection follows what hyper is given ([`framing`]), and hands over the socket's reading end where hyper has nothing
-//! left of the body ([`intake`]). `tests/intake.rs` fails where hyper would notice.
+//! Requests: a large body reads the socket directly, into the memory where its bytes are needed ([`RequestBody`]). The
+//! connection follows the bytes that it gives to hyper ([`framing`]), and hands the socket's reading end to the body
+//! when hyper holds no more bytes of that body ([`intake`]). `tests/intake.rs` fails if hyper notices.
 
 mod body;
 mod chunk;

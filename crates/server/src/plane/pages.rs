@@ -1,4 +1,4 @@
-//! Reading files with regard to what is in memory already.
+//! Reads files with regard to the page cache: what is in memory is read at once.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -6,14 +6,14 @@ use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
 
-/// `length` bytes at `offset`; an error where the file is shorter. Blocking.
+/// Reads `length` bytes at `offset`; an error if the file is shorter. Blocks.
 pub(super) fn read(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, offset)?;
     Ok(bytes.into())
 }
 
-/// Reads a byte without waiting for a disk: `Some` how many came, `None` where it would have to wait.
+/// Reads without waiting for a disk: the number of bytes read, or `None` if the read would have to wait.
 #[cfg(target_os = "linux")]
 fn read_now(file: &File, offset: u64, buffer: &mut [u8]) -> Option<io::Result<usize>> {
     use rustix::io::{Errno, ReadWriteFlags, preadv2};
@@ -21,7 +21,7 @@ fn read_now(file: &File, offset: u64, buffer: &mut [u8]) -> Option<io::Result<us
     match preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
         Ok(read) => Some(Ok(read)),
         Err(Errno::AGAIN) => None,
-        // A file system that cannot say is read the plain way.
+        // The file system does not support `RWF_NOWAIT`: reads plainly.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Some(file.read_at(buffer, offset)),
         Err(error) => Some(Err(error.into())),
     }
@@ -32,33 +32,33 @@ fn read_now(_file: &File, _offset: u64, _buffer: &mut [u8]) -> Option<io::Result
     None
 }
 
-/// `length` bytes at `offset` if all of them are in memory.
+/// Reads `length` bytes at `offset`; `None` unless all of them are in memory.
 pub(super) fn read_if_resident(file: &File, offset: u64, length: usize) -> Option<Bytes> {
     let mut bytes = vec![0; length];
     match read_now(file, offset, &mut bytes) {
         Some(Ok(read)) if read == length => Some(bytes.into()),
-        // Part of it, or an error, which the blocking read will meet again.
+        // Only a part is in memory, or the read failed; the blocking read will meet the same error.
         _ => None,
     }
 }
 
-/// Whether the first and the last page of a stretch are in memory; those between were most likely read with them.
-/// True also where something else is wrong: whoever reads meets it.
+/// Whether the first and the last page of a stretch are in memory; the pages between were most likely read with them.
+/// True also if the probe fails otherwise: the read that follows meets the same error.
 #[cfg(target_os = "linux")]
 pub(super) fn is_resident(file: &File, offset: u64, length: u64) -> bool {
     let probe = |at| read_now(file, at, &mut [0]).is_some();
     probe(offset) && (length < 2 || probe(offset + length - 1))
 }
 
-/// Brings `length` bytes into memory. Blocking; errors are left to whoever reads.
+/// Brings `length` bytes into the page cache. Blocks. Ignores errors: the read that follows meets them.
 ///
-/// The bytes are sent to nowhere, which costs no copy. The kernel reads ahead of such a reader in large folios; what
-/// `posix_fadvise` brings comes page by page, and each later send of it would cost a third more.
+/// Sends the bytes to `/dev/null`, which copies nothing. For such a reader the kernel reads ahead in large folios.
+/// `posix_fadvise` would bring single pages, and each later send of them would cost a third more.
 #[cfg(target_os = "linux")]
 pub(super) fn bring(file: &File, mut offset: u64, length: u64) {
     use rustix::io::Errno;
 
-    /// The file system reads at least so much at once: one byte tells of all of them.
+    /// The bytes that a file system reads at once, at least: reading one byte brings all of them.
     const STRIDE: u64 = 64 << 10;
 
     let end = offset + length;

@@ -18,46 +18,46 @@ use super::link::Link;
 use crate::manifest_room::{ManifestRoom, NoRoom, Part, SMALL};
 use crate::metrics::Metrics;
 
-/// How many zeros hyper may owe it before it waits for them.
+/// The most zeros that hyper may still have to hand on before the body stops reading, in bytes.
 const DEBT: u64 = 1 << 20;
 
-/// The least that a body brings, in bytes a second of waiting for it: a tenth of what a modem did.
+/// The slowest accepted body, in bytes per second of waiting for the client: a tenth of a modem's speed.
 const FLOOR: u64 = 512;
 
-/// Over so many times its patience that is looked at: within one of them a byte is enough.
+/// The time over which `FLOOR` is measured, in multiples of the patience. Within one patience a single byte is enough.
 const PATIENCES: u32 = 3;
 
-/// Why a body could not be collected.
+/// Why a whole body could not be received.
 #[derive(Debug)]
 pub(crate) enum CollectError {
-    /// It is longer than it may be.
+    /// The body is longer than the limit.
     TooLong,
-    /// There is no memory for it now.
+    /// No memory became free for the body.
     Crowded,
-    /// It broke off.
+    /// Reading the body failed.
     Body(io::Error),
 }
 
-/// A request's body, as hyper takes it from the connection; where it can, it reads the connection by itself.
+/// A request's body. hyper reads it from the connection; where possible, it reads the socket directly.
 pub(crate) struct RequestBody {
     incoming: Incoming,
     link: Arc<Link>,
-    /// The connection's reading end, while it reads by itself.
+    /// The connection's reading end, while the body reads directly.
     intake: Option<Intake>,
-    /// How many of its bytes have come, either way.
+    /// The number of bytes that have arrived, through hyper or directly.
     received: u64,
-    /// Whether trailers came behind its last chunk.
+    /// Whether trailers followed the last chunk.
     has_trailers: bool,
-    /// How many zeros hyper will still hand on for what was read here.
+    /// The number of zeros that hyper will still hand on, for bytes that were read directly.
     zeros: u64,
     patience: Duration,
-    /// Made when the client first makes us wait.
+    /// Created when the server first waits for the client.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Since when we wait for the client, where we do.
+    /// The start of the present wait for the client, if any.
     waiting: Option<Instant>,
-    /// How long we have waited since it last had sent enough.
+    /// The time spent waiting since `enough` was last set.
     waited: Duration,
-    /// How many bytes had come then.
+    /// The value of `received` when the client had last sent enough bytes.
     enough: u64,
     metrics: Arc<Metrics>,
 }
@@ -87,12 +87,12 @@ impl RequestBody {
         }
     }
 
-    /// How long the client says it is.
+    /// The body's length, if the client gives it.
     pub(crate) fn length(&self) -> Option<u64> {
         self.incoming.size_hint().exact()
     }
 
-    /// All of it, with its part of the memory for manifests.
+    /// Receives the whole body, with its part of the memory for manifests.
     pub(crate) async fn collect(
         mut self,
         limit: usize,
@@ -102,10 +102,10 @@ impl RequestBody {
         if length.is_some_and(|length| length > limit as u64) {
             return Err(CollectError::TooLong);
         }
-        // What a client says is not to come is not made room for, and no more than a little before it comes.
+        // Reserves memory for at most the announced length, and only a little ahead of the bytes that have arrived.
         let expected = length.map_or(limit, |length| length as usize);
         let (mut part, mut bytes) = (room.part(), Vec::new());
-        // What hyper has read and not handed on is not counted.
+        // Bytes that hyper has read and not handed on are outside of the bound, so hyper reads little at once.
         self.link.read_little();
         loop {
             let chunk = tokio::select! {
@@ -119,7 +119,8 @@ impl RequestBody {
                 return Err(CollectError::TooLong);
             }
             if needed > bytes.capacity() {
-                // One of a known length is given all of its room at once, so that none waits for another in the middle.
+                // A large body of a known length gets all of its memory at once. If two bodies each held a part, they
+                // could wait for each other.
                 let most = if length.is_some() && needed > SMALL { expected } else { 2 * bytes.capacity() };
                 let capacity = most.min(expected).max(needed);
                 part.grow(capacity).await.map_err(|no_room| match no_room {
@@ -132,7 +133,7 @@ impl RequestBody {
         }
     }
 
-    /// What comes next, by way of hyper.
+    /// Polls the next bytes from hyper.
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         loop {
             let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
@@ -147,7 +148,7 @@ impl RequestBody {
                     self.zeros -= zeros;
                     bytes.advance(zeros as usize);
                     if zeros > 0 {
-                        // They come for bytes that the client has sent.
+                        // The zeros stand for bytes that the client has sent, so the wait for the client is over.
                         self.waiting = None;
                     }
                     if !bytes.is_empty() {
@@ -155,12 +156,13 @@ impl RequestBody {
                         return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
-                // Trailers say nothing to a registry. Those that name nothing are a bare LF, and what was to be the next
-                // request: hyper takes it for the end of a line, where another takes it for the end of all.
+                // The registry ignores trailers. But empty trailers mean that a bare LF followed the last chunk: hyper
+                // takes that for a line's end and goes on to read trailers, where a proxy may see the end of the body
+                // and then the next request.
                 Some(Ok(Err(frame))) => {
                     self.has_trailers = true;
                     if frame.trailers_ref().is_some_and(http::HeaderMap::is_empty) {
-                        let message = "the last chunk is not followed by CRLF, which ends the body";
+                        let message = "the request's body does not end with CRLF after its last chunk";
                         return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::InvalidData, message))));
                     }
                 }
@@ -168,9 +170,10 @@ impl RequestBody {
         }
     }
 
-    /// What comes next; by itself where it can.
+    /// Polls the next piece; reads the socket directly where possible.
     fn poll_next(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<Option<io::Result<Piece>>> {
-        // By way of hyper come also the zeros for what was read by itself, and the end of the connection.
+        // hyper is polled first: it also hands on the zeros for bytes that were read directly, and the connection's
+        // end.
         if let Poll::Ready(next) = self.poll_incoming(cx) {
             return Poll::Ready(next.map(|bytes| bytes.map(Piece::Bytes)));
         }
@@ -188,7 +191,7 @@ impl RequestBody {
         self.poll_incoming(cx).map(|next| next.map(|bytes| bytes.map(Piece::Bytes)))
     }
 
-    /// What comes next where it reads by itself; none where hyper has to go on.
+    /// Polls the next piece directly from the socket; `None` if hyper has to go on.
     fn poll_by_itself(&mut self, cx: &mut Context<'_>, memory: &mut [u8]) -> Poll<io::Result<Option<Piece>>> {
         let Some(intake) = &mut self.intake else { return Poll::Ready(Ok(None)) };
         if memory.is_empty() {
@@ -205,8 +208,8 @@ impl RequestBody {
         Poll::Ready(Ok(piece))
     }
 
-    /// `poll`, for as long as the client may take. Only the time is counted in which we wait for it: what it had to wait for
-    /// us is not its fault.
+    /// Calls `poll`, and fails if the client is too slow. Only time that the server waits for the client counts, not
+    /// time that the client waits for the server.
     fn poll_timely<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -231,17 +234,17 @@ impl RequestBody {
         }
         ready!(timer.as_mut().poll(cx));
         let message = if left > patience {
-            format!("no byte of the body came for {} s", patience.as_secs_f64())
+            format!("no byte of the body arrived for {} s", patience.as_secs_f64())
         } else {
             let (came, seconds) = (self.received - self.enough, longest.as_secs_f64());
             format!(
-                "the body came too slowly: {came} bytes in {seconds} s, where {FLOOR} a second are the least"
+                "the body arrived too slowly: {came} bytes in {seconds} s; the minimum is {FLOOR} bytes per second"
             )
         };
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, message))))
     }
 
-    /// So many bytes are enough for as long as a client may take.
+    /// The least bytes in `PATIENCES` times the patience.
     fn floor(&self) -> u64 {
         self.patience.saturating_mul(PATIENCES).as_secs().saturating_mul(FLOOR)
     }

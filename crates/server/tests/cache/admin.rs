@@ -1,4 +1,4 @@
-//! The pages for whoever runs the cache: what is in it, how upstreams fare, and clearing it.
+//! The admin pages of the cache: listing copies, the state of upstreams, and clearing.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{Answer, ImageBuilder, ScriptedUpstream};
@@ -22,14 +22,14 @@ fn clear(world: &World, pattern: &str) -> Value {
     parsed(world.client().delete(COPIES).query("pattern", pattern).send())
 }
 
-/// How many files the store has.
+/// The number of files in the store.
 fn files(world: &World) -> usize {
     let folder = world.registry.folder().join("blobs/sha256");
     let of = |path: std::path::PathBuf| std::fs::read_dir(path).map_or(0, Iterator::count);
     std::fs::read_dir(folder).unwrap().map(|entry| of(entry.unwrap().path())).sum()
 }
 
-/// A registry that has `app:v1` of its upstream, `other:v2` with the same layer, and an image of its own.
+/// A registry with copies of `app:v1` and of `other:v2`, which has the same layer, and with a pushed image.
 fn filled() -> World {
     let world = World::new();
     let image = world.image(1);
@@ -48,7 +48,7 @@ fn filled() -> World {
 }
 
 #[test]
-fn copies_are_listed_with_what_they_hold_and_what_was_pushed_is_none() {
+fn copies_are_listed_with_their_content_and_pushed_repositories_are_not() {
     let world = World::new();
     assert_eq!(get(&world, COPIES), json!({ "copies": [], "next": null }));
     let image = world.image(1);
@@ -85,7 +85,7 @@ fn a_list_is_filtered_by_a_pattern_and_comes_in_pages() {
 }
 
 #[test]
-fn clearing_a_copy_frees_its_files_at_once_and_what_others_have_stays() {
+fn clearing_a_copy_removes_its_files_at_once_and_keeps_blobs_of_other_copies() {
     let world = filled();
     let before = files(&world);
     let cleared = clear(&world, "*/app");
@@ -93,13 +93,13 @@ fn clearing_a_copy_frees_its_files_at_once_and_what_others_have_stays() {
         (&cleared["copies"], &cleared["tags"], &cleared["manifests"]),
         (&json!(1), &json!(1), &json!(1))
     );
-    // The layer is the other copy's too.
+    // The other copy has the layer too.
     assert_eq!((&cleared["blobs"], files(&world)), (&json!(1), before - 1));
     let cleared = clear(&world, "*");
     assert_eq!((&cleared["blobs"], files(&world)), (&json!(2), before - 3));
     assert_eq!(get(&world, COPIES)["copies"], json!([]));
     world.client().get("/v2/mine/manifests/v1").send().expect(200);
-    // It can be had again.
+    // The image can be pulled again.
     let image = world.image(1);
     world.pull("v1", &image);
 }
@@ -122,7 +122,7 @@ fn clearing_a_tag_takes_its_manifest_and_leaves_the_others() {
 }
 
 #[test]
-fn upstreams_are_listed_with_how_they_fare_asked_or_not() {
+fn upstreams_are_listed_with_their_state_whether_asked_or_not() {
     let world = World::with(|setup| setup.upstream("quiet.example", &["https://quiet.example".to_owned()]));
     let upstreams = get(&world, "/api/cache/upstreams")["upstreams"].clone();
     assert_eq!(
@@ -149,11 +149,11 @@ fn upstreams_are_listed_with_how_they_fare_asked_or_not() {
         world.manifest("v9");
     }
     let resting = get(&world, "/api/cache/upstreams")["upstreams"][1]["resting"].clone();
-    assert!(resting.as_str().unwrap().contains("failures in a row it is asked again in"), "{resting}");
+    assert!(resting.as_str().unwrap().contains("failures in a row hythe asks it again in"), "{resting}");
 }
 
 #[test]
-fn nothing_is_cleared_by_mistake_by_a_page_of_the_web_or_where_deleting_is_off() {
+fn nothing_is_cleared_without_a_pattern_by_a_web_page_or_if_deleting_is_off() {
     let mut world = filled();
     let before = get(&world, COPIES);
     let client = world.client();

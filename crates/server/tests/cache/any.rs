@@ -1,11 +1,11 @@
-//! Any public registry may be asked where the configuration says so, by the name that a client gives; nothing else may.
+//! `upstream.any`: a client may name any public registry as an upstream, and nothing else.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{ImageBuilder, TestRegistry};
 
 use crate::world::{UPSTREAM, World, cache};
 
-/// It has a copy of `app:v1`, and no upstream is listed any more.
+/// A registry with a copy of `app:v1`, whose upstream is not listed any more.
 fn unlisted(offline: bool) -> (World, hythe_testing::Manifest) {
     let mut world = World::new();
     let image = world.image(1);
@@ -16,7 +16,7 @@ fn unlisted(offline: bool) -> (World, hythe_testing::Manifest) {
 }
 
 #[test]
-fn a_registry_that_only_a_client_names_has_its_copies_as_any_other() {
+fn an_unlisted_registry_that_a_client_names_is_copied_like_a_listed_one() {
     let (world, image) = unlisted(true);
     for target in ["/v2/app/manifests/v1?ns=up.example", "/v2/up.example/app/manifests/v1?ns=UP.example:443"]
     {
@@ -32,16 +32,16 @@ fn a_registry_that_only_a_client_names_has_its_copies_as_any_other() {
 }
 
 #[test]
-fn no_path_names_one_that_is_not_listed() {
+fn a_path_cannot_name_an_unlisted_registry() {
     let (world, _) = unlisted(false);
-    // What is here is read as it was; nobody is asked for more.
+    // Cached content is still served; no upstream is asked for more.
     world.client().get(format!("/v2/{UPSTREAM}/other/manifests/v1")).send().expect(404);
     world.client().get("/v2/unlisted.example/app/manifests/v1").send().expect(404);
     assert_eq!(metric(&world), "");
 }
 
 #[test]
-fn a_name_that_is_not_of_the_public_network_is_no_upstream() {
+fn a_name_outside_of_public_dns_is_no_upstream() {
     let registry = TestRegistry::setup().any_upstream().start();
     let mine = ImageBuilder::new(1).build();
     mine.push(&registry.client(), "app", "v1");
@@ -68,7 +68,7 @@ fn a_name_that_is_not_of_the_public_network_is_no_upstream() {
 }
 
 #[test]
-fn they_are_one_in_the_metrics_however_many_there_are() {
+fn all_unlisted_upstreams_share_one_label_in_the_metrics() {
     let (world, _) = unlisted(true);
     for number in 0..200 {
         let ns = format!("r{number}.example");
@@ -82,7 +82,7 @@ fn they_are_one_in_the_metrics_however_many_there_are() {
     assert_eq!((&upstreams[0]["name"], &upstreams[0]["allowed"]), (&"other".into(), &true.into()));
 }
 
-/// What the metrics say of hits, a line for each upstream.
+/// The metrics' lines about hits, one per upstream.
 fn metric(world: &World) -> String {
     let page = String::from_utf8(world.client().get("/metrics").send().expect(200).body).unwrap();
     let lines = page.lines().filter(|line| line.contains("upstream_answers") && line.contains("\"hit\""));

@@ -1,4 +1,4 @@
-//! Blobs: one download however many ask, readable while it comes, never whole before it is right.
+//! Blobs: many clients share one download, read it while it runs, and never get its end before the blob is verified.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use hythe_testing::{Fault, Rule, ScriptedUpstream, Setup, TestRegistry, bytes};
 use crate::world::{UPSTREAM, World, cache, digest};
 
 #[test]
-fn a_blob_is_read_while_it_comes() {
+fn a_blob_can_be_read_while_it_is_fetched() {
     for world in [World::new(), World::with(Setup::memory), World::with(Setup::without_sendfile)] {
         let content = bytes(1, 4_000_000);
         let blob = world.upstream.push_blob("app", &content);
@@ -21,10 +21,10 @@ fn a_blob_is_read_while_it_comes() {
         connection.read_exactly(1000).unwrap();
         assert!(
             began.elapsed() < Duration::from_millis(1500),
-            "all of it takes two seconds: {:?}",
+            "the whole blob takes two seconds: {:?}",
             began.elapsed()
         );
-        // Meanwhile others join, with ranges too.
+        // Meanwhile other requests join the download, also with ranges.
         let part = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}"));
         let part = part.header("range", "bytes=1000000-1999999").send().expect(206);
         assert!(part.body == content[1_000_000..2_000_000]);
@@ -46,7 +46,7 @@ fn a_head_of_a_blob_fetches_nothing() {
 }
 
 #[test]
-fn a_download_that_breaks_goes_on_where_it_broke() {
+fn a_broken_download_resumes_where_it_broke() {
     for fault in
         [Fault::Truncate { at: 300_000 }, Fault::Reset { at: 300_000 }, Fault::ShorterLength { by: 10 }]
     {
@@ -56,7 +56,7 @@ fn a_download_that_breaks_goes_on_where_it_broke() {
         world.upstream.rule(Rule::on("GET", "/blobs/", fault.clone()).once());
         let answer = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send();
         if matches!(fault, Fault::ShorterLength { .. }) {
-            answer.expect_err("it said another size than it has: what was begun is never whole");
+            answer.expect_err("the announced size was wrong, so the response never completes");
         } else {
             assert!(answer.unwrap().expect(200).body == content, "{fault:?}");
             let requests = world.upstream.requests();
@@ -78,7 +78,7 @@ fn an_upstream_that_ignores_ranges_is_read_from_the_start() {
 }
 
 #[test]
-fn wrong_bytes_never_make_a_whole_answer_and_are_not_kept() {
+fn wrong_bytes_never_complete_a_response_and_are_not_stored() {
     let world = World::new();
     let content = bytes(4, 500_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -96,7 +96,7 @@ fn wrong_bytes_never_make_a_whole_answer_and_are_not_kept() {
     }
     assert_eq!(world.registry.registry().totals().unwrap().blobs, 0);
     world.upstream.clear_rules();
-    // Who comes while wrong bytes are still on their way is cut off too, and comes back, as clients do.
+    // A request that joins while wrong bytes are still being fetched is cut off too. Clients then try again.
     let mut answers =
         (0..5).map(|_| world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send());
     let right = answers.find_map(Result::ok).unwrap();
@@ -104,7 +104,7 @@ fn wrong_bytes_never_make_a_whole_answer_and_are_not_kept() {
 }
 
 #[test]
-fn a_blob_without_a_length_is_fetched_all_the_same() {
+fn a_blob_without_a_length_is_fetched_too() {
     let world = World::new();
     let content = bytes(5, 200_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -126,11 +126,11 @@ fn presence_is_not_access() {
     let pushed = world.client().push_blob("mine", b"a secret of another repository");
     let message = world.blob(pushed).expect_error(404, ErrorCode::BlobUnknown);
     assert!(message.contains(UPSTREAM), "{message}");
-    // Once upstream says that it has it too, nothing needs to be fetched.
+    // Once the upstream confirms that it has the blob too, nothing needs to be fetched.
     world.upstream.push_blob("app", b"a secret of another repository");
     world.blob(pushed).expect(200);
     assert_eq!(world.upstream.count("GET", "/blobs/"), 0);
-    // And what was fetched is in no other repository.
+    // A fetched blob is in no other repository.
     let blob = world.upstream.push_blob("app", b"upstream's");
     world.blob(blob).expect(200);
     world.client().get(format!("/v2/mine/blobs/{blob}")).send().expect_error(404, ErrorCode::BlobUnknown);
@@ -138,7 +138,7 @@ fn presence_is_not_access() {
 }
 
 #[test]
-fn a_blob_that_two_repositories_want_at_once_comes_once() {
+fn a_blob_that_two_repositories_request_at_once_is_fetched_once() {
     let world = World::new();
     let content = bytes(6, 2_000_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -155,7 +155,7 @@ fn a_blob_that_two_repositories_want_at_once_comes_once() {
         }
     });
     assert_eq!(world.upstream.count("GET", "/blobs/"), 1);
-    // Both have it from now on, whatever becomes of upstream.
+    // From now on both repositories have the blob, also without the upstream.
     world.upstream.stop();
     for repository in ["app", "other"] {
         world.client().get(format!("/v2/{UPSTREAM}/{repository}/blobs/{blob}")).send().expect(200);
@@ -163,13 +163,13 @@ fn a_blob_that_two_repositories_want_at_once_comes_once() {
 }
 
 #[test]
-fn the_next_endpoint_is_asked_where_one_fails_or_has_it_not() {
+fn the_next_endpoint_is_asked_if_one_fails_or_lacks_the_blob() {
     let (mirror, home) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let registry = TestRegistry::setup().upstream(UPSTREAM, &[mirror.endpoint(), home.endpoint()]).start();
     let content = bytes(7, 1_000_000);
     let get = |blob| registry.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).send();
     let blob = home.push_blob("app", &content);
-    assert!(get(blob).expect(200).body == content, "the mirror has it not");
+    assert!(get(blob).expect(200).body == content, "the mirror lacks the blob");
     let content = bytes(8, 1_000_000);
     let blob = home.push_blob("app", &content);
     mirror.push_blob("app", &content);
@@ -185,7 +185,7 @@ fn the_next_endpoint_is_asked_where_one_fails_or_has_it_not() {
 }
 
 #[test]
-fn a_download_that_a_restart_stopped_goes_on() {
+fn a_download_interrupted_by_a_restart_resumes() {
     let mut world = World::new();
     let content = bytes(10, 3_000_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -200,11 +200,11 @@ fn a_download_that_a_restart_stopped_goes_on() {
     let requests = world.upstream.requests();
     let range = requests.iter().find_map(|seen| seen.header("range")).unwrap();
     let from: u64 = range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap();
-    assert!(from >= 1_000_000, "what had come was saved: {range}");
+    assert!(from >= 1_000_000, "the received bytes were saved: {range}");
 }
 
 #[test]
-fn that_one_repository_lacks_a_blob_is_no_answer_to_another_that_has_it() {
+fn a_404_for_one_repository_does_not_apply_to_another_that_has_the_blob() {
     let world = World::new();
     let content = bytes(11, 100_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -220,7 +220,7 @@ fn that_one_repository_lacks_a_blob_is_no_answer_to_another_that_has_it() {
 }
 
 #[test]
-fn an_upstream_that_gives_no_parts_gives_the_whole() {
+fn a_blob_whose_range_is_refused_is_fetched_whole_again() {
     let world = World::new();
     let content = bytes(12, 1_000_000);
     let blob = world.upstream.push_blob("app", &content);
@@ -233,7 +233,7 @@ fn an_upstream_that_gives_no_parts_gives_the_whole() {
 }
 
 #[test]
-fn a_part_is_not_whole_either_before_all_of_the_blob_is_right() {
+fn a_range_is_not_completed_before_the_whole_blob_is_verified() {
     let world = World::new();
     let content = bytes(13, 2_000_000);
     let blob = world.upstream.push_blob("app", &content);

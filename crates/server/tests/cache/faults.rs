@@ -1,10 +1,10 @@
-//! A stream of pulls over an upstream that fails at random: right bytes or none.
+//! Many pulls through an upstream with random faults: each gets the right bytes or none.
 
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TestRegistry};
 
 use crate::world::UPSTREAM;
 
-/// Dice that fall the same in each run.
+/// A random generator that gives the same numbers in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -47,7 +47,7 @@ fn pulls_over_an_upstream_with_random_faults_are_right_or_none() {
         }
         let get = |kind: &str, reference: String| {
             let target = format!("/v2/{UPSTREAM}/app/{kind}/{reference}");
-            // As clients do: what broke is asked for again, a few times.
+            // Repeats a broken request a few times, as clients do.
             let answers = (0..4).filter_map(|_| registry.client().get(&target).try_send().ok());
             answers.into_iter().find(|answer| answer.status == 200)
         };

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::world::{UPSTREAM, World, cache};
 
 #[test]
-fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
+fn tags_are_the_upstreams_or_the_cached_ones_while_it_is_down() {
     let world = World::new();
     let image = world.image(1);
     for tag in ["v2", "v3"] {
@@ -24,11 +24,11 @@ fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
     let by_namespace = format!("/v2/app/tags/list?ns={UPSTREAM}&n=2");
     let page = world.client().get(by_namespace).send().expect(200);
     let next = world.client().get(page.next_page().unwrap()).send().expect(200);
-    assert_eq!(next.json()["tags"], json!(["v3"]), "the next page is of the same registry");
+    assert_eq!(next.json()["tags"], json!(["v3"]), "the next page is from the same registry");
     world.upstream.stop();
     let left = world.client().get(&target).send().expect(200);
     assert_eq!((left.json()["tags"].clone(), cache(&left)), (json!(["v2"]), "stale"));
-    assert!(left.expect_header("warning").contains("only the ones that are kept here"));
+    assert!(left.expect_header("warning").contains("it has only what is in the cache"));
     world
         .client()
         .get(format!("/v2/{UPSTREAM}/other/tags/list"))
@@ -37,7 +37,7 @@ fn tags_are_upstreams_and_those_that_are_here_when_it_is_down() {
 }
 
 #[test]
-fn referrers_are_those_of_upstream_and_those_that_are_here() {
+fn referrers_are_the_upstreams_and_the_local_ones() {
     let world = World::new();
     let image = world.image(1);
     let (signature, sbom) = (
@@ -77,7 +77,7 @@ fn an_upstream_without_the_referrers_api_is_asked_for_the_fallback_tag() {
     world.upstream.list_referrers(false);
     let target = format!("/v2/{UPSTREAM}/app/referrers/{}", image.digest());
     let listed = world.client().get(&target).send().expect(200).json();
-    assert_eq!(listed["manifests"], json!([]), "nobody wrote the tag");
+    assert_eq!(listed["manifests"], json!([]), "no client wrote the tag");
     let index = hythe_testing::IndexBuilder::new().manifest(signature.clone()).build();
     let tag = image.digest().to_string().replace(':', "-");
     world.upstream.push("app", &tag, &index);
@@ -86,7 +86,7 @@ fn an_upstream_without_the_referrers_api_is_asked_for_the_fallback_tag() {
 }
 
 #[test]
-fn a_listener_that_takes_pushes_lists_referrers_of_what_is_only_upstream() {
+fn a_listener_that_accepts_pushes_lists_referrers_of_content_that_only_upstream_has() {
     let world = World::with(|setup| setup.mirror(UPSTREAM, true));
     let image = world.image(1);
     let signature = ImageBuilder::artifact(2, "application/vnd.example.signature").subject(&image).build();

@@ -1,4 +1,5 @@
-//! Pull-through, by the public router: what a client gets, and what upstream was asked for it.
+//! Pull-through, tested through the public router: the response that a client gets, and the requests that the upstream
+//! gets.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 #![allow(
     clippy::needless_pass_by_value,

@@ -1,4 +1,4 @@
-//! Manifests: fetched once, served from here, asked for again in time, and kept when upstream fails.
+//! Manifests: fetched once, served from the cache, checked again in time, and kept when the upstream fails.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use hythe_testing::{
 use crate::world::{UPSTREAM, World, cache};
 
 #[test]
-fn an_image_is_fetched_once_and_then_served_from_here() {
+fn an_image_is_fetched_once_and_then_served_from_the_cache() {
     for world in [World::new(), World::with(Setup::memory), World::with(Setup::without_sendfile)] {
         let image = world.image(1);
         world.pull("v1", &image);
@@ -20,13 +20,13 @@ fn an_image_is_fetched_once_and_then_served_from_here() {
         world.upstream.forget_requests();
         world.pull("v1", &image);
         world.pull(&image.digest().to_string(), &image);
-        assert_eq!(world.upstream.requests(), [], "within the time to live nobody is asked");
+        assert_eq!(world.upstream.requests(), [], "within the time to live the upstream is not asked");
         assert_eq!(cache(&world.manifest("v1")), "hit");
     }
 }
 
 #[test]
-fn a_head_says_what_a_get_says_and_costs_upstream_one_get_together_with_it() {
+fn a_head_and_a_get_together_cost_upstream_one_get() {
     let world = World::new();
     let image = world.image(1);
     let target = format!("/v2/{UPSTREAM}/app/manifests/v1");
@@ -40,7 +40,7 @@ fn a_head_says_what_a_get_says_and_costs_upstream_one_get_together_with_it() {
 }
 
 #[test]
-fn a_manifest_that_is_odd_but_can_be_read_is_served_as_upstream_has_it() {
+fn an_unusual_but_readable_manifest_is_served_as_upstream_has_it() {
     let image = ImageBuilder::new(1).layers(1, 100).build();
     let text = std::str::from_utf8(&image.bytes).unwrap();
     for odd in [
@@ -62,7 +62,7 @@ fn a_manifest_that_is_odd_but_can_be_read_is_served_as_upstream_has_it() {
 }
 
 #[test]
-fn a_tag_is_asked_for_by_head_and_fetched_only_where_it_names_something_else() {
+fn a_tag_is_checked_by_head_and_fetched_only_if_it_has_moved() {
     let world = World::impatient();
     let image = world.image(1);
     assert_eq!(cache(&world.manifest("v1").expect(200)), "miss");
@@ -73,7 +73,7 @@ fn a_tag_is_asked_for_by_head_and_fetched_only_where_it_names_something_else() {
     let answer = world.manifest("v1").expect(200);
     assert_eq!((cache(&answer), &answer.body), ("miss", &next.bytes));
     world.manifest(image.digest()).expect(200);
-    // What it named before is here.
+    // The manifest that the tag named before is still cached.
     world.upstream.push("app", "v1", &image);
     world.upstream.forget_requests();
     assert_eq!(world.manifest("v1").expect(200).body, image.bytes);
@@ -81,7 +81,7 @@ fn a_tag_is_asked_for_by_head_and_fetched_only_where_it_names_something_else() {
 }
 
 #[test]
-fn a_tag_is_believed_as_long_as_the_first_pattern_that_means_it_says() {
+fn the_first_matching_pattern_sets_how_long_a_tag_is_fresh() {
     let upstream = ScriptedUpstream::start();
     let setup = TestRegistry::setup().upstream_with(UPSTREAM, &[upstream.endpoint()], |upstream| {
         let (long, short) = (Duration::from_hours(1), Duration::ZERO);
@@ -106,7 +106,7 @@ fn a_tag_is_believed_as_long_as_the_first_pattern_that_means_it_says() {
 }
 
 #[test]
-fn an_index_is_kept_byte_by_byte_and_its_images_are_fetched_when_they_are_wanted() {
+fn an_index_is_stored_exactly_and_its_images_are_fetched_on_request() {
     let world = World::new();
     let (first, second) = (ImageBuilder::new(1).build(), ImageBuilder::new(2).docker().build());
     let index = IndexBuilder::new().manifest(first.clone()).manifest(second.clone()).build();
@@ -120,7 +120,7 @@ fn an_index_is_kept_byte_by_byte_and_its_images_are_fetched_when_they_are_wanted
 }
 
 #[test]
-fn what_upstream_has_not_is_not_found_and_what_it_takes_away_is_gone_by_its_tag() {
+fn content_missing_upstream_is_404_and_a_tag_deleted_there_is_gone() {
     let world = World::impatient();
     let image = world.image(1);
     world.manifest("nothing").expect_error(404, ErrorCode::ManifestUnknown);
@@ -131,7 +131,7 @@ fn what_upstream_has_not_is_not_found_and_what_it_takes_away_is_gone_by_its_tag(
 }
 
 #[test]
-fn when_upstream_is_down_what_is_here_is_served_and_the_rest_fails_soon_with_its_name() {
+fn while_upstream_is_down_cached_content_is_served_and_other_requests_fail_fast_with_its_name() {
     let world = World::impatient();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -150,7 +150,7 @@ fn when_upstream_is_down_what_is_here_is_served_and_the_rest_fails_soon_with_its
 }
 
 #[test]
-fn an_upstream_that_fails_again_and_again_is_left_alone_and_asked_again_later() {
+fn an_upstream_that_keeps_failing_is_not_asked_for_a_while() {
     let world = World::impatient();
     let image = world.image(1);
     world.upstream.rule(Rule::any("", Fault::status(503)));
@@ -160,7 +160,7 @@ fn an_upstream_that_fails_again_and_again_is_left_alone_and_asked_again_later() 
     world.upstream.forget_requests();
     let answer = world.manifest("v1");
     answer.expect_error(503, ErrorCode::Unavailable);
-    assert_eq!(world.upstream.requests(), [], "it rests");
+    assert_eq!(world.upstream.requests(), [], "the upstream is not asked");
     answer.expect_header("retry-after");
     world.upstream.clear_rules();
     let began = std::time::Instant::now();
@@ -172,13 +172,13 @@ fn an_upstream_that_fails_again_and_again_is_left_alone_and_asked_again_later() 
 }
 
 #[test]
-fn a_limit_is_never_passed_on_as_429_and_what_is_here_is_served() {
+fn a_rate_limit_is_never_passed_on_as_429_and_cached_content_is_served() {
     let world = World::impatient();
     let image = world.image(1);
     world.upstream.budget(100, 1);
     world.manifest("v1").expect(200);
     let next = world.image(2);
-    // There is a new one, which upstream gives no more: the old one is better than none.
+    // The tag has moved, but the upstream refuses the new manifest: the old one is better than none.
     let answer = world.manifest("v1").expect(200);
     assert_eq!((cache(&answer), &answer.body), ("stale", &image.bytes));
     let refused = world.manifest(next.digest());
@@ -187,7 +187,7 @@ fn a_limit_is_never_passed_on_as_429_and_what_is_here_is_served() {
 }
 
 #[test]
-fn wrong_bytes_of_a_manifest_are_never_served_nor_kept() {
+fn wrong_bytes_of_a_manifest_are_neither_served_nor_stored() {
     let world = World::new();
     let image = world.image(1);
     world.upstream.rule(Rule::on("GET", "/manifests/", Fault::WrongByte { at: 5 }).times(2));
@@ -197,7 +197,7 @@ fn wrong_bytes_of_a_manifest_are_never_served_nor_kept() {
 }
 
 #[test]
-fn offline_nobody_is_asked_and_errors_say_so() {
+fn offline_no_upstream_is_asked_and_errors_say_so() {
     let mut world = World::new();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -210,7 +210,7 @@ fn offline_nobody_is_asked_and_errors_say_so() {
 }
 
 #[test]
-fn after_a_restart_all_is_still_here_and_tags_are_asked_for_once_more() {
+fn after_a_restart_the_cache_is_kept_and_tags_are_checked_again() {
     let mut world = World::new();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -222,7 +222,7 @@ fn after_a_restart_all_is_still_here_and_tags_are_asked_for_once_more() {
 }
 
 #[test]
-fn fifty_who_ask_at_once_cost_upstream_one_request() {
+fn fifty_clients_at_once_cost_upstream_one_request() {
     let world = World::new();
     let image = world.image(1);
     world.upstream.rule(Rule::any("", Fault::Delay(std::time::Duration::from_millis(50))));
@@ -236,7 +236,7 @@ fn fifty_who_ask_at_once_cost_upstream_one_request() {
 }
 
 #[test]
-fn a_client_can_ask_for_what_is_here_and_nothing_else() {
+fn a_client_can_ask_for_cached_content_only() {
     let world = World::impatient();
     let image = world.image(1);
     let only = |target: String| {
@@ -257,7 +257,7 @@ fn a_client_can_ask_for_what_is_here_and_nothing_else() {
 }
 
 #[test]
-fn the_metrics_tell_what_upstreams_were_asked_and_what_that_saved() {
+fn the_metrics_count_requests_to_upstreams_and_saved_bytes() {
     let world = World::new();
     let image = world.image(1);
     world.upstream.budget(100, 50);
@@ -277,7 +277,7 @@ fn the_metrics_tell_what_upstreams_were_asked_and_what_that_saved() {
 }
 
 #[test]
-fn what_upstream_does_not_tell_to_anybody_is_not_taken_for_gone() {
+fn a_denied_tag_does_not_count_as_deleted() {
     let world = World::impatient();
     world.upstream.require_token(TokenRules::default());
     let image = world.image(1);
@@ -292,7 +292,7 @@ fn what_upstream_does_not_tell_to_anybody_is_not_taken_for_gone() {
 }
 
 #[test]
-fn an_upstream_that_wants_to_be_left_alone_for_ever_is_not() {
+fn a_retry_after_of_an_upstream_is_bounded() {
     let world = World::impatient();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -305,7 +305,7 @@ fn an_upstream_that_wants_to_be_left_alone_for_ever_is_not() {
 }
 
 #[test]
-fn an_upstream_that_hangs_holds_up_nobody_who_wants_what_is_here() {
+fn an_upstream_that_hangs_does_not_delay_cached_content() {
     let world = World::impatient();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -317,7 +317,7 @@ fn an_upstream_that_hangs_holds_up_nobody_who_wants_what_is_here() {
 }
 
 #[test]
-fn of_two_endpoints_one_that_hangs_keeps_no_tag_stale() {
+fn a_hanging_endpoint_keeps_no_tag_stale_if_another_answers() {
     let (hangs, upstream) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let endpoints = [hangs.endpoint(), upstream.endpoint()];
     let setup = TestRegistry::setup().upstream_with(UPSTREAM, &endpoints, |upstream| {

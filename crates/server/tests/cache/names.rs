@@ -1,4 +1,4 @@
-//! Which upstream a request means, and that nothing pushed here is ever taken for an upstream's.
+//! Which upstream a request means, and that pushed content is never served as an upstream's.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{ImageBuilder, ScriptedUpstream, TestRegistry};
@@ -30,7 +30,7 @@ fn a_path_and_a_namespace_mean_the_same_copy() {
 }
 
 #[test]
-fn what_is_not_allowed_is_not_found() {
+fn an_upstream_that_is_not_allowed_is_not_found() {
     let world = World::new();
     world.client().push_blob("foo/app", b"content");
     let image = ImageBuilder::new(1).build();
@@ -46,14 +46,14 @@ fn what_is_not_allowed_is_not_found() {
         assert_eq!(world.client().get(target).send().status, 404, "{target}");
     }
     assert_eq!(world.upstream.requests(), []);
-    // Nor is it the upstream's, which has no such image.
+    // The pushed image is not served as the upstream's, which has no such image.
     for target in ["/v2/foo/app/manifests/v1?ns=up.example", "/v2/up.example/foo/app/manifests/v1"] {
         world.client().get(target).send().expect_error(404, ErrorCode::ManifestUnknown);
     }
 }
 
 #[test]
-fn nothing_is_pushed_into_a_copy_and_its_content_can_be_deleted() {
+fn a_copy_refuses_pushes_and_allows_deletes() {
     let world = World::new();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -67,7 +67,7 @@ fn nothing_is_pushed_into_a_copy_and_its_content_can_be_deleted() {
 }
 
 #[test]
-fn what_was_pushed_before_its_name_became_an_upstreams_is_never_its_answer() {
+fn content_pushed_before_its_name_became_an_upstreams_is_never_served_as_the_upstreams() {
     let mut registry = TestRegistry::start();
     let mine = ImageBuilder::new(1).layers(1, 1000).build();
     mine.push(&registry.client(), "up.example/app", "v1");
@@ -84,7 +84,7 @@ fn what_was_pushed_before_its_name_became_an_upstreams_is_never_its_answer() {
 }
 
 #[test]
-fn a_copy_whose_upstream_was_removed_takes_no_pushes() {
+fn a_copy_whose_upstream_was_removed_refuses_pushes() {
     let mut world = World::new();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -94,13 +94,13 @@ fn a_copy_whose_upstream_was_removed_takes_no_pushes() {
     let refused =
         world.client().put(started).query("digest", crate::world::digest(b"content")).body(b"content").send();
     let message = refused.expect_error(403, ErrorCode::Denied);
-    assert!(message.contains("a copy of what up.example has"), "{message}");
+    assert!(message.contains("a copy of a repository of the upstream up.example"), "{message}");
     mine.put(&world.client(), "up.example/app", "v1").expect_error(403, ErrorCode::Denied);
     world.client().get("/v2/app/manifests/v1?ns=up.example").send().expect(404);
 }
 
 #[test]
-fn a_listener_stands_for_an_upstream_and_may_take_pushes_too() {
+fn a_mirror_listener_serves_its_upstream_and_may_accept_pushes() {
     let upstream = ScriptedUpstream::start();
     let theirs = ImageBuilder::new(1).layers(1, 1000).build();
     upstream.push("app", "v1", &theirs);
@@ -110,7 +110,7 @@ fn a_listener_stands_for_an_upstream_and_may_take_pushes_too() {
     let get = |registry: &TestRegistry, target: &str| registry.client().get(target).send();
     assert_eq!(get(&mirror, "/v2/app/manifests/v1").expect(200).body, theirs.bytes);
     mine.put(&mirror.client(), "app", "v2").expect_error(403, ErrorCode::Denied);
-    // As a registry:2 in proxy mode, which takes no pushes, but should.
+    // As a registry:2 in proxy mode, except that registry:2 refuses pushes.
     let both =
         TestRegistry::setup().upstream(UPSTREAM, &[upstream.endpoint()]).mirror(UPSTREAM, true).start();
     assert_eq!(get(&both, "/v2/app/manifests/v1").expect(200).body, theirs.bytes);
@@ -122,7 +122,7 @@ fn a_listener_stands_for_an_upstream_and_may_take_pushes_too() {
 }
 
 #[test]
-fn a_listener_that_stands_for_an_upstream_still_knows_the_others_and_itself() {
+fn a_mirror_listener_still_serves_other_upstreams_and_this_registry() {
     let (upstream, other) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let (theirs, others) =
         (ImageBuilder::new(1).layers(1, 1000).build(), ImageBuilder::new(2).layers(1, 1000).build());
@@ -138,7 +138,7 @@ fn a_listener_that_stands_for_an_upstream_still_knows_the_others_and_itself() {
         assert_eq!(get("/v2/app/manifests/v1").expect(200).body, theirs.bytes);
         assert_eq!(get("/v2/up.example/app/manifests/v1").expect(200).body, theirs.bytes);
         assert_eq!(get("/v2/own/app/manifests/v1").expect(200).body, others.bytes);
-        // A name of one label that is an upstream's means that upstream.
+        // A name of one label means the upstream of that name, if one exists.
         assert_eq!(get("/v2/app/manifests/v1?ns=own").expect(200).body, others.bytes);
         let ours = get("/v2/app/manifests/v1?ns=kind-registry:5000");
         assert_eq!(ours.status, if local_first { 200 } else { 404 });

@@ -1,11 +1,12 @@
-//! What a web page of another origin gets of an upstream: what is kept, and nothing is fetched for it.
+//! Web pages of other origins get cached content only: nothing is fetched for them.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{Answer, Request, TestRegistry};
 
 use crate::world::{UPSTREAM, World, cache, digest};
 
-/// How browsers say whose page asks: a script's fetch, an image, a window or link, another port of this machine.
+/// The headers by which browsers tell that a page asks: of a script's fetch, an image, a window or link, and a page of
+/// another port of this machine.
 const PAGES: [&[(&str, &str)]; 6] = [
     &[("origin", "https://evil.example")],
     &[("origin", "null")],
@@ -20,7 +21,7 @@ fn by(request: Request, page: &[(&str, &str)]) -> Answer {
 }
 
 #[test]
-fn a_foreign_page_has_nothing_fetched() {
+fn nothing_is_fetched_for_a_foreign_page() {
     let world = World::new();
     let image = world.image(1);
     let blob = digest(&image.blobs[0]);
@@ -55,7 +56,7 @@ fn a_foreign_page_has_nothing_fetched() {
 }
 
 #[test]
-fn what_is_kept_is_answered_and_not_asked_for_again() {
+fn a_foreign_page_gets_cached_content_without_a_check_upstream() {
     let world = World::impatient();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -69,7 +70,7 @@ fn what_is_kept_is_answered_and_not_asked_for_again() {
 }
 
 #[test]
-fn a_page_that_is_named_one_of_its_own_and_a_user_are_as_good_as_programs() {
+fn named_pages_own_pages_and_typed_addresses_are_served_like_programs() {
     let world = World::with(|setup| {
         setup.server(|options| options.cors_origins = vec!["https://ui.example".to_owned()])
     });
@@ -89,9 +90,9 @@ fn a_page_that_is_named_one_of_its_own_and_a_user_are_as_good_as_programs() {
     }
 }
 
-/// A `registry:2` file often lets every page read.
+/// The configuration files of `registry:2` often let every page read.
 #[test]
-fn a_page_that_may_only_read_has_nothing_fetched_either() {
+fn nothing_is_fetched_for_a_page_that_may_only_read() {
     let world = World::with(|setup| setup.server(|options| options.cors_origins = vec!["*".to_owned()]));
     world.image(1);
     let request = world.client().get("/v2/up.example/app/manifests/v1").header("origin", "https://a.example");
@@ -100,7 +101,7 @@ fn a_page_that_may_only_read_has_nothing_fetched_either() {
 }
 
 #[test]
-fn a_foreign_page_reaches_no_registry_by_its_name_either() {
+fn a_foreign_page_cannot_reach_an_unlisted_registry_by_name() {
     let registry = TestRegistry::setup().any_upstream().start();
     for page in PAGES {
         let request = registry.client().get("/v2/app/manifests/v1").query("ns", "registry.example");

@@ -1,4 +1,4 @@
-//! What an image is made of, fetched before it is asked for.
+//! Prefetch: an image's blobs are fetched before clients request them.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ fn image(world: &World, layers: usize) -> Manifest {
     image
 }
 
-/// Waits until so many blobs are here.
+/// Waits until the registry has at least this number of blobs.
 #[track_caller]
 fn wait_for_blobs(world: &World, blobs: u64) {
     let began = Instant::now();
@@ -26,13 +26,13 @@ fn wait_for_blobs(world: &World, blobs: u64) {
     }
 }
 
-/// Long enough for what should not happen.
+/// Waits long enough for an unwanted request to show.
 fn a_while() {
     std::thread::sleep(Duration::from_millis(200));
 }
 
 #[test]
-fn an_images_blobs_are_here_before_they_are_asked_for() {
+fn the_blobs_of_an_image_are_fetched_before_they_are_requested() {
     let world = world(3);
     let image = image(&world, 6);
     world.manifest("v1").expect(200);
@@ -45,7 +45,7 @@ fn an_images_blobs_are_here_before_they_are_asked_for() {
 }
 
 #[test]
-fn a_client_that_asks_by_head_first_finds_them_too_and_head_alone_fetches_none() {
+fn a_head_prefetches_nothing_and_the_get_after_it_prefetches_the_blobs() {
     let world = world(2);
     let image = image(&world, 2);
     world.client().head(format!("/v2/{UPSTREAM}/app/manifests/v1")).send().expect(200);
@@ -56,20 +56,20 @@ fn a_client_that_asks_by_head_first_finds_them_too_and_head_alone_fetches_none()
 }
 
 #[test]
-fn no_more_than_so_many_come_at_a_time_and_no_client_waits_for_its_turn() {
+fn prefetches_are_limited_and_no_client_waits_for_them() {
     let world = world(1);
     let image = image(&world, 5);
     let first = digest(&image.blobs[0]);
     world.upstream.rule(Rule::on("GET", format!("/blobs/{first}"), Fault::BlackHole));
     world.manifest("v1").expect(200);
     a_while();
-    assert_eq!(world.upstream.count("GET", "/blobs/"), 1, "the second waits for the first");
+    assert_eq!(world.upstream.count("GET", "/blobs/"), 1, "the second prefetch waits for the first");
     let last = image.blobs.last().unwrap();
     assert!(world.blob(digest(last)).expect(200).body == *last);
 }
 
 #[test]
-fn a_client_joins_what_is_being_fetched() {
+fn a_client_joins_a_prefetch_in_progress() {
     let world = world(4);
     let image = image(&world, 3);
     world.upstream.rule(Rule::on("GET", "/blobs/", Fault::Delay(Duration::from_millis(100))));
@@ -79,7 +79,7 @@ fn a_client_joins_what_is_being_fetched() {
 }
 
 #[test]
-fn nothing_is_fetched_ahead_where_it_is_off_or_offline_or_of_an_index_or_a_second_time() {
+fn nothing_is_prefetched_if_off_or_offline_or_for_an_index_or_twice() {
     let mut world = world(0);
     image(&world, 2);
     world.manifest("v1").expect(200);
@@ -91,7 +91,7 @@ fn nothing_is_fetched_ahead_where_it_is_off_or_offline_or_of_an_index_or_a_secon
         });
         world.manifest("v1").expect(200);
         a_while();
-        assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "the manifest was here; offline: {offline}");
+        assert_eq!(world.upstream.count("GET", "/blobs/"), 0, "the manifest was cached; offline: {offline}");
     }
     let index = IndexBuilder::new().manifest(ImageBuilder::new(7).layers(1, 1000).build()).build();
     world.upstream.push("app", "index", &index);
@@ -101,7 +101,7 @@ fn nothing_is_fetched_ahead_where_it_is_off_or_offline_or_of_an_index_or_a_secon
 }
 
 #[test]
-fn what_cannot_be_fetched_ahead_keeps_nothing_else() {
+fn a_failed_prefetch_does_not_stop_the_others() {
     let world = world(1);
     let image = image(&world, 2);
     let first = digest(&image.blobs[0]);

@@ -1,4 +1,4 @@
-//! Pushes under an upstream's names: why they are refused where they are, and what becomes of them where they are not.
+//! Pushes under an upstream's names: the reasons for refusals, and the effect of accepted pushes.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{Fault, ImageBuilder, Manifest, Rule, ScriptedUpstream, Setup, TestRegistry};
@@ -10,9 +10,10 @@ fn image(seed: u64) -> Manifest {
     ImageBuilder::new(seed).layers(1, 10_000).build()
 }
 
-/// Clients look before they push: what they may leave out. A HEAD has no body that could say why not.
+/// Before a push, clients ask by HEAD which content they may leave out. The response to a HEAD has no body for an
+/// error's reason.
 #[test]
-fn a_head_by_path_that_upstream_cannot_answer_lets_a_client_go_on_to_what_tells_it_why() {
+fn a_head_by_path_that_upstream_cannot_answer_is_404_so_that_the_push_gets_the_reason() {
     let down = World::new();
     down.upstream.stop();
     let failing = World::new();
@@ -27,10 +28,10 @@ fn a_head_by_path_that_upstream_cannot_answer_lets_a_client_go_on_to_what_tells_
             let head = world.client().head(format!("/v2/{UPSTREAM}/app/{target}")).send().expect(404);
             let warning = head.expect_header("warning");
             assert!(warning.contains(UPSTREAM) && warning.contains(why), "{warning}");
-            // Who pulls gets the truth.
+            // A pull gets the real error.
             let pull = world.client().get(format!("/v2/{UPSTREAM}/app/{target}")).send();
             assert!(matches!(pull.status, 502..=504), "{pull}");
-            // And so does a node, which goes on to the upstream itself.
+            // A node's HEAD by `?ns=` gets it too: the node then asks the upstream itself.
             let node = world.client().head(format!("/v2/app/{target}?ns={UPSTREAM}")).send();
             assert!(matches!(node.status, 502..=504), "{node}");
         }
@@ -38,15 +39,15 @@ fn a_head_by_path_that_upstream_cannot_answer_lets_a_client_go_on_to_what_tells_
         let message = start.expect_error(403, ErrorCode::Denied);
         assert!(message.contains(r#"`pushable = true` in [upstream."up.example"]"#), "{message}");
     }
-    // Who asks for what is kept alone is told that nobody was asked.
+    // A client that asks for cached content only is told that the upstream was not asked.
     let world = World::new();
     let head = world.client().head(format!("/v2/{UPSTREAM}/app/manifests/v1"));
     head.header("cache-control", "only-if-cached").send().expect(504);
 }
 
-/// What a tag named last is served as ever.
+/// The last known manifest of the tag is served.
 #[test]
-fn a_head_of_what_is_kept_is_answered_though_upstream_is_down() {
+fn a_head_of_cached_content_is_answered_while_upstream_is_down() {
     let world = World::impatient();
     let image = world.image(1);
     world.pull("v1", &image);
@@ -63,7 +64,7 @@ fn pushable(upstream: &ScriptedUpstream, change: impl FnOnce(Setup) -> Setup) ->
 }
 
 #[test]
-fn what_is_pushed_to_a_pushable_upstream_is_pinned() {
+fn content_pushed_to_a_pushable_upstream_is_pinned() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     upstream.push("app", "v2", &image(2));
@@ -81,17 +82,17 @@ fn what_is_pushed_to_a_pushable_upstream_is_pinned() {
     }
     let tags = client.get("/v2/app/tags/list?ns=up.example").send().expect(200).json();
     assert_eq!(tags["tags"], serde_json::json!(["v1"]));
-    // What else upstream has of it is not there, and not asked for.
+    // Other content of that repository upstream is neither served nor asked for.
     client.get("/v2/app/manifests/v2?ns=up.example").send().expect_error(404, ErrorCode::ManifestUnknown);
     assert_eq!(upstream.requests(), []);
-    // Another repository is a copy as ever.
+    // Another repository is still a copy.
     assert_eq!(client.get("/v2/other/manifests/v1?ns=up.example").send().expect(200).body, image(3).bytes);
     client.delete("/v2/up.example/app/manifests/v1").send().expect(202);
     client.get("/v2/up.example/app/manifests/v1").send().expect(404);
 }
 
 #[test]
-fn a_push_by_namespace_and_one_by_an_alias_are_the_same() {
+fn a_push_by_namespace_and_a_push_by_alias_reach_the_same_repository() {
     let upstream = ScriptedUpstream::start();
     let registry = pushable(&upstream, |setup| setup);
     image(1).push(&registry.client(), "up.example/app", "v1");
@@ -101,9 +102,9 @@ fn a_push_by_namespace_and_one_by_an_alias_are_the_same() {
     assert_eq!(upstream.requests(), []);
 }
 
-/// Else a client would leave out what upstream has and this registry has not, and the pinned image would lack it.
+/// Otherwise a client would not push content that only the upstream has, and the pinned image would lack it.
 #[test]
-fn a_client_that_looks_before_it_pushes_is_told_of_what_is_pinned_alone() {
+fn a_head_before_a_push_finds_only_pinned_content() {
     let upstream = ScriptedUpstream::start();
     let theirs = image(1);
     upstream.push("app", "v1", &theirs);
@@ -121,7 +122,7 @@ fn a_client_that_looks_before_it_pushes_is_told_of_what_is_pinned_alone() {
 }
 
 #[test]
-fn a_copy_that_is_pushed_into_keeps_what_it_has() {
+fn a_copy_that_is_pushed_to_keeps_its_content() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     let mut registry = pushable(&upstream, |setup| setup);
@@ -135,13 +136,13 @@ fn a_copy_that_is_pushed_into_keeps_what_it_has() {
     assert_eq!(get(&registry, "v2").expect(200).body, image(2).bytes);
     registry.restart();
     assert_eq!(get(&registry, "v2").expect(200).body, image(2).bytes);
-    // Nothing of it is a copy any more that could be cleared.
+    // The repository is no copy any more, so clearing copies does not touch it.
     registry.client().delete("/api/cache/copies?pattern=*").send().expect(200);
     assert_eq!(get(&registry, "v1").expect(200).body, image(1).bytes);
 }
 
 #[test]
-fn a_copy_that_was_fetched_with_a_login_takes_no_pushes_before_it_is_cleared() {
+fn a_copy_fetched_with_credentials_refuses_pushes_until_it_is_cleared() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     upstream.require_basic("ada", "hunter2");
@@ -161,9 +162,9 @@ fn a_copy_that_was_fetched_with_a_login_takes_no_pushes_before_it_is_cleared() {
     assert_eq!(client.get("/v2/app/manifests/v1?ns=up.example").send().expect(200).body, image(2).bytes);
 }
 
-/// As in `registry:2`, whose names are all its own.
+/// As in `registry:2`, where every name is one of its own repositories.
 #[test]
-fn where_paths_name_no_upstream_every_name_takes_pushes() {
+fn if_paths_name_no_upstream_every_name_accepts_pushes() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "v1", &image(1));
     let registry =
@@ -173,12 +174,12 @@ fn where_paths_name_no_upstream_every_name_takes_pushes() {
     image(2).push(&client, "up.example/app", "v1");
     assert_eq!(client.get("/v2/up.example/app/manifests/v1").send().expect(200).body, image(2).bytes);
     assert_eq!(upstream.requests(), []);
-    // A namespace means it all the same, and never what was pushed.
+    // `?ns=` still means the upstream, and never the pushed content.
     let node = client.get("/v2/app/manifests/v1?ns=up.example").send();
     node.expect_error(404, ErrorCode::ManifestUnknown);
     upstream.push("other", "v1", &image(3));
     assert_eq!(client.get("/v2/other/manifests/v1?ns=up.example").send().expect(200).body, image(3).bytes);
-    // That of a proxy is named by paths too.
+    // Paths can still name the upstream of a proxy.
     let proxy = TestRegistry::setup()
         .upstream(UPSTREAM, &[upstream.endpoint()])
         .only_by_namespace(Some(UPSTREAM))

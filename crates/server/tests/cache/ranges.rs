@@ -5,7 +5,7 @@ use hythe_testing::bytes;
 use crate::world::{UPSTREAM, World, cache};
 
 #[test]
-fn several_ranges_of_a_blob_are_answered_while_it_comes_and_once_it_is_here() {
+fn several_ranges_of_a_blob_are_served_during_its_fetch_and_afterwards() {
     let world = World::new();
     let content = bytes(1, 3 << 20);
     let blob = world.upstream.push_blob("app", &content);
@@ -17,6 +17,6 @@ fn several_ranges_of_a_blob_are_answered_while_it_comes_and_once_it_is_here() {
         let holds =
             |wanted: &[u8]| answer.body.windows(wanted.len()).position(|window| window == wanted).unwrap();
         let places = [holds(&content[2_000_000..2_001_000]), holds(&content[..100])];
-        assert!(places[0] < places[1], "they are in the order in which they were asked for");
+        assert!(places[0] < places[1], "the parts are in the requested order");
     }
 }

@@ -1,4 +1,4 @@
-//! What was fetched with credentials is for this machine, and for others only where the configuration says so.
+//! Content fetched with credentials is served on this machine, and to others only if the configuration shares it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::world::{UPSTREAM, digest};
 
-/// A registry that listens everywhere, with an upstream that wants a password, and a client on another machine.
+/// A registry that listens on all addresses, with an upstream that requires a password.
 struct World {
     upstream: ScriptedUpstream,
     registry: TestRegistry,
@@ -34,7 +34,7 @@ impl World {
         Self { upstream, registry }
     }
 
-    /// From now on nobody in particular asks, and nobody has to.
+    /// From now on the registry has no credentials, and the upstream requires none.
     fn without_login(&mut self) {
         self.upstream.require_nothing();
         let setup = setup(&self.upstream, Credentials::Anonymous, Share::Loopback);
@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-/// Everything by which something of the image could be had.
+/// Every request that could return content of the image.
 fn ways(image: &Manifest) -> Vec<(&'static str, String)> {
     let (manifest, layer) = (image.digest(), digest(&image.blobs[1]));
     let mut ways = Vec::new();
@@ -109,7 +109,7 @@ fn listed(client: &Client) -> (serde_json::Value, serde_json::Value) {
 }
 
 #[test]
-fn a_page_of_another_origin_is_nobody_of_this_machine_even_where_every_page_may_read() {
+fn a_foreign_page_counts_as_the_network_even_if_every_page_may_read() {
     let upstream = ScriptedUpstream::start();
     upstream.require_basic("ada", "hunter2");
     let setup = setup(&upstream, login(), Share::Loopback);
@@ -124,18 +124,18 @@ fn a_page_of_another_origin_is_nobody_of_this_machine_even_where_every_page_may_
 }
 
 #[test]
-fn what_a_login_opens_is_answered_on_loopback_only() {
+fn content_fetched_with_credentials_is_served_on_loopback_only() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     refused(&world.far(), &image);
-    assert_eq!(world.upstream.requests(), [], "nobody asks by it for others either");
+    assert_eq!(world.upstream.requests(), [], "the credentials are not used for other clients");
     pulled(&world.near(), &image);
     refused(&world.far(), &image);
     pulled(&world.near(), &image);
 }
 
 #[test]
-fn it_is_answered_to_whoever_asks_where_the_configuration_says_so() {
+fn content_fetched_with_credentials_is_served_to_all_if_shared() {
     let world = World::new(Share::All);
     let image = world.image();
     pulled(&world.far(), &image);
@@ -144,19 +144,19 @@ fn it_is_answered_to_whoever_asks_where_the_configuration_says_so() {
 }
 
 #[test]
-fn what_was_fetched_with_a_login_stays_for_this_machine_when_the_login_goes() {
+fn content_fetched_with_credentials_stays_on_loopback_after_the_credentials_are_removed() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
     world.without_login();
     refused(&world.far(), &image);
     pulled(&world.near(), &image);
-    // What was not fetched with it is anybody's.
+    // Content fetched without the credentials is served to all.
     world.upstream.push("other", "v1", &image);
     world.far().get(format!("/v2/{UPSTREAM}/other/manifests/v1")).send().expect(200);
-    // Nor does the mark go before the content does.
+    // The mark of private content stays until the content is cleared.
     let cleared = world.far().delete("/api/cache/copies").query("pattern", "*/app").send().expect(200).json();
-    assert_eq!(cleared["copies"], json!(0), "who cannot see it cannot clear it");
+    assert_eq!(cleared["copies"], json!(0), "a client that cannot see the copy cannot clear it");
     let cleared =
         world.near().delete("/api/cache/copies").query("pattern", "*/app").send().expect(200).json();
     assert_eq!(cleared["copies"], json!(1));
@@ -164,7 +164,7 @@ fn what_was_fetched_with_a_login_stays_for_this_machine_when_the_login_goes() {
 }
 
 #[test]
-fn what_was_fetched_before_there_was_a_login_is_for_this_machine_while_there_is_one() {
+fn content_fetched_before_credentials_were_set_is_served_on_loopback_while_they_are_set() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     world.without_login();
@@ -178,7 +178,7 @@ fn what_was_fetched_before_there_was_a_login_is_for_this_machine_while_there_is_
 }
 
 #[test]
-fn a_copy_whose_upstream_was_removed_is_no_more_open_than_before() {
+fn a_copy_whose_upstream_was_removed_stays_on_loopback() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -188,7 +188,7 @@ fn a_copy_whose_upstream_was_removed_is_no_more_open_than_before() {
         assert_eq!(status, if target.contains("ns=") { 404 } else { 403 }, "{method} {target}");
     }
     world.near().get(format!("/v2/{UPSTREAM}/app/manifests/v1")).send().expect(200);
-    // By a listener that stands for another upstream, and takes pushes, neither.
+    // The same on a listener that stands for another upstream and accepts pushes.
     let other = ScriptedUpstream::start();
     let mirror = TestRegistry::setup().everywhere().upstream("own.example", &[other.endpoint()]);
     world.registry.restart_with(|running| *running = mirror.mirror("own.example", true));
@@ -198,7 +198,7 @@ fn a_copy_whose_upstream_was_removed_is_no_more_open_than_before() {
 }
 
 #[test]
-fn no_listing_names_what_is_not_answered() {
+fn no_list_names_content_that_is_not_served() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -215,7 +215,7 @@ fn no_listing_names_what_is_not_answered() {
 }
 
 #[test]
-fn no_mount_brings_to_the_network_what_is_not_answered_there() {
+fn no_mount_makes_unshared_content_readable_from_the_network() {
     let mut world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -232,13 +232,13 @@ fn no_mount_brings_to_the_network_what_is_not_answered_there() {
         }
         world.far().get(format!("/v2/mine/blobs/{layer}")).send().expect_error(404, ErrorCode::BlobUnknown);
     }
-    // Who may read it may give it to others.
+    // A client that may read the blob may share it with others.
     assert_eq!(mount(&world.near(), "&from=up.example/app"), 201);
     world.far().get(format!("/v2/mine/blobs/{layer}")).send().expect(200);
     assert_eq!(mount(&world.far(), ""), 201);
 }
 
-/// The upstream that runs already, asked by nobody in particular.
+/// Removes the credentials while the registry runs; the upstream requires none any more.
 fn log_out(world: &World) {
     world.upstream.require_nothing();
     let mut allowed = Allowed::none();
@@ -248,7 +248,7 @@ fn log_out(world: &World) {
 }
 
 #[test]
-fn nobody_joins_a_download_that_a_login_began() {
+fn a_request_without_credentials_joins_no_download_that_uses_them() {
     let world = World::new(Share::Loopback);
     let content = hythe_testing::bytes(1, 2_000_000);
     let blob: Digest = world.upstream.push_blob("app", &content);
@@ -266,13 +266,13 @@ fn nobody_joins_a_download_that_a_login_began() {
     }
     world.upstream.limit_bandwidth(None);
     world.near().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).send().expect(200);
-    // Of its own the other one has it.
+    // The other repository fetches the blob for itself, without credentials.
     world.far().get(format!("/v2/{UPSTREAM}/other/blobs/{blob}")).send().expect(200);
     world.far().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).send().expect_error(403, ErrorCode::Denied);
 }
 
 #[test]
-fn nobody_joins_a_request_for_a_manifest_that_a_login_began() {
+fn a_request_without_credentials_joins_no_manifest_request_that_uses_them() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     let slow = hythe_testing::Fault::Delay(std::time::Duration::from_millis(500));
@@ -290,7 +290,7 @@ fn nobody_joins_a_request_for_a_manifest_that_a_login_began() {
 }
 
 #[test]
-fn a_page_whose_name_was_made_to_mean_this_machine_is_not_this_machine() {
+fn a_page_whose_name_was_rebound_to_loopback_counts_as_the_network() {
     let world = World::new(Share::Loopback);
     let image = world.image();
     pulled(&world.near(), &image);
@@ -301,7 +301,7 @@ fn a_page_whose_name_was_made_to_mean_this_machine_is_not_this_machine() {
 }
 
 #[test]
-fn what_needs_no_login_is_everybodys() {
+fn content_fetched_without_credentials_is_served_to_all() {
     let upstream = ScriptedUpstream::start();
     let registry = setup(&upstream, Credentials::Anonymous, Share::Loopback).start();
     let world = World { upstream, registry };

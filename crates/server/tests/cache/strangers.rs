@@ -1,4 +1,4 @@
-//! Upstreams that answer otherwise than the specification has it, and whose clients get along with that.
+//! Upstreams that deviate from the specification in ways that common clients cope with.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::world::{UPSTREAM, World, cache, digest};
 
-/// A registry whose upstream is asked at a path of this one's.
+/// A registry whose upstream's endpoint has this path.
 fn registry(upstream: &ScriptedUpstream, path: &str) -> TestRegistry {
     TestRegistry::setup().upstream(UPSTREAM, &[format!("{}{path}", upstream.endpoint())]).start()
 }
 
 #[test]
-fn a_tag_whose_head_is_refused_is_got() {
+fn a_tag_whose_head_is_refused_is_fetched_by_get() {
     for status in [400, 401, 403, 404, 405, 500, 501] {
         let world = World::impatient();
         let image = world.image(1);
@@ -26,7 +26,7 @@ fn a_tag_whose_head_is_refused_is_got() {
         assert_eq!(cache(&world.manifest("v1").expect(200)), "revalidated", "{status}");
         let newer = world.image(2);
         assert_eq!(world.manifest("v1").expect(200).body, newer.bytes, "{status}");
-        // What GET has not either is not there.
+        // If GET does not find the tag either, the tag does not exist.
         world.upstream.untag("app", "v1");
         let gone = world.manifest("v1");
         assert_eq!(gone.status, 404, "{status}");
@@ -34,7 +34,7 @@ fn a_tag_whose_head_is_refused_is_got() {
 }
 
 #[test]
-fn a_digest_that_a_head_tells_wrongly_does_not_matter() {
+fn a_wrong_digest_in_a_head_is_ignored() {
     let world = World::impatient();
     let image = world.image(1);
     world.upstream.rule(Rule::on("HEAD", "/manifests/", Fault::WrongDigestHeader));
@@ -44,7 +44,7 @@ fn a_digest_that_a_head_tells_wrongly_does_not_matter() {
 }
 
 #[test]
-fn a_kept_tag_is_confirmed_by_get_in_time_or_served_as_it_is() {
+fn a_cached_tag_is_confirmed_by_get_in_time_or_served_as_it_is() {
     let world = World::impatient();
     let image = world.image(1);
     world.manifest("v1").expect(200);
@@ -57,7 +57,7 @@ fn a_kept_tag_is_confirmed_by_get_in_time_or_served_as_it_is() {
 }
 
 #[test]
-fn the_size_of_a_blob_is_found_where_its_storage_takes_get_alone() {
+fn the_size_of_a_blob_is_found_if_its_storage_accepts_only_get() {
     for fault in [Fault::status(403), Fault::status(405), Fault::status(404)] {
         let (world, storage) = (World::new(), ScriptedUpstream::start());
         let blob = world.upstream.push_blob("app", b"content");
@@ -74,7 +74,7 @@ fn the_size_of_a_blob_is_found_where_its_storage_takes_get_alone() {
 }
 
 #[test]
-fn a_limits_end_may_be_told_as_a_date_and_clients_are_told_a_time_that_ends() {
+fn the_end_of_a_rate_limit_may_be_a_date_and_clients_get_bounded_seconds() {
     for told in
         ["1999999999", "1999999999000", "604800", "18446744073709551615", "Wed, 21 Oct 2093 07:28:00 GMT"]
     {
@@ -88,7 +88,7 @@ fn a_limits_end_may_be_told_as_a_date_and_clients_are_told_a_time_that_ends() {
             assert!((1..=3600).contains(&after), "{told}: {after}");
         }
     }
-    // A token server's likewise.
+    // The same for a token server's limit.
     let world = World::new();
     world.upstream.require_token(TokenRules::default());
     world.upstream.rule(Rule::any("/token", Fault::status(429).header("retry-after", "1999999999")));
@@ -97,7 +97,7 @@ fn a_limits_end_may_be_told_as_a_date_and_clients_are_told_a_time_that_ends() {
 }
 
 #[test]
-fn who_wants_to_be_asked_again_in_a_moment_is() {
+fn an_upstream_with_a_short_retry_after_is_asked_again() {
     let world = World::new();
     let image = world.image(1);
     for after in ["0", "1"] {
@@ -107,7 +107,7 @@ fn who_wants_to_be_asked_again_in_a_moment_is() {
 }
 
 #[test]
-fn a_manifest_is_what_it_says_or_looks_like_where_it_is_served_as_something_else() {
+fn the_type_of_a_manifest_served_with_a_wrong_content_type_comes_from_its_content() {
     let image = ImageBuilder::new(1).layers(1, 100).build();
     let docker = ImageBuilder::new(2).docker().build();
     let index = IndexBuilder::new().manifest(image.clone()).build();
@@ -134,7 +134,7 @@ fn a_manifest_is_what_it_says_or_looks_like_where_it_is_served_as_something_else
     }
 }
 
-/// All tags, from page to page, as a client reads them.
+/// All tags, read page by page as clients do.
 fn tags(client: &Client, target: &str) -> Vec<String> {
     let (mut tags, mut next) = (Vec::new(), Some(target.to_owned()));
     while let Some(target) = next {
@@ -143,13 +143,13 @@ fn tags(client: &Client, target: &str) -> Vec<String> {
         assert!(!listed.is_empty(), "{target}");
         tags.extend(listed);
         next = page.next_page();
-        assert!(tags.len() <= 1000, "it does not end");
+        assert!(tags.len() <= 1000, "the pages do not end");
     }
     tags
 }
 
 #[test]
-fn a_list_of_tags_is_whole_whatever_pages_upstream_has() {
+fn a_list_of_tags_is_complete_whatever_the_upstreams_pages() {
     for link in ["next_page={}", "last=opaque{}&n=3"] {
         let world = World::new();
         let page = |number: u32| {
@@ -176,7 +176,7 @@ fn a_list_of_tags_is_whole_whatever_pages_upstream_has() {
 }
 
 #[test]
-fn an_upstream_that_gives_few_tags_at_once_is_asked_for_few() {
+fn an_upstream_that_limits_its_pages_of_tags_is_asked_for_small_ones() {
     for (status, most) in [(400, 1000), (405, 100), (413, 100)] {
         let world = World::new();
         let image = world.image(1);
@@ -192,7 +192,7 @@ fn an_upstream_that_gives_few_tags_at_once_is_asked_for_few() {
 }
 
 #[test]
-fn an_endpoint_may_begin_every_repositorys_name() {
+fn an_endpoint_may_have_a_prefix_for_all_repository_names() {
     let upstream = ScriptedUpstream::start();
     let image = ImageBuilder::new(1).build();
     upstream.push("dockerhub/acme/app", "v1", &image);
@@ -208,7 +208,7 @@ fn an_endpoint_may_begin_every_repositorys_name() {
 }
 
 #[test]
-fn a_blob_whose_rest_cannot_be_had_by_range_is_read_whole_and_the_stream_goes_on() {
+fn a_blob_that_cannot_be_resumed_by_range_is_read_again_and_the_stream_goes_on() {
     let rest = Fault::Status { status: 200, headers: Vec::new(), body: "x".repeat(1000) };
     let faults = [400, 403, 404, 405, 416, 501, 206].map(Fault::status);
     for fault in faults.into_iter().chain([rest]) {
@@ -224,32 +224,32 @@ fn a_blob_whose_rest_cannot_be_had_by_range_is_read_whole_and_the_stream_goes_on
 }
 
 #[test]
-fn a_blob_that_has_fewer_bytes_than_its_upstream_says_is_kept_all_the_same() {
+fn a_correct_blob_shorter_than_announced_is_stored() {
     let world = World::new();
     let content = bytes(3, 300_000);
     let blob = world.upstream.push_blob("app", &content);
     world.upstream.rule(Rule::on("GET", "/blobs/", Fault::ShorterLength { by: 10 }));
     let answer = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send();
-    answer.expect_err("who was told another size gets no whole answer");
+    answer.expect_err("a client that was told another size gets no complete response");
     assert!(world.blob(blob).expect(200).body == content);
     assert_eq!(world.upstream.count("GET", "/blobs/"), 1);
 }
 
 #[test]
-fn an_upstream_that_announces_more_than_it_has_and_hangs_is_not_waited_for_long() {
+fn an_upstream_that_announces_too_many_bytes_and_hangs_does_not_delay_long() {
     let world = World::new();
     let content = bytes(4, 300_000);
     let blob = world.upstream.push_blob("app", &content);
     world.upstream.rule(Rule::on("GET", "/blobs/", Fault::MoreToCome { by: 10 }));
     let began = std::time::Instant::now();
     let answer = world.client().get(format!("/v2/{UPSTREAM}/app/blobs/{blob}")).try_send();
-    answer.expect_err("who was told another size gets no whole answer");
+    answer.expect_err("a client that was told another size gets no complete response");
     assert!(began.elapsed() < Duration::from_secs(45), "{:?}", began.elapsed());
     assert!(world.blob(blob).expect(200).body == content);
 }
 
 #[test]
-fn what_fails_for_one_repository_keeps_no_other_from_being_asked_for() {
+fn a_failure_for_one_repository_does_not_block_others() {
     let huge = Fault::status(200).header("x-huge", "x".repeat(1 << 20));
     for fault in [huge, Fault::status(503), Fault::HangUp] {
         let world = World::impatient();
@@ -272,7 +272,7 @@ fn what_fails_for_one_repository_keeps_no_other_from_being_asked_for() {
 }
 
 #[test]
-fn a_page_that_is_shown_for_any_path_is_no_manifest_and_the_next_endpoint_is_asked() {
+fn a_catch_all_web_page_is_no_manifest_and_the_next_endpoint_is_asked() {
     let (portal, upstream) = (ScriptedUpstream::start(), ScriptedUpstream::start());
     let shown = Fault::Status { status: 200, headers: Vec::new(), body: "<html>Log in</html>".to_owned() };
     portal.rule(Rule::any("/v2/", shown.header("content-type", "text/html")));
@@ -291,7 +291,7 @@ fn a_page_that_is_shown_for_any_path_is_no_manifest_and_the_next_endpoint_is_ask
 }
 
 #[test]
-fn referrers_of_an_upstream_come_in_pages_that_are_not_too_heavy() {
+fn referrers_of_an_upstream_come_in_pages_of_bounded_size() {
     let world = World::new();
     let image = world.image(1);
     let entry = |number: u32| {

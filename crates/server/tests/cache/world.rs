@@ -1,9 +1,9 @@
-//! A registry with one upstream, and short words for what tests say often.
+//! A registry with one upstream, and helpers for common steps of the tests.
 
 use hythe_oci::Digest;
 use hythe_testing::{Answer, Client, ImageBuilder, Manifest, ScriptedUpstream, Setup, TestRegistry};
 
-/// The upstream's name, by which clients know it.
+/// The upstream's name for clients.
 pub(crate) const UPSTREAM: &str = "up.example";
 
 pub(crate) struct World {
@@ -22,7 +22,7 @@ impl World {
         Self { registry: change(setup).start(), upstream }
     }
 
-    /// Tags are asked for again at each request.
+    /// A world whose registry checks a tag upstream at each request.
     pub(crate) fn impatient() -> Self {
         let upstream = ScriptedUpstream::start();
         let setup = TestRegistry::setup().upstream_with(UPSTREAM, &[upstream.endpoint()], |upstream| {
@@ -35,7 +35,7 @@ impl World {
         self.registry.client()
     }
 
-    /// Has upstream have an image of one layer as `app:v1`.
+    /// Pushes an image of one layer to the upstream as `app:v1`.
     pub(crate) fn image(&self, seed: u64) -> Manifest {
         let image = ImageBuilder::new(seed).layers(1, 100_000).build();
         self.upstream.push("app", "v1", &image);
@@ -50,7 +50,7 @@ impl World {
         self.client().get(format!("/v2/{UPSTREAM}/app/blobs/{digest}")).send()
     }
 
-    /// Pulls it as a client does, and expects it whole.
+    /// Pulls the image as a client does, and expects all of it.
     #[track_caller]
     pub(crate) fn pull(&self, reference: &str, image: &Manifest) {
         let answer = self.manifest(reference).expect(200);
@@ -68,7 +68,7 @@ pub(crate) fn digest(content: &[u8]) -> Digest {
     Digest::of(hythe_oci::Algorithm::Sha256, content)
 }
 
-/// How the cache came to its answer.
+/// How the cache produced the response (`X-Cache`).
 #[track_caller]
 pub(crate) fn cache(answer: &Answer) -> &str {
     answer.expect_header("x-cache")

@@ -1,4 +1,4 @@
-//! Pulling blobs, and pushing them in one piece.
+//! Pulling blobs, and pushing them in one request.
 
 use hythe_oci::{Algorithm, Digest, ErrorCode};
 use hythe_testing::{Setup, bytes};
@@ -7,20 +7,20 @@ use crate::world::World;
 
 on_every_configuration! {
     a_blob_is_pulled_as_it_was_pushed,
-    a_blob_is_looked_for_without_being_pulled,
+    a_head_of_a_blob_has_its_digest_and_size,
     a_blob_that_is_not_there_is_not_found,
     a_repository_that_was_never_pushed_to_is_not_found,
     a_blob_of_another_repository_is_not_served,
     a_blob_is_pushed_in_one_request,
     a_blob_is_pushed_by_its_sha512_digest,
-    a_blob_of_no_bytes_is_pushed_in_every_way,
-    a_blob_pushed_again_is_there_once,
-    a_blob_with_another_digest_is_not_kept,
+    an_empty_blob_can_be_pushed_in_every_way,
+    a_blob_pushed_twice_is_stored_once,
+    a_blob_with_a_wrong_digest_is_refused_and_not_stored,
     a_blob_is_never_compressed_on_its_way,
     a_blob_larger_than_any_buffer_is_whole,
 }
 
-/// Pulling blobs (end-2): `200 OK`, the bytes, their digest. registry:2: the headers that caches and clients know.
+/// Pulling blobs (end-2): `200 OK`, the bytes, their digest. registry:2: the headers that caches and clients use.
 fn a_blob_is_pulled_as_it_was_pushed(setup: Setup) {
     let world = World::start(setup);
     let content = bytes(1, 10_000);
@@ -40,7 +40,7 @@ fn a_blob_is_pulled_as_it_was_pushed(setup: Setup) {
 }
 
 /// Checking if content exists (end-2): `200 OK`, the digest and the size.
-fn a_blob_is_looked_for_without_being_pulled(setup: Setup) {
+fn a_head_of_a_blob_has_its_digest_and_size(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("app", &bytes(1, 10_000));
     let answer = world.head(format!("/v2/app/blobs/{digest}")).send().expect(200);
@@ -74,7 +74,7 @@ fn a_repository_that_was_never_pushed_to_is_not_found(setup: Setup) {
     }
 }
 
-/// Pulling blobs: a blob is found in a repository, not in the registry.
+/// Pulling blobs: a blob belongs to a repository, not to the whole registry.
 fn a_blob_of_another_repository_is_not_served(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("secret", b"content");
@@ -99,8 +99,8 @@ fn a_blob_is_pushed_in_one_request(setup: Setup) {
     }
 }
 
-/// Pushing a blob in chunks (end-4c): `digest-algorithm` is a SHOULD of clients; those that leave it out say the
-/// algorithm only when they close the session.
+/// Pushing a blob in chunks (end-4c): clients SHOULD send `digest-algorithm`; without it they name the algorithm only
+/// when they close the session.
 fn a_blob_is_pushed_by_its_sha512_digest(setup: Setup) {
     let world = World::start(setup);
     for (seed, parameter) in [(1, ""), (2, "?digest-algorithm=sha512"), (3, "?digest-algorithm=sha256")] {
@@ -114,14 +114,14 @@ fn a_blob_is_pushed_by_its_sha512_digest(setup: Setup) {
         assert_eq!(answer.digest(), digest);
         let answer = world.get(answer.location()).send().expect(200);
         assert_eq!((answer.digest(), answer.body), (digest, content.clone()));
-        // It is one blob by this digest, and none by another that was never given.
+        // The blob exists under this digest, and not under another digest that no client gave.
         let other = Digest::of(Algorithm::Sha256, &content);
         world.head(format!("/v2/app/blobs/{other}")).send().expect(404);
     }
 }
 
-/// image-spec allows content of no bytes, and clients push it.
-fn a_blob_of_no_bytes_is_pushed_in_every_way(setup: Setup) {
+/// image-spec allows empty content, and clients push it.
+fn an_empty_blob_can_be_pushed_in_every_way(setup: Setup) {
     let world = World::start(setup);
     for algorithm in Algorithm::ALL {
         let digest = Digest::of(algorithm, b"");
@@ -137,7 +137,7 @@ fn a_blob_of_no_bytes_is_pushed_in_every_way(setup: Setup) {
     }
 }
 
-/// And makes room for the next push.
+/// Expects an empty blob, and deletes it for the next push.
 #[track_caller]
 fn assert_empty(world: &World, path: &str) {
     let answer = world.get(path).send().expect(200);
@@ -146,8 +146,8 @@ fn assert_empty(world: &World, path: &str) {
     world.delete(path).send().expect(202);
 }
 
-/// Pushing blobs: nothing forbids to push what is there.
-fn a_blob_pushed_again_is_there_once(setup: Setup) {
+/// Pushing blobs: a client may push a blob that the repository already has.
+fn a_blob_pushed_twice_is_stored_once(setup: Setup) {
     let world = World::start(setup);
     let content = bytes(1, 5000);
     let digest = world.push_blob("app", &content);
@@ -156,8 +156,8 @@ fn a_blob_pushed_again_is_there_once(setup: Setup) {
     assert_eq!(world.get(format!("/v2/app/blobs/{digest}")).send().expect(200).body, content);
 }
 
-/// Single POST: "the `<digest>` MUST match the blob's digest"; Pushing blobs: else `400 Bad Request`.
-fn a_blob_with_another_digest_is_not_kept(setup: Setup) {
+/// Single POST: "the `<digest>` MUST match the blob's digest"; Pushing blobs: otherwise `400 Bad Request`.
+fn a_blob_with_a_wrong_digest_is_refused_and_not_stored(setup: Setup) {
     let world = World::start(setup);
     let (digest, actual) =
         (Digest::of(Algorithm::Sha256, b"promised"), Digest::of(Algorithm::Sha256, b"sent"));
@@ -170,7 +170,7 @@ fn a_blob_with_another_digest_is_not_kept(setup: Setup) {
     assert_eq!(world.registry.registry().totals().unwrap().uploads, 0);
 }
 
-/// registry:2: `Content-Length` and the digest are those of the stored bytes, whatever the client could decode.
+/// registry:2: `Content-Length` and the digest are those of the stored bytes, whatever codings the client accepts.
 fn a_blob_is_never_compressed_on_its_way(setup: Setup) {
     let world = World::start(setup);
     let content = vec![b'a'; 100_000];

@@ -8,7 +8,7 @@ use crate::world::World;
 on_every_configuration! {
     repositories_that_hold_a_manifest_are_listed_in_ascii_order,
     the_pages_of_the_catalog_follow_each_other_by_their_links,
-    the_catalog_begins_after_the_last_repository_that_the_client_has,
+    the_catalog_begins_after_the_repository_in_last,
     a_page_of_the_catalog_is_no_larger_than_the_registry_allows,
     a_repository_leaves_the_catalog_with_its_last_manifest,
 }
@@ -55,12 +55,12 @@ fn the_pages_of_the_catalog_follow_each_other_by_their_links(setup: Setup) {
         }
         assert_eq!(repositories, REPOSITORIES, "n={n}");
     }
-    // As registry:2 writes it.
+    // The form of registry:2.
     let answer = world.get("/v2/_catalog?last=a.b&n=1").send().expect(200);
     assert_eq!(answer.header("link"), Some("</v2/_catalog?last=a%2Fb&n=1>; rel=\"next\""));
 }
 
-fn the_catalog_begins_after_the_last_repository_that_the_client_has(setup: Setup) {
+fn the_catalog_begins_after_the_repository_in_last(setup: Setup) {
     let world = with_repositories(setup);
     for (position, name) in REPOSITORIES.iter().enumerate() {
         assert_eq!(list(&world, &format!("?last={name}")).0, REPOSITORIES[position + 1..]);
@@ -86,7 +86,7 @@ fn a_repository_leaves_the_catalog_with_its_last_manifest(setup: Setup) {
     for (image, tag) in images.iter().zip(["one", "two"]) {
         image.push(&world, "app", tag);
     }
-    // A tag is only a name: the manifest stays.
+    // A tag is only a name: its manifest stays, so the repository stays too.
     world.delete("/v2/app/manifests/one").send().expect(202);
     world.delete(format!("/v2/app/manifests/{}", images[0].digest())).send().expect(202);
     assert_eq!(list(&world, "").0, ["app"]);

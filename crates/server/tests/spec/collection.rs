@@ -1,4 +1,4 @@
-//! `POST /api/gc`: a round of the collector because somebody asks for one.
+//! `POST /api/gc`: a round of garbage collection on request.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn collect(registry: &TestRegistry, target: &str) -> Value {
     serde_json::from_slice(&registry.client().post(target).send().expect(200).body).unwrap()
 }
 
-/// A registry with an image that has no tag, and a blob that no manifest names.
+/// A registry with an untagged image, and a blob that no manifest references.
 fn filled(grace: Duration) -> TestRegistry {
     let registry = TestRegistry::setup().registry(|options| options.collect_grace = grace).start();
     let image = ImageBuilder::new(1).layers(1, 1000).build();
@@ -23,7 +23,7 @@ fn filled(grace: Duration) -> TestRegistry {
 }
 
 #[test]
-fn what_nothing_needs_goes_at_once_and_manifests_only_where_that_is_asked_for() {
+fn unreferenced_blobs_are_removed_at_once_and_untagged_manifests_only_on_request() {
     let registry = filled(Duration::ZERO);
     let would = collect(&registry, "/api/gc?dry-run=true&untagged=true");
     assert_eq!((&would["manifests"], &would["blobs"], &would["bytes"]), (&json!(1), &json!(1), &json!(6)));
@@ -39,7 +39,7 @@ fn what_nothing_needs_goes_at_once_and_manifests_only_where_that_is_asked_for() 
 }
 
 #[test]
-fn what_was_used_a_short_time_ago_waits_and_it_is_said_until_when() {
+fn recently_used_content_stays_and_the_response_says_until_when() {
     let registry = filled(Duration::from_hours(1));
     let freed = collect(&registry, "/api/gc?untagged=true");
     assert_eq!((&freed["manifests"], &freed["blobs"]), (&json!(0), &json!(0)));
@@ -49,7 +49,7 @@ fn what_was_used_a_short_time_ago_waits_and_it_is_said_until_when() {
 }
 
 #[test]
-fn a_grace_of_its_own_frees_what_was_deleted_at_once_for_that_round() {
+fn a_grace_given_with_the_request_frees_deleted_content_in_that_round() {
     let registry = filled(Duration::from_hours(1));
     assert_eq!(collect(&registry, "/api/gc?grace=1h")["waiting"]["blobs"], json!(1));
     let would = collect(&registry, "/api/gc?untagged=true&dry-run=true&grace=0s");
@@ -65,7 +65,7 @@ fn a_grace_of_its_own_frees_what_was_deleted_at_once_for_that_round() {
 }
 
 #[test]
-fn a_push_whose_blob_was_freed_on_its_way_is_told_to_send_it_again() {
+fn a_push_whose_blob_was_collected_meanwhile_is_told_to_push_it_again() {
     let registry = TestRegistry::start();
     let client = registry.client();
     let image = ImageBuilder::new(1).layers(1, 1000).build();
@@ -78,14 +78,14 @@ fn a_push_whose_blob_was_freed_on_its_way_is_told_to_send_it_again() {
 }
 
 #[test]
-fn a_grace_that_ends_past_the_year_9999_is_waited_for_without_a_date() {
+fn a_grace_that_ends_after_the_year_9999_has_no_date() {
     let registry = filled(Duration::from_hours(24 * 3_000_000));
     let round = collect(&registry, "/api/gc?untagged=true");
     assert_eq!((&round["waiting"]["blobs"], &round["waiting"]["until"]), (&json!(1), &json!(null)));
 }
 
 #[test]
-fn a_manifest_that_a_client_asked_for_by_head_waits_for_the_index_that_lists_it() {
+fn a_manifest_checked_by_head_is_kept_for_the_index_that_will_list_it() {
     const GRACE: Duration = Duration::from_secs(2);
     let registry = TestRegistry::setup().registry(|options| options.collect_grace = GRACE).start();
     let client = registry.client();
@@ -94,7 +94,7 @@ fn a_manifest_that_a_client_asked_for_by_head_waits_for_the_index_that_lists_it(
         image.push(&client, "app", image.digest());
     }
     std::thread::sleep(GRACE);
-    // What clients do before they push an index; a pull by GET tells nothing of what comes.
+    // Clients check manifests by HEAD before they push an index. A pull by GET does not announce a push.
     client.head(format!("/v2/app/manifests/{}", used.digest())).send().expect(200);
     client.get(format!("/v2/app/manifests/{}", unused.digest())).send().expect(200);
     let freed = collect(&registry, "/api/gc?untagged=true");
@@ -104,7 +104,7 @@ fn a_manifest_that_a_client_asked_for_by_head_waits_for_the_index_that_lists_it(
 }
 
 #[test]
-fn no_page_of_the_web_collects_and_no_manifest_goes_where_deleting_is_off() {
+fn web_pages_cannot_collect_and_manifests_stay_if_deleting_is_off() {
     let mut registry = filled(Duration::ZERO);
     let client = registry.client();
     client.post(PAGE).header("origin", "https://evil.example").send().expect_error(403, ErrorCode::Denied);

@@ -1,4 +1,4 @@
-//! Requests for what the client may have already (RFC 9110, 13).
+//! Conditional requests: the client may already have the content (RFC 9110, 13).
 
 use hythe_testing::{ImageBuilder, Setup};
 
@@ -8,10 +8,11 @@ on_every_configuration! {
     a_manifest_that_the_client_has_is_not_sent_again,
     a_blob_that_the_client_has_is_not_sent_again,
     a_tag_that_moved_is_sent,
-    a_condition_on_what_is_not_there_changes_nothing,
+    a_condition_on_missing_content_changes_nothing,
 }
 
-/// The forms of an entity tag in which clients send a digest: quoted, as registry:2's clients leave it, weak, in a list.
+/// The forms of an entity tag in which clients send a digest: quoted, as registry:2's clients leave it, weak, in a
+/// list.
 fn conditions(digest: &str) -> [String; 6] {
     [
         format!("\"{digest}\""),
@@ -56,7 +57,7 @@ fn a_blob_that_the_client_has_is_not_sent_again(setup: Setup) {
     let digest = world.push_blob("app", b"content").to_string();
     let path = format!("/v2/app/blobs/{digest}");
     assert_conditional(&world, &path, &digest, b"content");
-    // A range would be of no use to a client that has it all.
+    // A client that has the whole blob needs no range.
     let request =
         world.get(&path).header("range", "bytes=0-1").header("if-none-match", format!("\"{digest}\""));
     request.send().expect(304);
@@ -73,7 +74,7 @@ fn a_tag_that_moved_is_sent(setup: Setup) {
     request(new.digest()).send().expect(304);
 }
 
-fn a_condition_on_what_is_not_there_changes_nothing(setup: Setup) {
+fn a_condition_on_missing_content_changes_nothing(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("elsewhere", b"content");
     for path in [format!("/v2/app/blobs/{digest}"), "/v2/app/manifests/latest".to_owned()] {

@@ -1,4 +1,4 @@
-//! Pages of other origins (the Fetch standard), and no others than the configured ones.
+//! Web pages of other origins: only configured ones may read responses (Fetch standard).
 
 use hythe_testing::{Answer, Setup};
 
@@ -7,8 +7,8 @@ use crate::world::World;
 on_every_configuration! {
     a_configured_origin_may_read_every_answer,
     another_origin_may_read_nothing,
-    any_origin_may_read_where_all_are_configured,
-    a_browser_that_asks_first_is_told_what_it_may_send,
+    any_origin_may_read_if_all_are_configured,
+    a_preflight_is_answered_with_the_allowed_methods_and_headers,
 }
 
 const ORIGIN: &str = "https://ui.example:8443";
@@ -24,7 +24,7 @@ fn allowed(answer: &Answer) -> Option<&str> {
     answer.header("access-control-allow-origin")
 }
 
-/// Headers recap: what a script must be allowed to read.
+/// Headers recap: the headers that a script must be allowed to read.
 fn a_configured_origin_may_read_every_answer(setup: Setup) {
     let world = with_origins(setup, &["https://other.example", ORIGIN]);
     let digest = world.push_blob("app", b"content");
@@ -76,18 +76,18 @@ fn another_origin_may_read_nothing(setup: Setup) {
     }
 }
 
-fn any_origin_may_read_where_all_are_configured(setup: Setup) {
+fn any_origin_may_read_if_all_are_configured(setup: Setup) {
     let world = with_origins(setup, &["*"]);
     let answer = world.get("/v2/").header("origin", "https://any.example").send().expect(200);
     assert_eq!(allowed(&answer), Some("https://any.example"));
-    // Whoever is not named does no more than that.
+    // An origin that is not listed by name may only read.
     let request = world.request("OPTIONS", "/v2/").header("origin", "https://any.example");
     let answer = request.header("access-control-request-method", "DELETE").send().expect(204);
     assert_eq!(answer.expect_header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
 }
 
-/// Fetch, CORS-preflight: before anything that is not a plain GET.
-fn a_browser_that_asks_first_is_told_what_it_may_send(setup: Setup) {
+/// Fetch, CORS-preflight: a browser sends it before any request that is not a simple one.
+fn a_preflight_is_answered_with_the_allowed_methods_and_headers(setup: Setup) {
     let world = with_origins(setup, &[ORIGIN]);
     for (path, method) in [("/v2/app/manifests/latest", "DELETE"), ("/v2/app/blobs/uploads/", "POST")] {
         let request = world.request("OPTIONS", path).header("origin", ORIGIN);

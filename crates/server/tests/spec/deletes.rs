@@ -9,11 +9,11 @@ use crate::world::World;
 on_every_configuration! {
     a_deleted_tag_leaves_its_manifest,
     a_deleted_manifest_takes_its_tags_with_it,
-    a_deleted_blob_is_gone_at_once_from_its_repository_alone,
-    what_is_not_there_cannot_be_deleted,
-    what_was_deleted_can_be_pushed_again,
+    a_deleted_blob_is_gone_at_once_from_its_repository_only,
+    deleting_missing_content_is_404,
+    deleted_content_can_be_pushed_again,
     a_manifest_of_an_index_can_be_deleted,
-    nothing_is_deleted_where_deleting_is_switched_off,
+    nothing_is_deleted_if_deleting_is_switched_off,
 }
 
 /// Deleting tags (end-9): `202 Accepted`; "a `GET` to `/v2/<name>/manifests/<tag>` will return a 404".
@@ -51,7 +51,7 @@ fn a_deleted_manifest_takes_its_tags_with_it(setup: Setup) {
 }
 
 /// Deleting blobs (end-10): `202 Accepted`.
-fn a_deleted_blob_is_gone_at_once_from_its_repository_alone(setup: Setup) {
+fn a_deleted_blob_is_gone_at_once_from_its_repository_only(setup: Setup) {
     let world = World::start(setup);
     for algorithm in Algorithm::ALL {
         let digest = world.push_blob_by(algorithm, "app", b"content");
@@ -64,8 +64,8 @@ fn a_deleted_blob_is_gone_at_once_from_its_repository_alone(setup: Setup) {
     }
 }
 
-/// Content management: `404 Not Found` for what is not found, the repository included.
-fn what_is_not_there_cannot_be_deleted(setup: Setup) {
+/// Content management: `404 Not Found` for missing content and for a missing repository.
+fn deleting_missing_content_is_404(setup: Setup) {
     let world = World::start(setup);
     ImageBuilder::new(1).build().push(&world, "app", "latest");
     let digest = Digest::of(Algorithm::Sha256, b"missing");
@@ -81,7 +81,7 @@ fn what_is_not_there_cannot_be_deleted(setup: Setup) {
     }
 }
 
-fn what_was_deleted_can_be_pushed_again(setup: Setup) {
+fn deleted_content_can_be_pushed_again(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).layers(1, 100).build();
     for _ in 0..3 {
@@ -97,7 +97,7 @@ fn what_was_deleted_can_be_pushed_again(setup: Setup) {
     }
 }
 
-/// Deleting manifests has no exception for those that an index lists.
+/// Deleting manifests: no exception for manifests that an index lists.
 fn a_manifest_of_an_index_can_be_deleted(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
@@ -109,8 +109,8 @@ fn a_manifest_of_an_index_can_be_deleted(setup: Setup) {
 }
 
 /// Content management: "MUST respond with either a `400 Bad Request` or a `405 Method Not Allowed`"; the conformance
-/// program knows 405 alone for blobs. Cancelling an upload deletes no content.
-fn nothing_is_deleted_where_deleting_is_switched_off(setup: Setup) {
+/// program accepts only 405 for blobs. Cancelling an upload deletes no content.
+fn nothing_is_deleted_if_deleting_is_switched_off(setup: Setup) {
     let world = World::start(setup.without_delete());
     let image = ImageBuilder::new(1).layers(1, 100).build();
     image.push(&world, "app", "latest");

@@ -1,4 +1,4 @@
-//! What is malformed: the specification's status and code, and a message that names the value.
+//! Malformed requests get the specification's status and code, and a message that names the value.
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,11 @@ on_every_configuration! {
     a_malformed_header_is_refused,
     a_malformed_manifest_is_refused,
     a_refused_push_leaves_nothing,
-    one_upload_more_than_is_allowed_is_told_to_come_back,
+    an_upload_above_the_limit_gets_429_with_retry_after,
     an_error_has_the_form_of_the_specification,
 }
 
-/// The message names the value, and the same request as a HEAD has the same status, without a body.
+/// Expects a refusal whose message has `named`. The same request as a HEAD must have the same status, without a body.
 #[track_caller]
 fn assert_refused(request: Request, status: u16, code: ErrorCode, named: &str) {
     let about = format!("{request:?}");
@@ -30,7 +30,7 @@ fn assert_refused(request: Request, status: u16, code: ErrorCode, named: &str) {
     assert!(message.contains(named), "`{named}` is not in the message of {about}: {message}");
 }
 
-/// Every request of the API that has this name, tag and digest in its path.
+/// Every request of the API with this name, tag or digest in its path.
 fn requests(world: &World, name: &str, reference: &str, digest: &str) -> Vec<Request> {
     let id = "0".repeat(32);
     let mut requests = manifest_requests(world, name, reference);
@@ -57,7 +57,7 @@ fn digest_requests(world: &World, name: &str, digest: &str) -> Vec<Request> {
     vec![world.get(&path), world.delete(&path), world.get(format!("/v2/{name}/referrers/{digest}"))]
 }
 
-/// Pulling manifests: what a `<name>` MUST match; clients cap it at 255 characters.
+/// Pulling manifests: the form that a `<name>` MUST match; clients limit it to 255 characters.
 fn a_malformed_name_is_refused_by_every_endpoint(setup: Setup) {
     let world = World::start(setup);
     let digest = Digest::of(Algorithm::Sha256, b"content").to_string();
@@ -132,7 +132,7 @@ fn a_malformed_tag_or_digest_is_refused_by_every_endpoint(setup: Setup) {
         }
         world.head(format!("/v2/app/blobs/{digest}")).send().expect(400);
     }
-    // Without a colon it is no digest at all.
+    // Without a colon the text is not a digest.
     for request in digest_requests(&world, "app", "latest") {
         assert_refused(request, 400, ErrorCode::DigestInvalid, "`latest`");
     }
@@ -190,7 +190,7 @@ fn a_malformed_header_is_refused(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push_blobs(&world, "app");
-    // Pushing a blob in chunks: what `<range>` MUST match; else it is out of order.
+    // Pushing a blob in chunks: the form that `<range>` MUST match; otherwise the chunk counts as out of order.
     for range in [
         "",
         "-",
@@ -215,7 +215,7 @@ fn a_malformed_header_is_refused(setup: Setup) {
         assert_eq!(world.get(&location).send().expect(204).header("range"), Some("0-0"));
         world.put(&location).query("digest", digest).body(b"12345").send().expect(201);
     }
-    // Pushing manifests: the type is one that this registry knows, and the one that the manifest states.
+    // Pushing manifests: the type must be known to this registry, and be the one that the manifest states.
     for content_type in
         ["text/plain", "application/json", "application/vnd.oci.image.config.v1+json", OCI_INDEX, "x"]
     {
@@ -226,7 +226,7 @@ fn a_malformed_header_is_refused(setup: Setup) {
     world.get("/v2/app/manifests/latest").send().expect(404);
 }
 
-/// An image with one field replaced, or taken out where the value is `null`.
+/// An image with one field replaced, or removed if the value is `null`.
 fn with(field: &str, value: Value) -> Vec<u8> {
     let mut manifest: Value =
         serde_json::from_slice(&ImageBuilder::new(1).layers(1, 10).build().bytes).unwrap();
@@ -300,7 +300,7 @@ fn a_refused_push_leaves_nothing(setup: Setup) {
     world.post("/v2/app/blobs/uploads/").query("digest", digest).body(b"sent").send().expect(400);
     let location = world.start_upload("app");
     world.put(&location).query("digest", digest).body(b"sent").send().expect(400);
-    // The session goes on, for whoever named a wrong digest.
+    // The session stays open after a wrong digest.
     world.delete(location).send().expect(204);
     world.put("/v2/app/manifests/latest").body(b"{").send().expect(400);
     ImageBuilder::new(1).build().put(&world, "app", digest).expect(400);
@@ -310,12 +310,12 @@ fn a_refused_push_leaves_nothing(setup: Setup) {
 }
 
 /// Error codes: "A `429 Too Many Requests` response [...] SHOULD include a `Retry-After` header".
-fn one_upload_more_than_is_allowed_is_told_to_come_back(setup: Setup) {
+fn an_upload_above_the_limit_gets_429_with_retry_after(setup: Setup) {
     let world = World::start(setup.registry(|options| options.upload_max_concurrent = 1));
     let content = bytes(1, 1000);
     let digest = Digest::of(Algorithm::Sha256, &content);
     let (first, second) = (world.start_upload("app"), world.start_upload("app"));
-    // One whose body does not end until we say so.
+    // An upload whose body stays open until the test ends it.
     let mut open = world.connect();
     let whole = world.put(&first).query("digest", digest).body(&content).to_bytes();
     open.send(&whole[..whole.len() - 1]).unwrap();

@@ -1,5 +1,5 @@
-//! Where a request ends (RFC 9112): what a proxy in front may take for the next request is never lost, nor taken for one
-//! that nobody sent.
+//! The end of a request (RFC 9112): bytes that a proxy in front may see as the next request are never lost, and bytes
+//! of a body are never answered as a request that no client sent.
 
 use std::io;
 
@@ -9,9 +9,9 @@ use crate::world::World;
 
 on_every_configuration! {
     a_bare_line_feed_does_not_swallow_the_next_request,
-    trailers_are_passed_over_and_end_the_connection_where_their_end_is_in_doubt,
-    what_is_not_framed_as_the_standard_says_is_refused,
-    lengths_that_contradict_each_other_never_make_a_second_request,
+    trailers_are_ignored_and_close_the_connection_if_their_end_is_ambiguous,
+    requests_with_invalid_framing_are_refused,
+    contradicting_lengths_never_make_a_second_request,
     a_body_in_another_transfer_coding_is_refused,
     whole_bodies_of_chunks_keep_the_connection,
 }
@@ -45,13 +45,13 @@ fn statuses(answers: &[Answer]) -> Vec<u16> {
 
 const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
 
-/// hyper takes what follows a bare LF for trailers, and a lenient proxy takes it for the next request.
+/// hyper reads the bytes after a bare LF as trailers; a lenient proxy reads them as the next request.
 fn a_bare_line_feed_does_not_swallow_the_next_request(setup: Setup) {
     let world = World::start(setup);
     let answers = send(&world, CHUNKED, "4\r\nsome\r\n0\r\n\n");
     assert_eq!(statuses(&answers), [400], "{answers:?}");
     assert_eq!(answers[0].header("connection"), Some("close"));
-    // Nor where nobody reads the body.
+    // The same if no handler reads the body.
     let mut connection = world.connect();
     let get = format!("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n{CHUNKED}\r\n0\r\n\n");
     connection.send(get + NEXT).unwrap();
@@ -59,8 +59,9 @@ fn a_bare_line_feed_does_not_swallow_the_next_request(setup: Setup) {
     assert!(connection.read_to_end().unwrap().is_empty());
 }
 
-/// RFC 9112, 7.1.2: trailers say nothing to a registry. Where a line of them ends by a bare LF, two readers may see two ends.
-fn trailers_are_passed_over_and_end_the_connection_where_their_end_is_in_doubt(setup: Setup) {
+/// RFC 9112, 7.1.2: the registry ignores trailers. If a trailer's line ends with a bare LF, two readers may see
+/// different ends of the body.
+fn trailers_are_ignored_and_close_the_connection_if_their_end_is_ambiguous(setup: Setup) {
     let world = World::start(setup);
     for (trailers, expected) in [
         ("X-Checksum: 1\r\n\r\n", &[202, 404][..]),
@@ -76,7 +77,7 @@ fn trailers_are_passed_over_and_end_the_connection_where_their_end_is_in_doubt(s
     }
 }
 
-fn what_is_not_framed_as_the_standard_says_is_refused(setup: Setup) {
+fn requests_with_invalid_framing_are_refused(setup: Setup) {
     let world = World::start(setup);
     for body in [
         "4\nsome\r\n0\r\n\r\n",
@@ -120,7 +121,7 @@ fn what_is_not_framed_as_the_standard_says_is_refused(setup: Setup) {
 }
 
 /// RFC 9112, 6.1: of both, the chunks count, and "the server MUST close the connection after responding".
-fn lengths_that_contradict_each_other_never_make_a_second_request(setup: Setup) {
+fn contradicting_lengths_never_make_a_second_request(setup: Setup) {
     let world = World::start(setup);
     for headers in [
         "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
@@ -133,8 +134,8 @@ fn lengths_that_contradict_each_other_never_make_a_second_request(setup: Setup) 
     }
 }
 
-/// RFC 9112, 6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD respond
-/// with 501"; 7.1: "A sender MUST NOT apply the chunked transfer coding more than once".
+/// RFC 9112, 6.1: "A server that receives a request message with a transfer coding it does not understand SHOULD
+/// respond with 501"; 7.1: "A sender MUST NOT apply the chunked transfer coding more than once".
 fn a_body_in_another_transfer_coding_is_refused(setup: Setup) {
     let world = World::start(setup);
     for (headers, status) in [
@@ -159,7 +160,7 @@ fn whole_bodies_of_chunks_keep_the_connection(setup: Setup) {
         ("Transfer-Encoding: , Chunked\r\n", "4\r\nsome\r\n0\r\n\r\n"),
         ("Content-Length: 4\r\n", "some"),
         ("Content-Length: 4\r\nContent-Length: 4\r\n", "some"),
-        // Of what is pushed a content coding is a part: its digest is that of these bytes.
+        // A content coding is part of the pushed content: the digest is that of the encoded bytes.
         ("Content-Encoding: gzip\r\nContent-Length: 4\r\n", "some"),
     ] {
         let answers = send(&world, headers, body);

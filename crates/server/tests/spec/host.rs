@@ -1,4 +1,4 @@
-//! Who may be asked for, on a listener for this machine alone (DNS rebinding).
+//! The `Host` and `Origin` that a listener accepts (DNS rebinding, foreign web pages).
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{ImageBuilder, Setup};
@@ -6,16 +6,16 @@ use hythe_testing::{ImageBuilder, Setup};
 use crate::world::World;
 
 on_every_configuration! {
-    a_loopback_listener_answers_by_every_name_of_loopback,
-    a_loopback_listener_answers_by_no_other_name,
-    a_configured_name_is_answered,
+    a_loopback_listener_accepts_every_name_of_loopback,
+    a_loopback_listener_accepts_no_other_name,
+    a_configured_name_is_accepted,
     a_request_in_absolute_form_is_judged_by_its_own_host,
-    a_request_names_one_host,
+    a_request_must_name_exactly_one_host,
     a_page_of_another_origin_writes_nothing,
-    what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not,
+    a_registry_published_on_loopback_accepts_only_names_that_public_dns_does_not_have,
 }
 
-fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
+fn a_loopback_listener_accepts_every_name_of_loopback(setup: Setup) {
     let world = World::start(setup);
     for host in
         ["localhost", "LocalHost:5000", "registry.localhost", "127.0.0.1", "127.1.2.3:80", "[::1]:5000"]
@@ -24,8 +24,8 @@ fn a_loopback_listener_answers_by_every_name_of_loopback(setup: Setup) {
     }
 }
 
-/// A page of the web whose own name was made to resolve to 127.0.0.1 reads and writes nothing.
-fn a_loopback_listener_answers_by_no_other_name(setup: Setup) {
+/// A web page whose name was made to resolve to 127.0.0.1 can neither read nor write.
+fn a_loopback_listener_accepts_no_other_name(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push(&world, "app", "latest");
@@ -47,7 +47,7 @@ fn a_loopback_listener_answers_by_no_other_name(setup: Setup) {
     world.get("/v2/app/manifests/new").send().expect(404);
 }
 
-fn a_configured_name_is_answered(setup: Setup) {
+fn a_configured_name_is_accepted(setup: Setup) {
     let world = World::start(setup.server(|options| options.hosts = vec!["registry.example".to_owned()]));
     for host in ["registry.example", "registry.example:5000", "Registry.Example", "localhost"] {
         world.get("/v2/").header("host", host).send().expect(200);
@@ -63,7 +63,7 @@ fn a_request_in_absolute_form_is_judged_by_its_own_host(setup: Setup) {
     answer.expect_error(403, ErrorCode::Denied);
 }
 
-/// A browser sends a plain POST of any page without asking first.
+/// A browser sends a simple POST of any page without a preflight.
 fn a_page_of_another_origin_writes_nothing(setup: Setup) {
     let origins = vec!["https://ui.example".to_owned(), "*".to_owned()];
     let setup = setup.server(|options| options.cors_origins = origins);
@@ -77,7 +77,7 @@ fn a_page_of_another_origin_writes_nothing(setup: Setup) {
         start("null").expect_error(403, ErrorCode::Denied);
         start("*").expect_error(403, ErrorCode::Denied);
         start("https://ui.example").expect(202);
-        // A page of this machine is some program's, and no more trusted than any.
+        // A page served by another program on this machine is not trusted more than any other page.
         for local in ["http://localhost:3000", "http://127.0.0.1:8080", "http://registry.localhost"] {
             start(local).expect_error(403, ErrorCode::Denied);
             let collect = world.post("/api/gc").header("origin", local).send();
@@ -85,7 +85,7 @@ fn a_page_of_another_origin_writes_nothing(setup: Setup) {
         }
         let own = world.post("/v2/app/blobs/uploads/").header("host", "localhost:5001");
         own.header("origin", "http://localhost:5001").send().expect(202);
-        // Browsers say so where they send no origin.
+        // Without `Origin`, browsers send `Sec-Fetch-Site`.
         for site in ["cross-site", "same-site"] {
             let request = world.post("/v2/app/blobs/uploads/").header("sec-fetch-site", site);
             request.send().expect_error(403, ErrorCode::Denied);
@@ -94,8 +94,9 @@ fn a_page_of_another_origin_writes_nothing(setup: Setup) {
     }
 }
 
-/// The container of `hythe up`: its listener is no loopback one, and a page of the web gets there all the same.
-fn what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not(setup: Setup) {
+/// The container of `hythe up`: its listener is not on loopback, but web pages on this machine reach it through the
+/// published port.
+fn a_registry_published_on_loopback_accepts_only_names_that_public_dns_does_not_have(setup: Setup) {
     let world = World::start(setup.everywhere().server(|options| {
         options.published_on_loopback = true;
         options.hosts = vec!["registry.example".to_owned()];
@@ -111,14 +112,14 @@ fn what_is_published_on_loopback_is_asked_by_names_that_the_web_has_not(setup: S
 
 /// RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
 /// lacks a Host header field and to any request message that contains more than one".
-fn a_request_names_one_host(setup: Setup) {
+fn a_request_must_name_exactly_one_host(setup: Setup) {
     let world = World::start(setup);
     for (request, status) in [
         ("GET /v2/ HTTP/1.1\r\n\r\n", 400),
         ("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
         ("GET /v2/ HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
         ("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
-        // HTTP/1.0 has no Host; what asks by it is no browser.
+        // HTTP/1.0 needs no Host, and no browser uses it.
         ("GET /v2/ HTTP/1.0\r\n\r\n", 200),
     ] {
         let mut connection = world.connect();

@@ -1,11 +1,11 @@
-//! The specification, clause by clause, asked over a real socket of every configuration of the server.
+//! The specification, clause by clause, tested over a real socket on every configuration of the server.
 //!
-//! Each test names the clause that it holds the registry to: a section of the OCI distribution specification, one
-//! of its endpoints (end-1 to end-14), RFC 9110, or the `registry:2` behaviour that clients rely on.
+//! Each test names the clause that it tests: a section of the OCI distribution specification, one of its endpoints
+//! (end-1 to end-14), a section of an RFC, or a behaviour of `registry:2` that clients rely on.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
-/// Makes each check a test of every configuration.
+/// Turns each check into one test per configuration.
 macro_rules! on_every_configuration {
     ($($check:ident,)+) => {
         $(mod $check {

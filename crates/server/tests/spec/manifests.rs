@@ -15,25 +15,25 @@ on_every_configuration! {
     a_manifest_is_pulled_by_tag_and_by_digest_as_it_was_pushed,
     a_manifest_that_is_not_there_is_not_found,
     a_manifest_is_pushed_by_its_digest_alone,
-    a_manifest_under_another_digest_is_refused,
-    every_kind_of_manifest_is_taken,
-    what_the_specification_leaves_open_is_taken,
+    a_manifest_pushed_under_a_wrong_digest_is_refused,
+    every_kind_of_manifest_is_accepted,
+    manifests_that_the_specification_leaves_open_are_accepted,
     a_manifest_of_schema_1_is_refused,
-    the_content_type_is_what_was_pushed_without_parameters,
+    the_content_type_is_the_pushed_one_without_parameters,
     the_accept_header_changes_nothing,
-    a_layer_that_may_not_be_distributed_need_not_be_there,
-    an_index_may_list_what_is_not_there,
-    a_manifest_whose_blobs_are_not_there_is_taken_with_a_warning,
+    a_non_distributable_layer_need_not_be_pushed,
+    an_index_may_list_missing_manifests,
+    a_manifest_with_missing_blobs_is_accepted_with_a_warning,
     a_warning_stays_within_its_limit,
-    a_manifest_whose_blobs_are_not_there_is_refused_where_the_registry_is_strict,
+    a_manifest_with_missing_blobs_is_refused_if_blobs_are_required,
     a_subject_is_acknowledged_whether_it_exists_or_not,
-    a_manifest_of_four_megabytes_is_taken_and_one_past_the_limit_is_not,
+    a_manifest_of_four_megabytes_is_accepted_and_one_above_the_limit_is_not,
     a_tag_moves_and_the_manifest_before_stays,
     a_push_by_digest_sets_all_tags_that_it_names,
     a_push_of_more_tags_than_are_allowed_sets_none,
 }
 
-/// What `manifest.require-blobs` asks for.
+/// Sets `manifest.require-blobs`.
 fn strict(setup: Setup) -> Setup {
     setup.registry(|options| options.manifest_require_blobs = true)
 }
@@ -65,7 +65,7 @@ fn a_manifest_is_pulled_by_tag_and_by_digest_as_it_was_pushed(setup: Setup) {
     assert_pushed(&answer, "some/app", image.digest());
     assert_pulled(&world, &answer.location(), &image, image.digest());
     assert_pulled(&world, "/v2/some/app/manifests/v1", &image, image.digest());
-    // Once more changes nothing.
+    // A second push changes nothing.
     assert_pushed(&image.push(&world, "some/app", "v1"), "some/app", image.digest());
     assert_pulled(&world, "/v2/some/app/manifests/v1", &image, image.digest());
 }
@@ -104,7 +104,7 @@ fn a_manifest_is_pushed_by_its_digest_alone(setup: Setup) {
 }
 
 /// Pushing manifests: the digest "MUST be equal to the client provided digest".
-fn a_manifest_under_another_digest_is_refused(setup: Setup) {
+fn a_manifest_pushed_under_a_wrong_digest_is_refused(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push_blobs(&world, "app");
@@ -119,7 +119,7 @@ fn a_manifest_under_another_digest_is_refused(setup: Setup) {
 }
 
 /// registry:2: schema 2 and manifest lists beside the image-spec's manifests and indexes.
-fn every_kind_of_manifest_is_taken(setup: Setup) {
+fn every_kind_of_manifest_is_accepted(setup: Setup) {
     let world = World::start(setup);
     let image = |seed| ImageBuilder::new(seed).layers(1, 200).build();
     let index = IndexBuilder::new().manifest(image(1)).manifest(image(2)).build();
@@ -143,9 +143,9 @@ fn every_kind_of_manifest_is_taken(setup: Setup) {
     }
 }
 
-/// Pushing manifests: "the list of blobs MAY be empty". image-spec: a registry takes types and fields that it does not
-/// know, content embedded in `data`, and an index of nothing.
-fn what_the_specification_leaves_open_is_taken(setup: Setup) {
+/// Pushing manifests: "the list of blobs MAY be empty". image-spec: a registry accepts types and fields that it
+/// does not know, content embedded in `data`, and an empty index.
+fn manifests_that_the_specification_leaves_open_are_accepted(setup: Setup) {
     let world = World::start(setup);
     let unknown = json!({ "mediaType": "application/vnd.example.unknown", "digest": Digest::of(Algorithm::Sha256, b"x"),
         "size": 1, "platform": { "architecture": "z80", "os": "cp/m" }, "artifactType": "application/x" });
@@ -185,7 +185,7 @@ fn what_the_specification_leaves_open_is_taken(setup: Setup) {
     }
 }
 
-/// registry:2 took it; no client writes it any more, and containerd refuses to read it.
+/// registry:2 accepted schema 1. No client writes it any more, and containerd refuses to read it.
 fn a_manifest_of_schema_1_is_refused(setup: Setup) {
     let world = World::start(setup);
     let manifest = json!({ "schemaVersion": 1, "name": "app", "tag": "v1", "fsLayers": [], "history": [] });
@@ -198,7 +198,7 @@ fn a_manifest_of_schema_1_is_refused(setup: Setup) {
 
 /// Pulling manifests: "SHOULD NOT include parameters", "SHOULD match what the client pushed". Pushing manifests: "The
 /// registry SHOULD ignore parameters".
-fn the_content_type_is_what_was_pushed_without_parameters(setup: Setup) {
+fn the_content_type_is_the_pushed_one_without_parameters(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).layers(1, 10).build();
     image.push_blobs(&world, "app");
@@ -206,7 +206,7 @@ fn the_content_type_is_what_was_pushed_without_parameters(setup: Setup) {
     for request in [
         put.clone().header("content-type", format!("{OCI_MANIFEST}; charset=utf-8")),
         put.clone().header("content-type", format!("{OCI_MANIFEST} ;a=b")),
-        // Its own field says it where the client does not.
+        // Without a Content-Type, the manifest's own `mediaType` counts.
         put,
     ] {
         request.send().expect(201);
@@ -214,7 +214,7 @@ fn the_content_type_is_what_was_pushed_without_parameters(setup: Setup) {
     }
 }
 
-/// Pulling manifests: `Accept` is a SHOULD of clients; what was pushed is what there is.
+/// Pulling manifests: clients SHOULD send `Accept`; the registry has only the type that was pushed.
 fn the_accept_header_changes_nothing(setup: Setup) {
     let world = World::start(setup);
     let index = IndexBuilder::new().manifest(ImageBuilder::new(1).build()).build();
@@ -229,8 +229,8 @@ fn the_accept_header_changes_nothing(setup: Setup) {
     }
 }
 
-/// image-spec, Non-distributable layers: they are not pushed.
-fn a_layer_that_may_not_be_distributed_need_not_be_there(setup: Setup) {
+/// image-spec, Non-distributable layers: clients do not push them.
+fn a_non_distributable_layer_need_not_be_pushed(setup: Setup) {
     let world = World::start(strict(setup));
     let layer = Digest::of(Algorithm::Sha256, b"never pushed");
     for (seed, media_type) in [
@@ -250,8 +250,8 @@ fn a_layer_that_may_not_be_distributed_need_not_be_there(setup: Setup) {
     }
 }
 
-/// Push: "A registry MAY reject"; an index of several platforms is commonly copied in part.
-fn an_index_may_list_what_is_not_there(setup: Setup) {
+/// Push: "A registry MAY reject"; clients commonly copy only some platforms of an index.
+fn an_index_may_list_missing_manifests(setup: Setup) {
     let world = World::start(strict(setup));
     let missing = ImageBuilder::new(1).build().descriptor();
     let index = IndexBuilder::new().entry(missing).manifest(ImageBuilder::new(2).build()).build();
@@ -261,7 +261,7 @@ fn an_index_may_list_what_is_not_there(setup: Setup) {
 }
 
 /// Push: "A registry MAY reject"; Warnings: `299 - "text"`.
-fn a_manifest_whose_blobs_are_not_there_is_taken_with_a_warning(setup: Setup) {
+fn a_manifest_with_missing_blobs_is_accepted_with_a_warning(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).layers(3, 100).build();
     for blob in &image.blobs[..2] {
@@ -275,12 +275,13 @@ fn a_manifest_whose_blobs_are_not_there_is_taken_with_a_warning(setup: Setup) {
         assert_eq!(warnings.contains(&digest), missing, "{digest}: {answer}");
     }
     assert_pulled(&world, "/v2/app/manifests/v1", &image, image.digest());
-    // Where nothing is missing, nothing is said.
+    // If no blob is missing, the response has no warning.
     image.push_blobs(&world, "app");
     assert_eq!(image.put(&world, "app", "v1").expect(201).header("warning"), None);
 }
 
-/// Warnings: "MUST NOT send more than 4096 bytes of warning data from all headers combined". Held for every answer.
+/// Warnings: "MUST NOT send more than 4096 bytes of warning data from all headers combined". `World` checks this for
+/// every response.
 fn a_warning_stays_within_its_limit(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).algorithm(Algorithm::Sha512).layers(300, 16).build();
@@ -295,7 +296,7 @@ fn a_warning_stays_within_its_limit(setup: Setup) {
 }
 
 /// Push: "When a manifest is rejected for this reason, it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors."
-fn a_manifest_whose_blobs_are_not_there_is_refused_where_the_registry_is_strict(setup: Setup) {
+fn a_manifest_with_missing_blobs_is_refused_if_blobs_are_required(setup: Setup) {
     let world = World::start(strict(setup));
     let image = ImageBuilder::new(1).layers(2, 100).build();
     for blob in &image.blobs[..2] {
@@ -308,7 +309,7 @@ fn a_manifest_whose_blobs_are_not_there_is_refused_where_the_registry_is_strict(
     assert_eq!(answer.json()["errors"][0]["detail"], json!({ "digests": [missing] }));
     world.get("/v2/app/manifests/v1").send().expect(404);
     world.get(format!("/v2/app/manifests/{}", image.digest())).send().expect(404);
-    // What another repository has is not here.
+    // A blob of another repository does not count.
     world.push_blob("elsewhere", &image.blobs[2]);
     image.put(&world, "app", "v1").expect_error(400, ErrorCode::ManifestBlobUnknown);
     world.push_blob("app", &image.blobs[2]);
@@ -334,14 +335,14 @@ fn a_subject_is_acknowledged_whether_it_exists_or_not(setup: Setup) {
 
 /// Pushing manifests: "SHOULD expect to be able to support manifest pushes of at least 4 megabytes", `413` above the
 /// limit (end-7).
-fn a_manifest_of_four_megabytes_is_taken_and_one_past_the_limit_is_not(setup: Setup) {
+fn a_manifest_of_four_megabytes_is_accepted_and_one_above_the_limit_is_not(setup: Setup) {
     let limit = 4 * 1024 * 1024;
     let world = World::start(setup.registry(|options| options.manifest_max_size = limit));
     let image = ImageBuilder::new(1).build();
     image.push_blobs(&world, "app");
     let of_size = |size: usize| {
         let mut manifest = image.clone();
-        // White space is part of the bytes.
+        // White space counts as part of the manifest.
         manifest.bytes.resize(size, b' ');
         manifest
     };
@@ -379,7 +380,7 @@ fn a_push_by_digest_sets_all_tags_that_it_names(setup: Setup) {
         let tags: Vec<String> = (10..30).map(|number| format!("v{number}")).collect();
         let put = world.put(format!("/v2/{repository}/manifests/{digest}")).body(&image.bytes);
         let mut put = put.header("content-type", &image.media_type);
-        // One twice.
+        // One tag is given twice.
         for tag in tags.iter().chain(&tags[..1]) {
             put = put.query("tag", tag);
         }

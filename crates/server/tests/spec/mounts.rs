@@ -7,9 +7,9 @@ use crate::world::World;
 
 on_every_configuration! {
     a_blob_is_mounted_from_another_repository,
-    a_blob_is_mounted_from_wherever_it_is,
+    a_mount_without_a_source_finds_the_blob_in_any_repository,
     a_blob_that_cannot_be_mounted_starts_a_session,
-    a_blob_is_mounted_where_it_is_already,
+    a_blob_that_the_repository_already_has_can_be_mounted,
 }
 
 const CONTENT: &[u8] = b"content to be mounted";
@@ -25,14 +25,14 @@ fn a_blob_is_mounted_from_another_repository(setup: Setup) {
         assert_eq!(answer.digest(), digest);
         assert_eq!(answer.location(), format!("/v2/target/blobs/{digest}"));
         assert_eq!(world.get(answer.location()).send().expect(200).body, CONTENT);
-        // Each repository has it on its own.
+        // Each repository holds the blob independently.
         world.delete(format!("/v2/source/app/blobs/{digest}")).send().expect(202);
         assert_eq!(world.get(answer.location()).send().expect(200).body, CONTENT);
     }
 }
 
 /// Mounting: "The registry MAY treat the `from` parameter as optional".
-fn a_blob_is_mounted_from_wherever_it_is(setup: Setup) {
+fn a_mount_without_a_source_finds_the_blob_in_any_repository(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("source", CONTENT);
     let answer = world.post("/v2/target/blobs/uploads/").query("mount", digest).send().expect(201);
@@ -47,7 +47,8 @@ fn a_blob_that_cannot_be_mounted_starts_a_session(setup: Setup) {
     let missing = Digest::of(Algorithm::Sha256, b"missing");
     let missing512 = Digest::of(Algorithm::Sha512, b"missing");
     for (digest, from) in [
-        // It exists, but not where the client says: who names a source gets what is there, and nothing else.
+        // The blob exists, but not in the named source: a client that names a source gets only what that repository
+        // has.
         (elsewhere, Some("source")),
         (elsewhere, Some("never/pushed")),
         (missing, Some("source")),
@@ -66,7 +67,7 @@ fn a_blob_that_cannot_be_mounted_starts_a_session(setup: Setup) {
     }
 }
 
-fn a_blob_is_mounted_where_it_is_already(setup: Setup) {
+fn a_blob_that_the_repository_already_has_can_be_mounted(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("app", CONTENT);
     let request = world.post("/v2/app/blobs/uploads/").query("mount", digest).query("from", "app");

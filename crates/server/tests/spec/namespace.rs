@@ -17,7 +17,8 @@ fn a_namespace_of_this_registry_is_answered_and_echoed(setup: Setup) {
     let world = World::start(setup.server(|options| options.hosts = vec!["registry.example".to_owned()]));
     let image = ImageBuilder::new(1).build();
     image.push(&world, "app", "latest");
-    // A container cannot know under which port and name the host publishes it: a name of one label is this one.
+    // A container cannot know under which port and name the host publishes the registry, so a name of one label means
+    // this registry.
     for namespace in
         ["localhost:5000", "127.0.0.1:5001", "kind-registry:5000", "registry", "registry.example"]
     {
@@ -32,7 +33,7 @@ fn a_namespace_of_this_registry_is_answered_and_echoed(setup: Setup) {
     assert_eq!(answer.header("oci-namespace"), None);
 }
 
-/// An image of one registry is never served as another's; containerd goes on to the next host.
+/// An image of one registry is never served as another's; after the 404 containerd tries the next host.
 fn an_image_of_another_registry_is_not_answered_from_here(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
@@ -56,7 +57,7 @@ fn an_image_of_another_registry_is_not_answered_from_here(setup: Setup) {
     world.get("/v2/library/redis/manifests/new").send().expect(404);
 }
 
-/// What containerd does.
+/// containerd sends `?ns=` with every request.
 fn a_client_that_names_the_registry_on_every_request_can_push(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).layers(1, 1000).build();

@@ -1,4 +1,4 @@
-//! Paths as clients of registry:2 write them.
+//! Paths in the forms that clients of registry:2 write.
 
 use hythe_oci::ErrorCode;
 use hythe_testing::{ImageBuilder, Setup, bytes};
@@ -6,13 +6,13 @@ use hythe_testing::{ImageBuilder, Setup, bytes};
 use crate::world::World;
 
 on_every_configuration! {
-    slashes_that_are_too_many_lead_to_the_clean_path,
+    superfluous_slashes_are_redirected_to_the_clean_path,
     no_path_leads_to_another_host,
-    a_digest_can_be_appended_to_a_location_either_way,
+    a_digest_can_be_appended_to_a_location_with_either_separator,
 }
 
-/// registry:2 answers 301. Other methods keep theirs by 308 (RFC 9110, 15.4.9).
-fn slashes_that_are_too_many_lead_to_the_clean_path(setup: Setup) {
+/// registry:2 answers 301. Methods other than GET and HEAD get 308, which keeps the method (RFC 9110, 15.4.9).
+fn superfluous_slashes_are_redirected_to_the_clean_path(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push(&world, "t", "latest");
@@ -67,12 +67,12 @@ fn no_path_leads_to_another_host(setup: Setup) {
             assert_eq!(answer.header("location"), None, "{method} {path}");
         }
     }
-    // What cannot be a name is said as ever, and not cleaned away.
+    // A malformed name is still an error, and not redirected.
     world.get("/v2/BAD//tags/list").send().expect_error(400, ErrorCode::NameInvalid);
 }
 
-/// Scripts append `&digest=` to a `Location`, as that of registry:2 has a query.
-fn a_digest_can_be_appended_to_a_location_either_way(setup: Setup) {
+/// Scripts append `&digest=` to a `Location`, because the `Location` of registry:2 has a query.
+fn a_digest_can_be_appended_to_a_location_with_either_separator(setup: Setup) {
     let world = World::start(setup);
     for (seed, first, more) in [(1, '?', ""), (2, '&', ""), (3, '&', "&x=y"), (4, '&', "?x=y")] {
         let content = bytes(seed, 5000);

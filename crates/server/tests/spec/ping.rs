@@ -11,8 +11,8 @@ on_every_configuration! {
     the_extensions_can_be_discovered,
     the_pages_about_the_registry_itself_answer,
     a_head_is_a_get_without_its_body,
-    a_path_that_is_none_of_the_api_is_not_found,
-    a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has,
+    a_path_outside_of_the_api_is_not_found,
+    an_unsupported_method_gets_405_with_the_supported_ones,
 }
 
 /// Determining Support (end-1): `200 OK`. registry:2: the body is `{}`.
@@ -25,7 +25,7 @@ fn the_base_says_that_this_is_a_registry(setup: Setup) {
     }
 }
 
-/// registry:2: charts probe `/`.
+/// registry:2: Helm charts probe `/`.
 fn the_root_answers_probes(setup: Setup) {
     let world = World::start(setup);
     let answer = world.get("/").send().expect(200);
@@ -41,7 +41,7 @@ fn the_extensions_can_be_discovered(setup: Setup) {
     assert!(answer.json()["extensions"].is_array(), "{answer}");
 }
 
-/// What orchestrators and Prometheus ask.
+/// The pages that orchestrators and Prometheus request.
 fn the_pages_about_the_registry_itself_answer(setup: Setup) {
     let world = World::start(setup);
     for (path, content) in
@@ -66,8 +66,8 @@ fn a_head_is_a_get_without_its_body(setup: Setup) {
     }
 }
 
-/// Endpoints: there are no others. `_` begins no repository name, so that extensions have room.
-fn a_path_that_is_none_of_the_api_is_not_found(setup: Setup) {
+/// Endpoints: no others exist. No repository name begins with `_`, which leaves room for extensions.
+fn a_path_outside_of_the_api_is_not_found(setup: Setup) {
     let world = World::start(setup);
     for path in [
         "/v1/",
@@ -85,7 +85,7 @@ fn a_path_that_is_none_of_the_api_is_not_found(setup: Setup) {
 }
 
 /// RFC 9110, 15.5.6: a 405 has `Allow`.
-fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has(setup: Setup) {
+fn an_unsupported_method_gets_405_with_the_supported_ones(setup: Setup) {
     let world = World::start(setup);
     let digest = format!("sha256:{}", "0".repeat(64));
     let id = "0".repeat(32);

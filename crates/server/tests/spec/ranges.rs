@@ -9,14 +9,14 @@ on_every_configuration! {
     a_range_of_a_blob_is_pulled,
     a_range_past_the_end_is_not_satisfiable,
     a_range_that_is_not_understood_is_ignored,
-    several_ranges_are_pulled_in_one_answer,
-    ranges_that_cannot_be_or_are_too_many_are_left_out_or_ignored,
-    a_hundred_ranges_of_a_large_blob_are_each_what_was_asked_for,
+    several_ranges_are_pulled_in_one_response,
+    unsatisfiable_ranges_are_left_out_and_too_many_ranges_are_ignored,
+    each_of_a_hundred_ranges_of_a_large_blob_is_correct,
     a_blob_is_pulled_in_parts_that_make_the_whole,
-    a_range_of_a_blob_of_no_bytes_is_nothing,
-    a_range_asked_for_with_a_head_is_ignored,
+    a_range_of_an_empty_blob_is_empty_or_not_satisfiable,
+    a_range_in_a_head_request_is_ignored,
     a_range_of_a_manifest_is_ignored,
-    a_range_is_sent_only_while_the_blob_is_the_one_that_the_client_has,
+    a_range_is_sent_only_if_the_client_has_part_of_the_same_blob,
 }
 
 const SIZE: usize = 3000;
@@ -39,7 +39,7 @@ fn a_range_of_a_blob_is_pulled(setup: Setup) {
         ("bytes=500-", 500, 2999),
         ("bytes=-100", 2900, 2999),
         ("bytes=-5000", 0, 2999),
-        // What is past the end is clipped.
+        // A range that ends after the blob is shortened.
         ("bytes=2000-5000", 2000, 2999),
         ("bytes=0-99999999999999999999999999", 0, 2999),
     ] {
@@ -55,8 +55,9 @@ fn a_range_of_a_blob_is_pulled(setup: Setup) {
     }
 }
 
-/// RFC 9110, 15.5.17: 416 tells the size. 14.2: a server "MAY ignore or reject a Range header field that contains an invalid
-/// ranges-specifier"; a range that ends before it starts is rejected, as by registry:2 and as the conformance program has it.
+/// RFC 9110, 15.5.17: 416 tells the size. 14.2: a server "MAY ignore or reject a Range header field that contains an
+/// invalid ranges-specifier"; a range that ends before it starts is rejected, as by registry:2 and as the conformance
+/// program has it.
 fn a_range_past_the_end_is_not_satisfiable(setup: Setup) {
     let (world, path, _) = with_blob(setup);
     for range in
@@ -69,7 +70,7 @@ fn a_range_past_the_end_is_not_satisfiable(setup: Setup) {
     }
 }
 
-/// RFC 9110, 14.2: "A server MAY ignore the Range header field"; other units and what is no range are.
+/// RFC 9110, 14.2: "A server MAY ignore the Range header field"; other units and malformed ranges are ignored.
 fn a_range_that_is_not_understood_is_ignored(setup: Setup) {
     let (world, path, content) = with_blob(setup);
     for range in ["bytes=0-1,x", "lines=0-1", "bytes=a-b", "bytes=", "bytes=-", "0-1", "bytes 0-1", ""] {
@@ -79,7 +80,7 @@ fn a_range_that_is_not_understood_is_ignored(setup: Setup) {
     }
 }
 
-/// The parts of a `multipart/byteranges` body: each one's `Content-Range`, and its bytes.
+/// The parts of a `multipart/byteranges` body, each as its `Content-Range` and its bytes.
 #[track_caller]
 fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     let media_type = answer.expect_header("content-type");
@@ -107,9 +108,9 @@ fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     parts
 }
 
-/// RFC 9110, 14.6 and 15.3.7.2: each range in the order in which it was asked for. Readers of images that are pulled in parts
-/// (zstd:chunked, stargz) ask so.
-fn several_ranges_are_pulled_in_one_answer(setup: Setup) {
+/// RFC 9110, 14.6 and 15.3.7.2: each range in the order in which it was asked for. Readers of images that are pulled in
+/// parts (zstd:chunked, stargz) ask so.
+fn several_ranges_are_pulled_in_one_response(setup: Setup) {
     let (world, path, content) = with_blob(setup);
     for (ranges, expected) in [
         ("bytes=0-1,5-6", &[(0, 1), (5, 6)][..]),
@@ -133,13 +134,13 @@ fn several_ranges_are_pulled_in_one_answer(setup: Setup) {
             "nobody knows the next boundary"
         );
     }
-    // Of several, one that is left is answered as one (15.3.7.2).
+    // If only one of several ranges is left, the response has one part (15.3.7.2).
     let one = world.get(&path).header("range", "bytes=9000-,7-8").send().expect(206);
     assert_eq!((one.header("content-range"), &*one.body), (Some("bytes 7-8/3000"), &content[7..=8]));
 }
 
-/// RFC 9110, 14.2 and 17.15: what would send more than there is, or has too many parts, is answered whole.
-fn ranges_that_cannot_be_or_are_too_many_are_left_out_or_ignored(setup: Setup) {
+/// RFC 9110, 14.2 and 17.15: ranges that would send more bytes than the blob has, or are too many, get the whole blob.
+fn unsatisfiable_ranges_are_left_out_and_too_many_ranges_are_ignored(setup: Setup) {
     let (world, path, content) = with_blob(setup);
     let many: Vec<String> = (0..1025).map(|at| format!("{at}-{at}")).collect();
     for ranges in ["0-,0-".to_owned(), "0-2000,500-2999,-1".to_owned(), many.join(","), "0-,".repeat(2000)] {
@@ -153,14 +154,14 @@ fn ranges_that_cannot_be_or_are_too_many_are_left_out_or_ignored(setup: Setup) {
     }
 }
 
-fn a_hundred_ranges_of_a_large_blob_are_each_what_was_asked_for(setup: Setup) {
+fn each_of_a_hundred_ranges_of_a_large_blob_is_correct(setup: Setup) {
     let world = World::start(setup);
     let content = bytes(1, 9 << 20);
     let digest = world.push_blob("app", &content);
     let wanted: Vec<_> = (0..100).map(|at| (at * 90_000, at * 90_000 + 1 + (at * 997) % 90_000)).collect();
     let ranges: Vec<_> = wanted.iter().map(|(first, last)| format!("{first}-{last}")).collect();
     let mut connection = world.connect();
-    // The connection goes on, and the next answer begins where this one ends.
+    // The connection stays open, and the next response follows directly.
     for _ in 0..3 {
         let ranges = ranges.join(",");
         let head = format!(
@@ -191,8 +192,8 @@ fn a_blob_is_pulled_in_parts_that_make_the_whole(setup: Setup) {
     assert!(pulled == content, "{} bytes came together", pulled.len());
 }
 
-/// RFC 9110, 14.1.2: of no bytes only a suffix is satisfiable, by all of it.
-fn a_range_of_a_blob_of_no_bytes_is_nothing(setup: Setup) {
+/// RFC 9110, 14.1.2: for an empty blob only a suffix range is satisfiable, and gets the whole blob.
+fn a_range_of_an_empty_blob_is_empty_or_not_satisfiable(setup: Setup) {
     let world = World::start(setup);
     let digest = world.push_blob("app", b"");
     let path = format!("/v2/app/blobs/{digest}");
@@ -204,8 +205,8 @@ fn a_range_of_a_blob_of_no_bytes_is_nothing(setup: Setup) {
     assert_eq!(world.get(&path).header("range", "bytes=-5").send().expect(200).body, b"");
 }
 
-/// RFC 9110, 14.2: range handling is defined for GET alone.
-fn a_range_asked_for_with_a_head_is_ignored(setup: Setup) {
+/// RFC 9110, 14.2: range handling is defined only for GET.
+fn a_range_in_a_head_request_is_ignored(setup: Setup) {
     let (world, path, _) = with_blob(setup);
     for range in ["bytes=0-499", "bytes=5000-10000"] {
         let answer = world.head(&path).header("range", range).send().expect(200);
@@ -214,7 +215,7 @@ fn a_range_asked_for_with_a_head_is_ignored(setup: Setup) {
     }
 }
 
-/// Pulling manifests says nothing of ranges.
+/// Pulling manifests does not mention ranges.
 fn a_range_of_a_manifest_is_ignored(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
@@ -224,7 +225,7 @@ fn a_range_of_a_manifest_is_ignored(setup: Setup) {
 }
 
 /// RFC 9110, 13.1.5.
-fn a_range_is_sent_only_while_the_blob_is_the_one_that_the_client_has(setup: Setup) {
+fn a_range_is_sent_only_if_the_client_has_part_of_the_same_blob(setup: Setup) {
     let (world, path, content) = with_blob(setup);
     let tag = world.head(&path).send().expect(200).expect_header("etag").to_owned();
     let request = world.get(&path).header("range", "bytes=0-9");

@@ -10,22 +10,22 @@ use serde_json::{Value, json};
 use crate::world::World;
 
 on_every_configuration! {
-    nothing_refers_to_what_nobody_mentioned,
+    a_manifest_without_referrers_has_an_empty_list,
     a_referrer_is_described_as_it_was_pushed,
     referrers_are_filtered_by_artifact_type,
-    referrers_of_a_subject_that_is_not_there_are_listed,
+    referrers_of_a_missing_subject_are_listed,
     referrers_are_those_of_their_repository,
     a_deleted_referrer_is_not_listed,
     a_subject_by_its_sha512_digest_has_referrers,
     pages_of_referrers_follow_each_other_by_their_links,
-    more_than_a_client_can_take_at_once_comes_in_pages,
+    large_lists_of_referrers_come_in_pages,
     manifests_that_clients_listed_under_the_fallback_tag_are_referrers_once_each,
 }
 
 const SBOM: &str = "application/vnd.example.sbom+json";
 const SIGNATURE: &str = "application/vnd.example.signature";
 
-/// The whole list, every page of it.
+/// The whole list, from all pages.
 #[track_caller]
 fn list(world: &World, repository: &str, subject: Digest, query: &str) -> Vec<Value> {
     let mut path = format!("/v2/{repository}/referrers/{subject}{query}");
@@ -59,7 +59,7 @@ fn digests_of<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<Stri
 }
 
 /// Listing Referrers (end-12a): "MUST NOT return a 404 Not Found", "an empty manifest list MUST be returned".
-fn nothing_refers_to_what_nobody_mentioned(setup: Setup) {
+fn a_manifest_without_referrers_has_an_empty_list(setup: Setup) {
     let world = World::start(setup);
     let digest = Digest::of(Algorithm::Sha256, b"subject");
     assert_eq!(list(&world, "never/pushed", digest, ""), [Value::Null; 0]);
@@ -70,7 +70,7 @@ fn nothing_refers_to_what_nobody_mentioned(setup: Setup) {
     world.head(format!("/v2/app/referrers/{digest}")).send().expect(200);
 }
 
-/// Listing Referrers: what a descriptor MUST include, and what MUST be omitted.
+/// Listing Referrers: the fields that a descriptor MUST include, and those that MUST be omitted.
 fn a_referrer_is_described_as_it_was_pushed(setup: Setup) {
     let world = World::start(setup);
     let subject = ImageBuilder::new(1).build();
@@ -93,7 +93,7 @@ fn a_referrer_is_described_as_it_was_pushed(setup: Setup) {
     for (manifest, ..) in &cases {
         manifest.push(&world, "app", manifest.digest());
     }
-    // Once more makes no second entry.
+    // A second push adds no second entry.
     artifact.push(&world, "app", "tagged");
     let listed = list(&world, "app", subject.digest(), "");
     assert_eq!(digests(&listed), digests_of(cases.iter().map(|(manifest, ..)| *manifest)));
@@ -123,7 +123,7 @@ fn referrers_are_filtered_by_artifact_type(setup: Setup) {
     let path = format!("/v2/app/referrers/{}", subject.digest());
     assert_eq!(world.get(&path).send().expect(200).header("oci-filters-applied"), None);
     for (query, expected) in [
-        // `+` as clients leave it, and as they escape it.
+        // Some clients escape `+`, others do not.
         (SBOM.to_owned(), sboms.iter().collect::<Vec<_>>()),
         (SBOM.replace('+', "%2B").replace('/', "%2F"), sboms.iter().collect()),
         (SIGNATURE.to_owned(), vec![&signature]),
@@ -138,7 +138,7 @@ fn referrers_are_filtered_by_artifact_type(setup: Setup) {
 }
 
 /// Push: manifests and their referrers come "in either order".
-fn referrers_of_a_subject_that_is_not_there_are_listed(setup: Setup) {
+fn referrers_of_a_missing_subject_are_listed(setup: Setup) {
     let world = World::start(setup);
     let subject = ImageBuilder::new(1).build();
     let artifact = ImageBuilder::artifact(2, SBOM).subject(&subject).build();
@@ -185,7 +185,7 @@ fn a_subject_by_its_sha512_digest_has_referrers(setup: Setup) {
     assert_eq!(answer.header("oci-subject"), Some(digest.to_string().as_str()));
     let listed = list(&world, "app", digest, "");
     assert_eq!(digests(&listed), [artifact.digest_by(Algorithm::Sha512).to_string()]);
-    // By its other digest it is another subject.
+    // Its SHA-256 digest is another subject.
     assert_eq!(list(&world, "app", subject.digest(), ""), [Value::Null; 0]);
 }
 
@@ -202,7 +202,7 @@ fn pages_of_referrers_follow_each_other_by_their_links(setup: Setup) {
     for n in 1..=8 {
         let listed = list(&world, "app", subject.digest(), &format!("?n={n}"));
         assert_eq!(digests(&listed), digests_of(sboms.iter().chain([&other])), "n={n}");
-        // The filter goes from page to page, and each says that it was applied.
+        // The link repeats the filter, and each page says that the filter was applied.
         let query = format!("?n={n}&artifactType={SBOM}");
         assert_eq!(digests(&list(&world, "app", subject.digest(), &query)), digests_of(&sboms), "n={n}");
     }
@@ -210,7 +210,7 @@ fn pages_of_referrers_follow_each_other_by_their_links(setup: Setup) {
 
 /// Listing Referrers: "A `Link` header MUST be included in the response when the descriptor list cannot be returned in
 /// a single manifest."
-fn more_than_a_client_can_take_at_once_comes_in_pages(setup: Setup) {
+fn large_lists_of_referrers_come_in_pages(setup: Setup) {
     let world = World::start(setup);
     let subject = ImageBuilder::new(1).build();
     let annotation = "a".repeat(1 << 20);
@@ -243,7 +243,7 @@ fn manifests_that_clients_listed_under_the_fallback_tag_are_referrers_once_each(
     listed[0].push(&world, "app", "tagged-too");
     let expected = digests_of(listed.iter().chain([&pushed_only]));
     assert_eq!(digests(&list(&world, "app", subject.digest(), "")), expected);
-    // Clients that keep the tag still find it as they left it; without it nothing changes.
+    // Clients that use the tag find it unchanged; if the tag is deleted, the list stays the same.
     assert_eq!(world.get(format!("/v2/app/manifests/{tag}")).send().expect(200).body, index.bytes);
     world.delete(format!("/v2/app/manifests/{tag}")).send().expect(202);
     assert_eq!(digests(&list(&world, "app", subject.digest(), "")), expected);

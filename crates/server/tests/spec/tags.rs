@@ -8,16 +8,16 @@ use crate::world::World;
 
 on_every_configuration! {
     tags_are_listed_in_ascii_order,
-    tags_may_be_none,
+    a_list_of_tags_may_be_empty,
     tags_of_an_unknown_repository_are_not_found,
     a_page_has_as_many_tags_as_were_asked_for,
     the_pages_follow_each_other_by_their_links,
-    a_page_of_no_tags_is_empty_and_the_last,
-    a_list_begins_after_the_last_tag_that_the_client_has,
+    a_page_of_zero_tags_is_empty_and_has_no_link,
+    a_list_begins_after_the_tag_in_last,
     a_page_is_no_larger_than_the_registry_allows,
 }
 
-/// In the order that the list must have.
+/// Tags in the order that the list must have.
 const TAGS: [&str; 8] = ["0", "1.0", "1.0-alpha", "A", "_", "a", "a-b", "a.b"];
 
 fn with_tags(setup: Setup) -> World {
@@ -26,7 +26,7 @@ fn with_tags(setup: Setup) -> World {
     for tag in TAGS.iter().rev() {
         image.push(&world, "some/app", tag);
     }
-    // Others' tags are theirs.
+    // The tags of another repository are not listed.
     image.push(&world, "some/other", "other");
     world
 }
@@ -44,12 +44,12 @@ fn list(world: &World, query: &str) -> (Vec<String>, Option<String>) {
 fn tags_are_listed_in_ascii_order(setup: Setup) {
     let world = with_tags(setup);
     assert_eq!(list(&world, ""), (TAGS.map(str::to_owned).to_vec(), None));
-    // Clients send parameters that mean nothing here.
+    // Unknown parameters are ignored.
     assert_eq!(list(&world, "?unknown=1&next_page=2").0, TAGS);
 }
 
 /// Listing Tags: "The list of tags MAY be empty".
-fn tags_may_be_none(setup: Setup) {
+fn a_list_of_tags_may_be_empty(setup: Setup) {
     let world = World::start(setup);
     let image = ImageBuilder::new(1).build();
     image.push(&world, "some/app", image.digest());
@@ -61,7 +61,7 @@ fn tags_may_be_none(setup: Setup) {
     assert_eq!(answer.json()["tags"], json!([]), "a list, not null");
 }
 
-/// Listing Tags: `404` is its failure (Endpoints).
+/// Listing Tags: the endpoint fails with `404` (Endpoints).
 fn tags_of_an_unknown_repository_are_not_found(setup: Setup) {
     let world = World::start(setup);
     let message = world.get("/v2/some/app/tags/list").send().expect_error(404, ErrorCode::NameUnknown);
@@ -101,14 +101,14 @@ fn the_pages_follow_each_other_by_their_links(setup: Setup) {
 }
 
 /// Listing Tags: "When `n` is zero, this endpoint MUST return an empty list, and MUST NOT include a `Link` header."
-fn a_page_of_no_tags_is_empty_and_the_last(setup: Setup) {
+fn a_page_of_zero_tags_is_empty_and_has_no_link(setup: Setup) {
     let world = with_tags(setup);
     assert_eq!(list(&world, "?n=0"), (Vec::new(), None));
     assert_eq!(list(&world, "?n=0&last=1.0"), (Vec::new(), None));
 }
 
 /// Listing Tags: "beginning non-inclusively with `<tagname>`"; "the `n` parameter is OPTIONAL".
-fn a_list_begins_after_the_last_tag_that_the_client_has(setup: Setup) {
+fn a_list_begins_after_the_tag_in_last(setup: Setup) {
     let world = with_tags(setup);
     for (position, tag) in TAGS.iter().enumerate() {
         assert_eq!(
@@ -118,14 +118,14 @@ fn a_list_begins_after_the_last_tag_that_the_client_has(setup: Setup) {
         let expected = TAGS.get(position + 1).into_iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(list(&world, &format!("?n=1&last={tag}")).0, expected);
     }
-    // One that was deleted meanwhile, one before all, one after all, none.
+    // A tag that was deleted meanwhile, one before all others, one after all others, and an empty one.
     assert_eq!(list(&world, "?last=1.0-beta").0, TAGS[3..]);
     assert_eq!(list(&world, "?last=-").0, TAGS);
     assert_eq!(list(&world, "?last=zzz"), (Vec::new(), None));
     assert_eq!(list(&world, "?last=").0, TAGS);
 }
 
-/// Listing Tags: a `Link` tells that there is more.
+/// Listing Tags: a `Link` shows that more tags follow.
 fn a_page_is_no_larger_than_the_registry_allows(setup: Setup) {
     let world = with_tags(setup.server(|options| options.tags_max_page = 3));
     for query in ["", "?n=5"] {

@@ -12,14 +12,14 @@ on_every_configuration! {
     a_blob_is_pushed_in_chunks_of_which_the_last_closes_the_session,
     a_blob_is_streamed_without_a_length,
     a_range_is_understood_in_the_forms_that_clients_send,
-    a_session_tells_how_far_it_is,
+    the_status_of_a_session_has_its_offset,
     a_chunk_out_of_order_is_refused_and_the_session_survives,
     a_closing_chunk_out_of_order_is_refused_and_the_session_survives,
-    a_chunk_of_another_length_than_its_range_is_refused_and_the_session_survives,
-    content_of_another_digest_is_no_blob_and_its_session_takes_the_right_one,
+    a_chunk_whose_length_differs_from_its_range_is_refused_and_the_session_survives,
+    content_with_a_wrong_digest_is_refused_and_the_session_accepts_the_right_digest,
     a_closing_request_needs_the_digest,
     a_session_is_cancelled,
-    a_session_is_known_until_it_ends_and_in_its_repository_only,
+    a_session_exists_until_it_ends_and_only_in_its_repository,
 }
 
 const CONTENT: usize = 100_000;
@@ -32,11 +32,14 @@ fn content() -> (Vec<u8>, Digest) {
 
 #[track_caller]
 fn assert_pulled(world: &World, answer: &Answer, content: &[u8]) {
-    assert!(world.get(answer.location()).send().expect(200).body == content, "another content came back");
+    assert!(
+        world.get(answer.location()).send().expect(200).body == content,
+        "the pulled content differs from the pushed content"
+    );
 }
 
 /// POST then PUT (end-4a): `202 Accepted`; the location holds a unique id and may be relative.
-/// registry:2: `Docker-Upload-UUID`, and `Range: 0-0` where there are no bytes.
+/// registry:2: `Docker-Upload-UUID`, and `Range: 0-0` for a session without bytes.
 fn a_session_has_a_relative_location_of_its_own(setup: Setup) {
     let world = World::start(setup);
     let mut locations = Vec::new();
@@ -95,7 +98,7 @@ fn a_blob_is_pushed_in_chunks_of_which_the_last_closes_the_session(setup: Setup)
     }
 }
 
-/// What docker, podman and skopeo do: `PATCH` with neither `Content-Range` nor `Content-Length`.
+/// docker, podman and skopeo send a `PATCH` with neither `Content-Range` nor `Content-Length`.
 fn a_blob_is_streamed_without_a_length(setup: Setup) {
     let world = World::start(setup);
     let (content, digest) = content();
@@ -108,7 +111,7 @@ fn a_blob_is_streamed_without_a_length(setup: Setup) {
     assert_pulled(&world, &request.stream(&content[70_000..]).send().expect(201), &content);
 }
 
-/// The specification wants `<start>-<end>`; clients also write it as RFC 9110 has it.
+/// The specification requires `<start>-<end>`; some clients write the form of RFC 9110.
 fn a_range_is_understood_in_the_forms_that_clients_send(setup: Setup) {
     let world = World::start(setup);
     let (content, _) = content();
@@ -121,7 +124,7 @@ fn a_range_is_understood_in_the_forms_that_clients_send(setup: Setup) {
 }
 
 /// Pushing a blob in chunks (end-13): `204 No Content`, `Location`, `Range: 0-<end-of-range>`.
-fn a_session_tells_how_far_it_is(setup: Setup) {
+fn the_status_of_a_session_has_its_offset(setup: Setup) {
     let world = World::start(setup);
     let (content, _) = content();
     let location = world.start_upload("app");
@@ -193,7 +196,7 @@ fn a_closing_chunk_out_of_order_is_refused_and_the_session_survives(setup: Setup
 }
 
 /// Error codes, `SIZE_INVALID`: "provided length did not match content length".
-fn a_chunk_of_another_length_than_its_range_is_refused_and_the_session_survives(setup: Setup) {
+fn a_chunk_whose_length_differs_from_its_range_is_refused_and_the_session_survives(setup: Setup) {
     let world = World::start(setup);
     let (content, digest) = content();
     let location = world.start_upload("app");
@@ -210,7 +213,7 @@ fn a_chunk_of_another_length_than_its_range_is_refused_and_the_session_survives(
 }
 
 /// Pushing blobs: "if the client provided digest is invalid [...] the registry SHOULD respond with [...] 400".
-fn content_of_another_digest_is_no_blob_and_its_session_takes_the_right_one(setup: Setup) {
+fn content_with_a_wrong_digest_is_refused_and_the_session_accepts_the_right_digest(setup: Setup) {
     let world = World::start(setup);
     let (content, actual) = content();
     let digest = Digest::of(Algorithm::Sha256, b"promised");
@@ -237,7 +240,7 @@ fn content_of_another_digest_is_no_blob_and_its_session_takes_the_right_one(setu
             world.head(format!("/v2/app/blobs/{digest}")).send().expect(404);
             assert_range(&world, &location, &format!("0-{}", before.len().saturating_sub(1)));
         }
-        // registry:2 keeps the session, and scripts name the right digest then.
+        // registry:2 keeps the session too, and scripts then send the right digest.
         let answer = push(&location, actual).expect(201);
         assert_pulled(&world, &answer, &content);
         world.delete(format!("/v2/app/blobs/{actual}")).send().expect(202);
@@ -268,7 +271,7 @@ fn a_session_is_cancelled(setup: Setup) {
 }
 
 /// Error codes, `BLOB_UPLOAD_UNKNOWN`.
-fn a_session_is_known_until_it_ends_and_in_its_repository_only(setup: Setup) {
+fn a_session_exists_until_it_ends_and_only_in_its_repository(setup: Setup) {
     let world = World::start(setup);
     let (content, digest) = content();
     let unknown = |location: &str| {

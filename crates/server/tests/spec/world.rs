@@ -1,11 +1,11 @@
-//! What every check starts with.
+//! The registry and client of every check.
 
 use std::ops::Deref;
 
 use hythe_oci::ErrorBody;
 use hythe_testing::{Answer, Client, Setup, TestRegistry};
 
-/// A registry and its client. Whatever is answered is held to what holds of every answer.
+/// A registry and its client. The client checks each response for the rules of all responses.
 pub(crate) struct World {
     pub(crate) registry: TestRegistry,
     client: Client,
@@ -27,21 +27,21 @@ impl Deref for World {
     }
 }
 
-/// What holds of every answer, errors included.
+/// Checks the rules of all responses, errors included.
 #[track_caller]
 fn check(method: &str, target: &str, answer: &Answer) {
     let about = format!("{method} {target}: {answer}");
     assert!(answer.status < 500 || answer.status == 507, "{about}");
-    // registry:2: clients may require it of every answer.
+    // registry:2: clients may require this header in every response.
     assert_eq!(answer.header("docker-distribution-api-version"), Some("registry/2.0"), "{about}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{about}");
     assert!(answer.header("x-request-id").is_some(), "{about}");
-    // Stored bytes leave as they are, whatever the client could decode.
+    // Stored bytes are sent unchanged, whatever codings the client accepts.
     assert_eq!(answer.header("content-encoding"), None, "{about}");
     if let Some(location) = answer.header("location") {
         assert!(location.starts_with("/v2/"), "a client behind a proxy needs a relative Location: {about}");
     }
-    // Warnings: 299, no agent, no date, and no more than 4096 bytes of them.
+    // Warnings: code 299, no agent, no date, at most 4096 bytes together.
     for warning in answer.all("warning") {
         assert!(warning.starts_with("299 - \"") && warning.ends_with('"'), "{about}");
     }

@@ -1,4 +1,4 @@
-//! An upload whose bytes are those of somebody else's file.
+//! Adoption: begins an upload with the bytes of a file outside of this storage.
 
 use std::fs::File;
 use std::io;
@@ -12,7 +12,7 @@ use super::reserve::Reserve;
 use super::upload::FileUpload;
 use crate::{Adopted, Error, Result};
 
-/// Whether a file has another name, under which it is somebody else's.
+/// Whether a file has another hard link: an adopted file, which belongs to somebody else under that other name.
 pub(super) fn is_shared(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.nlink() > 1)
 }
@@ -29,9 +29,10 @@ pub(super) fn adopt(
         Err(error) => return Ok(Err(error)),
     };
     remove_if_there(&path)?;
-    // A symbolic link's own name would lead nowhere from here.
+    // A hard link to a symbolic link would be that link itself, whose relative target does not exist from here.
     let linked = found.is_file() && std::fs::hard_link(source, &path).is_ok();
-    // Refused by another file system, by one that has no links, or because the file is another user's.
+    // The system refuses a hard link if the source is on another file system or on one without hard links, or if it
+    // belongs to another user.
     if !linked {
         let mut copy = File::create(&path).map_err(|error| Error::io("cannot create", &path, error))?;
         io::copy(&mut bytes, &mut copy).map_err(|error| Error::io("cannot copy to", &path, error))?;
@@ -42,7 +43,7 @@ pub(super) fn adopt(
 }
 
 fn open(source: &Path) -> io::Result<(File, std::fs::Metadata)> {
-    // A pipe in its place is looked at before it is opened, which would wait for its other end.
+    // The type is checked before the open: opening a pipe would wait for a process at its other end.
     if !source.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }

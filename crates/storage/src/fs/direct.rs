@@ -1,8 +1,8 @@
-//! Writing past the page cache.
+//! Direct writes, which bypass the page cache.
 //!
-//! A blob is written once and must be on the disk before it is acknowledged. Written directly it costs no copy into fresh
-//! pages, and the final sync has nothing left to wait for. On a fast disk whole aligned stretches go this way; the rest of
-//! a file, and file systems that cannot do it, go through the page cache as ever.
+//! A blob is written once and must be on the disk before it is acknowledged. A direct write needs no copy into fresh
+//! pages, and leaves nothing for the final sync to wait for. On a fast disk, whole aligned chunks are written directly;
+//! the rest of a file goes through the page cache, and so does everything on file systems without direct writes.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -22,13 +22,14 @@ fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
     File::options().write(true).custom_flags((OFlags::DIRECT | flags).bits().cast_signed()).open(path)
 }
 
-/// The file at `path` opened for direct writes, where the system and its file system have such a thing.
+/// The file at `path`, opened for direct writes, if the operating system and the file system support them.
 #[cfg(target_os = "linux")]
 pub(super) fn open(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::empty())
 }
 
-/// A file in `folder` for direct writes that is gone when it is closed, however that comes about.
+/// A file without a name in `folder`, opened for direct writes. The system removes it when it is closed, also by a
+/// kill.
 #[cfg(target_os = "linux")]
 pub(super) fn open_nameless(folder: &Path) -> io::Result<File> {
     open_with(folder, OFlags::TMPFILE)
@@ -44,14 +45,14 @@ pub(super) fn open_nameless(_folder: &Path) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// How many of `chunks` can go directly to `offset`, one after the other.
+/// How many of the first `chunks` can be written directly at `offset`, one after the other.
 pub(super) fn fitting(offset: u64, chunks: &[Bytes]) -> usize {
     let fits = |chunk: &&Bytes| chunk.len() == WRITE && chunk.as_ptr().align_offset(ALIGN) == 0;
     if offset.is_multiple_of(WRITE as u64) { chunks.iter().take_while(fits).count() } else { 0 }
 }
 
-/// Writes `chunks`, which are [`fitting`], at `offset`. False where this file cannot be written directly; then some of
-/// them may have been.
+/// Writes `chunks`, which are [`fitting`], at `offset`. False if this file cannot be written directly; some of the
+/// chunks may have been written then.
 pub(super) fn write(file: &File, mut offset: u64, chunks: &[Bytes]) -> io::Result<bool> {
     let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
     let mut left = &mut slices[..];
@@ -63,7 +64,7 @@ pub(super) fn write(file: &File, mut offset: u64, chunks: &[Bytes]) -> io::Resul
                 IoSlice::advance_slices(&mut left, written);
             }
             Err(Errno::INTR) => {}
-            // Opened, but refused at the write: some file systems say it only now. Or a part was written that left the
+            // Some file systems accept the open and refuse the write. Or an earlier call wrote a part that left the
             // rest unaligned.
             Err(Errno::INVAL) => return Ok(false),
             Err(error) => return Err(error.into()),

@@ -1,4 +1,4 @@
-//! Opening the data folder: its version, its lock, its file system.
+//! Opens the data folder: checks its format and its file system, and locks it.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -8,13 +8,14 @@ use super::system::check_data_folder;
 use crate::OpenError;
 use crate::mount::network_file_system;
 
-/// The layout that this version writes. A later one may read it; an earlier one must not touch it.
+/// The number of the layout that this version writes. A later version may read this layout; an earlier version must not
+/// touch it.
 const FORMAT: u32 = 1;
 
-/// The file that has the layout's version: it says that a folder is a data folder.
+/// The name of the file that holds the layout's number. A folder that has this file is a data folder.
 pub(super) const FORMAT_FILE: &str = "format";
 
-/// The absolute path of the folder, and its lock.
+/// Opens the folder: its absolute path, and its lock.
 pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {
     let refused = |action| move |source| OpenError::NotWritable { path: root.to_owned(), action, source };
     check_data_folder(root)?;
@@ -28,7 +29,8 @@ pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {
     for folder in ["uploads", "blobs"] {
         std::fs::create_dir_all(root.join(folder)).map_err(refused("cannot create a folder in it"))?;
     }
-    // Without this, an acknowledged blob could be lost with its folder: these, or one that was made just before a kill.
+    // Without these syncs, an acknowledged blob could be lost with its folder: with one of those above, or with one
+    // that an earlier process made just before a kill.
     sync_folders(&root).map_err(refused("cannot sync it"))?;
     Ok((root, lock))
 }
@@ -58,15 +60,15 @@ fn hold(root: &Path) -> Result<File, OpenError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut owner = String::new();
-            // The owner's id only makes the message better.
+            // The owner's process id only makes the message better, so a failure to read it does not matter.
             let _ = file.read_to_string(&mut owner);
             let owner = Some(owner.trim().to_owned()).filter(|owner| !owner.is_empty());
             return Err(OpenError::Locked { path: root.to_owned(), owner });
         }
         Err(TryLockError::Error(error)) => return Err(refused(error)),
     }
-    // In the place of what is there, so that it takes no room on a full disk; where it cannot be written, a second
-    // server's message does not name this one.
+    // The process id overwrites the old content, so that it takes no room on a full disk. If it cannot be written, the
+    // message of a second server does not name this one.
     let owner = format!("{:<10}\n", std::process::id());
     let _ = file
         .rewind()
@@ -75,7 +77,7 @@ fn hold(root: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// What is read of `format`: more than any number has.
+/// How much of the file `format` is read, in bytes: more than any number has.
 const MOST: u64 = 32;
 
 fn check_format(root: &Path) -> Result<(), OpenError> {
@@ -95,7 +97,7 @@ fn check_format(root: &Path) -> Result<(), OpenError> {
             String::from_utf8_lossy(&bytes).trim().to_owned()
         }
     };
-    // An empty file is what a crash between creating and writing it leaves.
+    // A crash between creating and writing the file leaves it empty.
     if found.is_empty() {
         return std::fs::write(&path, format!("{FORMAT}\n")).map_err(refused);
     }
@@ -111,13 +113,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_that_is_no_number_is_damaged_and_a_later_number_is_newer() {
+    fn a_format_that_is_not_a_number_is_damaged_and_a_later_number_is_newer() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("format");
         let refusal = |content: &[u8]| {
             std::fs::write(&path, content).unwrap();
             let refusal = check_format(folder.path()).unwrap_err();
-            assert_eq!(std::fs::read(&path).unwrap(), content, "it is left as it is");
+            assert_eq!(std::fs::read(&path).unwrap(), content, "the file must not change");
             refusal.to_string()
         };
         assert!(refusal(b"2\n").contains("a newer version"));

@@ -4,11 +4,11 @@
 //! DATA/
 //!   format                      the layout's version, "1"
 //!   lock                        held by the server; has its process id
-//!   reserve                     room that is given up so that a full disk can be freed
+//!   reserve                     room for the deletes that free a full disk
 //!   uploads/<upload id>         the bytes of an upload session
 //!   blobs/<algorithm>/<first two hex digits>/<hex>.<upload id>
 //! ```
-//! The catalog's files stand beside these and are not this crate's.
+//! The catalog's files lie beside these; this crate does not touch them.
 
 mod adoption;
 mod direct;
@@ -37,16 +37,16 @@ pub use system::check_data_folder;
 #[derive(Debug)]
 pub struct FsStorage {
     root: Arc<Path>,
-    /// Held while a folder for blobs is made.
+    /// Locked while a folder for blobs is created.
     making: Arc<Mutex<()>>,
     pace: Arc<Pace>,
     reserve: Arc<Reserve>,
-    /// Holds the folder for this process as long as it is open.
+    /// The lock file: while it is open, no other process can open the folder.
     _lock: File,
 }
 
 impl FsStorage {
-    /// Opens `root`, creating it where it is not there, and holds it against other processes. Blocking.
+    /// Opens `root`, creates it if it does not exist, and locks it against other processes. Blocking.
     pub fn open(root: &Path) -> Result<Self, OpenError> {
         let (root, lock) = folder::open(root)?;
         let pace = Arc::new(Pace::new(uploads(&root), Direct::Auto));
@@ -54,18 +54,18 @@ impl FsStorage {
         Ok(Self { root: root.into(), making: Arc::default(), pace, reserve, _lock: lock })
     }
 
-    /// The room that no upload gets.
+    /// The room that no upload may use.
     pub fn reserve(&self) -> &Arc<Reserve> {
         &self.reserve
     }
 
-    /// Whether any blob is here. Blocking; looks into each folder where there is none.
+    /// Whether the folder has any blob. Blocking; if there is none, this lists every folder.
     pub fn has_blobs(&self) -> Result<bool> {
         let blobs = self.root.join("blobs");
         has_files(&blobs, BLOB_DEPTH).map_err(|error| Error::io("cannot list", &blobs, error))
     }
 
-    /// Says which uploads are written past the page cache; [`Direct::Auto`] where nobody does.
+    /// Sets which uploads bypass the page cache. The default is [`Direct::Auto`].
     #[must_use]
     pub fn with_direct(mut self, direct: Direct) -> Self {
         self.pace = Arc::new(Pace::new(uploads(&self.root), direct));
@@ -86,10 +86,10 @@ impl FsStorage {
     }
 }
 
-/// How many folders lead from `blobs` to the files: the algorithm's, and the first two digits'.
+/// How many folders lie between `blobs` and a blob's file: that of the algorithm, and that of the first two digits.
 const BLOB_DEPTH: usize = 2;
 
-/// Whether there is a file exactly so deep in a folder. What lies elsewhere is nobody's blob.
+/// Whether the folder has a file at exactly this depth. A file at another depth is not a blob.
 fn has_files(folder: &Path, depth: usize) -> io::Result<bool> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
@@ -107,7 +107,7 @@ fn uploads(root: &Path) -> PathBuf {
     root.join("uploads")
 }
 
-/// Runs what may wait for a disk off the async threads.
+/// Runs work that may wait for a disk on a blocking thread, not on an async one.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
@@ -128,7 +128,7 @@ fn sync_folder(path: &Path) -> Result<()> {
         .map_err(|e| Error::io("cannot sync folder", path, e))
 }
 
-/// Removes a file. What that frees is the reserve's first.
+/// Removes a file. The reserve is filled first with the room that this frees.
 fn free(path: &Path, reserve: &Reserve) -> Result<()> {
     remove_if_there(path)?;
     reserve.fill_up();
@@ -137,7 +137,7 @@ fn free(path: &Path, reserve: &Reserve) -> Result<()> {
 
 fn remove_if_there(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        // Somebody made a folder in the file's place.
+        // Somebody created a folder in the file's place.
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => std::fs::remove_dir(path),
         other => other,
     }
@@ -149,14 +149,17 @@ fn remove_if_there(path: &Path) -> Result<()> {
 fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
     let folder = blob.parent().unwrap_or(blob);
     {
-        // Whoever finds the folder finds it durable: else a blob in it could be acknowledged, and lost with it.
+        // Another upload must not find the folder before it is durable: a blob in it could be acknowledged, and then be
+        // lost with the folder.
         let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
         if !folder.is_dir() {
-            // A new folder is durable once its parent is synced, up to `blobs`, which exists since the start.
+            // A new folder is durable once its parents are synced, up to `blobs`, which exists and is synced since the
+            // start.
             std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
             for parent in folder.ancestors().skip(1).take(2) {
                 if let Err(error) = sync_folder(parent) {
-                    // Whoever needs it next makes it durable. It is empty: only who holds the lock knows of it.
+                    // Removes the folder again, so that the next upload that needs it creates it and makes it durable.
+                    // The folder is empty: only the holder of the lock knows of it.
                     let _ = std::fs::remove_dir(folder);
                     return Err(error);
                 }
@@ -176,7 +179,8 @@ impl Storage for FsStorage {
         let (path, pace, reserve) = (self.upload_path(id), Arc::clone(&self.pace), Arc::clone(&self.reserve));
         blocking(move || {
             let lost = |found| Error::UploadLost { id, expected: offset, found };
-            // All of it is to be cut, and the bytes of an adopted one are somebody else's too.
+            // At offset 0 everything is cut off. But the bytes of an adopted upload belong to somebody else's file too,
+            // so the upload gets a new file.
             if offset == 0 && adoption::is_shared(&path) {
                 remove_if_there(&path)?;
             }
@@ -184,7 +188,8 @@ impl Storage for FsStorage {
             options.read(true).write(true).create(offset == 0).truncate(false);
             let (file, found) = match regular::open(&mut options, &path) {
                 Ok(Some(opened)) => opened,
-                // Of what was begun there is nothing to go on with; a new file needs only its folder.
+                // The file of an upload that has bytes is gone. A new upload (offset 0) creates its file, for which
+                // only the folder can be missing.
                 Ok(None) if offset > 0 => return Err(lost(0)),
                 Ok(None) => return Err(Error::io("cannot create", &path, rustix::io::Errno::NOENT.into())),
                 Err(error) => return Err(Error::io("cannot open", &path, error)),

@@ -1,4 +1,4 @@
-//! Whether the disk is fast: asked of the disk itself, once, when the first large blob comes.
+//! Measures once, when the first large blob comes, whether the disk is fast.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use bytes::Bytes;
 use super::direct;
 use crate::{ALIGN, Direct, WRITE};
 
-/// A fast disk makes 4 MiB durable in this time: 700 MB/s, which is more than comes over a SATA link. From a slower one a pull
-/// would have to wait for what it reads.
+/// The time in which a fast disk makes 4 MiB durable: 700 MB/s, which is more than a SATA link carries. On a slower
+/// disk, pulls would have to wait for their reads.
 const SOON: Duration = Duration::from_millis(6);
 
-/// So often it is tried, and the best counts: whatever else goes on can only make it slower.
+/// How many times the disk is measured. The fastest measurement counts: other load can only make one slower.
 const TRIES: usize = 4;
 
-/// So many pieces of [`WRITE`] are written and synced in a try: 4 MiB.
+/// Pieces of [`WRITE`] bytes that one measurement writes and syncs: 4 MiB.
 const PIECES: usize = (4 << 20) / WRITE;
 
-/// So many times the size of a try must be free.
+/// How many times the size of a measurement must be free on the disk.
 const SPARE: usize = 8;
 
-/// Of one folder's disk.
+/// The known speed of the disk of one folder.
 #[derive(Debug)]
 pub(super) struct Pace {
     folder: PathBuf,
@@ -34,7 +34,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Of a disk that is asked, in `folder`, or is said to be fast, or not to be.
+    /// For the disk of `folder`. With [`Direct::Auto`] the disk is measured; otherwise the setting says whether it is
+    /// fast.
     pub(super) fn new(folder: PathBuf, direct: Direct) -> Self {
         Self {
             folder,
@@ -43,24 +44,25 @@ impl Pace {
         }
     }
 
-    /// Whether the disk is known to be fast. The first call begins to find out, which takes some ten
-    /// milliseconds of a thread of its own.
+    /// Whether the disk is known to be fast. The first call starts the measurement, which takes about ten milliseconds
+    /// on a thread of its own.
     pub(super) fn is_fast(self: &Arc<Self>) -> bool {
         if !self.was_asked.swap(true, Ordering::Relaxed) {
             let this = Arc::clone(self);
             let find_out = move || {
-                // What cannot be tried is not known to be fast: a full disk, or one that takes no direct writes.
+                // A disk that cannot be measured is not fast: one that is full, or that has no direct writes.
                 let is_fast = shortest(&this.folder).is_ok_and(|took| took <= SOON);
                 this.is_fast.store(is_fast, Ordering::Relaxed);
             };
-            // Without a thread likewise.
+            // Without a thread for the measurement, the disk is not known to be fast either.
             let _ = thread::Builder::new().name("disk".to_owned()).spawn(find_out);
         }
         self.is_fast.load(Ordering::Relaxed)
     }
 }
 
-/// How long the best try took. On a disk that is nearly full none is made: its room is an upload's.
+/// How long the fastest measurement took. A disk that is nearly full is not measured, because its room belongs to
+/// uploads.
 fn shortest(folder: &Path) -> io::Result<Duration> {
     let file = direct::open_nameless(folder)?;
     let found = rustix::fs::fstatvfs(&file)?;
@@ -68,7 +70,7 @@ fn shortest(folder: &Path) -> io::Result<Duration> {
         return Err(io::ErrorKind::StorageFull.into());
     }
     let mut memory = vec![0; WRITE + ALIGN];
-    // Not all the same: some disks make less of that.
+    // The bytes differ from each other, because some disks store equal bytes faster.
     memory.iter_mut().zip(0_u32..).for_each(|(byte, at)| *byte = (at.wrapping_mul(0x9E37_79B9) >> 24) as u8);
     let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
     let piece = Bytes::from(memory).slice(start..start + WRITE);
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_cannot_be_tried_is_not_fast() {
+    fn a_disk_that_cannot_be_measured_is_not_fast() {
         let nowhere = Path::new("/proc/self/nowhere");
         let pace = Arc::new(Pace::new(nowhere.to_owned(), Direct::Auto));
         assert!(!pace.is_fast() && pace.was_asked.load(Ordering::Relaxed));
@@ -98,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_not_asked() {
+    fn a_setting_other_than_auto_decides_without_a_measurement() {
         let is_fast = |direct| Arc::new(Pace::new(PathBuf::from("/"), direct)).is_fast();
         assert!(is_fast(Direct::Always));
         assert!(!is_fast(Direct::Never));
     }
 
     #[test]
-    fn what_was_tried_leaves_nothing() {
+    fn a_measurement_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        // Where the folder's file system takes no direct writes, that is the answer.
+        // On a file system without direct writes, the result is an error.
         let took = shortest(folder.path());
         assert!(took.is_err() || took.is_ok_and(|took| took < Duration::MAX));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

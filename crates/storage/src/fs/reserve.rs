@@ -1,7 +1,8 @@
-//! Room on the disk that no upload gets.
+//! Room on the disk that no upload may use.
 //!
-//! To delete takes room before it frees any: the catalog's log grows first. So a file of a few MiB holds some, and is
-//! cut to nothing when the disk is full and something is to be deleted. Until it has its size again no upload is taken.
+//! A delete needs room before it frees any, because the catalog's log grows first. So a file of a few MiB holds some
+//! room, and is truncated to zero bytes when a delete finds the disk full. Until the file has its size again, uploads
+//! are refused.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -12,49 +13,50 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// How large the file is where there is room.
+/// The full size of the file, in bytes.
 const FULL: u64 = 8 << 20;
 
-/// How large it must be: the log of the largest group of deletes has less.
+/// The smallest useful size of the file, in bytes: the log of the largest group of deletes is smaller.
 const LEAST: u64 = 2 << 20;
 
-/// A smaller one is a multiple of this.
+/// A file below the full size is a multiple of this many bytes.
 const STEP: u64 = 64 << 10;
 
-/// What a smaller one leaves: folders and a few pages of the log, which a push needs beside its own bytes.
+/// How much a file below the full size leaves free, in bytes: for folders and a few pages of the log, which a push
+/// needs beside its own bytes.
 const SLACK: u64 = 128 << 10;
 
-/// So many times the full size must be free before a small one is made large again.
+/// How many times the full size must be free before a small file grows to the full size again.
 const PLENTY: u64 = 2;
 
 /// The reserve of a data folder.
 #[derive(Debug)]
 pub struct Reserve {
     path: PathBuf,
-    /// Whether it is there, so that uploads may take what room there is beside it.
+    /// Whether the file has its room, so that uploads may use the rest of the disk.
     is_held: AtomicBool,
-    /// Whether a delete uses the room now. Changed only under the lock.
+    /// Whether a delete uses the room now. Changes only under the lock of `held`.
     lent: AtomicBool,
     held: Mutex<Held>,
 }
 
 #[derive(Debug)]
 struct Held {
-    /// `None` where it could not be made yet.
+    /// The file; `None` if it could not be created yet.
     file: Option<File>,
-    /// How large it is; 0 while it is given up.
+    /// The size of the file in bytes; 0 while its room is given up.
     size: u64,
-    /// How large it was last, or is to be.
+    /// The size, in bytes, that the file had last or should have.
     wanted: u64,
 }
 
 impl Reserve {
-    /// The reserve in `root`, made where there is room. Blocking.
+    /// The reserve in `root`; creates its file if there is room. Blocking.
     pub(super) fn open(root: &Path) -> Self {
         let path = root.join("reserve");
         let file = open(&path).ok();
         let size = file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |found| allocated(&found));
-        // One that is smaller than it must be holds nothing worth keeping.
+        // A file below the smallest useful size holds no room worth keeping.
         let size = if (LEAST..=FULL).contains(&size) { size } else { 0 };
         let held = Mutex::new(Held { file, size, wanted: FULL });
         let reserve = Self { path, is_held: AtomicBool::new(size > 0), lent: AtomicBool::new(false), held };
@@ -62,12 +64,12 @@ impl Reserve {
         reserve
     }
 
-    /// Whether the room is there and not lent. Asks memory only.
+    /// Whether the file has its room, and no delete uses it. Reads memory only.
     pub fn is_whole(&self) -> bool {
         self.is_held.load(Ordering::Acquire)
     }
 
-    /// Lends the room to a delete, until [`returned`](Self::returned); false where there is none.
+    /// Lends the room to a delete, until [`returned`](Self::returned). False if the room cannot be freed.
     pub fn give_up(&self) -> bool {
         let mut held = self.lock();
         let Held { file, size, wanted } = &mut *held;
@@ -78,7 +80,7 @@ impl Reserve {
                 return false;
             }
             (*size, *wanted) = (0, *size);
-            // Some file systems let nobody have freed blocks before this is on the disk.
+            // Some file systems do not give freed blocks to another file before the truncation is on the disk.
             if file.sync_all().is_err() {
                 return false;
             }
@@ -87,20 +89,21 @@ impl Reserve {
         true
     }
 
-    /// The delete that [borrowed](Self::give_up) the room has ended: takes the room back, or leaves that to the next
-    /// [`take_back`](Self::take_back).
+    /// Ends the loan: the delete that [borrowed](Self::give_up) the room has ended. Takes the room back, or leaves that
+    /// to the next [`take_back`](Self::take_back).
     pub fn returned(&self) {
         let mut held = self.lock();
         self.lent.store(false, Ordering::Release);
         self.grow(&mut held);
     }
 
-    /// Takes the room back where it was given up; false where it cannot be had yet, or is lent.
+    /// Takes the room back if it was given up. False if the disk does not have the room yet, or if a delete still uses
+    /// it.
     pub fn take_back(&self) -> bool {
         if self.is_whole() {
             return true;
         }
-        // Without the lock first: whoever lends the room holds it while the disk works.
+        // First without the lock: `give_up` and `returned` hold it while the disk works.
         if self.lent.load(Ordering::Acquire) {
             return false;
         }
@@ -108,8 +111,8 @@ impl Reserve {
         !self.lent.load(Ordering::Acquire) && self.grow(&mut held)
     }
 
-    /// Yields a little where the disk has nothing at all, before something is removed: what takes the place of that needs
-    /// more than its own bytes.
+    /// Gives up a little room if the disk has none left, before a file is removed: the upload that takes the place of
+    /// the removed file needs more than its own bytes.
     pub(super) fn make_way(&self) {
         let mut held = self.lock();
         if let Some(file) = &held.file
@@ -122,7 +125,7 @@ impl Reserve {
         }
     }
 
-    /// Takes the room back where it was given up, and makes a small one large again where there is plenty.
+    /// Takes the room back if it was given up, and grows a small file to the full size if the disk has plenty of room.
     pub(super) fn fill_up(&self) {
         if !self.take_back() {
             return;
@@ -132,12 +135,13 @@ impl Reserve {
             && held.size < FULL
             && free(file) >= FULL * PLENTY
         {
-            // In vain it stays as it is.
+            // If that fails, the file keeps its size.
             held.size = allocate_most(file, held.size, FULL).unwrap_or(held.size);
         }
     }
 
-    /// As large as it was, or somewhat smaller: what was deleted in its room has taken some.
+    /// Makes the file as large as it was, or somewhat smaller: the delete that used the room has taken some of it.
+    /// Whether uploads may use the disk again.
     fn grow(&self, held: &mut Held) -> bool {
         if held.file.is_none() {
             held.file = open(&self.path).ok();
@@ -149,7 +153,7 @@ impl Reserve {
                 held.wanted = if size > 0 { size } else { held.wanted };
                 size > 0
             }
-            // Such a file cannot be had here at all, which must keep nobody from working.
+            // This file system cannot allocate such a file at all. That must not stop uploads.
             Err(_) => true,
         };
         self.is_held.store(is_held, Ordering::Release);
@@ -161,7 +165,7 @@ impl Reserve {
     }
 }
 
-/// Allocates `wanted` bytes, or less where the disk is full. The size that the file has then, `before` at least.
+/// Allocates `wanted` bytes, or less if the disk is full. Returns the size that the file has then, at least `before`.
 fn allocate_most(file: &File, before: u64, wanted: u64) -> io::Result<u64> {
     let there_is =
         rustix::fs::fstatvfs(file).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
@@ -171,7 +175,7 @@ fn allocate_most(file: &File, before: u64, wanted: u64) -> io::Result<u64> {
         match allocate(file, size) {
             Ok(()) => return Ok(size),
             Err(error) => {
-                // What came before the failure stays allocated.
+                // The failed call may have allocated some blocks, which stay allocated.
                 file.set_len(before)?;
                 if !is_full(&error) {
                     return Err(error);
@@ -190,7 +194,7 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-/// How many bytes of the file are sure to have blocks: all, or none where it has a hole.
+/// How many bytes of the file certainly have blocks: all of them, or none if the file has a hole.
 fn allocated(found: &Metadata) -> u64 {
     if found.blocks() * 512 >= found.len() { found.len() } else { 0 }
 }
@@ -200,7 +204,7 @@ fn free(file: &File) -> u64 {
     rustix::fs::fstatvfs(file).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Gives the file blocks up to `size`.
+/// Allocates blocks of the file up to `size`.
 fn allocate(file: &File, size: u64) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, size) {
         Ok(()) => Ok(()),
@@ -209,7 +213,7 @@ fn allocate(file: &File, size: u64) -> io::Result<()> {
     }
 }
 
-/// For file systems that allocate only what is written.
+/// Allocates by writing, for file systems that allocate blocks only for written bytes.
 fn write_zeros(mut file: &File, size: u64) -> io::Result<()> {
     use std::io::{Seek, SeekFrom, Write};
 
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_given_up_and_taken_back_and_found_again() {
+    fn the_reserve_is_given_up_and_taken_back_and_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let reserve = Reserve::open(folder.path());
         assert_eq!(size(folder.path()), FULL);
@@ -241,13 +245,13 @@ mod tests {
         assert_eq!(size(folder.path()), FULL);
         reserve.give_up();
         drop(reserve);
-        // A process that ended meanwhile.
+        // As if the process had ended while the room was given up.
         assert!(Reserve::open(folder.path()).take_back());
         assert_eq!(size(folder.path()), FULL);
     }
 
     #[test]
-    fn while_a_delete_uses_it_nobody_takes_it_back() {
+    fn while_a_delete_uses_the_room_nothing_takes_it_back() {
         let folder = tempfile::tempdir().unwrap();
         let reserve = Reserve::open(folder.path());
         assert!(reserve.give_up() && !reserve.take_back());
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn one_without_blocks_is_given_blocks() {
+    fn a_file_without_blocks_gets_blocks() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reserve");
         File::create(&path).unwrap().set_len(FULL).unwrap();
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_there_is_none() {
+    fn without_a_folder_there_is_no_reserve() {
         let folder = tempfile::tempdir().unwrap();
         let reserve = Reserve::open(&folder.path().join("nowhere"));
         assert!(!reserve.give_up() && !reserve.take_back());

@@ -1,4 +1,4 @@
-//! Folders of the operating system, which are never a data folder.
+//! Folders of the operating system, which hythe does not use as a data folder.
 
 use std::path::{Path, PathBuf};
 
@@ -44,8 +44,8 @@ const SYSTEM: [&str; 16] = [
     "/var/lib/kubelet",
 ];
 
-/// Refuses a folder of the operating system as a data folder, whether it exists or not; links in its path are followed. A
-/// folder that is a data folder already is accepted.
+/// Refuses a folder of the operating system as a data folder, whether it exists or not. Follows symbolic links in the
+/// path. Accepts a folder that already is a data folder.
 pub fn check_data_folder(folder: &Path) -> Result<(), OpenError> {
     if belongs_to_system(folder) && !folder.join(FORMAT_FILE).is_file() {
         return Err(OpenError::System { path: folder.to_owned() });
@@ -59,7 +59,7 @@ fn belongs_to_system(folder: &Path) -> bool {
     SHARED.iter().any(|shared| folder == Path::new(shared)) || SYSTEM.iter().any(|system| is_below(system))
 }
 
-/// The folder's absolute path without links: those of the part that exists are followed.
+/// The folder's absolute path, with the symbolic links followed in the part of the path that exists.
 fn resolved(folder: &Path) -> PathBuf {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let existing = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_the_system_is_told_from_one_of_the_registry_s_own() {
+    fn folders_of_the_system_and_of_the_registry_are_told_apart() {
         for system in
             ["/", "/etc", "/etc/../etc/", "/usr/share/registry", "/var", "/proc/1", "/dev/shm", "/tmp/"]
         {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_folder_that_is_there_stays_one() {
+    fn a_folder_outside_of_the_system_is_accepted_and_etc_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         check_data_folder(folder.path()).unwrap();
         let refused = check_data_folder(Path::new("/etc")).unwrap_err().to_string();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_what_it_leads_to() {
+    fn a_link_is_judged_by_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/etc", &link).unwrap();

@@ -18,15 +18,15 @@ use crate::{Error, Result, Upload, WRITE};
 struct Inner {
     file: Arc<File>,
     path: PathBuf,
-    /// The same file for direct writes, opened at the first one.
+    /// The same file, opened for direct writes at the first one.
     direct: OnceLock<Option<File>>,
-    /// Set when a direct write was refused.
+    /// Whether the file system refused the last direct write: then later writes go through the page cache.
     indirect: AtomicBool,
-    /// Set when a direct write was done.
+    /// Whether the last direct write succeeded.
     is_direct: AtomicBool,
-    /// Of the disk that it lies on.
+    /// The speed of the file's disk.
     pace: Arc<Pace>,
-    /// Of the same disk: while it is given up, what room there is is not an upload's.
+    /// The reserve of the same disk: while its room is given up, no upload may take room.
     reserve: Arc<Reserve>,
 }
 
@@ -46,8 +46,9 @@ impl Inner {
         move |error| Error::io(action, &self.path, error)
     }
 
-    /// How many of `chunks` were written past the page cache. None where the disk is not fast: a push waits for it then,
-    /// not for a core, and what the first pull would wait for stays in memory.
+    /// Writes the first of `chunks` directly; returns how many. On a disk that is not fast, it writes none directly: a
+    /// push waits for such a disk anyway, not for a core, and the page cache keeps the bytes for which the first pull
+    /// would wait.
     fn write_directly(&self, offset: u64, chunks: &[Bytes]) -> Result<usize> {
         let fitting = direct::fitting(offset, chunks);
         if fitting == 0 || self.indirect.load(Ordering::Relaxed) || !self.pace.is_fast() {

@@ -1,4 +1,4 @@
-//! Who may pull from a scripted upstream.
+//! Access control of a scripted upstream.
 
 use std::fmt::Write as _;
 
@@ -12,11 +12,11 @@ use crate::Seen;
 pub(super) enum Access {
     #[default]
     Anyone,
-    /// The header's value that is wanted.
+    /// The required value of `Authorization`.
     Basic(String),
     Token {
         rules: TokenRules,
-        /// The first number whose token is taken.
+        /// Tokens with this number or a higher one are accepted.
         first: u64,
     },
 }
@@ -41,7 +41,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 impl Access {
-    /// The refusal of a request about this repository, if it is refused. `own` is the upstream's own realm.
+    /// Refuses a request for this repository, if it lacks the credentials. `own` is the upstream's own realm.
     pub(super) fn refuse(&self, seen: &Seen, repository: Option<&str>, own: &str) -> Option<Reply> {
         let authorization = seen.header("authorization");
         match self {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base64_is_that_of_the_rfc() {
+    fn base64_follows_the_rfc() {
         // RFC 4648, 10, and RFC 7617, 2.
         for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
         {

@@ -1,10 +1,10 @@
-//! How many manifests may still be pulled, as Docker Hub counts them.
+//! The remaining pulls of manifests, as Docker Hub counts them.
 
 use hythe_oci::header::{DOCKER_RATELIMIT_SOURCE, RATELIMIT_LIMIT, RATELIMIT_REMAINING};
 
 use super::reply::Reply;
 
-/// Docker Hub's window: six hours.
+/// Docker Hub's window in seconds: six hours.
 const WINDOW: u32 = 21_600;
 
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Takes one, if there is one.
+    /// Takes one pull; returns whether one was left.
     pub(super) fn spend(&mut self) -> bool {
         let left = self.remaining.checked_sub(1);
         self.remaining = left.unwrap_or(0);

@@ -21,7 +21,7 @@ struct State {
     streams: HashMap<u64, TcpStream>,
 }
 
-/// A connection's place among the others, for as long as it is open.
+/// A connection's entry in the map while it is open.
 #[derive(Debug)]
 pub(super) struct Place {
     connections: Arc<Connections>,
@@ -35,7 +35,7 @@ impl Drop for Place {
 }
 
 impl Connections {
-    /// `None` once all are closed.
+    /// Adds a connection; returns `None` once all are closed.
     pub(super) fn add(self: &Arc<Self>, stream: &TcpStream) -> Option<Place> {
         let mut state = lock(&self.state);
         if state.is_closed {
@@ -51,7 +51,7 @@ impl Connections {
         lock(&self.state).streams.len()
     }
 
-    /// Closes them all, and lets no other in.
+    /// Closes all connections, and accepts no other.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
@@ -62,7 +62,7 @@ impl Connections {
         self.closes.notify_all();
     }
 
-    /// Sleeps; fails as soon as all are closed.
+    /// Sleeps; fails as soon as the connections are closed.
     pub(super) fn pause(&self, duration: Duration) -> io::Result<()> {
         if duration.is_zero() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What a scripted upstream has.
+//! The content of a scripted upstream.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Stored {
     pub(super) bytes: Arc<[u8]>,
 }
 
-/// Some tags, and where the next page begins.
+/// A page of tags, and whether it is the last one.
 pub(super) struct Page {
     pub(super) tags: Vec<String>,
     pub(super) is_last: bool,
@@ -49,7 +49,8 @@ impl Content {
         self.push_manifest(repository, reference, &manifest.media_type, &manifest.bytes);
     }
 
-    /// By a digest it is kept as that, though the content may have another: an upstream may lie.
+    /// With a digest as reference, the manifest is stored under that digest even if it is wrong: a test may need an
+    /// upstream that lies.
     pub(super) fn push_manifest(
         &mut self,
         repository: &str,
@@ -97,13 +98,13 @@ impl Content {
         self.repositories.get(repository)?.blobs.get(&digest).cloned()
     }
 
-    /// A blob of whatever repository, by the hash alone.
+    /// A blob of any repository, by its hash alone.
     pub(super) fn blob_by_hex(&self, hex: &str) -> Option<(Digest, Arc<[u8]>)> {
         let mut blobs = self.repositories.values().flat_map(|repository| &repository.blobs);
         blobs.find(|(digest, _)| digest.hex() == hex).map(|(digest, content)| (*digest, content.clone()))
     }
 
-    /// `None` where there is no such repository.
+    /// A page of tags; `None` if the repository does not exist.
     pub(super) fn tags(&self, repository: &str, query: &Query<'_>) -> Option<Page> {
         let repository = self.repositories.get(repository)?;
         let last = query.first("last");
@@ -114,7 +115,7 @@ impl Content {
         Some(Page { tags, is_last: rest.next().is_none() })
     }
 
-    /// Descriptors of the manifests whose subject it is.
+    /// Descriptors of the manifests that have this subject.
     pub(super) fn referrers(&self, repository: &str, subject: Digest) -> Vec<Value> {
         let manifests = self.repositories.get(repository).into_iter().flat_map(|found| &found.manifests);
         let descriptors = manifests.filter_map(|(digest, stored)| {

@@ -1,4 +1,4 @@
-//! How an answer goes out.
+//! Sends answers, with their faults.
 
 use std::fmt::Write as _;
 use std::io;
@@ -10,23 +10,23 @@ use super::reply::Reply;
 use super::rule::Fault;
 use super::script::Script;
 
-/// What becomes of the connection after an answer.
+/// What happens to the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The next request is read.
     Next,
-    /// It is closed in good order (FIN).
+    /// It is closed normally (FIN).
     Close,
     /// It is reset (RST).
     Reset,
-    /// It stays open, and nothing happens.
+    /// It stays open without further bytes.
     Hold,
 }
 
-/// The length that is said and the bytes that are sent.
+/// The announced length, and the bytes that are sent.
 #[derive(Clone, Copy, Debug)]
 struct Delivery {
-    /// `None` sends in chunks.
+    /// `None` for a body in chunks.
     said: Option<u64>,
     sent: u64,
     flipped: Option<u64>,
@@ -64,7 +64,7 @@ impl Delivery {
     }
 }
 
-/// Sends an answer, with its fault where it has one.
+/// Sends an answer, with its fault if it has one.
 pub(super) fn deliver(
     reply: &Reply,
     fault: Option<&Fault>,

@@ -12,7 +12,7 @@ use super::peer::Peer;
 use super::rule::Fault;
 use super::script::Script;
 
-/// Until the system gives a port back; it is free as soon as its listener is closed.
+/// How long to wait until the system frees a port after its listener was closed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Listener {
     thread: JoinHandle<()>,
 }
 
-/// A listener on that port.
+/// Binds a listener to this address.
 pub(super) fn bind(address: SocketAddr) -> TcpListener {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -48,10 +48,10 @@ impl Listener {
     /// Closes the socket and all connections.
     pub(super) fn stop(self) {
         self.connections.close();
-        // It wakes the thread that accepts. Where it fails, others' connections have.
+        // Wakes the accepting thread. If this connection fails, another connection has already woken it.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
         let result = self.thread.join();
-        // A second panic while a test fails already would hide the first.
+        // A second panic while a test is already failing would hide the first.
         assert!(result.is_ok() || thread::panicking(), "a thread of the upstream panicked");
     }
 }
@@ -60,7 +60,7 @@ fn accept(listener: &TcpListener, connections: &Arc<Connections>, script: &Arc<S
     let mut threads: Vec<JoinHandle<()>> = Vec::new();
     loop {
         let Ok((stream, _)) = listener.accept() else {
-            // No more file descriptors, or a client that went before its turn.
+            // The file descriptors are exhausted, or a client left before it was accepted.
             thread::sleep(Duration::from_millis(1));
             continue;
         };
@@ -72,10 +72,10 @@ fn accept(listener: &TcpListener, connections: &Arc<Connections>, script: &Arc<S
             match converse(&mut peer, &connections, &script) {
                 Ok(End::Reset) => peer.reset(&connections),
                 Ok(End::Hold) => peer.hold(),
-                // The client went, or the upstream stops.
+                // The client left, or the upstream stops.
                 Ok(End::Next | End::Close) | Err(_) => {}
             }
-            // The place has the socket too: only the last to let go of it closes it.
+            // `place` holds the socket too: it closes when both are dropped.
             drop(place);
             drop(peer);
         }));

@@ -1,14 +1,14 @@
-//! How fast a scripted upstream sends, all connections together.
+//! Limits how fast a scripted upstream sends, over all connections together.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::lock;
 
-/// The most that is written at once.
+/// The most bytes in one write.
 const SLICE: usize = 64 << 10;
 
-/// A sleep that took too long is made up for, up to this.
+/// How much of a sleep's excess time is made up for.
 const LAG: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Pace(Mutex<Limit>);
 #[derive(Debug)]
 struct Limit {
     bytes_per_second: Option<u64>,
-    /// When all that was let through will have been sent.
+    /// When all bytes that were allowed so far are sent.
     free: Instant,
 }
 
@@ -32,12 +32,12 @@ impl Pace {
         *lock(&self.0) = Limit { bytes_per_second, free: Instant::now() };
     }
 
-    /// How many of the bytes that wait may be sent, at least one, and how long to wait before.
+    /// How many of the waiting bytes may be sent, at least one, and how long to wait before.
     pub(super) fn take(&self, waiting: usize) -> (usize, Duration) {
         let mut limit = lock(&self.0);
         let Some(rate) = limit.bytes_per_second else { return (waiting.min(SLICE), Duration::ZERO) };
         let rate = rate.max(1);
-        // A hundredth of a second's worth, so that connections share it evenly.
+        // The bytes of a hundredth of a second, so that connections share the rate evenly.
         let slice = waiting.min((rate / 100).clamp(1, SLICE as u64) as usize);
         let now = Instant::now();
         let start = now.checked_sub(LAG).map_or(limit.free, |earliest| limit.free.max(earliest));

@@ -9,13 +9,13 @@ use socket2::SockRef;
 use super::connections::Connections;
 use crate::Seen;
 
-/// How long a client may take to read what comes before a reset.
+/// How long a client may take to read the bytes before a reset.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: TcpStream,
-    /// What came after the last request.
+    /// Bytes that arrived after the last request.
     rest: Vec<u8>,
 }
 
@@ -25,12 +25,12 @@ fn malformed(what: &str) -> io::Error {
 
 impl Peer {
     pub(super) fn new(stream: TcpStream) -> Self {
-        // Each write is to be seen as such: a drip is not to be gathered.
+        // Each write must arrive on its own: the system must not join the pieces of a drip.
         let _ = stream.set_nodelay(true);
         Self { stream, rest: Vec::new() }
     }
 
-    /// The next request; `None` once the client has closed.
+    /// Reads the next request; `None` once the client has closed the connection.
     pub(super) fn request(&mut self) -> io::Result<Option<Seen>> {
         let end = loop {
             if let Some(at) = self.rest.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -42,7 +42,7 @@ impl Peer {
         };
         let head = self.take(end + 4);
         let head = str::from_utf8(&head[..end]).map_err(|_| malformed("the request's head is not text"))?;
-        let mut seen = Seen::parse_head(head).ok_or_else(|| malformed("the request is no HTTP/1.1"))?;
+        let mut seen = Seen::parse_head(head).ok_or_else(|| malformed("the request is not HTTP/1.1"))?;
         let length = seen.header("content-length").map_or(Ok(0), str::parse);
         let length = length.map_err(|_| malformed("Content-Length is not a number"))?;
         while self.rest.len() < length {
@@ -70,17 +70,17 @@ impl Peer {
         self.stream.write_all(bytes)
     }
 
-    /// Does nothing until the client goes.
+    /// Waits until the client closes the connection.
     pub(super) fn hold(&mut self) {
         while self.fill().unwrap_or(false) {
             self.rest.clear();
         }
     }
 
-    /// Has the connection reset when it is dropped.
+    /// Makes the connection end with a reset when it is dropped.
     pub(super) fn reset(&self, connections: &Connections) {
         let end = Instant::now() + PATIENCE;
-        // A reset throws away what still waits here.
+        // A reset discards the bytes that still wait here.
         while self.unsent().is_some_and(|bytes| bytes > 0) && Instant::now() < end {
             if connections.pause(Duration::from_millis(1)).is_err() {
                 break;
@@ -89,8 +89,8 @@ impl Peer {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// How many bytes the client's system has not taken yet, where Linux tells (`tx_queue` of `/proc/net/tcp`). The
-    /// question put to the socket itself, `SIOCOUTQ`, needs unsafe code.
+    /// How many bytes the client's system has not acknowledged yet, if Linux tells (`tx_queue` of `/proc/net/tcp`).
+    /// Asking the socket itself, with `SIOCOUTQ`, needs unsafe code.
     fn unsent(&self) -> Option<u64> {
         let ends = [self.stream.local_addr().ok()?, self.stream.peer_addr().ok()?];
         let ends = ends.map(|end| match end {

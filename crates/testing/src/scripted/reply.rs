@@ -1,4 +1,4 @@
-//! What a scripted upstream means to answer, before anything goes wrong.
+//! The answer of a scripted upstream before its fault is applied.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use super::rule::Fault;
 
-/// An answer. It shares the bytes of what it sends.
+/// An answer. It shares the bytes of the content.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     bytes: Arc<[u8]>,
     range: Range<usize>,
-    /// Whether it is a manifest or blob: only those count as sent.
+    /// Whether it is a manifest or blob: only those count in `body_bytes_sent`.
     pub(super) is_content: bool,
 }
 
@@ -49,7 +49,7 @@ impl Reply {
         Self { range: 0..bytes.len(), bytes, ..self }
     }
 
-    /// Only a part of it; both ends are inclusive.
+    /// Reduces it to a part; both ends are inclusive.
     pub(super) fn part(self, start: u64, end: u64) -> Self {
         let content_range = format!("bytes {start}-{end}/{}", self.bytes.len());
         let reply = self.header("content-range", content_range);
@@ -64,7 +64,7 @@ impl Reply {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    /// The answer that stands in the script itself, where the fault is one.
+    /// The answer that the fault itself defines, if it does.
     pub(super) fn scripted(fault: &Fault, target: &str, digest: Option<Digest>) -> Option<Self> {
         match fault {
             Fault::Status { status, headers, body } => {
@@ -80,9 +80,9 @@ impl Reply {
         }
     }
 
-    /// The same with the headers that the fault leaves, or makes wrong.
+    /// Removes or falsifies the headers that the fault says.
     pub(super) fn spoilt(mut self, fault: &Fault) -> Self {
-        let wrong = Digest::of(Algorithm::Sha256, b"what no one asked for");
+        let wrong = Digest::of(Algorithm::Sha256, b"other content");
         match fault {
             Fault::NoDigest => self.headers.retain(|(name, _)| name != DOCKER_CONTENT_DIGEST),
             Fault::NoContentType => self.headers.retain(|(name, _)| name != "content-type"),

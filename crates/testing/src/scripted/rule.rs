@@ -1,71 +1,71 @@
-//! What the upstream does wrong, and when.
+//! The faults of an upstream, and the requests that they apply to.
 
 use std::time::Duration;
 
 use crate::Seen;
 
-/// A fault for the requests that it matches. A request that lacks the right credentials uses up no rule.
+/// A fault for the requests that it matches. A request without the required credentials uses up no rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// Only requests of this method; all if there is none.
+    /// Only requests with this method; `None` for all.
     pub method: Option<&'static str>,
     /// Only requests whose target contains this.
     pub contains: String,
-    /// How many requests more it applies to; all if there is none.
+    /// How many more requests it applies to; `None` for all.
     pub times: Option<usize>,
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// Something that goes wrong with an answer. Positions count the bytes of that answer's body, which a `Range` may
-/// have made a part of the blob. An answer to `HEAD` has no body that could go wrong.
+/// A fault of an answer. Positions count the bytes of that answer's body, which is a part of the blob for a request
+/// with `Range`. An answer to `HEAD` has no body, so faults of the body do not affect it.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Answers this instead.
+    /// Sends this answer instead.
     Status {
         /// The status code.
         status: u16,
-        /// All headers, but for `Content-Length`, which is added where it is not given.
+        /// All headers; a missing `Content-Length` is added.
         headers: Vec<(String, String)>,
         /// The body.
         body: String,
     },
-    /// Says the right length and closes (FIN) after `at` bytes. Past the end it is what an upstream does that is
-    /// tired of a connection: a whole answer, then the end without notice.
+    /// Announces the right length and closes (FIN) after `at` bytes. With `at` beyond the end it acts like an upstream
+    /// that tires of a connection: a whole answer, then a close without notice.
     Truncate {
         /// How many bytes are sent.
         at: u64,
     },
-    /// Says the right length and resets (RST) after `at` bytes, once they have arrived.
+    /// Announces the right length and resets (RST) after `at` bytes, once the client has received them.
     Reset {
         /// How many bytes are sent.
         at: u64,
     },
     /// Flips each bit of one byte.
     WrongByte {
-        /// Which one.
+        /// The position of the byte.
         at: u64,
     },
-    /// Sends everything, but says a length that is too small. The connection stays open, with the rest in it.
+    /// Sends everything, but announces too small a length. The connection stays open, with the rest in it.
     LongerThanSaid {
-        /// By how much.
+        /// The difference in bytes.
         by: u64,
     },
-    /// Sends everything, but says a length that is too large, and closes (FIN).
+    /// Sends everything, but announces too large a length, and closes (FIN).
     ShorterLength {
-        /// By how much.
+        /// The difference in bytes.
         by: u64,
     },
-    /// Sends everything, but says a length that is too large, and keeps the connection open.
+    /// Sends everything, but announces too large a length, and keeps the connection open.
     MoreToCome {
-        /// By how much.
+        /// The difference in bytes.
         by: u64,
     },
     /// Sends a few bytes at a time.
     Drip {
-        /// How many.
+        /// The bytes of one piece.
         bytes: usize,
-        /// How long it waits before the next.
+        /// The pause before the next piece.
         every: Duration,
     },
     /// Stops after `at` bytes and keeps the connection open.
@@ -77,46 +77,46 @@ pub enum Fault {
     BlackHole,
     /// Reads the request and closes (FIN) without an answer.
     HangUp,
-    /// Points elsewhere.
+    /// Redirects.
     Redirect {
         /// The status code.
         status: u16,
-        /// Where to, absolute or relative. `{hex}` is replaced by the hash that the request's path names, `{target}`
+        /// The target, absolute or relative. `{hex}` is replaced by the hash that the request's path names, `{target}`
         /// by the request's whole target.
         location: String,
     },
     /// Leaves out `Docker-Content-Digest`.
     NoDigest,
-    /// Says the digest of something else.
+    /// Sends the digest of other content.
     WrongDigestHeader,
     /// Sends in chunks, without a length.
     NoLength,
-    /// Sends the whole blob, whatever part was asked for.
+    /// Sends the whole blob, whatever part the request asks for.
     IgnoreRange,
     /// Leaves out `Content-Type`.
     NoContentType,
-    /// Answers as it should, later.
+    /// Sends the right answer after this delay.
     Delay(Duration),
 }
 
 impl Rule {
-    /// Whenever such a request comes.
+    /// Applies the fault to requests with this method whose target contains `contains`.
     pub fn on(method: &'static str, contains: impl Into<String>, fault: Fault) -> Self {
         Self { method: Some(method), ..Self::any(contains, fault) }
     }
 
-    /// The same whatever the method.
+    /// As [`Rule::on`], with any method.
     pub fn any(contains: impl Into<String>, fault: Fault) -> Self {
         Self { method: None, contains: contains.into(), times: None, fault }
     }
 
-    /// The next time only.
+    /// Applies only to the next request.
     #[must_use]
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// The next `times` times only.
+    /// Applies only to the next `times` requests.
     #[must_use]
     pub fn times(self, times: usize) -> Self {
         Self { times: Some(times), ..self }
@@ -130,7 +130,7 @@ impl Rule {
 }
 
 impl Fault {
-    /// An answer of this status, and nothing else.
+    /// An answer with this status only.
     pub fn status(status: u16) -> Self {
         Self::Status { status, headers: Vec::new(), body: String::new() }
     }
@@ -140,7 +140,7 @@ impl Fault {
         Self::Redirect { status: 307, location: location.into() }
     }
 
-    /// With a header more, where it is an answer.
+    /// Adds a header, if it is an answer.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
         if let Self::Status { headers, .. } = &mut self {

@@ -1,4 +1,4 @@
-//! What a scripted upstream has, how it is to behave, and what it was asked.
+//! The state of a scripted upstream: its content, its rules, and the requests it received.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use super::reply::Reply;
 use super::rule::{Fault, Rule};
 use crate::Seen;
 
-/// Where blobs are without asking who wants them, as a CDN has them.
+/// The path of blobs that need no credentials, as on a CDN.
 const STORAGE: &str = "/storage/";
 const TOKEN: &str = "/token";
 
@@ -69,7 +69,7 @@ impl Script {
         lock(&self.access).refuse(seen, repository, &format!("{}{TOKEN}", self.endpoint))
     }
 
-    /// What is to go wrong with the request, used up once.
+    /// The fault for this request; uses up one of its rule's times.
     pub(super) fn fault(&self, seen: &Seen) -> Option<Fault> {
         let mut rules = lock(&self.rules);
         let rule = rules.iter_mut().find(|rule| rule.matches(seen))?;
@@ -77,7 +77,7 @@ impl Script {
         Some(rule.fault.clone())
     }
 
-    /// The answer, with its status and headers as the fault has them.
+    /// The answer, with the status and headers that the fault gives.
     pub(super) fn reply(&self, seen: &Seen, fault: Option<&Fault>) -> Reply {
         let Some(fault) = fault else { return self.route(seen, seen.header("range")) };
         if let Some(reply) = Reply::scripted(fault, &seen.target, seen.digest()) {
@@ -125,7 +125,7 @@ impl Script {
     fn manifest(&self, repository: &str, reference: &Reference, is_get: bool) -> Reply {
         let found = lock(&self.content).manifest(repository, reference);
         let mut budget = lock(&self.budget);
-        // Docker Hub counts what is pulled; `HEAD` is free.
+        // Docker Hub counts pulled manifests; `HEAD` is free.
         let is_counted = is_get && found.is_some();
         let is_spent = budget.as_mut().is_some_and(|budget| is_counted && !budget.spend());
         let reply = match found {
@@ -172,7 +172,7 @@ fn blob(found: Option<(Digest, std::sync::Arc<[u8]>)>, range: Option<&str>) -> R
     let size = content.len() as u64;
     let reply = Reply::content("application/octet-stream", digest, content).header("accept-ranges", "bytes");
     match range.map_or(Selection::Whole, |range| ByteRanges::parse(range).select(size)) {
-        // Many ignore several ranges in one request.
+        // Many registries ignore a request for several ranges.
         Selection::Whole | Selection::Parts(_) => reply,
         Selection::Part(part) => reply.part(part.start, part.end_inclusive),
         Selection::Unsatisfiable => {

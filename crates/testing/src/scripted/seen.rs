@@ -1,22 +1,22 @@
-//! What a scripted upstream was asked.
+//! The requests that a scripted upstream received.
 
 use hythe_oci::{Digest, Endpoint, Reference};
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The method.
     pub method: String,
-    /// The path, and the query where there is one.
+    /// The path, and the query if there is one.
     pub target: String,
-    /// The headers in the order in which they came; names are lower-case.
+    /// The headers in the order of the request; names are lower-case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl Seen {
-    /// Reads all up to the empty line; the body is still to come.
+    /// Parses the head up to the empty line; the body is still to be read.
     pub(super) fn parse_head(head: &str) -> Option<Self> {
         let mut lines = head.split("\r\n");
         let (method, rest) = lines.next()?.split_once(' ')?;
@@ -43,7 +43,7 @@ impl Seen {
         self.target.split_once('?').map_or(&self.target, |(path, _)| path)
     }
 
-    /// What follows the `?`.
+    /// The text after the `?`.
     pub fn query(&self) -> &str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }

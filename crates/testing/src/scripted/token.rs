@@ -1,4 +1,4 @@
-//! The tokens of a scripted upstream, and how one comes by them.
+//! The tokens of a scripted upstream, and how clients get them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,25 +10,25 @@ use super::access::basic;
 use super::reply::Reply;
 use crate::Seen;
 
-/// How an upstream gives out tokens. Without credentials and identity token, anyone gets one.
+/// How an upstream issues tokens. Without credentials and identity token, every client gets one.
 #[derive(Clone, Debug)]
 pub struct TokenRules {
     /// The user name and password that get a token, by `GET` or `POST`.
     pub credentials: Option<(String, String)>,
-    /// The refresh token that gets one, by `POST`.
+    /// The refresh token that gets a token, by `POST`.
     pub identity_token: Option<String>,
-    /// How long a token is taken.
+    /// How long a token is accepted.
     pub expires_in: Duration,
-    /// Whether the answer says so.
+    /// Whether the answer gives that time.
     pub says_expiry: bool,
-    /// Where its challenges send clients, instead of its own `/token`. Tokens of another [`ScriptedUpstream`] are
-    /// taken.
+    /// The token server that its challenges name, instead of its own `/token`. It also accepts tokens of another
+    /// [`ScriptedUpstream`].
     ///
     /// [`ScriptedUpstream`]: crate::ScriptedUpstream
     pub realm: Option<String>,
-    /// Which service its challenges name.
+    /// The service that its challenges name.
     pub service: String,
-    /// Whether tokens are for another repository than the one asked for.
+    /// Whether its tokens are for another repository than the requested one.
     pub wrong_scope: bool,
 }
 
@@ -46,7 +46,7 @@ impl Default for TokenRules {
     }
 }
 
-/// Of all upstreams, so that no two tokens are the same.
+/// Shared by all upstreams, so that no two tokens are the same.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The number that the next token gets.
@@ -54,7 +54,7 @@ pub(super) fn next() -> u64 {
     NEXT.load(Ordering::Relaxed)
 }
 
-/// What a token says, in itself: another upstream can then be the one that gives it out.
+/// A token that contains all of its data, so that one upstream can accept tokens that another issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) number: u64,
@@ -85,7 +85,7 @@ impl Token {
         now() >= self.expires
     }
 
-    /// Whether it lets its holder pull from the repository.
+    /// Whether it allows pulling from the repository.
     pub(super) fn allows(&self, repository: &str) -> bool {
         self.scopes.split(' ').any(|scope| {
             let actions = scope.strip_prefix("repository:").and_then(|rest| rest.strip_prefix(repository));
@@ -112,7 +112,7 @@ impl TokenRules {
         expected.is_some_and(|expected| seen.header("authorization") == Some(&expected))
     }
 
-    /// As OAuth 2.0 has it (distribution, docs/spec/auth/oauth.md).
+    /// Checks an OAuth 2.0 form (distribution, docs/spec/auth/oauth.md).
     fn takes_form(&self, form: &Query<'_>) -> bool {
         let is = |key: &str, expected: &str| form.first(key).is_some_and(|value| value == expected);
         if is("grant_type", "refresh_token") {
@@ -126,7 +126,7 @@ impl TokenRules {
     pub(super) fn answer(&self, seen: &Seen) -> Reply {
         let is_post = seen.method == "POST";
         let form = if is_post { String::from_utf8_lossy(&seen.body) } else { seen.query().into() };
-        // In a form a `+` is a space.
+        // In a form a `+` stands for a space.
         let form = form.replace('+', "%20");
         let Ok(form) = Query::parse(&form) else {
             return Reply::error(400, ErrorCode::Unsupported, "the form is malformed");

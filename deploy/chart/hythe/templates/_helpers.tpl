@@ -32,7 +32,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- .Values.persistence.existingClaim | default (include "hythe.fullname" .) }}
 {{- end }}
 
-{{- /* HYTHE_UPSTREAM_OFFLINE of upstream.offline. */ -}}
+{{- /* The environment variable of a key: HYTHE_UPSTREAM_OFFLINE for upstream.offline. */ -}}
 {{- define "hythe.variable" -}}
 HYTHE_{{ . | upper | replace "." "_" | replace "-" "_" }}
 {{- end }}
@@ -43,7 +43,7 @@ privileged: false
 readOnlyRootFilesystem: true
 {{- end }}
 
-{{- /* Whether configData is a configuration of registry:2, which nests. */ -}}
+{{- /* Whether configData is a configuration of registry:2: only that has nested keys. */ -}}
 {{- define "hythe.registry2" -}}
 {{- range $value := .Values.configData }}{{ if kindIs "map" $value }}true{{ end }}{{ end -}}
 {{- end }}

@@ -1,4 +1,4 @@
-//! Credentials in a kubeconfig, as people and their tools write them: with blanks at their ends, or empty.
+//! Tidies the credentials in a kubeconfig: people and tools write them with blanks at their ends, or empty.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use kube::config::{AuthInfo, Cluster, ExecConfig, Kubeconfig};
 
 use super::KubeconfigError;
 
-/// Makes of each text what kubectl makes of it: an empty one says nothing, and blanks around one are no part of it.
+/// Reads each text as kubectl does: an empty text means none, and blanks around a text are not part of it.
 pub(super) fn tidy(kubeconfig: &mut Kubeconfig) {
     trim(&mut kubeconfig.current_context);
     for cluster in kubeconfig.clusters.iter_mut().filter_map(|named| named.cluster.as_mut()) {
@@ -36,13 +36,13 @@ fn tidy_user(user: &mut AuthInfo) {
     }
     let mut token = secret(user, "token");
     trim(&mut token);
-    // kubectl takes the file's where both are given, and the other one where the file cannot be read.
+    // If both a token and a token file are given, kubectl uses the file's, or the other if it cannot read the file.
     if let Some(text) = user.token_file.as_deref().and_then(|file| std::fs::read_to_string(file).ok()) {
         let trimmed = text.trim();
         if trimmed == text {
             token = None;
         } else {
-            // Read once: the client would send the blanks too. Commands that take long ask anew.
+            // The client would send the blanks too, so hythe reads the file itself, once. Long commands read it again.
             token = Some(trimmed.to_owned());
             user.token_file = None;
         }
@@ -52,7 +52,7 @@ fn tidy_user(user: &mut AuthInfo) {
     set_secret(user, "token", token);
 }
 
-/// A secret, whose type only serde opens without a further dependency.
+/// A secret's text. Only serde opens the secret's type without a further dependency.
 fn secret(user: &AuthInfo, field: &str) -> Option<String> {
     Some(serde_json::to_value(user).ok()?.get(field)?.as_str()?.to_owned())
 }
@@ -70,13 +70,13 @@ fn trim(text: &mut Option<String>) {
     *text = trimmed.map(str::to_owned);
 }
 
-/// Base64 may be broken into lines.
+/// Joins the lines of a Base64 text.
 fn unwrap_lines(text: &mut Option<String>) {
     let whole = text.as_deref().map(|text| text.split_whitespace().collect::<String>());
     *text = whole.filter(|text| !text.is_empty());
 }
 
-/// An empty path is none: it was made absolute, and so became the kubeconfig's own folder.
+/// Drops a path that is empty. The kube library has made it absolute, so it names the kubeconfig's own folder.
 fn drop_folder(path: &mut Option<String>) {
     if path.as_deref().is_some_and(|path| path.trim().is_empty() || Path::new(path).is_dir()) {
         *path = None;
@@ -89,7 +89,7 @@ fn user<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<(&'a str, &'a A
     Some((&named.name, named.auth_info.as_ref()?))
 }
 
-/// Refuses a token that no request can carry.
+/// Fails if the context's token cannot be sent in a header.
 pub(in crate::api) fn check_token(kubeconfig: &Kubeconfig, context: &str) -> Result<(), KubeconfigError> {
     let Some((name, user)) = user(kubeconfig, context) else { return Ok(()) };
     let file = user.token_file.as_deref().and_then(|file| std::fs::read_to_string(file).ok());
@@ -102,12 +102,12 @@ pub(in crate::api) fn check_token(kubeconfig: &Kubeconfig, context: &str) -> Res
     Err(KubeconfigError::Context {
         context: context.to_owned(),
         reason: format!(
-            "the token of its user `{name}` has a character that a header cannot have, a line end for one"
+            "the token of its user `{name}` has a character that an HTTP header cannot have, such as a line end"
         ),
     })
 }
 
-/// The program that logs the context's user in, if one does.
+/// The program that logs the context's user in, if the kubeconfig names one.
 pub(in crate::api) fn plugin<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a ExecConfig> {
     user(kubeconfig, context)?.1.exec.as_ref()
 }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn blanks_at_the_ends_of_a_token_are_no_part_of_it() {
+    fn blanks_at_the_ends_of_a_token_are_not_part_of_it() {
         assert_eq!(token(&tidied("{token: \"tok\\n\"}")).as_deref(), Some("tok"));
         assert_eq!(token(&tidied("{token: \"\"}")), None);
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_may_have_lines_and_what_is_empty_says_nothing() {
+    fn base64_may_have_lines_and_an_empty_text_means_none() {
         let user = tidied(
             "{client-certificate-data: \"YW\\nJj\\n\", client-key-data: \" eA== \", client-key: \"\"}",
         );
@@ -166,9 +166,9 @@ mod tests {
         assert_eq!(user.client_key, None);
     }
 
-    /// No answer at all is expected: what cannot be sent is an error before.
+    /// No server answers at the address: a token that cannot be sent fails before any request.
     #[tokio::test]
-    async fn a_token_that_no_request_can_carry_is_an_error_and_no_panic() {
+    async fn a_token_that_no_header_can_have_is_an_error_and_no_panic() {
         for user in ["{token: \"to\\nken\"}", "{auth-provider: {name: oidc, config: {id-token: \"a\\nb\"}}}"]
         {
             let error = Access::from_text(&kubeconfig(user), None).await.map(drop).unwrap_err().to_string();
@@ -190,7 +190,7 @@ mod tests {
         let error = Access::from_text(&kubeconfig(&exec("/nowhere/aws")), None).await.map(drop).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("/nowhere/aws") && error.contains("get it"), "{error}");
-        // What it says is no token that a request can carry.
+        // This program's token has a line end, which no header can have.
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("login");
         let text = "#!/bin/sh\nprintf '%s' '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\

@@ -64,7 +64,7 @@ fn a_fresh_node_gets_a_file_for_every_name_of_the_registry_and_every_upstream() 
     );
     assert_eq!(plan.configs.len(), 1);
     assert!(plan.configs[0].file.content.contains("config_path = \"/etc/containerd/certs.d\""));
-    // From 2.2 on the folder is read without being named; kind's own configuration pulls the older way.
+    // From 2.2 on containerd reads the folder by default, and kind's own configuration rules out the transfer service.
     let config =
         "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\ndiscard_unpacked_layers = true\n";
     let plan = Plan::of(&survey(Version::new(2, 3, 1), config, &[]), &wiring(), ENDPOINT).unwrap();
@@ -72,7 +72,7 @@ fn a_fresh_node_gets_a_file_for_every_name_of_the_registry_and_every_upstream() 
 }
 
 #[test]
-fn a_node_that_is_as_it_should_be_is_left_alone() {
+fn a_node_that_is_up_to_date_is_left_alone() {
     let version = Version::new(2, 1, 0);
     let first = Plan::of(&survey(version, READS, &[]), &wiring(), ENDPOINT).unwrap();
     assert!(first.configs.is_empty());
@@ -85,7 +85,7 @@ fn a_node_that_is_as_it_should_be_is_left_alone() {
 }
 
 #[test]
-fn somebody_elses_file_for_the_registrys_own_name_is_replaced_and_kept() {
+fn a_foreign_file_for_the_registrys_own_name_is_replaced_and_a_copy_kept() {
     let script = "[host.\"http://kind-registry:5000\"]\n";
     let plan =
         Plan::of(&survey(Version::new(2, 1, 0), READS, &[("localhost:5001", script)]), &wiring(), ENDPOINT)
@@ -96,7 +96,7 @@ fn somebody_elses_file_for_the_registrys_own_name_is_replaced_and_kept() {
 }
 
 #[test]
-fn somebody_elses_mirror_of_an_upstream_is_left_unless_forced() {
+fn a_foreign_mirror_of_an_upstream_is_replaced_only_with_force() {
     let theirs = "server = \"https://registry-1.docker.io\"\n[host.\"https://mirror.corp.example\"]\n";
     let found = survey(Version::new(2, 1, 0), READS, &[("docker.io", theirs)]);
     let plan = Plan::of(&found, &wiring(), ENDPOINT).unwrap();
@@ -122,7 +122,7 @@ fn a_file_that_only_names_the_upstream_itself_is_no_mirror() {
 }
 
 #[test]
-fn mirrors_of_the_older_form_become_files_and_their_owners_word_stays() {
+fn mirrors_in_containerds_configuration_become_files_and_stay_in_force() {
     let legacy = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"ghcr.io\"]\n\
                   endpoint = [\"https://mirror.corp.example\"]\n";
     let plan = Plan::of(&survey(Version::new(1, 7, 13), legacy, &[]), &wiring(), ENDPOINT).unwrap();
@@ -134,7 +134,7 @@ fn mirrors_of_the_older_form_become_files_and_their_owners_word_stays() {
 }
 
 #[test]
-fn files_for_names_that_are_no_more_are_taken_away() {
+fn files_for_former_names_are_removed() {
     let old = HostsFile::own(&ENDPOINT.parse().unwrap()).render(Author::Hythe("kind-registry"));
     let other = HostsFile::own(&ENDPOINT.parse().unwrap()).render(Author::Hythe("another"));
     let found = survey(Version::new(2, 1, 0), READS, &[("localhost:5005", &old), ("localhost:5006", &other)]);
@@ -142,7 +142,7 @@ fn files_for_names_that_are_no_more_are_taken_away() {
     assert_eq!(plan.obsolete, [format!("{ROOT}/localhost:5005")]);
 }
 
-/// The node of a registry that had another name.
+/// A node that is wired to the registry `name`.
 fn of_another(name: &str) -> Survey {
     let endpoint = format!("http://{name}:5000").parse().unwrap();
     let own = HostsFile::own(&endpoint).render(Author::Hythe(name));
@@ -154,7 +154,7 @@ fn of_another(name: &str) -> Survey {
 }
 
 #[test]
-fn what_hythe_wrote_for_a_registry_that_is_gone_is_replaced_and_taken_away() {
+fn files_for_a_registry_that_no_longer_exists_are_replaced_or_removed() {
     let mut found = of_another("former");
     found.gone.insert("former".to_owned());
     let plan = Plan::of(&found, &wiring(), ENDPOINT).unwrap();
@@ -169,12 +169,12 @@ fn what_hythe_wrote_for_a_registry_that_is_gone_is_replaced_and_taken_away() {
 }
 
 #[test]
-fn what_goes_through_another_registry_that_is_there_is_said_once() {
+fn upstreams_that_are_pulled_through_another_existing_registry_are_reported_in_one_line() {
     let plan = Plan::of(&of_another("other"), &wiring(), ENDPOINT).unwrap();
     assert_eq!(
         plan.left,
         [
-            "docker.io, ghcr.io: pulled through the registry other, which is there; --force has them pulled through this one"
+            "docker.io, ghcr.io: pulled through the registry other, which still exists; use --force to pull them through this one"
         ]
     );
     assert!(plan.hosts.iter().all(|write| write.before.is_none()) && plan.obsolete.is_empty());
@@ -183,7 +183,7 @@ fn what_goes_through_another_registry_that_is_there_is_said_once() {
 }
 
 #[test]
-fn what_cannot_be_wired_says_why() {
+fn a_node_that_cannot_be_wired_says_why() {
     let mut found = survey(Version::new(2, 1, 0), READS, &[]);
     found.runtime = Runtime::Docker;
     let refusal = Plan::of(&found, &wiring(), ENDPOINT).unwrap_err();

@@ -42,7 +42,7 @@ fn hosts_files_are_read_misread_or_not_read() {
         (images("max_concurrent_downloads = 3"), "2.4.2", misread(&both)),
         (images("discard_unpacked_layers = true"), "2.3.1", from(&both)),
         (images("disable_snapshot_annotations = false"), "2.3.1", from(&both)),
-        // An id of another form than the file's.
+        // The plugin id belongs to another version than the file's.
         (registry("]\nconfig_path = '/a'").replace('2', "3"), "2.1.4", Reads::Nothing),
         (
             "version = 3\n[plugins.'io.containerd.grpc.v1.cri'.registry]\nconfig_path = '/a'".to_owned(),
@@ -63,7 +63,7 @@ fn hosts_files_are_read_misread_or_not_read() {
 }
 
 #[test]
-fn a_file_says_what_else_matters() {
+fn imports_and_a_disabled_cri_plugin_are_read() {
     let text = "version = 2\nimports = ['/etc/containerd/conf.d/*.toml']\ndisabled_plugins = ['io.containerd.grpc.v1.cri']\n";
     let settings = Settings::parse(text, Version::new(1, 6, 20)).unwrap();
     assert_eq!(settings.imports, ["/etc/containerd/conf.d/*.toml"]);
@@ -71,7 +71,7 @@ fn a_file_says_what_else_matters() {
 }
 
 #[test]
-fn an_import_governs_where_it_replaces_or_sets() {
+fn an_import_governs_if_it_replaces_a_section_or_sets_a_root() {
     let section = "version = 2\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = 'x'\n";
     let path = "version = 2\n[plugins.'io.containerd.grpc.v1.cri'.registry]\nconfig_path = 'x'\n";
     let table = [

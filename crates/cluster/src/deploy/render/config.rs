@@ -1,4 +1,4 @@
-//! The server's variables, in a ConfigMap of their own: what is set is seen and found without reading a Pod.
+//! The ConfigMap of the server's variables, which users find without reading a Pod.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,17 @@ use super::manifest;
 use crate::api::Manifest;
 use crate::deploy::{Options, Target};
 
-/// The annotation of the Pod that makes another one of it when the variables change: a server reads them once.
+/// The Pod's annotation with a digest of the variables. A server reads its variables only at its start, so a change
+/// has to replace the Pod.
 const VARIABLES: &str = "dev.hythe.variables";
 
-/// The ConfigMap.
+/// The ConfigMap with the server's variables.
 pub(super) fn map(options: &Options) -> Manifest {
     manifest(&options.target, options.config_object(), json!({ "data": variables(options) }))
 }
 
-/// The server's variables: the names that it goes by in the cluster are its own, whoever asks for them by `?ns=`.
+/// The server's variables. `HYTHE_HTTP_HOSTS` has the registry's names in the cluster, so that the server takes a
+/// `?ns=` with one of them for itself.
 fn variables(options: &Options) -> BTreeMap<String, String> {
     let Target { namespace, name } = &options.target;
     let service = format!("{name}.{namespace}");
@@ -29,14 +31,14 @@ fn variables(options: &Options) -> BTreeMap<String, String> {
 
 /// The Pod's annotations.
 pub(super) fn annotations(options: &Options) -> Value {
-    // Maps of texts are always JSON.
+    // A map of strings is always valid JSON.
     let text = serde_json::to_string(&variables(options)).unwrap_or_default();
     let digest = Digest::of(Algorithm::Sha256, text.as_bytes());
     let hex = digest.hex();
     json!({ VARIABLES: hex.get(..16).unwrap_or(&hex) })
 }
 
-/// Where the container has them from.
+/// The container's source of variables: the ConfigMap.
 pub(super) fn source(options: &Options) -> Value {
     json!([{ "configMapRef": { "name": options.config_object().name } }])
 }

@@ -1,4 +1,4 @@
-//! How the registry is reached.
+//! The Services of the registry, and the policy of who may connect.
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(super) fn service(target: &Target) -> Manifest {
     manifest(target, target.object(Kind::Service), json!({ "spec": spec }))
 }
 
-/// The Service for the nodes, apart from the other one, so that it can be left out.
+/// The Service for the nodes. It is not part of the Service for Pods, so that it can be left out.
 pub(super) fn node_port(target: &Target, port: u16) -> Manifest {
     let spec = json!({
         "type": "NodePort",
@@ -28,8 +28,8 @@ pub(super) fn node_port(target: &Target, port: u16) -> Manifest {
     manifest(target, target.node_port_service(), json!({ "spec": spec }))
 }
 
-/// Who may connect: to the one port that there is, and by default everybody. What nodes pull comes from addresses that
-/// nobody knows beforehand, and a namespace that lets nobody in would stop their pulls.
+/// The policy of who may connect to the registry's port; by default every client may. Nodes pull from addresses that
+/// are not known beforehand. Without this policy, a namespace that denies all connections would stop these pulls.
 pub(super) fn policy(target: &Target, peers: &[Peer]) -> Manifest {
     let mut rule = json!({ "ports": [{ "port": PORT_NAME, "protocol": "TCP" }] });
     if !peers.is_empty() {

@@ -1,4 +1,4 @@
-//! The Pod: one container that may do nothing but serve.
+//! The Pod: one container with no rights beyond those that serving needs.
 
 use serde_json::{Value, json};
 
@@ -7,28 +7,29 @@ use crate::api::MANAGED_BY;
 use crate::deploy::{Data, Options, PORT, PORT_NAME, Quantity, Source};
 use crate::image::{DATA_FOLDER, USER};
 
-/// The program's place in its image. By the name of the image's entry point it would be a `registry:2`.
+/// The program's path in its image. The image's entry point, `/bin/registry`, would behave like `registry:2`.
 const PROGRAM: &str = "/bin/hythe";
 
-/// What it is given for certain; the rest, up to the limits, only while others leave it.
+/// The memory that Kubernetes reserves for the container. It may use more, up to its limit, if the node has more.
 const MEMORY_REQUEST: &str = "64Mi";
+/// The processor time that Kubernetes reserves for the container.
 const CPU_REQUEST: &str = "50m";
 
 pub(super) fn template(options: &Options) -> Value {
     let labels: Vec<_> = labels(&options.target).into_iter().chain([MANAGED_BY]).collect();
     let mut spec = json!({
         "automountServiceAccountToken": false,
-        // A Service called `registry` would put REGISTRY_PORT and the like into the container, which are configuration
-        // to whoever reads `REGISTRY_*`.
+        // For a Service called `registry`, Kubernetes would set REGISTRY_PORT and others in the container, which a
+        // server takes for its configuration (`REGISTRY_*`).
         "enableServiceLinks": false,
-        // Longer than requests under way are given, and then uploads to save what they have.
+        // Longer than a stopping server gives to open requests, and then to uploads for saving their state.
         "terminationGracePeriodSeconds": 30,
         "securityContext": {
             "runAsNonRoot": true,
             "runAsUser": USER,
             "runAsGroup": USER,
             "fsGroup": USER,
-            // Millions of files are not walked at each start.
+            // Without this, kubelet would walk all files, perhaps millions, at each start.
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": { "type": "RuntimeDefault" },
         },
@@ -52,7 +53,7 @@ fn server(options: &Options) -> Value {
         json!(["serve", "--listen", format!(":{PORT}"), "--data", DATA_FOLDER, "--allow-anonymous-network"]);
     container["envFrom"] = config::source(options);
     container["ports"] = json!([{ "name": PORT_NAME, "containerPort": PORT, "protocol": "TCP" }]);
-    // A fifth of a processor answers late under load; that is no reason to end what it is doing.
+    // With a fifth of a processor the server answers late under load, which is no reason to restart it.
     container["startupProbe"] = probe(2, 5, 300);
     container["readinessProbe"] = probe(5, 5, 3);
     container["livenessProbe"] = probe(20, 10, 6);
@@ -60,7 +61,7 @@ fn server(options: &Options) -> Value {
     container
 }
 
-/// What all containers of the image have.
+/// The fields that all containers of the image share.
 fn container(options: &Options, name: &str) -> Value {
     let (image, pull) = match &options.image {
         Source::Nodes(image) => (image, "Never"),
@@ -101,8 +102,9 @@ fn locked() -> Value {
     })
 }
 
-/// Kubernetes makes a folder of the node for root, and no field changes that: it is given to the server's user before
-/// that starts, by root with the two capabilities that this takes, for folders of others have to be read too.
+/// The init container that gives a node's folder to the server's user. Kubernetes makes such a folder for root, and no
+/// field changes that. The container runs as root with two capabilities only: one to change owners, one to read folders
+/// of other users.
 pub(in crate::deploy) fn init_containers(options: &Options) -> Vec<Value> {
     let Data::HostPath(_) = &options.data else { return Vec::new() };
     let mut container = container(options, "own");
@@ -114,7 +116,7 @@ pub(in crate::deploy) fn init_containers(options: &Options) -> Vec<Value> {
     vec![container]
 }
 
-/// Where the data is, as the Pod has it.
+/// The Pod's volume with the data.
 pub(in crate::deploy) fn volume(options: &Options) -> Value {
     match &options.data {
         Data::Claim { .. } => {

@@ -6,8 +6,8 @@ use super::manifest;
 use crate::api::Manifest;
 use crate::deploy::{DEFAULT_SIZE, Options, Quantity, StorageClass};
 
-/// One claim for a Deployment and a `StatefulSet` alike, outside of both: it outlives them, and can grow, which the
-/// template in a `StatefulSet` cannot.
+/// The claim, the same for a Deployment and a `StatefulSet` and part of neither. So it outlives them and can grow,
+/// unlike a claim from the template of a `StatefulSet`.
 pub(super) fn claim(options: &Options, size: Option<&Quantity>, class: Option<&StorageClass>) -> Manifest {
     let mut spec = json!({
         "accessModes": ["ReadWriteOnce"],

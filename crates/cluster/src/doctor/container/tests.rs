@@ -2,7 +2,7 @@ use super::*;
 use crate::doctor::Verdict;
 use crate::doctor::sample::settings;
 
-/// The container as the engine tells of it, with what the test changes.
+/// A healthy container as the engine reports it, with the test's changes.
 fn container(changes: &serde_json::Value) -> ContainerInspectResponse {
     let mut whole = serde_json::json!({
         "RestartCount": 0,
@@ -26,24 +26,24 @@ fn bad(changes: &serde_json::Value, log: &str) -> Vec<Check> {
 }
 
 #[test]
-fn a_registry_that_runs_and_keeps_its_data_is_well() {
+fn a_registry_that_runs_and_keeps_its_data_has_no_bad_check() {
     assert_eq!(bad(&serde_json::json!({}), ""), []);
 }
 
 #[test]
-fn a_registry_that_falls_over_says_why() {
+fn the_cause_of_a_registry_that_keeps_restarting_is_told_from_its_log() {
     let loops = serde_json::json!({
         "RestartCount": 7, "State": { "Running": false, "Restarting": true, "ExitCode": 1 },
     });
     for (log, cause) in [
         (
             "error: the data folder /var/lib/registry has format 9, but this hythe knows formats up to 3: a newer version wrote it.",
-            "newer hythe",
+            "newer version of hythe",
         ),
         ("error: /var/lib/registry: Permission denied (os error 13)", "may not write"),
         ("error: no space is left for /var/lib/registry/catalog.sqlite", "disk is full"),
-        ("error: Read-only file system (os error 30)", "only be read"),
-        ("error: port 5000 is taken: another program listens on 0.0.0.0:5000.", "has its port"),
+        ("error: Read-only file system (os error 30)", "read-only file system"),
+        ("error: port 5000 is taken: another program listens on 0.0.0.0:5000.", "uses the registry's port"),
         ("error: the data folder /data is on a network file system (nfs), where", "network file system"),
         ("something else", "its log says why"),
     ] {
@@ -51,20 +51,23 @@ fn a_registry_that_falls_over_says_why() {
         assert_eq!(found.len(), 1, "{found:?}");
         let (check, seen) = (&found[0], &found[0].evidence);
         assert_eq!(check.id, Id::RegistryRuns);
-        assert!(seen.contains("started 7 times") && seen.contains(log) && !seen.contains("first"), "{seen}");
+        assert!(
+            seen.contains("restarted the container 7 times") && seen.contains(log) && !seen.contains("first"),
+            "{seen}"
+        );
         assert!(check.cause.as_deref().unwrap().contains(cause), "{check}");
     }
 }
 
 #[test]
-fn a_registry_that_is_stopped_is_started_or_says_what_is_in_its_way() {
+fn a_stopped_registry_is_started_or_the_obstacle_is_named() {
     let stopped = serde_json::json!({ "State": { "Running": false, "ExitCode": 0 } });
     assert_eq!(bad(&stopped, "")[0].repair, Some(Repair::Registry));
-    // That somebody stopped it is said of what was stopped.
+    // "The registry was stopped" is said only if its exit code is that of a stop.
     let fell = serde_json::json!({ "State": { "Running": false, "ExitCode": 101 } });
     let (fell, stopped) = (bad(&fell, "it was strange"), bad(&stopped, ""));
-    assert_eq!(stopped[0].cause.as_deref(), Some("it was stopped"));
-    assert!(fell[0].cause.as_deref().unwrap().contains("ended by itself"), "{}", fell[0]);
+    assert_eq!(stopped[0].cause.as_deref(), Some("the registry was stopped"));
+    assert!(fell[0].cause.as_deref().unwrap().contains("ended with a failure"), "{}", fell[0]);
     let killed = serde_json::json!({ "State": { "Running": false, "ExitCode": 137, "OOMKilled": true } });
     let check = &bad(&killed, "")[0];
     assert!(check.cause.as_deref().unwrap().contains("memory") && check.evidence.contains("137"), "{check}");
@@ -73,7 +76,10 @@ fn a_registry_that_is_stopped_is_started_or_says_what_is_in_its_way() {
         "Error": "driver failed programming external connectivity: Bind for 127.0.0.1:5001 failed: port is already allocated",
     } });
     let check = &bad(&taken, "")[0];
-    assert_eq!((check.cause.as_deref(), check.repair.clone()), (Some("another program has its port"), None));
+    assert_eq!(
+        (check.cause.as_deref(), check.repair.clone()),
+        (Some("another program uses the registry's port"), None)
+    );
 }
 
 #[test]
@@ -82,14 +88,14 @@ fn images_persist_in_a_named_volume_or_a_folder_alone() {
     for (changes, seen) in [
         (serde_json::json!({ "Mounts": [] }), "nothing is mounted"),
         (volume(&"a".repeat(64), true), "anonymous volume"),
-        (volume("other", true), "asked to be in the volume kind-registry-data"),
+        (volume("other", true), "its settings name the volume kind-registry-data"),
         (volume("kind-registry-data", false), "reading only"),
     ] {
         let found = bad(&changes, "");
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].id == Id::RegistryData && found[0].evidence.contains(seen), "{}", found[0]);
     }
-    // The anonymous volume of a registry whose place was taken is the one that hythe mounts by its name from then on.
+    // hythe mounts the anonymous volume of a registry that it replaced by its name, so the data persists.
     let adopted = Settings { data: Data::Volume("a".repeat(64)), ..settings(5001) };
     let kept = checks(&adopted, &container(&volume(&"a".repeat(64), true)), "");
     assert!(kept.iter().all(|check| check.verdict == Verdict::Good), "{kept:?}");
@@ -98,7 +104,7 @@ fn images_persist_in_a_named_volume_or_a_folder_alone() {
 }
 
 #[test]
-fn what_podman_without_root_gives_by_default_joins_no_network() {
+fn the_default_network_mode_of_rootless_podman_joins_no_network() {
     let host = |mode: &str, policy: &str| serde_json::json!({ "HostConfig": { "NetworkMode": mode, "RestartPolicy": { "Name": policy } } });
     let found = bad(&host("pasta:--map-gw", "no"), "");
     let ids: Vec<Id> = found.iter().map(|check| check.id).collect();

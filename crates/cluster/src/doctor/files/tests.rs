@@ -42,7 +42,7 @@ fn survey(version: Version, config: &str, files: &[(&str, &str)]) -> Survey {
     }
 }
 
-/// Every file as it should be.
+/// Every file with its right content.
 fn files() -> Vec<(&'static str, String)> {
     let endpoint: Endpoint = ENDPOINT.parse().unwrap();
     let own = HostsFile::own(&endpoint).render(Author::Hythe("kind-registry"));
@@ -56,7 +56,7 @@ fn files() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The bad checks of a node whose files are right but for these.
+/// The bad checks of a node whose files are right except for these changes.
 fn bad(version: Version, config: &str, changes: &[(&str, &str)]) -> Vec<Check> {
     let right = files();
     let is_other = |name: &str| changes.iter().any(|(other, _)| *other == name);
@@ -68,12 +68,12 @@ fn bad(version: Version, config: &str, changes: &[(&str, &str)]) -> Vec<Check> {
 }
 
 #[test]
-fn a_node_as_attach_leaves_it_is_well() {
+fn a_node_after_attach_has_no_bad_check() {
     assert_eq!(bad(Version::new(1, 7, 13), READS, &[]), []);
 }
 
 #[test]
-fn a_configuration_that_reads_no_files_is_bad_by_its_version() {
+fn a_configuration_whose_files_this_version_does_not_read_is_bad() {
     let two = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d:/etc/docker/certs.d\"\n";
     let mirrors = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors.\"localhost:5050\"]\nendpoint = [\"http://kind-registry:5000\"]\n";
     for (version, config, seen) in [
@@ -89,12 +89,12 @@ fn a_configuration_that_reads_no_files_is_bad_by_its_version() {
 }
 
 #[test]
-fn a_file_that_is_not_right_says_what_is_wrong_with_it() {
+fn the_check_of_a_wrong_file_says_what_is_wrong_with_it() {
     for (text, seen) in [
         ("absent", "not there: /etc/containerd/certs.d/localhost:5050/hosts.toml"),
-        ("[host.\"http://kind-registry:5050\"]\n", "5050 is the port of this machine"),
+        ("[host.\"http://kind-registry:5050\"]\n", "5050 is the registry's port on this machine"),
         ("[host.\"http://172.17.0.2:5000\"]\n", "default network"),
-        ("[host.\"http://other:5000\"]\n", "leads to another place"),
+        ("[host.\"http://other:5000\"]\n", "leads to another host"),
         ("server = \"http://kind-registry:5000\"\n", "invalid `host` tree"),
         ("[host", "not TOML"),
     ] {
@@ -105,10 +105,10 @@ fn a_file_that_is_not_right_says_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_file_of_hythes_that_was_changed_shows_the_line() {
+fn the_check_of_a_changed_file_of_hythes_shows_the_line() {
     let changed = files()[0].1.replace("kind-registry:5000", "elsewhere:5000");
     let found = bad(Version::new(1, 7, 13), READS, &[("localhost:5050", &changed)]);
-    assert!(found[0].evidence.contains("`server = \"http://elsewhere:5000\"` where"), "{}", found[0]);
+    assert!(found[0].evidence.contains("`server = \"http://elsewhere:5000\"` instead of"), "{}", found[0]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_directory_without_a_file_hides_the_default() {
 }
 
 #[test]
-fn what_others_set_for_an_upstream_is_told_and_not_bad() {
+fn a_file_of_others_for_an_upstream_is_reported_and_not_bad() {
     let text = "[host.\"http://mirror:5000\"]\n";
     let all: Vec<(&str, String)> = files()
         .into_iter()
@@ -136,7 +136,7 @@ fn what_others_set_for_an_upstream_is_told_and_not_bad() {
 }
 
 #[test]
-fn a_proxy_is_in_the_way_unless_what_is_named_is_excepted() {
+fn a_proxy_is_bad_unless_the_endpoints_host_is_excepted() {
     let mut node = survey(Version::new(2, 3, 0), READS, &[]);
     node.environment.insert("HTTP_PROXY".to_owned(), "http://proxy:3128".to_owned());
     node.environment.insert("NO_PROXY".to_owned(), "172.18.0.0/16,w".to_owned());
@@ -147,7 +147,7 @@ fn a_proxy_is_in_the_way_unless_what_is_named_is_excepted() {
 }
 
 #[test]
-fn a_runtime_that_reads_no_such_files_ends_the_examination() {
+fn a_runtime_that_reads_no_hosts_toml_files_is_checked_no_further() {
     let mut node = survey(Version::new(2, 3, 0), READS, &[]);
     node.runtime = Runtime::Docker;
     let checks = checks(&node, &cluster(), &wiring(), ENDPOINT);

@@ -2,13 +2,13 @@ use super::*;
 use crate::doctor::Verdict;
 use crate::doctor::sample::settings;
 
-#[allow(clippy::unnecessary_wraps, reason = "it stands beside silences")]
+#[allow(clippy::unnecessary_wraps, reason = "the tables mix answers with `Err(Silence)`")]
 fn answer(text: &str) -> Result<Answer, Silence> {
     Ok(Answer::parse(text.as_bytes()).unwrap())
 }
 
 #[test]
-fn who_answers_is_told_from_who_should() {
+fn the_registry_is_told_from_another_program_at_its_port() {
     let socket = "unix:///var/run/docker.sock";
     let ok = || answer("HTTP/1.1 200 OK\r\n\r\n");
     let air = || answer("HTTP/1.1 403 Forbidden\r\nServer: AirTunes/845.5.1\r\n\r\n");
@@ -35,7 +35,7 @@ fn who_answers_is_told_from_who_should() {
 }
 
 #[test]
-fn localhost_is_bad_where_it_leads_elsewhere_or_nowhere() {
+fn localhost_is_bad_if_it_leads_to_another_program_or_to_none() {
     let (four, six): (IpAddr, IpAddr) = (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
     let other = || answer("HTTP/1.1 403 Forbidden\r\n\r\n");
     let table = [
@@ -52,7 +52,7 @@ fn localhost_is_bad_where_it_leads_elsewhere_or_nowhere() {
 }
 
 #[test]
-fn an_engine_is_elsewhere_where_its_address_is() {
+fn an_engine_is_remote_if_its_address_names_another_host() {
     for (address, expected) in [
         ("unix:///var/run/docker.sock", None),
         ("tcp://localhost:2375", None),
@@ -65,7 +65,7 @@ fn an_engine_is_elsewhere_where_its_address_is() {
 }
 
 #[test]
-fn a_disk_that_is_nearly_full_is_told_in_figures() {
+fn a_nearly_full_disk_is_bad_with_its_figures() {
     assert_eq!(judge_space("r", "/var", 5 << 30, 9 << 30).evidence, "5.0 GiB of 9.0 GiB free at /var");
     let check = judge_space("r", "/var", 600 << 20, 9 << 30);
     assert_eq!((check.verdict, check.evidence.as_str()), (Verdict::Bad, "0.5 GiB of 9.0 GiB free at /var"));

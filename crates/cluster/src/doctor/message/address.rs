@@ -1,14 +1,14 @@
-//! The URLs and the names of images in a message.
+//! Finds the URLs and the names of images in a message.
 
 use super::place::{self, Place};
 
-/// What ends a URL or a name in a sentence.
+/// Characters that end a URL or a name in a sentence.
 const ENDS: [char; 14] = [' ', '\t', '\n', '\r', '"', '\'', '`', '\\', '<', '>', ',', ')', '(', ';'];
 
-/// What of a registry was asked.
+/// The kind of a registry's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Path {
-    /// `/v2/`, which clients ask before anything else.
+    /// `/v2/`, which clients request before anything else.
     Base,
     /// A manifest.
     Manifest,
@@ -21,16 +21,16 @@ pub(super) enum Path {
 /// A URL of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Url<'a> {
-    /// Where it stands in the message.
+    /// The position in the message, in bytes.
     pub(super) at: usize,
     /// The host and its port, as they are written.
     pub(super) authority: &'a str,
     pub(super) path: Path,
-    /// The registry whose images are asked of a mirror, by `?ns=`.
+    /// The registry in `?ns=`, for whose images a mirror is asked.
     pub(super) of: Option<String>,
 }
 
-/// The registries' URLs of a text in lower case, and whether it has another one's.
+/// The URLs of registries in a text in lower case, and whether the text has other URLs.
 pub(super) fn urls(text: &str) -> (Vec<Url<'_>>, bool) {
     let mut found = Vec::new();
     let mut has_other = false;
@@ -58,9 +58,9 @@ pub(super) fn urls(text: &str) -> (Vec<Url<'_>>, bool) {
     (found, has_other)
 }
 
-/// What a registry's path asks for; none where it is no registry's.
+/// The kind of a path; none if it is not a registry's.
 fn path_of(authority: &str, path: &str) -> Option<Path> {
-    // Docker Hub and others keep blobs elsewhere, under paths of that place's own.
+    // Docker Hub and others redirect to other hosts for blobs, whose paths are their own.
     let is_hosted = Place::of(authority) == Place::Hub
         || ["pkg-containers.", "cdn", "storage.googleapis."].iter().any(|start| authority.starts_with(start));
     if path.contains("/manifests/") {
@@ -76,8 +76,8 @@ fn path_of(authority: &str, path: &str) -> Option<Path> {
     }
 }
 
-/// What stands before the name of an image, in lower case. A name after the first ones is no image without a host: `for X`
-/// has many meanings.
+/// The words before the name of an image, in lower case, in the order in which they are searched. After words that end
+/// without a quote or bracket a name is an image only if it looks like one: `for X` has many meanings.
 const BEFORE: [&str; 32] = [
     "failed to pull image \"",
     "unpack image \"",
@@ -113,8 +113,8 @@ const BEFORE: [&str; 32] = [
     "image ",
 ];
 
-/// The host of the first image that a text in lower case names, `docker.io` where the name has none, and whether the name
-/// has a port.
+/// The host of the first image that a text in lower case names, and whether the name has a port. The host is
+/// `docker.io` if the name has none.
 pub(super) fn image(text: &str) -> Option<(&str, bool)> {
     BEFORE.iter().find_map(|before| {
         let mut rests = text.match_indices(before).map(|(at, _)| &text[at + before.len()..]);
@@ -132,7 +132,7 @@ pub(super) fn image(text: &str) -> Option<(&str, bool)> {
     })
 }
 
-/// The host of the first word that can only be the name of an image: at a registry of the internet, or at a port.
+/// The host of the first word that can only be the name of an image: at a public registry, or at a host with a port.
 pub(super) fn hosted(text: &str) -> Option<(&str, bool)> {
     let words = text.split(ENDS).filter(|word| !word.contains("://"));
     words.filter_map(|word| word.split_once('/')).find_map(|(first, _)| {
@@ -141,8 +141,8 @@ pub(super) fn hosted(text: &str) -> Option<(&str, bool)> {
     })
 }
 
-/// The host of an image's name. Where words stand before it that stand before other things too, it is one only if it looks
-/// like one.
+/// The host of an image's name. `is_certain` says that the words before it precede nothing but images; otherwise the
+/// name has to look like an image's. `is_registry` says that the name may be a registry without a path.
 fn host(name: &str, is_certain: bool, is_registry: bool) -> Option<(&str, bool)> {
     let is_written = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@[]".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_written) {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_a_registrys_by_its_path() {
+    fn the_path_tells_a_registrys_url_from_others() {
         let text = "head \"http://kind-registry:5000/v2/app/manifests/v1?ns=localhost%3a5001\": get https://box/v2/: x; get \
             \"https://10.96.0.1:443/api?timeout=32s\"";
         let (found, has_other) = urls(text);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_found_by_what_stands_before_it() {
+    fn an_image_is_found_by_the_words_before_it() {
         for (text, expected) in [
             ("failed to pull image \"localhost:5001/app:v1\": x", Some(("localhost:5001", true))),
             ("the push refers to repository [ghcr.io/a/b]", Some(("ghcr.io", false))),

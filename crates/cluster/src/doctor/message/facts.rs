@@ -1,40 +1,40 @@
-//! What a message says: which program speaks, what it asked, of whom, and what failed.
+//! The facts in a message: which program speaks, what it asked for, which host it asked, and what failed.
 
 use super::address::{self, Path, Url};
 use super::failure::Failure;
 use super::place::{self, Place};
 use super::speaker::Speaker;
 
-/// What a message says.
+/// The facts in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) failure: Failure,
     pub(super) speaker: Option<Speaker>,
-    /// Where who was asked is; none where nothing of a registry is said.
+    /// The place of the host that was asked; none if the message names no registry.
     pub(super) place: Option<Place>,
     /// The port that was asked.
     pub(super) port: Option<u16>,
-    /// Where the registry is that a mirror was asked in place of.
+    /// If a mirror was asked, the place of the registry that it stands in for.
     pub(super) mirror_of: Option<Place>,
     hints: Vec<Hint>,
 }
 
-/// What else a message says.
+/// A further fact in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// Something was pushed.
+    /// The program pushed.
     Push,
-    /// A registry is named, or a port that registries have.
+    /// The message names a registry, or a port that registries often have.
     Registry,
-    /// A tool for the inner loop speaks, which pushes where the cluster's `ConfigMap` says.
+    /// The message is from Tilt or Skaffold, which push where the cluster's `ConfigMap` says.
     Loop,
-    /// A server that is no registry is spoken of.
+    /// The message is about a server that is not a registry.
     Foreign,
     /// The image's name has no port.
     NoPort,
 }
 
-/// The words of each hint, in lower case; those of tools are looked for outside of names.
+/// The words of each hint, in lower case. The words of [`Hint::Loop`] are not looked for in names and URLs.
 const WORDS: [(Hint, &[&str]); 4] = [
     (
         Hint::Push,
@@ -67,7 +67,7 @@ const WORDS: [(Hint, &[&str]); 4] = [
 ];
 
 impl Facts {
-    /// Those of a message; none where nothing in it has failed.
+    /// The facts in a message; none if it reports no failure.
     pub(super) fn of(text: &str) -> Option<Self> {
         let text = text.to_lowercase();
         let (failure, at) = Failure::of(&text)?;
@@ -112,20 +112,20 @@ impl Facts {
     }
 }
 
-/// A text without its URLs, paths and names of images: an image called `helm-operator` is not Helm.
+/// A text without its URLs, paths and names of images: an image called `helm-operator` is not a message from Helm.
 fn prose(text: &str) -> String {
     text.split_inclusive(char::is_whitespace).filter(|word| !word.contains('/')).collect()
 }
 
-/// The word after some words.
+/// The word that follows some words.
 fn after<'a>(text: &'a str, words: &str) -> Option<&'a str> {
     let rest = &text[text.find(words)? + words.len()..];
     let word = rest.split([' ', '"', '\n', '\\']).next()?.trim_end_matches(':');
     Some(word).filter(|word| !word.is_empty())
 }
 
-/// Who makes a request like this one where no other word tells: containerd asks for a manifest before anything else,
-/// `BuildKit` for the blobs that it is to push, other clients for the base.
+/// The program that makes such a request, for a message with no other word of a program. containerd requests a manifest
+/// before anything else, `BuildKit` the blobs that it should push, other clients `/v2/`.
 fn by_request(text: &str, url: Option<&Url<'_>>) -> Option<Speaker> {
     let url = url?;
     match url.path {
@@ -139,7 +139,7 @@ fn by_request(text: &str, url: Option<&Url<'_>>) -> Option<Speaker> {
     }
 }
 
-/// The registry in whose place another host was asked: by `?ns=`, or by the image's own name.
+/// The registry that a mirror stands in for, by `?ns=` or by the image's own name; none if no mirror was asked.
 fn mirror_of(url: &Url<'_>, image: Option<&str>) -> Option<Place> {
     if let Some(of) = &url.of {
         return Some(Place::of(of));
@@ -147,7 +147,7 @@ fn mirror_of(url: &Url<'_>, image: Option<&str>) -> Option<Place> {
     let image = image?;
     let (asked, own) = (Place::of(url.authority), Place::of(image));
     let is_other = url.authority != image && !(asked == Place::Hub && own == Place::Hub);
-    // Registries of the internet send for tokens and blobs to hosts of theirs.
+    // Public registries send clients to other hosts of their own for tokens and blobs.
     let is_sent_on = matches!(asked, Place::Hub | Place::Public) || url.path == Path::Other;
     (is_other && !is_sent_on && place::host(url.authority) != place::host(image)).then_some(own)
 }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_says_who_asked_whom_for_what_and_what_failed() {
+    fn a_message_tells_the_program_the_host_the_mirror_and_the_failure() {
         let text = "Failed to pull image \"redis:7\": failed to do request: Head \
             \"http://kind-registry:5000/v2/library/redis/manifests/7?ns=docker.io\": dial tcp 172.18.0.2:5000: i/o timeout";
         let facts = Facts::of(text).unwrap();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_registrys_is_told_apart() {
+    fn a_message_about_another_server_is_told_from_one_about_a_registry() {
         let text =
             "Get \"http://localhost:10248/healthz\": dial tcp 127.0.0.1:10248: connect: connection refused";
         let facts = Facts::of(text).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn words_after_others_are_whole() {
+    fn the_word_that_follows_some_words_is_whole() {
         assert_eq!(
             after("dial tcp: lookup kind-registry: no such host", "dial tcp: lookup "),
             Some("kind-registry")

@@ -1,6 +1,6 @@
-//! What failed, by the words that programs have for it.
+//! What failed, by the words that programs use for it.
 
-/// What failed.
+/// What failed, as a message reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     NetworkMode,
@@ -43,11 +43,11 @@ pub(super) enum Failure {
     Denied,
 }
 
-/// All of these words, in lower case.
+/// Words in lower case, all of which a message has to contain.
 type Words = &'static [&'static str];
 
-/// The words of each failure. What says exactly what it is goes before what stands around it: programs wrap one error into
-/// others, and the wrapping ("failed to authorize") says less than what is wrapped ("no such host").
+/// The words of each failure, in the order in which they are searched. The exact ones come first: programs wrap one
+/// error into others, and the wrapping ("failed to authorize") says less than the wrapped error ("no such host").
 const WORDS: &[(Failure, &[Words])] = &[
     (Failure::NetworkMode, &[&["slirp4netns", "is not supported"], &["pasta", "is not supported"]]),
     (Failure::MirrorsWithPath, &[&["cannot be set when", "config_path"]]),
@@ -151,7 +151,7 @@ const WORDS: &[(Failure, &[Words])] = &[
             &["forbidden by its access permissions", "bind"],
         ],
     ),
-    // A status goes before what the server says of its reason: that is the server's own matter.
+    // A status comes before the words that follow it: these are the server's reason, about a request of its own.
     (
         Failure::Unavailable,
         &[
@@ -377,7 +377,7 @@ const WORDS: &[(Failure, &[Words])] = &[
 ];
 
 impl Failure {
-    /// The failure that a text in lower case tells of, and where its first word stands last.
+    /// The failure that a text in lower case reports, and the last position of its first word.
     pub(super) fn of(text: &str) -> Option<(Self, usize)> {
         WORDS.iter().find_map(|(failure, alternatives)| {
             let words = alternatives.iter().find(|words| words.iter().all(|word| text.contains(word)))?;
@@ -391,14 +391,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_in_lower_case_as_what_is_searched() {
+    fn words_are_in_lower_case_as_the_searched_text_is() {
         for word in WORDS.iter().flat_map(|(_, alternatives)| alternatives.iter().copied().flatten()) {
             assert_eq!(*word, word.to_lowercase());
         }
     }
 
     #[test]
-    fn what_is_wrapped_goes_before_what_it_is_wrapped_in() {
+    fn a_wrapped_error_comes_before_its_wrapping() {
         let text = "failed to authorize: failed to fetch anonymous token: get \"https://auth.docker.io/token\": dial tcp: \
             lookup auth.docker.io on 10.0.0.2:53: read udp: connection refused";
         assert_eq!(Failure::of(text).map(|(failure, _)| failure), Some(Failure::Dns));

@@ -1,13 +1,13 @@
-//! Where a host is, as far as its name or address tells.
+//! Where a host is, by its name or address.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Where a host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// `localhost`, 127.0.0.0/8 or `[::1]`: the machine, the node, the builder or the Pod of whoever asks.
+    /// `localhost`, 127.0.0.0/8 or `[::1]`: the client's own machine, node, builder or Pod.
     Loopback,
-    /// 0.0.0.0: an address to listen at, and none to ask.
+    /// 0.0.0.0: an address for listening, not for connecting.
     Unspecified,
     /// `k3d-registry.localhost`.
     LocalhostName,
@@ -19,15 +19,15 @@ pub(super) enum Place {
     Bridge,
     /// Another private address.
     Private,
-    /// A name with dots: a company's, a machine's.
+    /// A name with dots, such as that of a company's registry or a machine.
     Named,
     /// Docker Hub.
     Hub,
-    /// Another registry of the internet, or its address.
+    /// Another public registry, or a public address.
     Public,
 }
 
-/// The ends of the names of public registries, and of where they send for tokens and blobs.
+/// The ends of the names of public registries, and of the hosts to which they send clients for tokens and blobs.
 const PUBLIC: [&str; 27] = [
     "ghcr.io",
     "pkg-containers.githubusercontent.com",
@@ -62,7 +62,7 @@ const PUBLIC: [&str; 27] = [
 const HUB: [&str; 3] = ["docker.io", "production.cloudflare.docker.com", "production.cloudfront.docker.com"];
 
 impl Place {
-    /// By a host with or without its port.
+    /// The place of a host, with or without its port.
     pub(super) fn of(authority: &str) -> Self {
         let host = host(authority);
         if let Ok(address) = host.parse::<Ipv4Addr>() {
@@ -100,7 +100,7 @@ impl Place {
             [0, 0, 0, 0] => Self::Unspecified,
             [127, ..] => Self::Loopback,
             [172, 17, ..] => Self::Bridge,
-            // Carriers' shared addresses (RFC 6598) are those of some clusters' networks.
+            // Some clusters' networks use the carriers' shared addresses (RFC 6598).
             [100, 64..128, ..] => Self::Private,
             _ if address.is_private() || address.is_link_local() => Self::Private,
             _ => Self::Public,
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_tells_where_it_is() {
+    fn a_name_or_address_tells_the_place_of_its_host() {
         for (authority, place) in [
             ("localhost:5001", Place::Loopback),
             ("127.0.0.1:5000", Place::Loopback),

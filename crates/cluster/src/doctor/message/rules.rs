@@ -1,11 +1,11 @@
-//! Which symptom a message's facts are.
+//! The rules by which a message's facts show a symptom.
 
 use super::facts::{Facts, Hint};
 use super::failure::Failure as F;
 use super::place::Place as P;
 use super::speaker::Speaker as S;
 
-/// Facts that are one symptom. What is empty or none may be anything.
+/// The facts that show one symptom. A condition that is empty or none holds for every message.
 struct Rule {
     failures: &'static [F],
     speakers: &'static [S],
@@ -26,7 +26,7 @@ impl Rule {
         self
     }
 
-    /// Asked of a mirror in the place of a registry there.
+    /// A mirror was asked that stands in for a registry at one of these places; at any place if there are none.
     const fn instead_of(mut self, places: &'static [P]) -> Self {
         self.mirrors = Some(places);
         self
@@ -58,21 +58,21 @@ const fn on(failures: &'static [F]) -> Rule {
     Rule { failures, speakers: &[], places: &[], mirrors: None, holds: |_| true, symptom: 0 }
 }
 
-/// Anywhere.
+/// Any place.
 const ANY: &[P] = &[];
-/// Where names are of one machine's or one network's making.
+/// Places whose names and addresses have a meaning on one machine or in one network only.
 const LOCAL: &[P] =
     &[P::Loopback, P::Unspecified, P::LocalhostName, P::Bare, P::Service, P::Bridge, P::Private];
-/// The internet's registries.
+/// Public registries.
 const INTERNET: &[P] = &[P::Hub, P::Public];
 /// Programs on this machine.
 const HERE: &[S] = &[S::Docker, S::Podman, S::Client];
-/// What cannot be reached.
+/// Failures to reach a host.
 const UNREACHED: &[F] = &[F::Timeout, F::NoRoute];
 
-/// The first that holds counts: what has more evidence goes first.
+/// The rules, in their order: the first that matches decides, so the rules with more evidence come first.
 static RULES: &[Rule] = &[
-    // What says itself what it is.
+    // Failures whose words are enough.
     on(&[F::NetworkMode]).is(9),
     on(&[F::MirrorsWithPath]).is(10),
     on(&[F::NoCri]).is(68),
@@ -93,7 +93,7 @@ static RULES: &[Rule] = &[
     on(&[F::ShortName]).is(65),
     on(&[F::BadName]).is(66),
     on(&[F::ShortBody]).is(19),
-    // Certificates, and TLS where the other side has none.
+    // Certificates, and TLS that only one side uses.
     on(&[F::CertificateTime]).when(is_asked).is(39),
     on(&[F::CertificateName]).when(is_asked).is(40),
     on(&[F::Authority]).at(INTERNET).is(26),
@@ -118,7 +118,7 @@ static RULES: &[Rule] = &[
         .at(&[P::Service])
         .is(54),
     on(&[F::Dns]).at(&[P::Named]).when(|facts| facts.speaker.is_some()).is(55),
-    // Nobody listens.
+    // No program listens.
     on(&[F::Refused]).at(&[P::Unspecified]).is(62),
     on(&[F::Refused]).at(&[P::Bare, P::LocalhostName, P::Private]).instead_of(ANY).when(is_outer_port).is(4),
     on(&[F::Refused]).at(LOCAL).instead_of(ANY).is(50),
@@ -135,14 +135,14 @@ static RULES: &[Rule] = &[
         .when(is_spoken)
         .is(51),
     on(&[F::Refused]).at(INTERNET).is(56),
-    // Nobody answers.
+    // No answer comes.
     on(UNREACHED).at(&[P::Bridge]).when(is_spoken).is(8),
     on(&[F::NoRoute]).at(LOCAL).by(&[S::Node, S::OtherNode, S::Ctr]).is(8),
     on(&[F::Timeout]).instead_of(ANY).is(15),
     on(&[F::Timeout]).at(&[P::Private]).by(&[S::Node, S::OtherNode, S::Ctr]).is(8),
     on(UNREACHED).at(INTERNET).is(56),
     on(UNREACHED).at(&[P::Named]).when(is_spoken).is(56),
-    // What a registry answers.
+    // The registry answers with an error.
     on(&[F::PullDenied, F::Denied]).when(is_loop_at_hub).is(22),
     on(&[F::PullDenied]).at(&[P::Public, P::Named, P::Loopback, P::Private, P::Bare]).is(27),
     on(&[F::PullDenied]).when(|facts| !facts.has(Hint::Foreign)).is(52),
@@ -154,7 +154,7 @@ static RULES: &[Rule] = &[
     on(&[F::NotFound]).is(13),
     on(&[F::NotTaken]).when(|facts| facts.has(Hint::Push) || facts.speaker.is_some()).is(61),
     on(&[F::Unavailable]).at(&[P::Bare, P::LocalhostName]).instead_of(&[P::Loopback]).is(7),
-    // Within a node localhost is a mirror of the node's own, such as k3s's.
+    // In a node, localhost is a mirror of the node's own, such as k3s's.
     on(&[F::Unavailable, F::Internal]).by(&[S::Node]).at(&[P::Loopback]).when(is_mirror).is(59),
     on(&[F::Unavailable]).instead_of(ANY).is(57),
     on(&[F::Unavailable]).at(LOCAL).is(57),
@@ -165,7 +165,7 @@ static RULES: &[Rule] = &[
     on(&[F::NoRegistry]).when(|facts| facts.place.is_some() || facts.speaker.is_some()).is(60),
 ];
 
-/// Whether a registry is asked, or nothing else is.
+/// Whether a registry was asked, or at least no other server.
 fn is_asked(facts: &Facts) -> bool {
     facts.place.is_some() || !facts.has(Hint::Foreign)
 }
@@ -175,27 +175,27 @@ fn is_mirror(facts: &Facts) -> bool {
     facts.mirror_of.is_some()
 }
 
-/// Whether a program of images speaks.
+/// Whether the message is from a program that is known to push or pull images.
 fn is_spoken(facts: &Facts) -> bool {
     facts.speaker.is_some()
 }
 
-/// Whether a tool for the inner loop pushed to Docker Hub.
+/// Whether Tilt or Skaffold pushed to Docker Hub.
 fn is_loop_at_hub(facts: &Facts) -> bool {
     facts.has(Hint::Loop) && facts.place.is_none_or(|place| place == P::Hub)
 }
 
-/// Whether the port is that of this machine, and not the one of the container.
+/// Whether the port is the registry's port on this machine, not that of its container.
 fn is_outer_port(facts: &Facts) -> bool {
     facts.port.is_some_and(|port| !matches!(port, 80 | 443 | 5000))
 }
 
-/// Whether the port is the one that is asked where a name has none.
+/// Whether the name has no port, so that the client asked the default port.
 fn is_default_port(facts: &Facts) -> bool {
     facts.has(Hint::NoPort) && facts.port.is_none_or(|port| matches!(port, 80 | 443))
 }
 
-/// The number of the symptom that the facts are, if it is known.
+/// The number of the known symptom that the facts show, if any.
 pub(super) fn symptom(facts: &Facts) -> Option<u8> {
     if facts.has(Hint::Foreign) && facts.place.is_none() {
         return None;
@@ -209,7 +209,7 @@ mod tests {
     use crate::doctor::symptom::SYMPTOMS;
 
     #[test]
-    fn every_rule_is_a_symptom_that_is_known() {
+    fn every_rule_has_a_known_symptom() {
         for rule in RULES {
             assert!(SYMPTOMS.iter().any(|symptom| symptom.number == rule.symptom), "{}", rule.symptom);
         }

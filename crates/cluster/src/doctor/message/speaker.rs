@@ -1,6 +1,6 @@
-//! Which program a message is from, by the words that only it has.
+//! Which program a message is from, by the words that only this program uses.
 
-/// Which program speaks. It says from where the registry was asked: a node, this machine, a builder, a Pod.
+/// The program that a message is from. It tells where the request came from: a node, this machine, a builder or a Pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaker {
     /// Kaniko, which runs in a Pod.
@@ -9,13 +9,13 @@ pub(super) enum Speaker {
     Ctr,
     /// `BuildKit`, in a container of its own or within Docker.
     Builder,
-    /// kubelet and containerd.
+    /// kubelet with containerd.
     Node,
-    /// kubelet and Docker, or CRI-O.
+    /// kubelet with Docker or CRI-O.
     OtherNode,
-    /// Podman, Buildah, Skopeo.
+    /// Podman, Buildah or Skopeo.
     Podman,
-    /// Docker, for its command line.
+    /// Docker, on behalf of its command line.
     Docker,
     /// Another client on this machine: Helm, ORAS, crane, cosign, Jib, curl.
     Client,
@@ -23,7 +23,7 @@ pub(super) enum Speaker {
 
 type Words = &'static [&'static str];
 
-/// The words of each program, in lower case; what wraps another one's words goes first.
+/// The words of each program, in lower case. A program that quotes another one's messages comes before that one.
 const WORDS: &[(Speaker, &[Words])] = &[
     (
         Speaker::InPod,
@@ -137,7 +137,7 @@ const WORDS: &[(Speaker, &[Words])] = &[
 ];
 
 impl Speaker {
-    /// The program that a text is from, which is in lower case and without the names of images.
+    /// The program that a text is from. The text is in lower case and without the names of images.
     pub(super) fn of(text: &str) -> Option<Self> {
         let is_said = |alternatives: &[Words]| {
             alternatives.iter().any(|words| words.iter().all(|word| text.contains(word)))

@@ -2,10 +2,10 @@ use super::*;
 use crate::doctor::Verdict;
 use crate::doctor::symptom::SYMPTOMS;
 
-/// What rules were made by.
+/// The messages from which the rules were made.
 const MESSAGES: &str = include_str!("tests/messages.txt");
 
-/// What rules were tried with when they were made.
+/// Messages that were collected after the rules were made, to test them.
 const MORE: &str = include_str!("tests/more.txt");
 
 /// The rows of a table: the number of the symptom, and the message.
@@ -18,17 +18,17 @@ fn rows(table: &str) -> Vec<(Option<u8>, String)> {
     .collect()
 }
 
-/// The rows of a table that are taken for another symptom, or for one where there is none.
+/// The rows of a table for which the rules find another symptom than the expected one.
 fn wrong(table: &str) -> Vec<String> {
     let wrong = rows(table).into_iter().filter_map(|(expected, message)| {
         let found = explain(&message).map(|symptom| symptom.number);
-        (found != expected).then(|| format!("{found:?} in the place of {expected:?}: {message}"))
+        (found != expected).then(|| format!("{found:?} instead of {expected:?}: {message}"))
     });
     wrong.collect()
 }
 
 #[test]
-fn every_message_is_the_symptom_that_it_is_or_none() {
+fn every_message_shows_its_symptom_or_none() {
     for table in [MESSAGES, MORE] {
         let wrong = wrong(table);
         assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rows(table).len(), wrong.join("\n"));
@@ -36,7 +36,7 @@ fn every_message_is_the_symptom_that_it_is_or_none() {
 }
 
 #[test]
-fn every_symptom_has_a_message_or_shows_without_one() {
+fn every_symptom_has_a_message_or_is_silent() {
     let known = rows(MESSAGES);
     for symptom in &SYMPTOMS {
         let has_message = known.iter().any(|(number, _)| *number == Some(symptom.number));
@@ -45,7 +45,7 @@ fn every_symptom_has_a_message_or_shows_without_one() {
 }
 
 #[test]
-fn a_message_is_explained_or_said_to_be_unknown() {
+fn a_message_is_explained_or_reported_as_unknown() {
     let known =
         message("Get \"http://localhost:5001/v2/\": dial tcp 127.0.0.1:5001: connect: connection refused");
     assert!(

@@ -12,7 +12,7 @@ fn standing() -> Standing {
 }
 
 #[test]
-fn a_name_is_known_unknown_or_another_ones() {
+fn a_name_is_good_only_if_it_has_the_registrys_address() {
     let judged = |code, stdout: &str, stderr: &str, standing: &Standing| {
         judge_name("w", "kind-registry", &output(code, stdout, stderr), standing, &cluster())
     };
@@ -37,17 +37,17 @@ fn a_name_is_known_unknown_or_another_ones() {
 }
 
 #[test]
-fn a_cause_is_told_only_where_it_was_seen() {
+fn a_cause_is_named_only_on_evidence() {
     let judged = |silence, standing: &Standing| {
         judge_reach("node w", "http://kind-registry:5000/v2/", Err(silence), standing, &cluster())
     };
     let stopped = Standing { runs: false, ..standing() };
     let apart = Standing { is_joined: false, ..standing() };
     for (silence, standing, text, is_repaired) in [
-        // Nothing of a network is said of what does not run.
+        // A registry that does not run is not said to be on no network.
         (Silence::TimedOut, &stopped, "does not run", false),
         (Silence::NoSuchName, &apart, "none of this node's networks", true),
-        // What `hythe attach` writes mends no rule that drops packets.
+        // `hythe attach` does not repair rules that drop packets.
         (Silence::TimedOut, &standing(), "no packet comes back", false),
         (Silence::NoRoute, &standing(), "no packet comes back", false),
         (Silence::Refused, &standing(), "nothing listens at this address", false),
@@ -59,7 +59,7 @@ fn a_cause_is_told_only_where_it_was_seen() {
 }
 
 #[test]
-fn the_cri_plugin_is_there_and_well_in_both_series() {
+fn the_cri_plugin_is_found_in_both_series_of_containerd() {
     let one = "TYPE ID PLATFORMS STATUS\nio.containerd.grpc.v1 cri linux/amd64 ok\n";
     let two = "io.containerd.cri.v1 images - ok\nio.containerd.grpc.v1 cri - ok\n";
     let refused = "io.containerd.cri.v1 images - error\nio.containerd.grpc.v1 cri - error\n";
@@ -76,7 +76,7 @@ fn the_cri_plugin_is_there_and_well_in_both_series() {
 }
 
 #[test]
-fn a_configuration_younger_than_its_reader_has_no_effect() {
+fn a_configuration_that_changed_after_containerds_start_is_bad() {
     for (running, changed, verdict) in [
         ("  100\n", "900\n850\n", Verdict::Good),
         ("  100\n", "902\n", Verdict::Good),
@@ -90,7 +90,7 @@ fn a_configuration_younger_than_its_reader_has_no_effect() {
 }
 
 #[test]
-fn a_dead_mirror_costs_what_its_version_waits() {
+fn the_wait_for_a_dead_mirror_depends_on_dial_timeout_and_the_version() {
     let mirror = |has_timeout| Mirror {
         url: "http://m:5000".to_owned(),
         path: "/r/_default/hosts.toml".to_owned(),
@@ -99,7 +99,7 @@ fn a_dead_mirror_costs_what_its_version_waits() {
     for (has_timeout, knows, text) in [
         (true, true, "its dial_timeout"),
         (false, true, "30 seconds, as it has no"),
-        (true, false, "30 seconds, as this containerd"),
+        (true, false, "30 seconds, as this version of containerd"),
     ] {
         let check = judge_mirror("node w", &mirror(has_timeout), knows, &Err(Silence::TimedOut));
         assert!(check.verdict == Verdict::Bad && check.to_string().contains(text), "{check}");
@@ -111,7 +111,7 @@ fn a_dead_mirror_costs_what_its_version_waits() {
 }
 
 #[test]
-fn only_what_was_said_since_the_last_start_counts() {
+fn only_log_lines_since_the_last_start_count() {
     let mirrors = "failed to load plugin io.containerd.grpc.v1.cri: `mirrors` cannot be set when `config_path` is provided";
     let decode = "level=error msg=\"failed to decode hosts.toml\" error=\"invalid `host` tree\"";
     for (text, verdict) in [

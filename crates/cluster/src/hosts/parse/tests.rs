@@ -1,4 +1,4 @@
-//! What each containerd makes of a file.
+//! How each version of containerd reads a file.
 
 use super::*;
 
@@ -10,14 +10,14 @@ fn urls(text: &str, version: Version) -> Vec<String> {
 }
 
 #[test]
-fn hosts_stand_in_the_order_of_their_headers() {
+fn hosts_are_in_the_order_of_their_headers() {
     let text = "server = 's'\n[host.'http://b']\n[host.'http://a']\n[host.'http://a'.header]\nx = 'y'\n";
     for version in [V1, V2] {
         assert_eq!(urls(text, version), ["http://b", "http://a"], "{version}");
     }
     let again = "[host.b]\n[host.a]\n[host.b.header]\nx = 'y'\n";
     assert_eq!(urls(again, V1), ["b", "a"]);
-    assert_eq!(urls(again, V2), ["b", "a", "b"], "a header behind another host repeats its own");
+    assert_eq!(urls(again, V2), ["b", "a", "b"], "a header of `b` after `a` repeats `b`");
 }
 
 #[test]
@@ -57,7 +57,7 @@ ca = "a.crt"
 }
 
 #[test]
-fn what_containerd_drops_is_a_fault_of_that_version() {
+fn what_a_version_of_containerd_rejects_is_a_fault_for_that_version() {
     let early = Version::new(1, 7, 31);
     let late = Version::new(2, 3, 0);
     let kind = |key: &str, expected| Fault::Kind { key: key.to_owned(), expected };

@@ -1,4 +1,4 @@
-//! What hythe is to be in the place of another registry's container.
+//! The settings with which hythe replaces another registry's container.
 
 use std::path::Path;
 
@@ -9,19 +9,19 @@ use super::{ASIDE, gone};
 use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
 
-/// Where `registry:2` says where its data is.
+/// The variable of `registry:2` that names its data folder.
 pub(in crate::registry) const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
-/// Where it says what it listens on.
+/// The variable of `registry:2` that names its listening address.
 const ADDRESS: &str = "REGISTRY_HTTP_ADDR";
-/// Of its settings, those that hythe's own container decides.
+/// The variables that are not taken over, because hythe's own container decides these settings.
 const OWN: &[&str] = &[ROOT, ADDRESS, "REGISTRY_CONFIGURATION_PATH"];
-/// The port that its images listen on.
+/// The port on which `registry:2` listens by default.
 const PORT: &str = "5000";
-/// Where they have their configuration.
+/// The paths of the configuration file in images of `registry:2` and of distribution 3.
 const CONFIGURATIONS: &[&str] = &["/etc/docker/registry/config.yml", "/etc/distribution/config.yml"];
 
-/// What hythe is to be in the place of a container: its data, its `REGISTRY_*` variables, its port where no other is
-/// wanted, and its name as a further one.
+/// The settings with which hythe replaces a container: the container's data, its `REGISTRY_*` variables, its port if
+/// `keeps_port`, and its name as an alias.
 pub async fn heir(
     engine: &Engine,
     predecessor: &str,
@@ -31,8 +31,8 @@ pub async fn heir(
     let container = engine.container(predecessor).await?.ok_or_else(|| gone(predecessor))?;
     if let Some(file) = configuration(&container) {
         let reason = format!(
-            "its settings are in {file}. Put hythe's image in its place, in the Compose file or `docker run` that it \
-             came from: the file is read as it is, and `hythe image` makes the image"
+            "its settings are in {file}. Instead, use hythe's image (made by `hythe image`) in the Compose file or \
+             `docker run` command that started it: hythe reads that file as it is"
         );
         return Err(RegistryError::NoHeir { name: predecessor.to_owned(), reason });
     }
@@ -62,7 +62,7 @@ fn variable<'a>(container: &'a ContainerInspectResponse, wanted: &str) -> Option
     variables(container).find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
-/// Where the configuration of its own comes from, if it has one.
+/// The source of a mounted configuration file, if the container has one.
 fn configuration(container: &ContainerInspectResponse) -> Option<String> {
     let words = container.config.as_ref().and_then(|config| config.cmd.as_deref()).unwrap_or_default();
     let named = words
@@ -80,7 +80,7 @@ fn configuration(container: &ContainerInspectResponse) -> Option<String> {
     mount.source.clone()
 }
 
-/// The port of the machine that leads to it.
+/// The published port that leads to the registry.
 fn port(container: &ContainerInspectResponse) -> Option<u16> {
     let inner =
         variable(container, ADDRESS).and_then(|address| Some(address.rsplit_once(':')?.1)).unwrap_or(PORT);
@@ -89,7 +89,8 @@ fn port(container: &ContainerInspectResponse) -> Option<u16> {
     bindings.first()?.host_port.as_deref()?.parse().ok().filter(|port| *port != 0)
 }
 
-/// Who is to have the data: the container's user, or the folder's owner, where that is not root.
+/// The user and group that hythe runs as, to own the data: the container's user, or the folder's owner, if that is not
+/// root.
 fn owner(container: &ContainerInspectResponse, data: &Data) -> Option<(u32, u32)> {
     let text = container.config.as_ref().and_then(|config| config.user.as_deref()).unwrap_or_default();
     user(text).or_else(|| folder_owner(data))
@@ -125,7 +126,7 @@ fn data(predecessor: &str, container: &ContainerInspectResponse) -> Result<Data,
         mounts.iter().filter(holding).max_by_key(|mount| mount.destination.as_deref().map(str::len))
     else {
         return Err(refused(format!(
-            "its data is in no volume, but at {root} of the container itself: copy it out with docker cp \
+            "its data is not in a volume, but at {root} in the container itself: copy it out with docker cp \
              {predecessor}:{root} ./registry-data, remove the container, and run `hythe up --data ./registry-data`"
         )));
     };
@@ -136,9 +137,9 @@ fn data(predecessor: &str, container: &ContainerInspectResponse) -> Result<Data,
         (Some("volume"), Some(name), _) if below.as_os_str().is_empty() => Ok(Data::Volume(name.clone())),
         (Some("bind"), _, Some(source)) if below.as_os_str().is_empty() => Ok(Data::Folder(source.into())),
         (Some("bind"), _, Some(source)) => Ok(Data::Folder(Path::new(source).join(below))),
-        _ => Err(refused(format!(
-            "the mount that holds its data at {root} is neither a volume of its own nor a folder"
-        ))),
+        _ => {
+            Err(refused(format!("the mount with its data at {root} is neither a whole volume nor a folder")))
+        }
     }
 }
 
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_taken_along_but_those_that_hythe_decides() {
+    fn variables_are_taken_over_except_those_that_hythe_decides() {
         let before = container(
             &["PATH=/bin", "REGISTRY_HTTP_ADDR=:5000", "REGISTRY_STORAGE_DELETE_ENABLED=true"],
             &[("volume", "data", "/var/lib/registry")],
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_of_its_own_is_refused() {
+    fn a_mounted_configuration_file_is_found() {
         let before = container(&[], &[("bind", "/srv/config.yml", "/etc/docker/registry/config.yml")]);
         assert_eq!(configuration(&before).as_deref(), Some("/srv/config.yml"));
         let before = container(&[], &[("bind", "/srv/data", "/var/lib/registry")]);
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_of_a_container_is_that_of_its_heir() {
+    fn the_user_of_a_container_is_taken_over_unless_it_is_root_or_a_name() {
         for (text, expected) in
             [("", None), ("0:0", None), ("registry", None), ("999", Some((999, 999))), ("7:8", Some((7, 8)))]
         {
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_data_is_where_the_registry_was_told_to_keep_it() {
+    fn the_data_is_found_where_the_registry_keeps_it() {
         let plain = container(&[], &[("volume", "data", "/var/lib/registry")]);
         assert_eq!(data("r", &plain).unwrap(), Data::Volume("data".to_owned()));
         let folder = container(&[], &[("volume", "x", "/etc"), ("bind", "/srv/data", "/var/lib")]);

@@ -1,5 +1,5 @@
-//! The import of another registry's data, by root before hythe's container is made: another user's files cannot be
-//! linked by others.
+//! Importing another registry's data before hythe's container is created. The import runs as root: other users may not
+//! hard-link files that are not theirs.
 
 use super::super::one_shot::OneShot;
 use super::super::{RegistryError, Settings, body, ready};
@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::image::{DATA_FOLDER, Image};
 use crate::step::Report;
 
-/// Imports what the data has, and gives what hythe made of it to hythe's user. What the other registry has is not
-/// touched.
+/// Imports the other registry's data, and gives the imported files to hythe's user. The other registry's own files are
+/// not changed.
 pub(super) async fn import(
     engine: &Engine,
     settings: &Settings,
@@ -31,7 +31,7 @@ pub(super) async fn import(
     match import.run(engine, settings, told).await? {
         (0, _) => Ok(()),
         (code, log) => {
-            let reason = format!("the import of {} ended with {code}", settings.data);
+            let reason = format!("the import of {} exited with code {code}", settings.data);
             Err(RegistryError::NotReady { reason, log })
         }
     }

@@ -1,4 +1,4 @@
-//! The registry's own pages about its cache (docs/reference/admin-api.md).
+//! A client of hythe's admin API: the cache, and garbage collection (docs/reference/admin-api.md).
 
 use hythe_client::{Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
@@ -14,10 +14,10 @@ const COPIES: &str = "/api/cache/copies";
 const UPSTREAMS: &str = "/api/cache/upstreams";
 const COLLECTION: &str = "/api/gc";
 
-/// A page of 100 copies with 1,000 tags each has some 15 MB at worst.
+/// The largest answer, in bytes. A page of 100 copies with 1,000 tags each has at most about 15 MB.
 const LIMIT: usize = 64 << 20;
 
-/// What is asked of the registry about its cache.
+/// A connection to a registry's admin API.
 pub(in crate::commands) struct Admin {
     target: Target,
     client: Client,
@@ -33,7 +33,7 @@ pub(super) struct Copy {
     pub(super) last_use: String,
 }
 
-/// What was cleared.
+/// The result of clearing.
 #[derive(Debug, Deserialize)]
 pub(super) struct Cleared {
     pub(super) copies: u64,
@@ -42,7 +42,7 @@ pub(super) struct Cleared {
     pub(super) bytes: u64,
 }
 
-/// An upstream, and how it fares.
+/// An upstream and its statistics.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -63,7 +63,7 @@ pub(super) struct Upstream {
     pub(super) budget: Option<Budget>,
 }
 
-/// What is left of an upstream's limit.
+/// The requests that are left of an upstream's rate limit.
 #[derive(Debug, Deserialize)]
 pub(super) struct Budget {
     pub(super) limit: Option<u64>,
@@ -76,7 +76,7 @@ impl Admin {
         Ok(Self { target: target.clone(), client: target.client(false)? })
     }
 
-    /// Every copy that a pattern means, as the registry says it.
+    /// Every copy that matches a pattern, in the JSON of the registry.
     pub(super) async fn copies(&self, pattern: Option<&str>) -> Result<Vec<Value>, Failure> {
         let (mut copies, mut last) = (Vec::new(), None::<String>);
         loop {
@@ -86,20 +86,20 @@ impl Admin {
             let mut page = self.answer(self.client.read_page(COPIES, &query, LIMIT).await)?;
             copies.extend(list(&mut page, "copies"));
             match page["next"].as_str() {
-                // One that does not move would turn forever.
+                // A `next` that does not move on would make an endless loop.
                 Some(next) if last.as_deref().is_none_or(|last| last < next) => last = Some(next.to_owned()),
                 _ => return Ok(copies),
             }
         }
     }
 
-    /// Every upstream, as the registry says it.
+    /// Every upstream, in the JSON of the registry.
     pub(super) async fn upstreams(&self) -> Result<Vec<Value>, Failure> {
         let mut page = self.answer(self.client.read_page(UPSTREAMS, &[], LIMIT).await)?;
         Ok(list(&mut page, "upstreams"))
     }
 
-    /// Whether a name, or an alias, is that of an upstream that may be asked.
+    /// Whether a name or an alias is that of an allowed upstream.
     pub(super) async fn is_upstream(&self, name: &str) -> Result<bool, Failure> {
         let answer = self.client.read_page(UPSTREAMS, &[("name", name)], LIMIT).await;
         let found = list(&mut self.answer(answer)?, "upstreams");
@@ -107,12 +107,12 @@ impl Admin {
         Ok(found.iter().any(|upstream| upstream.allowed))
     }
 
-    /// Clears what a pattern means, and answers with what went.
+    /// Clears the copies and tags that match a pattern. Returns the result in the JSON of the registry.
     pub(super) async fn clear(&self, pattern: &str) -> Result<Value, Failure> {
         self.answer(self.client.delete_page(COPIES, &[("pattern", pattern)], LIMIT).await)
     }
 
-    /// Has what nothing needs collected, and answers with what went.
+    /// Runs garbage collection. Returns the result in the JSON of the registry.
     pub(in crate::commands) async fn collect(&self, what: CollectionArgs) -> Result<Value, Failure> {
         let grace = what.grace.map(show_duration);
         let mut query = Vec::new();
@@ -122,7 +122,7 @@ impl Admin {
         self.answer(self.client.post_page(COLLECTION, &query, LIMIT).await)
     }
 
-    /// An answer in the form that is expected of it.
+    /// Reads an answer as the expected type.
     pub(super) fn understand<T: for<'de> Deserialize<'de>>(&self, value: &Value) -> Result<T, Failure> {
         T::deserialize(value).map_err(|error| self.strange(&error.to_string()))
     }
@@ -143,8 +143,8 @@ impl Admin {
     fn strange(&self, what: &str) -> Failure {
         let url = self.target.url();
         Failure::Other(format!(
-            "{url} does not serve hythe's admin API ({what}): it may be another registry or an older version. Name yours \
-             with --registry URL or HYTHE_REGISTRY, or upgrade it"
+            "{url} does not serve hythe's admin API ({what}): it may be another registry or an older version. Name \
+             your registry with --registry URL or HYTHE_REGISTRY, or upgrade it"
         ))
     }
 }

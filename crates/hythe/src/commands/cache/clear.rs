@@ -1,4 +1,4 @@
-//! `hythe cache clear`: frees what is kept.
+//! `hythe cache clear`: removes images from the cache.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -9,7 +9,7 @@ use super::human::{count_of, size};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Clears what a pattern means, or everything, once it is confirmed.
+/// Clears the copies and tags that match a pattern, or everything, after the user confirms.
 pub(super) async fn clear(
     admin: &Admin,
     pattern: Option<&str>,
@@ -19,7 +19,7 @@ pub(super) async fn clear(
     let terminal = io::stdin().is_terminal();
     if !yes && !terminal {
         return Err(Failure::Usage(
-            "clearing wants to be confirmed, and there is no terminal to ask on: add --yes".to_owned(),
+            "cannot ask before clearing the cache, because stdin is not a terminal: add --yes".to_owned(),
         ));
     }
     let pattern = pattern.unwrap_or("*");
@@ -40,18 +40,18 @@ pub(super) async fn clear(
     if cleared.copies == 0 && cleared.tags == 0 {
         printer.note(nothing(pattern));
     }
-    printer.note("to see what is left: `hythe cache ls`");
+    printer.note("to list what is left: `hythe cache ls`");
     Ok(())
 }
 
-/// That a pattern means nothing.
+/// The note that a pattern matches nothing.
 pub(super) fn nothing(pattern: &str) -> String {
     format!(
-        "nothing that is kept is called `{pattern}`: * stands for anything, and what was pushed here is no copy of anything"
+        "nothing in the cache matches `{pattern}`: * stands for any text; images that were pushed are not in the cache"
     )
 }
 
-/// Says what would go, and asks.
+/// Names what would be cleared, and asks the user.
 async fn confirmed(admin: &Admin, pattern: &str, printer: Printer) -> Result<bool, Failure> {
     let copies: Vec<Copy> = admin.understand(&Value::Array(admin.copies(Some(pattern)).await?))?;
     if copies.is_empty() {
@@ -63,10 +63,11 @@ async fn confirmed(admin: &Admin, pattern: &str, printer: Printer) -> Result<boo
     }
     let tags = copies.iter().map(|copy| copy.tag_count).sum();
     let (tags, of) = (count_of(tags, "tag"), count_of(copies.len() as u64, "copy"));
-    printer
-        .note(format_args!("Clear {tags} of {of}? They are fetched again when somebody wants them. [y/N]"));
+    printer.note(format_args!(
+        "Clear {tags} of {of}? The registry fetches them again when a client pulls them. [y/N]"
+    ));
     let mut answer = String::new();
-    // An end of input is a no.
+    // The end of input means no.
     let _ = io::stdin().lock().read_line(&mut answer);
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }

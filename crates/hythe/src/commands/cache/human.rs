@@ -1,14 +1,14 @@
-//! Sizes and times as people say them.
+//! Sizes, times and counts in words.
 
 use std::time::{Duration, SystemTime};
 
-/// A size to three digits: `45.2 MiB`.
+/// A size with about three digits, such as `45.2 MiB`.
 pub(in crate::commands) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    // In tenths of the unit, so that no fraction is lost by floating point.
+    // Counted in tenths of the unit, so that floating point loses no fraction.
     let mut tenths = u128::from(bytes) * 10 / 1024;
     let mut unit = UNITS[0];
     for next in &UNITS[1..] {
@@ -25,7 +25,7 @@ pub(in crate::commands) fn size(bytes: u64) -> String {
     }
 }
 
-/// How long ago something was: `2 hours ago`.
+/// The time since a moment, such as `2 hours ago`.
 pub(super) fn ago(then: SystemTime, now: SystemTime) -> String {
     const UNITS: [(&str, u64); 4] = [("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)];
     let seconds = now.duration_since(then).unwrap_or(Duration::ZERO).as_secs();
@@ -38,7 +38,7 @@ pub(super) fn ago(then: SystemTime, now: SystemTime) -> String {
     format!("{} ago", count_of(count, unit))
 }
 
-/// A number of things: `1 copy` is the caller's to spell, `3 tags` is made here.
+/// A number with its noun, such as `3 tags`. The caller gives the singular.
 pub(in crate::commands) fn count_of(count: u64, thing: &str) -> String {
     match (count, thing.strip_suffix('y')) {
         (1, _) => format!("1 {thing}"),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_their_largest_unit() {
+    fn times_are_shown_in_their_largest_unit() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         for (seconds, text) in [
             (0, "just now"),

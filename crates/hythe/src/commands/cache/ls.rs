@@ -1,4 +1,4 @@
-//! `hythe cache ls`: what is kept.
+//! `hythe cache ls`: lists the cache.
 
 use std::time::SystemTime;
 
@@ -11,10 +11,10 @@ use super::table::table;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Tags that would push the sizes off the screen are counted.
+/// The width of the tags in a row, in characters. Tags beyond it are counted, so that sizes stay on the screen.
 const TAGS_WIDTH: usize = 40;
 
-/// Prints what is kept.
+/// Prints a row for each copy in the cache.
 pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -> Result<(), Failure> {
     let values = admin.copies(pattern).await?;
     let copies: Vec<Copy> = admin.understand(&Value::Array(values.clone()))?;
@@ -22,9 +22,9 @@ pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -
     let rows: Vec<[String; 4]> = copies.iter().map(|copy| row(copy, now)).collect();
     printer.data(table(["NAME", "TAGS", "SIZE", "LAST USE"], &rows), || json!({ "copies": values }));
     match pattern {
-        _ if !copies.is_empty() => printer.note("to free some of it: `hythe cache clear PATTERN`"),
+        _ if !copies.is_empty() => printer.note("to free space: `hythe cache clear PATTERN`"),
         Some(pattern) => printer.note(nothing(pattern)),
-        None => printer.note("nothing is kept yet; to fetch an image: `hythe cache warm redis:7`"),
+        None => printer.note("the cache is empty; to fetch an image: `hythe cache warm redis:7`"),
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ fn row(copy: &Copy, now: SystemTime) -> [String; 4] {
     [copy.name.clone(), tags(copy), size(copy.bytes), last_use]
 }
 
-/// As many as there is room for, and how many more there are.
+/// The tags that fit into the row, and the number of the others.
 fn tags(copy: &Copy) -> String {
     let mut text = String::new();
     for (shown, tag) in copy.tags.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `hythe cache stat`: how upstreams fare.
+//! `hythe cache stat`: shows each upstream's requests, savings and state.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::printer::Printer;
 const HEADING: [&str; 10] =
     ["UPSTREAM", "REQUESTS", "HITS", "MISSES", "STALE", "FETCHED", "SAVED", "ERRORS", "BUDGET", "STATE"];
 
-/// Prints how upstreams fare.
+/// Prints a row for each upstream.
 pub(super) async fn stat(admin: &Admin, printer: Printer) -> Result<(), Failure> {
     let values = admin.upstreams().await?;
     let upstreams: Vec<Upstream> = admin.understand(&Value::Array(values.clone()))?;
@@ -21,9 +21,9 @@ pub(super) async fn stat(admin: &Admin, printer: Printer) -> Result<(), Failure>
     printer.data(table(HEADING, &rows), || json!({ "upstreams": values }));
     if !quiet.is_empty() {
         let names: Vec<&str> = quiet.iter().map(|upstream| upstream.name.as_str()).collect();
-        printer.note(format_args!("not asked since the start: {}", names.join(", ")));
+        printer.note(format_args!("no requests since the start: {}", names.join(", ")));
     }
-    printer.note("to see what is kept: `hythe cache ls`");
+    printer.note("to list the cache: `hythe cache ls`");
     Ok(())
 }
 
@@ -32,12 +32,12 @@ fn row(upstream: &Upstream) -> [String; 10] {
         (Some(why), _) => format!("resting: {why}"),
         _ if !upstream.allowed => "no longer allowed".to_owned(),
         (None, Some(why)) => format!("failing: {why}"),
-        (None, None) => "well".to_owned(),
+        (None, None) => "ok".to_owned(),
     };
     [
         upstream.name.clone(),
         upstream.requests.to_string(),
-        // What upstream confirmed was here, too.
+        // Revalidated content counts as a hit: it was in the cache, and the upstream confirmed it.
         (upstream.hits + upstream.revalidated).to_string(),
         upstream.misses.to_string(),
         upstream.stale.to_string(),

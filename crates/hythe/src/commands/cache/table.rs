@@ -1,6 +1,6 @@
-//! Columns that stand under one another.
+//! Aligned columns of text.
 
-/// A heading and rows, aligned; the last column is as long as it is.
+/// A heading and rows with aligned columns. The last column is not padded.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = heading.map(|cell| cell.chars().count());
     for row in rows {
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_stand_under_one_another() {
+    fn columns_are_aligned() {
         let rows = [["docker.io".to_owned(), "1".to_owned()], ["é".to_owned(), "22".to_owned()]];
         assert_eq!(table(["NAME", "N"], &rows), "NAME       N\ndocker.io  1\né          22");
     }

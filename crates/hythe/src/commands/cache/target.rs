@@ -1,4 +1,4 @@
-//! Where the registry is that is spoken to.
+//! The address of the registry that a command talks to.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,40 +10,42 @@ use crate::config::{Environment, REGISTRY_VARIABLE};
 use crate::failure::Failure;
 use crate::values::Endpoint;
 
-/// Where `hythe serve` listens.
+/// The address that `hythe serve` listens on by default.
 const DEFAULT: &str = "http://localhost:5001";
 
-/// The port of the registry, as kind's script and `hythe up` have it.
+/// The variable that kind's script and `hythe up` read the registry's port from.
 const PORT_VARIABLE: &str = "REG_PORT";
 
-/// A clear of many files, and a registry whose upstream is slow, may take their time.
+/// How long to wait for an answer, and for its next byte. Clearing many files is slow, and so may an upstream be.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The registry that is spoken to.
+/// The registry that a command talks to.
 #[derive(Clone, Debug)]
 pub(in crate::commands) struct Target(Endpoint);
 
 impl FromStr for Target {
     type Err = Failure;
 
-    /// A URL, or `HOST:PORT`, which is asked by plain HTTP.
+    /// Reads a URL, or `HOST:PORT` for plain HTTP.
     fn from_str(text: &str) -> Result<Self, Failure> {
         if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
             return Err(Failure::Usage(format!(
-                "`{text}` is a port alone (--registry, HYTHE_REGISTRY): write localhost:{text}"
+                "`{text}` is only a port (--registry, HYTHE_REGISTRY): write localhost:{text}"
             )));
         }
         let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let endpoint: Result<Endpoint, _> = url.parse();
         endpoint.map(Self).map_err(|error| {
-            Failure::Usage(format!("`{text}` is no registry's address (--registry, HYTHE_REGISTRY): {error}"))
+            Failure::Usage(format!(
+                "`{text}` is not the address of a registry (--registry, HYTHE_REGISTRY): {error}"
+            ))
         })
     }
 }
 
 impl Target {
-    /// The one that the command line names, else the environment (`HYTHE_REGISTRY`, then the port of `REG_PORT`, which
-    /// `hythe up` follows), else where `hythe serve` listens.
+    /// The registry that the command line names, else the environment's (`HYTHE_REGISTRY`, then the port of `REG_PORT`,
+    /// which `hythe up` uses too), else the default address of `hythe serve`.
     pub(in crate::commands) fn chosen(
         flag: Option<&str>,
         environment: &Environment,
@@ -57,42 +59,42 @@ impl Target {
         let Some(port) = variable(PORT_VARIABLE) else { return DEFAULT.parse() };
         match port.parse::<u16>() {
             Ok(port) => format!("localhost:{port}").parse(),
-            Err(_) => Err(Failure::Usage(format!("`{port}` is no port ({PORT_VARIABLE})"))),
+            Err(_) => Err(Failure::Usage(format!("`{port}` is not a port ({PORT_VARIABLE})"))),
         }
     }
 
-    /// Its address.
+    /// The registry's URL.
     pub(super) fn url(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Its host, with its port.
+    /// The registry's host and port.
     pub(super) fn host(&self) -> &Authority {
         self.0.host()
     }
 
-    /// A client of it; `only_if_cached` has it ask no upstream.
+    /// A client of the registry. With `only_if_cached`, the registry does not ask upstreams.
     pub(super) fn client(&self, only_if_cached: bool) -> Result<Client, Failure> {
         let options = Options {
             head_timeout: PATIENCE,
             progress_timeout: PATIENCE,
             only_if_cached,
-            // As Docker and Go have it: no proxy leads to this machine.
+            // Requests to this machine bypass proxies, as in Docker and Go.
             direct: is_loopback(self.host()),
             ..Options::new(self.url())
         };
         Client::new(options).map_err(|error| Failure::Usage(error.to_string()))
     }
 
-    /// That it does not answer.
+    /// The error that the registry does not answer.
     pub(super) fn unreachable(&self, error: &hythe_client::Error) -> Failure {
         let url = self.url();
         Failure::Other(match error {
             hythe_client::Error::Unavailable { status: None, reason, .. } => format!(
-                "no registry answers at {url}: {reason}. Start one with `hythe serve`, or name another one with --registry \
-                 URL or HYTHE_REGISTRY"
+                "no registry answers at {url}: {reason}. Start one with `hythe serve`, or name another registry with \
+                 --registry URL or HYTHE_REGISTRY"
             ),
-            error => format!("the registry at {url} gave an answer that cannot be used: {error}"),
+            error => format!("cannot use the answer of the registry at {url}: {error}"),
         })
     }
 }
@@ -110,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flag_goes_before_the_variables_and_these_before_the_default() {
+    fn the_flag_overrides_the_variables_and_these_override_the_default() {
         let chosen = |flag: Option<&str>, variables: &[(&str, &str)]| {
             let mut environment = Environment::default();
             for (name, value) in variables {

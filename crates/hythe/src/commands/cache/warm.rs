@@ -1,4 +1,4 @@
-//! `hythe cache warm`: fetches images before somebody needs them, by pulling them as any client would.
+//! `hythe cache warm`: fetches images before they are needed, by pulling them through the registry as any client would.
 
 mod collect;
 mod files;
@@ -32,7 +32,7 @@ use report::Report;
 
 pub use platform::Platform;
 
-/// Warms images, or says which are not there.
+/// Warms images, or with `--check` reports which are missing.
 pub(super) async fn warm(
     args: WarmArgs,
     target: &Target,
@@ -60,7 +60,8 @@ pub(super) async fn warm(
     let mut pulls = JoinSet::new();
     for (image, place) in images {
         if let Some(upstream) = image.upstream.as_ref().filter(|upstream| unknown.contains(upstream)) {
-            let why = format!("the registry may not ask {upstream}: add it to its upstreams (upstream.add)");
+            let why =
+                format!("{upstream} is not an allowed upstream of the registry: add it with upstream.add");
             report.failed(Some(image.to_string()), place, Lack::from(why));
             continue;
         }
@@ -71,8 +72,8 @@ pub(super) async fn warm(
         });
     }
     while let Some(ended) = pulls.join_next().await {
-        let (image, place, pulled) =
-            ended.map_err(|error| Failure::Other(format!("the work on an image ended: {error}")))?;
+        let (image, place, pulled) = ended
+            .map_err(|error| Failure::Other(format!("warming an image failed unexpectedly: {error}")))?;
         progress.ended();
         match pulled {
             Ok(pulled) => {
@@ -88,8 +89,8 @@ pub(super) async fn warm(
     report.conclude()
 }
 
-/// The registries that the images come from and that may not be asked. Asks at least once: a registry that is not there
-/// is one error, and not one for each image.
+/// The images' registries that are not allowed upstreams. Makes at least one request, so that a registry that does not
+/// answer is one error and not an error for each image.
 async fn unknown_upstreams(
     images: &[(Image, Option<Place>)],
     admin: &Admin,
@@ -107,18 +108,18 @@ async fn unknown_upstreams(
     Ok(unknown)
 }
 
-/// What a text holds, as `-f` finds it.
+/// The images that `-f` finds in a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The images as they are written, each with its line.
+    /// The images as the text writes them, each with its line.
     pub images: Vec<(String, usize)>,
-    /// What was passed over, with the reason.
+    /// Skipped values, each with the reason.
     pub passed: Vec<(String, String)>,
-    /// What could not be read, with the reason.
+    /// The reasons why parts could not be read.
     pub unread: Vec<String>,
 }
 
-/// What a text holds that is the content of a file of this name; for tests.
+/// The images in a text that is the content of a file with this name; for tests.
 pub fn list_images(file: &str, text: &str, environment: &Environment) -> Result<Listing, String> {
     let mut reader = Reader::new(environment);
     reader.text(file, text)?;
@@ -130,7 +131,7 @@ pub fn list_images(file: &str, text: &str, environment: &Environment) -> Result<
     })
 }
 
-/// The whole name of an image, as Docker completes it; for the same tests.
+/// The full name of an image, as Docker completes it; for the same tests.
 pub fn parse_image(text: &str) -> Result<String, String> {
     let own = "localhost:5001".parse().map_err(|error: AuthorityError| error.to_string())?;
     Image::parse(text, &own).map(|image| image.to_string())

@@ -1,4 +1,4 @@
-//! The cluster that is spoken to.
+//! The connection to the cluster.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::args::TargetArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
 
-/// The cluster of the context that was asked for.
+/// Connects to the cluster of the context that the user names, else of the current context.
 pub(in crate::commands) async fn access(
     target: &TargetArgs,
     environment: &Environment,
@@ -19,7 +19,7 @@ pub(in crate::commands) async fn access(
     let files = kubeconfig_files(variable("KUBECONFIG").map(AsRef::as_ref), home.as_deref());
     let access = Access::from_files(&files, target.context.as_deref()).await;
     access.map_err(|error| {
-        // Where none was named, it may be that another one was meant.
+        // Without --context, the user may have meant another cluster.
         let other = match (&error, &target.context) {
             (ApiError::Unreachable { .. } | ApiError::Unauthorized { .. }, None) => {
                 "; for another cluster, name its context with --context"
@@ -30,18 +30,17 @@ pub(in crate::commands) async fn access(
     })
 }
 
-/// That something could not be done.
-// By value: it is what `map_err` gives.
+/// The failure of a command because of an error of the cluster.
 #[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
 pub(in crate::commands) fn failed(error: DeployError) -> Failure {
     Failure::Other(error.to_string())
 }
 
-/// Runs what waits for the network.
+/// Runs work that waits for the network.
 pub(in crate::commands) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::Other(format!("the system gives no threads to run on: {error}")))?;
+        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))?;
     runtime.block_on(work)
 }

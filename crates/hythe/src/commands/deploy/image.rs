@@ -1,4 +1,4 @@
-//! The image that is deployed.
+//! Chooses the image to deploy, and loads hythe's own into the nodes.
 
 use hythe_cluster::api::Access;
 use hythe_cluster::deploy::Source;
@@ -10,15 +10,15 @@ use crate::commands::local::connect;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What is deployed.
+/// The image to deploy.
 pub(super) struct Chosen {
-    /// Where nodes have it from.
+    /// Where nodes get the image.
     pub(super) source: Source,
-    /// hythe's own image, where no other one was asked for.
+    /// hythe's own image, if the user named no other.
     pub(super) own: Option<Image>,
 }
 
-/// The image that was asked for, else hythe's own.
+/// The image that `--image` names, else hythe's own.
 pub(super) fn choose(args: &OptionArgs) -> Result<Chosen, Failure> {
     if let Some(image) = &args.image {
         return Ok(Chosen { source: Source::Registry(image.clone()), own: None });
@@ -26,11 +26,11 @@ pub(super) fn choose(args: &OptionArgs) -> Result<Chosen, Failure> {
     let own = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
         .map_err(|error| Failure::Other(error.to_string()))?;
     let name = own.reference.parse();
-    let name = name.map_err(|error| Failure::Other(format!("hythe's own image has no name: {error}")))?;
+    let name = name.map_err(|error| Failure::Other(format!("cannot name hythe's own image: {error}")))?;
     Ok(Chosen { source: Source::Nodes(name), own: Some(own) })
 }
 
-/// Puts the image into every node, as no registry has it.
+/// Loads the image into every node, because no registry has it.
 pub(super) async fn put(
     image: &Image,
     engine: &EngineArgs,
@@ -39,9 +39,10 @@ pub(super) async fn put(
 ) -> Result<(), Failure> {
     let (engine, cluster) = find(engine, access).await.map_err(|reason| {
         Failure::Other(format!(
-            "hythe's image cannot be put into the nodes of context `{}`: {reason}. Push it to a registry that they \
-             pull from, and name it: --image IMAGE. Or write it to a file (`hythe image --save hythe.tar`), import that in \
-             each node (ctr -n k8s.io images import hythe.tar), and name it: `hythe deploy --image {}`",
+            "cannot load hythe's image into the nodes of context `{}`: {reason}. Push the image to a registry that \
+             nodes pull from, and name it with --image IMAGE. Or write it to a file (`hythe image --save hythe.tar`), \
+             import that file in each node (ctr -n k8s.io images import hythe.tar), and name it: \
+             `hythe deploy --image {}`",
             access.context(),
             image.reference
         ))
@@ -50,7 +51,7 @@ pub(super) async fn put(
     image::put(&engine, &cluster, image, &report).await.map_err(|error| Failure::Other(error.to_string()))
 }
 
-/// The cluster of the context, among those whose nodes are containers of the engine.
+/// The cluster of the context, if its nodes are containers of the engine.
 async fn find(
     args: &EngineArgs,
     access: &Access,
@@ -59,8 +60,7 @@ async fn find(
     let found = clusters(&engine).await.map_err(|error| error.to_string())?;
     let cluster = found.into_iter().find(|cluster| cluster.context() == access.context());
     let title = engine.title();
-    let cluster = cluster.ok_or_else(|| {
-        format!("they are no containers of {title}, as those of kind, k3d and minikube are")
-    })?;
+    let cluster = cluster
+        .ok_or_else(|| format!("{title} runs no cluster of kind, k3d or minikube with that context"))?;
     Ok((engine, cluster))
 }

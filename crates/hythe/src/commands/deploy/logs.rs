@@ -1,4 +1,4 @@
-//! `hythe deploy logs`: what a registry in a cluster logs.
+//! `hythe deploy logs`: prints the log of a registry in a cluster.
 
 use hythe_cluster::deploy::{self, LogOptions};
 
@@ -8,7 +8,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints it, as it is in either output format: its own is chosen by the server's `log.format`.
+/// Prints the log unchanged, whatever `--output` says: the server's `log.format` chooses its format.
 pub(super) async fn logs(
     args: &TargetArgs,
     options: LogOptions,

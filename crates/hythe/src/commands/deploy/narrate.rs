@@ -1,18 +1,18 @@
-//! What happens in a cluster, told as it happens.
+//! Prints the progress of a deployment, line by line.
 
 use hythe_cluster::api::Change;
 use hythe_cluster::deploy::Progress;
 
 use crate::printer::Printer;
 
-/// Tells it.
+/// Prints one line of progress.
 pub(super) fn tell(printer: Printer, progress: &Progress) {
     match progress {
         Progress::Applied { object, change } => {
             let change = match change {
                 Change::Created => "created",
                 Change::Changed => "changed",
-                Change::Unchanged => "is as it should be",
+                Change::Unchanged => "unchanged",
             };
             printer.note(format_args!("{object} {change}"));
         }
@@ -25,8 +25,8 @@ pub(super) fn tell(printer: Printer, progress: &Progress) {
             }
         }
         Progress::Unpinned { nodes } => printer.note(format_args!(
-            "warning: the data is in a folder of one node, and the Pod may be put on any of {nodes}: choose one with \
-             --node-selector kubernetes.io/hostname=NODE"
+            "warning: the data is in a folder of one node, but Kubernetes may run the Pod on any of {nodes} nodes: \
+             choose one with --node-selector kubernetes.io/hostname=NODE"
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! `hythe deploy remove`: takes a registry out of a cluster.
+//! `hythe deploy remove`: removes a registry from a cluster.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -12,7 +12,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Removes it. Only data is asked about: the rest is there again after one `hythe deploy`.
+/// Removes the registry. Asks before it deletes data only: one `hythe deploy` brings back the rest.
 pub(super) async fn remove(
     args: &TargetArgs,
     data: bool,
@@ -23,20 +23,20 @@ pub(super) async fn remove(
     let terminal = io::stdin().is_terminal();
     if data && !yes && !terminal {
         return Err(Failure::Usage(
-            "removing images wants to be confirmed, and there is no terminal to ask on: add --yes".to_owned(),
+            "cannot ask before deleting images, because stdin is not a terminal: add --yes".to_owned(),
         ));
     }
     let target = target(args);
     let access = access(args, environment).await?;
     if data && !yes {
         printer.note(format_args!(
-            "Remove the registry {}/{} of context `{}`, and all its images? [y/N]",
+            "Remove the registry {}/{} of context `{}` and all its images? [y/N]",
             target.namespace,
             target.name,
             access.context()
         ));
         let mut answer = String::new();
-        // An end of input is a no.
+        // The end of input means no.
         let _ = io::stdin().lock().read_line(&mut answer);
         if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
             printer.note("nothing was removed");
@@ -46,7 +46,7 @@ pub(super) async fn remove(
     let mut tell = |progress| narrate::tell(printer, &progress);
     let removed = deploy::remove(&access, &target, data, &mut tell).await.map_err(failed)?;
     let left: Vec<String> = removed.left.iter().map(sentence).collect();
-    // Each was said as it went.
+    // The progress lines already named each object.
     let text = format!("{} removed", count(removed.objects.len(), "object"));
     printer.data(text, || json!({ "removed": removed.objects, "left": left }));
     for sentence in &left {
@@ -58,13 +58,16 @@ pub(super) async fn remove(
 fn sentence(left: &Left) -> String {
     match left {
         Left::Claim(object) => format!(
-            "{object} stays, with all images: `hythe deploy` serves them again, `hythe deploy remove --data` removes them"
+            "{object} stays, with all images: `hythe deploy` serves them again, `hythe deploy remove --data` deletes \
+             them"
         ),
         Left::Folder(path) => {
-            format!("{path} stays on the node, with all images; only the node itself can remove it")
+            format!(
+                "{path} stays on the node, with all images; hythe cannot delete it: remove it on the node itself"
+            )
         }
         Left::Namespace(object) => format!(
-            "{object} stays, for whatever else may be in it: kubectl delete namespace {}",
+            "{object} stays, because it may contain other objects; to delete it: kubectl delete namespace {}",
             object.name
         ),
     }

@@ -1,14 +1,14 @@
-//! Settings of the server that is deployed, tried before they are sent.
+//! Settings for a server in a container (`--set`), checked before hythe sends them.
 
 use std::collections::BTreeMap;
 
 use crate::config::{ConfigError, Environment, Inputs, KEYS, Key, Problem, key, load};
 use crate::failure::Failure;
 
-/// Those that the Pod decides.
+/// Settings that hythe decides for the container, and the user cannot set.
 const FIXED: [&str; 4] = ["listen", "data", "storage", "http.allow-anonymous-network"];
 
-/// The variables of `KEY=VALUE` texts.
+/// Turns `KEY=VALUE` texts into environment variables.
 pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let mut variables = BTreeMap::new();
     for setting in settings {
@@ -18,7 +18,9 @@ pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<Str
             )));
         };
         if FIXED.contains(&name) {
-            return Err(Failure::Usage(format!("--set {setting}: `{name}` is decided by the Pod")));
+            return Err(Failure::Usage(format!(
+                "--set {setting}: hythe itself sets `{name}` for the container"
+            )));
         }
         let Some(key) = key(name) else {
             let distance = |key: &&Key| strsim::osa_distance(key.name, name);
@@ -28,7 +30,7 @@ pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<Str
         };
         variables.insert(key.variable(), value.to_owned());
     }
-    // As the container will read them: with nothing else in its surroundings.
+    // Read the variables as the container will: with no other variables in its environment.
     let mut surroundings: BTreeMap<_, _> =
         variables.iter().map(|(name, value)| (name.clone(), value.into())).collect();
     surroundings.insert("HYTHE_DATA".to_owned(), "/data".into());
@@ -37,13 +39,13 @@ pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<Str
     Ok(variables)
 }
 
-/// The same error, at the words that the user typed in the place of the variables that come of them.
+/// The same error, but with the words that the user typed as its place, not the variables made from them.
 fn as_typed(error: ConfigError, settings: &[String]) -> ConfigError {
     let typed = |place: String| {
         let is_its = |setting: &&String| {
             setting.split_once('=').and_then(|(name, _)| key(name)).is_some_and(|key| key.variable() == place)
         };
-        // Of a setting that is there twice, the last one counts.
+        // If a setting is given twice, the last value counts.
         let setting = settings.iter().rev().find(is_its);
         setting.map_or(place.clone(), |setting| format!("--set {setting}"))
     };
@@ -69,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_would_refuse_is_refused_before_it_is_sent() {
+    fn settings_that_the_server_would_refuse_are_not_sent() {
         for setting in ["upstream.offline", "upstream.ofline=true", "data=/x", "log.level=loud"] {
             assert_eq!(of(&[setting]).unwrap_err().exit_code(), 2, "{setting}");
         }
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_in_the_words_that_were_typed() {
+    fn an_error_names_the_setting_as_the_user_typed_it() {
         for (settings, words) in [
             (
                 &["collect.grace=0s"][..],

@@ -1,4 +1,4 @@
-//! `hythe deploy status`: how a registry in a cluster is.
+//! `hythe deploy status`: shows the state of a registry in a cluster.
 
 use hythe_cluster::deploy::{self, PodState, ServiceState, Status, Stored};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints it. One that does not serve is a failure, for scripts.
+/// Prints the state. Fails if the registry does not serve, for scripts.
 pub(super) async fn status(
     args: &TargetArgs,
     environment: &Environment,
@@ -22,7 +22,7 @@ pub(super) async fn status(
         return Ok(());
     }
     let reasons: Vec<String> = status.pods.iter().filter_map(PodState::explanation).collect();
-    let why = if reasons.is_empty() { "no Pod serves".to_owned() } else { reasons.join("; ") };
+    let why = if reasons.is_empty() { "no Pod is ready".to_owned() } else { reasons.join("; ") };
     Err(Failure::Other(format!("the registry does not serve: {why}. Its log: `hythe deploy logs`")))
 }
 
@@ -42,7 +42,7 @@ fn data(data: &Stored) -> String {
             let class = class.as_ref().map(|class| format!(", class {class}")).unwrap_or_default();
             format!("claim {name}, {size}, {phase}{class}")
         }
-        Stored::Claim { name, phase: None, .. } => format!("claim {name}, which is not there"),
+        Stored::Claim { name, phase: None, .. } => format!("claim {name}, which does not exist"),
     }
 }
 

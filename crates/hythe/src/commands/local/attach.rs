@@ -1,4 +1,4 @@
-//! `hythe attach`: clusters wired to the registry.
+//! `hythe attach`: wires clusters to the registry.
 
 use hythe_cluster::attach::{self, Wiring};
 use hythe_cluster::engine::Engine;
@@ -10,7 +10,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Attaches what was asked for.
+/// Attaches the clusters and clients that the user names.
 pub(in crate::commands) fn attach(
     args: &AttachArgs,
     environment: &Environment,
@@ -52,7 +52,7 @@ pub(in crate::commands) fn attach(
             unnamed(&engine, args.all).await?;
             is_well &= up::attach_all(&engine, &wiring, &steps).await?;
         }
-        // Whoever names a cluster says that it is to be this registry's.
+        // By naming a cluster, the user says that the cluster shall use this registry, also if it uses another one.
         let wiring = Wiring { takes_over: true, ..wiring };
         for name in &args.clusters {
             let cluster = named(&engine, name).await?;
@@ -65,7 +65,7 @@ pub(in crate::commands) fn attach(
     })
 }
 
-/// Says how much was changed; what could not be done is a failure.
+/// Prints the number of changes. Anything that could not be wired is a failure.
 pub(super) fn told(steps: &Steps, dry_run: bool, is_well: bool, printer: Printer) -> Result<(), Failure> {
     let text = match (steps.changes(), dry_run) {
         (0, false) => "nothing had to be changed".to_owned(),
@@ -78,41 +78,41 @@ pub(super) fn told(steps: &Steps, dry_run: bool, is_well: bool, printer: Printer
         return Ok(());
     }
     Err(Failure::Other(
-        "some of it could not be wired: the lines that begin with ! say what, and `hythe doctor` finds out why"
+        "the wiring is incomplete: the lines that begin with ! say what failed; `hythe doctor` finds out why"
             .to_owned(),
     ))
 }
 
-/// The clusters that are meant where none is named: the only one, or all.
+/// The clusters to attach if the user names none: the only one, or all with `--all`.
 pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, Failure> {
     let found = clusters(engine).await.map_err(failed)?;
     if !all && found.len() > 1 {
         let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
         return Err(Failure::Usage(format!(
-            "there are several clusters ({}): name those to attach, or add --all",
+            "found several clusters ({}): name those to attach, or add --all",
             names.join(", ")
         )));
     }
     if found.is_empty() {
         return Err(Failure::Other(format!(
-            "there is no cluster of kind, k3d or minikube in {}; `hythe attach --watch` attaches clusters as they appear",
+            "{} has no cluster of kind, k3d or minikube; `hythe attach --watch` attaches clusters as they appear",
             engine.title()
         )));
     }
     Ok(found)
 }
 
-/// The cluster of a name.
+/// The cluster with that name.
 pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failure> {
     let found = clusters(engine).await.map_err(failed)?;
     let names: Vec<String> = found.iter().map(|cluster| cluster.name.clone()).collect();
     let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
     cluster.ok_or_else(|| {
         let there = if names.is_empty() {
-            "there is no cluster at all".to_owned()
+            "it has no clusters".to_owned()
         } else {
-            format!("there are: {}", names.join(", "))
+            format!("its clusters are: {}", names.join(", "))
         };
-        Failure::Usage(format!("there is no cluster {name} in {}; {there}", engine.title()))
+        Failure::Usage(format!("{} has no cluster {name}; {there}", engine.title()))
     })
 }

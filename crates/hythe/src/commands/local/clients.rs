@@ -1,4 +1,4 @@
-//! Clients of this machine that are wired by a file of their own: Podman, `BuildKit`, dockerd.
+//! Wires this machine's own clients to the registry, through their configuration files: Podman, `BuildKit`, dockerd.
 
 use std::path::{Path, PathBuf};
 
@@ -15,19 +15,19 @@ use crate::args::LocalClient;
 use crate::config::Environment;
 use crate::failure::Failure;
 
-/// What stood in a file before hythe's first change is kept beside it.
+/// The ending of the copy that keeps a file's content from before hythe's first change.
 const COPY: &str = ".before-hythe";
 
-/// A client's file, as it is and as it is to be.
+/// A client's file, with its present and its new content.
 struct Change {
     path: PathBuf,
     before: Option<String>,
     after: String,
-    /// What is to be done for it to be read.
+    /// What the user does next, so that the client reads the file.
     then: String,
 }
 
-/// Wires a client to the registry, or takes that back.
+/// Wires a client to the registry, or removes the wiring.
 pub(super) fn wire(
     client: LocalClient,
     wiring: &Wiring,
@@ -39,13 +39,13 @@ pub(super) fn wire(
     let change = change(client, wiring, is_attached, environment)?;
     let path = change.path.display().to_string();
     if change.before.as_deref().unwrap_or_default() == change.after {
-        steps.take(Step::new(subject, Outcome::Unchanged, format!("{path} is as it should be")));
+        steps.take(Step::new(subject, Outcome::Unchanged, format!("{path} is up to date")));
         return Ok(());
     }
     if wiring.dry_run {
         let diff = diff(&path, change.before.as_deref(), &change.after);
         let step =
-            Step::new(subject, Outcome::Changed, format!("{path} would be changed; then: {}", change.then));
+            Step::new(subject, Outcome::Changed, format!("{path} would be changed; next: {}", change.then));
         steps.take(Step { diff: Some(diff), ..step });
         return Ok(());
     }
@@ -57,7 +57,7 @@ pub(super) fn wire(
         };
         Failure::Other(format!("{path} cannot be written: {error}{sudo}"))
     })?;
-    steps.take(Step::new(subject, Outcome::Changed, format!("{path} changed; now: {}", change.then)));
+    steps.take(Step::new(subject, Outcome::Changed, format!("{path} changed; next: {}", change.then)));
     Ok(())
 }
 
@@ -81,12 +81,12 @@ fn change(
             };
             (
                 folder.join("registries.conf.d").join(PODMAN_FILE),
-                "nothing: Podman reads it at each pull".to_owned(),
+                "nothing, Podman reads the file at each pull".to_owned(),
             )
         }
         LocalClient::Buildkit => (
             home(environment, "DOCKER_CONFIG", ".docker")?.join("buildx/buildkitd.default.toml"),
-            "docker buildx create --use --driver-opt network=host (a builder reads it when it is made)"
+            "docker buildx create --use --driver-opt network=host (a builder reads the file when it is created)"
                 .to_owned(),
         ),
         LocalClient::Docker => ("/etc/docker/daemon.json".into(), "systemctl reload docker".to_owned()),
@@ -97,18 +97,19 @@ fn change(
         Err(error) => return Err(Failure::Other(format!("{} cannot be read: {error}", path.display()))),
     };
     let text = before.clone().unwrap_or_default();
-    let wrong =
-        |error: RegistriesError| Failure::Other(format!("{}: {error}; it was left alone", path.display()));
+    let wrong = |error: RegistriesError| {
+        Failure::Other(format!("{}: {error}; the file was not changed", path.display()))
+    };
     let after = match (client, is_attached) {
         (LocalClient::Podman, true) => podman_file(&mirrors),
         (LocalClient::Podman, false) => String::new(),
         (LocalClient::Buildkit, true) => add_to_buildkit(&text, &mirrors).map_err(wrong)?,
         (LocalClient::Buildkit, false) => remove_from_buildkit(&text, &mirrors).map_err(wrong)?,
         (LocalClient::Docker, _) => {
-            // dockerd cannot say for whom it asks, so that Docker Hub has a port of its own.
+            // dockerd's requests do not name the upstream, so Docker Hub needs a port of its own.
             let port = wiring.registry.mirror_port.ok_or_else(|| {
                 Failure::Other(
-                    "dockerd needs a port that answers for Docker Hub alone: `hythe up --mirror-port 5002`"
+                    "dockerd needs a port that mirrors only Docker Hub: `hythe up --mirror-port 5002`"
                         .to_owned(),
                 )
             })?;
@@ -124,12 +125,12 @@ fn home(environment: &Environment, variable: &str, folder: &str) -> Result<PathB
     let named =
         |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
     named(variable).or_else(|| named("HOME").map(|home| home.join(folder))).ok_or_else(|| {
-        Failure::Other("this user has no home folder for the client's file: set HOME".to_owned())
+        Failure::Other("cannot find the folder of the client's configuration: set HOME".to_owned())
     })
 }
 
-/// Writes the file whole, and keeps what somebody else had in it. An empty one goes. A link stays one, and who may read
-/// the file stays so.
+/// Replaces the file in one step, and keeps a copy of the content that was there before hythe. Deletes a file that
+/// would be empty. A symbolic link stays a link, and the file keeps its mode.
 fn write(change: &Change) -> std::io::Result<()> {
     let path = match std::fs::canonicalize(&change.path) {
         Ok(path) => path,
@@ -144,13 +145,13 @@ fn write(change: &Change) -> std::io::Result<()> {
     }
     let copy = beside(&path, COPY);
     if change.before.is_some() && !copy.exists() {
-        // With its mode; half a copy would pass for the whole one.
+        // `copy` keeps the mode. The rename makes the copy appear whole: a later run would take half of it for all.
         let staged = beside(&path, ".hythe-staged");
         std::fs::copy(&path, &staged)?;
         std::fs::rename(&staged, &copy)?;
     }
     let staged = beside(&path, ".hythe-staged");
-    // One that a cut command left may have another mode.
+    // A staged file that an interrupted command left may have another mode.
     let _ = std::fs::remove_file(&staged);
     if change.before.is_some() {
         std::fs::copy(&path, &staged)?;
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_read_a_file_stays_so_and_a_link_stays_one() {
+    fn a_file_keeps_its_mode_and_a_link_stays_a_link() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("real"), folder.path().join("daemon.json"));
         std::fs::write(&file, "{}").unwrap();
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_not_there_is_made_without_a_copy() {
+    fn a_new_file_is_written_without_a_copy() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b.conf");
         changed(&path, None, "x");

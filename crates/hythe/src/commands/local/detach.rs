@@ -1,4 +1,4 @@
-//! `hythe detach`: clusters as they were before.
+//! `hythe detach`: removes the wiring from clusters.
 
 use hythe_cluster::attach;
 use hythe_cluster::registry as container;
@@ -11,7 +11,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Detaches what was asked for.
+/// Detaches the clusters and clients that the user names.
 pub(in crate::commands) fn detach(
     args: &DetachArgs,
     environment: &Environment,
@@ -23,7 +23,8 @@ pub(in crate::commands) fn detach(
             return in_cluster::detach(&engine, args, environment, printer).await;
         }
         let target = args.target.beside(environment);
-        // What it left in nodes is known by its name, also when it is gone. Where there is another one, that may be meant.
+        // Nodes name the registry that they are wired to, so that a removed registry can be detached too. But if the
+        // engine has another registry, the user may mean that one, and `registry` says so.
         let is_gone = container::list(&engine).await.map_err(failed)?.is_empty()
             && !container::is_cut(&engine, &target.name).await.map_err(failed)?;
         let settings = if is_gone {
@@ -45,7 +46,7 @@ pub(in crate::commands) fn detach(
         printer.data(count(steps.changes(), "change"), || steps.json());
         if !args.clusters.is_empty() {
             printer.note(format_args!(
-                "nothing attaches them until they are named: `hythe attach {}`",
+                "these clusters stay detached until you attach them by name: `hythe attach {}`",
                 args.clusters.join(" ")
             ));
         }
@@ -53,7 +54,8 @@ pub(in crate::commands) fn detach(
             Ok(())
         } else {
             Err(Failure::Other(
-                "some of it could not be removed: the lines that begin with ! say what".to_owned(),
+                "the wiring was not removed completely: the lines that begin with ! say what failed"
+                    .to_owned(),
             ))
         }
     })

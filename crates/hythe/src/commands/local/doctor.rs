@@ -1,4 +1,4 @@
-//! `hythe doctor`: why an image is not pulled.
+//! `hythe doctor`: finds out why an image is not pulled.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -17,21 +17,21 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Far more than what a tool says of one failure, in bytes.
+/// Bytes of a message read from stdin at most: far more than any tool prints about one failure.
 const MESSAGE: u64 = 64 << 10;
 
-/// How often `--fix` looks again and does what shows then: a registry that is made anew is on no network yet, and a node that is
-/// attached may want a start of its containerd.
+/// Rounds of repair and examination that `--fix` makes at most. One repair may need another: a registry whose container
+/// was created again is on no cluster's network yet, and an attached node may need a restart of its containerd.
 const ROUNDS: usize = 3;
 
-/// What the user means.
+/// What the user asks about.
 enum Subject {
     Clusters,
     Image(ImageName),
     Pod { namespace: String, name: String },
 }
 
-/// Examines, repairs where that is asked for, and prints what was seen.
+/// Examines, repairs with `--fix`, and prints the checks.
 pub(in crate::commands) fn doctor(
     args: &DoctorArgs,
     environment: &Environment,
@@ -57,7 +57,7 @@ pub(in crate::commands) fn doctor(
         let image = || Image::of(None, env!("CARGO_PKG_VERSION"));
         let mut done = BTreeSet::new();
         for _ in 0..ROUNDS {
-            // What was done and is asked for again would not help a second time.
+            // A repair that was done but is wanted again would not help a second time.
             let repairs: BTreeSet<Repair> = doctor::repairs(&checks).difference(&done).cloned().collect();
             if !args.fix || repairs.is_empty() {
                 break;
@@ -67,21 +67,21 @@ pub(in crate::commands) fn doctor(
                 steps.take(Step::new("repair", Outcome::Failed, error.to_string()));
             }
             done.extend(repairs);
-            // What ran before may have been replaced, and clusters joined to another network.
+            // Containers may have been replaced, and clusters joined to another network.
             found = clusters(&engine).await.map_err(failed)?;
             let is_meant = |cluster: &Cluster| meant.iter().any(|before| before.name == cluster.name);
             let meant: Vec<Cluster> = found.iter().filter(|cluster| is_meant(cluster)).cloned().collect();
             (checks, subject) = examine(&engine, &wiring, &meant, subject).await?;
         }
         for check in &mut checks {
-            // It was done, and did not help.
+            // A repair that was done and did not help is not suggested again.
             check.repair = check.repair.take().filter(|repair| !done.contains(repair));
         }
         told(&checks, &steps.all(), printer)
     })
 }
 
-/// Says what a message means. Where it may be an answer of hythe's, its log has the reason: engines show the status alone.
+/// Explains a message. If hythe may have sent it, shows the reason from hythe's log too: engines print only the status.
 fn explained(message: &str, args: &DoctorArgs, printer: Printer) -> Result<(), Failure> {
     let check = doctor::message(message);
     if !doctor::is_own(message) {
@@ -89,7 +89,7 @@ fn explained(message: &str, args: &DoctorArgs, printer: Printer) -> Result<(), F
     }
     run(async {
         let choice = args.target.engine.engine.clone().unwrap_or_default();
-        // Where there is no engine the message is explained all the same.
+        // Without an engine, the message is still explained, without the log.
         let logged = match Engine::connect(&choice, &Surroundings::of_process()).await {
             Ok(engine) => doctor::refusals(&engine, &args.target.name, message).await,
             Err(_) => Vec::new(),
@@ -98,7 +98,7 @@ fn explained(message: &str, args: &DoctorArgs, printer: Printer) -> Result<(), F
     })
 }
 
-/// What another tool said, if that is what is asked about: no name has a space.
+/// The message of another tool, if the user asks about one: stdin, or a text with a space, because no name has a space.
 fn message(subject: Option<&str>) -> Result<Option<String>, Failure> {
     match subject {
         Some("-") => {
@@ -110,7 +110,7 @@ fn message(subject: Option<&str>) -> Result<Option<String>, Failure> {
     }
 }
 
-/// What is meant: a cluster goes before a Pod, and a Pod before an image.
+/// What a text names: a cluster if one has that name, else a Pod, else an image.
 fn meant(text: Option<&str>, found: &[Cluster], engine: &Engine) -> Result<(Subject, Vec<Cluster>), Failure> {
     let Some(text) = text else { return Ok((Subject::Clusters, found.to_vec())) };
     let named: Vec<Cluster> =
@@ -123,11 +123,11 @@ fn meant(text: Option<&str>, found: &[Cluster], engine: &Engine) -> Result<(Subj
     }
     match text.parse() {
         Ok(image) => Ok((Subject::Image(image), found.to_vec())),
-        Err(error) => Err(Failure::Usage(format!("{error}; and no cluster {text} is in {}", engine.title()))),
+        Err(error) => Err(Failure::Usage(format!("{error}; and {} has no cluster {text}", engine.title()))),
     }
 }
 
-/// A namespace and a name, where a text may be a Pod's.
+/// The namespace and the name of a Pod, if a text can be a Pod's name.
 fn pod(text: &str) -> Option<(String, String)> {
     let (namespace, name) = text.split_once('/').unwrap_or(("default", text));
     let is_name = |name: &str| {
@@ -151,7 +151,7 @@ async fn examine(
         Subject::Pod { namespace, name } => {
             let mut checks = doctor.examine_pod(namespace, name).await;
             if checks.iter().all(|check| check.verdict == Verdict::Unknown) {
-                // `redis` and `team/app` are names of images too.
+                // No such Pod: names like `redis` and `team/app` can be images too.
                 let text = if namespace == "default" { name.clone() } else { format!("{namespace}/{name}") };
                 let image = text.parse().map_err(|error| {
                     Failure::Usage(format!("no cluster has a Pod {namespace}/{name}, and {error}"))
@@ -165,7 +165,7 @@ async fn examine(
     Ok((checks, subject))
 }
 
-/// Prints what was seen; something bad is a failure.
+/// Prints the checks. A bad check makes the command fail.
 fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failure> {
     let number = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
     let (good, bad, unknown) = (number(Verdict::Good), number(Verdict::Bad), number(Verdict::Unknown));
@@ -174,16 +174,15 @@ fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failur
         lines.join("\n"),
         || json!({ "checks": checks, "good": good, "bad": bad, "unknown": unknown, "fixed": steps }),
     );
-    let summary =
-        format!("{} looked at: {good} good, {bad} bad, {unknown} not known", count(checks.len(), "thing"));
+    let summary = format!("{}: {good} good, {bad} bad, {unknown} unknown", count(checks.len(), "check"));
     if bad == 0 {
         printer.note(summary);
         return Ok(());
     }
     let hint = match (steps.is_empty(), doctor::repairs(checks).is_empty()) {
-        (true, false) => "; `hythe doctor --fix` does what is safe",
+        (true, false) => "; `hythe doctor --fix` makes the repairs that are safe",
         (true, true) => "",
-        (false, _) => "; what is left is not for --fix to mend: each says what to do",
+        (false, _) => "; --fix cannot repair what is left: each check says what to do",
     };
     Err(Failure::Other(format!("{summary}{hint}")))
 }

@@ -1,4 +1,4 @@
-//! `hythe down`: the registry's container goes, its data only when that is said.
+//! `hythe down`: removes the registry's container, and its data only on request.
 
 use hythe_cluster::engine::Engine;
 use hythe_cluster::image::Image;
@@ -44,21 +44,24 @@ pub(in crate::commands) fn down(
             container::discard(&engine, name).await.map_err(failed)?;
             engine.stop(name).await.map_err(failed)?;
             engine.remove(name).await.map_err(failed)?;
-            format!("{name} is gone; {data} stays: `hythe up` brings it back as it was")
+            format!("{name} is removed; {data} stays: `hythe up` brings it back as it was")
         };
         let watched = service::remove(name, environment);
         printer.data(text, || json!({ "removed": name, "data": data, "data_deleted": args.delete_data }));
         if !clusters(&engine).await.map_err(failed)?.is_empty() {
-            printer.note("clusters pull from upstreams directly now; their wiring stays, and works again after `hythe up`");
+            printer.note(
+                "clusters now pull from upstreams directly; their wiring stays, and works again after `hythe up`",
+            );
         }
         if watched? {
-            printer.note("the service that attached nodes as they appeared is gone too");
+            printer.note("the service that attached new nodes is removed too");
         }
         Ok(())
     })
 }
 
-/// The registry whose data is to be deleted although nothing runs, and whether its data is known or only guessed by name.
+/// The settings of a registry without a container, for deleting its data, and whether its data is known (true) or only
+/// guessed from its name (false).
 async fn down_already(
     engine: &Engine,
     args: &DownArgs,
@@ -70,7 +73,7 @@ async fn down_already(
             return Ok((settings, true));
         }
         let settings = default_settings(name.clone(), environment);
-        // What an earlier version left behind.
+        // An earlier version of hythe left a volume without remembering the registry's settings.
         if let Data::Volume(volume) = &settings.data
             && engine.volume(volume).await.map_err(failed)?.is_some()
         {
@@ -80,25 +83,28 @@ async fn down_already(
     Err(missing(engine, name).await?)
 }
 
-/// hythe's image, in the engine, for what a registry that is down would have done itself.
+/// Loads hythe's image into the engine, to delete data that the registry's own image would delete if it were there.
 async fn own_image(engine: &Engine, printer: Printer) -> Result<String, RegistryError> {
     let image = Image::of(None, env!("CARGO_PKG_VERSION"))?;
     container::load(engine, &image, &|step| printer.note(step)).await?;
     Ok(image.reference)
 }
 
-/// What became of the data.
+/// The sentence that says what was deleted, and what stays.
 fn gone(settings: &Settings, kept: &Kept) -> String {
     let Settings { name, data, .. } = settings;
     match kept {
-        Kept::Nothing => format!("{name} is gone, and {data} with it"),
-        Kept::Folder => format!("{name} is gone, and what it kept in {data}; the folder stays"),
+        Kept::Nothing => format!("{name} and {data} are deleted"),
+        Kept::Folder => format!("{name} and its data in {data} are deleted; the folder itself stays"),
         Kept::Volume(others) if others.is_empty() => format!(
-            "{name} is gone, and what it kept in {data}; the volume stays, as nothing says that hythe made it"
+            "{name} and its data in {data} are deleted; the volume itself stays, because nothing shows that hythe made \
+             it"
         ),
         Kept::Volume(others) => {
             let others = others.join(", ");
-            format!("{name} is gone, and what it kept in {data}; the volume stays, as {others} mounts it")
+            format!(
+                "{name} and its data in {data} are deleted; the volume itself stays, because it is mounted by {others}"
+            )
         }
     }
 }
@@ -108,14 +114,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_told_what_stays_and_who_keeps_it() {
+    fn the_sentence_says_what_stays_and_why() {
         let mut settings = Settings::new("reg".to_owned());
-        assert_eq!(gone(&settings, &Kept::Nothing), "reg is gone, and the volume reg-data with it");
+        assert_eq!(gone(&settings, &Kept::Nothing), "reg and the volume reg-data are deleted");
         let text = gone(&settings, &Kept::Volume(vec!["reg-before".to_owned()]));
-        assert!(text.ends_with("the volume stays, as reg-before mounts it"), "{text}");
+        assert!(text.ends_with("the volume itself stays, because it is mounted by reg-before"), "{text}");
         let text = gone(&settings, &Kept::Volume(Vec::new()));
-        assert!(text.ends_with("the volume stays, as nothing says that hythe made it"), "{text}");
+        assert!(
+            text.ends_with("the volume itself stays, because nothing shows that hythe made it"),
+            "{text}"
+        );
         settings.data = Data::Folder("/srv".into());
-        assert_eq!(gone(&settings, &Kept::Folder), "reg is gone, and what it kept in /srv; the folder stays");
+        assert_eq!(
+            gone(&settings, &Kept::Folder),
+            "reg and its data in /srv are deleted; the folder itself stays"
+        );
     }
 }

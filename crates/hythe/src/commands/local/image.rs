@@ -1,4 +1,4 @@
-//! `hythe image`: this binary as an image, for an engine or a file.
+//! `hythe image`: makes an image of this binary, and loads it into the engine or writes it to a file.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -11,7 +11,7 @@ use crate::args::ImageArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Loads the image into the engine, or writes it.
+/// Loads the image into the engine, or writes it to a file or stdout.
 pub(in crate::commands) fn image(args: &ImageArgs, printer: Printer) -> Result<(), Failure> {
     let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
         .map_err(|error| Failure::Other(error.to_string()))?;
@@ -38,7 +38,7 @@ pub(in crate::commands) fn image(args: &ImageArgs, printer: Printer) -> Result<(
     let mut stdout = std::io::stdout();
     if stdout.is_terminal() {
         return Err(Failure::Usage(
-            "an archive is nothing for a terminal: lead it to a file or a command".to_owned(),
+            "cannot write an image archive to a terminal: redirect stdout to a file or a command".to_owned(),
         ));
     }
     stdout.write_all(&image.archive).map_err(failed)?;

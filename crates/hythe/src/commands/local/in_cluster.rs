@@ -1,4 +1,4 @@
-//! `hythe attach --in-cluster`, and `hythe detach --in-cluster`: clusters wired to the registry that runs in them.
+//! `hythe attach --in-cluster` and `hythe detach --in-cluster`: wire clusters to the registry that runs in them.
 
 use hythe_cluster::attach::{self, InCluster};
 use hythe_cluster::engine::Engine;
@@ -12,7 +12,8 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Attaches what was asked for. A cluster that was detached from a registry beside it may well have its own.
+/// Attaches the clusters that the user names, also those that the user detached: a cluster that was detached from a
+/// registry beside it may have a registry of its own.
 pub(super) async fn attach(
     engine: &Engine,
     args: &AttachArgs,
@@ -42,7 +43,7 @@ pub(super) async fn attach(
     told(&steps, args.dry_run, is_well, printer)
 }
 
-/// Detaches what was asked for.
+/// Detaches the clusters that the user names.
 pub(super) async fn detach(
     engine: &Engine,
     args: &DetachArgs,
@@ -61,7 +62,7 @@ pub(super) async fn detach(
         Ok(())
     } else {
         Err(Failure::Other(
-            "some of it could not be removed: the lines that begin with ! say what".to_owned(),
+            "the wiring was not removed completely: the lines that begin with ! say what failed".to_owned(),
         ))
     }
 }

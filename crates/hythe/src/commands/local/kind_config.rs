@@ -1,4 +1,4 @@
-//! `hythe kind-config`: a cluster of kind's that needs no later patch.
+//! `hythe kind-config`: prints a kind configuration whose clusters need no later change to use the registry.
 
 use std::io::Read as _;
 
@@ -9,7 +9,7 @@ use crate::args::KindConfigArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints a configuration, or the user's own with what it needs.
+/// Prints a new configuration, or the user's own with the necessary parts added.
 pub(in crate::commands) fn kind_config(args: &KindConfigArgs, printer: Printer) -> Result<(), Failure> {
     let unreadable =
         |name: &str, error: std::io::Error| Failure::Usage(format!("{name} cannot be read: {error}"));

@@ -1,4 +1,5 @@
-//! Logins of this user, handed to the registry in its container: credential helpers run here.
+//! Hands this user's logins to the registry in its container. Credential helpers run on this machine, not in the
+//! container.
 
 use std::time::Duration;
 
@@ -11,34 +12,35 @@ use super::{configuration, failed};
 use crate::config::{ConfigError, Environment};
 use crate::failure::Failure;
 
-/// How often they are looked up again: some are good for an hour.
+/// Time between two lookups of the logins: some logins are valid for an hour only.
 const RENEWAL: Duration = Duration::from_mins(10);
-/// The same where something failed: the network may not be there yet.
+/// Time to the next lookup after a failure: the network may not be up yet.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// What the registry's configuration leaves to this user.
+/// The logins that the registry's configuration takes from this user.
 #[derive(Default)]
 pub(super) struct Handed {
-    /// What the registry is made with for them.
+    /// How the registry's container is created so that it can take them.
     pub(super) logins: Logins,
-    /// Their upstreams.
+    /// The upstreams that they are for.
     upstreams: Vec<String>,
-    /// They, as a configuration of Docker's.
+    /// The logins as a Docker configuration file.
     config: String,
-    /// Those of which nothing says who gets what they open.
+    /// Upstreams with a login for which the configuration does not say who may pull their private images (`share`).
     unshared: Vec<String>,
-    /// Those that could not be looked up, and why.
+    /// The logins that could not be looked up, and why.
     missing: Option<ConfigError>,
 }
 
 impl Handed {
-    /// Looks them up. Programs may be run for it.
+    /// Looks the logins up. This may run credential helpers.
     pub(super) async fn find(settings: &Settings, environment: &Environment) -> Result<Self, Failure> {
-        // Only a file says so; and one of this user's own server is none of the container's.
+        // Only a configuration file can ask for logins, and a file of this user's own server does not apply to the
+        // container.
         if settings.config.is_none() {
             return Ok(Self::default());
         }
-        // What else this user's programs need to know.
+        // Keep the user's variables, which credential helpers need, but not the settings of this user's own server.
         let is_setting = |name: &str| name.starts_with("HYTHE_") || name.starts_with("REGISTRY_");
         let mut variables = environment.variables.clone();
         variables.retain(|name, _| !is_setting(name));
@@ -48,7 +50,7 @@ impl Handed {
             (loaded, missing)
         });
         let (loaded, missing) =
-            looked.await.map_err(|error| Failure::Other(format!("logins were not looked up: {error}")))?;
+            looked.await.map_err(|error| Failure::Other(format!("looking up logins failed: {error}")))?;
         let (upstreams, config) = loaded.docker_logins();
         let text = |names: Vec<&Authority>| names.iter().map(ToString::to_string).collect();
         let handed = !upstreams.is_empty();
@@ -61,7 +63,7 @@ impl Handed {
         })
     }
 
-    /// All of them, or why one could not be looked up.
+    /// Fails if a login could not be looked up.
     pub(super) fn whole(self) -> Result<Self, Failure> {
         match self.missing {
             Some(error) => Err(error.into()),
@@ -69,7 +71,7 @@ impl Handed {
         }
     }
 
-    /// Hands them over, to a registry that was made for it.
+    /// Hands the logins to the registry, if its container was created to take them.
     pub(super) async fn hand_over(
         &self,
         engine: &Engine,
@@ -83,7 +85,7 @@ impl Handed {
         let whom = match self.unshared.as_slice() {
             [] => String::new(),
             _ if settings.logins.shared => {
-                "; this machine and attached clusters get what they open".to_owned()
+                "; this machine and attached clusters get the images that they open".to_owned()
             }
             _ => format!("; {}", given_to(&self.unshared, "nobody")),
         };
@@ -91,22 +93,27 @@ impl Handed {
         report(if is_new {
             Step::new("logins", Outcome::Changed, format!("handed over for {upstreams}{whom}"))
         } else {
-            Step::new("logins", Outcome::Unchanged, format!("it has those for {upstreams}{whom}"))
+            Step::new(
+                "logins",
+                Outcome::Unchanged,
+                format!("the registry already has those for {upstreams}{whom}"),
+            )
         });
         Ok(())
     }
 }
 
-/// Who gets what logins open of which nothing says who does, and what changes that.
+/// A clause that says who gets the images that logins open, if the configuration does not say it, and how to change
+/// that.
 pub(super) fn given_to(upstreams: &[String], whom: &str) -> String {
     format!(
-        "what the login of {} opens is given to {whom}: share = \"all\" below its [upstream.\"NAME\"] gives it to whoever \
-         reaches the registry",
+        "images that need the login of {} are served to {whom}: to serve them to everybody who reaches the registry, \
+         set share = \"all\" below its [upstream.\"NAME\"]",
         upstreams.join(" and ")
     )
 }
 
-/// Hands over what there is, now, at each start of the registry, and before what was handed over is too old.
+/// Hands logins over now, at each start of the registry, and again before they expire.
 pub(super) async fn keep(
     engine: &Engine,
     settings: &Settings,

@@ -1,4 +1,4 @@
-//! `hythe logs`: what the registry's container printed.
+//! `hythe logs`: prints the log of the registry's container.
 
 use std::io::Write as _;
 
@@ -16,7 +16,7 @@ pub(in crate::commands) fn logs(args: &LogsArgs, printer: Printer) -> Result<(),
         let settings = registry(&engine, &args.target, printer).await?;
         let mut pieces = Box::pin(engine.logs(&settings.name, args.follow, args.tail));
         while let Some(piece) = pieces.next().await {
-            // It logs on stderr; here its log is the data.
+            // The registry logs to stderr, but for this command the log is the data, which goes to stdout.
             if std::io::stdout().write_all(&piece.map_err(failed)?.bytes).is_err() {
                 break;
             }

@@ -18,7 +18,7 @@ use crate::config::{Environment, Inputs, key};
 use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 
-/// How long after the engine went away it is looked for again.
+/// Pause before looking for the engine again after it stopped.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Serves on loopback and at the gateways of the clusters' networks, and attaches nodes as they appear.
@@ -61,7 +61,7 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
     })
 }
 
-/// A port that is taken is changed by another flag than that of `hythe serve`.
+/// Names the flag of this command in the error about a port that is taken: `hythe serve` has another flag for the port.
 fn again(error: Failure, port: u16) -> Failure {
     match error {
         Failure::Start(StartError::PortTaken { address, free, .. }) if address.port() == port => {
@@ -74,14 +74,14 @@ fn again(error: Failure, port: u16) -> Failure {
     }
 }
 
-/// Attaches what is there and what appears. What fails of it does not end the registry.
+/// Attaches the clusters that exist and those that appear later. A failure does not end the registry.
 async fn wire(engine: &Engine, wiring: &Wiring, printer: Printer) -> Infallible {
     let steps = Steps::new(printer);
     let report = |step| steps.take(step);
     let mut last = String::new();
     loop {
         let text = match attach::watch(engine, wiring, &report).await {
-            Ok(_) => "the engine stopped; nodes are attached again when it is back".to_owned(),
+            Ok(_) => "the engine stopped; nodes are attached again when it runs again".to_owned(),
             Err(error) => error.to_string(),
         };
         if text != last {

@@ -1,4 +1,4 @@
-//! The service of a user that attaches nodes as they appear.
+//! The systemd user service that attaches nodes as they appear.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,15 +6,16 @@ use std::process::Command;
 use crate::config::Environment;
 use crate::failure::Failure;
 
-/// What it has of the shell's variables, as what systemd starts has none: where clusters are, and whom to ask for logins.
+/// The variables of the shell that the service gets, because systemd passes none on: they say where clusters are, and
+/// which credential helpers to run.
 const VARIABLES: [&str; 3] = ["DOCKER_CONFIG", "KUBECONFIG", "PATH"];
 
-/// Its name among the user's services: each registry has one of its own.
+/// The name of the unit. Each registry has a service of its own.
 fn unit_name(registry: &str) -> String {
     format!("hythe-watch-{registry}.service")
 }
 
-/// Installs the service, and starts it anew. What it is called is the answer.
+/// Installs the service and restarts it. Returns its name with the path of its file and the command that shows its log.
 pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -> Result<String, Failure> {
     let by_hand = |reason: String| {
         Failure::Other(format!(
@@ -23,10 +24,10 @@ pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -
         ))
     };
     if !cfg!(target_os = "linux") {
-        return Err(by_hand("only systemd's user services are known here".to_owned()));
+        return Err(by_hand("hythe can install only systemd user services".to_owned()));
     }
     let name = unit_name(registry);
-    let folder = unit_folder(environment).ok_or_else(|| by_hand("this user has no home".to_owned()))?;
+    let folder = unit_folder(environment).ok_or_else(|| by_hand("HOME is not set".to_owned()))?;
     let program = std::env::current_exe().map_err(|error| by_hand(error.to_string()))?;
     let variable = |name: &'static str| Some((name, environment.variables.get(name)?.to_str()?));
     let variables: Vec<(&str, &str)> = VARIABLES.into_iter().filter_map(variable).collect();
@@ -41,7 +42,7 @@ pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -
     Ok(format!("{name} ({}); its log: journalctl --user -u {name}", path.display()))
 }
 
-/// Stops a registry's service and takes it away. Whether there was one.
+/// Stops and removes a registry's service. Returns whether the registry had one.
 pub(super) fn remove(registry: &str, environment: &Environment) -> Result<bool, Failure> {
     let name = unit_name(registry);
     let Some(path) = unit_folder(environment).map(|folder| folder.join(&name)).filter(|path| path.exists())
@@ -50,7 +51,7 @@ pub(super) fn remove(registry: &str, environment: &Environment) -> Result<bool, 
     };
     let by_hand = |reason: String| {
         Failure::Other(format!(
-            "the service {name} could not be stopped: {reason}. Do it by hand: systemctl --user disable --now {name}"
+            "cannot stop the service {name}: {reason}. Stop it by hand: systemctl --user disable --now {name}"
         ))
     };
     systemctl(&["disable", "--now", &name]).map_err(by_hand)?;
@@ -80,7 +81,7 @@ fn unit(program: &str, registry: &str, engine: &str, variables: &[(&str, &str)])
     let assignment =
         |(name, value): &(&str, &str)| format!("Environment={}\n", quoted(&format!("{name}={value}")));
     let variables: String = variables.iter().map(assignment).collect();
-    // In a command a dollar begins a variable; in the program's own path and in an assignment it does not.
+    // In the arguments of a command a dollar begins a variable; in the program's path and in an assignment it does not.
     let argument = |text: &str| quoted(text).replace('$', "$$");
     format!(
         "[Unit]\nDescription=hythe attaches the nodes of local clusters as they appear\n\n\
@@ -92,7 +93,7 @@ fn unit(program: &str, registry: &str, engine: &str, variables: &[(&str, &str)])
     )
 }
 
-/// A word as systemd reads one: `%` begins a specifier, and a backslash an escape.
+/// A word quoted for systemd, for which `%` begins a specifier and a backslash an escape.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_unit_runs_this_binary_for_this_registry_and_comes_back() {
+    fn the_unit_runs_this_binary_for_this_registry_and_restarts_it() {
         let unit = unit(
             "/usr/bin/hythe",
             "kind-registry",
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_something_to_systemd_is_escaped() {
+    fn characters_that_systemd_interprets_are_escaped() {
         let unit = unit("/a b/50%/\"x\"/$y", "r", "unix:///$s/50%", &[("KUBECONFIG", "/k$1:C:\\k")]);
         assert!(unit.contains(r#"ExecStart="/a b/50%%/\"x\"/$y" attach"#), "{unit}");
         assert!(unit.contains(r#"--engine "unix:///$$s/50%%""#), "{unit}");

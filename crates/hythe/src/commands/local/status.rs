@@ -1,4 +1,4 @@
-//! `hythe status`: which registries there are, and which of them the clusters ask.
+//! `hythe status`: lists the registries, and which clusters use them.
 
 mod clusters;
 
@@ -16,7 +16,7 @@ use crate::config::Environment;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints how things are.
+/// Prints the registries and the state of each cluster.
 pub(in crate::commands) fn status(
     args: &NameArgs,
     environment: &Environment,
@@ -55,7 +55,7 @@ pub(in crate::commands) fn status(
                 "state": state,
             }));
         }
-        // Where hythe serves without a container, none is missed.
+        // If hythe serves as a process or in a cluster, the user needs no container.
         let is_alone = others.iter().all(|site| matches!(site, Site::Container { .. }));
         let others: Vec<Value> = others.into_iter().map(described).collect();
         let mut data = json!({ "engine": engine.title(), "clusters": list, "others": others });
@@ -64,7 +64,9 @@ pub(in crate::commands) fn status(
         }
         printer.data(text.trim_end(), || data);
         match (&found, remembered) {
-            (Found::Foreign(_), _) => printer.note("to take its place, with its data: `hythe up --adopt`"),
+            (Found::Foreign(_), _) => {
+                printer.note("to replace it with hythe and keep its data: `hythe up --adopt`");
+            }
             (Found::Absent, Some(_)) => printer.note("to bring it back as it was: `hythe up`"),
             (Found::Absent, None) if is_alone => printer.note("to start it: `hythe up`"),
             (Found::Ours(_) | Found::Theirs(_) | Found::Absent, _) => {}
@@ -73,12 +75,12 @@ pub(in crate::commands) fn status(
     })
 }
 
-/// Whether it is the registry that was asked about.
+/// Whether this is the registry that the user asked about.
 fn is_named(site: &Site, name: &str) -> bool {
     matches!(site, Site::Container { settings, .. } if settings.name == name)
 }
 
-/// The registry that was asked about.
+/// The registry that the user asked about, as text and as JSON.
 fn named(found: &Found, remembered: Option<&Settings>, name: &str, engine: &Engine) -> (String, Value) {
     let title = engine.title();
     let container = match (found, remembered) {
@@ -87,7 +89,8 @@ fn named(found: &Found, remembered: Option<&Settings>, name: &str, engine: &Engi
             return (format!("the container {name} in {title} does not run hythe\n"), Value::Null);
         }
         (Found::Absent, Some(settings)) => {
-            let text = format!("no registry {name} is in {title}; it was\n{}", places(settings));
+            let text =
+                format!("no registry {name} is in {title}; its last settings were\n{}", places(settings));
             return (text, Value::Null);
         }
         (Found::Absent, None) => return (format!("no registry {name} is in {title}\n"), Value::Null),
@@ -116,7 +119,7 @@ fn places(settings: &Settings) -> String {
     )
 }
 
-/// Another registry.
+/// A line about another registry.
 fn line(site: &Site) -> String {
     let state = if site.is_running() { "runs" } else { "is stopped" };
     match site {
@@ -125,7 +128,7 @@ fn line(site: &Site) -> String {
             let owner = owner.as_ref().map(|owner| format!("; {owner}")).unwrap_or_default();
             format!("{name} {state} too, on {address}:{port}{owner}")
         }
-        Site::Process { port } => format!("a process of this machine is a registry, on localhost:{port}"),
+        Site::Process { port } => format!("a process of this machine serves a registry on localhost:{port}"),
         Site::Cluster { cluster, target, is_running, .. } => {
             let state = if *is_running { "serves" } else { "does not serve" };
             format!("the registry {}/{} {state} in the cluster {cluster}", target.namespace, target.name)

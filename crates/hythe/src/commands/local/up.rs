@@ -1,4 +1,4 @@
-//! `hythe up`: the registry runs, and clusters are wired to it.
+//! `hythe up`: runs the registry and wires clusters to it.
 
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,7 @@ pub(in crate::commands) fn up(
             && !args.dry_run
             && !confirmed(
                 &format!(
-                    "The images in {former} stay there and are not served from {}. Change to it?",
+                    "The registry would use {} and no longer serve the images in {former}, which stay there. Continue?",
                     settings.data
                 ),
                 printer,
@@ -67,24 +67,24 @@ pub(in crate::commands) fn up(
         let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
             .map_err(|error| Failure::Other(error.to_string()))?;
         if !args.dry_run {
-            // What cannot be looked up is known before anything is changed.
+            // Look up the logins first: a failure must come before any change.
             let handed = Handed::find(&settings, environment).await?.whole()?;
             settings.logins = handed.logins;
             registry::load(&engine, &image, &report).await.map_err(refused)?;
             let begun = begin(&engine, settings.clone(), args, &image, &steps).await;
-            // Where the one before is back, it has lost them too.
+            // Also if `begin` failed and restored the previous container: that one has lost its logins too.
             let told = handed.hand_over(&engine, begun.as_ref().unwrap_or(&settings), &report).await;
             settings = begun?;
             told?;
         }
         if let Some(former) = former {
-            let text = format!("now in {}; the images before stay in {former}", settings.data);
+            let text = format!("now in {}; the earlier images stay in {former}", settings.data);
             report(Step::new("data", Outcome::Changed, text));
         }
         printer.registry_port(settings.port);
         if !settings.address.is_loopback() {
             printer.note(format_args!(
-                "warning: anybody who reaches {}, port {}, can push to the registry and delete from it",
+                "warning: anybody who can reach {} on port {} can push to the registry and delete from it",
                 settings.address, settings.port
             ));
         }
@@ -98,11 +98,11 @@ pub(in crate::commands) fn up(
         });
         if args.watch && !args.dry_run {
             let service = service::install(&settings.name, engine.address(), environment)?;
-            printer.note(format_args!("nodes that appear are attached by {service}"));
+            printer.note(format_args!("a service attaches new nodes: {service}"));
         }
         if attached.failed > 0 {
             return Err(Failure::Other(
-                "some of it could not be wired: the lines that begin with ! say what, and `hythe doctor` finds out why"
+                "the wiring is incomplete: the lines that begin with ! say what failed; `hythe doctor` finds out why"
                     .to_owned(),
             ));
         }
@@ -113,8 +113,8 @@ pub(in crate::commands) fn up(
     })
 }
 
-/// What the registry of a name was asked to be, also where its container is gone. Nothing of it is guessed: its data would
-/// seem to be lost.
+/// The settings that an earlier `hythe up` gave the registry, also if its container is gone. None of them is guessed:
+/// with a wrong guess the registry's data would seem to be lost.
 async fn before(engine: &Engine, name: &str) -> Result<Option<Settings>, Failure> {
     match registry::find(engine, name).await.map_err(failed)? {
         Found::Ours(container) => Ok(Some(Settings::known(&container).map_err(refused)?)),
@@ -127,7 +127,7 @@ async fn before(engine: &Engine, name: &str) -> Result<Option<Settings>, Failure
     }
 }
 
-/// Has the registry run, in the place of another one where that is asked for.
+/// Starts the registry. With `--adopt`, it takes the place of the container that has its name or port.
 async fn begin(
     engine: &Engine,
     settings: Settings,
@@ -140,7 +140,7 @@ async fn begin(
         && let Some(before) = registry::predecessor(engine, &settings).await.map_err(failed)?
     {
         let heir = registry::heir(engine, &before, &settings, args.port.is_none()).await.map_err(refused)?;
-        // What cannot be kept of its settings, its users for one, is known before it is stopped.
+        // Fails on settings of the old container that hythe cannot keep, its users for example, before stopping it.
         upstreams(&heir)?;
         registry::adopt(engine, &before, &heir, image, &report).await.map_err(refused)?;
         return Ok(heir);
@@ -150,24 +150,24 @@ async fn begin(
     Ok(settings)
 }
 
-/// What became of the clusters.
+/// The result of attaching clusters.
 #[derive(Default)]
 pub(super) struct Attached {
-    /// How many are attached.
+    /// Clusters that are attached.
     clusters: usize,
-    /// How many could not be.
+    /// Clusters that could not be attached.
     failed: usize,
-    /// Whether upstreams are pulled from by another way in some node.
+    /// Whether some node pulls images of some upstream by another way than the registry.
     is_partial: bool,
 }
 
 impl Attached {
-    /// What a user can do now, and nothing that does not work.
+    /// What the user can try next. Suggests only what works.
     fn hint(&self, port: u16) -> String {
         let push =
             format!("try it:  docker tag IMAGE localhost:{port}/app && docker push localhost:{port}/app");
         match (self.clusters, self.is_partial) {
-            (0, _) => format!("{push}\nonce there is a cluster: `hythe attach --all`"),
+            (0, _) => format!("{push}\nafter you create a cluster: `hythe attach --all`"),
             (_, true) => format!(
                 "{push}\nthen use image: localhost:{port}/app in a Pod. The lines that begin with - say which images of \
                  upstreams are not pulled through the registry"
@@ -180,7 +180,7 @@ impl Attached {
     }
 }
 
-/// Attaches every cluster that nobody detached; whether all went well is the answer.
+/// Attaches every cluster except those that the user detached. Returns whether all of them could be attached.
 pub(super) async fn attach_all(engine: &Engine, wiring: &Wiring, steps: &Steps) -> Result<bool, Failure> {
     Ok(attach_every(engine, wiring, steps).await?.failed == 0)
 }
@@ -201,7 +201,7 @@ async fn attach_every(engine: &Engine, wiring: &Wiring, steps: &Steps) -> Result
             }
             attach::attach(engine, &cluster, wiring, &report).await.map(Some)
         };
-        // A cluster that fails keeps none of the others from it.
+        // A cluster that fails does not stop the others.
         match wired.await {
             Ok(None) => {}
             Ok(Some(true)) => attached.clusters += 1,
@@ -218,23 +218,23 @@ async fn attach_every(engine: &Engine, wiring: &Wiring, steps: &Steps) -> Result
     Ok(attached)
 }
 
-/// Folders and files are of the engine's machine.
+/// Refuses local folders and files if the engine runs on another machine: it mounts its own machine's.
 fn check_paths(args: &UpArgs, remote: Option<&str>) -> Result<(), Failure> {
     let Some(host) = remote else { return Ok(()) };
     let instead = if args.data.is_some() {
-        "--data names a folder of this machine, and the engine is on another one"
+        "--data names a folder of this machine"
     } else if args.config.as_ref().is_some_and(|config| !config.as_os_str().is_empty()) {
-        "--config names a file of this machine, and the engine is on another one"
+        "--config names a file of this machine"
     } else {
         return Ok(());
     };
     Err(Failure::Usage(format!(
-        "{instead}, {host}: keep the data in a volume with --volume NAME, give settings with --set KEY=VALUE, or run \
-         hythe there"
+        "{instead}, but the engine runs on {host}: keep the data in a volume with --volume NAME, give settings with \
+         --set KEY=VALUE, or run hythe there"
     )))
 }
 
-/// The registry's container owns its data folder, so a folder that has a purpose already is refused.
+/// Refuses a folder that has another purpose, because the registry's container becomes the owner of its data folder.
 fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure> {
     let real = |path: &Path| {
         let found = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path));
@@ -244,18 +244,19 @@ fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure>
     let is_home = home.is_some_and(|home| real(home) == real(folder));
     if is_home {
         return Err(Failure::Usage(format!(
-            "--data {}: it is this user's home: name a folder of the registry's own in it",
+            "--data {}: this is your home folder: name a folder in it that only the registry uses",
             folder.display()
         )));
     }
     check_data_folder(folder).map_err(|error| Failure::Usage(error.to_string()))
 }
 
-/// A folder that is not there may be on a disk that is not mounted: an empty registry is not to take its place.
+/// Refuses to start without the data folder: its disk may not be mounted, and the registry must not start empty
+/// instead.
 fn check_data(settings: &Settings) -> Result<(), Failure> {
     match &settings.data {
         Data::Folder(folder) if !folder.exists() => Err(Failure::Other(format!(
-            "the data folder {0} is not there: mount the disk that it is on; or begin with an empty one: \
+            "the data folder {0} does not exist: mount the disk that it is on, or start with an empty folder: \
              `hythe up --data {0}`",
             folder.display()
         ))),
@@ -263,18 +264,19 @@ fn check_data(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// A name of a container, or of the registry in a network.
+/// Checks the name of a container, or of the registry in a network.
 fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
     let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.bytes().all(is_known) && name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "{flag} {name}: a name has letters, digits, -, _ and ., and begins with a letter or a digit"
+        "{flag} {name}: a name consists of letters, digits, -, _ and ., and begins with a letter or a digit"
     )))
 }
 
-/// What is asked for, over what is there, over the defaults. An empty value takes back what was asked for once.
+/// The registry's settings: the flags, then the previous settings, then the defaults. An empty flag removes a previous
+/// setting.
 fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) -> Result<Settings, Failure> {
     let mut settings = before.unwrap_or_else(|| default_settings(args.target.name.clone(), environment));
     if !args.alias.is_empty() {
@@ -286,7 +288,7 @@ fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) 
     settings.mirror_port = args.mirror_port.or(settings.mirror_port).filter(|port| *port != 0);
     if settings.mirror_port == Some(settings.port) {
         return Err(Failure::Usage(format!(
-            "--mirror-port {0}: the registry itself is on port {0}, and a mirror needs one of its own",
+            "--mirror-port {0}: the registry itself uses port {0}; choose another port for the mirror",
             settings.port
         )));
     }
@@ -304,12 +306,12 @@ fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) 
     }
     if let Some(config) = &args.config {
         let absolute = std::path::absolute(config).ok().filter(|path| path.is_file());
-        let unreadable = || Failure::Usage(format!("--config {}: there is no such file", config.display()));
+        let unreadable = || Failure::Usage(format!("--config {}: no such file", config.display()));
         let is_empty = config.as_os_str().is_empty();
         settings.config = if is_empty { None } else { Some(absolute.ok_or_else(unreadable)?) };
     }
     if !args.settings.is_empty() {
-        // Those of a registry:2 whose place was taken stay.
+        // Settings that hythe took over from an adopted registry:2 stay.
         settings.environment.retain(|name, _| name.starts_with("REGISTRY_"));
         let given: Vec<String> = args.settings.iter().filter(|text| !text.is_empty()).cloned().collect();
         settings.environment.extend(deploy::variables(&given)?);
@@ -317,7 +319,7 @@ fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) 
     Ok(settings)
 }
 
-/// The folder, made where it is not there, and the user who may write in it.
+/// The data folder, created if it does not exist, and the user that may write to it.
 fn data_folder(folder: &Path, dry_run: bool) -> Result<(PathBuf, (u32, u32)), Failure> {
     let unusable = |error: std::io::Error| {
         Failure::Usage(format!("--data {}: the folder cannot be used: {error}", folder.display()))
@@ -336,7 +338,7 @@ fn data_folder(folder: &Path, dry_run: bool) -> Result<(PathBuf, (u32, u32)), Fa
             return Ok((folder, (metadata.uid(), metadata.gid())));
         }
         let is_empty = is_new || std::fs::read_dir(&folder).map_err(unusable)?.next().is_none();
-        // Root's, with something in it: changing whose it is is the user's to say.
+        // hythe does not change the owner of a folder of root's that has content: that is the user's decision.
         if is_empty && (dry_run || chown(&folder, Some(USER), Some(USER)).is_ok()) {
             return Ok((folder, (USER, USER)));
         }
@@ -375,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_takes_back_what_was_asked_for_once() {
+    fn an_empty_value_removes_a_previous_setting() {
         let config = tempfile::NamedTempFile::new().unwrap();
         let path = config.path().to_str().unwrap();
         let flags =
@@ -392,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_that_networks_have() {
+    fn a_name_that_networks_cannot_have_is_refused() {
         for alias in ["a/b", "-a", ".a", "a b"] {
             let error = settings(&asked(&[&format!("--alias={alias}")]), None).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{alias}");
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn another_volume_has_not_the_folders_user() {
+    fn a_new_volume_does_not_keep_the_user_of_the_former_folder() {
         let mut before = Settings::new("reg".to_owned());
         (before.data, before.user) = (Data::Folder("/srv".into()), (501, 20));
         let after = settings(&asked(&["--volume", "v"]), Some(before)).unwrap();
@@ -420,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_the_system_or_a_home_is_never_taken() {
+    fn a_system_folder_or_a_home_is_refused_as_the_data_folder() {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink("/etc", &link).unwrap();
@@ -440,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_of_the_users_script_is_that_of_a_registry_that_is_new() {
+    fn a_new_registry_gets_the_port_of_the_users_script() {
         let mut environment = Environment::default();
         environment.variables.insert("REG_PORT".to_owned(), "5009".into());
         assert_eq!(default_settings("reg".to_owned(), &environment).port, 5009);
@@ -462,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_this_machine_are_nothing_for_an_engine_on_another() {
+    fn local_folders_are_refused_for_an_engine_on_another_machine() {
         check_paths(&asked(&["--data", "x"]), None).unwrap();
         check_paths(&asked(&["--volume", "x", "--config", ""]), Some("build")).unwrap();
         let error = check_paths(&asked(&["--data", "x"]), Some("build")).unwrap_err().to_string();

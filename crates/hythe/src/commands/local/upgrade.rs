@@ -1,4 +1,4 @@
-//! `hythe upgrade`: another binary over the same data, and back where it does not get ready.
+//! `hythe upgrade`: runs another version over the same data, and returns to the previous one if it does not get ready.
 
 use hythe_cluster::image::Image;
 use hythe_cluster::registry as container;
@@ -29,11 +29,11 @@ pub(in crate::commands) fn upgrade(
         let handed = Handed::find(&settings, environment).await?.whole()?;
         container::load(&engine, &image, &report).await.map_err(other)?;
         let ran = container::run(&engine, &settings, &image, &report).await.map_err(other);
-        // The one before has lost them too, where it is back.
+        // Also if the previous container was restored: that one has lost its logins too.
         let told = handed.hand_over(&engine, &settings, &report).await;
         ran.and(told)?;
         let text = if steps.changes() == 0 {
-            format!("{} runs {} already", settings.name, image.reference)
+            format!("{} already runs {}", settings.name, image.reference)
         } else {
             format!("{} runs {}", settings.name, image.reference)
         };

@@ -1,4 +1,4 @@
-//! What is said when the server starts: where it listens, where its data is, and what to try next.
+//! The announcement at the server's start: where it listens, where its data is, and what to try next.
 
 use std::net::SocketAddr;
 
@@ -10,22 +10,22 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::Storage;
 
-/// What `docker pull` means without a registry's name, which is what newcomers have.
+/// The registry that `docker pull` uses for a name without one, and so the upstream that newcomers know.
 const HUB: &str = "docker.io";
 
-/// Says where the registry listens, where its data is, and what to try next. The listeners are bound: port 0 has become
-/// one.
+/// Prints where the registry listens, where its data is, and what to try next. The listeners are bound, so a configured
+/// port 0 appears as the port that the system chose.
 pub fn announce(printer: Printer, settings: &Settings, allowed: &Allowed, listeners: &[Listener]) {
     let bound = listeners.iter().filter_map(|listener| Some((listener.socket.local_addr().ok()?, listener)));
     let mut first = None;
     for (address, listener) in bound {
         match &listener.mirror {
             Some(mirror) if !mirror.local_first => {
-                printer.note(format_args!("hythe answers for {} on http://{address}", mirror.upstream));
+                printer.note(format_args!("hythe serves images of {} on http://{address}", mirror.upstream));
             }
             Some(mirror) => {
                 printer.note(format_args!("hythe listens on http://{address}"));
-                printer.note(format_args!("hythe answers for {} there too", mirror.upstream));
+                printer.note(format_args!("hythe also serves images of {} there", mirror.upstream));
                 first = first.or(Some(address));
             }
             None => {
@@ -36,11 +36,11 @@ pub fn announce(printer: Printer, settings: &Settings, allowed: &Allowed, listen
     }
     match settings.storage {
         Storage::Fs => {
-            // As it is for whoever is in another folder.
+            // Absolute, so that the path is right from every folder.
             let data = std::path::absolute(&settings.data).unwrap_or_else(|_| settings.data.clone());
             printer.note(format_args!("data is in {}", data.display()));
         }
-        Storage::Memory => printer.note("data is in memory, and gone when this ends"),
+        Storage::Memory => printer.note("data is in memory, and is lost when the server stops"),
     }
     let Some(name) = first.map(push_name) else { return };
     printer.note(format_args!(
@@ -51,7 +51,7 @@ pub fn announce(printer: Printer, settings: &Settings, allowed: &Allowed, listen
     }
 }
 
-/// An image that newcomers know, as it is pulled through this registry.
+/// The name by which clients pull alpine, an image that newcomers know, through this registry.
 fn pulled(settings: &Settings, allowed: &Allowed) -> Option<String> {
     let is_hub =
         |name: &Authority| allowed.get(name).is_some_and(|upstream| upstream.name.to_string() == HUB);
@@ -63,7 +63,8 @@ fn pulled(settings: &Settings, allowed: &Allowed) -> Option<String> {
     }
 }
 
-/// The name that a client on this machine pushes to. Docker takes `localhost` for plain HTTP, over either protocol.
+/// The host and port that a client on this machine pushes to. Docker speaks plain HTTP to `localhost`, over IPv4 and
+/// IPv6.
 fn push_name(address: SocketAddr) -> String {
     let ip = address.ip().to_canonical();
     if ip.is_loopback() || ip.is_unspecified() {

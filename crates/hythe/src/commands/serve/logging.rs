@@ -1,4 +1,4 @@
-//! What the server says of itself, into the log that has the requests too.
+//! The server's own log events, written to the same log as the request lines.
 
 use hythe_server::{Format, Log};
 use tracing_subscriber::Registry;
@@ -40,12 +40,12 @@ pub(in crate::commands) fn start(settings: &Settings, log: &Log) -> Levels {
         Format::Text => Box::new(events),
         Format::Json => Box::new(events.json().flatten_event(true)),
     };
-    // One server a process: a second one (in tests) goes on with the first one's subscriber.
+    // A process has one server. A second server (in tests) keeps the first one's subscriber.
     let _ = tracing::subscriber::set_global_default(Registry::default().with(level).with(events));
     Levels(handle)
 }
 
-/// Takes one event, which the formatter writes at once.
+/// Writes one event to the log; the formatter writes each event in one call.
 struct Line(Log);
 
 impl std::io::Write for Line {

@@ -1,30 +1,30 @@
-//! That the server has taken what another process handed over, told to that process.
+//! The server's receipt for logins that another process handed over: that process waits for it.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use hythe_oci::{Algorithm, Digest};
 
-/// What says that the server asks with what was handed over: the digest of the file that it read, beside it.
+/// The receipt: a file beside the logins with the digest of the logins that the server read and now uses.
 pub(crate) struct Taken {
     path: PathBuf,
     digest: String,
 }
 
 impl Taken {
-    /// Of what is there now, if anything is.
+    /// A receipt for the file's present content; `None` if the file cannot be read.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         let content = fs::read(file).ok()?;
         let digest = Digest::of(Algorithm::Sha256, &content).to_string();
         Some(Self { path: file.with_file_name("taken"), digest })
     }
 
-    /// Says it.
+    /// Writes the receipt.
     pub(crate) fn tell(&self) -> io::Result<()> {
         fs::write(&self.path, &self.digest)
     }
 
-    /// Whether the server has said it.
+    /// Whether the server wrote the receipt for this content.
     pub(crate) fn is_told(&self) -> bool {
         fs::read(&self.path).is_ok_and(|told| told == self.digest.as_bytes())
     }
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_taken_is_not_what_came_since() {
+    fn a_receipt_for_old_logins_is_none_for_newer_ones() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.json");
         assert!(Taken::of(&file).is_none());

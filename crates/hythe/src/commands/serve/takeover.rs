@@ -1,4 +1,4 @@
-//! What a registry kept in the data folder before hythe came: imported once, before anything is served.
+//! The import of a registry:2's content that lies in the data folder: once, before the server serves anything.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::failure::{Failure, StartError};
 use crate::settings::Settings;
 use crate::values::Storage;
 
-/// Imports the tree that the data folder has, unless that was done. False where it was asked to stop meanwhile: the next
-/// start goes on.
+/// Imports the registry:2 tree in the data folder, unless an earlier start did. Returns false if a signal asked the
+/// process to stop meanwhile; the next start then continues the import.
 pub(super) async fn take_over(
     settings: &Settings,
     registry: &Registry,
@@ -41,21 +41,22 @@ pub(super) async fn take_over(
     Ok(true)
 }
 
-/// What a tree is remembered by: within the data folder by its path there, as that may be mounted anywhere.
+/// The key under which the catalog remembers that a tree was imported. A tree within the data folder is known by its
+/// path relative to that folder, because the folder may be mounted anywhere.
 pub(in crate::commands) fn source(tree: &Tree, data: &Path) -> String {
     let absolute = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = absolute(tree.folder());
     folder.strip_prefix(absolute(data)).unwrap_or(&folder).display().to_string()
 }
 
-/// Where the repositories of a tree go: the tree of a proxy has copies of what its upstream has.
+/// Where the import puts the repositories of a tree. The tree of a `proxy` has copies of its upstream's repositories.
 pub(in crate::commands) fn places<'a>(
     upstreams: &'a Allowed,
     proxy: Option<&Authority>,
 ) -> Result<impl Fn(&RepositoryName) -> Option<Place> + 'a, Failure> {
     let proxy = proxy.map(|name| {
         upstreams.get(name).cloned().ok_or_else(|| {
-            Failure::Usage(format!("`{name}` is no upstream that may be asked: add it with upstream.add"))
+            Failure::Usage(format!("`{name}` is not an allowed upstream: add it with upstream.add"))
         })
     });
     let proxy = proxy.transpose()?;
@@ -68,8 +69,8 @@ pub(in crate::commands) fn places<'a>(
         {
             tracing::warn!(
                 repository = %name, upstream = %upstream.name,
-                "a repository has a name that means an upstream's: it cannot be pulled while that upstream may be \
-                 asked; make the upstream `pushable`, name it in `upstream.remove`, or turn `upstream.by-path` off"
+                "an imported repository cannot be pulled, because its name means a repository of an allowed upstream; \
+                 make the upstream `pushable`, name it in `upstream.remove`, or turn `upstream.by-path` off"
             );
         }
         Some(Place::local(name))

@@ -1,4 +1,4 @@
-//! From the settings to what each crate wants to know.
+//! Turns the settings into the options of each crate.
 
 use hythe_oci::Authority;
 use hythe_registry::Options as RegistryOptions;
@@ -8,7 +8,7 @@ use hythe_upstream::{Allowed, Options as CacheOptions};
 use crate::settings::Settings;
 use crate::values::{Listen, LogFormat};
 
-/// Sizes and counts are checked to be sensible where they are read; one past `usize` means "as many as there can be".
+/// The configuration checks sizes and counts when it reads them. A value beyond `usize` becomes the largest one.
 fn count(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
@@ -57,7 +57,7 @@ pub(super) fn cache_options(settings: &Settings) -> CacheOptions {
     CacheOptions { offline: settings.upstream.offline, prefetch: count(settings.upstream.prefetch) }
 }
 
-/// Each address to listen on, and the upstream that it answers for.
+/// Each address to listen on, and the upstream that it serves, if any.
 pub(super) fn listeners(settings: &Settings, allowed: &Allowed) -> Vec<(Listen, Option<Mirror>)> {
     let mirror = |name: &Authority, local_first| {
         let upstream = allowed.get(name).map_or_else(|| name.clone(), |upstream| upstream.name.clone());

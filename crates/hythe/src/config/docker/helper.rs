@@ -1,4 +1,4 @@
-//! A credential helper of Docker: a program that keeps logins, or makes them.
+//! Asks a credential helper of Docker: a program that stores or creates logins.
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,19 +13,19 @@ use super::login::basic;
 use crate::config::environment::Environment;
 use crate::values::show_duration;
 
-/// Far more than any login.
+/// The maximum size of a helper's output, in bytes: far more than any login.
 const LARGEST: u64 = 64 << 10;
 
-/// Between two looks at whether the program has ended, after it said what it knows.
+/// The pause between two checks whether the program has ended, after its output ended.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What stands for the user where the secret is an identity token.
+/// The user name of an answer whose secret is an identity token.
 const TOKEN: &str = "<token>";
 
-/// How helpers say that there is no login; all of them use the same words.
+/// The message with which every helper says that it has no login.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
-/// Asks the helper `docker-credential-NAME` who asks `server`.
+/// Asks the helper `docker-credential-NAME` for the login for `server`. `None` if it has no such login.
 pub(super) fn ask(
     name: &str,
     server: &str,
@@ -44,13 +44,13 @@ pub(super) fn ask(
         if line == NOT_FOUND {
             return Ok(None);
         }
-        // Anything that may be a login stays here.
+        // The error must not show text that may be a login.
         let line: String = line.chars().filter(|c| !c.is_control()).take(200).collect();
         let why = if line.is_empty() || text.contains('{') { status.to_string() } else { line };
-        return Err(format!("`{program}` knows no login of `{server}`: {why}"));
+        return Err(format!("`{program}` gave no login for `{server}`: {why}"));
     }
-    let login: Value = serde_json::from_slice(&said)
-        .map_err(|_| format!("`{program}` answered something else than JSON"))?;
+    let login: Value =
+        serde_json::from_slice(&said).map_err(|_| format!("`{program}` did not answer with JSON"))?;
     match (login["Username"].as_str().unwrap_or_default(), login["Secret"].as_str().unwrap_or_default()) {
         (_, "") => Ok(None),
         (TOKEN, token) => Ok(Some(Credentials::IdentityToken(token.to_owned()))),
@@ -60,7 +60,7 @@ pub(super) fn ask(
     }
 }
 
-/// Runs the program to its end: how it ended, and what it said.
+/// Runs the program to its end. Returns its exit status and its output.
 fn run(
     program: &str,
     server: &str,
@@ -74,7 +74,7 @@ fn run(
         .envs(&environment.variables)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // Helpers say what is wrong on stdout.
+        // Helpers print their errors on stdout.
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| match error.kind() {
@@ -83,7 +83,7 @@ fn run(
         })?;
     let outcome = talk(&mut child, server, end);
     if outcome.is_none() {
-        // It may have ended just now; what matters is that it is not left behind.
+        // The program may have just ended, so errors do not matter. The goal is to leave no process behind.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -92,12 +92,13 @@ fn run(
 
 fn talk(child: &mut Child, server: &str, end: Instant) -> Option<(ExitStatus, Vec<u8>)> {
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that needs no question ends before it is asked; its answer tells.
+        // Writing fails if a helper ends without reading its input. Its output then shows the result.
         let _ = stdin.write_all(server.as_bytes());
     }
     let stdout = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
-    // A thread, as a pipe is read with no limit of time. What the program starts may hold it open: it is not waited for.
+    // A thread, because reading a pipe has no timeout. A child of the program may hold the pipe open, so this code does
+    // not wait for the thread.
     let reader = thread::Builder::new().spawn(move || {
         let mut said = Vec::new();
         let _ = stdout.take(LARGEST).read_to_end(&mut said);
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_helper_that_does_not_answer_is_ended() {
+    fn a_helper_that_does_not_answer_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let script = "printf '#!/bin/sh\\nexec sleep 60\\n' > docker-credential-slow && chmod 755 docker-credential-slow";
         let mut shell = Command::new("/bin/sh");

@@ -1,4 +1,4 @@
-//! What only the whole of a configuration can tell.
+//! Checks of the combined configuration, after all layers are read.
 
 use hythe_oci::Authority;
 use hythe_upstream::Share;
@@ -23,15 +23,19 @@ impl Draft {
 
     fn check_exposure(&mut self) {
         let mirrors = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen);
-        // Asked for by name: what a `registry:2` file opens for itself is not meant for a mirror.
+        // Read before the default for a `registry:2` file below: that file opens its own address, but no mirror.
         let asked = self.settings.http.allow_anonymous_network;
         if let Some(exposed) = mirrors.into_iter().find(|listen| !listen.is_loopback() && !asked) {
-            self.refuse_exposure("upstream.mirror", exposed, "pull all that its upstream lets hythe have");
+            self.refuse_exposure(
+                "upstream.mirror",
+                exposed,
+                "pull everything that its upstream gives to hythe",
+            );
         }
         let listen = self.settings.listen.iter().find(|listen| !listen.is_loopback()).copied();
         let Some(exposed) = listen else { return };
         let source = self.source("listen");
-        // Only where the address itself is `registry:2`'s: its file must not open what another layer adds.
+        // Only if the address itself comes from `registry:2`: its file must not open an address of another layer.
         if source.is_registry2() && self.source("http.allow-anonymous-network") == Source::Default {
             self.settings.http.allow_anonymous_network = true;
             for (key, kept) in &mut self.provenance {
@@ -41,7 +45,7 @@ impl Draft {
             }
             self.warnings.push(Problem::new(
                 source.place(),
-                format!("{exposed} is open to the network, as registry:2 has it: who reaches it can push without authentication. Set HYTHE_LISTEN=127.0.0.1:{} to keep it on this machine", exposed.port()),
+                format!("{exposed} is open to the network, as in registry:2: anyone who can reach it can push without a login. Set HYTHE_LISTEN=127.0.0.1:{} to listen on this machine only", exposed.port()),
             ));
         }
         if !self.settings.http.allow_anonymous_network {
@@ -51,21 +55,24 @@ impl Draft {
 
     fn refuse_exposure(&mut self, key: &str, exposed: Listen, could: &str) {
         let text = format!(
-            "{exposed} is open to the network, and nobody has to authenticate: who reaches it could {could}. \
-             Listen on 127.0.0.1:{} instead, or, if that is what you want, ask for it with --allow-anonymous-network \
+            "{exposed} is open to the network, and clients need no login: anyone who can reach it could {could}. \
+             Listen on 127.0.0.1:{} instead, or, if you want this, allow it with --allow-anonymous-network \
              (http.allow-anonymous-network = true, HYTHE_HTTP_ALLOW_ANONYMOUS_NETWORK=true)",
             exposed.port()
         );
         self.problems.push(Problem::new(self.source(key).place(), text));
     }
 
-    /// The system would only say that the port is taken, not by whom.
+    /// Refuses a mirror on an address that hythe itself already uses: the system's error would not say which program
+    /// has the port.
     fn check_addresses(&mut self) {
         let mut taken = self.settings.listen.clone();
         let mirrors: Vec<Listen> = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen).collect();
         for listen in mirrors {
             if listen.port() != 0 && taken.contains(&listen) {
-                let text = format!("{listen} is listened on already: a mirror needs an address of its own");
+                let text = format!(
+                    "{listen} is already an address of this server: a mirror needs an address of its own"
+                );
                 self.problems.push(Problem::new(self.source("upstream.mirror").place(), text));
             }
             taken.push(listen);
@@ -82,8 +89,9 @@ impl Draft {
         self.warnings.extend(warnings);
     }
 
-    /// `registry:2` gives whoever asks what its login may have, and `hythe up` what handed logins may. Only where no layer
-    /// says who gets it: these must not open what another one keeps.
+    /// Shares content pulled with a login with all clients in two cases: for the login of a `registry:2` proxy, as
+    /// `registry:2` does, and for handed-over logins, if `hythe up` says so. Only if no layer sets `share`: these cases
+    /// must not open content that another layer restricts.
     fn check_unshared_logins(&mut self) {
         let Some(share) = field("share").filter(|_| self.source("upstream.share") == Source::Default) else {
             return;
@@ -94,7 +102,7 @@ impl Draft {
             let source = if let Some(source) = said.filter(Source::is_registry2) {
                 self.warnings.push(Problem::new(
                     source.place(),
-                    format!("whoever reaches this registry gets what `{name}` gives to this login, as registry:2 has it. Set HYTHE_UPSTREAM_SHARE=loopback to keep it on this machine"),
+                    format!("anyone who can reach this registry can pull all content that `{name}` gives to this login, as in registry:2. Set HYTHE_UPSTREAM_SHARE=loopback to share it with this machine only"),
                 ));
                 source
             } else if let Some(source) = self.shares_logins.clone().filter(|_| table.docker_config) {
@@ -107,7 +115,8 @@ impl Draft {
         }
     }
 
-    /// Who may pull is not asked, so that a login that is shared is everybody's who reaches the registry.
+    /// Warns about shared logins on an address that the network can reach: hythe does not authenticate clients, so
+    /// every client can use the login.
     fn check_logins(&mut self) {
         let mirrors = self.settings.upstream.mirror.iter().map(|mirror| mirror.listen);
         let mut addresses = self.settings.listen.iter().copied().chain(mirrors);
@@ -116,17 +125,18 @@ impl Draft {
             |table: &UpstreamTable| table.share.unwrap_or(self.settings.upstream.share) == Share::All;
         for (name, table) in self.settings.upstream.tables.iter().filter(|(_, table)| shared(table)) {
             let said = login_field(table).and_then(|field| Some(self.tables.get(name)?.source(field)));
-            // Of those it was said already.
+            // `check_unshared_logins` already warned about logins of `registry:2`.
             if let Some(source) = said.filter(|source| !source.is_registry2()) {
                 let text = format!(
-                    "who reaches {exposed} can pull all that `{name}` lets this login have: nobody has to authenticate"
+                    "anyone who can reach {exposed} can pull all content that `{name}` gives to this login: hythe does \
+                     not authenticate clients"
                 );
                 self.warnings.push(Problem::new(source.place(), text));
             }
         }
     }
 
-    /// A higher layer may name other endpoints; one file that names them twice contradicts itself.
+    /// Refuses a file that sets an upstream's endpoints twice. A higher layer may override the endpoints.
     fn check_endpoints(&mut self) {
         let added = self.source("upstream.add");
         if !matches!(added, Source::File { .. }) {
@@ -138,14 +148,15 @@ impl Draft {
             if let Some(sources) = self.tables.get(&name)
                 && table.is_some_and(|table| !table.endpoints.is_empty())
             {
-                let text =
-                    format!("`upstream.add` ({added}) names endpoints of `{name}` too: keep one of them");
+                let text = format!(
+                    "`upstream.add` ({added}) also sets endpoints of `{name}`: keep only one of them"
+                );
                 self.problems.push(Problem::new(sources.source("endpoints").place(), text));
             }
         }
     }
 
-    /// None where the table cannot be read anyway: that was said.
+    /// The finding with its place; `None` for a table with an invalid field, which is already reported.
     fn placed(&self, finding: Finding) -> Option<Problem> {
         let of_table = |upstream: &Authority, field: &str| match self.tables.get(upstream) {
             Some(_) if self.unread.contains(upstream) => None,

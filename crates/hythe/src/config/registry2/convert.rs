@@ -1,4 +1,4 @@
-//! From `registry:2`'s way of writing a value to hythe's.
+//! Converts values from `registry:2`'s notation to hythe's.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::super::raw::Raw;
 use super::tree::{Content, Node};
 use crate::values::Listen;
 
-/// What a converted node sets: nothing if it says nothing.
+/// The value of a converted node; `None` for an empty node, which sets nothing.
 pub(crate) type Converted = Result<Option<Raw>, String>;
 
 fn scalar(node: &Node) -> Result<Option<&str>, String> {
@@ -15,7 +15,7 @@ fn scalar(node: &Node) -> Result<Option<&str>, String> {
         Content::Null => Ok(None),
         Content::Scalar(text) if text.is_empty() => Ok(None),
         Content::Scalar(text) => Ok(Some(text)),
-        Content::List(_) | Content::Map(_) => Err("one value is expected, not several".to_owned()),
+        Content::List(_) | Content::Map(_) => Err("write one value, not several".to_owned()),
     }
 }
 
@@ -23,12 +23,12 @@ fn with(node: &Node, convert: impl FnOnce(&str) -> Result<String, String>) -> Co
     scalar(node)?.map(|text| convert(text).map(Raw::Text)).transpose()
 }
 
-/// As it stands.
+/// The value as it is.
 pub(super) fn same(node: &Node) -> Converted {
     with(node, |text| Ok(text.to_owned()))
 }
 
-/// A word, whatever its case.
+/// A word in any case, in lower case.
 pub(super) fn lower(node: &Node) -> Converted {
     with(node, |text| Ok(text.to_ascii_lowercase()))
 }
@@ -41,8 +41,8 @@ fn boolean(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Whether a node says just this: as a word in any of YAML 1.1's spellings, as a list of that word alone, or as a mapping
-/// with that key alone, which is how a choice is written.
+/// Whether a node has only this value: as a word, with the spellings of booleans of YAML 1.1; as a list of only that
+/// word; or as a mapping with only that key, which is how `registry:2` writes a choice.
 pub(super) fn is(node: &Node, wanted: &str) -> bool {
     match &node.content {
         Content::Scalar(text) => {
@@ -54,22 +54,22 @@ pub(super) fn is(node: &Node, wanted: &str) -> bool {
     }
 }
 
-/// Whether a node is a boolean to `registry:2`: a text in quotes is none, and a number is none either.
+/// Whether `registry:2` reads a node as a boolean. A text in quotes is not a boolean, and a number is not one either.
 pub(super) fn is_boolean(node: &Node) -> bool {
     !node.quoted && node.text().is_some_and(|text| boolean(text).is_ok())
 }
 
-/// YAML 1.1's booleans.
+/// A boolean in the spellings of YAML 1.1.
 pub(super) fn switch(node: &Node) -> Converted {
     with(node, |text| boolean(text).map(|value| value.to_string()))
 }
 
-/// YAML 1.1's booleans, where hythe's key says the opposite.
+/// A boolean in the spellings of YAML 1.1, negated, for a key of hythe with the opposite meaning.
 pub(super) fn opposite(node: &Node) -> Converted {
     with(node, |text| boolean(text).map(|value| (!value).to_string()))
 }
 
-/// An address to listen on. `registry:2` resolves a host's name, and so does this; of its addresses it takes an IPv4 one.
+/// An address to listen on. Like `registry:2`, this resolves a host name, and prefers an IPv4 address.
 pub(super) fn address(node: &Node) -> Converted {
     with(node, |text| {
         let name = text.rsplit_once(':').filter(|(host, port)| {
@@ -83,14 +83,14 @@ pub(super) fn address(node: &Node) -> Converted {
         let fix = "write its address, or `:PORT` for all interfaces";
         let found = text
             .to_socket_addrs()
-            .map_err(|error| format!("the host of `{text}` cannot be resolved: {error}; {fix}"))?;
+            .map_err(|error| format!("cannot resolve the host of `{text}`: {error}; {fix}"))?;
         let found: Vec<SocketAddr> = found.collect();
         let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
         address.map(ToString::to_string).ok_or_else(|| format!("the host of `{text}` has no address; {fix}"))
     })
 }
 
-/// A duration as Go writes it, with fractions and with units below a millisecond.
+/// A duration in Go's notation, with fractions and with units below a millisecond.
 pub(super) fn duration(node: &Node) -> Converted {
     with(node, |text| {
         let millis = go_millis(text).ok_or_else(|| {
@@ -103,7 +103,7 @@ pub(super) fn duration(node: &Node) -> Converted {
 fn go_millis(text: &str) -> Option<u128> {
     const UNITS: [(&str, f64); 7] =
         [("ns", 1e-9), ("us", 1e-6), ("\u{b5}s", 1e-6), ("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    /// What Go can hold, in seconds: 292 years.
+    /// The longest duration that Go can represent, in seconds: 292 years.
     const MOST: f64 = 9.2e9;
 
     let (mut rest, mut seconds) = (text.strip_prefix('+').unwrap_or(text), 0.0);
@@ -126,12 +126,12 @@ fn go_millis(text: &str) -> Option<u128> {
         .map(|seconds| Duration::from_secs_f64(seconds).as_millis())
 }
 
-/// `logstash` is a JSON line too, with other field names.
+/// A log format. `logstash` becomes `json`: it is JSON with other field names.
 pub(super) fn formatter(node: &Node) -> Converted {
     with(node, |text| Ok(if text == "logstash" { "json".to_owned() } else { text.to_owned() }))
 }
 
-/// Zero and less mean the default.
+/// A maximum number of entries. Zero and negative numbers mean the default.
 pub(super) fn entries(node: &Node) -> Converted {
     match scalar(node)? {
         Some(text) if text.parse::<i64>().is_ok_and(|number| number <= 0) => Ok(None),
@@ -144,7 +144,7 @@ pub(super) fn host(node: &Node) -> Converted {
     with(node, |text| {
         let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or(rest);
-        // A port follows the last colon, unless that is one of an IPv6 address.
+        // A port follows the last colon, unless that colon belongs to an IPv6 address.
         let host = match authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|c| c.is_ascii_digit()) => host,
             _ => authority,
@@ -153,7 +153,8 @@ pub(super) fn host(node: &Node) -> Converted {
     })
 }
 
-/// A header's origins: one, or a list. A slash behind one makes it no other to who wrote it.
+/// The origins of a header: one origin or a list. A trailing slash is dropped: the author of the file means the same
+/// origin.
 pub(super) fn origins(node: &Node) -> Converted {
     let origin = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
     match &node.content {
@@ -161,11 +162,9 @@ pub(super) fn origins(node: &Node) -> Converted {
         Content::Scalar(text) => Ok(Some(Raw::Text(origin(text)))),
         Content::List(items) => {
             let texts: Option<Vec<String>> = items.iter().map(|item| item.text().map(origin)).collect();
-            texts
-                .map(|texts| Some(Raw::List(texts)))
-                .ok_or_else(|| "a list of strings is expected".to_owned())
+            texts.map(|texts| Some(Raw::List(texts))).ok_or_else(|| "write a list of strings".to_owned())
         }
-        Content::Map(_) => Err("a list of strings is expected".to_owned()),
+        Content::Map(_) => Err("write a list of strings".to_owned()),
     }
 }
 
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_writes_them() {
+    fn durations_in_go_s_notation_are_read() {
         for (text, millis) in [
             ("168h", Some(604_800_000)),
             ("1.5h", Some(5_400_000)),

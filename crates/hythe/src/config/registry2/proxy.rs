@@ -1,4 +1,4 @@
-//! `registry:2`'s proxy: one upstream, behind whatever was pushed.
+//! `registry:2`'s proxy: one upstream, which serves the repositories that were not pushed here.
 
 use hythe_upstream::Allowed;
 
@@ -12,14 +12,14 @@ use super::passed_over;
 use super::tree::{Node, Tree};
 use crate::values::Endpoint;
 
-/// Lays the proxy on the draft. Its words only mean something together.
+/// Applies the keys of the proxy to the draft. They depend on each other, so they are read together.
 pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
     let Some(proxy) = tree.root.child("proxy") else { return };
     let said = |name: &str| proxy.child(name).filter(|node| !node.is_empty());
     let place = |node: &Node| tree.source(&node.origin).place();
     for name in ["remoteurl", "username", "password"] {
         if let Some(node) = said(name).filter(|node| node.text().is_none()) {
-            let text = format!("`proxy.{name}`: one value is expected, not several");
+            let text = format!("`proxy.{name}`: write one value, not several");
             return draft.problem(Problem::new(place(node), text));
         }
     }
@@ -30,7 +30,7 @@ pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
             draft.warning(passed_over(
                 &place(node),
                 &path,
-                "there is no `proxy.remoteurl` that it could be for",
+                "`proxy.remoteurl` is not set, so no upstream needs it",
             ));
         }
         return;
@@ -59,17 +59,17 @@ pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
                 }
             }
         }
-        // As in `registry:2`: half a login is none.
+        // As in `registry:2`, a user name without a password, or a password without a user name, has no effect.
         [(name, Some(node)), (other, None)] | [(other, None), (name, Some(node))] => {
-            let why =
-                format!("there is no `proxy.{other}` beside it, so nobody in particular asks the upstream");
+            let why = format!("`proxy.{other}` is not set, so hythe pulls from the upstream anonymously");
             draft.warning(passed_over(&place(node), &format!("proxy.{name}"), &why));
         }
         [(_, None), (_, None)] => {}
     }
 }
 
-/// Whether this says no more than the name: some of Docker Hub's names are not even where its API is.
+/// Whether the endpoint is only the name of a known upstream. The upstream then keeps its known endpoint: some names of
+/// Docker Hub are not the host of its API.
 fn is_home(endpoint: &Endpoint) -> bool {
     let alone = format!("https://{}", endpoint.host());
     endpoint.as_str() == alone && Allowed::shipped().get(endpoint.host()).is_some()

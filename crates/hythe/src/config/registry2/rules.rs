@@ -1,40 +1,42 @@
-//! What each key of `registry:2` means to hythe.
+//! The meaning of each key of `registry:2` in hythe.
 
 use std::fmt;
 
 use super::convert::{self, Converted};
 use super::tree::Node;
 
-/// What one key of `registry:2` means.
+/// One key of `registry:2` and its meaning.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    /// Its path, in lower case; `*` at the end is any key.
+    /// The key's path, in lower case; `*` at the end matches any key.
     pub(crate) path: &'static str,
-    /// What it means.
+    /// The key's meaning.
     pub(crate) meaning: Meaning,
 }
 
-/// What a key of `registry:2` means.
+/// The meaning of a key of `registry:2`.
 pub(crate) enum Meaning {
-    /// It only has keys below it.
+    /// A section, which only has keys below it.
     Section,
     /// The version of the file.
     Version,
-    /// It is a key of hythe.
+    /// Sets this key of hythe, through this conversion.
     Sets(&'static str, fn(&Node) -> Converted),
-    /// The same, where it is a boolean: `registry:2` takes everything else for false without a word, a text in quotes too.
+    /// Sets this key of hythe if the value is a boolean. `registry:2` silently reads every other value as false, even a
+    /// text in quotes.
     SetsIfBoolean(&'static str),
-    /// It is read with all of its section; what it sets.
+    /// Read together with the other keys of its section. The text says what the key sets.
     Together(&'static str),
-    /// Without it the server would be less safe, or not the one that was meant. Empty and off are fine.
+    /// Refused, because ignoring the key would make the server less safe, or another server than the user means. An
+    /// empty value or one that turns the feature off is accepted. The text says why.
     Refused(&'static str),
-    /// The same, even where all below is empty.
+    /// Refused even if all keys below it are empty.
     RefusedIfPresent(&'static str),
-    /// The same, but for one value, which is what hythe does.
+    /// Refused except for one value, which hythe's behaviour matches.
     RefusedUnless(&'static str, &'static str),
-    /// It is not needed or not there; a warning names it.
+    /// Ignored with a warning, because hythe does not need or not have the feature. The text says why.
     Ignored(&'static str),
-    /// The same, but for one value, which is what hythe does.
+    /// Ignored with a warning, except for one value, which hythe's behaviour matches.
     IgnoredUnless(&'static str, &'static str),
 }
 
@@ -45,7 +47,7 @@ impl fmt::Debug for Meaning {
 }
 
 impl Meaning {
-    /// For the documentation.
+    /// The meaning in words, for the documentation.
     pub(crate) fn sentence(&self) -> String {
         match self {
             Self::Section => "a section".to_owned(),
@@ -53,15 +55,17 @@ impl Meaning {
             Self::Sets(key, _) => format!("`{key}`"),
             Self::SetsIfBoolean(key) => {
                 format!(
-                    "`{key}`; what is no boolean, as `\"true\"` in quotes, has no effect, as in registry:2"
+                    "`{key}`; a value that is not a boolean, such as `\"true\"` in quotes, has no effect, as in registry:2"
                 )
             }
             Self::Together(what) => (*what).to_owned(),
             Self::Refused(why) | Self::RefusedIfPresent(why) => format!("hythe does not start: {why}"),
-            Self::RefusedUnless(wanted, why) => format!("hythe does not start, unless `{wanted}`: {why}"),
+            Self::RefusedUnless(wanted, why) => {
+                format!("hythe does not start unless the value is `{wanted}`: {why}")
+            }
             Self::Ignored(why) => format!("no effect: {why}"),
             Self::IgnoredUnless(wanted, why) => {
-                format!("no effect, unless `{wanted}`, which is what hythe does: {why}")
+                format!("no effect; hythe behaves as with `{wanted}`: {why}")
             }
         }
     }
@@ -71,18 +75,19 @@ const fn rule(path: &'static str, meaning: Meaning) -> Rule {
     Rule { path, meaning }
 }
 
-/// What else is below `storage`: every other key there chooses a driver, by its presence.
+/// The keys below `storage` that are not drivers. The presence of any other key chooses a driver.
 pub(super) const NO_DRIVERS: &[&str] = &["cache", "delete", "maintenance", "redirect", "tag"];
 
 pub(super) const OBJECTS: &str =
-    "object storage is not there yet; keep the data in a folder (storage.filesystem)";
+    "hythe has no object storage yet; keep the data in a folder (storage.filesystem)";
 pub(super) const NO_DRIVER: &str =
-    "there is no such storage driver here; keep the data in a folder (storage.filesystem)";
-const OPEN: &str = "without it everybody who reaches the registry could push and delete; remove it only if that is what you want";
-const PLAIN: &str = "without it credentials and images would cross the network in the clear; end TLS in front of hythe, and remove it here";
+    "hythe has no such storage driver; keep the data in a folder (storage.filesystem)";
+const OPEN: &str =
+    "without it anyone who can reach the registry could push and delete; remove it only if you want that";
+const PLAIN: &str = "without it credentials and images would cross the network unencrypted; terminate TLS in a proxy in front of hythe, and remove it here";
 const FIELDS: &str = "hythe's log lines have fixed fields";
 
-/// Every key that is known, in `registry:2`'s order.
+/// Every known key, in `registry:2`'s order.
 pub(crate) static RULES: &[Rule] = &[
     rule("version", Meaning::Version),
     rule("log", Meaning::Section),
@@ -97,7 +102,7 @@ pub(crate) static RULES: &[Rule] = &[
     rule("storage", Meaning::Section),
     rule("storage.filesystem", Meaning::Section),
     rule("storage.filesystem.rootdirectory", Meaning::Sets("data", convert::same)),
-    rule("storage.filesystem.maxthreads", Meaning::Ignored("hythe bounds its file operations itself")),
+    rule("storage.filesystem.maxthreads", Meaning::Ignored("hythe limits its file operations itself")),
     rule("storage.inmemory", Meaning::Section),
     rule("storage.s3", Meaning::RefusedIfPresent(OBJECTS)),
     rule("storage.s3aws", Meaning::RefusedIfPresent(OBJECTS)),
@@ -109,8 +114,8 @@ pub(crate) static RULES: &[Rule] = &[
     rule("storage.delete.enabled", Meaning::SetsIfBoolean("delete.enabled")),
     rule("storage.redirect", Meaning::Section),
     rule("storage.redirect.disable", Meaning::IgnoredUnless("true", "hythe serves every blob itself")),
-    rule("storage.cache", Meaning::Ignored("what names blobs is in a database; no cache is needed")),
-    rule("storage.tag", Meaning::Ignored("tags are in a database; no lookup limit is needed")),
+    rule("storage.cache", Meaning::Ignored("the catalog database makes a cache of descriptors unnecessary")),
+    rule("storage.tag", Meaning::Ignored("tags are in the catalog database; lookups need no limit")),
     rule("storage.maintenance", Meaning::Section),
     rule("storage.maintenance.uploadpurging", Meaning::Section),
     rule(
@@ -120,7 +125,7 @@ pub(crate) static RULES: &[Rule] = &[
     rule("storage.maintenance.uploadpurging.age", Meaning::Sets("upload.expire", convert::duration)),
     rule(
         "storage.maintenance.uploadpurging.interval",
-        Meaning::Ignored("hythe looks for abandoned uploads by itself"),
+        Meaning::Ignored("hythe chooses when it looks for abandoned uploads"),
     ),
     rule(
         "storage.maintenance.uploadpurging.dryrun",
@@ -129,40 +134,37 @@ pub(crate) static RULES: &[Rule] = &[
     rule("storage.maintenance.readonly", Meaning::Section),
     rule(
         "storage.maintenance.readonly.enabled",
-        Meaning::RefusedUnless("false", "without it this registry would accept pushes"),
+        Meaning::RefusedUnless("false", "hythe has no read-only mode, and would accept pushes"),
     ),
     rule("storage.*", Meaning::RefusedIfPresent(NO_DRIVER)),
     rule("auth", Meaning::RefusedUnless("none", OPEN)),
     rule("middleware", Meaning::Ignored("hythe has no plug-ins")),
-    rule("reporting", Meaning::Ignored("hythe reports to nobody")),
+    rule("reporting", Meaning::Ignored("hythe sends no error reports")),
     rule("http", Meaning::Section),
     rule("http.addr", Meaning::Sets("listen", convert::address)),
-    rule("http.net", Meaning::RefusedUnless("tcp", "it listens on TCP only")),
+    rule("http.net", Meaning::RefusedUnless("tcp", "hythe listens on TCP only")),
     rule(
         "http.prefix",
-        Meaning::RefusedUnless("/", "it answers at /v2/ only; strip the prefix in front of hythe"),
+        Meaning::RefusedUnless("/", "hythe serves /v2/ only; strip the prefix in a proxy in front of hythe"),
     ),
     rule("http.host", Meaning::Sets("http.hosts", convert::host)),
-    rule(
-        "http.secret",
-        Meaning::Ignored("an upload's state stays on the server, nothing needs to be signed"),
-    ),
-    rule("http.relativeurls", Meaning::Ignored("hythe decides by the request how it names itself")),
+    rule("http.secret", Meaning::Ignored("the server keeps the state of uploads, so it has nothing to sign")),
+    rule("http.relativeurls", Meaning::Ignored("hythe's URLs are always relative")),
     rule("http.draintimeout", Meaning::Sets("http.drain-timeout", convert::duration)),
     rule("http.tls", Meaning::Refused(PLAIN)),
     rule("http.headers", Meaning::Section),
     rule("http.headers.access-control-allow-origin", Meaning::Sets("http.cors-origins", convert::origins)),
     rule(
         "http.headers.x-content-type-options",
-        Meaning::IgnoredUnless("nosniff", "hythe chooses its answers' headers"),
+        Meaning::IgnoredUnless("nosniff", "hythe chooses its response headers"),
     ),
-    rule("http.headers.*", Meaning::Ignored("hythe chooses its answers' headers")),
-    rule("http.debug", Meaning::Ignored("there is no second listener for debugging")),
+    rule("http.headers.*", Meaning::Ignored("hythe chooses its response headers")),
+    rule("http.debug", Meaning::Ignored("hythe has no second listener for debugging")),
     rule("http.http2", Meaning::Section),
     rule("http.http2.disabled", Meaning::IgnoredUnless("true", "hythe speaks HTTP/1.1")),
     rule("http.h2c", Meaning::Ignored("hythe speaks HTTP/1.1")),
-    rule("notifications", Meaning::Ignored("not supported yet, no endpoint is called")),
-    rule("redis", Meaning::Ignored("what names blobs is in a database; no cache is needed")),
+    rule("notifications", Meaning::Ignored("hythe does not send notifications yet")),
+    rule("redis", Meaning::Ignored("the catalog database makes a cache of descriptors unnecessary")),
     rule("health", Meaning::Ignored("hythe checks its own storage")),
     rule("catalog", Meaning::Section),
     rule("catalog.maxentries", Meaning::Sets("catalog.max-page", convert::entries)),
@@ -186,21 +188,21 @@ pub(crate) static RULES: &[Rule] = &[
         "proxy.ttl",
         Meaning::IgnoredUnless(
             "0",
-            "what was fetched is kept as long as there is space; a tag is asked for again after `upstream.ttl`",
+            "hythe keeps fetched content while there is space, and checks a tag again after `upstream.ttl`",
         ),
     ),
     rule(
         "proxy.exec",
         Meaning::Refused(
-            "its credential helper is not run, so that the upstream would be asked by nobody in particular; name a user and a password, or `docker-config` in a hythe.toml",
+            "hythe does not run this credential helper, and would pull from the upstream anonymously; set `proxy.username` and `proxy.password`, or `docker-config` in a hythe.toml",
         ),
     ),
-    rule("compatibility", Meaning::Ignored("schema 1 manifests are not accepted")),
-    rule("validation", Meaning::Ignored("manifests are always checked, in hythe's way")),
+    rule("compatibility", Meaning::Ignored("hythe accepts no schema 1 manifests")),
+    rule("validation", Meaning::Ignored("hythe always checks manifests, by its own rules")),
     rule("policy", Meaning::Ignored("hythe has no repository classes")),
 ];
 
-/// The rule of a path: its own, else its parent's `*`.
+/// The rule for a path: the path's own rule, else its parent's `*` rule.
 pub(super) fn find(path: &str) -> Option<&'static Rule> {
     let any = path.rsplit_once('.').map(|(parent, _)| format!("{parent}.*"));
     RULES

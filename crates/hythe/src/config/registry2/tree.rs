@@ -1,4 +1,4 @@
-//! A YAML tree in which each node knows who said it: a line of the file or a variable.
+//! A YAML tree in which each node knows its origin: a line of the file or a variable.
 
 use std::path::{Path, PathBuf};
 
@@ -6,25 +6,25 @@ use super::super::error::Problem;
 use super::super::source::Source;
 use super::yaml;
 
-/// Who said a node.
+/// The origin of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The file, at a line and column from 1.
+    /// A line and a column of the file, both from 1.
     File(usize, usize),
     /// A variable.
     Variable(String),
 }
 
-/// One node.
+/// One node of the tree.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(super) content: Content,
     pub(super) origin: Origin,
-    /// Whether it is a scalar in quotes: then YAML takes it for a text, whatever it looks like.
+    /// Whether the node is a scalar in quotes, which YAML always reads as a text.
     pub(super) quoted: bool,
 }
 
-/// What a node holds.
+/// The content of a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Null,
@@ -41,20 +41,20 @@ pub(crate) struct Entry {
     pub(super) node: Node,
 }
 
-/// The whole tree, with its file if it has one.
+/// The whole tree, with its file if there is one.
 pub(crate) struct Tree {
     pub(super) path: Option<PathBuf>,
     pub(super) root: Node,
 }
 
 impl Tree {
-    /// A tree to which only variables are added.
+    /// An empty tree without a file, for variables alone.
     pub(in crate::config) fn new() -> Self {
         let origin = Origin::Variable("REGISTRY_*".to_owned());
         Self { path: None, root: Node::new(Content::Map(Vec::new()), origin) }
     }
 
-    /// A file's tree.
+    /// The tree of a file.
     pub(in crate::config) fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
         let place = |(line, column)| Source::file(path, (line, column)).place();
         let root = yaml::parse(text).map_err(|error| Problem::new(place(error.position), error.text))?;
@@ -67,14 +67,14 @@ impl Tree {
         }
     }
 
-    /// The source of what an origin said.
+    /// The source that corresponds to an origin.
     pub(super) fn source(&self, origin: &Origin) -> Source {
         match (origin, &self.path) {
             (Origin::File(line, column), Some(path)) => {
                 Source::Registry2 { path: path.clone(), line: *line, column: *column }
             }
             (Origin::Variable(name), _) => Source::Registry2Variable(name.clone()),
-            // A tree without file has no node of a file.
+            // Unreachable: a tree without a file has no node with this origin.
             (Origin::File(..), None) => Source::Default,
         }
     }
@@ -105,7 +105,7 @@ impl Node {
         matches!(self.content, Content::Map(_) | Content::Null)
     }
 
-    /// Whether nothing is there at all.
+    /// Whether the node is empty.
     pub(super) fn is_empty(&self) -> bool {
         match &self.content {
             Content::Null => true,
@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    /// Whether all below is empty or off, as charts and compose files render what is not used.
+    /// Whether every value in the node is empty or `false`. Charts and Compose files write unused features this way.
     pub(super) fn says_nothing(&self) -> bool {
         match &self.content {
             Content::Null => true,
@@ -125,7 +125,7 @@ impl Node {
         }
     }
 
-    /// `storage: inmemory` is short for `storage: {inmemory: {}}`.
+    /// Turns a name into a mapping: `storage: inmemory` is short for `storage: {inmemory: {}}`.
     pub(super) fn name_becomes_map(&mut self) {
         if let Content::Scalar(name) = &self.content {
             let mut entries = Vec::new();
@@ -137,7 +137,7 @@ impl Node {
         }
     }
 
-    /// Makes this node and all below the word of a variable.
+    /// Sets the origin of this node and of all nodes below it, to a variable.
     pub(super) fn said_by(&mut self, origin: &Origin) {
         self.origin = origin.clone();
         match &mut self.content {
@@ -152,7 +152,7 @@ impl Node {
         }
     }
 
-    /// How many nodes this is.
+    /// The number of nodes, with all nodes below.
     pub(super) fn size(&self) -> usize {
         1 + match &self.content {
             Content::Null | Content::Scalar(_) => 0,

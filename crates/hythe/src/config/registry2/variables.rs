@@ -1,4 +1,4 @@
-//! `REGISTRY_*` variables, laid on the tree as `registry:2` does.
+//! Applies `REGISTRY_*` variables to the tree, as `registry:2` does.
 
 use super::super::draft::Draft;
 use super::super::environment::Environment;
@@ -9,13 +9,15 @@ use super::yaml;
 
 const PREFIX: &str = "REGISTRY_";
 
-/// Deeper than any setting; the tree is walked recursively.
+/// The maximum number of levels that a variable names: more than any setting has. The limit bounds recursion on the
+/// tree.
 const MAX_WORDS: usize = 16;
 
-/// Podman's, Skopeo's and crane's own: where a client keeps its credentials.
+/// Variables of clients, not of the registry: Podman, Skopeo and crane keep credentials in this file.
 const CLIENTS: &[&str] = &["REGISTRY_AUTH_FILE"];
 
-/// Lays the variables on the tree, in the order of their names: `REGISTRY_STORAGE` before what is below it.
+/// Applies the variables to the tree in the order of their names, so that `REGISTRY_STORAGE` comes before the variables
+/// of keys below it.
 pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, environment: &Environment) {
     for (name, value) in environment.variables.range(PREFIX.to_owned()..) {
         let Some(path) = name.strip_prefix(PREFIX) else { break };
@@ -25,13 +27,13 @@ pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, e
         if path == "VERSION" || path.is_empty() {
             draft.warning(Problem::new(
                 name,
-                "registry:2 does not take this from a variable either; it has no effect",
+                "registry:2 does not read this from a variable either; it has no effect",
             ));
             continue;
         }
         let words: Vec<&str> = path.split('_').collect();
         if words.len() > MAX_WORDS {
-            draft.warning(Problem::new(name, "no setting of registry:2 is so deep; it has no effect"));
+            draft.warning(Problem::new(name, "no registry:2 setting has so many levels; it has no effect"));
             continue;
         }
         let Some(text) = value.to_str() else {
@@ -43,7 +45,7 @@ pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, e
     }
 }
 
-/// The value is YAML. A text that is not, a password for one, stands for itself.
+/// Reads a variable's value as YAML. A value that is not YAML, such as some passwords, is a plain text.
 fn value_node(text: &str, origin: &Origin) -> Node {
     let mut node =
         yaml::parse(text).unwrap_or_else(|_| Node::new(Content::Scalar(text.to_owned()), origin.clone()));
@@ -58,7 +60,7 @@ fn lay(node: &mut Node, words: &[&str], value: Node, origin: &Origin) {
     };
     node.name_becomes_map();
     if let Content::List(items) = &mut node.content {
-        // An index below the end replaces, the one at the end appends; what lies beyond has no place.
+        // An index within the list replaces an item. Any other index or word appends an item.
         let index = word.parse().unwrap_or(items.len());
         if index >= items.len() {
             items.push(Node::new(Content::Null, origin.clone()));

@@ -1,4 +1,4 @@
-//! YAML into a tree with positions.
+//! Parses YAML into a tree with positions.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::tree::{Content, Entry, Node, Origin};
 
-/// Deeper than any configuration; the tree is walked recursively.
+/// The maximum depth of nesting: more than any configuration has. The limit bounds recursion on the tree.
 const MAX_DEPTH: usize = 32;
-/// Aliases of aliases double at each step; no configuration has so many nodes.
+/// The maximum number of nodes: more than any configuration has. Aliases of aliases can multiply nodes at each step.
 const MAX_NODES: usize = 20_000;
 
-/// Why a text is not a YAML document that can be read here.
+/// Why hythe cannot read a text as a YAML document.
 #[derive(Debug)]
 pub(super) struct YamlError {
     /// Line and column, from 1.
@@ -19,7 +19,7 @@ pub(super) struct YamlError {
     pub(super) text: String,
 }
 
-/// Reads one document. An empty text is an empty mapping's absence: null.
+/// Parses one document. An empty text is null.
 pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), root: None, nodes: 0 };
     for event in Parser::new_from_str(text) {
@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
     Ok(builder.root.unwrap_or(Node::new(Content::Null, Origin::File(1, 1))))
 }
 
-/// A collection whose end has not come.
+/// A collection whose end was not parsed yet.
 struct Open {
     node: Node,
     anchor: usize,
@@ -61,7 +61,7 @@ impl Builder {
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
                 Some(node) => self.close(node, 0, position),
-                None => wrong("this alias stands inside what it names"),
+                None => wrong("this alias is inside the value that it names"),
             },
             Event::SequenceStart(anchor, _) => {
                 self.begin(Content::List(Vec::new()), origin, anchor, position)
@@ -72,7 +72,7 @@ impl Builder {
                 None => wrong("a collection ends that did not begin"),
             },
             Event::DocumentStart(_) if self.root.is_some() => {
-                wrong("a second document begins; a configuration is one")
+                wrong("a second document begins; a configuration must be one document")
             }
             Event::DocumentStart(_)
             | Event::DocumentEnd
@@ -96,12 +96,12 @@ impl Builder {
         Ok(())
     }
 
-    /// A node is complete: it belongs to the innermost open collection.
+    /// Adds a complete node to the innermost open collection.
     fn close(&mut self, node: Node, anchor: usize, position: (usize, usize)) -> Result<(), YamlError> {
         let wrong = |text: String| Err(YamlError { position, text });
         self.nodes += node.size();
         if self.nodes > MAX_NODES {
-            return wrong("this has far more values than a configuration".to_owned());
+            return wrong("this has too many values for a configuration".to_owned());
         }
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -120,13 +120,13 @@ impl Builder {
                 let Content::Scalar(name) = node.content else {
                     return wrong("a key must be a word".to_owned());
                 };
-                // What a merge brings in, `auth` for one, must not be lost.
+                // Ignoring a merge key would lose its content, which may be `auth`.
                 if name == "<<" {
-                    return wrong("merge keys (`<<`) are not understood here: write the keys out".to_owned());
+                    return wrong("hythe does not support merge keys (`<<`): write the keys out".to_owned());
                 }
                 let name = name.to_ascii_lowercase();
                 if entries.iter().any(|entry| entry.name == name) {
-                    return wrong(format!("`{name}` is there twice"));
+                    return wrong(format!("`{name}` appears twice"));
                 }
                 open.key = Some((name, node.origin));
             }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_hide_or_multiply_keys_is_an_error() {
+    fn yaml_that_hides_or_multiplies_keys_is_an_error() {
         let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for (before, name) in ('a'..='g').zip('b'..='h') {
             let aliases = vec![format!("*{before}"); 10].join(", ");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_is_what_it_names() {
+    fn an_alias_has_the_content_of_its_anchor() {
         let root = parse("a: &x {b: c}\nd: *x").unwrap();
         assert_eq!(root.child("d").and_then(|d| d.child("b")).and_then(Node::text), Some("c"));
     }

@@ -25,7 +25,7 @@ fn tags_copies_or_everything_is_cleared() {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_cleared_by_a_question_that_nobody_answers() {
+fn without_a_terminal_and_without_yes_nothing_is_cleared() {
     let world = World::new();
     filled(&world);
     let ran = world.run_with(&["clear"], &[], "y\n").expect(2);
@@ -34,7 +34,7 @@ fn without_a_terminal_nothing_is_cleared_by_a_question_that_nobody_answers() {
 }
 
 #[test]
-fn where_deleting_is_off_the_registrys_own_words_are_told() {
+fn if_deletion_is_off_the_error_has_the_registrys_own_words() {
     let world = World::with(hythe_testing::Setup::without_delete);
     let ran = world.run(&["clear", "--yes"]).expect(1);
     assert!(ran.err.contains("delete.enabled"), "{}", ran.err);

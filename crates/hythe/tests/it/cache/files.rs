@@ -1,5 +1,5 @@
-//! The images that files name, over small files in the shape of public ones: `corpus/*.txt` has each file, and what is
-//! to be found in it.
+//! The images that `hythe cache warm -f` finds in files. `corpus/*.txt` has small files in the shape of public ones,
+//! each with its expected images.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn environment() -> Environment {
 }
 
 #[test]
-fn in_each_file_of_the_corpus_its_images_are_found_and_nothing_else() {
+fn exactly_the_expected_images_are_found_in_each_file_of_the_corpus() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cache/corpus");
     let (mut wrong, mut files) = (Vec::new(), 0);
     for corpus in std::fs::read_dir(folder).unwrap() {

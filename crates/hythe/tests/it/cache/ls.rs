@@ -5,7 +5,7 @@ use serde_json::json;
 use super::world::{World, run};
 
 #[test]
-fn what_is_kept_is_listed_with_its_tags_and_size() {
+fn each_copy_is_listed_with_its_tags_and_size() {
     let world = World::new();
     let empty = world.run(&["ls"]).expect(0);
     assert!(empty.out.starts_with("NAME"), "{}", empty.out);
@@ -29,7 +29,7 @@ fn what_is_kept_is_listed_with_its_tags_and_size() {
 }
 
 #[test]
-fn a_list_of_several_pages_is_whole() {
+fn a_list_of_several_pages_is_complete() {
     let world = World::new();
     let images: Vec<String> = (0..120).map(|number| format!("up.example/app{number:03}")).collect();
     for image in &images {
@@ -44,15 +44,15 @@ fn a_list_of_several_pages_is_whole() {
 }
 
 #[test]
-fn how_upstreams_fare_is_shown_with_why_they_rest_and_what_is_left() {
+fn stat_shows_each_upstreams_state_and_remaining_budget() {
     let world = World::with(|setup| setup.upstream("quiet.example", &["https://quiet.example".to_owned()]));
     world.upstream.budget(100, 42);
     world.image("app", "v1", 1);
     world.run(&["warm", "up.example/app:v1"]).expect(0);
     let stat = world.run(&["stat"]).expect(0);
     let row = stat.row("up.example");
-    assert!(row.ends_with("well") && row.contains(" of 100"), "{row}");
-    assert!(stat.err.contains("not asked since the start: quiet.example"), "{}", stat.err);
+    assert!(row.ends_with("ok") && row.contains(" of 100"), "{row}");
+    assert!(stat.err.contains("no requests since the start: quiet.example"), "{}", stat.err);
     world.upstream.stop();
     world.registry.client().get("/v2/up.example/app/manifests/v9").send();
     let row = world.run(&["stat"]).expect(0).row("up.example");
@@ -72,7 +72,7 @@ fn how_upstreams_fare_is_shown_with_why_they_rest_and_what_is_left() {
 }
 
 #[test]
-fn a_registry_that_is_not_there_is_one_paragraph_that_says_what_to_do() {
+fn the_error_for_a_missing_registry_is_one_paragraph_that_says_what_to_do() {
     // A port that was free a moment ago.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -87,7 +87,7 @@ fn a_registry_that_is_not_there_is_one_paragraph_that_says_what_to_do() {
 }
 
 #[test]
-fn what_is_no_hythe_or_no_address_is_told() {
+fn another_registry_and_a_bad_address_are_errors() {
     let world = World::new();
     let upstream = world.upstream.endpoint();
     let ran = run(&["cache", "ls", "--registry", &upstream], &[], "").expect(1);
@@ -97,7 +97,7 @@ fn what_is_no_hythe_or_no_address_is_told() {
 }
 
 #[test]
-fn proxies_of_the_environment_are_not_asked_for_this_machine() {
+fn requests_to_this_machine_use_no_proxy() {
     let proxy = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];
     World::new().run_with(&["ls"], &proxy, "").expect(0);
 }

@@ -1,4 +1,4 @@
-//! Names of images and the files that they stand in: no text panics.
+//! Property tests: no text makes the readers of image names and of files panic.
 
 use hythe::commands::{Platform, list_images, parse_image};
 use hythe::config::Environment;
@@ -66,7 +66,7 @@ fn soup() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn a_file_of_any_text_is_taken_or_refused(text in prop_oneof![soup(), ".*", "(?s).*"]) {
+    fn any_text_of_a_file_is_read_or_refused(text in prop_oneof![soup(), ".*", "(?s).*"]) {
         let mut environment = Environment::default();
         environment.variables.insert("TAG".to_owned(), "7".into());
         for name in ["-", "Dockerfile", "kustomization.yaml"] {
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn a_name_of_any_text_is_taken_or_refused_and_a_whole_name_means_itself(text in prop_oneof![soup(), ".*"]) {
+    fn any_text_of_a_name_is_read_or_refused_and_a_full_name_reads_as_itself(text in prop_oneof![soup(), ".*"]) {
         if let Ok(name) = parse_image(&text) {
             prop_assert_eq!(parse_image(&name), Ok(name));
         }

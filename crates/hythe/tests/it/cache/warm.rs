@@ -6,7 +6,7 @@ use serde_json::json;
 use super::world::{UPSTREAM, World};
 
 #[test]
-fn an_image_that_was_warmed_is_pulled_without_its_upstream() {
+fn a_warmed_image_is_pulled_without_its_upstream() {
     let world = World::new();
     let image = world.image("app", "v1", 1);
     let ran = world.run(&["warm", "up.example/app:v1"]).expect(0);
@@ -20,12 +20,12 @@ fn an_image_that_was_warmed_is_pulled_without_its_upstream() {
     world.upstream.start_again();
     world.upstream.forget_requests();
     let again = world.run(&["warm", "up.example/app:v1"]).expect(0);
-    assert_eq!(again.out, "up.example/app:v1: was there, 2 blobs\n");
+    assert_eq!(again.out, "up.example/app:v1: already complete, 2 blobs\n");
     assert_eq!(world.upstream.count("GET", "/blobs/"), 0);
 }
 
 #[test]
-fn of_an_index_the_chosen_platforms_are_fetched() {
+fn the_chosen_platforms_of_an_index_are_fetched() {
     let world = World::new();
     world.index("app", "v1");
     let fetched = |arguments: &[&str]| {
@@ -38,7 +38,7 @@ fn of_an_index_the_chosen_platforms_are_fetched() {
     assert_eq!(fetched(&["--platform", "linux/amd64", "--platform", "linux/arm64"]), json!(0));
     let ran = world.run(&["warm", "up.example/app:v1", "--platform", "linux/s390x"]).expect(1);
     assert!(
-        ran.err.contains("it is not there for linux/s390x, only for linux/amd64, linux/arm64"),
+        ran.err.contains("the image is not for linux/s390x, only for linux/amd64, linux/arm64"),
         "{}",
         ran.err
     );
@@ -95,7 +95,7 @@ fn everything_is_tried_and_every_failure_is_listed_at_the_end() {
         "error: 5 of 6 images could not be warmed:",
         "\n  up.example/none:v1: upstream up.example: ",
         "\n  up.example/broken:v1: 2 of 2 blobs: upstream up.example: ",
-        "\n  elsewhere.example/x:latest: the registry may not ask elsewhere.example",
+        "\n  elsewhere.example/x:latest: elsewhere.example is not an allowed upstream",
         "`Not A Name` is not the name of an image",
         "-:1: `up.example/app:${NONE}`: variable NONE is not set",
     ] {
@@ -110,11 +110,12 @@ fn everything_is_tried_and_every_failure_is_listed_at_the_end() {
 }
 
 #[test]
-fn a_check_asks_no_upstream_and_says_what_is_not_there() {
+fn a_check_asks_no_upstream_and_names_what_is_missing() {
     let world = World::new();
     let image = world.image("app", "v1", 1);
     let missing = world.run(&["warm", "--check", "up.example/app:v1"]).expect(1);
-    assert!(missing.err.contains("up.example/app:v1: tag `v1` is not there"), "{}", missing.err);
+    let words = "up.example/app:v1: the registry does not have the tag `v1`";
+    assert!(missing.err.contains(words), "{}", missing.err);
     assert_eq!(world.upstream.requests(), []);
     world.registry.client().get("/v2/up.example/app/manifests/v1").send().expect(200);
     world.upstream.forget_requests();
@@ -123,31 +124,31 @@ fn a_check_asks_no_upstream_and_says_what_is_not_there() {
     assert_eq!(world.upstream.requests(), []);
     world.run(&["warm", "up.example/app:v1"]).expect(0);
     let there = world.run(&["warm", "--check", "up.example/app:v1"]).expect(0);
-    assert_eq!(there.out, "up.example/app:v1: all there, 2 blobs\n");
+    assert_eq!(there.out, "up.example/app:v1: complete, 2 blobs\n");
     let by_digest = format!("up.example/app@{}", image.digest());
     world.run(&["warm", "--check", &by_digest]).expect(0);
 }
 
 #[test]
-fn an_image_of_the_registrys_own_is_only_checked() {
+fn an_image_that_was_pushed_to_the_registry_is_only_checked() {
     let world = World::new();
     let client = world.registry.client();
     ImageBuilder::new(1).layers(1, 1000).build().push(&client, "mine", "v1");
     let own = format!("localhost:{}/mine", world.registry.address().port());
     let ran = world.run(&["warm", &format!("{own}:v1")]).expect(0);
-    assert!(ran.out.contains("was there, 2 blobs"), "{}", ran.out);
+    assert!(ran.out.contains("already complete, 2 blobs"), "{}", ran.out);
     let ran = world.run(&["warm", &format!("{own}:v2")]).expect(1);
     assert!(ran.err.contains("has no tag `v2` of `mine`"), "{}", ran.err);
     assert_eq!(world.upstream.requests(), []);
 }
 
 #[test]
-fn where_all_that_is_not_here_is_asked_of_one_upstream_an_own_name_is_fetched() {
+fn with_a_fallback_upstream_a_local_name_is_fetched() {
     let world = World::with(|setup| setup.mirror(UPSTREAM, true));
     let image = world.image("app", "v1", 1);
     let own = format!("localhost:{}/app:v1", world.registry.address().port());
     let ran = world.run(&["warm", &own, "--check"]).expect(1);
-    assert!(ran.err.contains("tag `v1` is not there"), "{}", ran.err);
+    assert!(ran.err.contains("the registry does not have the tag `v1`"), "{}", ran.err);
     let ran = world.run(&["warm", &own]).expect(0);
     assert!(ran.out.contains("fetched 2 of 2 blobs"), "{}", ran.out);
     world.upstream.stop();
@@ -156,7 +157,7 @@ fn where_all_that_is_not_here_is_asked_of_one_upstream_an_own_name_is_fetched() 
 }
 
 #[test]
-fn a_connection_that_breaks_is_no_failure_and_nothing_named_is_one() {
+fn a_broken_connection_is_retried_and_a_command_without_images_fails() {
     let world = World::new();
     world.image("app", "v1", 1);
     world.upstream.rule(Rule::on("GET", "/blobs/", Fault::Truncate { at: 20_000 }).times(2));
@@ -171,10 +172,10 @@ fn a_connection_that_breaks_is_no_failure_and_nothing_named_is_one() {
 }
 
 #[test]
-fn an_image_that_is_not_for_a_chosen_platform_fails_whether_it_is_there_or_not() {
+fn an_image_for_another_platform_than_the_chosen_fails_with_and_without_check() {
     let world = World::new();
     world.image("app", "v1", 1);
-    let words = "up.example/app:v1: it is not there for linux/arm64, only for linux/amd64";
+    let words = "up.example/app:v1: the image is not for linux/arm64, only for linux/amd64";
     for arguments in
         [&["--platform", "linux/arm64"][..], &["--platform", "linux/amd64", "--platform", "linux/arm64"]]
     {
@@ -184,31 +185,32 @@ fn an_image_that_is_not_for_a_chosen_platform_fails_whether_it_is_there_or_not()
     }
     let ran = world.run(&["warm", "up.example/app:v1", "--platform", "linux/amd64"]).expect(0);
     assert!(ran.out.contains("of 2 blobs"), "{}", ran.out);
-    // What is for any machine is run by emulation where nobody names a platform.
+    // Without a chosen platform the image is fetched: emulation can run it on any machine.
     world.run(&["warm", "up.example/app:v1"]).expect(0);
     let ran = world.run(&["warm", "up.example/app:v1", "--platform", "linux/arm64", "--check"]).expect(1);
     assert!(ran.err.contains(words) && !ran.err.contains("without --check"), "{}", ran.err);
 }
 
 #[test]
-fn only_what_can_be_fetched_is_promised_to_be_fetched() {
+fn a_check_tells_images_that_can_be_fetched_from_those_that_cannot() {
     let world = World::new();
     world.image("app", "v1", 1);
     let names = ["warm", "--check", "up.example/app:v1", "elsewhere.example/x:1", "Not A Name"];
     let ran = world.run(&names).expect(1);
-    let (fetchable, rest) = ran.err.split_once("2 of 3 images cannot be had as they stand:").unwrap();
+    let (fetchable, rest) = ran.err.split_once("2 of 3 images cannot be fetched:").unwrap();
     assert!(
-        fetchable.contains("1 of 3 images are not there whole; without --check they are fetched:"),
+        fetchable.contains("1 of 3 images are incomplete; run without --check to fetch them:"),
         "{fetchable}"
     );
-    assert!(fetchable.contains("up.example/app:v1: tag `v1` is not there"), "{fetchable}");
-    for words in ["`Not A Name` is not the name", "the registry may not ask elsewhere.example"] {
+    let words = "up.example/app:v1: the registry does not have the tag `v1`";
+    assert!(fetchable.contains(words), "{fetchable}");
+    for words in ["`Not A Name` is not the name", "elsewhere.example is not an allowed upstream"] {
         assert!(rest.contains(words), "{rest}");
     }
 }
 
 #[test]
-fn what_a_file_names_is_told_with_its_file_and_line() {
+fn images_and_skipped_values_of_a_file_are_shown_with_file_and_line() {
     let world = World::new();
     world.image("app", "v1", 1);
     let pod = "kind: Pod\nspec:\n  containers:\n  - image: up.example/app:v1\n  - image: auto\n  - image: '{{ .Values.x }}'\n";
@@ -224,7 +226,7 @@ fn what_a_file_names_is_told_with_its_file_and_line() {
     assert_eq!((&passed[0]["text"], &passed[0]["line"]), (&json!("auto"), &json!(5)));
     assert!(passed[1]["reason"].as_str().unwrap().contains("render it first"), "{passed:?}");
     let ran = world.run_with(&["warm", "-f", "-"], &[], pod).expect(0);
-    assert!(ran.err.contains("-:5: `auto` is passed over"), "{}", ran.err);
+    assert!(ran.err.contains("-:5: skipped `auto`"), "{}", ran.err);
     let compose = "services: {a: {image: 'up.example/app:${NONE}'}}";
     let ran = world.run_with(&["warm", "-f", "-", "--output", "json"], &[], compose).expect(1);
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -233,7 +235,7 @@ fn what_a_file_names_is_told_with_its_file_and_line() {
 }
 
 #[test]
-fn a_file_of_which_nothing_was_understood_does_not_pass() {
+fn a_file_without_a_known_kind_or_image_fails() {
     let world = World::new();
     for text in [
         "foo: {bar: baz}\n",
@@ -243,10 +245,10 @@ fn a_file_of_which_nothing_was_understood_does_not_pass() {
     ] {
         for arguments in [&["warm", "-f", "-", "--check"][..], &["warm", "-f", "-"]] {
             let ran = world.run_with(arguments, &[], text).expect(1);
-            assert!(ran.err.contains("no image was found in it"), "{text}: {}", ran.err);
+            assert!(ran.err.contains("found no image in this file"), "{text}: {}", ran.err);
         }
     }
-    // Kubernetes' own kinds without an image, and services that are all built, are understood.
+    // No image is no error in Kubernetes' own kinds, and in services that are all built.
     for text in [
         "apiVersion: v1\nkind: Service\nspec: {ports: []}\n",
         "services: {a: {build: .}, b: {build: ., image: x}}\n",
@@ -257,7 +259,7 @@ fn a_file_of_which_nothing_was_understood_does_not_pass() {
 }
 
 #[test]
-fn what_files_include_and_extend_is_followed_or_said() {
+fn includes_and_extends_of_files_are_followed_or_reported() {
     let world = World::new();
     for name in ["a", "b", "c", "d"] {
         world.image(name, "1", 7);
@@ -289,8 +291,7 @@ fn what_files_include_and_extend_is_followed_or_said() {
         "include: [nowhere.yaml]\nservices: {x: {image: 'up.example/a:1', extends: {file: none.yaml, service: x}}}\n",
     );
     let ran = world.run(&["warm", "-f", &lost]).expect(1);
-    for words in ["`include` of `nowhere.yaml` was not followed", "`extends` was not followed", "lost.yaml:1"]
-    {
+    for words in ["cannot follow `include` of `nowhere.yaml`", "cannot follow `extends`", "lost.yaml:1"] {
         assert!(ran.err.contains(words), "{}", ran.err);
     }
     file(

@@ -1,4 +1,4 @@
-//! A registry with one upstream, and the program that speaks to it.
+//! A registry with one upstream, and the program that talks to it.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub(crate) struct World {
     pub(crate) registry: TestRegistry,
 }
 
-/// How the program ended, and what it said.
+/// The program's exit code and output.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
@@ -64,14 +64,14 @@ impl World {
         run(&all, variables, input)
     }
 
-    /// Has upstream have an image of one layer.
+    /// Pushes an image of one layer to the upstream.
     pub(crate) fn image(&self, repository: &str, tag: &str, seed: u64) -> Manifest {
         let image = ImageBuilder::new(seed).layers(1, 50_000).build();
         self.upstream.push(repository, tag, &image);
         image
     }
 
-    /// Has upstream have an index of an image for `linux/amd64` and one for `linux/arm64`.
+    /// Pushes an index to the upstream, with an image for `linux/amd64` and an image for `linux/arm64`.
     pub(crate) fn index(&self, repository: &str, tag: &str) {
         let mut index = IndexBuilder::new();
         for (seed, architecture) in [(101, "amd64"), (102, "arm64")] {
@@ -85,13 +85,13 @@ impl World {
     }
 }
 
-/// Runs the program with nothing in its environment but these variables.
+/// Runs the program with only these variables in its environment.
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hythe"));
     command.args(arguments).env_clear().env("HOME", "/home/ada").envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that does not read it has ended by then.
+    // Writing fails if the program ended without reading its input.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

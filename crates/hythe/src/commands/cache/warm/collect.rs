@@ -1,4 +1,4 @@
-//! The images that a command line names, itself and by files, each once.
+//! Collects the images that the command line names, directly and in files, each once.
 
 use std::collections::HashSet;
 
@@ -10,22 +10,22 @@ use crate::args::WarmArgs;
 use crate::config::Environment;
 use crate::failure::Failure;
 
-/// What is to be warmed, and what cannot be.
+/// The images to warm, and everything that cannot be warmed.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     /// Each image, with the first place that names it.
     pub(super) images: Vec<(Image, Option<Place>)>,
-    /// Texts that are no names, each with its place in a file and the reason.
+    /// Texts that are not names of images, each with its place in a file and the reason.
     pub(super) invalid: Vec<(String, Option<Place>, String)>,
-    /// Values in files that are no images.
+    /// Values in files that only look like images.
     pub(super) passed: Vec<Passed>,
     /// Parts of files that could not be read.
     pub(super) unread: Vec<Unread>,
-    /// Files that name no image, and may well do so.
+    /// Files without images, where that is no error.
     pub(super) empty: Vec<String>,
 }
 
-/// Collects them; `own` is the registry's own host.
+/// Collects the images; `own` is the registry's own host.
 pub(super) fn collect(
     args: &WarmArgs,
     own: &Authority,
@@ -33,7 +33,7 @@ pub(super) fn collect(
 ) -> Result<Collected, Failure> {
     if args.images.is_empty() && args.file.is_empty() {
         return Err(Failure::Usage(
-            "name images to warm, or files that name some with -f: `hythe cache warm redis:7 -f compose.yaml`"
+            "name images to warm, or with -f files that name images: `hythe cache warm redis:7 -f compose.yaml`"
                 .to_owned(),
         ));
     }
@@ -53,7 +53,7 @@ pub(super) fn collect(
     }
     for file in &args.file {
         let mut reader = Reader::new(environment);
-        // A file that cannot be read is a mistake of the command line.
+        // A file that cannot be read is a mistake in the command line.
         reader.file(file).map_err(Failure::Usage)?;
         let reading = reader.finish();
         if reading.found.is_empty() && reading.unread.is_empty() {

@@ -1,7 +1,7 @@
-//! The images that files name: manifests, Compose files, pipelines, Dockerfiles, lists.
+//! Finds the images that files name: manifests, Compose files, pipelines, Dockerfiles, lists.
 //!
-//! A file is parsed to trees whose scalars know their lines; each tree is walked by the rules of its kind. What was
-//! found, what was passed over, and what could not be read each have a place and a reason.
+//! A file is parsed into trees whose scalars know their lines, and each tree is walked by the rules of its kind. Each
+//! image, each skipped value and each unreadable part has a place and a reason.
 
 mod compose;
 mod dockerfile;
@@ -33,23 +33,24 @@ use kind::Kind;
 use name::Trust;
 use yaml::Node;
 
-/// Files that files name: more are a mistake.
+/// Files that one command follows at most: more are a mistake in the files.
 const MAX_FILES: usize = 500;
 
-/// Files that name files that name files.
+/// Levels of files that name other files.
 const MAX_DEPTH: usize = 16;
 
-/// What is found where nothing is.
-const NOTHING: &str = "no image was found in it. hythe reads Kubernetes manifests, Compose files, kustomizations, values of charts, \
-                       pipelines, Dockerfiles and lists; templates are to be rendered first (helm template)";
+/// The error for a file without images.
+const NOTHING: &str = "found no image in this file. hythe reads Kubernetes manifests, Compose files, kustomizations, \
+                       values of charts, pipelines, Dockerfiles and lists; render templates first (helm template)";
 
 /// Reads files.
 pub(super) struct Reader<'a> {
     environment: &'a Environment,
     reading: Reading,
     opened: HashMap<PathBuf, Rc<text::Documents>>,
-    /// How deep in files that other files name, and how many of those there were.
+    /// The present level of files that other files name.
     depth: usize,
+    /// The number of followed files.
     followed: usize,
 }
 
@@ -58,18 +59,18 @@ impl<'a> Reader<'a> {
         Self { environment, reading: Reading::default(), opened: HashMap::new(), depth: 0, followed: 0 }
     }
 
-    /// All that was found.
+    /// Everything that was found.
     pub(super) fn finish(self) -> Reading {
         self.reading
     }
 
-    /// Reads a file; `-` is the standard input. The error says that there is nothing to be read.
+    /// Reads a file; `-` is stdin. The error says why the file cannot be read.
     pub(super) fn file(&mut self, file: &str) -> Result<(), String> {
         let text = text::load(file)?;
         self.text(file, &text)
     }
 
-    /// Reads a text as that of a file of this name.
+    /// Reads a text as the content of a file with this name.
     pub(super) fn text(&mut self, file: &str, text: &str) -> Result<(), String> {
         let before = std::mem::take(&mut self.reading);
         let file: Arc<str> = Arc::from(file);
@@ -78,7 +79,7 @@ impl<'a> Reader<'a> {
         let is_blank = own.documents == 0 && own.found.is_empty() && own.unread.is_empty();
         if is_blank && !text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
             return Err(format!(
-                "{file}: it is neither a list of images, one a line, nor YAML that names some"
+                "{file}: the file is neither a list of images (one per line) nor YAML that names images"
             ));
         }
         let open = own.passed.iter().any(|passed| passed.open);
@@ -96,7 +97,7 @@ impl<'a> Reader<'a> {
         let base_name = text::base_name(file);
         if dockerfile::is_dockerfile(base_name, text) {
             self.reading.documents += 1;
-            // One that is built on nothing (`scratch`) is understood as well.
+            // A Dockerfile without images (`FROM scratch`) is no error.
             self.reading.understood += 1;
             return dockerfile::read(&mut self.reading, file, text, 1);
         }
@@ -113,7 +114,7 @@ impl<'a> Reader<'a> {
             self.reading.understood += 1;
             self.reading.documents += 1;
             for line in list {
-                // In a list nothing else stands: what is no name is a mistake.
+                // A list has only names, so a line that is not a name is an error.
                 let place = Place { file: Arc::clone(file), line: line.line };
                 self.reading.found.push(Found { text: line.text, place, rule: "a list" });
             }
@@ -133,7 +134,7 @@ impl<'a> Reader<'a> {
             }
         }
         if trees == 0 && read.faults.is_empty() && read.scanned.is_empty() {
-            // Words: TOML, a unit, a script.
+            // Not a mapping or list: TOML, a unit file, a script.
             let lines = lines::scan(text, first);
             self.reading.documents += usize::from(!lines.is_empty());
             for line in &lines {
@@ -150,7 +151,7 @@ impl<'a> Reader<'a> {
         for (line, why) in read.faults {
             let place = Place { file: Arc::clone(file), line };
             self.reading
-                .miss(place, format!("{why}. Of this document only lines such as `image: NAME` were read"));
+                .miss(place, format!("{why}. hythe read only lines such as `image: NAME` of this document"));
         }
     }
 
@@ -175,9 +176,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The documents of a file that another names, each file once.
+    /// The documents of a file that another file names. Each file is parsed once.
     fn open(&mut self, path: &Path) -> Result<Vec<Rc<Node>>, String> {
-        let name = path.to_str().ok_or("its name is no text")?;
+        let name = path.to_str().ok_or("the file's name is not UTF-8")?;
         let whole = path.canonicalize().map_err(|error| format!("{name} cannot be read: {error}"))?;
         if let Some(known) = self.opened.get(&whole) {
             return Ok(known.trees.clone());
@@ -189,14 +190,14 @@ impl<'a> Reader<'a> {
         Ok(self.opened.entry(whole).or_insert(Rc::new(read)).trees.clone())
     }
 
-    /// Reads a file that another names, each of its documents by `read`.
+    /// Reads a file that another file names, each of its documents with `read`.
     fn follow(
         &mut self,
         path: &Path,
         mut read: impl FnMut(&mut Self, &Arc<str>, &Rc<Node>),
     ) -> Result<(), String> {
         if self.depth == MAX_DEPTH || self.followed == MAX_FILES {
-            return Err("files name one another too deep, or name too many".to_owned());
+            return Err("files include one another too deeply, or include too many files".to_owned());
         }
         let documents = self.open(path)?;
         let file = Arc::from(path.display().to_string());

@@ -6,30 +6,30 @@ use hythe_oci::{Authority, Digest, Reference, RepositoryName};
 
 use crate::commands::cache::target::is_loopback;
 
-/// What a name without a registry is taken from, and its other name.
+/// The registry of a name without one, and that registry's other name.
 const HUB: &str = "docker.io";
 const HUB_INDEX: &str = "index.docker.io";
 
 /// An image to warm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Image {
-    /// Where it comes from; `None` for one that was pushed to the registry itself.
+    /// The upstream that it comes from; `None` for an image that was pushed to the registry itself.
     pub(super) upstream: Option<Authority>,
-    /// Its repository, by the name that it has at the registry.
+    /// Its repository, under the name that it has in the registry.
     pub(super) repository: RepositoryName,
     /// Its tag or digest.
     pub(super) reference: Reference,
-    /// Its whole name, as Docker writes it.
+    /// Its full name, as Docker writes it.
     name: String,
 }
 
 impl Image {
-    /// Reads a name as Docker does: `redis` is `docker.io/library/redis:latest`. `own` is the registry's own address; by
-    /// whichever name of this machine it is called, it is meant.
+    /// Reads a name as Docker does: `redis` is `docker.io/library/redis:latest`. `own` is the registry's own address;
+    /// every name of this machine means the registry too.
     pub(super) fn parse(text: &str, own: &Authority) -> Result<Self, String> {
         let refuse = |why: &dyn fmt::Display| format!("`{text}` is not the name of an image: {why}");
         if text.contains("://") {
-            return Err(refuse(&"it has no scheme, such as docker://"));
+            return Err(refuse(&"names of images have no scheme such as docker://"));
         }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
@@ -47,7 +47,7 @@ impl Image {
         } else {
             path.to_owned()
         };
-        // Of a tag beside a digest nothing is taken, as Docker has it.
+        // As Docker does, ignore a tag beside a digest.
         let reference = match (digest, tag) {
             (Some(digest), _) => {
                 let digest: Digest = digest.parse().map_err(|error| refuse(&error))?;
@@ -69,7 +69,7 @@ impl fmt::Display for Image {
     }
 }
 
-/// Whether a text is the name of an image, wherever it may be; or why not.
+/// Checks that a text is the name of an image, in any registry. The error says why it is not.
 pub(super) fn check(text: &str) -> Result<(), String> {
     let elsewhere: Authority = HUB.parse().map_err(|error: hythe_oci::AuthorityError| error.to_string())?;
     Image::parse(text, &elsewhere).map(|_| ())
@@ -84,8 +84,8 @@ fn split_host(path: &str) -> (&str, &str) {
     }
 }
 
-/// Whether a host means the registry that is asked: this machine, or a name of one label, as containers have (DESIGN,
-/// decision 6).
+/// Whether a host means the registry itself: this machine, or a name of one label, as containers have (DESIGN, decision
+/// 6).
 fn is_here(host: &Authority) -> bool {
     is_loopback(host) || !host.host().contains(['.', ':'])
 }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused_with_the_reason() {
+    fn a_text_that_is_not_a_name_is_refused_with_the_reason() {
         for text in [
             "",
             "Redis",

@@ -1,4 +1,4 @@
-//! Platforms, and which entries of an index are for them.
+//! Platforms, and the choice of an index's entries for them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use hythe_oci::Digest;
 use serde::Deserialize;
 
-/// An operating system and an architecture, perhaps with its variant.
+/// An operating system and an architecture, optionally with a variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
     os: String,
@@ -15,7 +15,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Under the names that registries have: `aarch64` is `arm64`, whose variant is `v8` without a word.
+    /// A platform under the names that registries use: `aarch64` is `arm64`, whose default variant is `v8`.
     fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let (architecture, variant) = match (architecture, variant.filter(|variant| !variant.is_empty())) {
             ("x86_64" | "x86-64", variant) => ("amd64", variant),
@@ -28,13 +28,14 @@ impl Platform {
         Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
     }
 
-    /// What containers on this machine run: elsewhere than on Linux and Windows they have a Linux of their own.
+    /// The platform of this machine's containers. On systems other than Linux and Windows, containers run in a Linux
+    /// virtual machine.
     fn of_host() -> Self {
         let os = if cfg!(windows) { "windows" } else { "linux" };
         Self::new(os, std::env::consts::ARCH, None)
     }
 
-    /// Without a variant, any is meant.
+    /// Whether this platform includes another: a platform without a variant means any variant.
     fn takes(&self, other: &Self) -> bool {
         self.os == other.os
             && self.architecture == other.architecture
@@ -67,14 +68,14 @@ impl fmt::Display for Platform {
     }
 }
 
-/// Which platforms are wanted.
+/// The platforms to fetch.
 #[derive(Clone, Debug)]
 pub(super) enum Platforms {
-    /// All that there are.
+    /// Every platform of an image.
     All,
-    /// This machine's, as nobody chose any.
+    /// This machine's, because the user chose none.
     Host(Platform),
-    /// These.
+    /// The platforms that the user chose.
     Of(Vec<Platform>),
 }
 
@@ -87,27 +88,27 @@ impl Platforms {
         }
     }
 
-    /// Whether somebody chose them. An image for one platform alone is run on others by emulation; who names a platform
-    /// wants that one.
+    /// Whether the user chose platforms. Without a choice, an image for a single other platform is fetched all the
+    /// same, because emulation can run it; a user who names a platform wants exactly that platform.
     pub(super) fn are_chosen(&self) -> bool {
         matches!(self, Self::Of(_))
     }
 
-    /// Whether an image of this configuration is for each that was chosen.
+    /// Fails unless an image with this configuration is for each chosen platform.
     pub(super) fn check(&self, config: &[u8]) -> Result<(), String> {
         let Self::Of(wanted) = self else { return Ok(()) };
         let described: Described = serde_json::from_slice(config)
-            .map_err(|error| format!("its configuration cannot be understood: {error}"))?;
+            .map_err(|error| format!("cannot read the image's configuration: {error}"))?;
         let there = described.platform();
-        // Of an image that does not say it, nobody knows.
+        // An image that does not name its platform passes: its platform is unknown.
         let says = !there.os.is_empty() && !there.architecture.is_empty();
         match wanted.iter().find(|wanted| says && !wanted.takes(&there)) {
-            Some(missing) => Err(format!("it is not there for {missing}, only for {there}")),
+            Some(missing) => Err(format!("the image is not for {missing}, only for {there}")),
             None => Ok(()),
         }
     }
 
-    /// The manifests of an index that are wanted. One that is for no platform in particular is for every one.
+    /// The manifests of an index for the wanted platforms. A manifest without a platform counts for every platform.
     pub(super) fn choose(&self, index: &[u8]) -> Result<Vec<Digest>, String> {
         let index: Index = serde_json::from_slice(index).map_err(|error| error.to_string())?;
         let entries: Vec<(Option<Platform>, Digest)> = index
@@ -125,11 +126,11 @@ impl Platforms {
         if let Some(missing) =
             wanted.iter().find(|wanted| !anybodys && !has().any(|there| wanted.takes(there)))
         {
-            // What is built beside an image (attestations) is for `unknown/unknown`.
+            // Builders list attestations beside an image as `unknown/unknown`.
             let mut there: Vec<String> =
                 has().filter(|platform| platform.os != "unknown").map(ToString::to_string).collect();
             there.dedup();
-            return Err(format!("it is not there for {missing}, only for {}", there.join(", ")));
+            return Err(format!("the image is not for {missing}, only for {}", there.join(", ")));
         }
         let is_wanted = |platform: &Option<Platform>| {
             platform.as_ref().is_none_or(|there| wanted.iter().any(|wanted| wanted.takes(there)))
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_index_the_wanted_platforms_are_taken() {
+    fn the_wanted_platforms_of_an_index_are_chosen() {
         let digest = |number: u8| format!("sha256:{}", format!("{number:02x}").repeat(32));
         let entry = |number, os: &str, architecture: &str, variant: Option<&str>| json!({ "digest": digest(number), "platform": { "os": os, "architecture": architecture, "variant": variant } });
         let index = json!({ "manifests": [
@@ -216,7 +217,7 @@ mod tests {
         let error = choose(&["linux/amd64", "windows/amd64"]).unwrap_err();
         assert_eq!(
             error,
-            "it is not there for windows/amd64, only for linux/amd64, linux/arm64, linux/arm/v6, linux/arm/v7"
+            "the image is not for windows/amd64, only for linux/amd64, linux/arm64, linux/arm/v6, linux/arm/v7"
         );
         assert_eq!(Platforms::new(true, Vec::new()).choose(index.as_bytes()).unwrap().len(), 5);
     }

@@ -1,4 +1,5 @@
-//! How far a warming is: one line that is written over on a terminal, and now and then a line elsewhere.
+//! The progress of warming: a line that is rewritten in place on a terminal, and a new line from time to time
+//! elsewhere.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,11 +10,12 @@ use tokio::task::AbortHandle;
 
 use super::size;
 
-/// How often the line is written over, and how often a log is told that it goes on.
+/// Time between two updates of the line on a terminal.
 const ON_TERMINAL: Duration = Duration::from_millis(200);
+/// Time between two lines elsewhere, for example in a log.
 const IN_LOG: Duration = Duration::from_secs(10);
 
-/// How far it is.
+/// The progress display.
 #[derive(Debug)]
 pub(super) struct Progress {
     shared: Arc<Shared>,
@@ -29,12 +31,12 @@ struct Shared {
     blobs: AtomicU64,
     blobs_ended: AtomicU64,
     bytes: AtomicU64,
-    /// Held by who writes.
+    /// Held while writing to stderr.
     turn: Mutex<()>,
 }
 
 impl Progress {
-    /// Begins to show it.
+    /// Starts the display.
     pub(super) fn start(images: usize) -> Self {
         let shared = Arc::new(Shared {
             terminal: io::stderr().is_terminal(),
@@ -56,27 +58,27 @@ impl Progress {
         Self { shared, ticks: ticks.abort_handle() }
     }
 
-    /// So many blobs more are known of.
+    /// Adds blobs to the expected number.
     pub(super) fn expect(&self, blobs: usize) {
         self.shared.blobs.fetch_add(blobs as u64, Ordering::Relaxed);
     }
 
-    /// One of them is there.
+    /// Counts a blob as done.
     pub(super) fn blob_ended(&self) {
         self.shared.blobs_ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Bytes have come.
+    /// Counts received bytes.
     pub(super) fn came(&self, bytes: usize) {
         self.shared.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// An image is there, or failed.
+    /// Counts an image as done, whether it succeeded or failed.
     pub(super) fn ended(&self) {
         self.shared.images_ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes something else, which the line makes room for.
+    /// Writes other output: erases the progress line first.
     pub(super) fn aside(&self, write: impl FnOnce()) {
         let turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.erase();
@@ -84,7 +86,7 @@ impl Progress {
         drop(turn);
     }
 
-    /// Shows no more.
+    /// Stops the display, and erases its line.
     pub(super) fn stop(&self) {
         self.ticks.abort();
         self.aside(|| {});
@@ -106,7 +108,7 @@ impl Shared {
             size(rate.try_into().unwrap_or(u64::MAX)),
         );
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever closed the stream wants to see nothing.
+        // An error means that the reader closed the stream: there is nothing to show, and nothing to report.
         let _ = if self.terminal {
             write!(io::stderr(), "\r\x1b[2K{text}")
         } else {

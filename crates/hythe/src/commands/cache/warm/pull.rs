@@ -1,4 +1,4 @@
-//! Pulls images through the registry, and throws the bytes away: what matters is that they have come there.
+//! Pulls images through the registry and discards the bytes: the pull makes the registry fetch and keep them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,27 +17,28 @@ use super::platform::Platforms;
 use super::progress::Progress;
 use super::{Failure, Target};
 
-/// The largest manifest: what registries take.
+/// The largest manifest that is read, in bytes: most registries accept no larger ones.
 const MANIFEST: usize = 8 << 20;
 
-/// How much of a blob is read at a time, and thrown away.
+/// Bytes of a blob that are read at a time.
 const PIECE: usize = 64 << 10;
 
-/// Indexes within indexes; nobody nests deeper.
+/// Levels of indexes within indexes. Real images nest less deeply.
 const MAX_DEPTH: usize = 4;
 
-/// How often what fails for the moment is tried, and after which pause at first, where the registry does not say when.
+/// Attempts for a request that fails temporarily.
 const ATTEMPTS: u32 = 3;
+/// Pause before the second attempt, if the registry names none. It grows by this much with each attempt.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// For so long an upstream is waited for that is left alone because it failed.
+/// The longest pause to wait for, if the registry names a time to come back: it pauses an upstream that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Pulls images through one registry.
 pub(super) struct Warmer {
-    /// It has the registry ask upstreams.
+    /// A client whose requests let the registry ask upstreams.
     asking: Client,
-    /// It has not.
+    /// A client whose requests do not.
     kept: Client,
     platforms: Platforms,
     check: bool,
@@ -46,14 +47,14 @@ pub(super) struct Warmer {
     progress: Arc<Progress>,
 }
 
-/// What came of a blob: how many bytes were fetched, `None` where it was there.
+/// The result of a blob: the bytes that were fetched, `None` if the registry had it already.
 type Outcome = OnceCell<Result<Option<u64>, Lack>>;
 
-/// Why an image is not there, or was not fetched.
+/// Why an image is missing, or was not fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Lack {
     pub(super) reason: String,
-    /// Whether it was only looked for: without `--check` it is fetched.
+    /// Whether `--check` found it missing: a run without `--check` fetches it.
     pub(super) fetchable: bool,
 }
 
@@ -69,10 +70,10 @@ impl Lack {
     }
 }
 
-/// The largest image configuration that is read for its platform.
+/// The largest image configuration that is read for its platform, in bytes.
 const CONFIG: usize = 4 << 20;
 
-/// What an image's manifest says of its configuration.
+/// The part of an image's manifest that names its configuration.
 #[derive(Deserialize)]
 struct Described {
     config: Option<Config>,
@@ -85,14 +86,14 @@ struct Config {
     digest: Digest,
 }
 
-/// What came of an image.
+/// The result of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pulled {
-    /// Its blobs.
+    /// The number of its blobs.
     pub(super) blobs: u64,
-    /// Those that were fetched for it.
+    /// The number of blobs that were fetched for it.
     pub(super) fetched: u64,
-    /// Their bytes.
+    /// The bytes of the fetched blobs.
     pub(super) bytes: u64,
 }
 
@@ -115,8 +116,8 @@ impl Warmer {
         })
     }
 
-    /// Pulls an image, or only looks whether it is there. One of the registry's own may be a copy, too: where an upstream
-    /// is asked for what is not here (`upstream.fallback`).
+    /// Pulls an image, or with `--check` only looks whether the registry has it. An image of the registry's own names
+    /// is fetched too, because it may come from the fallback upstream (`upstream.fallback`).
     pub(super) async fn pull(&self, image: &Image) -> Result<Pulled, Lack> {
         let fetch = !self.check;
         let (blobs, before) = self.blobs_of(image, fetch).await?;
@@ -133,17 +134,17 @@ impl Warmer {
         Ok(Pulled { blobs: blobs.len() as u64, fetched: fetched.len() as u64, bytes: fetched.iter().sum() })
     }
 
-    /// Every blob of the image, of all its platforms that are wanted, each once.
-    /// What was fetched for that already counts with them.
+    /// Every blob of the image for the wanted platforms, each once, and the bytes of a blob that was fetched to find
+    /// them.
     async fn blobs_of(&self, image: &Image, fetch: bool) -> Result<(Vec<Digest>, Option<u64>), Lack> {
         let mut waiting = vec![(image.reference.clone(), 0)];
-        // Each platform that was asked for is to be there; an index says which it has by itself.
+        // The configuration of an image without an index, to check its platform. An index names its platforms itself.
         let mut only = None;
         let mut blobs: Vec<Digest> = Vec::new();
         while let Some((reference, depth)) = waiting.pop() {
             let answer = self.manifest(&image.repository, &reference, fetch).await?;
             let manifest = Manifest::read(answer.media_type.as_deref(), &answer.bytes)
-                .map_err(|error| format!("its manifest cannot be understood: {error}"))?;
+                .map_err(|error| format!("cannot read the image's manifest: {error}"))?;
             if !manifest.is_index() {
                 blobs.extend(manifest.blobs);
                 if depth == 0 {
@@ -152,7 +153,7 @@ impl Warmer {
                 continue;
             }
             if depth == MAX_DEPTH {
-                return Err("its indexes nest too deep".to_owned().into());
+                return Err("the image's indexes are nested too deeply".to_owned().into());
             }
             let chosen = self.platforms.choose(&answer.bytes)?;
             let chosen = chosen.into_iter().filter(|digest| manifest.manifests.contains(digest));
@@ -169,7 +170,7 @@ impl Warmer {
         Ok((blobs, fetched))
     }
 
-    /// The configuration of an image, which is there.
+    /// The configuration of an image, which the registry already has.
     async fn config(&self, repository: &RepositoryName, digest: &Digest) -> Result<Vec<u8>, Lack> {
         let mut attempt = 1;
         loop {
@@ -216,8 +217,10 @@ impl Warmer {
                 Ok(answer) => return Ok(answer),
                 Err(error) if !fetch && is_missing(&error) => {
                     return Err(Lack::of_check(match reference {
-                        Reference::Tag(tag) => format!("tag `{tag}` is not there"),
-                        Reference::Digest(digest) => format!("manifest {digest} is not there"),
+                        Reference::Tag(tag) => format!("the registry does not have the tag `{tag}`"),
+                        Reference::Digest(digest) => {
+                            format!("the registry does not have the manifest {digest}")
+                        }
                     }));
                 }
                 Err(error) if !again(&error, &mut attempt).await => return Err(told(&error).into()),
@@ -226,7 +229,7 @@ impl Warmer {
         }
     }
 
-    /// Images that share a blob wait for the one download.
+    /// Fetches a blob once: images that share the blob wait for the same download.
     async fn blob_once(
         &self,
         repository: &RepositoryName,
@@ -244,7 +247,7 @@ impl Warmer {
         });
         let outcome = outcome.await.clone();
         self.progress.blob_ended();
-        // Who did not fetch it found it there.
+        // For an image that waited, the blob counts as present, not as fetched.
         if mine { outcome } else { outcome.map(|_| None) }
     }
 
@@ -260,7 +263,7 @@ impl Warmer {
                 Ok(_) => return Ok(None),
                 Err(error) if is_missing(&error) && fetch => break,
                 Err(error) if is_missing(&error) => {
-                    return Err(Lack::of_check(format!("{digest} is not there")));
+                    return Err(Lack::of_check(format!("the registry does not have the blob {digest}")));
                 }
                 Err(error) => error,
             };
@@ -280,7 +283,7 @@ impl Warmer {
         }
     }
 
-    /// Receives a blob from byte `came` on.
+    /// Receives a blob, starting at byte `came`.
     async fn receive(
         &self,
         repository: &RepositoryName,
@@ -299,7 +302,7 @@ impl Warmer {
         }
     }
 
-    /// No more requests at once than were allowed.
+    /// Runs a request once fewer than `--jobs` others run.
     async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
@@ -307,19 +310,20 @@ impl Warmer {
     }
 }
 
-/// The configuration of what is an image, and no other artifact.
+/// The digest of an image's configuration; `None` if the manifest is that of another artifact.
 fn config_of(manifest: &[u8]) -> Option<Digest> {
     let described: Described = serde_json::from_slice(manifest).ok()?;
     let config = described.config?;
     [OCI_CONFIG, DOCKER_CONFIG].contains(&config.media_type.as_str()).then_some(config.digest)
 }
 
-/// Whether the registry says that it has no such thing, and may ask nobody.
+/// Whether the registry does not have the content: 404, or 504 for a request that may not go to an upstream.
 fn is_missing(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. } | Error::Unavailable { status: Some(504), .. })
 }
 
-/// What the registry says of an upstream is all that matters; what stands before it is that the registry said so.
+/// The text of an error. If the error is an upstream's, only that part: before it the text says only that the registry
+/// reported it.
 fn told(error: &Error) -> String {
     let text = error.to_string();
     match text.find(": upstream ") {
@@ -328,9 +332,9 @@ fn told(error: &Error) -> String {
     }
 }
 
-/// Waits before what failed for the moment is tried again; false where that would be of no use.
+/// Waits before the next attempt after a temporary failure. Returns false if another attempt would be useless.
 async fn again(error: &Error, attempt: &mut u32) -> bool {
-    // Where the registry says when to come back, an upstream rests.
+    // The registry names a time to come back if it pauses requests to an upstream.
     let pause = error.retry_after().unwrap_or(PAUSE * *attempt);
     if *attempt == ATTEMPTS || !error.is_temporary() || pause > LONGEST_PAUSE {
         return false;

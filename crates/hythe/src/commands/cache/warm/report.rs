@@ -1,4 +1,4 @@
-//! What `hythe cache warm` says: a line for each image that is there, then everything that is not, and why.
+//! The output of `hythe cache warm`: a line for each image that is complete, then everything that failed, and why.
 
 use std::fmt::Write as _;
 
@@ -11,10 +11,10 @@ use super::{count_of, size};
 use crate::failure::Failure;
 use crate::printer::{Output, Printer};
 
-/// So many values that were passed over are told one by one.
+/// Skipped values that are named at most; the rest are counted.
 const TOLD: usize = 20;
 
-/// What came of everything that was named.
+/// The results for everything that the command line and the files name.
 pub(super) struct Report {
     check: bool,
     printer: Printer,
@@ -24,7 +24,7 @@ pub(super) struct Report {
 }
 
 struct Failed {
-    /// `None` where it is a part of a file, and no image.
+    /// The image; `None` for a part of a file that could not be read.
     name: Option<String>,
     place: Option<Place>,
     lack: Lack,
@@ -35,28 +35,28 @@ impl Report {
         Self { check, printer, images: Vec::new(), passed: Vec::new(), failed: Vec::new() }
     }
 
-    /// Tells what in files is no image.
+    /// Names the values in files that are not images.
     pub(super) fn passed(&mut self, passed: Vec<Passed>) {
         let count = passed.len();
         for (at, Passed { text, place, reason, .. }) in passed.into_iter().enumerate() {
             if at < TOLD && self.printer.output() == Output::Text {
-                self.printer.note(format_args!("{place}: `{}` is passed over: {reason}", first_line(&text)));
+                self.printer.note(format_args!("{place}: skipped `{}`: {reason}", first_line(&text)));
             }
             self.passed
                 .push(json!({ "text": text, "file": &*place.file, "line": place.line, "reason": reason }));
         }
         if count > TOLD && self.printer.output() == Output::Text {
             let rest = count - TOLD;
-            self.printer.note(format_args!("{rest} more values are passed over; --output json has them all"));
+            self.printer.note(format_args!("skipped {rest} more values; --output json lists all of them"));
         }
     }
 
-    /// The line of an image that is there.
+    /// The line for an image that is complete.
     pub(super) fn line(&self, image: &Image, pulled: &Pulled) -> String {
         let blobs = count_of(pulled.blobs, "blob");
         match (self.check, pulled.fetched) {
-            (true, _) => format!("{image}: all there, {blobs}"),
-            (false, 0) => format!("{image}: was there, {blobs}"),
+            (true, _) => format!("{image}: complete, {blobs}"),
+            (false, 0) => format!("{image}: already complete, {blobs}"),
             (false, fetched) => format!("{image}: fetched {fetched} of {blobs} ({})", size(pulled.bytes)),
         }
     }
@@ -75,7 +75,7 @@ impl Report {
         self.failed.push(Failed { name, place, lack });
     }
 
-    /// Prints what is left to say; an error where anything failed.
+    /// Prints the summary. Returns an error if anything failed.
     pub(super) fn conclude(mut self) -> Result<(), Failure> {
         self.failed.sort_by(|a, b| (&a.name, &a.place).cmp(&(&b.name, &b.place)));
         if self.printer.output() == Output::Json {
@@ -84,9 +84,9 @@ impl Report {
         }
         if self.failed.is_empty() {
             self.printer.note(if self.check {
-                "to see what is kept: `hythe cache ls`"
+                "to list the cache: `hythe cache ls`"
             } else {
-                "to see what it saves: `hythe cache stat`"
+                "to see what the cache saves: `hythe cache stat`"
             });
             return Ok(());
         }
@@ -95,8 +95,8 @@ impl Report {
             self.failed.iter().partition(|failed| self.check && failed.lack.fetchable);
         let mut text = String::new();
         for (failed, what) in [
-            (fetchable, "are not there whole; without --check they are fetched"),
-            (lost, if self.check { "cannot be had as they stand" } else { "could not be warmed" }),
+            (fetchable, "are incomplete; run without --check to fetch them"),
+            (lost, if self.check { "cannot be fetched" } else { "could not be warmed" }),
         ] {
             if failed.is_empty() {
                 continue;
@@ -134,7 +134,7 @@ impl Failed {
         let reason = &self.lack.reason;
         text.push_str("\n  ");
         let place = self.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
-        // What is no name of an image is quoted in the reason. Writing to a string cannot fail.
+        // The reason quotes a text that is not the name of an image. Writing to a string cannot fail.
         let _ = match &self.name {
             Some(name) if !reason.contains(name.as_str()) => write!(text, "{name}: {reason}"),
             _ => write!(text, "{place}{reason}"),
@@ -149,7 +149,7 @@ fn add_place(entry: &mut Value, place: Option<&Place>) {
     }
 }
 
-/// Texts of files may have many lines.
+/// The first line of a text from a file.
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Whether a cluster is wired to a registry: what attaching it would change.
+//! Whether a cluster is wired to a registry, found by a dry run of attaching the cluster.
 
 use hythe_cluster::attach::{self, InCluster};
 use hythe_cluster::engine::Engine;
@@ -57,9 +57,10 @@ fn told(steps: &[Step], is_well: bool, to: &str) -> String {
         .collect();
     missing.dedup();
     if !is_well || !missing.is_empty() {
-        return format!("not attached{to} as it should be: {}", missing.join(", "));
+        return format!("not fully attached{to}: {}", missing.join(", "));
     }
-    // What others have a say in is attached too, and not all of it asks this registry.
+    // Nodes whose files belong to other tools or registries count as attached too, but some of their upstreams do not
+    // go through this registry.
     let mut left: Vec<&str> =
         steps.iter().filter(|step| step.outcome == Outcome::Skipped).map(|step| step.text.as_str()).collect();
     left.sort_unstable();
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn a_cluster_whose_upstreams_go_elsewhere_is_not_simply_attached() {
         let step = |outcome, text: &str| Step::new("node w", outcome, text);
-        let same = step(Outcome::Unchanged, "as it should be");
+        let same = step(Outcome::Unchanged, "up to date");
         assert_eq!(told(std::slice::from_ref(&same), true, ""), "attached");
         let left = step(Outcome::Skipped, "docker.io: pulled through the registry other");
         assert_eq!(
@@ -86,6 +87,6 @@ mod tests {
             "attached, except: docker.io: pulled through the registry other"
         );
         let changed = step(Outcome::Changed, "would be written");
-        assert_eq!(told(&[same, changed.clone(), changed], true, ""), "not attached as it should be: node w");
+        assert_eq!(told(&[same, changed.clone(), changed], true, ""), "not fully attached: node w");
     }
 }

@@ -1,4 +1,5 @@
-//! The images of Compose files (Compose specification): of services, of what they extend, and of files that are included.
+//! The images of Compose files (Compose specification): of services, of the services that they extend, and of included
+//! files.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -11,13 +12,13 @@ use super::interpolate::{Variables, add_env_file, interpolate};
 use super::name::{Trust, name};
 use super::yaml::{Node, Scalar};
 
-/// The file beside a Compose file that has variables for it.
+/// The file with variables beside a Compose file.
 const ENV_FILE: &str = ".env";
 
-/// Services that extend services; nobody goes further.
+/// Levels of services that extend services. Real files nest less deeply.
 const MAX_DEPTH: usize = 16;
 
-/// A file, with all that its names and variables mean.
+/// A file, with its document and the variables in effect in it.
 #[derive(Clone)]
 struct Source {
     file: Arc<str>,
@@ -30,7 +31,7 @@ impl Source {
         Place { file: Arc::clone(&self.file), line }
     }
 
-    /// A path as this file means it.
+    /// A path that this file names, relative to its folder.
     fn path(&self, path: &str) -> Result<PathBuf, String> {
         let path = interpolate(path, &self.variables)?;
         Ok(folder(&self.file).join(path))
@@ -48,7 +49,7 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>
     read_with(reader, file, document, variables);
 }
 
-/// Few folders have such a file.
+/// Adds a file's variables. A missing file is no error: few folders have such a file.
 fn add_file(variables: &mut Variables, path: &Path) {
     if let Ok(text) = std::fs::read_to_string(path) {
         add_env_file(variables, &text);
@@ -93,12 +94,12 @@ fn include(reader: &mut Reader<'_>, source: &Source, item: &Rc<Node>) {
                 .follow(&path, |reader, file, document| read_with(reader, file, document, variables.clone()))
         });
         if let Err(why) = followed {
-            reader.reading.miss(source.place(line), format!("`include` of `{text}` was not followed: {why}"));
+            reader.reading.miss(source.place(line), format!("cannot follow `include` of `{text}`: {why}"));
         }
     }
 }
 
-/// A service, and those that it extends: what stands in an earlier one holds.
+/// Reads a service and the services that it extends. A key of the service overrides those of the services it extends.
 fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
     let mut chain = vec![(source.clone(), Rc::clone(service))];
     while let Some((source, service)) = chain.last().cloned() {
@@ -109,7 +110,7 @@ fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
             Ok(base) => chain.push(base),
             Err(why) => {
                 let line = line_of(extends).unwrap_or(1);
-                reader.reading.miss(source.place(line), format!("`extends` was not followed: {why}"));
+                reader.reading.miss(source.place(line), format!("cannot follow `extends`: {why}"));
                 break;
             }
         }
@@ -117,7 +118,7 @@ fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
     let first = |key: &str| {
         chain.iter().find_map(|(source, service)| {
             let value = service.child(key)?;
-            // A value may be taken away again, by `!reset`.
+            // `!reset` removes a value: the key counts as not written.
             let written = value.scalar().is_none_or(|scalar| scalar.value().is_some());
             written.then(|| (source, Rc::clone(value)))
         })
@@ -155,7 +156,7 @@ fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
     }
 }
 
-/// What is built here builds on images: those that the file itself names.
+/// The base images of a built service, as far as the Compose file itself names them.
 fn bases(reader: &mut Reader<'_>, source: &Source, build: &Node) {
     if let Some(inline) = build.child("dockerfile_inline").and_then(|inline| inline.scalar()) {
         let text = interpolate(&inline.text, &source.variables).unwrap_or_else(|_| inline.text.clone());
@@ -178,7 +179,7 @@ fn extended(
     let named =
         |document: &Rc<Node>| document.child("services").and_then(|services| services.child(name)).cloned();
     let Some(file) = extends.text("file") else {
-        let base = named(&source.document).ok_or_else(|| format!("there is no service `{name}`"))?;
+        let base = named(&source.document).ok_or_else(|| format!("this file has no service `{name}`"))?;
         return Ok((source.clone(), base));
     };
     let path = source.path(file)?;
@@ -203,7 +204,7 @@ fn take(reader: &mut Reader<'_>, source: &Source, scalar: &Scalar, rule: &'stati
     let place = source.place(scalar.line);
     let whole = match interpolate(&scalar.text, &source.variables) {
         Ok(whole) => whole,
-        // Who runs Compose sets the variable; it is no fault of the file's.
+        // The missing variable is no fault of the file: the user sets it when running Compose.
         Err(why) => {
             let reason = format!("`{}`: {why}", scalar.text);
             reader.reading.unread.push(Unread { text: Some(scalar.text.clone()), place, reason });

@@ -1,4 +1,4 @@
-//! The images that a Dockerfile builds on.
+//! The images that a Dockerfile builds on or copies from.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::found::{Found, Place, Reading};
 use super::interpolate::{Variables, env_value, interpolate};
 use super::name::{Trust, name};
 
-/// Whether a text is a Dockerfile: by the file's name, or by its first instruction.
+/// Whether a text is a Dockerfile, by the file's name or by its first instruction.
 pub(super) fn is_dockerfile(base_name: &str, text: &str) -> bool {
     let lower = base_name.to_ascii_lowercase();
     let named = ["dockerfile", "containerfile"].iter().any(|name| {
@@ -40,7 +40,7 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
         let words: Vec<&str> = rest.split_whitespace().collect();
         let flags = words.iter().take_while(|word| word.starts_with("--"));
         match instruction.as_str() {
-            // Those of a stage have no say in later FROMs.
+            // Only an ARG before the first FROM applies to FROMs; the ARG of a stage does not.
             "ARG" if count == 0 => {
                 for word in words {
                     let Some((name, value)) = word.split_once('=') else { continue };
@@ -66,7 +66,7 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
                         Some(mount) => mount.split(',').find_map(|part| part.strip_prefix("from=")),
                         None => flag.strip_prefix("--from="),
                     };
-                    // A stage may be named by its number.
+                    // A number names a stage.
                     if let Some(from) = from.filter(|from| from.parse::<usize>().is_err()) {
                         take(from.trim_matches(['"', '\'']), line, &stages, &arguments, "--from");
                     }
@@ -77,8 +77,8 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
     }
 }
 
-/// Each instruction: its line, its word, and what follows, lines that are continued as one. The lines of here-documents
-/// are none.
+/// Each instruction: its line, its word, and the rest, with continued lines joined. The lines of here-documents are
+/// skipped.
 fn instructions(text: &str) -> Vec<(usize, String, String)> {
     let escape = text
         .lines()
@@ -116,7 +116,7 @@ fn instructions(text: &str) -> Vec<(usize, String, String)> {
     found
 }
 
-/// The words that end the here-documents that begin in a line.
+/// The end words of the here-documents that begin on a line.
 fn heredocs(text: &str) -> Vec<String> {
     let word = |rest: &str| {
         let rest = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches(['"', '\'']);
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_what_is_built_on_and_copied_from() {
+    fn images_are_found_in_from_and_in_copies() {
         let text = "\
 # syntax=docker/dockerfile:1
 ARG GO=1.22

@@ -1,4 +1,4 @@
-//! What was found in files: names of images, values that are none, and parts that could not be read.
+//! The results of reading files: names of images, skipped values, and parts that could not be read.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct Place {
-    /// The file as it was named; `-` is the standard input.
+    /// The file, as the user or another file names it; `-` is stdin.
     pub(in super::super) file: Arc<str>,
     /// The line, from 1.
     pub(in super::super) line: usize,
@@ -21,39 +21,39 @@ impl fmt::Display for Place {
 /// The name of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Found {
-    /// As it is written, its variables replaced.
+    /// The name as written, with its variables replaced.
     pub(in super::super) text: String,
     pub(in super::super) place: Place,
-    /// What says that it is an image: a key, an argument, an instruction.
+    /// Why it counts as an image: a key, an argument, an instruction.
     pub(in super::super) rule: &'static str,
 }
 
-/// A value that looks like an image at first and that is not fetched.
+/// A value that looks like an image but is skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Passed {
     pub(in super::super) text: String,
     pub(in super::super) place: Place,
     pub(in super::super) reason: String,
-    /// Whether an image may be missed for it, as for a template.
+    /// Whether skipping may miss an image, as with a template.
     pub(in super::super) open: bool,
 }
 
 /// A part of a file that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Unread {
-    /// The image as it is written, where one variable of it is all that is missing.
+    /// The image as written, if it only lacks the value of a variable.
     pub(in super::super) text: Option<String>,
     pub(in super::super) place: Place,
     pub(in super::super) reason: String,
 }
 
-/// All that was found.
+/// Everything that was found.
 #[derive(Debug, Default)]
 pub(in super::super) struct Reading {
     pub(in super::super) found: Vec<Found>,
     pub(in super::super) passed: Vec<Passed>,
     pub(in super::super) unread: Vec<Unread>,
-    /// Documents that are of a kind that may well name no image.
+    /// Documents of kinds that may have no image.
     pub(in super::super) understood: usize,
     /// Documents of any kind.
     pub(in super::super) documents: usize,

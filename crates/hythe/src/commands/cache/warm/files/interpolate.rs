@@ -14,24 +14,24 @@ pub(super) fn add_env_file(variables: &mut Variables, text: &str) {
     }
 }
 
-/// A value without its quotes, or up to its comment.
+/// A value without its quotes, or without the comment after it.
 pub(super) fn env_value(text: &str) -> String {
     let quoted = |quote: char| Some(text.strip_prefix(quote)?.split_once(quote)?.0);
     let value = quoted('"').or_else(|| quoted('\''));
     value.unwrap_or_else(|| text.split_once(" #").map_or(text, |(value, _)| value).trim_end()).into()
 }
 
-/// Variables within variables' defaults; nobody nests deeper.
+/// Levels of variables within the defaults of variables. Real files nest less deeply.
 const MAX_DEPTH: usize = 16;
 
-/// The text with its variables replaced by their values; the error says which one is missing.
+/// The text with its variables replaced by their values. The error names the variable that is not set.
 pub(super) fn interpolate(text: &str, variables: &Variables) -> Result<String, String> {
     replace(text, variables, 0)
 }
 
 fn replace(text: &str, variables: &Variables, depth: usize) -> Result<String, String> {
     if depth > MAX_DEPTH {
-        return Err("its variables nest too deep".to_owned());
+        return Err("the variables are nested too deeply".to_owned());
     }
     let (mut done, mut rest) = (String::new(), text);
     while let Some(at) = rest.find('$') {
@@ -57,14 +57,14 @@ fn replace(text: &str, variables: &Variables, depth: usize) -> Result<String, St
     Ok(done)
 }
 
-/// What stands between the braces.
+/// The value of an expression between braces.
 fn braced(text: &str, variables: &Variables, depth: usize) -> Result<String, String> {
     let (name, operator) = split_name(text);
     if name.is_empty() {
         return Err(format!("`${{{text}}}` names no variable"));
     }
     let value = value(name, variables);
-    // With a colon, an empty value counts as none.
+    // With a colon, an empty value counts as not set.
     let (value, operator) = match operator.strip_prefix(':') {
         Some(operator) => (value.filter(|value| !value.is_empty()), operator),
         None => (value, operator),
@@ -79,7 +79,7 @@ fn braced(text: &str, variables: &Variables, depth: usize) -> Result<String, Str
             "" => Err(unset(name)),
             said => Err(format!("variable {name} is not set: {said}")),
         },
-        (Some(_), _) => Err(format!("`${{{text}}}` cannot be understood")),
+        (Some(_), _) => Err(format!("`${{{text}}}` is not a valid expression")),
     }
 }
 
@@ -99,7 +99,7 @@ fn split_name(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// Where the brace ends that was opened just before.
+/// The position of the brace that closes the one before this text.
 fn closing(text: &str) -> Option<usize> {
     let mut open = 1_usize;
     for (at, c) in text.char_indices() {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_variables_says_what_the_environment_does_not() {
+    fn a_file_of_variables_adds_to_the_environment_and_does_not_override_it() {
         let text = "# versions\nTAG=8\nexport PG = 16 # long\nQUOTED=\"a # b\"\nSINGLE='c'\nnothing\n=\n";
         let mut all = variables();
         add_env_file(&mut all, text);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_is_named() {
+    fn an_error_names_the_variable_or_the_expression() {
         for (text, expected) in [
             ("redis:$NONE", "variable NONE is not set"),
             ("redis:${NONE}", "variable NONE is not set"),
@@ -168,7 +168,7 @@ mod tests {
             ("${TAG", "a `${` has no `}`"),
             ("${}", "`${}` names no variable"),
             ("a$", "a `$` names no variable; write `$$` for a dollar sign"),
-            ("${TAG%x}", "`${TAG%x}` cannot be understood"),
+            ("${TAG%x}", "`${TAG%x}` is not a valid expression"),
         ] {
             assert_eq!(interpolate(text, &variables()), Err(expected.to_owned()), "{text}");
         }

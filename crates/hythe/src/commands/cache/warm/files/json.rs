@@ -1,6 +1,7 @@
-//! JSON as people write it: with comments and commas too many, and many values one after another.
+//! JSON as people write it: with comments, trailing commas, and several values one after another.
 
-/// The values of a text that is JSON, each as strict JSON and with its first line; `None` where it is not JSON.
+/// The values of a text that is JSON, each as strict JSON with the number of its first line; `None` if the text is not
+/// JSON.
 pub(super) fn values(text: &str) -> Option<Vec<(usize, String)>> {
     let mut scanner = Scanner { line: 1, depth: 0, value: String::new(), first: 1, values: Vec::new() };
     let mut rest = text.chars().peekable();
@@ -27,7 +28,7 @@ pub(super) fn values(text: &str) -> Option<Vec<(usize, String)>> {
                 scanner.value.push(' ');
                 continue;
             }
-            // Between values: nothing, a comma, or the separator of RFC 7464.
+            // Between values: a comma, or the separator of RFC 7464.
             (',' | '\u{1e}', _) if scanner.depth == 0 => {}
             _ if scanner.depth == 0 => return None,
             _ => scanner.value.push(c),
@@ -73,7 +74,8 @@ impl Scanner {
         Some(())
     }
 
-    /// A string up to its quote. A half of a surrogate pair is no character of its own for YAML.
+    /// Reads a string up to its closing quote. Replaces escapes of surrogates, because YAML has no characters for the
+    /// halves of a surrogate pair.
     fn string(&mut self, quote: char, rest: &mut impl Iterator<Item = char>) -> Option<()> {
         if self.depth == 0 {
             return None;
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_commas_and_several_values_are_taken() {
+    fn comments_trailing_commas_and_several_values_are_read() {
         let text = "// a\n{\"a\": \"http://x\", /* b\n */ \"c\": [1, 2,], \"d\": \"\\ud83d\\ude00\",\n}\n{\"e\": 1}\n";
         let values = values(text).unwrap();
         assert_eq!(values.len(), 2);
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_none() {
+    fn a_text_that_is_not_json_is_none() {
         for text in ["", "a: b", "{a: b} # it's", "{", "[1", "\"x\"", "]", "/* x"] {
             assert_eq!(values(text), None, "{text}");
         }

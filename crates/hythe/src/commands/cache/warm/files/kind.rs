@@ -1,4 +1,4 @@
-//! Which kind of file a document is of, by its keys and by the file's name.
+//! Tells the kind of a document by its keys and by the file's name.
 
 use super::yaml::Node;
 
@@ -7,7 +7,7 @@ use super::yaml::Node;
 pub(super) enum Kind {
     Compose,
     Kustomization,
-    /// Objects of Kubernetes, and files in their shape.
+    /// Kubernetes objects, and files in the same form.
     Object,
     GitHub,
     GitLab,
@@ -20,7 +20,7 @@ pub(super) enum Kind {
 const COMPOSE: [&str; 9] =
     ["version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models"];
 
-/// Groups of Kubernetes' own kinds, none of which has an image in a place of its own.
+/// API groups of Kubernetes' own kinds: their images are under the usual keys, so an object without one has no image.
 const BUILT_IN: [&str; 4] = ["v1", "apps/", "batch/", "policy/"];
 
 pub(super) fn of(document: &Node, base_name: &str) -> Kind {
@@ -49,7 +49,7 @@ pub(super) fn of(document: &Node, base_name: &str) -> Kind {
     }
 }
 
-/// Whether a document is of a kind that may name no image: one of Kubernetes' own.
+/// Whether a document may have no image, without an error: a kind of Kubernetes itself.
 pub(super) fn may_be_without(document: &Node) -> bool {
     let version = document.text("apiVersion").unwrap_or_default();
     let own = version.split('/').next().is_some_and(|group| group.ends_with(".k8s.io"));
@@ -60,7 +60,8 @@ pub(super) fn may_be_without(document: &Node) -> bool {
                 .any(|known| version == *known || known.ends_with('/') && version.starts_with(known)))
 }
 
-/// All services are mappings, and all root keys are Compose's. Other files have services too.
+/// Whether a document is a Compose file: all services are mappings, and all root keys are Compose's. `services` alone
+/// is not enough, because other files have that key too.
 fn is_compose(document: &Node) -> bool {
     let known = |key: &str| COMPOSE.contains(&key) || key.starts_with("x-") || key == "<<";
     let services = document.child("services").filter(|services| services.is_map());
@@ -69,13 +70,13 @@ fn is_compose(document: &Node) -> bool {
             let is_service = |value: &Node| {
                 value.is_map() || value.scalar().is_some_and(|scalar| scalar.value().is_none())
             };
-            // Files of the older versions say so, whatever else they have.
+            // A file with Compose's `version` 2 or 3 is a Compose file whatever other keys it has.
             let is_old = document.text("version").is_some_and(|version| version.starts_with(['2', '3']))
                 && ["steps", "jobs", "pipeline"].iter().all(|key| document.child(key).is_none());
             (is_old || document.entries().iter().all(|entry| known(&entry.key)))
                 && services.entries().iter().all(|entry| is_service(&entry.value))
         }
-        // A file may have nothing but others.
+        // A Compose file may only include others.
         None => {
             document.child("include").is_some() && document.entries().iter().all(|entry| known(&entry.key))
         }
@@ -87,12 +88,12 @@ fn any(map: &Node, keys: &[&str]) -> bool {
     map.entries().iter().any(|entry| keys.iter().any(|key| entry.value.child(key).is_some()))
 }
 
-/// GitHub's own actions.
+/// Whether a document is a GitHub action.
 fn is_action(document: &Node) -> bool {
     document.child("runs").is_some_and(|runs| runs.child("using").is_some())
 }
 
-/// Steps that have the names of images.
+/// Whether a document is a Cloud Build file, whose steps are named by images.
 fn is_cloud_build(document: &Node) -> bool {
     let Some(steps) = document.child("steps") else { return false };
     let is_step = |step: &Node| {

@@ -1,4 +1,4 @@
-//! The images of a kustomization: of the files that it names, with its own `images` in their place.
+//! The images of a kustomization: those of the files that it names, replaced as its own `images` says.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,13 +11,14 @@ use super::{Reader, parts};
 /// The names of a kustomization's file in its folder.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// Keys that list files, and those whose items have theirs under `path`.
+/// Keys that list files, directly or under `path` in their items.
 const FILES: [&str; 5] = ["resources", "bases", "components", "patchesStrategicMerge", "patches"];
 
-/// Keys whose content only Kustomize can make.
+/// Keys whose content only Kustomize can generate.
 const MADE: [&str; 3] = ["helmCharts", "helmChartInflationGenerator", "generators"];
 
-const INSTEAD: &str = "`kubectl kustomize FOLDER | hythe cache warm -f -` has all of it";
+/// What to run instead, for parts that hythe cannot read.
+const INSTEAD: &str = "`kubectl kustomize FOLDER | hythe cache warm -f -` reads all of it";
 
 pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>) {
     let outer = std::mem::take(&mut reader.reading);
@@ -46,14 +47,14 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>
 /// Reads a file or the kustomization of a folder.
 fn follow(reader: &mut Reader<'_>, file: &Arc<str>, path: &Scalar) {
     let place = Place { file: Arc::clone(file), line: path.line };
-    // A patch may stand in the list itself.
+    // An item with line breaks is an inline patch, not a path.
     if path.text.contains('\n') {
         return reader.documents(file, &path.text, path.line + 1);
     }
     if path.text.contains("://") || path.text.contains("?ref=") || path.text.starts_with("github.com/") {
         return reader
             .reading
-            .miss(place, format!("`{}` is elsewhere and was not read: {INSTEAD}", path.text));
+            .miss(place, format!("`{}` is not a local file, so it was not read: {INSTEAD}", path.text));
     }
     let whole = Path::new(&**file).parent().unwrap_or(Path::new("")).join(&path.text);
     let whole = if whole.is_dir() {
@@ -66,7 +67,7 @@ fn follow(reader: &mut Reader<'_>, file: &Arc<str>, path: &Scalar) {
     }
 }
 
-/// Puts an entry of `images` in the place of what it names. Kustomize compares names as they are written.
+/// Replaces the images that an entry of `images` names. As Kustomize does, compares names as written.
 fn replace(reading: &mut Reading, file: &Arc<str>, entry: &Node) {
     let Some(name) = entry.text("name") else { return };
     let new_name = entry.text("newName").unwrap_or(name);

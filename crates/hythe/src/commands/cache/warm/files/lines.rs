@@ -1,8 +1,8 @@
-//! Files that are read line by line: lists of images, files of variables, and what no parser understands.
+//! Files that are read line by line: lists of images, files of variables, and texts without a parser.
 
 use super::interpolate::env_value;
 
-/// An image by its looks, and the key that it stands under, if any.
+/// A value that may be an image, by its form or by its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) text: String,
@@ -11,8 +11,8 @@ pub(super) struct Named {
     pub(super) certain: bool,
 }
 
-/// The lines of a plain list; `None` where it is none. No name of an image has a space, and no line of YAML says much
-/// without one.
+/// The lines of a plain list; `None` if the text is not a list. Spaces tell the two apart: no name of an image has a
+/// space, and nearly every line of YAML has one.
 pub(super) fn list(text: &str) -> Option<Vec<Named>> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -31,7 +31,7 @@ pub(super) fn list(text: &str) -> Option<Vec<Named>> {
     Some(found)
 }
 
-/// The variables of a file of `NAME=VALUE` lines; `None` where it is none.
+/// The variables of a file of `NAME=VALUE` lines; `None` if the text is something else.
 pub(super) fn variables(text: &str) -> Option<Vec<(String, Named)>> {
     let mut found = Vec::new();
     for (at, line) in text.lines().enumerate() {
@@ -48,7 +48,7 @@ pub(super) fn variables(text: &str) -> Option<Vec<(String, Named)>> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Lines that assign something to a key that ends in `image`: of TOML, HCL, unit files, and YAML that is broken.
+/// Lines that assign a value to a key that ends in `image`: in TOML, HCL, unit files, and broken YAML.
 pub(super) fn scan(text: &str, first: usize) -> Vec<Named> {
     let line = |(at, line): (usize, &str)| {
         let line = line.trim_start_matches([' ', '\t', '-', '"', '\'']);

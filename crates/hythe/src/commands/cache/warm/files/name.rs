@@ -1,27 +1,27 @@
-//! Whether a value is the name of an image, by its own looks and by how much its key says.
+//! Tells whether a value is the name of an image, by its form and by how surely its key says so.
 
 use super::super::image;
 
-/// How much it is known of a value that it is an image.
+/// How surely a value's key says that the value is an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Its key says so: any name is one.
+    /// The key says so: any valid name is an image.
     Certain,
-    /// Its key may mean something else: a name of one word is none.
+    /// The key may mean something else: a single word is not taken for an image.
     Likely,
-    /// Nothing says so but the value: the host of a public registry and a tag, or a digest.
+    /// Only the value says so: it has the host of a public registry and a tag, or a digest.
     Evident,
 }
 
-/// Why a value is not fetched.
+/// Why a value is not an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Not {
     pub(super) reason: String,
-    /// Whether it is worth a word: somebody could take it for an image.
+    /// Whether to tell the user, who could take the value for an image.
     pub(super) told: bool,
 }
 
-/// Hosts whose names leave no doubt. One that begins with a dot is a suffix.
+/// Hosts of public registries. An entry that begins with a dot is a suffix.
 const PUBLIC: [&str; 29] = [
     "docker.io",
     "index.docker.io",
@@ -54,17 +54,18 @@ const PUBLIC: [&str; 29] = [
     "reg.kyverno.io",
 ];
 
-/// Words that controllers replace by an image of their own.
+/// Placeholders that controllers replace by an image of their own.
 const WORDS: [&str; 7] = ["auto", "none", "default", "latest", "n/a", "changeme", "placeholder"];
 
-/// Endings of files that stand where images could.
+/// Endings of names of files that appear under keys of images.
 const FILES: [&str; 27] = [
     ".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".ico", ".bmp", ".avif", ".iso", ".img", ".qcow2",
     ".raw", ".vmdk", ".vhd", ".ova", ".tar", ".gz", ".tgz", ".xz", ".zip", ".bin", ".wic", ".pdf", ".html",
     ".yaml", ".json",
 ];
 
-/// The name that a value is, without a scheme that means a registry; or why it is none.
+/// The name of the image that a value is, without a scheme that means a registry. The error says why it is not an
+/// image.
 pub(super) fn name(text: &str, trust: Trust) -> Result<&str, Not> {
     let text = text.trim();
     let text =
@@ -77,18 +78,18 @@ pub(super) fn name(text: &str, trust: Trust) -> Result<&str, Not> {
     }
     let lower = text.to_ascii_lowercase();
     if text.contains("://") {
-        return not("an address, and no image");
+        return not("an address, not an image");
     }
     if text.starts_with(['/', '.', '~']) {
-        return not("a path, and no image");
+        return not("a path, not an image");
     }
     if FILES.iter().any(|ending| lower.ends_with(ending))
         && !lower.rsplit('/').next().is_some_and(|last| last.contains(':'))
     {
-        return not("a file, and no image");
+        return not("a file, not an image");
     }
     if WORDS.contains(&lower.as_str()) {
-        return not("a word that stands for an image, and no image");
+        return not("a placeholder, not an image");
     }
     let is_sure = match trust {
         Trust::Certain => true,
@@ -112,7 +113,7 @@ pub(super) fn has_host(text: &str) -> bool {
     text.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
 }
 
-/// `HOST:PORT` of a service rather than `NAME:TAG`.
+/// Whether a text is the `HOST:PORT` of a service, not `NAME:TAG`.
 fn is_address(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else { return false };
     let named = host == "localhost" || host.contains('.') && !host.contains('/');
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_an_image_by_its_looks_and_its_key() {
+    fn a_value_is_an_image_by_its_form_and_its_key() {
         use Trust::{Certain, Evident, Likely};
         let digest = format!("x/y@sha256:{}", "0".repeat(64));
         for (text, trust, expected) in [

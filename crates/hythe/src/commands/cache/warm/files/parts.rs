@@ -1,9 +1,10 @@
-//! Images whose names are written in parts: `{registry, repository, tag, digest}`, and `{name, newName, newTag}` of Kustomize.
+//! Images whose names are written in parts: `{registry, repository, tag, digest}`, and `{name, newName, newTag}` of
+//! Kustomize.
 
 use super::name::{has_host, is_pinned};
 use super::yaml::{Node, Scalar};
 
-/// A name put together.
+/// A name that was put together from its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Whole {
     pub(super) text: String,
@@ -12,8 +13,9 @@ pub(super) struct Whole {
     pub(super) pinned: bool,
 }
 
-/// Keys of the name itself: those that say so by themselves, and those that do within a mapping that is an image's.
+/// Keys of the name itself, in any mapping.
 const NAMES: [&str; 3] = ["repository", "imageRepository", "image_repository"];
+/// Keys of the name itself, within a mapping whose own key is that of an image.
 const NAMES_WITHIN: [&str; 8] =
     ["repository", "repo", "imageRepository", "name", "image", "imageName", "reference", "ref"];
 const REGISTRIES: [&str; 4] = ["registry", "imageRegistry", "hub", "domain"];
@@ -21,7 +23,7 @@ const TAGS: [&str; 3] = ["tag", "imageTag", "image_tag"];
 const VERSIONS: [&str; 2] = ["version", "appVersion"];
 const DIGESTS: [&str; 4] = ["digest", "imageDigest", "sha", "sha256"];
 
-/// Whether a key is a part of a name.
+/// Whether a key has a part of a name.
 pub(super) fn is_part(key: &str) -> bool {
     NAMES.contains(&key)
         || NAMES_WITHIN.contains(&key)
@@ -49,7 +51,7 @@ pub(super) fn described(map: &Node, named: bool) -> Option<Whole> {
     if let Some(suffix) = map.text("tagSuffix").filter(|_| whole.pinned && !whole.text.contains('@')) {
         whole.text.push_str(suffix);
     }
-    // A chart fills in what is empty.
+    // With an empty `repository`, the chart fills in the name.
     whole.pinned &=
         key == "repository" || scalar(map, "repository").is_none_or(|empty| empty.value().is_some());
     Some(whole)
@@ -80,7 +82,7 @@ pub(super) fn beside(map: &Node, key: &str, text: &str, line: usize) -> Whole {
     whole(text, registry, tag, digest, line)
 }
 
-/// The image that an entry of Kustomize's `images` says; `None` where the entry leaves the tag to the resource.
+/// The image of an entry of Kustomize's `images`; `None` if the entry leaves the tag to the resource.
 pub(super) fn replaced(entry: &Node) -> Option<Whole> {
     let line = entry.entries().first()?.line;
     let name = entry.text("newName").or_else(|| entry.text("name"))?;
@@ -118,7 +120,7 @@ fn whole(name: &str, registry: Option<&str>, tag: Option<&str>, digest: Option<&
     let tag = tag.map(|tag| tag.trim_start_matches(':')).filter(|tag| !tag.is_empty());
     let digest = digest.map(|digest| digest.trim_start_matches('@')).filter(|digest| !digest.is_empty());
     if let Some(tag) = tag.filter(|_| !is_pinned(name)) {
-        // Some charts take a digest for a tag.
+        // Some charts accept a digest as the tag.
         text.push(if tag.starts_with("sha256:") { '@' } else { ':' });
         text.push_str(tag);
     }

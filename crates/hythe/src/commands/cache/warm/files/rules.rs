@@ -1,9 +1,9 @@
-//! Which keys have images, and which only seem to.
+//! The rules that tell which keys have images, and which only seem to.
 
 use super::kind::Kind;
 use super::name::Trust;
 
-/// Keys below which nothing is an image: words for people, schemas, and what selects by text.
+/// Keys below which no value is an image: texts for people, schemas, and selectors.
 const SKIPPED: [&str; 12] = [
     "labels",
     "matchLabels",
@@ -22,7 +22,7 @@ const SKIPPED: [&str; 12] = [
 /// Keys of scripts, whose words are not searched.
 const SCRIPTS: [&str; 6] = ["script", "before_script", "after_script", "run", "commands", "source"];
 
-/// The beginnings of keys that end in `image` and mean a picture, a disk, or a switch.
+/// First parts of keys that end in `image` but mean a picture, a disk, or a switch.
 const OTHER_IMAGES: [&str; 40] = [
     "vm",
     "os",
@@ -66,28 +66,28 @@ const OTHER_IMAGES: [&str; 40] = [
     "feature",
 ];
 
-/// Places whose images are not pulled: the object's kind, the last keys of the place, and why. `*` is any text.
+/// Places whose images are not pulled: the object's kind, the last keys of the path, and the reason. `*` is any text.
 const NOT_PULLED: [(&str, &[&str], &str); 14] = [
-    ("IstioOperator", &["proxy", "image"], "a part of a name: Istio's hub and tag make the rest"),
-    ("IstioOperator", &["proxy_init", "image"], "a part of a name: Istio's hub and tag make the rest"),
+    ("IstioOperator", &["proxy", "image"], "only a part of a name: Istio adds its hub and tag"),
+    ("IstioOperator", &["proxy_init", "image"], "only a part of a name: Istio adds its hub and tag"),
     ("*", &["machine", "image"], "a virtual machine's image"),
     ("skaffold", &["artifacts", "image"], "built, not pulled"),
     ("skaffold", &["test", "image"], "built, not pulled"),
     ("skaffold", &["portForward", "image"], "built, not pulled"),
-    ("ImageRepository", &["spec", "image"], "a repository whose tags are listed, not pulled"),
+    ("ImageRepository", &["spec", "image"], "a repository whose tags are listed but not pulled"),
     ("*", &["output", "image"], "pushed by a build, not pulled"),
     ("Image", &["spec", "tag"], "built, not pulled"),
     ("cloudbuild", &["images"], "pushed by a build, not pulled"),
     ("ClusterImagePolicy", &["images"], "a pattern of a policy"),
     ("ConstraintTemplate", &["*"], "a policy"),
     ("ClusterPolicy", &["pattern", "*"], "a pattern of a policy"),
-    ("CustomResourceDefinition", &["schema", "*"], "a schema's word"),
+    ("CustomResourceDefinition", &["schema", "*"], "a part of a schema"),
 ];
 
-/// Flags whose value is where an image goes to.
+/// Flags whose value is the destination of an image, not its source.
 const DESTINATIONS: [&str; 7] = ["destination", "dest", "tag", "t", "target", "push", "output"];
 
-/// Ends of variables' names that mean a part of an image, or something beside it.
+/// Endings of names of variables that hold a part of an image's name, or something else about it.
 const PARTS: [&str; 16] = [
     "_TAG",
     "_POLICY",
@@ -135,7 +135,7 @@ pub(super) fn not_pulled(object: &str, path: &[String]) -> Option<&'static str> 
         .or_else(|| (is_machine && !is_container).then_some("a virtual machine's image"))
 }
 
-/// How much a key says of its value, if it may be an image at all.
+/// How surely a key's value is an image, and the rule that says so; `None` if the key says nothing about it.
 pub(super) fn trust(key: &str, kind: Kind, object: &str, path: &[String]) -> Option<(Trust, &'static str)> {
     let plain: String =
         key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
@@ -146,17 +146,17 @@ pub(super) fn trust(key: &str, kind: Kind, object: &str, path: &[String]) -> Opt
     {
         return plain.ends_with("image").then_some((Trust::Likely, "a key of a ConfigMap"));
     }
-    // Variables of a pipeline matter where they are used.
+    // A pipeline's variables count where the pipeline uses them.
     if matches!(kind, Kind::GitHub | Kind::GitLab)
         && (within("env") || within("variables") || within("outputs"))
     {
         return None;
     }
     match plain.as_str() {
-        // An input of an action may as well be what the action builds.
+        // An input of an action may also be the image that the action builds.
         "image" if kind == Kind::GitHub && within("with") => Some((Trust::Likely, "image")),
-        // The image of a page's head, for one.
-        // The inputs of a plugin, and variables, are images by their looks alone.
+        // Inputs of a plugin, variables, and keys at the root (a page's picture, for example) are images only if their
+        // values look like images.
         "image" if kind == Kind::Other && within("settings") => None,
         "image" if key != "image" => Some((Trust::Likely, "a variable")),
         "image" if kind == Kind::Other && at_root => Some((Trust::Likely, "image")),
@@ -192,18 +192,19 @@ pub(super) fn trust(key: &str, kind: Kind, object: &str, path: &[String]) -> Opt
     }
 }
 
-/// Whether a variable of this name is one image.
+/// Whether the value of a variable with this name is one image.
 pub(super) fn is_image_variable(name: &str) -> bool {
     let name = name.to_ascii_uppercase().replace(['-', '.'], "_");
     let is_word = |word: &str| word == "IMAGE" || word == "IMG" || word.ends_with("IMAGE");
     name.split('_').any(is_word) && !PARTS.iter().any(|part| name.ends_with(part))
 }
 
-/// The image that an argument of a program gives: `--x-image=IMAGE`. Of one without a value (`--x-image`) it is the next.
+/// The image that a program's argument gives, as in `--x-image=IMAGE`.
 pub(super) enum Argument<'a> {
     Image(&'a str),
+    /// A flag without a value (`--x-image`): the next argument is the image.
     Next,
-    /// Another option, whose value may still be plainly an image.
+    /// Another option, whose value may still clearly be an image.
     Other(&'a str),
     None,
 }
@@ -237,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_that_name_an_image_are_told_from_those_that_name_a_part() {
+    fn variables_with_an_image_are_told_from_variables_with_a_part_of_its_name() {
         for name in [
             "RELATED_IMAGE_X",
             "IMAGE",

@@ -1,19 +1,21 @@
-//! Templates in YAML (`{{ … }}` of Helm and Jinja, `{% … %}`): hidden while a parser reads the text, which they are no part of.
+//! Templates in YAML (`{{ … }}` of Helm and Jinja, `{% … %}`): hides them from the YAML parser, because they are not
+//! YAML.
 
-/// Marks that stand for a template, around its number. No file has these characters.
+/// The characters around a template's number, which together stand for the template. Files do not contain these
+/// characters.
 const OPEN: char = '\u{e000}';
 const CLOSE: char = '\u{e001}';
 
-/// Templates are short; a longer text between two braces is something else.
+/// The length of the longest template, in bytes. A longer text between braces is something else.
 const MAX_LENGTH: usize = 2000;
 
-/// What was hidden.
+/// The hidden templates.
 #[derive(Debug, Default)]
 pub(super) struct Templates(Vec<String>);
 
 impl Templates {
-    /// The text without its templates: a line of templates alone is empty, and each other template is a word. Lines stay
-    /// where they are.
+    /// The text with its templates hidden: a line that has only templates becomes empty, and every other template
+    /// becomes a word. The numbers of lines do not change.
     pub(super) fn hide(text: &str) -> (String, Self) {
         let mut templates = Self::default();
         if !text.contains("{{") && !text.contains("{%") {
@@ -42,7 +44,7 @@ impl Templates {
         (lines.join("\n"), templates)
     }
 
-    /// The text as it was.
+    /// The original text, with its templates put back.
     pub(super) fn show(&self, text: &str) -> String {
         if self.0.is_empty() || !text.contains(OPEN) {
             return text.to_owned();
@@ -60,7 +62,7 @@ impl Templates {
     }
 }
 
-/// Whether a line is of templates alone.
+/// Whether a line has only templates.
 fn is_template(line: &str) -> bool {
     let mut hidden = false;
     let mut any = false;
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_are_hidden_and_shown_again_and_lines_stay() {
+    fn templates_are_hidden_and_put_back_and_line_numbers_stay() {
         let text = "{{- if .a }}\nimage: {{ .Values.image }}:{{ .tag }} # x\n{{/* two\nlines */}}\n{% if x %}\nb: '{{ c'\n";
         let (hidden, templates) = Templates::hide(text);
         assert!(!hidden.contains(".Values"), "{hidden}");

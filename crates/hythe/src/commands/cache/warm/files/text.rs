@@ -1,4 +1,4 @@
-//! A file's text, and the documents in it.
+//! Loads a file's text, and splits it into documents.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -12,11 +12,11 @@ use super::{json, lines};
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
-/// Keys that begin a document, where a log line may stand before it.
+/// Keys that begin a document, used to find its start after lines that a tool logged.
 const FIRST_KEYS: [&str; 8] =
     ["apiVersion:", "kind:", "metadata:", "services:", "version:", "jobs:", "name:", "image:"];
 
-/// What a file holds; `-` is the standard input.
+/// The text of a file; `-` is stdin.
 pub(super) fn load(file: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
     let read = if file == "-" {
@@ -35,7 +35,7 @@ pub(super) fn load(file: &str) -> Result<String, String> {
         [0xef, 0xbb, 0xbf, rest @ ..] => str::from_utf8(rest).ok().map(str::to_owned),
         _ => String::from_utf8(bytes).ok(),
     };
-    text.ok_or_else(|| format!("{file} is not a text"))
+    text.ok_or_else(|| format!("{file} is not a text file"))
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
@@ -48,17 +48,17 @@ pub(super) fn base_name(file: &str) -> &str {
     Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// A text's documents, and what of it is none.
+/// A text's documents, and the parts that are not YAML.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     pub(super) trees: Vec<Rc<Node>>,
-    /// The lines that are not YAML, and why.
+    /// The lines of parts that are not YAML, and why they are not.
     pub(super) faults: Vec<(usize, String)>,
-    /// Images in such parts, as lines that look like `image: NAME` have them.
+    /// Images in such parts, from lines that look like `image: NAME`.
     pub(super) scanned: Vec<lines::Named>,
 }
 
-/// Reads a text whose first line is `first` of its file. A document that cannot be read takes no other with it.
+/// Reads a text whose first line is `first` of its file. A document that cannot be read does not affect the others.
 pub(super) fn documents(text: &str, first: usize) -> Documents {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let (text, templates) = Templates::hide(&text);
@@ -96,14 +96,14 @@ pub(super) fn documents(text: &str, first: usize) -> Documents {
     all
 }
 
-/// The parts between `---` lines, each with its first line. A part that cannot be read is one document.
+/// The parts between `---` lines, each with the number of its first line.
 fn parts(text: &str) -> Vec<(usize, String)> {
     let mut parts = vec![(1, String::new())];
     for (at, line) in text.lines().enumerate() {
         let (begins, line) = match line.strip_prefix("---") {
             Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t']) => (true, rest.trim_start()),
             _ if line.trim_end() == "..." => (true, ""),
-            // Directives say nothing of images.
+            // Directives (`%`) name no images.
             _ if line.starts_with('%') => (true, ""),
             _ => (false, line),
         };
@@ -119,7 +119,8 @@ fn parts(text: &str) -> Vec<(usize, String)> {
     parts
 }
 
-/// The rest of a part from its first known key on, where lines stand before it that a tool may have logged.
+/// The rest of a part from its first known key on, and the number of lines before that key, which a tool may have
+/// logged. `None` if no line precedes the key.
 fn begin(part: &str) -> Option<(usize, &str)> {
     let mut at = 0;
     for (skipped, line) in part.split_inclusive('\n').enumerate() {
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_line_before_a_document_and_a_broken_document_take_no_other_with_them() {
+    fn a_log_line_and_a_broken_document_do_not_affect_other_documents() {
         let text = "level=info msg=\"x: y: z\"\napiVersion: v1\nimage: a:1\n---\nb: c: d\n  image: x:1\n--- # c\nkind: Pod\n";
         let read = documents(text, 1);
         assert_eq!(read.trees.len(), 2);
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_encoding_is_a_text() {
+    fn a_file_in_utf_16_is_a_text() {
         let units: Vec<u8> = "a: é".encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(utf16(&units, u16::from_le_bytes).as_deref(), Some("a: é"));
     }

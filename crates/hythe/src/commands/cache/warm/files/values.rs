@@ -1,17 +1,17 @@
-//! Parameters and variables that a file itself gives values to: of Tekton, Argo, pipelines, `OpenShift`'s templates.
+//! Parameters and variables whose values are in the same file: of Tekton, Argo, pipelines, `OpenShift`'s templates.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use super::yaml::Node;
 
-/// The most values of one variable, and the most names that one text becomes.
+/// Values of one variable at most, and names that one text can become at most.
 const MAX_VALUES: usize = 64;
 
-/// Values within values; nobody nests deeper.
+/// Levels of variables within values. Real files nest less deeply.
 const MAX_DEPTH: usize = 8;
 
-/// Where a variable's name may stand before its dot.
+/// Words that may stand before the dot in a variable's name.
 const SCOPES: [&str; 12] = [
     "params",
     "parameters",
@@ -27,7 +27,7 @@ const SCOPES: [&str; 12] = [
     "arguments",
 ];
 
-/// The ways to write a variable: how it begins and ends.
+/// The ways to write a variable: its opening and its closing characters.
 const FORMS: [(&str, &str); 6] =
     [("${{", "}}"), ("{{", "}}"), ("$(", ")"), ("${", "}"), ("<<", ">>"), ("$[[", "]]")];
 
@@ -85,7 +85,7 @@ impl Values {
         }
     }
 
-    /// Lists of values by name, and what is included beside them.
+    /// Reads a matrix: lists of values by name, and the entries that `include` adds.
     fn matrix(&mut self, node: &Node) {
         for item in node.items() {
             self.matrix(item);
@@ -124,7 +124,7 @@ impl Values {
         }
     }
 
-    /// Every text that this one may become, or why that is not known.
+    /// Every text that this text can become with its variables replaced. The error says why that is not known.
     pub(super) fn resolve(&self, text: &str) -> Result<Vec<String>, String> {
         self.resolved(text, 0)
     }
@@ -132,11 +132,12 @@ impl Values {
     fn resolved(&self, text: &str, depth: usize) -> Result<Vec<String>, String> {
         let Some((start, end, expression)) = variable(text) else { return Ok(vec![text.to_owned()]) };
         let unknown = || {
-            // Words and fields are of a template language; a name alone is a variable.
+            // An expression with spaces, or one that begins as a field does, is a template's; a single name is a
+            // variable.
             if expression.contains(char::is_whitespace) || expression.starts_with(['.', '-', '/', '#']) {
                 "a template: render it first (helm template, kubectl kustomize)".to_owned()
             } else {
-                format!("this file gives `{}` no value", &text[start..end])
+                format!("this file does not set `{}`", &text[start..end])
             }
         };
         if depth == MAX_DEPTH {
@@ -165,7 +166,7 @@ impl Values {
             }
             _ => (expression, None),
         };
-        // Names of parameters may have hyphens themselves.
+        // Look the whole expression up first: names of parameters may contain hyphens.
         let known = |name: &str| {
             let (scope, last) = name.rsplit_once('.').unwrap_or(("", name));
             let scoped = scope.is_empty()
@@ -179,7 +180,7 @@ impl Values {
     }
 }
 
-/// The first variable of a text: where it stands, and what is written in it.
+/// The first variable of a text: its start, its end, and the expression in it.
 fn variable(text: &str) -> Option<(usize, usize, &str)> {
     let mut first: Option<(usize, usize, &str)> = None;
     for (open, close) in FORMS {
@@ -206,7 +207,7 @@ mod tests {
     use crate::commands::cache::warm::files::text::documents;
 
     #[test]
-    fn a_file_s_own_values_are_put_in() {
+    fn variables_are_replaced_by_the_files_own_values() {
         let text = "
 spec:
   params: [{name: builder-image, default: 'a:1'}, {name: TAG, value: 2}]

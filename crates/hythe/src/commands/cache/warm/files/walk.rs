@@ -1,4 +1,4 @@
-//! Images anywhere in a document, by its keys.
+//! Walks a document, and finds images by their keys.
 
 mod lists;
 
@@ -15,14 +15,14 @@ use super::text::documents;
 use super::values::Values;
 use super::yaml::{Entry, Node, Scalar};
 
-/// Texts within texts: a manifest in a `ConfigMap` in a manifest.
+/// Levels of files within files, such as a manifest in a `ConfigMap` in a manifest.
 const MAX_EMBEDDED: usize = 3;
 
-/// Why an image is not fetched of which a part is left to a chart.
+/// Why an image is skipped if a part of its name comes from a chart.
 const NOT_WHOLE: &str =
-    "its tag or its registry is not written here, as the chart has its own: render it first (helm template)";
+    "its tag or its registry is not in this file but in the chart: render it first (helm template)";
 
-/// Looks at a document.
+/// Finds the images of a document.
 pub(super) fn document(reading: &mut Reading, file: &Arc<str>, document: &Rc<Node>, kind: Kind) {
     let mut walk = Walk {
         reading,
@@ -42,9 +42,9 @@ struct Walk<'a> {
     file: &'a Arc<str>,
     kind: Kind,
     values: Values,
-    /// What has several names by aliases is looked at once.
+    /// Nodes that were visited. A node with several aliases is visited once.
     seen: HashSet<*const Node>,
-    /// The keys above; lists have none.
+    /// The keys from the root to the present node. Lists add none.
     path: Vec<String>,
     /// The kind of the innermost object.
     object: String,
@@ -97,7 +97,7 @@ impl Walk<'_> {
                 self.named_images(inner);
             }
             _ => {
-                // What is a part of a whole name was taken with it.
+                // A part of a name that was put together was read with it.
                 if !(is_whole && is_image_key(key) && entry.value.scalar().is_some()) {
                     self.node(&entry.value);
                 }
@@ -113,7 +113,7 @@ impl Walk<'_> {
         if is_whole && parts::is_part(key) {
             return;
         }
-        // The name of an image stream's tag, of OpenShift.
+        // A tag of an OpenShift image stream.
         if key == "name" && map.text("kind") == Some("DockerImage") {
             return self.take(text, scalar.line, Trust::Certain, "a DockerImage");
         }
@@ -135,7 +135,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether plain values are searched. Those of pipelines name what is built as well.
+    /// Whether to search values whose keys say nothing. Not in pipelines, whose values also name images that they
+    /// build.
     fn searches(&self) -> bool {
         let is_parameter = self
             .path
@@ -146,7 +147,7 @@ impl Walk<'_> {
             && rules::not_pulled(&self.object, &self.path).is_none()
     }
 
-    /// Annotations are words, but for those by which a controller is told an image.
+    /// Reads annotations. They are texts for people, except those that tell a controller an image.
     fn annotations(&mut self, annotations: &Node) {
         for entry in annotations.entries() {
             let Some(scalar) = entry.value.scalar() else { continue };
@@ -162,7 +163,7 @@ impl Walk<'_> {
         }
     }
 
-    /// `{name: X_IMAGE, value: IMAGE}`, and `{name: image.repository, …}` is no image by itself.
+    /// Reads `{name: X_IMAGE, value: IMAGE}`. A name such as `image.repository` means only a part of an image.
     fn pair(&mut self, map: &Node) {
         let (Some(name), Some(value)) =
             (map.text("name"), map.child("value").and_then(|value| value.scalar()))
@@ -181,7 +182,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A text that is a file itself: of a `ConfigMap`, of a chart's values.
+    /// Reads a text that is a file itself, in a `ConfigMap` or in a chart's values. Returns whether it is one.
     fn embedded(&mut self, key: &str, scalar: &Scalar) -> bool {
         let text = scalar.text.as_str();
         let is_file = text.contains('\n') || text.starts_with(['{', '[']);
@@ -191,7 +192,7 @@ impl Walk<'_> {
         if !is_file || !may || !text.to_ascii_lowercase().contains("image") && !text.contains(".io/") {
             return false;
         }
-        // A block begins in the line behind its key's.
+        // A block of text begins on the line after its key.
         let first = scalar.line + usize::from(text.contains('\n'));
         let within = documents(text, first);
         let is_data = self.path.iter().any(|key| matches!(key.as_str(), "data" | "stringData"));
@@ -217,7 +218,8 @@ impl Walk<'_> {
         true
     }
 
-    /// The tree of a text is gone before the next is made: an address may come again.
+    /// Walks the tree of an embedded text with a `seen` of its own: the tree is freed afterwards, and a later tree's
+    /// nodes may have the same addresses.
     fn node_of_text(&mut self, document: &Rc<Node>) {
         let seen = std::mem::take(&mut self.seen);
         self.node(document);
@@ -236,7 +238,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes a value for an image, if it is one.
+    /// Records a value as an image if it is one.
     fn take(&mut self, text: &str, line: usize, trust: Trust, rule: &'static str) {
         let all = match self.values.resolve(text) {
             Ok(all) => all,
@@ -260,7 +262,7 @@ impl Walk<'_> {
     }
 }
 
-/// The kind of an object, as the rules name it.
+/// The kind of an object, in the words of the rules.
 fn object(map: &Node, kind: Kind) -> Option<String> {
     if kind == Kind::CloudBuild {
         return Some("cloudbuild".to_owned());
@@ -277,12 +279,12 @@ fn is_image_key(key: &str) -> bool {
     key.to_ascii_lowercase().ends_with("image")
 }
 
-/// Whether a mapping under `images` is one image itself.
+/// Whether a mapping under `images` describes one image.
 fn is_description(map: &Node) -> bool {
     ["repository", "tag", "image"].iter().any(|key| map.child(key).is_some())
 }
 
-/// Whether what has an image's name is built here.
+/// Whether a mapping says that its image is built here.
 fn is_built(map: &Node) -> bool {
     ["build", "dockerfile", "dockerFile", "file"].iter().any(|key| map.child(key).is_some())
 }

@@ -7,7 +7,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::template::Templates;
 
-/// Deeper than any manifest; the tree is walked recursively.
+/// Levels of collections at most: more than any manifest has. The limit keeps the recursive walk from overflowing the
+/// stack.
 const MAX_DEPTH: usize = 100;
 
 /// A value.
@@ -15,16 +16,16 @@ const MAX_DEPTH: usize = 100;
 pub(super) enum Node {
     Scalar(Scalar),
     List(Vec<Rc<Node>>),
-    /// A mapping; a key that is no scalar is an empty text.
+    /// A mapping. A key that is not a scalar becomes an empty text.
     Map(Vec<Entry>),
 }
 
-/// A text, a number, a truth value or nothing.
+/// A text, a number, a boolean or null.
 #[derive(Clone, Debug)]
 pub(super) struct Scalar {
     pub(super) text: String,
     pub(super) line: usize,
-    /// Whether it stands without quotes, so that `true` is no text.
+    /// Whether it has no quotes: then `true` is a boolean, not a text.
     plain: bool,
 }
 
@@ -38,13 +39,13 @@ pub(super) struct Entry {
 }
 
 impl Scalar {
-    /// The text, a number's digits among them; `None` where nothing is written.
+    /// The value as written, also a number's digits; `None` for null and for an empty text.
     pub(super) fn value(&self) -> Option<&str> {
         let none = self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL");
         (!none && !self.text.is_empty()).then_some(&self.text)
     }
 
-    /// The text, where it is one: no number and no truth value (YAML 1.2, core schema).
+    /// The value if it is a text: not a number and not a boolean (YAML 1.2, core schema).
     pub(super) fn word(&self) -> Option<&str> {
         let other = matches!(self.text.as_str(), "true" | "True" | "TRUE" | "false" | "False" | "FALSE")
             || self.text.parse::<f64>().is_ok();
@@ -53,7 +54,7 @@ impl Scalar {
 }
 
 impl Node {
-    /// The value of a key, also where it is merged in (`<<`).
+    /// The value of a key, also of a key that is merged in (`<<`).
     pub(super) fn child(&self, name: &str) -> Option<&Rc<Self>> {
         let own = self.entries().iter().find(|entry| entry.key == name).map(|entry| &entry.value);
         own.or_else(|| {
@@ -98,7 +99,8 @@ impl Node {
     }
 }
 
-/// Every document of a text whose first line is `first` of its file, or why it is not YAML.
+/// Every document of a text whose first line is `first` of its file. The error has the line, and why the text is not
+/// YAML.
 pub(super) fn parse(
     text: &str,
     first: usize,
@@ -115,7 +117,7 @@ pub(super) fn parse(
     Ok(builder.documents)
 }
 
-/// A collection whose end has not come.
+/// A collection whose end the parser has not reached.
 struct Open {
     node: Node,
     anchor: usize,
@@ -125,7 +127,7 @@ struct Open {
 struct Builder<'a> {
     templates: &'a Templates,
     open: Vec<Open>,
-    /// Shared, so that aliases of aliases cost nothing.
+    /// Nodes by anchor, shared and not copied: aliases of aliases would otherwise grow exponentially.
     anchors: HashMap<usize, Rc<Node>>,
     documents: Vec<Rc<Node>>,
 }
@@ -134,7 +136,7 @@ impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, line: usize) -> Result<(), &'static str> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                // Compose's tag for a value that takes away the one of a file before.
+                // Compose's tag `!reset` removes the value of an earlier file.
                 let reset = tag.is_some_and(|tag| tag.suffix == "reset");
                 let text = if reset { String::new() } else { self.templates.show(&text) };
                 let scalar = Scalar { text, line, plain: style == ScalarStyle::Plain };
@@ -142,12 +144,12 @@ impl Builder<'_> {
             }
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned();
-                self.close(node.ok_or("this alias stands inside what it names")?, 0, line);
+                self.close(node.ok_or("an alias is inside the node that it names")?, 0, line);
             }
             Event::SequenceStart(anchor, _) => self.begin(Node::List(Vec::new()), anchor)?,
             Event::MappingStart(anchor, _) => self.begin(Node::Map(Vec::new()), anchor)?,
             Event::SequenceEnd | Event::MappingEnd => {
-                let open = self.open.pop().ok_or("a collection ends that did not begin")?;
+                let open = self.open.pop().ok_or("the end of a collection has no start")?;
                 self.close(open.node.into(), open.anchor, line);
             }
             Event::DocumentStart(_) => self.anchors.clear(),
@@ -158,13 +160,13 @@ impl Builder<'_> {
 
     fn begin(&mut self, node: Node, anchor: usize) -> Result<(), &'static str> {
         if self.open.len() >= MAX_DEPTH {
-            return Err("this nests deeper than any manifest");
+            return Err("collections are nested too deeply");
         }
         self.open.push(Open { node, anchor, key: None });
         Ok(())
     }
 
-    /// A node is complete: it belongs to the innermost open collection.
+    /// Adds a complete node to the innermost open collection.
     fn close(&mut self, node: Rc<Node>, anchor: usize, line: usize) {
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_values_and_no_words() {
+    fn numbers_are_values_but_not_words() {
         let documents = parsed("{a: 1.20, b: '1.20', c: ~, d: true, e: x}").unwrap();
         let both = |key| {
             let scalar = documents[0].child(key).unwrap().scalar().unwrap();
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_endless_or_broken_is_refused() {
+    fn endless_and_broken_texts_are_refused() {
         for text in [&"[".repeat(100_000), "a: [", "a: &x [*x]", "%"] {
             assert!(parsed(text).is_err(), "{}", &text[..text.len().min(40)]);
         }

@@ -65,7 +65,7 @@ impl Walk<'_> {
             return;
         }
         let words = || items.iter().filter_map(|item| item.scalar()?.word());
-        // One that has a tag or a folder says what the others are.
+        // If one item clearly is a name, with a tag or a folder, all items are names.
         let trust = if words().any(|word| name::name(word, Trust::Likely).is_ok()) {
             Trust::Certain
         } else {
@@ -75,7 +75,7 @@ impl Walk<'_> {
             match &**item {
                 Node::Scalar(scalar) => {
                     let text = scalar.word().unwrap_or_default();
-                    // Argo CD writes Kustomize's as `OLD=NEW:TAG`.
+                    // Argo CD writes Kustomize's entries as `OLD=NEW:TAG`.
                     let text = text.split_once('=').map_or(text, |(_, new)| new);
                     self.take(text, scalar.line, trust, "a list of images");
                 }
