@@ -20,7 +20,7 @@ const CONFIG: &str = "The configuration file [default: `REGISTRY_CONFIGURATION_P
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "registry", about = ABOUT, long_about = None, after_help = EXIT_CODES,
-    version = concat!(env!("CARGO_PKG_VERSION"), " (hythe, in the place of a registry:2)"),
+    version = concat!(env!("CARGO_PKG_VERSION"), " (hythe, as a replacement for registry:2)"),
     disable_version_flag = true, arg_required_else_help = true
 )]
 pub struct RegistryArgs {

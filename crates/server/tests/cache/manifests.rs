@@ -192,7 +192,7 @@ fn wrong_bytes_of_a_manifest_are_neither_served_nor_stored() {
     let image = world.image(1);
     world.upstream.rule(Rule::on("GET", "/manifests/", Fault::WrongByte { at: 5 }).times(2));
     let message = world.manifest(image.digest()).expect_error(502, ErrorCode::Unavailable);
-    assert!(message.contains("not kept"), "{message}");
+    assert!(message.contains("not stored"), "{message}");
     world.pull("v1", &image);
 }
 

@@ -73,7 +73,7 @@ fn a_push_whose_blob_was_collected_meanwhile_is_told_to_push_it_again() {
     client.delete(format!("/v2/app/manifests/{}", image.digest())).send().expect(202);
     assert_eq!(collect(&registry, "/api/gc?grace=0s")["blobs"], json!(2));
     let message = image.put(&client, "app", "v1").expect_error(400, ErrorCode::ManifestBlobUnknown);
-    assert!(message.contains("push them first, then the manifest"), "{message}");
+    assert!(message.contains("Push them, then push the manifest again"), "{message}");
     image.push(&client, "app", "v1");
 }
 
