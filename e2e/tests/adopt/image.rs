@@ -34,7 +34,9 @@ fn whatever_starts_a_registry_2_starts_hythe() {
     let said = home.docker(&["exec", NAME, "registry", "garbage-collect", "--dry-run", FILE]);
     assert!(said.contains("nothing") || said.contains("would"), "{said}");
     home.docker(&["exec", NAME, "registry", "garbage-collect", "-m", FILE]);
-    assert!(home.docker(&["exec", NAME, "registry", "--version"]).contains("as a replacement for registry:2"));
+    assert!(
+        home.docker(&["exec", NAME, "registry", "--version"]).contains("as a replacement for registry:2")
+    );
     assert!(home.docker(&["exec", NAME, "hythe", "version"]).contains(env!("CARGO_PKG_VERSION")));
     remove();
     // Without a running server, in a container of its own.

@@ -215,7 +215,10 @@ fn the_defaults_are_those_of_a_registry_2() {
     for flag in ["--version", "-v", "--help"] {
         let output = place.run(&[flag]);
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success() && text.contains("as a replacement for registry:2"), "{flag}: {text}");
+        assert!(
+            output.status.success() && text.contains("as a replacement for registry:2"),
+            "{flag}: {text}"
+        );
     }
 }
 
