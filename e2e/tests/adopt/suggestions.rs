@@ -68,18 +68,18 @@ fn what_is_suggested_beside_another_registry_leaves_it_alone_or_takes_its_place(
 
     // Its name is taken: another name. Its port is taken: another port, with all that was asked for.
     let named = with(&["up", "--name", "kind-registry"]);
-    expect(&named, 1, &["is there already"]);
+    expect(&named, 1, &["already exists"]);
     expect(&follow(home, &named, "hythe up --name kind-registry-hythe"), 0, &["created"]);
-    expect(&with(&["down", "--name", "kind-registry-hythe", "--delete-data", "--yes"]), 0, &["what it kept"]);
+    expect(&with(&["down", "--name", "kind-registry-hythe", "--delete-data", "--yes"]), 0, &["are deleted"]);
     let taken = with(&["up", "--name", "r4", "--port", &port, "--set", "upstream.offline=true"]);
     expect(&taken, 1, &["is taken"]);
     expect(&follow(home, &taken, "hythe up --port"), 0, &["created", "r4"]);
-    expect(&with(&["down", "--name", "r4", "--delete-data", "--yes"]), 0, &["what it kept"]);
+    expect(&with(&["down", "--name", "r4", "--delete-data", "--yes"]), 0, &["are deleted"]);
     old.stock.expect(&mut home.client());
 
     // In its place, as `status` and `up` suggest.
     let status = with(&["status", "--name", "kind-registry"]);
     let adopted = follow(home, &status, "hythe up --adopt");
-    expect(&adopted, 0, &["took the place of kind-registry"]);
+    expect(&adopted, 0, &["replaced kind-registry"]);
     old.stock.expect(&mut home.client());
 }

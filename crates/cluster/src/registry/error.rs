@@ -30,7 +30,7 @@ pub enum RegistryError {
     },
     /// A container of this name runs hythe, and another tool created it.
     #[error(
-        "the container {name} runs hythe, but {owner}: `hythe up`, `hythe down` and `hythe upgrade` do not change it. \
+        "the container {name} runs hythe, but {owner}, so hythe's up, down and upgrade do not change it. \
          {}. `hythe attach --all` wires clusters to it as it is", .owner.advice()
     )]
     Theirs {

@@ -60,7 +60,7 @@ impl fmt::Display for Owner {
             Self::Compose { project, service, .. } => {
                 write!(f, "Compose manages it (project {project}, service {service})")
             }
-            Self::Other => f.write_str("`hythe up` did not create it"),
+            Self::Other => f.write_str("another tool or person created it"),
         }
     }
 }
