@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use hythe_catalog::{Catalog, Pull};
 use hythe_oci::{Reference, RepositoryName};
@@ -12,6 +13,9 @@ const STEP: i64 = 6 * 60 * 60 * 1000;
 /// Maximum number of pulls that wait to be written. A further pull is not recorded; the next pull of the same manifest is.
 const MOST: usize = 1024;
 
+/// Time after a failed write in which no pull is recorded, so that a full disk is not written to by every pull.
+const PAUSE: Duration = Duration::from_mins(1);
+
 /// Pulls that wait to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Pulls(Mutex<Waiting>);
@@ -21,6 +25,8 @@ struct Waiting {
     pulls: HashMap<(RepositoryName, Reference), Pull>,
     /// Whether a task is writing them.
     is_written: bool,
+    /// The end of the pause after a failed write.
+    paused_until: Option<Instant>,
 }
 
 /// Whether to record a pull at `now`, if the last recorded pull was at `recorded`.
@@ -32,7 +38,8 @@ impl Pulls {
     /// Queues a pull, and starts a task that writes all queued pulls if no such task runs.
     pub(crate) fn record(this: &Arc<Self>, catalog: &Catalog, pull: Pull) {
         let mut waiting = this.lock();
-        if waiting.pulls.len() >= MOST {
+        let is_paused = waiting.paused_until.is_some_and(|until| Instant::now() < until);
+        if is_paused || waiting.pulls.len() >= MOST {
             return;
         }
         let key = (pull.repository.clone(), pull.reference.clone());
@@ -44,6 +51,7 @@ impl Pulls {
                 while let Some(pulls) = this.take() {
                     if let Err(error) = catalog.record_pulls(pulls).await {
                         tracing::warn!(%error, "could not record the times of pulls");
+                        this.lock().paused_until = Instant::now().checked_add(PAUSE);
                     }
                 }
             });

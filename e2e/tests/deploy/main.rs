@@ -70,6 +70,7 @@ fn expect_folder_served(home: &Home, worker: &Node) {
     let folder = "/mnt/local-storage/registry";
     let mut words = vec!["deploy", "--host-path", folder, "--node-selector", &place];
     words.extend(names);
+    words.extend(["--engine", home.engine().address()]);
     // The first registry uses the node port: the suggestion names a free one, and has all options of this one.
     let refused = home.attempt_plainly(&words);
     assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -129,19 +130,23 @@ fn expect_upgraded(cluster: &Cluster, plane: &ControlPlane, home: &Home) {
 }
 
 /// If the nodes are not containers of the engine, `hythe deploy` says what to do before it changes anything.
-fn expect_refused_elsewhere(plane: &ControlPlane, docker: &Arc<Engine>) {
+fn expect_refused_elsewhere(plane: &ControlPlane, docker: &Arc<Engine>, worker: &Node) {
     let text =
         std::fs::read_to_string(plane.kubeconfig()).expect("it is there").replace("kind-deploy", "far");
     let mut away = Home::new(docker);
     std::fs::write(away.folder().join("far"), text).expect("the folder is ours");
     away.add_kubeconfig(away.folder().join("far"));
-    let refused = away.attempt(&["deploy", "--namespace", "far"]);
+    let place = format!("kubernetes.io/hostname={}", worker.name());
+    let words = ["deploy", "--namespace", "far", "--host-path", "/opt/far", "--node-selector", &place];
+    let refused = away.attempt_plainly(&[&words[..], &["--node-port", "0"]].concat());
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(
-        refused.stderr.contains("--image") && refused.stderr.contains("hythe image --save"),
-        "{refused:?}"
-    );
     assert_ne!(plane.kubectl(&["get", "namespace", "far"]).code, Some(0));
+    // The suggested commands write the image to a file, and deploy it after an import into the nodes.
+    let saved = away.shell(&refused.suggestion("hythe image --save hythe.tar"));
+    assert!(saved.code == Some(0) && away.folder().join("hythe.tar").is_file(), "{saved:?}");
+    let deployed = away.shell(&refused.suggestion("hythe deploy --image"));
+    assert_eq!(deployed.code, Some(0), "{deployed:?}");
+    away.run(&["deploy", "remove", "--namespace", "far"]);
 }
 
 #[test]
@@ -162,7 +167,10 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     println!("deployed in {:?}\n{}{}", began.elapsed(), deployed.stderr, deployed.stdout);
     assert_eq!(deployed.code, Some(0), "{deployed:?}");
     for node in cluster.nodes() {
-        assert!(deployed.stderr.contains(&format!("node {}: localhost/hythe:", node.name())), "{deployed:?}");
+        assert!(
+            deployed.stderr.contains(&format!("node {}: put localhost/hythe:", node.name())),
+            "{deployed:?}"
+        );
     }
     let found = pod_of(&plane, "registry");
     let image = found["spec"]["containers"][0]["image"].as_str().expect("it has one").to_owned();
@@ -270,7 +278,7 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
     let data = home.shell(&format!("{} --yes", removed.suggestion("hythe deploy remove --data")));
     assert_eq!(data.code, Some(0), "{data:?}");
 
-    expect_refused_elsewhere(&plane, &docker);
+    expect_refused_elsewhere(&plane, &docker, worker);
 }
 
 /// Runs the library's tests against a real API server; they need a server in which nothing happens by itself.
