@@ -20,7 +20,7 @@ fn limit(node: &Node, pid: &str, controller: &str, first: &str, second: &str) ->
 
 /// Asserts that the server's process has no more rights than it needs.
 pub(crate) fn expect_locked(node: &Node) {
-    let pid = node.run(&["pgrep", "-f", "^/bin/hythe serve"]);
+    let pid = node.run(&["pgrep", "-n", "-f", "^/bin/hythe serve"]);
     let status = node.read(&format!("/proc/{pid}/status")).expect("it runs");
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
