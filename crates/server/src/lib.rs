@@ -23,6 +23,7 @@ mod site;
 mod time;
 mod workers;
 
+pub use handlers::collection::round_of;
 pub use listener::{Listener, Mirror};
 pub use log::{Format, Log, LogGuard};
 pub use options::Options;

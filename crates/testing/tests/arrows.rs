@@ -11,18 +11,20 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-sha256", &[]),
     ("hythe-oci", &["hythe-sha256"]),
+    ("hythe-api", &["hythe-oci"]),
     ("hythe-storage", &["hythe-oci"]),
     ("hythe-catalog", &["hythe-oci"]),
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
     ("hythe-client", &["hythe-oci"]),
     ("hythe-upstream", &["hythe-oci", "hythe-registry", "hythe-client"]),
-    ("hythe-cluster", &["hythe-oci"]),
+    ("hythe-cluster", &["hythe-oci", "hythe-api"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
-    ("hythe-server", &["hythe-oci", "hythe-registry", "hythe-upstream"]),
+    ("hythe-server", &["hythe-oci", "hythe-api", "hythe-registry", "hythe-upstream"]),
     (
         "hythe",
         &[
             "hythe-oci",
+            "hythe-api",
             "hythe-storage",
             "hythe-catalog",
             "hythe-registry",
@@ -45,8 +47,15 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Libraries that speak HTTP, and the crates that must not use them: the domain has its own types for answers.
 const HTTP: &[&str] =
     &["http", "http-body", "http-body-util", "hyper", "hyper-util", "axum", "tower", "reqwest"];
-const WITHOUT_HTTP: &[&str] =
-    &["hythe-sha256", "hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-lifecycle"];
+const WITHOUT_HTTP: &[&str] = &[
+    "hythe-sha256",
+    "hythe-oci",
+    "hythe-api",
+    "hythe-storage",
+    "hythe-catalog",
+    "hythe-registry",
+    "hythe-lifecycle",
+];
 
 /// Libraries that do I/O or have a clock; `hythe-oci` must be pure.
 const IMPURE: &[&str] = &["tokio", "rustix", "socket2", "tempfile"];

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use hythe_api::{Budget, Statistics, Upstreams, parameter, path};
 use hythe_oci::Reference;
-use serde_json::Value;
 
 use super::image::{Known, query};
 use super::image_name::ImageName;
@@ -85,16 +85,17 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
 
 /// Whether the image's own registry answers, and what is left of its rate limit, by its last answers to hythe.
 pub(super) async fn upstream(at: SocketAddr, image: &ImageName) -> Vec<Check> {
-    let path = format!("/api/cache/upstreams?name={}", hythe_oci::encode(&image.host.to_string()));
-    let document = http::ask(at, "GET", &path, &[], b"").await.ok().and_then(|answer| answer.json());
-    let upstream = document.as_ref().and_then(|document| document.pointer("/upstreams/0"));
-    upstream.map(|upstream| judge_upstream(&image.host.to_string(), upstream)).unwrap_or_default()
+    let host = image.host.to_string();
+    let path = format!("{}?{}={}", path::UPSTREAMS, parameter::NAME, hythe_oci::encode(&host));
+    let Ok(answer) = http::ask(at, "GET", &path, &[], b"").await else { return Vec::new() };
+    let page = serde_json::from_slice::<Upstreams>(&answer.body).unwrap_or_default();
+    let statistics = page.upstreams.into_iter().next().and_then(|upstream| upstream.statistics);
+    statistics.map(|statistics| judge_upstream(&host, &statistics)).unwrap_or_default()
 }
 
-fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
+fn judge_upstream(host: &str, upstream: &Statistics) -> Vec<Check> {
     let subject = format!("upstream {host}");
-    let text = |key: &str| upstream.get(key).and_then(Value::as_str);
-    let failure = text("resting").or_else(|| text("failing"));
+    let failure = upstream.resting.as_deref().or(upstream.failing.as_deref());
     let is_limited = failure.is_some_and(|said| LIMITED.iter().any(|word| said.contains(word)));
     let used_up = |evidence: &str| {
         Check::bad(Id::ImageBudget, &subject, evidence)
@@ -114,10 +115,8 @@ fn judge_upstream(host: &str, upstream: &Value) -> Vec<Check> {
                 .fixed_by(format!("run curl -v https://{host}/v2/ on this machine; `hythe cache stat`")),
         );
     }
-    let budget = upstream.get("budget");
-    let number = |key: &str| budget.and_then(|budget| budget.get(key)?.as_u64());
-    if let Some(remaining) = number("remaining") {
-        let limit = number("limit").map_or_else(String::new, |limit| format!(" of {limit}"));
+    if let Some(Budget { remaining, limit, .. }) = upstream.budget {
+        let limit = limit.map_or_else(String::new, |limit| format!(" of {limit}"));
         let evidence = format!("{remaining}{limit} pulls are left");
         checks.push(match remaining {
             0 => used_up(&evidence),
@@ -154,7 +153,7 @@ mod tests {
     #[test]
     fn a_used_up_rate_limit_is_told_from_a_registry_that_fails() {
         let judged = |upstream| {
-            let checks = judge_upstream("docker.io", &upstream);
+            let checks = judge_upstream("docker.io", &serde_json::from_value(upstream).unwrap());
             checks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         assert!(judged(json!({ "budget": { "remaining": 76, "limit": 100 } })).contains("76 of 100"));

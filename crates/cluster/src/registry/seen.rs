@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, MountPoint};
+use hythe_api::{Upstreams, parameter, path};
 use tokio::time::timeout;
 
 use super::{Data, INNER_PORT, Logins, Settings, USER};
@@ -41,9 +42,10 @@ pub(super) async fn answers(container: &ContainerInspectResponse) -> bool {
 
 /// Whether hythe's own API answers at an address.
 pub(crate) async fn speaks_hythe(at: SocketAddr) -> bool {
-    let asked = http::ask(at, "GET", "/api/cache/upstreams?name=docker.io", &[], b"");
+    let path = format!("{}?{}=docker.io", path::UPSTREAMS, parameter::NAME);
+    let asked = http::ask(at, "GET", &path, &[], b"");
     let Ok(Ok(answer)) = timeout(PATIENCE, asked).await else { return false };
-    answer.status == 200 && answer.json().is_some_and(|page| page["upstreams"].is_array())
+    answer.status == 200 && serde_json::from_slice::<Upstreams>(&answer.body).is_ok()
 }
 
 /// Each published address and port, with the port inside the container. 5000 (of `registry:2`) and 5001 (of hythe) come

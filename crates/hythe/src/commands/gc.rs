@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
-use hythe_registry::{CollectedNow, Collection};
-use serde::Deserialize;
+use hythe_api::{Round, Waiting};
+use hythe_registry::Collection;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::cache::{Admin, Target, count_of, size};
@@ -16,30 +17,6 @@ use crate::failure::{Failure, StartError};
 use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
-
-/// The result of one garbage collection, in the fields of the registry's answer.
-#[derive(Debug, Deserialize)]
-struct Round {
-    manifests: u64,
-    uploads: u64,
-    blobs: u64,
-    bytes: u64,
-    waiting: Waiting,
-}
-
-#[derive(Debug, Deserialize)]
-struct Waiting {
-    manifests: u64,
-    blobs: u64,
-    bytes: u64,
-    until: Option<String>,
-}
-
-impl Waiting {
-    fn is_some(&self) -> bool {
-        self.manifests + self.blobs > 0
-    }
-}
 
 /// Asks a running registry to collect garbage.
 pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -91,7 +68,7 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
                 Collection { untagged: what.delete_untagged, dry_run: what.dry_run, grace: what.grace };
             let round = registry.collect_now(collection).await.map_err(failed);
             registry.close();
-            Ok(describe(&round?, what.dry_run))
+            Ok(json!(hythe_server::round_of(&round?, what.dry_run)))
         }
         Err(StartError::Data(hythe_storage::OpenError::Locked { .. })) => {
             ask(&listening(settings)?, what).await
@@ -116,27 +93,6 @@ fn listening(settings: &Settings) -> Result<Target, Failure> {
 
 async fn ask(target: &Target, what: CollectionArgs) -> Result<Value, Failure> {
     Admin::new(target)?.collect(what).await
-}
-
-/// The result as JSON, in the form of the registry's own answer (docs/reference/admin-api.md).
-fn describe(round: &CollectedNow, dry_run: bool) -> Value {
-    let CollectedNow { collected, waiting, waiting_manifests, due } = round;
-    json!({
-        "dry_run": dry_run,
-        "manifests": collected.manifests, "uploads": collected.uploads,
-        "blobs": collected.blobs, "bytes": collected.bytes,
-        "waiting": {
-            "manifests": waiting_manifests, "blobs": waiting.blobs, "bytes": waiting.bytes,
-            "until": due.and_then(timestamp),
-        },
-    })
-}
-
-/// A time as the registry writes it; `None` outside of the years 1970 to 9999.
-fn timestamp(time: SystemTime) -> Option<String> {
-    let year_10000 = Duration::from_hours(70_389_528);
-    let age = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    (age < year_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 fn tell(value: Value, what: CollectionArgs, hint: Option<&str>, printer: Printer) -> Result<(), Failure> {
@@ -203,7 +159,10 @@ mod tests {
             bytes: 2048,
             until: Some("1970-01-02T00:00:00Z".to_owned()),
         };
-        let round = |manifests, waiting| Round { manifests, uploads: 1, blobs: 2, bytes: 1024, waiting };
+        let round = |manifests, waiting| {
+            let round = Round { manifests, uploads: 1, blobs: 2, bytes: 1024, ..Round::default() };
+            Round { waiting, ..round }
+        };
         let now = SystemTime::UNIX_EPOCH + Duration::from_hours(23);
         assert_eq!(
             sentence(&round(0, waiting(0)), false, now),

@@ -3,13 +3,13 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, Response};
+use hythe_api::{Budget, Cleared, Copies, Copy, Statistics, Upstream, Upstreams, parameter, path};
 use hythe_oci::{Authority, ErrorCode};
 use hythe_registry::{CopySummary, Pattern, Provenance};
-use hythe_upstream::{Status, Upstream};
-use serde_json::{Value, json};
+use hythe_upstream::Status;
 
+use super::json;
 use super::listings::page_size;
-use super::{JSON, content};
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
@@ -21,12 +21,12 @@ const PAGE: usize = 100;
 /// The pages below `/api/cache/`.
 pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>, Rejection> {
     let read = matches!(*call.method, Method::GET | Method::HEAD);
-    match path.strip_prefix("/api/cache/") {
-        Some("copies") if read => copy_list(call),
-        Some("copies") if *call.method == Method::DELETE => copy_delete(call).await,
-        Some("copies") => Err(Rejection::method(call.method, "GET, HEAD, DELETE")),
-        Some("upstreams") if read => Ok(upstream_list(call)),
-        Some("upstreams") => Err(Rejection::method(call.method, "GET, HEAD")),
+    match path {
+        path::COPIES if read => copy_list(call),
+        path::COPIES if *call.method == Method::DELETE => copy_delete(call).await,
+        path::COPIES => Err(Rejection::method(call.method, "GET, HEAD, DELETE")),
+        path::UPSTREAMS if read => Ok(upstream_list(call)),
+        path::UPSTREAMS => Err(Rejection::method(call.method, "GET, HEAD")),
         _ => Err(Rejection::not_found(path)),
     }
 }
@@ -35,14 +35,13 @@ pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>
 fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
     let limit = page_size(call, PAGE)?;
-    let last = call.query.first("last");
+    let last = call.query.first(parameter::LAST);
     let allowed = call.app.cache.allowed();
     let listed = |found: &Provenance| allowed.shares(found, call.via);
     let page = call.app.registry.copies(&pattern, last.as_deref(), limit, listed);
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
-    let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.to_string());
-    let copies: Vec<Value> = page.items.iter().map(copy).collect();
-    Ok(content(JSON, json!({ "copies": copies, "next": next }).to_string()))
+    let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.clone());
+    Ok(json(&Copies { copies: page.items.into_iter().map(copy).collect(), next }))
 }
 
 /// Clears the copies that match a pattern. The pattern is required, so that a forgotten parameter cannot clear
@@ -65,11 +64,13 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
         bytes = cleared.bytes,
         "cleared the cache on request"
     );
-    let cleared = json!({
-        "copies": cleared.copies, "tags": cleared.tags, "manifests": cleared.manifests,
-        "blobs": cleared.blobs, "bytes": cleared.bytes,
-    });
-    Ok(content(JSON, cleared.to_string()))
+    Ok(json(&Cleared {
+        copies: cleared.copies,
+        tags: cleared.tags,
+        manifests: cleared.manifests,
+        blobs: cleared.blobs,
+        bytes: cleared.bytes,
+    }))
 }
 
 /// The state of upstreams: of the configured ones, and of others that were asked since the start; or of the one that
@@ -77,7 +78,7 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
 fn upstream_list(call: &Call<'_>) -> Response<Body> {
     let allowed = call.app.cache.allowed();
     let mut asked = call.app.cache.status();
-    let mut all: Vec<(Authority, Value)> = Vec::new();
+    let mut all: Vec<(Authority, Upstream)> = Vec::new();
     for upstream in allowed.all() {
         let at = asked.iter().position(|status| status.upstream == upstream.name);
         let status = at.map(|at| asked.swap_remove(at));
@@ -87,57 +88,72 @@ fn upstream_list(call: &Call<'_>) -> Response<Body> {
     // clients name.
     all.extend(asked.into_iter().map(|status| {
         let name = status.upstream.clone();
-        let may_be = allowed.allows_any() && name.to_string() == Upstream::OTHERS;
+        let may_be = allowed.allows_any() && name.to_string() == hythe_upstream::Upstream::OTHERS;
         (name.clone(), describe(&name, &[], may_be, Some(status)))
     }));
-    if let Some(name) = call.query.first("name") {
+    if let Some(name) = call.query.first(parameter::NAME) {
         let meant = name.parse().ok().and_then(|name| allowed.get(&name));
         all.retain(|(name, _)| meant.is_some_and(|meant| meant.name == *name));
     }
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let upstreams: Vec<Value> = all.into_iter().map(|(_, upstream)| upstream).collect();
-    content(JSON, json!({ "upstreams": upstreams }).to_string())
+    json(&Upstreams { upstreams: all.into_iter().map(|(_, upstream)| upstream).collect() })
 }
 
 /// The request's pattern; an empty one counts as absent.
 fn pattern(call: &Call<'_>) -> Result<Option<Pattern>, Rejection> {
-    let Some(text) = call.query.first("pattern").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = call.query.first(parameter::PATTERN).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
     let pattern = text.parse().map_err(|error| {
         Rejection::parameter(ErrorCode::Unsupported, format!("parameter `pattern`: {error}"))
     });
     pattern.map(Some)
 }
 
-fn copy(copy: &CopySummary) -> Value {
+fn copy(copy: CopySummary) -> Copy {
     let last_use = UNIX_EPOCH.checked_add(Duration::from_millis(copy.last_use.max(0).cast_unsigned()));
-    json!({
-        "name": copy.name, "upstream": copy.provenance.origin.as_str(),
-        "tags": copy.tags, "tag_count": copy.tag_count,
-        "manifests": copy.manifests, "blobs": copy.blobs, "bytes": copy.bytes,
-        "last_use": timestamp(last_use.unwrap_or(UNIX_EPOCH)),
-    })
+    Copy {
+        name: copy.name,
+        upstream: copy.provenance.origin.to_string(),
+        tags: copy.tags,
+        tag_count: copy.tag_count,
+        manifests: copy.manifests,
+        blobs: copy.blobs,
+        bytes: copy.bytes,
+        last_use: timestamp(last_use.unwrap_or(UNIX_EPOCH)),
+    }
 }
 
-fn describe(name: &Authority, endpoints: &[String], allowed: bool, status: Option<Status>) -> Value {
-    let mut upstream = json!({
-        "name": name.to_string(), "endpoints": endpoints, "allowed": allowed, "asked": status.is_some(),
-    });
-    let Some(status) = status else { return upstream };
-    let budget = status.budget.map(|budget| {
-        json!({
-            "limit": budget.limit, "remaining": budget.remaining,
-            "window_seconds": budget.window.map(|window| window.as_secs()),
-            "source": budget.source, "seen": timestamp(budget.seen),
-        })
-    });
-    let fields = json!({
-        "requests": status.requests, "errors": status.errors, "waited_seconds": status.waited.as_secs_f64(),
-        "hits": status.hits, "misses": status.misses, "revalidated": status.revalidated,
-        "stale": status.stale, "fetched_bytes": status.fetched, "saved_bytes": status.saved,
-        "resting": status.resting, "failing": status.failing, "budget": budget,
-    });
-    if let (Some(upstream), Value::Object(fields)) = (upstream.as_object_mut(), fields) {
-        upstream.extend(fields);
+fn describe(name: &Authority, endpoints: &[String], allowed: bool, status: Option<Status>) -> Upstream {
+    Upstream {
+        name: name.to_string(),
+        endpoints: endpoints.to_vec(),
+        allowed,
+        asked: status.is_some(),
+        statistics: status.map(statistics),
     }
-    upstream
+}
+
+fn statistics(status: Status) -> Statistics {
+    let budget = status.budget.map(|budget| Budget {
+        limit: budget.limit,
+        remaining: budget.remaining,
+        window_seconds: budget.window.map(|window| window.as_secs()),
+        source: budget.source,
+        seen: timestamp(budget.seen),
+    });
+    Statistics {
+        requests: status.requests,
+        errors: status.errors,
+        waited_seconds: status.waited.as_secs_f64(),
+        hits: status.hits,
+        misses: status.misses,
+        revalidated: status.revalidated,
+        stale: status.stale,
+        fetched_bytes: status.fetched,
+        saved_bytes: status.saved,
+        resting: status.resting,
+        failing: status.failing,
+        budget,
+    }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use http::{Method, Response};
+use hythe_api::{Round, Waiting, parameter};
 use hythe_oci::ErrorCode;
 use hythe_registry::{CollectedNow, Collection};
-use serde_json::{Value, json};
 
-use super::{JSON, content};
+use super::json;
 use crate::call::Call;
 use crate::plane::Body;
 use crate::reject::Rejection;
@@ -19,7 +19,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
     if *call.method != Method::POST {
         return Err(Rejection::method(call.method, "POST"));
     }
-    let (untagged, dry_run) = (switch(call, "untagged")?, switch(call, "dry-run")?);
+    let (untagged, dry_run) = (switch(call, parameter::UNTAGGED)?, switch(call, parameter::DRY_RUN)?);
     let collection = Collection { untagged, dry_run, grace: grace(call)? };
     let result = call.app.registry.collect_now(collection).await;
     let round = result.map_err(|error| Rejection::registry(&error, None))?;
@@ -34,7 +34,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
             "garbage collection ran on request"
         );
     }
-    Ok(content(JSON, describe(&round, collection.dry_run).to_string()))
+    Ok(json(&round_of(&round, collection.dry_run)))
 }
 
 fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
@@ -50,7 +50,7 @@ fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
 
 /// The grace period of the request; `None` means the configured one.
 fn grace(call: &Call<'_>) -> Result<Option<Duration>, Rejection> {
-    let Some(text) = call.query.first("grace") else { return Ok(None) };
+    let Some(text) = call.query.first(parameter::GRACE) else { return Ok(None) };
     let grace = humantime::parse_duration(&text).map_err(|_| {
         let message = "parameter `grace` must be a duration such as `0s`, `10m` or `1h`";
         Rejection::parameter(ErrorCode::Unsupported, message)
@@ -58,15 +58,20 @@ fn grace(call: &Call<'_>) -> Result<Option<Duration>, Rejection> {
     grace.map(Some)
 }
 
-fn describe(round: &CollectedNow, dry_run: bool) -> Value {
-    let CollectedNow { collected, waiting, waiting_manifests, due } = round;
-    json!({
-        "dry_run": dry_run,
-        "manifests": collected.manifests, "uploads": collected.uploads,
-        "blobs": collected.blobs, "bytes": collected.bytes,
-        "waiting": {
-            "manifests": waiting_manifests, "blobs": waiting.blobs, "bytes": waiting.bytes,
-            "until": due.and_then(timestamp),
+/// The result of a round of garbage collection, in the form of `/api/gc`.
+pub fn round_of(result: &CollectedNow, dry_run: bool) -> Round {
+    let CollectedNow { collected, waiting, waiting_manifests, due } = result;
+    Round {
+        dry_run,
+        manifests: collected.manifests,
+        uploads: collected.uploads,
+        blobs: collected.blobs,
+        bytes: collected.bytes,
+        waiting: Waiting {
+            manifests: *waiting_manifests,
+            blobs: waiting.blobs,
+            bytes: waiting.bytes,
+            until: due.and_then(timestamp),
         },
-    })
+    }
 }

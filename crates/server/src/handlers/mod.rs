@@ -14,6 +14,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use hythe_oci::Digest;
 use hythe_oci::header::DOCKER_CONTENT_DIGEST;
+use serde::Serialize;
 
 use crate::plane::Body;
 
@@ -31,6 +32,12 @@ fn content(media_type: &'static str, bytes: impl Into<bytes::Bytes>) -> Response
     let mut response = Response::new(Body::bytes(bytes));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
+}
+
+/// A response with a value as JSON.
+fn json(value: &impl Serialize) -> Response<Body> {
+    // Serialising can only fail for a map whose keys are not text, and none of these types has a map.
+    content(JSON, serde_json::to_vec(value).unwrap_or_default())
 }
 
 /// Adds a header whose value the server makes: a path, a digest or a number.

@@ -35,8 +35,8 @@ pub(crate) async fn answer(
     record: &Record,
 ) -> Result<Response<Body>, Rejection> {
     let page = match path {
-        _ if path.starts_with("/api/cache/") => "cache",
-        "/api/gc" => "gc",
+        _ if path.starts_with(hythe_api::path::CACHE) => "cache",
+        hythe_api::path::GC => "gc",
         "/healthz" | "/livez" => "health",
         "/readyz" => "ready",
         "/metrics" => "metrics",

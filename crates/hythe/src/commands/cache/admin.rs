@@ -1,5 +1,6 @@
 //! A client of hythe's admin API: the cache, and garbage collection (docs/reference/admin-api.md).
 
+use hythe_api::{Upstream, parameter, path};
 use hythe_client::{Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
 use serde::Deserialize;
@@ -10,10 +11,6 @@ use crate::args::CollectionArgs;
 use crate::failure::Failure;
 use crate::values::show_duration;
 
-const COPIES: &str = "/api/cache/copies";
-const UPSTREAMS: &str = "/api/cache/upstreams";
-const COLLECTION: &str = "/api/gc";
-
 /// The largest answer, in bytes. A page of 100 copies with 1,000 tags each has at most about 15 MB.
 const LIMIT: usize = 64 << 20;
 
@@ -21,54 +18,6 @@ const LIMIT: usize = 64 << 20;
 pub(in crate::commands) struct Admin {
     target: Target,
     client: Client,
-}
-
-/// A copy of an upstream's repository.
-#[derive(Debug, Deserialize)]
-pub(super) struct Copy {
-    pub(super) name: String,
-    pub(super) tags: Vec<String>,
-    pub(super) tag_count: u64,
-    pub(super) bytes: u64,
-    pub(super) last_use: String,
-}
-
-/// The result of clearing.
-#[derive(Debug, Deserialize)]
-pub(super) struct Cleared {
-    pub(super) copies: u64,
-    pub(super) tags: u64,
-    pub(super) blobs: u64,
-    pub(super) bytes: u64,
-}
-
-/// An upstream and its statistics.
-#[derive(Debug, Deserialize)]
-#[serde(default)]
-#[derive(Default)]
-pub(super) struct Upstream {
-    pub(super) name: String,
-    pub(super) asked: bool,
-    pub(super) allowed: bool,
-    pub(super) requests: u64,
-    pub(super) errors: u64,
-    pub(super) hits: u64,
-    pub(super) revalidated: u64,
-    pub(super) misses: u64,
-    pub(super) stale: u64,
-    pub(super) fetched_bytes: u64,
-    pub(super) saved_bytes: u64,
-    pub(super) resting: Option<String>,
-    pub(super) failing: Option<String>,
-    pub(super) budget: Option<Budget>,
-}
-
-/// The requests that are left of an upstream's rate limit.
-#[derive(Debug, Deserialize)]
-pub(super) struct Budget {
-    pub(super) limit: Option<u64>,
-    pub(super) remaining: u64,
-    pub(super) window_seconds: Option<u64>,
 }
 
 impl Admin {
@@ -81,9 +30,9 @@ impl Admin {
         let (mut copies, mut last) = (Vec::new(), None::<String>);
         loop {
             let mut query: Vec<(&str, &str)> =
-                pattern.map(|pattern| ("pattern", pattern)).into_iter().collect();
-            query.extend(last.as_deref().map(|last| ("last", last)));
-            let mut page = self.answer(self.client.read_page(COPIES, &query, LIMIT).await)?;
+                pattern.map(|pattern| (parameter::PATTERN, pattern)).into_iter().collect();
+            query.extend(last.as_deref().map(|last| (parameter::LAST, last)));
+            let mut page = self.answer(self.client.read_page(path::COPIES, &query, LIMIT).await)?;
             copies.extend(list(&mut page, "copies"));
             match page["next"].as_str() {
                 // A `next` that does not move on would make an endless loop.
@@ -95,13 +44,13 @@ impl Admin {
 
     /// Every upstream, in the JSON of the registry.
     pub(super) async fn upstreams(&self) -> Result<Vec<Value>, Failure> {
-        let mut page = self.answer(self.client.read_page(UPSTREAMS, &[], LIMIT).await)?;
+        let mut page = self.answer(self.client.read_page(path::UPSTREAMS, &[], LIMIT).await)?;
         Ok(list(&mut page, "upstreams"))
     }
 
     /// Whether a name or an alias is that of an allowed upstream.
     pub(super) async fn is_upstream(&self, name: &str) -> Result<bool, Failure> {
-        let answer = self.client.read_page(UPSTREAMS, &[("name", name)], LIMIT).await;
+        let answer = self.client.read_page(path::UPSTREAMS, &[(parameter::NAME, name)], LIMIT).await;
         let found = list(&mut self.answer(answer)?, "upstreams");
         let found: Vec<Upstream> = self.understand(&Value::Array(found))?;
         Ok(found.iter().any(|upstream| upstream.allowed))
@@ -109,17 +58,17 @@ impl Admin {
 
     /// Clears the copies and tags that match a pattern. Returns the result in the JSON of the registry.
     pub(super) async fn clear(&self, pattern: &str) -> Result<Value, Failure> {
-        self.answer(self.client.delete_page(COPIES, &[("pattern", pattern)], LIMIT).await)
+        self.answer(self.client.delete_page(path::COPIES, &[(parameter::PATTERN, pattern)], LIMIT).await)
     }
 
     /// Runs garbage collection. Returns the result in the JSON of the registry.
     pub(in crate::commands) async fn collect(&self, what: CollectionArgs) -> Result<Value, Failure> {
         let grace = what.grace.map(show_duration);
         let mut query = Vec::new();
-        query.extend(what.delete_untagged.then_some(("untagged", "true")));
-        query.extend(what.dry_run.then_some(("dry-run", "true")));
-        query.extend(grace.as_deref().map(|grace| ("grace", grace)));
-        self.answer(self.client.post_page(COLLECTION, &query, LIMIT).await)
+        query.extend(what.delete_untagged.then_some((parameter::UNTAGGED, "true")));
+        query.extend(what.dry_run.then_some((parameter::DRY_RUN, "true")));
+        query.extend(grace.as_deref().map(|grace| (parameter::GRACE, grace)));
+        self.answer(self.client.post_page(path::GC, &query, LIMIT).await)
     }
 
     /// Reads an answer as the expected type.

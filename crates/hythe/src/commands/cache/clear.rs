@@ -2,9 +2,10 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
+use hythe_api::{Cleared, Copy};
 use serde_json::{Value, json};
 
-use super::admin::{Admin, Cleared, Copy};
+use super::admin::Admin;
 use super::human::{count_of, size};
 use crate::failure::Failure;
 use crate::printer::Printer;

@@ -2,9 +2,11 @@
 
 use std::time::SystemTime;
 
+use hythe_api::Copy;
+use hythe_oci::Tag;
 use serde_json::{Value, json};
 
-use super::admin::{Admin, Copy};
+use super::admin::Admin;
 use super::clear::nothing;
 use super::human::{ago, size};
 use super::table::table;
@@ -30,15 +32,16 @@ pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -
 }
 
 fn row(copy: &Copy, now: SystemTime) -> [String; 4] {
-    let last_use = humantime::parse_rfc3339(&copy.last_use)
-        .map_or_else(|_| copy.last_use.clone(), |then| ago(then, now));
-    [copy.name.clone(), tags(copy), size(copy.bytes), last_use]
+    let last_use = copy.last_use.as_deref().unwrap_or("-");
+    let last_use =
+        humantime::parse_rfc3339(last_use).map_or_else(|_| last_use.to_owned(), |then| ago(then, now));
+    [copy.name.to_string(), tags(copy), size(copy.bytes), last_use]
 }
 
 /// The tags that fit into the row, and the number of the others.
 fn tags(copy: &Copy) -> String {
     let mut text = String::new();
-    for (shown, tag) in copy.tags.iter().enumerate() {
+    for (shown, tag) in copy.tags.iter().map(Tag::as_str).enumerate() {
         if shown > 0 && text.len() + tag.len() > TAGS_WIDTH {
             return format!("{text} and {} more", copy.tag_count.saturating_sub(shown as u64));
         }

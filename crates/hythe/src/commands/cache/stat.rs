@@ -1,8 +1,9 @@
 //! `hythe cache stat`: shows each upstream's requests, savings and state.
 
+use hythe_api::{Budget, Statistics, Upstream};
 use serde_json::{Value, json};
 
-use super::admin::{Admin, Budget, Upstream};
+use super::admin::Admin;
 use super::human::size;
 use super::table::table;
 use crate::failure::Failure;
@@ -15,20 +16,20 @@ const HEADING: [&str; 10] =
 pub(super) async fn stat(admin: &Admin, printer: Printer) -> Result<(), Failure> {
     let values = admin.upstreams().await?;
     let upstreams: Vec<Upstream> = admin.understand(&Value::Array(values.clone()))?;
-    let (asked, quiet): (Vec<&Upstream>, Vec<&Upstream>) =
-        upstreams.iter().partition(|upstream| upstream.asked);
-    let rows: Vec<[String; 10]> = asked.into_iter().map(row).collect();
+    let asked = upstreams.iter().filter_map(|upstream| Some((upstream, upstream.statistics.as_ref()?)));
+    let rows: Vec<[String; 10]> = asked.map(|(upstream, statistics)| row(upstream, statistics)).collect();
     printer.data(table(HEADING, &rows), || json!({ "upstreams": values }));
+    let quiet = upstreams.iter().filter(|upstream| upstream.statistics.is_none());
+    let quiet: Vec<&str> = quiet.map(|upstream| upstream.name.as_str()).collect();
     if !quiet.is_empty() {
-        let names: Vec<&str> = quiet.iter().map(|upstream| upstream.name.as_str()).collect();
-        printer.note(format_args!("no requests since the start: {}", names.join(", ")));
+        printer.note(format_args!("no requests since the start: {}", quiet.join(", ")));
     }
     printer.note("to list the cache: `hythe cache ls`");
     Ok(())
 }
 
-fn row(upstream: &Upstream) -> [String; 10] {
-    let state = match (&upstream.resting, &upstream.failing) {
+fn row(upstream: &Upstream, statistics: &Statistics) -> [String; 10] {
+    let state = match (&statistics.resting, &statistics.failing) {
         (Some(why), _) => format!("resting: {why}"),
         _ if !upstream.allowed => "no longer allowed".to_owned(),
         (None, Some(why)) => format!("failing: {why}"),
@@ -36,15 +37,15 @@ fn row(upstream: &Upstream) -> [String; 10] {
     };
     [
         upstream.name.clone(),
-        upstream.requests.to_string(),
+        statistics.requests.to_string(),
         // Revalidated content counts as a hit: it was in the cache, and the upstream confirmed it.
-        (upstream.hits + upstream.revalidated).to_string(),
-        upstream.misses.to_string(),
-        upstream.stale.to_string(),
-        size(upstream.fetched_bytes),
-        size(upstream.saved_bytes),
-        upstream.errors.to_string(),
-        upstream.budget.as_ref().map_or_else(|| "-".to_owned(), budget),
+        (statistics.hits + statistics.revalidated).to_string(),
+        statistics.misses.to_string(),
+        statistics.stale.to_string(),
+        size(statistics.fetched_bytes),
+        size(statistics.saved_bytes),
+        statistics.errors.to_string(),
+        statistics.budget.as_ref().map_or_else(|| "-".to_owned(), budget),
         state,
     ]
 }

@@ -1,0 +1,14 @@
+//! hythe's own HTTP pages (docs/reference/admin-api.md): their paths, parameters and JSON. The server writes these
+//! types, and commands read them.
+//!
+//! A reader ignores fields that it does not know: a newer server may have more.
+
+mod copies;
+pub mod parameter;
+pub mod path;
+mod round;
+mod upstreams;
+
+pub use copies::{Cleared, Copies, Copy};
+pub use round::{Round, Waiting};
+pub use upstreams::{Budget, Statistics, Upstream, Upstreams};

@@ -1,0 +1,19 @@
+//! The names of the parameters in the pages' queries.
+
+/// The pattern that selects copies and their tags.
+pub const PATTERN: &str = "pattern";
+
+/// The name of the last copy of the page before.
+pub const LAST: &str = "last";
+
+/// The name or alias of the only upstream to show.
+pub const NAME: &str = "name";
+
+/// Whether garbage collection also removes untagged manifests: `true` or `false`.
+pub const UNTAGGED: &str = "untagged";
+
+/// Whether garbage collection only counts what it would remove: `true` or `false`.
+pub const DRY_RUN: &str = "dry-run";
+
+/// The grace period of one garbage collection, a duration such as `10m`.
+pub const GRACE: &str = "grace";

@@ -1,0 +1,13 @@
+//! The paths of the pages.
+
+/// The beginning of the paths of all pages about the cache.
+pub const CACHE: &str = "/api/cache/";
+
+/// Lists the copies of upstreams' repositories (`GET`), and clears them (`DELETE`).
+pub const COPIES: &str = "/api/cache/copies";
+
+/// Shows the state of the upstreams (`GET`).
+pub const UPSTREAMS: &str = "/api/cache/upstreams";
+
+/// Runs garbage collection (`POST`).
+pub const GC: &str = "/api/gc";

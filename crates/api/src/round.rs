@@ -1,0 +1,40 @@
+//! The page that runs garbage collection.
+
+use serde::{Deserialize, Serialize};
+
+/// The result of a round of garbage collection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Whether the round only counted what it would remove.
+    pub dry_run: bool,
+    /// How many manifests the round removed.
+    pub manifests: u64,
+    /// How many expired uploads the round ended.
+    pub uploads: u64,
+    /// How many blobs the round removed.
+    pub blobs: u64,
+    /// The size of these blobs together, in bytes.
+    pub bytes: u64,
+    /// The unreferenced content that the round kept, because it was used within the grace period.
+    pub waiting: Waiting,
+}
+
+/// Unreferenced content whose grace period is not over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// How many manifests wait.
+    pub manifests: u64,
+    /// How many blobs wait.
+    pub blobs: u64,
+    /// The size of these blobs together, in bytes.
+    pub bytes: u64,
+    /// When a round can remove the last of them, in RFC 3339's format; `None` if nothing waits.
+    pub until: Option<String>,
+}
+
+impl Waiting {
+    /// Whether any content waits.
+    pub fn is_some(&self) -> bool {
+        self.manifests + self.blobs > 0
+    }
+}
