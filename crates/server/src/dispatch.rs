@@ -16,6 +16,7 @@ use hythe_upstream::{Copy, Via};
 use crate::call::{App, Call};
 use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
 use crate::options::Options;
+use crate::peer::Peer;
 use crate::place::{self, Place};
 use crate::plane::{Body, Exchange, Link, RequestBody};
 use crate::record::Record;
@@ -28,6 +29,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) async fn answer(
     app: Arc<App>,
     options: Arc<Options>,
+    peer: Arc<Peer>,
     link: Arc<Link>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
@@ -37,7 +39,7 @@ pub(crate) async fn answer(
     let one_host = hosts == 1 || (hosts == 0 && head.version < Version::HTTP_11);
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let head_size = head.uri.path().len() + head.uri.query().map_or(0, str::len) + fields.sum::<usize>();
-    let record = Arc::new(Record::new(head.method, head.uri, link.client));
+    let record = Arc::new(Record::new(head.method, head.uri, peer.address));
     let exchange = {
         let (app, options, record) = (Arc::clone(&app), Arc::clone(&options), Arc::clone(&record));
         Exchange::begin(Arc::clone(&link), move |sent| {
@@ -54,7 +56,7 @@ pub(crate) async fn answer(
         Err(Rejection::head_too_large(options.max_header_size))
     } else if one_host {
         // Boxed, because this future contains those of all handlers, and moving one so large is slow.
-        Box::pin(route(&app, &options, &link, &record, &head.headers, body)).await
+        Box::pin(route(&app, &options, &peer, &record, &head.headers, body)).await
     } else {
         let message = format!("a request needs exactly one Host header; this one has {hosts}");
         Err(Rejection::parameter(ErrorCode::Unsupported, message))
@@ -103,14 +105,14 @@ fn finish(
 async fn route(
     app: &App,
     options: &Options,
-    link: &Link,
+    peer: &Peer,
     record: &Record,
     headers: &http::HeaderMap,
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     let (method, path) = (&record.method, record.uri.path());
     let foreign = foreign_host(options, record, headers);
-    check_host(options, link, foreign)?;
+    check_host(options, peer, foreign)?;
     let foreign_page = site::is_foreign(headers, asked_host(record, headers), &options.cors_origins);
     check_origin(foreign_page, record, headers)?;
     check_coding(headers)?;
@@ -126,7 +128,7 @@ async fn route(
     }
     let query = Query::parse(&query)?;
     // A web page's request counts as the network's, also if the page's name was made to resolve to this machine.
-    let is_near = link.near && foreign.is_none() && !foreign_page;
+    let is_near = peer.near && foreign.is_none() && !foreign_page;
     let via = if is_near { Via::Loopback } else { Via::Network };
     let call = Call { app, options, method, headers, query, record, via, foreign: foreign_page };
     if !path.starts_with("/v2") && !path.starts_with("//") && path != "/" {
@@ -140,7 +142,7 @@ async fn route(
         }
     };
     let endpoint = record.endpoint.get_or_init(|| endpoint);
-    let (namespace, place) = place::find(&call, link, endpoint)?;
+    let (namespace, place) = place::find(&call, peer, endpoint)?;
     place::check_share(&call, endpoint, &place)?;
     let mut response = call_endpoint(&call, endpoint, &place, body).await?;
     if let Some(namespace) = namespace {
@@ -164,8 +166,9 @@ fn asked_host<'a>(record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'
 
 /// Refuses a request for a foreign host, if the registry is reachable from this machine only: otherwise a web page
 /// could talk to the registry on its reader's machine by making its own name resolve there (DNS rebinding).
-fn check_host(options: &Options, link: &Link, foreign: Option<&str>) -> Result<(), Rejection> {
-    let is_refused = |host: &&str| link.loopback || options.published_on_loopback && !host::is_inner(host);
+fn check_host(options: &Options, peer: &Peer, foreign: Option<&str>) -> Result<(), Rejection> {
+    let is_refused =
+        |host: &&str| peer.door.loopback || options.published_on_loopback && !host::is_inner(host);
     match foreign.filter(is_refused) {
         Some(host) => Err(Rejection::new(
             StatusCode::FORBIDDEN,

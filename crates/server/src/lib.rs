@@ -14,6 +14,7 @@ mod log;
 mod manifest_room;
 mod metrics;
 mod options;
+mod peer;
 mod place;
 mod plane;
 mod record;

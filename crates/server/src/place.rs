@@ -10,7 +10,7 @@ use hythe_upstream::{Allowed, Copy, Resolved, Upstream};
 use crate::call::Call;
 use crate::handlers::copies::not_shared;
 use crate::host;
-use crate::plane::Link;
+use crate::peer::Peer;
 use crate::reject::Rejection;
 
 /// Why the upstream is not asked for a request. The response quotes it.
@@ -35,7 +35,7 @@ pub(crate) enum Place {
 /// proxying). A `?ns=` that names this registry, and no upstream, counts as absent.
 pub(crate) fn find(
     call: &Call<'_>,
-    link: &Link,
+    peer: &Peer,
     endpoint: &Endpoint,
 ) -> Result<(Option<HeaderValue>, Place), Rejection> {
     let allowed = call.app.cache.allowed();
@@ -78,7 +78,7 @@ pub(crate) fn find(
     let place = match allowed.resolve(elsewhere, name) {
         Resolved::Upstream(upstream, there) => of_upstream(&upstream, &there, elsewhere.is_none())?,
         Resolved::NotAllowed => return Err(not_answered_for(elsewhere.unwrap_or_default())),
-        Resolved::Local(_) => match &link.mirror {
+        Resolved::Local(_) => match &peer.door.mirror {
             // A client that names this registry in `?ns=` does not mean the mirrored upstream.
             Some(mirror) if mirror.local_first || namespace.is_none() => {
                 match allowed.resolve_at(&mirror.upstream, name) {

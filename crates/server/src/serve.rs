@@ -17,11 +17,12 @@ use tokio::task::JoinSet;
 
 use crate::call::App;
 use crate::dispatch::answer;
-use crate::listener::{Listener, Mirror};
+use crate::listener::Listener;
 use crate::log::Log;
 use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
 use crate::options::Options;
+use crate::peer::{Door, Peer};
 use crate::plane::{Connection, Link, Patience};
 use crate::workers::Workers;
 
@@ -127,6 +128,7 @@ impl Server {
     async fn accept_all(self, listener: Listener, workers: Arc<Workers>, mut stopped: watch::Receiver<bool>) {
         let Listener { socket: listener, mirror } = listener;
         let loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        let door = Door { loopback, mirror };
         // Dropping the set ends its remaining connections.
         let mut connections = JoinSet::new();
         // The time of the last warning about a failed accept.
@@ -141,8 +143,7 @@ impl Server {
                 Ok((stream, client, permit)) => {
                     let Some(place) = workers.place() else { break };
                     let handle = place.handle.clone();
-                    let link = (loopback, mirror.clone());
-                    let serving = self.clone().serve(stream, client, link, permit, stopped.clone());
+                    let serving = self.clone().serve(stream, client, door.clone(), permit, stopped.clone());
                     connections.spawn_on(
                         async move {
                             serving.await;
@@ -182,7 +183,7 @@ impl Server {
         self,
         stream: std::net::TcpStream,
         client: SocketAddr,
-        (loopback, mirror): (bool, Option<Mirror>),
+        door: Door,
         _permit: OwnedSemaphorePermit,
         mut stopped: watch::Receiver<bool>,
     ) {
@@ -195,9 +196,8 @@ impl Server {
         let _ = stream.set_nodelay(true);
         let options = self.options.load_full();
         let sendfile = options.sendfile && cfg!(target_os = "linux");
-        // If the socket's address is unknown, the connection counts as the network's.
-        let near = stream.local_addr().is_ok_and(|local| local.ip().to_canonical().is_loopback());
-        let link = Arc::new(Link::new(client, loopback, near, mirror, sendfile));
+        let peer = Arc::new(Peer::new(client, &stream, door));
+        let link = Arc::new(Link::new(sendfile));
         let patience = Patience {
             head: options.header_timeout,
             idle: options.idle_timeout,
@@ -207,7 +207,8 @@ impl Server {
         let gauge = self.app.metrics.connections.clone();
         gauge.inc();
         let service = service_fn(|request| {
-            answer(Arc::clone(&self.app), self.options.load_full(), Arc::clone(&link), request)
+            let (app, options) = (Arc::clone(&self.app), self.options.load_full());
+            answer(app, options, Arc::clone(&peer), Arc::clone(&link), request)
         });
         let serving = http1::Builder::new()
             // Vectored writes keep body chunks apart from the head; the data plane depends on that.

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -22,16 +21,8 @@ pub(super) struct Segment {
 /// The state that one connection and the requests on it share.
 #[derive(Debug)]
 pub(crate) struct Link {
-    /// The client's address.
-    pub(crate) client: SocketAddr,
     /// Whether the connection can send files itself.
-    pub(crate) sendfile: bool,
-    /// Whether the listener is bound to loopback, where `Host` is checked.
-    pub(crate) loopback: bool,
-    /// Whether the client connected to a loopback address, whatever address the listener is bound to.
-    pub(crate) near: bool,
-    /// The upstream that the listener stands for, if any.
-    pub(crate) mirror: Option<crate::Mirror>,
+    pub(super) sendfile: bool,
     /// The number of requests being answered. A count, not a flag, so that the end of one request never hides the next.
     open: AtomicUsize,
     /// The number of requests that have begun. The connection compares it to notice a request that begins and ends
@@ -96,19 +87,9 @@ fn wake(waker: Option<Waker>) {
 }
 
 impl Link {
-    pub(crate) fn new(
-        client: SocketAddr,
-        loopback: bool,
-        near: bool,
-        mirror: Option<crate::Mirror>,
-        sendfile: bool,
-    ) -> Self {
+    pub(crate) fn new(sendfile: bool) -> Self {
         Self {
-            client,
             sendfile,
-            loopback,
-            near,
-            mirror,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
             reads_little: AtomicBool::new(false),
