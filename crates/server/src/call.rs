@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
-use hythe_oci::Query;
-use hythe_registry::Registry;
-use hythe_upstream::{Cache, Copy, Freshness, Via};
+use hythe_oci::{Digest, Query};
+use hythe_registry::{MountFrom, Registry};
+use hythe_upstream::{Cache, Copy, Freshness};
 
+use crate::access::{Scope, Silence};
 use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
 use crate::options::Options;
@@ -23,7 +24,7 @@ pub(crate) struct App {
     pub(crate) manifest_room: ManifestRoom,
 }
 
-/// One request. Its path is parsed, and its `Host` and `Origin` are checked.
+/// One request that is allowed, and how far.
 pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
     pub(crate) options: &'a Options,
@@ -31,10 +32,12 @@ pub(crate) struct Call<'a> {
     pub(crate) headers: &'a http::HeaderMap,
     pub(crate) query: Query<'a>,
     pub(crate) record: &'a Record,
-    /// The way the request came in: loopback or the network.
-    pub(crate) via: Via,
-    /// Whether a web page of another origin made the request: nothing is fetched from an upstream for it.
-    pub(crate) foreign: bool,
+    /// The content that the client may have.
+    pub(crate) scope: Scope,
+    /// Why no upstream is asked for this request, if so.
+    pub(crate) silent: Option<Silence>,
+    /// The blob to mount, and where it may come from.
+    pub(crate) mount: Option<(Digest, MountFrom)>,
 }
 
 /// The header that says how the cache produced a response, in one word.

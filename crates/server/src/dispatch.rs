@@ -1,27 +1,25 @@
-//! Leads a request to its handler: parses the path once, and checks once that the client may ask.
+//! Leads a request to its answer: parses it once, and asks once whether it is allowed, before any handler.
 
-use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request as Http, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hythe_oci::ErrorCode;
 use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESPACE};
-use hythe_oci::{Endpoint, ErrorCode, Query, lenient};
-use hythe_registry::Origin;
-use hythe_upstream::{Copy, Via};
 
+use crate::access::{Access, Asked, Facts, Grant, Scope, Subject, decide};
 use crate::call::{App, Call};
-use crate::handlers::{self, blobs, copies, listings, manifests, pages, uploads};
+use crate::handlers::{self, pages};
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::place::{self, Place};
 use crate::plane::{Body, Exchange, Link, RequestBody};
 use crate::record::Record;
 use crate::reject::Rejection;
-use crate::{cors, host, site};
+use crate::request::{Request, Target, is_only_if_cached};
+use crate::{cors, endpoints};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,7 +29,7 @@ pub(crate) async fn answer(
     options: Arc<Options>,
     peer: Arc<Peer>,
     link: Arc<Link>,
-    request: Request<Incoming>,
+    request: Http<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let (head, body) = request.into_parts();
     let hosts = head.headers.get_all(header::HOST).iter().count();
@@ -102,6 +100,7 @@ fn finish(
     }
 }
 
+/// Parses a request, asks once whether it is allowed, and has it answered.
 async fn route(
     app: &App,
     options: &Options,
@@ -110,50 +109,51 @@ async fn route(
     headers: &http::HeaderMap,
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
-    let (method, path) = (&record.method, record.uri.path());
-    let foreign = foreign_host(options, record, headers);
-    check_host(options, peer, foreign)?;
-    let foreign_page = site::is_foreign(headers, asked_host(record, headers), &options.cors_origins);
-    check_origin(foreign_page, record, headers)?;
-    check_coding(headers)?;
-    if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        let _ = record.page.set("preflight");
-        let mut response = handlers::empty(StatusCode::NO_CONTENT);
-        cors::preflight(response.headers_mut(), cors::is_named(headers, &options.cors_origins));
-        return Ok(response);
-    }
-    let (mut path, mut query) = (path, Cow::Borrowed(record.uri.query().unwrap_or_default()));
-    if let Some((upload, appended)) = lenient::split_query(path) {
-        (path, query) = (upload, Cow::Owned(format!("{appended}&{query}")));
-    }
-    let query = Query::parse(&query)?;
-    // A web page's request counts as the network's, also if the page's name was made to resolve to this machine.
-    let is_near = peer.near && foreign.is_none() && !foreign_page;
-    let via = if is_near { Via::Loopback } else { Via::Network };
-    let call = Call { app, options, method, headers, query, record, via, foreign: foreign_page };
-    if !path.starts_with("/v2") && !path.starts_with("//") && path != "/" {
-        return pages::answer(&call, path, record).await;
-    }
-    let endpoint = match Endpoint::parse(path) {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            let redirected = lenient::clean(path).map(|clean| redirect(record, &clean));
-            return redirected.ok_or_else(|| Rejection::endpoint(&error));
-        }
+    let method = &record.method;
+    let target = Target::of(&record.uri);
+    let request = Request::parse(method, headers, &target);
+    let allowed = app.cache.allowed();
+    let asked = Asked {
+        peer,
+        method,
+        host: asked_host(record, headers),
+        headers,
+        subject: request.as_ref().map_or(Subject::Other, Request::subject),
+        only_if_cached: is_only_if_cached(headers),
     };
-    let endpoint = record.endpoint.get_or_init(|| endpoint);
-    let (namespace, place) = place::find(&call, peer, endpoint)?;
-    place::check_share(&call, endpoint, &place)?;
-    let mut response = call_endpoint(&call, endpoint, &place, body).await?;
-    if let Some(namespace) = namespace {
-        response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
+    let access = Access::of(&asked, options, &allowed);
+    let decision = Facts::read(&access, &app.registry, &allowed).map(|facts| decide(access, &facts));
+    if let Ok(Err(refusal)) = &decision
+        && refusal.is_at_the_door()
+    {
+        // The record does not count such a request toward any endpoint.
+        return Err(Rejection::refusal(refusal));
     }
-    Ok(response)
-}
-
-/// The host that the request names, if it is neither loopback nor configured in `http.hosts`.
-fn foreign_host<'a>(options: &Options, record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'a str> {
-    asked_host(record, headers).filter(|host| !host::is_allowed(host, &options.hosts))
+    let granted = decision.and_then(|decision| decision.map_err(|refusal| Rejection::refusal(&refusal)));
+    match request {
+        Ok(Request::Endpoint { endpoint, query, namespace, mount: asked }) => {
+            let endpoint = record.endpoint.get_or_init(|| endpoint);
+            let Grant { place, via, silent, mount } = granted?;
+            let mount = asked?.map(|asked| asked.digest).zip(mount);
+            let namespace = namespace.and_then(|namespace| HeaderValue::try_from(namespace.as_ref()).ok());
+            let scope = Scope::new(allowed, via);
+            let call = Call { app, options, method, headers, query, record, scope, silent, mount };
+            let mut response = endpoints::answer(&call, endpoint, place, body).await?;
+            if let Some(namespace) = namespace {
+                response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
+            }
+            Ok(response)
+        }
+        Ok(Request::Page { path, query }) => {
+            let Grant { via, silent, mount: _, place: _ } = granted?;
+            let scope = Scope::new(allowed, via);
+            let call = Call { app, options, method, headers, query, record, scope, silent, mount: None };
+            pages::answer(&call, path, record).await
+        }
+        Ok(Request::Preflight) => granted.map(|_| preflight(options, record, headers)),
+        Ok(Request::Redirect(clean)) => granted.map(|_| redirect(record, &clean)),
+        Err(rejection) => granted.and(Err(rejection)),
+    }
 }
 
 /// The host that the request names, in its target or its `Host` header.
@@ -164,68 +164,11 @@ fn asked_host<'a>(record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'
     }
 }
 
-/// Refuses a request for a foreign host, if the registry is reachable from this machine only: otherwise a web page
-/// could talk to the registry on its reader's machine by making its own name resolve there (DNS rebinding).
-fn check_host(options: &Options, peer: &Peer, foreign: Option<&str>) -> Result<(), Rejection> {
-    let is_refused =
-        |host: &&str| peer.door.loopback || options.published_on_loopback && !host::is_inner(host);
-    match foreign.filter(is_refused) {
-        Some(host) => Err(Rejection::new(
-            StatusCode::FORBIDDEN,
-            ErrorCode::Denied,
-            format!(
-                "host `{host}` is not a name of this registry, which serves only this machine; use localhost instead, \
-                 or add the host to http.hosts (HYTHE_HTTP_HOSTS, as a list)"
-            ),
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Refuses writes of a foreign web page, on every listener. A browser sends some of them without a preflight, such as a
-/// simple POST, and a user who can reach the registry may open any page.
-fn check_origin(foreign: bool, record: &Record, headers: &http::HeaderMap) -> Result<(), Rejection> {
-    if !foreign || site::reads(&record.method) {
-        return Ok(());
-    }
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let page = origin.map_or_else(|| "another origin".to_owned(), |origin| format!("`{origin}`"));
-    Err(Rejection::new(
-        StatusCode::FORBIDDEN,
-        ErrorCode::Denied,
-        format!(
-            "a web page of {page} may not write to this registry; to allow it, add its origin to http.cors-origins"
-        ),
-    ))
-}
-
-/// Refuses transfer codings other than `chunked`: the body would be stored encoded, under the digest of the encoded
-/// bytes (RFC 9112, 6.1).
-fn check_coding(headers: &http::HeaderMap) -> Result<(), Rejection> {
-    let values = headers.get_all(header::TRANSFER_ENCODING).into_iter();
-    let codings = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
-    let (mut chunked, mut other) = (0, None);
-    for coding in codings.map(str::trim).filter(|coding| !coding.is_empty()) {
-        if coding.eq_ignore_ascii_case("chunked") {
-            chunked += 1;
-        } else {
-            other = Some(coding);
-        }
-    }
-    match other {
-        Some(coding) => Err(Rejection::new(
-            StatusCode::NOT_IMPLEMENTED,
-            ErrorCode::Unsupported,
-            format!(
-                "transfer coding `{coding}` is not supported; send the body as it is, chunked or with Content-Length"
-            ),
-        )),
-        None if chunked > 1 => {
-            let message = "Transfer-Encoding has `chunked` more than once; send the body chunked once";
-            Err(Rejection::parameter(ErrorCode::Unsupported, message))
-        }
-        None => Ok(()),
-    }
+fn preflight(options: &Options, record: &Record, headers: &http::HeaderMap) -> Response<Body> {
+    let _ = record.page.set("preflight");
+    let mut response = handlers::empty(StatusCode::NO_CONTENT);
+    cors::preflight(response.headers_mut(), cors::is_named(headers, &options.cors_origins));
+    response
 }
 
 /// Redirects a path with superfluous slashes to the one without them, as `registry:2` does.
@@ -241,131 +184,4 @@ fn redirect(record: &Record, clean: &str) -> Response<Body> {
         .headers_mut()
         .extend(HeaderValue::try_from(format!("{clean}{query}")).map(|to| (header::LOCATION, to)));
     response
-}
-
-async fn call_endpoint(
-    call: &Call<'_>,
-    endpoint: &Endpoint,
-    place: &Place,
-    body: RequestBody,
-) -> Result<Response<Body>, Rejection> {
-    let read = matches!(*call.method, Method::GET | Method::HEAD);
-    match place {
-        Place::Copy { copy, by_path } => call_copy(call, endpoint, copy, *by_path, body).await,
-        Place::Pinned(name) => call_here(call, &endpoint.within(name), body).await,
-        Place::HereOrCopy(copy) if read => {
-            if is_here(call, endpoint)? {
-                match call_here(call, endpoint, body).await {
-                    Err(rejection) if rejection.status == StatusCode::NOT_FOUND => {}
-                    other => return other,
-                }
-            }
-            read_copy(call, endpoint, copy).await
-        }
-        Place::Here | Place::HereOrCopy(_) => call_here(call, endpoint, body).await,
-    }
-}
-
-/// Whether the requested repository exists and is this registry's own, not a copy; true if the request names no
-/// repository.
-fn is_here(call: &Call<'_>, endpoint: &Endpoint) -> Result<bool, Rejection> {
-    let Some(name) = endpoint.name() else { return Ok(true) };
-    let found = call.app.registry.repository(name).provenance();
-    let found = found.map_err(|error| Rejection::registry(&error, Some(name)))?;
-    Ok(found.is_some_and(|found| found.origin == Origin::Local))
-}
-
-/// Calls an endpoint of a copy: reads and deletes work on the copy; a push is refused unless the upstream is pushable.
-async fn call_copy(
-    call: &Call<'_>,
-    endpoint: &Endpoint,
-    copy: &Copy,
-    by_path: bool,
-    body: RequestBody,
-) -> Result<Response<Body>, Rejection> {
-    match (call.method.clone(), endpoint) {
-        (Method::HEAD, Endpoint::Manifest { .. } | Endpoint::Blob { .. }) if by_path => {
-            copies::may_be_pushed(call, copy)?;
-            read_copy(call, endpoint, copy).await.map_err(|error| copies::unanswered(call, error))
-        }
-        (Method::GET | Method::HEAD, _) => read_copy(call, endpoint, copy).await,
-        (Method::DELETE, Endpoint::Manifest { reference, .. }) => {
-            manifests::manifest_delete(call, copy.name(), reference).await
-        }
-        (Method::DELETE, Endpoint::Blob { digest, .. }) => {
-            blobs::blob_delete(call, copy.name(), digest).await
-        }
-        (
-            Method::PUT | Method::POST | Method::PATCH,
-            Endpoint::Manifest { .. } | Endpoint::Uploads { .. } | Endpoint::Upload { .. },
-        ) => {
-            copies::begin_push(endpoint.name().unwrap_or(copy.name()), copy).await?;
-            call_here(call, &endpoint.within(copy.name()), body).await
-        }
-        _ => call_here(call, endpoint, body).await,
-    }
-}
-
-async fn read_copy(call: &Call<'_>, endpoint: &Endpoint, copy: &Copy) -> Result<Response<Body>, Rejection> {
-    match endpoint {
-        Endpoint::Tags { name } => listings::copy_tag_list(call, name, copy).await,
-        Endpoint::Referrers { name, digest } => listings::copy_referrer_list(call, name, copy, digest).await,
-        Endpoint::Manifest { reference, .. } => copies::manifest_get(call, copy, reference).await,
-        Endpoint::Blob { digest, .. } if *call.method == Method::HEAD => {
-            copies::blob_head(call, copy, digest).await
-        }
-        Endpoint::Blob { digest, .. } => copies::blob_get(call, copy, digest).await,
-        Endpoint::Upload { name, id } => uploads::upload_status(call, name, *id),
-        Endpoint::Uploads { .. }
-        | Endpoint::Root
-        | Endpoint::Base
-        | Endpoint::Extensions
-        | Endpoint::Catalog => Err(Rejection::method(call.method, "POST")),
-    }
-}
-
-async fn call_here(
-    call: &Call<'_>,
-    endpoint: &Endpoint,
-    body: RequestBody,
-) -> Result<Response<Body>, Rejection> {
-    let read = matches!(*call.method, Method::GET | Method::HEAD);
-    let refuse = |allow| Err(Rejection::method(call.method, allow));
-    match endpoint {
-        Endpoint::Root if read => Ok(pages::root()),
-        Endpoint::Base if read => Ok(pages::base()),
-        Endpoint::Extensions if read => Ok(pages::extensions()),
-        Endpoint::Catalog if read => listings::catalog_list(call),
-        Endpoint::Tags { name } if read => listings::tag_list(call, name),
-        Endpoint::Referrers { name, digest } if read => listings::referrer_list(call, name, digest),
-        Endpoint::Manifest { name, reference } => match *call.method {
-            Method::GET | Method::HEAD => manifests::manifest_get(call, name, reference).await,
-            Method::PUT => manifests::manifest_put(call, name, reference, body).await,
-            Method::DELETE => manifests::manifest_delete(call, name, reference).await,
-            _ => refuse("GET, HEAD, PUT, DELETE"),
-        },
-        Endpoint::Blob { name, digest } => match *call.method {
-            Method::GET => blobs::blob_get(call, name, digest),
-            Method::HEAD => blobs::blob_head(call, name, digest).await,
-            Method::DELETE => blobs::blob_delete(call, name, digest).await,
-            _ => refuse("GET, HEAD, DELETE"),
-        },
-        Endpoint::Uploads { name } => match *call.method {
-            Method::POST => uploads::upload_start(call, name, body).await,
-            _ => refuse("POST"),
-        },
-        Endpoint::Upload { name, id } => match *call.method {
-            Method::GET | Method::HEAD => uploads::upload_status(call, name, *id),
-            Method::PATCH => uploads::upload_append(call, name, *id, body).await,
-            Method::PUT => uploads::upload_finish(call, name, *id, body).await,
-            Method::DELETE => uploads::upload_cancel(call, name, *id).await,
-            _ => refuse("GET, HEAD, PATCH, PUT, DELETE"),
-        },
-        Endpoint::Root
-        | Endpoint::Base
-        | Endpoint::Extensions
-        | Endpoint::Catalog
-        | Endpoint::Tags { .. }
-        | Endpoint::Referrers { .. } => refuse("GET, HEAD"),
-    }
 }

@@ -1,26 +1,26 @@
 //! The HTTP edge: turns requests into calls of the domain, and the results into responses.
 //!
-//! One request: `serve` accepts the connection. `dispatch` parses the path once and checks that the client may ask. One
-//! of `handlers` calls the registry. `reject` turns an error into its status and code. `plane` sends the body. After
-//! the last byte, `record` becomes one log line and one measurement.
+//! One request: `serve` accepts the connection. `dispatch` parses the request once (`request`) and asks once whether it
+//! is allowed (`access`). One of `handlers` calls the registry. `reject` turns an error or a refusal into its status and
+//! code. `plane` sends the body. After the last byte, `record` becomes one log line and one measurement.
 
+mod access;
 mod call;
 mod cors;
 mod dispatch;
+mod endpoints;
 mod handlers;
-mod host;
 mod listener;
 mod log;
 mod manifest_room;
 mod metrics;
 mod options;
 mod peer;
-mod place;
 mod plane;
 mod record;
 mod reject;
+mod request;
 mod serve;
-mod site;
 mod time;
 mod workers;
 

@@ -105,6 +105,12 @@ impl Upstream {
         self.name.folder()
     }
 
+    /// Whether a client that connects over `via` gets content of this upstream; `private` tells whether that content was
+    /// fetched with credentials.
+    pub fn shares(&self, private: bool, via: Via) -> bool {
+        self.share.reaches(via) || !(private || self.has_login())
+    }
+
     fn is_hub(&self) -> bool {
         self.name.host() == HUB[0] && self.name.port().is_none()
     }
@@ -272,9 +278,10 @@ impl Allowed {
     /// Whether the content of a repository may be served to a request that arrived over `via`.
     pub fn shares(&self, provenance: &Provenance, via: Via) -> bool {
         let Provenance { origin: Origin::Upstream(name), private } = provenance else { return true };
-        let listed = name.parse().ok().and_then(|name| self.get(&name));
-        let share = listed.map_or(self.share, |upstream| upstream.share);
-        share.reaches(via) || !(*private || listed.is_some_and(|upstream| upstream.has_login()))
+        match name.parse().ok().and_then(|name| self.get(&name)) {
+            Some(upstream) => upstream.shares(*private, via),
+            None => self.share.reaches(via) || !*private,
+        }
     }
 
     /// The upstream that a client names by its host: a listed one, or any if any public registry is allowed.

@@ -54,7 +54,7 @@ impl Copy {
 
     /// The blob, if it is stored and this copy has it.
     fn kept(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.admit()?;
+        self.check_origin()?;
         match self.repository().blob(digest) {
             Ok(blob) => Ok(Some(blob)),
             Err(Refusal::BlobUnknown { .. }) => Ok(None),
@@ -74,7 +74,7 @@ impl Copy {
             }
             let download = self.download(digest);
             // Nothing is stored yet that could be marked as private, so the check is made here.
-            if let Err(refusal) = self.check_private(download.private) {
+            if let Err(refusal) = self.admit_private(download.private) {
                 let has_come =
                     matches!(&*download.stage.borrow(), Stage::Growing(growing) if growing.is_whole());
                 if download.into == self.here || !has_come || turn >= TURNS {

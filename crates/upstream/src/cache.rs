@@ -16,7 +16,7 @@ use crate::health::Thing;
 use crate::prefetch::Prefetches;
 use crate::source::Source;
 use crate::sources::Sources;
-use crate::{Allowed, Error, Result, Status, Upstream, Via};
+use crate::{Allowed, CopyName, Error, Result, Status, Via};
 
 /// How many confirmed tags are remembered; a forgotten one costs one more request.
 const TAGS: usize = 16 << 10;
@@ -137,19 +137,12 @@ impl Cache {
         self.0.sources.status()
     }
 
-    /// The copy of an upstream's repository `name`, for a request that arrived over `via`.
-    pub fn copy(&self, upstream: &Arc<Upstream>, name: &RepositoryName, via: Via) -> Result<Copy> {
-        let here = format!("{}/{name}", upstream.folder());
-        let Ok(here) = here.parse() else {
-            return Err(Error::Wrong {
-                upstream: upstream.name.clone(),
-                asked: format!("repository `{name}`"),
-                reason: "its name in this registry would be too long".to_owned(),
-            });
-        };
-        let source = self.0.sources.get(upstream)?;
+    /// The copy with this name, for a request that arrived over `via` and that is allowed to read the copy.
+    pub fn copy(&self, name: CopyName, via: Via) -> Result<Copy> {
+        let (upstream, there, here) = name.into_parts();
+        let source = self.0.sources.get(&upstream)?;
         let origin = Origin::upstream(&upstream.name);
-        Ok(Copy { cache: self.clone(), source, there: name.clone(), here, origin, via, silent: None })
+        Ok(Copy { cache: self.clone(), source, there, here, origin, via, silent: None })
     }
 
     pub(crate) fn options(&self) -> Arc<Options> {
@@ -168,7 +161,7 @@ pub struct Copy {
     pub(crate) here: RepositoryName,
     pub(crate) origin: Origin,
     /// How the request arrived.
-    via: Via,
+    pub(crate) via: Via,
     /// Why the upstream must not be asked for this request, if so.
     silent: Option<&'static str>,
 }
@@ -202,20 +195,6 @@ impl Copy {
         Thing { repository: self.there.clone(), what: what.into() }
     }
 
-    /// Whether clients may push under its name.
-    pub fn is_pushable(&self) -> bool {
-        self.source.upstream.pushable
-    }
-
-    /// Whether clients pushed its content, which a pushable upstream allows: that content then replaces the upstream's.
-    pub fn is_pinned(&self) -> Result<bool> {
-        if !self.is_pushable() {
-            return Ok(false);
-        }
-        let found = self.repository().provenance()?;
-        Ok(found.is_some_and(|found| found.origin == Origin::Local))
-    }
-
     /// Makes this copy a local repository, which clients can push into. Refused if any of its content was fetched with
     /// credentials: a local repository keeps no record of who may read such content.
     pub async fn pin(&self) -> Result<()> {
@@ -231,44 +210,15 @@ impl Copy {
         self.source.upstream.has_login()
     }
 
-    /// Refuses a client that must not get content fetched with credentials. Also refuses if pushed content has the
-    /// copy's name: it must never be served for the upstream's content.
-    pub(crate) fn admit(&self) -> Result<()> {
-        self.check_private(self.is_private())?;
-        let Some(found) = self.repository().provenance()? else { return Ok(()) };
-        if found.origin != self.origin {
-            let (repository, origin) = (self.here.clone(), found.origin);
-            return Err(hythe_registry::Error::OtherOrigin { repository, origin }.into());
+    /// Refuses if pushed content has the copy's name: it must never be served for the upstream's content.
+    pub(crate) fn check_origin(&self) -> Result<()> {
+        match self.repository().provenance()? {
+            Some(found) if found.origin != self.origin => {
+                let (repository, origin) = (self.here.clone(), found.origin);
+                Err(hythe_registry::Error::OtherOrigin { repository, origin }.into())
+            }
+            _ => Ok(()),
         }
-        self.check_private(found.private)
-    }
-
-    /// Refuses a client that must not get content fetched with credentials.
-    pub fn check_share(&self) -> Result<()> {
-        if self.reaches() {
-            return Ok(());
-        }
-        let found = self.repository().provenance()?;
-        self.check_private(self.is_private() || found.is_some_and(|found| found.private))
-    }
-
-    /// Refuses private content to a client that must not get it.
-    pub(crate) fn check_private(&self, private: bool) -> Result<()> {
-        if private && !self.reaches() {
-            return Err(Error::NotShared { upstream: self.upstream().clone() });
-        }
-        Ok(())
-    }
-
-    fn reaches(&self) -> bool {
-        self.source.upstream.share.reaches(self.via)
-    }
-
-    /// The answer, if the client may have it. The answer may come from another client's request, made after this one
-    /// was checked, while other settings applied.
-    pub(crate) fn admitted<T>(&self, answer: T) -> Result<T> {
-        self.check_share()?;
-        Ok(answer)
     }
 
     /// When the upstream last confirmed the tag, if that is known.

@@ -52,8 +52,8 @@ pub enum Error {
         "this registry reads upstream {upstream} with credentials, and serves such content only to clients on loopback; this request came over the network. To serve it to every client, set `share = \"all\"` in [upstream.\"{upstream}\"]"
     )]
     NotShared {
-        /// The upstream.
-        upstream: Authority,
+        /// The upstream's name.
+        upstream: String,
     },
     /// The limit of unlisted upstreams in use is reached.
     #[error(

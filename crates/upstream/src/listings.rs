@@ -21,7 +21,7 @@ const OWN: usize = 1000;
 impl Copy {
     /// A page of the upstream's tags after `after`, or of the stored tags if the upstream cannot be asked.
     pub async fn tags(&self, after: Option<&str>, limit: usize) -> Result<Found<Page<Tag>>> {
-        self.admit()?;
+        self.check_origin()?;
         let here = || match self.repository().tags(after, limit) {
             Err(Refusal::NameUnknown(_)) => Ok(None),
             tags => tags.map(Some).map_err(Error::from),
@@ -53,7 +53,7 @@ impl Copy {
         artifact_type: Option<&str>,
         after: Option<&Digest>,
     ) -> Result<Found<Page<Referrer>>> {
-        self.admit()?;
+        self.check_origin()?;
         let here = self.repository().referrers(subject, artifact_type, after, OWN)?;
         if self.is_offline() {
             return self.admitted(Found::new(here, Freshness::Hit));

@@ -28,7 +28,7 @@ const STRETCH: u32 = 10;
 impl Copy {
     /// The manifest that a tag or digest names.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found<Manifest>> {
-        self.admit()?;
+        self.check_origin()?;
         let known = match self.repository().manifest(reference) {
             Ok(manifest) => Some(manifest),
             Err(Refusal::ManifestUnknown { .. } | Refusal::NameUnknown(_)) => None,

@@ -36,8 +36,7 @@ fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
     let limit = page_size(call, PAGE)?;
     let last = call.query.first(parameter::LAST);
-    let allowed = call.app.cache.allowed();
-    let listed = |found: &Provenance| allowed.shares(found, call.via);
+    let listed = |found: &Provenance| call.scope.covers(found);
     let page = call.app.registry.copies(&pattern, last.as_deref(), limit, listed);
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.clone());
@@ -52,8 +51,7 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
             "parameter `pattern` is missing; give the copies to clear, such as `docker.io/*`, or `*` for all";
         Rejection::parameter(ErrorCode::Unsupported, message)
     })?;
-    let allowed = call.app.cache.allowed();
-    let listed = |found: &Provenance| allowed.shares(found, call.via);
+    let listed = |found: &Provenance| call.scope.covers(found);
     let cleared = call.app.registry.clear_copies(&pattern, listed).await;
     let cleared = cleared.map_err(|error| Rejection::registry(&error, None))?;
     tracing::info!(

@@ -3,27 +3,13 @@
 use http::{Method, Response, StatusCode};
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName};
 use hythe_registry::Error as Refused;
-use hythe_upstream::{Copy, Error, Via};
+use hythe_upstream::{Copy, Error};
 
 use super::{blobs, manifests};
+use crate::access::Refusal;
 use crate::call::Call;
-use crate::place::is_only_if_cached;
 use crate::plane::Body;
 use crate::reject::Rejection;
-
-/// The error for a repository that this request may not read: its content was fetched with credentials and is not
-/// shared with this client. `None` if the request may read it.
-pub(crate) fn not_shared(call: &Call<'_>, name: &RepositoryName) -> Result<Option<Error>, Rejection> {
-    if call.via == Via::Loopback {
-        return Ok(None);
-    }
-    let found = call.app.registry.repository(name).provenance();
-    let found = found.map_err(|error| Rejection::registry(&error, Some(name)))?;
-    let hidden = found.filter(|found| !call.app.cache.allowed().shares(found, call.via));
-    // The cache has stored the upstream's name as the origin.
-    let upstream = hidden.and_then(|hidden| hidden.origin.as_str().parse().ok());
-    Ok(upstream.map(|upstream| Error::NotShared { upstream }))
-}
 
 /// Pulls a manifest.
 pub(crate) async fn manifest_get(
@@ -70,39 +56,19 @@ pub(crate) async fn blob_head(
     Ok(response)
 }
 
-/// Makes a copy a repository of the registry's own, so that clients can push to it. Refuses if the upstream is not
-/// pushable.
+/// Makes a copy a repository of the registry's own, so that clients can push to it.
 pub(crate) async fn begin_push(name: &RepositoryName, copy: &Copy) -> Result<(), Rejection> {
-    let upstream = copy.upstream();
-    let refuse = |message: String| Rejection::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message);
-    if !copy.is_pushable() {
-        return Err(refuse(format!(
-            "`{name}` is a copy of a repository of {upstream}, so pushes to it are refused; push under another name, \
-             or set `pushable = true` in [upstream.\"{upstream}\"] to serve what you push instead of the copy"
-        )));
-    }
     copy.pin().await.map_err(|error| match &error {
-        Error::Registry(refused) if matches!(**refused, Refused::OtherOrigin { .. }) => refuse(format!(
-            "`{name}` has content that was fetched from {upstream} with this registry's credentials, so pushes to it \
-             are refused; clear it first: `hythe cache clear {}`",
-            copy.name()
-        )),
+        // Content was fetched with credentials since the decision.
+        Error::Registry(refused) if matches!(**refused, Refused::OtherOrigin { .. }) => {
+            Rejection::refusal(&Refusal::FetchedWithCredentials {
+                name: name.clone(),
+                upstream: copy.upstream().clone(),
+                copy: copy.name().clone(),
+            })
+        }
         error => Rejection::upstream(error, ErrorCode::NameUnknown),
     })
-}
-
-/// Answers a HEAD by 404 if the upstream is pushable and nothing is pushed yet: clients ask by HEAD which content they
-/// need not push. From the upstream's answer a client would leave out content that is not here, and its push would pin
-/// the rest.
-pub(crate) fn may_be_pushed(call: &Call<'_>, copy: &Copy) -> Result<(), Rejection> {
-    if !copy.is_pushable() || is_only_if_cached(call) {
-        return Ok(());
-    }
-    let message = format!(
-        "nothing has been pushed to `{}` yet, and a HEAD does not ask its upstream because that is pushable",
-        copy.name()
-    );
-    Err(Rejection::new(StatusCode::NOT_FOUND, ErrorCode::NameUnknown, message).with_warning())
 }
 
 /// The response to a HEAD by path if the upstream could not be asked: 404. The client may be about to push. After a 404
@@ -110,7 +76,7 @@ pub(crate) fn may_be_pushed(call: &Call<'_>, copy: &Copy) -> Result<(), Rejectio
 /// response to a HEAD has no body.
 pub(crate) fn unanswered(call: &Call<'_>, error: Rejection) -> Rejection {
     let unasked = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-    if !unasked.contains(&error.status) || call.foreign || is_only_if_cached(call) {
+    if !unasked.contains(&error.status) || call.silent.is_some() {
         return error;
     }
     Rejection { status: StatusCode::NOT_FOUND, ..error }.with_warning()

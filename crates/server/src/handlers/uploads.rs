@@ -4,14 +4,13 @@ use http::header::{self, HeaderName};
 use http::{Response, StatusCode};
 use hythe_oci::header::DOCKER_UPLOAD_UUID;
 use hythe_oci::{Algorithm, ChunkRange, Digest, ErrorCode, RepositoryName, UploadId, path};
-use hythe_registry::{Chunk, Error, MountFrom, Started, UploadStatus};
-use hythe_upstream::Via;
+use hythe_registry::{Chunk, Error, Started, UploadStatus};
 
-use super::copies::not_shared;
 use super::{empty, set, set_digest};
 use crate::call::Call;
 use crate::plane::{Body, RequestBody};
 use crate::reject::Rejection;
+use crate::request::digest_parameter;
 
 /// Starts an upload (end-4a), with another algorithm (end-4c), pushes a blob in one request (end-4b), or mounts a blob
 /// from another repository (end-11).
@@ -22,25 +21,13 @@ pub(crate) async fn upload_start(
 ) -> Result<Response<Body>, Rejection> {
     let refuse = |error: Error| Rejection::registry(&error, Some(name));
     let repository = call.app.registry.repository(name);
-    if let Some(mount) = digest_parameter(call, "mount")? {
-        let from = match call.query.first("from") {
-            Some(from) => {
-                let from = from.parse::<RepositoryName>().map_err(|error| {
-                    Rejection::parameter(ErrorCode::NameInvalid, format!("parameter `from`: {error}"))
-                })?;
-                // A client that may not read the repository may not mount from it either.
-                let hidden = not_shared(call, &from)?.is_some();
-                if hidden { MountFrom::AnyPublic } else { MountFrom::Repository(from) }
-            }
-            None if call.via == Via::Loopback => MountFrom::Any,
-            None => MountFrom::AnyPublic,
-        };
-        return Ok(match repository.mount_blob(&mount, from).await.map_err(refuse)? {
+    if let Some((digest, from)) = &call.mount {
+        return Ok(match repository.mount_blob(digest, from.clone()).await.map_err(refuse)? {
             Started::Mounted(digest) => created(name, &digest),
             Started::Session(status) => session(StatusCode::ACCEPTED, name, status),
         });
     }
-    if let Some(digest) = digest_parameter(call, "digest")? {
+    if let Some(digest) = digest_parameter(&call.query, "digest")? {
         let length = body.length();
         repository.push_blob(digest, length, body).await.map_err(refuse)?;
         return Ok(created(name, &digest));
@@ -86,7 +73,7 @@ pub(crate) async fn upload_finish(
     id: UploadId,
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
-    let digest = digest_parameter(call, "digest")?.ok_or_else(|| {
+    let digest = digest_parameter(&call.query, "digest")?.ok_or_else(|| {
         let message = "parameter `digest` is missing: to finish an upload, give the digest of the whole blob";
         Rejection::parameter(ErrorCode::DigestInvalid, message)
     })?;
@@ -105,13 +92,6 @@ pub(crate) async fn upload_cancel(
     let cancelled = call.app.registry.repository(name).cancel_upload(id).await;
     cancelled.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(empty(StatusCode::NO_CONTENT))
-}
-
-fn digest_parameter(call: &Call<'_>, key: &str) -> Result<Option<Digest>, Rejection> {
-    let Some(text) = call.query.first(key) else { return Ok(None) };
-    text.parse().map(Some).map_err(|error| {
-        Rejection::parameter(ErrorCode::DigestInvalid, format!("parameter `{key}`: {error}"))
-    })
 }
 
 fn chunk(call: &Call<'_>, body: &RequestBody) -> Result<Chunk, Rejection> {

@@ -1,0 +1,218 @@
+//! The decision about one access: a pure function of the request and of the facts that it needs.
+
+#[cfg(test)]
+mod tests;
+
+use hythe_oci::{Authority, RepositoryName};
+use hythe_registry::{MountFrom, Origin, Provenance};
+use hythe_upstream::{CopyName, TooLong, Upstream, Via};
+
+use super::action::Action;
+use super::target::Target;
+use super::{Access, Facts};
+
+/// What a request may do, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) place: Place,
+    /// The way that decides which content the client may have.
+    pub(crate) via: Via,
+    /// Why no upstream is asked for this request, if so. The response quotes it.
+    pub(crate) silent: Option<Silence>,
+    /// Where the blob to mount may come from.
+    pub(crate) mount: Option<MountFrom>,
+}
+
+/// The repository that a request reads or changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The repository that the path names, if it names one.
+    Here,
+    /// The repository of this name, under an upstream's name.
+    Named(RepositoryName),
+    /// A copy that becomes the registry's own repository, because the client pushes to it.
+    Pushed(CopyName),
+    /// A copy of an upstream's repository. `before_push`: the client may be about to push, because it asks by HEAD for
+    /// something that its path, not `?ns=` or the listener, says is the upstream's.
+    Copy { copy: CopyName, before_push: bool },
+    /// The repository that the path names if it `is_here`, and the copy for content that the former does not have.
+    HereOrCopy { is_here: bool, copy: Result<CopyName, Refusal> },
+}
+
+/// Why no upstream is asked for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// The client forbids it.
+    OnlyIfCached,
+    /// A web page of a foreign origin makes the request.
+    ForeignPage,
+}
+
+/// Why a request is refused. `reject.rs` has the status and the message of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The registry serves only this machine, and the request names a host that is none of its names.
+    ForeignHost { host: String },
+    /// A web page of a foreign origin tries to write.
+    ForeignPage { origin: Option<String> },
+    /// The request is for a registry that this one does not answer for.
+    NotServed { registry: String },
+    /// The name of the copy in this registry would be too long.
+    TooLong(TooLong),
+    /// The content is fetched with credentials, and this client must not get such content.
+    NotShared { upstream: String },
+    /// Nothing has been pushed yet to the repository of a pushable upstream.
+    NotPushedYet { copy: RepositoryName },
+    /// The upstream's repositories accept no pushes.
+    NotPushable { name: RepositoryName, upstream: Authority },
+    /// The copy has content that was fetched with credentials, so it cannot become the registry's own repository.
+    FetchedWithCredentials { name: RepositoryName, upstream: Authority, copy: RepositoryName },
+    /// Deleting content is switched off. The registry itself refuses other deletes, such as those of a garbage collection:
+    /// they depend on parameters of the request.
+    DeletesOff,
+}
+
+impl Silence {
+    /// The reason, as a part of a message.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::OnlyIfCached => "the request says only-if-cached",
+            Self::ForeignPage => {
+                "nothing is fetched for a web page of another origin; to allow it, add the page's origin to \
+                 http.cors-origins"
+            }
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether the request is refused for its client alone, whatever it asks for.
+    pub(crate) fn is_at_the_door(&self) -> bool {
+        matches!(self, Self::ForeignHost { .. } | Self::ForeignPage { .. })
+    }
+}
+
+impl Access<'_> {
+    /// Why the request is refused for its client alone, if so.
+    pub(super) fn refused_at_the_door(&self) -> Option<Refusal> {
+        let Self { client, action, .. } = self;
+        if let Some(host) = client.refused_host() {
+            return Some(Refusal::ForeignHost { host: host.to_owned() });
+        }
+        // On every listener. A browser sends some writes without a preflight, such as a simple POST, and a user who can
+        // reach the registry may open any page.
+        let page = client.foreign_page.filter(|_| action.writes())?;
+        Some(Refusal::ForeignPage { origin: page.origin.map(str::to_owned) })
+    }
+}
+
+/// Decides about an access.
+pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Refusal> {
+    if let Some(refusal) = access.refused_at_the_door() {
+        return Err(refusal);
+    }
+    let Access { client, action, target, mount, only_if_cached } = access;
+    let via = client.via();
+    let place = match target {
+        Target::None => Place::Here,
+        Target::NotServed { registry } => return Err(Refusal::NotServed { registry }),
+        Target::TooLong(too_long) => return Err(Refusal::TooLong(too_long)),
+        Target::Here(_) => {
+            check_here(facts, via)?;
+            Place::Here
+        }
+        Target::Copy { name, copy, by_path } => {
+            decide_copy(action, name, copy, by_path, only_if_cached, facts, via)?
+        }
+        Target::HereOrCopy { copy, .. } => {
+            check_here(facts, via)?;
+            if action.reads_content() {
+                let is_here = facts.here.as_ref().is_some_and(is_local);
+                let copy = check_copy(copy.upstream(), facts, via).map(|()| copy);
+                Place::HereOrCopy { is_here, copy }
+            } else {
+                Place::Here
+            }
+        }
+    };
+    if action == Action::Delete && !facts.deletes {
+        return Err(Refusal::DeletesOff);
+    }
+    let silent = if only_if_cached {
+        Some(Silence::OnlyIfCached)
+    } else {
+        client.foreign_page.map(|_| Silence::ForeignPage)
+    };
+    let mount = mount.map(|mount| match (&mount.from, via) {
+        (Some(from), _) if shares(facts, facts.source.as_ref(), via) => MountFrom::Repository(from.clone()),
+        (None, Via::Loopback) => MountFrom::Any,
+        // A client that may not read a repository may not mount from it either.
+        (Some(_), _) | (None, Via::Network) => MountFrom::AnyPublic,
+    });
+    Ok(Grant { place, via, silent, mount })
+}
+
+/// Decides about a copy.
+fn decide_copy(
+    action: Action,
+    name: &RepositoryName,
+    copy: CopyName,
+    by_path: bool,
+    only_if_cached: bool,
+    facts: &Facts<'_>,
+    via: Via,
+) -> Result<Place, Refusal> {
+    let (upstream, found) = (copy.upstream(), facts.copy.as_ref());
+    if upstream.pushable && found.is_some_and(is_local) {
+        // Pushed content is shared with every client, and is served instead of the upstream's.
+        return Ok(Place::Named(copy.here().clone()));
+    }
+    check_copy(upstream, facts, via)?;
+    match action {
+        // From the upstream's answer a client would leave out content that is not here, and its push would pin the rest.
+        Action::Check if by_path && upstream.pushable && !only_if_cached => {
+            Err(Refusal::NotPushedYet { copy: copy.here().clone() })
+        }
+        Action::Check => Ok(Place::Copy { copy, before_push: by_path }),
+        Action::Pull | Action::List => Ok(Place::Copy { copy, before_push: false }),
+        Action::Push if !upstream.pushable => {
+            Err(Refusal::NotPushable { name: name.clone(), upstream: upstream.name.clone() })
+        }
+        Action::Push if found.is_some_and(|found| found.private) => Err(Refusal::FetchedWithCredentials {
+            name: name.clone(),
+            upstream: upstream.name.clone(),
+            copy: copy.here().clone(),
+        }),
+        Action::Push => Ok(Place::Pushed(copy)),
+        Action::Delete => Ok(Place::Named(copy.here().clone())),
+        Action::ReadPage | Action::WritePage | Action::OtherRead | Action::OtherWrite => Ok(Place::Here),
+    }
+}
+
+/// Refuses content of a repository of this registry that was fetched with credentials and is not shared with the
+/// client. A copy whose upstream is no longer listed is such a repository.
+fn check_here(facts: &Facts<'_>, via: Via) -> Result<(), Refusal> {
+    match &facts.here {
+        Some(found) if !facts.allowed.shares(found, via) => {
+            Err(Refusal::NotShared { upstream: found.origin.as_str().to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses content of a copy that was fetched with credentials, or would be, and is not shared with the client.
+fn check_copy(upstream: &Upstream, facts: &Facts<'_>, via: Via) -> Result<(), Refusal> {
+    let private = facts.copy.as_ref().is_some_and(|found| found.private);
+    if upstream.shares(private, via) {
+        return Ok(());
+    }
+    Err(Refusal::NotShared { upstream: upstream.name.to_string() })
+}
+
+fn shares(facts: &Facts<'_>, found: Option<&Provenance>, via: Via) -> bool {
+    found.is_none_or(|found| facts.allowed.shares(found, via))
+}
+
+fn is_local(found: &Provenance) -> bool {
+    found.origin == Origin::Local
+}
