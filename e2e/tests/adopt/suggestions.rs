@@ -50,6 +50,19 @@ fn each_suggestion_names_the_registry_engine_and_port_of_the_command() {
     let logs = with(&["logs"]);
     expect(&follow(&home, &logs, "hythe up"), 0, &["created", "kept"]);
 
+    // A client needs a port that the registry does not have yet.
+    let wired = with(&["attach", "--client", "docker", "--dry-run"]);
+    expect(&wired, 1, &["a port that mirrors only Docker Hub"]);
+    expect(&follow(&home, &wired, "hythe up --mirror-port 5002"), 0, &["kept"]);
+
+    // The disk with its data folder is not mounted.
+    with(&["down"]);
+    let kept = home.folder().join("kept");
+    std::fs::rename(&kept, home.folder().join("away")).expect("the folder is ours");
+    let unmounted = with(&["up"]);
+    expect(&unmounted, 1, &["does not exist"]);
+    expect(&follow(&home, &unmounted, "hythe up --data"), 0, &["created", "kept"]);
+
     // A command for another name mentions this registry.
     let foreign = home.attempt_plainly(&["status", "--name", "none", "--engine", &engine]);
     expect(&foreign, 0, &["r3 runs too"]);
