@@ -136,8 +136,8 @@ fn expect_refused_elsewhere(plane: &ControlPlane, docker: &Arc<Engine>, worker: 
     let mut away = Home::new(docker);
     std::fs::write(away.folder().join("far"), text).expect("the folder is ours");
     away.add_kubeconfig(away.folder().join("far"));
-    let place = format!("kubernetes.io/hostname={}", worker.name());
-    let words = ["deploy", "--namespace", "far", "--host-path", "/opt/far", "--node-selector", &place];
+    let label = format!("kubernetes.io/hostname={}", worker.name());
+    let words = ["deploy", "--namespace", "far", "--host-path", "/opt/far", "--node-selector", &label];
     let refused = away.attempt_plainly(&[&words[..], &["--node-port", "0"]].concat());
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert_ne!(plane.kubectl(&["get", "namespace", "far"]).code, Some(0));
