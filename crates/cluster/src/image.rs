@@ -12,14 +12,11 @@ use serde_json::json;
 
 use binary::Binary;
 pub use binary::BinaryError;
+pub use hythe_kube::image::{DATA_FOLDER, USER};
 pub use node::{NodeError, put};
 
 /// The repository of the image. Engines and nodes get the image from hythe and never ask the repository's host.
 pub const REPOSITORY: &str = "localhost/hythe";
-/// The id of the user and group as which hythe runs in a container.
-pub const USER: u64 = 1000;
-/// The data folder in the image, the same as in the image of `registry:2`.
-pub const DATA_FOLDER: &str = "/var/lib/registry";
 
 /// An image as an archive, which `docker load` and `ctr images import` accept.
 #[derive(Clone, Debug)]

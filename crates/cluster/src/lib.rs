@@ -1,12 +1,9 @@
 //! Container engines and the nodes of local clusters, and how hythe wires both to its registry.
 
-pub mod api;
 pub mod attach;
 pub mod containerd;
-pub mod deploy;
 pub mod doctor;
 pub mod engine;
-pub mod hosting;
 pub mod hosts;
 mod http;
 pub mod image;

@@ -3,15 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use hythe_kube::api::{Access, ApiError, MANAGED_BY, Verb};
+use hythe_kube::deploy::{ServiceState, Target, services};
+use hythe_kube::hosting::Hosting;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
-use crate::api::{Access, ApiError, MANAGED_BY, Verb};
 use crate::attach;
-use crate::deploy::{ServiceState, Target, services};
 use crate::engine::{Engine, EngineError};
-use crate::hosting::Hosting;
 use crate::registry::{self, Owner, Settings};
 use crate::topology::Cluster;
 

@@ -17,7 +17,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-registry", &["hythe-oci", "hythe-storage", "hythe-catalog"]),
     ("hythe-client", &["hythe-oci"]),
     ("hythe-upstream", &["hythe-oci", "hythe-registry", "hythe-client"]),
-    ("hythe-cluster", &["hythe-oci", "hythe-api"]),
+    ("hythe-kube", &["hythe-oci"]),
+    ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-kube"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
     ("hythe-server", &["hythe-oci", "hythe-api", "hythe-registry", "hythe-upstream"]),
     (
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hythe-catalog",
             "hythe-registry",
             "hythe-client",
+            "hythe-kube",
             "hythe-cluster",
             "hythe-lifecycle",
             "hythe-upstream",
@@ -138,6 +140,13 @@ fn the_domain_does_not_speak_http() {
                 "{package} must not depend on {name}: only the server speaks HTTP"
             );
         }
+    }
+}
+
+#[test]
+fn kubernetes_does_not_know_engines() {
+    for name in depends(&workspace(), "hythe-kube", &["normal", "dev", "build"]) {
+        assert_ne!(name, "bollard", "hythe-kube must not depend on {name}: hythe-cluster knows engines");
     }
 }
 

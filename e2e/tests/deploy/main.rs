@@ -286,7 +286,7 @@ fn a_registry_in_a_cluster_serves_its_nodes_pods_and_users_and_keeps_its_images(
 fn the_library_understands_a_real_api_server() {
     let plane = ControlPlane::without_nodes();
     let cargo = std::env::var_os("CARGO").expect("cargo runs this");
-    let mut tests = program(cargo, ["test", "--package", "hythe-cluster", "--test", "api_server"]);
+    let mut tests = program(cargo, ["test", "--package", "hythe-kube", "--test", "api_server"]);
     tests.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e lies in the workspace"));
     tests.env("HYTHE_TEST_KUBECONFIG", plane.kubeconfig());
     tests.env("HYTHE_TEST_KUBECONFIG_OF_NOBODY", plane.kubeconfig_of_nobody());

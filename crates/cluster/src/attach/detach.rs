@@ -1,13 +1,14 @@
 //! Detaching a cluster: removes hythe's files, restores the files they replaced, and marks the cluster so that it stays
 //! detached.
 
+use hythe_kube::api::{Access, ApiError};
+use hythe_kube::hosting::{self, Removal};
+
 use super::apply::{rename_into_place, take_away};
 use super::publish::access;
 use super::survey::Survey;
 use super::{DETACHED, Wiring};
-use crate::api::{Access, ApiError};
 use crate::engine::{Engine, EngineError, File};
-use crate::hosting::{self, Removal};
 use crate::hosts::written_by;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use futures_util::future::join_all;
+use hythe_kube::api::Access;
+use hythe_kube::deploy::{DeployError, PORT, ServiceState, Target, services};
+use hythe_kube::hosting::Hosting;
 
 use super::detach::{clean, unpublish};
 use super::publish::{Publication, access_by};
 use super::survey::Survey;
 use super::{Plan, Route, wire};
-use crate::api::Access;
-use crate::deploy::{DeployError, PORT, ServiceState, Target, services};
 use crate::engine::Engine;
-use crate::hosting::Hosting;
 use crate::hosts::Endpoint;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Cluster;
@@ -134,19 +134,6 @@ impl InCluster {
 
     fn hosting(&self) -> Hosting {
         self.target.hosting()
-    }
-}
-
-impl Target {
-    /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for a registry in the cluster.
-    pub fn hosting(&self) -> Hosting {
-        let host = Some(format!("localhost:{PORT}"));
-        Hosting {
-            host: host.clone(),
-            host_from_container_runtime: host,
-            host_from_cluster_network: Some(self.cluster_host()),
-            help: None,
-        }
     }
 }
 

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use hythe_kube::api::{Access, ApiError};
+use hythe_kube::hosting::{Hosting, Published};
 use k8s_openapi::api::core::v1::Service;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::api::{Access, ApiError};
 use crate::containerd::Version;
 use crate::engine::{Engine, EngineError};
-use crate::hosting::{Hosting, Published};
 use crate::hosts::HostsFile;
 use crate::registry::{self, Found};
 

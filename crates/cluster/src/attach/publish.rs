@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use hythe_kube::api::{Access, ApiError, Change};
+use hythe_kube::hosting::{Hosting, Published};
+
 use super::{Wiring, living};
-use crate::api::{Access, ApiError, Change};
 use crate::engine::Engine;
-use crate::hosting::{Hosting, Published};
 use crate::registry::Settings;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Maker};

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
+use hythe_kube::api::{Access, ApiError, FIELD_MANAGER, MANAGED_BY, Verb};
+use hythe_kube::hosting::Published;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
@@ -10,10 +12,8 @@ use tokio::time::{Instant, sleep};
 
 use super::probe::Probe;
 use super::{Check, Id, Repair, explain, node};
-use crate::api::{Access, ApiError, FIELD_MANAGER, MANAGED_BY, Verb};
 use crate::attach::{self, Wiring};
 use crate::engine::{Engine, EngineError};
-use crate::hosting::Published;
 use crate::topology::{Cluster, Node};
 
 /// How long kubelet may take to pull the image of the test Pod.
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
     use crate::doctor::Verdict;
     use crate::doctor::sample::cluster;
-    use crate::hosting::Hosting;
+    use hythe_kube::hosting::Hosting;
 
     #[test]
     fn a_registry_that_is_not_on_the_nodes_network_is_joined_to_it() {

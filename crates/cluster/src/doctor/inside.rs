@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use hythe_kube::deploy::Target;
+
 use super::{Check, Id};
 use crate::attach::{InCluster, attach_in_cluster};
-use crate::deploy::Target;
 use crate::engine::Engine;
 use crate::step::{Outcome, Step};
 use crate::topology::Cluster;

@@ -1,11 +1,11 @@
 //! Why a Pod's images are not pulled: what kubelet reported, and what that means.
 
+use hythe_kube::api::{Access, ApiError, Verb};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::ListParams;
 
 use super::image_name::ImageName;
 use super::{Check, Id, explain};
-use crate::api::{Access, ApiError, Verb};
 
 /// A container that waits for its image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use hythe_cluster::deploy::{DEFAULT_NAME, DEFAULT_NAMESPACE, Namespace, Target, ValueError};
 use hythe_cluster::engine::Choice;
 use hythe_cluster::hosts::Endpoint;
+use hythe_kube::deploy::{DEFAULT_NAME, DEFAULT_NAMESPACE, Namespace, Target, ValueError};
 
 use crate::config::Environment;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use hythe_cluster::deploy::{
+use hythe_kube::deploy::{
     DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT, HostPath, Image, Label,
     Name, Namespace, Peer, Quantity, StorageClass,
 };
@@ -178,7 +178,7 @@ pub enum DeployCommand {
 #[derive(Clone, Debug, Args)]
 pub struct ForwardArgs {
     /// The port on this machine
-    #[arg(value_name = "PORT", default_value_t = hythe_cluster::deploy::PORT)]
+    #[arg(value_name = "PORT", default_value_t = hythe_kube::deploy::PORT)]
     pub port: u16,
     /// The registry.
     #[command(flatten)]

@@ -8,7 +8,7 @@ mod remove;
 mod settings;
 mod status;
 
-use hythe_cluster::deploy::{self, Applied, Data, Options, Source, Target, Workload};
+use hythe_kube::deploy::{self, Applied, Data, Options, Source, Target, Workload};
 use serde_json::{Value, json};
 
 use crate::args::{DeployArgs, DeployCommand, OptionArgs, TargetArgs, WorkloadKind};

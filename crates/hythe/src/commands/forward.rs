@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use hythe_cluster::deploy::{self, ForwardEvent};
+use hythe_kube::deploy::{self, ForwardEvent};
 use tokio::net::TcpListener;
 
 use super::deploy::{access, failed, run, target};

@@ -21,11 +21,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use hythe_cluster::api::kubeconfig_files;
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::engine::{Engine, EngineError, Surroundings};
 use hythe_cluster::registry::{self, Found, RegistryError, Settings};
 use hythe_cluster::step::{Outcome, Step};
+use hythe_kube::api::kubeconfig_files;
 use hythe_oci::Authority;
 use serde_json::{Value, json};
 

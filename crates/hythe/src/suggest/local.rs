@@ -1,8 +1,6 @@
 //! The options of commands that use container engines and clusters.
 
-use hythe_cluster::deploy::{
-    DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT,
-};
+use hythe_kube::deploy::{DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT};
 
 use super::{Given, InEffect, Taker};
 use crate::args::{

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hythe_cluster::api::{Access, ApiError, kubeconfig_files};
-use hythe_cluster::deploy::DeployError;
+use hythe_kube::api::{Access, ApiError, kubeconfig_files};
+use hythe_kube::deploy::DeployError;
 
 use crate::args::TargetArgs;
 use crate::config::Environment;

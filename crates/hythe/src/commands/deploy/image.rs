@@ -1,9 +1,9 @@
 //! Chooses the image to deploy, and loads hythe's own into the nodes.
 
-use hythe_cluster::api::Access;
-use hythe_cluster::deploy::Source;
 use hythe_cluster::image::{self, Image};
 use hythe_cluster::topology::{Cluster, clusters};
+use hythe_kube::api::Access;
+use hythe_kube::deploy::Source;
 
 use crate::args::{EngineArgs, OptionArgs};
 use crate::commands::local::connect;

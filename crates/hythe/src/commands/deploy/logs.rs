@@ -1,6 +1,6 @@
 //! `hythe deploy logs`: prints the log of a registry in a cluster.
 
-use hythe_cluster::deploy::{self, LogOptions};
+use hythe_kube::deploy::{self, LogOptions};
 
 use super::{access, failed, target};
 use crate::args::TargetArgs;

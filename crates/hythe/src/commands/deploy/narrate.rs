@@ -1,7 +1,7 @@
 //! Prints the progress of a deployment, line by line.
 
-use hythe_cluster::api::Change;
-use hythe_cluster::deploy::Progress;
+use hythe_kube::api::Change;
+use hythe_kube::deploy::Progress;
 
 use crate::printer::Printer;
 

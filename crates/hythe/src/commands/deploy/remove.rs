@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
-use hythe_cluster::deploy::{self, Left};
+use hythe_kube::deploy::{self, Left};
 use serde_json::json;
 
 use super::{access, failed, narrate, target};

@@ -1,6 +1,6 @@
 //! `hythe deploy status`: shows the state of a registry in a cluster.
 
-use hythe_cluster::deploy::{self, PodState, ServiceState, Status, Stored};
+use hythe_kube::deploy::{self, PodState, ServiceState, Status, Stored};
 use serde_json::json;
 
 use super::{access, failed, target};

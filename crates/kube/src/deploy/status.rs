@@ -105,7 +105,7 @@ async fn image(access: &Access, target: &Target, workload: Workload) -> Result<S
 }
 
 /// The Services of a registry: the Service for Pods and that of the node port.
-pub(crate) async fn services(access: &Access, target: &Target) -> Result<Vec<ServiceState>, ApiError> {
+pub async fn services(access: &Access, target: &Target) -> Result<Vec<ServiceState>, ApiError> {
     let mut states = Vec::new();
     for object in [target.object(Kind::Service), target.node_port_service()] {
         let service = access.namespaced::<Service>(target.namespace.as_str());

@@ -32,8 +32,7 @@ pub use pods::PodState;
 pub use quantity::Quantity;
 pub use remove::{Left, Removed, remove};
 pub use render::render;
-pub(crate) use status::services;
-pub use status::{ServiceState, Status, Stored, status};
+pub use status::{ServiceState, Status, Stored, services, status};
 pub use yaml::to_yaml;
 
 /// The port of the registry's container and of its Services.

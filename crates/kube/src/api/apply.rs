@@ -39,7 +39,7 @@ impl Access {
     }
 
     /// The API of a type's objects in a namespace.
-    pub(crate) fn namespaced<K>(&self, namespace: &str) -> Api<K>
+    pub fn namespaced<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -47,7 +47,7 @@ impl Access {
     }
 
     /// The API of a type's objects without a namespace, or in all namespaces.
-    pub(crate) fn cluster_wide<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
+    pub fn cluster_wide<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
         Api::all(self.client.clone())
     }
 

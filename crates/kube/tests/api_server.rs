@@ -6,11 +6,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hythe_cluster::api::{Access, ApiError, Change, Kind};
-use hythe_cluster::deploy::{
+use hythe_kube::api::{Access, ApiError, Change, Kind};
+use hythe_kube::deploy::{
     self, Data, DeployError, Left, Options, Progress, Source, Stored, Target, Workload, apply, remove, status,
 };
-use hythe_cluster::hosting::{self, Hosting, Published, Removal};
+use hythe_kube::hosting::{self, Hosting, Published, Removal};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};

@@ -4,6 +4,7 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::api::{Access, ApiError, Change, Kind, Manifest, Object, is_ours};
+use crate::deploy::{PORT, Target};
 
 /// The namespace of the `ConfigMap`, by the KEP.
 const NAMESPACE: &str = "kube-public";
@@ -61,6 +62,19 @@ pub enum Removal {
     Absent,
     /// hythe did not make the `ConfigMap`, and left it.
     NotOurs,
+}
+
+impl Target {
+    /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for a registry in the cluster.
+    pub fn hosting(&self) -> Hosting {
+        let host = Some(format!("localhost:{PORT}"));
+        Hosting {
+            host: host.clone(),
+            host_from_container_runtime: host,
+            host_from_cluster_network: Some(self.cluster_host()),
+            help: None,
+        }
+    }
 }
 
 fn object() -> Object {
