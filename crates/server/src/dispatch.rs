@@ -144,11 +144,11 @@ async fn route(
             }
             Ok(response)
         }
-        Ok(Request::Page { path, query }) => {
+        Ok(Request::Page { page, path, query }) => {
             let Grant { via, silent, mount: _, place: _ } = granted?;
             let scope = Scope::new(allowed, via);
             let call = Call { app, options, method, headers, query, record, scope, silent, mount: None };
-            pages::answer(&call, path, record).await
+            pages::answer(&call, page, path).await
         }
         Ok(Request::Preflight) => granted.map(|_| preflight(options, record, headers)),
         Ok(Request::Redirect(clean)) => granted.map(|_| redirect(record, &clean)),

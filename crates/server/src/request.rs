@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap};
 use http::{Method, StatusCode, Uri};
 use hythe_oci::{Digest, Endpoint, ErrorCode, Query, RepositoryName, lenient};
 
-use crate::access::{Mount, Subject};
+use crate::access::{Mount, Page, Subject};
 use crate::reject::Rejection;
 
 /// What a request asks for.
@@ -17,7 +17,7 @@ pub(crate) enum Request<'a> {
     /// A path with superfluous slashes; the client is led to the path without them.
     Redirect(String),
     /// A page outside the API.
-    Page { path: &'a str, query: Query<'a> },
+    Page { page: Page, path: &'a str, query: Query<'a> },
     /// An endpoint of the API.
     Endpoint {
         endpoint: Endpoint,
@@ -59,7 +59,8 @@ impl<'a> Request<'a> {
         let path = target.path;
         let query = Query::parse(&target.query)?;
         if !path.starts_with("/v2") && !path.starts_with("//") && path != "/" {
-            return Ok(Self::Page { path, query });
+            let page = Page::of(path).ok_or_else(|| Rejection::not_found(path))?;
+            return Ok(Self::Page { page, path, query });
         }
         match Endpoint::parse(path) {
             Ok(endpoint) => {
@@ -79,7 +80,7 @@ impl<'a> Request<'a> {
     pub(crate) fn subject(&self) -> Subject<'_> {
         match self {
             Self::Preflight | Self::Redirect(_) => Subject::Other,
-            Self::Page { .. } => Subject::Page,
+            Self::Page { page, .. } => Subject::Page(*page),
             Self::Endpoint { endpoint, namespace, mount, .. } => Subject::Endpoint {
                 endpoint,
                 namespace: namespace.as_deref(),

@@ -3,6 +3,7 @@
 use http::Method;
 use hythe_oci::Endpoint;
 
+use super::page::Page;
 use super::site;
 
 /// What a client wants to do.
@@ -19,11 +20,12 @@ pub(super) enum Action {
     Push,
     /// To delete a tag, a manifest or a blob.
     Delete,
-    /// To read a page.
+    /// To read a page of the admin API.
     ReadPage,
-    /// To change something through a page.
+    /// To change something through a page of the admin API.
     WritePage,
-    /// To read something that is no repository's content: a ping, the state of an upload, or the refusal of a method.
+    /// To read something that is no repository's content: a ping, metrics, the state of an upload, or the refusal of a
+    /// method.
     OtherRead,
     /// To change something that is no repository's content: to cancel an upload, or to be refused a method.
     OtherWrite,
@@ -49,8 +51,12 @@ impl Action {
     }
 
     /// The action of a request to a page.
-    pub(super) fn on_page(method: &Method) -> Self {
-        if site::reads(method) { Self::ReadPage } else { Self::WritePage }
+    pub(super) fn on_page(method: &Method, page: Page) -> Self {
+        match (page.is_admin(), site::reads(method)) {
+            (true, true) => Self::ReadPage,
+            (true, false) => Self::WritePage,
+            (false, _) => Self::other(method),
+        }
     }
 
     /// The action of a request whose target is none of the above.
@@ -106,9 +112,32 @@ mod tests {
                 let method = method.parse().unwrap();
                 assert_eq!(Action::on(&method, &endpoint), action, "{method} {path}");
                 assert_eq!(action.writes(), !site::reads(&method), "{method} {path}");
-                assert_eq!(Action::on_page(&method).writes(), !site::reads(&method), "{method}");
                 assert_eq!(Action::other(&method).writes(), !site::reads(&method), "{method}");
             }
         }
+    }
+
+    #[test]
+    fn a_page_of_the_admin_api_has_actions_of_its_own() {
+        use Action::{OtherRead, OtherWrite, ReadPage, WritePage};
+
+        for (path, read, write) in [
+            ("/healthz", OtherRead, OtherWrite),
+            ("/livez", OtherRead, OtherWrite),
+            ("/readyz", OtherRead, OtherWrite),
+            ("/metrics", OtherRead, OtherWrite),
+            ("/api/gc", ReadPage, WritePage),
+            ("/api/cache/copies", ReadPage, WritePage),
+            ("/api/cache/upstreams", ReadPage, WritePage),
+        ] {
+            let page = Page::of(path).unwrap();
+            for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+                assert_eq!(Action::on_page(&method, page), read, "{method} {path}");
+            }
+            for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                assert_eq!(Action::on_page(&method, page), write, "{method} {path}");
+            }
+        }
+        assert_eq!(Page::of("/api/unknown"), None);
     }
 }

@@ -73,3 +73,81 @@ impl<'a> Client<'a> {
         if is_near { Via::Loopback } else { Via::Network }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::peer::Door;
+
+    /// The host that is refused, if any, and whether the client counts as one of this machine.
+    fn judged(
+        loopback: bool,
+        published_on_loopback: bool,
+        near: bool,
+        host: Option<&str>,
+        origin: Option<&'static str>,
+    ) -> (Option<String>, bool) {
+        let peer =
+            Peer { address: ([127, 0, 0, 1], 5000).into(), near, door: Door { loopback, mirror: None } };
+        let hosts = vec!["registry.example".to_owned()];
+        let options = Options { hosts, published_on_loopback, ..Options::default() };
+        let origin = origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
+        let headers: HeaderMap = origin.into_iter().collect();
+        let client = Client::of(&peer, host, &headers, &options);
+        (client.refused_host().map(str::to_owned), client.via() == Via::Loopback)
+    }
+
+    #[test]
+    fn a_client_is_near_if_its_connection_its_host_and_its_page_all_are() {
+        for (host, is_ours, is_inner) in [
+            (None, true, true),
+            (Some("localhost:5001"), true, true),
+            (Some("registry.example"), true, true),
+            (Some("hythe:5001"), false, true),
+            (Some("172.18.0.2:5001"), false, true),
+            (Some("evil.example"), false, false),
+            (Some(""), false, false),
+        ] {
+            for origin in [None, Some("https://evil.example")] {
+                for near in [false, true] {
+                    let expected = |refused: bool| {
+                        let refused = host.filter(|_| refused).map(str::to_owned);
+                        (refused, near && is_ours && origin.is_none())
+                    };
+                    let about = format!("{host:?} {origin:?} {near}");
+                    for published in [false, true] {
+                        assert_eq!(
+                            judged(true, published, near, host, origin),
+                            expected(!is_ours),
+                            "{about}"
+                        );
+                    }
+                    let published = judged(false, true, near, host, origin);
+                    assert_eq!(published, expected(!is_ours && !is_inner), "{about}");
+                    assert_eq!(judged(false, false, near, host, origin), expected(false), "{about}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_is_named_by_its_origin_if_the_browser_tells_one() {
+        let options = Options::default();
+        let peer = Peer { address: ([127, 0, 0, 1], 5000).into(), near: true, door: Door::default() };
+        for (name, value, origin) in [
+            ("origin", "https://evil.example", Some("https://evil.example")),
+            ("origin", "null", Some("null")),
+            ("sec-fetch-site", "cross-site", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            let client = Client::of(&peer, Some("localhost"), &headers, &options);
+            assert_eq!(client.foreign_page, Some(ForeignPage { origin }), "{name}");
+        }
+        let none = HeaderMap::new();
+        let client = Client::of(&peer, Some("localhost"), &none, &options);
+        assert_eq!(client.foreign_page, None);
+    }
+}

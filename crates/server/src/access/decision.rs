@@ -26,7 +26,7 @@ pub(crate) struct Grant {
 /// The repository that a request reads or changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The repository that the path names, if it names one.
+    /// What the path names: a page, or a repository if it names one.
     Here,
     /// The repository of this name, under an upstream's name.
     Named(RepositoryName),
@@ -114,7 +114,7 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
     let Access { client, action, target, mount, only_if_cached } = access;
     let via = client.via();
     let place = match target {
-        Target::None => Place::Here,
+        Target::None | Target::Page(_) => Place::Here,
         Target::NotServed { registry } => return Err(Refusal::NotServed { registry }),
         Target::TooLong(too_long) => return Err(Refusal::TooLong(too_long)),
         Target::Here(_) => {

@@ -42,7 +42,7 @@ impl<'a> Needs<'a> {
             return needs;
         }
         match &access.target {
-            Target::None | Target::NotServed { .. } | Target::TooLong(_) => {}
+            Target::None | Target::Page(_) | Target::NotServed { .. } | Target::TooLong(_) => {}
             Target::Here(name) => needs.here = by_network.then_some(*name),
             Target::Copy { copy, .. } => {
                 let is_needed = copy.upstream().pushable || !copy.upstream().share.reaches(via);

@@ -12,6 +12,7 @@ mod client;
 mod decision;
 mod facts;
 mod host;
+mod page;
 mod scope;
 mod site;
 mod target;
@@ -24,6 +25,7 @@ use action::Action;
 use client::Client;
 pub(crate) use decision::{Grant, Place, Refusal, Silence, decide};
 pub(crate) use facts::Facts;
+pub(crate) use page::Page;
 pub(crate) use scope::Scope;
 use target::{Naming, Target};
 
@@ -56,7 +58,7 @@ pub(crate) enum Subject<'a> {
     /// An endpoint of the API, with the request's `?ns=` and the blob to mount.
     Endpoint { endpoint: &'a Endpoint, namespace: Option<&'a str>, mount: Option<&'a Mount> },
     /// A page outside the API.
-    Page,
+    Page(Page),
     /// Neither: a preflight, or a request that cannot be answered.
     Other,
 }
@@ -84,7 +86,7 @@ impl<'a> Access<'a> {
                 let naming = Naming { allowed, hosts: &options.hosts, namespace, mirror };
                 (Action::on(asked.method, endpoint), Target::of(endpoint, &naming), mount)
             }
-            Subject::Page => (Action::on_page(asked.method), Target::None, None),
+            Subject::Page(page) => (Action::on_page(asked.method, page), Target::Page(page), None),
             Subject::Other => (Action::other(asked.method), Target::None, None),
         };
         Self { client, action, target, mount, only_if_cached: asked.only_if_cached }

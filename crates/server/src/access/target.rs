@@ -5,13 +5,16 @@ use hythe_oci::{Endpoint, RepositoryName};
 use hythe_upstream::{Allowed, CopyName, Resolved, TooLong};
 
 use super::host;
+use super::page::Page;
 use crate::listener::Mirror;
 
 /// What a request is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target<'a> {
-    /// No repository: a page, a ping, the list of repositories, or a request that cannot be answered.
+    /// No repository: a ping, the list of repositories, or a request that cannot be answered.
     None,
+    /// A page outside the API.
+    Page(Page),
     /// A repository of another registry, which this one does not answer for.
     NotServed {
         /// The name of that registry.
@@ -123,6 +126,7 @@ mod tests {
         let naming = Naming { allowed: &allowed, hosts: &hosts, namespace, mirror: mirror.as_ref() };
         match Target::of(&Endpoint::parse(path).unwrap(), &naming) {
             Target::None => "none".to_owned(),
+            Target::Page(page) => format!("page {}", page.kind()),
             Target::NotServed { registry } => format!("not {registry}"),
             Target::Here(name) => format!("here {name}"),
             Target::Copy { name, copy, by_path } => {

@@ -4,9 +4,9 @@ use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 
 use super::{JSON, cache, collection, content, empty};
+use crate::access::Page;
 use crate::call::Call;
 use crate::plane::Body;
-use crate::record::Record;
 use crate::reject::Rejection;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -29,34 +29,20 @@ pub(crate) fn extensions() -> Response<Body> {
 }
 
 /// Pages outside `/v2/`.
-pub(crate) async fn answer(
-    call: &Call<'_>,
-    path: &str,
-    record: &Record,
-) -> Result<Response<Body>, Rejection> {
-    let page = match path {
-        _ if path.starts_with(hythe_api::path::CACHE) => "cache",
-        hythe_api::path::GC => "gc",
-        "/healthz" | "/livez" => "health",
-        "/readyz" => "ready",
-        "/metrics" => "metrics",
-        _ => return Err(Rejection::not_found(path)),
-    };
-    let _ = record.page.set(page);
-    if page == "gc" {
-        return collection::collect(call).await;
-    }
-    if page == "cache" {
-        return cache::answer(call, path).await;
-    }
-    if !matches!(*call.method, Method::GET | Method::HEAD) {
-        return Err(Rejection::method(call.method, "GET, HEAD"));
-    }
+pub(crate) async fn answer(call: &Call<'_>, page: Page, path: &str) -> Result<Response<Body>, Rejection> {
+    let _ = call.record.page.set(page.kind());
     let registry = |error| Rejection::registry(&error, None);
     match page {
-        "health" => Ok(content("text/plain; charset=utf-8", &b"ok\n"[..])),
-        "metrics" => Ok(content(OPENMETRICS, call.app.metrics.page(&call.app.registry).map_err(registry)?)),
-        _ => match call.app.registry.ready().await {
+        Page::Collection => collection::collect(call).await,
+        Page::Cache => cache::answer(call, path).await,
+        Page::Health | Page::Metrics | Page::Ready if !matches!(*call.method, Method::GET | Method::HEAD) => {
+            Err(Rejection::method(call.method, "GET, HEAD"))
+        }
+        Page::Health => Ok(content("text/plain; charset=utf-8", &b"ok\n"[..])),
+        Page::Metrics => {
+            Ok(content(OPENMETRICS, call.app.metrics.page(&call.app.registry).map_err(registry)?))
+        }
+        Page::Ready => match call.app.registry.ready().await {
             Ok(()) => Ok(content("text/plain; charset=utf-8", &b"ready\n"[..])),
             Err(error) => Err(Rejection { status: StatusCode::SERVICE_UNAVAILABLE, ..registry(error) }),
         },

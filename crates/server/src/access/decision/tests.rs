@@ -8,6 +8,7 @@ use hythe_upstream::{Allowed, CopyName, Credentials, Share, TooLong, Upstream, V
 
 use super::super::client::{Client, Exposure, ForeignPage};
 use super::super::facts::Needs;
+use super::super::page::Page;
 use super::super::{Access, Facts, Mount};
 use super::*;
 
@@ -89,6 +90,7 @@ fn targets<'a>(
     let there = name("app");
     let mut targets = vec![
         (Target::None, None, None),
+        (Target::Page(Page::Collection), None, None),
         (Target::NotServed { registry: "other.example".to_owned() }, None, None),
         (Target::TooLong(TooLong { upstream: copy.upstream().name.clone(), there }), None, None),
     ];

@@ -1,0 +1,49 @@
+//! The pages outside the registry's API.
+
+/// A page, or a group of pages with one handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// `/healthz` and `/livez`: whether the process runs.
+    Health,
+    /// `/readyz`: whether the registry can answer requests.
+    Ready,
+    /// `/metrics`
+    Metrics,
+    /// `/api/gc`: garbage collection.
+    Collection,
+    /// `/api/cache/…`: copies and upstreams.
+    Cache,
+}
+
+impl Page {
+    /// The page of a path; `None` if no page has it.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
+            hythe_api::path::GC => Self::Collection,
+            "/healthz" | "/livez" => Self::Health,
+            "/readyz" => Self::Ready,
+            "/metrics" => Self::Metrics,
+            _ => return None,
+        })
+    }
+
+    /// The handler's name in metrics.
+    pub(crate) const fn kind(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Ready => "ready",
+            Self::Metrics => "metrics",
+            Self::Collection => "gc",
+            Self::Cache => "cache",
+        }
+    }
+
+    /// Whether the page belongs to hythe's admin API.
+    pub(super) const fn is_admin(self) -> bool {
+        match self {
+            Self::Collection | Self::Cache => true,
+            Self::Health | Self::Ready | Self::Metrics => false,
+        }
+    }
+}
