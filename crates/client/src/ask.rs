@@ -16,21 +16,38 @@ use crate::client::Inner;
 use crate::connection::Request;
 use crate::error::{Error, Subject};
 use crate::response::Response;
+use crate::scope::Scope;
 use crate::token::Token;
 use crate::tokens::Authorization;
 
 const REDIRECTS: usize = 10;
 
+/// How many challenges of the endpoint are answered: the first, and one that asks for another scope.
+const CHALLENGES: usize = 2;
+
 /// A request to the endpoint.
-pub(crate) struct Ask<'a> {
+pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
-    /// The repository that a token must give access to.
-    pub(crate) repository: Option<&'a RepositoryName>,
+    /// What a token must allow. The first is for the repository that the request concerns; a request that concerns the
+    /// registry as a whole has none.
+    pub(crate) scopes: Vec<Scope>,
     /// The statuses that count as an answer; every other status is an error.
     pub(crate) expected: &'static [StatusCode],
     pub(crate) subject: Subject,
+}
+
+impl Ask {
+    /// The repository that the request concerns.
+    pub(crate) fn repository(&self) -> Option<&RepositoryName> {
+        self.scopes.first().map(|scope| &scope.repository)
+    }
+
+    /// Whether the request only reads.
+    fn only_reads(&self) -> bool {
+        matches!(self.method, Method::GET | Method::HEAD)
+    }
 }
 
 /// An answer, and who sent it.
@@ -44,7 +61,7 @@ struct Reply {
 
 impl Inner {
     /// Sends the request, and gives up after `head_timeout`.
-    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, Error> {
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
         // Boxed: otherwise every caller's future would be as large, and some callers ask in several places.
         let Ok(answer) = timeout(self.head_timeout, Box::pin(self.exchange(&ask))).await else {
             return Err(ask.subject.unavailable(format!("no answer within {:?}", self.head_timeout)));
@@ -57,19 +74,24 @@ impl Inner {
         })
     }
 
-    async fn exchange(&self, ask: &Ask<'_>) -> Result<Response, Error> {
+    async fn exchange(&self, ask: &Ask) -> Result<Response, Error> {
         let mut authorization = self.tokens.known(&self.dialler, ask).await?;
         let mut reply = self.follow(ask, authorization.as_ref()).await?;
-        if reply.is_challenge() && reply.at_home {
+        for attempt in 0..CHALLENGES {
+            if !reply.is_challenge() || !reply.at_home {
+                break;
+            }
             let challenges = challenges_of(&reply.response);
+            if attempt > 0 && !self.tokens.asks_more(&self.dialler, ask, &challenges).await {
+                break;
+            }
             let answered =
                 self.tokens.answer(&self.dialler, ask, &challenges, authorization.as_ref()).await?;
-            if let Some(fresh) = answered {
-                // Dropping the answer frees its connection for the next request.
-                drop(reply);
-                reply = self.follow(ask, Some(&fresh)).await?;
-                authorization = Some(fresh);
-            }
+            let Some(fresh) = answered else { break };
+            // Dropping the answer frees its connection for the next request.
+            drop(reply);
+            reply = self.follow(ask, Some(&fresh)).await?;
+            authorization = Some(fresh);
         }
         // A registry that the endpoint redirects to, as lscr.io redirects to ghcr.io, gets no credentials: it must have
         // a token for anonymous clients.
@@ -90,7 +112,7 @@ impl Inner {
 
     /// Sends the request and follows redirects. Credentials are not sent to another host, port or scheme, nor to the
     /// endpoint again when that other host redirects back.
-    async fn follow(&self, ask: &Ask<'_>, authorization: Option<&Authorization>) -> Result<Reply, Error> {
+    async fn follow(&self, ask: &Ask, authorization: Option<&Authorization>) -> Result<Reply, Error> {
         let mut url = ask.url.clone();
         let mut at_home = true;
         for _ in 0..=REDIRECTS {
@@ -110,7 +132,7 @@ impl Inner {
             let response = self.dialler.send(request, &ask.subject).await?;
             // A request that changes something follows no redirect: it is carried out at the address that was asked, or
             // not at all.
-            if !matches!(ask.method, Method::GET | Method::HEAD) {
+            if !ask.only_reads() {
                 return Ok(Reply { response, at_home, token });
             }
             let Some(next) = target(&url, &response, &ask.subject)? else {
@@ -159,7 +181,7 @@ pub(crate) fn target(from: &Url, response: &Response, subject: &Subject) -> Resu
 }
 
 /// The error for an answer whose status was not expected.
-async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization>) -> Error {
+async fn error(reply: Reply, ask: &Ask, authorization: Option<&Authorization>) -> Error {
     let status = reply.response.status();
     let host = reply.response.url().host_str().unwrap_or_default().to_owned();
     let retry_after = retry_after(reply.response.headers());
@@ -181,9 +203,9 @@ async fn error(reply: Reply, ask: &Ask<'_>, authorization: Option<&Authorization
     let withheld = authorization.filter(|_| at_home).and_then(Authorization::withheld);
     match status.as_u16() {
         404 | 410 => subject.not_found(is_registry, said),
-        // To anonymous clients, registries answer 401 or 403 for repositories that do not exist, so as not to reveal
-        // which ones do.
-        401 | 403 if ask.repository.is_some() && is_anonymous && withheld.is_none() => {
+        // To anonymous clients that read, registries answer 401 or 403 for repositories that do not exist, so as not to
+        // reveal which ones do.
+        401 | 403 if ask.repository().is_some() && ask.only_reads() && is_anonymous && withheld.is_none() => {
             subject.not_found(false, said)
         }
         401 | 403 => {

@@ -92,7 +92,7 @@ impl Client {
 }
 
 impl Inner {
-    fn blob<'a>(&self, name: &'a RepositoryName, digest: &Digest) -> Ask<'a> {
+    fn blob(&self, name: &RepositoryName, digest: &Digest) -> Ask {
         let asked = format!("blob `{digest}` of `{name}`");
         self.get(&path::blob(name, digest), name, "*/*", asked)
     }

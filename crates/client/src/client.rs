@@ -19,6 +19,7 @@ use crate::guard::{Guard, authority_of};
 use crate::options::{ConfigError, Options};
 use crate::room::Room;
 use crate::roots;
+use crate::scope::Scope;
 use crate::tokens::Tokens;
 
 /// A client of one endpoint of an upstream. Its clones share connections and tokens.
@@ -78,7 +79,7 @@ impl Client {
             method: Method::GET,
             url: self.0.at(&path::base()),
             headers: HeaderMap::new(),
-            repository: None,
+            scopes: Vec::new(),
             expected: &[StatusCode::OK],
             subject,
         };
@@ -108,18 +109,18 @@ impl Inner {
     }
 
     /// A GET request for a path, with 200 as the only expected status.
-    pub(crate) fn get<'a>(
+    pub(crate) fn get(
         &self,
         path: &str,
-        repository: &'a RepositoryName,
+        repository: &RepositoryName,
         accept: &'static str,
         asked: impl Into<String>,
-    ) -> Ask<'a> {
+    ) -> Ask {
         Ask {
             method: Method::GET,
             url: self.at(path),
             headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]),
-            repository: Some(repository),
+            scopes: vec![Scope::pull(repository)],
             expected: &[StatusCode::OK],
             subject: self.subject(asked),
         }

@@ -26,6 +26,7 @@ mod resolver;
 mod response;
 mod room;
 mod roots;
+mod scope;
 mod tags;
 mod token;
 mod tokens;

@@ -73,7 +73,7 @@ impl Client {
 }
 
 impl Inner {
-    fn manifest<'a>(&self, name: &'a RepositoryName, reference: &Reference) -> Ask<'a> {
+    fn manifest(&self, name: &RepositoryName, reference: &Reference) -> Ask {
         let asked = match reference {
             Reference::Tag(tag) => format!("tag `{tag}` of `{name}`"),
             Reference::Digest(digest) => format!("manifest `{digest}` of `{name}`"),

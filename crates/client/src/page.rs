@@ -72,7 +72,7 @@ impl Client {
         url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
         let subject = self.0.subject(format!("`{path}`"));
         let ask =
-            Ask { method, url, headers: HeaderMap::new(), repository: None, expected: ANSWERS, subject };
+            Ask { method, url, headers: HeaderMap::new(), scopes: Vec::new(), expected: ANSWERS, subject };
         let answer = self.0.ask(ask).await?;
         Ok(PageAnswer { status: answer.status().as_u16(), bytes: answer.read(limit).await? })
     }

@@ -1,19 +1,18 @@
 //! Finds the token server that a challenge names, and decides what it may be sent.
 
-use hythe_oci::RepositoryName;
 use url::Url;
 
 use crate::challenge::Challenge;
-use crate::endpoint::name_at;
 use crate::error::{Error, Subject};
 use crate::guard::{Guard, host_of};
+use crate::scope::{Scope, wanted, wanted_elsewhere};
 
-/// A token server, and the service and scope of the token to request.
+/// A token server, and the service and scopes of the token to request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Realm {
     pub(crate) url: Url,
     pub(crate) service: Option<String>,
-    pub(crate) scope: Option<String>,
+    pub(crate) scopes: Vec<String>,
     pub(crate) trust: Trust,
 }
 
@@ -35,14 +34,15 @@ impl Realm {
         challenge: &Challenge,
         endpoint: &Url,
         guard: &Guard,
-        repository: Option<&RepositoryName>,
+        needed: &[Scope],
         subject: &Subject,
     ) -> Result<Self, Error> {
         let url = url(challenge, endpoint, subject)?;
         let is_vouched = same_site(&host_of(endpoint), &host_of(&url)) || guard.is_named(&url);
         let trust = if is_vouched { Trust::Vouched } else { Trust::Foreign };
         let service = challenge.parameter("service").map(str::to_owned);
-        Ok(Self { url, service, scope: scope(challenge, endpoint, repository), trust })
+        let scopes = wanted(challenge.parameter("scope"), needed, endpoint);
+        Ok(Self { url, service, scopes, trust })
     }
 
     /// Reads a `Bearer` challenge of another registry, at `from`. That registry may use another name for the
@@ -50,16 +50,20 @@ impl Realm {
     pub(crate) fn elsewhere(
         challenge: &Challenge,
         from: &Url,
-        repository: Option<&RepositoryName>,
+        needed: &[Scope],
         subject: &Subject,
     ) -> Result<Self, Error> {
-        let scope = challenge.parameter("scope").filter(|scope| !scope.is_empty()).map(str::to_owned);
         Ok(Self {
             url: url(challenge, from, subject)?,
             service: challenge.parameter("service").map(str::to_owned),
-            scope: scope.or_else(|| repository.map(|repository| format!("repository:{repository}:pull"))),
+            scopes: wanted_elsewhere(challenge.parameter("scope"), needed),
             trust: Trust::Elsewhere,
         })
+    }
+
+    /// Whether this challenge asks for a scope that a token of `other` was not requested for.
+    pub(crate) fn asks_more_than(&self, other: &Self) -> bool {
+        self.scopes.iter().any(|scope| !other.scopes.contains(scope))
     }
 }
 
@@ -81,24 +85,6 @@ fn url(challenge: &Challenge, from: &Url, subject: &Subject) -> Result<Url, Erro
         return Err(subject.refused(reason));
     }
     Ok(url)
-}
-
-/// The challenge's own scope if it is for this repository (some registries put a fixed text there); behind a proxy, the
-/// registry may know the repository by a longer name. Otherwise a scope for pulling the repository.
-fn scope(challenge: &Challenge, endpoint: &Url, repository: Option<&RepositoryName>) -> Option<String> {
-    let own = challenge.parameter("scope");
-    let Some(repository) = repository else { return own.map(str::to_owned) };
-    match own.filter(|scope| scope.split(' ').all(|part| is_of(part, repository.as_str()))) {
-        Some(own) => Some(own.to_owned()),
-        None => Some(format!("repository:{}:pull", name_at(endpoint, repository))),
-    }
-}
-
-/// Whether a scope is for this repository: `repository:project/library/redis:pull` is for `library/redis`.
-fn is_of(scope: &str, repository: &str) -> bool {
-    let name = scope.strip_prefix("repository:").and_then(|rest| rest.rsplit_once(':')).map(|(name, _)| name);
-    let before = name.and_then(|name| name.strip_suffix(repository));
-    before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
 /// Whether two hosts belong to one registrable domain: its owner answers for both. An address, or a name outside any
@@ -149,42 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn the_challenges_own_scope_is_used_only_if_it_is_for_the_requested_repository() {
-        let repository: RepositoryName = "library/redis".parse().unwrap();
-        for (own, expected) in [
-            (Some("repository:library/redis:pull"), "repository:library/redis:pull"),
-            (Some("repository:library/redis:pull,push"), "repository:library/redis:pull,push"),
-            (Some("repository:user/image:pull"), "repository:library/redis:pull"),
-            (Some("repository:library/redis:pull registry:catalog:*"), "repository:library/redis:pull"),
-            (Some("repository:library/redis-stack:pull"), "repository:library/redis:pull"),
-            (Some("aws"), "repository:library/redis:pull"),
-            (Some(""), "repository:library/redis:pull"),
-            (None, "repository:library/redis:pull"),
-            // Behind a proxy that uses a longer name.
-            (Some("repository:hub/library/redis:pull"), "repository:hub/library/redis:pull"),
-            (Some("repository:a:5000/library/redis:pull"), "repository:a:5000/library/redis:pull"),
-            (Some("repository:xlibrary/redis:pull"), "repository:library/redis:pull"),
-        ] {
-            let scope_text = own.map(|own| format!(",scope=\"{own}\"")).unwrap_or_default();
-            let challenge = &challenges(&format!("Bearer realm=\"https://a.example\"{scope_text}"))[0];
-            let endpoint = "https://a.example".parse().unwrap();
-            assert_eq!(scope(challenge, &endpoint, Some(&repository)).as_deref(), Some(expected), "{own:?}");
-            assert_eq!(scope(challenge, &endpoint, None).as_deref(), own);
-        }
-        let challenge = &challenges("Bearer realm=\"https://a.example\"")[0];
-        let endpoint = "https://a.example/v2/hub".parse().unwrap();
-        let scope = scope(challenge, &endpoint, Some(&repository));
-        assert_eq!(scope.as_deref(), Some("repository:hub/library/redis:pull"));
-    }
-
-    #[test]
     fn credentials_go_only_to_a_token_server_of_the_same_domain_or_a_named_one() {
         let subject = Subject { host: "lscr.io".to_owned(), asked: "a test".to_owned() };
         let trust = |endpoint: &str, realm: &str| {
             let endpoint = endpoint.parse().unwrap();
             let guard = Guard::new(&endpoint, true, vec!["auth.lan".parse().unwrap()]);
             let challenge = &challenges(&format!("Bearer realm=\"{realm}\""))[0];
-            Realm::of_endpoint(challenge, &endpoint, &guard, None, &subject).map(|realm| realm.trust).ok()
+            Realm::of_endpoint(challenge, &endpoint, &guard, &[], &subject).map(|realm| realm.trust).ok()
         };
         for (endpoint, realm, expected) in [
             ("https://registry-1.docker.io", "https://auth.docker.io/token", Some(Trust::Vouched)),

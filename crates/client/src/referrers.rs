@@ -91,7 +91,7 @@ impl Client {
 }
 
 impl Inner {
-    fn referrers<'a>(&self, name: &'a RepositoryName, digest: &Digest) -> Ask<'a> {
+    fn referrers(&self, name: &RepositoryName, digest: &Digest) -> Ask {
         let asked = format!("referrers of `{digest}` of `{name}`");
         let mut ask = self.get(&path::referrers(name, digest), name, media_type::OCI_INDEX, asked);
         // Upstreams without the API do not all answer 404: some reject the path, the method or the function.

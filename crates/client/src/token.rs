@@ -134,16 +134,12 @@ impl Got {
 }
 
 impl Server<'_> {
-    /// The parameters of every request.
-    fn what(&self) -> impl Iterator<Item = (&str, &str)> {
-        let service = self.realm.service.as_deref().map(|service| ("service", service));
-        let scope = self.realm.scope.as_deref().map(|scope| ("scope", scope));
-        service.into_iter().chain(scope)
-    }
-
     async fn get(&self, basic: Option<&HeaderValue>) -> Result<Got, Error> {
         let mut request = Request::new(Method::GET, self.realm.url.clone());
-        for (key, value) in self.what() {
+        let service = self.realm.service.iter().map(|service| ("service", service));
+        // One parameter for each scope (distribution, Token Authentication Specification).
+        let scopes = self.realm.scopes.iter().map(|scope| ("scope", scope));
+        for (key, value) in service.chain(scopes) {
             request.url.query_pairs_mut().append_pair(key, value);
         }
         if let Some(basic) = basic {
@@ -153,7 +149,11 @@ impl Server<'_> {
     }
 
     async fn post(&self, form: &[(&str, &str)]) -> Result<Token, Error> {
-        let pairs = form.iter().copied().chain([("client_id", "hythe")]).chain(self.what());
+        let service = self.realm.service.as_deref().map(|service| ("service", service));
+        // One parameter, in which spaces separate the scopes (RFC 6749, 3.3).
+        let scopes = self.realm.scopes.join(" ");
+        let scope = (!scopes.is_empty()).then_some(("scope", scopes.as_str()));
+        let pairs = form.iter().copied().chain([("client_id", "hythe")]).chain(service).chain(scope);
         let form: Vec<String> = pairs.map(|(key, value)| format!("{key}={}", encode(value))).collect();
         let mut request = Request::new(Method::POST, self.realm.url.clone());
         request.body = form.join("&").into();

@@ -1,4 +1,4 @@
-//! Remembers how to authenticate: a token for each repository, or that the endpoint wants a name and password.
+//! Remembers how to authenticate: a token for each scope, or that the endpoint wants a name and password.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::HeaderValue;
-use hythe_oci::RepositoryName;
 use url::{Origin, Url};
 
 use crate::ask::Ask;
@@ -15,11 +14,12 @@ use crate::challenge::Challenge;
 use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
 use crate::realm::Realm;
+use crate::scope::Scope;
 use crate::token::Token;
 use crate::{ConfigError, Credentials};
 
-/// The most repositories whose tokens are kept. Clients of this registry choose the names, so their number has no
-/// bound.
+/// The most scopes whose tokens are kept. Clients of this registry choose the names of repositories, so their number
+/// has no bound.
 const KEPT: usize = 1000;
 
 /// How a request authenticates.
@@ -55,10 +55,11 @@ pub(crate) struct Tokens {
     slots: Mutex<HashMap<Place, Arc<Slot>>>,
 }
 
-/// What a token is for: the endpoint (`None`) or another registry, and one repository or none.
-type Place = (Option<Origin>, Option<RepositoryName>);
+/// What a token is for: the endpoint (`None`) or another registry, and the scopes of the request, none for the registry
+/// as a whole.
+type Place = (Option<Origin>, Vec<Scope>);
 
-/// The token of one repository. The task that holds the lock requests the token; the others wait, and share its result.
+/// The token of one place. The task that holds the lock requests the token; the others wait, and share its result.
 #[derive(Default)]
 struct Slot {
     /// How often a token was requested.
@@ -112,12 +113,8 @@ impl Tokens {
     }
 
     /// How to authenticate, as an earlier challenge taught. Renews an expired token first.
-    pub(crate) async fn known(
-        &self,
-        dialler: &Dialler,
-        ask: &Ask<'_>,
-    ) -> Result<Option<Authorization>, Error> {
-        if let Some(slot) = self.known_slot(&(None, ask.repository.cloned()))
+    pub(crate) async fn known(&self, dialler: &Dialler, ask: &Ask) -> Result<Option<Authorization>, Error> {
+        if let Some(slot) = self.known_slot(&(None, ask.scopes.clone()))
             && let Some(token) = self.token(dialler, ask, &slot, None, None).await?
         {
             return Ok(Some(Authorization::Bearer(token)));
@@ -130,7 +127,7 @@ impl Tokens {
     pub(crate) async fn answer(
         &self,
         dialler: &Dialler,
-        ask: &Ask<'_>,
+        ask: &Ask,
         challenges: &[Challenge],
         failed: Option<&Authorization>,
     ) -> Result<Option<Authorization>, Error> {
@@ -142,9 +139,9 @@ impl Tokens {
         // Some registries refuse an expired token without naming the token server again.
         if bearer.is_some() || refused.is_some() && challenges.is_empty() {
             let (guard, subject) = (dialler.guard(), &ask.subject);
-            let realm = bearer
-                .map(|bearer| Realm::of_endpoint(bearer, &self.endpoint, guard, ask.repository, subject));
-            let slot = self.slot((None, ask.repository.cloned()));
+            let realm =
+                bearer.map(|bearer| Realm::of_endpoint(bearer, &self.endpoint, guard, &ask.scopes, subject));
+            let slot = self.slot((None, ask.scopes.clone()));
             let token = self.token(dialler, ask, &slot, realm.transpose()?, refused).await?;
             return Ok(token.map(Authorization::Bearer));
         }
@@ -156,9 +153,23 @@ impl Tokens {
         Ok(Some(Authorization::Basic))
     }
 
+    /// Whether the endpoint's challenge asks for more than its last token was requested for: a registry may learn only
+    /// from the request itself what a token must allow, and says so with `insufficient_scope` (RFC 6750, 3.1).
+    pub(crate) async fn asks_more(&self, dialler: &Dialler, ask: &Ask, challenges: &[Challenge]) -> bool {
+        let bearer = challenges.iter().find(|challenge| challenge.scheme() == "bearer");
+        let (guard, subject) = (dialler.guard(), &ask.subject);
+        let realm = bearer
+            .and_then(|bearer| Realm::of_endpoint(bearer, &self.endpoint, guard, &ask.scopes, subject).ok());
+        let (Some(realm), Some(slot)) = (realm, self.known_slot(&(None, ask.scopes.clone()))) else {
+            return false;
+        };
+        let state = slot.state.lock().await;
+        state.realm.as_ref().is_some_and(|last| realm.asks_more_than(last))
+    }
+
     /// The token that another registry, at `url`, accepted before.
-    pub(crate) async fn known_at(&self, url: &Url, ask: &Ask<'_>) -> Option<Arc<Token>> {
-        let slot = self.known_slot(&(Some(url.origin()), ask.repository.cloned()))?;
+    pub(crate) async fn known_at(&self, url: &Url, ask: &Ask) -> Option<Arc<Token>> {
+        let slot = self.known_slot(&(Some(url.origin()), ask.scopes.clone()))?;
         let token = slot.state.lock().await.token.clone();
         token.filter(|token| token.is_fresh())
     }
@@ -168,7 +179,7 @@ impl Tokens {
     pub(crate) async fn answer_at(
         &self,
         dialler: &Dialler,
-        ask: &Ask<'_>,
+        ask: &Ask,
         from: &Url,
         challenges: &[Challenge],
         refused: Option<&Arc<Token>>,
@@ -177,8 +188,8 @@ impl Tokens {
         if bearer.is_none() && (refused.is_none() || !challenges.is_empty()) {
             return Ok(false);
         }
-        let realm = bearer.map(|bearer| Realm::elsewhere(bearer, from, ask.repository, &ask.subject));
-        let slot = self.slot((Some(from.origin()), ask.repository.cloned()));
+        let realm = bearer.map(|bearer| Realm::elsewhere(bearer, from, &ask.scopes, &ask.subject));
+        let slot = self.slot((Some(from.origin()), ask.scopes.clone()));
         Ok(self.token(dialler, ask, &slot, realm.transpose()?, refused).await?.is_some())
     }
 
@@ -194,7 +205,7 @@ impl Tokens {
     fn slot(&self, place: Place) -> Arc<Slot> {
         let mut slots = self.lock();
         if slots.len() >= KEPT && !slots.contains_key(&place) {
-            // A repository that still needs its token gets a challenge again.
+            // A scope that still needs its token gets a challenge again.
             slots.clear();
         }
         slots.entry(place).or_default().clone()
@@ -205,7 +216,7 @@ impl Tokens {
     async fn token(
         &self,
         dialler: &Dialler,
-        ask: &Ask<'_>,
+        ask: &Ask,
         slot: &Slot,
         realm: Option<Realm>,
         refused: Option<&Arc<Token>>,
@@ -227,7 +238,7 @@ impl Tokens {
         state.token = None;
         let subject = Subject {
             host: ask.subject.host.clone(),
-            asked: match ask.repository {
+            asked: match ask.repository() {
                 Some(repository) => format!("a token for `{repository}`"),
                 None => "a token".to_owned(),
             },

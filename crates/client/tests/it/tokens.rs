@@ -209,6 +209,33 @@ async fn a_401_to_an_anonymous_token_means_not_found() {
 }
 
 #[tokio::test]
+async fn a_challenge_for_another_scope_is_answered_with_a_token_for_that_scope_once() {
+    let upstream = upstream(TokenRules::default());
+    let realm = upstream.endpoint() + "/token";
+    let more = |scope: &str| {
+        let challenge = format!("Bearer realm=\"{realm}\",scope=\"{scope}\",error=\"insufficient_scope\"");
+        Rule::any("/manifests/", Fault::status(401).header("www-authenticate", challenge)).once()
+    };
+    upstream.rule(more("repository:app:pull,export repository:hub/app:pull"));
+    let client = client(&upstream);
+    pull(&client).await.unwrap();
+    pull(&client).await.unwrap();
+    let requests = upstream.requests();
+    let queries: Vec<_> =
+        requests.iter().filter(|seen| seen.path() == "/token").map(|seen| seen.query().to_owned()).collect();
+    let scopes = "&scope=repository%3Aapp%3Apull%2Cexport&scope=repository%3Ahub%2Fapp%3Apull";
+    assert_eq!(queries, ["service=scripted&scope=repository%3Aapp%3Apull", &scopes[1..]]);
+
+    // A registry that asks for another scope each time gets no endless answer.
+    upstream.forget_requests();
+    upstream.rule(more("repository:app:pull,one"));
+    upstream.rule(more("repository:app:pull,two"));
+    upstream.rule(more("repository:app:pull,three"));
+    pull(&client).await.unwrap_err();
+    assert_eq!(upstream.count("GET", "/token"), 2);
+}
+
+#[tokio::test]
 async fn a_403_to_an_anonymous_token_is_not_found_and_with_credentials_denied() {
     let upstream = upstream(TokenRules::default());
     upstream.rule(Rule::any("/manifests/", Fault::status(403)));
