@@ -16,8 +16,8 @@ use hythe_oci::Authority;
 
 use crate::commands::Platform;
 use crate::config::{Inputs, KEYS, Key};
+use crate::console::Output;
 use crate::failure::EXIT_CODES;
-use crate::printer::Output;
 
 #[cfg(feature = "cluster")]
 pub use cluster::{

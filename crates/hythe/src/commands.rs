@@ -18,6 +18,7 @@ mod local;
 mod own;
 mod probe;
 mod registry;
+mod runtime;
 pub mod serve;
 #[cfg(target_os = "linux")]
 mod take_logins;
@@ -28,8 +29,8 @@ pub use registry::registry;
 
 use crate::args::Command;
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Runs the command.
 pub fn run(command: Command, environment: &Environment, printer: Printer) -> Result<(), Failure> {

@@ -3,14 +3,12 @@
 pub mod args;
 pub mod commands;
 pub mod config;
+mod console;
 mod failure;
-mod printer;
 pub mod reference;
 pub mod settings;
-mod suggest;
 pub mod values;
 
+pub use console::{InEffect, Output, Printer};
 pub use failure::{EXIT_CODES, Failure, StartError};
-pub use printer::{Output, Printer};
 pub use settings::Settings;
-pub use suggest::InEffect;

@@ -2,19 +2,17 @@
 
 mod admin;
 mod clear;
-mod human;
 mod ls;
 mod stat;
-mod table;
 mod target;
 mod warm;
 
+use super::runtime::run;
 use crate::args::{CacheArgs, CacheCommand};
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 pub(super) use admin::Admin;
-pub(super) use human::{count_of, size};
 pub(super) use target::Target;
 
 pub use warm::{Listing, Platform, list_images, parse_image};
@@ -22,12 +20,7 @@ pub use warm::{Listing, Platform, list_images, parse_image};
 /// Runs a command on the registry's cache.
 pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
-    // One thread is enough: the work waits for connections and computes nothing.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))?;
-    runtime.block_on(async {
+    run(async {
         let admin = Admin::new(&target)?;
         match args.command {
             CacheCommand::Ls { pattern } => ls::ls(&admin, pattern.as_deref(), printer).await,

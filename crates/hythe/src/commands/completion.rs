@@ -4,7 +4,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::args::Args;
-use crate::printer::Printer;
+use crate::console::Printer;
 
 /// Prints a shell's completion script.
 pub(super) fn completion(shell: Shell, printer: Printer) {

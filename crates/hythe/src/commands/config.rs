@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::config::{Environment, Inputs, Loaded, load, table_name};
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Prints the configuration in effect.
 pub(super) fn config(inputs: &Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {

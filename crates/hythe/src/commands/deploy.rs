@@ -11,14 +11,15 @@ mod status;
 use hythe_kube::deploy::{self, Applied, Data, Options, Source, Target, Workload};
 use serde_json::{Value, json};
 
+use super::runtime::run;
 use crate::args::{DeployArgs, DeployCommand, OptionArgs, TargetArgs, WorkloadKind};
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 use image::Chosen;
 
-pub(super) use access::{access, failed, run};
+pub(super) use access::{access, failed};
 pub(super) use settings::variables;
 
 /// Runs the command.

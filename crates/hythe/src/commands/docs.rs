@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 use crate::reference;
 
 /// Writes the reference pages.

@@ -6,11 +6,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use hythe_kube::deploy::{self, ForwardEvent};
 use tokio::net::TcpListener;
 
-use super::deploy::{access, failed, run, target};
+use super::deploy::{access, failed, target};
+use super::runtime::run;
 use crate::args::ForwardArgs;
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::{Failure, StartError};
-use crate::printer::Printer;
 
 /// Forwards the port until Ctrl-C.
 pub(super) fn forward(

@@ -9,19 +9,20 @@ use hythe_registry::Collection;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
-use super::cache::{Admin, Target, count_of, size};
+use super::cache::{Admin, Target};
+use super::runtime::{Work, runtime};
 use super::serve;
 use crate::args::{CollectionArgs, GcArgs};
 use crate::config::{Environment, Inputs, load};
+use crate::console::{Printer, count_of, size};
 use crate::failure::{Failure, StartError};
-use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
 /// Asks a running registry to collect garbage.
 pub(super) fn gc(args: &GcArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
-    let value = runtime()?.block_on(ask(&target, args.what))?;
+    let value = runtime(Work::Network)?.block_on(ask(&target, args.what))?;
     let untagged = if args.what.delete_untagged { " --delete-untagged" } else { "" };
     let now = format!("to free it now, while nobody pushes: `hythe gc{untagged} --grace 0s`");
     tell(value, args.what, Some(&now), printer)
@@ -36,15 +37,8 @@ pub(super) fn collect_here(
     printer: Printer,
 ) -> Result<(), Failure> {
     let settings = load(inputs, environment)?.settings;
-    let value = runtime()?.block_on(collect(&settings, what))?;
+    let value = runtime(Work::Registry)?.block_on(collect(&settings, what))?;
     if quiet { Ok(()) } else { tell(value, what, None, printer) }
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))
 }
 
 async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Failure> {

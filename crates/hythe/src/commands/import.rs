@@ -7,12 +7,12 @@ use hythe_oci::Authority;
 use hythe_server::Log;
 use serde_json::json;
 
-use super::cache::{count_of, size};
+use super::runtime::{Work, runtime};
 use super::serve::{self, takeover};
 use crate::args::ImportArgs;
 use crate::config::{Environment, Inputs, allowed, key, load};
+use crate::console::{Printer, count_of, size};
 use crate::failure::{Failure, StartError};
-use crate::printer::Printer;
 use crate::settings::Settings;
 
 /// Imports the folder's content into a data folder that no server uses.
@@ -32,7 +32,7 @@ pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Prin
             args.folder.display()
         ))
     })?;
-    let imported = serve::runtime()?.block_on(run(&loaded.settings, &tree, args.upstream.as_ref()))?;
+    let imported = runtime(Work::Registry)?.block_on(run(&loaded.settings, &tree, args.upstream.as_ref()))?;
     let data = &loaded.settings.data;
     printer.data(sentence(&imported, data), || {
         json!({
@@ -50,7 +50,7 @@ pub(super) fn import_in_place(folder: &Path, environment: &Environment) -> Resul
     let flags = key("data").map(|key| (key, vec![folder.display().to_string()])).into_iter().collect();
     let settings = load(&Inputs { flags, ..Inputs::default() }, environment)?.settings;
     let Some(tree) = Tree::in_folder(folder) else { return Ok(()) };
-    serve::runtime()?.block_on(run(&settings, &tree, settings.upstream.fallback.as_ref())).map(drop)
+    runtime(Work::Registry)?.block_on(run(&settings, &tree, settings.upstream.fallback.as_ref())).map(drop)
 }
 
 async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> Result<Imported, Failure> {

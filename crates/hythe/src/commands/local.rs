@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 
 use crate::args::{EngineArgs, NameArgs};
 use crate::config::{Environment, Inputs, Loaded, allowed, load};
+use crate::console::{Output, Printer};
 use crate::failure::Failure;
-use crate::printer::{Output, Printer};
 
 pub(super) use attach::attach;
 pub(super) use detach::detach;
@@ -215,16 +215,6 @@ fn failed(error: EngineError) -> Failure {
 #[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
 fn refused(error: RegistryError) -> Failure {
     Failure::Other(error.to_string())
-}
-
-/// A number with its noun, as in "2 nodes".
-pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}
-
-/// Runs work that waits for the engine.
-fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    super::deploy::run(work)
 }
 
 /// Asks the user on the terminal. The end of input means no.

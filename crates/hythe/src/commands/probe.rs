@@ -4,8 +4,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// How long to wait for the connection, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::printer::Output;
+    use crate::console::Output;
 
     fn probed(answer: &'static str) -> Result<(), Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

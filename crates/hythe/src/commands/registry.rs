@@ -3,8 +3,8 @@
 use super::{gc, serve};
 use crate::args::RegistryCommand;
 use crate::config::{Environment, Inputs};
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Runs a command of `registry:2`.
 pub fn registry(

@@ -18,7 +18,6 @@ use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
 use hythe_storage::{FsStorage, MemoryStorage, check_data_folder};
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -27,15 +26,12 @@ pub(super) use taken::Taken;
 #[cfg(target_os = "linux")]
 pub(super) use user::{FOLDERS, MARK, give, is_own_file};
 
+use super::runtime::{Work, runtime};
 use crate::config::{ConfigError, Environment, Inputs, Loaded, Reloaded, allowed, load, reload, table_name};
+use crate::console::Printer;
 use crate::failure::{Failure, StartError};
-use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
-
-/// Threads on which garbage collection and the start wait for disks. A machine with more cores gets one per core
-/// instead, because an import hashes on all of them.
-const BLOCKING_THREADS: usize = 4;
 
 /// Reads the configuration and runs the server until it is asked to stop.
 pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -46,18 +42,7 @@ pub(super) fn serve(inputs: Inputs, environment: &Environment, printer: Printer)
         return Ok(());
     }
     printer.warnings(&loaded.warnings);
-    runtime()?.block_on(run(loaded.settings, reader, printer))
-}
-
-/// The runtime that accepts connections, collects garbage, imports and listens to signals. The server serves
-/// connections on threads of its own.
-pub(super) fn runtime() -> Result<Runtime, Failure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS.max(cores))
-        .build()
-        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))
+    runtime(Work::Registry)?.block_on(run(loaded.settings, reader, printer))
 }
 
 /// Does what only root can do, then executes the program again as an ordinary user. Returns only if the process stays
@@ -77,7 +62,7 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
         return Ok(false);
     }
     if let Some(data) = data {
-        if !runtime()?.block_on(prepare(settings))? {
+        if !runtime(Work::Registry)?.block_on(prepare(settings))? {
             return Ok(true);
         }
         user::give(data, (user::USER, user::USER))

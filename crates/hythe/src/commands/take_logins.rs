@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
 
 use super::serve::Taken;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Bytes read from stdin at most: far more than all logins of any user.
 const LARGEST: u64 = 1 << 20;

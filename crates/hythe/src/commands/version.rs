@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::printer::Printer;
+use crate::console::Printer;
 
 /// Prints the version.
 pub(super) fn version(printer: Printer) {

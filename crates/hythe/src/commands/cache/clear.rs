@@ -6,9 +6,8 @@ use hythe_api::{Cleared, Copy};
 use serde_json::{Value, json};
 
 use super::admin::Admin;
-use super::human::{count_of, size};
+use crate::console::{Printer, count_of, size};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Clears the copies and tags that match a pattern, or everything, after the user confirms.
 pub(super) async fn clear(

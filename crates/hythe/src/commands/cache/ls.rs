@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 
 use super::admin::Admin;
 use super::clear::nothing;
-use super::human::{ago, size};
-use super::table::table;
+use crate::console::{Printer, ago, size, table};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// The width of the tags in a row, in characters. Tags beyond it are counted, so that sizes stay on the screen.
 const TAGS_WIDTH: usize = 40;

@@ -4,10 +4,8 @@ use hythe_api::{Budget, Statistics, Upstream};
 use serde_json::{Value, json};
 
 use super::admin::Admin;
-use super::human::size;
-use super::table::table;
+use crate::console::{Printer, size, table};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 const HEADING: [&str; 10] =
     ["UPSTREAM", "REQUESTS", "HITS", "MISSES", "STALE", "FETCHED", "SAVED", "ERRORS", "BUDGET", "STATE"];

@@ -4,7 +4,6 @@ mod collect;
 mod files;
 mod image;
 mod platform;
-mod progress;
 mod pull;
 mod report;
 
@@ -16,17 +15,15 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use super::admin::Admin;
-use super::human::{count_of, size};
 use super::target::Target;
 use crate::args::WarmArgs;
 use crate::config::Environment;
+use crate::console::{Output, Printer, Progress};
 use crate::failure::Failure;
-use crate::printer::{Output, Printer};
 use collect::{Collected, collect};
 use files::{Place, Reader};
 use image::Image;
 use platform::Platforms;
-use progress::Progress;
 use pull::{Lack, Warmer};
 use report::Report;
 

@@ -35,12 +35,3 @@ pub(in crate::commands) async fn access(
 pub(in crate::commands) fn failed(error: DeployError) -> Failure {
     Failure::Other(error.to_string())
 }
-
-/// Runs work that waits for the network.
-pub(in crate::commands) fn run(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))?;
-    runtime.block_on(work)
-}

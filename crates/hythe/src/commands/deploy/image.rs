@@ -7,8 +7,8 @@ use hythe_kube::deploy::Source;
 
 use crate::args::{EngineArgs, OptionArgs};
 use crate::commands::local::connect;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// The image to deploy.
 pub(super) struct Chosen {

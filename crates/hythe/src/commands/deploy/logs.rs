@@ -5,8 +5,8 @@ use hythe_kube::deploy::{self, LogOptions};
 use super::{access, failed, target};
 use crate::args::TargetArgs;
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Prints the log unchanged, whatever `--output` says: the server's `log.format` chooses its format.
 pub(super) async fn logs(

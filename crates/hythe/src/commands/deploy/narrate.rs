@@ -3,7 +3,7 @@
 use hythe_kube::api::Change;
 use hythe_kube::deploy::Progress;
 
-use crate::printer::Printer;
+use crate::console::Printer;
 
 /// Prints one line of progress.
 pub(super) fn tell(printer: Printer, progress: &Progress) {

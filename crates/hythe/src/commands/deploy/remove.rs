@@ -7,10 +7,9 @@ use serde_json::json;
 
 use super::{access, failed, narrate, target};
 use crate::args::TargetArgs;
-use crate::commands::local::count;
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Removes the registry. Asks before it deletes data only: one `hythe deploy` brings back the rest.
 pub(super) async fn remove(
@@ -47,7 +46,7 @@ pub(super) async fn remove(
     let removed = deploy::remove(&access, &target, data, &mut tell).await.map_err(failed)?;
     let left: Vec<String> = removed.left.iter().map(sentence).collect();
     // The progress lines already named each object.
-    let text = format!("{} removed", count(removed.objects.len(), "object"));
+    let text = format!("{} removed", count_of(removed.objects.len() as u64, "object"));
     printer.data(text, || json!({ "removed": removed.objects, "left": left }));
     for sentence in &left {
         printer.note(sentence);

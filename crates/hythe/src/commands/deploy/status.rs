@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{access, failed, target};
 use crate::args::TargetArgs;
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Prints the state. Fails if the registry does not serve, for scripts.
 pub(super) async fn status(

@@ -4,11 +4,12 @@ use hythe_cluster::attach::{self, Wiring};
 use hythe_cluster::engine::Engine;
 use hythe_cluster::topology::{Cluster, clusters};
 
-use super::{Steps, clients, connect, count, failed, in_cluster, logins, registry, run, up, wiring};
+use super::{Steps, clients, connect, failed, in_cluster, logins, registry, up, wiring};
 use crate::args::AttachArgs;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Attaches the clusters and clients that the user names.
 pub(in crate::commands) fn attach(
@@ -70,8 +71,8 @@ pub(super) fn told(steps: &Steps, dry_run: bool, is_well: bool, printer: Printer
     let text = match (steps.changes(), dry_run) {
         (0, false) => "nothing had to be changed".to_owned(),
         (0, true) => "nothing would change".to_owned(),
-        (changes, false) => count(changes, "change"),
-        (changes, true) => format!("{} would be made", count(changes, "change")),
+        (changes, false) => count_of(changes as u64, "change"),
+        (changes, true) => format!("{} would be made", count_of(changes as u64, "change")),
     };
     printer.data(text, || steps.json());
     if is_well {

@@ -3,13 +3,12 @@
 use hythe_cluster::attach;
 use hythe_cluster::registry as container;
 
-use super::{
-    Steps, attach::named, clients, connect, count, failed, in_cluster, registry, run, settings_of, wiring,
-};
+use super::{Steps, attach::named, clients, connect, failed, in_cluster, registry, settings_of, wiring};
 use crate::args::DetachArgs;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Detaches the clusters and clients that the user names.
 pub(in crate::commands) fn detach(
@@ -43,7 +42,7 @@ pub(in crate::commands) fn detach(
             let cluster = named(&engine, name).await?;
             is_well &= attach::detach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
         }
-        printer.data(count(steps.changes(), "change"), || steps.json());
+        printer.data(count_of(steps.changes() as u64, "change"), || steps.json());
         if !args.clusters.is_empty() {
             printer.note(format_args!(
                 "these clusters stay detached until you attach them by name: `hythe attach {}`",

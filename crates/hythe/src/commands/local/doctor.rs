@@ -11,11 +11,12 @@ use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::{Cluster, clusters};
 use serde_json::json;
 
-use super::{Steps, count, failed, run, settings_of, wiring};
+use super::{Steps, failed, settings_of, wiring};
 use crate::args::DoctorArgs;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Bytes of a message read from stdin at most: far more than any tool prints about one failure.
 const MESSAGE: u64 = 64 << 10;
@@ -174,7 +175,8 @@ fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failur
         lines.join("\n"),
         || json!({ "checks": checks, "good": good, "bad": bad, "unknown": unknown, "fixed": steps }),
     );
-    let summary = format!("{}: {good} good, {bad} bad, {unknown} unknown", count(checks.len(), "check"));
+    let summary =
+        format!("{}: {good} good, {bad} bad, {unknown} unknown", count_of(checks.len() as u64, "check"));
     if bad == 0 {
         printer.note(summary);
         return Ok(());

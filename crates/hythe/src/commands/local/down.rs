@@ -6,11 +6,12 @@ use hythe_cluster::registry::{self as container, Data, Kept, RegistryError, Sett
 use hythe_cluster::topology::clusters;
 use serde_json::json;
 
-use super::{confirmed, connect, default_settings, failed, missing, own_registry, refused, run, service};
+use super::{confirmed, connect, default_settings, failed, missing, own_registry, refused, service};
 use crate::args::DownArgs;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Removes the registry's container.
 pub(in crate::commands) fn down(

@@ -6,10 +6,11 @@ use hythe_cluster::image::Image;
 use hythe_cluster::registry;
 use serde_json::json;
 
-use super::{Steps, connect, run};
+use super::{Steps, connect};
 use crate::args::ImageArgs;
+use crate::commands::runtime::run;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Loads the image into the engine, or writes it to a file or stdout.
 pub(in crate::commands) fn image(args: &ImageArgs, printer: Printer) -> Result<(), Failure> {

@@ -6,11 +6,11 @@ use hythe_cluster::hosts::Endpoint;
 use hythe_cluster::step::{Outcome, Step};
 
 use super::attach::{named, told, unnamed};
-use super::{Steps, count, kubeconfig};
+use super::{Steps, kubeconfig};
 use crate::args::{AttachArgs, DetachArgs, WiredArgs};
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Attaches the clusters that the user names, also those that the user detached: a cluster that was detached from a
 /// registry beside it may have a registry of its own.
@@ -57,7 +57,7 @@ pub(super) async fn detach(
         let cluster = named(engine, name).await?;
         is_well &= attach::detach_in_cluster(engine, &cluster, &wiring, &|step| steps.take(step)).await;
     }
-    printer.data(count(steps.changes(), "change"), || steps.json());
+    printer.data(count_of(steps.changes() as u64, "change"), || steps.json());
     if is_well {
         Ok(())
     } else {

@@ -6,8 +6,8 @@ use hythe_cluster::kind_config::{KindOptions, kind_config as merge};
 use serde_json::json;
 
 use crate::args::KindConfigArgs;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Prints a new configuration, or the user's own with the necessary parts added.
 pub(in crate::commands) fn kind_config(args: &KindConfigArgs, printer: Printer) -> Result<(), Failure> {

@@ -4,10 +4,11 @@ use std::io::Write as _;
 
 use futures_util::StreamExt as _;
 
-use super::{connect, failed, registry, run};
+use super::{connect, failed, registry};
 use crate::args::LogsArgs;
+use crate::commands::runtime::run;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Prints the registry's log.
 pub(in crate::commands) fn logs(args: &LogsArgs, printer: Printer) -> Result<(), Failure> {

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use super::logins::given_to;
 use super::{Steps, connect, kubeconfig, upstream_names};
 use crate::args::UpArgs;
+use crate::commands::runtime::{Work, runtime};
 use crate::commands::{deploy, serve};
 use crate::config::{Environment, Inputs, key};
+use crate::console::Printer;
 use crate::failure::{Failure, StartError};
-use crate::printer::Printer;
 
 /// Pause before looking for the engine again after it stopped.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
     if !unshared.is_empty() {
         printer.note(format_args!("warning: {}", given_to(&unshared, "this machine and no node")));
     }
-    serve::runtime()?.block_on(async {
+    runtime(Work::Registry)?.block_on(async {
         let engine = connect(&args.target.engine).await?;
         let (listeners, later) = mpsc::channel::<TcpListener>(1);
         let wiring = Wiring {

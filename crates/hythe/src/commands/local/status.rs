@@ -10,11 +10,12 @@ use hythe_cluster::sites::{Site, sites};
 use hythe_cluster::topology;
 use serde_json::{Value, json};
 
-use super::{connect, default_settings, failed, kubeconfig, run};
+use super::{connect, default_settings, failed, kubeconfig};
 use crate::args::NameArgs;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Prints the registries and the state of each cluster.
 pub(in crate::commands) fn status(
@@ -46,7 +47,7 @@ pub(in crate::commands) fn status(
         let mut list = Vec::new();
         for cluster in &known {
             let state = clusters::state(&engine, cluster, settings.as_ref(), &others, environment).await?;
-            let nodes = super::count(cluster.nodes.len(), "node");
+            let nodes = count_of(cluster.nodes.len() as u64, "node");
             let _ = writeln!(text, "{cluster} ({nodes}): {state}");
             list.push(json!({
                 "name": cluster.name,

@@ -13,14 +13,14 @@ use serde_json::json;
 
 use super::logins::Handed;
 use super::{
-    Steps, confirmed, connect, count, default_settings, failed, process, refused, run, service, upstreams,
-    wiring,
+    Steps, confirmed, connect, default_settings, failed, process, refused, service, upstreams, wiring,
 };
 use crate::args::UpArgs;
 use crate::commands::deploy;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Runs the registry and attaches the clusters.
 pub(in crate::commands) fn up(
@@ -353,8 +353,8 @@ fn summary(settings: &Settings, steps: &Steps, dry_run: bool) -> String {
     let told = match (changes, dry_run) {
         (0, true) => "nothing would change".to_owned(),
         (0, false) => "nothing had to be changed".to_owned(),
-        (changes, true) => format!("{} would be made", count(changes, "change")),
-        (changes, false) => count(changes, "change"),
+        (changes, true) => format!("{} would be made", count_of(changes as u64, "change")),
+        (changes, false) => count_of(changes as u64, "change"),
     };
     format!("localhost:{} ({}, in clusters {}:5000): {told}", settings.port, settings.data, settings.name)
 }

@@ -5,11 +5,12 @@ use hythe_cluster::registry as container;
 use serde_json::json;
 
 use super::logins::Handed;
-use super::{Steps, connect, own_registry, run};
+use super::{Steps, connect, own_registry};
 use crate::args::UpgradeArgs;
+use crate::commands::runtime::run;
 use crate::config::Environment;
+use crate::console::Printer;
 use crate::failure::Failure;
-use crate::printer::Printer;
 
 /// Replaces the registry's binary.
 pub(in crate::commands) fn upgrade(

@@ -6,7 +6,7 @@ use hythe_oci::Authority;
 use hythe_server::Listener;
 use hythe_upstream::Allowed;
 
-use crate::printer::Printer;
+use crate::console::Printer;
 use crate::settings::Settings;
 use crate::values::Storage;
 

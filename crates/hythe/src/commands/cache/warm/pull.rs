@@ -14,8 +14,8 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::image::Image;
 use super::platform::Platforms;
-use super::progress::Progress;
 use super::{Failure, Target};
+use crate::console::Progress;
 
 /// The largest manifest that is read, in bytes: most registries accept no larger ones.
 const MANIFEST: usize = 8 << 20;

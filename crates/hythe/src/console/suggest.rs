@@ -34,6 +34,10 @@ const REPLACES: [(&str, &[&str]); 6] = [
 ];
 
 /// The commands that take an option.
+#[cfg_attr(
+    not(feature = "cluster"),
+    allow(dead_code, reason = "without engines and clusters, no option of theirs is in effect")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taker {
     /// Commands that use a container engine.

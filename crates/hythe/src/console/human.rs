@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// A size with about three digits, such as `45.2 MiB`.
-pub(in crate::commands) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -26,7 +26,7 @@ pub(in crate::commands) fn size(bytes: u64) -> String {
 }
 
 /// The time since a moment, such as `2 hours ago`.
-pub(super) fn ago(then: SystemTime, now: SystemTime) -> String {
+pub(crate) fn ago(then: SystemTime, now: SystemTime) -> String {
     const UNITS: [(&str, u64); 4] = [("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1)];
     let seconds = now.duration_since(then).unwrap_or(Duration::ZERO).as_secs();
     let Some((unit, count)) = UNITS
@@ -39,7 +39,7 @@ pub(super) fn ago(then: SystemTime, now: SystemTime) -> String {
 }
 
 /// A number with its noun, such as `3 tags`. The caller gives the singular.
-pub(in crate::commands) fn count_of(count: u64, thing: &str) -> String {
+pub(crate) fn count_of(count: u64, thing: &str) -> String {
     match (count, thing.strip_suffix('y')) {
         (1, _) => format!("1 {thing}"),
         (_, Some(stem)) if !thing.ends_with("ay") => format!("{count} {stem}ies"),

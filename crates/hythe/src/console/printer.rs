@@ -5,9 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::suggest::InEffect;
 use crate::config::Problem;
 use crate::failure::Failure;
-use crate::suggest::InEffect;
 
 /// The format of data on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
-use super::size;
+use super::human::size;
 
 /// Time between two updates of the line on a terminal.
 const ON_TERMINAL: Duration = Duration::from_millis(200);
@@ -17,7 +17,7 @@ const IN_LOG: Duration = Duration::from_secs(10);
 
 /// The progress display.
 #[derive(Debug)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     shared: Arc<Shared>,
     ticks: AbortHandle,
 }
@@ -37,7 +37,7 @@ struct Shared {
 
 impl Progress {
     /// Starts the display.
-    pub(super) fn start(images: usize) -> Self {
+    pub(crate) fn start(images: usize) -> Self {
         let shared = Arc::new(Shared {
             terminal: io::stderr().is_terminal(),
             began: Instant::now(),
@@ -59,27 +59,27 @@ impl Progress {
     }
 
     /// Adds blobs to the expected number.
-    pub(super) fn expect(&self, blobs: usize) {
+    pub(crate) fn expect(&self, blobs: usize) {
         self.shared.blobs.fetch_add(blobs as u64, Ordering::Relaxed);
     }
 
     /// Counts a blob as done.
-    pub(super) fn blob_ended(&self) {
+    pub(crate) fn blob_ended(&self) {
         self.shared.blobs_ended.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts received bytes.
-    pub(super) fn came(&self, bytes: usize) {
+    pub(crate) fn came(&self, bytes: usize) {
         self.shared.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Counts an image as done, whether it succeeded or failed.
-    pub(super) fn ended(&self) {
+    pub(crate) fn ended(&self) {
         self.shared.images_ended.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes other output: erases the progress line first.
-    pub(super) fn aside(&self, write: impl FnOnce()) {
+    pub(crate) fn aside(&self, write: impl FnOnce()) {
         let turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.shared.erase();
         write();
@@ -87,7 +87,7 @@ impl Progress {
     }
 
     /// Stops the display, and erases its line.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.ticks.abort();
         self.aside(|| {});
     }

@@ -1,0 +1,13 @@
+//! What a command shows: data, messages, tables, progress, and the commands that its messages suggest.
+
+mod human;
+mod printer;
+mod progress;
+mod suggest;
+mod table;
+
+pub(crate) use human::{ago, count_of, size};
+pub use printer::{Output, Printer};
+pub(crate) use progress::Progress;
+pub use suggest::InEffect;
+pub(crate) use table::table;
