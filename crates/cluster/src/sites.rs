@@ -3,12 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use hythe_kube::api::{Access, ApiError, MANAGED_BY, Verb};
-use hythe_kube::deploy::{ServiceState, Target, services};
+use hythe_kube::api::{Access, ApiError};
+use hythe_kube::deploy::{self, Deployed, ServiceState, Target};
 use hythe_kube::hosting::Hosting;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use kube::api::ListParams;
-use kube::{Api, ResourceExt as _};
 
 use crate::attach;
 use crate::engine::{Engine, EngineError};
@@ -102,32 +99,11 @@ async fn in_containers(engine: &Engine) -> Result<Vec<Site>, EngineError> {
     Ok(sites)
 }
 
-/// The registries that `hythe deploy` created in a cluster, in all namespaces.
-pub async fn in_cluster(access: &Access, cluster: &str) -> Result<Vec<Site>, ApiError> {
-    let labels = format!("app.kubernetes.io/name=hythe,{}={}", MANAGED_BY.0, MANAGED_BY.1);
-    let params = ListParams::default().labels(&labels);
-    let deployments: Api<Deployment> = access.cluster_wide();
-    let sets: Api<StatefulSet> = access.cluster_wide();
-    let asked = access.ask(Verb::List, || "Deployments".to_owned(), deployments.list(&params)).await?;
-    let mut found: Vec<(String, String, i32)> = asked
-        .iter()
-        .map(|one| {
-            let ready = one.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default();
-            (one.namespace().unwrap_or_default(), one.name_any(), ready)
-        })
-        .collect();
-    let asked = access.ask(Verb::List, || "StatefulSets".to_owned(), sets.list(&params)).await?;
-    found.extend(asked.iter().map(|one| {
-        let ready = one.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default();
-        (one.namespace().unwrap_or_default(), one.name_any(), ready)
-    }));
-    let mut sites = Vec::new();
-    for (namespace, name, ready) in found {
-        // A name that hythe does not accept is not the name of a registry that hythe created.
-        let (Ok(namespace), Ok(name)) = (namespace.parse(), name.parse()) else { continue };
-        let target = Target { namespace, name };
-        let services = services(access, &target).await?;
-        sites.push(Site::Cluster { cluster: cluster.to_owned(), target, services, is_running: ready > 0 });
-    }
-    Ok(sites)
+/// The registries that `hythe deploy` created in a cluster.
+async fn in_cluster(access: &Access, cluster: &str) -> Result<Vec<Site>, ApiError> {
+    let deployed =
+        deploy::list(access).await?.into_iter().map(|Deployed { target, services, is_running }| {
+            Site::Cluster { cluster: cluster.to_owned(), target, services, is_running }
+        });
+    Ok(deployed.collect())
 }

@@ -104,7 +104,7 @@ impl Access {
     }
 
     /// Makes a request, for at most [`REQUEST_TIMEOUT`]. The error names the verb and the object.
-    pub async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         verb: Verb,
         what: impl FnOnce() -> String,
@@ -122,7 +122,7 @@ impl Access {
     }
 
     /// As [`Access::ask`]; none if the object does not exist.
-    pub async fn find<T>(
+    pub(crate) async fn find<T>(
         &self,
         what: impl FnOnce() -> String,
         request: impl Future<Output = kube::Result<T>>,

@@ -6,6 +6,7 @@ mod forward;
 mod host_path;
 mod kustomize;
 mod label;
+mod list;
 mod logs;
 mod name;
 mod options;
@@ -22,6 +23,7 @@ pub use forward::{ForwardEvent, forward};
 pub use host_path::HostPath;
 pub use kustomize::{KustomizeFile, kustomize};
 pub use label::{Label, Peer};
+pub use list::{Deployed, list};
 pub use logs::{LogOptions, logs};
 pub use name::{Image, Name, Namespace, StorageClass, ValueError};
 pub use options::{

@@ -3,9 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use hythe_kube::api::{Access, ApiError};
+use hythe_kube::api::{Access, ApiError, Kind, Object};
 use hythe_kube::hosting::{Hosting, Published};
-use k8s_openapi::api::core::v1::Service;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -60,10 +59,8 @@ pub(crate) async fn other(
     let Ok(Published::Differs { found, .. }) = published else { return None };
     match Named::of(found, own)? {
         Named::Service { namespace, name } => {
-            let service = access.namespaced::<Service>(&namespace);
-            let what = || format!("Service {namespace}/{name}");
-            let there: Result<_, ApiError> = access.find(what, service.get(&name)).await;
-            there.ok()?.map(|_| format!("the registry {namespace}/{name} in the cluster"))
+            let there = access.exists(&Object::new(Kind::Service, &namespace, &name)).await.ok()?;
+            there.then(|| format!("the registry {namespace}/{name} in the cluster"))
         }
         Named::Container(name) => {
             let state = engine.container(&name).await.ok()??.state;

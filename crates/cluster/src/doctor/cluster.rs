@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use bollard::models::ContainerInspectResponse;
-use hythe_kube::api::{Access, ApiError, FIELD_MANAGER, MANAGED_BY, Verb};
+use hythe_kube::api::{Access, ApiError};
 use hythe_kube::hosting::Published;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use hythe_kube::trial::{Pull, Trial};
 use tokio::time::{Instant, sleep};
 
 use super::probe::Probe;
@@ -18,7 +16,6 @@ use crate::topology::{Cluster, Node};
 
 /// How long kubelet may take to pull the image of the test Pod.
 const PATIENCE: Duration = Duration::from_secs(12);
-const NAMESPACE: &str = "default";
 
 fn repaired(check: Check, cluster: &Cluster) -> Check {
     let attach = Repair::Attach { cluster: cluster.to_string() };
@@ -117,25 +114,24 @@ pub(super) async fn pods(
     let subject = cluster.to_string();
     let image = probe.name(&node::inner(wiring));
     let name = format!("hythe-doctor-{}", probe.tag);
+    let trial = Trial::new(access, &name);
     let outcome = async {
-        make(access, &name, &on.name, &image).await?;
+        trial.start(&on.name, &image).await?;
         let began = Instant::now();
         loop {
-            if let Some(outcome) = outcome(&get(access, &name).await?) {
-                return Ok(Some(outcome));
-            }
-            if began.elapsed() > PATIENCE {
-                return Ok(None);
+            let pull = trial.pull().await?;
+            if pull != Pull::Underway || began.elapsed() > PATIENCE {
+                return Ok(pull);
             }
             sleep(Duration::from_millis(200)).await;
         }
     };
-    let outcome: Result<Option<Result<(), String>>, ApiError> = outcome.await;
-    remove(access, &name).await;
+    let outcome: Result<Pull, ApiError> = outcome.await;
+    trial.remove().await;
     let _ = engine.exec(&on.name, &["crictl", "rmi", &image]).await;
     match outcome {
-        Ok(Some(Ok(()))) => Check::good(Id::ClusterPods, &subject, format!("{image} on {}", on.name)),
-        Ok(Some(Err(said))) => {
+        Ok(Pull::Done) => Check::good(Id::ClusterPods, &subject, format!("{image} on {}", on.name)),
+        Ok(Pull::Failed(said)) => {
             let check = Check::bad(Id::ClusterPods, &subject, format!("{image} on {}: {said}", on.name));
             match explain(&said) {
                 Some(symptom) => {
@@ -144,7 +140,7 @@ pub(super) async fn pods(
                 None => check,
             }
         }
-        Ok(None) => {
+        Ok(Pull::Underway) => {
             let evidence = format!(
                 "the kubelet of {} reported no pull for the test Pod within {} s",
                 on.name,
@@ -156,69 +152,15 @@ pub(super) async fn pods(
     }
 }
 
-async fn make(access: &Access, name: &str, node: &str, image: &str) -> Result<(), ApiError> {
-    let body = json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": { "name": name, "labels": { MANAGED_BY.0: MANAGED_BY.1 } },
-        "spec": {
-            "nodeName": node,
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": false,
-            "terminationGracePeriodSeconds": 0,
-            // kubelet pulls the image without waiting for the cluster's network plugin, which this check is not about.
-            "hostNetwork": true,
-            "tolerations": [{ "operator": "Exists" }],
-            "containers": [{ "name": "probe", "image": image, "imagePullPolicy": "Always" }],
-        },
-    });
-    let pods = access.namespaced::<Pod>(NAMESPACE);
-    let params = PatchParams::apply(FIELD_MANAGER);
-    let patch = Patch::Apply(&body);
-    let request = pods.patch(name, &params, &patch);
-    access.ask(Verb::Patch, || format!("Pod {NAMESPACE}/{name}"), request).await.map(drop)
-}
-
-async fn get(access: &Access, name: &str) -> Result<Pod, ApiError> {
-    let pods = access.namespaced::<Pod>(NAMESPACE);
-    access.ask(Verb::Get, || format!("Pod {NAMESPACE}/{name}"), pods.get(name)).await
-}
-
-async fn remove(access: &Access, name: &str) {
-    let pods = access.namespaced::<Pod>(NAMESPACE);
-    let params = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
-    let request = pods.delete(name, &params);
-    // A Pod that this fails to delete never runs, and its label says that hythe made it.
-    let _ = access.ask(Verb::Delete, || format!("Pod {NAMESPACE}/{name}"), request).await;
-}
-
-/// Whether kubelet pulled the image, or its message if it failed; none while the pull is under way.
-fn outcome(pod: &Pod) -> Option<Result<(), String>> {
-    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
-    let status = statuses.first()?;
-    let state = status.state.as_ref()?;
-    if state.terminated.is_some() || state.running.is_some() || !status.image_id.is_empty() {
-        return Some(Ok(()));
-    }
-    let waiting = state.waiting.as_ref()?;
-    match waiting.reason.as_deref() {
-        Some("ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "RegistryUnavailable") => {
-            Some(Err(waiting.message.clone().unwrap_or_default()))
-        }
-        // The image is on the node, and the probe's program does not exist: this is the expected end.
-        Some(
-            "CreateContainerError" | "RunContainerError" | "CreateContainerConfigError" | "CrashLoopBackOff",
-        ) => Some(Ok(())),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hythe_kube::api::Verb;
+    use hythe_kube::hosting::Hosting;
+    use serde_json::json;
+
     use super::*;
     use crate::doctor::Verdict;
     use crate::doctor::sample::cluster;
-    use hythe_kube::hosting::Hosting;
 
     #[test]
     fn a_registry_that_is_not_on_the_nodes_network_is_joined_to_it() {
@@ -255,19 +197,5 @@ mod tests {
             let check = hosting(&cluster(), published);
             assert!(check.verdict == verdict && check.to_string().contains(text), "{check}");
         }
-    }
-
-    #[test]
-    fn a_pod_that_cannot_run_shows_that_its_image_was_pulled() {
-        let pod = |reason: &str, message: &str| -> Pod {
-            serde_json::from_value(json!({ "status": { "containerStatuses": [{
-                "name": "probe", "image": "x", "imageID": "", "ready": false, "restartCount": 0,
-                "state": { "waiting": { "reason": reason, "message": message } },
-            }] } }))
-            .unwrap()
-        };
-        assert_eq!(outcome(&pod("ContainerCreating", "")), None);
-        assert_eq!(outcome(&pod("CreateContainerError", "exec")), Some(Ok(())));
-        assert_eq!(outcome(&pod("ErrImagePull", "no such host")), Some(Err("no such host".to_owned())));
     }
 }

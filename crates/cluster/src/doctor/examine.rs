@@ -5,6 +5,7 @@ use std::time::Duration;
 use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use hythe_kube::pod::PodImages;
 use tokio::time::timeout;
 
 use super::probe::Probe;
@@ -244,7 +245,7 @@ impl Doctor<'_> {
         for cluster in self.clusters.iter().filter(|cluster| cluster.is_running()) {
             let looked = async {
                 let access = attach::access(self.engine, cluster, self.wiring).await?;
-                pod::find(&access, namespace, name).await
+                PodImages::find(&access, namespace, name).await
             };
             let found = match looked.await {
                 Ok(Some(found)) => found,
@@ -254,16 +255,16 @@ impl Doctor<'_> {
                     continue;
                 }
             };
-            let mut checks = vec![found.check(&subject, &cluster.to_string())];
-            let waiting = found.waiting();
-            if waiting.is_empty() && checks[0].verdict == Verdict::Good {
-                checks.push(found.quiet(&subject));
+            let mut checks = vec![pod::placed(&found, &subject, &cluster.to_string())];
+            if found.waiting.is_empty() && checks[0].verdict == Verdict::Good {
+                checks.push(pod::quiet(&found, &subject));
             }
-            for waiting in waiting {
-                checks.push(found.explain(&subject, &waiting, (&cluster.name, self.wiring.registry.port)));
+            for waiting in &found.waiting {
+                let at = (cluster.name.as_str(), self.wiring.registry.port);
+                checks.push(pod::judge(&found, &subject, waiting, at));
                 if let Ok(image) = waiting.image.parse() {
                     let one = Doctor { clusters: std::slice::from_ref(cluster), ..*self };
-                    checks.extend(one.examine_image(&image, found.node()).await);
+                    checks.extend(one.examine_image(&image, found.node.as_deref()).await);
                 }
             }
             return checks;

@@ -39,7 +39,7 @@ impl Access {
     }
 
     /// The API of a type's objects in a namespace.
-    pub fn namespaced<K>(&self, namespace: &str) -> Api<K>
+    pub(crate) fn namespaced<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -47,7 +47,7 @@ impl Access {
     }
 
     /// The API of a type's objects without a namespace, or in all namespaces.
-    pub fn cluster_wide<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
+    pub(crate) fn cluster_wide<K: Resource<DynamicType = ()>>(&self) -> Api<K> {
         Api::all(self.client.clone())
     }
 
@@ -55,6 +55,11 @@ impl Access {
     pub(crate) async fn get(&self, object: &Object) -> Result<Option<DynamicObject>, ApiError> {
         let api = self.dynamic(object);
         self.find(|| object.to_string(), api.get(&object.name)).await
+    }
+
+    /// Whether the object exists.
+    pub async fn exists(&self, object: &Object) -> Result<bool, ApiError> {
+        Ok(self.get(object).await?.is_some())
     }
 
     /// Asks whether the API would accept an object, and changes nothing.
