@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
 };
@@ -15,10 +16,12 @@ use crate::challenge::{Challenge, challenges};
 use crate::client::Inner;
 use crate::connection::Request;
 use crate::error::{Error, Subject};
+use crate::outgoing::Outgoing;
 use crate::response::Response;
 use crate::scope::Scope;
 use crate::token::Token;
 use crate::tokens::Authorization;
+use crate::upload::PushError;
 
 const REDIRECTS: usize = 10;
 
@@ -30,15 +33,24 @@ pub(crate) struct Ask {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// What a token must allow. The first is for the repository that the request concerns; a request that concerns the
     /// registry as a whole has none.
     pub(crate) scopes: Vec<Scope>,
     /// The statuses that count as an answer; every other status is an error.
     pub(crate) expected: &'static [StatusCode],
+    /// Whether `url` is the endpoint's own. An address that another host gave gets no credentials.
+    pub(crate) at_home: bool,
     pub(crate) subject: Subject,
 }
 
 impl Ask {
+    /// A request without headers and body to an address of the endpoint, with 200 as the only expected status.
+    pub(crate) fn new(method: Method, url: Url, scopes: Vec<Scope>, subject: Subject) -> Self {
+        let (headers, body, expected) = (HeaderMap::new(), Bytes::new(), &[StatusCode::OK]);
+        Self { method, url, headers, body, scopes, expected, at_home: true, subject }
+    }
+
     /// The repository that the request concerns.
     pub(crate) fn repository(&self) -> Option<&RepositoryName> {
         self.scopes.first().map(|scope| &scope.repository)
@@ -66,16 +78,67 @@ impl Inner {
         let Ok(answer) = timeout(self.head_timeout, Box::pin(self.exchange(&ask))).await else {
             return Err(ask.subject.unavailable(format!("no answer within {:?}", self.head_timeout)));
         };
-        Ok(Answer {
-            response: answer?,
-            subject: ask.subject,
-            head_timeout: self.head_timeout,
-            progress_timeout: self.progress_timeout,
-        })
+        Ok(self.answer(answer?, ask.subject))
+    }
+
+    fn answer(&self, response: Response, subject: Subject) -> Answer {
+        let (head_timeout, progress_timeout) = (self.head_timeout, self.progress_timeout);
+        Answer { response, subject, head_timeout, progress_timeout }
+    }
+
+    /// Sends the request with a body that is read while it is sent, and follows no redirect. Gives up when the registry
+    /// takes no byte and sends no answer for as long as it may. Returns `None` if the registry asked for a token or
+    /// password and the client has one now: the caller sends the body again.
+    pub(crate) async fn send_body(&self, ask: Ask, body: Outgoing) -> Result<Option<Answer>, PushError> {
+        let (watch, patience) = (body.watch(), self.head_timeout.max(self.progress_timeout));
+        let late =
+            || ask.subject.unavailable(format!("it took no byte and sent no answer within {patience:?}"));
+        let authorization = if ask.at_home {
+            let known = timeout(self.head_timeout, Box::pin(self.tokens.known(&self.dialler, &ask)));
+            known.await.map_err(|_| late())??
+        } else {
+            None
+        };
+        let authorized = authorization.as_ref().map(|authorization| self.tokens.header(authorization));
+        let request = self.request(&ask, ask.url.clone(), authorized);
+        let sent = watch.attend(self.dialler.send_body(request, body, &ask.subject), patience).await;
+        if let Some(failure) = watch.failure() {
+            return Err(PushError::Source(failure));
+        }
+        let reply = Reply { response: sent.ok_or_else(late)??, at_home: ask.at_home, token: None };
+        if reply.is_challenge() && reply.at_home {
+            let challenges = challenges_of(&reply.response);
+            let answered = self.tokens.answer(&self.dialler, &ask, &challenges, authorization.as_ref());
+            let answered = timeout(self.head_timeout, Box::pin(answered));
+            if answered.await.map_err(|_| late())??.is_some() {
+                return Ok(None);
+            }
+        }
+        self.remember_budget(reply.response.headers());
+        if ask.expected.contains(&reply.response.status()) {
+            return Ok(Some(self.answer(reply.response, ask.subject)));
+        }
+        Err(error(reply, &ask, authorization.as_ref()).await.into())
+    }
+
+    /// The request as it is sent to `url`.
+    fn request(&self, ask: &Ask, url: Url, authorization: Option<HeaderValue>) -> Request {
+        let mut request = Request::new(ask.method.clone(), url);
+        request.headers.clone_from(&ask.headers);
+        request.body = ask.body.clone();
+        // Storage that compresses on the way would change the bytes; the digest is of the uncompressed ones.
+        request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.only_if_cached {
+            request.headers.insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
+        }
+        if let Some(authorization) = authorization {
+            request.headers.insert(AUTHORIZATION, authorization);
+        }
+        request
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Response, Error> {
-        let mut authorization = self.tokens.known(&self.dialler, ask).await?;
+        let mut authorization = if ask.at_home { self.tokens.known(&self.dialler, ask).await? } else { None };
         let mut reply = self.follow(ask, authorization.as_ref()).await?;
         for attempt in 0..CHALLENGES {
             if !reply.is_challenge() || !reply.at_home {
@@ -114,21 +177,14 @@ impl Inner {
     /// endpoint again when that other host redirects back.
     async fn follow(&self, ask: &Ask, authorization: Option<&Authorization>) -> Result<Reply, Error> {
         let mut url = ask.url.clone();
-        let mut at_home = true;
+        let mut at_home = ask.at_home;
         for _ in 0..=REDIRECTS {
-            let mut request = Request::new(ask.method.clone(), url.clone());
-            request.headers.clone_from(&ask.headers);
-            // Storage that compresses on the way would change the bytes; the digest is of the uncompressed ones.
-            request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            if self.only_if_cached {
-                request.headers.insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
-            }
             let token = if at_home { None } else { self.tokens.known_at(&url, ask).await };
-            if let Some(authorization) = authorization.filter(|_| at_home) {
-                request.headers.insert(AUTHORIZATION, self.tokens.header(authorization));
-            } else if let Some(token) = &token {
-                request.headers.insert(AUTHORIZATION, token.header.clone());
-            }
+            let authorized = match authorization.filter(|_| at_home) {
+                Some(authorization) => Some(self.tokens.header(authorization)),
+                None => token.as_ref().map(|token| token.header.clone()),
+            };
+            let request = self.request(ask, url.clone(), authorized);
             let response = self.dialler.send(request, &ask.subject).await?;
             // A request that changes something follows no redirect: it is carried out at the address that was asked, or
             // not at all.
@@ -161,13 +217,18 @@ pub(crate) fn target(from: &Url, response: &Response, subject: &Subject) -> Resu
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
+    location(from, response, subject, "a redirect").map(Some)
+}
+
+/// The address in `Location`, absolute or relative to `from`. `what` names the kind of answer in errors.
+pub(crate) fn location(from: &Url, response: &Response, subject: &Subject, what: &str) -> Result<Url, Error> {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let Some(location) = location else {
-        return Err(subject.protocol("a redirect without a usable `Location` header"));
+        return Err(subject.protocol(format!("{what} without a usable `Location` header")));
     };
     let target = from.join(location).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(mut target) = target else {
-        return Err(subject.protocol("a redirect whose `Location` is not an HTTP address"));
+        return Err(subject.protocol(format!("{what} whose `Location` is not an HTTP address")));
     };
     if from.scheme() == "https" && target.scheme() == "http" {
         let host = target.host_str().unwrap_or_default();
@@ -177,7 +238,7 @@ pub(crate) fn target(from: &Url, response: &Response, subject: &Subject) -> Resu
     // Credentials within the target's URL are the other host's, not ours, so they are not sent.
     let _ = target.set_username("");
     let _ = target.set_password(None);
-    Ok(Some(target))
+    Ok(target)
 }
 
 /// The error for an answer whose status was not expected.

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::Method;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 use hythe_oci::{RepositoryName, path};
 use url::Url;
 
@@ -75,14 +75,7 @@ impl Client {
     /// Checks that the endpoint is a registry that answers and accepts the credentials.
     pub async fn ping(&self) -> Result<(), Error> {
         let subject = self.0.subject("`/v2/`");
-        let ask = Ask {
-            method: Method::GET,
-            url: self.0.at(&path::base()),
-            headers: HeaderMap::new(),
-            scopes: Vec::new(),
-            expected: &[StatusCode::OK],
-            subject,
-        };
+        let ask = Ask::new(Method::GET, self.0.at(&path::base()), Vec::new(), subject);
         self.0.ask(ask).await.map(drop)
     }
 
@@ -104,6 +97,11 @@ impl Inner {
         endpoint::at(&self.url, path)
     }
 
+    /// The name by which the registry knows a repository.
+    pub(crate) fn name_at(&self, repository: &RepositoryName) -> String {
+        endpoint::name_at(&self.url, repository)
+    }
+
     pub(crate) fn subject(&self, asked: impl Into<String>) -> Subject {
         Subject { host: authority_of(&self.url), asked: asked.into() }
     }
@@ -116,14 +114,10 @@ impl Inner {
         accept: &'static str,
         asked: impl Into<String>,
     ) -> Ask {
-        Ask {
-            method: Method::GET,
-            url: self.at(path),
-            headers: HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]),
-            scopes: vec![Scope::pull(repository)],
-            expected: &[StatusCode::OK],
-            subject: self.subject(asked),
-        }
+        let mut ask =
+            Ask::new(Method::GET, self.at(path), vec![Scope::pull(repository)], self.subject(asked));
+        ask.headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        ask
     }
 
     pub(crate) fn remember_budget(&self, headers: &HeaderMap) {

@@ -10,16 +10,20 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{Method, Uri};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use url::{Position, Url};
 
 use crate::connector::Stream;
+use crate::outgoing::Outgoing;
 
 /// The `User-Agent` of this program.
 pub(crate) const AGENT: &str = concat!("hythe/", env!("CARGO_PKG_VERSION"));
+
+/// The body of a request: whole, or read from a source while it is sent.
+pub(crate) type RequestBody = Either<Full<Bytes>, Outgoing>;
 
 /// A request that is not sent yet.
 #[derive(Clone, Debug)]
@@ -45,9 +49,9 @@ pub(crate) struct Proxied {
 
 /// A connection.
 pub(crate) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<RequestBody>,
     /// `None` once the connection has ended. Boxed because it is large and often moved.
-    wire: Option<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>,
+    wire: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
     pub(crate) proxied: Option<Proxied>,
 }
 
@@ -88,7 +92,7 @@ impl Connection {
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn send(
         &mut self,
-        request: http::Request<Full<Bytes>>,
+        request: http::Request<RequestBody>,
     ) -> hyper::Result<http::Response<Incoming>> {
         poll_fn(|cx| {
             self.poll(cx);
@@ -104,14 +108,23 @@ impl Connection {
     }
 
     /// The request in the form that this connection needs: with a full URL if a proxy forwards it.
-    pub(crate) fn form(&self, request: &Request) -> Result<http::Request<Full<Bytes>>, http::Error> {
+    pub(crate) fn form(&self, request: &Request) -> Result<http::Request<RequestBody>, http::Error> {
+        self.form_with(request, Either::Left(Full::new(request.body.clone())))
+    }
+
+    /// As [`Connection::form`], with another body.
+    pub(crate) fn form_with(
+        &self,
+        request: &Request,
+        body: RequestBody,
+    ) -> Result<http::Request<RequestBody>, http::Error> {
         let url = &request.url;
         let target = if self.proxied.is_some() {
             &url[..Position::AfterQuery]
         } else {
             &url[Position::BeforePath..Position::AfterQuery]
         };
-        let mut formed = http::Request::new(Full::new(request.body.clone()));
+        let mut formed = http::Request::new(body);
         *formed.method_mut() = request.method.clone();
         *formed.uri_mut() = target.parse::<Uri>()?;
         let headers = formed.headers_mut();

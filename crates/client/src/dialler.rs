@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
+use http_body_util::Either;
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use url::Url;
@@ -14,6 +15,7 @@ use crate::connection::{Connection, Request};
 use crate::connector::{ConnectError, Connector};
 use crate::error::{Error, Subject};
 use crate::guard::{Guard, RefusedHost, Way, authority_of};
+use crate::outgoing::Outgoing;
 use crate::pool::Pool;
 use crate::response::Response;
 
@@ -71,6 +73,32 @@ impl Dialler {
         let way = self.guard.way(&request.url).map_err(|refused| subject.refused(refused.to_string()))?;
         // Boxed: a connection is large, and every future that sends a request would be as large.
         Box::pin(self.send_on(&request, way)).await.map_err(|error| failure(&error, &request.url, subject))
+    }
+
+    /// As [`Dialler::send`], with a body that is read while it is sent. It is sent once: what was read cannot be read
+    /// again.
+    pub(crate) async fn send_body(
+        &self,
+        request: Request,
+        body: Outgoing,
+        subject: &Subject,
+    ) -> Result<Response, Error> {
+        let way = self.guard.way(&request.url).map_err(|refused| subject.refused(refused.to_string()))?;
+        let sent = Box::pin(self.send_once(&request, body, way));
+        sent.await.map_err(|error| failure(&error, &request.url, subject))
+    }
+
+    async fn send_once(&self, request: &Request, body: Outgoing, way: Way) -> Result<Response, SendError> {
+        let mut connection = if let Some(kept) = self.pool.take(&request.url.origin()) {
+            kept
+        } else {
+            let patience = self.connector.patience();
+            let connecting = self.connector.connect(&request.url, way, &self.guard, patience);
+            connecting.await.map_err(SendError::Connect)?
+        };
+        let formed = connection.form_with(request, Either::Right(body)).map_err(SendError::Form)?;
+        let answer = connection.send(formed).await.map_err(SendError::Exchange)?;
+        Ok(Response::new(answer, request.url.clone(), connection, Arc::clone(&self.pool)))
     }
 
     /// Uses a kept connection if the pool has one. Sends the request a second time, over a new connection, where that

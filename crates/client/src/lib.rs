@@ -1,4 +1,4 @@
-//! A client for registries: sends requests to an upstream and reads its answers.
+//! A client for registries: sends requests to a registry and reads its answers.
 
 mod address;
 mod answer;
@@ -18,8 +18,10 @@ mod link;
 mod manifest;
 mod memory;
 mod options;
+mod outgoing;
 mod page;
 mod pool;
+mod push;
 mod realm;
 mod referrers;
 mod resolver;
@@ -30,6 +32,7 @@ mod scope;
 mod tags;
 mod token;
 mod tokens;
+mod upload;
 
 pub use blob::BlobAnswer;
 pub use body::BlobBody;
@@ -40,6 +43,8 @@ pub use error::Error;
 pub use manifest::{ManifestAnswer, ManifestHead};
 pub use options::{ConfigError, Credentials, Options};
 pub use page::PageAnswer;
+pub use push::{BlobPush, Pushed};
 pub use referrers::{Entry, entries};
 pub use room::Room;
 pub use tags::TagPage;
+pub use upload::{Mount, PushError, Upload};

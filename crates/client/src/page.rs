@@ -1,7 +1,6 @@
 //! Requests to pages that hythe serves beside the API of the specification.
 
 use bytes::Bytes;
-use http::header::HeaderMap;
 use http::{Method, StatusCode};
 use hythe_oci::encode;
 
@@ -71,8 +70,8 @@ impl Client {
             query.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
         url.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
         let subject = self.0.subject(format!("`{path}`"));
-        let ask =
-            Ask { method, url, headers: HeaderMap::new(), scopes: Vec::new(), expected: ANSWERS, subject };
+        let mut ask = Ask::new(method, url, Vec::new(), subject);
+        ask.expected = ANSWERS;
         let answer = self.0.ask(ask).await?;
         Ok(PageAnswer { status: answer.status().as_u16(), bytes: answer.read(limit).await? })
     }

@@ -21,7 +21,6 @@ impl Actions {
     /// Reading manifests, blobs and lists.
     pub(crate) const PULL: Self = Self { pull: true, ..Self::NONE };
     /// Uploading. Registries require `pull` too: a client that pushes first asks whether the content exists.
-    #[cfg_attr(not(test), expect(dead_code, reason = "pushing needs it next"))]
     pub(crate) const PUSH: Self = Self { pull: true, push: true, ..Self::NONE };
     /// Deleting. Some registries require `pull` too: deleting begins with a look at the manifest.
     #[cfg_attr(not(test), expect(dead_code, reason = "deleting needs it next"))]
@@ -50,6 +49,10 @@ pub(crate) struct Scope {
 impl Scope {
     pub(crate) fn pull(repository: &RepositoryName) -> Self {
         Self { repository: repository.clone(), actions: Actions::PULL }
+    }
+
+    pub(crate) fn push(repository: &RepositoryName) -> Self {
+        Self { repository: repository.clone(), actions: Actions::PUSH }
     }
 
     /// The scope as a parameter's value, for a registry that knows the repository by this name.

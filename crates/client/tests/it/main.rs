@@ -7,6 +7,7 @@ mod challenges;
 mod lists;
 mod manifests;
 mod proxies;
+mod pushes;
 mod reach;
 mod redirects;
 mod tls;
