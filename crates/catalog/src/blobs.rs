@@ -62,7 +62,7 @@ pub enum MountFrom {
 
 impl Catalog {
     /// The blob, if this repository links it.
-    pub fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Blob>> {
+    pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Blob>> {
         const FIND: &str = "SELECT b.digest, b.size, b.generation, l.last_use FROM repository r
             JOIN link l ON l.repository = r.id JOIN blob b ON b.digest = l.digest
             WHERE r.name = ?1 AND l.digest = ?2";
@@ -71,14 +71,14 @@ impl Catalog {
     }
 
     /// Whether the catalog has any blob.
-    pub fn has_blobs(&self) -> Result<bool> {
+    pub async fn has_blobs(&self) -> Result<bool> {
         let found =
             self.read(|connection| sql::first(connection, "SELECT 1 FROM blob LIMIT 1", [], |_| Ok(())));
         found.map(|found| found.is_some())
     }
 
     /// Doomed files, which no blob names any more, in their order, after `after`.
-    pub fn doomed(&self, after: Option<&BlobFile>, limit: usize) -> Result<Vec<BlobFile>> {
+    pub async fn doomed(&self, after: Option<&BlobFile>, limit: usize) -> Result<Vec<BlobFile>> {
         const LIST: &str = "SELECT digest, generation, size FROM doomed
             WHERE (digest, generation) > (?1, ?2) ORDER BY digest, generation LIMIT ?3";
         let (digest, generation) = after
@@ -95,7 +95,7 @@ impl Catalog {
     }
 
     /// The live file of a digest, whichever repositories link it.
-    pub fn live_file(&self, digest: &Digest) -> Result<Option<BlobFile>> {
+    pub async fn live_file(&self, digest: &Digest) -> Result<Option<BlobFile>> {
         self.read(|connection| live(connection, digest))
     }
 

@@ -72,7 +72,7 @@ impl Catalog {
 
     /// The copies that the pattern selects and that `listed` accepts, in bytewise order, from the first past `after`;
     /// each with at most `tags` tags.
-    pub fn copies(
+    pub async fn copies(
         &self,
         pattern: &Pattern,
         after: Option<&str>,

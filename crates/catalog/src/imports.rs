@@ -5,7 +5,7 @@ use crate::{Catalog, Result, sql};
 
 impl Catalog {
     /// Whether this whole tree was imported.
-    pub fn is_imported(&self, source: &str) -> Result<bool> {
+    pub async fn is_imported(&self, source: &str) -> Result<bool> {
         const FIND: &str = "SELECT 1 FROM import WHERE source = ?1";
         self.read(|connection| sql::first(connection, FIND, [source], |_| Ok(())))
             .map(|found| found.is_some())

@@ -1,11 +1,15 @@
 //! The registry's knowledge, in one transactional database: repositories, tags, manifests, links, uploads.
 //!
-//! Reads are synchronous and run on the caller's thread: each is one indexed statement of a few microseconds.
+//! Every command is async, so that callers need not know what waits. A short read (indexed statements, a few
+//! microseconds) runs on the caller's thread and never yields; a read that visits many rows runs on a blocking thread.
 //! Writes go to one thread, which commits all waiting writes as one group; a write resolves after that commit. A
 //! *durable* write has reached the disk when it resolves; a *relaxed* write survives the process, and reaches the disk
 //! with the next durable write. A caller that goes away does not stop a write that it began.
 //!
 //! Times are milliseconds since the Unix epoch. Callers always pass the time in: the catalog has no clock.
+
+// A short read awaits nothing here; in a database over the network it would.
+#![allow(clippy::unused_async)]
 
 mod blobs;
 mod collection;
@@ -35,6 +39,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
+use tokio::task::spawn_blocking;
 
 pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
 pub use collection::{Collected, LinkCursor};
@@ -148,15 +153,31 @@ impl Catalog {
     }
 
     /// Checks with a small read that the catalog answers, and that it still accepts writes.
-    pub fn ping(&self) -> Result<()> {
+    pub async fn ping(&self) -> Result<()> {
         self.inner.writer.check()?;
         self.read(|connection| {
             sql::first(connection, "SELECT 1 FROM repository LIMIT 1", [], |_| Ok(())).map(|_| ())
         })
     }
 
+    /// Runs a short read on the caller's thread.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         self.inner.readers.read(query)
+    }
+
+    /// Runs a read that may visit many rows, on a blocking thread.
+    async fn read_aside<T, Q>(&self, query: Q) -> Result<T>
+    where
+        T: Send + 'static,
+        Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.inner.readers);
+        match spawn_blocking(move || readers.read(query)).await {
+            Ok(read) => read,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down.
+            Err(_) => Err(Error::closed()),
+        }
     }
 
     async fn write<T, W>(&self, durability: Durability, work: W) -> Result<T>

@@ -73,7 +73,7 @@ pub enum ManifestPushed {
 impl Catalog {
     /// A manifest's digest, media type, size and time of push. This is the most frequent read: one statement, or none
     /// as long as nothing is written.
-    pub fn manifest(
+    pub async fn manifest(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
@@ -113,7 +113,11 @@ impl Catalog {
     }
 
     /// A manifest's exact bytes.
-    pub fn manifest_bytes(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Bytes>> {
+    pub async fn manifest_bytes(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Bytes>> {
         const BYTES: &str = "SELECT m.bytes FROM repository r JOIN manifest m ON m.repository = r.id
             WHERE r.name = ?1 AND m.digest = ?2";
         self.read(|connection| {

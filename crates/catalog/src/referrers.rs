@@ -34,7 +34,7 @@ impl Catalog {
     /// The manifests whose subject is `subject`, in the order of their digests, from the first past `after`, and
     /// whether more follow. With `artifact_type`, only those of that type. The subject need not exist. A page ends
     /// early if its texts reach 4 MiB.
-    pub fn referrers(
+    pub async fn referrers(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
@@ -124,14 +124,14 @@ mod tests {
     }
 
     /// How many steps of SQLite's virtual machine a page takes, in hundreds.
-    fn steps(catalog: &Catalog, artifact_type: &str) -> usize {
+    async fn steps(catalog: &Catalog, artifact_type: &str) -> usize {
         let steps = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&steps);
         let Readers::Shared(connection) = &*catalog.inner.readers else { panic!("it is in memory") };
         let count = move || counted.fetch_add(1, Ordering::Relaxed) == usize::MAX;
         lock(connection).progress_handler(100, Some(count)).unwrap();
         let name = "a".parse().unwrap();
-        catalog.referrers(&name, &digest("subject"), Some(artifact_type), None, 10).unwrap();
+        catalog.referrers(&name, &digest("subject"), Some(artifact_type), None, 10).await.unwrap();
         steps.load(Ordering::Relaxed)
     }
 
@@ -142,7 +142,7 @@ mod tests {
             push(&catalog, number, "{}".to_owned()).await;
         }
         for artifact_type in ["none", "some"] {
-            let steps = steps(&catalog, artifact_type);
+            let steps = steps(&catalog, artifact_type).await;
             assert!(steps < 10, "{steps} hundred steps for `{artifact_type}`");
         }
     }
@@ -157,7 +157,7 @@ mod tests {
         loop {
             let name = "a".parse().unwrap();
             let (page, more) =
-                catalog.referrers(&name, &digest("subject"), None, after.as_ref(), 100).unwrap();
+                catalog.referrers(&name, &digest("subject"), None, after.as_ref(), 100).await.unwrap();
             found.push(page.len());
             after = page.last().map(|referrer| referrer.digest);
             if !more {

@@ -27,7 +27,7 @@ pub struct Totals {
 impl Catalog {
     /// Repositories that hold at least one manifest and that `listed` accepts, in bytewise order, from the first name
     /// past `after`.
-    pub fn repositories(
+    pub async fn repositories(
         &self,
         after: Option<&str>,
         limit: usize,
@@ -44,12 +44,12 @@ impl Catalog {
     }
 
     /// Whether the repository holds anything: a manifest or a blob.
-    pub fn repository_exists(&self, repository: &RepositoryName) -> Result<bool> {
+    pub async fn repository_exists(&self, repository: &RepositoryName) -> Result<bool> {
         self.read(|connection| exists(connection, repository))
     }
 
     /// The provenance of the repository's content; `None` if the repository holds nothing.
-    pub fn provenance(&self, repository: &RepositoryName) -> Result<Option<Provenance>> {
+    pub async fn provenance(&self, repository: &RepositoryName) -> Result<Option<Provenance>> {
         const FIND: &str = "SELECT origin, private FROM repository WHERE name = ?1";
         self.read(|connection| sql::first(connection, FIND, [repository.as_str()], provenance_of))
     }
@@ -61,7 +61,7 @@ impl Catalog {
     }
 
     /// Counts rows, which takes about 50 ms for a million of them: for a metric that is read now and then.
-    pub fn totals(&self) -> Result<Totals> {
+    pub async fn totals(&self) -> Result<Totals> {
         const COUNTS: &str = "SELECT
             (SELECT count(*) FROM repository WHERE manifests > 0),
             (SELECT coalesce(sum(manifests), 0) FROM repository),
@@ -69,7 +69,7 @@ impl Catalog {
             (SELECT count(*) FROM blob),
             (SELECT coalesce(sum(size), 0) FROM blob),
             (SELECT count(*) FROM upload)";
-        self.read(|connection| {
+        self.read_aside(|connection| {
             sql::first(connection, COUNTS, [], |row| {
                 Ok(Totals {
                     repositories: sql::unsigned(row, 0)?,
@@ -82,6 +82,7 @@ impl Catalog {
             })
             .map(Option::unwrap_or_default)
         })
+        .await
     }
 }
 

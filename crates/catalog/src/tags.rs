@@ -7,7 +7,7 @@ use crate::{Catalog, Result, repositories, sql};
 
 impl Catalog {
     /// The repository's tags in bytewise order, from the first past `after`; `None` if the repository does not exist.
-    pub fn tags(
+    pub async fn tags(
         &self,
         repository: &RepositoryName,
         after: Option<&str>,

@@ -53,7 +53,7 @@ pub struct Untagged {
 impl Catalog {
     /// Counts the blobs that no manifest references; those last used before `before` are due. Reads every link, which
     /// takes about 100 ms for 100,000 of them.
-    pub fn unused(&self, before: i64) -> Result<Unused> {
+    pub async fn unused(&self, before: i64) -> Result<Unused> {
         const UNUSED: &str = "SELECT
                 coalesce(sum(last_use < ?1), 0),
                 coalesce(sum(CASE WHEN last_use < ?1 THEN size ELSE 0 END), 0),
@@ -65,29 +65,31 @@ impl Catalog {
                 GROUP BY l.digest
                 HAVING sum(EXISTS (SELECT 1 FROM reference r
                     WHERE r.repository = l.repository AND r.digest = l.digest)) = 0)";
-        self.read(|connection| {
+        let count = move |connection: &Connection| {
             sql::first(connection, UNUSED, [before], |row| {
                 Ok(Unused { due: amount(row, 0)?, waiting: amount(row, 2)?, last_use: row.get(4)? })
             })
             .map(Option::unwrap_or_default)
-        })
+        };
+        self.read_aside(count).await
     }
 
     /// Counts the manifests that [`delete_untagged`](Self::delete_untagged) would remove; those pushed before `before`
     /// are due. Does not count the manifests that only those lead to. Reads every manifest.
-    pub fn untagged(&self, before: i64) -> Result<Untagged> {
+    pub async fn untagged(&self, before: i64) -> Result<Untagged> {
         const COUNT: &str = concat!(
             "SELECT coalesce(sum(u.last_use < ?1), 0), coalesce(sum(u.last_use >= ?1), 0),
                 max(CASE WHEN u.last_use >= ?1 THEN u.last_use END) FROM ",
             nothing_leads_to!()
         );
-        self.read(|connection| {
+        let count = move |connection: &Connection| {
             sql::first(connection, COUNT, [before], |row| {
                 let (due, waiting) = (sql::unsigned(row, 0)?, sql::unsigned(row, 1)?);
                 Ok(Untagged { due, waiting, last_use: row.get(2)? })
             })
             .map(Option::unwrap_or_default)
-        })
+        };
+        self.read_aside(count).await
     }
 
     /// Removes manifests that were pushed here, were last used before `before`, and that nothing leads to: no tag, no

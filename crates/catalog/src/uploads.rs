@@ -72,7 +72,7 @@ pub struct StaleUpload {
 
 impl Catalog {
     /// The session, if this repository has it.
-    pub fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<Option<Upload>> {
+    pub async fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<Option<Upload>> {
         const FIND: &str =
             "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
             WHERE id = ?1 AND repository = ?2 AND expired = 0";
@@ -81,7 +81,7 @@ impl Catalog {
     }
 
     /// The unfinished session by which the registry fetches this blob for this repository, if there is such a session.
-    pub fn fetch(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Upload>> {
+    pub async fn fetch(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Upload>> {
         const FIND: &str =
             "SELECT id, algorithm, byte_offset, state, epoch, started, updated, digest FROM upload
             WHERE repository = ?1 AND digest = ?2 AND fetch = 1 AND expired = 0 ORDER BY started DESC LIMIT 1";
@@ -90,7 +90,7 @@ impl Catalog {
     }
 
     /// Whether any repository has the session, expired or not. If not, the session's file may be removed.
-    pub fn upload_exists(&self, id: &UploadId) -> Result<bool> {
+    pub async fn upload_exists(&self, id: &UploadId) -> Result<bool> {
         self.read(|connection| {
             sql::first(connection, "SELECT 1 FROM upload WHERE id = ?1", [id.to_string()], |_| Ok(()))
                 .map(|found| found.is_some())
@@ -99,7 +99,7 @@ impl Catalog {
 
     /// Sessions that have not changed since `before`, the oldest first. The caller must [expire](Self::expire_upload) a
     /// session before it removes its files, and [delete](Self::delete_upload) it afterwards.
-    pub fn stale_uploads(&self, before: i64, limit: usize) -> Result<Vec<StaleUpload>> {
+    pub async fn stale_uploads(&self, before: i64, limit: usize) -> Result<Vec<StaleUpload>> {
         const STALE: &str = "SELECT id, digest FROM upload WHERE updated < ?1 ORDER BY updated LIMIT ?2";
         self.read(|connection| {
             sql::all(connection, STALE, (before, sql::limit(limit)), |row| {

@@ -150,8 +150,8 @@ fn local() -> Provenance {
     Provenance { origin: Origin::Local, private: false }
 }
 
-fn origin(catalog: &Catalog, name: &str) -> Option<Origin> {
-    catalog.provenance(&repository(name)).unwrap().map(|provenance| provenance.origin)
+async fn origin(catalog: &Catalog, name: &str) -> Option<Origin> {
+    catalog.provenance(&repository(name)).await.unwrap().map(|provenance| provenance.origin)
 }
 
 fn names<T: ToString>(page: &[T]) -> Vec<String> {
@@ -159,26 +159,26 @@ fn names<T: ToString>(page: &[T]) -> Vec<String> {
 }
 
 async fn a_new_catalog_is_empty_and_answers(catalog: Catalog) {
-    catalog.ping().unwrap();
-    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap(), []);
-    assert_eq!(catalog.tags(&repository("a"), None, 10).unwrap(), None);
-    assert!(!catalog.repository_exists(&repository("a")).unwrap());
-    assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap(), None);
+    catalog.ping().await.unwrap();
+    assert_eq!(catalog.repositories(None, 10, |_| true).await.unwrap(), []);
+    assert_eq!(catalog.tags(&repository("a"), None, 10).await.unwrap(), None);
+    assert!(!catalog.repository_exists(&repository("a")).await.unwrap());
+    assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).await.unwrap(), None);
     assert_eq!(
-        catalog.referrers(&repository("a"), &digest("x"), None, None, 10).unwrap(),
+        catalog.referrers(&repository("a"), &digest("x"), None, None, 10).await.unwrap(),
         (Vec::new(), false)
     );
-    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
-    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert_eq!(catalog.doomed(None, 10).await.unwrap(), []);
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
     assert_eq!(catalog.collect(i64::MAX, None, 10).await.unwrap(), Collected::default());
 }
 
 async fn a_blob_is_seen_only_where_it_is_linked(catalog: Catalog) {
     let generation = push_blob(&catalog, "a/b", "blob", 7).await;
     let blob = Blob { digest: digest("blob"), size: 4, generation, last_use: 7 };
-    assert_eq!(catalog.blob(&repository("a/b"), &digest("blob")).unwrap(), Some(blob));
-    assert_eq!(catalog.blob(&repository("a"), &digest("blob")).unwrap(), None);
-    assert_eq!(catalog.blob(&repository("a/b"), &digest("other")).unwrap(), None);
+    assert_eq!(catalog.blob(&repository("a/b"), &digest("blob")).await.unwrap(), Some(blob));
+    assert_eq!(catalog.blob(&repository("a"), &digest("blob")).await.unwrap(), None);
+    assert_eq!(catalog.blob(&repository("a/b"), &digest("other")).await.unwrap(), None);
 }
 
 async fn a_second_file_of_a_live_blob_is_doomed_and_the_first_stays(catalog: Catalog) {
@@ -186,27 +186,27 @@ async fn a_second_file_of_a_live_blob_is_doomed_and_the_first_stays(catalog: Cat
     let second = UploadId::random();
     assert_eq!(catalog.commit_blob(blob_commit("b", "blob", second, 2)).await.unwrap(), first);
     for name in ["a", "b"] {
-        let blob = catalog.blob(&repository(name), &digest("blob")).unwrap().unwrap();
+        let blob = catalog.blob(&repository(name), &digest("blob")).await.unwrap().unwrap();
         assert_eq!(blob.generation, first);
     }
-    let doomed = catalog.doomed(None, 10).unwrap();
+    let doomed = catalog.doomed(None, 10).await.unwrap();
     assert_eq!(doomed, [BlobFile { digest: digest("blob"), generation: second, size: 4 }]);
     catalog.forget_doomed(doomed).await.unwrap();
-    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
+    assert_eq!(catalog.doomed(None, 10).await.unwrap(), []);
 }
 
 async fn committing_the_same_file_twice_dooms_nothing(catalog: Catalog) {
     let generation = push_blob(&catalog, "a", "blob", 1).await;
     let again = catalog.commit_blob(blob_commit("a", "blob", generation, 2)).await.unwrap();
     assert_eq!(again, generation);
-    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
+    assert_eq!(catalog.doomed(None, 10).await.unwrap(), []);
 }
 
 async fn a_commit_ends_the_upload_that_made_the_file(catalog: Catalog) {
     let id = start(&catalog, "a", 1).await;
     catalog.commit_blob(blob_commit("a", "blob", id, 2)).await.unwrap();
-    assert_eq!(catalog.upload(&repository("a"), &id).unwrap(), None);
-    assert_eq!(catalog.stale_uploads(i64::MAX, 10).unwrap(), []);
+    assert_eq!(catalog.upload(&repository("a"), &id).await.unwrap(), None);
+    assert_eq!(catalog.stale_uploads(i64::MAX, 10).await.unwrap(), []);
 }
 
 async fn a_blob_is_mounted_from_a_named_repository_or_from_any(catalog: Catalog) {
@@ -218,21 +218,21 @@ async fn a_blob_is_mounted_from_a_named_repository_or_from_any(catalog: Catalog)
         catalog.mount_blob(&digest, from, repository(to), local(), 5).await.unwrap()
     };
     assert_eq!(mount(Some("a"), "b", wanted).await, Some(mounted.clone()));
-    assert_eq!(catalog.blob(&repository("b"), &wanted).unwrap(), Some(mounted.clone()));
+    assert_eq!(catalog.blob(&repository("b"), &wanted).await.unwrap(), Some(mounted.clone()));
     assert_eq!(mount(None, "c", wanted).await, Some(mounted));
     assert_eq!(mount(Some("nowhere"), "d", wanted).await, None, "not linked there");
     assert_eq!(mount(None, "d", digest("other")).await, None);
-    assert!(!catalog.repository_exists(&repository("d")).unwrap(), "a mount that fails leaves nothing");
+    assert!(!catalog.repository_exists(&repository("d")).await.unwrap(), "a mount that fails leaves nothing");
 }
 
 async fn a_touch_moves_the_last_use_forward_only(catalog: Catalog) {
     push_blob(&catalog, "a", "blob", 10).await;
     let (a, blob) = (repository("a"), digest("blob"));
-    let last_use = || catalog.blob(&a, &blob).unwrap().unwrap().last_use;
+    let last_use = async || catalog.blob(&a, &blob).await.unwrap().unwrap().last_use;
     assert!(catalog.touch_blob(&a, &blob, 20).await.unwrap());
-    assert_eq!(last_use(), 20);
+    assert_eq!(last_use().await, 20);
     assert!(catalog.touch_blob(&a, &blob, 15).await.unwrap());
-    assert_eq!(last_use(), 20);
+    assert_eq!(last_use().await, 20);
     assert!(!catalog.touch_blob(&a, &digest("other"), 30).await.unwrap());
     assert!(!catalog.touch_blob(&repository("b"), &blob, 30).await.unwrap());
 }
@@ -246,29 +246,29 @@ async fn a_shared_blob_lives_until_its_last_link_is_gone(catalog: Catalog) {
         !catalog.unlink_blob(&repository("a"), &blob).await.unwrap(),
         "the repository no longer links the blob"
     );
-    assert!(catalog.blob(&repository("b"), &blob).unwrap().is_some());
-    assert_eq!(catalog.doomed(None, 10).unwrap(), []);
+    assert!(catalog.blob(&repository("b"), &blob).await.unwrap().is_some());
+    assert_eq!(catalog.doomed(None, 10).await.unwrap(), []);
     assert!(catalog.unlink_blob(&repository("b"), &blob).await.unwrap());
-    assert_eq!(catalog.doomed(None, 10).unwrap(), [BlobFile { digest: blob, generation, size: 4 }]);
+    assert_eq!(catalog.doomed(None, 10).await.unwrap(), [BlobFile { digest: blob, generation, size: 4 }]);
     let next = push_blob(&catalog, "a", "blob", 2).await;
-    assert_eq!(catalog.blob(&repository("a"), &blob).unwrap().unwrap().generation, next);
-    assert_eq!(catalog.doomed(None, 10).unwrap().len(), 1, "the first file is still to be removed");
+    assert_eq!(catalog.blob(&repository("a"), &blob).await.unwrap().unwrap().generation, next);
+    assert_eq!(catalog.doomed(None, 10).await.unwrap().len(), 1, "the first file is still to be removed");
 }
 
 async fn a_manifest_is_found_by_tag_and_by_digest(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
     push(&catalog, manifest("a", "{ }", &["layer"], &["v1", "latest"])).await;
     let a = repository("a");
-    let head = catalog.manifest(&a, &by_tag("v1")).unwrap().unwrap();
+    let head = catalog.manifest(&a, &by_tag("v1")).await.unwrap().unwrap();
     assert_eq!(head.digest, digest("{ }"));
     assert_eq!(head.media_type, "application/vnd.oci.image.manifest.v1+json");
     assert_eq!(head.size, 3);
-    assert_eq!(catalog.manifest(&a, &by_tag("latest")).unwrap(), Some(head.clone()));
-    assert_eq!(catalog.manifest(&a, &Reference::Digest(head.digest)).unwrap(), Some(head));
-    assert_eq!(catalog.manifest_bytes(&a, &digest("{ }")).unwrap(), Some(Bytes::from_static(b"{ }")));
-    assert_eq!(catalog.manifest(&a, &by_tag("v2")).unwrap(), None);
-    assert_eq!(catalog.manifest(&repository("b"), &by_tag("v1")).unwrap(), None);
-    assert_eq!(catalog.manifest_bytes(&repository("b"), &digest("{ }")).unwrap(), None);
+    assert_eq!(catalog.manifest(&a, &by_tag("latest")).await.unwrap(), Some(head.clone()));
+    assert_eq!(catalog.manifest(&a, &Reference::Digest(head.digest)).await.unwrap(), Some(head));
+    assert_eq!(catalog.manifest_bytes(&a, &digest("{ }")).await.unwrap(), Some(Bytes::from_static(b"{ }")));
+    assert_eq!(catalog.manifest(&a, &by_tag("v2")).await.unwrap(), None);
+    assert_eq!(catalog.manifest(&repository("b"), &by_tag("v1")).await.unwrap(), None);
+    assert_eq!(catalog.manifest_bytes(&repository("b"), &digest("{ }")).await.unwrap(), None);
 }
 
 async fn a_manifest_with_missing_blobs_is_not_stored(catalog: Catalog) {
@@ -277,12 +277,12 @@ async fn a_manifest_with_missing_blobs_is_not_stored(catalog: Catalog) {
     let incomplete = manifest("a", "{}", &["layer", "elsewhere", "nowhere", "nowhere"], &["v1"]);
     let unknown = ManifestPushed::BlobsUnknown(vec![digest("elsewhere"), digest("nowhere")]);
     assert_eq!(catalog.push_manifest(incomplete).await.unwrap(), unknown);
-    assert_eq!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).unwrap(), None);
-    assert_eq!(catalog.tags(&repository("a"), None, 10).unwrap(), Some(Vec::new()));
+    assert_eq!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).await.unwrap(), None);
+    assert_eq!(catalog.tags(&repository("a"), None, 10).await.unwrap(), Some(Vec::new()));
     let nowhere = manifest("c", "{}", &["layer"], &["v1"]);
     let unknown = ManifestPushed::BlobsUnknown(vec![digest("layer")]);
     assert_eq!(catalog.push_manifest(nowhere).await.unwrap(), unknown);
-    assert!(!catalog.repository_exists(&repository("c")).unwrap());
+    assert!(!catalog.repository_exists(&repository("c")).await.unwrap());
 }
 
 async fn a_manifest_whose_blobs_are_not_required_is_stored_and_says_which_are_missing(catalog: Catalog) {
@@ -290,7 +290,7 @@ async fn a_manifest_whose_blobs_are_not_required_is_stored_and_says_which_are_mi
     let sparse = manifest("a", "{}", &["layer", "later"], &["v1"]);
     let stored = catalog.push_manifest(ManifestPush { require_blobs: false, ..sparse }).await.unwrap();
     assert_eq!(stored, ManifestPushed::Stored { missing: vec![digest("later")] });
-    assert!(catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().is_some());
+    assert!(catalog.manifest(&repository("a"), &by_tag("v1")).await.unwrap().is_some());
     push_blob(&catalog, "a", "later", 2).await;
     assert_eq!(
         catalog.collect(1000, None, 100).await.unwrap().links,
@@ -301,27 +301,33 @@ async fn a_manifest_whose_blobs_are_not_required_is_stored_and_says_which_are_mi
 
 async fn pushing_a_manifest_again_changes_only_its_media_type_and_tags(catalog: Catalog) {
     push(&catalog, manifest("a", "{}", &[], &["v1"])).await;
-    let before = catalog.totals().unwrap();
+    let before = catalog.totals().await.unwrap();
     push(&catalog, manifest("a", "{}", &[], &["v1"])).await;
-    assert_eq!(catalog.totals().unwrap(), before);
+    assert_eq!(catalog.totals().await.unwrap(), before);
     let media_type = "application/vnd.docker.distribution.manifest.v2+json".to_owned();
     push(&catalog, ManifestPush { media_type: media_type.clone(), ..manifest("a", "{}", &[], &["v2"]) })
         .await;
-    assert_eq!(catalog.totals().unwrap(), Totals { tags: 2, ..before });
-    assert_eq!(catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().unwrap().media_type, media_type);
+    assert_eq!(catalog.totals().await.unwrap(), Totals { tags: 2, ..before });
+    assert_eq!(
+        catalog.manifest(&repository("a"), &by_tag("v1")).await.unwrap().unwrap().media_type,
+        media_type
+    );
 }
 
 async fn a_pushed_manifest_counts_its_blobs_as_used(catalog: Catalog) {
     push_blob(&catalog, "a", "layer", 1).await;
     push(&catalog, manifest("a", "{}", &["layer"], &[])).await;
-    assert_eq!(catalog.blob(&repository("a"), &digest("layer")).unwrap().unwrap().last_use, 1000);
+    assert_eq!(catalog.blob(&repository("a"), &digest("layer")).await.unwrap().unwrap().last_use, 1000);
 }
 
 async fn a_tag_moves_to_the_manifest_that_was_pushed_last(catalog: Catalog) {
     push(&catalog, manifest("a", "{}", &[], &["latest"])).await;
     push(&catalog, manifest("a", "{ }", &[], &["latest"])).await;
-    assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).unwrap().unwrap().digest, digest("{ }"));
-    assert!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).unwrap().is_some());
+    assert_eq!(
+        catalog.manifest(&repository("a"), &by_tag("latest")).await.unwrap().unwrap().digest,
+        digest("{ }")
+    );
+    assert!(catalog.manifest(&repository("a"), &Reference::Digest(digest("{}"))).await.unwrap().is_some());
 }
 
 async fn deleting_a_manifest_removes_its_tags_and_keeps_the_others(catalog: Catalog) {
@@ -332,8 +338,8 @@ async fn deleting_a_manifest_removes_its_tags_and_keeps_the_others(catalog: Cata
     assert!(catalog.delete_manifest(&a, &digest("{}")).await.unwrap());
     assert!(!catalog.delete_manifest(&a, &digest("{}")).await.unwrap());
     assert!(!catalog.delete_manifest(&repository("c"), &digest("{}")).await.unwrap());
-    assert_eq!(catalog.tags(&a, None, 10).unwrap(), Some(vec![tag("two")]));
-    assert!(catalog.manifest(&repository("b"), &by_tag("one")).unwrap().is_some());
+    assert_eq!(catalog.tags(&a, None, 10).await.unwrap(), Some(vec![tag("two")]));
+    assert!(catalog.manifest(&repository("b"), &by_tag("one")).await.unwrap().is_some());
 }
 
 async fn deleting_a_tag_keeps_its_manifest(catalog: Catalog) {
@@ -342,8 +348,8 @@ async fn deleting_a_tag_keeps_its_manifest(catalog: Catalog) {
     assert!(catalog.delete_tag(&a, &tag("one")).await.unwrap());
     assert!(!catalog.delete_tag(&a, &tag("one")).await.unwrap());
     assert!(!catalog.delete_tag(&repository("b"), &tag("one")).await.unwrap());
-    assert!(catalog.manifest(&a, &Reference::Digest(digest("{}"))).unwrap().is_some());
-    assert_eq!(catalog.tags(&a, None, 10).unwrap(), Some(Vec::new()));
+    assert!(catalog.manifest(&a, &Reference::Digest(digest("{}"))).await.unwrap().is_some());
+    assert_eq!(catalog.tags(&a, None, 10).await.unwrap(), Some(Vec::new()));
 }
 
 async fn repositories_with_manifests_are_listed_bytewise_in_pages(catalog: Catalog) {
@@ -351,23 +357,24 @@ async fn repositories_with_manifests_are_listed_bytewise_in_pages(catalog: Catal
         push(&catalog, manifest(name, "{}", &[], &[])).await;
     }
     push_blob(&catalog, "only/a/blob", "blob", 1).await;
-    let page = |after, limit| names(&catalog.repositories(after, limit, |_| true).unwrap());
-    assert_eq!(page(None, 100), ["a", "a-b", "a.b", "a/b", "b", "z"]);
-    assert_eq!(page(None, 2), ["a", "a-b"]);
-    assert_eq!(page(Some("a-b"), 2), ["a.b", "a/b"]);
-    assert_eq!(page(Some("between"), 2), ["z"], "the cursor need not exist");
-    assert_eq!(page(Some("z"), 2), [""; 0]);
-    assert_eq!(page(None, 0), [""; 0]);
+    let page = async |after, limit| names(&catalog.repositories(after, limit, |_| true).await.unwrap());
+    assert_eq!(page(None, 100).await, ["a", "a-b", "a.b", "a/b", "b", "z"]);
+    assert_eq!(page(None, 2).await, ["a", "a-b"]);
+    assert_eq!(page(Some("a-b"), 2).await, ["a.b", "a/b"]);
+    assert_eq!(page(Some("between"), 2).await, ["z"], "the cursor need not exist");
+    assert_eq!(page(Some("z"), 2).await, [""; 0]);
+    assert_eq!(page(None, 0).await, [""; 0]);
 }
 
 async fn tags_are_listed_bytewise_in_pages(catalog: Catalog) {
     push(&catalog, manifest("a", "{}", &[], &["v10", "v2", "V1", "latest", "_x"])).await;
-    let page = |after, limit| names(&catalog.tags(&repository("a"), after, limit).unwrap().unwrap());
-    assert_eq!(page(None, 100), ["V1", "_x", "latest", "v10", "v2"]);
-    assert_eq!(page(None, 2), ["V1", "_x"]);
-    assert_eq!(page(Some("_x"), 2), ["latest", "v10"]);
-    assert_eq!(page(Some("m"), 1), ["v10"]);
-    assert_eq!(page(Some("v2"), 1), [""; 0]);
+    let page =
+        async |after, limit| names(&catalog.tags(&repository("a"), after, limit).await.unwrap().unwrap());
+    assert_eq!(page(None, 100).await, ["V1", "_x", "latest", "v10", "v2"]);
+    assert_eq!(page(None, 2).await, ["V1", "_x"]);
+    assert_eq!(page(Some("_x"), 2).await, ["latest", "v10"]);
+    assert_eq!(page(Some("m"), 1).await, ["v10"]);
+    assert_eq!(page(Some("v2"), 1).await, [""; 0]);
 }
 
 async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
@@ -376,14 +383,14 @@ async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
     push(&catalog, manifest("a", "{}", &["layer"], &["v1"])).await;
     catalog.delete_manifest(&a, &digest("{}")).await.unwrap();
     assert_eq!(
-        catalog.repositories(None, 10, |_| true).unwrap(),
+        catalog.repositories(None, 10, |_| true).await.unwrap(),
         [],
         "a repository without a manifest is not listed"
     );
-    assert!(catalog.repository_exists(&a).unwrap(), "the repository has a blob");
+    assert!(catalog.repository_exists(&a).await.unwrap(), "the repository has a blob");
     catalog.unlink_blob(&a, &digest("layer")).await.unwrap();
-    assert!(!catalog.repository_exists(&a).unwrap());
-    assert_eq!(catalog.tags(&a, None, 10).unwrap(), None);
+    assert!(!catalog.repository_exists(&a).await.unwrap());
+    assert_eq!(catalog.tags(&a, None, 10).await.unwrap(), None);
 }
 
 async fn referrers_are_listed_by_digest_filtered_and_in_pages(catalog: Catalog) {
@@ -404,27 +411,32 @@ async fn referrers_are_listed_by_digest_filtered_and_in_pages(catalog: Catalog) 
         )
         .await;
     }
-    let list = |kind, after: Option<&Digest>, limit| {
-        let (found, _) = catalog.referrers(&a, &subject, kind, after, limit).unwrap();
+    let list = async |kind, after: Option<&Digest>, limit| {
+        let (found, _) = catalog.referrers(&a, &subject, kind, after, limit).await.unwrap();
         found.into_iter().map(|referrer| referrer.digest).collect::<Vec<_>>()
     };
     let mut sorted: Vec<_> = contents.iter().map(|content| digest(content)).collect();
     sorted.sort();
-    assert_eq!(list(None, None, 10), sorted);
-    assert_eq!(list(None, Some(&sorted[1]), 10), sorted[2..]);
-    assert_eq!(list(None, None, 3), sorted[..3]);
-    assert_eq!(list(Some("odd"), None, 10).len(), 2);
-    assert_eq!(list(Some("unheard of"), None, 10), []);
-    let more = |limit| catalog.referrers(&a, &subject, None, None, limit).unwrap().1;
-    assert_eq!([0, 3, 4, 5].map(more), [true, true, false, false]);
-    assert_eq!(catalog.referrers(&repository("b"), &subject, None, None, 10).unwrap(), (Vec::new(), false));
-    assert_eq!(catalog.referrers(&a, &digest("[1]"), None, None, 10).unwrap(), (Vec::new(), false));
-    let (first, _) = catalog.referrers(&a, &subject, Some("even"), None, 10).unwrap();
+    assert_eq!(list(None, None, 10).await, sorted);
+    assert_eq!(list(None, Some(&sorted[1]), 10).await, sorted[2..]);
+    assert_eq!(list(None, None, 3).await, sorted[..3]);
+    assert_eq!(list(Some("odd"), None, 10).await.len(), 2);
+    assert_eq!(list(Some("unheard of"), None, 10).await, []);
+    let more = async |limit| catalog.referrers(&a, &subject, None, None, limit).await.unwrap().1;
+    for (limit, follow) in [(0, true), (3, true), (4, false), (5, false)] {
+        assert_eq!(more(limit).await, follow, "{limit}");
+    }
+    assert_eq!(
+        catalog.referrers(&repository("b"), &subject, None, None, 10).await.unwrap(),
+        (Vec::new(), false)
+    );
+    assert_eq!(catalog.referrers(&a, &digest("[1]"), None, None, 10).await.unwrap(), (Vec::new(), false));
+    let (first, _) = catalog.referrers(&a, &subject, Some("even"), None, 10).await.unwrap();
     let first = first.iter().find(|referrer| referrer.digest == digest("[1]")).unwrap();
     assert_eq!(first.annotations.as_deref(), Some("{\"place\":\"0\"}"));
     assert_eq!((first.size, first.artifact_type.as_deref()), (3, Some("even")));
     catalog.delete_manifest(&a, &digest("[1]")).await.unwrap();
-    assert_eq!(list(None, None, 10).len(), 3);
+    assert_eq!(list(None, None, 10).await.len(), 3);
 }
 
 async fn start(catalog: &Catalog, into: &str, now: i64) -> UploadId {
@@ -448,9 +460,9 @@ fn save(id: UploadId, epoch: i64, offset: u64, now: i64) -> UploadSave {
 async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Catalog) {
     let a = repository("a");
     let id = start(&catalog, "a", 5).await;
-    let new = catalog.upload(&a, &id).unwrap().unwrap();
+    let new = catalog.upload(&a, &id).await.unwrap().unwrap();
     assert_eq!((new.offset, new.state, new.epoch, new.started, new.updated), (0, None, 0, 5, 5));
-    assert_eq!(catalog.upload(&repository("b"), &id).unwrap(), None);
+    assert_eq!(catalog.upload(&repository("b"), &id).await.unwrap(), None);
     assert_eq!(catalog.claim_upload(&repository("b"), &id, None, 6).await.unwrap(), None);
     let first = catalog.claim_upload(&a, &id, None, 6).await.unwrap().unwrap();
     assert!(catalog.save_upload(save(id, first.epoch, 100, 7)).await.unwrap());
@@ -463,8 +475,8 @@ async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Ca
         "another request claimed the session"
     );
     assert!(catalog.save_upload(save(id, second.epoch, 300, 9)).await.unwrap());
-    assert_eq!(catalog.upload(&a, &id).unwrap().unwrap().offset, 300);
-    assert!(!catalog.repository_exists(&a).unwrap(), "a session makes no repository");
+    assert_eq!(catalog.upload(&a, &id).await.unwrap().unwrap().offset, 300);
+    assert!(!catalog.repository_exists(&a).await.unwrap(), "a session makes no repository");
     assert!(catalog.delete_upload(&id).await.unwrap());
     assert!(!catalog.delete_upload(&id).await.unwrap());
     assert!(
@@ -479,7 +491,7 @@ async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog
     catalog.claim_upload(&a, &id, Some(digest("blob")), 2).await.unwrap().unwrap();
     catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
     let stale = [StaleUpload { id, digest: Some(digest("blob")) }];
-    assert_eq!(catalog.stale_uploads(4, 10).unwrap(), stale, "a later claim keeps the digest");
+    assert_eq!(catalog.stale_uploads(4, 10).await.unwrap(), stale, "a later claim keeps the digest");
 }
 
 async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
@@ -494,7 +506,7 @@ async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
         now: 3,
     };
     catalog.start_upload(again).await.unwrap();
-    assert_eq!(catalog.upload(&repository("a"), &id).unwrap(), Some(claimed));
+    assert_eq!(catalog.upload(&repository("a"), &id).await.unwrap(), Some(claimed));
 }
 
 async fn a_fetch_is_found_by_its_repository_and_digest_until_it_ends(catalog: Catalog) {
@@ -508,13 +520,13 @@ async fn a_fetch_is_found_by_its_repository_and_digest_until_it_ends(catalog: Ca
         now: 1,
     };
     catalog.start_upload(begin(UploadId::random(), false)).await.unwrap();
-    assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap(), None, "a client's upload is its own");
+    assert_eq!(catalog.fetch(&a, &digest("blob")).await.unwrap(), None, "a client's upload is its own");
     catalog.start_upload(begin(id, true)).await.unwrap();
-    assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap().map(|fetch| fetch.id), Some(id));
-    assert_eq!(catalog.fetch(&repository("b"), &digest("blob")).unwrap(), None);
-    assert_eq!(catalog.fetch(&a, &digest("other")).unwrap(), None);
+    assert_eq!(catalog.fetch(&a, &digest("blob")).await.unwrap().map(|fetch| fetch.id), Some(id));
+    assert_eq!(catalog.fetch(&repository("b"), &digest("blob")).await.unwrap(), None);
+    assert_eq!(catalog.fetch(&a, &digest("other")).await.unwrap(), None);
     catalog.commit_blob(blob_commit("a", "blob", id, 2)).await.unwrap();
-    assert_eq!(catalog.fetch(&a, &digest("blob")).unwrap(), None);
+    assert_eq!(catalog.fetch(&a, &digest("blob")).await.unwrap(), None);
 }
 
 async fn pushed_and_copied_content_are_never_mixed(catalog: Catalog) {
@@ -526,9 +538,9 @@ async fn pushed_and_copied_content_are_never_mixed(catalog: Catalog) {
     };
     push_blob(&catalog, "pushed", "blob", 1).await;
     catalog.commit_blob(copy("copied", "copy")).await.unwrap();
-    assert_eq!(origin(&catalog, "pushed"), Some(Origin::Local));
-    assert_eq!(origin(&catalog, "copied"), Some(upstream()));
-    assert_eq!(origin(&catalog, "neither"), None);
+    assert_eq!(origin(&catalog, "pushed").await, Some(Origin::Local));
+    assert_eq!(origin(&catalog, "copied").await, Some(upstream()));
+    assert_eq!(origin(&catalog, "neither").await, None);
     assert_eq!(catalog.commit_blob(copy("pushed", "copy")).await, Err(refused("pushed", Origin::Local)));
     let push = blob_commit("copied", "blob", UploadId::random(), 1);
     assert_eq!(catalog.commit_blob(push).await, Err(refused("copied", upstream())));
@@ -539,18 +551,19 @@ async fn pushed_and_copied_content_are_never_mixed(catalog: Catalog) {
         ..manifest("copied", "{}", &[], &["v1"])
     };
     assert_eq!(catalog.push_manifest(other).await, Err(refused("copied", upstream())));
-    assert_eq!(catalog.tags(&repository("copied"), None, 10).unwrap(), Some(vec![]));
+    assert_eq!(catalog.tags(&repository("copied"), None, 10).await.unwrap(), Some(vec![]));
     // A repository that became empty has no origin, so a push can create it anew.
     catalog.unlink_blob(&repository("copied"), &digest("copy")).await.unwrap();
     push_blob(&catalog, "copied", "new", 1).await;
-    assert_eq!(origin(&catalog, "copied"), Some(Origin::Local));
+    assert_eq!(origin(&catalog, "copied").await, Some(Origin::Local));
 }
 
 async fn content_fetched_with_credentials_marks_its_repository_until_it_is_empty(catalog: Catalog) {
-    let private = |name: &str| catalog.provenance(&repository(name)).unwrap().map(|found| found.private);
+    let private =
+        async |name: &str| catalog.provenance(&repository(name)).await.unwrap().map(|found| found.private);
     let provenance = |private| Provenance { origin: upstream(), private };
     fetch_blob(&catalog, "up.example/a", "layer", 1).await;
-    assert_eq!(private("up.example/a"), Some(false));
+    assert_eq!(private("up.example/a").await, Some(false));
     // Content comes into a repository in three ways: by a commit, by a mount, and by a manifest. Each marks it.
     let commit = BlobCommit {
         origin: upstream(),
@@ -567,18 +580,18 @@ async fn content_fetched_with_credentials_marks_its_repository_until_it_is_empty
     )
     .await;
     for name in ["up.example/a", "up.example/b", "up.example/c"] {
-        assert_eq!(private(name), Some(true), "{name}");
+        assert_eq!(private(name).await, Some(true), "{name}");
         // Content that was fetched without credentials does not remove the mark.
         fetch_blob(&catalog, name, "other", 1).await;
         fetch(&catalog, manifest(name, "{ }", &[], &["v2"]), &[]).await;
-        assert_eq!(private(name), Some(true), "{name}");
+        assert_eq!(private(name).await, Some(true), "{name}");
     }
     catalog.clear_tags(&repository("up.example/a"), &"*:v1".parse().unwrap()).await.unwrap();
-    assert_eq!(private("up.example/a"), Some(true), "something is left");
+    assert_eq!(private("up.example/a").await, Some(true), "something is left");
     catalog.clear_copy(&repository("up.example/a")).await.unwrap();
-    assert_eq!(private("up.example/a"), None);
+    assert_eq!(private("up.example/a").await, None);
     fetch_blob(&catalog, "up.example/a", "layer", 1).await;
-    assert_eq!(private("up.example/a"), Some(false));
+    assert_eq!(private("up.example/a").await, Some(false));
 }
 
 async fn listings_leave_out_what_the_caller_does_not_list(catalog: Catalog) {
@@ -586,9 +599,9 @@ async fn listings_leave_out_what_the_caller_does_not_list(catalog: Catalog) {
         .await;
     fetch(&catalog, manifest("up.example/b", "{}", &[], &["v1"]), &[]).await;
     let public = |provenance: &Provenance| !provenance.private;
-    assert_eq!(names(&catalog.repositories(None, 1, public).unwrap()), ["up.example/b"]);
-    assert_eq!(catalog.repositories(None, 10, |_| true).unwrap().len(), 2);
-    let copies = catalog.copies(&Pattern::all(), None, 1, 10, public).unwrap();
+    assert_eq!(names(&catalog.repositories(None, 1, public).await.unwrap()), ["up.example/b"]);
+    assert_eq!(catalog.repositories(None, 10, |_| true).await.unwrap().len(), 2);
+    let copies = catalog.copies(&Pattern::all(), None, 1, 10, public).await.unwrap();
     assert_eq!(copies.len(), 1);
     assert_eq!((copies[0].name.as_str(), &copies[0].provenance.private), ("up.example/b", &false));
 }
@@ -613,20 +626,20 @@ async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalo
     let a = repository("a");
     let (old, moved) = (start(&catalog, "a", 1).await, start(&catalog, "a", 2).await);
     start(&catalog, "a", 100).await;
-    let ids = |limit| {
-        let stale = catalog.stale_uploads(50, limit).unwrap();
+    let ids = async |limit| {
+        let stale = catalog.stale_uploads(50, limit).await.unwrap();
         stale.into_iter().map(|upload| upload.id).collect::<Vec<_>>()
     };
-    assert_eq!(ids(10), [old, moved]);
-    assert_eq!(ids(1), [old]);
+    assert_eq!(ids(10).await, [old, moved]);
+    assert_eq!(ids(1).await, [old]);
     catalog.claim_upload(&a, &moved, None, 60).await.unwrap().unwrap();
     assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "the session changed since it was listed");
     assert!(catalog.expire_upload(&old, 50).await.unwrap());
-    assert_eq!(catalog.upload(&a, &old).unwrap(), None);
+    assert_eq!(catalog.upload(&a, &old).await.unwrap(), None);
     assert_eq!(catalog.claim_upload(&a, &old, None, 70).await.unwrap(), None);
     catalog.commit_blob(blob_commit("a", "blob", old, 70)).await.unwrap_err();
-    assert_eq!(catalog.blob(&a, &digest("blob")).unwrap(), None);
-    assert_eq!(ids(10), [old], "its files are still to be removed");
+    assert_eq!(catalog.blob(&a, &digest("blob")).await.unwrap(), None);
+    assert_eq!(ids(10).await, [old], "its files are still to be removed");
     assert!(catalog.delete_upload(&old).await.unwrap());
 }
 
@@ -637,16 +650,17 @@ async fn the_collector_removes_unused_and_unreferenced_blobs(catalog: Catalog) {
         let commit = blob_commit(name, content, UploadId::random(), last_use);
         catalog.commit_blob(commit).await.unwrap();
     }
-    catalog.forget_doomed(catalog.doomed(None, 10).unwrap()).await.unwrap();
+    catalog.forget_doomed(catalog.doomed(None, 10).await.unwrap()).await.unwrap();
     push(&catalog, ManifestPush { now: 1, ..manifest("a", "{}", &["layer"], &[]) }).await;
     let collected = catalog.collect(500, None, 100).await.unwrap();
     assert_eq!(collected, Collected { links: 3, blobs: 1, bytes: 3, next: None });
-    let linked = |name, content| catalog.blob(&repository(name), &digest(content)).unwrap().is_some();
-    assert!(linked("a", "layer"), "a manifest references the blob");
-    assert!(linked("a", "new"), "the blob was used");
-    assert!(!linked("a", "old") && !linked("c", "old") && !linked("b", "layer"));
-    assert!(!catalog.repository_exists(&repository("b")).unwrap());
-    let doomed = catalog.doomed(None, 10).unwrap();
+    let linked =
+        async |name, content| catalog.blob(&repository(name), &digest(content)).await.unwrap().is_some();
+    assert!(linked("a", "layer").await, "a manifest references the blob");
+    assert!(linked("a", "new").await, "the blob was used");
+    assert!(!linked("a", "old").await && !linked("c", "old").await && !linked("b", "layer").await);
+    assert!(!catalog.repository_exists(&repository("b")).await.unwrap());
+    let doomed = catalog.doomed(None, 10).await.unwrap();
     assert_eq!(doomed.iter().map(|file| file.digest).collect::<Vec<_>>(), [digest("old")]);
     catalog.delete_manifest(&repository("a"), &digest("{}")).await.unwrap();
     let collected = catalog.collect(2, None, 100).await.unwrap();
@@ -668,8 +682,8 @@ async fn the_collector_walks_all_links_in_bounded_steps(catalog: Catalog) {
         }
     }
     assert_eq!((steps, links), (5, 150));
-    assert_eq!(catalog.totals().unwrap().blobs, 150);
-    assert_eq!(catalog.doomed(None, 1000).unwrap().len(), 150);
+    assert_eq!(catalog.totals().await.unwrap().blobs, 150);
+    assert_eq!(catalog.doomed(None, 1000).await.unwrap().len(), 150);
 }
 
 async fn the_collector_never_removes_a_blob_that_a_manifest_references(catalog: Catalog) {
@@ -691,8 +705,8 @@ async fn the_collector_never_removes_a_blob_that_a_manifest_references(catalog: 
         let reference = Reference::Digest(push.digest);
         let pushed = catalog.push_manifest(push).await.unwrap();
         collector.await.unwrap();
-        let has_blob = catalog.blob(&repository("a"), &digest(&content)).unwrap().is_some();
-        let has_manifest = catalog.manifest(&repository("a"), &reference).unwrap().is_some();
+        let has_blob = catalog.blob(&repository("a"), &digest(&content)).await.unwrap().is_some();
+        let has_manifest = catalog.manifest(&repository("a"), &reference).await.unwrap().is_some();
         assert_eq!(has_manifest, pushed == ManifestPushed::Stored { missing: vec![] });
         assert_eq!(has_manifest, has_blob, "round {round}: {pushed:?}");
     }
@@ -706,7 +720,7 @@ async fn totals_count_everything_once(catalog: Catalog) {
     push(&catalog, manifest("b", "{}", &["layer"], &["v1"])).await;
     start(&catalog, "a", 1).await;
     let totals = Totals { repositories: 2, manifests: 2, tags: 3, blobs: 2, bytes: 9, uploads: 1 };
-    assert_eq!(catalog.totals().unwrap(), totals);
+    assert_eq!(catalog.totals().await.unwrap(), totals);
 }
 
 fn upstream() -> Origin {
@@ -726,8 +740,8 @@ async fn fetch(catalog: &Catalog, manifest: ManifestPush, manifests: &[&str]) {
     catalog.push_manifest(push).await.unwrap();
 }
 
-fn copies(catalog: &Catalog, pattern: &str) -> Vec<String> {
-    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10, |_| true).unwrap();
+async fn copies(catalog: &Catalog, pattern: &str) -> Vec<String> {
+    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10, |_| true).await.unwrap();
     copies.iter().map(|copy| format!("{}:{}", copy.name, names(&copy.tags).join(","))).collect()
 }
 
@@ -738,7 +752,7 @@ async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_ne
         fetch_blob(&catalog, name, "layer", 5000).await;
     }
     fetch(&catalog, manifest("up.example/a", "{}", &["layer"], &["v2", "v1", "v3"]), &[]).await;
-    let page = catalog.copies(&Pattern::all(), None, 10, 2, |_| true).unwrap();
+    let page = catalog.copies(&Pattern::all(), None, 10, 2, |_| true).await.unwrap();
     let first = CopySummary {
         name: repository("up.example/a"),
         provenance: Provenance { origin: upstream(), private: false },
@@ -751,9 +765,9 @@ async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_ne
     };
     assert_eq!((page.len(), &page[0]), (2, &first));
     assert_eq!((page[1].name.as_str(), page[1].tag_count, page[1].bytes), ("up.example/b", 0, 5));
-    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2, |_| true).unwrap();
+    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2, |_| true).await.unwrap();
     assert_eq!(next, page[1..]);
-    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, |_| true).unwrap(), page[..1]);
+    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, |_| true).await.unwrap(), page[..1]);
 }
 
 async fn a_pattern_selects_copies_or_their_tags(catalog: Catalog) {
@@ -770,7 +784,7 @@ async fn a_pattern_selects_copies_or_their_tags(catalog: Catalog) {
         ("[ab].io/*", &[]),
         ("?.io/*", &[]),
     ] {
-        assert_eq!(copies(&catalog, pattern), expected, "{pattern}");
+        assert_eq!(copies(&catalog, pattern).await, expected, "{pattern}");
     }
 }
 
@@ -790,10 +804,10 @@ async fn clearing_a_copy_removes_all_of_it_but_blobs_that_others_link(catalog: C
     let cleared = catalog.clear_copy(&repository("up.example/a")).await.unwrap();
     let bytes = 150 * (3 + 12) + 3;
     assert_eq!(cleared, Cleared { copies: 1, tags: 150, manifests: 150, blobs: 151, bytes });
-    assert!(!catalog.repository_exists(&repository("up.example/a")).unwrap());
+    assert!(!catalog.repository_exists(&repository("up.example/a")).await.unwrap());
     // The second file of the shared blob was doomed when it was committed.
-    assert_eq!(catalog.doomed(None, 1000).unwrap().len(), 152);
-    assert!(catalog.blob(&repository("mine"), &digest("shared")).unwrap().is_some());
+    assert_eq!(catalog.doomed(None, 1000).await.unwrap().len(), 152);
+    assert!(catalog.blob(&repository("mine"), &digest("shared")).await.unwrap().is_some());
     assert_eq!(catalog.clear_copy(&repository("up.example/a")).await.unwrap(), Cleared::default());
 }
 
@@ -815,21 +829,21 @@ async fn clearing_a_tag_removes_the_content_that_only_it_needs(catalog: Catalog)
     let bytes = "image x".len() + "index".len() + "signature".len() + "x".len();
     let expected = Cleared { copies: 1, tags: 1, manifests: 3, blobs: 1, bytes: bytes as u64 };
     assert_eq!(clear("*:l*").await, expected);
-    assert!(catalog.manifest(&repository(name), &by_tag("y")).unwrap().is_some());
-    assert!(catalog.blob(&repository(name), &digest("base")).unwrap().is_some());
+    assert!(catalog.manifest(&repository(name), &by_tag("y")).await.unwrap().is_some());
+    assert!(catalog.blob(&repository(name), &digest("base")).await.unwrap().is_some());
     assert_eq!(clear("*:nothing").await, Cleared::default());
     assert_eq!(clear("*:*").await.blobs, 2);
-    assert!(!catalog.repository_exists(&repository(name)).unwrap());
+    assert!(!catalog.repository_exists(&repository(name)).await.unwrap());
 }
 
 async fn clearing_keeps_all_content_that_was_pushed_here(catalog: Catalog) {
     push_blob(&catalog, "up.example/a", "blob", 1).await;
     push(&catalog, manifest("up.example/a", "{}", &["blob"], &["v1"])).await;
-    let before = catalog.totals().unwrap();
+    let before = catalog.totals().await.unwrap();
     let mine = repository("up.example/a");
     assert_eq!(catalog.clear_copy(&mine).await.unwrap(), Cleared::default());
     assert_eq!(catalog.clear_tags(&mine, &Pattern::all()).await.unwrap(), Cleared::default());
-    assert_eq!(catalog.totals().unwrap(), before);
+    assert_eq!(catalog.totals().await.unwrap(), before);
 }
 
 async fn a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here(catalog: Catalog) {
@@ -838,17 +852,17 @@ async fn a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here(catalog: Catalog
     fetch(&catalog, manifest("up.example/a", "{}", &["blob"], &["v1"]), &[]).await;
     for _ in 0..2 {
         catalog.pin_copy(&name).await.unwrap();
-        assert_eq!(catalog.provenance(&name).unwrap(), Some(Provenance::default()));
+        assert_eq!(catalog.provenance(&name).await.unwrap(), Some(Provenance::default()));
     }
     push(&catalog, manifest("up.example/a", "another", &[], &["v2"])).await;
-    assert!(catalog.manifest(&name, &by_tag("v1")).unwrap().is_some());
+    assert!(catalog.manifest(&name, &by_tag("v1")).await.unwrap().is_some());
     assert_eq!(catalog.clear_copy(&name).await.unwrap(), Cleared::default());
     // A fetch that ends after the pin is refused.
     let late =
         BlobCommit { origin: upstream(), ..blob_commit("up.example/a", "late", UploadId::random(), 2) };
     assert!(matches!(catalog.commit_blob(late).await, Err(Error::OtherOrigin { .. })));
     catalog.pin_copy(&repository("up.example/never")).await.unwrap();
-    assert_eq!(catalog.provenance(&repository("up.example/never")).unwrap(), None);
+    assert_eq!(catalog.provenance(&repository("up.example/never")).await.unwrap(), None);
 }
 
 async fn a_copy_that_needed_credentials_is_not_pinned(catalog: Catalog) {
@@ -857,12 +871,12 @@ async fn a_copy_that_needed_credentials_is_not_pinned(catalog: Catalog) {
     catalog.commit_blob(BlobCommit { origin: upstream(), private: true, ..commit }).await.unwrap();
     assert!(matches!(catalog.pin_copy(&name).await, Err(Error::OtherOrigin { .. })));
     let kept = Provenance { origin: upstream(), private: true };
-    assert_eq!(catalog.provenance(&name).unwrap(), Some(kept));
+    assert_eq!(catalog.provenance(&name).await.unwrap(), Some(kept));
 }
 
 async fn unused_blobs_are_counted_by_when_they_are_due(catalog: Catalog) {
     let amount = |blobs, bytes| Amount { blobs, bytes };
-    assert_eq!(catalog.unused(10).unwrap(), Unused::default());
+    assert_eq!(catalog.unused(10).await.unwrap(), Unused::default());
     for (content, now) in [("used", 1), ("old", 2), ("young", 20), ("younger", 30), ("shared", 3)] {
         push_blob(&catalog, "a", content, now).await;
     }
@@ -870,16 +884,17 @@ async fn unused_blobs_are_counted_by_when_they_are_due(catalog: Catalog) {
     // The last use in any repository counts, and so does a reference in any repository.
     catalog.commit_blob(blob_commit("b", "shared", UploadId::random(), 15)).await.unwrap();
     catalog.commit_blob(blob_commit("b", "used", UploadId::random(), 2)).await.unwrap();
-    let unused = catalog.unused(10).unwrap();
+    let unused = catalog.unused(10).await.unwrap();
     assert_eq!((unused.due, unused.waiting, unused.last_use), (amount(1, 3), amount(3, 18), Some(30)));
-    assert_eq!(catalog.unused(100).unwrap(), Unused { due: amount(4, 21), ..Unused::default() });
+    assert_eq!(catalog.unused(100).await.unwrap(), Unused { due: amount(4, 21), ..Unused::default() });
 }
 
 async fn a_manifest_that_nothing_leads_to_is_removed_and_then_the_manifests_that_only_it_led_to(
     catalog: Catalog,
 ) {
-    let within =
-        |content: &str| catalog.manifest(&repository("a"), &Reference::Digest(digest(content))).unwrap();
+    let within = async |content: &str| {
+        catalog.manifest(&repository("a"), &Reference::Digest(digest(content))).await.unwrap()
+    };
     push(&catalog, manifest("a", "tagged image", &[], &["v1"])).await;
     push(&catalog, ManifestPush { now: 2000, ..manifest("a", "young", &[], &[]) }).await;
     push(&catalog, manifest("a", "used", &[], &[])).await;
@@ -900,35 +915,35 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_the_manifests_that
     }
     // A copy's manifest without a tag stays, because clients pull it by digest.
     fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
-    assert_eq!(catalog.untagged(1500).unwrap(), Untagged { due: 1, waiting: 2, last_use: Some(2000) });
+    assert_eq!(catalog.untagged(1500).await.unwrap(), Untagged { due: 1, waiting: 2, last_use: Some(2000) });
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 1);
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 2);
     assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 0);
     for gone in ["index", "entry", "signature"] {
-        assert_eq!(within(gone), None, "{gone}");
+        assert_eq!(within(gone).await, None, "{gone}");
     }
     for kept in ["tagged image", "young", "used", "kept index", "kept entry", "kept signature"] {
-        assert!(within(kept).is_some(), "{kept}");
+        assert!(within(kept).await.is_some(), "{kept}");
     }
-    assert_eq!(catalog.totals().unwrap().manifests, 7);
+    assert_eq!(catalog.totals().await.unwrap().manifests, 7);
 }
 
 async fn a_use_of_a_manifest_changes_its_last_use_but_not_when_it_was_pushed(catalog: Catalog) {
-    let times = || catalog.manifest(&repository("a"), &by_tag("v1")).unwrap().unwrap().times;
+    let times = async || catalog.manifest(&repository("a"), &by_tag("v1")).await.unwrap().unwrap().times;
     push(&catalog, manifest("a", "image", &[], &["v1"])).await;
-    assert_eq!(times(), Times { pushed: 1000, last_use: 1000, ..Times::default() });
+    assert_eq!(times().await, Times { pushed: 1000, last_use: 1000, ..Times::default() });
     for (use_at, last_use) in [(3000, 3000), (2000, 3000)] {
         assert!(catalog.touch_manifest(&repository("a"), &digest("image"), use_at).await.unwrap());
-        assert_eq!(times(), Times { pushed: 1000, last_use, ..Times::default() });
+        assert_eq!(times().await, Times { pushed: 1000, last_use, ..Times::default() });
     }
     push(&catalog, ManifestPush { now: 2500, ..manifest("a", "image", &[], &["v1"]) }).await;
-    assert_eq!(times(), Times { pushed: 2500, last_use: 3000, ..Times::default() });
+    assert_eq!(times().await, Times { pushed: 2500, last_use: 3000, ..Times::default() });
 }
 
 async fn a_pull_is_recorded_for_the_tag_and_the_manifest_separately(catalog: Catalog) {
     push(&catalog, manifest("a", "image", &[], &["v1", "v2"])).await;
-    let times = |reference: &Reference| {
-        let times = catalog.manifest(&repository("a"), reference).unwrap().unwrap().times;
+    let times = async |reference: &Reference| {
+        let times = catalog.manifest(&repository("a"), reference).await.unwrap().unwrap().times;
         (times.tag_pulled, times.pulled)
     };
     let by_digest = Reference::Digest(digest("image"));
@@ -938,12 +953,15 @@ async fn a_pull_is_recorded_for_the_tag_and_the_manifest_separately(catalog: Cat
         of_bytes,
         at,
     };
-    assert_eq!((times(&by_tag("v1")), times(&by_digest)), ((None, None), (None, None)));
+    assert_eq!((times(&by_tag("v1")).await, times(&by_digest).await), ((None, None), (None, None)));
     // containerd asks for the tag by HEAD, then pulls the bytes by digest.
     let pulls = vec![pull("a", &by_tag("v1"), false, 2000), pull("a", &by_digest, true, 2001)];
     catalog.record_pulls(pulls).await.unwrap();
-    assert_eq!(times(&by_tag("v1")), (Some(2000), Some(2001)));
-    assert_eq!((times(&by_tag("v2")), times(&by_digest)), ((None, Some(2001)), (None, Some(2001))));
+    assert_eq!(times(&by_tag("v1")).await, (Some(2000), Some(2001)));
+    assert_eq!(
+        (times(&by_tag("v2")).await, times(&by_digest).await),
+        ((None, Some(2001)), (None, Some(2001)))
+    );
     // Docker pulls the bytes by tag. An earlier time never replaces a later one; pulls of deleted content are ignored.
     let pulls = vec![
         pull("a", &by_tag("v2"), true, 3000),
@@ -953,12 +971,12 @@ async fn a_pull_is_recorded_for_the_tag_and_the_manifest_separately(catalog: Cat
     ];
     catalog.record_pulls(pulls).await.unwrap();
     assert_eq!(
-        (times(&by_tag("v1")), times(&by_tag("v2"))),
+        (times(&by_tag("v1")).await, times(&by_tag("v2")).await),
         ((Some(2000), Some(3000)), (Some(3000), Some(3000)))
     );
     // A moved tag keeps its last pull; its new manifest was never pulled.
     push(&catalog, manifest("a", "other", &[], &["v1"])).await;
-    assert_eq!(times(&by_tag("v1")), (Some(2000), None));
+    assert_eq!(times(&by_tag("v1")).await, (Some(2000), None));
 }
 
 async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_is_pushed_again(
@@ -971,7 +989,7 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
     push(&catalog, ManifestPush { now: 700, ..manifest("a", "child", &[], &[]) }).await;
     assert_eq!(catalog.delete_untagged(i64::MAX, promise).await.unwrap(), 1);
     assert_eq!(catalog.collect_early(i64::MAX, promise, None, 100).await.unwrap().links, 2);
-    assert!(!catalog.repository_exists(&repository("a")).unwrap());
+    assert!(!catalog.repository_exists(&repository("a")).await.unwrap());
     let sparse =
         |content, blobs: &[&str]| ManifestPush { require_blobs: false, ..manifest("a", content, blobs, &[]) };
     let index = ManifestPush { manifests: vec![digest("child")], ..sparse("index", &[]) };
@@ -999,10 +1017,10 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
 }
 
 async fn an_import_is_recorded_by_its_source(catalog: Catalog) {
-    assert!(!catalog.is_imported("/old").unwrap());
+    assert!(!catalog.is_imported("/old").await.unwrap());
     catalog.finish_import("/old", 1).await.unwrap();
     catalog.finish_import("/old", 2).await.unwrap();
-    assert!(catalog.is_imported("/old").unwrap() && !catalog.is_imported("/other").unwrap());
+    assert!(catalog.is_imported("/old").await.unwrap() && !catalog.is_imported("/other").await.unwrap());
 }
 
 async fn many_writers_at_once_all_get_their_answer(catalog: Catalog) {
@@ -1011,12 +1029,12 @@ async fn many_writers_at_once_all_get_their_answer(catalog: Catalog) {
             let catalog = catalog.clone();
             tokio::spawn(async move {
                 push_blob(&catalog, "a", &format!("blob {place}"), 1).await;
-                catalog.blob(&repository("a"), &digest(&format!("blob {place}"))).unwrap().is_some()
+                catalog.blob(&repository("a"), &digest(&format!("blob {place}"))).await.unwrap().is_some()
             })
         })
         .collect();
     for writer in writers {
         assert!(writer.await.unwrap(), "a write that was answered is read at once");
     }
-    assert_eq!(catalog.totals().unwrap().blobs, 600);
+    assert_eq!(catalog.totals().await.unwrap().blobs, 600);
 }

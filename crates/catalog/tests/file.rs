@@ -55,10 +55,10 @@ fn manifest() -> ManifestPush {
     }
 }
 
-fn assert_filled(catalog: &Catalog) {
+async fn assert_filled(catalog: &Catalog) {
     let latest = Reference::Tag("latest".parse().unwrap());
-    assert_eq!(catalog.manifest(&repository(), &latest).unwrap().unwrap().digest, digest());
-    assert!(catalog.blob(&repository(), &digest()).unwrap().is_some());
+    assert_eq!(catalog.manifest(&repository(), &latest).await.unwrap().unwrap().digest, digest());
+    assert!(catalog.blob(&repository(), &digest()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn acknowledged_writes_are_there_after_a_restart() {
     let catalog = Catalog::open(&path).unwrap();
     fill(&catalog).await;
     drop(catalog);
-    assert_filled(&Catalog::open(&path).unwrap());
+    assert_filled(&Catalog::open(&path).unwrap()).await;
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn acknowledged_writes_are_in_the_files_at_that_moment() {
     fill(&catalog).await;
     // A copy of both files while the process runs: what a kill would leave.
     let (_other, copy) = folder_with_copy_of(&path);
-    assert_filled(&Catalog::open(&copy).unwrap());
+    assert_filled(&Catalog::open(&copy).unwrap()).await;
 }
 
 #[tokio::test]
@@ -96,12 +96,12 @@ async fn the_log_starts_over_however_much_is_written_and_read() {
         // Each session adds some pages to the log.
         catalog.start_upload(start).await.unwrap();
         // A reader's transaction stays open until the next group.
-        assert_eq!(catalog.stale_uploads(now + 1, 1).unwrap().len(), 1);
+        assert_eq!(catalog.stale_uploads(now + 1, 1).await.unwrap().len(), 1);
     }
     let logged = path.with_extension("db-wal").metadata().unwrap().len();
     assert!((1 << 20..12 << 20).contains(&logged), "{logged}");
     let (_other, copy) = folder_with_copy_of(&path);
-    assert_eq!(Catalog::open(&copy).unwrap().totals().unwrap().uploads, 3000);
+    assert_eq!(Catalog::open(&copy).unwrap().totals().await.unwrap().uploads, 3000);
 }
 
 fn folder_with_copy_of(path: &std::path::Path) -> (TempDir, PathBuf) {
@@ -120,10 +120,10 @@ async fn closing_finishes_the_waiting_writes_and_leaves_one_file() {
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["catalog.db"]);
     let closed = Error::Unavailable("it was closed".to_owned());
-    assert_eq!(catalog.ping().unwrap_err(), closed);
+    assert_eq!(catalog.ping().await.unwrap_err(), closed);
     assert_eq!(catalog.delete_upload(&UploadId::random()).await.unwrap_err(), closed);
     catalog.close();
-    assert_filled(&Catalog::open(&path).unwrap());
+    assert_filled(&Catalog::open(&path).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -147,7 +147,7 @@ async fn a_write_whose_caller_went_away_is_committed_all_the_same() {
     }
     catalog.close();
     drop(catalog);
-    assert!(Catalog::open(&path).unwrap().upload(&repository(), &id).unwrap().is_some());
+    assert!(Catalog::open(&path).unwrap().upload(&repository(), &id).await.unwrap().is_some());
 }
 
 #[test]
@@ -192,13 +192,14 @@ async fn a_catalog_of_the_version_before_keeps_its_times() {
 
     let catalog = Catalog::open(&path).unwrap();
     let latest = Reference::Tag("latest".parse().unwrap());
-    let times = |catalog: &Catalog| catalog.manifest(&repository(), &latest).unwrap().unwrap().times;
-    assert_eq!(times(&catalog), Times { pushed: 7000, last_use: 7000, pulled: None, tag_pulled: None });
+    let times =
+        async |catalog: &Catalog| catalog.manifest(&repository(), &latest).await.unwrap().unwrap().times;
+    assert_eq!(times(&catalog).await, Times { pushed: 7000, last_use: 7000, pulled: None, tag_pulled: None });
     let pull = Pull { repository: repository(), reference: latest.clone(), of_bytes: true, at: 8000 };
     catalog.record_pulls(vec![pull]).await.unwrap();
     catalog.close();
     drop(catalog);
-    let times = times(&Catalog::open(&path).unwrap());
+    let times = times(&Catalog::open(&path).unwrap()).await;
     assert_eq!((times.pulled, times.tag_pulled), (Some(8000), Some(8000)));
 }
 
@@ -251,7 +252,7 @@ async fn a_catalog_that_must_exist_is_not_created() {
     assert_eq!(open().unwrap_err(), missing);
     fs::remove_file(&path).unwrap();
     fill(&Catalog::open(&path).unwrap()).await;
-    assert_filled(&open().unwrap());
+    assert_filled(&open().unwrap()).await;
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn other_writes_are_answered_while_a_manifest_of_many_references_comes_and
     assert!(matches!(pushed.unwrap(), ManifestPushed::Stored { .. }) && beside >= TURNS, "{beside} again");
     let (deleted, beside) = answered_beside(&catalog, catalog.delete_manifest(&name(), &digest("{}"))).await;
     assert!(deleted.unwrap() && beside >= TURNS, "{beside} while it was deleted");
-    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,7 +138,7 @@ async fn other_writes_are_answered_while_a_copy_of_such_a_manifest_is_cleared() 
         let expected = Cleared { copies: 1, tags: 2, manifests: 1, blobs: 300, bytes: 302 };
         assert_eq!(cleared.unwrap(), expected, "by tag: {by_tag}");
         assert!(beside >= TURNS, "{beside}");
-        assert_eq!(catalog.totals().unwrap(), Totals::default());
+        assert_eq!(catalog.totals().await.unwrap(), Totals::default());
     }
 }
 
@@ -151,7 +151,7 @@ async fn other_writes_are_answered_while_such_untagged_manifests_are_removed() {
     let (removed, beside) = answered_beside(&catalog, catalog.delete_untagged(2000, None)).await;
     assert_eq!(removed.unwrap(), 3);
     assert!(beside >= TURNS, "{beside}");
-    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,7 +163,7 @@ async fn other_writes_are_answered_while_a_manifest_with_many_tags_is_deleted() 
     }
     let (deleted, beside) = answered_beside(&catalog, catalog.delete_manifest(&name(), &digest("{}"))).await;
     assert!(deleted.unwrap() && beside >= TURNS, "{beside}");
-    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
 
 #[tokio::test]
@@ -173,20 +173,20 @@ async fn such_a_manifest_is_found_by_its_tags_and_keeps_its_blobs() {
     let stored = catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
     assert_eq!(stored, ManifestPushed::Stored { missing: blobs().split_off(300) });
     for reference in ["v1".parse().unwrap(), "v2".parse().unwrap(), Reference::Digest(digest("{}"))] {
-        let head = catalog.manifest(&name(), &reference).unwrap().unwrap();
+        let head = catalog.manifest(&name(), &reference).await.unwrap().unwrap();
         assert_eq!((head.digest, head.size, head.times.pushed), (digest("{}"), 2, 1000));
     }
-    assert_eq!(catalog.manifest_bytes(&name(), &digest("{}")).unwrap().as_deref(), Some(&b"{}"[..]));
+    assert_eq!(catalog.manifest_bytes(&name(), &digest("{}")).await.unwrap().as_deref(), Some(&b"{}"[..]));
     assert_eq!(catalog.collect(i64::MAX, None, 1000).await.unwrap().links, 0);
-    assert_eq!(catalog.blob(&name(), &blobs()[7]).unwrap().unwrap().last_use, 1000);
-    let before = catalog.totals().unwrap();
+    assert_eq!(catalog.blob(&name(), &blobs()[7]).await.unwrap().unwrap().last_use, 1000);
+    let before = catalog.totals().await.unwrap();
     catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
-    assert_eq!(catalog.totals().unwrap(), before, "the second push changes nothing");
+    assert_eq!(catalog.totals().await.unwrap(), before, "the second push changes nothing");
     assert!(catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
     assert!(!catalog.delete_manifest(&name(), &digest("{}")).await.unwrap());
-    assert_eq!(catalog.tags(&name(), None, 10).unwrap(), Some(Vec::new()));
+    assert_eq!(catalog.tags(&name(), None, 10).await.unwrap(), Some(Vec::new()));
     assert_eq!(catalog.collect(i64::MAX, None, 1000).await.unwrap().links, 300);
-    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
 
 #[tokio::test]
@@ -195,8 +195,8 @@ async fn such_a_manifest_that_lacks_required_blobs_leaves_nothing_behind() {
     let refused =
         catalog.push_manifest(ManifestPush { require_blobs: true, ..manifest("{}", blobs()) }).await;
     assert_eq!(refused.unwrap(), ManifestPushed::BlobsUnknown(blobs()));
-    assert!(!catalog.repository_exists(&name()).unwrap());
-    assert_eq!(catalog.totals().unwrap(), Totals::default());
+    assert!(!catalog.repository_exists(&name()).await.unwrap());
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
 
 /// How many manifests are hidden: being stored or removed.
@@ -228,7 +228,7 @@ async fn such_a_manifest_whose_last_turn_fails_leaves_nothing_behind() {
         .unwrap();
     let error = catalog.push_manifest(manifest("{}", blobs())).await.unwrap_err();
     assert!(error.to_string().contains("not today"), "{error}");
-    assert_eq!((hidden(&folder), catalog.totals().unwrap()), (0, Totals::default()));
+    assert_eq!((hidden(&folder), catalog.totals().await.unwrap()), (0, Totals::default()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,12 +239,12 @@ async fn such_a_manifest_is_stored_though_its_client_goes_away() {
         let catalog = catalog.clone();
         async move { catalog.push_manifest(manifest("{}", blobs())).await }
     });
-    while catalog.blob(&name(), &blobs()[0]).unwrap().unwrap().last_use == 1 {
+    while catalog.blob(&name(), &blobs()[0]).await.unwrap().unwrap().last_use == 1 {
         tokio::task::yield_now().await;
     }
     push.abort();
     let stored = async {
-        while catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none() {
+        while catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).await.unwrap().is_none() {
             tokio::task::yield_now().await;
         }
     };
@@ -261,7 +261,7 @@ async fn such_a_manifest_that_came_in_part_is_not_visible_and_is_removed() {
         async move { catalog.push_manifest(manifest("{}", blobs())).await }
     });
     // The push has begun when it has used the first blob.
-    while catalog.blob(&name(), &blobs()[0]).unwrap().unwrap().last_use == 1 {
+    while catalog.blob(&name(), &blobs()[0]).await.unwrap().unwrap().last_use == 1 {
         tokio::task::yield_now().await;
     }
     // As if the server ended in the middle: nothing more is written.
@@ -269,16 +269,19 @@ async fn such_a_manifest_that_came_in_part_is_not_visible_and_is_removed() {
     let aborted = push.await.unwrap().is_err();
     drop(catalog);
     let catalog = Catalog::open(&folder.path().join("catalog.db")).unwrap();
-    assert_eq!(catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).unwrap().is_none(), aborted);
+    assert_eq!(
+        catalog.manifest(&name(), &"v1".parse::<Reference>().unwrap()).await.unwrap().is_none(),
+        aborted
+    );
     catalog.clear_hidden(1000).await.unwrap();
     catalog.collect(i64::MAX, None, 1000).await.unwrap();
     assert!(
-        catalog.blob(&name(), &blobs()[0]).unwrap().is_some(),
+        catalog.blob(&name(), &blobs()[0]).await.unwrap().is_some(),
         "the blobs of a push that may go on are kept"
     );
     catalog.clear_hidden(1001).await.unwrap();
     if aborted {
         catalog.collect(i64::MAX, None, 1000).await.unwrap();
-        assert_eq!(catalog.totals().unwrap(), Totals::default());
+        assert_eq!(catalog.totals().await.unwrap(), Totals::default());
     }
 }

@@ -30,8 +30,8 @@ pub struct Adopted {
 
 impl Registry {
     /// Whether this whole tree was imported.
-    pub fn is_imported(&self, source: &str) -> Result<bool> {
-        Ok(self.0.catalog.is_imported(source)?)
+    pub async fn is_imported(&self, source: &str) -> Result<bool> {
+        Ok(self.0.catalog.is_imported(source).await?)
     }
 
     /// Records that this whole tree was imported.
@@ -45,7 +45,7 @@ impl Repository<'_> {
     /// file: [`InvalidData`](io::ErrorKind::InvalidData) if its bytes have another digest.
     pub async fn adopt_blob(&self, digest: &Digest, file: &Path) -> Result<io::Result<Adopted>> {
         let inner = self.inner();
-        while let Some(row) = inner.catalog.fetch(self.name, digest)? {
+        while let Some(row) = inner.catalog.fetch(self.name, digest).await? {
             inner.forget_upload(row.id, named(&row)).await?;
         }
         let start = UploadStart {
@@ -62,7 +62,7 @@ impl Repository<'_> {
         let result = self.adopt(BlobKey { digest: *digest, generation: id }, file).await;
         // As long as the upload has a row, the catalog did not record the blob.
         if !matches!(result, Ok(Ok(_)))
-            && let Ok(Some(_)) = inner.catalog.upload(self.name, &id)
+            && let Ok(Some(_)) = inner.catalog.upload(self.name, &id).await
         {
             inner.forget_upload(id, Some(*digest)).await?;
         }

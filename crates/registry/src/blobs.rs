@@ -44,20 +44,20 @@ pub struct Blob {
 impl Registry {
     /// The size of the blob, if any repository has it. This is only a hint that the bytes are here: a client must not
     /// learn of it.
-    pub fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
-        Ok(self.0.catalog.live_file(digest)?.map(|file| file.size))
+    pub async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>> {
+        Ok(self.0.catalog.live_file(digest).await?.map(|file| file.size))
     }
 }
 
 impl Repository<'_> {
     /// A blob, to read it.
-    pub fn blob(&self, digest: &Digest) -> Result<Blob> {
-        self.inner().open_blob(self.name, digest).map(|(blob, _)| blob)
+    pub async fn blob(&self, digest: &Digest) -> Result<Blob> {
+        self.inner().open_blob(self.name, digest).await.map(|(blob, _)| blob)
     }
 
     /// A blob on whose presence a client relies from now on: garbage collection keeps it for the grace period.
     pub async fn use_blob(&self, digest: &Digest) -> Result<Blob> {
-        let (blob, last_use) = self.inner().open_blob(self.name, digest)?;
+        let (blob, last_use) = self.inner().open_blob(self.name, digest).await?;
         if let Some(now) = self.renewed(last_use)
             && !self.inner().catalog.touch_blob(self.name, digest, now).await?
         {
@@ -133,16 +133,16 @@ impl Inner {
         }))
     }
 
-    fn open_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {
+    async fn open_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {
         let unknown = || Error::BlobUnknown { repository: name.clone(), digest: *digest };
-        let mut row = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
+        let mut row = self.catalog.blob(name, digest).await?.ok_or_else(unknown)?;
         loop {
             if let Some(content) = self.content(&key(&row), row.size)? {
                 let content = content.into();
                 return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
             }
             // Between the reads of the row and the file, the blob may have been collected and pushed again.
-            let again = self.catalog.blob(name, digest)?.ok_or_else(unknown)?;
+            let again = self.catalog.blob(name, digest).await?.ok_or_else(unknown)?;
             if again.generation == row.generation {
                 tracing::error!(%digest, generation = %row.generation, "the blob's file is missing; push the blob again");
                 return Err(unknown());

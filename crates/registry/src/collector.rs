@@ -9,7 +9,7 @@ use hythe_catalog::{Amount, BlobFile, Promise, Untagged};
 use hythe_oci::{Digest, UploadId};
 use hythe_storage::BlobKey;
 
-use crate::{Error, Inner, Registry, Result, millis, now};
+use crate::{Inner, Registry, Result, millis, now};
 
 /// How many rows one step examines: a few milliseconds of the catalog writer's time.
 const STEP: usize = 256;
@@ -104,15 +104,10 @@ impl Registry {
         if !collection.dry_run {
             collected = Collected { manifests: collected.manifests, ..self.collect_due(due).await? };
         }
-        let (catalog, before) = (self.0.catalog.clone(), due.before);
-        // The count reads every link and every manifest, so it runs on a blocking thread.
-        let counted = tokio::task::spawn_blocking(move || {
-            let untagged = if collection.untagged { catalog.untagged(before)? } else { Untagged::default() };
-            Ok::<_, hythe_catalog::Error>((catalog.unused(before)?, untagged))
-        });
-        let counted = counted.await;
-        let (unused, untagged) = counted
-            .map_err(|error| Error::Internal(format!("could not count the unused blobs: {error}")))??;
+        let catalog = &self.0.catalog;
+        let untagged =
+            if collection.untagged { catalog.untagged(due.before).await? } else { Untagged::default() };
+        let unused = catalog.unused(due.before).await?;
         if collection.dry_run {
             collected.manifests = untagged.due;
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
@@ -160,7 +155,7 @@ impl Registry {
         // No push runs yet, so every hidden manifest is left over.
         inner.catalog.clear_hidden(i64::MAX).await?;
         for id in inner.storage.uploads().await? {
-            if !inner.catalog.upload_exists(&id)? {
+            if !inner.catalog.upload_exists(&id).await? {
                 inner.storage.remove_upload(id).await?;
             }
         }
@@ -177,7 +172,7 @@ fn before(duration: Duration) -> i64 {
 pub(crate) async fn remove_doomed(inner: &Inner) -> Result<()> {
     let mut last = None;
     loop {
-        let files = inner.catalog.doomed(last.as_ref(), STEP)?;
+        let files = inner.catalog.doomed(last.as_ref(), STEP).await?;
         let is_last = files.len() < STEP;
         // A file that cannot be removed stays doomed, and does not stop the removal of others.
         last = files.last().cloned();
@@ -212,7 +207,7 @@ impl Inner {
         let before = before(self.options.load().upload_expire);
         let mut expired = 0;
         loop {
-            let stale = self.catalog.stale_uploads(before, STEP)?;
+            let stale = self.catalog.stale_uploads(before, STEP).await?;
             let last = stale.len() < STEP;
             let mut removed = 0;
             for upload in stale {

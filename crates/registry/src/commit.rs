@@ -64,7 +64,7 @@ impl Inner {
             let live = twin.generation();
             return Ok(if twin.is_whole() { Live::Same(live) } else { Live::Damaged(live) });
         }
-        let twin = match self.twin(&key.digest)? {
+        let twin = match self.twin(&key.digest).await? {
             Found::Nothing => return Ok(Live::None),
             Found::Lost(live) => return Ok(Live::Damaged(live)),
             Found::Twin(twin) => Arc::new(twin),

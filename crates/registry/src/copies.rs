@@ -12,14 +12,14 @@ const STEP: usize = 64;
 
 impl Registry {
     /// The copies that the pattern selects and `listed` accepts, in ASCII order, after `after`.
-    pub fn copies(
+    pub async fn copies(
         &self,
         pattern: &Pattern,
         after: Option<&str>,
         limit: usize,
         listed: impl Fn(&Provenance) -> bool,
     ) -> Result<Page<CopySummary>> {
-        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS, listed)?;
+        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS, listed).await?;
         Ok(Page::of(copies, limit))
     }
 
@@ -35,7 +35,7 @@ impl Registry {
         inner.check_delete()?;
         let (mut cleared, mut after) = (Cleared::default(), None);
         loop {
-            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0, &listed)?;
+            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0, &listed).await?;
             let Some(last) = copies.last() else { return Ok(cleared) };
             after = Some(last.name.to_string());
             for copy in &copies {
@@ -57,7 +57,7 @@ impl Repository<'_> {
     /// Makes the repository local, with all its content, if it is a copy: then clients can push into it. Refused if
     /// credentials were needed to fetch some of its content.
     pub async fn pin(&self) -> Result<()> {
-        let found = self.provenance()?;
+        let found = self.provenance().await?;
         if found.is_some_and(|found| found.origin != Origin::Local) {
             self.inner().catalog.pin_copy(self.name).await?;
         }

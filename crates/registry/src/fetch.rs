@@ -78,7 +78,7 @@ impl Inner {
         // A power loss may have taken bytes that were not yet durable. Then the first try corrects the row's offset,
         // and the second one resumes from there.
         for _ in 0..2 {
-            let Some(row) = self.catalog.fetch(name, digest)? else { return Ok(None) };
+            let Some(row) = self.catalog.fetch(name, digest).await? else { return Ok(None) };
             // The bytes are hashed again as they are in the file now, without the saved state: no client knows these
             // bytes and would send them again if they had changed.
             let row = Row { state: None, ..row };
@@ -193,7 +193,7 @@ impl Fetch {
     async fn forget(&self) {
         let id = self.ingest.id();
         // If the blob was stored all the same, the upload has no row any more.
-        if let Ok(Some(_)) = self.inner.catalog.upload(&self.repository, &id)
+        if let Ok(Some(_)) = self.inner.catalog.upload(&self.repository, &id).await
             && let Err(error) = self.inner.forget_upload(id, Some(self.digest)).await
         {
             tracing::warn!(upload = %id, %error, "could not remove the upload of a failed fetch");

@@ -158,8 +158,8 @@ impl Registry {
     }
 
     /// How much content the registry holds. Counts rows, so it is for a page that is read now and then.
-    pub fn totals(&self) -> Result<Totals> {
-        Ok(self.0.catalog.totals()?)
+    pub async fn totals(&self) -> Result<Totals> {
+        Ok(self.0.catalog.totals().await?)
     }
 
     /// The longest time that one write has occupied the catalog's only writer since the start.
@@ -180,7 +180,7 @@ impl Registry {
     /// Whether the registry can answer requests now. A full disk does not make it unready: pulls still work, and
     /// deletes must reach the registry to free the disk.
     pub async fn ready(&self) -> Result<()> {
-        self.0.catalog.ping()?;
+        self.0.catalog.ping().await?;
         match self.0.storage.probe().await {
             Err(hythe_storage::Error::NoSpace { .. }) => Ok(()),
             probed => Ok(probed?),
@@ -219,8 +219,8 @@ impl Repository<'_> {
     }
 
     /// The provenance of the content that the repository has now; `None` if it has none.
-    pub fn provenance(&self) -> Result<Option<Provenance>> {
-        Ok(self.inner().catalog.provenance(self.name)?)
+    pub async fn provenance(&self) -> Result<Option<Provenance>> {
+        Ok(self.inner().catalog.provenance(self.name).await?)
     }
 
     /// The provenance of the content that is written through this value.

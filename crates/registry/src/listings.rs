@@ -25,26 +25,26 @@ impl<T> Page<T> {
 
 impl Registry {
     /// Repositories that hold a manifest and that `listed` accepts, in ASCII order, after `after`.
-    pub fn repositories(
+    pub async fn repositories(
         &self,
         after: Option<&str>,
         limit: usize,
         listed: impl Fn(&Provenance) -> bool,
     ) -> Result<Page<RepositoryName>> {
-        Ok(Page::of(self.0.catalog.repositories(after, limit.saturating_add(1), listed)?, limit))
+        Ok(Page::of(self.0.catalog.repositories(after, limit.saturating_add(1), listed).await?, limit))
     }
 }
 
 impl Repository<'_> {
     /// The repository's tags in ASCII order, after `after`.
-    pub fn tags(&self, after: Option<&str>, limit: usize) -> Result<Page<Tag>> {
-        let tags = self.inner().catalog.tags(self.name, after, limit.saturating_add(1))?;
+    pub async fn tags(&self, after: Option<&str>, limit: usize) -> Result<Page<Tag>> {
+        let tags = self.inner().catalog.tags(self.name, after, limit.saturating_add(1)).await?;
         Ok(Page::of(tags.ok_or_else(|| Error::NameUnknown(self.name.clone()))?, limit))
     }
 
     /// The manifests whose subject is `subject`, in the order of their digests, after `after`: at most `limit`, and
     /// fewer if their annotations are large. Neither the subject nor the repository need exist.
-    pub fn referrers(
+    pub async fn referrers(
         &self,
         subject: &Digest,
         artifact_type: Option<&str>,
@@ -52,7 +52,7 @@ impl Repository<'_> {
         limit: usize,
     ) -> Result<Page<Referrer>> {
         let (items, more) =
-            self.inner().catalog.referrers(self.name, subject, artifact_type, after, limit)?;
+            self.inner().catalog.referrers(self.name, subject, artifact_type, after, limit).await?;
         Ok(Page { more: more && !items.is_empty(), items })
     }
 }

@@ -45,15 +45,15 @@ pub struct PushedManifest {
 
 impl Repository<'_> {
     /// The manifest that a tag or digest names now.
-    pub fn manifest(&self, reference: &Reference) -> Result<Manifest> {
-        self.head(reference).map(Manifest::from)
+    pub async fn manifest(&self, reference: &Reference) -> Result<Manifest> {
+        self.head(reference).await.map(Manifest::from)
     }
 
     /// Like [`manifest`](Self::manifest), for a client that may be about to push an index of this manifest. The
     /// manifest counts as used now, so that garbage collection waits for that index as it does after a push. In a
     /// copy nothing is recorded, because no client pushes an index into a copy.
     pub async fn use_manifest(&self, reference: &Reference) -> Result<Manifest> {
-        let head = self.head(reference)?;
+        let head = self.head(reference).await?;
         if *self.origin == Origin::Local
             && let Some(now) = self.renewed(head.times.last_use)
         {
@@ -83,18 +83,18 @@ impl Repository<'_> {
         }
     }
 
-    fn head(&self, reference: &Reference) -> Result<ManifestHead> {
-        let head = self.inner().catalog.manifest(self.name, reference)?;
+    async fn head(&self, reference: &Reference) -> Result<ManifestHead> {
+        let head = self.inner().catalog.manifest(self.name, reference).await?;
         head.ok_or_else(|| self.manifest_unknown(reference.clone()))
     }
 
     /// The exact bytes of a manifest that this repository holds.
-    pub fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
+    pub async fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
         let (inner, digest) = (self.inner(), &manifest.digest);
         if let Some(bytes) = inner.manifests.get(digest) {
             return Ok(bytes);
         }
-        let bytes = inner.catalog.manifest_bytes(self.name, digest)?;
+        let bytes = inner.catalog.manifest_bytes(self.name, digest).await?;
         let bytes = bytes.ok_or_else(|| self.manifest_unknown(Reference::Digest(*digest)))?;
         inner.manifests.insert(*digest, bytes.clone());
         Ok(bytes)

@@ -41,8 +41,8 @@ pub(crate) enum Found {
 
 impl Inner {
     /// Finds the live file of a digest, whichever repositories have it.
-    pub(crate) fn twin(&self, digest: &Digest) -> Result<Found> {
-        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest)? else {
+    pub(crate) async fn twin(&self, digest: &Digest) -> Result<Found> {
+        let Some(BlobFile { digest, generation, size }) = self.catalog.live_file(digest).await? else {
             return Ok(Found::Nothing);
         };
         let content = self.content(&BlobKey { digest, generation }, size);

@@ -55,8 +55,8 @@ impl Repository<'_> {
     }
 
     /// The progress of a session.
-    pub fn upload_status(&self, id: UploadId) -> Result<UploadStatus> {
-        let row = self.inner().upload_row(self.name, id)?;
+    pub async fn upload_status(&self, id: UploadId) -> Result<UploadStatus> {
+        let row = self.inner().upload_row(self.name, id).await?;
         Ok(UploadStatus { id, offset: row.offset })
     }
 
@@ -67,7 +67,7 @@ impl Repository<'_> {
         // thread, could hit the session that the next request continues.
         detached(async move {
             let _turn = inner.sessions.take(id).await;
-            let row = inner.upload_row(&name, id)?;
+            let row = inner.upload_row(&name, id).await?;
             inner.forget_upload(id, named(&row)).await
         })
         .await
@@ -109,7 +109,7 @@ impl Repository<'_> {
             if result.is_err() {
                 // No client knows the id, so no client can continue the session.
                 let _turn = inner.sessions.take(id).await;
-                if let Some(row) = inner.catalog.upload(&name, &id)? {
+                if let Some(row) = inner.catalog.upload(&name, &id).await? {
                     inner.forget_upload(id, named(&row)).await?;
                 }
             }
@@ -135,8 +135,8 @@ where
 }
 
 impl Inner {
-    fn upload_row(&self, name: &RepositoryName, id: UploadId) -> Result<Row> {
-        self.catalog.upload(name, &id)?.ok_or(Error::UploadUnknown(id))
+    async fn upload_row(&self, name: &RepositoryName, id: UploadId) -> Result<Row> {
+        self.catalog.upload(name, &id).await?.ok_or(Error::UploadUnknown(id))
     }
 
     async fn start(
@@ -248,7 +248,7 @@ impl Inner {
         S: Body,
     {
         let mut turn = self.sessions.take(id).await;
-        let row = self.upload_row(name, id)?;
+        let row = self.upload_row(name, id).await?;
         let ingest = self.open(&row, row.algorithm, chunk).await?;
         let mut ingest = self.receive(ingest, &mut turn, chunk, body).await?;
         match ingest.save().await {
@@ -274,10 +274,10 @@ impl Inner {
         S: Body,
     {
         let mut turn = self.sessions.take(id).await;
-        let row = self.upload_row(name, id)?;
+        let row = self.upload_row(name, id).await?;
         let mut ingest = self.open(&row, digest.algorithm(), chunk).await?;
         if ingest.offset() == 0
-            && let Found::Twin(twin) = self.twin(&digest)?
+            && let Found::Twin(twin) = self.twin(&digest).await?
             && chunk.length.is_none_or(|length| length == twin.size())
         {
             ingest.compare(Arc::new(twin));
@@ -303,7 +303,7 @@ impl Inner {
         // As long as the upload has a row, the catalog did not record the blob: the session is removed to free its
         // space.
         if result.is_err()
-            && let Ok(Some(_)) = self.catalog.upload(name, &id)
+            && let Ok(Some(_)) = self.catalog.upload(name, &id).await
         {
             self.remove(id, Some(digest)).await;
         }

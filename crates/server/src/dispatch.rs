@@ -122,7 +122,8 @@ async fn route(
         only_if_cached: is_only_if_cached(headers),
     };
     let access = Access::of(&asked, options, &allowed);
-    let decision = Facts::read(&access, &app.registry, &allowed).map(|facts| decide(access, &facts));
+    let facts = Facts::read(&access, &app.registry, &allowed).await;
+    let decision = facts.map(|facts| decide(access, &facts));
     if let Ok(Err(refusal)) = &decision
         && refusal.is_at_the_door()
     {

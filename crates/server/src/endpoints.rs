@@ -82,9 +82,9 @@ async fn call_here(
         Endpoint::Root if read => Ok(pages::root()),
         Endpoint::Base if read => Ok(pages::base()),
         Endpoint::Extensions if read => Ok(pages::extensions()),
-        Endpoint::Catalog if read => listings::catalog_list(call),
-        Endpoint::Tags { name } if read => listings::tag_list(call, name),
-        Endpoint::Referrers { name, digest } if read => listings::referrer_list(call, name, digest),
+        Endpoint::Catalog if read => listings::catalog_list(call).await,
+        Endpoint::Tags { name } if read => listings::tag_list(call, name).await,
+        Endpoint::Referrers { name, digest } if read => listings::referrer_list(call, name, digest).await,
         Endpoint::Manifest { name, reference } => match *call.method {
             Method::GET | Method::HEAD => manifests::manifest_get(call, name, reference).await,
             Method::PUT => manifests::manifest_put(call, name, reference, body).await,
@@ -92,7 +92,7 @@ async fn call_here(
             _ => refuse("GET, HEAD, PUT, DELETE"),
         },
         Endpoint::Blob { name, digest } => match *call.method {
-            Method::GET => blobs::blob_get(call, name, digest),
+            Method::GET => blobs::blob_get(call, name, digest).await,
             Method::HEAD => blobs::blob_head(call, name, digest).await,
             Method::DELETE => blobs::blob_delete(call, name, digest).await,
             _ => refuse("GET, HEAD, DELETE"),
@@ -102,7 +102,7 @@ async fn call_here(
             _ => refuse("POST"),
         },
         Endpoint::Upload { name, id } => match *call.method {
-            Method::GET | Method::HEAD => uploads::upload_status(call, name, *id),
+            Method::GET | Method::HEAD => uploads::upload_status(call, name, *id).await,
             Method::PATCH => uploads::upload_append(call, name, *id, body).await,
             Method::PUT => uploads::upload_finish(call, name, *id, body).await,
             Method::DELETE => uploads::upload_cancel(call, name, *id).await,

@@ -197,8 +197,8 @@ impl Metrics {
     }
 
     /// The page at `/metrics`. Counts the catalog's rows, so it is not for a hot path.
-    pub(crate) fn page(&self, registry: &Registry) -> hythe_registry::Result<String> {
-        let totals = registry.totals()?;
+    pub(crate) async fn page(&self, registry: &Registry) -> hythe_registry::Result<String> {
+        let totals = registry.totals().await?;
         self.stored.repositories.set(totals.repositories);
         self.stored.manifests.set(totals.manifests);
         self.stored.tags.set(totals.tags);

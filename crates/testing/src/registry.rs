@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use hythe_catalog::Catalog;
+use hythe_catalog::{Catalog, Totals};
 use hythe_registry::Registry;
 use hythe_server::{Listener, Log, Server};
 use hythe_storage::{FsStorage, MemoryStorage};
@@ -156,6 +156,11 @@ impl TestRegistry {
     /// The domain's [`Registry`], for tests of what HTTP does not offer.
     pub fn registry(&self) -> &Registry {
         &self.running().registry
+    }
+
+    /// How much content it holds.
+    pub fn totals(&self) -> Totals {
+        self.block_on(self.registry().totals()).expect("the catalog counts its rows")
     }
 
     /// The HTTP edge, for settings that change while it runs.

@@ -10,11 +10,11 @@ use crate::{Error, Result};
 
 impl Copy {
     /// The answer, if the client may have it.
-    pub(crate) fn admitted<T>(&self, answer: T) -> Result<T> {
+    pub(crate) async fn admitted<T>(&self, answer: T) -> Result<T> {
         if self.reaches() {
             return Ok(answer);
         }
-        let found = self.repository().provenance()?;
+        let found = self.repository().provenance().await?;
         self.admit_private(self.is_private() || found.is_some_and(|found| found.private))?;
         Ok(answer)
     }

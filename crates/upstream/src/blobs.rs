@@ -36,7 +36,7 @@ const WRONG: u32 = 3;
 impl Copy {
     /// A blob to read, which may still be arriving.
     pub async fn blob(&self, digest: &Digest) -> Result<Found<Blob>> {
-        let found = self.admitted(self.find_blob(digest).await?)?;
+        let found = self.admitted(self.find_blob(digest).await?).await?;
         self.count(&found.freshness);
         if found.freshness == Freshness::Hit {
             self.add(|counters| &counters.saved, found.value.size);
@@ -46,16 +46,16 @@ impl Copy {
 
     /// Checks that the blob exists, and returns its size in bytes. Fetches nothing.
     pub async fn blob_size(&self, digest: &Digest) -> Result<Found<u64>> {
-        if let Some(blob) = self.kept(digest)? {
-            return self.admitted(Found::new(blob.size, Freshness::Hit));
+        if let Some(blob) = self.kept(digest).await? {
+            return self.admitted(Found::new(blob.size, Freshness::Hit)).await;
         }
         Ok(Found::new(self.confirm(digest).await?, Freshness::Miss))
     }
 
     /// The blob, if it is stored and this copy has it.
-    fn kept(&self, digest: &Digest) -> Result<Option<Blob>> {
-        self.check_origin()?;
-        match self.repository().blob(digest) {
+    async fn kept(&self, digest: &Digest) -> Result<Option<Blob>> {
+        self.check_origin().await?;
+        match self.repository().blob(digest).await {
             Ok(blob) => Ok(Some(blob)),
             Err(Refusal::BlobUnknown { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -66,7 +66,7 @@ impl Copy {
         // A failed download that another request began is not this request's failure, so it tries again; every turn may
         // meet such a failure.
         for turn in 1.. {
-            if let Some(blob) = self.kept(digest)? {
+            if let Some(blob) = self.kept(digest).await? {
                 return Ok(Found::new(blob, Freshness::Hit));
             }
             if self.is_offline() {
@@ -113,7 +113,7 @@ impl Copy {
                 }
                 Ok(Stage::Failed(error)) => return Err(error),
                 Ok(Stage::Stored | Stage::Asking) if download.into == self.here => {
-                    let blob = self.repository().blob(digest)?;
+                    let blob = self.repository().blob(digest).await?;
                     return Ok(Found::new(blob, Freshness::Miss));
                 }
                 // The blob arrived for another repository: it is stored now, and only has to be linked.
@@ -164,7 +164,7 @@ impl Copy {
     }
 
     async fn run(&self, digest: &Digest, download: &Download, stage: &watch::Sender<Stage>) -> Result<()> {
-        if let Some(size) = self.cache.0.registry.blob_size(digest)? {
+        if let Some(size) = self.cache.0.registry.blob_size(digest).await? {
             // Another repository has these bytes. They belong to this one too if the upstream says so; if it does not
             // say, they are downloaded again, which proves it.
             match self.confirm(digest).await {

@@ -211,8 +211,8 @@ impl Copy {
     }
 
     /// Refuses if pushed content has the copy's name: it must never be served for the upstream's content.
-    pub(crate) fn check_origin(&self) -> Result<()> {
-        match self.repository().provenance()? {
+    pub(crate) async fn check_origin(&self) -> Result<()> {
+        match self.repository().provenance().await? {
             Some(found) if found.origin != self.origin => {
                 let (repository, origin) = (self.here.clone(), found.origin);
                 Err(hythe_registry::Error::OtherOrigin { repository, origin }.into())

@@ -21,14 +21,14 @@ const OWN: usize = 1000;
 impl Copy {
     /// A page of the upstream's tags after `after`, or of the stored tags if the upstream cannot be asked.
     pub async fn tags(&self, after: Option<&str>, limit: usize) -> Result<Found<Page<Tag>>> {
-        self.check_origin()?;
-        let here = || match self.repository().tags(after, limit) {
+        self.check_origin().await?;
+        let here = async || match self.repository().tags(after, limit).await {
             Err(Refusal::NameUnknown(_)) => Ok(None),
             tags => tags.map(Some).map_err(Error::from),
         };
         if self.is_offline() {
-            let tags = here()?.ok_or_else(|| self.offline("the list of tags"))?;
-            return self.admitted(Found::new(tags, Freshness::Hit));
+            let tags = here().await?.ok_or_else(|| self.offline("the list of tags"))?;
+            return self.admitted(Found::new(tags, Freshness::Hit)).await;
         }
         let thing = self.thing("the list of tags");
         let asked = self.source.ask(Kind::Other, &thing, 0, |client| {
@@ -37,8 +37,8 @@ impl Copy {
         });
         match asked.await {
             Ok(page) => Ok(Found::new(Page { items: page.tags, more: page.more }, Freshness::Miss)),
-            Err(error) if error.is_temporary() => match here()? {
-                Some(tags) => self.admitted(Found::new(tags, self.part(&error))),
+            Err(error) if error.is_temporary() => match here().await? {
+                Some(tags) => self.admitted(Found::new(tags, self.part(&error))).await,
                 None => Err(error),
             },
             Err(error) => Err(error),
@@ -53,10 +53,10 @@ impl Copy {
         artifact_type: Option<&str>,
         after: Option<&Digest>,
     ) -> Result<Found<Page<Referrer>>> {
-        self.check_origin()?;
-        let here = self.repository().referrers(subject, artifact_type, after, OWN)?;
+        self.check_origin().await?;
+        let here = self.repository().referrers(subject, artifact_type, after, OWN).await?;
         if self.is_offline() {
-            return self.admitted(Found::new(here, Freshness::Hit));
+            return self.admitted(Found::new(here, Freshness::Hit)).await;
         }
         let wanted = Wanted::new(artifact_type, after);
         let (there, freshness) = match self.upstream_referrers(subject, wanted.clone()).await {
@@ -65,7 +65,7 @@ impl Copy {
             Err(error) if error.is_not_found() => (wanted, Freshness::Miss),
             Err(error) => return Err(error),
         };
-        self.admitted(Found::new(there.and(here), freshness))
+        self.admitted(Found::new(there.and(here), freshness)).await
     }
 
     /// The freshness of a list that has only stored entries. Counts the answer.
@@ -86,7 +86,7 @@ impl Copy {
         }
         // The upstream has no referrers API: a tag may hold the list (distribution-spec, Referrers tag schema).
         let found = self.manifest(&Reference::Tag(fallback_tag(subject))).await?;
-        let index = self.manifest_bytes(&found.value)?;
+        let index = self.manifest_bytes(&found.value).await?;
         let read = tokio::task::spawn_blocking(move || {
             let mut wanted = wanted;
             entries(&index, |entry| wanted.take(entry));

@@ -28,8 +28,8 @@ const STRETCH: u32 = 10;
 impl Copy {
     /// The manifest that a tag or digest names.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found<Manifest>> {
-        self.check_origin()?;
-        let known = match self.repository().manifest(reference) {
+        self.check_origin().await?;
+        let known = match self.repository().manifest(reference).await {
             Ok(manifest) => Some(manifest),
             Err(Refusal::ManifestUnknown { .. } | Refusal::NameUnknown(_)) => None,
             Err(error) => return Err(error.into()),
@@ -42,14 +42,14 @@ impl Copy {
                 (_, known) => self.ask_once(reference, known).await,
             },
         };
-        let found = self.admitted(found?)?;
+        let found = self.admitted(found?).await?;
         self.count(&found.freshness);
         Ok(found)
     }
 
     /// The exact bytes of a manifest that was just found.
-    pub fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
-        Ok(self.repository().manifest_bytes(manifest)?)
+    pub async fn manifest_bytes(&self, manifest: &Manifest) -> Result<Bytes> {
+        Ok(self.repository().manifest_bytes(manifest).await?)
     }
 
     /// Records that a client pulled a manifest; see [`Repository::record_pull`](hythe_registry::Repository::record_pull).
@@ -129,9 +129,9 @@ impl Copy {
         if let Some(known) = known.filter(|known| known.digest == digest) {
             return Ok(Found::new(known.clone(), Freshness::Revalidated));
         }
-        if let Ok(manifest) = self.repository().manifest(&Reference::Digest(digest)) {
+        if let Ok(manifest) = self.repository().manifest(&Reference::Digest(digest)).await {
             // The manifest is already stored: only the tag is new.
-            let bytes = self.repository().manifest_bytes(&manifest)?;
+            let bytes = self.repository().manifest_bytes(&manifest).await?;
             self.keep(digest, Some(&manifest.media_type), Some(tag), bytes).await?;
             return Ok(Found::new(manifest, Freshness::Revalidated));
         }
@@ -242,7 +242,7 @@ impl Copy {
         let (repository, reference) = (self.repository(), Reference::Digest(digest));
         let tags = tag.cloned().into_iter().collect();
         match repository.push_manifest(&reference, tags, media_type, bytes).await {
-            Ok(_) => Ok(repository.manifest(&reference)?),
+            Ok(_) => Ok(repository.manifest(&reference).await?),
             Err(Refusal::ManifestInvalid(invalid)) => {
                 Err(self.wrong(format!("manifest {digest}"), format!("it is not valid: {invalid}")))
             }

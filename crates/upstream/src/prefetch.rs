@@ -55,15 +55,15 @@ impl Copy {
         let Ok(image) = Arc::clone(&prefetches.images).try_acquire_owned() else { return };
         let (copy, manifest) = (self.clone(), manifest.clone());
         tokio::spawn(async move {
-            let wanted = stream::iter(copy.made_of(&manifest));
+            let wanted = stream::iter(copy.made_of(&manifest).await);
             wanted.for_each_concurrent(at_once, |digest| copy.fetch_ahead(digest)).await;
             drop(image);
         });
     }
 
     /// The blobs of an image; none for an index, because the client takes only one of its images.
-    fn made_of(&self, manifest: &Manifest) -> Vec<Digest> {
-        let parsed = self.manifest_bytes(manifest).ok();
+    async fn made_of(&self, manifest: &Manifest) -> Vec<Digest> {
+        let parsed = self.manifest_bytes(manifest).await.ok();
         let parsed = parsed.and_then(|bytes| Parsed::read(Some(&manifest.media_type), &bytes).ok());
         parsed.map(|parsed| parsed.blobs).unwrap_or_default()
     }

@@ -53,7 +53,7 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
             settings.data.display()
         )));
     }
-    match serve::open(settings) {
+    match serve::open(settings).await {
         Ok(registry) => {
             let failed =
                 |error: hythe_registry::Error| Failure::Other(format!("garbage collection failed: {error}"));

@@ -59,7 +59,7 @@ async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> 
     serve::logging::start(&settings.log, &log);
     let upstreams = allowed(settings);
     let place = takeover::places(&upstreams, upstream)?;
-    let registry = serve::open(settings)?;
+    let registry = serve::open(settings).await?;
     let folder = || settings.data.clone();
     registry.recover().await.map_err(|error| StartError::Recover { folder: folder(), error })?;
     let imported = Import::new(&registry, tree).run(place).await;

@@ -79,7 +79,7 @@ async fn prepare(settings: &Settings) -> Result<bool, Failure> {
     let (log, _guard) = Log::start(std::io::stderr())
         .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
     logging::start(&settings.log, &log);
-    let registry = open(settings)?;
+    let registry = open(settings).await?;
     let done = takeover::take_over(settings, &registry, &allowed(settings)).await;
     registry.close();
     done
@@ -128,7 +128,7 @@ pub(super) async fn start(
     let levels = logging::start(&settings.log, &log);
     let upstreams = allowed(&settings);
     let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
-    let registry = open(&settings)?;
+    let registry = open(&settings).await?;
     registry.recover().await.map_err(|error| StartError::Recover { folder: settings.data.clone(), error })?;
     if !takeover::take_over(&settings, &registry, &upstreams).await? {
         registry.close();
@@ -180,13 +180,13 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
 }
 
 /// The registry that the settings describe.
-pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
+pub(super) async fn open(settings: &Settings) -> Result<Registry, StartError> {
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
         Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
         Storage::Fs => {
             // The folder first: opening it locks it, so that the catalog has one owner.
             let storage = FsStorage::open(&settings.data)?.with_direct(settings.upload.direct);
-            let catalog = open_catalog(&settings.data, &storage)?;
+            let catalog = open_catalog(&settings.data, &storage).await?;
             (Arc::new(storage), catalog)
         }
     };
@@ -195,7 +195,7 @@ pub(super) fn open(settings: &Settings) -> Result<Registry, StartError> {
 
 /// Opens the catalog that belongs to the stored blobs. Refuses blobs without a catalog and a catalog without blobs: the
 /// registry would seem to work, but would be empty, or its images would have no bytes.
-fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError> {
+async fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError> {
     let failed =
         |error: hythe_storage::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
     let path = data.join("catalog.sqlite");
@@ -204,7 +204,7 @@ fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError>
     let catalog = Catalog::open_with(&path, expect, Some(Arc::new(Room(Arc::clone(storage.reserve())))))?;
     let failed =
         |error: hythe_catalog::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
-    if !has_blobs && catalog.has_blobs().map_err(failed)? {
+    if !has_blobs && catalog.has_blobs().await.map_err(failed)? {
         return Err(StartError::BlobsMissing { catalog: path, blobs: data.join("blobs") });
     }
     Ok(catalog)

@@ -35,15 +35,15 @@ async fn tags_manifests_blobs_and_referrers_are_kept_and_the_tree_is_not_changed
     let imported = world.import().await;
     assert_eq!((imported.repositories, imported.tags, imported.manifests), (4, 6, 8));
     assert_eq!((imported.copied, imported.left_out), (0, 0), "{imported:?}");
-    world.expect("app", "v1", &first);
-    world.expect("app", "latest", &first);
-    world.expect("app", &signature.digest().to_string(), &signature);
-    world.expect("team/deep/app", "v1", &docker);
-    world.expect("team/deep/app", "all", &index);
-    world.expect("team", "v1", &first);
-    world.expect("strong", "v1", &strong);
+    world.expect("app", "v1", &first).await;
+    world.expect("app", "latest", &first).await;
+    world.expect("app", &signature.digest().to_string(), &signature).await;
+    world.expect("team/deep/app", "v1", &docker).await;
+    world.expect("team/deep/app", "all", &index).await;
+    world.expect("team", "v1", &first).await;
+    world.expect("strong", "v1", &strong).await;
     let app = name("app");
-    let referrers = world.registry.repository(&app).referrers(&first.digest(), None, None, 10).unwrap();
+    let referrers = world.registry.repository(&app).referrers(&first.digest(), None, None, 10).await.unwrap();
     assert_eq!(referrers.items.len(), 1);
     assert_eq!(world.tree.snapshot(), before);
     assert_eq!(world.files("uploads").len(), 0);
@@ -66,13 +66,13 @@ async fn a_corrupt_or_missing_blob_is_left_out_and_the_rest_is_imported() {
     let world = World::new(tree);
     let imported = world.import().await;
     assert_eq!((imported.left_out, imported.manifests, imported.blobs), (2, 3, 7));
-    world.expect("app", "v3", &whole);
+    world.expect("app", "v3", &whole).await;
     let app = name("app");
     let repository = world.registry.repository(&app);
     for digest in [corrupt, missing] {
-        assert!(matches!(repository.blob(&digest), Err(Refusal::BlobUnknown { .. })));
+        assert!(matches!(repository.blob(&digest).await, Err(Refusal::BlobUnknown { .. })));
     }
-    assert_eq!(world.tags("app"), ["v1", "v2", "v3"]);
+    assert_eq!(world.tags("app").await, ["v1", "v2", "v3"]);
     assert_eq!(world.files("uploads").len(), 0);
 }
 
@@ -96,8 +96,8 @@ async fn content_that_no_client_could_use_is_left_out() {
     tree.tag("Upper", "v1", &image(4));
     let world = World::new(tree);
     world.import().await;
-    assert_eq!(world.tags("app"), ["v1"]);
-    assert_eq!(world.registry.repositories(None, 10, |_| true).unwrap().items, [name("app")]);
+    assert_eq!(world.tags("app").await, ["v1"]);
+    assert_eq!(world.registry.repositories(None, 10, |_| true).await.unwrap().items, [name("app")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,13 +121,13 @@ async fn an_import_that_is_interrupted_again_and_again_continues() {
     };
     assert!(rounds > 1 && imported.left_out == 0, "{rounds} {imported:?}");
     for (seed, image) in images.iter().enumerate() {
-        world.expect(&format!("app{}", seed % 7), &format!("v{seed}"), image);
+        world.expect(&format!("app{}", seed % 7), &format!("v{seed}"), image).await;
     }
     assert_eq!(world.tree.snapshot(), before);
-    assert_eq!(world.registry.totals().unwrap().blobs, 64);
+    assert_eq!(world.registry.totals().await.unwrap().blobs, 64);
     // A second import reads and writes nothing again.
     assert_eq!(world.import().await, imported);
-    assert_eq!(world.registry.totals().unwrap().blobs, 64);
+    assert_eq!(world.registry.totals().await.unwrap().blobs, 64);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,9 +145,9 @@ async fn the_tree_of_a_proxy_becomes_copies_and_content_that_it_removed_is_no_lo
     };
     let imported = world.try_import(place).await.unwrap();
     assert_eq!((imported.manifests, imported.left_out), (1, 0));
-    world.expect("docker.io/library/app", "v1", &kept);
+    world.expect("docker.io/library/app", "v1", &kept).await;
     let here = name("docker.io/library/app");
-    let provenance = world.registry.repository(&here).provenance().unwrap().unwrap();
+    let provenance = world.registry.repository(&here).provenance().await.unwrap().unwrap();
     assert!(provenance.origin == origin && provenance.private);
 }
 
@@ -165,9 +165,9 @@ async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_lef
     copy.push_manifest(&reference, Vec::new(), None, theirs.bytes.clone().into()).await.unwrap();
     let imported = world.try_import(|name| (name.as_str() != "nowhere").then(|| Place::local(name))).await;
     assert!(imported.unwrap().left_out > 0);
-    assert_eq!(copy.manifest(&reference).unwrap().digest, theirs.digest());
-    world.expect("other", "v1", &image(1));
-    assert_eq!(world.registry.repositories(None, 10, |_| true).unwrap().items, [app, name("other")]);
+    assert_eq!(copy.manifest(&reference).await.unwrap().digest, theirs.digest());
+    world.expect("other", "v1", &image(1)).await;
+    assert_eq!(world.registry.repositories(None, 10, |_| true).await.unwrap().items, [app, name("other")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

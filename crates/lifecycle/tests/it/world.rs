@@ -56,32 +56,30 @@ impl World {
 
     /// Asserts that the repository has the manifest under this tag or digest, and everything that the manifest
     /// references.
-    #[track_caller]
-    pub(crate) fn expect(&self, repository: &str, reference: &str, manifest: &Manifest) {
+    pub(crate) async fn expect(&self, repository: &str, reference: &str, manifest: &Manifest) {
         let name = name(repository);
-        expect_manifest(&self.registry.repository(&name), reference, manifest);
+        expect_manifest(&self.registry.repository(&name), reference, manifest).await;
     }
 
-    pub(crate) fn tags(&self, repository: &str) -> Vec<String> {
-        let page = self.registry.repository(&name(repository)).tags(None, 1000).unwrap();
+    pub(crate) async fn tags(&self, repository: &str) -> Vec<String> {
+        let page = self.registry.repository(&name(repository)).tags(None, 1000).await.unwrap();
         page.items.iter().map(ToString::to_string).collect()
     }
 }
 
-#[track_caller]
-fn expect_manifest(repository: &Repository<'_>, reference: &str, manifest: &Manifest) {
-    let reference: Reference = reference.parse().unwrap();
-    let found = repository.manifest(&reference).unwrap();
-    assert_eq!(repository.manifest_bytes(&found).unwrap(), manifest.bytes);
-    assert_eq!(found.media_type, manifest.media_type);
-    for blob in &manifest.blobs {
-        let found = repository.blob(&Digest::of(manifest.algorithm, blob)).unwrap();
-        let Content::File(file) = found.content else { panic!("a blob is in a file") };
-        let mut bytes = vec![0; blob.len()];
-        std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).unwrap();
-        assert_eq!(&bytes, blob);
-    }
-    for listed in &manifest.manifests {
-        expect_manifest(repository, &listed.digest().to_string(), listed);
+async fn expect_manifest(repository: &Repository<'_>, reference: &str, manifest: &Manifest) {
+    let mut waiting = vec![(reference.parse().unwrap(), manifest)];
+    while let Some((reference, manifest)) = waiting.pop() {
+        let found = repository.manifest(&reference).await.unwrap();
+        assert_eq!(repository.manifest_bytes(&found).await.unwrap(), manifest.bytes);
+        assert_eq!(found.media_type, manifest.media_type);
+        for blob in &manifest.blobs {
+            let found = repository.blob(&Digest::of(manifest.algorithm, blob)).await.unwrap();
+            let Content::File(file) = found.content else { panic!("a blob is in a file") };
+            let mut bytes = vec![0; blob.len()];
+            std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).unwrap();
+            assert_eq!(&bytes, blob);
+        }
+        waiting.extend(manifest.manifests.iter().map(|listed| (Reference::Digest(listed.digest()), listed)));
     }
 }

@@ -10,10 +10,10 @@ on_both! {
     async fn an_unused_blob_is_kept_for_the_grace_period_and_then_removed(world: World) {
         let digest = world.push("app", b"content").await;
         assert_eq!(world.collect().await, Collected::default());
-        assert_eq!(world.read("app", &digest), b"content");
+        assert_eq!(world.read("app", &digest).await, b"content");
         world.set(|options| options.collect_grace = Duration::ZERO);
         assert_eq!(world.collect().await, Collected { links: 1, blobs: 1, bytes: 7, ..Collected::default() });
-        assert!(matches!(world.blob("app", &digest), Err(Error::BlobUnknown { .. })));
+        assert!(matches!(world.blob("app", &digest).await, Err(Error::BlobUnknown { .. })));
         world.expect_nothing().await;
     }
 
@@ -22,11 +22,11 @@ on_both! {
         let (layer, other) = (world.push("app", b"layer").await, world.push("app", b"other").await);
         let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
         assert_eq!(world.collect().await.blobs, 1);
-        assert!(matches!(world.blob("app", &other), Err(Error::BlobUnknown { .. })));
+        assert!(matches!(world.blob("app", &other).await, Err(Error::BlobUnknown { .. })));
         // A manifest without a tag still keeps its blobs.
         world.delete_manifest("app", "v1").await.unwrap();
         assert_eq!(world.collect().await.blobs, 0);
-        assert_eq!(world.read("app", &layer), b"layer");
+        assert_eq!(world.read("app", &layer).await, b"layer");
         world.delete_manifest("app", pushed.digest).await.unwrap();
         assert_eq!(world.collect().await.blobs, 1);
         world.expect_nothing().await;
@@ -38,8 +38,8 @@ on_both! {
         world.push("other", b"layer").await;
         world.tag("app", "v1", &[layer]).await.unwrap();
         assert_eq!(world.collect().await, Collected { links: 1, ..Collected::default() });
-        assert!(matches!(world.blob("other", &layer), Err(Error::BlobUnknown { .. })));
-        assert_eq!(world.read("app", &layer), b"layer");
+        assert!(matches!(world.blob("other", &layer).await, Err(Error::BlobUnknown { .. })));
+        assert_eq!(world.read("app", &layer).await, b"layer");
     }
 
     async fn a_head_and_a_mount_and_another_push_are_uses(world: World) {
@@ -57,24 +57,24 @@ on_both! {
         // The grace period was long when the HEAD asked for the first blob, so that use was not recorded.
         assert_eq!(world.collect().await.blobs, 2);
         for digest in &used[1..] {
-            world.blob("app", digest).unwrap();
+            world.blob("app", digest).await.unwrap();
         }
-        assert!(matches!(world.blob("app", &unused), Err(Error::BlobUnknown { .. })));
+        assert!(matches!(world.blob("app", &unused).await, Err(Error::BlobUnknown { .. })));
         tokio::time::sleep(Duration::from_millis(300)).await;
         world.registry.repository(&name("app")).use_blob(&used[1]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(world.collect().await.blobs, 1);
-        world.blob("app", &used[1]).unwrap();
+        world.blob("app", &used[1]).await.unwrap();
     }
 
     async fn a_manifest_may_come_before_its_blobs_and_then_keeps_them(world: World) {
         world.set(|options| (options.collect_grace, options.manifest_require_blobs) = (Duration::ZERO, false));
         let layer = sha256(b"late");
         world.tag("app", "v1", &[layer]).await.unwrap();
-        assert!(matches!(world.blob("app", &layer), Err(Error::BlobUnknown { .. })));
+        assert!(matches!(world.blob("app", &layer).await, Err(Error::BlobUnknown { .. })));
         world.push("app", b"late").await;
         assert_eq!(world.collect().await.blobs, 0);
-        assert_eq!(world.read("app", &layer), b"late");
+        assert_eq!(world.read("app", &layer).await, b"late");
     }
 
     async fn sessions_that_no_client_continued_expire_and_active_ones_do_not(world: World) {
@@ -99,7 +99,7 @@ on_both! {
 
     async fn an_open_blob_can_be_read_to_its_end_after_its_deletion(world: World) {
         let digest = world.push("app", b"content").await;
-        let open = world.blob("app", &digest).unwrap();
+        let open = world.blob("app", &digest).await.unwrap();
         world.delete_blob("app", &digest).await.unwrap();
         assert_eq!(crate::world::read(&open), b"content");
     }
@@ -125,7 +125,7 @@ on_both! {
                         Err(error) => panic!("{error}"),
                     };
                     for _ in 0..3 {
-                        assert_eq!(crate::world::read(&repository.blob(&digest).unwrap()), content);
+                        assert_eq!(crate::world::read(&repository.blob(&digest).await.unwrap()), content);
                         tokio::task::yield_now().await;
                     }
                     repository.delete_manifest(&hythe_oci::Reference::Digest(pushed.digest)).await.unwrap();
@@ -173,7 +173,7 @@ on_both! {
         assert_eq!(world.registry.collect_now(long).await.unwrap().waiting.blobs, 1);
         let usual = round(None);
         assert_eq!(world.registry.collect_now(usual).await.unwrap().waiting.blobs, 1);
-        assert_eq!(world.read("app", &digest), b"content");
+        assert_eq!(world.read("app", &digest).await, b"content");
     }
 
     async fn a_push_whose_blob_an_early_round_removed_must_send_it_again(world: World) {
@@ -186,7 +186,7 @@ on_both! {
         assert!(matches!(&refused, Error::ManifestBlobsUnknown { digests, .. } if digests[..] == [layer]), "{refused}");
         world.push("app", b"layer").await;
         world.tag("app", "v1", &[layer]).await.unwrap();
-        assert_eq!(world.read("app", &layer), b"layer");
+        assert_eq!(world.read("app", &layer).await, b"layer");
     }
 
     async fn an_index_whose_manifest_an_early_round_removed_is_refused(world: World) {
@@ -235,7 +235,7 @@ on_both! {
                     };
                     assert_eq!(pushed.missing, []);
                     for _ in 0..3 {
-                        assert_eq!(crate::world::read(&repository.blob(&digest).unwrap()), content);
+                        assert_eq!(crate::world::read(&repository.blob(&digest).await.unwrap()), content);
                         tokio::task::yield_now().await;
                     }
                     repository.delete_manifest(&hythe_oci::Reference::Digest(pushed.digest)).await.unwrap();

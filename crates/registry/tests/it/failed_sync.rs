@@ -114,7 +114,7 @@ async fn a_blob_whose_sync_failed_is_never_acknowledged_and_its_session_is_remov
         let id = app.start_upload(Algorithm::Sha256).await.unwrap().id;
         let finished = app.finish_upload(id, sha256(&content), Chunk::default(), body(&content)).await;
         assert!(matches!(finished, Err(Error::Internal(_))), "{nth}: {finished:?}");
-        assert!(matches!(app.upload_status(id), Err(Error::UploadUnknown(_))), "{nth}");
+        assert!(matches!(app.upload_status(id).await, Err(Error::UploadUnknown(_))), "{nth}");
         assert!(storage.uploads().await.unwrap().is_empty(), "{nth}");
         // A new push of the blob succeeds.
         app.push_blob(sha256(&content), None, body(&content)).await.unwrap();
@@ -134,6 +134,6 @@ async fn a_session_whose_sync_failed_cannot_be_continued() {
         let appended = app.append(id, chunk, body(&content)).await;
         assert!(matches!(appended, Err(Error::Internal(_) | Error::UploadUnknown(_))), "{appended:?}");
     }
-    assert!(matches!(app.upload_status(id), Err(Error::UploadUnknown(_))));
+    assert!(matches!(app.upload_status(id).await, Err(Error::UploadUnknown(_))));
     assert!(storage.uploads().await.unwrap().is_empty());
 }

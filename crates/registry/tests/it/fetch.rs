@@ -65,23 +65,23 @@ on_both! {
             fetch.receive(pieces(&content, 10_000)).await
         };
         received.unwrap().unwrap();
-        assert!(copy.blob(&digest).is_err(), "the blob is not stored yet");
+        assert!(copy.blob(&digest).await.is_err(), "the blob is not stored yet");
         let (growing, size) = (fetch.growing().clone(), content.len() as u64);
         let beforehand = async {
-            assert!(copy.blob(&digest).is_ok() && !growing.is_whole(), "the blob is stored, and its end is held back");
+            assert!(copy.blob(&digest).await.is_ok() && !growing.is_whole(), "the blob is stored, and its end is held back");
             let reader = growing.reader();
             let end = tokio::time::timeout(Duration::from_millis(20), next(&reader, size - 1));
             assert!(end.await.is_err(), "no reader has the last byte yet");
         };
         fetch.finish(beforehand).await.unwrap();
-        assert!(read(&copy.blob(&digest).unwrap()) == content);
+        assert!(read(&copy.blob(&digest).await.unwrap()) == content);
         for reader in readers {
             let (bytes, end) = reader.await.unwrap();
             end.unwrap();
             assert!(bytes == content);
         }
         let provenance = Provenance { origin: origin.clone(), private: false };
-        assert_eq!(copy.provenance().unwrap(), Some(provenance));
+        assert_eq!(copy.provenance().await.unwrap(), Some(provenance));
         }
     }
 
@@ -124,8 +124,8 @@ on_both! {
         let (bytes, end) = reader.await.unwrap();
         assert!(bytes.len() < content.len(), "the end was held back");
         end.unwrap_err();
-        assert!(copy.blob(&digest).is_err());
-        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+        assert!(copy.blob(&digest).await.is_err());
+        assert_eq!(world.registry.totals().await.unwrap().uploads, 0);
     }
 
     async fn a_body_that_is_too_long_makes_no_blob(world: World) {
@@ -160,7 +160,7 @@ on_both! {
         let (bytes, end) = reader.await.unwrap();
         end.unwrap();
         assert!(bytes == content);
-        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+        assert_eq!(world.registry.totals().await.unwrap().uploads, 0);
     }
 
     async fn bytes_that_changed_while_a_fetch_was_stopped_are_detected(world: World) {
@@ -198,6 +198,6 @@ on_both! {
         fetch.finish(async {}).await.unwrap();
         let refused = local.push_blob(digest, None, pieces(b"pushed", 6)).await;
         assert!(matches!(refused, Err(Error::OtherOrigin { .. })), "{refused:?}");
-        assert_eq!(world.registry.totals().unwrap().uploads, 0);
+        assert_eq!(world.registry.totals().await.unwrap().uploads, 0);
     }
 }

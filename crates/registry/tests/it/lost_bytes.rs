@@ -52,7 +52,7 @@ async fn a_blob_whose_bytes_are_lost_is_not_served_and_not_mounted() {
         let world = World::fs();
         let digest = world.push("app", b"content").await;
         apply(&world.blob_files()[0]);
-        assert!(matches!(world.blob("app", &digest), Err(Error::BlobUnknown { .. })), "{damage}");
+        assert!(matches!(world.blob("app", &digest).await, Err(Error::BlobUnknown { .. })), "{damage}");
         let used = world.registry.repository(&name("app")).use_blob(&digest).await;
         assert!(matches!(used, Err(Error::BlobUnknown { .. })), "{damage}");
         assert!(matches!(world.mount(&digest, "app", "other").await, Started::Session(_)), "{damage}");
@@ -69,12 +69,12 @@ async fn a_push_restores_lost_bytes_for_every_repository() {
         apply(&world.blob_files()[0]);
         world.push("third", b"content").await;
         for repository in ["app", "other", "third"] {
-            assert_eq!(world.read(repository, &digest), b"content", "{damage}, {repository}");
+            assert_eq!(world.read(repository, &digest).await, b"content", "{damage}, {repository}");
         }
         assert_eq!(world.blob_files().len(), 1, "{damage}");
         let world = world.restart().await;
-        assert_eq!(world.read("app", &digest), b"content", "{damage}");
-        assert_eq!(world.registry.totals().unwrap().blobs, 1);
+        assert_eq!(world.read("app", &digest).await, b"content", "{damage}");
+        assert_eq!(world.registry.totals().await.unwrap().blobs, 1);
     }
 }
 
@@ -89,11 +89,11 @@ async fn many_pushes_at_once_restore_lost_bytes_once() {
         pushes.spawn(async move {
             let body = crate::world::body(b"content");
             registry.repository(&name("app")).push_blob(sha256(b"content"), None, body).await.unwrap();
-            registry.repository(&name("app")).blob(&sha256(b"content")).unwrap();
+            registry.repository(&name("app")).blob(&sha256(b"content")).await.unwrap();
         });
     }
     pushes.join_all().await;
-    assert_eq!(world.read("app", &digest), b"content");
+    assert_eq!(world.read("app", &digest).await, b"content");
     assert_eq!(world.blob_files().len(), 1);
 }
 
@@ -133,13 +133,13 @@ async fn a_push_of_the_right_bytes_repairs_a_changed_file_whichever_way_it_comes
             let world = World::fs();
             push(&world, 0, &content, digest).await;
             flip(&world.blob_files()[0]);
-            assert!(world.read("app", &digest) != content);
+            assert!(world.read("app", &digest).await != content);
             push(&world, way, &content, digest).await;
-            assert!(world.read("app", &digest) == content, "{algorithm}, way {way}");
+            assert!(world.read("app", &digest).await == content, "{algorithm}, way {way}");
             assert_eq!(world.blob_files().len(), 1, "the damaged file is gone");
             assert!(world.storage.uploads().await.unwrap().is_empty());
             let world = world.restart().await;
-            assert!(world.read("app", &digest) == content);
+            assert!(world.read("app", &digest).await == content);
         }
     }
 }
@@ -156,8 +156,8 @@ async fn a_push_of_an_intact_blob_keeps_its_file_whichever_way_it_comes() {
         push(&world, way, &content, digest).await;
         assert_eq!(world.blob_files(), before, "way {way}");
         assert!(world.storage.uploads().await.unwrap().is_empty(), "way {way}");
-        assert_eq!(world.registry.totals().unwrap().uploads, 0);
-        assert!(world.read("app", &digest) == content);
+        assert_eq!(world.registry.totals().await.unwrap().uploads, 0);
+        assert!(world.read("app", &digest).await == content);
     }
 }
 
@@ -174,10 +174,12 @@ async fn bytes_that_differ_from_the_stored_blob_change_nothing_and_can_be_contin
         for bytes in [&other[..], &content[..content.len() - 1]] {
             let finished = world.finish("app", id, digest, bytes).await;
             assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
-            assert_eq!(world.offset("app", id).unwrap(), 0);
+            assert_eq!(world.offset("app", id).await.unwrap(), 0);
         }
         world.finish("app", id, sha256(&other), &other).await.unwrap();
-        assert!(world.read("app", &sha256(&other)) == other && world.read("app", &digest) == content);
+        assert!(
+            world.read("app", &sha256(&other)).await == other && world.read("app", &digest).await == content
+        );
     }
 }
 
@@ -196,12 +198,12 @@ async fn an_interrupted_push_that_equalled_the_stored_blob_until_then_keeps_all_
     sender.send(&content[..700_000]).await;
     sender.fail().await;
     assert!(matches!(pushing.await.unwrap(), Err(Error::Body(_))));
-    assert_eq!(world.offset("app", id).unwrap(), 700_000);
+    assert_eq!(world.offset("app", id).await.unwrap(), 700_000);
     // The rest differs from the bytes that the push was compared with.
     let other = [&content[..700_000], b"another end"].concat();
     let world = world.restart().await;
     world.finish("app", id, sha256(&other), b"another end").await.unwrap();
-    assert!(world.read("app", &sha256(&other)) == other);
+    assert!(world.read("app", &sha256(&other)).await == other);
 }
 
 #[tokio::test]
@@ -223,7 +225,7 @@ async fn a_push_of_a_stored_blob_writes_nothing() {
     }
     drop(sender);
     pushing.await.unwrap().unwrap();
-    assert!(world.read("other", &digest) == content && world.blob_files().len() == 1);
+    assert!(world.read("other", &digest).await == content && world.blob_files().len() == 1);
 }
 
 #[tokio::test]
@@ -248,7 +250,7 @@ async fn a_blob_that_is_collected_while_a_push_is_compared_with_it_is_stored_aga
         sender.send(&content[700_000..]).await;
         drop(sender);
         pushing.await.unwrap().unwrap();
-        assert!(world.read("other", &digest) == content);
+        assert!(world.read("other", &digest).await == content);
         assert_eq!(world.blob_files().len(), 1);
     }
 }
@@ -266,14 +268,14 @@ async fn a_fetch_of_a_damaged_blob_replaces_its_file() {
     fetch.receive(crate::world::body(&content)).await.unwrap().unwrap();
     fetch.finish(async {}).await.unwrap();
     for repository in ["app", "up.example/app"] {
-        assert!(world.read(repository, &digest) == content, "{repository}");
+        assert!(world.read(repository, &digest).await == content, "{repository}");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data");
     std::fs::write(&file, &content).unwrap();
     flip(&world.blob_files()[0]);
     world.registry.repository(&name("imported")).adopt_blob(&digest, &file).await.unwrap().unwrap();
-    assert!(world.read("app", &digest) == content);
+    assert!(world.read("app", &digest).await == content);
     assert_eq!(world.blob_files().len(), 1);
 }
 

@@ -143,10 +143,10 @@ async fn step(world: &World, models: &mut [Model], operation: &Operation) {
     }
 }
 
-fn compare(world: &World, models: &[Model]) {
+async fn compare(world: &World, models: &[Model]) {
     for (repository, model) in REPOSITORIES.into_iter().zip(models) {
         for content in CONTENTS {
-            match world.blob(repository, &sha256(content)) {
+            match world.blob(repository, &sha256(content)).await {
                 Ok(blob) => {
                     assert!(model.blobs.contains(&sha256(content)), "{repository} has a blob too many");
                     assert_eq!(crate::world::read(&blob), content);
@@ -160,11 +160,11 @@ fn compare(world: &World, models: &[Model]) {
         let full = name(repository);
         let repository = world.registry.repository(&full);
         for digest in model.manifests.keys() {
-            let manifest = repository.manifest(&Reference::Digest(*digest)).unwrap();
+            let manifest = repository.manifest(&Reference::Digest(*digest)).await.unwrap();
             assert_eq!(manifest.digest, *digest);
-            assert_eq!(sha256(&repository.manifest_bytes(&manifest).unwrap()), *digest);
+            assert_eq!(sha256(&repository.manifest_bytes(&manifest).await.unwrap()), *digest);
         }
-        match repository.tags(None, 100) {
+        match repository.tags(None, 100).await {
             Ok(page) => {
                 let tags: Vec<&str> = page.items.iter().map(Tag::as_str).collect();
                 assert_eq!(tags, model.tags.keys().copied().collect::<Vec<_>>());
@@ -173,10 +173,10 @@ fn compare(world: &World, models: &[Model]) {
             Err(error) => panic!("{error}"),
         }
         for (tag, digest) in &model.tags {
-            assert_eq!(repository.manifest(&tag.parse().unwrap()).unwrap().digest, *digest);
+            assert_eq!(repository.manifest(&tag.parse().unwrap()).await.unwrap().digest, *digest);
         }
     }
-    let totals = world.registry.totals().unwrap();
+    let totals = world.registry.totals().await.unwrap();
     let blobs: BTreeSet<_> = models.iter().flat_map(|model| &model.blobs).collect();
     assert_eq!(totals.blobs, blobs.len() as u64);
     assert_eq!(totals.manifests, models.iter().map(|model| model.manifests.len() as u64).sum::<u64>());
@@ -191,7 +191,7 @@ fn hold(world: &World, operations: &[Operation]) {
         let mut models = vec![Model::default(); REPOSITORIES.len()];
         for operation in operations {
             step(world, &mut models, operation).await;
-            compare(world, &models);
+            compare(world, &models).await;
         }
         assert!(world.storage.uploads().await.unwrap().is_empty());
     });
@@ -213,7 +213,8 @@ proptest! {
     fn a_registry_in_a_folder_does_what_the_model_does(operations in prop::collection::vec(operation(), 1..40)) {
         let world = World::fs();
         hold(&world, &operations);
-        let blobs = world.registry.totals().unwrap().blobs;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let blobs = runtime.block_on(world.registry.totals()).unwrap().blobs;
         assert_eq!(world.blob_files().len() as u64, blobs, "one file for each blob, and no other file");
     }
 }

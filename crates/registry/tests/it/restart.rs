@@ -43,17 +43,17 @@ async fn blobs_tags_and_sessions_survive() {
     let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
     world.append("app", id, b"first ").await.unwrap();
     let world = world.restart().await;
-    assert_eq!(world.read("app", &layer), b"layer");
+    assert_eq!(world.read("app", &layer).await, b"layer");
     let app = crate::world::name("app");
     assert_eq!(
-        world.registry.repository(&app).manifest(&"v1".parse().unwrap()).unwrap().digest,
+        world.registry.repository(&app).manifest(&"v1".parse().unwrap()).await.unwrap().digest,
         pushed.digest
     );
-    assert_eq!(world.offset("app", id).unwrap(), 6);
+    assert_eq!(world.offset("app", id).await.unwrap(), 6);
     world.append("app", id, b"second ").await.unwrap();
     let world = world.restart().await;
     world.finish("app", id, sha256(b"first second third"), b"third").await.unwrap();
-    assert_eq!(world.read("app", &sha256(b"first second third")), b"first second third");
+    assert_eq!(world.read("app", &sha256(b"first second third")).await, b"first second third");
 }
 
 #[tokio::test]
@@ -74,9 +74,9 @@ async fn bytes_past_the_saved_offset_are_not_trusted() {
     let folder = world.close();
     std::fs::write(upload_path(folder.path(), id), b"good, and never saved").unwrap();
     let world = World::open(folder).await;
-    assert_eq!(world.offset("app", id).unwrap(), 4);
+    assert_eq!(world.offset("app", id).await.unwrap(), 4);
     world.finish("app", id, sha256(b"good!"), b"!").await.unwrap();
-    assert_eq!(world.read("app", &sha256(b"good!")), b"good!");
+    assert_eq!(world.read("app", &sha256(b"good!")).await, b"good!");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_hash_state_of_other_bytes_makes_no_blob() {
         let world = World::open(folder).await;
         let finished = world.finish("app", id, sha256(&[7; 1000]), b"").await;
         assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
-        assert_eq!(world.registry.totals().unwrap().blobs, 0);
+        assert_eq!(world.registry.totals().await.unwrap().blobs, 0);
         // A client that tries again is not refused.
         world.finish("app", id, sha256(&[7; 1000]), b"").await.unwrap();
     }
@@ -128,9 +128,9 @@ async fn a_session_continues_behind_its_last_durable_bytes() {
             Err(Error::ChunkOutOfOrder { start: 7, offset, .. }) => assert_eq!(offset, durable as u64),
             other => panic!("{durable} of {left}: {other:?}"),
         }
-        assert_eq!(world.offset("app", id).unwrap(), durable as u64);
+        assert_eq!(world.offset("app", id).await.unwrap(), durable as u64);
         world.finish("app", id, sha256(b"content!"), &b"content!"[durable..]).await.unwrap();
-        assert_eq!(world.read("app", &sha256(b"content!")), b"content!");
+        assert_eq!(world.read("app", &sha256(b"content!")).await, b"content!");
     }
 }
 
@@ -208,7 +208,7 @@ async fn a_session_whose_durable_bytes_are_lost_ends() {
     std::fs::write(upload_path(folder.path(), id), b"two").unwrap();
     let world = World::open(folder).await;
     assert!(matches!(world.append("app", id, b"x").await, Err(Error::UploadUnknown(_))));
-    assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));
+    assert!(matches!(world.offset("app", id).await, Err(Error::UploadUnknown(_))));
     world.expect_nothing().await;
 }
 
@@ -233,7 +233,7 @@ async fn a_blob_named_but_never_committed_is_removed_when_its_session_expires() 
     let folder = world.close();
     name_without_commit(folder.path(), id, &sha256(b"content"));
     let world = World::open(folder).await;
-    assert!(matches!(world.blob("app", &sha256(b"content")), Err(Error::BlobUnknown { .. })));
+    assert!(matches!(world.blob("app", &sha256(b"content")).await, Err(Error::BlobUnknown { .. })));
     assert_eq!(world.collect().await.uploads, 0, "not before its time");
     world.set(|options| options.upload_expire = Duration::ZERO);
     assert_eq!(world.collect().await.uploads, 1);
@@ -251,9 +251,9 @@ async fn a_session_whose_blob_was_named_but_never_committed_can_be_continued() {
         std::fs::write(upload_path(folder.path(), id), b"content").unwrap();
         name_without_commit(folder.path(), id, &sha256(b"content"));
         let world = World::open(folder).await;
-        assert_eq!(world.offset("app", id).unwrap(), saved.len() as u64);
+        assert_eq!(world.offset("app", id).await.unwrap(), saved.len() as u64);
         world.finish("app", id, sha256(b"content"), &b"content"[saved.len()..]).await.unwrap();
-        assert_eq!(world.read("app", &sha256(b"content")), b"content");
+        assert_eq!(world.read("app", &sha256(b"content")).await, b"content");
         assert_eq!((world.blob_files().len(), world.storage.uploads().await.unwrap().len()), (1, 0));
     }
 }

@@ -34,7 +34,7 @@ on_both! {
         });
         for (pushed, digest, content) in futures_util::future::join_all(pushes).await {
             pushed.unwrap();
-            assert_eq!(world.read("app", &digest), content);
+            assert_eq!(world.read("app", &digest).await, content);
         }
     }
 
@@ -43,11 +43,11 @@ on_both! {
         assert_eq!(world.append("app", id, b"hello").await.unwrap(), 5);
         assert_eq!(world.append("app", id, b"").await.unwrap(), 5);
         assert_eq!(world.append("app", id, b" ").await.unwrap(), 6);
-        assert_eq!(world.offset("app", id).unwrap(), 6);
+        assert_eq!(world.offset("app", id).await.unwrap(), 6);
         let digest = sha256(b"hello world");
         world.finish("app", id, digest, b"world").await.unwrap();
-        assert_eq!(world.read("app", &digest), b"hello world");
-        assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));
+        assert_eq!(world.read("app", &digest).await, b"hello world");
+        assert!(matches!(world.offset("app", id).await, Err(Error::UploadUnknown(_))));
         assert!(matches!(world.append("app", id, b"x").await, Err(Error::UploadUnknown(_))));
         assert!(world.storage.uploads().await.unwrap().is_empty());
     }
@@ -56,11 +56,11 @@ on_both! {
         let id = world.start("app").await;
         world.append("app", id, b"mine").await.unwrap();
         assert!(matches!(world.append("other", id, b"x").await, Err(Error::UploadUnknown(_))));
-        assert!(matches!(world.offset("other", id), Err(Error::UploadUnknown(_))));
+        assert!(matches!(world.offset("other", id).await, Err(Error::UploadUnknown(_))));
         let (theirs, digest) = (name("other"), sha256(b"mine"));
         assert!(matches!(world.registry.repository(&theirs).cancel_upload(id).await, Err(Error::UploadUnknown(_))));
         world.finish("app", id, digest, b"").await.unwrap();
-        assert!(matches!(world.blob("other", &digest), Err(Error::BlobUnknown { .. })));
+        assert!(matches!(world.blob("other", &digest).await, Err(Error::BlobUnknown { .. })));
     }
 
     async fn a_chunk_out_of_order_is_refused_and_the_session_goes_on(world: World) {
@@ -84,7 +84,7 @@ on_both! {
                 Err(Error::ChunkLength { .. }) => {}
                 other => panic!("{chunk:?}: {other:?}"),
             }
-            assert_eq!(world.offset("app", id).unwrap(), 3, "{chunk:?}");
+            assert_eq!(world.offset("app", id).await.unwrap(), 3, "{chunk:?}");
         }
         let last = world.registry.repository(&app).finish_upload(id, sha256(b"abcd"), range(3, 2), body(b"d")).await;
         assert!(matches!(last, Err(Error::ChunkLength { expected: 2, actual: 1 })), "{last:?}");
@@ -98,9 +98,9 @@ on_both! {
         let pieces = futures_util::stream::iter((0..PIECES).map(move |_| Ok::<_, io::Error>(piece.clone())));
         let appended = world.registry.repository(&app).append(id, range(0, (PIECES + 1) << 20), pieces).await;
         assert!(matches!(appended, Err(Error::ChunkLength { .. })), "{appended:?}");
-        assert_eq!(world.offset("app", id).unwrap(), 0);
+        assert_eq!(world.offset("app", id).await.unwrap(), 0);
         world.finish("app", id, sha256(b"other"), b"other").await.unwrap();
-        assert_eq!(world.read("app", &sha256(b"other")), b"other");
+        assert_eq!(world.read("app", &sha256(b"other")).await, b"other");
     }
 
     async fn an_announced_length_past_every_file_does_not_panic(world: World) {
@@ -119,13 +119,13 @@ on_both! {
             let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
             assert!(matches!(finished, Err(Error::DigestMismatch { expected, actual })
                 if expected == sha256(b"abcd") && actual == sha256(b"abcx")));
-            assert_eq!(world.offset("app", id).unwrap(), 3);
+            assert_eq!(world.offset("app", id).await.unwrap(), 3);
             let sha512 = Digest::of(Algorithm::Sha512, b"abcd");
             let finished = world.finish("app", id, sha512, b"").await;
             assert!(matches!(finished, Err(Error::DigestMismatch { .. })));
         }
         world.finish("app", id, sha256(b"abcd"), b"d").await.unwrap();
-        assert_eq!(world.read("app", &sha256(b"abcd")), b"abcd");
+        assert_eq!(world.read("app", &sha256(b"abcd")).await, b"abcd");
     }
 
     async fn a_hash_saved_during_a_refused_chunk_is_not_used_for_the_next_chunk(world: World) {
@@ -134,10 +134,10 @@ on_both! {
         let id = world.start("app").await;
         let finished = world.finish("app", id, sha256(&right), &wrong).await;
         assert!(matches!(finished, Err(Error::DigestMismatch { .. })));
-        assert_eq!(world.offset("app", id).unwrap(), 0);
+        assert_eq!(world.offset("app", id).await.unwrap(), 0);
         assert_eq!(world.append("app", id, &right).await.unwrap(), 70 << 20);
         world.finish("app", id, sha256(&right), b"").await.unwrap();
-        assert!(world.read("app", &sha256(&right)) == right);
+        assert!(world.read("app", &sha256(&right)).await == right);
     }
 
     async fn bytes_with_another_digest_leave_nothing(world: World) {
@@ -153,7 +153,7 @@ on_both! {
         let id = world.start("app").await;
         world.append("app", id, &content[..2 << 20]).await.unwrap();
         world.finish("app", id, digest, &content[2 << 20..]).await.unwrap();
-        assert_eq!(world.read("app", &digest), content);
+        assert_eq!(world.read("app", &digest).await, content);
         let wrong = world.start("app").await;
         world.append("app", wrong, &content[1..]).await.unwrap();
         let finished = world.finish("app", wrong, digest, b"").await;
@@ -165,7 +165,7 @@ on_both! {
         for digest in [sha256(b""), sha512] {
             let id = world.start("app").await;
             world.finish("app", id, digest, b"").await.unwrap();
-            assert_eq!((world.read("app", &digest), world.blob("app", &digest).unwrap().size), (Vec::new(), 0));
+            assert_eq!((world.read("app", &digest).await, world.blob("app", &digest).await.unwrap().size), (Vec::new(), 0));
         }
         let id = world.start("app").await;
         world.append("app", id, b"").await.unwrap();
@@ -183,7 +183,7 @@ on_both! {
         assert_eq!(world.append("app", id, b"world").await.unwrap(), 11);
         assert!(matches!(older.await.unwrap(), Err(Error::UploadTakenOver(taken)) if taken == id));
         world.finish("app", id, sha256(b"hello world"), b"").await.unwrap();
-        assert_eq!(world.read("app", &sha256(b"hello world")), b"hello world");
+        assert_eq!(world.read("app", &sha256(b"hello world")).await, b"hello world");
     }
 
     async fn cancelling_ends_a_running_request(world: World) {
@@ -210,7 +210,7 @@ on_both! {
                 let app = name("app");
                 let repository = registry.repository(&app);
                 loop {
-                    let offset = repository.upload_status(id).unwrap().offset as usize;
+                    let offset = repository.upload_status(id).await.unwrap().offset as usize;
                     if offset == content.len() {
                         return;
                     }
@@ -229,7 +229,7 @@ on_both! {
         }
         racers.join_all().await;
         world.finish("app", id, digest, b"").await.unwrap();
-        assert_eq!(world.read("app", &digest), *content);
+        assert_eq!(world.read("app", &digest).await, *content);
     }
 
     async fn a_body_that_breaks_off_keeps_the_bytes_that_came(world: World) {
@@ -238,7 +238,7 @@ on_both! {
         let body = futures_util::stream::iter(pieces);
         let appended = world.registry.repository(&app).append(id, Chunk::default(), body).await;
         assert!(matches!(appended, Err(Error::Body(_))), "{appended:?}");
-        assert_eq!(world.offset("app", id).unwrap(), 4);
+        assert_eq!(world.offset("app", id).await.unwrap(), 4);
         world.finish("app", id, sha256(b"half and half"), b" and half").await.unwrap();
     }
 
@@ -276,14 +276,14 @@ on_both! {
             pushes.spawn(async move {
                 let repository = name(["app", "other"][push % 2]);
                 registry.repository(&repository).push_blob(digest, None, body(&content)).await.unwrap();
-                registry.repository(&repository).blob(&digest).unwrap();
+                registry.repository(&repository).blob(&digest).await.unwrap();
             });
         }
         pushes.join_all().await;
-        assert_eq!((world.read("app", &digest), world.read("other", &digest)), (content.to_vec(), content.to_vec()));
+        assert_eq!((world.read("app", &digest).await, world.read("other", &digest).await), (content.to_vec(), content.to_vec()));
         assert!(world.blob_files().len() <= 1, "{:?}", world.blob_files());
         assert!(world.storage.uploads().await.unwrap().is_empty());
-        assert_eq!(world.registry.totals().unwrap().blobs, 1);
+        assert_eq!(world.registry.totals().await.unwrap().blobs, 1);
     }
 }
 
@@ -363,6 +363,6 @@ async fn a_session_that_cannot_be_set_back_after_a_wrong_digest_is_removed_and_t
     assert!(world.append("app", id, b"d").await.is_err(), "the session cannot be saved");
     let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
     assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
-    assert!(matches!(world.offset("app", id), Err(Error::UploadUnknown(_))));
+    assert!(matches!(world.offset("app", id).await, Err(Error::UploadUnknown(_))));
     assert!(world.storage.uploads().await.unwrap().is_empty());
 }

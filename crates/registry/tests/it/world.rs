@@ -101,7 +101,7 @@ impl World {
     pub(crate) async fn expect_nothing(&self) {
         assert_eq!(self.storage.uploads().await.unwrap(), [], "uploads in the storage");
         assert_eq!(self.blob_files(), [] as [PathBuf; 0], "blobs in the storage");
-        assert_eq!(self.registry.totals().unwrap(), hythe_catalog::Totals::default());
+        assert_eq!(self.registry.totals().await.unwrap(), hythe_catalog::Totals::default());
     }
 
     pub(crate) async fn start(&self, repository: &str) -> UploadId {
@@ -127,8 +127,8 @@ impl World {
             .await
     }
 
-    pub(crate) fn offset(&self, repository: &str, id: UploadId) -> Result<u64> {
-        self.registry.repository(&name(repository)).upload_status(id).map(|status| status.offset)
+    pub(crate) async fn offset(&self, repository: &str, id: UploadId) -> Result<u64> {
+        self.registry.repository(&name(repository)).upload_status(id).await.map(|status| status.offset)
     }
 
     /// Pushes a blob in one request.
@@ -138,14 +138,13 @@ impl World {
         digest
     }
 
-    pub(crate) fn blob(&self, repository: &str, digest: &Digest) -> Result<Blob> {
-        self.registry.repository(&name(repository)).blob(digest)
+    pub(crate) async fn blob(&self, repository: &str, digest: &Digest) -> Result<Blob> {
+        self.registry.repository(&name(repository)).blob(digest).await
     }
 
     /// The bytes of a blob that must exist.
-    #[track_caller]
-    pub(crate) fn read(&self, repository: &str, digest: &Digest) -> Vec<u8> {
-        read(&self.blob(repository, digest).unwrap())
+    pub(crate) async fn read(&self, repository: &str, digest: &Digest) -> Vec<u8> {
+        read(&self.blob(repository, digest).await.unwrap())
     }
 
     pub(crate) async fn mount(&self, digest: &Digest, from: &str, to: &str) -> Started {

@@ -61,15 +61,15 @@ impl<'a> Needs<'a> {
 
 impl<'a> Facts<'a> {
     /// Reads the facts that the decision about `access` needs, each once.
-    pub(crate) fn read(
+    pub(crate) async fn read(
         access: &Access<'_>,
         registry: &Registry,
         allowed: &'a Allowed,
     ) -> Result<Self, Rejection> {
         let needs = Needs::of(access);
-        let provenance = |name: Option<&RepositoryName>| match name {
+        let provenance = async |name: Option<&RepositoryName>| match name {
             Some(name) => {
-                let found = registry.repository(name).provenance();
+                let found = registry.repository(name).provenance().await;
                 found.map_err(|error| Rejection::registry(&error, Some(name)))
             }
             None => Ok(None),
@@ -77,9 +77,9 @@ impl<'a> Facts<'a> {
         Ok(Self {
             allowed,
             deletes: registry.options().delete,
-            here: provenance(needs.here)?,
-            copy: provenance(needs.copy)?,
-            source: provenance(needs.source)?,
+            here: provenance(needs.here).await?,
+            copy: provenance(needs.copy).await?,
+            source: provenance(needs.source).await?,
         })
     }
 }

@@ -21,12 +21,12 @@ const OCTETS: &str = "application/octet-stream";
 const FOREVER: HeaderValue = HeaderValue::from_static("max-age=31536000, immutable");
 
 /// Pulls a blob, or a range of it (end-2).
-pub(crate) fn blob_get(
+pub(crate) async fn blob_get(
     call: &Call<'_>,
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
-    let blob = call.app.registry.repository(name).blob(digest);
+    let blob = call.app.registry.repository(name).blob(digest).await;
     respond(call, &blob.map_err(|error| Rejection::registry(&error, Some(name)))?)
 }
 

@@ -22,7 +22,7 @@ const PAGE: usize = 100;
 pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>, Rejection> {
     let read = matches!(*call.method, Method::GET | Method::HEAD);
     match path {
-        path::COPIES if read => copy_list(call),
+        path::COPIES if read => copy_list(call).await,
         path::COPIES if *call.method == Method::DELETE => copy_delete(call).await,
         path::COPIES => Err(Rejection::method(call.method, "GET, HEAD, DELETE")),
         path::UPSTREAMS if read => Ok(upstream_list(call)),
@@ -32,12 +32,12 @@ pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>
 }
 
 /// Lists copies, a page at a time.
-fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
+async fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
     let limit = page_size(call, PAGE)?;
     let last = call.query.first(parameter::LAST);
     let listed = |found: &Provenance| call.scope.covers(found);
-    let page = call.app.registry.copies(&pattern, last.as_deref(), limit, listed);
+    let page = call.app.registry.copies(&pattern, last.as_deref(), limit, listed).await;
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.clone());
     Ok(json(&Copies { copies: page.items.into_iter().map(copy).collect(), next }))

@@ -19,8 +19,8 @@ pub(crate) async fn manifest_get(
 ) -> Result<Response<Body>, Rejection> {
     let refuse = |error: &_| Rejection::upstream(error, ErrorCode::ManifestUnknown);
     let found = copy.manifest(reference).await.map_err(|error| refuse(&error))?;
-    let bytes = || copy.manifest_bytes(&found.value).map_err(|error| refuse(&error));
-    let mut response = manifests::respond(call, &found.value, bytes)?;
+    let bytes = async { copy.manifest_bytes(&found.value).await.map_err(|error| refuse(&error)) };
+    let mut response = manifests::respond(call, &found.value, bytes).await?;
     let is_get = *call.method == Method::GET;
     copy.record_pull(reference, &found.value, is_get);
     if is_get {

@@ -25,10 +25,10 @@ const REFERRERS_PAGE: usize = 1000;
 const REFERRERS_BYTES: usize = 4 << 20;
 
 /// Lists repositories, a page at a time (Docker Registry HTTP API V2, Catalog).
-pub(crate) fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
+pub(crate) async fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.catalog_max_page)?;
     let last = call.query.first("last");
-    let page = call.app.registry.repositories(last.as_deref(), limit, |found| call.scope.covers(found));
+    let page = call.app.registry.repositories(last.as_deref(), limit, |found| call.scope.covers(found)).await;
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
     let mut response = content(JSON, json!({ "repositories": page.items }).to_string());
@@ -37,10 +37,10 @@ pub(crate) fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection>
 }
 
 /// Lists the tags of a repository, a page at a time (end-8a, end-8b).
-pub(crate) fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Response<Body>, Rejection> {
+pub(crate) async fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.tags_max_page)?;
     let last = call.query.first("last");
-    let page = call.app.registry.repository(name).tags(last.as_deref(), limit);
+    let page = call.app.registry.repository(name).tags(last.as_deref(), limit).await;
     let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(respond_tags(call, name, &page, limit))
 }
@@ -68,7 +68,7 @@ fn respond_tags(call: &Call<'_>, name: &RepositoryName, page: &Page<Tag>, limit:
 }
 
 /// Lists the referrers of a manifest (end-12a, end-12b).
-pub(crate) fn referrer_list(
+pub(crate) async fn referrer_list(
     call: &Call<'_>,
     name: &RepositoryName,
     digest: &Digest,
@@ -76,7 +76,8 @@ pub(crate) fn referrer_list(
     let filter = artifact_type(call);
     let limit = page_size(call, REFERRERS_PAGE)?;
     let last = last_digest(call)?;
-    let page = call.app.registry.repository(name).referrers(digest, filter.as_deref(), last.as_ref(), limit);
+    let page =
+        call.app.registry.repository(name).referrers(digest, filter.as_deref(), last.as_ref(), limit).await;
     let page = page.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(respond_referrers(call, name, digest, page))
 }

@@ -28,25 +28,26 @@ pub(crate) async fn manifest_get(
         // A HEAD by digest counts as a use, so the manifest is kept for a while: the client may rely on the answer. A
         // tagged manifest is kept anyway.
         Reference::Digest(_) if *call.method == Method::HEAD => repository.use_manifest(reference).await,
-        _ => repository.manifest(reference),
+        _ => repository.manifest(reference).await,
     };
     let manifest = manifest.map_err(refuse)?;
     repository.record_pull(reference, &manifest, *call.method == Method::GET);
-    respond(call, &manifest, || repository.manifest_bytes(&manifest).map_err(refuse))
+    let bytes = async { repository.manifest_bytes(&manifest).await.map_err(refuse) };
+    respond(call, &manifest, bytes).await
 }
 
-/// The response to a GET or HEAD of a manifest.
-pub(super) fn respond(
+/// The response to a GET or HEAD of a manifest. Awaits `bytes` only if the response has a body.
+pub(super) async fn respond(
     call: &Call<'_>,
     manifest: &Manifest,
-    bytes: impl FnOnce() -> Result<Bytes, Rejection>,
+    bytes: impl Future<Output = Result<Bytes, Rejection>>,
 ) -> Result<Response<Body>, Rejection> {
     let mut response = if already_has(call.header(header::IF_NONE_MATCH), &manifest.digest) {
         empty(StatusCode::NOT_MODIFIED)
     } else if *call.method == Method::HEAD {
         Response::new(Body::empty())
     } else {
-        Response::new(Body::bytes(bytes()?))
+        Response::new(Body::bytes(bytes.await?))
     };
     if response.status() == StatusCode::OK {
         let headers = response.headers_mut();

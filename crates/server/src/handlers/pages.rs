@@ -40,7 +40,7 @@ pub(crate) async fn answer(call: &Call<'_>, page: Page, path: &str) -> Result<Re
         }
         Page::Health => Ok(content("text/plain; charset=utf-8", &b"ok\n"[..])),
         Page::Metrics => {
-            Ok(content(OPENMETRICS, call.app.metrics.page(&call.app.registry).map_err(registry)?))
+            Ok(content(OPENMETRICS, call.app.metrics.page(&call.app.registry).await.map_err(registry)?))
         }
         Page::Ready => match call.app.registry.ready().await {
             Ok(()) => Ok(content("text/plain; charset=utf-8", &b"ready\n"[..])),

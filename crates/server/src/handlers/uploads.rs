@@ -43,12 +43,12 @@ pub(crate) async fn upload_start(
 }
 
 /// Tells how many bytes a session has (end-13).
-pub(crate) fn upload_status(
+pub(crate) async fn upload_status(
     call: &Call<'_>,
     name: &RepositoryName,
     id: UploadId,
 ) -> Result<Response<Body>, Rejection> {
-    let status = call.app.registry.repository(name).upload_status(id);
+    let status = call.app.registry.repository(name).upload_status(id).await;
     let status = status.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(session(StatusCode::NO_CONTENT, name, status))
 }

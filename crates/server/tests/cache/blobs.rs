@@ -94,7 +94,7 @@ fn wrong_bytes_never_complete_a_response_and_are_not_stored() {
         let head = all.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |at| at + 4);
         assert!(all.len() - head < content.len() || !all.starts_with(b"HTTP/1.1 200"));
     }
-    assert_eq!(world.registry.registry().totals().unwrap().blobs, 0);
+    assert_eq!(world.registry.totals().blobs, 0);
     world.upstream.clear_rules();
     // A request that joins while wrong bytes are still being fetched is cut off too. Clients then try again.
     let mut answers =

@@ -304,7 +304,7 @@ fn a_refused_push_leaves_nothing(setup: Setup) {
     world.delete(location).send().expect(204);
     world.put("/v2/app/manifests/latest").body(b"{").send().expect(400);
     ImageBuilder::new(1).build().put(&world, "app", digest).expect(400);
-    let totals = world.registry.registry().totals().unwrap();
+    let totals = world.registry.totals();
     assert_eq!((totals.repositories, totals.manifests, totals.blobs, totals.uploads), (0, 0, 0, 0));
     assert_eq!(world.get("/v2/_catalog").send().expect(200).json()["repositories"], json!([]));
 }

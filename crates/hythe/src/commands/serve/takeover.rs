@@ -26,7 +26,7 @@ pub(super) async fn take_over(
     let folder = || settings.data.clone();
     let source = source(&tree, &settings.data);
     let failed = |error| StartError::Recover { folder: folder(), error };
-    if registry.is_imported(&source).map_err(failed)? {
+    if registry.is_imported(&source).await.map_err(failed)? {
         return Ok(true);
     }
     let place = places(upstreams, settings.upstream.fallback.as_ref())?;
