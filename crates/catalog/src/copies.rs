@@ -3,12 +3,14 @@
 use std::ops::AddAssign;
 
 use hythe_oci::{Digest, RepositoryName, Tag};
-use rusqlite::Connection;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
 
 use crate::collection::BATCH;
+use crate::repositories::is_visible;
 use crate::turns::{self, How, TURN};
 use crate::writer::Durability;
-use crate::{Catalog, Origin, Pattern, Provenance, Result, blobs, origin, repositories, sql};
+use crate::{Catalog, Origin, Pattern, Provenance, Result, Visible, blobs, origin, repositories, sql};
 
 /// A copy, and how much of its upstream's content it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,18 +72,31 @@ impl Catalog {
         .await?
     }
 
-    /// The copies that the pattern selects and that `listed` accepts, in bytewise order, from the first past `after`;
-    /// each with at most `tags` tags.
+    /// The visible copies that the pattern selects, in bytewise order, from the first past `after`; each with at most
+    /// `tags` tags.
     pub async fn copies(
         &self,
         pattern: &Pattern,
         after: Option<&str>,
         limit: usize,
         tags: usize,
-        listed: impl Fn(&Provenance) -> bool,
+        visible: &Visible,
     ) -> Result<Vec<CopySummary>> {
-        const PAGE: &str = "SELECT r.origin, r.private, r.name, r.manifests,
-                (SELECT count(*) FROM tag t WHERE t.repository = r.id AND t.name GLOB ?3),
+        let mut params = Vec::new();
+        let is_visible = is_visible(visible, &mut params);
+        let [after_name, name_glob, tag_glob, has_tag, most] =
+            [1, 2, 3, 4, 5].map(|next| params.len() + next);
+        let tag = pattern.tag_glob();
+        params.extend([
+            Value::from(after.unwrap_or_default().to_owned()),
+            pattern.name_glob().into(),
+            tag.clone().into(),
+            pattern.has_tag().into(),
+            sql::limit(limit).into(),
+        ]);
+        let sql = format!(
+            "SELECT r.origin, r.private, r.name, r.manifests,
+                (SELECT count(*) FROM tag t WHERE t.repository = r.id AND t.name GLOB ?{tag_glob}),
                 (SELECT count(*) FROM link l WHERE l.repository = r.id),
                 (SELECT coalesce(sum(b.size), 0) FROM link l JOIN blob b ON b.digest = l.digest
                     WHERE l.repository = r.id)
@@ -91,20 +106,16 @@ impl Catalog {
                         FROM manifest m JOIN manifest_use u ON u.manifest = m.id WHERE m.repository = r.id)),
                 r.id
             FROM repository r
-            WHERE r.origin <> 'local' AND r.name > ?1 AND r.name GLOB ?2
-                AND (NOT ?4 OR EXISTS (SELECT 1 FROM tag t WHERE t.repository = r.id AND t.name GLOB ?3))
-            ORDER BY r.name";
-        let (name, tag) = (pattern.name_glob(), pattern.tag_glob());
-        let params = (after.unwrap_or_default(), &name, &tag, pattern.has_tag());
-        self.read(|connection| {
-            let mut page = sql::some(connection, PAGE, params, limit, |row| {
-                let provenance = repositories::provenance_of(row)?;
-                if !listed(&provenance) {
-                    return Ok(None);
-                }
+            WHERE r.origin <> 'local' AND r.name > ?{after_name} AND r.name GLOB ?{name_glob} AND {is_visible}
+                AND (NOT ?{has_tag}
+                    OR EXISTS (SELECT 1 FROM tag t WHERE t.repository = r.id AND t.name GLOB ?{tag_glob}))
+            ORDER BY r.name LIMIT ?{most}"
+        );
+        let read = move |connection: &Connection| {
+            let mut page = sql::all(connection, &sql, params_from_iter(params), |row| {
                 let copy = CopySummary {
                     name: sql::parsed(row, 2)?,
-                    provenance,
+                    provenance: repositories::provenance_of(row)?,
                     tags: Vec::new(),
                     tag_count: sql::unsigned(row, 4)?,
                     manifests: sql::unsigned(row, 3)?,
@@ -112,13 +123,14 @@ impl Catalog {
                     bytes: sql::unsigned(row, 6)?,
                     last_use: row.get(7)?,
                 };
-                Ok(Some((copy, row.get(8)?)))
+                Ok((copy, row.get(8)?))
             })?;
             for (copy, id) in &mut page {
                 copy.tags = tags_of(connection, *id, &tag, "", tags)?;
             }
             Ok(page.into_iter().map(|(copy, _)| copy).collect())
-        })
+        };
+        self.read_aside(read).await
     }
 
     /// Removes all content from a copy, and dooms the files of the blobs that no other repository has. Leaves a

@@ -33,6 +33,7 @@ mod times;
 mod turns;
 mod unused;
 mod uploads;
+mod visible;
 mod writer;
 
 use std::path::Path;
@@ -55,6 +56,7 @@ pub use reserve::Reserve;
 pub use times::{Pull, Times};
 pub use unused::{Amount, Untagged, Unused};
 pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
+pub use visible::{Origins, Visible};
 
 use home::Home;
 use readers::Readers;

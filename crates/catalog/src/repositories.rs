@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use hythe_oci::RepositoryName;
-use rusqlite::{Connection, Row};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
 
-use crate::{Catalog, Origin, Provenance, Result, sql};
+use crate::{Catalog, Origin, Origins, Provenance, Result, Visible, sql};
 
 /// How much the catalog holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,21 +26,25 @@ pub struct Totals {
 }
 
 impl Catalog {
-    /// Repositories that hold at least one manifest and that `listed` accepts, in bytewise order, from the first name
-    /// past `after`.
+    /// The visible repositories that hold at least one manifest, in bytewise order, from the first name past `after`.
     pub async fn repositories(
         &self,
         after: Option<&str>,
         limit: usize,
-        listed: impl Fn(&Provenance) -> bool,
+        visible: &Visible,
     ) -> Result<Vec<RepositoryName>> {
-        const PAGE: &str =
-            "SELECT origin, private, name FROM repository WHERE manifests > 0 AND name > ?1 ORDER BY name";
+        let mut params = Vec::new();
+        let is_visible = is_visible(visible, &mut params);
+        let next = params.len() + 1;
+        // No name is empty, so every name is past the empty text.
+        params.extend([Value::from(after.unwrap_or_default().to_owned()), sql::limit(limit).into()]);
+        let page = format!(
+            "SELECT r.name FROM repository r WHERE r.manifests > 0 AND r.name > ?{next} AND {is_visible}
+                ORDER BY r.name LIMIT ?{}",
+            next + 1
+        );
         self.read(|connection| {
-            // No name is empty, so every name is past the empty text.
-            sql::some(connection, PAGE, [after.unwrap_or_default()], limit, |row| {
-                Ok(if listed(&provenance_of(row)?) { Some(sql::parsed(row, 2)?) } else { None })
-            })
+            sql::all(connection, &page, params_from_iter(params), |row| sql::parsed(row, 0))
         })
     }
 
@@ -84,6 +89,22 @@ impl Catalog {
         })
         .await
     }
+}
+
+/// The condition that a repository `r` is visible. Adds its parameters to `params`, which begin the statement's.
+pub(crate) fn is_visible(visible: &Visible, params: &mut Vec<Value>) -> String {
+    let mut is_in = |origins: &Origins| {
+        let (origins, is_in) = match origins {
+            Origins::Only(origins) => (origins, "IN"),
+            Origins::AllBut(origins) => (origins, "NOT IN"),
+        };
+        let first = params.len() + 1;
+        params.extend(origins.iter().map(|origin| Value::from(origin.as_str().to_owned())));
+        let numbers: Vec<String> = (first..=params.len()).map(|number| format!("?{number}")).collect();
+        format!("r.origin {is_in} ({})", numbers.join(", "))
+    };
+    let (public, private) = (is_in(&visible.public), is_in(&visible.private));
+    format!("(r.origin = 'local' OR CASE r.private WHEN 0 THEN {public} ELSE {private} END)")
 }
 
 /// Whether the repository holds anything: its row exists only as long as it does (see [`forget_if_empty`]).

@@ -26,19 +26,6 @@ pub(crate) fn all<T>(
     connection.prepare_cached(sql)?.query_map(params, map)?.collect()
 }
 
-/// The first `limit` rows, in their order, for which `map` returns a value.
-pub(crate) fn some<T>(
-    connection: &Connection,
-    sql: &str,
-    params: impl Params,
-    limit: usize,
-    map: impl FnMut(&Row<'_>) -> Result<Option<T>>,
-) -> Result<Vec<T>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let taken = statement.query_map(params, map)?.filter_map(Result::transpose).take(limit);
-    taken.collect()
-}
-
 /// Runs a statement; returns how many rows it changed.
 pub(crate) fn run(connection: &Connection, sql: &str, params: impl Params) -> Result<usize> {
     connection.prepare_cached(sql)?.execute(params)

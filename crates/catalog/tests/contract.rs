@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use hythe_catalog::{
     Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
-    ManifestPushed, MountFrom, Origin, Pattern, Promise, Provenance, Pull, StaleUpload, Times, Totals,
-    Untagged, Unused, UploadSave, UploadStart,
+    ManifestPushed, MountFrom, Origin, Origins, Pattern, Promise, Provenance, Pull, StaleUpload, Times,
+    Totals, Untagged, Unused, UploadSave, UploadStart, Visible,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
 
@@ -57,7 +57,8 @@ contract![
     a_fetch_is_found_by_its_repository_and_digest_until_it_ends,
     pushed_and_copied_content_are_never_mixed,
     content_fetched_with_credentials_marks_its_repository_until_it_is_empty,
-    listings_leave_out_what_the_caller_does_not_list,
+    listings_leave_out_what_is_not_visible,
+    a_listing_has_exactly_the_repositories_that_it_shows,
     a_blob_of_private_repositories_only_is_not_mounted_from_any_public_one,
     the_collector_removes_unused_and_unreferenced_blobs,
     the_collector_walks_all_links_in_bounded_steps,
@@ -160,7 +161,7 @@ fn names<T: ToString>(page: &[T]) -> Vec<String> {
 
 async fn a_new_catalog_is_empty_and_answers(catalog: Catalog) {
     catalog.ping().await.unwrap();
-    assert_eq!(catalog.repositories(None, 10, |_| true).await.unwrap(), []);
+    assert_eq!(catalog.repositories(None, 10, &Visible::all()).await.unwrap(), []);
     assert_eq!(catalog.tags(&repository("a"), None, 10).await.unwrap(), None);
     assert!(!catalog.repository_exists(&repository("a")).await.unwrap());
     assert_eq!(catalog.manifest(&repository("a"), &by_tag("latest")).await.unwrap(), None);
@@ -357,7 +358,8 @@ async fn repositories_with_manifests_are_listed_bytewise_in_pages(catalog: Catal
         push(&catalog, manifest(name, "{}", &[], &[])).await;
     }
     push_blob(&catalog, "only/a/blob", "blob", 1).await;
-    let page = async |after, limit| names(&catalog.repositories(after, limit, |_| true).await.unwrap());
+    let page =
+        async |after, limit| names(&catalog.repositories(after, limit, &Visible::all()).await.unwrap());
     assert_eq!(page(None, 100).await, ["a", "a-b", "a.b", "a/b", "b", "z"]);
     assert_eq!(page(None, 2).await, ["a", "a-b"]);
     assert_eq!(page(Some("a-b"), 2).await, ["a.b", "a/b"]);
@@ -383,7 +385,7 @@ async fn a_repository_is_forgotten_with_the_last_thing_in_it(catalog: Catalog) {
     push(&catalog, manifest("a", "{}", &["layer"], &["v1"])).await;
     catalog.delete_manifest(&a, &digest("{}")).await.unwrap();
     assert_eq!(
-        catalog.repositories(None, 10, |_| true).await.unwrap(),
+        catalog.repositories(None, 10, &Visible::all()).await.unwrap(),
         [],
         "a repository without a manifest is not listed"
     );
@@ -594,16 +596,46 @@ async fn content_fetched_with_credentials_marks_its_repository_until_it_is_empty
     assert_eq!(private("up.example/a").await, Some(false));
 }
 
-async fn listings_leave_out_what_the_caller_does_not_list(catalog: Catalog) {
+async fn listings_leave_out_what_is_not_visible(catalog: Catalog) {
     fetch(&catalog, ManifestPush { private: true, ..manifest("up.example/a", "{}", &[], &["v1"]) }, &[])
         .await;
     fetch(&catalog, manifest("up.example/b", "{}", &[], &["v1"]), &[]).await;
-    let public = |provenance: &Provenance| !provenance.private;
-    assert_eq!(names(&catalog.repositories(None, 1, public).await.unwrap()), ["up.example/b"]);
-    assert_eq!(catalog.repositories(None, 10, |_| true).await.unwrap().len(), 2);
-    let copies = catalog.copies(&Pattern::all(), None, 1, 10, public).await.unwrap();
+    let public = Visible { public: Origins::all(), private: Origins::none() };
+    assert_eq!(names(&catalog.repositories(None, 1, &public).await.unwrap()), ["up.example/b"]);
+    assert_eq!(catalog.repositories(None, 10, &Visible::all()).await.unwrap().len(), 2);
+    let copies = catalog.copies(&Pattern::all(), None, 1, 10, &public).await.unwrap();
     assert_eq!(copies.len(), 1);
     assert_eq!((copies[0].name.as_str(), &copies[0].provenance.private), ("up.example/b", &false));
+}
+
+async fn a_listing_has_exactly_the_repositories_that_it_shows(catalog: Catalog) {
+    let origin = |name: &str| Origin::Upstream(name.to_owned());
+    let named = [origin("up.example"), origin("a \"quoted\" name,\\ and\na line")];
+    let mut all = vec![(repository("local"), local())];
+    push(&catalog, manifest("local", "{}", &[], &["v1"])).await;
+    for (number, origin) in named.iter().cloned().chain([origin("other.example")]).enumerate() {
+        for private in [false, true] {
+            let name = format!("copy{number}-{private}");
+            let content = manifest(&name, "{}", &[], &["v1"]);
+            push(&catalog, ManifestPush { origin: origin.clone(), private, ..content }).await;
+            all.push((repository(&name), Provenance { origin: origin.clone(), private }));
+        }
+    }
+    all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+    let sets = || {
+        let lists = [&named[..0], &named[..1], &named[1..], &named[..]];
+        lists.into_iter().flat_map(|list| [Origins::Only(list.to_vec()), Origins::AllBut(list.to_vec())])
+    };
+    for (public, private) in sets().flat_map(|public| sets().map(move |private| (public.clone(), private))) {
+        let visible = Visible { public, private };
+        let mut shown: Vec<_> = all.iter().filter(|(_, provenance)| visible.shows(provenance)).collect();
+        let listed = catalog.repositories(None, 10, &visible).await.unwrap();
+        assert_eq!(listed, shown.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), "{visible:?}");
+        shown.retain(|(_, provenance)| *provenance != local());
+        let listed = catalog.copies(&Pattern::all(), None, 10, 10, &visible).await.unwrap();
+        let listed: Vec<_> = listed.into_iter().map(|copy| (copy.name, copy.provenance)).collect();
+        assert_eq!(listed, shown.into_iter().cloned().collect::<Vec<_>>(), "{visible:?}");
+    }
 }
 
 async fn a_blob_of_private_repositories_only_is_not_mounted_from_any_public_one(catalog: Catalog) {
@@ -741,7 +773,7 @@ async fn fetch(catalog: &Catalog, manifest: ManifestPush, manifests: &[&str]) {
 }
 
 async fn copies(catalog: &Catalog, pattern: &str) -> Vec<String> {
-    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10, |_| true).await.unwrap();
+    let copies = catalog.copies(&pattern.parse().unwrap(), None, 10, 10, &Visible::all()).await.unwrap();
     copies.iter().map(|copy| format!("{}:{}", copy.name, names(&copy.tags).join(","))).collect()
 }
 
@@ -752,7 +784,7 @@ async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_ne
         fetch_blob(&catalog, name, "layer", 5000).await;
     }
     fetch(&catalog, manifest("up.example/a", "{}", &["layer"], &["v2", "v1", "v3"]), &[]).await;
-    let page = catalog.copies(&Pattern::all(), None, 10, 2, |_| true).await.unwrap();
+    let page = catalog.copies(&Pattern::all(), None, 10, 2, &Visible::all()).await.unwrap();
     let first = CopySummary {
         name: repository("up.example/a"),
         provenance: Provenance { origin: upstream(), private: false },
@@ -765,9 +797,9 @@ async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_ne
     };
     assert_eq!((page.len(), &page[0]), (2, &first));
     assert_eq!((page[1].name.as_str(), page[1].tag_count, page[1].bytes), ("up.example/b", 0, 5));
-    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2, |_| true).await.unwrap();
+    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2, &Visible::all()).await.unwrap();
     assert_eq!(next, page[1..]);
-    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, |_| true).await.unwrap(), page[..1]);
+    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, &Visible::all()).await.unwrap(), page[..1]);
 }
 
 async fn a_pattern_selects_copies_or_their_tags(catalog: Catalog) {

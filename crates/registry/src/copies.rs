@@ -1,6 +1,6 @@
 //! Copies of upstreams' repositories: lists, clears and pins them.
 
-use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, Provenance};
+use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, Visible};
 
 use crate::{Page, Registry, Repository, Result, collector};
 
@@ -11,31 +11,27 @@ const TAGS: usize = 1000;
 const STEP: usize = 64;
 
 impl Registry {
-    /// The copies that the pattern selects and `listed` accepts, in ASCII order, after `after`.
+    /// The visible copies that the pattern selects, in ASCII order, after `after`.
     pub async fn copies(
         &self,
         pattern: &Pattern,
         after: Option<&str>,
         limit: usize,
-        listed: impl Fn(&Provenance) -> bool,
+        visible: &Visible,
     ) -> Result<Page<CopySummary>> {
-        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS, listed).await?;
+        let copies = self.0.catalog.copies(pattern, after, limit.saturating_add(1), TAGS, visible).await?;
         Ok(Page::of(copies, limit))
     }
 
-    /// Clears the copies that the pattern selects and `listed` accepts: whole copies, or their tags with the content
-    /// that only those tags need. Content that was pushed here stays, and so do the bytes of blobs that another
+    /// Clears the visible copies that the pattern selects: whole copies, or their tags with the content that only those
+    /// tags need. Content that was pushed here stays, and so do the bytes of blobs that another
     /// repository has.
-    pub async fn clear_copies(
-        &self,
-        pattern: &Pattern,
-        listed: impl Fn(&Provenance) -> bool,
-    ) -> Result<Cleared> {
+    pub async fn clear_copies(&self, pattern: &Pattern, visible: &Visible) -> Result<Cleared> {
         let inner = &*self.0;
         inner.check_delete()?;
         let (mut cleared, mut after) = (Cleared::default(), None);
         loop {
-            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0, &listed).await?;
+            let copies = inner.catalog.copies(pattern, after.as_deref(), STEP, 0, visible).await?;
             let Some(last) = copies.last() else { return Ok(cleared) };
             after = Some(last.name.to_string());
             for copy in &copies {

@@ -47,7 +47,8 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, CopySummary, MountFrom, Origin, Pattern, PatternError, Provenance, Referrer, Times,
+    Amount, Cleared, CopySummary, MountFrom, Origin, Origins, Pattern, PatternError, Provenance, Referrer,
+    Times, Visible,
 };
 pub use hythe_storage::most_open_files;
 pub use listings::Page;

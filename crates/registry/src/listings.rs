@@ -1,6 +1,6 @@
 //! Lists repositories, tags and referrers, a page at a time.
 
-use hythe_catalog::{Provenance, Referrer};
+use hythe_catalog::{Referrer, Visible};
 use hythe_oci::{Digest, RepositoryName, Tag};
 
 use crate::{Error, Registry, Repository, Result};
@@ -24,14 +24,14 @@ impl<T> Page<T> {
 }
 
 impl Registry {
-    /// Repositories that hold a manifest and that `listed` accepts, in ASCII order, after `after`.
+    /// The visible repositories that hold a manifest, in ASCII order, after `after`.
     pub async fn repositories(
         &self,
         after: Option<&str>,
         limit: usize,
-        listed: impl Fn(&Provenance) -> bool,
+        visible: &Visible,
     ) -> Result<Page<RepositoryName>> {
-        Ok(Page::of(self.0.catalog.repositories(after, limit.saturating_add(1), listed).await?, limit))
+        Ok(Page::of(self.0.catalog.repositories(after, limit.saturating_add(1), visible).await?, limit))
     }
 }
 

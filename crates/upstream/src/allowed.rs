@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hythe_client::Credentials;
 use hythe_oci::{Authority, AuthorityError, RepositoryName, Tag};
-use hythe_registry::{Origin, Pattern, Provenance};
+use hythe_registry::{Origin, Origins, Pattern, Provenance, Visible};
 
 use crate::{Share, Via};
 
@@ -281,6 +281,23 @@ impl Allowed {
         match name.parse().ok().and_then(|name| self.get(&name)) {
             Some(upstream) => upstream.shares(*private, via),
             None => self.share.reaches(via) || !*private,
+        }
+    }
+
+    /// Which repositories a list has for a client that connects over `via`: those that it may [pull](Self::shares).
+    pub fn visible(&self, via: Via) -> Visible {
+        // The configuration may have changed since a copy's origin was stored: that may now be an alias.
+        let origins = |is: &dyn Fn(&Upstream) -> bool| {
+            let names = self.names.iter().filter(|(_, at)| is(&self.upstreams[**at]));
+            names.map(|(name, _)| Origin::upstream(name)).collect()
+        };
+        Visible {
+            public: Origins::AllBut(origins(&|upstream| !upstream.shares(false, via))),
+            private: if self.share.reaches(via) {
+                Origins::AllBut(origins(&|upstream| !upstream.shares(true, via)))
+            } else {
+                Origins::Only(origins(&|upstream| upstream.shares(true, via)))
+            },
         }
     }
 

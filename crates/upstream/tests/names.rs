@@ -205,7 +205,7 @@ fn private_content_is_shared_as_its_upstream_says_or_by_the_default_if_that_is_r
     let login = || Credentials::IdentityToken("eyJ".to_owned());
     let (logged_in, open) =
         (Upstream::at_home(authority("in.example")), Upstream::at_home(authority("open.example")));
-    allowed.add(Upstream { credentials: login(), ..logged_in.clone() }, &[]).unwrap();
+    allowed.add(Upstream { credentials: login(), ..logged_in.clone() }, &[authority("old.example")]).unwrap();
     allowed.add(open, &[]).unwrap();
     let all =
         Upstream { credentials: login(), share: Share::All, ..Upstream::at_home(authority("all.example")) };
@@ -213,6 +213,9 @@ fn private_content_is_shared_as_its_upstream_says_or_by_the_default_if_that_is_r
     let shares = |allowed: &Allowed, name: &str, private| {
         let origin = if name.is_empty() { Origin::Local } else { Origin::Upstream(name.to_owned()) };
         let found = Provenance { origin, private };
+        for via in [Via::Loopback, Via::Network] {
+            assert_eq!(allowed.visible(via).shows(&found), allowed.shares(&found, via), "{name} {private}");
+        }
         assert!(allowed.shares(&found, Via::Loopback), "{name}");
         allowed.shares(&found, Via::Network)
     };
@@ -220,6 +223,8 @@ fn private_content_is_shared_as_its_upstream_says_or_by_the_default_if_that_is_r
         ("", false, true),
         ("in.example", false, false),
         ("in.example", true, false),
+        ("old.example", false, false),
+        ("old.example", true, false),
         ("open.example", false, true),
         ("open.example", true, false),
         ("all.example", false, true),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hythe_lifecycle::{Error, Imported, Place};
 use hythe_oci::{Algorithm, Digest, Reference};
-use hythe_registry::{Error as Refusal, Origin};
+use hythe_registry::{Error as Refusal, Origin, Visible};
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, OldTree};
 
 use crate::world::{World, name};
@@ -97,7 +97,7 @@ async fn content_that_no_client_could_use_is_left_out() {
     let world = World::new(tree);
     world.import().await;
     assert_eq!(world.tags("app").await, ["v1"]);
-    assert_eq!(world.registry.repositories(None, 10, |_| true).await.unwrap().items, [name("app")]);
+    assert_eq!(world.registry.repositories(None, 10, &Visible::all()).await.unwrap().items, [name("app")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,7 +167,10 @@ async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_lef
     assert!(imported.unwrap().left_out > 0);
     assert_eq!(copy.manifest(&reference).await.unwrap().digest, theirs.digest());
     world.expect("other", "v1", &image(1)).await;
-    assert_eq!(world.registry.repositories(None, 10, |_| true).await.unwrap().items, [app, name("other")]);
+    assert_eq!(
+        world.registry.repositories(None, 10, &Visible::all()).await.unwrap().items,
+        [app, name("other")]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hythe_registry::Provenance;
+use hythe_registry::Visible;
 use hythe_upstream::{Allowed, Via};
 
 /// The content that a client may have, for lists over several repositories.
@@ -22,8 +22,8 @@ impl Scope {
         self.via
     }
 
-    /// Whether the client may have the content of a repository.
-    pub(crate) fn covers(&self, found: &Provenance) -> bool {
-        self.allowed.shares(found, self.via)
+    /// The repositories whose content the client may have.
+    pub(crate) fn visible(&self) -> Visible {
+        self.allowed.visible(self.via)
     }
 }

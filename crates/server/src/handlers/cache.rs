@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{Method, Response};
 use hythe_api::{Budget, Cleared, Copies, Copy, Statistics, Upstream, Upstreams, parameter, path};
 use hythe_oci::{Authority, ErrorCode};
-use hythe_registry::{CopySummary, Pattern, Provenance};
+use hythe_registry::{CopySummary, Pattern};
 use hythe_upstream::Status;
 
 use super::json;
@@ -36,8 +36,8 @@ async fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
     let limit = page_size(call, PAGE)?;
     let last = call.query.first(parameter::LAST);
-    let listed = |found: &Provenance| call.scope.covers(found);
-    let page = call.app.registry.copies(&pattern, last.as_deref(), limit, listed).await;
+    let visible = call.scope.visible();
+    let page = call.app.registry.copies(&pattern, last.as_deref(), limit, &visible).await;
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(|copy| copy.name.clone());
     Ok(json(&Copies { copies: page.items.into_iter().map(copy).collect(), next }))
@@ -51,8 +51,8 @@ async fn copy_delete(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
             "parameter `pattern` is missing; give the copies to clear, such as `docker.io/*`, or `*` for all";
         Rejection::parameter(ErrorCode::Unsupported, message)
     })?;
-    let listed = |found: &Provenance| call.scope.covers(found);
-    let cleared = call.app.registry.clear_copies(&pattern, listed).await;
+    let visible = call.scope.visible();
+    let cleared = call.app.registry.clear_copies(&pattern, &visible).await;
     let cleared = cleared.map_err(|error| Rejection::registry(&error, None))?;
     tracing::info!(
         copies = cleared.copies,

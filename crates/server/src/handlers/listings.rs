@@ -28,7 +28,8 @@ const REFERRERS_BYTES: usize = 4 << 20;
 pub(crate) async fn catalog_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.catalog_max_page)?;
     let last = call.query.first("last");
-    let page = call.app.registry.repositories(last.as_deref(), limit, |found| call.scope.covers(found)).await;
+    let visible = call.scope.visible();
+    let page = call.app.registry.repositories(last.as_deref(), limit, &visible).await;
     let page = page.map_err(|error| Rejection::registry(&error, None))?;
     let next = page.items.last().filter(|_| page.more).map(ToString::to_string);
     let mut response = content(JSON, json!({ "repositories": page.items }).to_string());
