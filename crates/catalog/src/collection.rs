@@ -1,20 +1,12 @@
-//! The collector's steps: they remove unused links, and doom a blob's file when they remove the blob's last link.
+//! What one step of garbage collection removed, and what clients may rely on.
 
 use hythe_oci::Digest;
-use rusqlite::Connection;
-
-use crate::freed::{self, Promise};
-use crate::writer::Durability;
-use crate::{Catalog, Result, blobs, repositories, sql};
-
-/// The most links that one write removes, so that pushes never wait long for the collector.
-pub(crate) const BATCH: usize = 64;
 
 /// The link after which the collector continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkCursor {
-    repository: i64,
-    digest: Digest,
+    pub(crate) repository: i64,
+    pub(crate) digest: Digest,
 }
 
 /// What one step removed.
@@ -30,85 +22,11 @@ pub struct Collected {
     pub next: Option<LinkCursor>,
 }
 
-impl Catalog {
-    /// One step of the collector: examines at most `limit` links past `after`, and removes those that were last used
-    /// before `before` and that no manifest of their repository references. The search takes no lock; the transaction
-    /// that removes a link checks it again, so a push or a touch in between keeps the link. Durable: the caller may
-    /// remove a file only if no power loss can bring its row back.
-    pub async fn collect(&self, before: i64, after: Option<LinkCursor>, limit: usize) -> Result<Collected> {
-        self.collect_early(before, None, after, limit).await
-    }
-
-    /// Like [`collect`](Self::collect), but `before` may be so late that clients rely on some of the removed blobs, as
-    /// `promise` says. Each such removal is noted, and a manifest that references the blob is refused until the blob is
-    /// pushed again.
-    pub async fn collect_early(
-        &self,
-        before: i64,
-        promise: Option<Promise>,
-        after: Option<LinkCursor>,
-        limit: usize,
-    ) -> Result<Collected> {
-        let (candidates, next) = self.read(|connection| candidates(connection, before, after, limit))?;
-        let mut collected = Collected { next, ..Collected::default() };
-        for batch in candidates.chunks(BATCH) {
-            let batch = batch.to_vec();
-            let step = move |connection: &Connection| {
-                let mut removed = Collected::default();
-                for link in &batch {
-                    remove(connection, link, before, promise, &mut removed)?;
-                }
-                Ok(removed)
-            };
-            let removed = self.free(Durability::Durable, step).await?;
-            collected.links += removed.links;
-            collected.blobs += removed.blobs;
-            collected.bytes += removed.bytes;
-        }
-        Ok(collected)
-    }
-}
-
-fn candidates(
-    connection: &Connection,
-    before: i64,
-    after: Option<LinkCursor>,
-    limit: usize,
-) -> rusqlite::Result<(Vec<LinkCursor>, Option<LinkCursor>)> {
-    const LOOK: &str = "SELECT l.repository, l.digest, l.last_use < ?4 AND NOT EXISTS
-            (SELECT 1 FROM reference r WHERE r.repository = l.repository AND r.digest = l.digest)
-        FROM link l WHERE (l.repository, l.digest) > (?1, ?2) ORDER BY l.repository, l.digest LIMIT ?3";
-    // The ids of repositories begin at one, so 0 is before all of them.
-    let (repository, digest) =
-        after.map_or((0, String::new()), |after| (after.repository, after.digest.to_string()));
-    let mut looked_at = sql::all(connection, LOOK, (repository, digest, sql::limit(limit), before), |row| {
-        Ok((LinkCursor { repository: row.get(0)?, digest: sql::parsed(row, 1)? }, row.get::<_, bool>(2)?))
-    })?;
-    let next = (looked_at.len() >= limit).then(|| looked_at.last().map(|(link, _)| link.clone())).flatten();
-    looked_at.retain(|(_, unused)| *unused);
-    Ok((looked_at.into_iter().map(|(link, _)| link).collect(), next))
-}
-
-fn remove(
-    connection: &Connection,
-    link: &LinkCursor,
-    before: i64,
-    promise: Option<Promise>,
-    removed: &mut Collected,
-) -> rusqlite::Result<()> {
-    const REMOVE: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2 AND last_use < ?3
-        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2) RETURNING last_use";
-    let digest = link.digest.to_string();
-    let last_use =
-        sql::first(connection, REMOVE, (link.repository, &digest, before), |row| row.get::<_, i64>(0))?;
-    let Some(last_use) = last_use else { return Ok(()) };
-    if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
-        freed::note(connection, link.repository, &digest, promise.now)?;
-    }
-    removed.links += 1;
-    if let Some(file) = blobs::bury_if_unlinked(connection, &link.digest)? {
-        removed.blobs += 1;
-        removed.bytes += file.size;
-    }
-    repositories::forget_if_empty(connection, link.repository)
+/// What clients may rely on: blobs that were used, and manifests that were pushed, at `since` or later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// Milliseconds since the Unix epoch.
+    pub since: i64,
+    /// The current time.
+    pub now: i64,
 }

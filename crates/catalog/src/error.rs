@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use hythe_oci::RepositoryName;
-use rusqlite::ErrorCode;
-use rusqlite::ffi::SQLITE_IOERR_FSYNC;
 
 use crate::Origin;
 
@@ -50,16 +48,6 @@ impl Error {
              put the data folder back, then restart the server",
             path.display()
         ))
-    }
-
-    pub(crate) fn from_sqlite(error: &rusqlite::Error) -> Self {
-        match error {
-            error if is_full(error) => Self::NoSpace,
-            rusqlite::Error::SqliteFailure(failure, _) if failure.extended_code == SQLITE_IOERR_FSYNC => {
-                Self::log_lost()
-            }
-            error => Self::Unavailable(error.to_string()),
-        }
     }
 }
 
@@ -116,22 +104,4 @@ pub enum OpenError {
         /// The system's or the database's own words.
         reason: String,
     },
-}
-
-impl OpenError {
-    pub(crate) fn from_sqlite(path: PathBuf, error: &rusqlite::Error) -> Self {
-        let reason = error.to_string();
-        match error.sqlite_error_code() {
-            _ if is_full(error) => Self::NoSpace { path },
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged { path, reason },
-            _ => Self::Other { path, reason },
-        }
-    }
-}
-
-/// Whether the disk is full. SQLite turns a write's ENOSPC into `SQLITE_FULL`. Only the shared-memory index reports an
-/// I/O error of its own if it cannot grow, which happens for lack of room.
-pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
-        || error.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }

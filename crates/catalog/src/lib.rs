@@ -8,96 +8,37 @@
 //!
 //! Times are milliseconds since the Unix epoch. Callers always pass the time in: the catalog has no clock.
 
-// A short read awaits nothing here; in a database over the network it would.
-#![allow(clippy::unused_async)]
-
 mod blobs;
 mod collection;
 mod copies;
 mod error;
-mod freed;
-mod heads;
-mod home;
-mod imports;
 mod manifests;
 mod origin;
 mod pattern;
-mod readers;
 mod referrers;
-mod repositories;
 mod reserve;
-mod schema;
-mod sql;
-mod tags;
+mod sqlite;
 mod times;
-mod turns;
+mod totals;
 mod unused;
 mod uploads;
 mod visible;
-mod writer;
-
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-
-use rusqlite::Connection;
-use tokio::task::spawn_blocking;
 
 pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
-pub use collection::{Collected, LinkCursor};
+pub use collection::{Collected, LinkCursor, Promise};
 pub use copies::{Cleared, CopySummary};
 pub use error::{Error, OpenError, Result};
-pub use freed::Promise;
 pub use manifests::{ManifestHead, ManifestPush, ManifestPushed};
 pub use origin::{Origin, Provenance};
 pub use pattern::{Pattern, PatternError};
 pub use referrers::Referrer;
-pub use repositories::Totals;
 pub use reserve::Reserve;
+pub use sqlite::Catalog;
 pub use times::{Pull, Times};
+pub use totals::Totals;
 pub use unused::{Amount, Untagged, Unused};
 pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
 pub use visible::{Origins, Visible};
-
-use home::Home;
-use readers::Readers;
-use writer::{Durability, Writer};
-
-/// The catalog; a clone is another handle on the same catalog.
-#[derive(Clone, Debug)]
-pub struct Catalog {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
-    readers: Arc<Readers>,
-    heads: heads::Heads,
-    writer: Writer,
-    reserve: Option<Arc<dyn Reserve>>,
-    /// Locked by the write that may use the reserve.
-    freeing: Arc<tokio::sync::Mutex<()>>,
-    /// Locked by the manifest push that is stored in turns.
-    turns: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Inner {
-    fn new(readers: Arc<Readers>, writer: Writer, reserve: Option<Arc<dyn Reserve>>) -> Self {
-        let (freeing, turns) = (Arc::default(), Arc::default());
-        Self { readers, heads: heads::Heads::default(), writer, reserve, freeing, turns }
-    }
-
-    /// Closes the readers first: then the writer's connection is the last one, and SQLite removes the log with it.
-    fn close(&self) {
-        self.readers.close();
-        self.writer.stop();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
 
 /// Which catalog a file must hold when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,87 +47,4 @@ pub enum Expect {
     Anything,
     /// A catalog that exists: without it, nothing says which images the blobs beside it belong to.
     Catalog,
-}
-
-impl Catalog {
-    /// Opens the catalog in the file at `path`. Creates the file, or upgrades its schema to this version, if needed.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        Self::open_with(path, Expect::Anything, None)
-    }
-
-    /// Like [`open`](Self::open), but writes that free room may use the room of `reserve` on a full disk.
-    pub fn open_with(
-        path: &Path,
-        expect: Expect,
-        reserve: Option<Arc<dyn Reserve>>,
-    ) -> Result<Self, OpenError> {
-        let opened = schema::open_file(path, expect);
-        let lent = match (&opened, &reserve) {
-            (Err(OpenError::NoSpace { .. }), Some(reserve)) => reserve::Lent::from(reserve, None),
-            _ => None,
-        };
-        let is_full = lent.is_some();
-        let connection = if is_full { schema::open_file(path, expect) } else { opened }?;
-        drop(lent);
-        let readers = Arc::new(Readers::pool(path));
-        let writer = Writer::start(
-            Arc::new(Mutex::new(connection)),
-            Arc::clone(&readers),
-            Some(Home::of(path)),
-            is_full,
-        )
-        .map_err(|error| OpenError::Other { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner::new(readers, writer, reserve)) })
-    }
-
-    /// An empty catalog that lives as long as its handles.
-    pub fn in_memory() -> Result<Self, OpenError> {
-        let connection = Arc::new(Mutex::new(schema::open_memory()?));
-        let readers = Arc::new(Readers::shared(Arc::clone(&connection)));
-        let writer = Writer::start(connection, Arc::clone(&readers), None, false)
-            .map_err(|error| OpenError::Other { path: schema::MEMORY.into(), reason: error.to_string() })?;
-        Ok(Self { inner: Arc::new(Inner::new(readers, writer, None)) })
-    }
-
-    /// Finishes the waiting writes, copies the log into the file, and refuses later reads and writes. Dropping the last
-    /// handle does the same.
-    pub fn close(&self) {
-        self.inner.close();
-    }
-
-    /// Checks with a small read that the catalog answers, and that it still accepts writes.
-    pub async fn ping(&self) -> Result<()> {
-        self.inner.writer.check()?;
-        self.read(|connection| {
-            sql::first(connection, "SELECT 1 FROM repository LIMIT 1", [], |_| Ok(())).map(|_| ())
-        })
-    }
-
-    /// Runs a short read on the caller's thread.
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        self.inner.readers.read(query)
-    }
-
-    /// Runs a read that may visit many rows, on a blocking thread.
-    async fn read_aside<T, Q>(&self, query: Q) -> Result<T>
-    where
-        T: Send + 'static,
-        Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    {
-        let readers = Arc::clone(&self.inner.readers);
-        match spawn_blocking(move || readers.read(query)).await {
-            Ok(read) => read,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is shutting down.
-            Err(_) => Err(Error::closed()),
-        }
-    }
-
-    async fn write<T, W>(&self, durability: Durability, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
-    {
-        self.inner.writer.run(durability, &Arc::new(work)).await
-    }
 }

@@ -4,10 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
-use hythe_oci::{Authority, RepositoryName};
-use rusqlite::Connection;
-
-use crate::{Error, repositories};
+use hythe_oci::Authority;
 
 /// The text of [`Origin::Local`] in the database; no upstream has this name.
 const LOCAL: &str = "local";
@@ -58,20 +55,4 @@ impl FromStr for Origin {
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(if text == LOCAL { Self::Local } else { Self::Upstream(text.to_owned()) })
     }
-}
-
-/// Refuses a write into a repository whose content has another origin: the registry must never answer a request for an
-/// upstream's content with content that was pushed here, and a push must never change a copy. The caller calls this
-/// before it writes anything.
-pub(crate) fn check(
-    connection: &Connection,
-    name: &RepositoryName,
-    origin: &Origin,
-) -> rusqlite::Result<Result<(), Error>> {
-    Ok(match repositories::origin(connection, name)? {
-        Some(found) if found != *origin => {
-            Err(Error::OtherOrigin { repository: name.clone(), origin: found })
-        }
-        _ => Ok(()),
-    })
 }

@@ -44,14 +44,14 @@ impl Pattern {
         matches(&self.name, name.as_str()) && self.tag.as_ref().is_none_or(is_tag)
     }
 
-    /// The pattern for the name, as SQLite's GLOB expects it.
-    pub(crate) fn name_glob(&self) -> String {
-        glob(&self.name)
+    /// The pattern for the name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The pattern for the tag, as SQLite's GLOB expects it.
-    pub(crate) fn tag_glob(&self) -> String {
-        self.tag.as_deref().map_or_else(|| "*".to_owned(), glob)
+    /// The pattern for the tag; `*` if the pattern selects whole copies.
+    pub(crate) fn tag(&self) -> &str {
+        self.tag.as_deref().unwrap_or("*")
     }
 }
 
@@ -100,20 +100,6 @@ fn matches(pattern: &str, text: &str) -> bool {
     text.ends_with(last)
 }
 
-/// Escapes GLOB's special characters except `*`, the only special character of a pattern.
-fn glob(text: &str) -> String {
-    let mut glob = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '*' if glob.ends_with('*') => {}
-            '?' => glob.push_str("[?]"),
-            '[' => glob.push_str("[[]"),
-            c => glob.push(c),
-        }
-    }
-    glob
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,21 +110,17 @@ mod tests {
             ("*", "*", "*"),
             ("docker.io/*", "docker.io/*", "*"),
             ("*:latest", "*", "latest"),
-            ("a***b:7.?", "a*b", "7.[?]"),
-            ("[a]", "[[]a]", "*"),
+            ("a***b:7.?", "a***b", "7.?"),
+            ("[a]", "[a]", "*"),
         ] {
             let pattern: Pattern = text.parse().unwrap();
-            assert_eq!(
-                (pattern.name_glob(), pattern.tag_glob()),
-                (name.to_owned(), tag.to_owned()),
-                "{text}"
-            );
+            assert_eq!((pattern.name(), pattern.tag()), (name, tag), "{text}");
             assert_eq!(pattern.to_string(), text);
         }
         let port: Pattern = "reg.example:5000/*:v1".parse().unwrap();
         assert_eq!(port.to_string(), "reg.example__5000/*:v1");
         let port: Pattern = "reg.example:5000/app".parse().unwrap();
-        assert_eq!((port.name_glob(), port.has_tag()), ("reg.example__5000/app".to_owned(), false));
+        assert_eq!((port.name(), port.has_tag()), ("reg.example__5000/app", false));
         for text in ["", ":", ":tag", "name:"] {
             assert_eq!(text.parse::<Pattern>(), Err(PatternError::Empty(text.to_owned())));
         }

@@ -172,11 +172,11 @@ async fn a_catalog_of_the_version_before_keeps_its_times() {
     let (_folder, path) = folder();
     let old = Connection::open(&path).unwrap();
     for migration in [
-        include_str!("../src/migrations/0001_initial.sql"),
-        include_str!("../src/migrations/0002_upstream.sql"),
-        include_str!("../src/migrations/0003_private.sql"),
-        include_str!("../src/migrations/0004_import.sql"),
-        include_str!("../src/migrations/0005_turns.sql"),
+        include_str!("../src/sqlite/migrations/0001_initial.sql"),
+        include_str!("../src/sqlite/migrations/0002_upstream.sql"),
+        include_str!("../src/sqlite/migrations/0003_private.sql"),
+        include_str!("../src/sqlite/migrations/0004_import.sql"),
+        include_str!("../src/sqlite/migrations/0005_turns.sql"),
     ] {
         old.execute_batch(migration).unwrap();
     }

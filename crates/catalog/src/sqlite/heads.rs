@@ -8,8 +8,8 @@ use std::sync::Mutex;
 
 use hythe_oci::{Reference, RepositoryName};
 
-use crate::manifests::ManifestHead;
-use crate::readers::lock;
+use super::readers::lock;
+use crate::ManifestHead;
 
 /// The most answers in the cache: about a megabyte.
 const MOST: usize = 4096;

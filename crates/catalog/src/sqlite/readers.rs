@@ -7,8 +7,8 @@ use std::thread;
 
 use rusqlite::Connection;
 
-use crate::error::{Error, Result};
-use crate::{schema, sql};
+use super::{error, schema, sql};
+use crate::{Error, Result};
 
 /// Where reads run.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Readers {
             Self::Shared(connection) => query(&lock(connection)),
             Self::Pool(pool) => pool.read(query)?,
         };
-        answer.map_err(|error| Error::from_sqlite(&error))
+        answer.map_err(|error| error::failed(&error))
     }
 
     /// The current version: answers that are read from now on are at least as new, and are valid until the version
@@ -132,7 +132,7 @@ impl Pool {
         let mut reader = match free {
             Some(reader) => reader,
             None => Reader {
-                connection: schema::open_reader(&self.path).map_err(|error| Error::from_sqlite(&error))?,
+                connection: schema::open_reader(&self.path).map_err(|error| error::failed(&error))?,
                 snapshot: None,
             },
         };

@@ -2,8 +2,9 @@
 
 use hythe_oci::{RepositoryName, Tag};
 
-use crate::writer::Durability;
-use crate::{Catalog, Result, repositories, sql};
+use super::writer::Durability;
+use super::{Catalog, repositories, sql};
+use crate::Result;
 
 impl Catalog {
     /// The repository's tags in bytewise order, from the first past `after`; `None` if the repository does not exist.

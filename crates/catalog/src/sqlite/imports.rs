@@ -1,7 +1,8 @@
 //! Imports: the trees of other registries that were imported.
 
-use crate::writer::Durability;
-use crate::{Catalog, Result, sql};
+use super::writer::Durability;
+use super::{Catalog, sql};
+use crate::Result;
 
 impl Catalog {
     /// Whether this whole tree was imported.

@@ -4,18 +4,10 @@
 use hythe_oci::{Digest, RepositoryName};
 use rusqlite::Connection;
 
-use crate::turns::TURN;
-use crate::writer::Durability;
-use crate::{Catalog, Result, sql};
-
-/// What clients may rely on: blobs that were used, and manifests that were pushed, at `since` or later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Promise {
-    /// Milliseconds since the Unix epoch.
-    pub since: i64,
-    /// The current time.
-    pub now: i64,
-}
+use super::turns::TURN;
+use super::writer::Durability;
+use super::{Catalog, sql};
+use crate::Result;
 
 impl Catalog {
     /// Deletes the notes of what was removed before `before`: no client relies on that any more. Relaxed.

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use hythe_oci::Digest;
 use rusqlite::Connection;
 
-use crate::manifests::{self, ManifestPush, ManifestPushed};
-use crate::writer::Durability;
-use crate::{Catalog, Error, Result, blobs, freed, origin, repositories, sql, times};
+use super::writer::Durability;
+use super::{Catalog, blobs, freed, manifests, origin, repositories, sql, times};
+use crate::{Error, ManifestPush, ManifestPushed, Result};
 
 /// The most rows that one write changes for one manifest: a few milliseconds.
 pub(crate) const TURN: usize = 256;

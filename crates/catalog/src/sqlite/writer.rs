@@ -12,10 +12,10 @@ use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
-use crate::error::{Error, Result};
-use crate::home::Home;
-use crate::readers::{Readers, lock};
-use crate::sql;
+use super::home::Home;
+use super::readers::{Readers, lock};
+use super::{error, sql};
+use crate::{Error, Result};
 
 /// The most writes in one transaction. It bounds how many writes a failed transaction takes with it, and how long a
 /// transaction lasts.
@@ -64,7 +64,7 @@ where
     }
 
     fn run(&mut self, connection: &Connection) -> Result<()> {
-        self.outcome = Some((self.work)(connection).map_err(|error| Error::from_sqlite(&error))?);
+        self.outcome = Some((self.work)(connection).map_err(|error| error::failed(&error))?);
         Ok(())
     }
 
@@ -210,7 +210,7 @@ fn fold(connection: &Connection, readers: &Readers) -> Log {
     let folded = sql::first(connection, "PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     readers.written();
     match folded {
-        Err(error) if Error::from_sqlite(&error) == Error::log_lost() => Log::Lost,
+        Err(error) if error::failed(&error) == Error::log_lost() => Log::Lost,
         // The part that could not be folded stays in the log; the next group folds it.
         _ => Log::Sound,
     }
@@ -276,7 +276,7 @@ fn begin(
         (Durability::Relaxed, "PRAGMA synchronous = NORMAL")
     };
     if *level != Some(wanted) {
-        connection.execute_batch(pragma).map_err(|error| Error::from_sqlite(&error))?;
+        connection.execute_batch(pragma).map_err(|error| error::failed(&error))?;
         *level = Some(wanted);
     }
     execute(connection, "BEGIN IMMEDIATE")
@@ -316,7 +316,7 @@ fn run_all(
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<()> {
-    sql::run(connection, sql, []).map(|_| ()).map_err(|error| Error::from_sqlite(&error))
+    sql::run(connection, sql, []).map(|_| ()).map_err(|error| error::failed(&error))
 }
 
 #[cfg(test)]

@@ -6,24 +6,8 @@ use hythe_oci::RepositoryName;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use crate::{Catalog, Origin, Origins, Provenance, Result, Visible, sql};
-
-/// How much the catalog holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Repositories that hold a manifest.
-    pub repositories: u64,
-    /// Manifests; a manifest in two repositories counts twice.
-    pub manifests: u64,
-    /// Tags.
-    pub tags: u64,
-    /// Blobs; a blob in two repositories counts once.
-    pub blobs: u64,
-    /// Bytes of those blobs.
-    pub bytes: u64,
-    /// Upload sessions.
-    pub uploads: u64,
-}
+use super::{Catalog, sql};
+use crate::{Origin, Origins, Provenance, Result, Totals, Visible};
 
 impl Catalog {
     /// The visible repositories that hold at least one manifest, in bytewise order, from the first name past `after`.
@@ -128,7 +112,7 @@ pub(crate) fn provenance_of(row: &Row<'_>) -> rusqlite::Result<Provenance> {
 }
 
 /// The repository's id. The first content creates the repository's row, and the first private content marks it. The
-/// caller has [checked](crate::origin::check) the origin before.
+/// caller has [checked](super::origin::check) the origin before.
 pub(crate) fn find_or_create(
     connection: &Connection,
     name: &RepositoryName,

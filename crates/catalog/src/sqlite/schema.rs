@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::error::{OpenError, is_full};
-use crate::{Expect, sql};
+use super::error::{self, is_full};
+use super::sql;
+use crate::{Expect, OpenError};
 
 /// The name in errors about a catalog in memory, which has no file.
 pub(crate) const MEMORY: &str = ":memory:";
@@ -38,7 +39,7 @@ const SETTINGS: &str = "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
 
 /// The writer's connection, on a file of the current version.
 pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenError> {
-    let failed = |error: &rusqlite::Error| OpenError::from_sqlite(path.to_owned(), error);
+    let failed = |error: &rusqlite::Error| error::not_opened(path.to_owned(), error);
     // This check comes before the open, because SQLite creates a missing file when it opens it.
     if expect == Expect::Catalog && !path.metadata().is_ok_and(|found| found.len() > 0) {
         return Err(OpenError::Missing { path: path.to_owned() });
@@ -72,7 +73,7 @@ pub(crate) fn open_file(path: &Path, expect: Expect) -> Result<Connection, OpenE
 
 /// The one connection of a catalog in memory.
 pub(crate) fn open_memory() -> Result<Connection, OpenError> {
-    let failed = |error: rusqlite::Error| OpenError::from_sqlite(MEMORY.into(), &error);
+    let failed = |error: rusqlite::Error| error::not_opened(MEMORY.into(), &error);
     let connection = Connection::open_in_memory().map_err(failed)?;
     configure(&connection).map_err(failed)?;
     migrate(&connection, 0).map_err(failed)?;
@@ -110,7 +111,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// The file's version; zero if the file is empty.
 fn check(connection: &Connection, path: &Path) -> Result<u32, OpenError> {
-    let failed = |error: rusqlite::Error| OpenError::from_sqlite(path.to_owned(), &error);
+    let failed = |error: rusqlite::Error| error::not_opened(path.to_owned(), &error);
     let pragma = |name: &str| {
         connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i32>(0)).map_err(failed)
     };
