@@ -1,6 +1,7 @@
 //! A registry in a cluster: renders, applies, inspects and removes its objects.
 
 mod apply;
+mod error;
 mod existing;
 mod forward;
 mod host_path;
@@ -11,6 +12,7 @@ mod logs;
 mod name;
 mod options;
 mod pods;
+mod progress;
 mod quantity;
 mod remove;
 mod render;
@@ -18,7 +20,8 @@ mod rollout;
 mod status;
 mod yaml;
 
-pub use apply::{Applied, DeployError, Progress, apply};
+pub use apply::{Applied, apply};
+pub use error::DeployError;
 pub use forward::{ForwardEvent, forward};
 pub use host_path::HostPath;
 pub use kustomize::{KustomizeFile, kustomize};
@@ -31,6 +34,7 @@ pub use options::{
     Options, Source, Target, Workload,
 };
 pub use pods::PodState;
+pub use progress::Progress;
 pub use quantity::Quantity;
 pub use remove::{Left, Removed, remove};
 pub use render::render;

@@ -47,10 +47,14 @@ impl Target {
         Object::new(Kind::Service, self.namespace.as_str(), &format!("{}-nodeport", self.name))
     }
 
-    /// The labels of the registry's Pods, as a label selector.
+    /// The labels that tell this registry's Pods from others. A workload's selector cannot change, so it has no version.
+    pub(super) fn labels(&self) -> [(&'static str, &str); 2] {
+        [("app.kubernetes.io/name", "hythe"), ("app.kubernetes.io/instance", self.name.as_str())]
+    }
+
+    /// These labels as a label selector.
     pub(crate) fn selector(&self) -> String {
-        let labels = super::render::selector(self);
-        labels.map(|(key, value)| format!("{key}={value}")).join(",")
+        self.labels().map(|(key, value)| format!("{key}={value}")).join(",")
     }
 
     /// The host and port at which Pods reach the registry.

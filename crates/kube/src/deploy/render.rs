@@ -29,15 +29,10 @@ pub fn render(options: &Options) -> Vec<Manifest> {
     manifests
 }
 
-/// The labels that tell this registry's Pods from others. A workload's selector cannot change, so it has no version.
-pub(super) fn selector(target: &Target) -> [(&'static str, &str); 2] {
-    [("app.kubernetes.io/name", "hythe"), ("app.kubernetes.io/instance", target.name.as_str())]
-}
-
 /// The labels of every object of the registry: those that tools search by, and `app`, which people search by.
 pub(super) fn labels(target: &Target) -> Vec<(&'static str, &str)> {
     let more = [("app.kubernetes.io/component", "registry"), ("app", target.name.as_str())];
-    selector(target).into_iter().chain(more).collect()
+    target.labels().into_iter().chain(more).collect()
 }
 
 /// Labels as a JSON object.
@@ -60,7 +55,7 @@ fn workload(options: &Options) -> Manifest {
     let mut spec = json!({
         "replicas": 1,
         "revisionHistoryLimit": 3,
-        "selector": { "matchLabels": map(&selector(target)) },
+        "selector": { "matchLabels": map(&target.labels()) },
         "template": pod::template(options),
     });
     match options.workload {

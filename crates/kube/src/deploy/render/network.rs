@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{manifest, map, selector};
+use super::{manifest, map};
 use crate::api::{Kind, Manifest};
 use crate::deploy::{PORT, PORT_NAME, Peer, Target};
 
@@ -10,7 +10,7 @@ use crate::deploy::{PORT, PORT_NAME, Peer, Target};
 pub(super) fn service(target: &Target) -> Manifest {
     let spec = json!({
         "type": "ClusterIP",
-        "selector": map(&selector(target)),
+        "selector": map(&target.labels()),
         "ports": [{ "name": PORT_NAME, "port": PORT, "targetPort": PORT_NAME, "protocol": "TCP" }],
     });
     manifest(target, target.object(Kind::Service), json!({ "spec": spec }))
@@ -20,7 +20,7 @@ pub(super) fn service(target: &Target) -> Manifest {
 pub(super) fn node_port(target: &Target, port: u16) -> Manifest {
     let spec = json!({
         "type": "NodePort",
-        "selector": map(&selector(target)),
+        "selector": map(&target.labels()),
         "ports": [{
             "name": PORT_NAME, "port": PORT, "targetPort": PORT_NAME, "nodePort": port, "protocol": "TCP",
         }],
@@ -36,7 +36,7 @@ pub(super) fn policy(target: &Target, peers: &[Peer]) -> Manifest {
         rule["from"] = peers.iter().map(peer).collect();
     }
     let spec = json!({
-        "podSelector": { "matchLabels": map(&selector(target)) },
+        "podSelector": { "matchLabels": map(&target.labels()) },
         "policyTypes": ["Ingress"],
         "ingress": [rule],
     });
