@@ -18,6 +18,7 @@ use hythe_oci::Authority;
 use crate::engine::{Engine, EngineError};
 use crate::hosts::Endpoint;
 use crate::registry::{Joined, Settings};
+use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
 
@@ -29,7 +30,7 @@ pub(crate) use plan::Plan;
 pub use process::Process;
 pub use publish::access;
 pub(crate) use publish::access_by;
-pub(crate) use survey::{Runtime, Survey};
+pub(crate) use survey::Survey;
 pub use watch::{Ended, watch};
 
 /// The marker file that `hythe detach` writes into a node. While it exists, only a command that names the cluster

@@ -10,6 +10,7 @@ pub mod image;
 pub mod kind_config;
 pub mod registries;
 pub mod registry;
+mod runtime;
 pub mod sites;
 pub mod step;
 mod toml_error;

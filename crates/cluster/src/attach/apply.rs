@@ -6,15 +6,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::plan::{COPY, Plan, Write};
-use super::survey::Survey;
+use super::survey::{RESTART_DUE, Survey};
 use crate::engine::{Engine, EngineError, File};
 use crate::step::{Outcome, Report, Step};
 
 /// The suffix of a file's name until the file is written completely.
 const STAGED: &str = ".hythe-staged";
-/// The marker file in a node that says a restart of containerd is due. It exists from a change of containerd's
-/// configuration until the restart.
-pub(super) const RESTART_DUE: &str = "/etc/hythe/restart-due";
 /// Time within which containerd must answer after a restart.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::survey::{Runtime, Survey};
+use super::survey::Survey;
 use super::{Route, Wiring, refusal};
 use crate::containerd::{CONFIG_PATH, Patch, Settings, Version, patch};
 use crate::engine::File;
 use crate::hosts::{Author, DEFAULT, HostsFile, Judgement, Root, directory_for, judge, written_by};
+use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step, diff};
 
 /// The suffix of the copy, beside the file, of a file that hythe replaced.

@@ -2,48 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::RESTART_DUE;
 use super::living;
 use crate::containerd::{Settings, Version};
 use crate::engine::{Engine, EngineError, File};
 use crate::hosts::{Directory, Root, written_by};
+use crate::runtime::Runtime;
 use crate::topology::{Cluster, Maker, Node};
 
 /// containerd's configuration file in nodes other than k3s's.
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
+/// The marker file in a node that says a restart of containerd is due. It exists from a change of containerd's
+/// configuration until the restart.
+pub(super) const RESTART_DUE: &str = "/etc/hythe/restart-due";
 /// Where k3s's containerd looks for `hosts.toml` files.
 const K3S_ROOT: &str = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d";
-
-/// The container runtime of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Runtime {
-    Containerd,
-    /// containerd under k3s. k3s writes containerd's configuration itself.
-    K3s,
-    Docker,
-    CriO,
-    None,
-}
-
-impl Runtime {
-    /// The runtime of a node of this cluster. Does not check that a containerd exists.
-    pub(crate) async fn of(engine: &Engine, cluster: &Cluster, node: &str) -> Result<Self, EngineError> {
-        match cluster.maker {
-            Maker::Kind => return Ok(Self::Containerd),
-            Maker::K3d => return Ok(Self::K3s),
-            // Only minikube lets its users choose.
-            Maker::Minikube => {}
-        }
-        for (socket, runtime) in
-            [("/run/cri-dockerd.sock", Self::Docker), ("/run/crio/crio.sock", Self::CriO)]
-        {
-            if engine.exec(node, &["test", "-S", socket]).await?.code == 0 {
-                return Ok(runtime);
-            }
-        }
-        Ok(Self::Containerd)
-    }
-}
 
 /// What was found in a node.
 #[derive(Clone, Debug)]

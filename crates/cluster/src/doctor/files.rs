@@ -1,9 +1,10 @@
 //! Checks of a node's files, without any request: a file is right if `hythe attach` would write the same.
 
 use super::{Check, Id, Repair};
-use crate::attach::{Plan, Runtime, Survey, Wiring, refusal};
+use crate::attach::{Plan, Survey, Wiring, refusal};
 use crate::containerd::Reads;
 use crate::hosts::{HostsFile, Judgement, Root, judge, lookup};
+use crate::runtime::Runtime;
 use crate::topology::Cluster;
 
 /// The checks of a node's files.

@@ -69,9 +69,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::attach::Runtime;
     use crate::containerd::Version;
     use crate::hosts::{Directory, Root};
+    use crate::runtime::Runtime;
 
     const READS: &str = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\nconfig_path = \"/etc/containerd/certs.d\"\n";
 

@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 
 use super::{Image, REPOSITORY};
-use crate::attach::Runtime;
 use crate::engine::{Engine, EngineError};
+use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
 

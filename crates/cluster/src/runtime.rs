@@ -1,0 +1,35 @@
+//! The container runtime of a node.
+
+use crate::engine::{Engine, EngineError};
+use crate::topology::{Cluster, Maker};
+
+/// The container runtime of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Runtime {
+    Containerd,
+    /// containerd under k3s. k3s writes containerd's configuration itself.
+    K3s,
+    Docker,
+    CriO,
+    None,
+}
+
+impl Runtime {
+    /// The runtime of a node of this cluster. Does not check that a containerd exists.
+    pub(crate) async fn of(engine: &Engine, cluster: &Cluster, node: &str) -> Result<Self, EngineError> {
+        match cluster.maker {
+            Maker::Kind => return Ok(Self::Containerd),
+            Maker::K3d => return Ok(Self::K3s),
+            // Only minikube lets its users choose.
+            Maker::Minikube => {}
+        }
+        for (socket, runtime) in
+            [("/run/cri-dockerd.sock", Self::Docker), ("/run/crio/crio.sock", Self::CriO)]
+        {
+            if engine.exec(node, &["test", "-S", socket]).await?.code == 0 {
+                return Ok(runtime);
+            }
+        }
+        Ok(Self::Containerd)
+    }
+}
