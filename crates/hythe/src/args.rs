@@ -14,10 +14,9 @@ use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use hythe_oci::Authority;
 
-use crate::commands::Platform;
 use crate::config::{Inputs, KEYS, Key};
-use crate::console::Output;
 use crate::failure::EXIT_CODES;
+use crate::values::{Output, Platform};
 
 #[cfg(feature = "cluster")]
 pub use cluster::{

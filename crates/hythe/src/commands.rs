@@ -24,7 +24,7 @@ pub mod serve;
 mod take_logins;
 mod version;
 
-pub use cache::{Listing, Platform, list_images, parse_image};
+pub use cache::{Listing, list_images, parse_image};
 pub use registry::registry;
 
 use crate::args::Command;

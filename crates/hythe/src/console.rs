@@ -7,7 +7,7 @@ mod suggest;
 mod table;
 
 pub(crate) use human::{ago, count_of, size};
-pub use printer::{Output, Printer};
+pub use printer::Printer;
 pub(crate) use progress::Progress;
 pub use suggest::InEffect;
 pub(crate) use table::table;

@@ -9,6 +9,6 @@ pub mod reference;
 pub mod settings;
 pub mod values;
 
-pub use console::{InEffect, Output, Printer};
+pub use console::{InEffect, Printer};
 pub use failure::{EXIT_CODES, Failure, StartError};
 pub use settings::Settings;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use hythe::args::{Args, Called, RegistryArgs, called};
 use hythe::config::Environment;
-use hythe::{InEffect, Output, Printer, commands};
+use hythe::values::Output;
+use hythe::{InEffect, Printer, commands};
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub(super) use admin::Admin;
 pub(super) use target::Target;
 
-pub use warm::{Listing, Platform, list_images, parse_image};
+pub use warm::{Listing, list_images, parse_image};
 
 /// Runs a command on the registry's cache.
 pub(super) fn cache(args: CacheArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {

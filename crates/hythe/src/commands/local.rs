@@ -1,6 +1,7 @@
 //! The commands for a registry that runs as a container of this machine's engine, beside local clusters.
 
 mod attach;
+mod chosen;
 mod clients;
 mod detach;
 mod doctor;
@@ -31,8 +32,9 @@ use serde_json::{Value, json};
 
 use crate::args::{EngineArgs, NameArgs};
 use crate::config::{Environment, Inputs, Loaded, allowed, load};
-use crate::console::{Output, Printer};
+use crate::console::{Printer, count_of};
 use crate::failure::Failure;
+use crate::values::Output;
 
 pub(super) use attach::attach;
 pub(super) use detach::detach;
@@ -202,6 +204,24 @@ impl Steps {
     /// The data that a program reads.
     fn json(&self) -> Value {
         json!({ "steps": self.all(), "changed": self.changes() })
+    }
+
+    /// Prints the number of changes. Anything that could not be wired is a failure.
+    fn tell(&self, dry_run: bool, is_well: bool, printer: Printer) -> Result<(), Failure> {
+        let text = match (self.changes(), dry_run) {
+            (0, false) => "nothing had to be changed".to_owned(),
+            (0, true) => "nothing would change".to_owned(),
+            (changes, false) => count_of(changes as u64, "change"),
+            (changes, true) => format!("{} would be made", count_of(changes as u64, "change")),
+        };
+        printer.data(text, || self.json());
+        if is_well {
+            return Ok(());
+        }
+        Err(Failure::Other(
+            "the wiring is incomplete: the lines that begin with ! say what failed; `hythe doctor` finds out why"
+                .to_owned(),
+        ))
     }
 }
 

@@ -38,7 +38,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::console::Output;
+    use crate::values::Output;
 
     fn probed(answer: &'static str) -> Result<(), Failure> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

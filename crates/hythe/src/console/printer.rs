@@ -8,16 +8,7 @@ use serde_json::Value;
 use super::suggest::InEffect;
 use crate::config::Problem;
 use crate::failure::Failure;
-
-/// The format of data on stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-}
+use crate::values::Output;
 
 /// Prints data to stdout and messages to stderr.
 #[derive(Clone, Copy, Debug)]

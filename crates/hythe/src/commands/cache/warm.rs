@@ -18,16 +18,15 @@ use super::admin::Admin;
 use super::target::Target;
 use crate::args::WarmArgs;
 use crate::config::Environment;
-use crate::console::{Output, Printer, Progress};
+use crate::console::{Printer, Progress};
 use crate::failure::Failure;
+use crate::values::Output;
 use collect::{Collected, collect};
 use files::{Place, Reader};
 use image::Image;
 use platform::Platforms;
 use pull::{Lack, Warmer};
 use report::Report;
-
-pub use platform::Platform;
 
 /// Warms images, or with `--check` reports which are missing.
 pub(super) async fn warm(

@@ -1,14 +1,13 @@
 //! `hythe attach`: wires clusters to the registry.
 
 use hythe_cluster::attach::{self, Wiring};
-use hythe_cluster::engine::Engine;
-use hythe_cluster::topology::{Cluster, clusters};
 
+use super::chosen::{named, unnamed};
 use super::{Steps, clients, connect, failed, in_cluster, logins, registry, up, wiring};
 use crate::args::AttachArgs;
 use crate::commands::runtime::run;
 use crate::config::Environment;
-use crate::console::{Printer, count_of};
+use crate::console::Printer;
 use crate::failure::Failure;
 
 /// Attaches the clusters and clients that the user names.
@@ -62,58 +61,6 @@ pub(in crate::commands) fn attach(
             }
             is_well &= attach::attach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
         }
-        told(&steps, args.dry_run, is_well, printer)
-    })
-}
-
-/// Prints the number of changes. Anything that could not be wired is a failure.
-pub(super) fn told(steps: &Steps, dry_run: bool, is_well: bool, printer: Printer) -> Result<(), Failure> {
-    let text = match (steps.changes(), dry_run) {
-        (0, false) => "nothing had to be changed".to_owned(),
-        (0, true) => "nothing would change".to_owned(),
-        (changes, false) => count_of(changes as u64, "change"),
-        (changes, true) => format!("{} would be made", count_of(changes as u64, "change")),
-    };
-    printer.data(text, || steps.json());
-    if is_well {
-        return Ok(());
-    }
-    Err(Failure::Other(
-        "the wiring is incomplete: the lines that begin with ! say what failed; `hythe doctor` finds out why"
-            .to_owned(),
-    ))
-}
-
-/// The clusters to attach if the user names none: the only one, or all with `--all`.
-pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, Failure> {
-    let found = clusters(engine).await.map_err(failed)?;
-    if !all && found.len() > 1 {
-        let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
-        return Err(Failure::Usage(format!(
-            "found several clusters ({}): name those to attach, or add --all",
-            names.join(", ")
-        )));
-    }
-    if found.is_empty() {
-        return Err(Failure::Other(format!(
-            "{} has no cluster of kind, k3d or minikube; `hythe attach --watch` attaches clusters as they appear",
-            engine.title()
-        )));
-    }
-    Ok(found)
-}
-
-/// The cluster with that name.
-pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failure> {
-    let found = clusters(engine).await.map_err(failed)?;
-    let names: Vec<String> = found.iter().map(|cluster| cluster.name.clone()).collect();
-    let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
-    cluster.ok_or_else(|| {
-        let there = if names.is_empty() {
-            "it has no clusters".to_owned()
-        } else {
-            format!("its clusters are: {}", names.join(", "))
-        };
-        Failure::Usage(format!("{} has no cluster {name}; {there}", engine.title()))
+        steps.tell(args.dry_run, is_well, printer)
     })
 }

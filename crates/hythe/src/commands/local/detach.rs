@@ -3,7 +3,8 @@
 use hythe_cluster::attach;
 use hythe_cluster::registry as container;
 
-use super::{Steps, attach::named, clients, connect, failed, in_cluster, registry, settings_of, wiring};
+use super::chosen::named;
+use super::{Steps, clients, connect, failed, in_cluster, registry, settings_of, wiring};
 use crate::args::DetachArgs;
 use crate::commands::runtime::run;
 use crate::config::Environment;

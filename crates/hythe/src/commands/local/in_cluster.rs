@@ -5,7 +5,7 @@ use hythe_cluster::engine::Engine;
 use hythe_cluster::hosts::Endpoint;
 use hythe_cluster::step::{Outcome, Step};
 
-use super::attach::{named, told, unnamed};
+use super::chosen::{named, unnamed};
 use super::{Steps, kubeconfig};
 use crate::args::{AttachArgs, DetachArgs, WiredArgs};
 use crate::config::Environment;
@@ -40,7 +40,7 @@ pub(super) async fn attach(
             report(Step::new(cluster.to_string(), Outcome::Skipped, "it does not run"));
         }
     }
-    told(&steps, args.dry_run, is_well, printer)
+    steps.tell(args.dry_run, is_well, printer)
 }
 
 /// Detaches the clusters that the user names.

@@ -1,7 +1,8 @@
 //! Property tests: no text makes the readers of image names and of files panic.
 
-use hythe::commands::{Platform, list_images, parse_image};
+use hythe::commands::{list_images, parse_image};
 use hythe::config::Environment;
+use hythe::values::Platform;
 use proptest::prelude::*;
 
 const WORDS: &[&str] = &[

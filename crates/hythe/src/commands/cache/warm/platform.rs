@@ -1,72 +1,9 @@
-//! Platforms, and the choice of an index's entries for them.
-
-use std::fmt;
-use std::str::FromStr;
+//! The platforms to fetch, and the choice of an index's entries for them.
 
 use hythe_oci::Digest;
 use serde::Deserialize;
 
-/// An operating system and an architecture, optionally with a variant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Platform {
-    os: String,
-    architecture: String,
-    variant: Option<String>,
-}
-
-impl Platform {
-    /// A platform under the names that registries use: `aarch64` is `arm64`, whose default variant is `v8`.
-    fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
-        let (architecture, variant) = match (architecture, variant.filter(|variant| !variant.is_empty())) {
-            ("x86_64" | "x86-64", variant) => ("amd64", variant),
-            ("aarch64" | "arm64", Some("v8") | None) => ("arm64", None),
-            ("aarch64", variant) => ("arm64", variant),
-            ("x86" | "i386", variant) => ("386", variant),
-            ("powerpc64", variant) => ("ppc64le", variant),
-            other => other,
-        };
-        Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
-    }
-
-    /// The platform of this machine's containers. On systems other than Linux and Windows, containers run in a Linux
-    /// virtual machine.
-    fn of_host() -> Self {
-        let os = if cfg!(windows) { "windows" } else { "linux" };
-        Self::new(os, std::env::consts::ARCH, None)
-    }
-
-    /// Whether this platform includes another: a platform without a variant means any variant.
-    fn takes(&self, other: &Self) -> bool {
-        self.os == other.os
-            && self.architecture == other.architecture
-            && (self.variant.is_none() || self.variant == other.variant)
-    }
-}
-
-impl FromStr for Platform {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts: Vec<&str> = text.split('/').collect();
-        match parts[..] {
-            _ if parts.iter().any(|part| part.is_empty()) => {}
-            [os, architecture] => return Ok(Self::new(os, architecture, None)),
-            [os, architecture, variant] => return Ok(Self::new(os, architecture, Some(variant))),
-            _ => {}
-        }
-        Err("write os/arch or os/arch/variant, such as linux/arm64".to_owned())
-    }
-}
-
-impl fmt::Display for Platform {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
-        match &self.variant {
-            Some(variant) => write!(f, "/{variant}"),
-            None => Ok(()),
-        }
-    }
-}
+use crate::values::Platform;
 
 /// The platforms to fetch.
 #[derive(Clone, Debug)]
@@ -177,21 +114,6 @@ mod tests {
 
     fn platform(text: &str) -> Platform {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_platform_is_written_with_slashes() {
-        for (text, shown) in [
-            ("linux/amd64", "linux/amd64"),
-            ("linux/x86_64", "linux/amd64"),
-            ("linux/arm64/v8", "linux/arm64"),
-            ("linux/arm/v7", "linux/arm/v7"),
-        ] {
-            assert_eq!(platform(text).to_string(), shown);
-        }
-        for text in ["", "linux", "linux/", "a/b/c/d", "/amd64"] {
-            assert!(text.parse::<Platform>().is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::files::{Passed, Place};
 use super::image::Image;
 use super::pull::{Lack, Pulled};
-use crate::console::{Output, Printer, count_of, size};
+use crate::console::{Printer, count_of, size};
 use crate::failure::Failure;
+use crate::values::Output;
 
 /// Skipped values that are named at most; the rest are counted.
 const TOLD: usize = 20;

@@ -9,8 +9,9 @@ use hythe_cluster::topology::Cluster;
 
 use super::super::{Steps, failed, kubeconfig, wiring};
 use crate::config::Environment;
-use crate::console::{Output, Printer};
+use crate::console::Printer;
 use crate::failure::Failure;
+use crate::values::Output;
 
 /// The state of a cluster, as a clause.
 pub(super) async fn state(
