@@ -107,15 +107,17 @@ impl<'a> Import<'a> {
         tracing::info!(tree = %self.tree.folder().display(), "importing another registry's tree");
         let tree = self.tree.clone();
         let found = blocking(move || tree.repositories()).await??;
-        let targets = found.into_iter().filter_map(|found| {
-            let Some(place) = place(&found.name) else {
-                self.leave_out();
-                tracing::warn!(repository = %found.name, "a repository is not imported: its name is not allowed here");
-                return None;
-            };
-            Some(Target { found, place })
-        });
-        let targets: Vec<Target> = targets.collect();
+        let mut targets = Vec::new();
+        for found in found {
+            let name = found.name.clone();
+            match self.target(found, &place)? {
+                Ok(target) => targets.push(target),
+                Err(why) => {
+                    self.leave_out();
+                    tracing::warn!(repository = %name, why, "a repository is not imported");
+                }
+            }
+        }
         let manifests: usize = targets.iter().map(|target| target.found.manifests.len()).sum();
         self.progress.of_manifests.add(manifests as u64);
         self.progress.told(self.take_over(&targets)).await?;
@@ -140,6 +142,27 @@ impl<'a> Import<'a> {
             "imported"
         );
         Ok(imported)
+    }
+
+    /// The repository with its place, or why it has none.
+    fn target(
+        &self,
+        found: Found,
+        place: impl Fn(&RepositoryName) -> Option<Place>,
+    ) -> Result<Result<Target, String>> {
+        let Some(place) = place(&found.name) else {
+            return Ok(Err("its name is not allowed here".to_owned()));
+        };
+        let target = Target { found, place };
+        let there = target.repository(self.registry).provenance()?;
+        // Content of another origin stays, and content of this one may not join it.
+        Ok(match there {
+            Some(there) if there.origin != target.place.origin => {
+                let (repository, origin) = (target.place.name, there.origin);
+                Err(Refusal::OtherOrigin { repository, origin }.to_string())
+            }
+            _ => Ok(target),
+        })
     }
 
     async fn take_over(&self, targets: &[Target]) -> Result<()> {
@@ -230,18 +253,8 @@ impl<'a> Import<'a> {
                 self.leave_out_blob(blob, &error);
                 Ok(false)
             }
-            Err(error) => self.other_origin(error).map(|()| true),
+            Err(error) => Err(error.into()),
         }
-    }
-
-    /// A repository that has content of another origin keeps it, and the import goes on. Other errors end the import.
-    fn other_origin(&self, error: Refusal) -> Result<()> {
-        if !matches!(error, Refusal::OtherOrigin { .. }) {
-            return Err(error.into());
-        }
-        self.leave_out();
-        tracing::warn!(%error, "a blob is not imported into one repository");
-        Ok(())
     }
 
     async fn manifest(&self, target: &Target, digest: &Digest) -> Result<()> {
@@ -301,7 +314,7 @@ impl<'a> Import<'a> {
     fn tell_of_copy(&self) {
         if self.copied.get() == 0 {
             tracing::warn!(
-                "blobs are copied, not hard-linked, so they take their space twice: the tree is on another file system, \
+                "imported blobs are copied, not hard-linked, so they take their space twice: the tree is on another file system, \
                  on one without hard links, or belongs to another user"
             );
         }
@@ -318,8 +331,7 @@ fn reason(error: Refusal) -> Result<String> {
         Refusal::ManifestInvalid(_)
         | Refusal::ManifestTooLarge { .. }
         | Refusal::ManifestBlobsUnknown { .. }
-        | Refusal::DigestMismatch { .. }
-        | Refusal::OtherOrigin { .. } => Ok(error.to_string()),
+        | Refusal::DigestMismatch { .. } => Ok(error.to_string()),
         Refusal::NameUnknown(_)
         | Refusal::BlobUnknown { .. }
         | Refusal::ManifestUnknown { .. }
@@ -329,6 +341,7 @@ fn reason(error: Refusal) -> Result<String> {
         | Refusal::UploadTakenOver(_)
         | Refusal::TooManyUploads { .. }
         | Refusal::DeleteDisabled
+        | Refusal::OtherOrigin { .. }
         | Refusal::NoSpace(_)
         | Refusal::Body(_)
         | Refusal::Internal(_) => Err(error.into()),

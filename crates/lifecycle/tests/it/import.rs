@@ -101,6 +101,24 @@ async fn content_that_no_client_could_use_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_whose_link_is_damaged_is_left_out() {
+    let tree = OldTree::new();
+    let whole = image(1);
+    tree.tag("app", "v1", &whole);
+    let link = |tag: &str| format!("repositories/app/_manifests/tags/{tag}/current/link");
+    tree.write(link("binary"), b"sha256:\xff\xfe\x80");
+    // A digest, and then more bytes than a link has.
+    let mut long = whole.digest().to_string().into_bytes();
+    long.resize(1 << 20, b'0');
+    tree.write(link("long"), &long);
+    tree.write(format!("{}/folder", link("folder")), b"");
+    let world = World::new(tree);
+    world.import().await;
+    assert_eq!(world.tags("app").await, ["v1"]);
+    world.expect("app", "v1", &whole).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_that_is_interrupted_again_and_again_continues() {
     let tree = OldTree::new();
     let images: Vec<Manifest> =
@@ -157,6 +175,7 @@ async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_lef
     for repository in ["app", "other", "nowhere"] {
         tree.tag(repository, "v1", &image(1));
     }
+    tree.tag("app", "v2", &image(2));
     let world = World::new(tree);
     let (app, origin) = (name("app"), Origin::Upstream("up.example".to_owned()));
     let theirs = image(5);
@@ -164,13 +183,12 @@ async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_lef
     let copy = world.registry.copy(&app, &origin);
     copy.push_manifest(&reference, Vec::new(), None, theirs.bytes.clone().into()).await.unwrap();
     let imported = world.try_import(|name| (name.as_str() != "nowhere").then(|| Place::local(name))).await;
-    assert!(imported.unwrap().left_out > 0);
+    let imported = imported.unwrap();
+    assert_eq!(imported.left_out, 2, "each repository counts once: {imported:?}");
+    assert_eq!((imported.repositories, imported.blobs), (1, 3));
     assert_eq!(copy.manifest(&reference).await.unwrap().digest, theirs.digest());
     world.expect("other", "v1", &image(1)).await;
-    assert_eq!(
-        world.registry.repositories(None, 10, &Visible::all()).await.unwrap().items,
-        [app, name("other")]
-    );
+    assert_eq!(world.registry.repositories(None, 10, &Visible::all()).await.unwrap().items, [app, name("other")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
