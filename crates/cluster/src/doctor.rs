@@ -26,6 +26,7 @@ mod symptom;
 pub use check::{Check, Repair, Verdict};
 pub use id::Id;
 pub use image_name::{ImageName, ImageNameError};
+pub use meant::is_rate_limit;
 pub use message::{explain, is_own, message};
 pub use refusals::refusals;
 pub use repair::{RepairError, repair, repairs};

@@ -32,6 +32,7 @@ pub use logins::{Logins, at_each_start, hand_logins};
 pub use memory::{remember, remembered};
 pub use networks::{Joined, address_on};
 pub use owner::Owner;
+pub use ready::import_line;
 pub use replace::{discard, is_cut, recover};
 pub(crate) use seen::speaks_hythe;
 

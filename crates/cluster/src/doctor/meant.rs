@@ -96,13 +96,12 @@ pub(super) async fn upstream(at: SocketAddr, image: &ImageName) -> Vec<Check> {
 fn judge_upstream(host: &str, upstream: &Statistics) -> Vec<Check> {
     let subject = format!("upstream {host}");
     let failure = upstream.resting.as_deref().or(upstream.failing.as_deref());
-    let is_limited = failure.is_some_and(|said| LIMITED.iter().any(|word| said.contains(word)));
     let used_up = |evidence: &str| {
         Check::bad(Id::ImageBudget, &subject, evidence)
             .because("the registry's rate limit is used up; hythe still serves the copies that it has")
             .fixed_by("raise the limit with docker login, or wait; `hythe cache stat` shows the budget")
     };
-    if let Some(said) = failure.filter(|_| is_limited) {
+    if let Some(said) = failure.filter(|said| is_rate_limit(said)) {
         return vec![used_up(said)];
     }
     let mut checks = Vec::new();
@@ -126,8 +125,11 @@ fn judge_upstream(host: &str, upstream: &Statistics) -> Vec<Check> {
     checks
 }
 
-/// The words of the server for an upstream whose rate limit is used up (`hythe-client`, `Error::cause`).
-const LIMITED: [&str; 3] = ["answers no more requests for now", "429", "toomanyrequests"];
+/// Whether a registry's account of an upstream's failure says that the upstream's rate limit is used up. A test of the
+/// program compares this with the errors of its client.
+pub fn is_rate_limit(failure: &str) -> bool {
+    ["answers no more requests for now", "429", "toomanyrequests"].iter().any(|words| failure.contains(words))
+}
 
 #[cfg(test)]
 mod tests {

@@ -124,12 +124,7 @@ impl<'a> Progress<'a> {
         let log = String::from_utf8_lossy(log);
         let mut is_new = false;
         for line in log.lines().map(str::trim) {
-            let text =
-                line.split_once(" INFO ").or_else(|| line.split_once(" WARN ")).map(|(_, text)| text.trim());
-            let Some(text) = text.filter(|text| text.starts_with("import") || text.contains("not imported"))
-            else {
-                continue;
-            };
+            let Some(text) = import_line(line) else { continue };
             if self.last != line {
                 line.clone_into(&mut self.last);
                 (self.report)(Step::new(self.subject.clone(), Outcome::Underway, text));
@@ -138,6 +133,14 @@ impl<'a> Progress<'a> {
         }
         is_new
     }
+}
+
+/// The text of a line of hythe's log, if it tells the progress of an import or warns about it. A test of the program
+/// compares this with what an import logs.
+pub fn import_line(line: &str) -> Option<&str> {
+    let of = |level| line.split_once(level).map(|(_, text): (&str, &str)| text.trim());
+    let told = of(" INFO ").filter(|text| text.starts_with("import"));
+    told.or_else(|| of(" WARN ").filter(|text| text.contains("import")))
 }
 
 /// The end of a container's log.

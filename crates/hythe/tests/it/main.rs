@@ -20,4 +20,6 @@ mod registry2;
 mod serving;
 mod suggestions;
 mod upstreams;
+#[cfg(feature = "cluster")]
+mod words;
 mod world;
