@@ -69,7 +69,11 @@ pub enum OpenError {
         known: u32,
     },
     /// The file is not a database, or the database is damaged.
-    #[error("catalog {} is damaged ({reason}); restore it from a backup, or move it away", path.display())]
+    #[error(
+        "catalog {} is damaged ({reason}); restore it with the rest of the data folder from a backup, or start with an \
+         empty registry: choose another folder with --data FOLDER",
+        path.display()
+    )]
     Damaged {
         /// The catalog's file.
         path: PathBuf,

@@ -107,6 +107,8 @@ fn a_damaged_catalog_is_refused() {
         fs::write(&catalog, damaged).unwrap();
         let said = refusal(&data);
         assert!(said.contains("catalog.sqlite is damaged") && said.contains("restore it"), "{said}");
+        // Without the catalog, the blobs beside it would be refused too.
+        assert!(said.contains("--data") && !said.contains("away"), "{said}");
         assert_eq!(fs::read(&catalog).unwrap(), damaged, "the file is not changed");
     }
 }
