@@ -143,9 +143,9 @@ impl From<hythe_storage::Error> for Error {
     fn from(error: hythe_storage::Error) -> Self {
         match error {
             hythe_storage::Error::NoSpace { .. } => Self::NoSpace("the blob storage cannot grow".to_owned()),
-            hythe_storage::Error::UploadLost { .. } | hythe_storage::Error::Io { .. } => {
-                Self::Internal(error.to_string())
-            }
+            hythe_storage::Error::UploadLost { .. }
+            | hythe_storage::Error::Stopping
+            | hythe_storage::Error::Io { .. } => Self::Internal(error.to_string()),
         }
     }
 }

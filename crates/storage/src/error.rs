@@ -28,6 +28,9 @@ pub enum Error {
         /// How many bytes are stored.
         found: u64,
     },
+    /// The server is stopping: the operation was not started.
+    #[error("the server is stopping, and did not start this work on its disk")]
+    Stopping,
     /// Any other error of the operating system.
     #[error("{action} {}: {source}", path.display())]
     Io {

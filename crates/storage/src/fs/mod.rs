@@ -113,11 +113,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Error::Io {
-                action: "the server is stopping, so nothing was done to",
-                path: PathBuf::new(),
-                source: io::ErrorKind::Interrupted.into(),
-            }),
+            Err(_) => Err(Error::Stopping),
         },
     }
 }
@@ -274,5 +270,20 @@ impl Storage for FsStorage {
             remove_if_there(&path)
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_a_stopping_server_does_not_start_says_so() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let handle = runtime.handle().clone();
+        runtime.shutdown_background();
+        let error = handle.block_on(blocking(|| Ok(()))).unwrap_err();
+        assert!(matches!(error, Error::Stopping), "{error:?}");
+        assert_eq!(error.to_string(), "the server is stopping, and did not start this work on its disk");
     }
 }
