@@ -68,14 +68,19 @@ impl Race {
         Running { race: self, number, runner }
     }
 
-    /// The session whose body is the slowest, if that body is slow. The caller stops it.
-    pub(crate) fn slowest(&self) -> Option<UploadId> {
+    /// Tells the slowest body to give way, if that body is slow, and calls `stop` with its session. Returns whether it
+    /// chose one. The body cannot leave the race before `stop` returns: otherwise `stop` could reach a later body of the
+    /// same session.
+    pub(crate) fn stop_slowest(&self, stop: impl FnOnce(UploadId)) -> bool {
         let runners = self.lock();
         let rates = runners.all.values().filter_map(|runner| runner.rate().map(|rate| (rate, runner)));
-        let (rate, slowest) = rates.min_by_key(|(rate, _)| *rate)?;
+        let Some((rate, slowest)) = rates.min_by_key(|(rate, _)| *rate) else { return false };
         // Each body is chosen once, however many others wait for its place.
         let is_told = rate < SLOW && !slowest.gives_way.swap(true, Ordering::Relaxed);
-        is_told.then_some(slowest.id)
+        if is_told {
+            stop(slowest.id);
+        }
+        is_told
     }
 }
 
@@ -132,11 +137,25 @@ mod tests {
         slow.received(1000);
         let slowest = race.enter_since(ids[3], ago(100));
         slowest.received(100);
-        assert_eq!(race.slowest(), Some(ids[3]));
+        let chosen = || {
+            let mut chosen = None;
+            race.stop_slowest(|id| chosen = Some(id));
+            chosen
+        };
+        assert_eq!(chosen(), Some(ids[3]));
         assert!(slowest.gave_way().is_some() && slow.gave_way().is_none());
-        assert_eq!((race.slowest(), race.slowest()), (Some(ids[2]), None));
+        assert_eq!((chosen(), chosen()), (Some(ids[2]), None));
         assert!(new.gave_way().is_none() && fast.gave_way().is_none());
         drop((new, fast, slow, slowest));
         assert!(race.lock().all.is_empty());
+    }
+
+    #[test]
+    fn a_chosen_body_cannot_end_before_it_is_stopped() {
+        let race = Race::default();
+        let _slow = race.enter_since(UploadId::random(), ago(100));
+        assert!(
+            race.stop_slowest(|_| assert!(race.runners.try_lock().is_err(), "a body could leave the race"))
+        );
     }
 }

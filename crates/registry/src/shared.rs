@@ -49,7 +49,9 @@ impl Shared {
         if let Ok(permit) = bodies().try_acquire_owned() {
             return Ok(permit);
         }
-        sessions.stop(self.race.slowest().ok_or_else(too_many)?);
+        if !self.race.stop_slowest(|id| sessions.stop(id)) {
+            return Err(too_many());
+        }
         let given = timeout(GIVE_WAY, bodies().acquire_owned()).await;
         given.map_err(|_| too_many())?.map_err(|_| too_many())
     }
