@@ -28,6 +28,7 @@ pub use field::{Field, table_name};
 pub use fields::FIELDS;
 use hythe_oci::Authority;
 pub use key::{Key, Kind};
+pub(crate) use keys::LARGEST_MANIFEST;
 pub use keys::{KEYS, key};
 pub use raw::Raw;
 pub(crate) use registry2::RULES;

@@ -16,6 +16,9 @@ const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
+/// The largest value of `manifest.max-size`, in bytes.
+pub(crate) const LARGEST_MANIFEST: usize = 64 << 20;
+
 /// Every setting, in the order of the documentation.
 pub static KEYS: &[Key] = &[
     Key {
@@ -147,7 +150,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "upload.max-concurrent",
-        doc: "The maximum number of uploads that the server receives at the same time. The server asks the client of a further upload to retry.",
+        doc: "The maximum number of uploads that the server receives at the same time. When one more begins, the server stops the slowest upload, if that one is slow; its client can continue it. If no upload is slow, the server asks the client of the new one to retry.",
         kind: Kind::Count(at!(upload.max_concurrent), 1, 1_000_000),
         flag: None,
         reload: false,
@@ -177,7 +180,7 @@ pub static KEYS: &[Key] = &[
     Key {
         name: "manifest.max-size",
         doc: "The maximum size of a manifest.",
-        kind: Kind::Size(at!(manifest.max_size), 64 * KIB, 64 * MIB),
+        kind: Kind::Size(at!(manifest.max_size), 64 * KIB, LARGEST_MANIFEST as u64),
         flag: None,
         reload: false,
     },

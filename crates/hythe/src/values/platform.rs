@@ -19,7 +19,6 @@ impl Platform {
             ("aarch64" | "arm64", Some("v8") | None) => ("arm64", None),
             ("aarch64", variant) => ("arm64", variant),
             ("x86" | "i386", variant) => ("386", variant),
-            ("powerpc64", variant) => ("ppc64le", variant),
             other => other,
         };
         Self { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.map(str::to_owned) }
@@ -29,7 +28,7 @@ impl Platform {
     /// virtual machine.
     pub(crate) fn of_host() -> Self {
         let os = if cfg!(windows) { "windows" } else { "linux" };
-        Self::new(os, std::env::consts::ARCH, None)
+        Self::new(os, of_target(std::env::consts::ARCH, cfg!(target_endian = "little")), None)
     }
 
     /// Whether this platform includes another: a platform without a variant means any variant.
@@ -37,6 +36,17 @@ impl Platform {
         self.os == other.os
             && self.architecture == other.architecture
             && (self.variant.is_none() || self.variant == other.variant)
+    }
+}
+
+/// The registries' name for the architecture that Rust calls `target`. Rust has one name for both byte orders.
+fn of_target(target: &str, is_little_endian: bool) -> &str {
+    match (target, is_little_endian) {
+        ("powerpc64", true) => "ppc64le",
+        ("powerpc64", false) => "ppc64",
+        ("mips64", true) => "mips64le",
+        ("loongarch64", _) => "loong64",
+        (other, _) => other,
     }
 }
 
@@ -86,5 +96,20 @@ mod tests {
         for text in ["", "linux", "linux/", "a/b/c/d", "/amd64"] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_host_s_architecture_has_the_name_of_its_byte_order() {
+        for (target, is_little_endian, name) in [
+            ("powerpc64", true, "ppc64le"),
+            ("powerpc64", false, "ppc64"),
+            ("mips64", true, "mips64le"),
+            ("mips64", false, "mips64"),
+            ("loongarch64", true, "loong64"),
+            ("s390x", false, "s390x"),
+        ] {
+            assert_eq!(of_target(target, is_little_endian), name);
+        }
+        assert_eq!(Platform::new("linux", of_target("aarch64", true), None).to_string(), "linux/arm64");
     }
 }

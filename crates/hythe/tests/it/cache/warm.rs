@@ -25,6 +25,16 @@ fn a_warmed_image_is_pulled_without_its_upstream() {
 }
 
 #[test]
+fn a_manifest_as_large_as_the_registry_accepts_is_warmed() {
+    let world = World::with(|setup| setup.registry(|options| options.manifest_max_size = 16 << 20));
+    let long = "x".repeat(9 << 20);
+    let image = ImageBuilder::new(1).layers(1, 1000).annotation("long", &long).build();
+    world.upstream.push("app", "v1", &image);
+    let ran = world.run(&["warm", "up.example/app:v1"]).expect(0);
+    assert!(ran.out.starts_with("up.example/app:v1: fetched 2 of 2 blobs"), "{}", ran.out);
+}
+
+#[test]
 fn the_chosen_platforms_of_an_index_are_fetched() {
     let world = World::new();
     world.index("app", "v1");

@@ -15,10 +15,8 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::image::Image;
 use super::platform::Platforms;
 use super::{Failure, Target};
+use crate::config::LARGEST_MANIFEST;
 use crate::console::Progress;
-
-/// The largest manifest that is read, in bytes: most registries accept no larger ones.
-const MANIFEST: usize = 8 << 20;
 
 /// Bytes of a blob that are read at a time.
 const PIECE: usize = 64 << 10;
@@ -212,7 +210,7 @@ impl Warmer {
         let client = if fetch { &self.asking } else { &self.kept };
         let mut attempt = 1;
         loop {
-            let asked = self.in_turn(client.manifest(repository, reference, MANIFEST)).await;
+            let asked = self.in_turn(client.manifest(repository, reference, LARGEST_MANIFEST)).await;
             match asked {
                 Ok(answer) => return Ok(answer),
                 Err(error) if !fetch && is_missing(&error) => {
