@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use image::Chosen;
 
 pub(super) use access::{access, failed};
-pub(super) use settings::variables;
+pub(super) use settings::{Server, variables};
 
 /// Runs the command.
 pub(super) fn deploy(args: DeployArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -104,7 +104,7 @@ fn options(target: &TargetArgs, args: OptionArgs, image: Source) -> Result<Optio
         cpu: args.cpu,
         nodes: args.node_selector,
         peers: args.allow_from,
-        variables: settings::variables(&args.set)?,
+        variables: settings::variables(&args.set, Server::Container)?,
         claim: args.claim,
         config_map: args.config_map,
     })

@@ -1,15 +1,39 @@
-//! Settings for a server in a container (`--set`), checked before hythe sends them.
+//! Settings for the server that a command starts (`--set`), checked before hythe passes them on.
 
 use std::collections::BTreeMap;
 
 use crate::config::{ConfigError, Environment, Inputs, KEYS, Key, Problem, key, load};
 use crate::failure::Failure;
 
-/// Settings that hythe decides for the container, and the user cannot set.
+/// Settings that `--set` does not take.
 const FIXED: [&str; 4] = ["listen", "data", "storage", "http.allow-anonymous-network"];
 
-/// Turns `KEY=VALUE` texts into environment variables.
-pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+/// Where the server runs that gets the settings.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::commands) enum Server {
+    /// In a container of an engine or of a cluster.
+    Container,
+    /// As a process of this machine.
+    Process,
+}
+
+impl Server {
+    /// Why `--set` does not take a setting.
+    fn refusal(self, name: &str) -> String {
+        match (self, name) {
+            (Self::Container, _) => format!("hythe itself sets `{name}` for the container"),
+            (Self::Process, "listen") => "write --port PORT instead".to_owned(),
+            (Self::Process, "data") => "write --data FOLDER instead".to_owned(),
+            (Self::Process, _) => format!("set `{name}` in a configuration file (--config FILE) instead"),
+        }
+    }
+}
+
+/// Turns `KEY=VALUE` texts into environment variables of the server.
+pub(in crate::commands) fn variables(
+    settings: &[String],
+    server: Server,
+) -> Result<BTreeMap<String, String>, Failure> {
     let mut variables = BTreeMap::new();
     for setting in settings {
         let Some((name, value)) = setting.split_once('=') else {
@@ -18,9 +42,7 @@ pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<Str
             )));
         };
         if FIXED.contains(&name) {
-            return Err(Failure::Usage(format!(
-                "--set {setting}: hythe itself sets `{name}` for the container"
-            )));
+            return Err(Failure::Usage(format!("--set {setting}: {}", server.refusal(name))));
         }
         let Some(key) = key(name) else {
             let distance = |key: &&Key| strsim::osa_distance(key.name, name);
@@ -30,7 +52,7 @@ pub(in crate::commands) fn variables(settings: &[String]) -> Result<BTreeMap<Str
         };
         variables.insert(key.variable(), value.to_owned());
     }
-    // Read the variables as the container will: with no other variables in its environment.
+    // Read the variables alone, as in a container, whose environment has no others.
     let mut surroundings: BTreeMap<_, _> =
         variables.iter().map(|(name, value)| (name.clone(), value.into())).collect();
     surroundings.insert("HYTHE_DATA".to_owned(), "/data".into());
@@ -59,7 +81,7 @@ mod tests {
     use super::*;
 
     fn of(settings: &[&str]) -> Result<BTreeMap<String, String>, Failure> {
-        variables(&settings.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+        variables(&settings.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), Server::Container)
     }
 
     #[test]
@@ -77,6 +99,22 @@ mod tests {
         }
         let error = of(&["upstream.ofline=true"]).unwrap_err().to_string();
         assert!(error.contains("`upstream.offline`"), "{error}");
+    }
+
+    #[test]
+    fn a_setting_that_the_command_decides_is_refused_with_the_words_for_its_server() {
+        let refused =
+            |setting: &str, server| variables(&[setting.to_owned()], server).unwrap_err().to_string();
+        let in_container = refused("listen=:80", Server::Container);
+        assert_eq!(in_container, "--set listen=:80: hythe itself sets `listen` for the container");
+        for (setting, words) in [
+            ("listen=:80", "write --port PORT"),
+            ("data=/x", "write --data FOLDER"),
+            ("storage=memory", "set `storage` in a configuration file (--config FILE)"),
+        ] {
+            let error = refused(setting, Server::Process);
+            assert!(error.contains(words) && !error.contains("container"), "{error}");
+        }
     }
 
     #[test]

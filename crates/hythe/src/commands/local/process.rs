@@ -31,7 +31,7 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
     let flags = flags.into_iter().filter_map(|(name, value)| Some((key(name)?, vec![value]))).collect();
     let inputs = Inputs { file: args.config.clone(), flags, ..Inputs::default() };
     let mut environment = environment.clone();
-    let given = deploy::variables(&args.settings)?;
+    let given = deploy::variables(&args.settings, deploy::Server::Process)?;
     environment.variables.extend(given.into_iter().map(|(name, value)| (name, value.into())));
     let reader = serve::Reader::new(inputs, &environment, printer);
     let loaded = reader.read()?;

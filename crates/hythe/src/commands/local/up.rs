@@ -314,7 +314,7 @@ fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) 
         // Settings that hythe took over from an adopted registry:2 stay.
         settings.environment.retain(|name, _| name.starts_with("REGISTRY_"));
         let given: Vec<String> = args.settings.iter().filter(|text| !text.is_empty()).cloned().collect();
-        settings.environment.extend(deploy::variables(&given)?);
+        settings.environment.extend(deploy::variables(&given, deploy::Server::Container)?);
     }
     Ok(settings)
 }
