@@ -241,7 +241,10 @@ impl Rejection {
             Upstream::NotShared { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message),
             Upstream::Crowded { .. } => later(Some(Duration::from_secs(1))),
             Upstream::Resting { again, .. } => later(Some(*again)),
-            Upstream::Wrong { .. } => Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message),
+            Upstream::NameTooLong { .. } => Self::bad(ErrorCode::NameInvalid, message),
+            Upstream::Wrong { .. } | Upstream::Unusable { .. } => {
+                Self::new(StatusCode::BAD_GATEWAY, ErrorCode::Unavailable, message)
+            }
             // RFC 9111, 5.2.1.7: the status of a cache that must not ask its upstream.
             Upstream::Offline { .. } => {
                 Self::new(StatusCode::GATEWAY_TIMEOUT, ErrorCode::Unavailable, message)

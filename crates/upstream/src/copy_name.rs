@@ -54,10 +54,6 @@ impl CopyName {
 
 impl From<TooLong> for Error {
     fn from(TooLong { upstream, there }: TooLong) -> Self {
-        Self::Wrong {
-            upstream,
-            asked: format!("repository `{there}`"),
-            reason: "its name in this registry would be too long".to_owned(),
-        }
+        Self::NameTooLong { upstream, name: there }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hythe_oci::Authority;
+use hythe_oci::{Authority, RepositoryName};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -46,6 +46,27 @@ pub enum Error {
         asked: String,
         /// What is wrong with the content.
         reason: String,
+    },
+    /// The copy's name would have more characters than a repository's name may have.
+    #[error(
+        "the repository `{name}` of upstream {upstream} cannot be kept in this registry: its name here, with the upstream's \
+         name before it, would be longer than 255 characters"
+    )]
+    NameTooLong {
+        /// The upstream.
+        upstream: Authority,
+        /// The repository's name at the upstream.
+        name: RepositoryName,
+    },
+    /// The upstream's settings cannot be used.
+    #[error(
+        "upstream {upstream} cannot be asked: {error}; correct its settings in [upstream.\"{upstream}\"]"
+    )]
+    Unusable {
+        /// The upstream.
+        upstream: Authority,
+        /// What is wrong with the settings.
+        error: hythe_client::ConfigError,
     },
     /// The content was fetched with credentials, or would be, and this client must not get such content.
     #[error(
@@ -107,6 +128,8 @@ impl Error {
             Self::Wrong { .. } => true,
             Self::Registry(_)
             | Self::Resting { .. }
+            | Self::NameTooLong { .. }
+            | Self::Unusable { .. }
             | Self::NotShared { .. }
             | Self::Crowded { .. }
             | Self::Offline { .. } => false,
@@ -118,7 +141,11 @@ impl Error {
         match self {
             Self::Upstream { error, .. } => error.is_temporary(),
             Self::Resting { .. } | Self::Wrong { .. } | Self::Crowded { .. } => true,
-            Self::Registry(_) | Self::NotShared { .. } | Self::Offline { .. } => false,
+            Self::Registry(_)
+            | Self::NameTooLong { .. }
+            | Self::Unusable { .. }
+            | Self::NotShared { .. }
+            | Self::Offline { .. } => false,
         }
     }
 }

@@ -278,6 +278,8 @@ fn is_worth_trying(error: &Error) -> bool {
         Error::Upstream { .. }
         | Error::Resting { .. }
         | Error::Registry(_)
+        | Error::NameTooLong { .. }
+        | Error::Unusable { .. }
         | Error::NotShared { .. }
         | Error::Crowded { .. }
         | Error::Offline { .. } => false,

@@ -115,11 +115,8 @@ impl Held {
 }
 
 fn made(upstream: &Arc<Upstream>, counters: Arc<Counters>, rooms: &Rooms) -> Result<Source> {
-    Source::new(Arc::clone(upstream), counters, rooms).map_err(|error| Error::Wrong {
-        upstream: upstream.name.clone(),
-        asked: "the request".to_owned(),
-        reason: error.to_string(),
-    })
+    Source::new(Arc::clone(upstream), counters, rooms)
+        .map_err(|error| Error::Unusable { upstream: upstream.name.clone(), error })
 }
 
 #[cfg(test)]
@@ -157,6 +154,15 @@ mod tests {
         sources.get(&listed).unwrap();
         busy.pop();
         sources.get(&upstream(UNLISTED)).unwrap();
+    }
+
+    #[test]
+    fn an_upstream_with_unusable_settings_is_named_with_the_fault() {
+        let name = "r.example".parse().unwrap();
+        let upstream = Upstream { endpoints: vec!["ftp://r.example".to_owned()], ..Upstream::at_home(name) };
+        let error = Sources::default().get(&Arc::new(upstream)).unwrap_err().to_string();
+        let words = "upstream r.example cannot be asked: upstream endpoint `ftp://r.example` is not valid";
+        assert!(error.starts_with(words) && !error.contains("sent"), "{error}");
     }
 
     #[test]

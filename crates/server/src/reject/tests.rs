@@ -246,10 +246,10 @@ fn every_refusal_has_its_status_code_and_message() {
         ),
         (
             Refusal::TooLong(TooLong { upstream: upstream(), there }),
-            502,
-            ErrorCode::Unavailable,
-            "upstream up.example sent wrong content for repository `some/app`: its name in this registry would be too \
-             long; it was not stored"
+            400,
+            ErrorCode::NameInvalid,
+            "the repository `some/app` of upstream up.example cannot be kept in this registry: its name here, with the \
+             upstream's name before it, would be longer than 255 characters"
                 .to_owned(),
         ),
         (
