@@ -1,5 +1,6 @@
 //! Answers: reads small bodies, and quotes what error bodies and headers say.
 
+use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -138,7 +139,20 @@ async fn read_to(
         }
         let space = &mut memory.grown(room, limit + 1)[length..room];
         let began = Instant::now();
-        length += match timeout(progress.min(left), response.read(space)).await {
+        let outstayed = async {
+            match &mut held {
+                Some(held) => held.outstayed(length).await,
+                None => pending().await,
+            }
+        };
+        let came = tokio::select! {
+            biased;
+            came = timeout(progress.min(left), response.read(space)) => came,
+            () = outstayed => return Err(Cut::Broken(
+                "the answer arrives too slowly, and other long answers wait for its place in memory".to_owned()
+            )),
+        };
+        length += match came {
             Ok(Ok(0)) => break,
             Ok(Ok(more)) => more,
             Ok(Err(error)) => return Err(Cut::Broken(innermost(&error))),

@@ -1,12 +1,14 @@
 //! Lists of tags and of referrers.
 
-use hythe_client::{Entry, Error, TagPage};
+use std::time::{Duration, Instant};
+
+use hythe_client::{Client, Entry, Error, Options, Room, TagPage};
 use hythe_oci::media_type::OCI_INDEX;
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream};
 use serde_json::{Value, json};
 
-use crate::world::{LIMIT, client, name};
+use crate::world::{LIMIT, assert_says, client, name, options};
 
 fn upstream() -> ScriptedUpstream {
     let upstream = ScriptedUpstream::start();
@@ -48,6 +50,31 @@ async fn pages_are_cut_from_the_whole_list_of_an_upstream_without_pages() {
     assert_eq!(tags(&upstream, Some("b"), 2).await, ("cd".to_owned(), true));
     assert_eq!(tags(&upstream, Some("d"), 2).await, ("e".to_owned(), false));
     assert_eq!(tags(&upstream, Some("e"), 2).await, (String::new(), false));
+}
+
+#[tokio::test]
+async fn a_list_that_stalls_gives_its_memory_to_others_that_wait() {
+    let (stalled, sound) = (ScriptedUpstream::start(), ScriptedUpstream::start());
+    let image = ImageBuilder::new(1).build();
+    for number in 0..800 {
+        let tag = format!("{number:0>128}");
+        stalled.push("app", &tag, &image);
+        sound.push("app", &tag, &image);
+    }
+    stalled.rule(Rule::on("GET", "/tags/list", Fault::Stall { at: 80_000 }));
+    let lists = Room::new(1 << 20);
+    let client = |upstream: &ScriptedUpstream| {
+        let (head_timeout, progress_timeout) = (Duration::from_mins(1), Duration::from_mins(1));
+        Client::new(Options { lists: lists.clone(), head_timeout, progress_timeout, ..options(upstream) })
+            .unwrap()
+    };
+    let (stalled, sound) = (client(&stalled), client(&sound));
+    let holder = tokio::spawn(async move { stalled.tags(&name("app"), None, 1000).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let waited = Instant::now();
+    assert_eq!(sound.tags(&name("app"), None, 1000).await.unwrap().tags.len(), 800);
+    assert!(waited.elapsed() < Duration::from_secs(20), "{:?}", waited.elapsed());
+    assert_says(&holder.await.unwrap().unwrap_err(), &["too slowly", "other long answers wait"]);
 }
 
 #[tokio::test]
