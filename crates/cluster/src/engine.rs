@@ -35,7 +35,7 @@ pub use files::File;
 const STOP: Duration = Duration::from_secs(30);
 /// Time limit for a short operation of the engine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Time limit for deleting a container, which may have a disk's worth of files.
+/// Time limit for deleting a container or a volume, which may have a disk's worth of files.
 const DELETION: Duration = Duration::from_mins(5);
 
 /// Time within which Podman must clean up after a container that exited.

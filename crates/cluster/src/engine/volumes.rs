@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveVolumeOptions};
 
-use super::{Engine, EngineError, PATIENCE, absent, within};
+use super::{DELETION, Engine, EngineError, PATIENCE, absent, within};
 
 impl Engine {
     /// The names of the containers, stopped ones included, that mount a volume.
@@ -40,10 +40,9 @@ impl Engine {
         within(PATIENCE, format!("create the volume {name}"), created).await.map(drop)
     }
 
-    /// Removes a named volume with its content. Without a time limit, because the content may be a disk's worth of
-    /// files.
+    /// Removes a named volume with its content.
     pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
-        absent(removed.map_err(EngineError::of(format!("remove the volume {name}")))).map(drop)
+        let removed = self.docker.remove_volume(name, None::<RemoveVolumeOptions>);
+        absent(within(DELETION, format!("remove the volume {name}"), removed).await).map(drop)
     }
 }
