@@ -269,8 +269,8 @@ impl Rejection {
                 let page =
                     origin.as_ref().map_or_else(|| "another origin".to_owned(), |origin| format!("`{origin}`"));
                 Self::denied(format!(
-                    "a web page of {page} may not write to this registry; to allow it, add its origin to \
-                     http.cors-origins"
+                    "a web page of {page} may not write to this registry; to allow it, add its origin by name to \
+                     http.cors-origins (`*` lets pages read only)"
                 ))
             }
             Refusal::NotServed { registry } => Self::new(

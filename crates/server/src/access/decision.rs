@@ -78,8 +78,8 @@ impl Silence {
         match self {
             Self::OnlyIfCached => "the request says only-if-cached",
             Self::ForeignPage => {
-                "nothing is fetched for a web page of another origin; to allow it, add the page's origin to \
-                 http.cors-origins"
+                "nothing is fetched for a web page of another origin; to allow it, add the page's origin by \
+                            name to http.cors-origins (`*` lets pages read only what is in the cache)"
             }
         }
     }

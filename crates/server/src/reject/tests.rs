@@ -214,7 +214,8 @@ fn every_refusal_has_its_status_code_and_message() {
     use crate::access::Refusal;
 
     let upstream = || "up.example".parse().unwrap();
-    let page = "may not write to this registry; to allow it, add its origin to http.cors-origins";
+    let page = "may not write to this registry; to allow it, add its origin by name to http.cors-origins \
+                (`*` lets pages read only)";
     let (copy, there) = ("up.example/some/app".parse().unwrap(), name());
     for (refusal, status, code, message) in [
         (
