@@ -1,5 +1,7 @@
 //! The container runtime of a node.
 
+use std::fmt;
+
 use crate::engine::{Engine, EngineError};
 use crate::topology::{Cluster, Maker};
 
@@ -12,6 +14,18 @@ pub(crate) enum Runtime {
     Docker,
     CriO,
     None,
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Containerd => "containerd",
+            Self::K3s => "k3s's containerd",
+            Self::Docker => "Docker",
+            Self::CriO => "CRI-O",
+            Self::None => "none that hythe knows",
+        })
+    }
 }
 
 impl Runtime {

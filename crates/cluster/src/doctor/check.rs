@@ -54,7 +54,16 @@ pub struct Check {
     /// What `--fix` does about it, if it can do anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repair: Option<Repair>,
+    /// What the check says, if its id's words do not fit this result.
+    #[serde(skip)]
+    headline: Option<&'static str>,
 }
+
+/// Commands of Docker that Podman has too, with the same arguments.
+const SHARED_COMMANDS: [&str; 20] = [
+    "exec", "start", "restart", "stop", "unpause", "update", "inspect", "logs", "ps", "rm", "network",
+    "volume", "system", "login", "push", "pull", "tag", "images", "save", "info",
+];
 
 impl Check {
     fn new(id: Id, subject: &str, verdict: Verdict, evidence: impl Into<String>) -> Self {
@@ -66,6 +75,7 @@ impl Check {
             cause: None,
             fix: None,
             repair: None,
+            headline: None,
         }
     }
 
@@ -102,6 +112,21 @@ impl Check {
     pub(crate) fn repaired_by(self, repair: Repair) -> Self {
         Self { repair: Some(repair), ..self }
     }
+
+    /// Says this instead of its id's words.
+    pub(crate) fn saying(self, headline: &'static str) -> Self {
+        Self { headline: Some(headline), ..self }
+    }
+
+    /// The same check with a fix that names Podman's commands instead of Docker's.
+    pub(crate) fn for_podman(mut self) -> Self {
+        if let Some(fix) = &mut self.fix {
+            for command in SHARED_COMMANDS {
+                *fix = fix.replace(&format!("docker {command} "), &format!("podman {command} "));
+            }
+        }
+        self
+    }
 }
 
 impl fmt::Display for Check {
@@ -112,7 +137,8 @@ impl fmt::Display for Check {
             Verdict::Bad => "✗",
             Verdict::Unknown => "?",
         };
-        write!(f, "{mark} {}: {}", self.subject, self.id.says(self.verdict))?;
+        let says = self.headline.map_or_else(|| self.id.says(self.verdict), Into::into);
+        write!(f, "{mark} {}: {says}", self.subject)?;
         if self.verdict == Verdict::Good {
             return write!(f, " ({})", self.evidence.lines().next().unwrap_or_default());
         }
@@ -152,9 +178,23 @@ mod tests {
              cause  containerd was not restarted\n    \
              fix    docker exec w systemctl restart containerd\n           or: `hythe doctor --fix`"
         );
+        let own =
+            Check::unknown(Id::NodeRuns, "cluster x", "no node runs").saying("the cluster does not run");
+        assert!(own.to_string().starts_with("? cluster x: the cluster does not run [node.runs]"), "{own}");
         let json = serde_json::to_value(&bad).unwrap();
         assert_eq!(json["id"], "node.restarted");
         assert_eq!(json["verdict"], "bad");
         assert_eq!(json["repair"], serde_json::json!({ "do": "restart", "node": "w" }));
+    }
+
+    #[test]
+    fn a_fix_for_podman_names_its_commands_and_docker_s_own_tools_stay() {
+        let fix =
+            |text: &str| Check::bad(Id::NodeRuns, "node w", "").fixed_by(text).for_podman().fix.unwrap();
+        assert_eq!(fix("docker start w; `hythe attach dev`"), "podman start w; `hythe attach dev`");
+        assert_eq!(fix("look there (docker exec NODE)"), "look there (podman exec NODE)");
+        for own in ["docker buildx create --use", "pull docker.io/library/redis"] {
+            assert_eq!(fix(own), own);
+        }
     }
 }

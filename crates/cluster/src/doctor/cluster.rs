@@ -137,7 +137,12 @@ pub(super) async fn pods(
                 Some(symptom) => {
                     check.because(symptom.cause).fixed_by(symptom.fix_in(&cluster.name, wiring.registry.port))
                 }
-                None => check,
+                None => check.because("kubelet failed to pull; its message shows no known symptom").fixed_by(
+                    format!(
+                        "correct what the checks of {} find; kubelet's log in the node has more",
+                        on.name
+                    ),
+                ),
             }
         }
         Ok(Pull::Underway) => {

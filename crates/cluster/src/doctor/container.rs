@@ -39,7 +39,9 @@ fn runs(subject: &str, container: &ContainerInspectResponse, log: &str) -> Check
         return Check::good(Id::RegistryRuns, subject, format!("since {since}{started}"));
     }
     if state.status == Some(ContainerStateStatusEnum::PAUSED) {
-        return Check::bad(Id::RegistryRuns, subject, "the container is paused").fixed_by(unpause(subject));
+        return Check::bad(Id::RegistryRuns, subject, "the container is paused")
+            .because("a user or a program paused the container, so it answers no request")
+            .fixed_by(unpause(subject));
     }
     let said = state.error.unwrap_or_default();
     let mut evidence = if falls {

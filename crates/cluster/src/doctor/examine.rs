@@ -5,6 +5,7 @@ use std::time::Duration;
 use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use hythe_kube::deploy;
 use hythe_kube::pod::PodImages;
 use tokio::time::timeout;
 
@@ -28,6 +29,15 @@ const LINES: u64 = 40;
 impl Doctor<'_> {
     /// Checks everything between a push on this machine and a pull in a Pod.
     pub async fn examine(&self) -> Result<Vec<Check>, EngineError> {
+        Ok(self.worded(self.whole().await?))
+    }
+
+    /// The checks, with fixes in the words of the engine.
+    fn worded(&self, checks: Vec<Check>) -> Vec<Check> {
+        if self.engine.is_podman() { checks.into_iter().map(Check::for_podman).collect() } else { checks }
+    }
+
+    async fn whole(&self) -> Result<Vec<Check>, EngineError> {
         let engine = self.engine;
         let settings = &self.wiring.registry;
         let mut checks =
@@ -61,7 +71,9 @@ impl Doctor<'_> {
             probe = probe.filter(|_| is_pushed);
         }
         let each = self.clusters.iter().map(|cluster| self.cluster(cluster, &container, probe.as_ref()));
-        checks.extend(join_all(each).await.into_iter().flatten());
+        let (each, others) = tokio::join!(join_all(each), self.others());
+        checks.extend(each.into_iter().flatten());
+        checks.extend(others);
         if let Some(probe) = probe {
             probe.remove(machine::address(settings)).await;
         }
@@ -96,6 +108,23 @@ impl Doctor<'_> {
         Ok(checks)
     }
 
+    /// Whether the registries run that are in the clusters beside the container. The nodes need not ask them.
+    async fn others(&self) -> Vec<Check> {
+        let running = self.clusters.iter().filter(|cluster| cluster.is_running());
+        let each = running.map(|cluster| async {
+            let found = async {
+                let access = attach::access(self.engine, cluster, self.wiring).await.ok()?;
+                deploy::list(&access).await.ok()
+            };
+            // Another check reports an API that does not answer.
+            let found = timeout(PATIENCE, found).await.ok().flatten().unwrap_or_default();
+            let checks =
+                found.iter().map(|found| inside::serves(&cluster.name, &found.target, found.is_running));
+            checks.collect::<Vec<_>>()
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
     async fn cluster(
         &self,
         cluster: &Cluster,
@@ -104,7 +133,12 @@ impl Doctor<'_> {
     ) -> Vec<Check> {
         let subject = cluster.to_string();
         if !cluster.is_running() {
-            return vec![Check::unknown(Id::NodeRuns, &subject, "no node of the cluster runs")];
+            let nodes: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
+            return vec![
+                Check::unknown(Id::NodeRuns, &subject, "no node of the cluster runs")
+                    .saying("the cluster does not run")
+                    .fixed_by(format!("docker start {}", nodes.join(" "))),
+            ];
         }
         let mut checks =
             vec![within(Id::ClusterAttached, &subject, cluster::attached(self.engine, cluster)).await];
@@ -188,6 +222,7 @@ impl Doctor<'_> {
         let subject = format!("node {}", node.name);
         if !node.is_running {
             return Err(Check::bad(Id::NodeRuns, &subject, "the node's container does not run")
+                .because("the container was stopped, or has ended")
                 .fixed_by(format!("docker start {}; `hythe attach {}`", node.name, cluster.name)));
         }
         let looked = async {
@@ -197,7 +232,10 @@ impl Doctor<'_> {
         };
         match timeout(PATIENCE, looked).await {
             Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(Check::bad(Id::NodeRuns, &subject, error.to_string())),
+            Ok(Err(error)) => Err(Check::bad(Id::NodeRuns, &subject, error.to_string())
+                .saying("the node cannot be examined")
+                .because("the engine failed while hythe ran commands in the node")
+                .fixed_by(format!("docker logs {0}; docker restart {0}", node.name))),
             Err(_) => Err(cut(Id::NodeRuns, &subject)),
         }
     }
@@ -216,6 +254,10 @@ impl Doctor<'_> {
 
     /// Why an image is not pulled, on every node or only on the nodes with the name `only`.
     pub async fn examine_image(&self, image: &ImageName, only: Option<&str>) -> Vec<Check> {
+        self.worded(self.image(image, only).await)
+    }
+
+    async fn image(&self, image: &ImageName, only: Option<&str>) -> Vec<Check> {
         let at = machine::address(&self.wiring.registry);
         let known = image::known(at, image).await;
         let mut checks = vec![meant::name(at, image, &known).await];
@@ -240,6 +282,10 @@ impl Doctor<'_> {
     /// Why a Pod's images are not pulled. If no cluster has the Pod, the result holds one check for each cluster that
     /// could not be asked.
     pub async fn examine_pod(&self, namespace: &str, name: &str) -> Vec<Check> {
+        self.worded(self.pod(namespace, name).await)
+    }
+
+    async fn pod(&self, namespace: &str, name: &str) -> Vec<Check> {
         let subject = format!("Pod {namespace}/{name}");
         let mut unasked = Vec::new();
         for cluster in self.clusters.iter().filter(|cluster| cluster.is_running()) {
@@ -264,7 +310,7 @@ impl Doctor<'_> {
                 checks.push(pod::judge(&found, &subject, waiting, at));
                 if let Ok(image) = waiting.image.parse() {
                     let one = Doctor { clusters: std::slice::from_ref(cluster), ..*self };
-                    checks.extend(one.examine_image(&image, found.node.as_deref()).await);
+                    checks.extend(one.image(&image, found.node.as_deref()).await);
                 }
             }
             return checks;

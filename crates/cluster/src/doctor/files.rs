@@ -11,12 +11,18 @@ use crate::topology::Cluster;
 pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoint: &str) -> Vec<Check> {
     let subject = format!("node {}", survey.node);
     if let Some(refusal) = refusal(survey.runtime) {
-        return vec![Check::bad(Id::NodeRuntime, &subject, format!("{:?}", survey.runtime)).because(refusal)];
+        let fix = match survey.runtime {
+            Runtime::CriO => "add the mirror, or recreate the cluster with containerd".to_owned(),
+            Runtime::Docker | Runtime::Containerd | Runtime::K3s | Runtime::None => {
+                format!("recreate the cluster with containerd, then `hythe attach {}`", cluster.name)
+            }
+        };
+        let evidence = format!("the node's container runtime: {}", survey.runtime);
+        return vec![Check::bad(Id::NodeRuntime, &subject, evidence).because(refusal).fixed_by(fix)];
     }
     let shown = match (survey.runtime, survey.version) {
-        (Runtime::K3s, _) => "k3s's containerd".to_owned(),
-        (_, Some(version)) => format!("containerd {version}"),
-        (_, None) => "containerd".to_owned(),
+        (Runtime::Containerd, Some(version)) => format!("containerd {version}"),
+        (runtime, _) => runtime.to_string(),
     };
     let mut checks = vec![Check::good(Id::NodeRuntime, &subject, shown)];
     let attach = Repair::Attach { cluster: cluster.to_string() };
@@ -35,7 +41,11 @@ pub(super) fn checks(survey: &Survey, cluster: &Cluster, wiring: &Wiring, endpoi
         Err(why) => {
             checks.push(
                 Check::bad(Id::NodeConfigPath, &subject, why)
-                    .because("hythe cannot read containerd's configuration in this node"),
+                    .because("hythe cannot read containerd's configuration in this node")
+                    .fixed_by(format!(
+                        "docker exec {} containerd config dump; correct what it reports in /etc/containerd/config.toml",
+                        survey.node
+                    )),
             );
         }
     }

@@ -324,6 +324,9 @@ impl Id {
             (Verdict::Unknown, Self::EnginePlainHttp) => {
                 "the engine may use HTTPS for loopback addresses".into()
             }
+            (Verdict::Unknown, Self::NodeLog) => {
+                "not known whether containerd logs a configuration error".into()
+            }
             (Verdict::Unknown, Self::NodeForeign) => "hythe leaves a file alone that it did not write".into(),
             (Verdict::Unknown, Self::PodImage) => "an image of the Pod is not pulled yet".into(),
             (Verdict::Unknown, _) => format!("not known whether {good}").into(),

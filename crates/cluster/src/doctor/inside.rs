@@ -15,11 +15,14 @@ use crate::topology::Cluster;
 pub(super) fn serves(cluster: &str, target: &Target, is_running: bool) -> Check {
     let Target { namespace, name } = target;
     let subject = format!("registry {namespace}/{name} in the cluster {cluster}");
+    let status = format!("`hythe deploy status --namespace {namespace} --name {name}`");
     if is_running {
-        return Check::good(Id::RegistryContainer, &subject, "a Pod of the registry is ready");
+        let evidence = format!("a Pod of the registry is ready; {status} says more");
+        return Check::good(Id::RegistryRuns, &subject, evidence);
     }
-    Check::bad(Id::RegistryContainer, &subject, "no Pod of the registry is ready")
-        .fixed_by(format!("`hythe deploy status --namespace {namespace} --name {name}`"))
+    Check::bad(Id::RegistryRuns, &subject, "no Pod of the registry is ready")
+        .because("its Pod does not start, or its program ends or is not ready yet; the Pod's events and log say why")
+        .fixed_by(status)
 }
 
 /// Whether the cluster's nodes ask the registry. They do not have to: Pods reach its Service in any case.
@@ -70,8 +73,10 @@ mod tests {
         let target = Target { namespace: "storage".parse().unwrap(), name: "reg".parse().unwrap() };
         let check = serves("dev", &target, true);
         assert_eq!((check.verdict, check.repair), (Verdict::Good, None));
+        assert!(check.evidence.contains("`hythe deploy status --namespace storage --name reg`"));
         let check = serves("dev", &target, false);
         assert_eq!(check.fix.as_deref(), Some("`hythe deploy status --namespace storage --name reg`"));
+        assert!(check.to_string().contains("the registry does not run") && check.cause.is_some(), "{check}");
         let step = Step::new("node w", Outcome::Changed, "would be written");
         let check = judge(&sample::cluster(), &target, true, &[step]);
         assert_eq!(check.verdict, Verdict::Unknown);

@@ -166,6 +166,7 @@ fn judge_localhost(
                 .fixed_by(format!("push to 127.0.0.1:{port}, or add `127.0.0.1 localhost` to /etc/hosts"))
         }
         _ if addresses.is_empty() => Check::bad(Id::RegistryLocalhost, subject, "localhost has no address")
+            .because("neither this machine's hosts file nor its name service knows localhost")
             .fixed_by("add `127.0.0.1 localhost` to /etc/hosts"),
         _ => Check::good(Id::RegistryLocalhost, subject, evidence),
     }

@@ -336,7 +336,8 @@ fn judge_log(subject: &str, output: &Output, cluster: &Cluster) -> Check {
     // The file may have been repaired since; other checks read the files themselves.
     match find(&dropped) {
         Some(line) => Check::unknown(Id::NodeLog, subject, line)
-            .because("containerd ignored a hosts.toml file, which may be right by now"),
+            .saying("containerd logged a configuration error, which may be repaired by now")
+            .because("containerd ignored a hosts.toml file; the check node.hosts says whether the files are right now"),
         None => Check::good(
             Id::NodeLog,
             subject,

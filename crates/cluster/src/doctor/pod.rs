@@ -51,7 +51,9 @@ pub(super) fn judge(
     match waiting.reason.as_str() {
         "InvalidImageName" => match waiting.image.parse::<ImageName>() {
             Err(error) => check.because(error.to_string()).fixed_by("correct the name in the Pod's manifest"),
-            Ok(_) => check,
+            Ok(_) => check
+                .because("kubelet does not take the image's name, although hythe can read it")
+                .fixed_by("write the name as HOST:PORT/repository:tag in the Pod's manifest"),
         },
         "ErrImageNeverPull" => check
             .because("imagePullPolicy is Never, and the node does not have the image")
@@ -60,7 +62,9 @@ pub(super) fn judge(
             Some(symptom) => check
                 .because(format!("{} (symptom {})", symptom.cause, symptom.number))
                 .fixed_by(symptom.fix_in(cluster, port).replace("IMAGE", &waiting.image)),
-            None => check,
+            None => check.because("kubelet failed to pull; its message shows no known symptom").fixed_by(
+                "correct what the checks of the image below find; kubectl describe pod shows new events",
+            ),
         },
     }
 }
@@ -102,6 +106,12 @@ mod tests {
         let never = waiting("ErrImageNeverPull", "not present");
         let check = judge(&found(&[]), "p", &never, ("dev", 5001));
         assert!(check.cause.unwrap().contains("imagePullPolicy is Never"));
+        for (reason, message) in
+            [("ErrImagePull", "no words that hythe knows"), ("InvalidImageName", "refused")]
+        {
+            let check = judge(&found(&[]), "p", &waiting(reason, message), ("dev", 5001));
+            assert!(check.cause.is_some() && check.fix.is_some(), "{check}");
+        }
         let pulling = found(&["Pulling image \"localhost:5001/app\""]);
         assert!(quiet(&pulling, "p").to_string().contains("the last event: Pulling image"));
     }

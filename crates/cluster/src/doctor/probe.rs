@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Check, Id, explain};
 use crate::attach::Survey;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Output};
 use crate::http::{Answer, Silence, ask, inside};
 use crate::registry::Settings;
 
@@ -83,11 +83,17 @@ impl Probe {
                     507 => check
                         .because("the registry's disk is full")
                         .fixed_by("free space: `hythe gc`; `hythe cache clear`"),
-                    _ => check.fixed_by("`hythe logs --tail 50`"),
+                    500.. => check
+                        .because("the registry failed, or a program between this machine and it")
+                        .fixed_by("`hythe logs --tail 50`"),
+                    _ => check
+                        .because("the registry refused the request, or is not hythe")
+                        .fixed_by("`hythe logs --tail 50`"),
                 }
             }
             Err((what, Err(silence))) => {
                 Check::bad(Id::RegistryTakesPushes, &subject, format!("{what}: {silence}"))
+                    .because("the registry answered an earlier request, and not this one")
                     .fixed_by("`hythe logs --tail 50`")
             }
         }
@@ -131,7 +137,7 @@ impl Probe {
         let pulled = engine.exec(node, &["crictl", "pull", &image]).await?;
         if !inside::is_missing(&pulled) {
             let _ = engine.exec(node, &["crictl", "rmi", &image]).await;
-            return Ok(self.judge(&subject, whose, pulled.code, &pulled.stdout, &pulled.stderr));
+            return Ok(self.judge(&subject, whose, "crictl pull", &pulled, &pulled.stdout));
         }
         let Some(root) = root else {
             return Ok(Check::unknown(Id::NodePulls, &subject, "the node has no crictl to pull with"));
@@ -148,19 +154,29 @@ impl Probe {
         let filter = format!("name=={image}");
         let listed = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "ls", &filter]).await?;
         let _ = engine.exec(node, &["ctr", "-n", "k8s.io", "images", "rm", &image]).await;
-        Ok(self.judge(&subject, whose, pulled.code, &listed.stdout, &pulled.stderr))
+        Ok(self.judge(&subject, whose, "ctr images pull", &pulled, &listed.stdout))
     }
 
-    /// Compares the pulled image with the pushed one: CRI reports the digest of the configuration, ctr that of the
-    /// manifest.
-    fn judge(&self, subject: &str, (cluster, port): (&str, u16), code: i64, told: &str, said: &str) -> Check {
+    /// Compares the pulled image with the pushed one: CRI tells the digest of the configuration, ctr that of the
+    /// manifest. `command` is the command that pulled.
+    fn judge(
+        &self,
+        subject: &str,
+        (cluster, port): (&str, u16),
+        command: &str,
+        pulled: &Output,
+        told: &str,
+    ) -> Check {
         let image = self.name(&format!("localhost:{port}"));
-        if code != 0 {
+        if pulled.code != 0 {
+            let said = pulled.stderr.as_str();
             let evidence = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-            let check = Check::bad(Id::NodePulls, subject, format!("crictl pull {image}: {evidence}"));
+            let check = Check::bad(Id::NodePulls, subject, format!("{command} {image}: {evidence}"));
             return match explain(said) {
                 Some(symptom) => check.because(symptom.cause).fixed_by(symptom.fix_in(cluster, port)),
-                None => check,
+                None => check
+                    .because("containerd failed to pull; its message shows no known symptom")
+                    .fixed_by("correct what the other checks of this node find; containerd's log in the node has more"),
             };
         }
         if [&self.config, &self.manifest].iter().any(|bytes| told.contains(&Self::digest(bytes).hex())) {
@@ -196,15 +212,22 @@ mod tests {
     #[test]
     fn the_pulled_image_is_compared_with_the_pushed_one() {
         let probe = Probe::new("amd64").unwrap();
+        let judge = |command: &str, code, told: &str, said: &str| {
+            let pulled = Output { code, stdout: String::new(), stderr: said.to_owned() };
+            probe.judge("node w", ("dev", 5001), command, &pulled, told)
+        };
         let id = Probe::digest(&probe.config).to_string();
-        let good = probe.judge("node w", ("dev", 5001), 0, &format!("Image is up to date for {id}\n"), "");
+        let good = judge("crictl pull", 0, &format!("Image is up to date for {id}\n"), "");
         assert_eq!(good.verdict, Verdict::Good);
         let other = format!("Image is up to date for sha256:{}", "0".repeat(64));
-        assert_eq!(probe.judge("node w", ("dev", 5001), 0, &other, "").verdict, Verdict::Bad);
+        assert_eq!(judge("crictl pull", 0, &other, "").verdict, Verdict::Bad);
         let said = "crictl: pulling image: failed to do request: Head \"http://localhost:5001/v2/x/manifests/y\": dial tcp \
             127.0.0.1:5001: connect: connection refused";
-        let check = probe.judge("node w", ("dev", 5001), 1, "", said);
+        let check = judge("crictl pull", 1, "", said);
         assert!(check.cause.as_deref().unwrap().contains("did not use a hosts.toml"), "{check}");
+        let check = judge("ctr images pull", 1, "", "no words that hythe knows");
+        assert!(check.evidence.starts_with("ctr images pull localhost:5001/"), "{check}");
+        assert!(check.cause.is_some() && check.fix.is_some(), "{check}");
     }
 
     #[test]

@@ -149,7 +149,11 @@ fn a_proxy_is_bad_unless_the_endpoints_host_is_excepted() {
 #[test]
 fn a_runtime_that_reads_no_hosts_toml_files_is_checked_no_further() {
     let mut node = survey(Version::new(2, 3, 0), READS, &[]);
-    node.runtime = Runtime::Docker;
-    let checks = checks(&node, &cluster(), &wiring(), ENDPOINT);
-    assert_eq!((checks.len(), checks[0].id, checks[0].verdict), (1, Id::NodeRuntime, Verdict::Bad));
+    for (runtime, shown) in [(Runtime::Docker, "Docker"), (Runtime::CriO, "CRI-O"), (Runtime::None, "none")] {
+        node.runtime = runtime;
+        let checks = checks(&node, &cluster(), &wiring(), ENDPOINT);
+        assert_eq!((checks.len(), checks[0].id, checks[0].verdict), (1, Id::NodeRuntime, Verdict::Bad));
+        assert!(checks[0].evidence.ends_with(shown) || runtime == Runtime::None, "{}", checks[0]);
+        assert!(checks[0].cause.is_some() && checks[0].fix.is_some(), "{}", checks[0]);
+    }
 }

@@ -120,6 +120,10 @@ fn only_log_lines_since_the_last_start_count() {
         (format!("starting containerd\n{decode}\n"), Verdict::Unknown),
         (String::new(), Verdict::Good),
     ] {
-        assert_eq!(judge_log("node w", &output(0, &text, ""), &cluster()).verdict, verdict, "{text}");
+        let check = judge_log("node w", &output(0, &text, ""), &cluster());
+        assert_eq!(check.verdict, verdict, "{text}");
+        assert!(!check.to_string().contains("not known"), "{check}");
     }
+    let unread = judge_log("node w", &output(1, "", ""), &cluster()).to_string();
+    assert!(unread.contains("not known whether containerd logs a configuration error"), "{unread}");
 }

@@ -392,7 +392,7 @@ pub static SYMPTOMS: [Symptom; 69] = [
     symptom(
         58,
         "`500 Internal Server Error` from a local registry",
-        "the registry failed; the request is not at fault",
+        "the error is in the registry, not in the request",
         "`hythe logs --tail 50` has the reason; for another registry, docker logs NAME",
     ),
     symptom(
