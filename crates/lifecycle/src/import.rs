@@ -110,7 +110,7 @@ impl<'a> Import<'a> {
         let mut targets = Vec::new();
         for found in found {
             let name = found.name.clone();
-            match self.target(found, &place)? {
+            match self.target(found, &place).await? {
                 Ok(target) => targets.push(target),
                 Err(why) => {
                     self.leave_out();
@@ -145,7 +145,7 @@ impl<'a> Import<'a> {
     }
 
     /// The repository with its place, or why it has none.
-    fn target(
+    async fn target(
         &self,
         found: Found,
         place: impl Fn(&RepositoryName) -> Option<Place>,
@@ -154,7 +154,7 @@ impl<'a> Import<'a> {
             return Ok(Err("its name is not allowed here".to_owned()));
         };
         let target = Target { found, place };
-        let there = target.repository(self.registry).provenance()?;
+        let there = target.repository(self.registry).provenance().await?;
         // Content of another origin stays, and content of this one may not join it.
         Ok(match there {
             Some(there) if there.origin != target.place.origin => {

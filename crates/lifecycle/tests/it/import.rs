@@ -188,7 +188,10 @@ async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_lef
     assert_eq!((imported.repositories, imported.blobs), (1, 3));
     assert_eq!(copy.manifest(&reference).await.unwrap().digest, theirs.digest());
     world.expect("other", "v1", &image(1)).await;
-    assert_eq!(world.registry.repositories(None, 10, &Visible::all()).await.unwrap().items, [app, name("other")]);
+    assert_eq!(
+        world.registry.repositories(None, 10, &Visible::all()).await.unwrap().items,
+        [app, name("other")]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
