@@ -17,6 +17,7 @@ pub(crate) async fn answer(
     place: Place,
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
+    // Reads of copies are boxed, because their futures are several times larger than those of the registry's own content.
     match place {
         Place::Here => call_here(call, endpoint, body).await,
         Place::Named(name) => call_here(call, &endpoint.within(&name), body).await,
@@ -26,7 +27,7 @@ pub(crate) async fn answer(
             call_here(call, &endpoint.within(copy.name()), body).await
         }
         Place::Copy { copy, before_push } => {
-            let answer = read_copy(call, endpoint, &open(call, copy)?).await;
+            let answer = Box::pin(read_copy(call, endpoint, &open(call, copy)?)).await;
             if before_push { answer.map_err(|error| copies::unanswered(call, error)) } else { answer }
         }
         Place::HereOrCopy { is_here, copy } => {
@@ -37,7 +38,7 @@ pub(crate) async fn answer(
                 }
             }
             let copy = copy.map_err(|refusal| Rejection::refusal(&refusal))?;
-            read_copy(call, endpoint, &open(call, copy)?).await
+            Box::pin(read_copy(call, endpoint, &open(call, copy)?)).await
         }
     }
 }
