@@ -280,6 +280,9 @@ async fn error(reply: Reply, ask: &Ask, authorization: Option<&Authorization>) -
             };
             subject.denied(status.as_u16(), full(why.to_owned()))
         }
+        405 if !ask.only_reads() => {
+            subject.denied(405, full("the registry does not support this request".to_owned()))
+        }
         429 => subject.rate_limited(retry_after, said),
         // The method or the protocol's version is not supported: trying again does not help.
         501 | 505 => subject.protocol(full(format!("status {}", status.as_u16()))),

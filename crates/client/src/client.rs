@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
-use hythe_oci::{RepositoryName, path};
+use hythe_oci::RepositoryName;
 use url::Url;
 
 use crate::ask::Ask;
 use crate::budget::Budget;
 use crate::dialler::Dialler;
 use crate::endpoint;
-use crate::error::{Error, Subject};
+use crate::error::Subject;
 use crate::guard::{Guard, authority_of};
 use crate::options::{ConfigError, Options};
 use crate::room::Room;
@@ -70,13 +70,6 @@ impl Client {
     /// The endpoint, as the options give it.
     pub fn endpoint(&self) -> &str {
         &self.0.endpoint
-    }
-
-    /// Checks that the endpoint is a registry that answers and accepts the credentials.
-    pub async fn ping(&self) -> Result<(), Error> {
-        let subject = self.0.subject("`/v2/`");
-        let ask = Ask::new(Method::GET, self.0.at(&path::base()), Vec::new(), subject);
-        self.0.ask(ask).await.map(drop)
     }
 
     /// The rate limit in the upstream's last answer that had one; `None` before that.

@@ -45,8 +45,8 @@ pub(crate) fn at(endpoint: &Url, path: &str) -> Url {
     let (before, names) = split(endpoint);
     let within = names.and_then(|names| Some((names, path.strip_prefix(API)?)));
     let path = match within {
-        // `/v2/` itself belongs to the whole registry, not to one project.
-        Some(("", rest) | (_, rest @ "/")) => format!("{before}{rest}"),
+        // `/v2/` itself and the list of repositories belong to the whole registry, not to one project.
+        Some(("", rest) | (_, rest @ ("/" | "/_catalog"))) => format!("{before}{rest}"),
         Some((names, rest)) => format!("{before}/{names}{rest}"),
         // A page outside the API is a sibling of `/v2`.
         None if names.is_some() => format!("{}{path}", before.trim_end_matches(API)),
@@ -62,6 +62,14 @@ pub(crate) fn name_at(endpoint: &Url, repository: &RepositoryName) -> String {
     match split(endpoint).1 {
         None | Some("") => repository.to_string(),
         Some(names) => format!("{names}/{repository}"),
+    }
+}
+
+/// The repository that the registry at the endpoint calls by this name; `None` if no request to the endpoint reaches it.
+pub(crate) fn name_from<'a>(endpoint: &Url, name: &'a str) -> Option<&'a str> {
+    match split(endpoint).1 {
+        None | Some("") => Some(name),
+        Some(names) => name.strip_prefix(names)?.strip_prefix('/'),
     }
 }
 
@@ -91,7 +99,9 @@ mod tests {
             let endpoint = parse(endpoint).unwrap();
             assert_eq!(at(&endpoint, "/v2/acme/app/manifests/x").path(), manifest, "{endpoint}");
             assert_eq!(at(&endpoint, "/v2/").path(), ping, "{endpoint}");
+            assert_eq!(at(&endpoint, "/v2/_catalog").path(), format!("{ping}_catalog"), "{endpoint}");
             assert_eq!(name_at(&endpoint, &"acme/app".parse().unwrap()), name, "{endpoint}");
+            assert_eq!(name_from(&endpoint, name), Some("acme/app"), "{endpoint}");
         }
     }
 

@@ -26,7 +26,8 @@ pub enum Error {
         host: String,
         /// The requested thing.
         asked: String,
-        /// 401 or 403, or the status with which a token server refused.
+        /// 401, 403, or 405 for a change that the registry does not support; or the status with which a token server
+        /// refused.
         status: u16,
         /// Why the request was refused, as far as is known.
         reason: String,

@@ -23,7 +23,6 @@ impl Actions {
     /// Uploading. Registries require `pull` too: a client that pushes first asks whether the content exists.
     pub(crate) const PUSH: Self = Self { pull: true, push: true, ..Self::NONE };
     /// Deleting. Some registries require `pull` too: deleting begins with a look at the manifest.
-    #[cfg_attr(not(test), expect(dead_code, reason = "deleting needs it next"))]
     pub(crate) const DELETE: Self = Self { pull: true, delete: true, ..Self::NONE };
 
     fn words(self) -> impl Iterator<Item = &'static str> {
@@ -53,6 +52,10 @@ impl Scope {
 
     pub(crate) fn push(repository: &RepositoryName) -> Self {
         Self { repository: repository.clone(), actions: Actions::PUSH }
+    }
+
+    pub(crate) fn delete(repository: &RepositoryName) -> Self {
+        Self { repository: repository.clone(), actions: Actions::DELETE }
     }
 
     /// The scope as a parameter's value, for a registry that knows the repository by this name.

@@ -13,6 +13,7 @@ use crate::ask::Ask;
 use crate::challenge::Challenge;
 use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
+use crate::ping::Required;
 use crate::realm::Realm;
 use crate::scope::Scope;
 use crate::token::Token;
@@ -165,6 +166,16 @@ impl Tokens {
         };
         let state = slot.state.lock().await;
         state.realm.as_ref().is_some_and(|last| realm.asks_more_than(last))
+    }
+
+    /// What the registry as a whole required of the last request that got an answer.
+    pub(crate) async fn required(&self) -> Required {
+        if let Some(slot) = self.known_slot(&(None, Vec::new()))
+            && let Some(token) = &slot.state.lock().await.token
+        {
+            return Required::Token { anonymous: token.anonymous };
+        }
+        if self.basic_wanted.load(Ordering::Relaxed) { Required::Password } else { Required::Nothing }
     }
 
     /// The token that another registry, at `url`, accepted before.

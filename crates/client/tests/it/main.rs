@@ -4,6 +4,7 @@
 
 mod blobs;
 mod challenges;
+mod contents;
 mod lists;
 mod manifests;
 mod proxies;
