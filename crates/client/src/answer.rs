@@ -23,7 +23,7 @@ const QUOTED: usize = 300;
 /// How many bytes one read asks for.
 const STEP: usize = 16 << 10;
 
-/// The longest `Retry-After` that is believed. hythe passes on no longer wait, and leaves no upstream alone for longer.
+/// The longest `Retry-After` that is believed. hythe passes on no longer wait, and leaves no registry alone for longer.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// From which number on `Retry-After` is a date: above `DATE` (thirty years) seconds since 1970, above
@@ -86,7 +86,7 @@ impl Answer {
 
     async fn read_to(mut self, held: Option<&mut Held>, limit: usize) -> Result<Bytes, Error> {
         let progress = self.progress_timeout;
-        // A limit for the whole body: an upstream that sends a byte now and then must not hold the request forever.
+        // A limit for the whole body: a registry that sends a byte now and then must not hold the request forever.
         let whole = self.head_timeout + progress;
         match read_to(held, &mut self.response, limit, progress, whole).await {
             Ok(bytes) => Ok(bytes),
@@ -118,7 +118,7 @@ pub(crate) async fn read(response: &mut Response, limit: usize, progress: Durati
 }
 
 /// As `read`, within the time `whole`. Waiting for room in shared memory does not count, since that is not the
-/// upstream's fault.
+/// registry's fault.
 async fn read_to(
     mut held: Option<&mut Held>,
     response: &mut Response,
@@ -185,14 +185,14 @@ pub(crate) async fn said(mut response: Response) -> Option<String> {
     quoted(&serde_json::from_slice::<Details>(&body).ok()?.details)
 }
 
-/// An upstream's text, shortened and without control characters: safe for a log and a terminal.
+/// A registry's text, shortened and without control characters: safe for a log and a terminal.
 fn quoted(text: &str) -> Option<String> {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text.trim().chars().take(QUOTED).map(clean).collect();
     (!text.is_empty()).then_some(text)
 }
 
-/// How long the upstream asks to wait before the next request, as far as the value can be believed.
+/// How long the registry asks to wait before the next request, as far as the value can be believed.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     wait(text(headers, RETRY_AFTER.as_str())?.trim(), SystemTime::now())
 }

@@ -1,4 +1,4 @@
-//! Blobs of an upstream.
+//! Blobs of a registry.
 
 use http::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use http::{Method, StatusCode};
@@ -30,7 +30,7 @@ struct Part {
 }
 
 impl Client {
-    /// Checks that the upstream has the blob, and returns its size if the upstream tells it. If the upstream does not
+    /// Checks that the registry has the blob, and returns its size if the registry tells it. If the registry does not
     /// answer HEAD, or gives no size there, the head of an answer to GET tells.
     pub async fn blob_head(&self, name: &RepositoryName, digest: &Digest) -> Result<Option<u64>, Error> {
         let mut ask = self.0.blob(name, digest);
@@ -65,7 +65,7 @@ impl Client {
         Ok(self.0.ask(self.0.blob(name, digest)).await?.content_length())
     }
 
-    /// Reads a blob from byte `from` on. If the upstream ignores or refuses the range, the client reads the whole blob
+    /// Reads a blob from byte `from` on. If the registry ignores or refuses the range, the client reads the whole blob
     /// and throws the bytes before `from` away.
     pub async fn blob(&self, name: &RepositoryName, digest: &Digest, from: u64) -> Result<BlobAnswer, Error> {
         if from > 0 {
@@ -158,7 +158,7 @@ fn fewer(answer: &Answer, size: u64, from: u64) -> Error {
 /// A parsed `Content-Range`.
 #[derive(Debug, PartialEq, Eq)]
 struct ContentRange {
-    /// The first and the last byte; `None` if the upstream sends no part (416).
+    /// The first and the last byte; `None` if the registry sends no part (416).
     bytes: Option<(u64, u64)>,
     size: Option<u64>,
 }

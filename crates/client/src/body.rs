@@ -20,7 +20,7 @@ pub struct BlobBody {
     body: ResponseBody,
     /// Bytes at the start that the caller did not ask for.
     skip: u64,
-    /// Bytes still to arrive after those, if the upstream announced a length.
+    /// Bytes still to arrive after those, if the registry announced a length.
     left: Option<u64>,
     /// Bytes of the blob after the end of this part.
     beyond: u64,

@@ -1,11 +1,11 @@
-//! An upstream's rate limit, as its headers give it (Docker Hub's form).
+//! A registry's rate limit, as its headers give it (Docker Hub's form).
 
 use std::time::{Duration, SystemTime};
 
 use http::header::HeaderMap;
 use hythe_oci::header;
 
-/// What is left of an upstream's rate limit, according to its last answer.
+/// What is left of a registry's rate limit, according to its last answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// How many manifests may be pulled in a window.
@@ -14,7 +14,7 @@ pub struct Budget {
     pub remaining: u64,
     /// The length of a window.
     pub window: Option<Duration>,
-    /// The address or the account that the upstream counts pulls for.
+    /// The address or the account that the registry counts pulls for.
     pub source: Option<String>,
     /// When that answer arrived.
     pub seen: SystemTime,

@@ -22,10 +22,10 @@ use crate::roots;
 use crate::scope::Scope;
 use crate::tokens::Tokens;
 
-/// A client of one endpoint of an upstream. Its clones share connections and tokens.
+/// A client of one endpoint of a registry. Its clones share connections and tokens.
 ///
 /// It connects to public addresses, to the endpoint's own host (unless `public_only` is set), and to the hosts in
-/// `private_hosts`, wherever the upstream or a name server points. It follows redirects. It sends credentials only to
+/// `private_hosts`, wherever the registry or a name server points. It follows redirects. It sends credentials only to
 /// the endpoint and its token server.
 #[derive(Clone)]
 pub struct Client(pub(crate) Arc<Inner>);
@@ -40,7 +40,7 @@ pub(crate) struct Inner {
     pub(crate) only_if_cached: bool,
     pub(crate) lists: Room,
     pub(crate) manifests: Room,
-    /// The largest page of tags that the upstream has accepted a request for; 0 if it accepts no page size.
+    /// The largest page of tags that the registry has accepted a request for; 0 if it accepts no page size.
     pub(crate) tags_at_once: AtomicUsize,
     budget: Mutex<Option<Budget>>,
 }
@@ -72,7 +72,7 @@ impl Client {
         &self.0.endpoint
     }
 
-    /// The rate limit in the upstream's last answer that had one; `None` before that.
+    /// The rate limit in the registry's last answer that had one; `None` before that.
     pub fn budget(&self) -> Option<Budget> {
         self.0.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -53,7 +53,7 @@ pub(crate) struct Connector {
     resolver: Resolver,
     proxies: Option<Matcher>,
     authorities: Vec<CertificateDer<'static>>,
-    /// Created when it is first needed: reading the authorities takes longer than an upstream on the same machine takes
+    /// Created when it is first needed: reading the authorities takes longer than a registry on the same machine takes
     /// to answer.
     tls: Mutex<Option<TlsConnector>>,
     patience: Duration,
@@ -85,7 +85,7 @@ impl Connector {
         patience: Duration,
     ) -> Result<Connection, ConnectError> {
         if url.scheme() == "https" {
-            // Before the timer starts: reading the authorities takes time that is not the upstream's.
+            // Before the timer starts: reading the authorities takes time that is not the registry's.
             self.tls_connector().map_err(|reason| ConnectError::Failed(reason.into()))?;
         }
         let resolver = GuardedResolver { resolver: self.resolver.clone(), guard: guard.clone(), way };

@@ -19,8 +19,8 @@ use crate::outgoing::Outgoing;
 use crate::pool::Pool;
 use crate::response::Response;
 
-/// Connects, and keeps connections for later requests. It creates nothing before the first request: a registry that
-/// never asks an upstream pays neither the memory nor the time.
+/// Connects, and keeps connections for later requests. It creates nothing before the first request: without a request
+/// it costs neither memory nor time.
 pub(crate) struct Dialler {
     guard: Guard,
     connector: Connector,

@@ -1,11 +1,11 @@
-//! Why a request to an upstream failed.
+//! Why a request to a registry failed.
 
 use std::time::Duration;
 
 /// Why a request failed. Each error names the endpoint's host and the requested thing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The upstream does not have the thing, or does not reveal it: many registries answer 401 or 403 for what does not
+    /// The registry does not have the thing, or does not reveal it: many registries answer 401 or 403 for what does not
     /// exist.
     #[error("{host} has no {asked}{}", after_colon(.said.as_deref()))]
     NotFound {
@@ -13,13 +13,13 @@ pub enum Error {
         host: String,
         /// The requested thing.
         asked: String,
-        /// The upstream's own message.
+        /// The registry's own message.
         said: Option<String>,
-        /// Whether the upstream itself answered 404 or 410. Storage that it redirects to may be wrong, and a 401 or 403
+        /// Whether the registry itself answered 404 or 410. Storage that it redirects to may be wrong, and a 401 or 403
         /// may hide something that exists.
         certain: bool,
     },
-    /// The upstream, or its token server, requires other credentials.
+    /// The registry, or its token server, requires other credentials.
     #[error("{host} refused {asked} with status {status}: {reason}")]
     Denied {
         /// The endpoint's host.
@@ -32,7 +32,7 @@ pub enum Error {
         /// Why the request was refused, as far as is known.
         reason: String,
     },
-    /// The upstream's rate limit is reached.
+    /// The registry's rate limit is reached.
     #[error(
         "{host} answers no more requests for now (rate limit) and refused {asked}; {}{}",
         when(*.retry_after),
@@ -43,12 +43,12 @@ pub enum Error {
         host: String,
         /// The requested thing.
         asked: String,
-        /// How long the upstream asks to wait, if it says so.
+        /// How long the registry asks to wait, if it says so.
         retry_after: Option<Duration>,
-        /// The upstream's own message.
+        /// The registry's own message.
         said: Option<String>,
     },
-    /// The upstream cannot be reached, or has a problem of its own. The request may succeed later, or at another
+    /// The registry cannot be reached, or has a problem of its own. The request may succeed later, or at another
     /// endpoint.
     #[error("the request to {host} for {asked} failed: {reason}")]
     Unavailable {
@@ -60,7 +60,7 @@ pub enum Error {
         status: Option<u16>,
         /// Whether a connection was made.
         reached: bool,
-        /// How long the upstream asks to wait, if it says so.
+        /// How long the registry asks to wait, if it says so.
         retry_after: Option<Duration>,
         /// What failed.
         reason: String,
@@ -75,7 +75,7 @@ pub enum Error {
         /// The refused host, and the setting that would allow it.
         reason: String,
     },
-    /// The upstream's answer is not valid.
+    /// The registry's answer is not valid.
     #[error("{host} sent an invalid answer to the request for {asked}: {reason}")]
     Protocol {
         /// The endpoint's host.
@@ -119,7 +119,7 @@ impl Error {
         }
     }
 
-    /// Whether no connection to the upstream could be made, whatever was requested.
+    /// Whether no connection to the registry could be made, whatever was requested.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unavailable { reached: false, .. })
     }
@@ -139,7 +139,7 @@ impl Error {
         }
     }
 
-    /// How long the upstream asks to wait before the next request, if it says so.
+    /// How long the registry asks to wait before the next request, if it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,

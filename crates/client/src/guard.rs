@@ -41,7 +41,7 @@ pub(crate) struct RefusedHost {
 impl fmt::Display for RefusedHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, why } = self;
-        write!(f, "`{host}` {why}; to allow it, list it in `private-hosts` of this upstream")
+        write!(f, "`{host}` {why}; to allow it, list it in `private-hosts`")
     }
 }
 

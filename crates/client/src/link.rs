@@ -12,7 +12,7 @@ pub(crate) fn next_page(answer: &Answer, asked: &Url) -> Result<Option<Url>, Err
     let target = answer.response.url().join(link);
     let target =
         target.map_err(|_| answer.subject.protocol("the link to its next page is not a valid address"))?;
-    // Behind a proxy or a redirect, the upstream may write another host, scheme and path than the ones that reach it.
+    // Behind a proxy or a redirect, the registry may write another host, scheme and path than the ones that reach it.
     // Only the query says which page it is, so the rest of the requested URL is kept.
     if asked.path().ends_with(target.path()) {
         let mut page = asked.clone();

@@ -1,4 +1,4 @@
-//! Manifests of an upstream.
+//! Manifests of a registry.
 
 use bytes::Bytes;
 use http::Method;
@@ -17,7 +17,7 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     */*;q=0.1";
 
-/// What an upstream tells about a manifest without sending it.
+/// What a registry tells about a manifest without sending it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestHead {
     /// Its digest.
@@ -28,7 +28,7 @@ pub struct ManifestHead {
     pub size: Option<u64>,
 }
 
-/// A manifest as an upstream sent it. Nothing in it is verified. It occupies part of the memory for manifests
+/// A manifest as a registry sent it. Nothing in it is verified. It occupies part of the memory for manifests
 /// ([`crate::Options::manifests`]) until it is dropped.
 #[derive(Debug)]
 pub struct ManifestAnswer {
@@ -36,7 +36,7 @@ pub struct ManifestAnswer {
     pub bytes: Bytes,
     /// Its media type, without parameters.
     pub media_type: Option<String>,
-    /// The digest that the upstream's header gives.
+    /// The digest that the registry's header gives.
     pub digest: Option<Digest>,
     _room: Held,
 }

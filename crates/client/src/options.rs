@@ -1,4 +1,4 @@
-//! Options of a client: how it sends requests to one endpoint of an upstream.
+//! Options of a client: how it sends requests to one endpoint of a registry.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::room::Room;
 /// Memory for the short answers that a client reads whole, if it shares none with other clients, in bytes.
 const SHORT_ANSWERS: usize = 4 << 20;
 
-/// Options of a client: how it sends requests to one endpoint of an upstream.
+/// Options of a client: how it sends requests to one endpoint of a registry.
 ///
 /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply, to loopback and private endpoints too: list an
 /// endpoint in `NO_PROXY` to reach it directly. A proxy resolves names itself, so hythe cannot check which addresses
@@ -47,7 +47,7 @@ pub struct Options {
     pub manifests: Room,
 }
 
-/// Credentials for an upstream. Their `Debug` form shows no secret.
+/// Credentials for a registry. Their `Debug` form shows no secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// No credentials.
@@ -68,7 +68,7 @@ impl Options {
     /// Options for the endpoint, without credentials and with the default timeouts.
     ///
     /// Two seconds for a connection: a host that is up answers within a few tenths, even from another continent, and a
-    /// client whose upstream is down should learn that within three. Thirty seconds for the rest: Docker Hub takes ten
+    /// client whose registry is down should learn that within three. Thirty seconds for the rest: Docker Hub takes ten
     /// for a cold manifest, and clients have given up after a minute.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
@@ -104,7 +104,7 @@ impl fmt::Debug for Credentials {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The endpoint is not a valid address.
-    #[error("upstream endpoint `{endpoint}` is not valid: {reason}")]
+    #[error("endpoint `{endpoint}` is not valid: {reason}")]
     Endpoint {
         /// The given text.
         endpoint: String,

@@ -1,4 +1,4 @@
-//! Lists the referrers of a manifest at an upstream.
+//! Lists the referrers of a manifest at a registry.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::link::next_page;
 /// The most pages of referrers that are read: each costs a round trip while a client waits.
 const PAGES: usize = 10;
 
-/// A referrer, as the upstream's list describes it.
+/// A referrer, as the registry's list describes it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
@@ -39,7 +39,7 @@ pub struct Entry<'a> {
 
 impl Client {
     /// Calls `take` for each referrer of a manifest, and returns what it made of `state`. The lists may have `limit`
-    /// bytes in all. Returns `None` if the upstream has no referrers API; a tag may then hold the list instead
+    /// bytes in all. Returns `None` if the registry has no referrers API; a tag may then hold the list instead
     /// (distribution-spec, Unavailable Referrers API). Entries that cannot be parsed are skipped.
     pub async fn referrers<S: Send + 'static>(
         &self,
@@ -55,7 +55,7 @@ impl Client {
             let asked = ask.url.clone();
             let answer = match self.0.ask(ask).await {
                 Ok(answer) if answer.status() == StatusCode::OK => answer,
-                // The upstream lacks the API only if the first page fails. A later page that fails is an error: without
+                // The registry lacks the API only if the first page fails. A later page that fails is an error: without
                 // it the list would be incomplete.
                 Ok(_) | Err(Error::NotFound { .. }) if pages == 0 => return Ok(None),
                 Ok(answer) => return Err(answer.refused().await),
@@ -94,7 +94,7 @@ impl Inner {
     fn referrers(&self, name: &RepositoryName, digest: &Digest) -> Ask {
         let asked = format!("referrers of `{digest}` of `{name}`");
         let mut ask = self.get(&path::referrers(name, digest), name, media_type::OCI_INDEX, asked);
-        // Upstreams without the API do not all answer 404: some reject the path, the method or the function.
+        // Registries without the API do not all answer 404: some reject the path, the method or the function.
         ask.expected = &[
             StatusCode::OK,
             StatusCode::BAD_REQUEST,
@@ -122,7 +122,7 @@ impl Inner {
             drop((bytes, held));
             (length, is_index.then_some(state))
         });
-        read.await.map_err(|_| subject.unavailable("this registry is stopping"))
+        read.await.map_err(|_| subject.unavailable("this program is stopping"))
     }
 }
 

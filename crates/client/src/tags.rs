@@ -1,4 +1,4 @@
-//! Lists the tags of a repository at an upstream.
+//! Lists the tags of a repository at a registry.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,16 +15,16 @@ use crate::client::{Client, Inner};
 use crate::error::{Error, Subject};
 use crate::link::next_page;
 
-/// The largest list that is read, in bytes: some upstreams answer with all tags, whatever the request asks for.
+/// The largest list that is read, in bytes: some registries answer with all tags, whatever the request asks for.
 const LIMIT: usize = 16 << 20;
 
-/// Page sizes to try, in tags, after an upstream refuses a larger one: some have a limit and do not say which.
+/// Page sizes to try, in tags, after a registry refuses a larger one: some have a limit and do not say which.
 const SIZES: [usize; 2] = [1000, 100];
 
-/// The most pages of an upstream's list that are read for one page of ours.
+/// The most pages of a registry's list that are read for one page of ours.
 const PAGES: usize = 1000;
 
-/// How long the upstream's own links are followed before the client gets the tags found so far and a link to the rest.
+/// How long the registry's own links are followed before the client gets the tags found so far and a link to the rest.
 const ENOUGH: Duration = Duration::from_secs(3);
 
 /// The longest time that a list's pages may take to arrive; after it the request fails.
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// A page of a repository's tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagPage {
-    /// The tags, in the upstream's order.
+    /// The tags, in the registry's order.
     pub tags: Vec<Tag>,
     /// Whether more tags follow the last one.
     pub more: bool,
@@ -76,7 +76,7 @@ impl Wanted {
         end.push_str(text);
     }
 
-    /// Whether the link to the next page has this page's last tag as `last`. Such an upstream can list the tags after
+    /// Whether the link to the next page has this page's last tag as `last`. Such a registry can list the tags after
     /// any tag; at others, only their own links lead on.
     fn is_followed_by(&self, next: &Url) -> bool {
         let last = next.query_pairs().find(|(name, _)| name == "last");
@@ -85,7 +85,7 @@ impl Wanted {
 }
 
 impl Client {
-    /// Lists at most `limit` tags after `last`. Combines several of the upstream's pages if they are smaller.
+    /// Lists at most `limit` tags after `last`. Combines several of the registry's pages if they are smaller.
     pub async fn tags(
         &self,
         name: &RepositoryName,
@@ -93,7 +93,7 @@ impl Client {
         limit: usize,
     ) -> Result<TagPage, Error> {
         let (inner, asked) = (&*self.0, self.0.at(&path::tags(name)));
-        // An upstream that does not know `last` answers with its first page.
+        // A registry that does not know `last` answers with its first page.
         let first = match inner.first_tags(name, last, limit).await {
             Err(Error::Protocol { .. }) if last.is_some() => None,
             answer => Some(answer?),
@@ -114,7 +114,7 @@ impl Client {
 }
 
 impl Inner {
-    /// The page after `last`, of `limit` tags or as many as the upstream gives at once.
+    /// The page after `last`, of `limit` tags or as many as the registry gives at once.
     async fn first_tags(
         &self,
         name: &RepositoryName,
@@ -158,7 +158,7 @@ impl Inner {
         }
     }
 
-    /// Completes what is wanted from the following pages, along the upstream's own links.
+    /// Completes what is wanted from the following pages, along the registry's own links.
     async fn more_tags(
         &self,
         name: &RepositoryName,
@@ -221,7 +221,7 @@ async fn read(inner: &Inner, answer: Answer, mut wanted: Wanted) -> Result<Wante
         drop((bytes, held));
         read.then_some(wanted)
     });
-    let parsed = parsed.await.map_err(|_| subject.unavailable("this registry is stopping"))?;
+    let parsed = parsed.await.map_err(|_| subject.unavailable("this program is stopping"))?;
     parsed.ok_or_else(|| subject.protocol("it is not a list of tags in JSON"))
 }
 
@@ -253,7 +253,7 @@ impl<'de> Visitor<'de> for List<'_> {
             }
             is_one |= key == "tags" || key == "name";
         }
-        // An error that an upstream sends with status 200 has neither key.
+        // An error that a registry sends with status 200 has neither key.
         if is_one { Ok(()) } else { Err(A::Error::missing_field("tags")) }
     }
 }

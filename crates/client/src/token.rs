@@ -101,7 +101,7 @@ fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Op
         (Credentials::Anonymous, _) | (_, Trust::Vouched) => return (credentials, None),
         (_, Trust::Foreign) => Some(format!(
             "hythe did not send the configured credentials to its token server `{}`, which belongs to another domain; \
-             to allow that, list the host in `private-hosts` of this upstream",
+             to allow that, list the host in `private-hosts`",
             host_of(&realm.url)
         )),
         (_, Trust::Elsewhere) => None,

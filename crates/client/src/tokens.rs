@@ -19,7 +19,7 @@ use crate::scope::Scope;
 use crate::token::Token;
 use crate::{ConfigError, Credentials};
 
-/// The most scopes whose tokens are kept. Clients of this registry choose the names of repositories, so their number
+/// The most scopes whose tokens are kept. Clients of hythe choose the names of repositories, so their number
 /// has no bound.
 const KEPT: usize = 1000;
 
