@@ -161,7 +161,7 @@ mod tests {
         let name = "r.example".parse().unwrap();
         let upstream = Upstream { endpoints: vec!["ftp://r.example".to_owned()], ..Upstream::at_home(name) };
         let error = Sources::default().get(&Arc::new(upstream)).unwrap_err().to_string();
-        let words = "upstream r.example cannot be asked: upstream endpoint `ftp://r.example` is not valid";
+        let words = "upstream r.example cannot be asked: endpoint `ftp://r.example` is not valid";
         assert!(error.starts_with(words) && !error.contains("sent"), "{error}");
     }
 
