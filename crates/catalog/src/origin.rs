@@ -25,7 +25,7 @@ impl Origin {
         Self::Upstream(name.to_string())
     }
 
-    /// The text that the database stores.
+    /// `local`, or the upstream's name: the text that the database stores.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Local => LOCAL,

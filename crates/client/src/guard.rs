@@ -87,7 +87,9 @@ impl Guard {
         Self { endpoint: trusted.then(|| host_of(endpoint)), named, proxies }
     }
 
-    /// Whether the endpoint or `private_hosts` names the host.
+    /// Whether the configuration names the URL's host: as the endpoint's host (at every port, but not with `public_only`), or
+    /// in `private_hosts` with this port or without a port. Such a host may have a private address, and may receive
+    /// credentials as a token server.
     pub(crate) fn is_named(&self, url: &Url) -> bool {
         let host = host_of(url);
         let port = url.port_or_known_default();

@@ -45,7 +45,7 @@ pub(crate) struct Found {
 }
 
 impl Tree {
-    /// The tree in a registry's root folder, if the folder has one.
+    /// The tree below a registry's root folder; `None` if it has no folder `docker/registry/v2/repositories`.
     pub fn in_folder(root: &Path) -> Option<Self> {
         let folder = root.join(TREE);
         folder.join("repositories").is_dir().then_some(Self { folder })

@@ -1,4 +1,5 @@
-//! The id of an upload session. It is also the generation of the blob that the upload becomes.
+//! The id of an upload session. A blob that an upload stored keeps the upload's id as its *generation*, which tells its file
+//! from earlier and later files with the same digest.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +20,7 @@ impl UploadId {
     /// A new id, from the operating system's random generator.
     ///
     /// # Panics
-    /// If the operating system gives no random bytes: no server should run there.
+    /// If the operating system gives no random bytes. Clients could then guess ids, so no server should run.
     pub fn random() -> Self {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -274,7 +274,8 @@ impl Growing {
         self.shared.size
     }
 
-    /// Whether the fetch has failed.
+    /// Whether this attempt to fetch the blob has ended for its readers without the whole blob. The download may still
+    /// succeed: by another attempt, or after readers that were told a wrong size were cut off.
     pub fn has_failed(&self) -> bool {
         matches!(self.progress.borrow().end, Some(End::Failed(_)))
     }

@@ -15,7 +15,8 @@ use crate::topology::{Cluster, Maker};
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
 
 impl Settings {
-    /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for this registry.
+    /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for a registry in a container: `localhost:PORT` for
+    /// the user and the nodes, the container's name and inner port for Pods.
     pub fn hosting(&self) -> Hosting {
         Hosting {
             host: Some(format!("localhost:{}", self.port)),

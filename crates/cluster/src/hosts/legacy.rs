@@ -79,7 +79,7 @@ impl Legacy {
         !self.mirrors.is_empty()
     }
 
-    /// Whether TLS settings are set: certificates, or hosts whose certificates are not checked.
+    /// Whether a host has a table of TLS settings (`configs.HOST.tls`), even an empty one.
     pub fn has_tls(&self) -> bool {
         !self.tls.is_empty()
     }

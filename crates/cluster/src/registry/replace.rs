@@ -15,7 +15,7 @@ fn aside(name: &str) -> String {
     format!("{name}{ASIDE}")
 }
 
-/// Whether a name is that of a container set aside by a replacement.
+/// Whether a container's name ends like that of an old container that is kept during a replacement. Examines the name only.
 pub(super) fn is_aside(name: &str) -> bool {
     name.ends_with(ASIDE)
 }

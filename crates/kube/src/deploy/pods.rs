@@ -35,7 +35,7 @@ impl PodState {
         matches!(self.reason.as_deref(), Some("ErrImageNeverPull" | "InvalidImageName"))
     }
 
-    /// The reason and its sentence; none without a reason.
+    /// `REASON: MESSAGE`, or only the reason if there is no message; `None` without a reason.
     pub fn explanation(&self) -> Option<String> {
         let reason = self.reason.as_deref()?;
         Some(match &self.message {

@@ -25,8 +25,9 @@ impl Platforms {
         }
     }
 
-    /// Whether the user chose platforms. Without a choice, an image for a single other platform is fetched all the
-    /// same, because emulation can run it; a user who names a platform wants exactly that platform.
+    /// Whether the user named platforms with `--platform`; false with `--all-platforms`. If the user named some, an image
+    /// without an index must be for each of them. Otherwise such an image is fetched whatever its platform is, because
+    /// emulation can run it.
     pub(super) fn are_chosen(&self) -> bool {
         matches!(self, Self::Of(_))
     }
