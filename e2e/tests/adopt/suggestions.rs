@@ -28,6 +28,10 @@ fn each_suggestion_names_the_registry_engine_and_port_of_the_command() {
     expect(&failed, 1, &["is taken"]);
     let up = follow(&home, &failed, "hythe up --port");
     expect(&up, 0, &["created", "kept"]);
+    // There is no cluster yet: the watch that is suggested then goes on until it is ended.
+    let all = home.shell(&up.suggestion("hythe attach --all"));
+    let watch = all.suggestion("hythe attach --watch");
+    assert_eq!(home.shell(&format!("timeout 2 {watch}")).code, Some(124), "{watch}");
     let status = with(&["--output", "json", "status"]);
     let status: serde_json::Value = serde_json::from_str(&status.stdout).expect("JSON");
     let settings = &status["registry"]["settings"];
