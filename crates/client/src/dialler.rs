@@ -75,8 +75,8 @@ impl Dialler {
         Box::pin(self.send_on(&request, way)).await.map_err(|error| failure(&error, &request.url, subject))
     }
 
-    /// As [`Dialler::send`], with a body that is read while it is sent. It is sent once: what was read cannot be read
-    /// again.
+    /// Like [`Dialler::send`], with a streamed body. The request is never repeated, because the stream cannot be read a
+    /// second time.
     pub(crate) async fn send_body(
         &self,
         request: Request,

@@ -15,7 +15,8 @@ const TAGS: usize = 10;
 /// A manifest as the registry stored it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedManifest {
-    /// Its digest: the registry's, compared with the pushed bytes, or else the one of the pushed bytes.
+    /// The manifest's digest: the one that the registry answered, which matches the pushed bytes; if it answered none, the
+    /// digest of the pushed bytes.
     pub digest: Digest,
     /// The subject that the registry read in it (`OCI-Subject`). `None` if it has no subject, or if the registry has no
     /// referrers API; the client must then keep the list in a tag (distribution-spec, Pushing Manifests with Subject).

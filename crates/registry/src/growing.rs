@@ -119,7 +119,7 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    /// The offset of the received bytes of which readers were told.
+    /// The number of received bytes that were announced to readers.
     pub(crate) fn told(&self) -> u64 {
         self.progress.borrow().received
     }

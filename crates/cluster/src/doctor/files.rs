@@ -160,7 +160,7 @@ fn named(file: &HostsFile) -> String {
     urls.filter(|url| !url.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// What is wrong with a file that hythe did not write, for one of the registry's names.
+/// Describes the fault of a `hosts.toml` file that another tool wrote for one of the registry's names.
 fn wrong(file: &HostsFile, wiring: &Wiring) -> String {
     let outer = format!("{}:{}", wiring.registry.name, wiring.registry.port);
     let inner = wiring.registry.inner_names();
