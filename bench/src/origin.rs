@@ -4,10 +4,12 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::error::{Context as _, Result};
 use crate::head::{Head, head_end};
@@ -141,7 +143,7 @@ fn answer_blob(shared: &Shared, stream: &mut TcpStream, with_body: bool) -> io::
 fn wait(shared: &Shared, length: u64) {
     let Some(speed) = shared.speed else { return };
     let at = {
-        let mut free = shared.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = shared.free.lock();
         let at = (*free).max(Instant::now());
         *free = at + Duration::from_secs_f64(length as f64 / speed as f64);
         at

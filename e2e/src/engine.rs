@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::binary::{built_tool, tool};
@@ -122,7 +122,7 @@ impl Engine {
 
     /// Stops the engine with all its containers and starts it again, as a restart of the machine does.
     pub fn restart(&self) {
-        let mut running = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.process.lock();
         running.end();
         unmount_below(&self.folder.path().join("exec"));
         let daemon = self.daemon.as_ref().expect("a dockerd knows how it was started");
@@ -238,7 +238,7 @@ impl Drop for Engine {
             attempt(&mut self.call(&["network", "prune", "--force"]));
         }
         // End the engine first, by SIGTERM: only then does it unmount its file systems and end its own children.
-        self.process.get_mut().unwrap_or_else(PoisonError::into_inner).end();
+        self.process.get_mut().end();
         unmount_below(self.folder.path());
     }
 }

@@ -2,8 +2,9 @@
 //! one.
 
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::acceptance::Unit;
 use crate::bench::{Bench, mebibytes};
@@ -115,13 +116,13 @@ fn ends_well(server: &Server, target: &str, dir: &Path) -> Result<()> {
 
 fn get(client: &mut Client, target: &str, first: &Mutex<Duration>) -> Result<u64> {
     let (after, bytes) = client.get_timed(target)?;
-    let mut first = first.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut first = first.lock();
     *first = (*first).max(after);
     Ok(bytes)
 }
 
 fn taken(first: Mutex<Duration>) -> Duration {
-    first.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    first.into_inner()
 }
 
 /// GB/s of SHA-256 on one core, over a file that is mostly in the page cache.

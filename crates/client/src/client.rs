@@ -1,13 +1,14 @@
 //! A client of one endpoint.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 use hythe_oci::RepositoryName;
+use parking_lot::Mutex;
 use url::Url;
 
 use crate::ask::Ask;
@@ -74,7 +75,7 @@ impl Client {
 
     /// The rate limit in the registry's last answer that had one; `None` before that.
     pub fn budget(&self) -> Option<Budget> {
-        self.0.budget.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.budget.lock().clone()
     }
 }
 
@@ -115,7 +116,7 @@ impl Inner {
 
     pub(crate) fn remember_budget(&self, headers: &HeaderMap) {
         if let Some(budget) = Budget::read(headers) {
-            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+            *self.budget.lock() = Some(budget);
         }
     }
 }

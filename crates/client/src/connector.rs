@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use hyper::client::conn::http1;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -148,7 +149,7 @@ impl Connector {
     }
 
     fn tls_connector(&self) -> Result<TlsConnector, String> {
-        let mut tls = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tls = self.tls.lock();
         match &*tls {
             Some(tls) => Ok(tls.clone()),
             None => Ok(tls.insert(TlsConnector::from(Arc::new(roots::tls(&self.authorities)?))).clone()),

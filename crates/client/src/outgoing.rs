@@ -4,12 +4,12 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::timeout;
 
@@ -43,7 +43,7 @@ impl Watch {
 
     /// Why the source could not be read, if that ended the request.
     pub(crate) fn failure(&self) -> Option<io::Error> {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failed.lock().take()
     }
 
     /// Waits for the answer to the request. Gives up, with `None`, once the connection takes no byte for `patience`;
@@ -117,7 +117,7 @@ impl Body for Outgoing {
             }
             Err(error) => {
                 let told = io::Error::new(error.kind(), error.to_string());
-                *this.watch.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                *this.watch.failed.lock() = Some(error);
                 Poll::Ready(Some(Err(told)))
             }
         }

@@ -1,9 +1,10 @@
 //! Keeps connections for later requests.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 use url::Origin;
@@ -31,15 +32,10 @@ struct Kept {
 }
 
 impl Pool {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // A poisoned lock is fine to use: no code in there panics halfway through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes an open connection, the most recently used one.
     pub(crate) fn take(&self, origin: &Origin) -> Option<Connection> {
         loop {
-            let (since, mut connection) = self.lock().connections.get_mut(origin)?.pop()?;
+            let (since, mut connection) = self.0.lock().connections.get_mut(origin)?.pop()?;
             if since.elapsed() < IDLE && connection.is_open() {
                 return Some(connection);
             }
@@ -48,14 +44,14 @@ impl Pool {
 
     /// Closes all kept connections to `origin`.
     pub(crate) fn forget(&self, origin: &Origin) {
-        self.lock().connections.remove(origin);
+        self.0.lock().connections.remove(origin);
     }
 
     /// Keeps a connection whose last answer was read to its end.
     pub(crate) fn keep(self: &Arc<Self>, origin: &Origin, connection: Connection) {
         // Without a runtime there is no sweep task to close it, so it is not kept.
         let Ok(runtime) = Handle::try_current() else { return };
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         let connections = kept.connections.entry(origin.clone()).or_default();
         if connections.len() == IDLE_CONNECTIONS {
             connections.remove(0);
@@ -68,7 +64,7 @@ impl Pool {
 
     /// Closes connections that were idle for too long or that the other end has closed; returns whether any is left.
     fn clear(&self) -> bool {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         kept.connections.retain(|_, connections| {
             connections.retain_mut(|(since, connection)| since.elapsed() < IDLE && connection.is_open());
             !connections.is_empty()
@@ -108,10 +104,10 @@ mod tests {
         pool.keep(&origin(), Connection::over(Box::new(here), None).await.unwrap());
         drop(there);
         assert!(pool.clear());
-        assert_eq!(pool.lock().connections[&origin()].len(), 1);
+        assert_eq!(pool.0.lock().connections[&origin()].len(), 1);
         drop(stays);
         assert!(pool.take(&origin()).is_none());
-        assert!(!pool.clear() && pool.lock().connections.is_empty());
+        assert!(!pool.clear() && pool.0.lock().connections.is_empty());
     }
 
     #[tokio::test]
@@ -126,6 +122,6 @@ mod tests {
         assert_eq!(others[0].read(&mut [0]).await.unwrap(), 0, "the oldest is closed");
         drop(pool.take(&origin()));
         assert_eq!(others[IDLE_CONNECTIONS].read(&mut [0]).await.unwrap(), 0);
-        assert_eq!(pool.lock().connections[&origin()].len(), IDLE_CONNECTIONS - 1);
+        assert_eq!(pool.0.lock().connections[&origin()].len(), IDLE_CONNECTIONS - 1);
     }
 }

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +12,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hyper_util::client::legacy::connect::dns::Name;
+use parking_lot::Mutex;
 use tower_service::Service;
 
 use crate::address::is_public;
@@ -43,7 +44,7 @@ impl Resolver {
 
     fn get(&self) -> Result<TokioResolver, String> {
         let changed = changed();
-        let mut resolver = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resolver = self.made.lock();
         if let Some((_, resolver)) = resolver.as_ref().filter(|(of, _)| *of == changed) {
             return Ok(resolver.clone());
         }

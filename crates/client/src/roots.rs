@@ -1,8 +1,9 @@
 //! Loads the certificate authorities that clients trust.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -59,7 +60,7 @@ pub(crate) fn tls(further: &[CertificateDer<'static>]) -> Result<ClientConfig, S
 /// made from scratch, gets Mozilla's, which other systems have too. If one of the variables is set and no authority is
 /// found, that is an error.
 fn system() -> Result<Arc<RootCertStore>, String> {
-    let mut system = SYSTEM.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut system = SYSTEM.lock();
     if let Some(system) = &*system {
         return Ok(system.clone());
     }

@@ -1,12 +1,13 @@
 //! Remembers how to authenticate: a token for each scope, or that the endpoint wants a name and password.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::HeaderValue;
+use parking_lot::Mutex;
 use url::{Origin, Url};
 
 use crate::ask::Ask;
@@ -204,17 +205,12 @@ impl Tokens {
         Ok(self.token(dialler, ask, &slot, realm.transpose()?, refused).await?.is_some())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Place, Arc<Slot>>> {
-        // A poisoned lock is fine to use: it is held for one operation on the map.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn known_slot(&self, place: &Place) -> Option<Arc<Slot>> {
-        self.lock().get(place).cloned()
+        self.slots.lock().get(place).cloned()
     }
 
     fn slot(&self, place: Place) -> Arc<Slot> {
-        let mut slots = self.lock();
+        let mut slots = self.slots.lock();
         if slots.len() >= KEPT && !slots.contains_key(&place) {
             // A scope that still needs its token gets a challenge again.
             slots.clear();

@@ -3,10 +3,11 @@
 //! The buffers lie in huge pages if the system has them: the kernel pins, counts and releases each page of a direct
 //! write, which with pages of 4 KiB is a tenth of the cost of a push.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hythe_storage::WRITE;
 use memmap2::MmapOptions;
+use parking_lot::Mutex;
 
 /// The size of a buffer, in bytes: large enough that handing it to other threads costs little, small enough to stay in
 /// a core's cache.
@@ -34,12 +35,7 @@ struct Kept {
     free: Vec<&'static mut [u8]>,
 }
 
-impl Pool {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // The lock is held for a push, a pop, or the creation of some buffers, which are counted once they exist.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Pool {}
 
 impl Buffers {
     /// As many buffers as fit into `bytes`, but at least one.
@@ -49,7 +45,7 @@ impl Buffers {
 
     /// A free buffer; `None` if all are taken, or if the system has no memory for another. Never waits for a buffer.
     pub(crate) fn take(&self) -> Option<Buffer> {
-        let mut kept = self.0.lock();
+        let mut kept = self.0.kept.lock();
         let left = self.0.all - kept.made;
         if kept.free.is_empty() && left > 0 {
             kept.free.extend(huge_page()?.chunks_exact_mut(FULL).take(left));
@@ -62,7 +58,7 @@ impl Buffers {
 
     /// Whether fewer than a quarter of the buffers are free.
     pub(crate) fn are_scarce(&self) -> bool {
-        let kept = self.0.lock();
+        let kept = self.0.kept.lock();
         4 * (self.0.all - kept.made + kept.free.len()) < self.0.all
     }
 }
@@ -116,7 +112,7 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.pool.lock().free.push(std::mem::take(&mut self.memory));
+        self.pool.kept.lock().free.push(std::mem::take(&mut self.memory));
     }
 }
 

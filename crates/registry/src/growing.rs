@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hythe_storage::Upload;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -101,11 +102,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn tail(&self) -> MutexGuard<'_, Tail> {
-        // No change under this lock can panic halfway.
-        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn are_few(&self) -> bool {
         self.readers.load(Ordering::Relaxed) <= FEW
     }
@@ -135,7 +131,7 @@ impl Written {
             _ => told < FIRST,
         };
         {
-            let mut tail = self.shared.tail();
+            let mut tail = self.shared.tail.lock();
             if from_memory { tail.push(told, bytes()) } else { *tail = Tail::default() }
         }
         self.progress.send_if_modified(|progress| {
@@ -191,7 +187,7 @@ impl Written {
 
     /// Ends the fetch. Only the first end counts.
     fn end(&self, end: End) {
-        *self.shared.tail() = Tail::default();
+        *self.shared.tail.lock() = Tail::default();
         self.progress.send_if_modified(|progress| {
             let first = progress.end.is_none();
             progress.end.get_or_insert(end);
@@ -204,7 +200,7 @@ impl Written {
     pub(crate) async fn wanted(&self, offset: u64) {
         let from_memory = match self.shared.readers.load(Ordering::Relaxed) {
             0 => true,
-            1..=FEW => self.told() <= offset || self.shared.tail().at(offset).is_some(),
+            1..=FEW => self.told() <= offset || self.shared.tail.lock().at(offset).is_some(),
             _ => false,
         };
         if from_memory {
@@ -312,7 +308,7 @@ impl Reader {
             };
             if offset < received
                 && (shared.are_few() || offset < FIRST)
-                && let Some(bytes) = shared.tail().at(offset)
+                && let Some(bytes) = shared.tail.lock().at(offset)
             {
                 let length = (received - offset).min(bytes.len() as u64);
                 return Ok(Ready::Bytes(bytes.slice(..length as usize)));

@@ -4,11 +4,12 @@
 //! over once, not for each batch. After a turn the thread yields to other uploads.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hythe_oci::HashState;
+use parking_lot::Mutex;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::{spawn_blocking, yield_now};
@@ -57,11 +58,6 @@ impl Hashing {
         Self(Arc::new(Mutex::new(Lane { queue: VecDeque::new(), hash: Some(hash), running: false })))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lane> {
-        // The lock is held for a push, a pop or an update; none of these can panic halfway.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn enqueue(&self, lane: &mut Lane, item: Item) {
         lane.queue.push_back(item);
         if !lane.running {
@@ -77,7 +73,7 @@ impl Hashing {
 
     /// Whether no thread works on the queue.
     pub(crate) fn is_idle(&self) -> bool {
-        !self.lock().running
+        !self.0.lock().running
     }
 
     /// Hashes bytes on the calling thread. Only allowed while the hash [is idle](Self::is_idle), which this does not
@@ -86,21 +82,21 @@ impl Hashing {
     /// # Panics
     /// If the hash is not idle: it would miss bytes.
     fn update(&self, bytes: &[u8]) {
-        self.lock().hash.as_mut().expect(IDLE).update(bytes);
+        self.0.lock().hash.as_mut().expect(IDLE).update(bytes);
     }
 
     /// Hashes the bytes of two uploads at once. Both hashes must be idle.
     fn update_both((first, bytes): (&Self, &[u8]), (second, others): (&Self, &[u8])) {
         // No deadlock is possible: one hash was taken from the only place where a batch waits, and the other belongs to
         // the caller, so no two threads take the same two locks.
-        let (mut first, mut second) = (first.lock(), second.lock());
+        let (mut first, mut second) = (first.0.lock(), second.0.lock());
         let (first, second) = (first.hash.as_mut().expect(IDLE), second.hash.as_mut().expect(IDLE));
         HashState::update_both((first, bytes), (second, others));
     }
 
     /// Adds bytes to the hash.
     pub(crate) fn push(&self, bytes: Bytes, place: Place) {
-        let mut lane = self.lock();
+        let mut lane = self.0.lock();
         let inline = !lane.running && bytes.len() <= INLINE;
         match &mut lane.hash {
             Some(hash) if inline => hash.update(&bytes),
@@ -112,7 +108,7 @@ impl Hashing {
     /// server stops.
     pub(crate) fn state(&self) -> oneshot::Receiver<HashState> {
         let (sender, receiver) = oneshot::channel();
-        let mut lane = self.lock();
+        let mut lane = self.0.lock();
         match &lane.hash {
             // No bytes wait, so the state is sent at once. The receiver exists, so the send cannot fail.
             Some(hash) if lane.queue.is_empty() => drop(sender.send(hash.clone())),
@@ -122,10 +118,10 @@ impl Hashing {
     }
 
     fn run(&self) {
-        let Some(mut hash) = self.lock().hash.take() else { return };
+        let Some(mut hash) = self.0.lock().hash.take() else { return };
         for _ in 0..TURN {
             let item = {
-                let mut lane = self.lock();
+                let mut lane = self.0.lock();
                 let Some(item) = lane.queue.pop_front() else {
                     lane.hash = Some(hash);
                     lane.running = false;
@@ -142,7 +138,7 @@ impl Hashing {
                 Item::State(asked) => drop(asked.send(hash.clone())),
             }
         }
-        self.lock().hash = Some(hash);
+        self.0.lock().hash = Some(hash);
         self.start();
     }
 }
@@ -185,11 +181,6 @@ impl Drop for Offered<'_> {
 pub(crate) struct Pairs(Mutex<Option<Waiting>>);
 
 impl Pairs {
-    fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
-        // The lock is held for a swap, which cannot panic halfway.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Adds bytes to a hash that [is idle](Hashing::is_idle), on a thread that receives bodies. If another upload has a
     /// batch soon, the two are hashed together, on this thread or on the other upload's; otherwise the bytes are hashed
     /// alone.
@@ -219,7 +210,7 @@ impl Pairs {
     /// Hashes the bytes at once together with a waiting batch, if there is one. Otherwise the bytes wait: the returned
     /// channel tells when they are hashed.
     fn offer(&self, hashing: &Hashing, bytes: Bytes) -> Option<oneshot::Receiver<()>> {
-        let mut place = self.lock();
+        let mut place = self.0.lock();
         if let Some(other) = place.take() {
             drop(place);
             Hashing::update_both((hashing, &bytes), (&other.hashing, &other.bytes));
@@ -232,7 +223,7 @@ impl Pairs {
     }
 
     fn take_back(&self, hashing: &Hashing) -> Option<Waiting> {
-        self.lock().take_if(|waiting| Arc::ptr_eq(&waiting.hashing.0, &hashing.0))
+        self.0.lock().take_if(|waiting| Arc::ptr_eq(&waiting.hashing.0, &hashing.0))
     }
 }
 
@@ -278,7 +269,7 @@ mod tests {
         let update = |at: usize| pairs.update(&hashes[at], contents[at].clone().into());
         let (first, second, third) = tokio::join!(update(0), update(1), update(2));
         first.and(second).and(third).unwrap();
-        assert!(pairs.lock().is_none(), "no batch waits");
+        assert!(pairs.0.lock().is_none(), "no batch waits");
         for (hashing, content) in hashes.iter().zip(&contents) {
             assert_hashed(hashing, content).await;
         }

@@ -5,10 +5,11 @@
 //! its row and its file.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use hythe_oci::UploadId;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use crate::ingest::Ingest;
@@ -36,11 +37,6 @@ struct State {
     is_swept: bool,
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // No change under this lock can panic halfway.
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Parked {
     /// For a process that may have `most_open_files` files open.
     pub(crate) fn new(most_open_files: usize) -> Self {
@@ -52,7 +48,7 @@ impl Parked {
     pub(crate) fn park(&self, ingest: Ingest) {
         // Without a runtime no sweep task could close the session, so it is not kept.
         let Ok(runtime) = Handle::try_current() else { return };
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let oldest = || state.sessions.iter().min_by_key(|(_, (parked, _))| *parked).map(|(id, _)| *id);
         let evicted = if state.sessions.len() >= self.keep { oldest() } else { None };
         let evicted = evicted.and_then(|id| state.sessions.remove(&id));
@@ -67,12 +63,12 @@ impl Parked {
 
     /// Takes a session out, to continue it or to end it. Only the holder of the session's turn calls this.
     pub(crate) fn take(&self, id: UploadId) -> Option<Ingest> {
-        lock(&self.state).sessions.remove(&id).map(|(_, ingest)| ingest)
+        self.state.lock().sessions.remove(&id).map(|(_, ingest)| ingest)
     }
 
     /// Closes all kept sessions; returns how many.
     pub(crate) fn close(&self) -> usize {
-        let sessions = std::mem::take(&mut lock(&self.state).sessions);
+        let sessions = std::mem::take(&mut self.state.lock().sessions);
         sessions.len()
     }
 }
@@ -82,7 +78,7 @@ async fn sweep(state: Weak<Mutex<State>>, idle: Duration) {
     loop {
         tokio::time::sleep(idle / 4).await;
         let Some(state) = state.upgrade() else { return };
-        let mut state = lock(&state);
+        let mut state = state.lock();
         let old = state.sessions.extract_if(|_, (parked, _)| parked.elapsed() >= idle);
         let closed: Vec<_> = old.collect();
         state.is_swept = !state.sessions.is_empty();
@@ -111,7 +107,7 @@ mod tests {
     }
 
     fn count(parked: &Parked) -> usize {
-        lock(&parked.state).sessions.len()
+        parked.state.lock().sessions.len()
     }
 
     #[tokio::test]

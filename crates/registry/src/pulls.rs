@@ -1,11 +1,12 @@
 //! Records the times of pulls. A task writes them to the catalog, so no response waits for the write.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hythe_catalog::{Catalog, Pull};
 use hythe_oci::{Reference, RepositoryName};
+use parking_lot::Mutex;
 
 /// Milliseconds after a recorded pull in which further pulls are not recorded: a quarter of a day.
 const STEP: i64 = 6 * 60 * 60 * 1000;
@@ -37,7 +38,7 @@ pub(crate) fn is_due(recorded: Option<i64>, now: i64) -> bool {
 impl Pulls {
     /// Queues a pull, and starts a task that writes all queued pulls if no such task runs.
     pub(crate) fn record(this: &Arc<Self>, catalog: &Catalog, pull: Pull) {
-        let mut waiting = this.lock();
+        let mut waiting = this.0.lock();
         let is_paused = waiting.paused_until.is_some_and(|until| Instant::now() < until);
         if is_paused || waiting.pulls.len() >= MOST {
             return;
@@ -51,7 +52,7 @@ impl Pulls {
                 while let Some(pulls) = this.take() {
                     if let Err(error) = catalog.record_pulls(pulls).await {
                         tracing::warn!(%error, "could not record the times of pulls");
-                        this.lock().paused_until = Instant::now().checked_add(PAUSE);
+                        this.0.lock().paused_until = Instant::now().checked_add(PAUSE);
                     }
                 }
             });
@@ -60,13 +61,8 @@ impl Pulls {
 
     /// Takes all queued pulls; `None` if the queue is empty, which ends the task.
     fn take(&self) -> Option<Vec<Pull>> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         waiting.is_written = !waiting.pulls.is_empty();
         waiting.is_written.then(|| waiting.pulls.drain().map(|(_, pull)| pull).collect())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Each critical section is one change of the map, so a panic leaves it whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

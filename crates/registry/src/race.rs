@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hythe_oci::UploadId;
+use parking_lot::Mutex;
 
 /// How long a body must have been coming before its speed counts.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -47,11 +48,6 @@ pub(crate) struct Running<'a> {
 }
 
 impl Race {
-    fn lock(&self) -> MutexGuard<'_, Runners> {
-        // The lock is held for one change or one read of the table; neither can panic halfway.
-        self.runners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Enters the body of this session into the race.
     pub(crate) fn enter(&self, id: UploadId) -> Running<'_> {
         self.enter_since(id, Instant::now())
@@ -60,7 +56,7 @@ impl Race {
     fn enter_since(&self, id: UploadId, since: Instant) -> Running<'_> {
         let (received, gives_way) = (AtomicU64::new(0), AtomicBool::new(false));
         let runner = Arc::new(Runner { id, since, received, gives_way });
-        let mut runners = self.lock();
+        let mut runners = self.runners.lock();
         let number = runners.next;
         runners.next += 1;
         runners.all.insert(number, Arc::clone(&runner));
@@ -72,7 +68,7 @@ impl Race {
     /// chose one. The body cannot leave the race before `stop` returns: otherwise `stop` could reach a later body of the
     /// same session.
     pub(crate) fn stop_slowest(&self, stop: impl FnOnce(UploadId)) -> bool {
-        let runners = self.lock();
+        let runners = self.runners.lock();
         let rates = runners.all.values().filter_map(|runner| runner.rate().map(|rate| (rate, runner)));
         let Some((rate, slowest)) = rates.min_by_key(|(rate, _)| *rate) else { return false };
         // Each body is chosen once, however many others wait for its place.
@@ -115,7 +111,7 @@ impl Running<'_> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.race.lock().all.remove(&self.number);
+        self.race.runners.lock().all.remove(&self.number);
     }
 }
 
@@ -147,15 +143,13 @@ mod tests {
         assert_eq!((chosen(), chosen()), (Some(ids[2]), None));
         assert!(new.gave_way().is_none() && fast.gave_way().is_none());
         drop((new, fast, slow, slowest));
-        assert!(race.lock().all.is_empty());
+        assert!(race.runners.lock().all.is_empty());
     }
 
     #[test]
     fn a_chosen_body_cannot_end_before_it_is_stopped() {
         let race = Race::default();
         let _slow = race.enter_since(UploadId::random(), ago(100));
-        assert!(
-            race.stop_slowest(|_| assert!(race.runners.try_lock().is_err(), "a body could leave the race"))
-        );
+        assert!(race.stop_slowest(|_| assert!(race.runners.is_locked(), "a body could leave the race")));
     }
 }

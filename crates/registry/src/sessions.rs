@@ -4,9 +4,10 @@
 //! wait for the old request's deadline: it asks the old one to stop, and continues when that one has saved its bytes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hythe_oci::UploadId;
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 
 #[derive(Default)]
@@ -29,15 +30,10 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, Arc<Session>>> {
-        // Each critical section is one operation on the map, so a panic leaves nothing half-done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Asks the current writer to stop, and waits for the turn.
     pub(crate) async fn take(&self, id: UploadId) -> Turn<'_> {
         let (session, mut turn) = {
-            let mut sessions = self.lock();
+            let mut sessions = self.0.lock();
             let session = sessions
                 .entry(id)
                 .or_insert_with(|| Arc::new(Session { turn: Arc::default(), newest: watch::Sender::new(0) }));
@@ -59,7 +55,7 @@ impl Sessions {
     /// Asks the current writer to stop, if there is one. Does nothing if another request waits for the turn: that one
     /// has already asked the writer to stop, and another ticket would stop the waiting request too.
     pub(crate) fn stop(&self, id: UploadId) {
-        if let Some(session) = self.lock().get(&id)
+        if let Some(session) = self.0.lock().get(&id)
             && session.newest.receiver_count() == 1
         {
             session.newest.send_modify(|newest| *newest += 1);
@@ -68,7 +64,7 @@ impl Sessions {
 
     /// The turn, if no request has it or waits for it.
     pub(crate) fn try_take(&self, id: UploadId) -> Option<Turn<'_>> {
-        let mut sessions = self.lock();
+        let mut sessions = self.0.lock();
         if sessions.contains_key(&id) {
             return None;
         }
@@ -98,7 +94,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.guard = None;
-        let mut sessions = self.sessions.lock();
+        let mut sessions = self.sessions.0.lock();
         // The receiver is dropped under the lock: if two turns end at once, the second one counts no receivers, and
         // removes the session.
         self.newest = None;
@@ -132,7 +128,7 @@ mod tests {
         }
         assert!(sessions.try_take(id).is_none());
         drop(second);
-        assert!(sessions.lock().is_empty(), "the last turn removes the session");
+        assert!(sessions.0.lock().is_empty(), "the last turn removes the session");
         assert!(sessions.try_take(id).is_some());
     }
 
@@ -151,7 +147,7 @@ mod tests {
             }
         }
         drop(first);
-        assert!(sessions.lock().is_empty());
+        assert!(sessions.0.lock().is_empty());
     }
 
     #[tokio::test]

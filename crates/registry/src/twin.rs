@@ -4,13 +4,14 @@
 //! At the first different byte, the bytes that came until then are written, and the push goes on like that of a new
 //! blob. Its file then replaces the twin, which was damaged.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hythe_catalog::BlobFile;
 use hythe_oci::{Digest, UploadId};
 use hythe_storage::{BlobKey, Content, Upload, WRITE};
+use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
 use crate::writing::joined;
@@ -24,7 +25,8 @@ pub(crate) struct Twin {
     generation: UploadId,
     size: u64,
     content: Content,
-    /// The offset up to which the bytes are the same; `None` once they differ.
+    /// The offset up to which the bytes are the same; `None` once they differ. The one writer of a push holds the lock
+    /// while it reads and writes files; other tasks take it once the push is settled.
     same: Mutex<Option<u64>>,
     /// Whether the bytes are the same until now. For callers that must not wait for `same`, which is locked while files
     /// are read.
@@ -58,12 +60,6 @@ impl Twin {
         Self { generation, size, content, same: Mutex::new(Some(0)), followed: AtomicBool::new(true) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
-        // The one writer of a push holds the lock while it reads and writes files. Others take it once the push is
-        // settled.
-        self.same.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn generation(&self) -> UploadId {
         self.generation
     }
@@ -80,13 +76,13 @@ impl Twin {
 
     /// Whether all bytes of the file came, and are the same.
     pub(crate) fn is_whole(&self) -> bool {
-        *self.lock() == Some(self.size)
+        *self.same.lock() == Some(self.size)
     }
 
     /// Compares `chunks`, which come at `offset`. True if they are the same, so that the caller need not write them. At
     /// the first difference, writes the bytes that came before to `upload`. Blocking.
     pub(crate) fn takes(&self, upload: &dyn Upload, offset: u64, chunks: &[Bytes]) -> Result<bool> {
-        let mut same = self.lock();
+        let mut same = self.same.lock();
         if *same != Some(offset) {
             self.leave(&mut same, upload)?;
             return Ok(false);
@@ -108,7 +104,7 @@ impl Twin {
         if !self.is_followed() {
             return Ok(());
         }
-        joined(spawn_blocking(move || self.leave(&mut self.lock(), &*upload))).await?
+        joined(spawn_blocking(move || self.leave(&mut self.same.lock(), &*upload))).await?
     }
 
     fn leave(&self, same: &mut Option<u64>, upload: &dyn Upload) -> Result<()> {

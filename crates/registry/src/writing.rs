@@ -3,10 +3,11 @@
 //! Batches that arrive during a write go together into the next one: so a slow disk gets larger writes, which it does
 //! faster.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_storage::Upload;
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -51,11 +52,6 @@ pub(crate) async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
     }
 }
 
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    // The lock is held for a push or a take; neither can panic halfway.
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Writing {
     pub(crate) fn new(upload: Arc<dyn Upload>) -> Self {
         Self { upload, twin: None, queue: Arc::default(), task: None, written: None }
@@ -74,7 +70,7 @@ impl Writing {
     /// Adds the next bytes, to be written at `offset`. An error is that of an earlier write.
     pub(crate) async fn push(&mut self, offset: u64, bytes: Bytes, place: Place) -> Result<()> {
         let running = {
-            let mut queue = lock(&self.queue);
+            let mut queue = self.queue.lock();
             if queue.batches.is_empty() {
                 queue.offset = offset;
             }
@@ -103,7 +99,7 @@ impl Writing {
     /// A channel that tells when all bytes pushed until now are written. It closes without a message if a write fails.
     pub(crate) fn mark(&self) -> oneshot::Receiver<()> {
         let (mark, marked) = oneshot::channel();
-        let mut queue = lock(&self.queue);
+        let mut queue = self.queue.lock();
         if queue.failed {
             return marked;
         }
@@ -127,7 +123,7 @@ impl Writing {
 
 /// Ends a queue after a failed write: drops the waiting batches and closes the marks' channels.
 fn fail(queue: &Mutex<Queue>) {
-    *lock(queue) = Queue { failed: true, ..Queue::default() };
+    *queue.lock() = Queue { failed: true, ..Queue::default() };
 }
 
 /// Ends the queue if a write panics. The next push gets the panic.
@@ -150,7 +146,7 @@ fn run(
 ) -> Result<bool> {
     for _ in 0..TURN {
         let (offset, batches, marks) = {
-            let mut queue = lock(queue);
+            let mut queue = queue.lock();
             if queue.batches.is_empty() && queue.marks.is_empty() {
                 queue.running = false;
                 return Ok(true);
@@ -206,7 +202,7 @@ mod tests {
     #[async_trait::async_trait]
     impl Upload for Disk {
         fn write(&self, offset: u64, chunks: &[Bytes]) -> hythe_storage::Result<()> {
-            if let Some(gate) = &*self.gate.lock().unwrap() {
+            if let Some(gate) = &*self.gate.lock() {
                 gate.recv().unwrap_err();
             }
             assert!(
@@ -275,10 +271,10 @@ mod tests {
     async fn a_mark_behind_the_last_write_causes_no_empty_write() {
         let (disk, mut writing) = disk(u64::MAX);
         let (closed, gate) = mpsc::channel();
-        *disk.gate.lock().unwrap() = Some(gate);
+        *disk.gate.lock() = Some(gate);
         writing.push(0, Bytes::from_static(b"ten bytes."), Arc::default()).await.unwrap();
         // Waits until the write has begun: it takes the whole queue.
-        while !lock(&writing.queue).batches.is_empty() {
+        while !writing.queue.lock().batches.is_empty() {
             tokio::task::yield_now().await;
         }
         let mut marked = writing.mark();

@@ -1,9 +1,11 @@
 //! The log's writer: one thread writes all lines, so that no request waits for a terminal or a full pipe.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -63,7 +65,7 @@ impl Log {
 
     /// Adds one or more whole lines.
     pub fn line(&self, line: &[u8]) {
-        let mut waiting = self.0.lock();
+        let mut waiting = self.0.waiting.lock();
         if waiting.closed {
             return;
         }
@@ -92,16 +94,12 @@ impl Write for &Log {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn write_all(&self, mut out: impl Write) {
         let mut bytes = Vec::new();
         loop {
-            let mut waiting = self.lock();
+            let mut waiting = self.waiting.lock();
             while waiting.bytes.is_empty() && waiting.dropped == 0 && !waiting.closed {
-                waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                self.changed.wait(&mut waiting);
             }
             let closed = waiting.closed;
             let dropped = std::mem::take(&mut waiting.dropped);
@@ -126,7 +124,7 @@ impl Shared {
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        self.log.0.lock().closed = true;
+        self.log.0.waiting.lock().closed = true;
         self.log.0.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -80,11 +81,6 @@ impl ManifestRoom {
         }
     }
 
-    fn holders(&self) -> MutexGuard<'_, VecDeque<Arc<Holder>>> {
-        // The lock is held for one change of the list, so a poisoned list is still valid.
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The part of one manifest, still empty.
     pub(crate) fn part(&self) -> Part<'_> {
         Part { room: self, permit: None, holder: None }
@@ -92,7 +88,7 @@ impl ManifestRoom {
 
     /// Cuts off the oldest large manifest, if it is older than `OLD`.
     fn cut_oldest(&self) {
-        let mut holders = self.holders();
+        let mut holders = self.holders.lock();
         if holders.front().is_some_and(|oldest| oldest.since.elapsed() > OLD)
             && let Some(oldest) = holders.pop_front()
         {
@@ -138,7 +134,7 @@ impl Part<'_> {
         };
         if is_large && self.holder.is_none() {
             let holder = Arc::new(Holder { since: Instant::now(), cut: Notify::new() });
-            self.room.holders().push_back(Arc::clone(&holder));
+            self.room.holders.lock().push_back(Arc::clone(&holder));
             self.holder = Some(holder);
             // Returns the memory that the manifest held of the pool for small ones.
             self.permit = None;
@@ -162,7 +158,7 @@ impl Part<'_> {
 impl Drop for Part<'_> {
     fn drop(&mut self) {
         if let Some(holder) = &self.holder {
-            self.room.holders().retain(|other| !Arc::ptr_eq(other, holder));
+            self.room.holders.lock().retain(|other| !Arc::ptr_eq(other, holder));
         }
     }
 }
@@ -195,7 +191,7 @@ mod tests {
         drop((large, small));
         assert_eq!(room.small.available_permits() * UNIT, ALL_SMALL);
         assert_eq!(room.large.available_permits() * UNIT, ALL_LARGE);
-        assert!(room.holders().is_empty());
+        assert!(room.holders.lock().is_empty());
     }
 
     #[tokio::test]
@@ -206,7 +202,7 @@ mod tests {
         second.grow(ALL_LARGE / 2).await.unwrap();
         let old = Instant::now().checked_sub(2 * OLD).unwrap();
         let holder = Arc::new(Holder { since: old, cut: Notify::new() });
-        room.holders()[0] = Arc::clone(&holder);
+        room.holders.lock()[0] = Arc::clone(&holder);
         first.holder = Some(holder);
         let mut third = room.part();
         let (grown, cut) = tokio::join!(third.grow(LARGE), async {
@@ -215,7 +211,7 @@ mod tests {
         });
         grown.unwrap();
         let () = cut;
-        assert_eq!(room.holders().len(), 2);
+        assert_eq!(room.holders.lock().len(), 2);
     }
 
     #[tokio::test]

@@ -6,20 +6,20 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hythe_oci::{Digest, ErrorCode};
 use hythe_server::SENDFILE_BYTES;
 use hythe_testing::{Client, Connection, Setup, TestRegistry, bytes, eventually};
+use parking_lot::RwLock;
 
 /// Guards the process's count of `sendfile` bytes: a test that measures it runs alone, other tests that download run
 /// together.
 static DOWNLOADS: RwLock<()> = RwLock::new(());
 
 fn downloads() -> impl Drop {
-    DOWNLOADS.read().unwrap_or_else(PoisonError::into_inner)
+    DOWNLOADS.read()
 }
 
 const MANY: usize = 5_000_011;
@@ -69,7 +69,7 @@ fn quick(milliseconds: u64) -> Setup {
 
 #[test]
 fn a_blob_in_a_file_leaves_by_sendfile_and_by_nothing_else() {
-    let _alone = DOWNLOADS.write().unwrap_or_else(PoisonError::into_inner);
+    let _alone = DOWNLOADS.write();
     let registry = TestRegistry::start();
     let content = bytes(1, MANY);
     let digest = registry.client().push_blob("app", &content);
@@ -87,7 +87,7 @@ fn a_blob_in_a_file_leaves_by_sendfile_and_by_nothing_else() {
 
 #[test]
 fn the_reading_path_sends_the_same_bytes() {
-    let _alone = DOWNLOADS.write().unwrap_or_else(PoisonError::into_inner);
+    let _alone = DOWNLOADS.write();
     let content = bytes(2, MANY);
     for setup in [TestRegistry::setup().without_sendfile(), TestRegistry::setup().memory()] {
         let registry = setup.start();

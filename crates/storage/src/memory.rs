@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_oci::{Digest, UploadId};
+use parking_lot::Mutex;
 
 use crate::{Adopted, BlobKey, Content, Error, Result, Storage, Upload};
 
@@ -54,27 +55,21 @@ impl Grown {
     }
 }
 
-/// Ignores poisoning: each lock is held for one call on one collection, so a panic leaves no half-made change behind
-/// it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[async_trait::async_trait]
 impl Storage for MemoryStorage {
     async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
         let upload = {
-            let mut uploads = lock(&self.uploads);
+            let mut uploads = self.uploads.lock();
             if offset == 0 {
                 Some(Arc::clone(uploads.entry(id).or_default()))
             } else {
                 uploads.get(&id).cloned()
             }
         };
-        let found = upload.as_ref().map_or(0, |upload| lock(&upload.0).bytes().len() as u64);
+        let found = upload.as_ref().map_or(0, |upload| upload.0.lock().bytes().len() as u64);
         match upload {
             Some(upload) if found >= offset => {
-                lock(&upload.0).bytes_mut().truncate(offset as usize);
+                upload.0.lock().bytes_mut().truncate(offset as usize);
                 Ok(upload)
             }
             _ => Err(Error::UploadLost { id, expected: offset, found }),
@@ -88,48 +83,48 @@ impl Storage for MemoryStorage {
         };
         let size = bytes.len() as u64;
         let upload = Arc::new(Growing(Mutex::new(Grown::Upload(bytes))));
-        lock(&self.uploads).insert(id, Arc::clone(&upload));
+        self.uploads.lock().insert(id, Arc::clone(&upload));
         Ok(Ok(Adopted { upload, size, linked: false }))
     }
 
     async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
         let key = BlobKey { digest: *digest, generation: id };
-        match lock(&self.uploads).remove(&id) {
+        match self.uploads.lock().remove(&id) {
             Some(upload) => {
-                let mut grown = lock(&upload.0);
+                let mut grown = upload.0.lock();
                 let bytes = Bytes::from(std::mem::take(grown.bytes_mut()));
                 *grown = Grown::Blob(bytes.clone());
-                lock(&self.blobs).insert(key, bytes);
+                self.blobs.lock().insert(key, bytes);
                 Ok(())
             }
-            None if lock(&self.blobs).contains_key(&key) => Ok(()),
+            None if self.blobs.lock().contains_key(&key) => Ok(()),
             None => Err(Error::UploadLost { id, expected: 0, found: 0 }),
         }
     }
 
     async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
         let key = BlobKey { digest: *digest, generation: id };
-        if let Some(bytes) = lock(&self.blobs).remove(&key) {
-            lock(&self.uploads).insert(id, Arc::new(Growing(Mutex::new(Grown::Blob(bytes)))));
+        if let Some(bytes) = self.blobs.lock().remove(&key) {
+            self.uploads.lock().insert(id, Arc::new(Growing(Mutex::new(Grown::Blob(bytes)))));
         }
         Ok(())
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {
-        lock(&self.uploads).remove(&id);
+        self.uploads.lock().remove(&id);
         Ok(())
     }
 
     async fn uploads(&self) -> Result<Vec<UploadId>> {
-        Ok(lock(&self.uploads).keys().copied().collect())
+        Ok(self.uploads.lock().keys().copied().collect())
     }
 
     fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>> {
-        Ok(lock(&self.blobs).get(key).cloned().map(Content::Memory))
+        Ok(self.blobs.lock().get(key).cloned().map(Content::Memory))
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {
-        lock(&self.blobs).remove(key);
+        self.blobs.lock().remove(key);
         Ok(())
     }
 
@@ -141,7 +136,7 @@ impl Storage for MemoryStorage {
 #[async_trait::async_trait]
 impl Upload for Growing {
     fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
-        let mut grown = lock(&self.0);
+        let mut grown = self.0.lock();
         let bytes = grown.bytes_mut();
         bytes.truncate(offset as usize);
         for chunk in chunks {
@@ -163,7 +158,7 @@ impl Upload for Growing {
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-        let grown = lock(&self.0);
+        let grown = self.0.lock();
         let rest = grown.bytes().get(offset as usize..).unwrap_or_default();
         Ok(Bytes::copy_from_slice(&rest[..length.min(rest.len())]))
     }

@@ -1,7 +1,9 @@
 //! Captures a registry's log.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::{Answer, eventually};
 
@@ -10,14 +12,9 @@ use crate::{Answer, eventually};
 pub struct LogLines(Arc<Mutex<Vec<u8>>>);
 
 impl LogLines {
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        // A poisoned lock is fine to use: it is held only for copying bytes.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// All lines.
     pub fn lines(&self) -> Vec<String> {
-        String::from_utf8_lossy(&self.lock()).lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&self.0.lock()).lines().map(str::to_owned).collect()
     }
 
     /// Waits for the line of an answer, and returns it.
@@ -44,7 +41,7 @@ impl LogLines {
 
 impl Write for LogLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.lock().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

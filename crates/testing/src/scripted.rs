@@ -15,10 +15,11 @@ mod seen;
 mod token;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hythe_oci::{Algorithm, Digest, Reference};
+use parking_lot::Mutex;
 
 use self::access::{Access, basic};
 use self::budget::Budget;
@@ -41,11 +42,6 @@ pub struct ScriptedUpstream {
     script: Arc<Script>,
     /// `None` while it is stopped.
     listener: Mutex<Option<Listener>>,
-}
-
-/// A poisoned lock is fine to use: a thread that panicked fails its test by itself.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[track_caller]
@@ -81,7 +77,7 @@ impl ScriptedUpstream {
     /// Adds a manifest under a tag or digest, with all content that it names.
     #[track_caller]
     pub fn push(&self, repository: &str, tag: &str, manifest: &Manifest) {
-        lock(&self.script.content).push(repository, &reference(tag), manifest);
+        self.script.content.lock().push(repository, &reference(tag), manifest);
     }
 
     /// Adds a manifest of any bytes under a tag or digest; the digest may be wrong.
@@ -94,7 +90,7 @@ impl ScriptedUpstream {
         bytes: impl AsRef<[u8]>,
     ) {
         let reference = reference(tag_or_digest);
-        lock(&self.script.content).push_manifest(repository, &reference, media_type, bytes.as_ref());
+        self.script.content.lock().push_manifest(repository, &reference, media_type, bytes.as_ref());
     }
 
     /// Adds a blob; returns its SHA-256 digest.
@@ -106,42 +102,42 @@ impl ScriptedUpstream {
 
     /// Adds a blob under any digest, which may be wrong. An `Arc` is shared, not copied.
     pub fn push_blob_as(&self, repository: &str, digest: Digest, content: impl Into<Arc<[u8]>>) {
-        lock(&self.script.content).push_blob(repository, digest, content.into());
+        self.script.content.lock().push_blob(repository, digest, content.into());
     }
 
     /// Forgets a tag; what it named stays.
     pub fn untag(&self, repository: &str, tag: &str) {
-        lock(&self.script.content).untag(repository, tag);
+        self.script.content.lock().untag(repository, tag);
     }
 
     /// Forgets a manifest, with its tags, or a blob.
     pub fn remove(&self, repository: &str, digest: Digest) {
-        lock(&self.script.content).remove(repository, digest);
+        self.script.content.lock().remove(repository, digest);
     }
 
     /// Adds a rule. The first that matches a request and has times left applies, and no other.
     pub fn rule(&self, rule: Rule) {
-        lock(&self.script.rules).push(rule);
+        self.script.rules.lock().push(rule);
     }
 
     /// Forgets all rules.
     pub fn clear_rules(&self) {
-        lock(&self.script.rules).clear();
+        self.script.rules.lock().clear();
     }
 
     /// The requests so far, in the order of their arrival, including refused ones and those for tokens.
     pub fn requests(&self) -> Vec<Seen> {
-        lock(&self.script.seen).clone()
+        self.script.seen.lock().clone()
     }
 
     /// Forgets the requests so far.
     pub fn forget_requests(&self) {
-        lock(&self.script.seen).clear();
+        self.script.seen.lock().clear();
     }
 
     /// How many requests of this method had a target that contains this.
     pub fn count(&self, method: &str, contains: &str) -> usize {
-        let seen = lock(&self.script.seen);
+        let seen = self.script.seen.lock();
         seen.iter().filter(|seen| seen.method == method && seen.target.contains(contains)).count()
     }
 
@@ -153,24 +149,24 @@ impl ScriptedUpstream {
 
     /// Requires this name and password.
     pub fn require_basic(&self, username: &str, password: &str) {
-        *lock(&self.script.access) = Access::Basic(basic(username, password));
+        *self.script.access.lock() = Access::Basic(basic(username, password));
     }
 
     /// Requires a token.
     pub fn require_token(&self, rules: TokenRules) {
-        *lock(&self.script.access) = Access::Token { rules, first: 0 };
+        *self.script.access.lock() = Access::Token { rules, first: 0 };
     }
 
     /// Rejects all tokens that were issued so far.
     pub fn expire_tokens(&self) {
-        if let Access::Token { first, .. } = &mut *lock(&self.script.access) {
+        if let Access::Token { first, .. } = &mut *self.script.access.lock() {
             *first = token::next();
         }
     }
 
     /// Requires no credentials.
     pub fn require_nothing(&self) {
-        *lock(&self.script.access) = Access::Anyone;
+        *self.script.access.lock() = Access::Anyone;
     }
 
     /// Limits the speed of all connections together.
@@ -181,7 +177,7 @@ impl ScriptedUpstream {
     /// Allows this many pulls of manifests, and sends Docker Hub's headers about it: `HEAD` and blobs are free, and
     /// once none remains, a `GET` of an existing manifest is answered with 429.
     pub fn budget(&self, limit: u64, remaining: u64) {
-        *lock(&self.script.budget) = Some(Budget { limit, remaining });
+        *self.script.budget.lock() = Some(Budget { limit, remaining });
     }
 
     /// Sets whether it has the referrers API; without it, it answers 404.
@@ -191,7 +187,7 @@ impl ScriptedUpstream {
 
     /// Closes the listener and all connections. Its content, rules and recorded requests stay.
     pub fn stop(&self) {
-        if let Some(listener) = lock(&self.listener).take() {
+        if let Some(listener) = self.listener.lock().take() {
             listener.stop();
         }
     }
@@ -199,14 +195,14 @@ impl ScriptedUpstream {
     /// Listens on the same port again.
     #[track_caller]
     pub fn start_again(&self) {
-        let mut listener = lock(&self.listener);
+        let mut listener = self.listener.lock();
         assert!(listener.is_none(), "the upstream runs already");
         *listener = Some(Listener::start(listener::bind(self.address), self.script.clone()));
     }
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        lock(&self.listener).as_ref().map_or(0, |listener| listener.connections.count())
+        self.listener.lock().as_ref().map_or(0, |listener| listener.connections.count())
     }
 }
 

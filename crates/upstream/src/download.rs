@@ -1,10 +1,11 @@
 //! Running downloads of blobs: which repositories get each blob, and how far it has arrived.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hythe_oci::{Authority, Digest, RepositoryName};
 use hythe_registry::{Error as Refusal, Growing};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::cache::Copy;
@@ -29,14 +30,9 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    fn also(&self) -> MutexGuard<'_, Option<Vec<Copy>>> {
-        // A poisoned lock is fine to use: it is held for one operation on the list.
-        self.also.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes the other repositories, to link the blob into them.
     pub(crate) fn take_others(&self) -> Vec<Copy> {
-        self.also().take().unwrap_or_default()
+        self.also.lock().take().unwrap_or_default()
     }
 
     /// Returns when the download has ended, with or without success.
@@ -47,7 +43,7 @@ impl Download {
 
     /// Has the blob linked into `copy` too, once it is stored; returns false if it is too late for that.
     pub(crate) fn link_into(&self, copy: &Copy) -> bool {
-        match &mut *self.also() {
+        match &mut *self.also.lock() {
             Some(also) => {
                 let known = |known: &Copy| known.here == copy.here && known.is_private() >= copy.is_private();
                 if !also.iter().any(known) {
@@ -74,16 +70,11 @@ pub(crate) enum Stage {
 }
 
 impl Downloads {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Download>>> {
-        // A poisoned lock is fine to use: it is held for one operation on the map.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The running download of this digest from this copy's upstream; or a new one into this copy, with the handle that
     /// ends it.
     pub(crate) fn join(&self, copy: &Copy, digest: &Digest) -> (Arc<Download>, Option<Ended>) {
         let key = (copy.upstream().clone(), *digest);
-        let mut downloads = self.lock();
+        let mut downloads = self.0.lock();
         if let Some(download) = downloads.get(&key) {
             return (Arc::clone(download), None);
         }
@@ -98,7 +89,7 @@ impl Downloads {
     /// The state of the running download of this digest from this copy's upstream, if there is one.
     pub(crate) fn stage(&self, copy: &Copy, digest: &Digest) -> Option<watch::Receiver<Stage>> {
         let key = (copy.upstream().clone(), *digest);
-        self.lock().get(&key).map(|download| download.stage.clone())
+        self.0.lock().get(&key).map(|download| download.stage.clone())
     }
 }
 
@@ -119,7 +110,7 @@ impl Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.copy.cache.0.downloads.lock().remove(&self.key);
+        self.copy.cache.0.downloads.0.lock().remove(&self.key);
         self.stage.send_replace(match self.outcome.take() {
             Some(Ok(())) => Stage::Stored,
             Some(Err(error)) => Stage::Failed(error),

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Running work, by key.
@@ -23,11 +24,6 @@ where
     K: Eq + Hash + Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    fn lock(waiting: &Mutex<Waiting<K, V>>) -> MutexGuard<'_, Waiting<K, V>> {
-        // A poisoned lock is fine to use: it is held for one operation on the map.
-        waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The result of `work`, or of running work with the same key. The work goes on if the request that began it goes
     /// away. Returns `None` if the work panicked.
     pub(crate) async fn join<W>(&self, key: K, work: impl FnOnce() -> W) -> Option<V>
@@ -35,7 +31,7 @@ where
         W: Future<Output = V> + Send + 'static,
     {
         let (mut outcome, begun) = {
-            let mut waiting = Self::lock(&self.0);
+            let mut waiting = self.0.lock();
             if let Some(outcome) = waiting.get(&key) {
                 (outcome.clone(), None)
             } else {
@@ -65,7 +61,7 @@ struct Ended<K: Eq + Hash, V> {
 
 impl<K: Eq + Hash, V> Drop for Ended<K, V> {
     fn drop(&mut self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.waiting.lock().remove(&self.key);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Sends requests to one upstream: to its endpoints in order, again while that can help, and not at all while it rests.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hythe_client::{Budget, Client, Error as Failure};
 use hythe_oci::Authority;
+use parking_lot::Mutex;
 
 use crate::health::{Health, LONGEST_REST, News, Thing};
 use crate::sources::Rooms;
@@ -171,7 +172,7 @@ impl Source {
         let answer = request.await;
         let took = began.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
         self.counters.milliseconds.fetch_add(took, Ordering::Relaxed);
-        let mut health = endpoint.health();
+        let mut health = endpoint.health.lock();
         match &answer {
             Err(error) if error.is_temporary() => {
                 self.counters.errors.fetch_add(1, Ordering::Relaxed);
@@ -208,7 +209,7 @@ impl Source {
         let resting =
             self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, None, &self.upstream.name));
         let resting = resting.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next());
-        let failing = self.endpoints.iter().map(|endpoint| endpoint.health().last().map(str::to_owned));
+        let failing = self.endpoints.iter().map(|endpoint| endpoint.health.lock().last().map(str::to_owned));
         Status {
             resting: resting.map(|error| error.to_string()),
             failing: failing.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next()),
@@ -241,14 +242,9 @@ impl Counters {
 }
 
 impl Endpoint {
-    fn health(&self) -> MutexGuard<'_, Health> {
-        // A poisoned lock is fine to use: no code in there panics halfway through a change.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Why the endpoint must not be asked now for `thing`, if so; without `thing`, for anything.
     fn resting(&self, kind: Kind, thing: Option<&Thing>, upstream: &Authority) -> Option<Error> {
-        let resting = self.health().resting(kind, thing)?;
+        let resting = self.health.lock().resting(kind, thing)?;
         let one = thing.filter(|_| !resting.is_all);
         Some(Error::Resting {
             upstream: upstream.clone(),

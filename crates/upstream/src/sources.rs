@@ -1,11 +1,12 @@
 //! Holds one [`Source`] for each upstream: all requests share its connections, tokens and health.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use hythe_client::Room;
 use hythe_oci::Authority;
+use parking_lot::Mutex;
 
 use crate::source::{Counters, Source};
 use crate::{Error, Result, Status, Upstream};
@@ -49,14 +50,9 @@ struct Held {
 }
 
 impl Sources {
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        // A poisoned lock is fine to use: no code in there panics halfway through a change.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The source of this upstream. Changed settings make a new source.
     pub(crate) fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Source>> {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         if upstream.unlisted {
             held.unlisted(upstream, &self.rooms)
         } else {
@@ -66,7 +62,7 @@ impl Sources {
 
     /// The status of each upstream, in the order of their names; unlisted ones appear together.
     pub(crate) fn status(&self) -> Vec<Status> {
-        let held = self.lock();
+        let held = self.held.lock();
         let mut all: Vec<_> = held.listed.values().map(|source| source.status()).collect();
         if held.asked_others
             && let Ok(name) = Upstream::OTHERS.parse()
@@ -135,7 +131,7 @@ mod tests {
         for number in 1..10 * UNLISTED {
             sources.get(&upstream(number)).unwrap();
         }
-        let held = sources.lock();
+        let held = sources.held.lock();
         assert_eq!(held.unlisted.len(), UNLISTED);
         let holds = |number: usize| held.unlisted.contains_key(&upstream(number).name);
         assert!(holds(0), "it is in use");

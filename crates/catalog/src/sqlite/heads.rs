@@ -4,11 +4,10 @@
 //! of the commit. So a cached answer is never older than a read would be, and a write empties the cache.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use hythe_oci::{Reference, RepositoryName};
+use parking_lot::Mutex;
 
-use super::readers::lock;
 use crate::ManifestHead;
 
 /// The most answers in the cache: about a megabyte.
@@ -35,7 +34,7 @@ impl Heads {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Option<ManifestHead> {
-        let kept = lock(&self.0);
+        let kept = self.0.lock();
         if kept.version != version {
             return None;
         }
@@ -50,7 +49,7 @@ impl Heads {
         reference: &Reference,
         head: &ManifestHead,
     ) {
-        let mut kept = lock(&self.0);
+        let mut kept = self.0.lock();
         if kept.version > version {
             return;
         }
@@ -101,6 +100,6 @@ mod tests {
         for number in 0..MOST * 3 {
             heads.keep(2, &format!("app{number}").parse().unwrap(), &"v1".parse().unwrap(), &head);
         }
-        assert!(lock(&heads.0).count <= MOST);
+        assert!(heads.0.lock().count <= MOST);
     }
 }

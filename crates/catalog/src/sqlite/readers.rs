@@ -1,10 +1,11 @@
 //! Read-only connections, which run beside the writer and beside one another.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::{error, schema, sql};
@@ -86,7 +87,7 @@ impl Readers {
 
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let answer = match self {
-            Self::Shared(connection) => query(&lock(connection)),
+            Self::Shared(connection) => query(&connection.lock()),
             Self::Pool(pool) => pool.read(query)?,
         };
         answer.map_err(|error| error::failed(&error))
@@ -121,14 +122,14 @@ impl Readers {
 
     pub(crate) fn close(&self) {
         if let Self::Pool(pool) = self {
-            drop(lock(&pool.idle).take());
+            drop(pool.idle.lock().take());
         }
     }
 }
 
 impl Pool {
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<rusqlite::Result<T>> {
-        let free = lock(&self.idle).as_mut().ok_or_else(Error::closed)?.pop();
+        let free = self.idle.lock().as_mut().ok_or_else(Error::closed)?.pop();
         let mut reader = match free {
             Some(reader) => reader,
             None => Reader {
@@ -147,7 +148,7 @@ impl Pool {
     }
 
     fn put_back(&self, mut reader: Reader) {
-        let mut idle = lock(&self.idle);
+        let mut idle = self.idle.lock();
         // The version is read under the lock: either the writer finds the transaction in the pool, or this sees that
         // the writer works.
         let current = self.version.load(Ordering::Acquire);
@@ -161,15 +162,10 @@ impl Pool {
     }
 
     fn end_snapshots(&self) {
-        if let Some(idle) = lock(&self.idle).as_mut() {
+        if let Some(idle) = self.idle.lock().as_mut() {
             idle.retain_mut(|reader| reader.end().is_ok());
         }
     }
-}
-
-/// Ignores poisoning: a panic of another thread leaves a connection intact, because SQLite keeps its own state.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

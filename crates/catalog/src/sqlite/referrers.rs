@@ -75,7 +75,7 @@ mod tests {
     use hythe_oci::Algorithm;
 
     use super::*;
-    use crate::sqlite::readers::{Readers, lock};
+    use crate::sqlite::readers::Readers;
     use crate::{ManifestPush, Origin};
 
     fn digest(content: &str) -> Digest {
@@ -108,7 +108,7 @@ mod tests {
         let counted = Arc::clone(&steps);
         let Readers::Shared(connection) = &*catalog.inner.readers else { panic!("it is in memory") };
         let count = move || counted.fetch_add(1, Ordering::Relaxed) == usize::MAX;
-        lock(connection).progress_handler(100, Some(count)).unwrap();
+        connection.lock().progress_handler(100, Some(count)).unwrap();
         let name = "a".parse().unwrap();
         catalog.referrers(&name, &digest("subject"), Some(artifact_type), None, 10).await.unwrap();
         steps.load(Ordering::Relaxed)

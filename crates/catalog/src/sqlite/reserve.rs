@@ -68,8 +68,9 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    use std::sync::{Mutex, mpsc};
+    use std::sync::mpsc;
 
+    use parking_lot::Mutex;
     use rusqlite::ffi::SQLITE_FULL;
 
     use super::*;
@@ -131,7 +132,7 @@ mod tests {
         let caller = tokio::spawn(async move {
             let work = move |_: &Connection| {
                 if using.is_lent() {
-                    let _ = goes_on.lock().unwrap().recv();
+                    let _ = goes_on.lock().recv();
                 }
                 Err::<(), _>(full())
             };

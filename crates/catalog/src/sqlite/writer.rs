@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use tokio::sync::oneshot;
 
 use super::home::Home;
-use super::readers::{Readers, lock};
+use super::readers::Readers;
 use super::{error, sql};
 use crate::{Error, Result};
 
@@ -121,7 +122,7 @@ impl Writer {
                     }
                     continue;
                 }
-                let connection = lock(&connection);
+                let connection = connection.lock();
                 while !waiting.is_empty() {
                     let mut log = commit_group(&connection, &readers, &mut level, &mut waiting, &observed);
                     tight = if log == Log::Full { TIGHT } else { tight.saturating_sub(1) };
@@ -134,7 +135,7 @@ impl Writer {
                 }
             }
             // This only makes the next start faster: committed writes are in the log, from which SQLite reads them.
-            let _ = sql::first(&lock(&connection), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = sql::first(&connection.lock(), "PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         })?;
         Ok(Self { jobs: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), sync_failed, longest })
     }
@@ -164,7 +165,7 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let command = Command { durability, work, outcome: None, reply };
-        let sent = lock(&self.jobs).as_ref().is_some_and(|jobs| jobs.send(Box::new(command)).is_ok());
+        let sent = self.jobs.lock().as_ref().is_some_and(|jobs| jobs.send(Box::new(command)).is_ok());
         if !sent {
             return Err(self.check().err().unwrap_or_else(Error::closed));
         }
@@ -177,8 +178,8 @@ impl Writer {
     }
 
     pub(crate) fn stop(&self) {
-        drop(lock(&self.jobs).take());
-        let thread = lock(&self.thread).take();
+        drop(self.jobs.lock().take());
+        let thread = self.thread.lock().take();
         if let Some(thread) = thread {
             // The join fails only if the thread panicked, which the default hook has already reported.
             let _ = thread.join();
@@ -197,7 +198,7 @@ fn next_group(jobs: &Receiver<Box<dyn Job>>) -> Option<VecDeque<Box<dyn Job>>> {
 fn count_pages(connection: &Mutex<Connection>) -> rusqlite::Result<Arc<AtomicI32>> {
     let logged = Arc::new(AtomicI32::new(0));
     let counted = Arc::clone(&logged);
-    lock(connection).wal_hook(Some(move |_: &mut Wal, pages| {
+    connection.lock().wal_hook(Some(move |_: &mut Wal, pages| {
         counted.store(pages, Ordering::Relaxed);
         Ok(())
     }))?;
@@ -350,7 +351,7 @@ mod tests {
         writes: [impl Future<Output = Result<usize>> + Send; N],
     ) -> [Result<usize>; N] {
         let mut writes = writes.map(Box::pin);
-        let held = lock(connection);
+        let held = connection.lock();
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         // The first write wakes the thread, which takes the writes that it finds before it waits for the connection.
         for write in &mut writes {
@@ -366,7 +367,7 @@ mod tests {
 
     fn values(connection: &Arc<Mutex<Connection>>) -> Vec<i64> {
         let sql = "SELECT x FROM t WHERE typeof(x) = 'integer' ORDER BY x";
-        sql::all(&lock(connection), sql, [], |row| row.get(0)).unwrap()
+        sql::all(&connection.lock(), sql, [], |row| row.get(0)).unwrap()
     }
 
     #[tokio::test]
@@ -386,7 +387,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_reported_as_such_and_writes_go_on_when_there_is_room() {
         let connection = table();
-        lock(&connection).execute_batch("PRAGMA max_page_count = 20").unwrap();
+        connection.lock().execute_batch("PRAGMA max_page_count = 20").unwrap();
         let writer = start(Arc::clone(&connection));
         let group = [(1, 0), (2, 1_000_000), (3, 0)].map(|(value, filler)| insert(&writer, value, filler));
         let answers = as_one_group(&connection, group).await;

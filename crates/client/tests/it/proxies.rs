@@ -3,11 +3,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use hythe_client::{Client, Error, Options};
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, Rule, ScriptedUpstream};
+use parking_lot::Mutex;
 
 use crate::tls::{AUTHORITY, MANIFEST, answering, client};
 use crate::world::{assert_says, collect, name, pull};
@@ -127,7 +128,7 @@ fn tunnelling() -> (String, Arc<Mutex<Vec<String>>>) {
             let target = head.split(' ').nth(1).unwrap().to_owned();
             // alice:secret
             let is_known = head.to_lowercase().contains("proxy-authorization: basic ywxpy2u6c2vjcmv0");
-            heads.lock().unwrap().push(head);
+            heads.lock().push(head);
             if !is_known {
                 let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
                 client.write_all(refusal).unwrap();
@@ -150,7 +151,7 @@ async fn a_registry_that_speaks_tls_is_reached_through_a_tunnel() {
         let (proxy, seen) = tunnelling();
         let upstream = answering(MANIFEST);
         again(TEST, &[("HTTPS_PROXY", &proxy), ("HYTHE_TEST_UPSTREAM", &upstream)]);
-        let seen = seen.lock().unwrap();
+        let seen = seen.lock();
         assert_eq!(seen.len(), 2);
         for head in &*seen {
             assert!(head.starts_with(&format!("CONNECT {upstream} HTTP/1.1\r\n")), "{head}");

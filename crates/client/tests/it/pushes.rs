@@ -1,12 +1,13 @@
 //! Pushing blobs: to hythe's own registry, and to registries that misbehave as a test scripts it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use hythe_client::{BlobPush, Client, Error, Options, PushError, Pushed};
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, Rule, ScriptedUpstream, Seen, TestRegistry, TokenRules, bytes};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -28,12 +29,12 @@ async fn push(
     let offsets = Mutex::new(Vec::new());
     let pushed = client
         .push_blob(push, |offset| {
-            offsets.lock().unwrap().push(offset);
+            offsets.lock().push(offset);
             let rest = content[usize::try_from(offset).unwrap()..].to_vec();
             async move { Ok(std::io::Cursor::new(rest)) }
         })
         .await;
-    (pushed, offsets.into_inner().unwrap())
+    (pushed, offsets.into_inner())
 }
 
 async fn assert_stored(client: &Client, content: &[u8]) {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bollard::models::NetworkInspect;
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -31,15 +32,9 @@ impl Process {
         Self { port, listeners, gateways: Arc::default() }
     }
 
-    fn gateways(&self) -> MutexGuard<'_, BTreeMap<String, IpAddr>> {
-        // The lock is held for one operation on the map, which cannot leave it half-changed; so a poisoned lock is safe
-        // to use.
-        self.gateways.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The registry's address on the first of these networks on which it listens.
     pub(super) fn address(&self, networks: &[String]) -> Option<SocketAddr> {
-        let gateways = self.gateways();
+        let gateways = self.gateways.lock();
         networks.iter().find_map(|network| Some(SocketAddr::new(*gateways.get(network)?, self.port)))
     }
 
@@ -76,23 +71,23 @@ impl Process {
             return Ok(true);
         };
         let at = SocketAddr::new(gateway, self.port);
-        if self.gateways().get(network) == Some(&gateway) {
+        if self.gateways.lock().get(network) == Some(&gateway) {
             report(Step::new(subject, Outcome::Unchanged, format!("the registry listens on {at}")));
             return Ok(true);
         }
-        let is_bound = self.gateways().values().any(|bound| *bound == gateway);
+        let is_bound = self.gateways.lock().values().any(|bound| *bound == gateway);
         if !is_bound {
             match TcpListener::bind(at).await {
                 // Sending fails only when the registry is about to end.
                 Ok(listener) => drop(self.listeners.send(listener).await),
                 Err(error) => {
-                    self.gateways().remove(network);
+                    self.gateways.lock().remove(network);
                     report(Step::new(subject, Outcome::Failed, not_bound(at, error.kind(), &error)));
                     return Ok(false);
                 }
             }
         }
-        self.gateways().insert(network.to_owned(), gateway);
+        self.gateways.lock().insert(network.to_owned(), gateway);
         let text = format!("the registry listens on {at}; every client that reaches it can push and delete");
         report(Step::new(subject, Outcome::Changed, text));
         Ok(true)

@@ -1,9 +1,9 @@
 //! Checks of a registry that runs in a cluster: whether it is ready, and whether the nodes ask it.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use hythe_kube::deploy::Target;
+use parking_lot::Mutex;
 
 use super::{Check, Id};
 use crate::attach::{InCluster, attach_in_cluster};
@@ -34,13 +34,12 @@ pub(super) async fn wired(
 ) -> Check {
     let steps = Mutex::new(Vec::new());
     let report = |step: Step| {
-        // No code panics while it holds this lock, so the lock is never poisoned.
-        steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(step);
+        steps.lock().push(step);
     };
     let wiring =
         InCluster { target: target.clone(), endpoint: None, dry_run: true, kubeconfig: kubeconfig.to_vec() };
     let is_well = attach_in_cluster(engine, cluster, &wiring, &report).await;
-    let steps = steps.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let steps = steps.into_inner();
     judge(cluster, target, is_well, &steps)
 }
 

@@ -20,7 +20,6 @@ mod upgrade;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Mutex;
 
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::engine::{Engine, EngineError, Surroundings};
@@ -28,6 +27,7 @@ use hythe_cluster::registry::{self, Found, RegistryError, Settings};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_kube::api::kubeconfig_files;
 use hythe_oci::Authority;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::args::{EngineArgs, NameArgs};
@@ -189,12 +189,11 @@ impl Steps {
         if step.outcome == Outcome::Underway {
             return;
         }
-        // The lock cannot be poisoned: code that holds it only pushes and reads.
-        self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(step);
+        self.done.lock().push(step);
     }
 
     fn all(&self) -> Vec<Step> {
-        self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.done.lock().clone()
     }
 
     fn changes(&self) -> usize {

@@ -2,10 +2,11 @@
 //! elsewhere.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 use super::human::size;
@@ -80,7 +81,7 @@ impl Progress {
 
     /// Writes other output: erases the progress line first.
     pub(crate) fn aside(&self, write: impl FnOnce()) {
-        let turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.shared.turn.lock();
         self.shared.erase();
         write();
         drop(turn);
@@ -107,7 +108,7 @@ impl Shared {
             size(bytes),
             size(rate.try_into().unwrap_or(u64::MAX)),
         );
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         // An error means that the reader closed the stream: there is nothing to show, and nothing to report.
         let _ = if self.terminal {
             write!(io::stderr(), "\r\x1b[2K{text}")

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::framing::Length;
 use super::intake::Intake;
@@ -99,14 +101,9 @@ impl Link {
         }
     }
 
-    fn handover(&self) -> MutexGuard<'_, Handover> {
-        // The lock is held for a few moves, which cannot panic, and is released before a task is woken.
-        self.handover.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Records that a request begins, and the length of its body.
     pub(super) fn request_begins(&self, length: Length) {
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         (handover.length, handover.is_open) = (Some(length), length == Length::Chunked);
     }
 
@@ -119,7 +116,7 @@ impl Link {
     /// bytes for the end; then it counts only if the framing has seen the same end.
     pub(super) fn body_is_read(&self, has_trailers: bool) {
         if !has_trailers || self.whole.load(Ordering::Relaxed) == self.begun() {
-            self.handover().is_open = false;
+            self.handover.lock().is_open = false;
         }
     }
 
@@ -127,23 +124,23 @@ impl Link {
     /// connection: a proxy in front may see a request where hyper sees a part of the body, or the other way round
     /// (request smuggling).
     pub(crate) fn end_is_unknown(&self) -> bool {
-        self.handover().is_open
+        self.handover.lock().is_open
     }
 
     /// The length of the body of the request that began last.
     pub(super) fn body_length(&self) -> Option<Length> {
-        self.handover().length
+        self.handover.lock().length
     }
 
     /// The length of the body that wants to read directly, if any.
     pub(super) fn wanted_intake(&self) -> Option<Length> {
-        let handover = self.handover();
+        let handover = self.handover.lock();
         handover.length.filter(|_| handover.is_wanted)
     }
 
     /// Hands the reading end to the body that wants it, or back if no body does any more.
     pub(super) fn hand_over(&self, intake: Intake) {
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         if !handover.is_wanted {
             handover.back = Some(intake);
             return;
@@ -157,7 +154,7 @@ impl Link {
     /// Polled by hyper's side while the reading end is away: gives zeros, at most `most` of them, and finally the
     /// reading end.
     pub(super) fn poll_back(&self, cx: &Context<'_>, most: usize) -> Poll<Back> {
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         if handover.owed > 0 {
             let zeros = handover.owed.min(most as u64);
             handover.owed -= zeros;
@@ -172,7 +169,7 @@ impl Link {
 
     /// Records that the body read `bytes` that hyper has to count.
     pub(super) fn owe(&self, bytes: usize) {
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         handover.owed += bytes as u64;
         let connection = handover.connection.take();
         drop(handover);
@@ -182,7 +179,7 @@ impl Link {
     /// Polled by the body: gives the reading end once it is handed over and the body has received `content` bytes, as
     /// many as hyper had read, so that hyper holds none of them. Wakes the body when the reading end is handed over.
     pub(super) fn poll_intake(&self, cx: &Context<'_>, content: u64) -> Poll<Intake> {
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         handover.is_wanted = true;
         let there = handover.there.take_if(|intake| intake.content == content);
         if there.is_none() {
@@ -193,7 +190,7 @@ impl Link {
 
     /// Gives the reading end back.
     pub(super) fn give_back(&self, intake: Intake) {
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         handover.back = Some(intake);
         let connection = handover.connection.take();
         drop(handover);
@@ -212,7 +209,7 @@ impl Link {
     /// Records that the body does not read directly any more, and returns the reading end if it was on its way.
     pub(super) fn body_ended(&self) {
         self.reads_little.store(false, Ordering::Relaxed);
-        let mut handover = self.handover();
+        let mut handover = self.handover.lock();
         (handover.is_wanted, handover.body) = (false, None);
         if let Some(intake) = handover.there.take() {
             drop(handover);
@@ -230,7 +227,7 @@ impl Link {
 
     pub(super) fn segments(&self) -> MutexGuard<'_, VecDeque<Segment>> {
         // The lock is held for a push or for an update of the front segment, which cannot panic.
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+        self.segments.lock()
     }
 }
 

@@ -22,9 +22,10 @@ mod upload;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hythe_oci::{Digest, UploadId};
+use parking_lot::Mutex;
 
 use crate::{Adopted, BlobKey, Content, Direct, Error, OpenError, Result, Storage, Upload};
 use pace::Pace;
@@ -147,7 +148,7 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
     {
         // Another upload must not find the folder before it is durable: a blob in it could be acknowledged, and then be
         // lost with the folder.
-        let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = making.lock();
         if !folder.is_dir() {
             // A new folder is durable once its parents are synced, up to `blobs`, which exists and is synced since the
             // start.

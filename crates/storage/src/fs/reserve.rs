@@ -9,8 +9,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, fallocate};
 
 /// The full size of the file, in bytes.
@@ -71,7 +71,7 @@ impl Reserve {
 
     /// Lends the room to a delete, until [`returned`](Self::returned). False if the room cannot be freed.
     pub fn give_up(&self) -> bool {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         let Held { file, size, wanted } = &mut *held;
         let Some(file) = file else { return false };
         if *size > 0 {
@@ -92,7 +92,7 @@ impl Reserve {
     /// Ends the loan: the delete that [borrowed](Self::give_up) the room has ended. Takes the room back, or leaves that
     /// to the next [`take_back`](Self::take_back).
     pub fn returned(&self) {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         self.lent.store(false, Ordering::Release);
         self.grow(&mut held);
     }
@@ -107,14 +107,14 @@ impl Reserve {
         if self.lent.load(Ordering::Acquire) {
             return false;
         }
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         !self.lent.load(Ordering::Acquire) && self.grow(&mut held)
     }
 
     /// Gives up a little room if the disk has none left, before a file is removed: the upload that takes the place of
     /// the removed file needs more than its own bytes.
     pub(super) fn make_way(&self) {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         if let Some(file) = &held.file
             && held.size >= LEAST + SLACK
             && free(file) < SLACK
@@ -130,7 +130,7 @@ impl Reserve {
         if !self.take_back() {
             return;
         }
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         if let Some(file) = &held.file
             && held.size < FULL
             && free(file) >= FULL * PLENTY
@@ -158,10 +158,6 @@ impl Reserve {
         };
         self.is_held.store(is_held, Ordering::Release);
         is_held
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::lock;
+use parking_lot::{Condvar, Mutex};
 
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -30,14 +30,14 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.connections.state).streams.remove(&self.id);
+        self.connections.state.lock().streams.remove(&self.id);
     }
 }
 
 impl Connections {
     /// Adds a connection; returns `None` once all are closed.
     pub(super) fn add(self: &Arc<Self>, stream: &TcpStream) -> Option<Place> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.is_closed {
             return None;
         }
@@ -48,12 +48,12 @@ impl Connections {
     }
 
     pub(super) fn count(&self) -> usize {
-        lock(&self.state).streams.len()
+        self.state.lock().streams.len()
     }
 
     /// Closes all connections, and accepts no other.
     pub(super) fn close(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.is_closed = true;
         for stream in state.streams.values() {
             // The client may have closed it already.
@@ -68,14 +68,13 @@ impl Connections {
             return Ok(());
         }
         let end = Instant::now() + duration;
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         while !state.is_closed {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
-            let woken = self.closes.wait_timeout(state, left);
-            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.closes.wait_for(&mut state, left);
         }
         Err(io::ErrorKind::ConnectionAborted.into())
     }

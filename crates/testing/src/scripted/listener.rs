@@ -87,7 +87,7 @@ fn accept(listener: &TcpListener, connections: &Arc<Connections>, script: &Arc<S
 
 fn converse(peer: &mut Peer, connections: &Connections, script: &Script) -> io::Result<End> {
     while let Some(seen) = peer.request()? {
-        super::lock(&script.seen).push(seen.clone());
+        script.seen.lock().push(seen.clone());
         let refusal = script.refuse(&seen);
         let fault = if refusal.is_some() { None } else { script.fault(&seen) };
         match fault {

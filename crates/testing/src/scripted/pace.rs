@@ -1,9 +1,8 @@
 //! Limits how fast a scripted upstream sends, over all connections together.
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::lock;
+use parking_lot::Mutex;
 
 /// The most bytes in one write.
 const SLICE: usize = 64 << 10;
@@ -29,12 +28,12 @@ impl Default for Pace {
 
 impl Pace {
     pub(super) fn limit(&self, bytes_per_second: Option<u64>) {
-        *lock(&self.0) = Limit { bytes_per_second, free: Instant::now() };
+        *self.0.lock() = Limit { bytes_per_second, free: Instant::now() };
     }
 
     /// How many of the waiting bytes may be sent, at least one, and how long to wait before.
     pub(super) fn take(&self, waiting: usize) -> (usize, Duration) {
-        let mut limit = lock(&self.0);
+        let mut limit = self.0.lock();
         let Some(rate) = limit.bytes_per_second else { return (waiting.min(SLICE), Duration::ZERO) };
         let rate = rate.max(1);
         // The bytes of a hundredth of a second, so that connections share the rate evenly.

@@ -1,18 +1,17 @@
 //! The state of a scripted upstream: its content, its rules, and the requests it received.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hythe_oci::media_type::OCI_INDEX;
 use hythe_oci::{
     ByteRanges, Digest, Endpoint, ErrorCode, Query, Reference, RepositoryName, Selection, encode, path,
 };
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::access::Access;
 use super::budget::Budget;
 use super::content::Content;
-use super::lock;
 use super::pace::Pace;
 use super::reply::Reply;
 use super::rule::{Fault, Rule};
@@ -66,12 +65,12 @@ impl Script {
         }
         let endpoint = Endpoint::parse(seen.path());
         let repository = endpoint.as_ref().ok().and_then(Endpoint::name).map(RepositoryName::as_str);
-        lock(&self.access).refuse(seen, repository, &format!("{}{TOKEN}", self.endpoint))
+        self.access.lock().refuse(seen, repository, &format!("{}{TOKEN}", self.endpoint))
     }
 
     /// The fault for this request; uses up one of its rule's times.
     pub(super) fn fault(&self, seen: &Seen) -> Option<Fault> {
-        let mut rules = lock(&self.rules);
+        let mut rules = self.rules.lock();
         let rule = rules.iter_mut().find(|rule| rule.matches(seen))?;
         rule.times = rule.times.map(|times| times - 1);
         Some(rule.fault.clone())
@@ -90,7 +89,7 @@ impl Script {
     fn route(&self, seen: &Seen, range: Option<&str>) -> Reply {
         let path = seen.path();
         if path == TOKEN {
-            let rules = lock(&self.access).rules();
+            let rules = self.access.lock().rules();
             return rules.answer(seen);
         }
         let is_get = seen.method == "GET";
@@ -99,7 +98,7 @@ impl Script {
         }
         let range = range.filter(|_| is_get);
         if let Some(hex) = path.strip_prefix(STORAGE) {
-            let found = lock(&self.content).blob_by_hex(hex);
+            let found = self.content.lock().blob_by_hex(hex);
             return blob(found, range);
         }
         match Endpoint::parse(path) {
@@ -107,7 +106,7 @@ impl Script {
             Ok(Endpoint::Tags { name }) => self.tags(&name, seen.query()),
             Ok(Endpoint::Manifest { name, reference }) => self.manifest(name.as_str(), &reference, is_get),
             Ok(Endpoint::Blob { name, digest }) => {
-                let found = lock(&self.content).blob(name.as_str(), digest);
+                let found = self.content.lock().blob(name.as_str(), digest);
                 blob(found.map(|content| (digest, content)), range)
             }
             Ok(Endpoint::Referrers { name, digest }) => self.referrers(name.as_str(), digest),
@@ -123,8 +122,8 @@ impl Script {
     }
 
     fn manifest(&self, repository: &str, reference: &Reference, is_get: bool) -> Reply {
-        let found = lock(&self.content).manifest(repository, reference);
-        let mut budget = lock(&self.budget);
+        let found = self.content.lock().manifest(repository, reference);
+        let mut budget = self.budget.lock();
         // Docker Hub counts pulled manifests; `HEAD` is free.
         let is_counted = is_get && found.is_some();
         let is_spent = budget.as_mut().is_some_and(|budget| is_counted && !budget.spend());
@@ -142,7 +141,7 @@ impl Script {
 
     fn tags(&self, name: &RepositoryName, raw: &str) -> Reply {
         let query = Query::parse(raw).unwrap_or_default();
-        let Some(page) = lock(&self.content).tags(name.as_str(), &query) else {
+        let Some(page) = self.content.lock().tags(name.as_str(), &query) else {
             return Reply::error(404, ErrorCode::NameUnknown, "repository name not known to registry");
         };
         let reply = Reply::json("application/json", &json!({ "name": name, "tags": page.tags }));
@@ -159,7 +158,7 @@ impl Script {
         if !self.lists_referrers.load(Ordering::Relaxed) {
             return Reply::error(404, ErrorCode::Unsupported, "404 page not found");
         }
-        let manifests = lock(&self.content).referrers(repository, subject);
+        let manifests = self.content.lock().referrers(repository, subject);
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
         Reply::json(OCI_INDEX, &index)
     }

@@ -1,13 +1,14 @@
 //! Pulls images through the registry and discards the bytes: the pull makes the registry fetch and keep them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use hythe_client::{Client, Error, ManifestAnswer};
 use hythe_oci::media_type::{DOCKER_CONFIG, OCI_CONFIG};
 use hythe_oci::{Digest, Manifest, Reference, RepositoryName};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::{OnceCell, Semaphore};
@@ -235,7 +236,7 @@ impl Warmer {
         fetch: bool,
     ) -> Result<Option<u64>, Lack> {
         let outcome = {
-            let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut blobs = self.blobs.lock();
             Arc::clone(blobs.entry((repository.clone(), *digest)).or_default())
         };
         let mut mine = false;
