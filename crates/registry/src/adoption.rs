@@ -14,7 +14,7 @@ use hythe_storage::{BlobKey, Upload};
 
 use crate::ingest::hash_again;
 use crate::uploads::named;
-use crate::{Error, Registry, Repository, Result, now};
+use crate::{Error, Registry, Repository, Result};
 
 /// How many bytes are read at once.
 const PIECE: usize = 1 << 20;
@@ -36,7 +36,7 @@ impl Registry {
 
     /// Records that this whole tree was imported.
     pub async fn finish_import(&self, source: &str) -> Result<()> {
-        Ok(self.0.catalog.finish_import(source, now()).await?)
+        Ok(self.0.catalog.finish_import(source, self.0.now()).await?)
     }
 }
 
@@ -54,7 +54,7 @@ impl Repository<'_> {
             algorithm: digest.algorithm(),
             digest: Some(*digest),
             fetch: true,
-            now: now(),
+            now: inner.now(),
         };
         let id = start.id;
         // The row comes before the file: a file without a row would never be found again.

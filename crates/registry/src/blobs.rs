@@ -8,7 +8,7 @@ use hythe_catalog::{Blob as Row, MountFrom};
 use hythe_oci::{Digest, RepositoryName};
 use hythe_storage::{BlobKey, Content as Stored};
 
-use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, collector, now};
+use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, upkeep};
 
 /// The bytes of a blob.
 #[derive(Clone, Debug)]
@@ -88,7 +88,7 @@ impl Repository<'_> {
         if !inner.catalog.unlink_blob(self.name, digest).await? {
             return Err(self.blob_unknown(digest));
         }
-        if let Err(error) = collector::remove_doomed(inner).await {
+        if let Err(error) = upkeep::remove_doomed(inner).await {
             // The blob is deleted all the same; garbage collection removes its file.
             tracing::warn!(%digest, %error, "could not remove the file of a deleted blob; garbage collection tries again");
         }
@@ -112,7 +112,7 @@ impl Inner {
     /// Links a blob into a repository. False if the blob's bytes are lost, so that the client sends them again.
     async fn link(&self, to: &Repository<'_>, digest: &Digest, from: MountFrom) -> Result<bool> {
         let (name, provenance) = (to.name.clone(), to.provenance_of_writes());
-        let row = self.catalog.mount_blob(digest, from, name, provenance, now()).await?;
+        let row = self.catalog.mount_blob(digest, from, name, provenance, self.now()).await?;
         Ok(row.is_some_and(|row| self.content(&key(&row), row.size).is_ok_and(|content| content.is_some())))
     }
 

@@ -7,7 +7,7 @@ use hythe_oci::{RepositoryName, UploadId};
 use hythe_storage::{BlobKey, Upload};
 
 use crate::twin::{Found, Twin};
-use crate::{Error, Inner, Result, collector, now};
+use crate::{Error, Inner, Result, upkeep};
 
 impl Inner {
     /// Makes a verified upload a blob of the repository. If the digest already has a file, the bytes are compared with
@@ -24,7 +24,7 @@ impl Inner {
     ) -> Result<()> {
         let BlobKey { digest, generation } = key;
         let (repository, Provenance { origin, private }) = (name.clone(), provenance.clone());
-        let commit = BlobCommit { repository, origin, private, digest, size, generation, now: now() };
+        let commit = BlobCommit { repository, origin, private, digest, size, generation, now: self.now() };
         let damaged = match self.compare(upload, key, size, compared).await? {
             Live::None => None,
             Live::Damaged(live) => Some(live),
@@ -42,8 +42,10 @@ impl Inner {
         }
         // Two things must be durable before the file gets the blob's name: the bytes, and the intent to name the file,
         // by which the file is found after a crash. Both happen at the same time.
-        let (synced, claimed) =
-            tokio::join!(upload.sync(), self.catalog.claim_upload(name, &generation, Some(digest), now()));
+        let (synced, claimed) = tokio::join!(
+            upload.sync(),
+            self.catalog.claim_upload(name, &generation, Some(digest), self.now())
+        );
         if claimed?.is_none() {
             return Err(Error::UploadUnknown(generation));
         }
@@ -94,8 +96,7 @@ impl Inner {
         // If another push of the digest committed meanwhile, this file is redundant; otherwise the replaced file is.
         let doomed = if live == generation { damaged } else { Some(generation) };
         if let Some(generation) = doomed
-            && let Err(error) =
-                collector::remove_files(self, vec![BlobFile { digest, generation, size }]).await
+            && let Err(error) = upkeep::remove_files(self, vec![BlobFile { digest, generation, size }]).await
         {
             // The push succeeded all the same; garbage collection removes the file.
             tracing::warn!(%digest, %error, "could not remove an unused file of the blob; garbage collection tries again");

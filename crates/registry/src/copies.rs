@@ -2,7 +2,7 @@
 
 use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, Visible};
 
-use crate::{Page, Registry, Repository, Result, collector};
+use crate::{Page, Registry, Repository, Result, upkeep};
 
 /// The most tags that a summary names. Its count includes the others.
 const TAGS: usize = 1000;
@@ -40,7 +40,7 @@ impl Registry {
                 } else {
                     inner.catalog.clear_copy(&copy.name).await?
                 };
-                if let Err(error) = collector::remove_doomed(inner).await {
+                if let Err(error) = upkeep::remove_doomed(inner).await {
                     // The copy is cleared all the same; garbage collection removes the files later.
                     tracing::warn!(repository = %copy.name, %error, "could not remove files of a cleared copy; garbage collection tries again");
                 }

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::body::Body;
 use crate::growing::Written;
 use crate::ingest::{Ingest, Interrupted};
-use crate::{Error, Growing, Inner, Repository, Result, now};
+use crate::{Error, Growing, Inner, Repository, Result};
 
 /// A blob that is being fetched. A fetch that is dropped before its end can be resumed.
 pub struct Fetch {
@@ -53,7 +53,7 @@ impl Repository<'_> {
                 algorithm: digest.algorithm(),
                 digest: Some(*digest),
                 fetch: true,
-                now: now(),
+                now: inner.now(),
             };
             inner.begin(start).await?
         };

@@ -22,13 +22,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::batch::Batch;
 use crate::body::{Body, Piece};
+use crate::clock::{Clock, stamp};
 use crate::growing::Written;
 use crate::hashing::{Hashing, INLINE};
 use crate::sessions::Turn;
 use crate::shared::Shared;
 use crate::twin::Twin;
 use crate::writing::{Writing, joined};
-use crate::{Error, Growing, Result, now};
+use crate::{Error, Growing, Result};
 
 /// How many bytes come between two saves of an upload.
 const SAVE_EVERY: u64 = 64 << 20;
@@ -57,6 +58,7 @@ pub(crate) struct Ingest {
     id: UploadId,
     epoch: i64,
     catalog: Catalog,
+    clock: Arc<dyn Clock>,
     upload: Arc<dyn Upload>,
     algorithm: Algorithm,
     /// How many bytes were received and handed on. All of them are written once `writing` has landed.
@@ -100,6 +102,7 @@ impl Ingest {
         id: UploadId,
         epoch: i64,
         catalog: Catalog,
+        clock: Arc<dyn Clock>,
         upload: Arc<dyn Upload>,
         hash: HashState,
         saved: u64,
@@ -109,6 +112,7 @@ impl Ingest {
             id,
             epoch,
             catalog,
+            clock,
             upload: Arc::clone(&upload),
             algorithm,
             offset,
@@ -371,7 +375,7 @@ impl Ingest {
             offset: self.offset,
             algorithm: self.algorithm,
             state: None,
-            now: now(),
+            now: stamp(self.clock.now()),
         }
     }
 

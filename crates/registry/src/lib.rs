@@ -8,7 +8,7 @@ mod batch;
 mod blobs;
 mod body;
 mod buffers;
-mod collector;
+mod clock;
 mod commit;
 mod copies;
 mod descriptors;
@@ -25,11 +25,12 @@ mod race;
 mod sessions;
 mod shared;
 mod twin;
+mod upkeep;
 mod uploads;
 mod writing;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use bytes::Bytes;
@@ -42,17 +43,18 @@ use quick_cache::sync::Cache;
 pub use adoption::Adopted;
 pub use blobs::{Blob, Content};
 pub use body::{Body, Piece, Reading};
-pub use collector::{Collected, CollectedNow, Collection};
+pub use clock::{Clock, SystemClock};
 pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, CopySummary, MountFrom, Origin, Origins, Pattern, PatternError, Provenance, Referrer,
-    Times, Visible,
+    Amount, Cleared, Collected as Step, CopySummary, LinkCursor, MountFrom, Origin, Origins, Pattern,
+    PatternError, Provenance, Referrer, Times, Visible,
 };
 pub use hythe_storage::most_open_files;
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
+pub use upkeep::{Due, Unused};
 pub use uploads::{Chunk, Started, UploadStatus};
 
 /// The size of the cache of manifests in memory, in bytes. It holds bytes by digest only, never tags or existence.
@@ -104,8 +106,7 @@ pub(crate) struct Inner {
     parked: parked::Parked,
     pulls: Arc<pulls::Pulls>,
     ingest: shared::Shared,
-    /// Locked while a garbage collection runs.
-    collecting: tokio::sync::Mutex<()>,
+    clock: Arc<dyn Clock>,
 }
 
 /// What the cache needs for a manifest beside its content, in bytes: the digest, the table's share, and the allocator's
@@ -125,6 +126,16 @@ impl Registry {
     /// A registry over `storage` and `catalog`, which belong together: the storage holds the blobs that the catalog
     /// names.
     pub fn new(storage: Arc<dyn Storage>, catalog: Catalog, options: Options) -> Self {
+        Self::with_clock(storage, catalog, options, Arc::new(SystemClock))
+    }
+
+    /// As [`Registry::new`], with another clock than this machine's.
+    pub fn with_clock(
+        storage: Arc<dyn Storage>,
+        catalog: Catalog,
+        options: Options,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self(Arc::new(Inner {
             storage,
             catalog,
@@ -132,7 +143,7 @@ impl Registry {
             sessions: sessions::Sessions::default(),
             parked: parked::Parked::new(hythe_storage::most_open_files()),
             pulls: Arc::default(),
-            collecting: tokio::sync::Mutex::default(),
+            clock,
             ingest: shared::Shared::new(options.upload_max_concurrent, options.upload_memory),
             options: ArcSwap::from_pointee(options),
         }))
@@ -236,19 +247,7 @@ impl Repository<'_> {
     /// The current time, if the registry should record a use after the use at `last`. It does not record a use that
     /// would renew less than a quarter of the grace period, so that not each HEAD costs a write.
     fn renewed(&self, last: i64) -> Option<i64> {
-        let (now, grace) = (now(), millis(self.registry.options().collect_grace));
+        let (now, grace) = (self.inner().now(), clock::millis(self.registry.options().collect_grace));
         Some(now).filter(|now| now.saturating_sub(last) > grace / 4)
     }
-}
-
-/// Milliseconds since the Unix epoch, as the catalog counts time.
-pub(crate) fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |age| age.as_millis().try_into().unwrap_or(i64::MAX))
-}
-
-/// A duration in milliseconds, the unit of the catalog's times.
-pub(crate) fn millis(duration: Duration) -> i64 {
-    duration.as_millis().try_into().unwrap_or(i64::MAX)
 }

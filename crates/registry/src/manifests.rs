@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::pulls::{Pulls, is_due};
 use crate::writing::joined;
-use crate::{Error, Repository, Result, now};
+use crate::{Error, Repository, Result};
 
 /// The size, in bytes, above which a manifest is hashed and parsed on a blocking thread. That takes milliseconds, for
 /// which other requests must not wait.
@@ -74,7 +74,7 @@ impl Repository<'_> {
     /// which clients ask by HEAD before they pull by digest. The response does not wait for the write. Each manifest and each
     /// tag is recorded at most once in a quarter of a day.
     pub fn record_pull(&self, reference: &Reference, manifest: &Manifest, of_bytes: bool) {
-        let (now, times) = (now(), &manifest.times);
+        let (now, times) = (self.inner().now(), &manifest.times);
         let is_tag = matches!(reference, Reference::Tag(_));
         if (is_tag && is_due(times.tag_pulled, now)) || (of_bytes && is_due(times.pulled, now)) {
             let (repository, reference) = (self.name.clone(), reference.clone());
@@ -160,7 +160,7 @@ impl Repository<'_> {
             require_blobs: is_local && self.registry.options().manifest_require_blobs,
             manifests,
             tags,
-            now: now(),
+            now: self.inner().now(),
         };
         match self.inner().catalog.push_manifest(push).await? {
             ManifestPushed::Stored { missing } => {

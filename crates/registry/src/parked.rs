@@ -99,11 +99,20 @@ mod tests {
     use hythe_storage::{MemoryStorage, Storage as _};
 
     use super::*;
+    use crate::SystemClock;
 
     async fn session() -> Ingest {
         let id = UploadId::random();
         let upload = MemoryStorage::default().open_upload(id, 0).await.unwrap();
-        Ingest::new(id, 0, Catalog::in_memory().unwrap(), upload, HashState::new(Algorithm::Sha256), 0)
+        Ingest::new(
+            id,
+            0,
+            Catalog::in_memory().unwrap(),
+            Arc::new(SystemClock),
+            upload,
+            HashState::new(Algorithm::Sha256),
+            0,
+        )
     }
 
     fn count(parked: &Parked) -> usize {

@@ -15,7 +15,7 @@ use crate::ingest::{Ingest, Interrupted, hash_again};
 use crate::sessions::Turn;
 use crate::twin::Found;
 use crate::writing::joined;
-use crate::{Error, Inner, Repository, Result, now};
+use crate::{Error, Inner, Repository, Result};
 
 /// A session that waits for bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl Inner {
         digest: Option<Digest>,
     ) -> Result<()> {
         let repository = name.clone();
-        let row = UploadStart { id, repository, algorithm, digest, fetch: false, now: now() };
+        let row = UploadStart { id, repository, algorithm, digest, fetch: false, now: self.now() };
         self.parked.park(self.begin(row).await?);
         Ok(())
     }
@@ -163,7 +163,15 @@ impl Inner {
         // The row comes before the file: a file without a row would never be found again.
         self.catalog.start_upload(row).await?;
         let upload = self.opening(|| self.storage.open_upload(id, 0)).await?;
-        Ok(Ingest::new(id, 0, self.catalog.clone(), upload, HashState::new(algorithm), 0))
+        Ok(Ingest::new(
+            id,
+            0,
+            self.catalog.clone(),
+            Arc::clone(&self.clock),
+            upload,
+            HashState::new(algorithm),
+            0,
+        ))
     }
 
     /// Removes a session: the file before the row, because a file without a row would never be found again. `named` is
@@ -217,7 +225,7 @@ impl Inner {
                     offset: durable,
                     algorithm: row.algorithm,
                     state: None,
-                    now: now(),
+                    now: self.now(),
                 };
                 self.catalog.save_upload(back).await?;
                 return Err(Error::ChunkOutOfOrder { start: row.offset, offset: durable, id: row.id });
@@ -233,7 +241,7 @@ impl Inner {
         let hash = saved.filter(usable).unwrap_or_else(|| HashState::new(algorithm));
         let saved = hash.length();
         let hash = hash_again(&*upload, hash, row.offset).await?;
-        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), upload, hash, saved))
+        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), Arc::clone(&self.clock), upload, hash, saved))
     }
 
     async fn append<S>(
@@ -362,7 +370,7 @@ impl Inner {
         // before may be wrong. So the row gets the empty state, and the next open hashes the file again.
         let nothing = HashState::new(row.algorithm).save();
         let Row { id, epoch, offset, algorithm, .. } = row;
-        let back = UploadSave { id, epoch, offset, algorithm, state: Some(nothing), now: now() };
+        let back = UploadSave { id, epoch, offset, algorithm, state: Some(nothing), now: self.now() };
         self.catalog.save_upload(back).await?;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
+use hythe_lifecycle::Collector;
 use hythe_oci::{Digest, Query};
 use hythe_registry::{MountFrom, Registry};
 use hythe_upstream::{Cache, Copy, Freshness};
@@ -18,6 +19,7 @@ use crate::record::Record;
 /// The parts of a server that all its requests share.
 pub(crate) struct App {
     pub(crate) registry: Registry,
+    pub(crate) collector: Collector,
     pub(crate) cache: Cache,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,

@@ -5,7 +5,8 @@ mod upstreams;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hythe_registry::{Collected, Registry};
+use hythe_lifecycle::Collected;
+use hythe_registry::Registry;
 use hythe_upstream::Cache;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hythe_lifecycle::{Collector, repeat};
 use hythe_registry::{Registry, most_open_files};
 use hythe_upstream::Cache;
 use tokio::net::{TcpListener, TcpStream};
@@ -74,7 +75,14 @@ impl Server {
         let metrics = Arc::new(Metrics::new(cache.clone()));
         let manifest_room = ManifestRoom::new(registry.options().manifest_max_size);
         Self {
-            app: Arc::new(App { registry, cache, metrics, log, manifest_room }),
+            app: Arc::new(App {
+                collector: Collector::new(registry.clone()),
+                registry,
+                cache,
+                metrics,
+                log,
+                manifest_room,
+            }),
             connections: Arc::new(Semaphore::new(most_connections(&options))),
             options: Arc::new(ArcSwap::from_pointee(options)),
         }
@@ -98,7 +106,10 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let accept = |listener| self.clone().accept_all(listener, Arc::clone(&workers), stopped.clone());
         let mut accepting: JoinSet<()> = listeners.into_iter().map(accept).collect();
-        let collector = tokio::spawn(self.clone().collect_now_and_then());
+        let server = self.clone();
+        let interval = move || server.options.load().collect_interval;
+        let app = Arc::clone(&self.app);
+        let collecting = tokio::spawn(repeat(FIRST_COLLECT, interval, async move || collect(&app).await));
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -106,7 +117,7 @@ impl Server {
                 Some(listener) = later.recv() => drop(accepting.spawn(accept(listener.into()))),
             }
         }
-        collector.abort();
+        collecting.abort();
         stopping.send_replace(true);
         drop(stopped);
         let deadline = self.options.load().drain_timeout;
@@ -231,28 +242,24 @@ impl Server {
             tracing::debug!(%client, %error, "a connection ended early");
         }
     }
+}
 
-    async fn collect_now_and_then(self) {
-        let mut wait = FIRST_COLLECT.min(self.options.load().collect_interval);
-        loop {
-            tokio::time::sleep(wait).await;
-            match self.app.registry.collect().await {
-                Ok(round) => {
-                    self.app.metrics.collected(round);
-                    if round.blobs + round.uploads > 0 {
-                        tracing::info!(
-                            blobs = round.blobs,
-                            bytes = round.bytes,
-                            uploads = round.uploads,
-                            "garbage collection removed unreferenced blobs"
-                        );
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "garbage collection failed; the next round tries again");
-                }
+/// A scheduled round of garbage collection.
+async fn collect(app: &App) {
+    match app.collector.collect().await {
+        Ok(round) => {
+            app.metrics.collected(round);
+            if round.blobs + round.uploads > 0 {
+                tracing::info!(
+                    blobs = round.blobs,
+                    bytes = round.bytes,
+                    uploads = round.uploads,
+                    "garbage collection removed unreferenced blobs"
+                );
             }
-            wait = self.options.load().collect_interval;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "garbage collection failed; the next round tries again");
         }
     }
 }

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-kube", &["hythe-oci"]),
     ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-kube"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
-    ("hythe-server", &["hythe-oci", "hythe-api", "hythe-registry", "hythe-upstream"]),
+    ("hythe-server", &["hythe-oci", "hythe-api", "hythe-lifecycle", "hythe-registry", "hythe-upstream"]),
     (
         "hythe",
         &[

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
 use hythe_api::{Round, Waiting};
-use hythe_registry::Collection;
+use hythe_lifecycle::{Collection, Collector};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
             registry.recover().await.map_err(failed)?;
             let collection =
                 Collection { untagged: what.delete_untagged, dry_run: what.dry_run, grace: what.grace };
-            let round = registry.collect_now(collection).await.map_err(failed);
+            let round = Collector::new(registry.clone()).collect_now(collection).await.map_err(failed);
             registry.close();
             Ok(json!(hythe_server::round_of(&round?, what.dry_run)))
         }

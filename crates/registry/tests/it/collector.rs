@@ -1,8 +1,10 @@
 //! Garbage collection: the content that it removes, and the content that it must never remove.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use hythe_registry::{Chunk, Collected, Collection, Error, Started};
+use hythe_lifecycle::{Collected, CollectedNow, Collection, Collector};
+use hythe_registry::{Chunk, Error, Started};
 
 use crate::world::{body, manifest, name, on_both, sha256, slow_body};
 
@@ -49,7 +51,7 @@ on_both! {
             world.push("app", b"pushed").await,
         ];
         let unused = world.push("app", b"unused").await;
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        world.pass(Duration::from_millis(600));
         world.registry.repository(&name("app")).use_blob(&used[0]).await.unwrap();
         assert_eq!(world.mount(&used[1], "app", "app").await, Started::Mounted(used[1]));
         world.push("app", b"pushed").await;
@@ -60,9 +62,9 @@ on_both! {
             world.blob("app", digest).await.unwrap();
         }
         assert!(matches!(world.blob("app", &unused).await, Err(Error::BlobUnknown { .. })));
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.pass(Duration::from_millis(300));
         world.registry.repository(&name("app")).use_blob(&used[1]).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.pass(Duration::from_millis(300));
         assert_eq!(world.collect().await.blobs, 1);
         world.blob("app", &used[1]).await.unwrap();
     }
@@ -133,10 +135,11 @@ on_both! {
             });
         }
         let collector = {
-            let registry = world.registry.clone();
+            let (collector, clock) = (world.collector.clone(), Arc::clone(&world.clock));
             tokio::spawn(async move {
                 loop {
-                    registry.collect().await.unwrap();
+                    clock.pass(Duration::from_millis(1));
+                    collector.collect().await.unwrap();
                     tokio::task::yield_now().await;
                 }
             })
@@ -150,18 +153,18 @@ on_both! {
 }
 
 /// Collects all unused content, however recently it was used.
-async fn collect_all(registry: &hythe_registry::Registry) -> hythe_registry::CollectedNow {
+async fn collect_all(collector: &Collector) -> CollectedNow {
     let all = Collection { untagged: true, dry_run: false, grace: Some(Duration::ZERO) };
-    registry.collect_now(all).await.unwrap()
+    collector.collect_now(all).await.unwrap()
 }
 
 on_both! {
     async fn deleted_content_is_removed_at_once_with_a_grace_of_zero(world: World) {
         let layer = world.push("app", b"layer").await;
         let pushed = world.tag("app", "v1", &[layer]).await.unwrap();
-        assert_eq!(collect_all(&world.registry).await.collected, Collected::default());
+        assert_eq!(collect_all(&world.collector).await.collected, Collected::default());
         world.delete_manifest("app", pushed.digest).await.unwrap();
-        let round = collect_all(&world.registry).await;
+        let round = collect_all(&world.collector).await;
         assert_eq!((round.collected.blobs, round.collected.bytes, round.waiting.blobs, round.due), (1, 5, 0, None));
         world.expect_nothing().await;
     }
@@ -170,9 +173,9 @@ on_both! {
         let digest = world.push("app", b"content").await;
         let round = |grace| Collection { untagged: false, dry_run: false, grace };
         let long = round(Some(Duration::from_hours(1)));
-        assert_eq!(world.registry.collect_now(long).await.unwrap().waiting.blobs, 1);
+        assert_eq!(world.collector.collect_now(long).await.unwrap().waiting.blobs, 1);
         let usual = round(None);
-        assert_eq!(world.registry.collect_now(usual).await.unwrap().waiting.blobs, 1);
+        assert_eq!(world.collector.collect_now(usual).await.unwrap().waiting.blobs, 1);
         assert_eq!(world.read("app", &digest).await, b"content");
     }
 
@@ -181,7 +184,7 @@ on_both! {
         let layer = world.push("app", b"layer").await;
         // A client is told that the blob is here, and sends only the manifest.
         world.registry.repository(&name("app")).use_blob(&layer).await.unwrap();
-        assert_eq!(collect_all(&world.registry).await.collected.blobs, 1);
+        assert_eq!(collect_all(&world.collector).await.collected.blobs, 1);
         let refused = world.tag("app", "v1", &[layer]).await.unwrap_err();
         assert!(matches!(&refused, Error::ManifestBlobsUnknown { digests, .. } if digests[..] == [layer]), "{refused}");
         world.push("app", b"layer").await;
@@ -199,7 +202,7 @@ on_both! {
             repository.push_manifest(&reference, Vec::new(), None, content.into()).await
         };
         push(child.to_string(), image.clone()).await.unwrap();
-        assert_eq!(collect_all(&world.registry).await.collected.manifests, 1);
+        assert_eq!(collect_all(&world.collector).await.collected.manifests, 1);
         let index = format!(
             r#"{{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[
                 {{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{child}","size":{}}}]}}"#,
@@ -243,10 +246,11 @@ on_both! {
             });
         }
         let collector = {
-            let registry = world.registry.clone();
+            let (collector, clock) = (world.collector.clone(), Arc::clone(&world.clock));
             tokio::spawn(async move {
                 loop {
-                    collect_all(&registry).await;
+                    clock.pass(Duration::from_millis(1));
+                    collect_all(&collector).await;
                     tokio::task::yield_now().await;
                 }
             })
@@ -254,7 +258,7 @@ on_both! {
         racers.join_all().await;
         collector.abort();
         let _ = collector.await;
-        collect_all(&world.registry).await;
+        collect_all(&world.collector).await;
         world.expect_nothing().await;
     }
 
@@ -263,9 +267,9 @@ on_both! {
         for grace in [Duration::from_hours(24 * 3_000_000), Duration::MAX] {
             world.set(|options| (options.collect_grace, options.upload_expire) = (grace, grace));
             let round = Collection { untagged: true, dry_run: false, grace: None };
-            assert_eq!(world.registry.collect_now(round).await.unwrap().waiting.blobs, 1);
+            assert_eq!(world.collector.collect_now(round).await.unwrap().waiting.blobs, 1);
             let round = Collection { grace: Some(grace), ..round };
-            assert_eq!(world.registry.collect_now(round).await.unwrap().waiting.blobs, 1);
+            assert_eq!(world.collector.collect_now(round).await.unwrap().waiting.blobs, 1);
         }
     }
 }

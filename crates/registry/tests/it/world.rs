@@ -3,12 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use hythe_catalog::Catalog;
+use hythe_lifecycle::{Collected, Collector};
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
-use hythe_registry::{Blob, Chunk, Content, MountFrom, Options, PushedManifest, Registry, Result, Started};
+use hythe_registry::{
+    Blob, Chunk, Clock, Content, MountFrom, Options, PushedManifest, Registry, Result, Started,
+};
 use hythe_storage::{Direct, FsStorage, MemoryStorage, Storage};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -16,7 +21,46 @@ use tokio::sync::mpsc;
 pub(crate) struct World {
     pub(crate) registry: Registry,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) collector: Collector,
+    pub(crate) clock: Arc<TestClock>,
     folder: Option<TempDir>,
+}
+
+/// The folder of an ended registry, and the clock that it had.
+pub(crate) struct Ended {
+    folder: TempDir,
+    clock: Arc<TestClock>,
+}
+
+impl Ended {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// A clock that stands still until a test sets it forward.
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    began: SystemTime,
+    /// How far the clock was set forward, in milliseconds.
+    forward: AtomicU64,
+}
+
+impl TestClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { began: SystemTime::now(), forward: AtomicU64::new(0) })
+    }
+
+    /// Sets the clock forward.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.forward.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> SystemTime {
+        self.began + Duration::from_millis(self.forward.load(Ordering::Relaxed))
+    }
 }
 
 /// Runs a test on a registry in memory and on one in a folder.
@@ -45,35 +89,49 @@ pub(crate) use on_both;
 impl World {
     pub(crate) fn memory() -> Self {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
-        let registry = Registry::new(Arc::clone(&storage), Catalog::in_memory().unwrap(), options());
-        Self { registry, storage, folder: None }
+        Self::over(storage, Catalog::in_memory().unwrap(), TestClock::new(), None)
     }
 
     pub(crate) fn fs() -> Self {
-        Self::at(tempfile::tempdir().unwrap(), Direct::Auto)
+        Self::at(tempfile::tempdir().unwrap(), Direct::Auto, TestClock::new())
     }
 
     /// In a folder without direct writes, so that written bytes stay in the page cache.
     pub(crate) fn fs_cached() -> Self {
-        Self::at(tempfile::tempdir().unwrap(), Direct::Never)
+        Self::at(tempfile::tempdir().unwrap(), Direct::Never, TestClock::new())
     }
 
-    fn at(folder: TempDir, direct: Direct) -> Self {
+    fn at(folder: TempDir, direct: Direct, clock: Arc<TestClock>) -> Self {
         let storage: Arc<dyn Storage> = Arc::new(FsStorage::open(folder.path()).unwrap().with_direct(direct));
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
-        let registry = Registry::new(Arc::clone(&storage), catalog, options());
-        Self { registry, storage, folder: Some(folder) }
+        Self::over(storage, catalog, clock, Some(folder))
+    }
+
+    fn over(
+        storage: Arc<dyn Storage>,
+        catalog: Catalog,
+        clock: Arc<TestClock>,
+        folder: Option<TempDir>,
+    ) -> Self {
+        let registry =
+            Registry::with_clock(Arc::clone(&storage), catalog, options(), Arc::<TestClock>::clone(&clock));
+        Self { collector: Collector::new(registry.clone()), registry, storage, clock, folder }
+    }
+
+    /// Sets the registry's clock forward.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.clock.pass(time);
     }
 
     /// Ends the registry; returns its folder.
-    pub(crate) fn close(self) -> TempDir {
+    pub(crate) fn close(self) -> Ended {
         self.registry.close();
-        self.folder.expect("a registry in memory has no folder")
+        Ended { folder: self.folder.expect("a registry in memory has no folder"), clock: self.clock }
     }
 
     /// Opens a new registry on the folder of an ended one, and recovers it as a start does.
-    pub(crate) async fn open(folder: TempDir) -> Self {
-        let world = Self::at(folder, Direct::Auto);
+    pub(crate) async fn open(ended: Ended) -> Self {
+        let world = Self::at(ended.folder, Direct::Auto, ended.clock);
         world.registry.recover().await.unwrap();
         world
     }
@@ -174,10 +232,10 @@ impl World {
         self.registry.repository(&name(repository)).delete_manifest(&reference).await
     }
 
-    /// Collects garbage, after a wait so that all earlier uses are in the past.
-    pub(crate) async fn collect(&self) -> hythe_registry::Collected {
-        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-        self.registry.collect().await.unwrap()
+    /// Collects garbage, a moment later, so that all earlier uses are in the past.
+    pub(crate) async fn collect(&self) -> Collected {
+        self.pass(Duration::from_millis(3));
+        self.collector.collect().await.unwrap()
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{Method, Response};
 use hythe_api::{Round, Waiting, parameter};
+use hythe_lifecycle::{CollectedNow, Collection};
 use hythe_oci::ErrorCode;
-use hythe_registry::{CollectedNow, Collection};
 
 use super::json;
 use crate::call::Call;
@@ -21,7 +21,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
     }
     let (untagged, dry_run) = (switch(call, parameter::UNTAGGED)?, switch(call, parameter::DRY_RUN)?);
     let collection = Collection { untagged, dry_run, grace: grace(call)? };
-    let result = call.app.registry.collect_now(collection).await;
+    let result = call.app.collector.collect_now(collection).await;
     let round = result.map_err(|error| Rejection::registry(&error, None))?;
     if !collection.dry_run {
         call.app.metrics.collected(round.collected);

@@ -1,0 +1,116 @@
+//! Garbage collection: removes unused content while pushes and pulls go on, without a pause.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hythe_registry::{Amount, Due, Registry, Result};
+use tokio::sync::Mutex;
+
+/// The options of a requested garbage collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collection {
+    /// Whether to also remove manifests that were pushed here and that no tag, no index and no subject leads to.
+    pub untagged: bool,
+    /// Whether to remove nothing, and only count what would be removed.
+    pub dry_run: bool,
+    /// The grace period for this collection, instead of the configured one. Zero removes all unused content, however
+    /// recently it was used.
+    pub grace: Option<Duration>,
+}
+
+/// How much one garbage collection removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Manifests that nothing led to, if their removal was requested.
+    pub manifests: u64,
+    /// Expired upload sessions.
+    pub uploads: u64,
+    /// Links: each is a blob that one repository had and no longer has.
+    pub links: u64,
+    /// Blobs whose bytes were removed.
+    pub blobs: u64,
+    /// Total size of those blobs, in bytes.
+    pub bytes: u64,
+}
+
+/// How much a requested garbage collection removed, and how much it left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectedNow {
+    /// How much it removed, or would have removed.
+    pub collected: Collected,
+    /// Unused blobs whose grace period is not over.
+    pub waiting: Amount,
+    /// Manifests that nothing leads to and whose grace period is not over, if their removal was requested.
+    pub waiting_manifests: u64,
+    /// When the last of these blobs and manifests is due, if there are any.
+    pub due: Option<SystemTime>,
+}
+
+/// Collects a registry's garbage. Its clones collect one at a time.
+#[derive(Clone)]
+pub struct Collector {
+    registry: Registry,
+    /// Locked while a garbage collection runs.
+    collecting: Arc<Mutex<()>>,
+}
+
+impl Collector {
+    /// The collector of a registry. A process has one for each registry.
+    pub fn new(registry: Registry) -> Self {
+        Self { registry, collecting: Arc::default() }
+    }
+
+    /// Collects garbage: expired uploads, unused blobs, and files that earlier collections could not remove.
+    pub async fn collect(&self) -> Result<Collected> {
+        self.collect_due(self.registry.due(None)).await
+    }
+
+    /// Collects garbage on request. The configured grace period applies, unless the request gives another.
+    pub async fn collect_now(&self, collection: Collection) -> Result<CollectedNow> {
+        let Collection { untagged, dry_run, grace } = collection;
+        let due = self.registry.due(grace);
+        let mut collected = Collected::default();
+        if !dry_run {
+            let manifests = if untagged { self.remove_untagged(due).await? } else { 0 };
+            collected = Collected { manifests, ..self.collect_due(due).await? };
+        }
+        let unused = self.registry.unused(due, untagged).await?;
+        if dry_run {
+            collected.manifests = unused.due_manifests;
+            (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
+        }
+        let (waiting, waiting_manifests) = (unused.waiting, unused.waiting_manifests);
+        Ok(CollectedNow { collected, waiting, waiting_manifests, due: unused.last_due })
+    }
+
+    async fn collect_due(&self, due: Due) -> Result<Collected> {
+        let _alone = self.collecting.lock().await;
+        let mut collected =
+            Collected { uploads: self.registry.expire_uploads().await?, ..Collected::default() };
+        self.registry.forget_old().await?;
+        let mut cursor = None;
+        loop {
+            let step = self.registry.remove_unused(due, cursor).await?;
+            collected.links += step.links;
+            collected.blobs += step.blobs;
+            collected.bytes += step.bytes;
+            match step.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(collected),
+            }
+            // Each step reads on the caller's thread: other requests of this thread run in between.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Removes the manifests that nothing leads to; returns how many.
+    async fn remove_untagged(&self, due: Due) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            match self.registry.remove_untagged(due).await? {
+                0 => return Ok(removed),
+                some => removed += some,
+            }
+        }
+    }
+}
