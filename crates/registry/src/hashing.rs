@@ -33,10 +33,10 @@ const IDLE: &str = "an idle lane has its hash";
 
 /// A batch's permit among the waiting batches of its upload. The batch holds it until it is written, and until it is
 /// hashed if another thread hashes it.
-pub(crate) type Place = Arc<Option<OwnedSemaphorePermit>>;
+pub(crate) type BatchPermit = Arc<Option<OwnedSemaphorePermit>>;
 
 enum Item {
-    Bytes(Bytes, Place),
+    Bytes(Bytes, BatchPermit),
     /// Requests the state after all earlier items.
     State(oneshot::Sender<HashState>),
 }
@@ -95,12 +95,12 @@ impl Hashing {
     }
 
     /// Adds bytes to the hash.
-    pub(crate) fn push(&self, bytes: Bytes, place: Place) {
+    pub(crate) fn push(&self, bytes: Bytes, permit: BatchPermit) {
         let mut lane = self.0.lock();
         let inline = !lane.running && bytes.len() <= INLINE;
         match &mut lane.hash {
             Some(hash) if inline => hash.update(&bytes),
-            _ => self.enqueue(&mut lane, Item::Bytes(bytes, place)),
+            _ => self.enqueue(&mut lane, Item::Bytes(bytes, permit)),
         }
     }
 
@@ -130,9 +130,9 @@ impl Hashing {
                 item
             };
             match item {
-                Item::Bytes(bytes, place) => {
+                Item::Bytes(bytes, permit) => {
                     hash.update(&bytes);
-                    drop((bytes, place));
+                    drop((bytes, permit));
                 }
                 // The receiver may be gone.
                 Item::State(asked) => drop(asked.send(hash.clone())),

@@ -25,10 +25,11 @@ use crate::body::{Body, Piece};
 use crate::clock::{Clock, stamp};
 use crate::growing::Written;
 use crate::hashing::{Hashing, INLINE};
+use crate::joined::joined;
 use crate::sessions::Turn;
 use crate::shared::Shared;
 use crate::twin::Twin;
-use crate::writing::{Writing, joined};
+use crate::writing::Writing;
 use crate::{Error, Growing, Result};
 
 /// How many bytes come between two saves of an upload.
@@ -284,7 +285,7 @@ impl Ingest {
     /// Hands a batch on to be hashed and written, as soon as fewer than [`DEPTH`] wait.
     async fn process(&mut self, shared: &Shared, batch: Batch) -> Result<()> {
         // The only error is a closed semaphore, and nothing closes this one.
-        let place = Arc::new(Arc::clone(&self.depth).acquire_owned().await.ok());
+        let permit = Arc::new(Arc::clone(&self.depth).acquire_owned().await.ok());
         let offset = self.offset;
         self.offset += batch.length();
         let bytes = batch.into_bytes();
@@ -304,9 +305,9 @@ impl Ingest {
         }
         let hash_here = bytes.len() > INLINE && shared.is_crowded() && self.hashing.is_idle();
         if !hash_here {
-            self.hashing.push(bytes.clone(), Arc::clone(&place));
+            self.hashing.push(bytes.clone(), Arc::clone(&permit));
         }
-        self.writing.push(offset, bytes.clone(), place).await?;
+        self.writing.push(offset, bytes.clone(), permit).await?;
         if hash_here {
             shared.pairs.update(&self.hashing, bytes).await?;
         }

@@ -17,6 +17,7 @@ mod fetch;
 mod growing;
 mod hashing;
 mod ingest;
+mod joined;
 mod listings;
 mod manifests;
 mod parked;
@@ -62,7 +63,7 @@ const MANIFEST_CACHE_BYTES: u64 = 8 << 20;
 
 /// The settings of a registry.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct RegistryOptions {
     /// Whether tags, manifests and blobs may be deleted.
     pub delete: bool,
     /// The largest manifest, in bytes.
@@ -79,7 +80,7 @@ pub struct Options {
     pub collect_grace: Duration,
 }
 
-impl Default for Options {
+impl Default for RegistryOptions {
     fn default() -> Self {
         Self {
             delete: true,
@@ -100,7 +101,7 @@ pub struct Registry(Arc<Inner>);
 pub(crate) struct Inner {
     storage: Arc<dyn Storage>,
     catalog: Catalog,
-    options: ArcSwap<Options>,
+    options: ArcSwap<RegistryOptions>,
     manifests: Cache<Digest, Bytes, BySize>,
     sessions: sessions::Sessions,
     parked: parked::Parked,
@@ -125,7 +126,7 @@ impl Weighter<Digest, Bytes> for BySize {
 impl Registry {
     /// A registry over `storage` and `catalog`, which belong together: the storage holds the blobs that the catalog
     /// names.
-    pub fn new(storage: Arc<dyn Storage>, catalog: Catalog, options: Options) -> Self {
+    pub fn new(storage: Arc<dyn Storage>, catalog: Catalog, options: RegistryOptions) -> Self {
         Self::with_clock(storage, catalog, options, Arc::new(SystemClock))
     }
 
@@ -133,7 +134,7 @@ impl Registry {
     pub fn with_clock(
         storage: Arc<dyn Storage>,
         catalog: Catalog,
-        options: Options,
+        options: RegistryOptions,
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -160,12 +161,12 @@ impl Registry {
     }
 
     /// The current settings.
-    pub fn options(&self) -> Guard<Arc<Options>> {
+    pub fn options(&self) -> Guard<Arc<RegistryOptions>> {
         self.0.options.load()
     }
 
     /// Changes the settings. The limits of concurrent uploads and of their memory stay as they were.
-    pub fn set_options(&self, options: Options) {
+    pub fn set_options(&self, options: RegistryOptions) {
         self.0.options.store(Arc::new(options));
     }
 

@@ -5,8 +5,8 @@ use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin, Pull, Ti
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, Tag};
 use tokio::task::spawn_blocking;
 
+use crate::joined::joined;
 use crate::pulls::{Pulls, is_due};
-use crate::writing::joined;
 use crate::{Error, Repository, Result};
 
 /// The size, in bytes, above which a manifest is hashed and parsed on a blocking thread. That takes milliseconds, for

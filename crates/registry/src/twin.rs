@@ -14,7 +14,7 @@ use hythe_storage::{BlobKey, Content, Upload, WRITE};
 use parking_lot::Mutex;
 use tokio::task::spawn_blocking;
 
-use crate::writing::joined;
+use crate::joined::joined;
 use crate::{Error, Inner, Result};
 
 /// How many bytes of the file are read at once.

@@ -12,9 +12,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::Body;
 use crate::ingest::{Ingest, Interrupted, hash_again};
+use crate::joined::joined;
 use crate::sessions::Turn;
 use crate::twin::Found;
-use crate::writing::joined;
 use crate::{Error, Inner, Repository, Result};
 
 /// A session that waits for bytes.

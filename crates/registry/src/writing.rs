@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::growing::Written;
-use crate::hashing::Place;
+use crate::hashing::BatchPermit;
+use crate::joined::joined;
 use crate::twin::Twin;
 use crate::{Error, Result};
 
@@ -21,7 +22,7 @@ const TURN: usize = 16;
 
 #[derive(Default)]
 struct Queue {
-    batches: Vec<(Bytes, Place)>,
+    batches: Vec<(Bytes, BatchPermit)>,
     /// The offset of the first batch.
     offset: u64,
     /// Notified when the batches are written.
@@ -43,15 +44,6 @@ pub(crate) struct Writing {
     written: Option<Written>,
 }
 
-/// The result of a task. A panic of the task continues in the caller.
-pub(crate) async fn joined<T>(task: JoinHandle<T>) -> Result<T> {
-    match task.await {
-        Ok(value) => Ok(value),
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(Error::Internal("the server is stopping".to_owned())),
-    }
-}
-
 impl Writing {
     pub(crate) fn new(upload: Arc<dyn Upload>) -> Self {
         Self { upload, twin: None, queue: Arc::default(), task: None, written: None }
@@ -68,13 +60,13 @@ impl Writing {
     }
 
     /// Adds the next bytes, to be written at `offset`. An error is that of an earlier write.
-    pub(crate) async fn push(&mut self, offset: u64, bytes: Bytes, place: Place) -> Result<()> {
+    pub(crate) async fn push(&mut self, offset: u64, bytes: Bytes, permit: BatchPermit) -> Result<()> {
         let running = {
             let mut queue = self.queue.lock();
             if queue.batches.is_empty() {
                 queue.offset = offset;
             }
-            queue.batches.push((bytes, place));
+            queue.batches.push((bytes, permit));
             std::mem::replace(&mut queue.running, true)
         };
         if !running {
@@ -153,8 +145,8 @@ fn run(
             }
             (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
         };
-        let (chunks, places): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        // This is dropped before the chunks, places and marks: whoever sees one of these dropped finds the queue ended.
+        let (chunks, permits): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        // This is dropped before the chunks, permits and marks: whoever sees one of these dropped finds the queue ended.
         let _watch = Watch(queue);
         if !chunks.is_empty() {
             let is_here = twin.map_or(Ok(false), |twin| twin.takes(upload, offset, &chunks));
@@ -175,8 +167,8 @@ fn run(
             // The receiver may be gone.
             let _ = mark.send(());
         }
-        // The buffers are freed before the places, because an upload that waits for a place may need a buffer.
-        drop((chunks, places));
+        // The buffers are freed before the permits, because an upload that waits for a permit may need a buffer.
+        drop((chunks, permits));
     }
     Ok(false)
 }
@@ -286,16 +278,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_panic_of_a_write_reaches_the_next_push_and_keeps_no_place() {
+    async fn the_panic_of_a_write_reaches_the_next_push_and_keeps_no_permit() {
         let (_, mut writing) = disk(u64::MAX);
-        let places = Arc::new(tokio::sync::Semaphore::new(2));
-        let place = || Arc::new(Arc::clone(&places).try_acquire_owned().ok());
+        let permits = Arc::new(tokio::sync::Semaphore::new(2));
+        let permit = || Arc::new(Arc::clone(&permits).try_acquire_owned().ok());
         let bytes = Bytes::from_static(b"ten bytes.");
-        writing.push(PANICS, bytes.clone(), place()).await.unwrap();
+        writing.push(PANICS, bytes.clone(), permit()).await.unwrap();
         writing.mark().await.unwrap_err();
-        let second = place();
+        let second = permit();
         let next = tokio::spawn(async move { writing.push(PANICS + 10, bytes, second).await });
         assert!(next.await.unwrap_err().is_panic());
-        assert_eq!(places.available_permits(), 2);
+        assert_eq!(permits.available_permits(), 2);
     }
 }

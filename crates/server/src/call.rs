@@ -12,7 +12,7 @@ use hythe_upstream::{Cache, Copy, Freshness};
 use crate::access::{Scope, Silence};
 use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::plane::Body;
 use crate::record::Record;
 
@@ -29,7 +29,7 @@ pub(crate) struct App {
 /// One request that is allowed, and how far.
 pub(crate) struct Call<'a> {
     pub(crate) app: &'a App,
-    pub(crate) options: &'a Options,
+    pub(crate) options: &'a ServerOptions,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a http::HeaderMap,
     pub(crate) query: Query<'a>,

@@ -13,7 +13,7 @@ use hythe_oci::header::{API_VERSION, DOCKER_DISTRIBUTION_API_VERSION, OCI_NAMESP
 use crate::access::{Access, Asked, Facts, Grant, Scope, Subject, decide};
 use crate::call::{App, Call};
 use crate::handlers::{self, pages};
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::peer::Peer;
 use crate::plane::{Body, Exchange, Link, RequestBody};
 use crate::record::Record;
@@ -26,7 +26,7 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Answers one request, and records the response.
 pub(crate) async fn answer(
     app: Arc<App>,
-    options: Arc<Options>,
+    options: Arc<ServerOptions>,
     peer: Arc<Peer>,
     link: Arc<Link>,
     request: Http<Incoming>,
@@ -49,7 +49,7 @@ pub(crate) async fn answer(
             }
         })
     };
-    let body = RequestBody::new(body, Arc::clone(&link), options.progress_timeout, Arc::clone(&app.metrics));
+    let body = RequestBody::new(body, Arc::clone(&link), options.progress_timeout);
     let result = if head_size > options.max_header_size {
         Err(Rejection::head_too_large(options.max_header_size))
     } else if one_host {
@@ -71,7 +71,7 @@ pub(crate) async fn answer(
 fn finish(
     link: &Link,
     record: &Record,
-    options: &Options,
+    options: &ServerOptions,
     asked: &http::HeaderMap,
     response: &mut Response<Body>,
 ) {
@@ -103,7 +103,7 @@ fn finish(
 /// Parses a request, asks once whether it is allowed, and has it answered.
 async fn route(
     app: &App,
-    options: &Options,
+    options: &ServerOptions,
     peer: &Peer,
     record: &Record,
     headers: &http::HeaderMap,
@@ -123,6 +123,7 @@ async fn route(
     };
     let access = Access::of(&asked, options, &allowed);
     let facts = Facts::read(&access, &app.registry, &allowed).await;
+    let facts = facts.map_err(|unread| Rejection::registry(&unread.error, Some(&unread.name)));
     let decision = facts.map(|facts| decide(access, &facts));
     if let Ok(Err(refusal)) = &decision
         && refusal.is_at_the_door()
@@ -134,19 +135,19 @@ async fn route(
     match request {
         Ok(Request::Endpoint { endpoint, query, namespace, mount: asked }) => {
             let endpoint = record.endpoint.get_or_init(|| endpoint);
-            let Grant { place, via, silent, mount } = granted?;
+            let Grant { resource, via, silent, mount } = granted?;
             let mount = asked?.map(|asked| asked.digest).zip(mount);
             let namespace = namespace.and_then(|namespace| HeaderValue::try_from(namespace.as_ref()).ok());
             let scope = Scope::new(allowed, via);
             let call = Call { app, options, method, headers, query, record, scope, silent, mount };
-            let mut response = endpoints::answer(&call, endpoint, place, body).await?;
+            let mut response = endpoints::answer(&call, endpoint, resource, body).await?;
             if let Some(namespace) = namespace {
                 response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
             }
             Ok(response)
         }
         Ok(Request::Page { page, path, query }) => {
-            let Grant { via, silent, mount: _, place: _ } = granted?;
+            let Grant { via, silent, mount: _, resource: _ } = granted?;
             let scope = Scope::new(allowed, via);
             let call = Call { app, options, method, headers, query, record, scope, silent, mount: None };
             pages::answer(&call, page, path).await
@@ -165,7 +166,7 @@ fn asked_host<'a>(record: &'a Record, headers: &'a http::HeaderMap) -> Option<&'
     }
 }
 
-fn preflight(options: &Options, record: &Record, headers: &http::HeaderMap) -> Response<Body> {
+fn preflight(options: &ServerOptions, record: &Record, headers: &http::HeaderMap) -> Response<Body> {
     let _ = record.page.set("preflight");
     let mut response = handlers::empty(StatusCode::NO_CONTENT);
     cors::preflight(response.headers_mut(), cors::is_named(headers, &options.cors_origins));

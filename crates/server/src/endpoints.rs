@@ -4,33 +4,33 @@ use http::{Method, Response, StatusCode};
 use hythe_oci::{Endpoint, ErrorCode};
 use hythe_upstream::{Copy, CopyName};
 
-use crate::access::Place;
+use crate::access::Resource;
 use crate::call::Call;
 use crate::handlers::{blobs, copies, listings, manifests, pages, uploads};
 use crate::plane::{Body, RequestBody};
 use crate::reject::Rejection;
 
-/// Answers a request to an endpoint, in the place that the decision named.
+/// Answers a request to an endpoint, with the resource that the decision named.
 pub(crate) async fn answer(
     call: &Call<'_>,
     endpoint: &Endpoint,
-    place: Place,
+    resource: Resource,
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     // Reads of copies are boxed, because their futures are several times larger than those of the registry's own content.
-    match place {
-        Place::Here => call_here(call, endpoint, body).await,
-        Place::Named(name) => call_here(call, &endpoint.within(&name), body).await,
-        Place::Pushed(copy) => {
+    match resource {
+        Resource::Here => call_here(call, endpoint, body).await,
+        Resource::Named(name) => call_here(call, &endpoint.within(&name), body).await,
+        Resource::Pushed(copy) => {
             let copy = open(call, copy)?;
             copies::begin_push(endpoint.name().unwrap_or(copy.name()), &copy).await?;
             call_here(call, &endpoint.within(copy.name()), body).await
         }
-        Place::Copy { copy, before_push } => {
+        Resource::Copy { copy, before_push } => {
             let answer = Box::pin(read_copy(call, endpoint, &open(call, copy)?)).await;
             if before_push { answer.map_err(|error| copies::unanswered(call, error)) } else { answer }
         }
-        Place::HereOrCopy { is_here, copy } => {
+        Resource::HereOrCopy { is_here, copy } => {
             if is_here {
                 match call_here(call, endpoint, body).await {
                     Err(rejection) if rejection.status == StatusCode::NOT_FOUND => {}

@@ -2,6 +2,7 @@
 
 mod upstreams;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry as Set, Unit};
 
-use crate::plane::SENDFILE_BYTES;
+use crate::plane::PlaneCounters;
 use crate::record::Record;
 use upstreams::Upstreams;
 
@@ -67,6 +68,7 @@ fn method_label(method: &http::Method) -> &'static str {
 #[derive(Debug)]
 pub(crate) struct Metrics {
     set: Set,
+    plane: Arc<PlaneCounters>,
     requests: Family<Labels, Counter>,
     seconds: Family<Handler, Histogram>,
     sent: Family<Handler, Counter>,
@@ -99,10 +101,11 @@ struct Stored {
 }
 
 impl Metrics {
-    /// The metrics of a server and of the upstreams of `cache`.
-    pub(crate) fn new(cache: Cache) -> Self {
+    /// The metrics of a server, of what its connections move, and of the upstreams of `cache`.
+    pub(crate) fn new(plane: Arc<PlaneCounters>, cache: Cache) -> Self {
         let mut metrics = Self {
             set: Set::with_prefix("hythe"),
+            plane,
             requests: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             sent: Family::default(),
@@ -185,10 +188,6 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn received(&self, bytes: u64) {
-        self.received.inc_by(bytes);
-    }
-
     /// Counts a round of garbage collection.
     pub(crate) fn collected(&self, round: Collected) {
         self.collected.rounds.inc();
@@ -207,7 +206,8 @@ impl Metrics {
         self.stored.bytes.set(totals.bytes);
         self.stored.uploads.set(totals.uploads);
         self.uploads_active.set(registry.active_uploads() as u64);
-        self.sendfile.set(SENDFILE_BYTES.load(Ordering::Relaxed));
+        self.received.inner().store(self.plane.received(), Ordering::Relaxed);
+        self.sendfile.set(self.plane.sent_by_sendfile());
         self.longest_write.set(registry.longest_write().as_secs_f64());
         self.resident.set(resident_bytes().unwrap_or_default());
         let mut page = String::new();

@@ -6,7 +6,7 @@ use crate::log::Format;
 
 /// Settings of the HTTP edge. They can change while the server runs, except the marked ones.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ServerOptions {
     /// Further host names that mean this registry, beside loopback ones.
     pub hosts: Vec<String>,
     /// Whether the server's container publishes its port only on its host's loopback. Then `Host` is checked as on a
@@ -40,7 +40,7 @@ pub struct Options {
     pub collect_interval: Duration,
 }
 
-impl Default for Options {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             hosts: Vec::new(),

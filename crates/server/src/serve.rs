@@ -22,9 +22,9 @@ use crate::listener::Listener;
 use crate::log::Log;
 use crate::manifest_room::ManifestRoom;
 use crate::metrics::Metrics;
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::peer::{Door, Peer};
-use crate::plane::{Connection, Link, Patience};
+use crate::plane::{Connection, Link, Patience, PlaneCounters};
 use crate::workers::Workers;
 
 /// The time from the start to the first round of garbage collection, so that the round does not slow the start.
@@ -53,12 +53,13 @@ const READ: usize = 256 << 10;
 #[derive(Clone)]
 pub struct Server {
     app: Arc<App>,
-    options: Arc<ArcSwap<Options>>,
+    options: Arc<ArcSwap<ServerOptions>>,
     connections: Arc<Semaphore>,
+    counters: Arc<PlaneCounters>,
 }
 
 /// The most connections at once: the configured number, or fewer if the process may not open enough files.
-fn most_connections(options: &Options) -> usize {
+fn most_connections(options: &ServerOptions) -> usize {
     let files = most_open_files().saturating_sub(OTHER_FILES) / FILES;
     options.max_connections.min(files).clamp(1, Semaphore::MAX_PERMITS)
 }
@@ -71,8 +72,9 @@ fn is_out_of_files(error: &io::Error) -> bool {
 
 impl Server {
     /// A server for `registry` and for the copies that `cache` keeps in it. It logs requests to `log`.
-    pub fn new(registry: Registry, cache: Cache, options: Options, log: Log) -> Self {
-        let metrics = Arc::new(Metrics::new(cache.clone()));
+    pub fn new(registry: Registry, cache: Cache, options: ServerOptions, log: Log) -> Self {
+        let counters = Arc::new(PlaneCounters::default());
+        let metrics = Arc::new(Metrics::new(Arc::clone(&counters), cache.clone()));
         let manifest_room = ManifestRoom::new(registry.options().manifest_max_size);
         Self {
             app: Arc::new(App {
@@ -85,11 +87,17 @@ impl Server {
             }),
             connections: Arc::new(Semaphore::new(most_connections(&options))),
             options: Arc::new(ArcSwap::from_pointee(options)),
+            counters,
         }
     }
 
+    /// What the connections of this server have received and sent.
+    pub fn counters(&self) -> &PlaneCounters {
+        &self.counters
+    }
+
     /// Replaces the settings; requests that have begun keep the old ones.
-    pub fn set_options(&self, options: Options) {
+    pub fn set_options(&self, options: ServerOptions) {
         self.options.store(Arc::new(options));
     }
 
@@ -152,13 +160,13 @@ impl Server {
             };
             match accepted {
                 Ok((stream, client, permit)) => {
-                    let Some(place) = workers.place() else { break };
-                    let handle = place.handle.clone();
+                    let Some(slot) = workers.slot() else { break };
+                    let handle = slot.handle.clone();
                     let serving = self.clone().serve(stream, client, door.clone(), permit, stopped.clone());
                     connections.spawn_on(
                         async move {
                             serving.await;
-                            drop(place);
+                            drop(slot);
                         },
                         &handle,
                     );
@@ -208,7 +216,7 @@ impl Server {
         let options = self.options.load_full();
         let sendfile = options.sendfile && cfg!(target_os = "linux");
         let peer = Arc::new(Peer::new(client, &stream, door));
-        let link = Arc::new(Link::new(sendfile));
+        let link = Arc::new(Link::new(sendfile, Arc::clone(&self.counters)));
         let patience = Patience {
             head: options.header_timeout,
             idle: options.idle_timeout,

@@ -26,14 +26,14 @@ struct Worker {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A place on one thread for a connection; taken until dropped.
+/// A connection's share of one thread's load; counted until dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct WorkerSlot {
     pub(crate) handle: Handle,
     load: Arc<AtomicUsize>,
 }
 
-impl Drop for Place {
+impl Drop for WorkerSlot {
     fn drop(&mut self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
     }
@@ -49,11 +49,11 @@ impl Workers {
             .map(Self)
     }
 
-    /// A place on the thread that serves the fewest connections; `None` only if there are no threads.
-    pub(crate) fn place(&self) -> Option<Place> {
+    /// A slot of the thread that serves the fewest connections; `None` only if there are no threads.
+    pub(crate) fn slot(&self) -> Option<WorkerSlot> {
         let worker = self.0.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed))?;
         worker.load.fetch_add(1, Ordering::Relaxed);
-        Some(Place { handle: worker.handle.clone(), load: Arc::clone(&worker.load) })
+        Some(WorkerSlot { handle: worker.handle.clone(), load: Arc::clone(&worker.load) })
     }
 }
 

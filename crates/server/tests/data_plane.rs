@@ -5,22 +5,11 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Shutdown;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hythe_oci::{Digest, ErrorCode};
-use hythe_server::SENDFILE_BYTES;
 use hythe_testing::{Client, Connection, Setup, TestRegistry, bytes, eventually};
-use parking_lot::RwLock;
-
-/// Guards the process's count of `sendfile` bytes: a test that measures it runs alone, other tests that download run
-/// together.
-static DOWNLOADS: RwLock<()> = RwLock::new(());
-
-fn downloads() -> impl Drop {
-    DOWNLOADS.read()
-}
 
 const MANY: usize = 5_000_011;
 
@@ -69,15 +58,13 @@ fn quick(milliseconds: u64) -> Setup {
 
 #[test]
 fn a_blob_in_a_file_leaves_by_sendfile_and_by_nothing_else() {
-    let _alone = DOWNLOADS.write();
     let registry = TestRegistry::start();
     let content = bytes(1, MANY);
     let digest = registry.client().push_blob("app", &content);
-    let before = SENDFILE_BYTES.load(Ordering::Relaxed);
     let answer = registry.client().get(format!("/v2/app/blobs/{digest}")).send().expect(200);
     assert!(answer.body == content);
     // The client may have the last bytes before the server has counted them.
-    let sent = || SENDFILE_BYTES.load(Ordering::Relaxed) - before;
+    let sent = || registry.server().counters().sent_by_sendfile();
     eventually("the whole blob sent by sendfile", || sent() == MANY as u64);
     let answer =
         registry.client().get(format!("/v2/app/blobs/{digest}")).header("range", "bytes=7-1006").send();
@@ -87,23 +74,20 @@ fn a_blob_in_a_file_leaves_by_sendfile_and_by_nothing_else() {
 
 #[test]
 fn the_reading_path_sends_the_same_bytes() {
-    let _alone = DOWNLOADS.write();
     let content = bytes(2, MANY);
     for setup in [TestRegistry::setup().without_sendfile(), TestRegistry::setup().memory()] {
         let registry = setup.start();
         let digest = registry.client().push_blob("app", &content);
-        let before = SENDFILE_BYTES.load(Ordering::Relaxed);
         let blob = format!("/v2/app/blobs/{digest}");
         assert!(registry.client().get(&blob).send().expect(200).body == content);
         let part = registry.client().get(&blob).header("range", "bytes=300000-3000000").send().expect(206);
         assert!(part.body == content[300_000..=3_000_000]);
-        assert_eq!(SENDFILE_BYTES.load(Ordering::Relaxed), before);
+        assert_eq!(registry.server().counters().sent_by_sendfile(), 0);
     }
 }
 
 #[test]
 fn pipelined_range_requests_are_answered_correctly_and_in_order() {
-    let _downloads = downloads();
     let registry = TestRegistry::start();
     let content = bytes(3, MANY);
     let digest = registry.client().push_blob("app", &content);
@@ -128,7 +112,6 @@ fn pipelined_range_requests_are_answered_correctly_and_in_order() {
 
 #[test]
 fn requests_of_all_kinds_on_one_connection_are_answered_in_order() {
-    let _downloads = downloads();
     let registry = TestRegistry::start();
     let content = bytes(4, MANY);
     let digest = registry.client().push_blob("app", &content);
@@ -160,7 +143,6 @@ fn requests_of_all_kinds_on_one_connection_are_answered_in_order() {
 
 #[test]
 fn a_download_before_an_upload_on_one_connection_does_not_shorten_the_uploads_timeout() {
-    let _downloads = downloads();
     let registry = quick(400).server(|options| options.progress_timeout = Duration::from_secs(30)).start();
     let content = bytes(5, MANY);
     let digest = registry.client().push_blob("app", &content);
@@ -177,7 +159,6 @@ fn a_download_before_an_upload_on_one_connection_does_not_shorten_the_uploads_ti
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_that_is_not_in_the_page_cache_is_served_correctly() {
-    let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let registry = setup.start();
         let content = bytes(6, MANY);
@@ -198,7 +179,6 @@ fn a_file_that_is_not_in_the_page_cache_is_served_correctly() {
 
 #[test]
 fn a_file_cut_short_while_it_is_sent_never_looks_whole() {
-    let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let registry = setup.start();
         // More than the sockets buffer, so that the end is not yet sent when the file is cut.
@@ -280,7 +260,6 @@ fn a_client_that_expects_100_continue_gets_it_only_if_its_body_is_read() {
 
 #[test]
 fn the_connection_of_a_client_that_stops_reading_is_ended() {
-    let _downloads = downloads();
     for setup in [quick(300), quick(300).without_sendfile()] {
         let mut registry = TestRegistry::start();
         let digest = registry.client().push_blob("app", &bytes(8, 64 << 20));
@@ -331,7 +310,6 @@ fn a_client_that_sends_slowly_but_steadily_is_not_cut_off() {
 
 #[test]
 fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
-    let _downloads = downloads();
     let registry = TestRegistry::start();
     let (client, content) = (registry.client(), bytes(9, 3_000_000));
     for chunked in [true, false] {
@@ -364,8 +342,7 @@ fn a_connection_that_breaks_within_an_upload_leaves_a_session_to_continue() {
 
 #[test]
 fn a_client_that_reads_a_response_slowly_is_idle_only_afterwards() {
-    let _downloads = downloads();
-    let quick = |options: &mut hythe_server::Options| options.idle_timeout = Duration::from_millis(300);
+    let quick = |options: &mut hythe_server::ServerOptions| options.idle_timeout = Duration::from_millis(300);
     // More than the kernel's buffers hold.
     let content = bytes(1, 32 << 20);
     for setup in
@@ -405,7 +382,6 @@ fn a_head_that_does_not_end_is_cut_off_by_the_header_timeout() {
 
 #[test]
 fn an_idle_connection_is_closed_by_the_idle_timeout() {
-    let _downloads = downloads();
     let mut registry = TestRegistry::start();
     // More than the sockets buffer, so that the blob is sent in several turns.
     let digest = registry.client().push_blob("app", &bytes(10, 24 << 20));
@@ -423,7 +399,6 @@ fn an_idle_connection_is_closed_by_the_idle_timeout() {
 
 #[test]
 fn a_client_that_waits_less_than_the_idle_timeout_is_kept() {
-    let _downloads = downloads();
     let registry = quick(2000).server(|options| options.header_timeout = Duration::from_millis(200)).start();
     let digest = registry.client().push_blob("app", &bytes(11, MANY));
     let mut connection = registry.client().connect();
@@ -508,7 +483,6 @@ fn bytes_that_are_not_http_are_refused_and_disturb_no_other_client() {
 
 #[test]
 fn a_stop_lets_a_running_download_finish() {
-    let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let mut registry = setup.server(|options| options.drain_timeout = Duration::from_secs(30)).start();
         let content = bytes(12, 48 << 20);
@@ -550,7 +524,6 @@ fn a_stop_that_cuts_an_upload_saves_the_received_bytes() {
 #[test]
 #[cfg(target_os = "linux")]
 fn clients_that_disconnect_leave_no_file_open() {
-    let _downloads = downloads();
     for setup in [TestRegistry::setup(), TestRegistry::setup().without_sendfile()] {
         let registry = setup.start();
         let digest = registry.client().push_blob("app", &bytes(14, 16 << 20));

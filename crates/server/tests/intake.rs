@@ -5,22 +5,12 @@
 
 use std::io::Write as _;
 use std::net::Shutdown;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use hythe_oci::{Algorithm, Digest, ErrorCode};
-use hythe_server::INTAKE_BYTES;
 use hythe_testing::{Connection, Setup, TestRegistry, bytes, eventually};
-use parking_lot::RwLock;
 use proptest::prelude::*;
-
-/// Guards the process's count of bytes read past hyper: a test that measures it runs alone, the others run together.
-static COUNT: RwLock<()> = RwLock::new(());
-
-fn uncounted() -> impl Drop {
-    COUNT.read()
-}
 
 /// The size of Docker's chunks, in bytes.
 const CHUNK: usize = 32 << 10;
@@ -90,22 +80,20 @@ fn push(
 
 #[test]
 fn large_bodies_are_read_past_hyper() {
-    let _alone = COUNT.write();
     let registry = TestRegistry::start();
     let content = bytes(1, 20_000_011);
     let mut connection = registry.client().connect();
     let streamed = [chunks(&content, CHUNK), b"0\r\n\r\n".to_vec()].concat();
     for (fields, body) in [(CHUNKED, &streamed), (sized(content.len()).as_str(), &content)] {
-        let before = INTAKE_BYTES.load(Ordering::Relaxed);
+        let before = registry.server().counters().received_past_hyper();
         push(&registry, &mut connection, fields, body, usize::MAX, &content);
-        let read = INTAKE_BYTES.load(Ordering::Relaxed) - before;
+        let read = registry.server().counters().received_past_hyper() - before;
         assert!(read > 18_000_000, "{fields}: {read} bytes");
     }
 }
 
 #[test]
 fn a_client_that_expects_100_continue_gets_it() {
-    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(2, 3_000_000);
     let location = registry.client().start_upload("app");
@@ -120,7 +108,6 @@ fn a_client_that_expects_100_continue_gets_it() {
 
 #[test]
 fn requests_pipelined_after_a_body_are_answered_in_order() {
-    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(3, 3_000_000);
     let ping = head("GET", "/v2/", "");
@@ -147,7 +134,6 @@ fn requests_pipelined_after_a_body_are_answered_in_order() {
 
 #[test]
 fn a_connection_that_breaks_within_a_body_leaves_all_received_bytes() {
-    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(4, 5_000_000);
     for streamed in [true, false] {
@@ -164,9 +150,9 @@ fn a_connection_that_breaks_within_a_body_leaves_all_received_bytes() {
 
 #[test]
 fn a_stop_within_a_body_saves_all_received_bytes() {
-    let _uncounted = uncounted();
     for streamed in [true, false] {
-        let quick = |options: &mut hythe_server::Options| options.drain_timeout = Duration::from_millis(200);
+        let quick =
+            |options: &mut hythe_server::ServerOptions| options.drain_timeout = Duration::from_millis(200);
         let mut registry = TestRegistry::setup().server(quick).start();
         let content = bytes(5, 3_000_000);
         let location = registry.client().start_upload("app");
@@ -181,8 +167,8 @@ fn a_stop_within_a_body_saves_all_received_bytes() {
 
 #[test]
 fn a_client_that_stops_within_a_body_gets_408() {
-    let _uncounted = uncounted();
-    let quick = |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(400);
+    let quick =
+        |options: &mut hythe_server::ServerOptions| options.progress_timeout = Duration::from_millis(400);
     let registry = TestRegistry::setup().server(quick).start();
     let content = bytes(6, 3_000_000);
     for (fields, body) in [(CHUNKED.to_owned(), chunks(&content, CHUNK)), (sized(9_000_000), content.clone())]
@@ -200,7 +186,6 @@ fn a_client_that_stops_within_a_body_gets_408() {
 
 #[test]
 fn a_chunk_that_does_not_end_where_its_size_says_ends_the_connection() {
-    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(7, 40 * CHUNK);
     let location = registry.client().start_upload("app");
@@ -223,7 +208,6 @@ fn a_chunk_that_does_not_end_where_its_size_says_ends_the_connection() {
 #[test]
 fn no_request_can_be_hidden_after_a_chunk_that_does_not_end_where_its_size_says() {
     const SIZE: usize = 16 << 10;
-    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let location = registry.client().start_upload("app");
     // The length makes the read end just before the hidden request.
@@ -242,9 +226,8 @@ fn no_request_can_be_hidden_after_a_chunk_that_does_not_end_where_its_size_says(
 
 #[test]
 fn a_body_is_received_even_if_its_zeros_take_longer_than_the_progress_timeout() {
-    let _uncounted = uncounted();
     let impatient =
-        |options: &mut hythe_server::Options| options.progress_timeout = Duration::from_millis(100);
+        |options: &mut hythe_server::ServerOptions| options.progress_timeout = Duration::from_millis(100);
     let registry = TestRegistry::setup().memory().server(impatient).start();
     let pushes: Vec<_> = (0..6)
         .map(|seed| {
@@ -262,7 +245,6 @@ fn a_body_is_received_even_if_its_zeros_take_longer_than_the_progress_timeout() 
 
 #[test]
 fn a_newer_request_takes_over_a_session_whether_the_old_client_is_silent_or_still_sends() {
-    let _uncounted = uncounted();
     let registry = TestRegistry::start();
     let content = bytes(8, 96 * CHUNK);
     let came = 32 * CHUNK;
@@ -337,7 +319,6 @@ proptest! {
 
 /// Pushes each body, chunked and with a length, one after the other on one connection.
 fn check(setup: Setup, bodies: &[(Vec<Stretch>, usize, bool)]) {
-    let _uncounted = uncounted();
     let registry = setup.start();
     let mut connection = registry.client().connect();
     for (seed, (stretches, step, has_trailer)) in (100..).zip(bodies) {

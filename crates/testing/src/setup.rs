@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use hythe_registry::Options as RegistryOptions;
-use hythe_server::{Mirror, Options as ServerOptions};
+use hythe_registry::RegistryOptions;
+use hythe_server::{Mirror, ServerOptions};
 use hythe_upstream::{Allowed, Options as CacheOptions, Upstream};
 
 use crate::TestRegistry;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hythe_catalog::Catalog;
 use hythe_lifecycle::{Import, Imported, Place, Result, Tree};
 use hythe_oci::{Digest, Reference, RepositoryName};
-use hythe_registry::{Content, Options, Registry, Repository};
+use hythe_registry::{Content, Registry, RegistryOptions, Repository};
 use hythe_storage::FsStorage;
 use hythe_testing::{Manifest, OldTree};
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let storage = FsStorage::open(folder.path()).unwrap();
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
-        Self { tree, registry: Registry::new(Arc::new(storage), catalog, Options::default()), folder }
+        Self { tree, registry: Registry::new(Arc::new(storage), catalog, RegistryOptions::default()), folder }
     }
 
     pub(crate) async fn try_import(

@@ -299,8 +299,10 @@ struct Crowded {
 impl Crowded {
     async fn by(app: &RepositoryName) -> Self {
         let storage = Arc::new(hythe_storage::MemoryStorage::default());
-        let options =
-            hythe_registry::Options { upload_max_concurrent: 1, ..hythe_registry::Options::default() };
+        let options = hythe_registry::RegistryOptions {
+            upload_max_concurrent: 1,
+            ..hythe_registry::RegistryOptions::default()
+        };
         let catalog = hythe_catalog::Catalog::in_memory().unwrap();
         let registry = Registry::new(storage, catalog, options);
         let id = registry.repository(app).start_upload(Algorithm::Sha256).await.unwrap().id;

@@ -12,7 +12,7 @@ use hythe_catalog::Catalog;
 use hythe_lifecycle::{Collected, Collector};
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use hythe_registry::{
-    Blob, Chunk, Clock, Content, MountFrom, Options, PushedManifest, Registry, Result, Started,
+    Blob, Chunk, Clock, Content, MountFrom, PushedManifest, Registry, RegistryOptions, Result, Started,
 };
 use hythe_storage::{Direct, FsStorage, MemoryStorage, Storage};
 use tempfile::TempDir;
@@ -140,7 +140,7 @@ impl World {
         Self::open(self.close()).await
     }
 
-    pub(crate) fn set(&self, change: impl FnOnce(&mut Options)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut RegistryOptions)) {
         let mut options = (**self.registry.options()).clone();
         change(&mut options);
         self.registry.set_options(options);
@@ -239,8 +239,8 @@ impl World {
     }
 }
 
-pub(crate) fn options() -> Options {
-    Options { manifest_require_blobs: true, ..Options::default() }
+pub(crate) fn options() -> RegistryOptions {
+    RegistryOptions { manifest_require_blobs: true, ..RegistryOptions::default() }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -4,7 +4,7 @@ use http::header::{self, HeaderMap};
 use hythe_upstream::Via;
 
 use super::{host, site};
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::peer::Peer;
 
 /// Who makes a request, and by which way.
@@ -41,7 +41,12 @@ pub(super) struct ForeignPage<'a> {
 impl<'a> Client<'a> {
     /// The client of a request with these headers. `host` is the host that the request names in its target or in its
     /// `Host` header.
-    pub(super) fn of(peer: &Peer, host: Option<&'a str>, headers: &'a HeaderMap, options: &Options) -> Self {
+    pub(super) fn of(
+        peer: &Peer,
+        host: Option<&'a str>,
+        headers: &'a HeaderMap,
+        options: &ServerOptions,
+    ) -> Self {
         let exposure = if peer.door.loopback {
             Exposure::Loopback
         } else if options.published_on_loopback {
@@ -92,7 +97,7 @@ mod tests {
         let peer =
             Peer { address: ([127, 0, 0, 1], 5000).into(), near, door: Door { loopback, mirror: None } };
         let hosts = vec!["registry.example".to_owned()];
-        let options = Options { hosts, published_on_loopback, ..Options::default() };
+        let options = ServerOptions { hosts, published_on_loopback, ..ServerOptions::default() };
         let origin = origin.map(|origin| (header::ORIGIN, HeaderValue::from_static(origin)));
         let headers: HeaderMap = origin.into_iter().collect();
         let client = Client::of(&peer, host, &headers, &options);
@@ -134,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_page_is_named_by_its_origin_if_the_browser_tells_one() {
-        let options = Options::default();
+        let options = ServerOptions::default();
         let peer = Peer { address: ([127, 0, 0, 1], 5000).into(), near: true, door: Door::default() };
         for (name, value, origin) in [
             ("origin", "https://evil.example", Some("https://evil.example")),

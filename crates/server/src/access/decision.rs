@@ -14,7 +14,7 @@ use super::{Access, Facts};
 /// What a request may do, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grant {
-    pub(crate) place: Place,
+    pub(crate) resource: Resource,
     /// The way that decides which content the client may have.
     pub(crate) via: Via,
     /// Why no upstream is asked for this request, if so. The response quotes it.
@@ -25,7 +25,7 @@ pub(crate) struct Grant {
 
 /// The repository that a request reads or changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Resource {
     /// What the path names: a page, or a repository if it names one.
     Here,
     /// The repository of this name, under an upstream's name.
@@ -113,13 +113,13 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
     }
     let Access { client, action, target, mount, only_if_cached } = access;
     let via = client.via();
-    let place = match target {
-        Target::None | Target::Page(_) => Place::Here,
+    let resource = match target {
+        Target::None | Target::Page(_) => Resource::Here,
         Target::NotServed { registry } => return Err(Refusal::NotServed { registry }),
         Target::TooLong(too_long) => return Err(Refusal::TooLong(too_long)),
         Target::Here(_) => {
             check_here(facts, via)?;
-            Place::Here
+            Resource::Here
         }
         Target::Copy { name, copy, by_path } => {
             decide_copy(action, name, copy, by_path, only_if_cached, facts, via)?
@@ -129,9 +129,9 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
             if action.reads_content() {
                 let is_here = facts.here.as_ref().is_some_and(is_local);
                 let copy = check_copy(copy.upstream(), facts, via).map(|()| copy);
-                Place::HereOrCopy { is_here, copy }
+                Resource::HereOrCopy { is_here, copy }
             } else {
-                Place::Here
+                Resource::Here
             }
         }
     };
@@ -149,7 +149,7 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
         // A client that may not read a repository may not mount from it either.
         (Some(_), _) | (None, Via::Network) => MountFrom::AnyPublic,
     });
-    Ok(Grant { place, via, silent, mount })
+    Ok(Grant { resource, via, silent, mount })
 }
 
 /// Decides about a copy.
@@ -161,11 +161,11 @@ fn decide_copy(
     only_if_cached: bool,
     facts: &Facts<'_>,
     via: Via,
-) -> Result<Place, Refusal> {
+) -> Result<Resource, Refusal> {
     let (upstream, found) = (copy.upstream(), facts.copy.as_ref());
     if upstream.pushable && found.is_some_and(is_local) {
         // Pushed content is shared with every client, and is served instead of the upstream's.
-        return Ok(Place::Named(copy.here().clone()));
+        return Ok(Resource::Named(copy.here().clone()));
     }
     check_copy(upstream, facts, via)?;
     match action {
@@ -173,8 +173,8 @@ fn decide_copy(
         Action::Check if by_path && upstream.pushable && !only_if_cached => {
             Err(Refusal::NotPushedYet { copy: copy.here().clone() })
         }
-        Action::Check => Ok(Place::Copy { copy, before_push: by_path }),
-        Action::Pull | Action::List => Ok(Place::Copy { copy, before_push: false }),
+        Action::Check => Ok(Resource::Copy { copy, before_push: by_path }),
+        Action::Pull | Action::List => Ok(Resource::Copy { copy, before_push: false }),
         Action::Push if !upstream.pushable => {
             Err(Refusal::NotPushable { name: name.clone(), upstream: upstream.name.clone() })
         }
@@ -183,9 +183,9 @@ fn decide_copy(
             upstream: upstream.name.clone(),
             copy: copy.here().clone(),
         }),
-        Action::Push => Ok(Place::Pushed(copy)),
-        Action::Delete => Ok(Place::Named(copy.here().clone())),
-        Action::ReadPage | Action::WritePage | Action::OtherRead | Action::OtherWrite => Ok(Place::Here),
+        Action::Push => Ok(Resource::Pushed(copy)),
+        Action::Delete => Ok(Resource::Named(copy.here().clone())),
+        Action::ReadPage | Action::WritePage | Action::OtherRead | Action::OtherWrite => Ok(Resource::Here),
     }
 }
 

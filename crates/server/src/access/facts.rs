@@ -1,12 +1,11 @@
 //! The facts that a decision needs beside the request.
 
 use hythe_oci::RepositoryName;
-use hythe_registry::{Provenance, Registry};
+use hythe_registry::{Error, Provenance, Registry};
 use hythe_upstream::{Allowed, Via};
 
 use super::Access;
 use super::target::Target;
-use crate::reject::Rejection;
 
 /// What the registry knows about the repositories of one access. The provenance of a repository is `None` if the
 /// repository does not exist, or if the decision does not depend on it.
@@ -22,6 +21,13 @@ pub(crate) struct Facts<'a> {
     pub(super) copy: Option<Provenance>,
     /// The provenance of the repository to mount from.
     pub(super) source: Option<Provenance>,
+}
+
+/// The registry could not read the provenance of a repository.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) name: RepositoryName,
+    pub(crate) error: Error,
 }
 
 /// The repositories whose provenance a decision depends on.
@@ -65,12 +71,12 @@ impl<'a> Facts<'a> {
         access: &Access<'_>,
         registry: &Registry,
         allowed: &'a Allowed,
-    ) -> Result<Self, Rejection> {
+    ) -> Result<Self, Unread> {
         let needs = Needs::of(access);
         let provenance = async |name: Option<&RepositoryName>| match name {
             Some(name) => {
                 let found = registry.repository(name).provenance().await;
-                found.map_err(|error| Rejection::registry(&error, Some(name)))
+                found.map_err(|error| Unread { name: name.clone(), error })
             }
             None => Ok(None),
         };

@@ -23,13 +23,13 @@ use hythe_upstream::Allowed;
 
 use action::Action;
 use client::Client;
-pub(crate) use decision::{Grant, Place, Refusal, Silence, decide};
+pub(crate) use decision::{Grant, Refusal, Resource, Silence, decide};
 pub(crate) use facts::Facts;
 pub(crate) use page::Page;
 pub(crate) use scope::Scope;
 use target::{Naming, Target};
 
-use crate::options::Options;
+use crate::options::ServerOptions;
 use crate::peer::Peer;
 
 /// One request, as far as its access is concerned.
@@ -78,7 +78,7 @@ pub(crate) struct Asked<'a> {
 
 impl<'a> Access<'a> {
     /// Parses a request.
-    pub(crate) fn of(asked: &Asked<'a>, options: &Options, allowed: &Allowed) -> Self {
+    pub(crate) fn of(asked: &Asked<'a>, options: &ServerOptions, allowed: &Allowed) -> Self {
         let client = Client::of(asked.peer, asked.host, asked.headers, options);
         let (action, target, mount) = match asked.subject {
             Subject::Endpoint { endpoint, namespace, mount } => {

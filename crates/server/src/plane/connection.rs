@@ -4,7 +4,6 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,9 +17,6 @@ use super::deadline::Deadline;
 use super::input::Input;
 use super::link::Link;
 use super::pages;
-
-/// The bytes that all connections have sent by `sendfile(2)`: for metrics, and for tests.
-pub static SENDFILE_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Writes per turn before an always writable connection yields to others of its worker: 8 MiB of a file, or one to two
 /// milliseconds.
@@ -172,7 +168,7 @@ impl Connection {
                 "the file of the blob is shorter than the blob",
             )));
         }
-        SENDFILE_BYTES.fetch_add(sent as u64, Ordering::Relaxed);
+        self.link.counters().add_by_sendfile(sent);
         let ended = {
             let mut segments = self.link.segments();
             let Some(segment) = segments.front_mut() else { return Poll::Ready(Ok(sent)) };

@@ -77,13 +77,13 @@ pub(super) enum Next {
 /// The position in the bytes of a connection.
 #[derive(Debug)]
 pub(super) struct Framing {
-    place: Place,
+    position: Position,
     /// The number of heads that have ended.
     heads: u64,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Position {
     /// In a head. `begun`: some of the head has arrived; `line`: some of its present line has arrived.
     Head { begun: bool, line: bool },
     /// In a body, `bytes` after the head. `chunks`: the position in a body of chunks, `None` if its form is not known;
@@ -127,7 +127,7 @@ enum Part {
 impl Framing {
     /// The position at the first byte of a connection.
     pub(super) fn start() -> Self {
-        Self { place: Place::Head { begun: false, line: false }, heads: 0 }
+        Self { position: Position::Head { begun: false, line: false }, heads: 0 }
     }
 
     /// The number of heads that have ended.
@@ -138,24 +138,25 @@ impl Framing {
     /// Records that the request of the last head is over, and the length of its body. If that is not the length that
     /// was seen, hyper may hold an unknown part of the following bytes, so the position is lost.
     pub(super) fn request_ended(&mut self, length: Length) {
-        if let Place::Body { bytes, chunks, .. } = &self.place {
+        if let Position::Body { bytes, chunks, .. } = &self.position {
             let is_whole = match length {
                 Length::Sized(length) => *bytes == length,
                 Length::Chunked => chunks.is_some_and(|chunks| chunks.part == Part::Ended),
             };
-            self.place = if is_whole { Place::Head { begun: false, line: false } } else { Place::Lost };
+            self.position =
+                if is_whole { Position::Head { begun: false, line: false } } else { Position::Lost };
         }
     }
 
     /// Whether the body after the last head is one of chunks whose end was seen, with each line ended by CRLF. hyper
     /// accepts more forms of trailers than that, and a proxy may see another end there.
     pub(super) fn is_whole(&self) -> bool {
-        matches!(self.place, Place::Body { whole: true, .. })
+        matches!(self.position, Position::Body { whole: true, .. })
     }
 
     /// Follows `bytes`, which hyper reads.
     pub(super) fn follow(&mut self, mut bytes: &[u8]) {
-        if let Place::Head { begun, line } = &mut self.place {
+        if let Position::Head { begun, line } = &mut self.position {
             // A head ends at its first empty line (RFC 9112, 2.1); empty lines before the head are ignored (2.2).
             loop {
                 let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -173,9 +174,9 @@ impl Framing {
             self.heads += 1;
             let part = Part::Size(Size::default());
             let chunks = Chunks { content: 0, size: Size::default(), alike: false, plain: true, part };
-            self.place = Place::Body { bytes: 0, chunks: Some(chunks), whole: false };
+            self.position = Position::Body { bytes: 0, chunks: Some(chunks), whole: false };
         }
-        if let Place::Body { bytes: count, chunks: followed, whole } = &mut self.place {
+        if let Position::Body { bytes: count, chunks: followed, whole } = &mut self.position {
             *count += bytes.len() as u64;
             if let Some(chunks) = followed {
                 let is_known = chunks.follow(bytes);
@@ -191,7 +192,7 @@ impl Framing {
     /// present chunk, if the last two are large and have the same size. A body of a known length: here, if enough of it
     /// is left.
     pub(super) fn boundary(&self, length: Length) -> Option<Boundary> {
-        let Place::Body { bytes, chunks, .. } = &self.place else { return None };
+        let Position::Body { bytes, chunks, .. } = &self.position else { return None };
         match length {
             Length::Sized(length) => {
                 let left = length.checked_sub(*bytes).filter(|left| *left >= MUCH)?;
@@ -214,7 +215,7 @@ impl Framing {
 
     /// Records the number of content bytes of a body of chunks that have arrived, after some were read past hyper.
     pub(super) fn passed(&mut self, content: u64) {
-        if let Place::Body { chunks: Some(chunks), .. } = &mut self.place {
+        if let Position::Body { chunks: Some(chunks), .. } = &mut self.position {
             chunks.content = content;
             chunks.alike = false;
         }
@@ -406,7 +407,7 @@ mod tests {
                 prop_assert_eq!(framing.heads(), number as u64);
                 framing.request_ended(length);
             }
-            let is_head = matches!(framing.place, Place::Head { .. });
+            let is_head = matches!(framing.position, Position::Head { .. });
             prop_assert_eq!(is_head, surplus == 0, "{:?}", framing);
         }
     }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::counters::PlaneCounters;
 use super::framing::Length;
 use super::intake::Intake;
 
@@ -25,6 +26,8 @@ pub(super) struct Segment {
 pub(crate) struct Link {
     /// Whether the connection can send files itself.
     pub(super) sendfile: bool,
+    /// The counters of the server.
+    counters: Arc<PlaneCounters>,
     /// The number of requests being answered. A count, not a flag, so that the end of one request never hides the next.
     open: AtomicUsize,
     /// The number of requests that have begun. The connection compares it to notice a request that begins and ends
@@ -89,9 +92,10 @@ fn wake(waker: Option<Waker>) {
 }
 
 impl Link {
-    pub(crate) fn new(sendfile: bool) -> Self {
+    pub(crate) fn new(sendfile: bool, counters: Arc<PlaneCounters>) -> Self {
         Self {
             sendfile,
+            counters,
             open: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
             reads_little: AtomicBool::new(false),
@@ -99,6 +103,10 @@ impl Link {
             segments: Mutex::default(),
             handover: Mutex::default(),
         }
+    }
+
+    pub(super) fn counters(&self) -> &PlaneCounters {
+        &self.counters
     }
 
     /// Records that a request begins, and the length of its body.

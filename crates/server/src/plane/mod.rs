@@ -14,6 +14,7 @@
 mod body;
 mod chunk;
 mod connection;
+mod counters;
 mod deadline;
 mod framing;
 mod input;
@@ -23,8 +24,7 @@ mod pages;
 mod request_body;
 
 pub(crate) use body::Body;
-pub use connection::SENDFILE_BYTES;
 pub(crate) use connection::{Connection, Patience};
-pub use intake::INTAKE_BYTES;
+pub use counters::PlaneCounters;
 pub(crate) use link::{Exchange, Link};
 pub(crate) use request_body::{CollectError, RequestBody};

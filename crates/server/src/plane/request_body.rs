@@ -16,7 +16,6 @@ use super::framing::Length;
 use super::intake::{Intake, closed};
 use super::link::Link;
 use crate::manifest_room::{ManifestRoom, NoRoom, Part, SMALL};
-use crate::metrics::Metrics;
 
 /// The most zeros that hyper may still have to hand on before the body stops reading, in bytes.
 const DEBT: u64 = 1 << 20;
@@ -59,17 +58,11 @@ pub(crate) struct RequestBody {
     waited: Duration,
     /// The value of `received` when the client had last sent enough bytes.
     enough: u64,
-    metrics: Arc<Metrics>,
 }
 
 impl RequestBody {
     /// The body of the request that has begun on the connection.
-    pub(crate) fn new(
-        incoming: Incoming,
-        link: Arc<Link>,
-        patience: Duration,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub(crate) fn new(incoming: Incoming, link: Arc<Link>, patience: Duration) -> Self {
         link.request_begins(incoming.size_hint().exact().map_or(Length::Chunked, Length::Sized));
         Self {
             incoming,
@@ -83,7 +76,6 @@ impl RequestBody {
             waiting: None,
             waited: Duration::ZERO,
             enough: 0,
-            metrics,
         }
     }
 
@@ -203,6 +195,7 @@ impl RequestBody {
                 self.zeros += piece.length() as u64;
                 self.link.owe(piece.length());
             }
+            self.link.counters().add_past_hyper(piece.length());
             self.add_received(piece.length());
         }
         Poll::Ready(Ok(piece))
@@ -251,7 +244,7 @@ impl RequestBody {
 
     fn add_received(&mut self, length: usize) {
         self.received += length as u64;
-        self.metrics.received(length as u64);
+        self.link.counters().add_received(length);
     }
 
     fn give_back(&mut self) {

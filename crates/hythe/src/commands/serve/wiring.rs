@@ -1,8 +1,8 @@
 //! Turns the settings into the options of each crate.
 
 use hythe_oci::Authority;
-use hythe_registry::Options as RegistryOptions;
-use hythe_server::{Format, Mirror, Options as ServerOptions};
+use hythe_registry::RegistryOptions;
+use hythe_server::{Format, Mirror, ServerOptions};
 use hythe_upstream::{Allowed, Options as CacheOptions};
 
 use crate::settings::Settings;

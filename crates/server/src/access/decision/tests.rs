@@ -258,17 +258,17 @@ fn no_grant_gives_a_client_content_that_is_hidden_from_it() {
         let silent = grant.silent.is_some();
         assert_eq!(silent, access.only_if_cached || client.foreign_page.is_some(), "{access:?}");
         let private = setting.login || facts.copy.as_ref().is_some_and(|found| found.private);
-        let of_copy = match &grant.place {
-            Place::Copy { .. } | Place::Pushed(_) | Place::HereOrCopy { copy: Ok(_), .. } => true,
-            Place::Here | Place::Named(_) | Place::HereOrCopy { copy: Err(_), .. } => false,
+        let of_copy = match &grant.resource {
+            Resource::Copy { .. } | Resource::Pushed(_) | Resource::HereOrCopy { copy: Ok(_), .. } => true,
+            Resource::Here | Resource::Named(_) | Resource::HereOrCopy { copy: Err(_), .. } => false,
         };
         if of_copy && private && setting.share == Share::Loopback {
             assert_eq!(grant.via, Via::Loopback, "{access:?} {facts:?}");
         }
-        if let Place::HereOrCopy { is_here, .. } = &grant.place {
+        if let Resource::HereOrCopy { is_here, .. } = &grant.resource {
             assert_eq!(*is_here, facts.here == Some(provenance("local", false)), "{access:?} {facts:?}");
         }
-        if matches!(grant.place, Place::Pushed(_)) {
+        if matches!(grant.resource, Resource::Pushed(_)) {
             assert!(setting.pushable && access.action == Action::Push, "{access:?}");
         }
         let hidden = is_hidden(setting, facts.source.as_ref()) && !is_trusted;
