@@ -7,7 +7,6 @@ mod examine;
 mod files;
 mod id;
 mod image;
-mod image_name;
 mod inside;
 mod machine;
 mod meant;
@@ -25,7 +24,6 @@ mod symptom;
 
 pub use check::{Check, Repair, Verdict};
 pub use id::Id;
-pub use image_name::{ImageName, ImageNameError};
 pub use meant::is_rate_limit;
 pub use message::{explain, is_own, message};
 pub use refusals::refusals;

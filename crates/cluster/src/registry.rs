@@ -20,6 +20,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use bollard::models::ContainerInspectResponse;
+use hythe_oci::ImageNameParts;
 
 use crate::engine::{Engine, EngineError};
 use crate::image::{Image, REPOSITORY};
@@ -380,7 +381,8 @@ pub async fn list(engine: &Engine) -> Result<Vec<String>, EngineError> {
 
 /// Whether an image is in hythe's own repository.
 fn is_own_image(reference: &str) -> bool {
-    reference.rsplit_once(':').is_some_and(|(repository, _)| repository == REPOSITORY)
+    let parts = ImageNameParts::of(reference);
+    parts.name == REPOSITORY && parts.tag.is_some()
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub use kustomize::{KustomizeFile, kustomize};
 pub use label::{Label, Peer};
 pub use list::{Deployed, list};
 pub use logs::{LogOptions, logs};
-pub use name::{Image, Name, Namespace, StorageClass, ValueError};
+pub use name::{Name, Namespace, StorageClass, ValueError};
 pub use options::{
     DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT, DEFAULT_SIZE, Data,
     Options, Source, Target, Workload,

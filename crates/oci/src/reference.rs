@@ -22,6 +22,11 @@ pub struct TagError {
 }
 
 impl Tag {
+    /// `latest`, which clients pull if a name has neither a tag nor a digest.
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+
     /// The tag as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,13 +7,13 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use hythe_kube::deploy;
 use hythe_kube::pod::PodImages;
+use hythe_oci::ImageName;
 use tokio::time::timeout;
 
 use super::probe::Probe;
 use super::standing::Standing;
 use super::{
-    Check, Doctor, Id, ImageName, Repair, Verdict, cluster, container, files, image, inside, machine, meant,
-    node, pod,
+    Check, Doctor, Id, Repair, Verdict, cluster, container, files, image, inside, machine, meant, node, pod,
 };
 use crate::attach::{self, Survey, Wiring};
 use crate::engine::EngineError;
@@ -258,6 +258,8 @@ impl Doctor<'_> {
     }
 
     async fn image(&self, image: &ImageName, only: Option<&str>) -> Vec<Check> {
+        // The checks name the image in full, as kubelet and containerd do.
+        let image = &image.normalised();
         let at = machine::address(&self.wiring.registry);
         let known = image::known(at, image).await;
         let mut checks = vec![meant::name(at, image, &known).await];

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use hythe_oci::ImageName;
 use serde_json::Value;
 
-use super::image_name::ImageName;
 use super::route::{Route, Stop};
 use super::{Check, Id, Repair};
 use crate::attach::Survey;
@@ -21,12 +21,12 @@ pub(super) struct Known {
 
 /// The query `?ns=HOST`, with which hythe answers for the image's own registry.
 pub(super) fn query(image: &ImageName) -> String {
-    format!("?ns={}", hythe_oci::encode(&image.host.to_string()))
+    format!("?ns={}", hythe_oci::encode(&image.registry().to_string()))
 }
 
 /// Asks the registry for the image.
 pub(super) async fn known(at: SocketAddr, image: &ImageName) -> Known {
-    let path = format!("/v2/{}/manifests/{}{}", image.repository, image.reference, query(image));
+    let path = format!("/v2/{}/manifests/{}{}", image.repository(), image.reference(), query(image));
     let manifest = http::ask(at, "GET", &path, &[("Accept", MANIFESTS)], b"").await;
     let mut platforms = Vec::new();
     if let Some(document) =
@@ -35,7 +35,7 @@ pub(super) async fn known(at: SocketAddr, image: &ImageName) -> Known {
         platforms = listed(&document);
         let config = document.pointer("/config/digest").and_then(Value::as_str);
         if let Some(config) = config.filter(|_| platforms.is_empty()) {
-            let path = format!("/v2/{}/blobs/{config}{}", image.repository, query(image));
+            let path = format!("/v2/{}/blobs/{config}{}", image.repository(), query(image));
             let config = http::ask(at, "GET", &path, &[], b"").await.ok().and_then(|answer| answer.json());
             platforms.extend(config.as_ref().and_then(platform));
         }
@@ -98,16 +98,16 @@ fn path(subject: &str, image: &ImageName, route: &Route, (cluster, port): (&Clus
             "containerd ignores the file, and asks the image's own registry instead of the mirror",
         ));
     }
-    let is_here =
-        image.host.host() == "localhost" || image.host.address().is_some_and(|address| address.is_loopback());
+    let is_here = image.registry().host() == "localhost"
+        || image.registry().address().is_some_and(|address| address.is_loopback());
     let is_direct = !route.stops.iter().any(|stop| stop.is_mirror);
-    if is_here && is_direct && image.host.to_string() != format!("localhost:{port}") {
+    if is_here && is_direct && image.registry().to_string() != format!("localhost:{port}") {
         return Check::bad(Id::ImagePath, subject, evidence)
             .because(format!(
                 "nodes find this registry as localhost:{port}; no hosts.toml file leads from {} to it",
-                image.host
+                image.registry()
             ))
-            .fixed_by(format!("name the image localhost:{port}/{}:...", image.repository));
+            .fixed_by(format!("name the image localhost:{port}/{}:...", image.repository()));
     }
     if is_here && is_direct {
         return repaired(

@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 
 use hythe_api::{Budget, Statistics, Upstreams, parameter, path};
-use hythe_oci::Reference;
+use hythe_oci::{ImageName, Reference};
 
 use super::image::{Known, query};
-use super::image_name::ImageName;
 use super::{Check, Id};
 use crate::http;
 
@@ -20,7 +19,8 @@ pub(super) async fn name(at: SocketAddr, image: &ImageName, known: &Known) -> Ch
             Check::good(Id::ImageName, &subject, digest)
         }
         Ok(answer) if answer.status == 404 => {
-            let tags = list(at, &format!("/v2/{}/tags/list{}", image.repository, query(image)), "tags").await;
+            let tags =
+                list(at, &format!("/v2/{}/tags/list{}", image.repository(), query(image)), "tags").await;
             let repositories = if tags.is_empty() {
                 list(at, "/v2/_catalog?n=1000", "repositories").await
             } else {
@@ -49,7 +49,7 @@ fn judge_name(
     repositories: &[String],
 ) -> Check {
     let check = Check::bad(Id::ImageName, subject, format!("the registry answers {said}"));
-    if let Reference::Tag(tag) = &image.reference
+    if let Reference::Tag(tag) = &image.reference()
         && !tags.is_empty()
     {
         let nearest = nearest(&tag.to_string(), tags);
@@ -58,15 +58,16 @@ fn judge_name(
             .because(format!("the repository does not have this tag; its tags include {}", shown.join(", ")));
         return check.fixed_by(format!(
             "push the image with this tag; or do you mean {}/{}:{}?",
-            image.host,
-            image.repository,
+            image.registry(),
+            image.repository(),
             nearest.unwrap_or(shown[0])
         ));
     }
-    match nearest(image.repository.as_str(), repositories) {
-        Some(name) => check
-            .because("the registry has no such repository")
-            .fixed_by(format!("push the image; or do you mean {}/{name}? hythe has this one", image.host)),
+    match nearest(image.repository().as_str(), repositories) {
+        Some(name) => check.because("the registry has no such repository").fixed_by(format!(
+            "push the image; or do you mean {}/{name}? hythe has this one",
+            image.registry()
+        )),
         None => check
             .because("the image was never pushed to this registry, or was pushed under another name")
             .fixed_by("push the image; `hythe cache ls` or GET /v2/_catalog lists the existing names"),
@@ -85,7 +86,7 @@ fn nearest<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
 
 /// Whether the image's own registry answers, and what is left of its rate limit, by its last answers to hythe.
 pub(super) async fn upstream(at: SocketAddr, image: &ImageName) -> Vec<Check> {
-    let host = image.host.to_string();
+    let host = image.registry().to_string();
     let path = format!("{}?{}={}", path::UPSTREAMS, parameter::NAME, hythe_oci::encode(&host));
     let Ok(answer) = http::ask(at, "GET", &path, &[], b"").await else { return Vec::new() };
     let page = serde_json::from_slice::<Upstreams>(&answer.body).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Why a Pod's images are not pulled: what kubelet reported, and what that means.
 
 use hythe_kube::pod::{PodImages, Waiting};
+use hythe_oci::ImageName;
 
-use super::image_name::ImageName;
 use super::{Check, Id, explain};
 
 /// The check of whether the Pod is on a node.

@@ -1,7 +1,8 @@
 //! Which hosts a node asks for an image, and in which order, by containerd's rules for its `hosts.toml` files.
 
+use hythe_oci::ImageName;
+
 use super::files::roots;
-use super::image_name::ImageName;
 use crate::attach::Survey;
 use crate::hosts::{Capability, Fault, HostsFile, default_endpoint, lookup};
 
@@ -30,7 +31,7 @@ pub(super) struct Stop {
 impl Route {
     pub(super) fn of(image: &ImageName, survey: &Survey) -> Self {
         let roots = roots(survey);
-        let host = image.host.to_string();
+        let host = image.registry().to_string();
         let found = lookup(&host, &roots);
         let text = found.as_ref().and_then(|found| found.directory.text());
         let file = found.as_ref().filter(|found| found.directory.text().is_some());
@@ -49,7 +50,7 @@ impl Route {
 
 /// One host of the route. An empty address means the image's own registry.
 fn stop(image: &ImageName, url: &str, is_root: bool) -> Stop {
-    let own = image.host.to_string();
+    let own = image.registry().to_string();
     let base = match url {
         "" => default_endpoint(&own),
         url if url.contains("://") => url.trim_end_matches('/').to_owned(),
@@ -60,7 +61,7 @@ fn stop(image: &ImageName, url: &str, is_root: bool) -> Stop {
     let is_mirror = host != own && !is_hub;
     let version = if is_root { "" } else { "/v2" };
     let query = if is_mirror { format!("?ns={}", hythe_oci::encode(&own)) } else { String::new() };
-    let url = format!("{base}{version}/{}/manifests/{}{query}", image.repository, image.reference);
+    let url = format!("{base}{version}/{}/manifests/{}{query}", image.repository(), image.reference());
     Stop { host: base, url, is_mirror }
 }
 

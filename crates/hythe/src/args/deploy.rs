@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hythe_kube::deploy::{
-    DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT, HostPath, Image, Label,
-    Name, Namespace, Peer, Quantity, StorageClass,
+    DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT, HostPath, Label, Name,
+    Namespace, Peer, Quantity, StorageClass,
 };
+use hythe_oci::ImageName;
 
 use super::EngineArgs;
 use crate::values::parse_duration;
@@ -83,7 +84,7 @@ pub struct OptionArgs {
     pub kind: WorkloadKind,
     /// An image that the nodes can pull [default: hythe's own image, which hythe loads into the nodes]
     #[arg(long, value_name = "IMAGE")]
-    pub image: Option<Image>,
+    pub image: Option<ImageName>,
     /// hythe's Linux binary, needed if this binary is not for Linux [default: this binary]
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub binary: Option<PathBuf>,

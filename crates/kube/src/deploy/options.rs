@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{HostPath, Image, Label, Name, Namespace, Peer, Quantity, StorageClass, ValueError};
+use hythe_oci::ImageName;
+
+use super::{HostPath, Label, Name, Namespace, Peer, Quantity, StorageClass, ValueError};
 use crate::api::{Kind, Object};
 
 /// The default namespace.
@@ -95,9 +97,9 @@ impl Workload {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// hythe puts the image into every node beforehand. No registry has it, so kubelet must not try to pull it.
-    Nodes(Image),
+    Nodes(ImageName),
     /// The nodes pull the image, unless they have it.
-    Registry(Image),
+    Registry(ImageName),
 }
 
 /// Where the registry's data is.

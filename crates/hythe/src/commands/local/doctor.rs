@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use hythe_cluster::attach::Wiring;
-use hythe_cluster::doctor::{self, Check, Doctor, ImageName, Repair, Verdict};
+use hythe_cluster::doctor::{self, Check, Doctor, Repair, Verdict};
 use hythe_cluster::engine::{Engine, Surroundings};
 use hythe_cluster::image::Image;
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::{Cluster, clusters};
+use hythe_oci::ImageName;
 use serde_json::json;
 
 use super::{Steps, failed, settings_of, wiring};

@@ -2,13 +2,9 @@
 
 use std::fmt;
 
-use hythe_oci::{Authority, Digest, Reference, RepositoryName};
+use hythe_oci::{Authority, ImageName, ImageNameError, Reference, RepositoryName};
 
 use crate::commands::cache::target::is_loopback;
-
-/// The registry of a name without one, and that registry's other name.
-const HUB: &str = "docker.io";
-const HUB_INDEX: &str = "index.docker.io";
 
 /// An image to warm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,68 +15,31 @@ pub(super) struct Image {
     pub(super) repository: RepositoryName,
     /// Its tag or digest.
     pub(super) reference: Reference,
-    /// Its full name, as Docker writes it.
-    name: String,
+    /// Its full name.
+    name: ImageName,
 }
 
 impl Image {
     /// Reads a name as Docker does: `redis` is `docker.io/library/redis:latest`. `own` is the registry's own address;
     /// every name of this machine means the registry too.
     pub(super) fn parse(text: &str, own: &Authority) -> Result<Self, String> {
-        let refuse = |why: &dyn fmt::Display| format!("`{text}` is not the name of an image: {why}");
-        if text.contains("://") {
-            return Err(refuse(&"names of images have no scheme such as docker://"));
-        }
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest)),
-            None => (text, None),
-        };
-        let (path, tag) = match rest.rsplit_once(':') {
-            Some((path, tag)) if !tag.contains('/') => (path, Some(tag)),
-            _ => (rest, None),
-        };
-        let (host, path) = split_host(path);
-        let host: Authority = host.parse().map_err(|error| refuse(&error))?;
-        let here = host == *own || is_here(&host);
-        let path = if host.to_string() == HUB && !path.contains('/') {
-            format!("library/{path}")
+        let name: ImageName = text.parse().map_err(|error: ImageNameError| error.to_string())?;
+        let name = name.normalised();
+        let (host, path) = (name.registry(), name.repository());
+        let here = host == own || is_here(host);
+        let repository = if here {
+            path.clone()
         } else {
-            path.to_owned()
+            let copy = format!("{}/{path}", host.folder());
+            copy.parse().map_err(|error| format!("hythe cannot keep a copy of `{text}`: {error}"))?
         };
-        // As Docker does, ignore a tag beside a digest.
-        let reference = match (digest, tag) {
-            (Some(digest), _) => {
-                let digest: Digest = digest.parse().map_err(|error| refuse(&error))?;
-                Reference::Digest(digest)
-            }
-            (None, tag) => Reference::Tag(tag.unwrap_or("latest").parse().map_err(|error| refuse(&error))?),
-        };
-        let separator = if digest.is_some() { '@' } else { ':' };
-        let name = format!("{host}/{path}{separator}{reference}");
-        let repository = if here { path } else { format!("{}/{path}", host.folder()) };
-        let repository = repository.parse().map_err(|error| refuse(&error))?;
-        Ok(Self { upstream: (!here).then_some(host), repository, reference, name })
+        Ok(Self { upstream: (!here).then(|| host.clone()), repository, reference: name.reference(), name })
     }
 }
 
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-/// Checks that a text is the name of an image, in any registry. The error says why it is not.
-pub(super) fn check(text: &str) -> Result<(), String> {
-    let elsewhere: Authority = HUB.parse().map_err(|error: hythe_oci::AuthorityError| error.to_string())?;
-    Image::parse(text, &elsewhere).map(|_| ())
-}
-
-/// The first component is a host if it looks like one (distribution/reference, `splitDockerDomain`).
-fn split_host(path: &str) -> (&str, &str) {
-    match path.split_once('/') {
-        Some((HUB_INDEX, rest)) => (HUB, rest),
-        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest),
-        _ => (HUB, path),
+        self.name.fmt(f)
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hythe_oci::ImageNameParts;
+
 use super::found::{Found, Place, Reading};
 use super::yaml::{Entry, Node, Scalar};
 use super::{Reader, parts};
@@ -73,7 +75,7 @@ fn replace(reading: &mut Reading, file: &Arc<str>, entry: &Node) {
     let new_name = entry.text("newName").unwrap_or(name);
     let (tag, digest) = (entry.text("newTag"), entry.text("digest"));
     let mut any = false;
-    for found in reading.found.iter_mut().filter(|found| repository(&found.text) == name) {
+    for found in reading.found.iter_mut().filter(|found| ImageNameParts::of(&found.text).name == name) {
         any = true;
         let old = &found.text[name.len()..];
         found.text = match (tag, digest) {
@@ -94,14 +96,5 @@ fn replace(reading: &mut Reading, file: &Arc<str>, entry: &Node) {
         }
         Some(whole) => reading.pass(&whole.text, place, "not the name of an image", true),
         None => reading.pass(new_name, place, "its tag is in a file that was not read", true),
-    }
-}
-
-/// A name without its tag and digest.
-fn repository(text: &str) -> &str {
-    let text = text.split_once('@').map_or(text, |(name, _)| name);
-    match text.rsplit_once(':') {
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => text,
     }
 }

@@ -1,6 +1,6 @@
 //! Tells whether a value is the name of an image, by its form and by how surely its key says so.
 
-use super::super::image;
+use hythe_oci::{ImageName, ImageNameError, ImageNameParts};
 
 /// How surely a value's key says that the value is an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,18 +99,8 @@ pub(super) fn name(text: &str, trust: Trust) -> Result<&str, Not> {
     if !is_sure {
         return quiet();
     }
-    image::check(text).map_err(|reason| Not { reason, told })?;
-    Ok(text)
-}
-
-/// Whether a name has a tag or a digest.
-pub(super) fn is_pinned(text: &str) -> bool {
-    text.contains('@') || text.rsplit('/').next().is_some_and(|last| last.contains(':'))
-}
-
-/// Whether the first part of a name is a registry's host.
-pub(super) fn has_host(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost")
+    let checked: Result<ImageName, ImageNameError> = text.parse();
+    checked.map(|_| text).map_err(|error| Not { reason: error.to_string(), told })
 }
 
 /// Whether a text is the `HOST:PORT` of a service, not `NAME:TAG`.
@@ -130,7 +120,8 @@ fn is_evident(text: &str) -> bool {
             None => host == *known,
         })
     };
-    is_pinned(text) && text.split_once('/').is_some_and(|(host, _)| public(host))
+    let parts = ImageNameParts::of(text);
+    parts.is_pinned() && parts.registry.is_some_and(public)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Images whose names are written in parts: `{registry, repository, tag, digest}`, and `{name, newName, newTag}` of
 //! Kustomize.
 
-use super::name::{has_host, is_pinned};
+use hythe_oci::ImageNameParts;
+
 use super::yaml::{Node, Scalar};
 
 /// A name that was put together from its parts.
@@ -112,14 +113,18 @@ fn tag(map: &Node, named: bool) -> Option<&str> {
 fn whole(name: &str, registry: Option<&str>, tag: Option<&str>, digest: Option<&str>, line: usize) -> Whole {
     let name = name.trim_matches('/');
     let mut text = match registry.map(|registry| registry.trim_end_matches('/')) {
-        Some(registry) if !registry.is_empty() && !registry.contains("://") && !has_host(name) => {
+        Some(registry)
+            if !registry.is_empty()
+                && !registry.contains("://")
+                && ImageNameParts::of(name).registry.is_none() =>
+        {
             format!("{registry}/{name}")
         }
         _ => name.to_owned(),
     };
     let tag = tag.map(|tag| tag.trim_start_matches(':')).filter(|tag| !tag.is_empty());
     let digest = digest.map(|digest| digest.trim_start_matches('@')).filter(|digest| !digest.is_empty());
-    if let Some(tag) = tag.filter(|_| !is_pinned(name)) {
+    if let Some(tag) = tag.filter(|_| !ImageNameParts::of(name).is_pinned()) {
         // Some charts accept a digest as the tag.
         text.push(if tag.starts_with("sha256:") { '@' } else { ':' });
         text.push_str(tag);
@@ -129,7 +134,7 @@ fn whole(name: &str, registry: Option<&str>, tag: Option<&str>, digest: Option<&
         text.push_str(if is_hex { "@sha256:" } else { "@" });
         text.push_str(digest);
     }
-    let pinned = is_pinned(&text);
+    let pinned = ImageNameParts::of(&text).is_pinned();
     Whole { text, line, pinned }
 }
 
