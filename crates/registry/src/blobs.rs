@@ -1,6 +1,5 @@
 //! The blobs of a repository: only those that it links.
 
-use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,20 +12,15 @@ use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, upkeep
 /// The bytes of a blob.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// In a file that is never written again; the open file stays readable after its removal.
-    File(Arc<File>),
-    /// In memory.
-    Memory(Bytes),
-    /// In a blob that is still being fetched.
+    /// Bytes that are stored, and never change.
+    Stored(Arc<dyn Stored>),
+    /// Bytes of a blob that is still being fetched.
     Growing(Growing),
 }
 
-impl From<Stored> for Content {
-    fn from(stored: Stored) -> Self {
-        match stored {
-            Stored::File { file, .. } => Self::File(file),
-            Stored::Memory(bytes) => Self::Memory(bytes),
-        }
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self::Stored(Arc::new(bytes))
     }
 }
 
@@ -112,17 +106,14 @@ impl Inner {
     /// Links a blob into a repository. False if the blob's bytes are lost, so that the client sends them again.
     async fn link(&self, to: &Repository<'_>, digest: &Digest, from: MountFrom) -> Result<bool> {
         let (name, provenance) = (to.name.clone(), to.provenance_of_writes());
-        let row = self.catalog.mount_blob(digest, from, name, provenance, self.now()).await?;
-        Ok(row.is_some_and(|row| self.content(&key(&row), row.size).is_ok_and(|content| content.is_some())))
+        let Some(row) = self.catalog.mount_blob(digest, from, name, provenance, self.now()).await? else {
+            return Ok(false);
+        };
+        Ok(matches!(self.content(&key(&row), row.size).await, Ok(Some(_))))
     }
 
-    pub(crate) fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Stored>> {
-        let content = match self.storage.open_blob(key) {
-            Err(error) if error.is_out_of_files() && self.parked.close() > 0 => {
-                self.storage.open_blob(key)?
-            }
-            other => other?,
-        };
+    pub(crate) async fn content(&self, key: &BlobKey, size: u64) -> Result<Option<Arc<dyn Stored>>> {
+        let content = self.opening(|| self.storage.open_blob(key)).await?;
         Ok(content.filter(|content| {
             let whole = content.size() == size;
             if !whole {
@@ -137,8 +128,8 @@ impl Inner {
         let unknown = || Error::BlobUnknown { repository: name.clone(), digest: *digest };
         let mut row = self.catalog.blob(name, digest).await?.ok_or_else(unknown)?;
         loop {
-            if let Some(content) = self.content(&key(&row), row.size)? {
-                let content = content.into();
+            if let Some(content) = self.content(&key(&row), row.size).await? {
+                let content = Content::Stored(content);
                 return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
             }
             // Between the reads of the row and the file, the blob may have been collected and pushed again.

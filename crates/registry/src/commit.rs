@@ -38,7 +38,7 @@ impl Inner {
             }
         };
         if let Some(twin) = compared {
-            Arc::clone(twin).part(Arc::clone(upload)).await?;
+            twin.part(&**upload).await?;
         }
         // Two things must be durable before the file gets the blob's name: the bytes, and the intent to name the file,
         // by which the file is found after a crash. Both happen at the same time.
@@ -64,12 +64,12 @@ impl Inner {
     ) -> Result<Live> {
         if let Some(twin) = compared {
             let live = twin.generation();
-            return Ok(if twin.is_whole() { Live::Same(live) } else { Live::Damaged(live) });
+            return Ok(if twin.is_whole().await { Live::Same(live) } else { Live::Damaged(live) });
         }
         let twin = match self.twin(&key.digest).await? {
             Found::Nothing => return Ok(Live::None),
             Found::Lost(live) => return Ok(Live::Damaged(live)),
-            Found::Twin(twin) => Arc::new(twin),
+            Found::Twin(twin) => twin,
         };
         // A directly written upload bypassed the page cache: to sync it costs less than to read it back for a
         // comparison. So it replaces the live file.

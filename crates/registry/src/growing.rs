@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// disk.
 const FIRST: u64 = 64 << 10;
 
+/// The most bytes that a reader gets at once from a storage without files.
+const PIECE: u64 = 256 << 10;
+
 /// The progress of a fetch.
 #[derive(Clone, Debug, Default)]
 struct Progress {
@@ -318,11 +321,15 @@ impl Reader {
                 if let Some(file) = &shared.file {
                     return Ok(Ready::File(Arc::clone(file), length));
                 }
-                let bytes = shared.upload.read(offset, length.min(TAIL as u64) as usize).await;
-                return bytes.map(Ready::Bytes).map_err(io::Error::other);
+                return self.read(offset, length.min(PIECE) as usize).await.map(Ready::Bytes);
             }
             progress.changed().await.map_err(|_| io::Error::other("the fetch ended without a reason"))?;
         }
+    }
+
+    /// Reads up to `length` bytes of those that are [`Ready::File`], for a caller that cannot use the file.
+    pub async fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        self.0.shared.upload.read(offset, length).await.map_err(io::Error::other)
     }
 }
 

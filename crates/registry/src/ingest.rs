@@ -142,7 +142,7 @@ impl Ingest {
     pub(crate) async fn end_comparison(&mut self) -> Result<()> {
         if let Some(twin) = self.twin.take() {
             self.writing.compare(None);
-            twin.part(Arc::clone(&self.upload)).await?;
+            twin.part(&*self.upload).await?;
         }
         Ok(())
     }

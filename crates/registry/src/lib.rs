@@ -52,7 +52,7 @@ pub use hythe_catalog::{
     Amount, Cleared, Collected as Step, CopySummary, LinkCursor, MountFrom, Origin, Origins, Pattern,
     PatternError, Provenance, Referrer, Times, Visible,
 };
-pub use hythe_storage::most_open_files;
+pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use upkeep::{Due, Unused};

@@ -6,16 +6,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hythe_storage::Upload;
+use hythe_storage::{Upload, Write};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
+use crate::Result;
 use crate::growing::Written;
 use crate::hashing::BatchPermit;
 use crate::joined::joined;
 use crate::twin::Twin;
-use crate::{Error, Result};
 
 /// Writes per turn before an upload yields its thread.
 const TURN: usize = 16;
@@ -75,14 +75,14 @@ impl Writing {
             let (upload, queue) = (Arc::clone(&self.upload), Arc::clone(&self.queue));
             let (written, twin) = (self.written.clone(), self.twin.clone());
             self.task = Some(tokio::spawn(async move {
-                loop {
-                    let (upload, queue) = (Arc::clone(&upload), Arc::clone(&queue));
-                    let (written, twin) = (written.clone(), twin.clone());
-                    let turn = move || run(&*upload, twin.as_deref(), &queue, written.as_ref());
-                    if joined(spawn_blocking(turn)).await?? {
-                        return Ok(());
+                while !is_done(&queue) {
+                    let turn = Turn::new(&queue, written.clone());
+                    if let Err(error) = run(&*upload, twin.as_deref(), turn).await {
+                        fail(&queue);
+                        return Err(error);
                     }
                 }
+                Ok(())
             }));
         }
         Ok(())
@@ -113,70 +113,112 @@ impl Writing {
     }
 }
 
+/// Whether nothing waits; then the queue's task ends.
+fn is_done(queue: &Mutex<Queue>) -> bool {
+    let mut queue = queue.lock();
+    queue.running = !(queue.batches.is_empty() && queue.marks.is_empty());
+    !queue.running
+}
+
 /// Ends a queue after a failed write: drops the waiting batches and closes the marks' channels.
 fn fail(queue: &Mutex<Queue>) {
     *queue.lock() = Queue { failed: true, ..Queue::default() };
 }
 
-/// Ends the queue if a write panics. The next push gets the panic.
-struct Watch<'a>(&'a Mutex<Queue>);
+/// Writes the waiting batches for one turn.
+async fn run(upload: &dyn Upload, twin: Option<&Twin>, mut turn: Turn) -> Result<()> {
+    let Some(twin) = twin.filter(|twin| twin.is_followed()) else {
+        return Ok(upload.write_all(Box::new(turn)).await?);
+    };
+    while let Some(write) = turn.next() {
+        if !twin.takes(upload, write.offset, &write.chunks).await? {
+            return Ok(upload.write_all(Box::new(std::iter::once(write).chain(turn))).await?);
+        }
+    }
+    Ok(())
+}
 
-impl Drop for Watch<'_> {
+/// The next writes of a queue, for one turn. The storage takes a write when the one before is done, and batches that
+/// came meanwhile go together into the next one.
+struct Turn {
+    queue: Arc<Mutex<Queue>>,
+    /// Told of the end of each write.
+    written: Option<Written>,
+    /// How many more writes the turn has.
+    left: usize,
+    /// The write that was taken last. If it is still here when the turn is dropped, it failed.
+    running: Option<Running>,
+}
+
+/// A write that was taken and is not done. Its chunks are with the storage.
+struct Running {
+    end: u64,
+    /// Dropped after the chunks, because an upload that waits for a permit may need a buffer.
+    _permits: Vec<BatchPermit>,
+    marks: Vec<oneshot::Sender<()>>,
+}
+
+impl Turn {
+    fn new(queue: &Arc<Mutex<Queue>>, written: Option<Written>) -> Self {
+        Self { queue: Arc::clone(queue), written, left: TURN, running: None }
+    }
+
+    /// Reports that the write that was taken last is done.
+    fn land(&mut self) {
+        let Some(Running { end, _permits, marks }) = self.running.take() else { return };
+        if let Some(written) = &self.written {
+            written.up_to(end);
+        }
+        tell(marks);
+    }
+}
+
+impl Iterator for Turn {
+    type Item = Write;
+
+    fn next(&mut self) -> Option<Write> {
+        self.land();
+        self.left = self.left.checked_sub(1)?;
+        let (offset, batches, marks) = {
+            let mut queue = self.queue.lock();
+            (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
+        };
+        if batches.is_empty() {
+            // All bytes before these marks are written.
+            tell(marks);
+            return None;
+        }
+        let (chunks, permits): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+        let end = offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        self.running = Some(Running { end, _permits: permits, marks });
+        Some(Write { offset, chunks })
+    }
+}
+
+impl Drop for Turn {
+    /// Ends the queue if the last write failed or panicked. The permits and marks of that write are dropped after this:
+    /// whoever sees one of them dropped finds the queue ended.
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            fail(self.0);
+        if self.running.is_some() {
+            fail(&self.queue);
         }
     }
 }
 
-/// Writes the waiting batches for one turn; true if none is left.
-fn run(
-    upload: &dyn Upload,
-    twin: Option<&Twin>,
-    queue: &Mutex<Queue>,
-    written: Option<&Written>,
-) -> Result<bool> {
-    for _ in 0..TURN {
-        let (offset, batches, marks) = {
-            let mut queue = queue.lock();
-            if queue.batches.is_empty() && queue.marks.is_empty() {
-                queue.running = false;
-                return Ok(true);
-            }
-            (queue.offset, std::mem::take(&mut queue.batches), std::mem::take(&mut queue.marks))
-        };
-        let (chunks, permits): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        // This is dropped before the chunks, permits and marks: whoever sees one of these dropped finds the queue ended.
-        let _watch = Watch(queue);
-        if !chunks.is_empty() {
-            let is_here = twin.map_or(Ok(false), |twin| twin.takes(upload, offset, &chunks));
-            let written_now = match is_here {
-                Ok(true) => Ok(()),
-                Ok(false) => upload.write(offset, &chunks).map_err(Error::from),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = written_now {
-                fail(queue);
-                return Err(error);
-            }
-            if let Some(written) = written {
-                written.up_to(offset + chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>());
-            }
-        }
-        for mark in marks {
-            // The receiver may be gone.
-            let _ = mark.send(());
-        }
-        // The buffers are freed before the permits, because an upload that waits for a permit may need a buffer.
-        drop((chunks, permits));
+fn tell(marks: Vec<oneshot::Sender<()>>) {
+    for mark in marks {
+        // The receiver may be gone.
+        let _ = mark.send(());
     }
-    Ok(false)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
+
+    use hythe_storage::Writes;
+    use tokio::task::spawn_blocking;
 
     use super::*;
 
@@ -191,9 +233,8 @@ mod tests {
         gate: Mutex<Option<mpsc::Receiver<()>>>,
     }
 
-    #[async_trait::async_trait]
-    impl Upload for Disk {
-        fn write(&self, offset: u64, chunks: &[Bytes]) -> hythe_storage::Result<()> {
+    impl Disk {
+        fn write(&self, Write { offset, chunks }: Write) -> hythe_storage::Result<()> {
             if let Some(gate) = &*self.gate.lock() {
                 gate.recv().unwrap_err();
             }
@@ -207,6 +248,17 @@ mod tests {
             }
             self.written.fetch_add(chunks.iter().map(Bytes::len).sum(), Ordering::Relaxed);
             Ok(())
+        }
+    }
+
+    struct OnDisk(Arc<Disk>);
+
+    #[async_trait::async_trait]
+    impl Upload for OnDisk {
+        async fn write_all(&self, mut writes: Writes) -> hythe_storage::Result<()> {
+            let disk = Arc::clone(&self.0);
+            let written = spawn_blocking(move || writes.try_for_each(|write| disk.write(write)));
+            written.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
         }
 
         async fn sync(&self) -> hythe_storage::Result<()> {
@@ -228,7 +280,7 @@ mod tests {
 
     fn disk(full: u64) -> (Arc<Disk>, Writing) {
         let disk = Arc::new(Disk { written: AtomicUsize::new(0), full, gate: Mutex::default() });
-        (Arc::clone(&disk), Writing::new(disk))
+        (Arc::clone(&disk), Writing::new(Arc::new(OnDisk(disk))))
     }
 
     #[tokio::test]

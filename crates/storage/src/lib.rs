@@ -3,28 +3,27 @@
 //! A back end knows nothing of repositories, tags or links; the catalog decides which blobs are live. One contract
 //! suite (`tests/contract.rs`) runs on each back end.
 
+mod content;
 mod error;
 mod files;
 mod fs;
 mod memory;
 mod mount;
+mod upload;
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use hythe_oci::{Digest, UploadId};
 
+pub use content::Content;
 pub use error::{Error, OpenError, Result};
 pub use files::most_open_files;
 pub use fs::{FsStorage, Reserve, check_data_folder};
 pub use memory::MemoryStorage;
-
-/// How much an upload should write at a time, in bytes.
-pub const WRITE: usize = 512 << 10;
+pub use upload::{Upload, WRITE, Write, Writes};
 
 /// The alignment of memory that block devices may require for a direct write, in bytes.
 pub const ALIGN: usize = 4096;
@@ -49,30 +48,6 @@ pub struct BlobKey {
     pub digest: Digest,
     /// The upload that stored the bytes.
     pub generation: UploadId,
-}
-
-/// The bytes of a blob, which can be read at any offset.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// A file that is never written again; the open file stays readable after its removal.
-    File {
-        /// Open for reading.
-        file: Arc<File>,
-        /// The size in bytes, as the file system reports it.
-        size: u64,
-    },
-    /// The whole blob in memory.
-    Memory(Bytes),
-}
-
-impl Content {
-    /// The size in bytes.
-    pub fn size(&self) -> u64 {
-        match self {
-            Self::File { size, .. } => *size,
-            Self::Memory(bytes) => bytes.len() as u64,
-        }
-    }
 }
 
 /// An upload whose bytes come from a file outside of this storage.
@@ -111,35 +86,12 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// The uploads that have bytes in this storage.
     async fn uploads(&self) -> Result<Vec<UploadId>>;
 
-    /// Opens a blob; `None` if it does not exist. Async threads call this, so it may take no longer than opening a
-    /// file.
-    fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>>;
+    /// Opens a blob; `None` if it does not exist.
+    async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>>;
 
     /// Removes a blob, if it exists. Readers that have the blob open can still read it.
     async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
 
     /// Checks for readiness that the storage can write now.
     async fn probe(&self) -> Result<()>;
-}
-
-/// An open upload. Its opener makes sure that it has one writer at a time.
-#[async_trait::async_trait]
-pub trait Upload: Send + Sync {
-    /// Writes `chunks`, one after the other, from `offset` on. This is cheapest if each chunk has [`WRITE`] bytes and
-    /// lies at a multiple of [`ALIGN`] in memory, and `offset` is a multiple of [`WRITE`]. Blocking, so that a caller
-    /// with more chunks can write them at once, without a change of threads between two writes.
-    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()>;
-
-    /// Returns when all earlier writes are durable. May run beside other writes, which the sync then need not cover.
-    async fn sync(&self) -> Result<()>;
-
-    /// Whether most of the upload's bytes bypassed the page cache. Then a sync costs little, and reading the bytes back
-    /// costs as much as reading any file from the disk.
-    fn is_direct(&self) -> bool;
-
-    /// The file from which the written bytes can be read, if the upload is a file. Otherwise use [`read`](Self::read).
-    fn file(&self) -> Option<Arc<File>>;
-
-    /// Reads up to `length` bytes from `offset` on; fewer only at the end.
-    async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
-use crate::{Adopted, BlobKey, Content, Error, Result, Storage, Upload};
+use crate::{Adopted, BlobKey, Content, Error, Result, Storage, Upload, Writes};
 
 /// Blobs and uploads in memory.
 #[derive(Debug, Default)]
@@ -119,8 +119,8 @@ impl Storage for MemoryStorage {
         Ok(self.uploads.lock().keys().copied().collect())
     }
 
-    fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>> {
-        Ok(self.blobs.lock().get(key).cloned().map(Content::Memory))
+    async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>> {
+        Ok(self.blobs.lock().get(key).map(|bytes| Arc::new(bytes.clone()) as Arc<dyn Content>))
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {
@@ -133,14 +133,30 @@ impl Storage for MemoryStorage {
     }
 }
 
+/// A blob in memory. To read from it copies nothing.
+#[async_trait::async_trait]
+impl Content for Bytes {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let start = offset as usize;
+        match start.checked_add(length) {
+            Some(end) if end <= self.len() => Ok(self.slice(start..end)),
+            _ => Err(Error::io("cannot read", Path::new("memory"), io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
 #[async_trait::async_trait]
 impl Upload for Growing {
-    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
-        let mut grown = self.0.lock();
-        let bytes = grown.bytes_mut();
-        bytes.truncate(offset as usize);
-        for chunk in chunks {
-            bytes.extend_from_slice(chunk);
+    async fn write_all(&self, writes: Writes) -> Result<()> {
+        for write in writes {
+            let mut grown = self.0.lock();
+            for chunk in write.chunks {
+                grown.bytes_mut().extend_from_slice(&chunk);
+            }
         }
         Ok(())
     }

@@ -2,33 +2,34 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_storage::{
     ALIGN, BlobKey, Content, Direct, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE,
+    Write,
 };
 
-fn read(content: &Content) -> Vec<u8> {
-    match content {
-        Content::Memory(bytes) => bytes.to_vec(),
-        Content::File { file, size } => {
-            use std::os::unix::fs::FileExt;
-            let mut bytes = vec![0; *size as usize];
-            file.read_exact_at(&mut bytes, 0).unwrap();
-            bytes
-        }
-    }
+/// All bytes of a blob.
+async fn read(content: &dyn Content) -> Bytes {
+    content.read(0, content.size() as usize).await.unwrap()
 }
 
-fn write(upload: &dyn Upload, offset: u64, bytes: &'static [u8]) {
-    upload.write(offset, &[Bytes::from_static(bytes)]).unwrap();
+/// All bytes of a blob that must exist.
+async fn read_blob(storage: &dyn Storage, key: &BlobKey) -> Bytes {
+    read(&*storage.open_blob(key).await.unwrap().unwrap()).await
+}
+
+async fn write(upload: &dyn Upload, offset: u64, bytes: &'static [u8]) {
+    upload.write(offset, vec![Bytes::from_static(bytes)]).await.unwrap();
 }
 
 async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
     let generation = UploadId::random();
     let digest = Digest::of(Algorithm::Sha256, content);
     let upload = storage.open_upload(generation, 0).await.unwrap();
-    write(&*upload, 0, content);
+    write(&*upload, 0, content).await;
     upload.sync().await.unwrap();
     storage.publish(generation, &digest).await.unwrap();
     BlobKey { digest, generation }
@@ -37,27 +38,38 @@ async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
 async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    write(&*upload, 0, b"hello ");
-    write(&*upload, 6, b"world");
+    write(&*upload, 0, b"hello ").await;
+    write(&*upload, 6, b"world").await;
     upload.sync().await.unwrap();
     assert_eq!(upload.read(6, 100).await.unwrap(), "world");
     assert_eq!(upload.read(99, 1).await.unwrap(), "");
     let digest = Digest::of(Algorithm::Sha512, b"hello world");
     storage.publish(id, &digest).await.unwrap();
-    let content = storage.open_blob(&BlobKey { digest, generation: id }).unwrap().unwrap();
-    assert_eq!((content.size(), read(&content)), (11, b"hello world".to_vec()));
+    let content = storage.open_blob(&BlobKey { digest, generation: id }).await.unwrap().unwrap();
+    assert_eq!((content.size(), read(&*content).await), (11, "hello world".into()));
     assert!(storage.uploads().await.unwrap().is_empty());
+}
+
+async fn a_blob_is_read_by_ranges_and_not_beyond_its_end(storage: &dyn Storage) {
+    let key = push(storage, b"hello world").await;
+    let content = storage.open_blob(&key).await.unwrap().unwrap();
+    for (offset, length, expected) in [(0, 5, "hello"), (6, 5, "world"), (4, 0, ""), (11, 0, "")] {
+        assert_eq!(content.read(offset, length).await.unwrap(), expected);
+    }
+    for (offset, length) in [(6, 6), (11, 1), (100, 1)] {
+        assert!(content.read(offset, length).await.is_err(), "{offset} {length}");
+    }
 }
 
 async fn an_empty_upload_becomes_an_empty_blob(storage: &dyn Storage) {
     let key = push(storage, b"").await;
-    assert_eq!(storage.open_blob(&key).unwrap().unwrap().size(), 0);
+    assert_eq!(storage.open_blob(&key).await.unwrap().unwrap().size(), 0);
 }
 
 async fn publishing_again_is_no_error(storage: &dyn Storage) {
     let key = push(storage, b"twice").await;
     storage.publish(key.generation, &key.digest).await.unwrap();
-    assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"twice");
+    assert_eq!(read_blob(storage, &key).await, "twice");
 }
 
 async fn publishing_an_upload_that_never_was_is_an_error(storage: &dyn Storage) {
@@ -68,22 +80,22 @@ async fn publishing_an_upload_that_never_was_is_an_error(storage: &dyn Storage) 
 async fn generations_of_one_digest_are_removed_apart(storage: &dyn Storage) {
     let (first, second) = (push(storage, b"same").await, push(storage, b"same").await);
     storage.remove_blob(&first).await.unwrap();
-    assert!(storage.open_blob(&first).unwrap().is_none());
-    assert_eq!(read(&storage.open_blob(&second).unwrap().unwrap()), b"same");
+    assert!(storage.open_blob(&first).await.unwrap().is_none());
+    assert_eq!(read_blob(storage, &second).await, "same");
 }
 
 async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
     let key = push(storage, b"still here").await;
-    let content = storage.open_blob(&key).unwrap().unwrap();
+    let content = storage.open_blob(&key).await.unwrap().unwrap();
     storage.remove_blob(&key).await.unwrap();
     storage.remove_blob(&key).await.unwrap();
-    assert_eq!(read(&content), b"still here");
+    assert_eq!(read(&*content).await, "still here");
 }
 
 async fn reopening_at_an_offset_cuts_off_the_bytes_beyond(storage: &dyn Storage) {
     let id = UploadId::random();
     let upload = storage.open_upload(id, 0).await.unwrap();
-    write(&*upload, 0, b"kept, and lost");
+    write(&*upload, 0, b"kept, and lost").await;
     drop(upload);
     let upload = storage.open_upload(id, 4).await.unwrap();
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
@@ -94,7 +106,7 @@ async fn reopening_past_the_end_says_how_many_bytes_are_left(storage: &dyn Stora
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
     assert!(lost(storage.open_upload(id, 1).await.err(), 0), "an unknown upload");
-    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc");
+    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc").await;
     assert!(lost(storage.open_upload(id, 4).await.err(), 3));
 }
 
@@ -122,12 +134,12 @@ async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Stora
     }
     storage.publish(id, &digest).await.unwrap();
     let key = BlobKey { digest, generation: id };
-    assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"theirs");
+    assert_eq!(read_blob(storage, &key).await, "theirs");
     storage.remove_blob(&key).await.unwrap();
     // A writer that opens the adopted upload from its start does not change the file either.
     let id = UploadId::random();
     storage.adopt_upload(id, &file).await.unwrap().unwrap();
-    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"ours");
+    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"ours").await;
     assert_eq!(std::fs::read(&file).unwrap(), b"theirs");
 }
 
@@ -164,10 +176,36 @@ async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
             Bytes::from(memory).slice(start..start + length)
         });
         let chunks: Vec<_> = chunks.collect();
-        upload.write(offset, &chunks).unwrap();
+        upload.write(offset, chunks).await.unwrap();
     }
     upload.sync().await.unwrap();
     assert!(upload.read(0, all.len() + 1).await.unwrap() == all);
+}
+
+/// Bytes that show by a count whether they were dropped.
+struct Held {
+    _by: Arc<()>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        b"three"
+    }
+}
+
+async fn writes_are_taken_one_after_the_other_when_the_one_before_is_done(storage: &dyn Storage) {
+    let id = UploadId::random();
+    let upload = storage.open_upload(id, 0).await.unwrap();
+    let held = Arc::new(());
+    let of_writes = Arc::clone(&held);
+    let writes = (0..10).map(move |number| {
+        assert_eq!(Arc::strong_count(&of_writes), 2, "the chunks of the write before are dropped");
+        let chunk = || Bytes::from_owner(Held { _by: Arc::clone(&of_writes) });
+        Write { offset: number * 10, chunks: vec![chunk(), chunk()] }
+    });
+    upload.write_all(Box::new(writes)).await.unwrap();
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert_eq!(upload.read(0, 1000).await.unwrap(), "three".repeat(20));
 }
 
 async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
@@ -195,6 +233,7 @@ macro_rules! back_ends {
     ($($name:ident: $open:expr),* $(,)?) => {
         $(contract!($name, $open, [
             an_upload_becomes_the_blob_that_was_written,
+            a_blob_is_read_by_ranges_and_not_beyond_its_end,
             an_empty_upload_becomes_an_empty_blob,
             publishing_again_is_no_error,
             publishing_an_upload_that_never_was_is_an_error,
@@ -206,6 +245,7 @@ macro_rules! back_ends {
             an_adopted_file_becomes_a_blob_and_is_never_changed,
             a_missing_file_is_not_adopted,
             chunks_of_every_length_and_alignment_read_back,
+            writes_are_taken_one_after_the_other_when_the_one_before_is_done,
             a_writable_back_end_probes_well,
         ]);)*
     };
@@ -226,7 +266,7 @@ async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {
     storage.open_upload(id, 0).await.unwrap();
     drop(storage);
     let storage = FsStorage::open(folder.path()).unwrap();
-    assert_eq!(read(&storage.open_blob(&key).unwrap().unwrap()), b"durable");
+    assert_eq!(read_blob(&storage, &key).await, "durable");
     assert_eq!(storage.uploads().await.unwrap(), [id]);
 }
 
@@ -273,11 +313,11 @@ async fn something_else_in_the_place_of_a_file_counts_as_lost_and_can_be_removed
         let path = folder.path().join(path);
         std::fs::remove_file(&path).unwrap();
         put(&path);
-        assert!(storage.open_blob(&key).unwrap().is_none(), "{what}");
+        assert!(storage.open_blob(&key).await.unwrap().is_none(), "{what}");
         storage.remove_blob(&key).await.unwrap();
         assert!(path.symlink_metadata().is_err(), "{what}");
         let id = UploadId::random();
-        write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc");
+        write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc").await;
         let path = folder.path().join(format!("uploads/{id}"));
         std::fs::remove_file(&path).unwrap();
         put(&path);

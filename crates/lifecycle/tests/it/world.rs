@@ -75,10 +75,8 @@ async fn expect_manifest(repository: &Repository<'_>, reference: &str, manifest:
         assert_eq!(found.media_type, manifest.media_type);
         for blob in &manifest.blobs {
             let found = repository.blob(&Digest::of(manifest.algorithm, blob)).await.unwrap();
-            let Content::File(file) = found.content else { panic!("a blob is in a file") };
-            let mut bytes = vec![0; blob.len()];
-            std::os::unix::fs::FileExt::read_exact_at(&*file, &mut bytes, 0).unwrap();
-            assert_eq!(&bytes, blob);
+            let Content::Stored(stored) = found.content else { panic!("the blob is not being fetched") };
+            assert_eq!(stored.read(0, blob.len()).await.unwrap(), blob);
         }
         waiting.extend(manifest.manifests.iter().map(|listed| (Reference::Digest(listed.digest()), listed)));
     }

@@ -103,7 +103,7 @@ on_both! {
         let digest = world.push("app", b"content").await;
         let open = world.blob("app", &digest).await.unwrap();
         world.delete_blob("app", &digest).await.unwrap();
-        assert_eq!(crate::world::read(&open), b"content");
+        assert_eq!(crate::world::read(&open).await, b"content");
     }
 
     async fn a_blob_that_a_push_was_promised_is_never_collected(world: World) {
@@ -127,7 +127,7 @@ on_both! {
                         Err(error) => panic!("{error}"),
                     };
                     for _ in 0..3 {
-                        assert_eq!(crate::world::read(&repository.blob(&digest).await.unwrap()), content);
+                        assert_eq!(crate::world::read(&repository.blob(&digest).await.unwrap()).await, content);
                         tokio::task::yield_now().await;
                     }
                     repository.delete_manifest(&hythe_oci::Reference::Digest(pushed.digest)).await.unwrap();
@@ -238,7 +238,7 @@ on_both! {
                     };
                     assert_eq!(pushed.missing, []);
                     for _ in 0..3 {
-                        assert_eq!(crate::world::read(&repository.blob(&digest).await.unwrap()), content);
+                        assert_eq!(crate::world::read(&repository.blob(&digest).await.unwrap()).await, content);
                         tokio::task::yield_now().await;
                     }
                     repository.delete_manifest(&hythe_oci::Reference::Digest(pushed.digest)).await.unwrap();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hythe_catalog::Catalog;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_registry::{Chunk, Error, Registry};
-use hythe_storage::{BlobKey, Content, MemoryStorage, Result, Storage, Upload};
+use hythe_storage::{BlobKey, Content, MemoryStorage, Result, Storage, Upload, Writes};
 
 use crate::world::{body, name, options, sha256};
 
@@ -25,8 +25,8 @@ struct FailingUpload {
 
 #[async_trait::async_trait]
 impl Upload for FailingUpload {
-    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
-        self.inner.write(offset, chunks)
+    async fn write_all(&self, writes: Writes) -> Result<()> {
+        self.inner.write_all(writes).await
     }
 
     async fn sync(&self) -> Result<()> {
@@ -81,8 +81,8 @@ impl Storage for Failing {
         self.inner.uploads().await
     }
 
-    fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>> {
-        self.inner.open_blob(key)
+    async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>> {
+        self.inner.open_blob(key).await
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {

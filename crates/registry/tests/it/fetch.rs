@@ -74,7 +74,7 @@ on_both! {
             assert!(end.await.is_err(), "no reader has the last byte yet");
         };
         fetch.finish(beforehand).await.unwrap();
-        assert!(read(&copy.blob(&digest).await.unwrap()) == content);
+        assert!(read(&copy.blob(&digest).await.unwrap()).await == content);
         for reader in readers {
             let (bytes, end) = reader.await.unwrap();
             end.unwrap();

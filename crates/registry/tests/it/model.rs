@@ -149,7 +149,7 @@ async fn compare(world: &World, models: &[Model]) {
             match world.blob(repository, &sha256(content)).await {
                 Ok(blob) => {
                     assert!(model.blobs.contains(&sha256(content)), "{repository} has a blob too many");
-                    assert_eq!(crate::world::read(&blob), content);
+                    assert_eq!(crate::world::read(&blob).await, content);
                 }
                 Err(Error::BlobUnknown { .. }) => {
                     assert!(!model.blobs.contains(&sha256(content)), "{repository} lost a blob");

@@ -202,7 +202,7 @@ impl World {
 
     /// The bytes of a blob that must exist.
     pub(crate) async fn read(&self, repository: &str, digest: &Digest) -> Vec<u8> {
-        read(&self.blob(repository, digest).await.unwrap())
+        read(&self.blob(repository, digest).await.unwrap()).await
     }
 
     pub(crate) async fn mount(&self, digest: &Digest, from: &str, to: &str) -> Started {
@@ -295,18 +295,10 @@ impl Sender {
     }
 }
 
-pub(crate) fn read(blob: &Blob) -> Vec<u8> {
-    match &blob.content {
-        Content::Memory(bytes) => bytes.to_vec(),
-        Content::Growing(_) => panic!("these tests fetch no blob"),
-        Content::File(file) => {
-            use std::os::unix::fs::FileExt;
-
-            let mut bytes = vec![0; blob.size as usize];
-            file.read_exact_at(&mut bytes, 0).unwrap();
-            bytes
-        }
-    }
+/// The bytes of a blob that is stored.
+pub(crate) async fn read(blob: &Blob) -> Vec<u8> {
+    let Content::Stored(stored) = &blob.content else { panic!("the blob is still being fetched") };
+    stored.read(0, blob.size as usize).await.unwrap().to_vec()
 }
 
 /// An image manifest; its configuration is its first layer.

@@ -1,12 +1,11 @@
 //! Blobs: `/v2/<name>/blobs/<digest>`
 
-use std::fs::File;
 use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
 use http::{Method, Response, StatusCode};
 use hythe_oci::{ByteRanges, Digest, Part, RepositoryName, Selection};
-use hythe_registry::{Blob, Content, Reader};
+use hythe_registry::{Blob, Content, Reader, Stored};
 
 use super::multipart::{self, content_range};
 use super::{already_has, empty, set, set_digest};
@@ -89,29 +88,24 @@ pub(super) fn respond(call: &Call<'_>, blob: &Blob) -> Result<Response<Body>, Re
 
 /// The bytes of a blob, for the body of a response.
 enum Bytes {
-    File(Arc<File>),
+    Stored(Arc<dyn Stored>),
     Growing(Arc<Reader>),
-    Memory(bytes::Bytes),
 }
 
 impl Bytes {
     fn of(blob: &Blob) -> Self {
         match &blob.content {
-            Content::File(file) => Self::File(file.clone()),
+            Content::Stored(stored) => Self::Stored(Arc::clone(stored)),
             // One reader reads all parts of a response.
             Content::Growing(growing) => Self::Growing(Arc::new(growing.reader())),
-            Content::Memory(bytes) => Self::Memory(bytes.clone()),
         }
     }
 
     /// The body of one part. The part is within the blob's size.
     fn part(&self, part: Part) -> Body {
         match self {
-            Self::File(file) => Body::file(file.clone(), part.start, part.len()),
+            Self::Stored(stored) => Body::stored(stored, part.start, part.len()),
             Self::Growing(reader) => Body::growing(reader, part.start, part.len()),
-            Self::Memory(bytes) => {
-                Body::bytes(bytes.slice(part.start as usize..=part.end_inclusive as usize))
-            }
         }
     }
 }
@@ -127,7 +121,7 @@ fn content(body: Body, length: u64) -> Response<Body> {
 
 /// The response to a HEAD of a blob of which only the size is known.
 pub(super) fn respond_size(call: &Call<'_>, digest: Digest, size: u64) -> Result<Response<Body>, Rejection> {
-    respond(call, &Blob { digest, size, content: Content::Memory(bytes::Bytes::new()) })
+    respond(call, &Blob { digest, size, content: bytes::Bytes::new().into() })
 }
 
 fn describe(response: &mut Response<Body>, blob: &Blob) {

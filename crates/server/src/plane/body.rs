@@ -1,7 +1,6 @@
 //! The body of a response.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,12 +8,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hythe_registry::{Reader, Ready};
-use tokio::task::JoinHandle;
+use hythe_registry::{Reader, Ready, Stored};
 
 use super::chunk::Chunk;
 use super::link::{Exchange, Segment};
-use super::pages;
 
 /// The most bytes that the reading path holds in memory per connection.
 const PIECE: u64 = 256 << 10;
@@ -30,26 +27,26 @@ pub(crate) struct Body {
 enum Source {
     Empty,
     Bytes(Bytes),
-    File {
-        file: Arc<File>,
+    Stored {
+        stored: Arc<dyn Stored>,
         offset: u64,
         left: u64,
-        read: Option<JoinHandle<io::Result<Bytes>>>,
+        next: Option<Next<Bytes>>,
     },
     Growing {
         reader: Arc<Reader>,
         offset: u64,
         left: u64,
-        next: Option<Next>,
+        next: Option<Next<Ready>>,
     },
     /// Several sources in turn, none of them empty or a series.
     Series(VecDeque<Self>),
 }
 
-/// The next bytes of a growing body.
-struct Next(Pin<Box<dyn Future<Output = io::Result<Ready>> + Send>>);
+/// A read of the next bytes that runs.
+struct Next<T>(Pin<Box<dyn Future<Output = io::Result<T>> + Send>>);
 
-impl std::fmt::Debug for Next {
+impl<T> std::fmt::Debug for Next<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Next")
     }
@@ -67,11 +64,12 @@ impl Body {
         Self { source: if bytes.is_empty() { Source::Empty } else { Source::Bytes(bytes) }, exchange: None }
     }
 
-    /// `length` bytes of `file` from `offset` on. The file must have these bytes and never change.
-    pub(crate) fn file(file: Arc<File>, offset: u64, length: u64) -> Self {
+    /// `length` bytes, from `offset` on, of a stored blob, which must have them. If the blob is in a file, the
+    /// connection sends the file; otherwise the body reads the blob piece by piece.
+    pub(crate) fn stored(stored: &Arc<dyn Stored>, offset: u64, length: u64) -> Self {
         let source = match length {
             0 => Source::Empty,
-            left => Source::File { file, offset, left, read: None },
+            left => Source::Stored { stored: Arc::clone(stored), offset, left, next: None },
         };
         Self { source, exchange: None }
     }
@@ -132,7 +130,7 @@ impl Source {
         match self {
             Self::Empty => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { left, .. } | Self::Growing { left, .. } => *left,
+            Self::Stored { left, .. } | Self::Growing { left, .. } => *left,
             Self::Series(sources) => sources.iter().map(Self::left).sum(),
         }
     }
@@ -152,17 +150,21 @@ impl Source {
                 *self = Self::Empty;
                 in_memory(bytes)
             }
-            Self::File { file, offset, left, read } => {
-                if let Some(exchange) = sends_files {
+            Self::Stored { stored, offset, left, next } => {
+                if let (Some(exchange), Some(file)) = (sends_files, stored.file()) {
                     let left = *left;
                     let segment = Segment { file: Arc::clone(file), offset: *offset, left };
                     exchange.link().segments().push_back(segment);
                     *self = Self::Empty;
                     Chunk::File { left, exchange: Arc::clone(exchange) }
                 } else {
-                    let bytes = ready!(poll_read(cx, file, *offset, *left, read))?;
-                    *offset += bytes.len() as u64;
-                    *left -= bytes.len() as u64;
+                    let bytes = ready!(poll_stored(cx, stored, *offset, *left, next))?;
+                    let length = bytes.len() as u64;
+                    if length == 0 {
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    *offset += length;
+                    *left -= length;
                     if *left == 0 {
                         *self = Self::Empty;
                     }
@@ -170,7 +172,7 @@ impl Source {
                 }
             }
             Self::Growing { reader, offset, left, next } => {
-                let ready = ready!(poll_next(cx, reader, *offset, *left, sends_files.is_some(), next))?;
+                let ready = ready!(poll_growing(cx, reader, *offset, *left, sends_files.is_some(), next))?;
                 let (length, chunk) = match (ready, sends_files) {
                     (Ready::File(file, left), Some(exchange)) => {
                         let segment = Segment { file, offset: *offset, left };
@@ -209,51 +211,49 @@ impl Source {
     }
 }
 
+/// Polls the next bytes of a stored blob.
+fn poll_stored(
+    cx: &mut Context<'_>,
+    stored: &Arc<dyn Stored>,
+    offset: u64,
+    left: u64,
+    next: &mut Option<Next<Bytes>>,
+) -> Poll<io::Result<Bytes>> {
+    poll_next(cx, next, || {
+        let (stored, length) = (Arc::clone(stored), left.min(PIECE) as usize);
+        Box::pin(async move { stored.read(offset, length).await.map_err(io::Error::other) })
+    })
+}
+
 /// Polls the next bytes of a growing blob; a file only if `sends_files`.
-fn poll_next(
+fn poll_growing(
     cx: &mut Context<'_>,
     reader: &Arc<Reader>,
     offset: u64,
     left: u64,
     sends_files: bool,
-    next: &mut Option<Next>,
+    next: &mut Option<Next<Ready>>,
 ) -> Poll<io::Result<Ready>> {
-    let waiting = next.get_or_insert_with(|| {
+    poll_next(cx, next, || {
         let reader = Arc::clone(reader);
-        Next(Box::pin(async move {
+        Box::pin(async move {
             match reader.next(offset, left).await? {
-                Ready::File(file, length) if !sends_files => {
-                    let length = length.min(PIECE) as usize;
-                    let read = tokio::task::spawn_blocking(move || pages::read(&file, offset, length));
-                    read.await.unwrap_or_else(|error| Err(io::Error::other(error))).map(Ready::Bytes)
+                Ready::File(_, length) if !sends_files => {
+                    reader.read(offset, length.min(PIECE) as usize).await.map(Ready::Bytes)
                 }
                 ready => Ok(ready),
             }
-        }))
-    });
-    let ready = ready!(waiting.0.as_mut().poll(cx));
-    *next = None;
-    Poll::Ready(ready)
+        })
+    })
 }
 
-/// The reading path: reads bytes that are in the page cache at once, and other bytes on a blocking thread.
-fn poll_read(
+/// Polls the read that runs, or else the one that `begin` begins.
+fn poll_next<T>(
     cx: &mut Context<'_>,
-    file: &Arc<File>,
-    offset: u64,
-    left: u64,
-    read: &mut Option<JoinHandle<io::Result<Bytes>>>,
-) -> Poll<io::Result<Bytes>> {
-    let length = left.min(PIECE) as usize;
-    if read.is_none() {
-        if let Some(bytes) = pages::read_if_resident(file, offset, length) {
-            return Poll::Ready(Ok(bytes));
-        }
-        let file = Arc::clone(file);
-        *read = Some(tokio::task::spawn_blocking(move || pages::read(&file, offset, length)));
-    }
-    let Some(task) = read else { return Poll::Pending };
-    let result = ready!(Pin::new(task).poll(cx));
-    *read = None;
-    Poll::Ready(result.unwrap_or_else(|error| Err(io::Error::other(error))))
+    next: &mut Option<Next<T>>,
+    begin: impl FnOnce() -> Pin<Box<dyn Future<Output = io::Result<T>> + Send>>,
+) -> Poll<io::Result<T>> {
+    let ready = ready!(next.get_or_insert_with(|| Next(begin())).0.as_mut().poll(cx));
+    *next = None;
+    Poll::Ready(ready)
 }

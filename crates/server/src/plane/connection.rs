@@ -16,6 +16,7 @@ use super::chunk::{STEP, is_placeholder};
 use super::deadline::Deadline;
 use super::input::Input;
 use super::link::Link;
+#[cfg(target_os = "linux")]
 use super::pages;
 
 /// Writes per turn before an always writable connection yields to others of its worker: 8 MiB of a file, or one to two

@@ -20,6 +20,7 @@ mod framing;
 mod input;
 mod intake;
 mod link;
+#[cfg(target_os = "linux")]
 mod pages;
 mod request_body;
 

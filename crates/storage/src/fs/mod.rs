@@ -11,6 +11,7 @@
 //! The catalog's files lie beside these; this crate does not touch them.
 
 mod adoption;
+mod content;
 mod direct;
 mod folder;
 mod pace;
@@ -28,6 +29,7 @@ use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
 use crate::{Adopted, BlobKey, Content, Direct, Error, OpenError, Result, Storage, Upload};
+use content::FileContent;
 use pace::Pace;
 use upload::FileUpload;
 
@@ -248,11 +250,13 @@ impl Storage for FsStorage {
         .await
     }
 
-    fn open_blob(&self, key: &BlobKey) -> Result<Option<Content>> {
+    /// Opens the file on the async thread: that costs less than a change of threads. It waits for the disk when the
+    /// file's inode is not in memory (ARCHITECTURE.md, Calls that may block an async thread).
+    async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>> {
         let path = self.blob_path(key);
         let opened = regular::open(File::options().read(true), &path);
         let opened = opened.map_err(|error| Error::io("cannot open", &path, error))?;
-        Ok(opened.map(|(file, size)| Content::File { file: Arc::new(file), size }))
+        Ok(opened.map(|(file, size)| Arc::new(FileContent::new(file, size, path)) as Arc<dyn Content>))
     }
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {

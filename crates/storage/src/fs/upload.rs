@@ -12,7 +12,7 @@ use super::blocking;
 use super::direct;
 use super::pace::Pace;
 use super::reserve::Reserve;
-use crate::{Error, Result, Upload, WRITE};
+use crate::{Error, Result, Upload, WRITE, Writes};
 
 #[derive(Debug)]
 struct Inner {
@@ -99,8 +99,15 @@ impl Inner {
 
 #[async_trait::async_trait]
 impl Upload for FileUpload {
-    fn write(&self, offset: u64, chunks: &[Bytes]) -> Result<()> {
-        self.0.write(offset, chunks)
+    async fn write_all(&self, writes: Writes) -> Result<()> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            for write in writes {
+                inner.write(write.offset, &write.chunks)?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn sync(&self) -> Result<()> {

@@ -1,0 +1,25 @@
+//! The bytes of a blob.
+
+use std::fmt;
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::Result;
+
+/// An open blob, whose bytes never change.
+#[async_trait::async_trait]
+pub trait Content: fmt::Debug + Send + Sync {
+    /// The size in bytes, as the back end finds it.
+    fn size(&self) -> u64;
+
+    /// Reads `length` bytes from `offset` on. An error if the back end does not have all of them.
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
+
+    /// The file that holds the bytes, for callers that can give a file to the kernel; `None` if the back end has no
+    /// files. It stays readable after the blob's removal.
+    fn file(&self) -> Option<&Arc<File>> {
+        None
+    }
+}

@@ -1,0 +1,51 @@
+//! The growing bytes of an upload session.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::Result;
+
+/// How much an upload should write at a time, in bytes.
+pub const WRITE: usize = 512 << 10;
+
+/// The next bytes of an upload.
+#[derive(Debug)]
+pub struct Write {
+    /// The offset of the first byte: where the bytes end that the upload already has.
+    pub offset: u64,
+    /// The bytes, chunk by chunk. A write is cheapest if `offset` is a multiple of [`WRITE`], and if each chunk has
+    /// [`WRITE`] bytes and begins at a page of memory.
+    pub chunks: Vec<Bytes>,
+}
+
+/// Writes, one behind the other. The back end takes the next one when the one before is done and its chunks are
+/// dropped, on the thread that wrote it, so `next` must not wait. By this, a caller that gets more bytes meanwhile adds
+/// them without a change of threads, and learns how far the back end is.
+pub type Writes = Box<dyn Iterator<Item = Write> + Send>;
+
+/// An open upload. Its opener makes sure that it has one writer at a time.
+#[async_trait::async_trait]
+pub trait Upload: Send + Sync {
+    /// Writes all of `writes`. After an error the upload must be opened again, at an offset before the failed write.
+    async fn write_all(&self, writes: Writes) -> Result<()>;
+
+    /// Writes `chunks` at `offset`, where the upload's bytes end.
+    async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
+        self.write_all(Box::new(std::iter::once(Write { offset, chunks }))).await
+    }
+
+    /// Returns when all earlier writes are durable. May run beside other writes, which the sync then need not cover.
+    async fn sync(&self) -> Result<()>;
+
+    /// Whether most of the upload's bytes bypassed the page cache. Then a sync costs little, and reading the bytes back
+    /// costs as much as reading any file from the disk.
+    fn is_direct(&self) -> bool;
+
+    /// The file from which the written bytes can be read, if the upload is a file. Otherwise use [`read`](Self::read).
+    fn file(&self) -> Option<Arc<File>>;
+
+    /// Reads up to `length` bytes from `offset` on; fewer only at the end.
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
+}
