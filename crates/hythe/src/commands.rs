@@ -6,6 +6,8 @@ mod config;
 #[cfg(feature = "cluster")]
 mod deploy;
 mod docs;
+#[cfg(feature = "cluster")]
+mod engine;
 #[cfg(target_os = "linux")]
 mod forget;
 #[cfg(feature = "cluster")]

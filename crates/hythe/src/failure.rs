@@ -1,11 +1,35 @@
 //! Why a command failed, and its exit code.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+mod answer;
+mod file;
+#[cfg(feature = "cluster")]
+mod local;
+mod start;
+#[cfg(test)]
+mod tests;
 
-use hythe_oci::Authority;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+
+#[cfg(feature = "cluster")]
+use hythe_cluster::engine::EngineError;
+#[cfg(feature = "cluster")]
+use hythe_cluster::image::{BinaryError, NodeError};
+#[cfg(feature = "cluster")]
+use hythe_cluster::registry::RegistryError;
+#[cfg(feature = "cluster")]
+use hythe_kube::api::ApiError;
+#[cfg(feature = "cluster")]
+use hythe_kube::deploy::DeployError;
 
 use crate::config::ConfigError;
+
+pub use answer::AnswerError;
+pub use file::FileError;
+#[cfg(feature = "cluster")]
+pub use local::{Fixable, LocalError};
+pub use start::StartError;
 
 /// The exit codes, for `--help` and the documentation.
 pub const EXIT_CODES: &str = "\
@@ -14,179 +38,130 @@ Exit codes:
   1  the command failed
   2  the command line or the configuration is wrong";
 
-/// Why a command failed.
+/// Why a command failed. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The configuration cannot be used.
     #[error(transparent)]
     Configuration(#[from] ConfigError),
-    /// The server cannot start.
-    #[error(transparent)]
-    Start(#[from] StartError),
     /// The command line is wrong. The text says what to write.
     #[error("{0}")]
     Usage(String),
-    /// Any other failure. The text says what to do.
+    /// The server cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The port that a command listens on is taken.
+    #[error(
+        "port {} is taken: another program listens on {address}. Stop it, or choose another port: `{instead}`",
+        .address.port()
+    )]
+    PortTaken {
+        /// The address.
+        address: SocketAddr,
+        /// The command with another port.
+        instead: String,
+    },
+    /// A file or a folder cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A registry did not give what the command asked for.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+    /// Images could not be warmed, or are incomplete.
     #[error("{0}")]
-    Other(String),
+    Images(String),
+    /// The engine, the clusters or the clients of this machine do not fit.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The container engine refused, or did not answer.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The registry's container could not be started, replaced or removed.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Container(#[from] RegistryError),
+    /// No binary was found for hythe's image.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// hythe's image could not be loaded into the nodes of a cluster.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Nodes(#[from] NodeError),
+    /// A cluster refused, or its registry does not get ready.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    /// The cluster of a context cannot be used.
+    #[cfg(feature = "cluster")]
+    #[error("{error}{}", other_context(.error, *.is_current))]
+    Cluster {
+        /// The error of the cluster's API.
+        error: ApiError,
+        /// Whether the context is the current one, not one that the user named: the user may have meant another.
+        is_current: bool,
+    },
+    /// The system does not start a thread that the command needs.
+    #[error("cannot start {what}: {error}")]
+    Thread {
+        /// What the thread is for.
+        what: &'static str,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// A part of hythe failed in a way that only a defect of hythe explains.
+    #[error("{doing} failed unexpectedly: {error}")]
+    Internal {
+        /// The work that failed.
+        doing: &'static str,
+        /// The cause.
+        error: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl Failure {
+    /// The failure because the system does not start a thread.
+    pub(crate) fn thread(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |error| Self::Thread { what, error }
+    }
+
+    /// The failure because of a defect of hythe.
+    pub(crate) fn internal<E: Into<Box<dyn Error + Send + Sync>>>(
+        doing: &'static str,
+    ) -> impl FnOnce(E) -> Self {
+        move |error| Self::Internal { doing, error: error.into() }
+    }
+
     /// The exit code, as [`EXIT_CODES`] documents it.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Usage(_) => 2,
-            Self::Start(_) | Self::Other(_) => 1,
+            Self::Start(_)
+            | Self::PortTaken { .. }
+            | Self::File(_)
+            | Self::Answer(_)
+            | Self::Images(_)
+            | Self::Thread { .. }
+            | Self::Internal { .. } => 1,
+            #[cfg(feature = "cluster")]
+            Self::Local(_)
+            | Self::Engine(_)
+            | Self::Container(_)
+            | Self::Binary(_)
+            | Self::Nodes(_)
+            | Self::Deploy(_)
+            | Self::Cluster { .. } => 1,
         }
     }
 }
 
-/// Why the server cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Another program listens on the port.
-    #[error(
-        "port {} is taken: another program listens on {address}. Stop it, or choose another address, \
-         for example: `hythe serve {}`", .address.port(), other_port(*.free, .upstream.as_ref())
-    )]
-    PortTaken {
-        /// The configured address.
-        address: SocketAddr,
-        /// The upstream that the address serves, if it is a mirror's.
-        upstream: Option<Authority>,
-        /// A port that was free a moment ago.
-        free: u16,
-    },
-    /// The system refuses the address.
-    #[error("cannot listen on {address}: {error}. {}", listen_advice(.error, flag(.upstream.as_ref())))]
-    Listen {
-        /// The configured address.
-        address: SocketAddr,
-        /// The upstream that the address serves, if it is a mirror's.
-        upstream: Option<Authority>,
-        /// The system's error.
-        error: std::io::Error,
-    },
-    /// This server cannot use the data folder.
-    #[error(transparent)]
-    Data(#[from] hythe_storage::OpenError),
-    /// This server cannot use the catalog in the data folder.
-    #[error(transparent)]
-    Catalog(#[from] hythe_catalog::OpenError),
-    /// The catalog lists blobs, and the folder of blobs is missing or empty.
-    #[error(
-        "the catalog {} lists blobs, but the folder {} is missing or empty. Check that its volume is mounted, or restore \
-         the folder. To start with an empty registry, move the catalog away or choose another folder with --data FOLDER",
-        .catalog.display(), .blobs.display()
-    )]
-    BlobsMissing {
-        /// The catalog's file.
-        catalog: PathBuf,
-        /// The folder of the blobs.
-        blobs: PathBuf,
-    },
-    /// The clock shows a time that HTTP responses cannot express.
-    #[error("this machine's clock shows a time before 1970 or after 9999; set the clock, then start again")]
-    Clock,
-    /// The import of another registry's folder failed.
-    #[error(
-        "cannot import the registry:2 data in {}: {error}. The import changed nothing there, and the next start continues \
-         it", .folder.display()
-    )]
-    Import {
-        /// The folder.
-        folder: PathBuf,
-        /// The cause.
-        error: hythe_lifecycle::Error,
-    },
-    /// Root cannot switch to the user that owns the data folder.
-    #[error(
-        "the server cannot switch to user {user}: {error}. Start it as that user, or keep it running as root with \
-         HYTHE_STAY_ROOT=true"
-    )]
-    User {
-        /// The user.
-        user: u32,
-        /// The system's error.
-        error: std::io::Error,
-    },
-    /// The server cannot clean up what an earlier run left unfinished.
-    #[error("cannot clean up the data folder {} after an earlier run: {error}", .folder.display())]
-    Recover {
-        /// The folder.
-        folder: PathBuf,
-        /// The cause.
-        error: hythe_registry::Error,
-    },
-}
-
-impl StartError {
-    /// The error of binding `address`, which serves `upstream` if it is a mirror's.
-    pub fn bind(address: SocketAddr, upstream: Option<Authority>, error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::AddrInUse {
-            Self::PortTaken { address, upstream, free: free_port(address.port()) }
-        } else {
-            Self::Listen { address, upstream, error }
-        }
-    }
-}
-
-fn flag(upstream: Option<&Authority>) -> &'static str {
-    if upstream.is_some() { "--mirror" } else { "--listen" }
-}
-
-/// The next free port above a taken port; 5001 if the next 100 ports are taken too.
-fn free_port(taken: u16) -> u16 {
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (taken..u16::MAX).map(|port| port + 1).take(100).find(is_free).unwrap_or(5001)
-}
-
-fn other_port(port: u16, upstream: Option<&Authority>) -> String {
-    let name = upstream.map_or_else(String::new, |upstream| format!("={upstream}"));
-    format!("{} 127.0.0.1:{port}{name}", flag(upstream))
-}
-
-fn listen_advice(error: &std::io::Error, flag: &str) -> String {
-    match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            format!("A port below 1024 needs a privilege: choose a higher port with {flag}")
-        }
-        std::io::ErrorKind::AddrNotAvailable => {
-            format!("No interface of this machine has that address: choose another address with {flag}")
-        }
-        _ => format!("Choose another address with {flag}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Error, ErrorKind};
-
-    use super::*;
-
-    #[test]
-    fn every_start_error_is_one_paragraph_that_says_what_to_do() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let taken = StartError::bind(address, None, Error::from(ErrorKind::AddrInUse));
-        assert!(taken.to_string().contains(&format!("port {} is taken", address.port())));
-        let StartError::PortTaken { free, .. } = taken else { panic!("{taken}") };
-        assert!(free != address.port() && TcpListener::bind(("127.0.0.1", free)).is_ok());
-        assert!(taken.to_string().ends_with(&format!("`hythe serve --listen 127.0.0.1:{free}`")));
-        let privileged =
-            StartError::bind("127.0.0.1:80".parse().unwrap(), None, Error::from(ErrorKind::PermissionDenied));
-        assert!(privileged.to_string().contains("choose a higher port"));
-        for error in [taken, privileged] {
-            let text = error.to_string();
-            assert!(!text.contains('\n') && text.contains("--listen"), "{text}");
-            assert_eq!(Failure::from(error).exit_code(), 1);
-        }
-    }
-
-    #[test]
-    fn the_message_about_a_mirror_s_address_suggests_the_flag_of_mirrors() {
-        let (address, upstream) = ("127.0.0.1:5002".parse().unwrap(), Some("docker.io".parse().unwrap()));
-        let taken = StartError::PortTaken { address, upstream, free: 5003 }.to_string();
-        assert!(taken.ends_with("`hythe serve --mirror 127.0.0.1:5003=docker.io`"), "{taken}");
+#[cfg(feature = "cluster")]
+fn other_context(error: &ApiError, is_current: bool) -> &'static str {
+    if is_current && matches!(error, ApiError::Unreachable { .. } | ApiError::Unauthorized { .. }) {
+        "; for another cluster, name its context with --context"
+    } else {
+        ""
     }
 }

@@ -10,5 +10,7 @@ pub mod settings;
 pub mod values;
 
 pub use console::{InEffect, Printer};
-pub use failure::{EXIT_CODES, Failure, StartError};
+pub use failure::{AnswerError, EXIT_CODES, Failure, FileError, StartError};
+#[cfg(feature = "cluster")]
+pub use failure::{Fixable, LocalError};
 pub use settings::Settings;

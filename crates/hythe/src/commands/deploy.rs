@@ -19,7 +19,7 @@ use crate::failure::Failure;
 
 use image::Chosen;
 
-pub(super) use access::{access, failed};
+pub(super) use access::access;
 pub(super) use settings::{Server, variables};
 
 /// Runs the command.
@@ -80,7 +80,7 @@ async fn apply(
         image::put(&own, &engine, &access, printer).await?;
     }
     let mut tell = |progress| narrate::tell(printer, &progress);
-    let applied = deploy::apply(&access, &options, force, timeout, &mut tell).await.map_err(failed)?;
+    let applied = deploy::apply(&access, &options, force, timeout, &mut tell).await?;
     printer.data(addresses(&options), || summary(access.context(), &applied));
     printer
         .note(format_args!("to reach it as localhost:{} from this machine: `hythe forward`", deploy::PORT));

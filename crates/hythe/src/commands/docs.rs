@@ -3,14 +3,12 @@
 use std::path::Path;
 
 use crate::console::Printer;
-use crate::failure::Failure;
+use crate::failure::{Failure, FileError};
 use crate::reference;
 
 /// Writes the reference pages.
 pub(super) fn docs(folder: &Path, printer: Printer) -> Result<(), Failure> {
-    let failed = |path: &Path, error: std::io::Error| {
-        Failure::Other(format!("cannot write {}: {error}", path.display()))
-    };
+    let failed = |path: &Path, error: std::io::Error| FileError::Write { path: path.to_owned(), error };
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     for (name, text) in reference::pages() {
         let path = folder.join(name);

@@ -5,13 +5,11 @@ use std::io;
 use std::path::Path;
 
 use super::serve;
-use crate::failure::Failure;
+use crate::failure::{Failure, FileError};
 
 /// Deletes a registry's data. No server may be using it.
 pub(super) fn forget(folder: &Path) -> Result<(), Failure> {
-    delete(folder).map_err(|error| {
-        Failure::Other(format!("cannot delete hythe's data in {}: {error}", folder.display()))
-    })
+    delete(folder).map_err(|error| FileError::Delete { folder: folder.to_owned(), error }.into())
 }
 
 /// Deletes the mark of hythe's folder last: an interrupted run can then be repeated.

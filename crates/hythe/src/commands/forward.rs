@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use hythe_kube::deploy::{self, ForwardEvent};
 use tokio::net::TcpListener;
 
-use super::deploy::{access, failed, target};
+use super::deploy::{access, target};
 use super::runtime::run;
 use crate::args::ForwardArgs;
 use crate::config::Environment;
@@ -32,7 +32,7 @@ pub(super) fn forward(
         ));
         let forwarding = deploy::forward(access, target, listeners, move |event| tell(printer, &event));
         tokio::select! {
-            ended = forwarding => ended.map_err(failed),
+            ended = forwarding => ended.map_err(Failure::from),
             _ = tokio::signal::ctrl_c() => Ok(()),
         }
     })
@@ -42,11 +42,10 @@ pub(super) fn forward(
 async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let first = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => Failure::Other(format!(
-            "port {port} is taken: another program listens on {address}. Stop it, or choose another port: `hythe \
-             forward {}`",
-            port.checked_add(1).unwrap_or(5001)
-        )),
+        io::ErrorKind::AddrInUse => {
+            let instead = format!("hythe forward {}", port.checked_add(1).unwrap_or(5001));
+            Failure::PortTaken { address, instead }
+        }
         _ => StartError::bind(address, None, error).into(),
     })?;
     let port = first.local_addr().map_or(port, |address| address.port());

@@ -15,7 +15,7 @@ use super::serve;
 use crate::args::{CollectionArgs, GcArgs};
 use crate::config::{Environment, Inputs, load};
 use crate::console::{Printer, count_of, size};
-use crate::failure::{Failure, StartError};
+use crate::failure::{AnswerError, Failure, StartError};
 use crate::settings::Settings;
 use crate::values::{Listen, Storage};
 
@@ -47,20 +47,17 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
     }
     // Checked first, because opening the catalog would create one.
     if !settings.data.join("catalog.sqlite").is_file() {
-        return Err(Failure::Other(format!(
-            "{} has no garbage to collect: hythe has not run there yet. When `registry serve` starts, it imports a \
-             registry:2's content",
-            settings.data.display()
-        )));
+        return Err(AnswerError::NeverRan { data: settings.data.clone() }.into());
     }
     match serve::open(settings).await {
         Ok(registry) => {
-            let failed =
-                |error: hythe_registry::Error| Failure::Other(format!("garbage collection failed: {error}"));
-            registry.recover().await.map_err(failed)?;
+            registry.recover().await.map_err(AnswerError::CollectionFailed)?;
             let collection =
                 Collection { untagged: what.delete_untagged, dry_run: what.dry_run, grace: what.grace };
-            let round = Collector::new(registry.clone()).collect_now(collection).await.map_err(failed);
+            let round = Collector::new(registry.clone())
+                .collect_now(collection)
+                .await
+                .map_err(AnswerError::CollectionFailed);
             registry.close();
             Ok(json!(hythe_server::round_of(&round?, what.dry_run)))
         }
@@ -77,9 +74,7 @@ fn listening(settings: &Settings) -> Result<Target, Failure> {
         Some(Listen::Address(address)) if !address.ip().is_unspecified() => address.to_string(),
         Some(listen) => format!("{}:{}", Ipv4Addr::LOCALHOST, listen.port()),
         None => {
-            return Err(Failure::Other(
-                "cannot ask the running registry: the configuration has no `listen` address".to_owned(),
-            ));
+            return Err(AnswerError::NoAddress.into());
         }
     };
     address.parse()
@@ -90,8 +85,7 @@ async fn ask(target: &Target, what: CollectionArgs) -> Result<Value, Failure> {
 }
 
 fn tell(value: Value, what: CollectionArgs, hint: Option<&str>, printer: Printer) -> Result<(), Failure> {
-    let round = Round::deserialize(&value)
-        .map_err(|error| Failure::Other(format!("cannot read the registry's answer: {error}")))?;
+    let round = Round::deserialize(&value).map_err(AnswerError::Collection)?;
     let now = SystemTime::now();
     let mut text = sentence(&round, what.dry_run, now);
     if let Some(hint) = hint.filter(|_| what.grace.is_none() && round.waiting.is_some()) {

@@ -12,7 +12,7 @@ use super::serve::{self, takeover};
 use crate::args::ImportArgs;
 use crate::config::{Environment, Inputs, allowed, key, load};
 use crate::console::{Printer, count_of, size};
-use crate::failure::{Failure, StartError};
+use crate::failure::{Failure, FileError, StartError};
 use crate::settings::Settings;
 
 /// Imports the folder's content into a data folder that no server uses.
@@ -23,7 +23,7 @@ pub(super) fn import(args: &ImportArgs, environment: &Environment, printer: Prin
     let loaded = load(&inputs, environment)?;
     printer.warnings(&loaded.warnings);
     if !args.folder.exists() {
-        return Err(Failure::Other(format!("the folder {} does not exist", args.folder.display())));
+        return Err(FileError::Missing { folder: args.folder.clone() }.into());
     }
     let tree = Tree::in_folder(&args.folder).ok_or_else(|| {
         Failure::Usage(format!(
@@ -54,8 +54,8 @@ pub(super) fn import_in_place(folder: &Path, environment: &Environment) -> Resul
 }
 
 async fn run(settings: &Settings, tree: &Tree, upstream: Option<&Authority>) -> Result<Imported, Failure> {
-    let (log, _guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
+    let (log, _guard) =
+        Log::start(std::io::stderr()).map_err(Failure::thread("the thread that writes the log"))?;
     serve::logging::start(&settings.log, &log);
     let upstreams = allowed(settings);
     let place = takeover::places(&upstreams, upstream)?;

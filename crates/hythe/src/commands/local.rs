@@ -22,18 +22,18 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use hythe_cluster::attach::Wiring;
-use hythe_cluster::engine::{Engine, EngineError, Surroundings};
-use hythe_cluster::registry::{self, Found, RegistryError, Settings};
+use hythe_cluster::engine::{Engine, EngineError};
+use hythe_cluster::registry::{self, Found, Settings};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_kube::api::kubeconfig_files;
 use hythe_oci::Authority;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::args::{EngineArgs, NameArgs};
+use crate::args::NameArgs;
 use crate::config::{Environment, Inputs, Loaded, allowed, load};
 use crate::console::{Printer, count_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 use crate::values::Output;
 
 pub(super) use attach::attach;
@@ -47,19 +47,13 @@ pub(super) use status::status;
 pub(super) use up::up;
 pub(super) use upgrade::upgrade;
 
-/// Connects to the engine that `--engine` names, or to the engine found on this machine.
-pub(super) async fn connect(args: &EngineArgs) -> Result<Engine, Failure> {
-    let choice = args.engine.clone().unwrap_or_default();
-    Engine::connect(&choice, &Surroundings::of_process()).await.map_err(failed)
-}
-
 /// The settings of the registry with that name in an engine, whether hythe or something else started it.
 async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
     let name = &args.name;
-    let found = registry::find(engine, name).await.map_err(failed)?;
+    let found = registry::find(engine, name).await?;
     match &found {
         Found::Ours(container) => {
-            let settings = Settings::known(container).map_err(refused)?;
+            let settings = Settings::known(container)?;
             printer.registry_port(settings.port);
             Ok(settings)
         }
@@ -69,38 +63,29 @@ async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<
             printer.registry_port(settings.port);
             Ok(settings)
         }
-        Found::Foreign(_) => Err(Failure::Other(format!(
-            "the container {name} does not run hythe; to replace it with hythe and keep its data: `hythe up --adopt`"
-        ))),
-        Found::Absent => Err(missing(engine, name).await?),
+        Found::Foreign(_) => Err(LocalError::Foreign { name: name.clone() }.into()),
+        Found::Absent => Err(missing(engine, name).await?.into()),
     }
 }
 
 /// The same for a registry that `hythe up` started. A container that another tool manages is an error: hythe leaves it
 /// to that tool.
 async fn own_registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
-    if let Found::Theirs(_) = registry::find(engine, &args.name).await.map_err(failed)? {
-        registry::own(engine, &args.name).await.map_err(refused)?;
+    if let Found::Theirs(_) = registry::find(engine, &args.name).await? {
+        registry::own(engine, &args.name).await?;
     }
     registry(engine, args, printer).await
 }
 
 /// An error that says why no registry has that name, and what to do.
-async fn missing(engine: &Engine, name: &str) -> Result<Failure, Failure> {
-    if registry::is_cut(engine, name).await.map_err(failed)? {
-        return Ok(Failure::Other(format!(
-            "replacing the container {name} was interrupted; to restore the previous container: `hythe up`"
-        )));
+async fn missing(engine: &Engine, name: &str) -> Result<LocalError, EngineError> {
+    if registry::is_cut(engine, name).await? {
+        return Ok(LocalError::Interrupted { name: name.to_owned() });
     }
-    let is_remembered = registry::remembered(engine, name).await.map_err(failed)?.is_some();
-    let others = registry::list(engine).await.map_err(failed)?;
-    let hint = match others.as_slice() {
-        _ if is_remembered => "`hythe up` brings it back with its previous settings".to_owned(),
-        [] => "start it: `hythe up`".to_owned(),
-        [one] => format!("the registry {one} does: add --name {one}"),
-        several => format!("it has the registries {}: choose one with --name", several.join(", ")),
-    };
-    Ok(Failure::Other(format!("no registry {name} runs in {}; {hint}", engine.title())))
+    let remembered = registry::remembered(engine, name).await?.is_some();
+    let others = registry::list(engine).await?;
+    let (name, engine) = (name.to_owned(), engine.title());
+    Ok(LocalError::NoRegistry { name, engine, remembered, others })
 }
 
 /// The settings of the registry with that name. If it has no container, the settings that the engine remembers, else
@@ -217,23 +202,8 @@ impl Steps {
         if is_well {
             return Ok(());
         }
-        Err(Failure::Other(
-            "the wiring is incomplete: the lines that begin with ! say what failed; `hythe doctor` finds out why"
-                .to_owned(),
-        ))
+        Err(LocalError::Unwired.into())
     }
-}
-
-/// The failure of a command because of an error of the engine.
-#[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
-fn failed(error: EngineError) -> Failure {
-    Failure::Other(error.to_string())
-}
-
-/// The failure of a command because of an error about the registry's container.
-#[allow(clippy::needless_pass_by_value, reason = "the signature of `map_err`")]
-fn refused(error: RegistryError) -> Failure {
-    Failure::Other(error.to_string())
 }
 
 /// Asks the user on the terminal. The end of input means no.

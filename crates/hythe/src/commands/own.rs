@@ -7,11 +7,11 @@ use std::path::Path;
 
 use super::{import, serve};
 use crate::config::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, FileError};
 
 /// Creates the folder if it does not exist, and gives it to the owner with all its content.
 pub(super) fn own(folder: &Path, owner: (u32, u32)) -> Result<(), Failure> {
-    give(folder, owner).map_err(|error| not_given(folder, owner, &error))
+    give(folder, owner).map_err(|error| not_given(folder, owner, error))
 }
 
 /// Imports a registry:2's content in the folder, and gives only the files that the import made to the owner. The
@@ -19,15 +19,11 @@ pub(super) fn own(folder: &Path, owner: (u32, u32)) -> Result<(), Failure> {
 pub(super) fn import(folder: &Path, owner: (u32, u32), environment: &Environment) -> Result<(), Failure> {
     import::import_in_place(folder, environment)?;
     let given = std::os::unix::fs::chown(folder, Some(owner.0), Some(owner.1));
-    given.and_then(|()| serve::give(folder, owner)).map_err(|error| not_given(folder, owner, &error))
+    given.and_then(|()| serve::give(folder, owner)).map_err(|error| not_given(folder, owner, error))
 }
 
-fn not_given(folder: &Path, (user, _): (u32, u32), error: &io::Error) -> Failure {
-    Failure::Other(format!(
-        "cannot give {} to user {user}: {error}. Run the command as root, with the capabilities CHOWN and \
-         DAC_READ_SEARCH",
-        folder.display()
-    ))
+fn not_given(folder: &Path, (user, _): (u32, u32), error: io::Error) -> Failure {
+    FileError::Give { folder: folder.to_owned(), user, error }.into()
 }
 
 /// Gives the folder itself last: if the command is interrupted before that, the next run starts again. Once the folder

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::console::Printer;
-use crate::failure::Failure;
+use crate::failure::{AnswerError, Failure};
 
 /// How long to wait for the connection, and for each read and write.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -13,10 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Fails unless the registry on a port of loopback says that it is ready.
 pub(super) fn probe(port: u16, printer: Printer) -> Result<(), Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let status =
-        ask(address).map_err(|error| Failure::Other(format!("{address} does not answer: {error}")))?;
+    let status = ask(address).map_err(|error| AnswerError::Silent { address, error })?;
     if status != "200" {
-        return Err(Failure::Other(format!("{address} is not ready: {status}")));
+        return Err(AnswerError::NotReady { address, status }.into());
     }
     printer.data("ready", || serde_json::json!({ "ready": true }));
     Ok(())

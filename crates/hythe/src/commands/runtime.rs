@@ -27,7 +27,7 @@ pub(super) fn runtime(work: Work) -> Result<Runtime, Failure> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         builder.max_blocking_threads(REGISTRY_THREADS.max(cores));
     }
-    builder.build().map_err(|error| Failure::Other(format!("cannot start the command's event loop: {error}")))
+    builder.build().map_err(Failure::thread("the command's event loop"))
 }
 
 /// Runs work that waits for connections.

@@ -76,8 +76,8 @@ fn leave_root(loaded: &Loaded, printer: Printer) -> Result<bool, Failure> {
 /// to another user's files. Returns false if a signal asked the process to stop meanwhile.
 #[cfg(target_os = "linux")]
 async fn prepare(settings: &Settings) -> Result<bool, Failure> {
-    let (log, _guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
+    let (log, _guard) =
+        Log::start(std::io::stderr()).map_err(Failure::thread("the thread that writes the log"))?;
     logging::start(&settings.log, &log);
     let registry = open(settings).await?;
     let done = takeover::take_over(settings, &registry, &allowed(settings)).await;
@@ -123,8 +123,8 @@ pub(super) async fn start(
     // listen.
     let hangups = Hangups::listen();
     raise_descriptor_limit();
-    let (log, log_guard) = Log::start(std::io::stderr())
-        .map_err(|error| Failure::Other(format!("cannot start the thread that writes the log: {error}")))?;
+    let (log, log_guard) =
+        Log::start(std::io::stderr()).map_err(Failure::thread("the thread that writes the log"))?;
     let levels = logging::start(&settings.log, &log);
     let upstreams = allowed(&settings);
     let listeners = bind(wiring::listeners(&settings, &upstreams)).await?;
@@ -149,7 +149,7 @@ impl Started {
         self.reloading.abort();
         self.registry.close();
         drop(self.log);
-        outcome.map_err(|error| Failure::Other(format!("cannot start the server's threads: {error}")))
+        outcome.map_err(Failure::thread("the server's threads"))
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::serve::Taken;
 use crate::console::Printer;
-use crate::failure::Failure;
+use crate::failure::{AnswerError, Failure, FileError};
 
 /// Bytes read from stdin at most: far more than all logins of any user.
 const LARGEST: u64 = 1 << 20;
@@ -22,8 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Adds the logins to those stored before, and returns once the server uses them.
 pub(super) fn take_logins(folder: &Path, printer: Printer) -> Result<(), Failure> {
-    let failed =
-        |error: io::Error| Failure::Other(format!("cannot store logins in {}: {error}", folder.display()));
+    let failed = |error: io::Error| FileError::Logins { folder: folder.to_owned(), error };
     let mut logins = String::new();
     io::stdin().take(LARGEST).read_to_string(&mut logins).map_err(failed)?;
     let unread = || Failure::Usage("stdin is not a Docker configuration with `auths`".to_owned());
@@ -37,9 +36,7 @@ pub(super) fn take_logins(folder: &Path, printer: Printer) -> Result<(), Failure
     let (began, kept) = (Instant::now(), Taken::of(&file));
     while !kept.as_ref().is_some_and(Taken::is_told) {
         if began.elapsed() > PATIENCE {
-            return Err(Failure::Other(format!(
-                "the server did not read the logins within {PATIENCE:?}: its log says why"
-            )));
+            return Err(AnswerError::LoginsUnread { waited: PATIENCE }.into());
         }
         std::thread::sleep(PAUSE);
     }

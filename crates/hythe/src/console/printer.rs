@@ -73,15 +73,12 @@ impl Printer {
 
     /// Prints an error message.
     pub fn failure(self, failure: &Failure) {
-        match failure {
-            Failure::Configuration(error) => {
-                for problem in &error.problems {
-                    self.note(format_args!("error: {problem}"));
-                }
+        if let Failure::Configuration(error) = failure {
+            for problem in &error.problems {
+                self.note(format_args!("error: {problem}"));
             }
-            Failure::Start(_) | Failure::Usage(_) | Failure::Other(_) => {
-                self.note(format_args!("error: {failure}"));
-            }
+        } else {
+            self.note(format_args!("error: {failure}"));
         }
     }
 

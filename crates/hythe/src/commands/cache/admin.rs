@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::target::Target;
 use crate::args::CollectionArgs;
-use crate::failure::Failure;
+use crate::failure::{AnswerError, Failure};
 use crate::values::show_duration;
 
 /// The largest answer, in bytes. A page of 100 copies with 1,000 tags each has at most about 15 MB.
@@ -85,16 +85,12 @@ impl Admin {
         let said = said.and_then(|body| body.errors.into_iter().next()).map(|error| error.message);
         match (answer.status, said) {
             (404, _) | (_, None) => Err(self.strange(&format!("status {}", answer.status))),
-            (_, Some(said)) => Err(Failure::Other(format!("the registry refuses: {said}"))),
+            (_, Some(message)) => Err(AnswerError::Refused { message }.into()),
         }
     }
 
-    fn strange(&self, what: &str) -> Failure {
-        let url = self.target.url();
-        Failure::Other(format!(
-            "{url} does not serve hythe's admin API ({what}): it may be another registry or an older version. Name \
-             your registry with --registry URL or HYTHE_REGISTRY, or upgrade it"
-        ))
+    fn strange(&self, answer: &str) -> Failure {
+        AnswerError::NotHythe { url: self.target.url().to_owned(), answer: answer.to_owned() }.into()
     }
 }
 

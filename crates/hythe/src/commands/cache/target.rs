@@ -7,7 +7,7 @@ use hythe_client::{Client, Options};
 use hythe_oci::Authority;
 
 use crate::config::{Environment, REGISTRY_VARIABLE};
-use crate::failure::Failure;
+use crate::failure::{AnswerError, Failure};
 use crate::values::Endpoint;
 
 /// The address that `hythe serve` listens on by default.
@@ -88,14 +88,14 @@ impl Target {
 
     /// The error that the registry does not answer.
     pub(super) fn unreachable(&self, error: &hythe_client::Error) -> Failure {
-        let url = self.url();
-        Failure::Other(match error {
-            hythe_client::Error::Unavailable { status: None, reason, .. } => format!(
-                "no registry answers at {url}: {reason}. Start one with `hythe serve`, or name another registry with \
-                 --registry URL or HYTHE_REGISTRY"
-            ),
-            error => format!("cannot use the answer of the registry at {url}: {error}"),
-        })
+        let url = self.url().to_owned();
+        let error = match error {
+            hythe_client::Error::Unavailable { status: None, reason, .. } => {
+                AnswerError::Unreachable { url, reason: reason.clone() }
+            }
+            error => AnswerError::Unusable { url, error: error.clone() },
+        };
+        error.into()
     }
 }
 

@@ -68,8 +68,7 @@ pub(super) async fn warm(
         });
     }
     while let Some(ended) = pulls.join_next().await {
-        let (image, place, pulled) = ended
-            .map_err(|error| Failure::Other(format!("warming an image failed unexpectedly: {error}")))?;
+        let (image, place, pulled) = ended.map_err(Failure::internal("warming an image"))?;
         progress.ended();
         match pulled {
             Ok(pulled) => {

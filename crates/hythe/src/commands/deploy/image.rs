@@ -6,9 +6,9 @@ use hythe_kube::api::Access;
 use hythe_kube::deploy::Source;
 
 use crate::args::{EngineArgs, OptionArgs};
-use crate::commands::local::connect;
+use crate::commands::engine::connect;
 use crate::console::Printer;
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 
 /// The image to deploy.
 pub(super) struct Chosen {
@@ -23,10 +23,8 @@ pub(super) fn choose(args: &OptionArgs) -> Result<Chosen, Failure> {
     if let Some(image) = &args.image {
         return Ok(Chosen { source: Source::Registry(image.clone()), own: None });
     }
-    let own = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
-        .map_err(|error| Failure::Other(error.to_string()))?;
-    let name = own.reference.parse();
-    let name = name.map_err(|error| Failure::Other(format!("cannot name hythe's own image: {error}")))?;
+    let own = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))?;
+    let name = own.reference.parse().map_err(Failure::internal("naming hythe's own image"))?;
     Ok(Chosen { source: Source::Nodes(name), own: Some(own) })
 }
 
@@ -38,17 +36,11 @@ pub(super) async fn put(
     printer: Printer,
 ) -> Result<(), Failure> {
     let (engine, cluster) = find(engine, access).await.map_err(|reason| {
-        Failure::Other(format!(
-            "cannot load hythe's image into the nodes of context `{}`: {reason}. Push the image to a registry that \
-             nodes pull from, and name it with --image IMAGE. Or write it to a file (`hythe image --save hythe.tar`), \
-             import that file in each node (ctr -n k8s.io images import hythe.tar), and name it: \
-             `hythe deploy --image {}`",
-            access.context(),
-            image.reference
-        ))
+        let (context, image) = (access.context().to_owned(), image.reference.clone());
+        LocalError::Nodes { context, reason, image }
     })?;
     let report = |step| printer.note(&step);
-    image::put(&engine, &cluster, image, &report).await.map_err(|error| Failure::Other(error.to_string()))
+    image::put(&engine, &cluster, image, &report).await.map_err(Failure::from)
 }
 
 /// The cluster of the context, if its nodes are containers of the engine.

@@ -2,7 +2,7 @@
 
 use hythe_kube::deploy::{self, LogOptions};
 
-use super::{access, failed, target};
+use super::{access, target};
 use crate::args::TargetArgs;
 use crate::config::Environment;
 use crate::console::Printer;
@@ -16,5 +16,7 @@ pub(super) async fn logs(
     printer: Printer,
 ) -> Result<(), Failure> {
     let access = access(args, environment).await?;
-    deploy::logs(&access, &target(args), options, &mut |bytes| printer.raw(bytes)).await.map_err(failed)
+    deploy::logs(&access, &target(args), options, &mut |bytes| printer.raw(bytes))
+        .await
+        .map_err(Failure::from)
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use hythe_kube::deploy::{self, Left};
 use serde_json::json;
 
-use super::{access, failed, narrate, target};
+use super::{access, narrate, target};
 use crate::args::TargetArgs;
 use crate::config::Environment;
 use crate::console::{Printer, count_of};
@@ -43,7 +43,7 @@ pub(super) async fn remove(
         }
     }
     let mut tell = |progress| narrate::tell(printer, &progress);
-    let removed = deploy::remove(&access, &target, data, &mut tell).await.map_err(failed)?;
+    let removed = deploy::remove(&access, &target, data, &mut tell).await?;
     let left: Vec<String> = removed.left.iter().map(sentence).collect();
     // The progress lines already named each object.
     let text = format!("{} removed", count_of(removed.objects.len() as u64, "object"));

@@ -3,11 +3,11 @@
 use hythe_kube::deploy::{self, PodState, ServiceState, Status, Stored};
 use serde_json::json;
 
-use super::{access, failed, target};
+use super::{access, target};
 use crate::args::TargetArgs;
 use crate::config::Environment;
 use crate::console::Printer;
-use crate::failure::Failure;
+use crate::failure::{AnswerError, Failure};
 
 /// Prints the state. Fails if the registry does not serve, for scripts.
 pub(super) async fn status(
@@ -16,14 +16,13 @@ pub(super) async fn status(
     printer: Printer,
 ) -> Result<(), Failure> {
     let access = access(args, environment).await?;
-    let status = deploy::status(&access, &target(args)).await.map_err(failed)?;
+    let status = deploy::status(&access, &target(args)).await?;
     printer.data(text(&status), || json!(status));
     if status.ready {
         return Ok(());
     }
-    let reasons: Vec<String> = status.pods.iter().filter_map(PodState::explanation).collect();
-    let why = if reasons.is_empty() { "no Pod is ready".to_owned() } else { reasons.join("; ") };
-    Err(Failure::Other(format!("the registry does not serve: {why}. Its log: `hythe deploy logs`")))
+    let reasons = status.pods.iter().filter_map(PodState::explanation).collect();
+    Err(AnswerError::NotServing { reasons }.into())
 }
 
 fn text(status: &Status) -> String {

@@ -3,12 +3,13 @@
 use hythe_cluster::attach::{self, Wiring};
 
 use super::chosen::{named, unnamed};
-use super::{Steps, clients, connect, failed, in_cluster, logins, registry, up, wiring};
+use super::{Steps, clients, in_cluster, logins, registry, up, wiring};
 use crate::args::AttachArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::Printer;
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 
 /// Attaches the clusters and clients that the user names.
 pub(in crate::commands) fn attach(
@@ -30,7 +31,7 @@ pub(in crate::commands) fn attach(
             let mut wiring = wiring;
             loop {
                 let ended = tokio::select! {
-                    ended = attach::watch(&engine, &wiring, &report) => ended.map_err(failed)?,
+                    ended = attach::watch(&engine, &wiring, &report) => ended?,
                     ended = logins::keep(&engine, &wiring.registry, environment, &report) => {
                         ended?;
                         attach::Ended::Engine
@@ -42,7 +43,7 @@ pub(in crate::commands) fn attach(
                 let settings = registry(&engine, &args.target.beside(environment), printer).await?;
                 wiring = super::wiring(settings, environment, args.force, args.dry_run)?;
             }
-            return Err(Failure::Other(format!("{} stopped, so the watch ended", engine.title())));
+            return Err(LocalError::EngineStopped { engine: engine.title() }.into());
         }
         for client in &args.client {
             clients::wire(*client, &wiring, true, environment, &steps)?;
@@ -57,9 +58,9 @@ pub(in crate::commands) fn attach(
         for name in &args.clusters {
             let cluster = named(&engine, name).await?;
             if !args.dry_run {
-                attach::welcome(&engine, &cluster).await.map_err(failed)?;
+                attach::welcome(&engine, &cluster).await?;
             }
-            is_well &= attach::attach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
+            is_well &= attach::attach(&engine, &cluster, &wiring, &report).await?;
         }
         steps.tell(args.dry_run, is_well, printer)
     })

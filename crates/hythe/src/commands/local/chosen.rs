@@ -3,12 +3,11 @@
 use hythe_cluster::engine::Engine;
 use hythe_cluster::topology::{Cluster, clusters};
 
-use super::failed;
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 
 /// The clusters to attach if the user names none: the only one, or all with `--all`.
 pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, Failure> {
-    let found = clusters(engine).await.map_err(failed)?;
+    let found = clusters(engine).await?;
     if !all && found.len() > 1 {
         let names: Vec<&str> = found.iter().map(|cluster| cluster.name.as_str()).collect();
         return Err(Failure::Usage(format!(
@@ -17,17 +16,14 @@ pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, 
         )));
     }
     if found.is_empty() {
-        return Err(Failure::Other(format!(
-            "{} has no cluster of kind, k3d or minikube; `hythe attach --watch` attaches clusters as they appear",
-            engine.title()
-        )));
+        return Err(LocalError::NoClusters { engine: engine.title() }.into());
     }
     Ok(found)
 }
 
 /// The cluster with that name.
 pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failure> {
-    let found = clusters(engine).await.map_err(failed)?;
+    let found = clusters(engine).await?;
     let names: Vec<String> = found.iter().map(|cluster| cluster.name.clone()).collect();
     let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
     cluster.ok_or_else(|| {

@@ -13,7 +13,7 @@ use hythe_cluster::step::{Outcome, Step, diff};
 use super::Steps;
 use crate::args::LocalClient;
 use crate::config::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, FileError, LocalError};
 
 /// The ending of the copy that keeps a file's content from before hythe's first change.
 const COPY: &str = ".before-hythe";
@@ -49,14 +49,7 @@ pub(super) fn wire(
         steps.take(Step { diff: Some(diff), ..step });
         return Ok(());
     }
-    write(&change).map_err(|error| {
-        let sudo = if error.kind() == std::io::ErrorKind::PermissionDenied {
-            "; run the command with sudo, or add --dry-run to see what it would write"
-        } else {
-            ""
-        };
-        Failure::Other(format!("{path} cannot be written: {error}{sudo}"))
-    })?;
+    write(&change).map_err(|error| FileError::WriteClient { path: change.path.clone(), error })?;
     steps.take(Step::new(subject, Outcome::Changed, format!("{path} changed; next: {}", change.then)));
     Ok(())
 }
@@ -68,7 +61,8 @@ fn change(
     environment: &Environment,
 ) -> Result<Change, Failure> {
     let endpoint = |port: u16| -> Result<Endpoint, Failure> {
-        format!("http://localhost:{port}").parse().map_err(|error| Failure::Other(format!("{error}")))
+        let endpoint = format!("http://localhost:{port}").parse();
+        endpoint.map_err(Failure::internal("naming the registry's address"))
     };
     let here = endpoint(wiring.registry.port)?;
     let mirrors = Mirrors { endpoint: &here, upstreams: &wiring.upstreams };
@@ -94,12 +88,10 @@ fn change(
     let before = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Failure::Other(format!("{} cannot be read: {error}", path.display()))),
+        Err(error) => return Err(FileError::Read { path, error }.into()),
     };
     let text = before.clone().unwrap_or_default();
-    let wrong = |error: RegistriesError| {
-        Failure::Other(format!("{}: {error}; the file was not changed", path.display()))
-    };
+    let wrong = |error: RegistriesError| LocalError::ClientFile { path: path.clone(), error };
     let after = match (client, is_attached) {
         (LocalClient::Podman, true) => podman_file(&mirrors),
         (LocalClient::Podman, false) => String::new(),
@@ -107,12 +99,7 @@ fn change(
         (LocalClient::Buildkit, false) => remove_from_buildkit(&text, &mirrors).map_err(wrong)?,
         (LocalClient::Docker, _) => {
             // dockerd's requests do not name the upstream, so Docker Hub needs a port of its own.
-            let port = wiring.registry.mirror_port.ok_or_else(|| {
-                Failure::Other(
-                    "dockerd needs a port that mirrors only Docker Hub: `hythe up --mirror-port 5002`"
-                        .to_owned(),
-                )
-            })?;
+            let port = wiring.registry.mirror_port.ok_or(LocalError::NoMirrorPort)?;
             let mirror = endpoint(port)?;
             let change = if is_attached { add_to_docker } else { remove_from_docker };
             change(&text, &mirror).map_err(wrong)?
@@ -124,9 +111,9 @@ fn change(
 fn home(environment: &Environment, variable: &str, folder: &str) -> Result<PathBuf, Failure> {
     let named =
         |name: &str| environment.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    named(variable).or_else(|| named("HOME").map(|home| home.join(folder))).ok_or_else(|| {
-        Failure::Other("cannot find the folder of the client's configuration: set HOME".to_owned())
-    })
+    named(variable)
+        .or_else(|| named("HOME").map(|home| home.join(folder)))
+        .ok_or_else(|| FileError::NoHome.into())
 }
 
 /// Replaces the file in one step, and keeps a copy of the content that was there before hythe. Deletes a file that

@@ -4,12 +4,13 @@ use hythe_cluster::attach;
 use hythe_cluster::registry as container;
 
 use super::chosen::named;
-use super::{Steps, clients, connect, failed, in_cluster, registry, settings_of, wiring};
+use super::{Steps, clients, in_cluster, registry, settings_of, wiring};
 use crate::args::DetachArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::{Printer, count_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 
 /// Detaches the clusters and clients that the user names.
 pub(in crate::commands) fn detach(
@@ -25,10 +26,10 @@ pub(in crate::commands) fn detach(
         let target = args.target.beside(environment);
         // Nodes name the registry that they are wired to, so that a removed registry can be detached too. But if the
         // engine has another registry, the user may mean that one, and `registry` says so.
-        let is_gone = container::list(&engine).await.map_err(failed)?.is_empty()
-            && !container::is_cut(&engine, &target.name).await.map_err(failed)?;
+        let is_gone =
+            container::list(&engine).await?.is_empty() && !container::is_cut(&engine, &target.name).await?;
         let settings = if is_gone {
-            settings_of(&engine, &target.name, environment).await.map_err(failed)?
+            settings_of(&engine, &target.name, environment).await?
         } else {
             registry(&engine, &target, printer).await?
         };
@@ -41,7 +42,7 @@ pub(in crate::commands) fn detach(
         let mut is_well = true;
         for name in &args.clusters {
             let cluster = named(&engine, name).await?;
-            is_well &= attach::detach(&engine, &cluster, &wiring, &report).await.map_err(failed)?;
+            is_well &= attach::detach(&engine, &cluster, &wiring, &report).await?;
         }
         printer.data(count_of(steps.changes() as u64, "change"), || steps.json());
         if !args.clusters.is_empty() {
@@ -50,13 +51,6 @@ pub(in crate::commands) fn detach(
                 args.clusters.join(" ")
             ));
         }
-        if is_well {
-            Ok(())
-        } else {
-            Err(Failure::Other(
-                "the wiring was not removed completely: the lines that begin with ! say what failed"
-                    .to_owned(),
-            ))
-        }
+        if is_well { Ok(()) } else { Err(LocalError::StillWired.into()) }
     })
 }

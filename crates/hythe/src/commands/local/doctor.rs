@@ -12,12 +12,12 @@ use hythe_cluster::topology::{Cluster, clusters};
 use hythe_oci::ImageName;
 use serde_json::json;
 
-use super::{Steps, failed, settings_of, wiring};
+use super::{Steps, settings_of, wiring};
 use crate::args::DoctorArgs;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::{Printer, count_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, Fixable, LocalError};
 
 /// Bytes of a message read from stdin at most: far more than any tool prints about one failure.
 const MESSAGE: u64 = 64 << 10;
@@ -48,10 +48,10 @@ pub(in crate::commands) fn doctor(
             Ok(engine) => engine,
             Err(error) => return told(&[doctor::silent(&error)], &[], printer),
         };
-        let settings = settings_of(&engine, &args.target.name, environment).await.map_err(failed)?;
+        let settings = settings_of(&engine, &args.target.name, environment).await?;
         printer.registry_port(settings.port);
         let wiring = wiring(settings, environment, false, false)?;
-        let mut found = clusters(&engine).await.map_err(failed)?;
+        let mut found = clusters(&engine).await?;
         let (subject, meant) = meant(args.subject.as_deref(), &found, &engine)?;
         let (mut checks, mut subject) = examine(&engine, &wiring, &meant, subject).await?;
         let steps = Steps::new(printer);
@@ -70,7 +70,7 @@ pub(in crate::commands) fn doctor(
             }
             done.extend(repairs);
             // Containers may have been replaced, and clusters joined to another network.
-            found = clusters(&engine).await.map_err(failed)?;
+            found = clusters(&engine).await?;
             let is_meant = |cluster: &Cluster| meant.iter().any(|before| before.name == cluster.name);
             let meant: Vec<Cluster> = found.iter().filter(|cluster| is_meant(cluster)).cloned().collect();
             (checks, subject) = examine(&engine, &wiring, &meant, subject).await?;
@@ -148,7 +148,7 @@ async fn examine(
 ) -> Result<(Vec<Check>, Subject), Failure> {
     let doctor = Doctor { engine, wiring, clusters };
     let checks = match &subject {
-        Subject::Clusters => doctor.examine().await.map_err(failed)?,
+        Subject::Clusters => doctor.examine().await?,
         Subject::Image(image) => doctor.examine_image(image, None).await,
         Subject::Pod { namespace, name } => {
             let mut checks = doctor.examine_pod(namespace, name).await;
@@ -182,12 +182,12 @@ fn told(checks: &[Check], steps: &[Step], printer: Printer) -> Result<(), Failur
         printer.note(summary);
         return Ok(());
     }
-    let hint = match (steps.is_empty(), doctor::repairs(checks).is_empty()) {
-        (true, false) => "; `hythe doctor --fix` makes the repairs that are safe",
-        (true, true) => "",
-        (false, _) => "; --fix cannot repair what is left: each check says what to do",
+    let fixable = match (steps.is_empty(), doctor::repairs(checks).is_empty()) {
+        (true, false) => Fixable::Yes,
+        (true, true) => Fixable::No,
+        (false, _) => Fixable::Tried,
     };
-    Err(Failure::Other(format!("{summary}{hint}")))
+    Err(LocalError::Faults { summary, fixable }.into())
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use hythe_cluster::registry::{self as container, Data, Kept, RegistryError, Sett
 use hythe_cluster::topology::clusters;
 use serde_json::json;
 
-use super::{confirmed, connect, default_settings, failed, missing, own_registry, refused, service};
+use super::{confirmed, default_settings, missing, own_registry, service};
 use crate::args::DownArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::Printer;
@@ -22,7 +23,7 @@ pub(in crate::commands) fn down(
     run(async {
         let engine = connect(&args.target.engine).await?;
         let name = &args.target.name;
-        let is_there = container::own(&engine, name).await.map_err(refused)?.is_some();
+        let is_there = container::own(&engine, name).await?.is_some();
         let (settings, is_known) = if is_there {
             (own_registry(&engine, &args.target, printer).await?, true)
         } else {
@@ -39,17 +40,17 @@ pub(in crate::commands) fn down(
         let text = if args.delete_data {
             let image = async || own_image(&engine, printer).await;
             let kept = container::forget(&engine, &settings, is_known, image).await;
-            gone(&settings, &kept.map_err(refused)?)
+            gone(&settings, &kept?)
         } else {
-            container::remember(&engine, &settings).await.map_err(failed)?;
-            container::discard(&engine, name).await.map_err(failed)?;
-            engine.stop(name).await.map_err(failed)?;
-            engine.remove(name).await.map_err(failed)?;
+            container::remember(&engine, &settings).await?;
+            container::discard(&engine, name).await?;
+            engine.stop(name).await?;
+            engine.remove(name).await?;
             format!("{name} is removed; {data} stays: `hythe up` brings it back as it was")
         };
         let watched = service::remove(name, environment);
         printer.data(text, || json!({ "removed": name, "data": data, "data_deleted": args.delete_data }));
-        if !clusters(&engine).await.map_err(failed)?.is_empty() {
+        if !clusters(&engine).await?.is_empty() {
             printer.note(
                 "clusters now pull from upstreams directly; their wiring stays, and works again after `hythe up`",
             );
@@ -69,19 +70,19 @@ async fn down_already(
     environment: &Environment,
 ) -> Result<(Settings, bool), Failure> {
     let name = &args.target.name;
-    if args.delete_data && !container::is_cut(engine, name).await.map_err(failed)? {
-        if let Some(settings) = container::remembered(engine, name).await.map_err(failed)? {
+    if args.delete_data && !container::is_cut(engine, name).await? {
+        if let Some(settings) = container::remembered(engine, name).await? {
             return Ok((settings, true));
         }
         let settings = default_settings(name.clone(), environment);
         // An earlier version of hythe left a volume without remembering the registry's settings.
         if let Data::Volume(volume) = &settings.data
-            && engine.volume(volume).await.map_err(failed)?.is_some()
+            && engine.volume(volume).await?.is_some()
         {
             return Ok((settings, false));
         }
     }
-    Err(missing(engine, name).await?)
+    Err(missing(engine, name).await?.into())
 }
 
 /// Loads hythe's image into the engine, to delete data that the registry's own image would delete if it were there.

@@ -10,7 +10,7 @@ use super::{Steps, kubeconfig};
 use crate::args::{AttachArgs, DetachArgs, WiredArgs};
 use crate::config::Environment;
 use crate::console::{Printer, count_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 
 /// Attaches the clusters that the user names, also those that the user detached: a cluster that was detached from a
 /// registry beside it may have a registry of its own.
@@ -58,13 +58,7 @@ pub(super) async fn detach(
         is_well &= attach::detach_in_cluster(engine, &cluster, &wiring, &|step| steps.take(step)).await;
     }
     printer.data(count_of(steps.changes() as u64, "change"), || steps.json());
-    if is_well {
-        Ok(())
-    } else {
-        Err(Failure::Other(
-            "the wiring was not removed completely: the lines that begin with ! say what failed".to_owned(),
-        ))
-    }
+    if is_well { Ok(()) } else { Err(LocalError::StillWired.into()) }
 }
 
 fn wiring(

@@ -8,7 +8,7 @@ use hythe_cluster::registry::{self, Found, Logins, Settings};
 use hythe_cluster::step::{Outcome, Report, Step};
 use hythe_oci::Authority;
 
-use super::{configuration, failed};
+use super::configuration;
 use crate::config::{ConfigError, Environment};
 use crate::failure::Failure;
 
@@ -49,8 +49,7 @@ impl Handed {
             let missing = loaded.log_in(&environment).err();
             (loaded, missing)
         });
-        let (loaded, missing) =
-            looked.await.map_err(|error| Failure::Other(format!("looking up logins failed: {error}")))?;
+        let (loaded, missing) = looked.await.map_err(Failure::internal("looking up logins"))?;
         let (upstreams, config) = loaded.docker_logins();
         let text = |names: Vec<&Authority>| names.iter().map(ToString::to_string).collect();
         let handed = !upstreams.is_empty();
@@ -81,7 +80,7 @@ impl Handed {
         if !self.logins.handed {
             return Ok(());
         }
-        let is_new = registry::hand_logins(engine, settings, &self.config).await.map_err(failed)?;
+        let is_new = registry::hand_logins(engine, settings, &self.config).await?;
         let whom = match self.unshared.as_slice() {
             [] => String::new(),
             _ if settings.logins.shared => {
@@ -130,7 +129,7 @@ pub(super) async fn keep(
             }
         };
         let handed = async {
-            if !matches!(registry::find(engine, &settings.name).await.map_err(failed)?, Found::Ours(_)) {
+            if !matches!(registry::find(engine, &settings.name).await?, Found::Ours(_)) {
                 return Ok(());
             }
             let handed = Handed::find(settings, environment).await?;
@@ -145,5 +144,5 @@ pub(super) async fn keep(
             }
         }
     };
-    registry::at_each_start(engine, &settings.name, hand_over).await.map_err(failed)
+    registry::at_each_start(engine, &settings.name, hand_over).await.map_err(Failure::from)
 }

@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use futures_util::StreamExt as _;
 
-use super::{connect, failed, registry};
+use super::registry;
 use crate::args::LogsArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::console::Printer;
 use crate::failure::Failure;
@@ -18,7 +19,7 @@ pub(in crate::commands) fn logs(args: &LogsArgs, printer: Printer) -> Result<(),
         let mut pieces = Box::pin(engine.logs(&settings.name, args.follow, args.tail));
         while let Some(piece) = pieces.next().await {
             // The registry logs to stderr, but for this command the log is the data, which goes to stdout.
-            if std::io::stdout().write_all(&piece.map_err(failed)?.bytes).is_err() {
+            if std::io::stdout().write_all(&piece?.bytes).is_err() {
                 break;
             }
         }

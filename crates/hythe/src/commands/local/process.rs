@@ -11,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::logins::given_to;
-use super::{Steps, connect, kubeconfig, upstream_names};
+use super::{Steps, kubeconfig, upstream_names};
 use crate::args::UpArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::{Work, runtime};
 use crate::commands::{deploy, serve};
 use crate::config::{Environment, Inputs, key};
@@ -66,10 +67,7 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
 fn again(error: Failure, port: u16) -> Failure {
     match error {
         Failure::Start(StartError::PortTaken { address, free, .. }) if address.port() == port => {
-            Failure::Other(format!(
-                "port {port} is taken: another program listens on {address}. Stop it, or choose another port: `hythe up \
-                 --process --port {free}`"
-            ))
+            Failure::PortTaken { address, instead: format!("hythe up --process --port {free}") }
         }
         error => error,
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::config::Environment;
-use crate::failure::Failure;
+use crate::failure::{Failure, LocalError};
 
 /// The variables of the shell that the service gets, because systemd passes none on: they say where clusters are, and
 /// which credential helpers to run.
@@ -17,14 +17,9 @@ fn unit_name(registry: &str) -> String {
 
 /// Installs the service and restarts it. Returns its name with the path of its file and the command that shows its log.
 pub(super) fn install(registry: &str, engine: &str, environment: &Environment) -> Result<String, Failure> {
-    let by_hand = |reason: String| {
-        Failure::Other(format!(
-            "the watch could not be installed as a service: {reason}. Run it in a terminal instead: `hythe attach --watch \
-             --name {registry}`"
-        ))
-    };
+    let by_hand = |reason: String| LocalError::ServiceNotInstalled { registry: registry.to_owned(), reason };
     if !cfg!(target_os = "linux") {
-        return Err(by_hand("hythe can install only systemd user services".to_owned()));
+        return Err(by_hand("hythe can install only systemd user services".to_owned()).into());
     }
     let name = unit_name(registry);
     let folder = unit_folder(environment).ok_or_else(|| by_hand("HOME is not set".to_owned()))?;
@@ -49,11 +44,7 @@ pub(super) fn remove(registry: &str, environment: &Environment) -> Result<bool, 
     else {
         return Ok(false);
     };
-    let by_hand = |reason: String| {
-        Failure::Other(format!(
-            "cannot stop the service {name}: {reason}. Stop it by hand: systemctl --user disable --now {name}"
-        ))
-    };
+    let by_hand = |reason: String| LocalError::ServiceNotRemoved { service: name.clone(), reason };
     systemctl(&["disable", "--now", &name]).map_err(by_hand)?;
     std::fs::remove_file(&path).map_err(|error| by_hand(format!("{}: {error}", path.display())))?;
     systemctl(&["daemon-reload"]).map_err(by_hand)?;

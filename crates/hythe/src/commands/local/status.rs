@@ -10,8 +10,9 @@ use hythe_cluster::sites::{Site, sites};
 use hythe_cluster::topology;
 use serde_json::{Value, json};
 
-use super::{connect, default_settings, failed, kubeconfig};
+use super::{default_settings, kubeconfig};
 use crate::args::NameArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::{Printer, count_of};
@@ -26,9 +27,9 @@ pub(in crate::commands) fn status(
     run(async {
         let engine = connect(&args.engine).await?;
         let name = &args.name;
-        let found = registry::find(&engine, name).await.map_err(failed)?;
+        let found = registry::find(&engine, name).await?;
         let remembered = match &found {
-            Found::Absent => registry::remembered(&engine, name).await.map_err(failed)?,
+            Found::Absent => registry::remembered(&engine, name).await?,
             Found::Ours(_) | Found::Theirs(_) | Found::Foreign(_) => None,
         };
         let settings = found.settings();
@@ -36,8 +37,8 @@ pub(in crate::commands) fn status(
         let port = expected
             .map_or_else(|| default_settings(name.clone(), environment).port, |settings| settings.port);
         printer.registry_port(port);
-        let known = topology::clusters(&engine).await.map_err(failed)?;
-        let others = sites(&engine, &known, &kubeconfig(environment), port).await.map_err(failed)?;
+        let known = topology::clusters(&engine).await?;
+        let others = sites(&engine, &known, &kubeconfig(environment), port).await?;
         let others: Vec<&Site> = others.iter().filter(|site| !is_named(site, name)).collect();
 
         let (mut text, registry) = named(&found, remembered.as_ref(), name, &engine);

@@ -12,15 +12,14 @@ use hythe_storage::check_data_folder;
 use serde_json::json;
 
 use super::logins::Handed;
-use super::{
-    Steps, confirmed, connect, default_settings, failed, process, refused, service, upstreams, wiring,
-};
+use super::{Steps, confirmed, default_settings, process, service, upstreams, wiring};
 use crate::args::UpArgs;
 use crate::commands::deploy;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::{Printer, count_of};
-use crate::failure::Failure;
+use crate::failure::{Failure, FileError, LocalError};
 
 /// Runs the registry and attaches the clusters.
 pub(in crate::commands) fn up(
@@ -42,7 +41,7 @@ pub(in crate::commands) fn up(
         check_paths(args, engine.remote())?;
         let name = &args.target.name;
         if !args.dry_run {
-            registry::recover(&engine, name, &report).await.map_err(refused)?;
+            registry::recover(&engine, name, &report).await?;
         }
         let before = before(&engine, name).await?;
         let mut settings = settings(args, before.clone(), environment)?;
@@ -64,13 +63,12 @@ pub(in crate::commands) fn up(
             printer.note("nothing was changed");
             return Ok(());
         }
-        let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
-            .map_err(|error| Failure::Other(error.to_string()))?;
+        let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))?;
         if !args.dry_run {
             // Look up the logins first: a failure must come before any change.
             let handed = Handed::find(&settings, environment).await?.whole()?;
             settings.logins = handed.logins;
-            registry::load(&engine, &image, &report).await.map_err(refused)?;
+            registry::load(&engine, &image, &report).await?;
             let begun = begin(&engine, settings.clone(), args, &image, &steps).await;
             // Also if `begin` failed and restored the previous container: that one has lost its logins too.
             let told = handed.hand_over(&engine, begun.as_ref().unwrap_or(&settings), &report).await;
@@ -101,10 +99,7 @@ pub(in crate::commands) fn up(
             printer.note(format_args!("a service attaches new nodes: {service}"));
         }
         if attached.failed > 0 {
-            return Err(Failure::Other(
-                "the wiring is incomplete: the lines that begin with ! say what failed; `hythe doctor` finds out why"
-                    .to_owned(),
-            ));
+            return Err(LocalError::Unwired.into());
         }
         if !args.dry_run {
             printer.note(attached.hint(settings.port));
@@ -116,11 +111,11 @@ pub(in crate::commands) fn up(
 /// The settings that an earlier `hythe up` gave the registry, also if its container is gone. None of them is guessed:
 /// with a wrong guess the registry's data would seem to be lost.
 async fn before(engine: &Engine, name: &str) -> Result<Option<Settings>, Failure> {
-    match registry::find(engine, name).await.map_err(failed)? {
-        Found::Ours(container) => Ok(Some(Settings::known(&container).map_err(refused)?)),
-        Found::Absent => registry::remembered(engine, name).await.map_err(failed),
+    match registry::find(engine, name).await? {
+        Found::Ours(container) => Ok(Some(Settings::known(&container)?)),
+        Found::Absent => registry::remembered(engine, name).await.map_err(Failure::from),
         Found::Theirs(_) => {
-            registry::own(engine, name).await.map_err(refused)?;
+            registry::own(engine, name).await?;
             Ok(None)
         }
         Found::Foreign(_) => Ok(None),
@@ -137,16 +132,16 @@ async fn begin(
 ) -> Result<Settings, Failure> {
     let report = |step| steps.take(step);
     if args.adopt
-        && let Some(before) = registry::predecessor(engine, &settings).await.map_err(failed)?
+        && let Some(before) = registry::predecessor(engine, &settings).await?
     {
-        let heir = registry::heir(engine, &before, &settings, args.port.is_none()).await.map_err(refused)?;
+        let heir = registry::heir(engine, &before, &settings, args.port.is_none()).await?;
         // Fails on settings of the old container that hythe cannot keep, its users for example, before stopping it.
         upstreams(&heir)?;
-        registry::adopt(engine, &before, &heir, image, &report).await.map_err(refused)?;
+        registry::adopt(engine, &before, &heir, image, &report).await?;
         return Ok(heir);
     }
     upstreams(&settings)?;
-    registry::run(engine, &settings, image, &report).await.map_err(refused)?;
+    registry::run(engine, &settings, image, &report).await?;
     Ok(settings)
 }
 
@@ -188,7 +183,7 @@ pub(super) async fn attach_all(engine: &Engine, wiring: &Wiring, steps: &Steps) 
 async fn attach_every(engine: &Engine, wiring: &Wiring, steps: &Steps) -> Result<Attached, Failure> {
     let report = |step| steps.take(step);
     let mut attached = Attached::default();
-    for cluster in clusters(engine).await.map_err(failed)? {
+    for cluster in clusters(engine).await? {
         if !cluster.is_running() {
             report(Step::new(cluster.to_string(), Outcome::Skipped, "it does not run"));
             continue;
@@ -255,11 +250,9 @@ fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure>
 /// instead.
 fn check_data(settings: &Settings) -> Result<(), Failure> {
     match &settings.data {
-        Data::Folder(folder) if !folder.exists() => Err(Failure::Other(format!(
-            "the data folder {0} does not exist: mount the disk that it is on, or start with an empty folder: \
-             `hythe up --data {0}`",
-            folder.display()
-        ))),
+        Data::Folder(folder) if !folder.exists() => {
+            Err(FileError::DataMissing { folder: folder.clone() }.into())
+        }
         Data::Folder(_) | Data::Volume(_) => Ok(()),
     }
 }

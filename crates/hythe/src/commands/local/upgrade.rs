@@ -5,8 +5,9 @@ use hythe_cluster::registry as container;
 use serde_json::json;
 
 use super::logins::Handed;
-use super::{Steps, connect, own_registry};
+use super::{Steps, own_registry};
 use crate::args::UpgradeArgs;
+use crate::commands::engine::connect;
 use crate::commands::runtime::run;
 use crate::config::Environment;
 use crate::console::Printer;
@@ -20,16 +21,14 @@ pub(in crate::commands) fn upgrade(
 ) -> Result<(), Failure> {
     run(async {
         let engine = connect(&args.target.engine).await?;
-        let other = |error: container::RegistryError| Failure::Other(error.to_string());
-        let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))
-            .map_err(|error| Failure::Other(error.to_string()))?;
+        let image = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))?;
         let steps = Steps::new(printer);
         let report = |step| steps.take(step);
-        container::recover(&engine, &args.target.name, &report).await.map_err(other)?;
+        container::recover(&engine, &args.target.name, &report).await?;
         let settings = own_registry(&engine, &args.target, printer).await?;
         let handed = Handed::find(&settings, environment).await?.whole()?;
-        container::load(&engine, &image, &report).await.map_err(other)?;
-        let ran = container::run(&engine, &settings, &image, &report).await.map_err(other);
+        container::load(&engine, &image, &report).await?;
+        let ran = container::run(&engine, &settings, &image, &report).await.map_err(Failure::from);
         // Also if the previous container was restored: that one has lost its logins too.
         let told = handed.hand_over(&engine, &settings, &report).await;
         ran.and(told)?;

@@ -108,7 +108,7 @@ impl Report {
                 failed.tell(&mut text);
             }
         }
-        Err(Failure::Other(text))
+        Err(Failure::Images(text))
     }
 
     fn json(&self) -> Value {

@@ -7,7 +7,7 @@ use hythe_cluster::sites::Site;
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::Cluster;
 
-use super::super::{Steps, failed, kubeconfig, wiring};
+use super::super::{Steps, kubeconfig, wiring};
 use crate::config::Environment;
 use crate::console::Printer;
 use crate::failure::Failure;
@@ -41,12 +41,12 @@ pub(super) async fn state(
         let to = format!("the registry {}/{} in it", target.namespace, target.name);
         return Ok(told(&steps.all(), is_well, &format!(" to {to}")));
     }
-    if attach::is_detached(engine, cluster).await.map_err(failed)? {
+    if attach::is_detached(engine, cluster).await? {
         return Ok("detached".to_owned());
     }
     let Some(settings) = settings else { return Ok("not attached".to_owned()) };
     let wiring = wiring(settings.clone(), environment, false, true)?;
-    let is_well = attach::attach(engine, cluster, &wiring, &report).await.map_err(failed)?;
+    let is_well = attach::attach(engine, cluster, &wiring, &report).await?;
     Ok(told(&steps.all(), is_well, ""))
 }
 
