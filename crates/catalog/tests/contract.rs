@@ -5,10 +5,10 @@
 use bytes::Bytes;
 use hythe_catalog::{
     Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
-    ManifestPushed, MountFrom, Origin, Origins, Pattern, Promise, Provenance, Pull, StaleUpload, Times,
-    Totals, Untagged, Unused, UploadSave, UploadStart, Visible,
+    ManifestPushed, MountFrom, Origin, Origins, Promise, Provenance, Pull, StaleUpload, Times, Totals,
+    Untagged, Unused, UploadSave, UploadStart, Visible,
 };
-use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, UploadId};
+use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, Tag, UploadId};
 
 /// Runs each test once per kind of catalog.
 macro_rules! contract {
@@ -603,7 +603,7 @@ async fn listings_leave_out_what_is_not_visible(catalog: Catalog) {
     let public = Visible { public: Origins::all(), private: Origins::none() };
     assert_eq!(names(&catalog.repositories(None, 1, &public).await.unwrap()), ["up.example/b"]);
     assert_eq!(catalog.repositories(None, 10, &Visible::all()).await.unwrap().len(), 2);
-    let copies = catalog.copies(&Pattern::all(), None, 1, 10, &public).await.unwrap();
+    let copies = catalog.copies(&ImagePattern::any(), None, 1, 10, &public).await.unwrap();
     assert_eq!(copies.len(), 1);
     assert_eq!((copies[0].name.as_str(), &copies[0].provenance.private), ("up.example/b", &false));
 }
@@ -632,7 +632,7 @@ async fn a_listing_has_exactly_the_repositories_that_it_shows(catalog: Catalog) 
         let listed = catalog.repositories(None, 10, &visible).await.unwrap();
         assert_eq!(listed, shown.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(), "{visible:?}");
         shown.retain(|(_, provenance)| *provenance != local());
-        let listed = catalog.copies(&Pattern::all(), None, 10, 10, &visible).await.unwrap();
+        let listed = catalog.copies(&ImagePattern::any(), None, 10, 10, &visible).await.unwrap();
         let listed: Vec<_> = listed.into_iter().map(|copy| (copy.name, copy.provenance)).collect();
         assert_eq!(listed, shown.into_iter().cloned().collect::<Vec<_>>(), "{visible:?}");
     }
@@ -784,7 +784,7 @@ async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_ne
         fetch_blob(&catalog, name, "layer", 5000).await;
     }
     fetch(&catalog, manifest("up.example/a", "{}", &["layer"], &["v2", "v1", "v3"]), &[]).await;
-    let page = catalog.copies(&Pattern::all(), None, 10, 2, &Visible::all()).await.unwrap();
+    let page = catalog.copies(&ImagePattern::any(), None, 10, 2, &Visible::all()).await.unwrap();
     let first = CopySummary {
         name: repository("up.example/a"),
         provenance: Provenance { origin: upstream(), private: false },
@@ -797,9 +797,10 @@ async fn copies_are_listed_bytewise_with_their_content_and_local_repositories_ne
     };
     assert_eq!((page.len(), &page[0]), (2, &first));
     assert_eq!((page[1].name.as_str(), page[1].tag_count, page[1].bytes), ("up.example/b", 0, 5));
-    let next = catalog.copies(&Pattern::all(), Some("up.example/a"), 10, 2, &Visible::all()).await.unwrap();
+    let next =
+        catalog.copies(&ImagePattern::any(), Some("up.example/a"), 10, 2, &Visible::all()).await.unwrap();
     assert_eq!(next, page[1..]);
-    assert_eq!(catalog.copies(&Pattern::all(), None, 1, 2, &Visible::all()).await.unwrap(), page[..1]);
+    assert_eq!(catalog.copies(&ImagePattern::any(), None, 1, 2, &Visible::all()).await.unwrap(), page[..1]);
 }
 
 async fn a_pattern_selects_copies_or_their_tags(catalog: Catalog) {
@@ -874,7 +875,7 @@ async fn clearing_keeps_all_content_that_was_pushed_here(catalog: Catalog) {
     let before = catalog.totals().await.unwrap();
     let mine = repository("up.example/a");
     assert_eq!(catalog.clear_copy(&mine).await.unwrap(), Cleared::default());
-    assert_eq!(catalog.clear_tags(&mine, &Pattern::all()).await.unwrap(), Cleared::default());
+    assert_eq!(catalog.clear_tags(&mine, &ImagePattern::any()).await.unwrap(), Cleared::default());
     assert_eq!(catalog.totals().await.unwrap(), before);
 }
 

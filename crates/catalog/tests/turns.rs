@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hythe_catalog::{
-    BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Pattern, Totals, UploadStart,
+    BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Totals, UploadStart,
 };
-use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
+use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -126,7 +126,7 @@ async fn other_writes_are_answered_while_a_copy_of_such_a_manifest_is_cleared() 
             .push_manifest(ManifestPush { origin: upstream.clone(), ..manifest("{}", blobs()) })
             .await
             .unwrap();
-        let pattern: Pattern = "a:v*".parse().unwrap();
+        let pattern: ImagePattern = "a:v*".parse().unwrap();
         let clear = async {
             if by_tag {
                 catalog.clear_tags(&name(), &pattern).await

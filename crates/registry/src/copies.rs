@@ -1,6 +1,7 @@
 //! Copies of upstreams' repositories: lists, clears and pins them.
 
-use hythe_catalog::{Cleared, CopySummary, Origin, Pattern, Visible};
+use hythe_catalog::{Cleared, CopySummary, Origin, Visible};
+use hythe_oci::ImagePattern;
 
 use crate::{Page, Registry, Repository, Result, upkeep};
 
@@ -14,7 +15,7 @@ impl Registry {
     /// The visible copies that the pattern selects, in ASCII order, after `after`.
     pub async fn copies(
         &self,
-        pattern: &Pattern,
+        pattern: &ImagePattern,
         after: Option<&str>,
         limit: usize,
         visible: &Visible,
@@ -26,7 +27,7 @@ impl Registry {
     /// Clears the visible copies that the pattern selects: whole copies, or their tags with the content that only those
     /// tags need. Content that was pushed here stays, and so do the bytes of blobs that another
     /// repository has.
-    pub async fn clear_copies(&self, pattern: &Pattern, visible: &Visible) -> Result<Cleared> {
+    pub async fn clear_copies(&self, pattern: &ImagePattern, visible: &Visible) -> Result<Cleared> {
         let inner = &*self.0;
         inner.check_delete()?;
         let (mut cleared, mut after) = (Cleared::default(), None);
@@ -35,7 +36,7 @@ impl Registry {
             let Some(last) = copies.last() else { return Ok(cleared) };
             after = Some(last.name.to_string());
             for copy in &copies {
-                cleared += if pattern.has_tag() {
+                cleared += if pattern.tag().is_some() {
                     inner.catalog.clear_tags(&copy.name, pattern).await?
                 } else {
                     inner.catalog.clear_copy(&copy.name).await?

@@ -49,8 +49,8 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, Collected as Step, CopySummary, LinkCursor, MountFrom, Origin, Origins, Pattern,
-    PatternError, Provenance, Referrer, Times, Visible,
+    Amount, Cleared, Collected as Step, CopySummary, LinkCursor, MountFrom, Origin, Origins, Provenance,
+    Referrer, Times, Visible,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;

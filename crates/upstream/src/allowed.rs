@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_client::Credentials;
-use hythe_oci::{Authority, AuthorityError, RepositoryName, Tag};
-use hythe_registry::{Origin, Origins, Pattern, Provenance, Visible};
+use hythe_oci::{Authority, AuthorityError, ImagePattern, RepositoryName, Tag};
+use hythe_registry::{Origin, Origins, Provenance, Visible};
 
 use crate::{Share, Via};
 
@@ -49,7 +49,7 @@ pub struct Upstream {
     /// How long a tag is served without asking the upstream again.
     pub ttl: Duration,
     /// As `ttl`, for tags that match a pattern; the first match counts.
-    pub ttl_by_tag: Vec<(Pattern, Duration)>,
+    pub ttl_by_tag: Vec<(ImagePattern, Duration)>,
     /// Which clients get content that was fetched with credentials.
     pub share: Share,
     /// Whether clients may push under its names. Pushed content then replaces the upstream's.

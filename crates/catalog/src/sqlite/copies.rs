@@ -1,6 +1,6 @@
 //! Copies: the repositories whose content comes from an upstream. Lists them and clears them.
 
-use hythe_oci::{Digest, RepositoryName, Tag};
+use hythe_oci::{Digest, ImagePattern, RepositoryName, Tag};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -10,7 +10,7 @@ use super::repositories::is_visible;
 use super::turns::{self, How, TURN};
 use super::writer::Durability;
 use super::{Catalog, blobs, origin, repositories, sql};
-use crate::{Cleared, CopySummary, Origin, Pattern, Result, Visible};
+use crate::{Cleared, CopySummary, Origin, Result, Visible};
 
 impl Catalog {
     /// Makes a copy, with all its content, a local repository, as if its content had been pushed here. A repository
@@ -30,7 +30,7 @@ impl Catalog {
     /// `tags` tags.
     pub async fn copies(
         &self,
-        pattern: &Pattern,
+        pattern: &ImagePattern,
         after: Option<&str>,
         limit: usize,
         tags: usize,
@@ -43,9 +43,9 @@ impl Catalog {
         let tag = glob(pattern.tag());
         params.extend([
             Value::from(after.unwrap_or_default().to_owned()),
-            glob(pattern.name()).into(),
+            glob(Some(pattern.repository())).into(),
             tag.clone().into(),
-            pattern.has_tag().into(),
+            pattern.tag().is_some().into(),
             sql::limit(limit).into(),
         ]);
         let sql = format!(
@@ -114,7 +114,7 @@ impl Catalog {
     /// Removes the tags that the pattern selects from a copy. With each tag go the manifest that it names, the
     /// manifests that this one lists or that have it as their subject, and their blobs. Content that another tag or a
     /// remaining manifest references is kept. Durable.
-    pub async fn clear_tags(&self, copy: &RepositoryName, pattern: &Pattern) -> Result<Cleared> {
+    pub async fn clear_tags(&self, copy: &RepositoryName, pattern: &ImagePattern) -> Result<Cleared> {
         let mut cleared = Cleared::default();
         let mut after = String::new();
         loop {

@@ -37,7 +37,7 @@ pub static FIELDS: &[Field] = &[
     },
     Field {
         name: "ttl-by-tag",
-        doc: "`ttl` for the tags that match a pattern; the first pattern that matches a tag counts. A pattern is `NAME` or `NAME:TAG`, with the upstream's own repository names; `*` matches any text.",
+        doc: "`ttl` for the tags that match a pattern; the first pattern that matches a tag counts. The names in a pattern are the upstream's own repository names.",
         allowed: "a list of PATTERN=DURATION, such as \"library/redis:7*=1d\"",
         secret: false,
         read: |table, raw| put(&mut table.ttl_by_tag, list(raw)),

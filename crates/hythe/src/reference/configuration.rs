@@ -26,6 +26,12 @@ It applies the keys marked \"applied on SIGHUP\", and logs which other changed k
 
 Durations are whole numbers with units (`ms`, `s`, `m`, `h`, `d`; also `1h30m`). Sizes are bytes, or whole numbers with
 units (`KiB`, `MiB`, `GiB`, `TiB`; `kB`, `MB`, `GB`, `TB`).
+
+## Patterns
+
+A pattern is `NAME`, which selects repositories, or `NAME:TAG`, which selects tags of them. `*` matches any characters,
+also slashes and none at all; every other character matches itself. `NAME` must match the whole name of a repository, and
+`TAG` the whole tag. `NAME` may begin with a registry's address and its port. A pattern has at most 1,024 bytes.
 ";
 
 const EXAMPLE: &str = r#"

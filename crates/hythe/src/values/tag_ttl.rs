@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hythe_registry::Pattern;
+use hythe_oci::{ImagePattern, PatternError};
 
 use super::{ValueError, parse_duration, show_duration};
 
@@ -12,7 +12,7 @@ use super::{ValueError, parse_duration, show_duration};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TagTtl {
     /// The pattern that tags match.
-    pub pattern: Pattern,
+    pub pattern: ImagePattern,
     /// The time to live.
     pub ttl: Duration,
 }
@@ -23,9 +23,7 @@ impl FromStr for TagTtl {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let wanted = "write PATTERN=DURATION, such as \"library/redis:7*=1d\"";
         let (pattern, ttl) = text.rsplit_once('=').ok_or_else(|| ValueError::new(wanted))?;
-        let pattern = pattern
-            .parse()
-            .map_err(|error: hythe_registry::PatternError| ValueError::new(error.to_string()))?;
+        let pattern = pattern.parse().map_err(|error: PatternError| ValueError::new(error.to_string()))?;
         Ok(Self { pattern, ttl: parse_duration(ttl)? })
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, Response};
 use hythe_api::{Budget, Cleared, Copies, Copy, Statistics, Upstream, Upstreams, parameter, path};
-use hythe_oci::{Authority, ErrorCode};
-use hythe_registry::{CopySummary, Pattern};
+use hythe_oci::{Authority, ErrorCode, ImagePattern};
+use hythe_registry::CopySummary;
 use hythe_upstream::Status;
 
 use super::json;
@@ -33,7 +33,7 @@ pub(crate) async fn answer(call: &Call<'_>, path: &str) -> Result<Response<Body>
 
 /// Lists copies, a page at a time.
 async fn copy_list(call: &Call<'_>) -> Result<Response<Body>, Rejection> {
-    let pattern = pattern(call)?.unwrap_or_else(Pattern::all);
+    let pattern = pattern(call)?.unwrap_or_else(ImagePattern::any);
     let limit = page_size(call, PAGE)?;
     let last = call.query.first(parameter::LAST);
     let visible = call.scope.visible();
@@ -98,7 +98,7 @@ fn upstream_list(call: &Call<'_>) -> Response<Body> {
 }
 
 /// The request's pattern; an empty one counts as absent.
-fn pattern(call: &Call<'_>) -> Result<Option<Pattern>, Rejection> {
+fn pattern(call: &Call<'_>) -> Result<Option<ImagePattern>, Rejection> {
     let Some(text) = call.query.first(parameter::PATTERN).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
