@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::acceptance::Unit;
+use crate::cli::Cli;
 use crate::contender::{Contender, Kind};
 use crate::error::Result;
 use crate::image::{Image, blob_path};
 use crate::measure::{Measures, figures};
+use crate::random_file::RandomFile;
 use crate::seed::Seed;
 use crate::server::Server;
-use crate::settings::Settings;
-use crate::source::Source;
 use crate::transfer::Transfer;
 use crate::workspace::{Workspace, wipe};
 
@@ -34,9 +34,9 @@ const PORTS: u16 = 20_000;
 #[derive(Debug)]
 pub(crate) struct Bench {
     /// The settings of the command line.
-    pub(crate) settings: Settings,
+    pub(crate) settings: Cli,
     /// The random bytes.
-    pub(crate) source: Source,
+    pub(crate) source: RandomFile,
     /// The contenders.
     pub(crate) contenders: Vec<Contender>,
     /// The samples so far.
@@ -53,14 +53,14 @@ pub(crate) struct Bench {
 
 impl Bench {
     /// Prepares a run.
-    pub(crate) fn new(settings: Settings, contenders: Vec<Contender>) -> Result<Self> {
+    pub(crate) fn new(settings: Cli, contenders: Vec<Contender>) -> Result<Self> {
         let (size, layer) = (settings.size, settings.layer);
         // Space for the source, a copy for each contender that serves it, the largest amount pushed at a time, twice
         // (some contenders copy uploads into place), and the images that nginx serves.
         let pushed = (2 * size).max(8 * LAYERS as u64 * layer);
         let workspace = Workspace::open(settings.dir.clone(), 5 * size + 3 * pushed + (1 << 30))?;
         eprintln!("preparing {} MiB of random bytes in {}", size >> 20, workspace.path().display());
-        let source = Source::create(&workspace.path().join("source"), size)?;
+        let source = RandomFile::create(&workspace.path().join("source"), size)?;
         Ok(Self {
             settings,
             source,

@@ -13,7 +13,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 use crate::error::{Context as _, Error, Result};
 use crate::head::{Head, Length, head_end};
-use crate::source::Payload;
+use crate::random_file::Payload;
 
 /// How long a server may be silent before it counts as failed.
 const PATIENCE: Duration = Duration::from_mins(2);

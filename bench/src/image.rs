@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, Framing, with_digest};
 use crate::error::{Error, Result};
-use crate::source::{Blob, Payload, Source};
+use crate::random_file::{Blob, Payload, RandomFile};
 
 /// The media type of an image's manifest.
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -56,7 +56,7 @@ impl Descriptor {
 
 impl Image {
     /// The image of `layers`, whose blobs all have the tail of `salt`.
-    pub(crate) fn of(source: &Source, layers: &[Blob], salt: u64) -> Result<Self> {
+    pub(crate) fn of(source: &RandomFile, layers: &[Blob], salt: u64) -> Result<Self> {
         let layers: Vec<_> = layers.iter().map(|layer| layer.salted(salt)).collect();
         let diffs: Vec<_> = layers.iter().map(|layer| layer.digest).collect();
         let config = serde_json::json!({

@@ -5,6 +5,7 @@
 
 mod acceptance;
 mod bench;
+mod cli;
 mod client;
 mod contender;
 mod crowd;
@@ -19,13 +20,12 @@ mod population;
 mod probe;
 mod process;
 mod random;
+mod random_file;
 mod report;
 mod scenarios;
 mod seed;
 mod server;
-mod settings;
 mod sink;
-mod source;
 mod transfer;
 mod workspace;
 
@@ -34,14 +34,14 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::bench::Bench;
+use crate::cli::{Cli, Role};
 use crate::contender::Contender;
 use crate::error::{Error, Result};
 use crate::report::Report;
-use crate::settings::{Role, Settings};
 use crate::sink::Hashing;
 
 fn main() -> ExitCode {
-    match run(Settings::parse()) {
+    match run(Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs the bench. Returns whether every contender finished.
-fn run(settings: Settings) -> Result<bool> {
+fn run(settings: Cli) -> Result<bool> {
     if let Some(Role::Sink { port, dir, beside }) = &settings.role {
         let hashing = if *beside { Hashing::Beside } else { Hashing::Inline };
         return sink::serve(*port, dir, hashing).map(|()| true);

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::error::{Context as _, Result};
 use crate::head::{Head, head_end};
 use crate::image::blob_path;
-use crate::source::Payload;
+use crate::random_file::Payload;
 
 /// Bytes that a connection sends before it checks the time again: 2.6 ms at 100 MB/s.
 const SLICE: u64 = 256 << 10;

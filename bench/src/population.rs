@@ -9,7 +9,7 @@ use crate::client::{Client, Framing};
 use crate::error::{Error, Result};
 use crate::image::{MANIFEST, manifest_path};
 use crate::random::Random;
-use crate::source::{Payload, Source};
+use crate::random_file::{Payload, RandomFile};
 
 /// The repository with many tags. Its name sorts after all others.
 pub(crate) const MANY: &str = "scale/many";
@@ -90,7 +90,7 @@ impl Population {
     }
 
     /// Pushes all content to the server on `port`, in random order: real clients do not push in the order of names.
-    pub(crate) fn push(&self, source: &Source, port: u16) -> Result<()> {
+    pub(crate) fn push(&self, source: &RandomFile, port: u16) -> Result<()> {
         let mut random = Random::new(1);
         let tags: Vec<_> = (0..self.tags).collect();
         let small = self.names.iter().flat_map(|name| batches(name, &tags));
@@ -136,7 +136,7 @@ impl Push {
     /// Pushes the manifest by digest, with the tags in the query. Its blob does not exist; the registry accepts this
     /// with a warning, and listings do not need blobs. Each repository has a different manifest, so that no manifest in
     /// memory answers for another repository.
-    fn send(&self, source: &Source, client: &mut Client) -> Result<()> {
+    fn send(&self, source: &RandomFile, client: &mut Client) -> Result<()> {
         let manifest = serde_json::json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,

@@ -8,8 +8,8 @@ use crate::client::Client;
 use crate::contender::{Contender, Kind};
 use crate::error::{Context as _, Result};
 use crate::image::{self, Image, TAG, blob_path, manifest_path};
+use crate::random_file::Payload;
 use crate::server::{Server, web_root};
-use crate::source::Payload;
 
 /// A contender that receives its content: files for nginx, pushes for a registry.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::client::{Client, Framing};
 use crate::contender::Kind;
 use crate::error::{Error, Result};
 use crate::image::{MANIFEST, manifest_path};
-use crate::source::{Payload, Source};
+use crate::random_file::{Payload, RandomFile};
 use crate::workspace::wipe;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -103,7 +103,7 @@ fn filled(mut text: String, entry: impl Fn(usize) -> String) -> String {
 }
 
 /// Pushes a manifest with tags, pushes it again, and deletes it.
-fn push_and_delete(source: &Source, client: &mut Client, media_type: &str, text: &str) -> Result<()> {
+fn push_and_delete(source: &RandomFile, client: &mut Client, media_type: &str, text: &str) -> Result<()> {
     let payload = Payload::small(source, text.as_bytes().to_vec());
     let target = manifest_path(HEAVY, &payload.digest.to_string());
     let tags: Vec<String> = (0..TAGS).map(|number| format!("v{number}")).collect();
@@ -117,7 +117,7 @@ fn push_and_delete(source: &Source, client: &mut Client, media_type: &str, text:
 }
 
 /// Pushes small manifests one after the other while `work` runs. Returns the duration of the slowest push.
-fn beside(source: &Source, port: u16, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+fn beside(source: &RandomFile, port: u16, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| -> Result<Duration> {

@@ -5,8 +5,8 @@ use crate::client::Client;
 use crate::contender::Kind;
 use crate::error::Result;
 use crate::image::{self, Image};
+use crate::random_file::Blob;
 use crate::seed::Seed;
-use crate::source::Blob;
 use crate::transfer::Transfer;
 use crate::workspace::wipe;
 

@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::contender::Kind;
 use crate::error::Result;
 use crate::image::{self, blob_path};
-use crate::source::Payload;
+use crate::random_file::Payload;
 use crate::transfer::Transfer;
 use crate::workspace::wipe;
 

@@ -17,7 +17,7 @@ use hythe_oci::Authority;
 
 use crate::engine::{Engine, EngineError};
 use crate::hosts::Endpoint;
-use crate::registry::{Joined, Settings};
+use crate::registry::{Joined, RegistrySettings};
 use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
@@ -44,7 +44,7 @@ const NO_NETWORK: &str = "the engine no longer has this network: delete the clus
 #[derive(Clone, Debug)]
 pub struct Wiring {
     /// The registry.
-    pub registry: Settings,
+    pub registry: RegistrySettings,
     /// Set if the registry is not a container but a process on this machine.
     pub process: Option<Process>,
     /// The upstreams whose images nodes pull through the registry.

@@ -17,18 +17,18 @@ mod probe;
 mod refusals;
 mod repair;
 mod route;
-#[cfg(test)]
-pub(crate) mod sample;
 mod standing;
 mod symptom;
+mod verdict;
 
-pub use check::{Check, Repair, Verdict};
+pub use check::{Check, Repair};
 pub use id::Id;
 pub use meant::is_rate_limit;
 pub use message::{explain, is_own, message};
 pub use refusals::refusals;
 pub use repair::{RepairError, repair, repairs};
 pub use symptom::{SYMPTOMS, Symptom};
+pub use verdict::Verdict;
 
 use crate::attach::Wiring;
 use crate::engine::{Engine, EngineError};

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod containerd;
+mod containerd_version;
 pub mod doctor;
 pub mod engine;
 pub mod hosts;
@@ -11,6 +12,8 @@ pub mod kind_config;
 pub mod registries;
 pub mod registry;
 mod runtime;
+#[cfg(test)]
+mod sample;
 pub mod sites;
 pub mod step;
 mod toml_error;

@@ -76,7 +76,7 @@ impl fmt::Display for Data {
 
 /// How the registry runs. A label of its container records these settings for later commands (attach, upgrade).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Settings {
+pub struct RegistrySettings {
     /// The name of the container, and of the registry in clusters' networks.
     pub name: String,
     /// Further names of the registry in clusters' networks.
@@ -111,7 +111,7 @@ fn inner_ports() -> Vec<u16> {
     INNER_PORTS.to_vec()
 }
 
-impl Settings {
+impl RegistrySettings {
     /// The default settings of a registry of this name.
     pub fn new(name: String) -> Self {
         Self {
@@ -164,11 +164,11 @@ impl Found {
     }
 
     /// The settings of the registry, if the container runs hythe and its settings are readable.
-    pub fn settings(&self) -> Option<Settings> {
+    pub fn settings(&self) -> Option<RegistrySettings> {
         match self {
             Self::Absent | Self::Foreign(_) => None,
-            Self::Ours(container) => Settings::recorded(container),
-            Self::Theirs(container) => Some(Settings::seen(container)),
+            Self::Ours(container) => RegistrySettings::recorded(container),
+            Self::Theirs(container) => Some(RegistrySettings::seen(container)),
         }
     }
 
@@ -236,7 +236,7 @@ pub async fn own(
 /// failure, the previous container is restored.
 pub async fn run(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     image: &Image,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {
@@ -247,7 +247,7 @@ pub async fn run(
         create(engine, settings, image, report).await?;
         return remember(engine, settings).await.map_err(RegistryError::from);
     };
-    Settings::known(&before)?;
+    RegistrySettings::known(&before)?;
     let differences = body::differences(settings, &image.reference, &before);
     if differences.is_empty() {
         if before.state.as_ref().and_then(|state| state.running) == Some(true) {
@@ -282,7 +282,7 @@ pub async fn run(
 /// volume if it is new.
 async fn create(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     image: &Image,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {
@@ -305,17 +305,21 @@ async fn create(
     Ok(())
 }
 
-fn created(settings: &Settings) -> String {
+fn created(settings: &RegistrySettings) -> String {
     format!("created on {}:{}, data in {}", settings.address, settings.port, settings.data)
 }
 
-async fn make(engine: &Engine, settings: &Settings, image: &Image) -> Result<(), RegistryError> {
+async fn make(engine: &Engine, settings: &RegistrySettings, image: &Image) -> Result<(), RegistryError> {
     let engine_kind = body::Kind::of(engine).await?;
     let request = body::request(settings, engine_kind, &image.reference);
     Ok(engine.create(&settings.name, request).await?)
 }
 
-async fn begin(engine: &Engine, settings: &Settings, report: Report<'_>) -> Result<(), RegistryError> {
+async fn begin(
+    engine: &Engine,
+    settings: &RegistrySettings,
+    report: Report<'_>,
+) -> Result<(), RegistryError> {
     if let Err(error) = engine.start(&settings.name).await {
         let said = error.said();
         if ["already allocated", "address already in use", "port is already"]
@@ -332,7 +336,11 @@ async fn begin(engine: &Engine, settings: &Settings, report: Report<'_>) -> Resu
 }
 
 /// The error for a port that the engine could not publish: which port, and which container holds it.
-async fn port_taken(engine: &Engine, settings: &Settings, said: &str) -> Result<RegistryError, EngineError> {
+async fn port_taken(
+    engine: &Engine,
+    settings: &RegistrySettings,
+    said: &str,
+) -> Result<RegistryError, EngineError> {
     let names = |port: u16| {
         let text = format!(":{port}");
         said.match_indices(&text)
@@ -350,11 +358,15 @@ async fn port_taken(engine: &Engine, settings: &Settings, said: &str) -> Result<
 }
 
 /// The container that publishes the wanted port.
-async fn holder(engine: &Engine, settings: &Settings) -> Result<Option<String>, EngineError> {
+async fn holder(engine: &Engine, settings: &RegistrySettings) -> Result<Option<String>, EngineError> {
     holder_of(engine, settings, settings.port).await
 }
 
-async fn holder_of(engine: &Engine, settings: &Settings, port: u16) -> Result<Option<String>, EngineError> {
+async fn holder_of(
+    engine: &Engine,
+    settings: &RegistrySettings,
+    port: u16,
+) -> Result<Option<String>, EngineError> {
     let containers = engine.all_containers().await?;
     let holder = containers.into_iter().find(|container| {
         let ports = container.ports.as_deref().unwrap_or_default();

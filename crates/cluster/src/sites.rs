@@ -9,7 +9,7 @@ use hythe_kube::hosting::Hosting;
 
 use crate::attach;
 use crate::engine::{Engine, EngineError};
-use crate::registry::{self, Owner, Settings};
+use crate::registry::{self, Owner, RegistrySettings};
 use crate::topology::Cluster;
 
 /// A registry that runs hythe.
@@ -18,7 +18,7 @@ pub enum Site {
     /// In a container of the engine.
     Container {
         /// The registry's settings.
-        settings: Box<Settings>,
+        settings: Box<RegistrySettings>,
         /// Who manages the container, if `hythe up` did not create it.
         owner: Option<Owner>,
         /// Whether the container runs.

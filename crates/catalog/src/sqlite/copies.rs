@@ -7,9 +7,9 @@ use rusqlite::{Connection, params_from_iter};
 use super::collection::BATCH;
 use super::glob::glob;
 use super::repositories::is_visible;
-use super::turns::{self, How, TURN};
-use super::writer::Durability;
-use super::{Catalog, blobs, origin, repositories, sql};
+use super::turns::How;
+use super::writer::{Durability, TURN};
+use super::{Catalog, blobs, origin, repositories, sql, turns};
 use crate::{Cleared, CopySummary, Origin, Result, Visible};
 
 impl Catalog {

@@ -4,8 +4,7 @@
 use hythe_oci::{Digest, RepositoryName};
 use rusqlite::Connection;
 
-use super::turns::TURN;
-use super::writer::Durability;
+use super::writer::{Durability, TURN};
 use super::{Catalog, sql};
 use crate::Result;
 

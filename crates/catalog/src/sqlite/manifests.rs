@@ -5,9 +5,10 @@ use hythe_oci::{Digest, Reference, RepositoryName};
 use rusqlite::{Connection, Row};
 
 use super::freed::Freed;
-use super::turns::{How, TURN};
-use super::writer::Durability;
-use super::{Catalog, blobs, origin, repositories, sql, times, turns};
+use super::manifest_rows::{find, refer, set_tags, store};
+use super::turns::How;
+use super::writer::{Durability, TURN};
+use super::{Catalog, blobs, origin, repositories, sql, turns};
 use crate::{ManifestHead, ManifestPush, ManifestPushed, Result, Times};
 
 impl Catalog {
@@ -148,86 +149,3 @@ fn push_at_once(connection: &Connection, push: &ManifestPush) -> rusqlite::Resul
 
 /// An id that no repository with content has.
 const NOWHERE: i64 = 0;
-
-pub(crate) fn refer(
-    connection: &Connection,
-    repository: i64,
-    digest: &Digest,
-    manifest: i64,
-) -> rusqlite::Result<()> {
-    const REFER: &str = "INSERT INTO reference (repository, digest, manifest) VALUES (?1, ?2, ?3)
-        ON CONFLICT DO NOTHING";
-    sql::run(connection, REFER, (repository, digest.to_string(), manifest)).map(|_| ())
-}
-
-pub(crate) fn set_tags(
-    connection: &Connection,
-    repository: i64,
-    manifest: i64,
-    push: &ManifestPush,
-) -> rusqlite::Result<()> {
-    const TAG: &str = "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (repository, name)
-        DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
-    for tag in &push.tags {
-        sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
-    }
-    Ok(())
-}
-
-fn find(connection: &Connection, repository: i64, digest: &Digest) -> rusqlite::Result<Option<i64>> {
-    const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND digest = ?2";
-    sql::first(connection, FIND, (repository, digest.to_string()), |row| row.get(0))
-}
-
-/// Updates the columns that do not follow from the bytes, if the manifest's row already exists. Returns the row's id.
-pub(crate) fn update(
-    connection: &Connection,
-    repository: i64,
-    push: &ManifestPush,
-) -> rusqlite::Result<Option<i64>> {
-    const UPDATE: &str = "UPDATE manifest SET media_type = ?2, artifact_type = ?3, pushed = ?4 WHERE id = ?1";
-    let found = find(connection, repository, &push.digest)?;
-    if let Some(id) = found {
-        sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
-        times::begin(connection, id, push.now)?;
-    }
-    Ok(found)
-}
-
-/// Stores the manifest's row; returns its id.
-fn store(connection: &Connection, repository: i64, push: &ManifestPush) -> rusqlite::Result<i64> {
-    const INSERT: &str = "INSERT INTO manifest
-        (repository, digest, media_type, size, pushed, subject, artifact_type, annotations, bytes)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    if let Some(id) = update(connection, repository, push)? {
-        return Ok(id);
-    }
-    let params = (
-        repository,
-        push.digest.to_string(),
-        &push.media_type,
-        sql::signed(push.bytes.len() as u64),
-        push.now,
-        push.subject.map(|subject| subject.to_string()),
-        &push.artifact_type,
-        &push.annotations,
-        &push.bytes[..],
-    );
-    sql::run(connection, INSERT, params)?;
-    let id = connection.last_insert_rowid();
-    times::begin(connection, id, push.now)?;
-    count(connection, repository, 1)?;
-    Ok(id)
-}
-
-/// Removes an existing manifest. The schema's cascade removes its tags and references.
-pub(crate) fn delete(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<()> {
-    sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;
-    count(connection, repository, -1)
-}
-
-pub(crate) fn count(connection: &Connection, repository: i64, change: i64) -> rusqlite::Result<()> {
-    const COUNT: &str = "UPDATE repository SET manifests = manifests + ?2 WHERE id = ?1";
-    sql::run(connection, COUNT, (repository, change)).map(|_| ())
-}

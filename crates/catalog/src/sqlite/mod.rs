@@ -12,6 +12,7 @@ mod glob;
 mod heads;
 mod home;
 mod imports;
+mod manifest_rows;
 mod manifests;
 mod origin;
 mod readers;

@@ -10,12 +10,9 @@ use std::sync::Arc;
 use hythe_oci::Digest;
 use rusqlite::Connection;
 
-use super::writer::Durability;
-use super::{Catalog, blobs, freed, manifests, origin, repositories, sql, times};
+use super::writer::{Durability, TURN};
+use super::{Catalog, blobs, freed, manifest_rows, origin, repositories, sql, times};
 use crate::{Error, ManifestPush, ManifestPushed, Result};
-
-/// The most rows that one write changes for one manifest: a few milliseconds.
-pub(crate) const TURN: usize = 256;
 
 /// The id of the hidden repository, which has the manifests that are being stored or removed.
 const HIDDEN: i64 = 0;
@@ -159,10 +156,10 @@ pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) ->
     }
     if rows(connection, manifest)? > TURN {
         sql::run(connection, HIDE, (manifest, HIDDEN, OUT))?;
-        manifests::count(connection, repository, -1)?;
+        manifest_rows::count(connection, repository, -1)?;
         return retired(How::Hidden);
     }
-    manifests::delete(connection, repository, manifest)?;
+    manifest_rows::delete(connection, repository, manifest)?;
     retired(How::Whole)
 }
 
@@ -200,7 +197,7 @@ fn stage(
         if !known && freed.lacks(connection, repository, digest)? {
             coming.freed.push(*digest);
         }
-        manifests::refer(connection, repository, digest, manifest)?;
+        manifest_rows::refer(connection, repository, digest, manifest)?;
     }
     Ok(coming)
 }
@@ -228,7 +225,7 @@ fn settle(
         return Ok(Ok(ManifestPushed::BlobsUnknown(lacking)));
     }
     let repository = repositories::find_or_create(connection, &push.repository, &push.origin, push.private)?;
-    let stored = if let Some(stored) = manifests::update(connection, repository, push)? {
+    let stored = if let Some(stored) = manifest_rows::update(connection, repository, push)? {
         leave(connection, manifest)?;
         stored
     } else {
@@ -252,9 +249,9 @@ fn settle(
             return Ok(Err(Error::Unavailable(why.to_owned())));
         }
         times::begin(connection, manifest, push.now)?;
-        manifests::count(connection, repository, 1)?;
+        manifest_rows::count(connection, repository, 1)?;
         manifest
     };
-    manifests::set_tags(connection, repository, stored, push)?;
+    manifest_rows::set_tags(connection, repository, stored, push)?;
     Ok(Ok(ManifestPushed::Stored { missing: unknown.clone() }))
 }

@@ -3,9 +3,8 @@
 use rusqlite::{Connection, Row};
 
 use super::collection::BATCH;
-use super::turns::{self, TURN};
-use super::writer::Durability;
-use super::{Catalog, freed, repositories, sql};
+use super::writer::{Durability, TURN};
+use super::{Catalog, freed, repositories, sql, turns};
 use crate::{Amount, Promise, Result, Untagged, Unused};
 
 /// The manifests `m` that were pushed here and that no tag, index or subject leads to.

@@ -22,6 +22,9 @@ use crate::{Error, Result};
 /// transaction lasts.
 const GROUP: usize = 256;
 
+/// The most rows that one write changes: a few milliseconds.
+pub(crate) const TURN: usize = 256;
+
 /// How long a group may run before it takes no further write: the writes that it has wait for their commit.
 const BUDGET: Duration = Duration::from_millis(20);
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::survey::Survey;
 use super::{Route, Wiring, refusal};
-use crate::containerd::{CONFIG_PATH, Patch, Settings, Version, patch};
+use crate::containerd::{CONFIG_PATH, ContainerdConfig, Patch, Version, patch};
 use crate::engine::File;
 use crate::hosts::{Author, DEFAULT, HostsFile, Judgement, Root, directory_for, judge, written_by};
 use crate::runtime::Runtime;
@@ -42,8 +42,8 @@ pub(crate) struct Plan {
     others: BTreeMap<String, Vec<String>>,
 }
 
-/// The place where files are written, and what for.
-struct Place<'a> {
+/// Where files are written, and what for.
+struct Destination<'a> {
     listing: &'a Root,
     route: &'a Route<'a>,
     version: Version,
@@ -51,7 +51,7 @@ struct Place<'a> {
     gone: &'a BTreeSet<String>,
 }
 
-impl Place<'_> {
+impl Destination<'_> {
     /// Whether this registry may change a file that hythe wrote for `registry`.
     fn is_own(&self, registry: &str) -> bool {
         registry == self.route.registry || self.gone.contains(registry)
@@ -77,15 +77,15 @@ impl Plan {
         };
         let empty = Root { path: root.clone(), directories: Vec::new() };
         let listing = survey.roots.get(&root).unwrap_or(&empty);
-        let place = Place { listing, route, version, gone: &survey.gone };
+        let destination = Destination { listing, route, version, gone: &survey.gone };
         for host in &route.names {
-            plan.host(host, &HostsFile::own(&route.endpoint), true, &place);
+            plan.host(host, &HostsFile::own(&route.endpoint), true, &destination);
         }
         for upstream in route.upstreams {
             let file = HostsFile::mirror(upstream, &route.endpoint);
-            plan.host(&upstream.to_string(), &file, route.force, &place);
+            plan.host(&upstream.to_string(), &file, route.force, &destination);
         }
-        plan.find_obsolete(&place);
+        plan.find_obsolete(&destination);
         plan.tell_of_others();
         Ok(plan)
     }
@@ -112,7 +112,8 @@ impl Plan {
             .configs
             .iter()
             .filter(|file| {
-                Settings::parse(&file.content, version).is_ok_and(|settings| settings.governs(version))
+                ContainerdConfig::parse(&file.content, version)
+                    .is_ok_and(|settings| settings.governs(version))
             })
             .collect();
         let files = if governing.is_empty() { survey.configs.iter().take(1).collect() } else { governing };
@@ -158,8 +159,8 @@ impl Plan {
         Ok(root)
     }
 
-    fn host(&mut self, host: &str, file: &HostsFile, replaces: bool, place: &Place<'_>) {
-        let Place { listing, route, version, .. } = place;
+    fn host(&mut self, host: &str, file: &HostsFile, replaces: bool, destination: &Destination<'_>) {
+        let Destination { listing, route, version, .. } = destination;
         let directory = directory_for(host, listing);
         let path = format!("{}/{directory}/hosts.toml", listing.path);
         let wanted = file.render(Author::Hythe(route.registry));
@@ -192,7 +193,7 @@ impl Plan {
                 self.same += 1;
                 return;
             }
-            Judgement::Differs { registry } if !replaces && !place.is_own(&registry) => {
+            Judgement::Differs { registry } if !replaces && !destination.is_own(&registry) => {
                 self.others.entry(registry).or_default().push(host.to_owned());
                 return;
             }
@@ -213,12 +214,12 @@ impl Plan {
     }
 
     /// Finds files that hythe wrote for this registry's former names, and for registries that no longer exist.
-    fn find_obsolete(&mut self, place: &Place<'_>) {
-        let Place { listing, route, .. } = place;
+    fn find_obsolete(&mut self, destination: &Destination<'_>) {
+        let Destination { listing, route, .. } = destination;
         let upstreams: Vec<String> = route.upstreams.iter().map(ToString::to_string).collect();
         for directory in &listing.directories {
             let is_ours =
-                directory.text().and_then(written_by).is_some_and(|registry| place.is_own(registry));
+                directory.text().and_then(written_by).is_some_and(|registry| destination.is_own(registry));
             let is_wanted = route
                 .names
                 .iter()

@@ -7,14 +7,14 @@ use hythe_kube::hosting::{Hosting, Published};
 
 use super::{Wiring, living};
 use crate::engine::Engine;
-use crate::registry::Settings;
+use crate::registry::RegistrySettings;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Maker};
 
 /// The administrator's kubeconfig in each control plane of kind.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
 
-impl Settings {
+impl RegistrySettings {
     /// The content of the ConfigMap `local-registry-hosting` (KEP-1755) for a registry in a container: `localhost:PORT` for
     /// the user and the nodes, the container's name and inner port for Pods.
     pub fn hosting(&self) -> Hosting {

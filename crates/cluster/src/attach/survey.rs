@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::living;
-use crate::containerd::{Settings, Version};
+use crate::containerd::{ContainerdConfig, Version};
 use crate::engine::{Engine, EngineError, File};
 use crate::hosts::{Directory, Root, written_by};
 use crate::runtime::Runtime;
@@ -113,8 +113,8 @@ impl Survey {
     }
 
     /// The settings in the whole configuration; `None` if it cannot be read.
-    pub(crate) fn settings(&self) -> Option<Settings> {
-        Settings::parse(self.dump.as_ref().ok()?, self.version?).ok()
+    pub(crate) fn settings(&self) -> Option<ContainerdConfig> {
+        ContainerdConfig::parse(self.dump.as_ref().ok()?, self.version?).ok()
     }
 
     fn imports(&self) -> Vec<String> {

@@ -2,19 +2,7 @@
 
 use std::fmt;
 
-use super::Id;
-
-/// The result of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// As it should be.
-    Good,
-    /// Not as it should be.
-    Bad,
-    /// The check could not find out, or a user chose this state.
-    Unknown,
-}
+use super::{Id, Verdict};
 
 /// What `--fix` can do by itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]

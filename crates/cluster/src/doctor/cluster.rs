@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::doctor::Verdict;
-    use crate::doctor::sample::cluster;
+    use crate::sample::cluster;
 
     #[test]
     fn a_registry_that_is_not_on_the_nodes_network_is_joined_to_it() {

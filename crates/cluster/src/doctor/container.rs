@@ -6,7 +6,7 @@ use bollard::models::{
 
 use super::{Check, Id, Repair};
 use crate::image::DATA_FOLDER;
-use crate::registry::{Data, Settings};
+use crate::registry::{Data, RegistrySettings};
 
 /// Restarts after which a container that is not running counts as one that keeps failing.
 const MANY: i64 = 3;
@@ -18,7 +18,11 @@ struct End {
 }
 
 /// The checks of the container, from what the engine reports about it and the end of its log.
-pub(super) fn checks(settings: &Settings, container: &ContainerInspectResponse, log: &str) -> Vec<Check> {
+pub(super) fn checks(
+    settings: &RegistrySettings,
+    container: &ContainerInspectResponse,
+    log: &str,
+) -> Vec<Check> {
     let subject = format!("registry {}", settings.name);
     vec![
         runs(&subject, container, log),
@@ -176,7 +180,7 @@ fn restart_policy(subject: &str, container: &ContainerInspectResponse) -> Check 
 
 /// Whether the data outlives the container. Images persist in a folder, or in the volume that the registry's settings
 /// name. They do not persist in an anonymous volume that came with the container, nor in the container itself.
-fn data(subject: &str, settings: &Settings, container: &ContainerInspectResponse) -> Check {
+fn data(subject: &str, settings: &RegistrySettings, container: &ContainerInspectResponse) -> Check {
     let lost = |check: Check| {
         check
             .because("a new container would not have the images that were pushed to this one")

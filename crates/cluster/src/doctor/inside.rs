@@ -64,8 +64,9 @@ fn judge(cluster: &Cluster, target: &Target, is_well: bool, steps: &[Step]) -> C
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Verdict, sample};
+    use super::super::Verdict;
     use super::*;
+    use crate::sample;
 
     #[test]
     fn a_registry_in_a_cluster_is_good_if_a_pod_of_it_is_ready() {

@@ -8,13 +8,13 @@ use bollard::models::{ContainerInspectResponse, SystemInfo};
 use super::{Check, Id, Repair, container};
 use crate::engine::{Engine, remote};
 use crate::http::{self, Answer, Silence};
-use crate::registry::Settings;
+use crate::registry::RegistrySettings;
 
 /// Free bytes below which the disk counts as nearly full.
 const LITTLE: u64 = 1 << 30;
 
 /// The address at which this machine reaches the registry.
-pub(super) fn address(settings: &Settings) -> SocketAddr {
+pub(super) fn address(settings: &RegistrySettings) -> SocketAddr {
     let address = match settings.address {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -70,7 +70,7 @@ pub(super) fn plain_http(engine: &Engine, info: &SystemInfo, port: u16) -> Check
 }
 
 /// Whether a registry answers at the port of this machine, and whether it is hythe's.
-pub(super) async fn answers(engine: &Engine, settings: &Settings) -> Check {
+pub(super) async fn answers(engine: &Engine, settings: &RegistrySettings) -> Check {
     let at = address(settings);
     let api = http::ask(at, "GET", "/v2/", &[], b"").await;
     let ready = match &api {
@@ -82,7 +82,7 @@ pub(super) async fn answers(engine: &Engine, settings: &Settings) -> Check {
 
 fn judge_answer(
     engine: &str,
-    settings: &Settings,
+    settings: &RegistrySettings,
     api: &Result<Answer, Silence>,
     ready: &Result<Answer, Silence>,
 ) -> Check {
@@ -133,7 +133,7 @@ fn judge_answer(
 }
 
 /// Whether `localhost` leads to the registry. Clients try the addresses of `localhost` in their order.
-pub(super) async fn localhost(settings: &Settings) -> Check {
+pub(super) async fn localhost(settings: &RegistrySettings) -> Check {
     let subject = format!("registry {}", settings.name);
     let port = settings.port;
     let found = tokio::net::lookup_host(("localhost", port)).await;
@@ -173,7 +173,7 @@ fn judge_localhost(
 }
 
 /// The free space of the data's file system, if this machine sees it.
-pub(super) fn space(settings: &Settings, inspected: &ContainerInspectResponse) -> Check {
+pub(super) fn space(settings: &RegistrySettings, inspected: &ContainerInspectResponse) -> Check {
     let subject = format!("registry {}", settings.name);
     let source = container::mount(inspected).and_then(|mount| mount.source.clone()).unwrap_or_default();
     let Some((seen, free, total)) = free(Path::new(&source)) else {

@@ -6,7 +6,7 @@
 mod address;
 mod facts;
 mod failure;
-mod place;
+mod locality;
 mod rules;
 mod speaker;
 

@@ -10,7 +10,7 @@ use super::{Check, Id, explain};
 use crate::attach::Survey;
 use crate::engine::{Engine, EngineError, Output};
 use crate::http::{Answer, Silence, ask, inside};
-use crate::registry::Settings;
+use crate::registry::RegistrySettings;
 
 /// The probe's repository in the registry.
 pub(super) const REPOSITORY: &str = "hythe-doctor";
@@ -64,7 +64,7 @@ impl Probe {
     }
 
     /// Pushes the image as any client would.
-    pub(super) async fn push(&self, at: SocketAddr, settings: &Settings) -> Check {
+    pub(super) async fn push(&self, at: SocketAddr, settings: &RegistrySettings) -> Check {
         let subject = format!("registry {}", settings.name);
         match self.upload(at).await {
             Ok(()) => {

@@ -48,7 +48,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::doctor::sample::cluster;
+    use crate::sample::cluster;
 
     #[test]
     fn a_registry_that_does_not_run_or_is_on_another_network_is_absent() {

@@ -1,7 +1,7 @@
 //! Judging an existing `hosts.toml`: who wrote it, and whether it is up to date.
 
 use super::{Fault, HostsFile, written_by};
-use crate::containerd::Version;
+use crate::containerd_version::Version;
 
 /// How an existing `hosts.toml` relates to the one that hythe would write.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use toml_edit::{Item, Key, Table, TableLike};
 
 use super::{Capability, Host, HostsFile};
-use crate::containerd::Version;
+use crate::containerd_version::Version;
 use crate::toml_error::{NotToml, parse_in_place};
 
 /// Why containerd rejects a whole `hosts.toml`. containerd only writes this to its log (`failed to decode hosts.toml`)

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::containerd::Version;
+use crate::containerd_version::Version;
 
 pub(crate) const VERSIONS: [Version; 10] = [
     Version::new(1, 6, 20),

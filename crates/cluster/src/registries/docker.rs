@@ -32,7 +32,7 @@ fn is(url: &str, mirror: &Endpoint) -> bool {
 
 fn change(text: &str, apply: impl FnOnce(&mut Vec<String>)) -> Result<String, RegistriesError> {
     let json = if text.trim().is_empty() { "{}" } else { text };
-    let mut settings: Settings = serde_json::from_str(json)
+    let mut settings: Members = serde_json::from_str(json)
         .map_err(|error| RegistriesError::NotJson { line: error.line(), message: error.to_string() })?;
     let at = settings.0.iter().position(|(key, _)| key == KEY);
     let mut mirrors = match at.and_then(|at| settings.0.get(at)) {
@@ -63,9 +63,9 @@ fn indent(text: &str) -> &str {
 }
 
 /// The object's entries in order, each value exactly as written.
-struct Settings(Vec<(String, Box<RawValue>)>);
+struct Members(Vec<(String, Box<RawValue>)>);
 
-impl Settings {
+impl Members {
     fn render(&self, indent: &str) -> String {
         let entries = self.0.iter().map(|(key, value)| {
             format!("{indent}{}: {}", serde_json::Value::from(key.as_str()), value.get())
@@ -75,22 +75,22 @@ impl Settings {
     }
 }
 
-impl<'de> Deserialize<'de> for Settings {
+impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = Settings;
+            type Value = Members;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object, as in daemon.json")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Settings, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Settings(entries))
+                Ok(Members(entries))
             }
         }
         deserializer.deserialize_map(Entries)

@@ -3,7 +3,7 @@
 mod heir;
 mod import;
 
-use super::{Found, RegistryError, Settings, begin, find, holder, make, remember};
+use super::{Found, RegistryError, RegistrySettings, begin, find, holder, make, remember};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
@@ -16,7 +16,10 @@ const ASIDE: &str = "-before";
 
 /// The container that hythe would replace: another registry's container of this name, or the one that has the port, or
 /// the one that was set aside for a registry of hythe's that is gone.
-pub async fn predecessor(engine: &Engine, settings: &Settings) -> Result<Option<String>, EngineError> {
+pub async fn predecessor(
+    engine: &Engine,
+    settings: &RegistrySettings,
+) -> Result<Option<String>, EngineError> {
     let name = &settings.name;
     match find(engine, name).await? {
         Found::Foreign(_) => return Ok(Some(name.clone())),
@@ -37,7 +40,7 @@ pub async fn predecessor(engine: &Engine, settings: &Settings) -> Result<Option<
 pub async fn adopt(
     engine: &Engine,
     predecessor: &str,
-    settings: &Settings,
+    settings: &RegistrySettings,
     image: &Image,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {

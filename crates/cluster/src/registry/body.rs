@@ -7,7 +7,7 @@ use bollard::models::{
     RestartPolicyNameEnum, SystemInfo,
 };
 
-use super::{Data, INNER_PORT, INNER_PORTS, ROLE, ROLE_LABEL, SETTINGS_LABEL, Settings};
+use super::{Data, INNER_PORT, INNER_PORTS, ROLE, ROLE_LABEL, RegistrySettings, SETTINGS_LABEL};
 use crate::engine::{Engine, EngineError};
 use crate::image::DATA_FOLDER;
 
@@ -40,7 +40,7 @@ impl Kind {
 }
 
 /// The container that the settings ask for.
-pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> ContainerCreateBody {
+pub(super) fn request(settings: &RegistrySettings, kind: Kind, image: &str) -> ContainerCreateBody {
     let mut command = vec!["serve".to_owned()];
     for port in INNER_PORTS {
         command.extend(["--listen".to_owned(), format!(":{port}")]);
@@ -103,7 +103,7 @@ pub(super) fn request(settings: &Settings, kind: Kind, image: &str) -> Container
 /// What is mounted, as bind texts or as mounts. Mounts are preferred: their paths may contain a colon, and the engine
 /// refuses a missing path, where for a bind text it creates an empty folder. But only bind texts can ask for an
 /// `SELinux` label.
-pub(super) fn mounted(settings: &Settings, kind: Kind) -> (Option<Vec<String>>, Option<Vec<Mount>>) {
+pub(super) fn mounted(settings: &RegistrySettings, kind: Kind) -> (Option<Vec<String>>, Option<Vec<Mount>>) {
     let mut mounts = match &settings.data {
         Data::Volume(name) => vec![mount(MountType::VOLUME, name, DATA_FOLDER)],
         Data::Folder(path) => vec![mount(MountType::BIND, &path.display().to_string(), DATA_FOLDER)],
@@ -135,7 +135,7 @@ fn mount(kind: MountType, source: &str, target: &str) -> Mount {
 }
 
 /// The container's environment variables.
-pub(super) fn environment(settings: &Settings) -> Vec<String> {
+pub(super) fn environment(settings: &RegistrySettings) -> Vec<String> {
     let mut given = settings.environment.clone();
     let is_web =
         |name: &&String| name.contains('.') && !name.ends_with(".localhost") && !name.ends_with(".internal");
@@ -155,11 +155,11 @@ pub(super) fn environment(settings: &Settings) -> Vec<String> {
 
 /// The differences between a container that hythe created and the wanted settings, each as a clause.
 pub(super) fn differences(
-    wanted: &Settings,
+    wanted: &RegistrySettings,
     image: &str,
     container: &ContainerInspectResponse,
 ) -> Vec<String> {
-    let Some(before) = Settings::recorded(container) else {
+    let Some(before) = RegistrySettings::recorded(container) else {
         return vec!["its previous settings are unknown".to_owned()];
     };
     let mut differences = Vec::new();
@@ -170,13 +170,13 @@ pub(super) fn differences(
     };
     let old_image = container.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
     compare("image", old_image, image.to_owned());
-    let published = |settings: &Settings| {
+    let published = |settings: &RegistrySettings| {
         let mirror = settings.mirror_port.map(|port| format!(" and {port}")).unwrap_or_default();
         format!("{}:{}{mirror}", settings.address, settings.port)
     };
     compare("published on", published(&before), published(wanted));
     compare("data in", before.data.to_string(), wanted.data.to_string());
-    let config = |settings: &Settings| match &settings.config {
+    let config = |settings: &RegistrySettings| match &settings.config {
         Some(path) => path.display().to_string(),
         None => "none".to_owned(),
     };
@@ -203,7 +203,7 @@ mod tests {
     use bollard::models::ContainerConfig;
 
     use super::*;
-    use crate::doctor::sample;
+    use crate::sample;
 
     fn kind(options: &[&str]) -> Kind {
         let options = options.iter().map(|text| (*text).to_owned()).collect();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_registry_published_on_loopback_is_told_so_unless_it_has_a_name_of_the_web() {
-        let told = |change: &dyn Fn(&mut Settings)| {
+        let told = |change: &dyn Fn(&mut RegistrySettings)| {
             let mut settings = sample::settings(5001);
             change(&mut settings);
             let variables = environment(&settings);

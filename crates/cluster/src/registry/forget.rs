@@ -1,7 +1,7 @@
 //! Deleting a registry's data: only hythe's own files, never those of others.
 
 use super::one_shot::OneShot;
-use super::{Data, RegistryError, Settings, memory};
+use super::{Data, RegistryError, RegistrySettings, memory};
 use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
 
@@ -24,7 +24,7 @@ pub enum Kept {
 /// removed only if it is known to be the registry's (`is_known`): from its container, or from its remembered settings.
 pub async fn forget(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     is_known: bool,
     image: impl AsyncFnOnce() -> Result<String, RegistryError>,
 ) -> Result<Kept, RegistryError> {
@@ -67,9 +67,9 @@ pub async fn forget(
     Ok(kept)
 }
 
-async fn empty(engine: &Engine, settings: &Settings, image: String) -> Result<(), RegistryError> {
+async fn empty(engine: &Engine, settings: &RegistrySettings, image: String) -> Result<(), RegistryError> {
     // `forget` does not need the configuration file, and the file may be gone.
-    let settings = Settings { config: None, ..settings.clone() };
+    let settings = RegistrySettings { config: None, ..settings.clone() };
     let forget = OneShot {
         purpose: "forget",
         image,

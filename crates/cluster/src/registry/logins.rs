@@ -7,7 +7,7 @@ use bollard::models::EventMessage;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Settings, ready};
+use super::{RegistrySettings, ready};
 use crate::engine::{Engine, EngineError};
 
 /// The variable that names the folder where the registry finds logins.
@@ -59,7 +59,11 @@ impl Logins {
 
 /// Hands logins, in the form of Docker's configuration file, to the registry once it is ready. Returns whether they
 /// differ from those it had.
-pub async fn hand_logins(engine: &Engine, settings: &Settings, logins: &str) -> Result<bool, EngineError> {
+pub async fn hand_logins(
+    engine: &Engine,
+    settings: &RegistrySettings,
+    logins: &str,
+) -> Result<bool, EngineError> {
     let began = Instant::now();
     // A signal tells the registry of new logins; while it starts, it would miss the signal.
     while !ready::is_ready(engine, settings).await {

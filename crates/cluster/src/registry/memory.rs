@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{SETTINGS_LABEL, Settings};
+use super::{RegistrySettings, SETTINGS_LABEL};
 use crate::engine::{Engine, EngineError};
 
 /// The label with the values of the environment variables; [`SETTINGS_LABEL`] has only their names.
@@ -18,7 +18,7 @@ fn volume(name: &str) -> String {
 }
 
 /// Remembers a registry's settings.
-pub async fn remember(engine: &Engine, settings: &Settings) -> Result<(), EngineError> {
+pub async fn remember(engine: &Engine, settings: &RegistrySettings) -> Result<(), EngineError> {
     let volume = volume(&settings.name);
     let labels = labels(settings);
     match engine.volume(&volume).await? {
@@ -40,7 +40,7 @@ pub async fn remember(engine: &Engine, settings: &Settings) -> Result<(), Engine
 }
 
 /// The settings of the last registry of this name, if they are remembered.
-pub async fn remembered(engine: &Engine, name: &str) -> Result<Option<Settings>, EngineError> {
+pub async fn remembered(engine: &Engine, name: &str) -> Result<Option<RegistrySettings>, EngineError> {
     let labels = engine.volume(&volume(name)).await?;
     Ok(labels.and_then(|labels| read(&labels)).filter(|settings| settings.name == name))
 }
@@ -53,7 +53,7 @@ pub(super) async fn forget(engine: &Engine, name: &str) -> Result<(), EngineErro
     }
 }
 
-fn labels(settings: &Settings) -> HashMap<String, String> {
+fn labels(settings: &RegistrySettings) -> HashMap<String, String> {
     // Strings, numbers, and lists and maps of these always serialise to JSON.
     let text = |value: serde_json::Result<String>| value.unwrap_or_default();
     HashMap::from([
@@ -62,8 +62,8 @@ fn labels(settings: &Settings) -> HashMap<String, String> {
     ])
 }
 
-fn read(labels: &HashMap<String, String>) -> Option<Settings> {
-    let mut settings: Settings = serde_json::from_str(labels.get(SETTINGS_LABEL)?).ok()?;
+fn read(labels: &HashMap<String, String>) -> Option<RegistrySettings> {
+    let mut settings: RegistrySettings = serde_json::from_str(labels.get(SETTINGS_LABEL)?).ok()?;
     let variables: BTreeMap<String, String> = serde_json::from_str(labels.get(VARIABLES_LABEL)?).ok()?;
     settings.environment = variables;
     Some(settings)
@@ -72,7 +72,7 @@ fn read(labels: &HashMap<String, String>) -> Option<Settings> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::sample;
+    use crate::sample;
 
     #[test]
     fn all_settings_are_remembered() {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-use super::Settings;
+use super::RegistrySettings;
 use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
 
@@ -16,7 +16,7 @@ pub enum Joined {
     NoNetwork,
 }
 
-impl Settings {
+impl RegistrySettings {
     /// Puts the registry on a network, under its name and aliases.
     pub async fn join(
         &self,

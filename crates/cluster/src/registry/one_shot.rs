@@ -6,7 +6,7 @@ use bollard::models::{ContainerCreateBody, HostConfig};
 use futures_util::StreamExt as _;
 use tokio::time::sleep;
 
-use super::{Settings, body, ready};
+use super::{RegistrySettings, body, ready};
 use crate::engine::{Engine, EngineError};
 
 /// Pause between two checks whether the container has exited.
@@ -30,7 +30,7 @@ impl OneShot {
     pub(super) async fn run(
         self,
         engine: &Engine,
-        settings: &Settings,
+        settings: &RegistrySettings,
         mut progress: impl FnMut(&[u8]),
     ) -> Result<(i64, String), EngineError> {
         let name = format!("{}-{}", settings.name, self.purpose);

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{RegistryError, Settings};
+use super::{RegistryError, RegistrySettings};
 use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
 
@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Waits until the registry reports that it is ready.
 pub(super) async fn wait(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {
     let mut progress = Progress::new(settings, report);
@@ -73,7 +73,7 @@ pub(super) async fn wait(
 /// Whether the registry reports that it is ready. The question is asked inside its container: the engine may be on
 /// another machine, or this command may run in a container itself, and then the published port is not reachable from
 /// here.
-pub(super) async fn is_ready(engine: &Engine, settings: &Settings) -> bool {
+pub(super) async fn is_ready(engine: &Engine, settings: &RegistrySettings) -> bool {
     match timeout(ASK, engine.exec(&settings.name, &["/bin/hythe", "probe"])).await {
         Ok(Ok(output)) if output.code == 0 => output.stdout.starts_with("ready"),
         // An older version that does not know the command `probe`.
@@ -83,7 +83,7 @@ pub(super) async fn is_ready(engine: &Engine, settings: &Settings) -> bool {
 }
 
 /// Reports a published port that does not answer from here.
-pub(super) async fn published(engine: &Engine, settings: &Settings, report: Report<'_>) {
+pub(super) async fn published(engine: &Engine, settings: &RegistrySettings, report: Report<'_>) {
     let since = Instant::now();
     while since.elapsed() < PUBLISHED {
         if answers(settings).await {
@@ -91,7 +91,7 @@ pub(super) async fn published(engine: &Engine, settings: &Settings, report: Repo
         }
         sleep(PAUSE).await;
     }
-    let Settings { address, port, .. } = settings;
+    let RegistrySettings { address, port, .. } = settings;
     let why = engine.remote().map_or_else(
         || {
             "`hythe doctor` finds the cause. If this command runs in a container, the port may be out of its reach"
@@ -115,7 +115,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(settings: &Settings, report: Report<'a>) -> Self {
+    pub(super) fn new(settings: &RegistrySettings, report: Report<'a>) -> Self {
         Self { subject: format!("registry {}", settings.name), report, last: String::new() }
     }
 
@@ -158,7 +158,7 @@ async fn tail(engine: &Engine, name: &str, lines: u64) -> Result<String, EngineE
 }
 
 /// Whether the registry reports ready at its published port, asked from here.
-async fn answers(settings: &Settings) -> bool {
+async fn answers(settings: &RegistrySettings) -> bool {
     let (address, port) = (reached(settings.address), settings.port);
     let ask = async {
         let mut stream = TcpStream::connect(SocketAddr::new(address, port)).await.ok()?;

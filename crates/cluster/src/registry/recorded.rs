@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models::{ContainerInspectResponse, MountPoint};
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-use super::{RegistryError, SETTINGS_LABEL, Settings};
+use super::{RegistryError, RegistrySettings, SETTINGS_LABEL};
 use crate::image::DATA_FOLDER;
 
-impl Settings {
+impl RegistrySettings {
     /// The settings that hythe created the container with. `None` if they are unreadable, or the container was renamed
     /// since.
     pub fn recorded(container: &ContainerInspectResponse) -> Option<Self> {
@@ -82,7 +82,7 @@ mod tests {
     use bollard::models::{ContainerConfig, HostConfig, PortBinding};
 
     use super::*;
-    use crate::doctor::sample;
+    use crate::sample;
 
     fn container(name: &str, label: String, variables: &[&str]) -> ContainerInspectResponse {
         ContainerInspectResponse {
@@ -103,9 +103,9 @@ mod tests {
         let label = serde_json::to_string(&settings).unwrap();
         assert!(label.contains("HYTHE_AUTH_PASSWORD") && !label.contains("cret"), "{label}");
         let found = container("kind-registry", label.clone(), &["PATH=/bin", "HYTHE_AUTH_PASSWORD=se=cret"]);
-        assert_eq!(Settings::recorded(&found).unwrap(), settings);
+        assert_eq!(RegistrySettings::recorded(&found).unwrap(), settings);
         // A variable's value is missing, so the settings are not known completely.
-        assert_eq!(Settings::recorded(&container("kind-registry", label, &[])), None);
+        assert_eq!(RegistrySettings::recorded(&container("kind-registry", label, &[])), None);
     }
 
     #[test]
@@ -113,15 +113,15 @@ mod tests {
         let mut label = serde_json::to_value(sample::settings(5001)).unwrap();
         label["environment"] = serde_json::json!({ "HYTHE_A": "b" });
         let found = container("kind-registry", label.to_string(), &["HYTHE_A=b"]);
-        assert_eq!(Settings::recorded(&found).unwrap().environment["HYTHE_A"], "b");
+        assert_eq!(RegistrySettings::recorded(&found).unwrap().environment["HYTHE_A"], "b");
     }
 
     #[test]
     fn settings_of_a_renamed_container_are_not_taken() {
         let label = serde_json::to_string(&sample::settings(5001)).unwrap();
         let found = container("copy", label, &[]);
-        assert_eq!(Settings::recorded(&found), None);
-        assert_eq!(Settings::labelled(&found), Some(sample::settings(5001)));
+        assert_eq!(RegistrySettings::recorded(&found), None);
+        assert_eq!(RegistrySettings::labelled(&found), Some(sample::settings(5001)));
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
             port_bindings: Some(HashMap::from([("5001/tcp".to_owned(), Some(vec![binding]))])),
             ..HostConfig::default()
         });
-        let error = Settings::known(&found).unwrap_err().to_string();
+        let error = RegistrySettings::known(&found).unwrap_err().to_string();
         assert!(
             error.ends_with("docker rm -f reg, then `hythe up --name reg --volume data --port 5007`"),
             "{error}"

@@ -2,7 +2,7 @@
 
 use bollard::models::ContainerInspectResponse;
 
-use super::{Found, RegistryError, Settings, begin, find, is_own_image, make, networks};
+use super::{Found, RegistryError, RegistrySettings, begin, find, is_own_image, make, networks};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
@@ -23,7 +23,7 @@ pub(super) fn is_aside(name: &str) -> bool {
 /// The container that a replacement of `name` set aside, if it exists.
 async fn set_aside(engine: &Engine, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
     let Some(container) = engine.container(&aside(name)).await? else { return Ok(None) };
-    let is_of_it = Settings::labelled(&container).is_some_and(|settings| settings.name == name);
+    let is_of_it = RegistrySettings::labelled(&container).is_some_and(|settings| settings.name == name);
     Ok(is_of_it.then_some(container))
 }
 
@@ -71,7 +71,7 @@ async fn finish(
     container: &ContainerInspectResponse,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {
-    let settings = Settings::known(container)?;
+    let settings = RegistrySettings::known(container)?;
     let aside = aside(name);
     begin(engine, &settings, report).await?;
     for network in networks::of(engine, &aside).await? {
@@ -94,14 +94,14 @@ pub(super) async fn come_back(engine: &Engine, name: &str) {
 /// Replaces a container, running or stopped, by a new one.
 pub(super) async fn replace(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     before: &ContainerInspectResponse,
     image: &Image,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {
     let name = &settings.name;
     let aside = aside(name);
-    let old = Settings::known(before)?;
+    let old = RegistrySettings::known(before)?;
     let has_run = before.state.as_ref().and_then(|state| state.running) == Some(true);
     let networks = networks::of(engine, name).await?;
     let made = async {
@@ -132,7 +132,7 @@ pub(super) async fn replace(
 }
 
 /// Restores the old container and, if it was running before, waits until it is ready.
-async fn restore(engine: &Engine, old: &Settings, has_run: bool) -> Result<(), RegistryError> {
+async fn restore(engine: &Engine, old: &RegistrySettings, has_run: bool) -> Result<(), RegistryError> {
     let name = &old.name;
     if is_cut(engine, name).await? {
         engine.remove(name).await?;

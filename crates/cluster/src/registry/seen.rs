@@ -8,7 +8,7 @@ use bollard::models::{ContainerInspectResponse, MountPoint};
 use hythe_api::{Upstreams, parameter, path};
 use tokio::time::timeout;
 
-use super::{Data, INNER_PORT, Logins, Settings, USER};
+use super::{Data, INNER_PORT, Logins, RegistrySettings, USER};
 use crate::http;
 use crate::image::DATA_FOLDER;
 
@@ -67,7 +67,7 @@ fn published(container: &ContainerInspectResponse) -> Vec<(IpAddr, u16, u16)> {
     found
 }
 
-impl Settings {
+impl RegistrySettings {
     /// The settings of hythe in a container that another tool created, from the engine's description of the container.
     pub(super) fn seen(container: &ContainerInspectResponse) -> Self {
         let name = container.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
@@ -175,7 +175,7 @@ mod tests {
     fn a_service_of_compose_is_recognised_by_its_image_label_and_its_settings_are_read() {
         let found = of_compose();
         assert!(is_hythe(&found));
-        let settings = Settings::seen(&found);
+        let settings = RegistrySettings::seen(&found);
         assert_eq!(settings.name, "docker-registry");
         assert_eq!((settings.address.to_string().as_str(), settings.port), ("0.0.0.0", 5000));
         assert_eq!(settings.inner_names(), ["docker-registry:5000"]);
@@ -197,6 +197,9 @@ mod tests {
             json!({ "Path": "/entrypoint.sh", "Config": { "Image": "registry:2" } })
         )));
         let plain = container(json!({ "Name": "/r" }));
-        assert_eq!((Owner::of(&plain), Settings::seen(&plain).inner_port()), (Owner::Other, INNER_PORT));
+        assert_eq!(
+            (Owner::of(&plain), RegistrySettings::seen(&plain).inner_port()),
+            (Owner::Other, INNER_PORT)
+        );
     }
 }

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::engine::{Engine, EngineError};
-use hythe_cluster::registry::{self, Found, Settings};
+use hythe_cluster::registry::{self, Found, RegistrySettings};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_kube::api::kubeconfig_files;
 use hythe_oci::Authority;
@@ -48,18 +48,18 @@ pub(super) use up::up;
 pub(super) use upgrade::upgrade;
 
 /// The settings of the registry with that name in an engine, whether hythe or something else started it.
-async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
+async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<RegistrySettings, Failure> {
     let name = &args.name;
     let found = registry::find(engine, name).await?;
     match &found {
         Found::Ours(container) => {
-            let settings = Settings::known(container)?;
+            let settings = RegistrySettings::known(container)?;
             printer.registry_port(settings.port);
             Ok(settings)
         }
         Found::Theirs(_) => {
             // A container always has settings.
-            let settings = found.settings().unwrap_or_else(|| Settings::new(name.clone()));
+            let settings = found.settings().unwrap_or_else(|| RegistrySettings::new(name.clone()));
             printer.registry_port(settings.port);
             Ok(settings)
         }
@@ -70,7 +70,11 @@ async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<
 
 /// The same for a registry that `hythe up` started. A container that another tool manages is an error: hythe leaves it
 /// to that tool.
-async fn own_registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<Settings, Failure> {
+async fn own_registry(
+    engine: &Engine,
+    args: &NameArgs,
+    printer: Printer,
+) -> Result<RegistrySettings, Failure> {
     if let Found::Theirs(_) = registry::find(engine, &args.name).await? {
         registry::own(engine, &args.name).await?;
     }
@@ -94,7 +98,7 @@ async fn settings_of(
     engine: &Engine,
     name: &str,
     environment: &Environment,
-) -> Result<Settings, EngineError> {
+) -> Result<RegistrySettings, EngineError> {
     if let Some(settings) = registry::find(engine, name).await?.settings() {
         return Ok(settings);
     }
@@ -103,15 +107,15 @@ async fn settings_of(
 }
 
 /// Default settings with a name, and with the port of `REG_PORT` if that is set.
-fn default_settings(name: String, environment: &Environment) -> Settings {
+fn default_settings(name: String, environment: &Environment) -> RegistrySettings {
     let port = environment.variables.get("REG_PORT").and_then(|port| port.to_str()?.parse().ok());
-    let settings = Settings::new(name);
-    Settings { port: port.unwrap_or(settings.port), ..settings }
+    let settings = RegistrySettings::new(name);
+    RegistrySettings { port: port.unwrap_or(settings.port), ..settings }
 }
 
 /// The wiring of clusters to a registry, with the kubeconfig files of this user.
 fn wiring(
-    registry: Settings,
+    registry: RegistrySettings,
     environment: &Environment,
     force: bool,
     dry_run: bool,
@@ -128,7 +132,7 @@ fn wiring(
 }
 
 /// The upstreams that a registry may pull from: those of its own configuration, not of this user's.
-fn upstreams(registry: &Settings) -> Result<Vec<Authority>, Failure> {
+fn upstreams(registry: &RegistrySettings) -> Result<Vec<Authority>, Failure> {
     let (loaded, _) = configuration(registry, BTreeMap::new())?;
     Ok(upstream_names(&loaded.settings))
 }
@@ -140,7 +144,7 @@ fn upstream_names(settings: &crate::settings::Settings) -> Vec<Authority> {
 /// The configuration that a registry has in its container, and the environment that it was read with: the given
 /// variables and the registry's own.
 fn configuration(
-    registry: &Settings,
+    registry: &RegistrySettings,
     mut variables: BTreeMap<String, OsString>,
 ) -> Result<(Loaded, Environment), Failure> {
     variables.extend(registry.environment.iter().map(|(name, value)| (name.clone(), value.into())));

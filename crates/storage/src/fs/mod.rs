@@ -14,6 +14,7 @@ mod adoption;
 mod content;
 mod direct;
 mod folder;
+mod format;
 mod pace;
 mod regular;
 mod reserve;

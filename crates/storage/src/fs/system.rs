@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder::FORMAT_FILE;
+use super::format::FORMAT_FILE;
 use crate::OpenError;
 
 /// Folders that many programs share. A data folder may lie below them.

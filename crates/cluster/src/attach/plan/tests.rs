@@ -2,16 +2,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::attach::survey::CONFIG;
-use crate::doctor::sample::settings;
 use crate::hosts::Directory;
-use crate::registry::Settings as Registry;
+use crate::registry::RegistrySettings;
+use crate::sample::settings;
 
 const ENDPOINT: &str = "http://kind-registry:5000";
 const ROOT: &str = "/etc/containerd/certs.d";
 
 fn wiring() -> Wiring {
     Wiring {
-        registry: Registry { aliases: vec!["registry.local".to_owned()], ..settings(5001) },
+        registry: RegistrySettings { aliases: vec!["registry.local".to_owned()], ..settings(5001) },
         process: None,
         upstreams: vec!["docker.io".parse().unwrap(), "ghcr.io".parse().unwrap()],
         force: false,

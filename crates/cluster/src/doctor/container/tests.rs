@@ -1,6 +1,6 @@
 use super::*;
 use crate::doctor::Verdict;
-use crate::doctor::sample::settings;
+use crate::sample::settings;
 
 /// A healthy container as the engine reports it, with the test's changes.
 fn container(changes: &serde_json::Value) -> ContainerInspectResponse {
@@ -96,7 +96,7 @@ fn images_persist_in_a_named_volume_or_a_folder_alone() {
         assert!(found[0].id == Id::RegistryData && found[0].evidence.contains(seen), "{}", found[0]);
     }
     // hythe mounts the anonymous volume of a registry that it replaced by its name, so the data persists.
-    let adopted = Settings { data: Data::Volume("a".repeat(64)), ..settings(5001) };
+    let adopted = RegistrySettings { data: Data::Volume("a".repeat(64)), ..settings(5001) };
     let kept = checks(&adopted, &container(&volume(&"a".repeat(64), true)), "");
     assert!(kept.iter().all(|check| check.verdict == Verdict::Good), "{kept:?}");
     let folder = serde_json::json!({ "Mounts": [{ "Type": "bind", "Source": "/srv", "Destination": DATA_FOLDER, "RW": true }] });

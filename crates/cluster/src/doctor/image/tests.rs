@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::doctor::Verdict;
-use crate::doctor::sample::cluster;
+use crate::sample::cluster;
 
 fn stop(host: &str, is_mirror: bool) -> Stop {
     Stop { host: host.to_owned(), url: format!("{host}/v2/a/manifests/1"), is_mirror }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::doctor::Verdict;
-use crate::doctor::sample::settings;
+use crate::sample::settings;
 
 #[allow(clippy::unnecessary_wraps, reason = "the tables mix answers with `Err(Silence)`")]
 fn answer(text: &str) -> Result<Answer, Silence> {

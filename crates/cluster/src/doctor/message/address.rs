@@ -1,6 +1,6 @@
 //! Finds the URLs and the names of images in a message.
 
-use super::place::{self, Place};
+use super::locality::{self, Locality};
 
 /// Characters that end a URL or a name in a sentence.
 const ENDS: [char; 14] = [' ', '\t', '\n', '\r', '"', '\'', '`', '\\', '<', '>', ',', ')', '(', ';'];
@@ -61,7 +61,7 @@ pub(super) fn urls(text: &str) -> (Vec<Url<'_>>, bool) {
 /// The kind of a path; none if it is not a registry's.
 fn path_of(authority: &str, path: &str) -> Option<Path> {
     // Docker Hub and others redirect to other hosts for blobs, whose paths are their own.
-    let is_hosted = Place::of(authority) == Place::Hub
+    let is_hosted = Locality::of(authority) == Locality::Hub
         || ["pkg-containers.", "cdn", "storage.googleapis."].iter().any(|start| authority.starts_with(start));
     if path.contains("/manifests/") {
         Some(Path::Manifest)
@@ -136,8 +136,9 @@ pub(super) fn image(text: &str) -> Option<(&str, bool)> {
 pub(super) fn hosted(text: &str) -> Option<(&str, bool)> {
     let words = text.split(ENDS).filter(|word| !word.contains("://"));
     words.filter_map(|word| word.split_once('/')).find_map(|(first, _)| {
-        let has_port = place::port(first).is_some();
-        (has_port || matches!(Place::of(first), Place::Hub | Place::Public)).then_some((first, has_port))
+        let has_port = locality::port(first).is_some();
+        (has_port || matches!(Locality::of(first), Locality::Hub | Locality::Public))
+            .then_some((first, has_port))
     })
 }
 
@@ -150,9 +151,9 @@ fn host(name: &str, is_certain: bool, is_registry: bool) -> Option<(&str, bool)>
     }
     let first = name.split('/').next().unwrap_or_default();
     let has_path = name.contains('/');
-    let is_host = first.contains('.') || first == "localhost" || place::port(first).is_some();
+    let is_host = first.contains('.') || first == "localhost" || locality::port(first).is_some();
     if is_host && (has_path || is_registry) {
-        return Some((first, place::port(first).is_some()));
+        return Some((first, locality::port(first).is_some()));
     }
     (!is_registry && (is_certain || has_path || name.contains(':'))).then_some(("docker.io", false))
 }

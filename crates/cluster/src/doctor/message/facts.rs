@@ -2,7 +2,7 @@
 
 use super::address::{self, Path, Url};
 use super::failure::Failure;
-use super::place::{self, Place};
+use super::locality::{self, Locality};
 use super::speaker::Speaker;
 
 /// The facts in a message.
@@ -11,11 +11,11 @@ pub(super) struct Facts {
     pub(super) failure: Failure,
     pub(super) speaker: Option<Speaker>,
     /// The place of the host that was asked; none if the message names no registry.
-    pub(super) place: Option<Place>,
+    pub(super) locality: Option<Locality>,
     /// The port that was asked.
     pub(super) port: Option<u16>,
     /// If a mirror was asked, the place of the registry that it stands in for.
-    pub(super) mirror_of: Option<Place>,
+    pub(super) mirror_of: Option<Locality>,
     hints: Vec<Hint>,
 }
 
@@ -81,8 +81,8 @@ impl Facts {
             Some(url) => Some(url.authority),
             None => image.map(|(host, _)| host).or(looked_up.filter(|_| !has_other)),
         };
-        let place = asked.map(Place::of);
-        let dialled = after(&text, "dial tcp ").and_then(place::port);
+        let locality = asked.map(Locality::of);
+        let dialled = after(&text, "dial tcp ").and_then(locality::port);
         let said = WORDS.into_iter().filter(|(hint, words)| {
             let text = if *hint == Hint::Loop { &prose } else { &text };
             words.iter().any(|word| text.contains(word))
@@ -92,14 +92,14 @@ impl Facts {
             hints.push(Hint::Foreign);
         }
         let has_port = image.map(|(_, has_port)| has_port);
-        if !has_port.or(url.map(|url| place::port(url.authority).is_some())).unwrap_or(true) {
+        if !has_port.or(url.map(|url| locality::port(url.authority).is_some())).unwrap_or(true) {
             hints.push(Hint::NoPort);
         }
         Some(Self {
             failure,
             speaker: Speaker::of(&prose).or_else(|| by_request(&text, url)),
-            place,
-            port: asked.and_then(place::port).or(dialled),
+            locality,
+            port: asked.and_then(locality::port).or(dialled),
             mirror_of: url.and_then(|url| mirror_of(url, image.map(|(host, _)| host))),
             hints,
         })
@@ -140,16 +140,16 @@ fn by_request(text: &str, url: Option<&Url<'_>>) -> Option<Speaker> {
 }
 
 /// The registry that a mirror stands in for, by `?ns=` or by the image's own name; none if no mirror was asked.
-fn mirror_of(url: &Url<'_>, image: Option<&str>) -> Option<Place> {
+fn mirror_of(url: &Url<'_>, image: Option<&str>) -> Option<Locality> {
     if let Some(of) = &url.of {
-        return Some(Place::of(of));
+        return Some(Locality::of(of));
     }
     let image = image?;
-    let (asked, own) = (Place::of(url.authority), Place::of(image));
-    let is_other = url.authority != image && !(asked == Place::Hub && own == Place::Hub);
+    let (asked, own) = (Locality::of(url.authority), Locality::of(image));
+    let is_other = url.authority != image && !(asked == Locality::Hub && own == Locality::Hub);
     // Public registries send clients to other hosts of their own for tokens and blobs.
-    let is_sent_on = matches!(asked, Place::Hub | Place::Public) || url.path == Path::Other;
-    (is_other && !is_sent_on && place::host(url.authority) != place::host(image)).then_some(own)
+    let is_sent_on = matches!(asked, Locality::Hub | Locality::Public) || url.path == Path::Other;
+    (is_other && !is_sent_on && locality::host(url.authority) != locality::host(image)).then_some(own)
 }
 
 #[cfg(test)]
@@ -162,8 +162,8 @@ mod tests {
             \"http://kind-registry:5000/v2/library/redis/manifests/7?ns=docker.io\": dial tcp 172.18.0.2:5000: i/o timeout";
         let facts = Facts::of(text).unwrap();
         assert_eq!(
-            (facts.failure, facts.speaker, facts.place, facts.port, facts.mirror_of),
-            (Failure::Timeout, Some(Speaker::Node), Some(Place::Bare), Some(5000), Some(Place::Hub))
+            (facts.failure, facts.speaker, facts.locality, facts.port, facts.mirror_of),
+            (Failure::Timeout, Some(Speaker::Node), Some(Locality::Bare), Some(5000), Some(Locality::Hub))
         );
         assert!(!facts.has(Hint::Foreign) && !facts.has(Hint::Push));
     }
@@ -173,7 +173,7 @@ mod tests {
         let text =
             "Get \"http://localhost:10248/healthz\": dial tcp 127.0.0.1:10248: connect: connection refused";
         let facts = Facts::of(text).unwrap();
-        assert!(facts.has(Hint::Foreign) && facts.place.is_none());
+        assert!(facts.has(Hint::Foreign) && facts.locality.is_none());
         assert_eq!(Facts::of("it is a nice day"), None);
     }
 

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Hint};
 use super::failure::Failure as F;
-use super::place::Place as P;
+use super::locality::Locality as P;
 use super::speaker::Speaker as S;
 
 /// The facts that show one symptom. A condition that is empty or none holds for every message.
@@ -46,9 +46,10 @@ impl Rule {
         self.failures.contains(&facts.failure)
             && (self.speakers.is_empty()
                 || facts.speaker.is_some_and(|speaker| self.speakers.contains(&speaker)))
-            && (self.places.is_empty() || facts.place.is_some_and(|place| self.places.contains(&place)))
+            && (self.places.is_empty()
+                || facts.locality.is_some_and(|locality| self.places.contains(&locality)))
             && self.mirrors.is_none_or(|places| {
-                facts.mirror_of.is_some_and(|place| places.is_empty() || places.contains(&place))
+                facts.mirror_of.is_some_and(|locality| places.is_empty() || places.contains(&locality))
             })
             && (self.holds)(facts)
     }
@@ -87,7 +88,7 @@ static RULES: &[Rule] = &[
     on(&[F::NotTagged]).is(67),
     on(&[F::TooLarge]).is(38),
     on(&[F::RegistryFull]).is(28),
-    on(&[F::NoSpace]).when(|facts| facts.speaker.is_some() || facts.place.is_some()).is(29),
+    on(&[F::NoSpace]).when(|facts| facts.speaker.is_some() || facts.locality.is_some()).is(29),
     on(&[F::AirPlay]).is(31),
     on(&[F::PortTaken]).when(|facts| facts.has(Hint::Registry)).is(30),
     on(&[F::ShortName]).is(65),
@@ -149,7 +150,7 @@ static RULES: &[Rule] = &[
     on(&[F::Denied]).at(&[P::Hub]).is(52),
     on(&[F::Denied]).at(&[P::Loopback]).when(|facts| facts.port == Some(5000)).is(31),
     on(&[F::Denied]).at(&[P::Public, P::Named]).is(27),
-    on(&[F::Login]).when(|facts| facts.place.is_some() || facts.speaker.is_some()).is(27),
+    on(&[F::Login]).when(|facts| facts.locality.is_some() || facts.speaker.is_some()).is(27),
     on(&[F::NotFound]).at(&[P::Hub, P::Public, P::Named]).is(53),
     on(&[F::NotFound]).is(13),
     on(&[F::NotTaken]).when(|facts| facts.has(Hint::Push) || facts.speaker.is_some()).is(61),
@@ -162,12 +163,12 @@ static RULES: &[Rule] = &[
     on(&[F::Unavailable]).by(&[S::Docker]).is(57),
     on(&[F::Internal]).at(LOCAL).is(58),
     on(&[F::Internal]).by(&[S::Docker]).is(58),
-    on(&[F::NoRegistry]).when(|facts| facts.place.is_some() || facts.speaker.is_some()).is(60),
+    on(&[F::NoRegistry]).when(|facts| facts.locality.is_some() || facts.speaker.is_some()).is(60),
 ];
 
 /// Whether a registry was asked, or at least no other server.
 fn is_asked(facts: &Facts) -> bool {
-    facts.place.is_some() || !facts.has(Hint::Foreign)
+    facts.locality.is_some() || !facts.has(Hint::Foreign)
 }
 
 /// Whether a mirror was asked.
@@ -182,7 +183,7 @@ fn is_spoken(facts: &Facts) -> bool {
 
 /// Whether Tilt or Skaffold pushed to Docker Hub.
 fn is_loop_at_hub(facts: &Facts) -> bool {
-    facts.has(Hint::Loop) && facts.place.is_none_or(|place| place == P::Hub)
+    facts.has(Hint::Loop) && facts.locality.is_none_or(|locality| locality == P::Hub)
 }
 
 /// Whether the port is the registry's port on this machine, not that of its container.
@@ -197,7 +198,7 @@ fn is_default_port(facts: &Facts) -> bool {
 
 /// The number of the known symptom that the facts show, if any.
 pub(super) fn symptom(facts: &Facts) -> Option<u8> {
-    if facts.has(Hint::Foreign) && facts.place.is_none() {
+    if facts.has(Hint::Foreign) && facts.locality.is_none() {
         return None;
     }
     RULES.iter().find(|rule| rule.matches(facts)).map(|rule| rule.symptom)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::doctor::Verdict;
-use crate::doctor::sample::cluster;
+use crate::sample::cluster;
 
 fn output(code: i64, stdout: &str, stderr: &str) -> Output {
     Output { code, stdout: stdout.to_owned(), stderr: stderr.to_owned() }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bollard::models::{ContainerInspectResponse, MountPoint};
 
-use super::super::{Data, RegistryError, Settings};
+use super::super::{Data, RegistryError, RegistrySettings};
 use super::{ASIDE, gone};
 use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
@@ -25,9 +25,9 @@ const CONFIGURATIONS: &[&str] = &["/etc/docker/registry/config.yml", "/etc/distr
 pub async fn heir(
     engine: &Engine,
     predecessor: &str,
-    settings: &Settings,
+    settings: &RegistrySettings,
     keeps_port: bool,
-) -> Result<Settings, RegistryError> {
+) -> Result<RegistrySettings, RegistryError> {
     let container = engine.container(predecessor).await?.ok_or_else(|| gone(predecessor))?;
     if let Some(file) = configuration(&container) {
         let reason = format!(

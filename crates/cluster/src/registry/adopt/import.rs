@@ -2,7 +2,7 @@
 //! hard-link files that are not theirs.
 
 use super::super::one_shot::OneShot;
-use super::super::{RegistryError, Settings, body, ready};
+use super::super::{RegistryError, RegistrySettings, body, ready};
 use crate::engine::Engine;
 use crate::image::{DATA_FOLDER, Image};
 use crate::step::Report;
@@ -11,7 +11,7 @@ use crate::step::Report;
 /// not changed.
 pub(super) async fn import(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     image: &Image,
     report: Report<'_>,
 ) -> Result<(), RegistryError> {

@@ -2,7 +2,7 @@
 
 use hythe_cluster::engine::Engine;
 use hythe_cluster::image::Image;
-use hythe_cluster::registry::{self as container, Data, Kept, RegistryError, Settings};
+use hythe_cluster::registry::{self as container, Data, Kept, RegistryError, RegistrySettings};
 use hythe_cluster::topology::clusters;
 use serde_json::json;
 
@@ -68,7 +68,7 @@ async fn down_already(
     engine: &Engine,
     args: &DownArgs,
     environment: &Environment,
-) -> Result<(Settings, bool), Failure> {
+) -> Result<(RegistrySettings, bool), Failure> {
     let name = &args.target.name;
     if args.delete_data && !container::is_cut(engine, name).await? {
         if let Some(settings) = container::remembered(engine, name).await? {
@@ -93,8 +93,8 @@ async fn own_image(engine: &Engine, printer: Printer) -> Result<String, Registry
 }
 
 /// The sentence that says what was deleted, and what stays.
-fn gone(settings: &Settings, kept: &Kept) -> String {
-    let Settings { name, data, .. } = settings;
+fn gone(settings: &RegistrySettings, kept: &Kept) -> String {
+    let RegistrySettings { name, data, .. } = settings;
     match kept {
         Kept::Nothing => format!("{name} and {data} are deleted"),
         Kept::Folder => format!("{name} and its data in {data} are deleted; the folder itself stays"),
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_sentence_says_what_stays_and_why() {
-        let mut settings = Settings::new("reg".to_owned());
+        let mut settings = RegistrySettings::new("reg".to_owned());
         assert_eq!(gone(&settings, &Kept::Nothing), "reg and the volume reg-data are deleted");
         let text = gone(&settings, &Kept::Volume(vec!["reg-before".to_owned()]));
         assert!(text.ends_with("the volume itself stays, because it is mounted by reg-before"), "{text}");

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hythe_cluster::engine::Engine;
-use hythe_cluster::registry::{self, Found, Logins, Settings};
+use hythe_cluster::registry::{self, Found, Logins, RegistrySettings};
 use hythe_cluster::step::{Outcome, Report, Step};
 use hythe_oci::Authority;
 
@@ -34,7 +34,10 @@ pub(super) struct Handed {
 
 impl Handed {
     /// Looks the logins up. This may run credential helpers.
-    pub(super) async fn find(settings: &Settings, environment: &Environment) -> Result<Self, Failure> {
+    pub(super) async fn find(
+        settings: &RegistrySettings,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
         // Only a configuration file can ask for logins, and a file of this user's own server does not apply to the
         // container.
         if settings.config.is_none() {
@@ -74,7 +77,7 @@ impl Handed {
     pub(super) async fn hand_over(
         &self,
         engine: &Engine,
-        settings: &Settings,
+        settings: &RegistrySettings,
         report: Report<'_>,
     ) -> Result<(), Failure> {
         if !self.logins.handed {
@@ -115,7 +118,7 @@ pub(super) fn given_to(upstreams: &[String], whom: &str) -> String {
 /// Hands logins over now, at each start of the registry, and again before they expire.
 pub(super) async fn keep(
     engine: &Engine,
-    settings: &Settings,
+    settings: &RegistrySettings,
     environment: &Environment,
     report: Report<'_>,
 ) -> Result<(), Failure> {

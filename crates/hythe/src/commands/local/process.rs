@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hythe_cluster::attach::{self, Process, Wiring};
 use hythe_cluster::engine::Engine;
-use hythe_cluster::registry::Settings;
+use hythe_cluster::registry::RegistrySettings;
 use hythe_cluster::step::{Outcome, Step};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 /// Serves on loopback and at the gateways of the clusters' networks, and attaches nodes as they appear.
 pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let mut settings = Settings::new(args.target.name.clone());
+    let mut settings = RegistrySettings::new(args.target.name.clone());
     settings.port = args.port.unwrap_or(settings.port);
     let mut flags = vec![("listen", format!("127.0.0.1:{}", settings.port))];
     flags.extend(args.data.iter().map(|data| ("data", data.display().to_string())));

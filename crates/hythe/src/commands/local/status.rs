@@ -5,7 +5,7 @@ mod clusters;
 use std::fmt::Write as _;
 
 use hythe_cluster::engine::Engine;
-use hythe_cluster::registry::{self, Found, Settings};
+use hythe_cluster::registry::{self, Found, RegistrySettings};
 use hythe_cluster::sites::{Site, sites};
 use hythe_cluster::topology;
 use serde_json::{Value, json};
@@ -83,7 +83,12 @@ fn is_named(site: &Site, name: &str) -> bool {
 }
 
 /// The registry that the user asked about, as text and as JSON.
-fn named(found: &Found, remembered: Option<&Settings>, name: &str, engine: &Engine) -> (String, Value) {
+fn named(
+    found: &Found,
+    remembered: Option<&RegistrySettings>,
+    name: &str,
+    engine: &Engine,
+) -> (String, Value) {
     let title = engine.title();
     let container = match (found, remembered) {
         (Found::Ours(container) | Found::Theirs(container), _) => container,
@@ -113,8 +118,8 @@ fn named(found: &Found, remembered: Option<&Settings>, name: &str, engine: &Engi
     (text, data)
 }
 
-fn places(settings: &Settings) -> String {
-    let Settings { address, port, name, data, .. } = settings;
+fn places(settings: &RegistrySettings) -> String {
+    let RegistrySettings { address, port, name, data, .. } = settings;
     format!(
         "  on this machine  {address}:{port}\n  in clusters      {name}:{}\n  data             {data}\n",
         settings.inner_port()
@@ -126,7 +131,7 @@ fn line(site: &Site) -> String {
     let state = if site.is_running() { "runs" } else { "is stopped" };
     match site {
         Site::Container { settings, owner, .. } => {
-            let Settings { name, address, port, .. } = settings.as_ref();
+            let RegistrySettings { name, address, port, .. } = settings.as_ref();
             let owner = owner.as_ref().map(|owner| format!("; {owner}")).unwrap_or_default();
             format!("{name} {state} too, on {address}:{port}{owner}")
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hythe_cluster::attach::{self, Wiring};
 use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::image::Image;
-use hythe_cluster::registry::{self, Data, Found, Settings, USER};
+use hythe_cluster::registry::{self, Data, Found, RegistrySettings, USER};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::clusters;
 use hythe_storage::check_data_folder;
@@ -110,9 +110,9 @@ pub(in crate::commands) fn up(
 
 /// The settings that an earlier `hythe up` gave the registry, also if its container is gone. None of them is guessed:
 /// with a wrong guess the registry's data would seem to be lost.
-async fn before(engine: &Engine, name: &str) -> Result<Option<Settings>, Failure> {
+async fn before(engine: &Engine, name: &str) -> Result<Option<RegistrySettings>, Failure> {
     match registry::find(engine, name).await? {
-        Found::Ours(container) => Ok(Some(Settings::known(&container)?)),
+        Found::Ours(container) => Ok(Some(RegistrySettings::known(&container)?)),
         Found::Absent => registry::remembered(engine, name).await.map_err(Failure::from),
         Found::Theirs(_) => {
             registry::own(engine, name).await?;
@@ -125,11 +125,11 @@ async fn before(engine: &Engine, name: &str) -> Result<Option<Settings>, Failure
 /// Starts the registry. With `--adopt`, it takes the place of the container that has its name or port.
 async fn begin(
     engine: &Engine,
-    settings: Settings,
+    settings: RegistrySettings,
     args: &UpArgs,
     image: &Image,
     steps: &Steps,
-) -> Result<Settings, Failure> {
+) -> Result<RegistrySettings, Failure> {
     let report = |step| steps.take(step);
     if args.adopt
         && let Some(before) = registry::predecessor(engine, &settings).await?
@@ -248,7 +248,7 @@ fn check_folder(folder: &Path, environment: &Environment) -> Result<(), Failure>
 
 /// Refuses to start without the data folder: its disk may not be mounted, and the registry must not start empty
 /// instead.
-fn check_data(settings: &Settings) -> Result<(), Failure> {
+fn check_data(settings: &RegistrySettings) -> Result<(), Failure> {
     match &settings.data {
         Data::Folder(folder) if !folder.exists() => {
             Err(FileError::DataMissing { folder: folder.clone() }.into())
@@ -270,7 +270,11 @@ fn check_name(flag: &str, name: &str) -> Result<(), Failure> {
 
 /// The registry's settings: the flags, then the previous settings, then the defaults. An empty flag removes a previous
 /// setting.
-fn settings(args: &UpArgs, before: Option<Settings>, environment: &Environment) -> Result<Settings, Failure> {
+fn settings(
+    args: &UpArgs,
+    before: Option<RegistrySettings>,
+    environment: &Environment,
+) -> Result<RegistrySettings, Failure> {
     let mut settings = before.unwrap_or_else(|| default_settings(args.target.name.clone(), environment));
     if !args.alias.is_empty() {
         settings.aliases = args.alias.iter().filter(|alias| !alias.is_empty()).cloned().collect();
@@ -341,7 +345,7 @@ fn data_folder(folder: &Path, dry_run: bool) -> Result<(PathBuf, (u32, u32)), Fa
     Ok((folder, (USER, USER)))
 }
 
-fn summary(settings: &Settings, steps: &Steps, dry_run: bool) -> String {
+fn summary(settings: &RegistrySettings, steps: &Steps, dry_run: bool) -> String {
     let changes = steps.changes();
     let told = match (changes, dry_run) {
         (0, true) => "nothing would change".to_owned(),
@@ -359,7 +363,7 @@ mod tests {
     use super::*;
     use crate::args::{Args, Command};
 
-    fn settings(args: &UpArgs, before: Option<Settings>) -> Result<Settings, Failure> {
+    fn settings(args: &UpArgs, before: Option<RegistrySettings>) -> Result<RegistrySettings, Failure> {
         super::settings(args, before, &Environment::default())
     }
 
@@ -396,11 +400,11 @@ mod tests {
 
     #[test]
     fn a_new_volume_does_not_keep_the_user_of_the_former_folder() {
-        let mut before = Settings::new("reg".to_owned());
+        let mut before = RegistrySettings::new("reg".to_owned());
         (before.data, before.user) = (Data::Folder("/srv".into()), (501, 20));
         let after = settings(&asked(&["--volume", "v"]), Some(before)).unwrap();
         assert_eq!((after.data.clone(), after.user), (Data::Volume("v".to_owned()), (USER, USER)));
-        let adopted = Settings { user: (7, 8), ..after };
+        let adopted = RegistrySettings { user: (7, 8), ..after };
         assert_eq!(settings(&asked(&["--volume", "v"]), Some(adopted)).unwrap().user, (7, 8));
     }
 

@@ -8,7 +8,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::reload::{Handle, Layer as Reloadable};
 
 use super::wiring;
-use crate::settings::Log as Settings;
+use crate::settings::Log as LogSettings;
 use crate::values::LogLevel;
 
 /// Changes the level while the server runs.
@@ -32,7 +32,7 @@ fn filter(level: LogLevel) -> LevelFilter {
 }
 
 /// Sends events to `log`, in the format of the request lines.
-pub(in crate::commands) fn start(settings: &Settings, log: &Log) -> Levels {
+pub(in crate::commands) fn start(settings: &LogSettings, log: &Log) -> Levels {
     let (level, handle) = Reloadable::new(filter(settings.level));
     let writer = log.clone();
     let events = layer().with_ansi(false).with_target(false).with_writer(move || Line(writer.clone()));

@@ -2,7 +2,7 @@
 
 use hythe_cluster::attach::{self, InCluster};
 use hythe_cluster::engine::Engine;
-use hythe_cluster::registry::Settings;
+use hythe_cluster::registry::RegistrySettings;
 use hythe_cluster::sites::Site;
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::Cluster;
@@ -17,7 +17,7 @@ use crate::values::Output;
 pub(super) async fn state(
     engine: &Engine,
     cluster: &Cluster,
-    settings: Option<&Settings>,
+    settings: Option<&RegistrySettings>,
     others: &[&Site],
     environment: &Environment,
 ) -> Result<String, Failure> {

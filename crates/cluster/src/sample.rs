@@ -1,15 +1,15 @@
-//! Samples that the tests of several checks share.
+//! Samples that the tests of several files share.
 
-use crate::registry::Settings;
+use crate::registry::RegistrySettings;
 use crate::topology::{Cluster, Maker, Node, Role};
 
 /// The settings of a registry that `hythe up --port PORT` makes.
-pub(crate) fn settings(port: u16) -> Settings {
-    Settings { port, ..Settings::new("kind-registry".to_owned()) }
+pub(crate) fn settings(port: u16) -> RegistrySettings {
+    RegistrySettings { port, ..RegistrySettings::new("kind-registry".to_owned()) }
 }
 
 /// A cluster with one node, on kind's network.
-pub(super) fn cluster() -> Cluster {
+pub(crate) fn cluster() -> Cluster {
     let node = Node {
         id: "1".to_owned(),
         name: "dev-control-plane".to_owned(),

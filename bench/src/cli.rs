@@ -11,7 +11,7 @@ use crate::scenarios;
 /// Measures hythe against nginx, Debian's docker-registry and distribution 3 in one interleaved run.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version, args_conflicts_with_subcommands = true)]
-pub(crate) struct Settings {
+pub(crate) struct Cli {
     /// Run only scenarios whose names start with NAME; may be repeated
     #[arg(long, value_name = "NAME", num_args = 1.., value_parser = scenario)]
     pub(crate) only: Vec<String>,
@@ -131,15 +131,14 @@ mod tests {
 
     #[test]
     fn a_scenario_may_be_named_by_its_start() {
-        let settings =
-            Settings::try_parse_from(["bench", "--only", "pull", "push-1", "--rounds", "2"]).unwrap();
+        let settings = Cli::try_parse_from(["bench", "--only", "pull", "push-1", "--rounds", "2"]).unwrap();
         assert_eq!(settings.only, ["pull", "push-1"]);
-        assert!(Settings::try_parse_from(["bench", "--only", "nonsense"]).is_err());
+        assert!(Cli::try_parse_from(["bench", "--only", "nonsense"]).is_err());
     }
 
     #[test]
     fn contenders_are_named_as_the_table_names_them() {
-        let settings = Settings::try_parse_from(["bench", "--contenders", "hythe,loop-beside"]).unwrap();
+        let settings = Cli::try_parse_from(["bench", "--contenders", "hythe,loop-beside"]).unwrap();
         assert_eq!(settings.contenders, [Kind::Hythe, Kind::LoopBeside]);
     }
 }

@@ -21,7 +21,7 @@ const BUFFER: usize = 1 << 20;
 
 /// The file of random bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct RandomFile {
     file: Arc<File>,
     size: u64,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Payload {
     pub(crate) digest: Digest,
 }
 
-impl Source {
+impl RandomFile {
     /// Writes `size` random bytes to `path` and keeps the file open.
     pub(crate) fn create(path: &Path, size: u64) -> Result<Self> {
         let what = || format!("writing {size} random bytes to {}", path.display());
@@ -110,7 +110,7 @@ impl Blob {
 
 impl Payload {
     /// A payload of bytes in memory.
-    pub(crate) fn small(source: &Source, bytes: Vec<u8>) -> Self {
+    pub(crate) fn small(source: &RandomFile, bytes: Vec<u8>) -> Self {
         let digest = Digest::of(Algorithm::Sha256, &bytes);
         Self { file: Arc::clone(&source.file), spans: Vec::new(), tail: bytes, digest }
     }
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn a_blob_that_wraps_around_has_the_digest_of_its_bytes() {
         let dir = tempfile::tempdir().unwrap();
-        let source = Source::create(&dir.path().join("source"), 100_000).unwrap();
+        let source = RandomFile::create(&dir.path().join("source"), 100_000).unwrap();
         let payload = source.blob(90_000, 50_000).unwrap().salted(7);
         payload.write(&dir.path().join("blob")).unwrap();
         let written = std::fs::read(dir.path().join("blob")).unwrap();
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn another_salt_gives_another_digest() {
         let dir = tempfile::tempdir().unwrap();
-        let source = Source::create(&dir.path().join("source"), 10_000).unwrap();
+        let source = RandomFile::create(&dir.path().join("source"), 10_000).unwrap();
         let blob = source.blob(0, 10_000).unwrap();
         assert_ne!(blob.salted(1).digest, blob.salted(2).digest);
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Where a host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Locality {
     /// `localhost`, 127.0.0.0/8 or `[::1]`: the client's own machine, node, builder or Pod.
     Loopback,
     /// 0.0.0.0: an address for listening, not for connecting.
@@ -61,7 +61,7 @@ const PUBLIC: [&str; 27] = [
 /// The ends of Docker Hub's names.
 const HUB: [&str; 3] = ["docker.io", "production.cloudflare.docker.com", "production.cloudfront.docker.com"];
 
-impl Place {
+impl Locality {
     /// The place of a host, with or without its port.
     pub(super) fn of(authority: &str) -> Self {
         let host = host(authority);
@@ -131,25 +131,25 @@ mod tests {
 
     #[test]
     fn a_name_or_address_tells_the_place_of_its_host() {
-        for (authority, place) in [
-            ("localhost:5001", Place::Loopback),
-            ("127.0.0.1:5000", Place::Loopback),
-            ("[::1]:5001", Place::Loopback),
-            ("0.0.0.0:5000", Place::Unspecified),
-            ("k3d-registry.localhost:12345", Place::LocalhostName),
-            ("kind-registry:5000", Place::Bare),
-            ("registry.kube-system.svc.cluster.local", Place::Service),
-            ("172.17.0.2:5000", Place::Bridge),
-            ("172.18.0.5:5000", Place::Private),
-            ("192.168.49.1:5000", Place::Private),
-            ("harbor.corp.example", Place::Named),
-            ("registry-1.docker.io", Place::Hub),
-            ("production.cloudflare.docker.com", Place::Hub),
-            ("europe-docker.pkg.dev", Place::Public),
-            ("notquay.io", Place::Named),
-            ("52.1.2.3:443", Place::Public),
+        for (authority, locality) in [
+            ("localhost:5001", Locality::Loopback),
+            ("127.0.0.1:5000", Locality::Loopback),
+            ("[::1]:5001", Locality::Loopback),
+            ("0.0.0.0:5000", Locality::Unspecified),
+            ("k3d-registry.localhost:12345", Locality::LocalhostName),
+            ("kind-registry:5000", Locality::Bare),
+            ("registry.kube-system.svc.cluster.local", Locality::Service),
+            ("172.17.0.2:5000", Locality::Bridge),
+            ("172.18.0.5:5000", Locality::Private),
+            ("192.168.49.1:5000", Locality::Private),
+            ("harbor.corp.example", Locality::Named),
+            ("registry-1.docker.io", Locality::Hub),
+            ("production.cloudflare.docker.com", Locality::Hub),
+            ("europe-docker.pkg.dev", Locality::Public),
+            ("notquay.io", Locality::Named),
+            ("52.1.2.3:443", Locality::Public),
         ] {
-            assert_eq!(Place::of(authority), place, "{authority}");
+            assert_eq!(Locality::of(authority), locality, "{authority}");
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) const IMAGES: &str = "io.containerd.cri.v1.images";
 
 /// The settings for registries in a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ContainerdConfig {
     /// The configuration's `version`, from 1 to 4.
     pub form: i64,
     /// The roots in which containerd looks for `hosts.toml` files, joined by colons. Empty if not set.
@@ -36,7 +36,7 @@ pub struct Settings {
 
 /// Why a configuration cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
+pub enum ContainerdConfigError {
     /// The configuration is not TOML.
     #[error("containerd's configuration: {0}")]
     NotToml(#[from] NotToml),
@@ -64,14 +64,14 @@ pub enum Reads {
     Refused(&'static str),
 }
 
-impl Settings {
+impl ContainerdConfig {
     /// Reads a configuration as a containerd of this version does.
-    pub fn parse(text: &str, version: Version) -> Result<Self, SettingsError> {
+    pub fn parse(text: &str, version: Version) -> Result<Self, ContainerdConfigError> {
         let document = parse_in_place(text)?;
         Self::read(document.as_table(), version)
     }
 
-    pub(super) fn read(root: &dyn TableLike, version: Version) -> Result<Self, SettingsError> {
+    pub(super) fn read(root: &dyn TableLike, version: Version) -> Result<Self, ContainerdConfigError> {
         let form = form(root)?;
         let ids = ids(form, version);
         let sections = || ids.iter().filter_map(|id| section(root, id));
@@ -79,7 +79,7 @@ impl Settings {
         let config_path = match registry.and_then(|registry| registry.get("config_path")) {
             None => String::new(),
             Some(item) => {
-                item.as_str().ok_or_else(|| SettingsError::Kind("config_path".to_owned()))?.to_owned()
+                item.as_str().ok_or_else(|| ContainerdConfigError::Kind("config_path".to_owned()))?.to_owned()
             }
         };
         let legacy = registry.map(Legacy::read).unwrap_or_default();
@@ -131,14 +131,14 @@ impl Settings {
     }
 }
 
-pub(super) fn form(root: &dyn TableLike) -> Result<i64, SettingsError> {
+pub(super) fn form(root: &dyn TableLike) -> Result<i64, ContainerdConfigError> {
     match root.get("version") {
         None => Ok(1),
         Some(item) => match item.as_integer() {
             Some(0) => Ok(1),
             Some(form @ 1..=4) => Ok(form),
-            Some(form) => Err(SettingsError::UnknownForm(form)),
-            None => Err(SettingsError::Kind("version".to_owned())),
+            Some(form) => Err(ContainerdConfigError::UnknownForm(form)),
+            None => Err(ContainerdConfigError::Kind("version".to_owned())),
         },
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn reads(text: &str, version: &str) -> Reads {
     let version = version.parse().unwrap();
-    Settings::parse(text, version).unwrap().reads(version)
+    ContainerdConfig::parse(text, version).unwrap().reads(version)
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn hosts_files_are_read_misread_or_not_read() {
 #[test]
 fn imports_and_a_disabled_cri_plugin_are_read() {
     let text = "version = 2\nimports = ['/etc/containerd/conf.d/*.toml']\ndisabled_plugins = ['io.containerd.grpc.v1.cri']\n";
-    let settings = Settings::parse(text, Version::new(1, 6, 20)).unwrap();
+    let settings = ContainerdConfig::parse(text, Version::new(1, 6, 20)).unwrap();
     assert_eq!(settings.imports, ["/etc/containerd/conf.d/*.toml"]);
     assert!(settings.cri_disabled);
 }
@@ -82,6 +82,10 @@ fn an_import_governs_if_it_replaces_a_section_or_sets_a_root() {
     ];
     for (text, version, expected) in table {
         let version = version.parse().unwrap();
-        assert_eq!(Settings::parse(text, version).unwrap().governs(version), expected, "{version}: {text}");
+        assert_eq!(
+            ContainerdConfig::parse(text, version).unwrap().governs(version),
+            expected,
+            "{version}: {text}"
+        );
     }
 }
