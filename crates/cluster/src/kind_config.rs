@@ -5,12 +5,10 @@ mod edit;
 mod error;
 mod nodes;
 mod patches;
-mod yaml;
 
 use edit::{Edit, Unsafe, Value};
 pub use error::KindConfigError;
-use yaml::Node;
-pub use yaml::NotYaml;
+use hythe_yaml::{Content, Entry, Node, Reader, YamlError};
 
 use crate::containerd::CONFIG_PATH;
 use crate::hosts::quoted;
@@ -60,29 +58,60 @@ pub fn kind_config(text: &str, options: &KindOptions) -> Result<Merged, KindConf
     {
         return Err(KindConfigError::NodePort { port });
     }
-    let documents = yaml::parse(text)?;
-    if documents.is_empty() {
+    let old = documents(text)?;
+    if old.is_empty() {
         let comments = if text.trim().is_empty() { "" } else { text };
         let gap = if comments.is_empty() || comments.ends_with('\n') { "" } else { "\n" };
         let text = format!("{comments}{gap}kind: Cluster\napiVersion: {API}\n{}", missing(options));
         return Ok(Merged { text, notes: Vec::new() });
     }
-    let Additions { line, edit, notes } = additions(text, &documents, options)?;
+    let Additions { line, edit, notes } = additions(text, &old, options)?;
     if edit.is_empty() {
         return Ok(Merged { text: text.to_owned(), notes });
     }
     let result = edit.apply();
     // The edit works on text and understands less of YAML than a parser does. So parse the result: everything must
     // still be there, and nothing may be missing any more.
-    let is_whole = yaml::parse(&result).is_ok_and(|new| {
-        new.len() == documents.len()
-            && new.iter().zip(&documents).all(|(new, old)| new.contains(old))
+    let is_whole = documents(&result).is_ok_and(|new| {
+        new.len() == old.len()
+            && new.iter().zip(&old).all(|(new, old)| contains(new, old))
             && additions(&result, &new, options).is_ok_and(|again| again.edit.is_empty())
     });
     if is_whole {
         Ok(Merged { text: result, notes })
     } else {
         Err(KindConfigError::Shape { line, lines: missing(options) })
+    }
+}
+
+/// Levels of nesting allowed in a file. No cluster's configuration has as many.
+const MAX_DEPTH: usize = 64;
+
+/// The documents of a text, without empty ones.
+fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    let mut documents = Reader::new(MAX_DEPTH).read(text)?;
+    documents.retain(|document| !document.is_left_out());
+    Ok(documents)
+}
+
+/// Whether a node contains everything in `old`, in the same order. An alias is not followed: its anchor's node is
+/// compared where it is written.
+fn contains(new: &Node, old: &Node) -> bool {
+    if old.is_left_out() || new.is_alias || old.is_alias {
+        return old.is_left_out() || new.is_alias == old.is_alias;
+    }
+    match (&*new.content, &*old.content) {
+        (Content::Scalar(new), Content::Scalar(old)) => new.text == old.text && new.plain == old.plain,
+        (Content::List { items: new, .. }, Content::List { items: old, .. }) => {
+            new.len() >= old.len() && new.iter().zip(old).all(|(new, old)| contains(new, old))
+        }
+        (Content::Map { entries: new, .. }, Content::Map { entries: old, .. }) => {
+            let is_in = |(new, old): (&Entry, &Entry)| {
+                contains(&new.key, &old.key) && contains(&new.value, &old.value)
+            };
+            new.len() >= old.len() && new.iter().zip(old).all(is_in)
+        }
+        _ => false,
     }
 }
 
@@ -107,10 +136,10 @@ fn additions<'a>(
     let line = document.start.line;
     let refused = |Unsafe(line)| KindConfigError::Shape { line, lines: missing(options) };
     let (mut edit, mut notes) = (Edit::new(text), Vec::new());
-    let cluster = if is_ctlptl(document) { document.get(WITHIN) } else { Some(document) };
+    let cluster = if is_ctlptl(document) { document.child(WITHIN) } else { Some(document) };
     let Some(cluster) = cluster.filter(|cluster| !cluster.is_left_out()) else {
         let entries = wanted(options);
-        if document.get(WITHIN).is_some() {
+        if document.child(WITHIN).is_some() {
             return Err(refused(Unsafe(line)));
         }
         edit.insert(document, WITHIN, Value::Map(entries)).map_err(refused)?;
@@ -141,13 +170,13 @@ fn additions<'a>(
 }
 
 fn is_cluster(document: &Node) -> bool {
-    let is = |key, value| document.get(key).and_then(Node::text) == Some(value);
+    let is = |key, value| document.child(key).and_then(Node::raw) == Some(value);
     is("kind", "Cluster") && is("apiVersion", API)
 }
 
 /// Whether a document is a ctlptl cluster that kind creates.
 fn is_ctlptl(document: &Node) -> bool {
-    let is = |key, value| document.get(key).and_then(Node::text) == Some(value);
+    let is = |key, value| document.child(key).and_then(Node::raw) == Some(value);
     is("kind", "Cluster") && is("apiVersion", CTLPTL) && is("product", "kind")
 }
 

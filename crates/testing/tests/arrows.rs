@@ -18,7 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-client", &["hythe-oci"]),
     ("hythe-upstream", &["hythe-oci", "hythe-registry", "hythe-client"]),
     ("hythe-kube", &["hythe-oci"]),
-    ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-kube"]),
+    ("hythe-yaml", &[]),
+    ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-kube", "hythe-yaml"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
     ("hythe-server", &["hythe-oci", "hythe-api", "hythe-lifecycle", "hythe-registry", "hythe-upstream"]),
     (
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hythe-lifecycle",
             "hythe-upstream",
             "hythe-server",
+            "hythe-yaml",
         ],
     ),
     // These are not part of the product; they test and measure it.
@@ -52,6 +54,7 @@ const HTTP: &[&str] =
 const WITHOUT_HTTP: &[&str] = &[
     "hythe-sha256",
     "hythe-oci",
+    "hythe-yaml",
     "hythe-api",
     "hythe-storage",
     "hythe-catalog",

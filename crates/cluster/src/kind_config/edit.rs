@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::yaml::{Content, Node, Place};
+use hythe_yaml::{Content, Entry, Node, Position};
 
 /// A value to add.
 #[derive(Clone, Debug)]
@@ -35,6 +35,11 @@ pub(super) struct Edit<'a> {
 /// The line of a place that must not be edited: it is an alias, has an anchor or a tag, or is not a collection.
 pub(super) struct Unsafe(pub(super) usize);
 
+/// Whether a change in a node may have an effect elsewhere, or be made elsewhere.
+fn is_shared(node: &Node) -> bool {
+    node.is_alias || node.is_marked
+}
+
 impl<'a> Edit<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
@@ -48,11 +53,11 @@ impl<'a> Edit<'a> {
 
     /// Appends an item to the list under `key`.
     fn push(&mut self, key: &Node, list: &Node, value: &Value) -> Result<(), Unsafe> {
-        match &list.content {
-            Content::List { items, flow: true } if !list.shared => {
+        match &*list.content {
+            Content::List { items, flow: true } if !is_shared(list) => {
                 self.flow(list.end, items.last(), &self.inline(value));
             }
-            Content::List { flow: false, .. } if !list.shared => {
+            Content::List { flow: false, .. } if !is_shared(list) => {
                 let column = self.dash(key).ok_or(Unsafe(list.start.line))?;
                 let lines = Value::List(vec![value.clone()]).block();
                 self.lines(list.end, (column, true), &lines);
@@ -74,15 +79,15 @@ impl<'a> Edit<'a> {
 
     /// Appends a key to a mapping.
     pub(super) fn insert(&mut self, map: &Node, key: &'static str, value: Value) -> Result<(), Unsafe> {
-        match &map.content {
-            Content::Map { entries, flow: true } if !map.shared => {
+        match &*map.content {
+            Content::Map { entries, flow: true } if !is_shared(map) => {
                 let name = self.inline(&Value::Text(key.to_owned()));
                 let entry = format!("{name}: {}", self.inline(&value));
-                self.flow(map.end, entries.last().map(|(_, value)| value), &entry);
+                self.flow(map.end, entries.last().map(|entry| &entry.value), &entry);
             }
-            Content::Map { flow: false, .. } if !map.shared => {
+            Content::Map { flow: false, .. } if !is_shared(map) => {
                 let lines = Value::Map(vec![(key, value)]).block();
-                self.lines(map.end, (map.start.column, false), &lines);
+                self.lines(map.end, (map.start.column - 1, false), &lines);
             }
             _ => return Err(Unsafe(map.start.line)),
         }
@@ -91,21 +96,26 @@ impl<'a> Edit<'a> {
 
     /// Appends items to the list under `key`. The key may be missing or have no value.
     pub(super) fn extend(&mut self, map: &Node, key: &'static str, items: Vec<Value>) -> Result<(), Unsafe> {
-        let Content::Map { entries, flow } = &map.content else { return Err(Unsafe(map.start.line)) };
-        match entries.iter().find(|(name, _)| name.text() == Some(key)) {
+        let Content::Map { entries, flow } = &*map.content else { return Err(Unsafe(map.start.line)) };
+        if map.is_alias {
+            return Err(Unsafe(map.start.line));
+        }
+        match entries.iter().find(|entry| entry.key.raw() == Some(key)) {
             // The key comes from a merged mapping (`<<`); a key in this mapping would hide it.
-            None if map.get(key).is_some() => Err(Unsafe(map.start.line)),
+            None if map.child(key).is_some() => Err(Unsafe(map.start.line)),
             None => self.insert(map, key, Value::List(items)),
-            Some((name, value)) if value.is_left_out() && !flow => {
-                self.lines(name.end, (map.start.column, true), &Value::List(items).block());
+            Some(Entry { key, value }) if value.is_left_out() && !flow => {
+                self.lines(key.end, (map.start.column - 1, true), &Value::List(items).block());
                 Ok(())
             }
-            Some((name, list)) => items.iter().try_for_each(|value| self.push(name, list, value)),
+            Some(Entry { key, value: list }) => {
+                items.iter().try_for_each(|value| self.push(key, list, value))
+            }
         }
     }
 
     /// Inserts whole lines after the line of `end`.
-    fn lines(&mut self, end: Place, depth: (usize, bool), lines: &[String]) {
+    fn lines(&mut self, end: Position, depth: (usize, bool), lines: &[String]) {
         let rest = self.characters.iter().skip(end.index);
         let line_end = end.index + rest.take_while(|c| !matches!(**c, '\n' | '\r')).count();
         let indent = format!("{}{}", self.newline, " ".repeat(depth.0));
@@ -115,7 +125,7 @@ impl<'a> Edit<'a> {
 
     /// Inserts a text after the last part of a collection in flow style, before a trailing comma, or before the closing
     /// bracket of an empty collection.
-    fn flow(&mut self, end: Place, last: Option<&Node>, text: &str) {
+    fn flow(&mut self, end: Position, last: Option<&Node>, text: &str) {
         let at = last.map_or(end.index.saturating_sub(1), |last| last.end.index);
         let alone = last.is_none() && self.insertions.iter().all(|insertion| insertion.at != at);
         let comma = if alone { "" } else { ", " };

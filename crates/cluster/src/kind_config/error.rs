@@ -1,6 +1,7 @@
 //! Why hythe does not change a cluster's configuration, and what to do instead.
 
-use super::yaml::NotYaml;
+use hythe_yaml::YamlError;
+
 use super::{API, DATA_PATH, NODE_PORT_RANGE};
 use crate::containerd::CONFIG_PATH;
 use crate::hosts::{Author, Legacy};
@@ -10,7 +11,7 @@ use crate::hosts::{Author, Legacy};
 pub enum KindConfigError {
     /// The file is not YAML.
     #[error(transparent)]
-    NotYaml(#[from] NotYaml),
+    NotYaml(#[from] YamlError),
     /// The file is of another kind or of another version.
     #[error(
         "this is not a configuration of a kind cluster: it has no document with `kind: Cluster` and `apiVersion: {API}`"

@@ -1,7 +1,8 @@
 //! Additions to a cluster's nodes: a mount of the registry's folder, and a port published on this machine.
 
+use hythe_yaml::Node;
+
 use super::edit::{Edit, Unsafe, Value};
-use super::yaml::Node;
 use super::{DATA_PATH, KindConfigError, KindOptions};
 
 const MOUNTS: &str = "extraMounts";
@@ -25,7 +26,7 @@ pub(super) fn add(
     }
     if let Some(port) = options.node_port
         && !has_port(cluster, port)?
-        && let Some(node) = nodes.iter().find(|node| node.get("role").and_then(Node::text) != Some("worker"))
+        && let Some(node) = nodes.iter().find(|node| node.child("role").and_then(Node::raw) != Some("worker"))
     {
         edit.extend(node, PORTS, vec![port_mapping(port)]).map_err(&refused)?;
     }
@@ -36,9 +37,9 @@ pub(super) fn add(
 }
 
 fn has_mount(node: &Node, folder: &str) -> Result<bool, KindConfigError> {
-    let is_there = |mount: &&Node| mount.get("containerPath").and_then(Node::text) == Some(DATA_PATH);
+    let is_there = |mount: &&Node| mount.child("containerPath").and_then(Node::raw) == Some(DATA_PATH);
     let Some(mount) = all(node, MOUNTS).iter().find(is_there) else { return Ok(false) };
-    let host_path = mount.get("hostPath").and_then(Node::text).unwrap_or_default();
+    let host_path = mount.child("hostPath").and_then(Node::raw).unwrap_or_default();
     if host_path == folder {
         return Ok(true);
     }
@@ -49,20 +50,20 @@ fn has_mount(node: &Node, folder: &str) -> Result<bool, KindConfigError> {
 fn has_port(cluster: &Node, port: u16) -> Result<bool, KindConfigError> {
     let text = port.to_string();
     let is_tcp = |mapping: &&Node| {
-        mapping.get("protocol").and_then(Node::text).is_none_or(|name| name.eq_ignore_ascii_case("tcp"))
+        mapping.child("protocol").and_then(Node::raw).is_none_or(|name| name.eq_ignore_ascii_case("tcp"))
     };
     let mappings = || all(cluster, "nodes").iter().flat_map(|node| all(node, PORTS)).filter(is_tcp);
-    let has = |mapping: &Node, field| mapping.get(field).and_then(Node::text) == Some(&text);
+    let has = |mapping: &Node, field| mapping.child(field).and_then(Node::raw) == Some(&text);
     if mappings().any(|mapping| has(mapping, "containerPort")) {
         return Ok(true);
     }
     // A mapping on another interface's address leaves the port free on loopback.
     let meets = |mapping: &&Node| {
-        let address = mapping.get("listenAddress").and_then(Node::text).unwrap_or_default();
+        let address = mapping.child("listenAddress").and_then(Node::raw).unwrap_or_default();
         has(mapping, "hostPort") && ["", "0.0.0.0", "127.0.0.1", "::"].contains(&address)
     };
-    let api = cluster.get("networking").and_then(|networking| networking.get("apiServerPort"));
-    match mappings().find(meets).or(api.filter(|api| api.text() == Some(&text))) {
+    let api = cluster.child("networking").and_then(|networking| networking.child("apiServerPort"));
+    match mappings().find(meets).or(api.filter(|api| api.raw() == Some(&text))) {
         Some(taken) => Err(KindConfigError::PortTaken { line: taken.start.line, port }),
         None => Ok(false),
     }
@@ -70,7 +71,7 @@ fn has_port(cluster: &Node, port: u16) -> Result<bool, KindConfigError> {
 
 /// The items of a list.
 fn all<'a>(map: &'a Node, list: &str) -> &'a [Node] {
-    map.get(list).map(Node::items).unwrap_or_default()
+    map.child(list).map(Node::items).unwrap_or_default()
 }
 
 fn mount(folder: &str) -> Value {

@@ -1,11 +1,11 @@
 //! The effect of a cluster's patches on containerd's configuration. As kind does, this applies the TOML patches first,
 //! merged, and then the JSON patches (RFC 6902).
 
+use hythe_yaml::Node;
 use serde::Deserialize;
 use serde_json::Value;
 use toml_edit::{Array, InlineTable, Item, Table, TableLike};
 
-use super::yaml::Node;
 use super::{IMAGES, KindConfigError, PLUGIN};
 use crate::hosts::Legacy;
 use crate::toml_error::parse;
@@ -38,7 +38,7 @@ pub(super) fn read(cluster: &Node) -> Result<Registries, KindConfigError> {
     let mut last = 0;
     for item in items(cluster, TOML) {
         let line = item.start.line;
-        let patch = parse(item.text().unwrap_or_default())
+        let patch = parse(item.raw().unwrap_or_default())
             .map_err(|error| KindConfigError::Patch { line, error: format!("its {error}") })?;
         legacy.add(patch.as_table(), line);
         // kind silently skips a patch with another `version` than the file's.
@@ -52,11 +52,9 @@ pub(super) fn read(cluster: &Node) -> Result<Registries, KindConfigError> {
     for item in items(cluster, JSON) {
         last = item.start.line;
         let operations: Vec<Operation> =
-            serde_json::from_str(item.text().unwrap_or_default()).map_err(|error| {
-                KindConfigError::Patch {
-                    line: last,
-                    error: format!("it is not a JSON patch (RFC 6902): {error}"),
-                }
+            serde_json::from_str(item.raw().unwrap_or_default()).map_err(|error| KindConfigError::Patch {
+                line: last,
+                error: format!("it is not a JSON patch (RFC 6902): {error}"),
             })?;
         for operation in operations {
             let keys = operation.path.split('/').skip(1);
@@ -95,7 +93,7 @@ fn registry<'a>(root: &'a dyn TableLike, id: &str) -> Option<&'a dyn TableLike> 
 }
 
 fn items<'a>(cluster: &'a Node, key: &str) -> &'a [Node] {
-    cluster.get(key).map(Node::items).unwrap_or_default()
+    cluster.child(key).map(Node::items).unwrap_or_default()
 }
 
 /// The settings in all patches that `hosts.toml` files replaced.

@@ -57,7 +57,9 @@ impl Tree {
     /// The tree of a file.
     pub(in crate::config) fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
         let place = |(line, column)| Source::file(path, (line, column)).place();
-        let root = yaml::parse(text).map_err(|error| Problem::new(place(error.position), error.text))?;
+        let root = yaml::parse(text).map_err(|error| {
+            Problem::new(place((error.position.line, error.position.column)), error.reason)
+        })?;
         match root.content {
             Content::Map(_) => Ok(Self { path: Some(path.to_owned()), root }),
             Content::Null | Content::Scalar(_) | Content::List(_) => {
@@ -149,15 +151,6 @@ impl Node {
                     entry.node.said_by(origin);
                 }
             }
-        }
-    }
-
-    /// The number of nodes, with all nodes below.
-    pub(super) fn size(&self) -> usize {
-        1 + match &self.content {
-            Content::Null | Content::Scalar(_) => 0,
-            Content::List(items) => items.iter().map(Self::size).sum(),
-            Content::Map(entries) => entries.iter().map(|entry| entry.node.size()).sum(),
         }
     }
 }

@@ -1,139 +1,59 @@
-//! Parses YAML into a tree with positions.
+//! Reads a `registry:2` configuration's YAML into a tree with origins.
 
-use std::collections::HashMap;
-
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use hythe_yaml::{Content as Yaml, Keys, Position, Reader, YamlError};
 
 use super::tree::{Content, Entry, Node, Origin};
 
 /// The maximum depth of nesting: more than any configuration has. The limit bounds recursion on the tree.
 const MAX_DEPTH: usize = 32;
-/// The maximum number of nodes: more than any configuration has. Aliases of aliases can multiply nodes at each step.
-const MAX_NODES: usize = 20_000;
-
-/// Why hythe cannot read a text as a YAML document.
-#[derive(Debug)]
-pub(super) struct YamlError {
-    /// Line and column, from 1.
-    pub(super) position: (usize, usize),
-    pub(super) text: String,
-}
+/// The maximum number of values: more than any configuration has. The tree has a copy of each value for each alias.
+const MAX_VALUES: usize = 20_000;
 
 /// Parses one document. An empty text is null.
 pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
-    let mut builder = Builder { open: Vec::new(), anchors: HashMap::new(), root: None, nodes: 0 };
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| YamlError {
-            position: (error.marker().line(), error.marker().col() + 1),
-            text: format!("this is not YAML: {}", error.info()),
-        })?;
-        builder.take(event, span)?;
+    let limits = Reader { max_size: MAX_VALUES, keys: Keys::UniqueInAnyCase, ..Reader::new(MAX_DEPTH) };
+    let documents = limits.read(text)?;
+    match documents.as_slice() {
+        [] => Ok(Node::new(Content::Null, Origin::File(1, 1))),
+        [document] => node(document),
+        [_, second, ..] => {
+            wrong(second.start, "a second document begins; a configuration must be one document")
+        }
     }
-    Ok(builder.root.unwrap_or(Node::new(Content::Null, Origin::File(1, 1))))
 }
 
-/// A collection whose end was not parsed yet.
-struct Open {
-    node: Node,
-    anchor: usize,
-    key: Option<(String, Origin)>,
+/// The node for a value, with its keys in lower case, as `registry:2` compares them.
+fn node(value: &hythe_yaml::Node) -> Result<Node, YamlError> {
+    let (content, quoted) = match &*value.content {
+        Yaml::Scalar(scalar) if scalar.is_null() => (Content::Null, false),
+        Yaml::Scalar(scalar) => (Content::Scalar(scalar.text.clone()), !scalar.plain),
+        Yaml::List { items, .. } => (Content::List(items.iter().map(node).collect::<Result<_, _>>()?), false),
+        Yaml::Map { entries, .. } => {
+            (Content::Map(entries.iter().map(entry).collect::<Result<_, _>>()?), false)
+        }
+    };
+    Ok(Node { content, origin: origin(value.start), quoted })
 }
 
-struct Builder {
-    open: Vec<Open>,
-    anchors: HashMap<usize, Node>,
-    root: Option<Node>,
-    nodes: usize,
+fn entry(entry: &hythe_yaml::Entry) -> Result<Entry, YamlError> {
+    let start = entry.key.start;
+    let name = match entry.key.scalar().filter(|name| !name.is_null()) {
+        // Ignoring a merge key would lose its content, which may be `auth`.
+        Some(name) if name.text == "<<" => {
+            return wrong(start, "hythe does not support merge keys (`<<`): write the keys out");
+        }
+        Some(name) => name.text.to_ascii_lowercase(),
+        None => return wrong(start, "a key must be a word"),
+    };
+    Ok(Entry { name, origin: origin(start), node: node(&entry.value)? })
 }
 
-impl Builder {
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
-        let position = (span.start.line(), span.start.col() + 1);
-        let origin = Origin::File(position.0, position.1);
-        let wrong = |text: &str| Err(YamlError { position, text: text.to_owned() });
-        match event {
-            Event::Scalar(text, style, anchor, _) => {
-                let null =
-                    style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                let content = if null { Content::Null } else { Content::Scalar(text.into_owned()) };
-                let quoted = style != ScalarStyle::Plain;
-                self.close(Node { content, origin, quoted }, anchor, position)
-            }
-            Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => self.close(node, 0, position),
-                None => wrong("this alias is inside the value that it names"),
-            },
-            Event::SequenceStart(anchor, _) => {
-                self.begin(Content::List(Vec::new()), origin, anchor, position)
-            }
-            Event::MappingStart(anchor, _) => self.begin(Content::Map(Vec::new()), origin, anchor, position),
-            Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(open) => self.close(open.node, open.anchor, position),
-                None => wrong("a collection ends that did not begin"),
-            },
-            Event::DocumentStart(_) if self.root.is_some() => {
-                wrong("a second document begins; a configuration must be one document")
-            }
-            Event::DocumentStart(_)
-            | Event::DocumentEnd
-            | Event::StreamStart
-            | Event::StreamEnd
-            | Event::Nothing => Ok(()),
-        }
-    }
+fn origin(at: Position) -> Origin {
+    Origin::File(at.line, at.column)
+}
 
-    fn begin(
-        &mut self,
-        content: Content,
-        origin: Origin,
-        anchor: usize,
-        position: (usize, usize),
-    ) -> Result<(), YamlError> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err(YamlError { position, text: format!("this nests deeper than {MAX_DEPTH} levels") });
-        }
-        self.open.push(Open { node: Node::new(content, origin), anchor, key: None });
-        Ok(())
-    }
-
-    /// Adds a complete node to the innermost open collection.
-    fn close(&mut self, node: Node, anchor: usize, position: (usize, usize)) -> Result<(), YamlError> {
-        let wrong = |text: String| Err(YamlError { position, text });
-        self.nodes += node.size();
-        if self.nodes > MAX_NODES {
-            return wrong("this has too many values for a configuration".to_owned());
-        }
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
-        }
-        let Some(open) = self.open.last_mut() else {
-            self.root = Some(node);
-            return Ok(());
-        };
-        match &mut open.node.content {
-            Content::List(items) => items.push(node),
-            Content::Map(entries) => {
-                if let Some((name, origin)) = open.key.take() {
-                    entries.push(Entry { name, origin, node });
-                    return Ok(());
-                }
-                let Content::Scalar(name) = node.content else {
-                    return wrong("a key must be a word".to_owned());
-                };
-                // Ignoring a merge key would lose its content, which may be `auth`.
-                if name == "<<" {
-                    return wrong("hythe does not support merge keys (`<<`): write the keys out".to_owned());
-                }
-                let name = name.to_ascii_lowercase();
-                if entries.iter().any(|entry| entry.name == name) {
-                    return wrong(format!("`{name}` appears twice"));
-                }
-                open.key = Some((name, node.origin));
-            }
-            Content::Null | Content::Scalar(_) => {}
-        }
-        Ok(())
-    }
+fn wrong<T>(position: Position, reason: &str) -> Result<T, YamlError> {
+    Err(YamlError { position, reason: reason.to_owned() })
 }
 
 #[cfg(test)]
@@ -154,9 +74,17 @@ mod tests {
             let aliases = vec![format!("*{before}"); 10].join(", ");
             bomb.extend([format!("{name}: &{name} [{aliases}]\n")]);
         }
-        for text in
-            ["a: 1\na: 2", "<<: {a: 1}", "a: 1\n---\nb: 2", "? [x]\n: y", "a: [", &"[".repeat(100_000), &bomb]
-        {
+        for text in [
+            "a: 1\na: 2",
+            "a: 1\nA: 2",
+            "<<: {a: 1}",
+            "a: 1\n---\nb: 2",
+            "? [x]\n: y",
+            "~: 1",
+            "a: [",
+            &"[".repeat(100_000),
+            &bomb,
+        ] {
             assert!(parse(text).is_err(), "{}", &text[..text.len().min(40)]);
         }
     }

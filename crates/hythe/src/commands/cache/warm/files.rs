@@ -25,13 +25,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hythe_yaml::Node;
+
 use crate::config::Environment;
 use found::Found;
 pub(super) use found::{Passed, Place, Reading, Unread};
 use interpolate::Variables;
 use kind::Kind;
 use name::Trust;
-use yaml::Node;
 
 /// Files that one command follows at most: more are a mistake in the files.
 const MAX_FILES: usize = 500;
@@ -155,7 +156,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn document(&mut self, file: &Arc<str>, document: &Rc<Node>) {
+    fn document(&mut self, file: &Arc<str>, document: &Node) {
         match kind::of(document, text::base_name(file)) {
             Kind::Compose => compose::read(self, file, document),
             Kind::Kustomization => kustomize::read(self, file, document),
@@ -177,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The documents of a file that another file names. Each file is parsed once.
-    fn open(&mut self, path: &Path) -> Result<Vec<Rc<Node>>, String> {
+    fn open(&mut self, path: &Path) -> Result<Vec<Node>, String> {
         let name = path.to_str().ok_or("the file's name is not UTF-8")?;
         let whole = path.canonicalize().map_err(|error| format!("{name} cannot be read: {error}"))?;
         if let Some(known) = self.opened.get(&whole) {
@@ -194,7 +195,7 @@ impl<'a> Reader<'a> {
     fn follow(
         &mut self,
         path: &Path,
-        mut read: impl FnMut(&mut Self, &Arc<str>, &Rc<Node>),
+        mut read: impl FnMut(&mut Self, &Arc<str>, &Node),
     ) -> Result<(), String> {
         if self.depth == MAX_DEPTH || self.followed == MAX_FILES {
             return Err("files include one another too deeply, or include too many files".to_owned());

@@ -2,15 +2,15 @@
 //! files.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
+
+use hythe_yaml::{Content, Node, Scalar};
 
 use super::Reader;
 use super::dockerfile;
 use super::found::{Found, Place, Unread};
 use super::interpolate::{Variables, add_env_file, interpolate};
 use super::name::{Trust, name};
-use super::yaml::{Node, Scalar};
 
 /// The file with variables beside a Compose file.
 const ENV_FILE: &str = ".env";
@@ -22,7 +22,7 @@ const MAX_DEPTH: usize = 16;
 #[derive(Clone)]
 struct Source {
     file: Arc<str>,
-    document: Rc<Node>,
+    document: Node,
     variables: Variables,
 }
 
@@ -43,7 +43,7 @@ fn folder(file: &str) -> PathBuf {
 }
 
 /// Reads a document of a Compose file.
-pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>) {
+pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node) {
     let mut variables = reader.variables();
     add_file(&mut variables, &folder(file).join(ENV_FILE));
     read_with(reader, file, document, variables);
@@ -56,30 +56,30 @@ fn add_file(variables: &mut Variables, path: &Path) {
     }
 }
 
-fn read_with(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>, variables: Variables) {
+fn read_with(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node, variables: Variables) {
     reader.reading.documents += 1;
     reader.reading.understood += 1;
-    let source = Source { file: Arc::clone(file), document: Rc::clone(document), variables };
-    for entry in document.child("services").map(|services| services.entries()).unwrap_or_default() {
+    let source = Source { file: Arc::clone(file), document: document.clone(), variables };
+    for entry in document.child("services").map(Node::entries).unwrap_or_default() {
         service(reader, &source, &entry.value);
     }
-    match document.child("include").map(|include| &**include) {
-        Some(Node::List(items)) => items.iter().for_each(|item| include(reader, &source, item)),
-        Some(Node::Scalar(_)) => {
+    match document.child("include").map(|include| &*include.content) {
+        Some(Content::List { items, .. }) => items.iter().for_each(|item| include(reader, &source, item)),
+        Some(Content::Scalar(_)) => {
             if let Some(item) = document.child("include") {
                 include(reader, &source, item);
             }
         }
-        Some(Node::Map(_)) | None => {}
+        Some(Content::Map { .. }) | None => {}
     }
 }
 
 /// `include: [FILE, {path: FILE or list, env_file: …}]`.
-fn include(reader: &mut Reader<'_>, source: &Source, item: &Rc<Node>) {
-    let texts = |node: &Rc<Node>| match &**node {
-        Node::Scalar(scalar) => vec![scalar.clone()],
-        Node::List(items) => items.iter().filter_map(|item| item.scalar().cloned()).collect(),
-        Node::Map(_) => Vec::new(),
+fn include(reader: &mut Reader<'_>, source: &Source, item: &Node) {
+    let texts = |node: &Node| match &*node.content {
+        Content::Scalar(scalar) => vec![scalar.clone()],
+        Content::List { items, .. } => items.iter().filter_map(|item| item.scalar().cloned()).collect(),
+        Content::Map { .. } => Vec::new(),
     };
     let paths = item.child("path").map_or_else(|| texts(item), texts);
     let env_files = item.child("env_file").map(texts).unwrap_or_default();
@@ -100,8 +100,8 @@ fn include(reader: &mut Reader<'_>, source: &Source, item: &Rc<Node>) {
 }
 
 /// Reads a service and the services that it extends. A key of the service overrides those of the services it extends.
-fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
-    let mut chain = vec![(source.clone(), Rc::clone(service))];
+fn service(reader: &mut Reader<'_>, source: &Source, service: &Node) {
+    let mut chain = vec![(source.clone(), service.clone())];
     while let Some((source, service)) = chain.last().cloned() {
         let Some(extends) = service.child("extends").filter(|_| chain.len() <= MAX_DEPTH) else { break };
         let name = extends.scalar().and_then(|scalar| scalar.value()).or_else(|| extends.text("service"));
@@ -120,7 +120,7 @@ fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
             let value = service.child(key)?;
             // `!reset` removes a value: the key counts as not written.
             let written = value.scalar().is_none_or(|scalar| scalar.value().is_some());
-            written.then(|| (source, Rc::clone(value)))
+            written.then(|| (source, value.clone()))
         })
     };
     let policy = first("pull_policy")
@@ -146,7 +146,7 @@ fn service(reader: &mut Reader<'_>, source: &Source, service: &Rc<Node>) {
         bases(reader, source, build);
     }
     for (source, service) in &chain {
-        for volume in service.child("volumes").map(|volumes| volumes.items()).unwrap_or_default() {
+        for volume in service.child("volumes").map(Node::items).unwrap_or_default() {
             if let (Some("image"), Some(scalar)) =
                 (volume.text("type"), volume.child("source").and_then(|at| at.scalar()))
             {
@@ -162,7 +162,7 @@ fn bases(reader: &mut Reader<'_>, source: &Source, build: &Node) {
         let text = interpolate(&inline.text, &source.variables).unwrap_or_else(|_| inline.text.clone());
         dockerfile::read(&mut reader.reading, &source.file, &text, inline.line + 1);
     }
-    for entry in build.child("additional_contexts").map(|contexts| contexts.entries()).unwrap_or_default() {
+    for entry in build.child("additional_contexts").map(Node::entries).unwrap_or_default() {
         if let Some(scalar) = entry.value.scalar().filter(|scalar| scalar.text.starts_with("docker-image://"))
         {
             take(reader, source, scalar, "a context");
@@ -175,9 +175,9 @@ fn extended(
     source: &Source,
     extends: &Node,
     name: &str,
-) -> Result<(Source, Rc<Node>), String> {
+) -> Result<(Source, Node), String> {
     let named =
-        |document: &Rc<Node>| document.child("services").and_then(|services| services.child(name)).cloned();
+        |document: &Node| document.child("services").and_then(|services| services.child(name)).cloned();
     let Some(file) = extends.text("file") else {
         let base = named(&source.document).ok_or_else(|| format!("this file has no service `{name}`"))?;
         return Ok((source.clone(), base));
@@ -189,14 +189,14 @@ fn extended(
         .find_map(|document| Some((document, named(document)?)))
         .ok_or_else(|| format!("{} has no service `{name}`", path.display()))?;
     let file = Arc::from(path.display().to_string());
-    Ok((Source { file, document: Rc::clone(document), variables: source.variables.clone() }, base))
+    Ok((Source { file, document: document.clone(), variables: source.variables.clone() }, base))
 }
 
 fn line_of(node: &Node) -> Option<usize> {
-    match node {
-        Node::Scalar(scalar) => Some(scalar.line),
-        Node::Map(entries) => entries.first().map(|entry| entry.line),
-        Node::List(items) => line_of(items.first()?),
+    match &*node.content {
+        Content::Scalar(scalar) => Some(scalar.line),
+        Content::Map { entries, .. } => entries.first().map(|entry| entry.key.start.line),
+        Content::List { items, .. } => line_of(items.first()?),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tells the kind of a document by its keys and by the file's name.
 
-use super::yaml::Node;
+use hythe_yaml::Node;
 
 /// The kind of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +73,12 @@ fn is_compose(document: &Node) -> bool {
             // A file with Compose's `version` 2 or 3 is a Compose file whatever other keys it has.
             let is_old = document.text("version").is_some_and(|version| version.starts_with(['2', '3']))
                 && ["steps", "jobs", "pipeline"].iter().all(|key| document.child(key).is_none());
-            (is_old || document.entries().iter().all(|entry| known(&entry.key)))
+            (is_old || document.entries().iter().all(|entry| known(entry.name())))
                 && services.entries().iter().all(|entry| is_service(&entry.value))
         }
         // A Compose file may only include others.
         None => {
-            document.child("include").is_some() && document.entries().iter().all(|entry| known(&entry.key))
+            document.child("include").is_some() && document.entries().iter().all(|entry| known(entry.name()))
         }
     }
 }
@@ -101,7 +101,7 @@ fn is_cloud_build(document: &Node) -> bool {
             && !["image", "run", "uses", "task", "commands"].iter().any(|key| step.child(key).is_some())
     };
     !steps.items().is_empty()
-        && steps.items().iter().all(|step| is_step(step))
+        && steps.items().iter().all(is_step)
         && steps
             .items()
             .iter()

@@ -1,13 +1,12 @@
 //! The images of a kustomization: those of the files that it names, replaced as its own `images` says.
 
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use hythe_oci::ImageNameParts;
+use hythe_yaml::{Node, Scalar};
 
 use super::found::{Found, Place, Reading};
-use super::yaml::{Entry, Node, Scalar};
 use super::{Reader, parts};
 
 /// The names of a kustomization's file in its folder.
@@ -22,21 +21,21 @@ const MADE: [&str; 3] = ["helmCharts", "helmChartInflationGenerator", "generator
 /// What to run instead, for parts that hythe cannot read.
 const INSTEAD: &str = "`kubectl kustomize FOLDER | hythe cache warm -f -` reads all of it";
 
-pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Rc<Node>) {
+pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node) {
     let outer = std::mem::take(&mut reader.reading);
     for key in FILES {
-        for item in document.child(key).map(|list| list.items()).unwrap_or_default() {
+        for item in document.child(key).map(Node::items).unwrap_or_default() {
             let path = item.scalar().or_else(|| item.child("path").and_then(|path| path.scalar()));
             if let Some(path) = path {
                 follow(reader, file, path);
             }
         }
     }
-    for entry in document.entries().iter().filter(|entry| MADE.contains(&entry.key.as_str())) {
-        let place = Place { file: Arc::clone(file), line: entry.line };
-        reader.reading.miss(place, format!("`{}` was not read: {INSTEAD}", entry.key));
+    for entry in document.entries().iter().filter(|entry| MADE.contains(&entry.name())) {
+        let place = Place { file: Arc::clone(file), line: entry.key.start.line };
+        reader.reading.miss(place, format!("`{}` was not read: {INSTEAD}", entry.name()));
     }
-    let images = document.child("images").map(|images| images.items()).unwrap_or_default();
+    let images = document.child("images").map(Node::items).unwrap_or_default();
     for image in images {
         replace(&mut reader.reading, file, image);
     }
@@ -88,7 +87,7 @@ fn replace(reading: &mut Reading, file: &Arc<str>, entry: &Node) {
     if any {
         return;
     }
-    let line = entry.entries().first().map_or(1, |Entry { line, .. }| *line);
+    let line = entry.entries().first().map_or(1, |first| first.key.start.line);
     let place = Place { file: Arc::clone(file), line };
     match parts::replaced(entry) {
         Some(whole) if super::name::name(&whole.text, super::name::Trust::Certain).is_ok() => {

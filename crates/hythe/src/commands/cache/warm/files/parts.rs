@@ -2,8 +2,7 @@
 //! Kustomize.
 
 use hythe_oci::ImageNameParts;
-
-use super::yaml::{Node, Scalar};
+use hythe_yaml::{Node, Scalar};
 
 /// A name that was put together from its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub(super) fn described(map: &Node, named: bool) -> Option<Whole> {
     let has_tag = map
         .entries()
         .iter()
-        .any(|entry| TAGS.contains(&entry.key.as_str()) || DIGESTS[..2].contains(&entry.key.as_str()));
+        .any(|entry| TAGS.contains(&entry.name()) || DIGESTS[..2].contains(&entry.name()));
     if !named && !has_tag {
         return None;
     }
@@ -85,7 +84,7 @@ pub(super) fn beside(map: &Node, key: &str, text: &str, line: usize) -> Whole {
 
 /// The image of an entry of Kustomize's `images`; `None` if the entry leaves the tag to the resource.
 pub(super) fn replaced(entry: &Node) -> Option<Whole> {
-    let line = entry.entries().first()?.line;
+    let line = entry.entries().first()?.key.start.line;
     let name = entry.text("newName").or_else(|| entry.text("name"))?;
     let (tag, digest) = (entry.text("newTag"), entry.text("digest"));
     let whole = whole(name, None, tag, digest, line);

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::rc::Rc;
+
+use hythe_yaml::Node;
 
 use super::template::Templates;
-use super::yaml::{self, Node};
-use super::{json, lines};
+use super::{json, lines, yaml};
 
 /// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 64 << 20;
@@ -51,7 +51,7 @@ pub(super) fn base_name(file: &str) -> &str {
 /// A text's documents, and the parts that are not YAML.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
-    pub(super) trees: Vec<Rc<Node>>,
+    pub(super) trees: Vec<Node>,
     /// The lines of parts that are not YAML, and why they are not.
     pub(super) faults: Vec<(usize, String)>,
     /// Images in such parts, from lines that look like `image: NAME`.
@@ -76,9 +76,7 @@ pub(super) fn documents(text: &str, first: usize) -> Documents {
         let line = first + line - 1;
         let parsed = yaml::parse(&part, line, &templates);
         let parsed = match (parsed, begin(&part)) {
-            (Ok(documents), Some(_)) if !documents.iter().any(|document| document.is_map()) => {
-                Err((line, String::new()))
-            }
+            (Ok(documents), Some(_)) if !documents.iter().any(Node::is_map) => Err((line, String::new())),
             (parsed, _) => parsed,
         };
         let parsed = parsed.or_else(|fault| match begin(&part) {

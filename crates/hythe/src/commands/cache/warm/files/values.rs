@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
-use super::yaml::Node;
+use hythe_yaml::{Content, Node};
 
 /// Values of one variable at most, and names that one text can become at most.
 const MAX_VALUES: usize = 64;
@@ -36,14 +36,14 @@ const FORMS: [(&str, &str); 6] =
 pub(super) struct Values(BTreeMap<String, Vec<String>>);
 
 impl Values {
-    pub(super) fn of(document: &Rc<Node>) -> Self {
+    pub(super) fn of(document: &Node) -> Self {
         let mut values = Self::default();
         values.collect(document, &mut HashSet::new());
         values
     }
 
-    fn collect(&mut self, node: &Rc<Node>, seen: &mut HashSet<*const Node>) {
-        if !seen.insert(Rc::as_ptr(node)) {
+    fn collect(&mut self, node: &Node, seen: &mut HashSet<*const Content>) {
+        if !seen.insert(Rc::as_ptr(&node.content)) {
             return;
         }
         for item in node.items() {
@@ -51,7 +51,7 @@ impl Values {
         }
         for entry in node.entries() {
             let value = &entry.value;
-            match entry.key.as_str() {
+            match entry.name() {
                 "params" | "parameters" | "inputs" | "variables" | "env" | "environment" | "vars" => {
                     self.named(value);
                 }
@@ -71,10 +71,14 @@ impl Values {
             }
         }
         for entry in node.entries() {
-            match &*entry.value {
-                Node::Scalar(scalar) => self.add(&entry.key, scalar.value()),
-                Node::List(items) => items.iter().for_each(|item| self.add_item(&entry.key, item)),
-                Node::Map(_) => self.add_all(&entry.key, &entry.value),
+            match &*entry.value.content {
+                Content::Scalar(scalar) => self.add(entry.name(), scalar.value()),
+                Content::List { items, .. } => {
+                    for item in items {
+                        self.add_item(entry.name(), item);
+                    }
+                }
+                Content::Map { .. } => self.add_all(entry.name(), &entry.value),
             }
         }
     }
@@ -91,28 +95,28 @@ impl Values {
             self.matrix(item);
         }
         for entry in node.entries() {
-            match (entry.key.as_str(), &*entry.value) {
-                ("include" | "parameters", value) => self.matrix(value),
-                (key, Node::List(items)) if key != "exclude" => {
+            match (entry.name(), &*entry.value.content) {
+                ("include" | "parameters", _) => self.matrix(&entry.value),
+                (key, Content::List { items, .. }) if key != "exclude" => {
                     for item in items {
                         self.add_item(key, item);
                     }
                 }
-                (key, Node::Scalar(scalar)) => self.add(key, scalar.value()),
-                (_, Node::Map(_) | Node::List(_)) => {}
+                (key, Content::Scalar(scalar)) => self.add(key, scalar.value()),
+                (_, Content::Map { .. } | Content::List { .. }) => {}
             }
         }
     }
 
     fn add_item(&mut self, key: &str, item: &Node) {
-        match item {
-            Node::Scalar(scalar) => self.add(key, scalar.value()),
-            Node::Map(entries) => {
+        match &*item.content {
+            Content::Scalar(scalar) => self.add(key, scalar.value()),
+            Content::Map { entries, .. } => {
                 for entry in entries {
-                    self.add(&entry.key, entry.value.scalar().and_then(|scalar| scalar.value()));
+                    self.add(entry.name(), entry.value.scalar().and_then(|scalar| scalar.value()));
                 }
             }
-            Node::List(_) => {}
+            Content::List { .. } => {}
         }
     }
 

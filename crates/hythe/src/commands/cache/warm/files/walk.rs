@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hythe_yaml::{Content, Entry, Node, Scalar};
+
 use super::found::{Found, Place, Reading};
 use super::kind::Kind;
 use super::name::{self, Trust};
@@ -13,7 +15,6 @@ use super::parts::{self, Whole};
 use super::rules;
 use super::text::documents;
 use super::values::Values;
-use super::yaml::{Entry, Node, Scalar};
 
 /// Levels of files within files, such as a manifest in a `ConfigMap` in a manifest.
 const MAX_EMBEDDED: usize = 3;
@@ -23,7 +24,7 @@ const NOT_WHOLE: &str =
     "its tag or its registry is not in this file but in the chart: render it first (helm template)";
 
 /// Finds the images of a document.
-pub(super) fn document(reading: &mut Reading, file: &Arc<str>, document: &Rc<Node>, kind: Kind) {
+pub(super) fn document(reading: &mut Reading, file: &Arc<str>, document: &Node, kind: Kind) {
     let mut walk = Walk {
         reading,
         file,
@@ -43,7 +44,7 @@ struct Walk<'a> {
     kind: Kind,
     values: Values,
     /// Nodes that were visited. A node with several aliases is visited once.
-    seen: HashSet<*const Node>,
+    seen: HashSet<*const Content>,
     /// The keys from the root to the present node. Lists add none.
     path: Vec<String>,
     /// The kind of the innermost object.
@@ -52,14 +53,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn node(&mut self, node: &Rc<Node>) {
-        if !self.seen.insert(Rc::as_ptr(node)) {
+    fn node(&mut self, node: &Node) {
+        if !self.seen.insert(Rc::as_ptr(&node.content)) {
             return;
         }
-        match &**node {
-            Node::List(items) => self.list(items),
-            Node::Map(_) => self.map(node),
-            Node::Scalar(_) => {}
+        match &*node.content {
+            Content::List { items, .. } => self.list(items),
+            Content::Map { .. } => self.map(node),
+            Content::Scalar(_) => {}
         }
     }
 
@@ -73,7 +74,7 @@ impl Walk<'_> {
             self.whole(&whole, if named { "image" } else { "repository and tag" });
         }
         for entry in map.entries() {
-            self.path.push(entry.key.clone());
+            self.path.push(entry.name().to_owned());
             self.entry(map, entry, is_whole);
             self.path.pop();
         }
@@ -83,17 +84,17 @@ impl Walk<'_> {
     }
 
     fn entry(&mut self, map: &Node, entry: &Entry, is_whole: bool) {
-        let key = entry.key.as_str();
+        let key = entry.name();
         if rules::is_skipped(key) {
             return;
         }
         if key == "annotations" {
             return self.annotations(&entry.value);
         }
-        match &*entry.value {
-            Node::Scalar(scalar) => self.scalar(map, key, scalar, is_whole),
-            Node::List(items) if self.is_images(key) => self.images(items),
-            Node::Map(inner) if self.is_images(key) && !is_description(&entry.value) => {
+        match &*entry.value.content {
+            Content::Scalar(scalar) => self.scalar(map, key, scalar, is_whole),
+            Content::List { items, .. } if self.is_images(key) => self.images(items),
+            Content::Map { entries: inner, .. } if self.is_images(key) && !is_description(&entry.value) => {
                 self.named_images(inner);
             }
             _ => {
@@ -151,7 +152,7 @@ impl Walk<'_> {
     fn annotations(&mut self, annotations: &Node) {
         for entry in annotations.entries() {
             let Some(scalar) = entry.value.scalar() else { continue };
-            let key = entry.key.to_ascii_lowercase();
+            let key = entry.name().to_ascii_lowercase();
             if key.contains('/') && key.ends_with("image") {
                 self.take(&scalar.text, scalar.line, Trust::Likely, "an annotation");
             } else if key.ends_with("/images") {
@@ -220,7 +221,7 @@ impl Walk<'_> {
 
     /// Walks the tree of an embedded text with a `seen` of its own: the tree is freed afterwards, and a later tree's
     /// nodes may have the same addresses.
-    fn node_of_text(&mut self, document: &Rc<Node>) {
+    fn node_of_text(&mut self, document: &Node) {
         let seen = std::mem::take(&mut self.seen);
         self.node(document);
         self.seen = seen;

@@ -1,16 +1,15 @@
 //! Lists: of arguments, of services, of images.
 
-use std::rc::Rc;
+use hythe_yaml::{Content, Entry, Node};
 
 use super::super::kind::Kind;
 use super::super::name::{self, Trust};
 use super::super::parts;
 use super::super::rules::{self, Argument};
-use super::super::yaml::{Entry, Node};
 use super::{Walk, is_built};
 
 impl Walk<'_> {
-    pub(super) fn list(&mut self, items: &[Rc<Node>]) {
+    pub(super) fn list(&mut self, items: &[Node]) {
         let key = self.path.last().cloned().unwrap_or_default();
         let is_arguments =
             matches!(key.as_str(), "args" | "command" | "cmd" | "entrypoint" | "extraArgs" | "arguments");
@@ -57,7 +56,7 @@ impl Walk<'_> {
     }
 
     /// A list under a key such as `images`.
-    pub(super) fn images(&mut self, items: &[Rc<Node>]) {
+    pub(super) fn images(&mut self, items: &[Node]) {
         if let (Some(why), Some(first)) = (rules::not_pulled(&self.object, &self.path), items.first()) {
             if let Some(scalar) = first.scalar() {
                 self.pass(&scalar.text, scalar.line, why, false);
@@ -72,19 +71,19 @@ impl Walk<'_> {
             Trust::Likely
         };
         for item in items {
-            match &**item {
-                Node::Scalar(scalar) => {
+            match &*item.content {
+                Content::Scalar(scalar) => {
                     let text = scalar.word().unwrap_or_default();
                     // Argo CD writes Kustomize's entries as `OLD=NEW:TAG`.
                     let text = text.split_once('=').map_or(text, |(_, new)| new);
                     self.take(text, scalar.line, trust, "a list of images");
                 }
-                Node::Map(_) if parts::is_replacement(item) => {
+                Content::Map { .. } if parts::is_replacement(item) => {
                     if let Some(whole) = parts::replaced(item) {
                         self.whole(&whole, "images");
                     }
                 }
-                Node::Map(_) if item.child("image").is_none() => {
+                Content::Map { .. } if item.child("image").is_none() => {
                     match item.child("name").and_then(|name| name.scalar()) {
                         Some(name) if !is_built(item) && item.child("repository").is_none() => {
                             let whole = parts::beside(item, "image", &name.text, name.line);
@@ -94,7 +93,7 @@ impl Walk<'_> {
                         _ => self.map(item),
                     }
                 }
-                Node::Map(_) | Node::List(_) => self.node(item),
+                Content::Map { .. } | Content::List { .. } => self.node(item),
             }
         }
     }
@@ -102,13 +101,13 @@ impl Walk<'_> {
     /// A mapping of names to images under a key such as `images`.
     pub(super) fn named_images(&mut self, entries: &[Entry]) {
         for entry in entries {
-            self.path.push(entry.key.clone());
-            match &*entry.value {
-                Node::Scalar(scalar) if entry.key != "image" => {
+            self.path.push(entry.name().to_owned());
+            match &*entry.value.content {
+                Content::Scalar(scalar) if entry.name() != "image" => {
                     let text = scalar.word().unwrap_or_default();
                     self.take(text, scalar.line, Trust::Likely, "images");
                 }
-                Node::Map(_) => {
+                Content::Map { .. } => {
                     let whole = parts::described(&entry.value, true)
                         .filter(|whole| !is_built(&entry.value) && whole.pinned);
                     match whole {
@@ -116,11 +115,11 @@ impl Walk<'_> {
                         None => self.node(&entry.value),
                     }
                 }
-                Node::Scalar(scalar) => {
+                Content::Scalar(scalar) => {
                     let text = scalar.word().unwrap_or_default();
                     self.take(text, scalar.line, Trust::Certain, "image");
                 }
-                Node::List(_) => self.node(&entry.value),
+                Content::List { .. } => self.node(&entry.value),
             }
             self.path.pop();
         }
