@@ -10,7 +10,7 @@ use hythe_oci::{Digest, ErrorBody, header, media_type};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use crate::dialler::innermost;
+use crate::cause::innermost;
 use crate::error::{Error, Subject};
 use crate::memory::Memory;
 use crate::response::Response;

@@ -14,9 +14,9 @@ use url::Url;
 use crate::answer::{Answer, retry_after, said};
 use crate::challenge::{Challenge, challenges};
 use crate::client::Inner;
-use crate::connection::Request;
 use crate::error::{Error, Subject};
 use crate::outgoing::Outgoing;
+use crate::request::Request;
 use crate::response::Response;
 use crate::scope::Scope;
 use crate::token::Token;
@@ -94,21 +94,21 @@ impl Inner {
         let late =
             || ask.subject.unavailable(format!("it took no byte and sent no answer within {patience:?}"));
         let authorization = if ask.at_home {
-            let known = timeout(self.head_timeout, Box::pin(self.tokens.known(&self.dialler, &ask)));
+            let known = timeout(self.head_timeout, Box::pin(self.tokens.known(&self.transport, &ask)));
             known.await.map_err(|_| late())??
         } else {
             None
         };
         let authorized = authorization.as_ref().map(|authorization| self.tokens.header(authorization));
         let request = self.request(&ask, ask.url.clone(), authorized);
-        let sent = watch.attend(self.dialler.send_body(request, body, &ask.subject), patience).await;
+        let sent = watch.attend(self.transport.send_body(request, body, &ask.subject), patience).await;
         if let Some(failure) = watch.failure() {
             return Err(PushError::Source(failure));
         }
         let reply = Reply { response: sent.ok_or_else(late)??, at_home: ask.at_home, token: None };
         if reply.is_challenge() && reply.at_home {
             let challenges = challenges_of(&reply.response);
-            let answered = self.tokens.answer(&self.dialler, &ask, &challenges, authorization.as_ref());
+            let answered = self.tokens.answer(&self.transport, &ask, &challenges, authorization.as_ref());
             let answered = timeout(self.head_timeout, Box::pin(answered));
             if answered.await.map_err(|_| late())??.is_some() {
                 return Ok(None);
@@ -138,18 +138,19 @@ impl Inner {
     }
 
     async fn exchange(&self, ask: &Ask) -> Result<Response, Error> {
-        let mut authorization = if ask.at_home { self.tokens.known(&self.dialler, ask).await? } else { None };
+        let mut authorization =
+            if ask.at_home { self.tokens.known(&self.transport, ask).await? } else { None };
         let mut reply = self.follow(ask, authorization.as_ref()).await?;
         for attempt in 0..CHALLENGES {
             if !reply.is_challenge() || !reply.at_home {
                 break;
             }
             let challenges = challenges_of(&reply.response);
-            if attempt > 0 && !self.tokens.asks_more(&self.dialler, ask, &challenges).await {
+            if attempt > 0 && !self.tokens.asks_more(&self.transport, ask, &challenges).await {
                 break;
             }
             let answered =
-                self.tokens.answer(&self.dialler, ask, &challenges, authorization.as_ref()).await?;
+                self.tokens.answer(&self.transport, ask, &challenges, authorization.as_ref()).await?;
             let Some(fresh) = answered else { break };
             // Dropping the answer frees its connection for the next request.
             drop(reply);
@@ -161,7 +162,7 @@ impl Inner {
         if reply.is_challenge() && reply.response.url().origin() != self.url.origin() {
             let (url, challenges) = (reply.response.url().clone(), challenges_of(&reply.response));
             let refused = reply.token.take();
-            if self.tokens.answer_at(&self.dialler, ask, &url, &challenges, refused.as_ref()).await? {
+            if self.tokens.answer_at(&self.transport, ask, &url, &challenges, refused.as_ref()).await? {
                 drop(reply);
                 reply = self.follow(ask, authorization.as_ref()).await?;
             }
@@ -185,7 +186,7 @@ impl Inner {
                 None => token.as_ref().map(|token| token.header.clone()),
             };
             let request = self.request(ask, url.clone(), authorized);
-            let response = self.dialler.send(request, &ask.subject).await?;
+            let response = self.transport.send(request, &ask.subject).await?;
             // A request that changes something follows no redirect: it is carried out at the address that was asked, or
             // not at all.
             if !ask.only_reads() {

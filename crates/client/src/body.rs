@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::answer::Answer;
-use crate::dialler::innermost;
+use crate::cause::innermost;
 use crate::response::ResponseBody;
 
 /// The bytes of a blob as they arrive. The body ends with an error if the connection breaks before the announced end,

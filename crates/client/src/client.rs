@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::ask::Ask;
 use crate::budget::Budget;
-use crate::dialler::Dialler;
+use crate::connector::Connector;
 use crate::endpoint;
 use crate::error::Subject;
 use crate::guard::{Guard, authority_of};
@@ -22,6 +22,7 @@ use crate::room::Room;
 use crate::roots;
 use crate::scope::Scope;
 use crate::tokens::Tokens;
+use crate::transport::Transport;
 
 /// A client of one endpoint of a registry. Its clones share connections and tokens.
 ///
@@ -36,7 +37,7 @@ pub(crate) struct Inner {
     pub(crate) url: Url,
     pub(crate) head_timeout: Duration,
     pub(crate) progress_timeout: Duration,
-    pub(crate) dialler: Dialler,
+    pub(crate) transport: Transport,
     pub(crate) tokens: Tokens,
     pub(crate) only_if_cached: bool,
     pub(crate) lists: Room,
@@ -53,9 +54,10 @@ impl Client {
         let url = endpoint::parse(&options.endpoint)?;
         let authorities = roots::read(&options.ca)?;
         let guard = Guard::new(&url, !options.public_only, options.private_hosts);
+        let connector = Connector::new(guard, authorities, options.connect_timeout, options.direct);
         Ok(Self(Arc::new(Inner {
             tokens: Tokens::new(&url, options.credentials)?,
-            dialler: Dialler::new(guard, authorities, options.connect_timeout, options.direct),
+            transport: Transport::new(connector, options.head_timeout.max(options.progress_timeout)),
             only_if_cached: options.only_if_cached,
             lists: options.lists,
             manifests: options.manifests,

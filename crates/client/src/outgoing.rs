@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -33,6 +33,10 @@ pub(crate) struct Watch {
     is_starved: AtomicBool,
     /// Why the source could not be read.
     failed: Mutex<Option<io::Error>>,
+    /// Whether the answer to the request has come, so that the registry wants no more of the body.
+    has_ended: AtomicBool,
+    /// The connection's task, while it waits for the source.
+    waiting: Mutex<Option<Waker>>,
 }
 
 impl Watch {
@@ -44,6 +48,14 @@ impl Watch {
     /// Why the source could not be read, if that ended the request.
     pub(crate) fn failure(&self) -> Option<io::Error> {
         self.failed.lock().take()
+    }
+
+    /// Ends a body that is still being sent, and so its connection: otherwise hyper would send all of it.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Release);
+        if let Some(waiting) = self.waiting.lock().take() {
+            waiting.wake();
+        }
     }
 
     /// Waits for the answer to the request. Gives up, with `None`, once the connection takes no byte for `patience`;
@@ -109,7 +121,15 @@ impl Body for Outgoing {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let this = self.get_mut();
-        match ready!(this.poll_source(cx)) {
+        let polled = this.poll_source(cx);
+        if polled.is_pending() {
+            *this.watch.waiting.lock() = Some(cx.waker().clone());
+        }
+        if this.watch.has_ended.load(Ordering::Acquire) {
+            let reason = "the answer came before the end of the body";
+            return Poll::Ready(Some(Err(io::Error::other(reason))));
+        }
+        match ready!(polled) {
             Ok(bytes) if bytes.is_empty() => Poll::Ready(None),
             Ok(bytes) => {
                 this.watch.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use crate::Credentials;
 use crate::answer::{Cut, read, retry_after, said};
 use crate::ask::target;
-use crate::connection::Request;
-use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
 use crate::guard::host_of;
 use crate::realm::{Realm, Trust};
+use crate::request::Request;
+use crate::transport::Transport;
 
 /// The longest answer of a token server that is read, in bytes. A token travels in a header, and servers limit headers
 /// to far less.
@@ -46,7 +46,7 @@ impl Token {
 
     /// Requests a token.
     pub(crate) async fn request(
-        dialler: &Dialler,
+        transport: &Transport,
         realm: &Realm,
         credentials: &Credentials,
         basic: Option<&HeaderValue>,
@@ -54,7 +54,7 @@ impl Token {
     ) -> Result<Self, Error> {
         let (credentials, withheld) = sent(credentials, realm);
         let anonymous = *credentials == Credentials::Anonymous;
-        let server = Server { dialler, realm, subject, anonymous, withheld };
+        let server = Server { transport, realm, subject, anonymous, withheld };
         match credentials {
             Credentials::Anonymous => server.get(None).await?.or_refused(),
             Credentials::IdentityToken(token) => {
@@ -111,7 +111,7 @@ fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Op
 
 /// One exchange with a token server.
 struct Server<'a> {
-    dialler: &'a Dialler,
+    transport: &'a Transport,
     realm: &'a Realm,
     subject: &'a Subject,
     anonymous: bool,
@@ -165,14 +165,14 @@ impl Server<'_> {
     async fn send(&self, request: Request) -> Result<Got, Error> {
         let (subject, host) = (self.subject, host_of(&self.realm.url));
         let asked_at = Instant::now();
-        let mut response = self.dialler.send(request.clone(), subject).await?;
+        let mut response = self.transport.send(request.clone(), subject).await?;
         // The target of a redirect gets an anonymous request, and no credentials: no challenge has named it.
         for _ in 0..REDIRECTS {
             if !self.anonymous {
                 break;
             }
             let Some(url) = target(response.url(), &response, subject)? else { break };
-            response = self.dialler.send(Request { url, ..request.clone() }, subject).await?;
+            response = self.transport.send(Request { url, ..request.clone() }, subject).await?;
         }
         let status = response.status();
         if status.is_success() {

@@ -12,12 +12,12 @@ use url::{Origin, Url};
 
 use crate::ask::Ask;
 use crate::challenge::Challenge;
-use crate::dialler::Dialler;
 use crate::error::{Error, Subject};
 use crate::ping::Required;
 use crate::realm::Realm;
 use crate::scope::Scope;
 use crate::token::Token;
+use crate::transport::Transport;
 use crate::{ConfigError, Credentials};
 
 /// The most scopes whose tokens are kept. Clients of hythe choose the names of repositories, so their number
@@ -115,9 +115,13 @@ impl Tokens {
     }
 
     /// How to authenticate, as an earlier challenge taught. Renews an expired token first.
-    pub(crate) async fn known(&self, dialler: &Dialler, ask: &Ask) -> Result<Option<Authorization>, Error> {
+    pub(crate) async fn known(
+        &self,
+        transport: &Transport,
+        ask: &Ask,
+    ) -> Result<Option<Authorization>, Error> {
         if let Some(slot) = self.known_slot(&(None, ask.scopes.clone()))
-            && let Some(token) = self.token(dialler, ask, &slot, None, None).await?
+            && let Some(token) = self.token(transport, ask, &slot, None, None).await?
         {
             return Ok(Some(Authorization::Bearer(token)));
         }
@@ -128,7 +132,7 @@ impl Tokens {
     /// left to try.
     pub(crate) async fn answer(
         &self,
-        dialler: &Dialler,
+        transport: &Transport,
         ask: &Ask,
         challenges: &[Challenge],
         failed: Option<&Authorization>,
@@ -140,11 +144,11 @@ impl Tokens {
         let bearer = challenges.iter().find(|challenge| challenge.scheme() == "bearer");
         // Some registries refuse an expired token without naming the token server again.
         if bearer.is_some() || refused.is_some() && challenges.is_empty() {
-            let (guard, subject) = (dialler.guard(), &ask.subject);
+            let (guard, subject) = (transport.guard(), &ask.subject);
             let realm =
                 bearer.map(|bearer| Realm::of_endpoint(bearer, &self.endpoint, guard, &ask.scopes, subject));
             let slot = self.slot((None, ask.scopes.clone()));
-            let token = self.token(dialler, ask, &slot, realm.transpose()?, refused).await?;
+            let token = self.token(transport, ask, &slot, realm.transpose()?, refused).await?;
             return Ok(token.map(Authorization::Bearer));
         }
         let basic = challenges.iter().any(|challenge| challenge.scheme() == "basic") && self.basic.is_some();
@@ -157,9 +161,9 @@ impl Tokens {
 
     /// Whether the endpoint's challenge asks for more than its last token was requested for: a registry may learn only
     /// from the request itself what a token must allow, and says so with `insufficient_scope` (RFC 6750, 3.1).
-    pub(crate) async fn asks_more(&self, dialler: &Dialler, ask: &Ask, challenges: &[Challenge]) -> bool {
+    pub(crate) async fn asks_more(&self, transport: &Transport, ask: &Ask, challenges: &[Challenge]) -> bool {
         let bearer = challenges.iter().find(|challenge| challenge.scheme() == "bearer");
-        let (guard, subject) = (dialler.guard(), &ask.subject);
+        let (guard, subject) = (transport.guard(), &ask.subject);
         let realm = bearer
             .and_then(|bearer| Realm::of_endpoint(bearer, &self.endpoint, guard, &ask.scopes, subject).ok());
         let (Some(realm), Some(slot)) = (realm, self.known_slot(&(None, ask.scopes.clone()))) else {
@@ -190,7 +194,7 @@ impl Tokens {
     /// sent and not accepted. Returns whether there is a token to send.
     pub(crate) async fn answer_at(
         &self,
-        dialler: &Dialler,
+        transport: &Transport,
         ask: &Ask,
         from: &Url,
         challenges: &[Challenge],
@@ -202,7 +206,7 @@ impl Tokens {
         }
         let realm = bearer.map(|bearer| Realm::elsewhere(bearer, from, &ask.scopes, &ask.subject));
         let slot = self.slot((Some(from.origin()), ask.scopes.clone()));
-        Ok(self.token(dialler, ask, &slot, realm.transpose()?, refused).await?.is_some())
+        Ok(self.token(transport, ask, &slot, realm.transpose()?, refused).await?.is_some())
     }
 
     fn known_slot(&self, place: &Place) -> Option<Arc<Slot>> {
@@ -222,7 +226,7 @@ impl Tokens {
     /// last one. `None` if neither is known.
     async fn token(
         &self,
-        dialler: &Dialler,
+        transport: &Transport,
         ask: &Ask,
         slot: &Slot,
         realm: Option<Realm>,
@@ -250,7 +254,7 @@ impl Tokens {
                 None => "a token".to_owned(),
             },
         };
-        let asked = Token::request(dialler, &realm, &self.credentials, self.basic.as_ref(), &subject).await;
+        let asked = Token::request(transport, &realm, &self.credentials, self.basic.as_ref(), &subject).await;
         slot.attempts.fetch_add(1, Ordering::AcqRel);
         match asked {
             Ok(token) => {

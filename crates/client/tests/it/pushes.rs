@@ -1,13 +1,16 @@
 //! Pushing blobs: to hythe's own registry, and to registries that misbehave as a test scripts it.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hythe_client::{BlobPush, Client, Error, Options, PushError, Pushed};
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, Rule, ScriptedUpstream, Seen, TestRegistry, TokenRules, bytes};
 use parking_lot::Mutex;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -267,4 +270,62 @@ async fn a_source_that_fails_is_told_apart_from_the_registry() {
     let error = push(&client, b"content", |push| push.size = Some(100)).await.0.unwrap_err();
     assert!(matches!(error, PushError::Source(_)), "{error:?}");
     assert!(error.to_string().contains("ended 93 bytes early"), "{error}");
+}
+
+/// A registry that takes a PUT's head, then reads nothing for `pause`, then the body. Returns its address.
+fn slow_to_read(pause: Duration) -> SocketAddr {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Connections inherit it: the client soon has bytes that the registry does not take.
+    listener.set_recv_buffer_size(16 << 10).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(10).unwrap();
+    let listener: std::net::TcpListener = listener.into();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            std::thread::spawn(move || answer_slowly(&connection.unwrap(), pause));
+        }
+    });
+    address
+}
+
+fn answer_slowly(connection: &std::net::TcpStream, pause: Duration) {
+    let (mut from, mut to) = (BufReader::new(connection), connection);
+    loop {
+        let (mut head, mut length) = (Vec::new(), 0);
+        loop {
+            let mut line = String::new();
+            if from.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            head.push(line);
+        }
+        let answer: &[u8] = match head[0].split(' ').next().unwrap() {
+            "POST" => b"HTTP/1.1 202 Accepted\r\nlocation: /session\r\ncontent-length: 0\r\n\r\n",
+            "PUT" => {
+                std::thread::sleep(pause);
+                let taken = std::io::copy(&mut (&mut from).take(length), &mut std::io::sink());
+                if taken.is_ok_and(|taken| taken == length) {
+                    b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"
+                } else {
+                    return;
+                }
+            }
+            _ => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        };
+        to.write_all(answer).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_registry_may_stop_reading_for_longer_than_a_connection_may_take() {
+    let client = client_at(slow_to_read(Duration::from_secs(4)));
+    let (pushed, offsets) = push(&client, &bytes(1, 8 << 20), |_| {}).await;
+    assert_eq!((pushed.unwrap(), offsets), (Pushed::Uploaded, vec![0]));
 }
