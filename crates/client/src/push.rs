@@ -132,12 +132,16 @@ impl Client {
                 Ok(true) if upload.offset() > most => (failures, most) = (0, upload.offset()),
                 Ok(true) | Err(Error::Unavailable { .. }) => {}
                 // The session is gone: the answer that finished it may have been lost. Or the number of its bytes is
-                // not known.
-                Ok(false) | Err(_) => {
+                // not known: then another session starts at the beginning.
+                unknown => {
                     if self.has_blob(push.repository, push.digest).await? {
                         return Ok(());
                     }
-                    upload = self.start_upload(push.repository, push.digest.algorithm()).await?;
+                    let started = self.start_upload(push.repository, push.digest.algorithm()).await?;
+                    let former = std::mem::replace(&mut upload, started);
+                    if unknown.is_ok() {
+                        let _ = former.cancel().await;
+                    }
                 }
             }
         }

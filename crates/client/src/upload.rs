@@ -38,6 +38,8 @@ pub struct Upload {
     /// address at the endpoint that another host gave.
     at_home: bool,
     offset: u64,
+    /// Whether bytes were sent and no answer said how many of them the registry took.
+    is_open: bool,
     least: u64,
 }
 
@@ -98,7 +100,7 @@ impl Upload {
         let subject = answer.subject.asked.clone();
         let url = client.0.url.clone();
         let mut upload =
-            Self { client: client.clone(), scopes, subject, url, at_home: true, offset: 0, least: 0 };
+            Self { client: client.clone(), scopes, subject, url, at_home: true, offset: 0, is_open: false, least: 0 };
         upload.moved(answer)?;
         if text(answer.headers(), "location").is_none() {
             return Err(answer.subject.protocol("an upload session without a `Location` header"));
@@ -138,15 +140,23 @@ impl Upload {
         ask
     }
 
-    /// Asks how many bytes the registry has (end-13). Returns `false` if the answer does not tell: many registries
-    /// write `0-0` for no byte, which also means one byte.
+    /// Asks how many bytes the registry has (end-13). Returns `false` if the answer does not tell.
+    ///
+    /// `Range` cannot say that there is no byte: `0-0` is one byte. Most registries, with distribution first, write
+    /// `0-0` for no byte too, and some write no `Range` then. What this side knows decides: no byte if none was sent,
+    /// one byte if an earlier answer said so. Otherwise the number is unknown. A wrong guess would move each byte
+    /// that follows, and the registry would notice only at the end, by the digest.
     pub async fn refresh(&mut self) -> Result<bool, Error> {
         let answer =
             self.client.0.ask(self.ask(Method::GET, &[StatusCode::NO_CONTENT, StatusCode::OK])).await?;
         self.moved(&answer)?;
-        let range = text(answer.headers(), RANGE.as_str()).and_then(|range| range.parse::<ChunkRange>().ok());
-        self.offset = range.map_or(0, |range| range.end_inclusive() + 1);
-        Ok(self.offset != 1)
+        match count(&answer).unwrap_or(0) {
+            0 | 1 if self.is_open || self.offset > 1 => return Ok(false),
+            0 | 1 => {}
+            bytes => self.offset = bytes,
+        }
+        self.is_open = false;
+        Ok(true)
     }
 
     /// Sends a chunk (end-5): `length` bytes of the source, or all that it has. The source must begin at
@@ -167,11 +177,10 @@ impl Upload {
         let mut ask = self.ask(Method::PATCH, &[StatusCode::ACCEPTED, StatusCode::NO_CONTENT]);
         describe(&mut ask, &body, Some(self.offset));
         let watch = body.watch();
-        let Some(answer) = self.client.0.send_body(ask, body).await? else { return Ok(Sent::Again) };
+        let Some(answer) = self.send_body(ask, body).await? else { return Ok(Sent::Again) };
         self.moved(&answer)?;
         let expected = self.offset + watch.sent();
-        let range = text(answer.headers(), RANGE.as_str()).and_then(|range| range.parse::<ChunkRange>().ok());
-        let has = range.map_or(expected, |range| range.end_inclusive() + 1);
+        let has = count(&answer).unwrap_or(expected);
         // `0-0` also stands for no byte.
         if has != expected && !(expected == 0 && has == 1) {
             let reason = format!("it has {has} bytes of the upload after {expected} were sent");
@@ -179,6 +188,14 @@ impl Upload {
         }
         self.offset = expected;
         Ok(Sent::Taken(watch.sent()))
+    }
+
+    async fn send_body(&mut self, ask: Ask, body: Outgoing) -> Result<Option<Answer>, PushError> {
+        self.is_open = true;
+        let answer = self.client.0.send_body(ask, body).await?;
+        // A registry that asks for a token takes no byte of the request.
+        self.is_open = false;
+        Ok(answer)
     }
 
     /// Finishes the session with no more bytes (end-6). The registry checks the digest of the whole blob.
@@ -190,11 +207,11 @@ impl Upload {
 
     /// Finishes the session with all bytes of the blob in one request (distribution-spec, Pushing a blob
     /// monolithically, POST then PUT).
-    pub(crate) async fn put(&self, digest: &Digest, body: Outgoing) -> Result<Sent, PushError> {
+    pub(crate) async fn put(&mut self, digest: &Digest, body: Outgoing) -> Result<Sent, PushError> {
         let mut ask = self.last(digest);
         describe(&mut ask, &body, None);
         let watch = body.watch();
-        let Some(answer) = self.client.0.send_body(ask, body).await? else { return Ok(Sent::Again) };
+        let Some(answer) = self.send_body(ask, body).await? else { return Ok(Sent::Again) };
         check(&answer, digest)?;
         Ok(Sent::Taken(watch.sent()))
     }
@@ -229,6 +246,12 @@ impl fmt::Debug for Upload {
         // The address of a session may be signed, and so a secret.
         f.debug_struct("Upload").field("offset", &self.offset).finish_non_exhaustive()
     }
+}
+
+/// How many bytes of the session the registry has, according to its answer.
+fn count(answer: &Answer) -> Option<u64> {
+    let range = text(answer.headers(), RANGE.as_str())?.parse::<ChunkRange>().ok()?;
+    Some(range.end_inclusive() + 1)
 }
 
 /// Adds the headers that describe a body: its type, and where its length is known, length and range.

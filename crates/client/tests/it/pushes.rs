@@ -217,6 +217,48 @@ async fn a_token_that_expires_during_an_upload_is_replaced_and_the_upload_goes_o
     assert_eq!(ranges.collect::<Vec<_>>(), [Some("0-3"), Some("4-7"), Some("4-7")]);
 }
 
+/// `Range: 0-0` of a session stands for no byte and for one byte.
+#[tokio::test]
+async fn a_session_of_which_nothing_was_taken_goes_on_although_its_status_may_mean_one_byte() {
+    for (chunk, method) in [(None, "PUT"), (Some(4), "PATCH")] {
+        let upstream = session_at("/v2/app/blobs/uploads/1", 0);
+        upstream.require_token(TokenRules::default());
+        upstream.rule(Rule::on("PATCH", "/uploads/1", Fault::status(202)));
+        upstream.rule(Rule::on("GET", "/uploads/1", Fault::status(204).header("range", "0-0")));
+        upstream.rule(Rule::on("PUT", "/uploads/1", Fault::status(201)));
+        let (repository, content) = (name("app"), b"content!");
+        let digest = Digest::of(Algorithm::Sha256, content);
+        let push = BlobPush { size: Some(8), chunk, ..BlobPush::new(&repository, &digest) };
+        let client = client(&upstream);
+        let is_first = AtomicBool::new(true);
+        let pushed = client.push_blob(push, |offset| {
+            if is_first.swap(false, Ordering::SeqCst) {
+                upstream.expire_tokens();
+            }
+            std::future::ready(Ok(&content[usize::try_from(offset).unwrap()..]))
+        });
+        assert_eq!(pushed.await.unwrap(), Pushed::Uploaded);
+        assert_eq!(upstream.count("POST", "/uploads/"), 1, "{method}");
+        let requests = upstream.requests();
+        let first = requests.iter().filter(|seen| seen.method == method).map(|seen| seen.body.len());
+        let expected = if chunk.is_some() { vec![4, 4, 4] } else { vec![8, 8] };
+        assert_eq!(first.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_may_have_a_byte_or_none_is_replaced() {
+    let upstream = session_at("/v2/app/blobs/uploads/1", 0);
+    upstream.rule(Rule::on("PUT", "/uploads/1", Fault::HangUp).once());
+    upstream.rule(Rule::on("PUT", "/uploads/1", Fault::status(201)));
+    upstream.rule(Rule::on("GET", "/uploads/1", Fault::status(204).header("range", "0-0")));
+    upstream.rule(Rule::on("DELETE", "/uploads/1", Fault::status(204)));
+    let (pushed, offsets) = push(&client(&upstream), b"content", |_| {}).await;
+    assert_eq!((pushed.unwrap(), offsets), (Pushed::Uploaded, vec![0, 0]));
+    assert_eq!((upstream.count("POST", "/uploads/"), upstream.count("DELETE", "/uploads/1")), (2, 1));
+    assert_eq!(upstream.requests().pop().unwrap().method, "PUT", "the former session is cancelled first");
+}
+
 #[tokio::test]
 async fn a_chunk_is_no_shorter_than_the_registrys_minimum() {
     let upstream = session_at("1?state=x", 6);
