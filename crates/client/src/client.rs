@@ -17,7 +17,7 @@ use crate::connector::Connector;
 use crate::endpoint;
 use crate::error::Subject;
 use crate::guard::{Guard, authority_of};
-use crate::options::{ConfigError, Options};
+use crate::options::{ClientOptions, ConfigError};
 use crate::room::Room;
 use crate::roots;
 use crate::scope::Scope;
@@ -50,7 +50,7 @@ pub(crate) struct Inner {
 impl Client {
     /// Creates a client without connecting. It reads the certificate authorities of the options at once, and those of
     /// the system with the first request.
-    pub fn new(options: Options) -> Result<Self, ConfigError> {
+    pub fn new(options: ClientOptions) -> Result<Self, ConfigError> {
         let url = endpoint::parse(&options.endpoint)?;
         let authorities = roots::read(&options.ca)?;
         let guard = Guard::new(&url, !options.public_only, options.private_hosts);

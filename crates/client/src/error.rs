@@ -1,6 +1,9 @@
 //! Why a request to a registry failed.
 
+use std::io;
 use std::time::Duration;
+
+use crate::remedy::Remedy;
 
 /// Why a request failed. Each error names the endpoint's host and the requested thing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +34,8 @@ pub enum Error {
         status: u16,
         /// Why the request was refused, as far as is known.
         reason: String,
+        /// What would let it succeed, if the client's options decide that.
+        remedy: Option<Remedy>,
     },
     /// The registry's rate limit is reached.
     #[error(
@@ -64,6 +69,8 @@ pub enum Error {
         retry_after: Option<Duration>,
         /// What failed.
         reason: String,
+        /// What would let it succeed, if the client's options decide that.
+        remedy: Option<Remedy>,
     },
     /// The request would have gone to a host that hythe must not connect to.
     #[error("hythe refused a connection that the request to {host} for {asked} needs: {reason}")]
@@ -72,8 +79,10 @@ pub enum Error {
         host: String,
         /// The requested thing.
         asked: String,
-        /// The refused host, and the setting that would allow it.
+        /// The refused host, and why it is refused.
         reason: String,
+        /// What would allow it, if the client's options decide that.
+        remedy: Option<Remedy>,
     },
     /// The registry's answer is not valid.
     #[error("{host} sent an invalid answer to the request for {asked}: {reason}")]
@@ -139,6 +148,27 @@ impl Error {
         }
     }
 
+    /// Which option of the client would let the request succeed, if one would.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        match self {
+            Self::Denied { remedy, .. } | Self::Unavailable { remedy, .. } | Self::Refused { remedy, .. } => {
+                remedy.as_ref()
+            }
+            Self::NotFound { .. } | Self::RateLimited { .. } | Self::Protocol { .. } => None,
+        }
+    }
+
+    /// The error, with what would let the request succeed.
+    pub(crate) fn with(mut self, better: Option<Remedy>) -> Self {
+        match &mut self {
+            Self::Denied { remedy, .. } | Self::Unavailable { remedy, .. } | Self::Refused { remedy, .. } => {
+                *remedy = better;
+            }
+            Self::NotFound { .. } | Self::RateLimited { .. } | Self::Protocol { .. } => {}
+        }
+        self
+    }
+
     /// How long the registry asks to wait before the next request, if it says so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -148,6 +178,17 @@ impl Error {
             }
         }
     }
+}
+
+/// Why a push failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The registry refused the push, cannot be reached, or sent an invalid answer.
+    #[error(transparent)]
+    Registry(#[from] Error),
+    /// The content to push could not be read.
+    #[error("could not read the content to push: {0}")]
+    Content(#[source] io::Error),
 }
 
 /// The host and the requested thing, which every error names.
@@ -163,7 +204,13 @@ impl Subject {
     }
 
     pub(crate) fn denied(&self, status: u16, reason: impl Into<String>) -> Error {
-        Error::Denied { host: self.host.clone(), asked: self.asked.clone(), status, reason: reason.into() }
+        Error::Denied {
+            host: self.host.clone(),
+            asked: self.asked.clone(),
+            status,
+            reason: reason.into(),
+            remedy: None,
+        }
     }
 
     pub(crate) fn rate_limited(&self, retry_after: Option<Duration>, said: Option<String>) -> Error {
@@ -187,6 +234,7 @@ impl Subject {
             reached: true,
             retry_after,
             reason: reason.into(),
+            remedy: None,
         }
     }
 
@@ -199,11 +247,17 @@ impl Subject {
             reached: false,
             retry_after: None,
             reason: reason.into(),
+            remedy: None,
         }
     }
 
     pub(crate) fn refused(&self, reason: impl Into<String>) -> Error {
-        Error::Refused { host: self.host.clone(), asked: self.asked.clone(), reason: reason.into() }
+        Error::Refused {
+            host: self.host.clone(),
+            asked: self.asked.clone(),
+            reason: reason.into(),
+            remedy: None,
+        }
     }
 
     pub(crate) fn protocol(&self, reason: impl Into<String>) -> Error {

@@ -29,7 +29,7 @@ pub struct ManifestHead {
 }
 
 /// A manifest as a registry sent it. Nothing in it is verified. It occupies part of the memory for manifests
-/// ([`crate::Options::manifests`]) until it is dropped.
+/// ([`crate::ClientOptions::manifests`]) until it is dropped.
 #[derive(Debug)]
 pub struct ManifestAnswer {
     /// Its exact bytes.

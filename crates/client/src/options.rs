@@ -17,7 +17,7 @@ const SHORT_ANSWERS: usize = 4 << 20;
 /// endpoint in `NO_PROXY` to reach it directly. A proxy resolves names itself, so hythe cannot check which addresses
 /// they lead to; addresses written as such in a URL are checked before the proxy is asked.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ClientOptions {
     /// Scheme, host, port, and optionally a path before `/v2`: `https://registry-1.docker.io`. A path that contains
     /// `/v2` puts the rest before every repository's name: `https://harbor.example/v2/dockerhub`.
     pub endpoint: String,
@@ -64,7 +64,7 @@ pub enum Credentials {
     IdentityToken(String),
 }
 
-impl Options {
+impl ClientOptions {
     /// Options for the endpoint, without credentials and with the default timeouts.
     ///
     /// Two seconds for a connection: a host that is up answers within a few tenths, even from another continent, and a

@@ -7,6 +7,7 @@ use crate::answer::text;
 use crate::ask::Ask;
 use crate::client::Client;
 use crate::error::Error;
+use crate::tokens::Required;
 
 /// What a registry tells about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,20 +16,6 @@ pub struct Ping {
     pub api: Option<String>,
     /// What the registry required before it answered.
     pub required: Required,
-}
-
-/// What a registry requires of its clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Required {
-    /// Nothing, so far. Single repositories may still require a token.
-    Nothing,
-    /// A user name and a password with each request.
-    Password,
-    /// A token of its token server.
-    Token {
-        /// Whether the client got the token without credentials.
-        anonymous: bool,
-    },
 }
 
 impl Client {

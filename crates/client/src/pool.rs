@@ -20,6 +20,9 @@ use crate::request::{Request, RequestBody};
 const IDLE: Duration = Duration::from_mins(1);
 const IDLE_CONNECTIONS: usize = 8;
 
+/// The largest read buffer of a connection, in bytes. It starts small, and grows while answers keep it full.
+const READ_BUFFER: usize = 256 << 10;
+
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
@@ -63,8 +66,9 @@ impl<C: Connect + Clone + Send + Sync + 'static> Pool<C> {
         request: &Request,
         patience: Duration,
     ) -> Result<http::Response<Incoming>, SendError> {
-        let mut attempt = Attempt::of(self, request.form().map_err(SendError::Form)?);
-        let error = match attempt.answer(None).await {
+        let mut formed = request.form().map_err(SendError::Form)?;
+        let mut attempt = Attempt::of(self, &mut formed);
+        let error = match attempt.answer(formed, None).await {
             Err(SendError::Exchange(error)) if !error.is_connect() => error,
             answered => return answered,
         };
@@ -81,15 +85,16 @@ impl<C: Connect + Clone + Send + Sync + 'static> Pool<C> {
         if !again {
             return Err(SendError::Exchange(error));
         }
-        Attempt::of(self, request.form().map_err(SendError::Form)?).answer(patience).await
+        let mut formed = request.form().map_err(SendError::Form)?;
+        Attempt::of(self, &mut formed).answer(formed, patience).await
     }
 
     /// Sends a request once, because its body cannot be read a second time.
     pub(crate) async fn send_once(
         &self,
-        request: http::Request<RequestBody>,
+        mut request: http::Request<RequestBody>,
     ) -> Result<http::Response<Incoming>, SendError> {
-        Attempt::of(self, request).answer(None).await
+        Attempt::of(self, &mut request).answer(request, None).await
     }
 
     /// Closes all connections that no request uses. Those in use are not kept afterwards.
@@ -101,6 +106,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> Pool<C> {
 fn client<C: Connect + Clone + Send + Sync + 'static>(connector: C) -> Client<C, RequestBody> {
     let mut builder = Client::builder(TokioExecutor::new());
     builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(IDLE_CONNECTIONS);
+    builder.http1_max_buf_size(READ_BUFFER);
     builder.build(connector)
 }
 
@@ -112,7 +118,6 @@ fn was_not_sent(error: &legacy::Error) -> bool {
 /// One attempt to send a request.
 struct Attempt<'a, C: Connect + Clone + Send + Sync + 'static> {
     pool: &'a Pool<C>,
-    request: Option<http::Request<RequestBody>>,
     connection: CaptureConnection,
     began: Instant,
     /// Whether the attempt has come to its end.
@@ -120,17 +125,19 @@ struct Attempt<'a, C: Connect + Clone + Send + Sync + 'static> {
 }
 
 impl<'a, C: Connect + Clone + Send + Sync + 'static> Attempt<'a, C> {
-    fn of(pool: &'a Pool<C>, mut request: http::Request<RequestBody>) -> Self {
-        let connection = capture_connection(&mut request);
-        Self { pool, request: Some(request), connection, began: Instant::now(), has_ended: false }
+    fn of(pool: &'a Pool<C>, request: &mut http::Request<RequestBody>) -> Self {
+        Self { pool, connection: capture_connection(request), began: Instant::now(), has_ended: false }
     }
 
     /// Waits for the head of the answer. A new connection may take `patience`, or as long as the connector allows.
-    async fn answer(&mut self, patience: Option<Duration>) -> Result<http::Response<Incoming>, SendError> {
+    async fn answer(
+        &mut self,
+        request: http::Request<RequestBody>,
+        patience: Option<Duration>,
+    ) -> Result<http::Response<Incoming>, SendError> {
         // hyper gives the connection of an answer that was read to its end back in a task. That task runs now: otherwise
         // the next request of the same caller would open a connection of its own.
         yield_now().await;
-        let Some(request) = self.request.take() else { unreachable!("an attempt is made once") };
         let client = self.pool.client.lock().clone();
         let mut answer = client.request(request);
         let connected = async {

@@ -9,9 +9,9 @@ use tokio::io::AsyncRead;
 use tokio::time::sleep;
 
 use crate::client::Client;
-use crate::error::Error;
+use crate::error::{Error, PushError};
 use crate::outgoing::Outgoing;
-use crate::upload::{Mount, PushError, Sent, Upload};
+use crate::upload::{Mount, Sent, Upload};
 
 /// How many failures in a row end a push. A failure after which the registry has more bytes than ever before starts the
 /// count again.
@@ -167,7 +167,7 @@ where
         if offset > 0 && rest == Some(0) {
             return Ok(upload.finish(push.digest).await?);
         }
-        let source = open(offset).await.map_err(PushError::Source)?;
+        let source = open(offset).await.map_err(PushError::Content)?;
         let body = Outgoing::new(source, length);
         // The whole blob at once needs no PATCH.
         let is_whole = offset == 0 && rest.is_some() && length == rest;

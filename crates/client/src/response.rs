@@ -122,8 +122,8 @@ mod tests {
     }
 
     impl Servers {
-        fn start(head: String, body: Vec<u8>, step: usize, stays: bool) -> Self {
-            let (answer, is_first) = ([head.as_bytes(), &body].concat(), Arc::new(AtomicBool::new(true)));
+        fn start(head: &str, body: &[u8], step: usize, stays: bool) -> Self {
+            let (answer, is_first) = ([head.as_bytes(), body].concat(), Arc::new(AtomicBool::new(true)));
             let connector = Prepared::new(move || {
                 let (mut there, here) = tokio::io::duplex(300_000);
                 let (mut answer, is_first) = (answer.clone(), Arc::clone(&is_first));
@@ -193,7 +193,7 @@ mod tests {
             run(async {
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
                 let body = [content(length), vec![b'x'; behind]].concat();
-                let servers = Servers::start(head, body, step, true);
+                let servers = Servers::start(&head, &body, step, true);
                 let mut response = servers.ask().await;
                 let (came, error) = read(&mut response, room).await;
                 assert!(error.is_none() && came == content(length));
@@ -212,7 +212,7 @@ mod tests {
             run(async {
                 let came = length.saturating_sub(missing);
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-                let servers = Servers::start(head, content(came), step, false);
+                let servers = Servers::start(&head, &content(came), step, false);
                 let mut response = servers.ask().await;
                 let (read, error) = read(&mut response, 100_000).await;
                 assert!(read == content(came) && error.is_some());
@@ -227,7 +227,7 @@ mod tests {
         for head in ["HTTP/1.1 200 OK\r\nConnection: x, Close", "HTTP/1.0 200 OK"] {
             for length in [1000, LONG] {
                 let head = format!("{head}\r\ncontent-length: {length}\r\n\r\n");
-                let servers = Servers::start(head, content(length), 100_000, true);
+                let servers = Servers::start(&head, &content(length), 100_000, true);
                 let mut response = servers.ask().await;
                 assert_eq!(read(&mut response, 100_000).await.0, content(length));
                 assert!(!servers.is_kept().await);
@@ -239,7 +239,7 @@ mod tests {
     async fn the_connection_of_a_short_unread_body_is_kept() {
         for (length, is_kept) in [(0, true), (1000, true), (LONG - 1, false), (LONG, false)] {
             let head = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {length}\r\n\r\n");
-            let servers = Servers::start(head, content(length), 1 << 20, true);
+            let servers = Servers::start(&head, &content(length), 1 << 20, true);
             drop(servers.ask().await);
             assert_eq!(servers.is_kept().await, is_kept, "{length}");
         }

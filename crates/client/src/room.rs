@@ -38,11 +38,11 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Held {
     room: Room,
-    place: Place,
+    portion: Portion,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Portion {
     None,
     Short(#[expect(dead_code, reason = "held until it is dropped")] Option<OwnedSemaphorePermit>),
     Long(#[expect(dead_code, reason = "held until it is dropped")] Option<OwnedSemaphorePermit>, Turn),
@@ -69,7 +69,7 @@ impl Room {
 
     /// A hold that occupies nothing yet.
     pub(crate) fn enter(&self) -> Held {
-        Held { room: self.clone(), place: Place::None }
+        Held { room: self.clone(), portion: Portion::None }
     }
 }
 
@@ -78,23 +78,23 @@ impl Held {
     pub(crate) async fn hold(&mut self, length: usize) {
         let Shared { short, long, waiting } = &*self.room.0;
         // The semaphores are never closed, so acquiring cannot fail.
-        let place = match self.place {
-            Place::Long(..) => return,
+        let place = match self.portion {
+            Portion::Long(..) => return,
             _ if length > SHORT => {
                 let _waits = Waits::new(waiting);
                 let place = Arc::clone(long).acquire_owned().await.ok();
-                Place::Long(place, Turn { since: Instant::now(), from: length })
+                Portion::Long(place, Turn { since: Instant::now(), from: length })
             }
-            Place::Short(_) => return,
-            Place::None => Place::Short(Arc::clone(short).acquire_owned().await.ok()),
+            Portion::Short(_) => return,
+            Portion::None => Portion::Short(Arc::clone(short).acquire_owned().await.ok()),
         };
-        self.place = place;
+        self.portion = place;
     }
 
     /// Resolves when an answer of now `length` bytes must give up its place: it is a long one, it grew by less than
     /// [`STEP`] bytes in a [`TURN`], and another waits for the place.
     pub(crate) async fn outstayed(&mut self, length: usize) {
-        let Place::Long(_, turn) = &mut self.place else { return pending().await };
+        let Portion::Long(_, turn) = &mut self.portion else { return pending().await };
         if length.saturating_sub(turn.from) >= STEP {
             *turn = Turn { since: Instant::now(), from: length };
         }
@@ -166,7 +166,7 @@ mod tests {
 
     /// Whether an answer of now `length` bytes must give up its place, a turn after it last began one.
     async fn outstays(held: &mut Held, length: usize) -> bool {
-        let Place::Long(_, turn) = &mut held.place else { return false };
+        let Portion::Long(_, turn) = &mut held.portion else { return false };
         turn.since = Instant::now().checked_sub(TURN).unwrap();
         let mut outstayed = pin!(held.outstayed(length));
         poll_fn(|cx| Poll::Ready(outstayed.as_mut().poll(cx).is_ready())).await

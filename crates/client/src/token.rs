@@ -1,5 +1,6 @@
 //! Requests tokens (distribution's token authentication; OAuth 2, RFC 6749).
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -9,10 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::Credentials;
 use crate::answer::{Cut, read, retry_after, said};
-use crate::ask::target;
 use crate::error::{Error, Subject};
 use crate::guard::host_of;
 use crate::realm::{Realm, Trust};
+use crate::redirect::target;
+use crate::remedy::Remedy;
 use crate::request::Request;
 use crate::transport::Transport;
 
@@ -33,8 +35,8 @@ const LONGEST: Duration = Duration::from_hours(24);
 pub(crate) struct Token {
     pub(crate) header: HeaderValue,
     pub(crate) anonymous: bool,
-    /// Why it was requested without the configured credentials, if there are any.
-    pub(crate) withheld: Option<String>,
+    /// Whether it was requested without the configured credentials, if there are any.
+    pub(crate) withheld: Option<Withheld>,
     until: Instant,
 }
 
@@ -95,15 +97,34 @@ impl Token {
     }
 }
 
-/// The credentials to send to a token server; and if none are sent, why.
-fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Option<String>) {
+/// A token server that did not get the configured credentials, because it belongs to another domain than the registry.
+#[derive(Clone, Debug)]
+pub(crate) struct Withheld {
+    server: String,
+}
+
+impl Withheld {
+    /// What would let the server get them.
+    pub(crate) fn remedy(&self) -> Remedy {
+        Remedy::PrivateHost(self.server.clone())
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server } = self;
+        write!(
+            f,
+            "hythe did not send the configured credentials to its token server `{server}`, which belongs to another domain"
+        )
+    }
+}
+
+/// The credentials to send to a token server; and whether it gets none although there are some.
+fn sent<'a>(credentials: &'a Credentials, realm: &Realm) -> (&'a Credentials, Option<Withheld>) {
     let withheld = match (credentials, realm.trust) {
         (Credentials::Anonymous, _) | (_, Trust::Vouched) => return (credentials, None),
-        (_, Trust::Foreign) => Some(format!(
-            "hythe did not send the configured credentials to its token server `{}`, which belongs to another domain; \
-             to allow that, list the host in `private-hosts`",
-            host_of(&realm.url)
-        )),
+        (_, Trust::Foreign) => Some(Withheld { server: host_of(&realm.url) }),
         (_, Trust::Elsewhere) => None,
     };
     (&Credentials::Anonymous, withheld)
@@ -115,7 +136,7 @@ struct Server<'a> {
     realm: &'a Realm,
     subject: &'a Subject,
     anonymous: bool,
-    withheld: Option<String>,
+    withheld: Option<Withheld>,
 }
 
 enum Got {
@@ -191,13 +212,14 @@ impl Server<'_> {
         let said = said(response).await;
         let told = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
         let told = self.withheld.iter().fold(told, |told, withheld| format!("{told}; {withheld}"));
+        let remedy = self.withheld.as_ref().map(Withheld::remedy);
         let code = status.as_u16();
         let reason = format!("its token server `{host}` answered with status {code}{told}");
         match code {
-            404 | 405 => Ok(Got::NoSuchMethod(subject.denied(code, reason))),
+            404 | 405 => Ok(Got::NoSuchMethod(subject.denied(code, reason).with(remedy))),
             429 => Err(subject.rate_limited(retry_after, said)),
-            400..500 => Err(subject.denied(code, reason)),
-            500.. => Err(subject.unavailable_for(Some(code), retry_after, reason)),
+            400..500 => Err(subject.denied(code, reason).with(remedy)),
+            500.. => Err(subject.unavailable_for(Some(code), retry_after, reason).with(remedy)),
             // A redirect is not followed with credentials: it would carry them to a host that no challenge has named.
             _ => Err(subject.protocol(reason)),
         }

@@ -13,10 +13,9 @@ use url::{Origin, Url};
 use crate::ask::Ask;
 use crate::challenge::Challenge;
 use crate::error::{Error, Subject};
-use crate::ping::Required;
 use crate::realm::Realm;
 use crate::scope::Scope;
-use crate::token::Token;
+use crate::token::{Token, Withheld};
 use crate::transport::Transport;
 use crate::{ConfigError, Credentials};
 
@@ -39,13 +38,27 @@ impl Authorization {
         matches!(self, Self::Bearer(token) if token.anonymous)
     }
 
-    /// Why the configured credentials were not sent to the token server, if they were not.
-    pub(crate) fn withheld(&self) -> Option<&str> {
+    /// The token server that did not get the configured credentials, if they were withheld.
+    pub(crate) fn withheld(&self) -> Option<&Withheld> {
         match self {
-            Self::Bearer(token) => token.withheld.as_deref(),
+            Self::Bearer(token) => token.withheld.as_ref(),
             Self::Basic => None,
         }
     }
+}
+
+/// What a registry requires of its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Required {
+    /// Nothing, so far. Single repositories may still require a token.
+    Nothing,
+    /// A user name and a password with each request.
+    Password,
+    /// A token of its token server.
+    Token {
+        /// Whether the client got the token without credentials.
+        anonymous: bool,
+    },
 }
 
 /// What is known about how to authenticate at the endpoint.
@@ -54,12 +67,12 @@ pub(crate) struct Tokens {
     credentials: Credentials,
     basic: Option<HeaderValue>,
     basic_wanted: AtomicBool,
-    slots: Mutex<HashMap<Place, Arc<Slot>>>,
+    slots: Mutex<HashMap<Purpose, Arc<Slot>>>,
 }
 
 /// What a token is for: the endpoint (`None`) or another registry, and the scopes of the request, none for the registry
 /// as a whole.
-type Place = (Option<Origin>, Vec<Scope>);
+type Purpose = (Option<Origin>, Vec<Scope>);
 
 /// The token of one place. The task that holds the lock requests the token; the others wait, and share its result.
 #[derive(Default)]
@@ -209,11 +222,11 @@ impl Tokens {
         Ok(self.token(transport, ask, &slot, realm.transpose()?, refused).await?.is_some())
     }
 
-    fn known_slot(&self, place: &Place) -> Option<Arc<Slot>> {
+    fn known_slot(&self, place: &Purpose) -> Option<Arc<Slot>> {
         self.slots.lock().get(place).cloned()
     }
 
-    fn slot(&self, place: Place) -> Arc<Slot> {
+    fn slot(&self, place: Purpose) -> Arc<Slot> {
         let mut slots = self.slots.lock();
         if slots.len() >= KEPT && !slots.contains_key(&place) {
             // A scope that still needs its token gets a challenge again.

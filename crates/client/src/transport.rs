@@ -13,6 +13,7 @@ use crate::error::{Error, Subject};
 use crate::guard::{Guard, RefusedHost, authority_of};
 use crate::outgoing::Outgoing;
 use crate::pool::{Pool, SendError};
+use crate::remedy::Remedy;
 use crate::request::Request;
 use crate::response::Response;
 
@@ -67,7 +68,7 @@ impl Transport {
 
     /// The request with what a proxy wants of it, if the guard allows its host.
     fn allowed(&self, mut request: Request, subject: &Subject) -> Result<Request, Error> {
-        self.guard().way(&request.url).map_err(|refused| subject.refused(refused.to_string()))?;
+        self.guard().way(&request.url).map_err(|refused| refusal(&refused, subject))?;
         if let Some(authorization) = self.connector.proxy_authorization(&request.url) {
             request.headers.insert(PROXY_AUTHORIZATION, authorization);
         }
@@ -77,12 +78,13 @@ impl Transport {
 
 fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
     if let Some(refused) = find::<RefusedHost>(error) {
-        return subject.refused(refused.to_string());
+        return refusal(refused, subject);
     }
     let whose = authority_of(url);
     let whose = if whose == subject.host { String::new() } else { format!("{whose}: ") };
-    let what = if is_of_unknown_authority(error) {
-        "its certificate is signed by an unknown authority; add that CA's file to `ca`".to_owned()
+    let is_of_unknown_authority = is_of_unknown_authority(error);
+    let what = if is_of_unknown_authority {
+        "its certificate is signed by an unknown authority".to_owned()
     } else if matches!(find(error), Some(rustls::Error::InvalidMessage(_))) {
         "it does not speak TLS; if it serves plain HTTP, write `http://` in its endpoint".to_owned()
     } else {
@@ -91,11 +93,16 @@ fn failure(error: &SendError, url: &Url, subject: &Subject) -> Error {
     let reason = format!("{whose}{what}");
     // `unreachable` is about the endpoint itself. That a redirect's target cannot be reached says nothing about the
     // endpoint.
-    if error.is_connect() && whose.is_empty() {
+    let failure = if error.is_connect() && whose.is_empty() {
         subject.unreachable(reason)
     } else {
         subject.unavailable(reason)
-    }
+    };
+    failure.with(is_of_unknown_authority.then_some(Remedy::Authority))
+}
+
+fn refusal(refused: &RefusedHost, subject: &Subject) -> Error {
+    subject.refused(refused.to_string()).with(Some(refused.remedy()))
 }
 
 fn is_of_unknown_authority(error: &SendError) -> bool {

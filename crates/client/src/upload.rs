@@ -1,7 +1,6 @@
 //! Upload sessions of a registry (distribution-spec, Pushing Blobs).
 
 use std::fmt;
-use std::io;
 
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
 use http::{Method, StatusCode};
@@ -10,22 +9,12 @@ use tokio::io::AsyncRead;
 use url::Url;
 
 use crate::answer::{Answer, text};
-use crate::ask::{Ask, location};
+use crate::ask::Ask;
 use crate::client::{Client, Inner};
-use crate::error::Error;
+use crate::error::{Error, PushError};
 use crate::outgoing::Outgoing;
+use crate::redirect::location;
 use crate::scope::Scope;
-
-/// Why a push failed.
-#[derive(Debug, thiserror::Error)]
-pub enum PushError {
-    /// The registry refused the push, cannot be reached, or sent an invalid answer.
-    #[error(transparent)]
-    Registry(#[from] Error),
-    /// The content to push could not be read.
-    #[error("could not read the content to push: {0}")]
-    Source(#[source] io::Error),
-}
 
 /// An upload session of a repository. The registry keeps the bytes of a session when a connection breaks;
 /// [`Upload::refresh`] asks how many it has.
@@ -99,8 +88,16 @@ impl Upload {
     fn of(client: &Client, scopes: Vec<Scope>, answer: &Answer) -> Result<Self, Error> {
         let subject = answer.subject.asked.clone();
         let url = client.0.url.clone();
-        let mut upload =
-            Self { client: client.clone(), scopes, subject, url, at_home: true, offset: 0, is_open: false, least: 0 };
+        let mut upload = Self {
+            client: client.clone(),
+            scopes,
+            subject,
+            url,
+            at_home: true,
+            offset: 0,
+            is_open: false,
+            least: 0,
+        };
         upload.moved(answer)?;
         if text(answer.headers(), "location").is_none() {
             return Err(answer.subject.protocol("an upload session without a `Location` header"));

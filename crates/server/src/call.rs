@@ -7,7 +7,7 @@ use http::{Method, Response};
 use hythe_lifecycle::Collector;
 use hythe_oci::{Digest, Query};
 use hythe_registry::{MountFrom, Registry};
-use hythe_upstream::{Cache, Copy, Freshness};
+use hythe_upstream::{Cache, Freshness, RepositoryCopy};
 
 use crate::access::{Scope, Silence};
 use crate::manifest_room::ManifestRoom;
@@ -52,7 +52,7 @@ impl Call<'_> {
     }
 
     /// States in the response and in the log where a copy's content comes from.
-    pub(crate) fn tell(&self, response: &mut Response<Body>, copy: &Copy, freshness: &Freshness) {
+    pub(crate) fn tell(&self, response: &mut Response<Body>, copy: &RepositoryCopy, freshness: &Freshness) {
         let word = match freshness {
             Freshness::Hit => "hit",
             Freshness::Miss => "miss",

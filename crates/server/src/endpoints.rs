@@ -2,7 +2,7 @@
 
 use http::{Method, Response, StatusCode};
 use hythe_oci::{Endpoint, ErrorCode};
-use hythe_upstream::{Copy, CopyName};
+use hythe_upstream::{CopyName, RepositoryCopy};
 
 use crate::access::Resource;
 use crate::call::Call;
@@ -44,7 +44,7 @@ pub(crate) async fn answer(
 }
 
 /// The copy of this name, which asks its upstream only if the request may.
-fn open(call: &Call<'_>, name: CopyName) -> Result<Copy, Rejection> {
+fn open(call: &Call<'_>, name: CopyName) -> Result<RepositoryCopy, Rejection> {
     let copy = call.app.cache.copy(name, call.scope.via());
     let copy = copy.map_err(|error| Rejection::upstream(&error, ErrorCode::NameUnknown))?;
     Ok(match call.silent {
@@ -53,7 +53,11 @@ fn open(call: &Call<'_>, name: CopyName) -> Result<Copy, Rejection> {
     })
 }
 
-async fn read_copy(call: &Call<'_>, endpoint: &Endpoint, copy: &Copy) -> Result<Response<Body>, Rejection> {
+async fn read_copy(
+    call: &Call<'_>,
+    endpoint: &Endpoint,
+    copy: &RepositoryCopy,
+) -> Result<Response<Body>, Rejection> {
     match endpoint {
         Endpoint::Tags { name } => listings::copy_tag_list(call, name, copy).await,
         Endpoint::Referrers { name, digest } => listings::copy_referrer_list(call, name, copy, digest).await,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hythe_registry::RegistryOptions;
 use hythe_server::{Mirror, ServerOptions};
-use hythe_upstream::{Allowed, Options as CacheOptions, Upstream};
+use hythe_upstream::{Allowed, CacheOptions, Upstream};
 
 use crate::TestRegistry;
 

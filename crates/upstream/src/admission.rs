@@ -5,10 +5,10 @@
 //! may bring the answer with credentials, under settings that have changed since. So each answer of a copy is checked
 //! once more when it is here, against the mark that is stored with the content.
 
-use crate::cache::Copy;
+use crate::copy::RepositoryCopy;
 use crate::{Error, Result};
 
-impl Copy {
+impl RepositoryCopy {
     /// The answer, if the client may have it.
     pub(crate) async fn admitted<T>(&self, answer: T) -> Result<T> {
         if self.reaches() {
@@ -29,6 +29,6 @@ impl Copy {
     }
 
     fn reaches(&self) -> bool {
-        self.source.upstream.share.reaches(self.via)
+        self.endpoints.upstream.share.reaches(self.via)
     }
 }

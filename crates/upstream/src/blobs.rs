@@ -9,9 +9,11 @@ use hythe_oci::Digest;
 use hythe_registry::{Blob, Content, Error as Refusal, Fetch, Reading};
 use tokio::sync::watch;
 
-use crate::cache::{Copy, Found, Freshness};
+use crate::copy::RepositoryCopy;
 use crate::download::{Download, Stage};
-use crate::source::{Kind, jittered};
+use crate::found::{Found, Freshness};
+use crate::jitter::jittered;
+use crate::thing::Kind;
 use crate::watched::Watched;
 use crate::{Error, Result};
 
@@ -33,7 +35,7 @@ const TURNS: u32 = 4;
 /// Downloads of wrong bytes after which the blob is given up.
 const WRONG: u32 = 3;
 
-impl Copy {
+impl RepositoryCopy {
     /// A blob to read, which may still be arriving.
     pub async fn blob(&self, digest: &Digest) -> Result<Found<Blob>> {
         let found = self.admitted(self.find_blob(digest).await?).await?;
@@ -74,20 +76,20 @@ impl Copy {
             }
             let download = self.download(digest);
             // Nothing is stored yet that could be marked as private, so the check is made here.
-            if let Err(refusal) = self.admit_private(download.private) {
+            if let Err(refusal) = self.admit_private(download.recipient.private) {
                 let has_come =
                     matches!(&*download.stage.borrow(), Stage::Growing(growing) if growing.is_whole());
-                if download.into == self.here || !has_come || turn >= TURNS {
+                if download.recipient.name == self.here || !has_come || turn >= TURNS {
                     return Err(refusal);
                 }
                 // The download is about to end. After that, the upstream says whether this repository has the blob too.
                 download.ended().await;
                 continue;
             }
-            if download.into != self.here {
+            if download.recipient.name != self.here {
                 // Presence is not access: this repository has the blob only if the upstream says so.
                 self.confirm(digest).await?;
-                if !download.link_into(self) {
+                if !download.link_into(self.recipient()) {
                     // The blob is just being linked into the other repositories. After that it is stored and can be
                     // linked here too.
                     download.ended().await;
@@ -105,14 +107,14 @@ impl Copy {
             match stage.await.map(|stage| stage.clone()) {
                 // The download was already running when this request came, or belongs to another repository: its
                 // failure is not this request's.
-                Ok(Stage::Failed(_)) if turn < TURNS && (late || download.into != self.here) => {}
+                Ok(Stage::Failed(_)) if turn < TURNS && (late || download.recipient.name != self.here) => {}
                 Ok(Stage::Growing(growing)) => {
                     let blob =
                         Blob { digest: *digest, size: growing.size(), content: Content::Growing(growing) };
                     return Ok(Found::new(blob, Freshness::Miss));
                 }
                 Ok(Stage::Failed(error)) => return Err(error),
-                Ok(Stage::Stored | Stage::Asking) if download.into == self.here => {
+                Ok(Stage::Stored | Stage::Asking) if download.recipient.name == self.here => {
                     let blob = self.repository().blob(digest).await?;
                     return Ok(Found::new(blob, Freshness::Miss));
                 }
@@ -130,7 +132,7 @@ impl Copy {
             return Err(self.offline(format!("blob {digest}")));
         }
         let thing = self.thing(format!("blob `{digest}`"));
-        let size = self.source.ask(Kind::Other, &thing, 0, |client| {
+        let size = self.endpoints.ask(Kind::Other, &thing, 0, |client| {
             let (there, digest) = (self.there.clone(), *digest);
             async move { client.blob_head(&there, &digest).await }
         });
@@ -141,7 +143,7 @@ impl Copy {
     /// The running download of this digest from this upstream, or a new one. It goes on when no request waits for it
     /// any more: clients that gave up usually ask again.
     fn download(&self, digest: &Digest) -> Arc<Download> {
-        let (download, begun) = self.cache.0.downloads.join(self, digest);
+        let (download, begun) = self.cache.0.downloads.join(self.upstream(), &self.recipient(), digest);
         if let Some(ended) = begun {
             let (copy, digest, download) = (self.clone(), *digest, Arc::clone(&download));
             tokio::spawn(async move {
@@ -156,9 +158,10 @@ impl Copy {
     async fn link_others(&self, digest: &Digest, download: &Download) {
         for other in download.take_others() {
             // Private if credentials were needed to fetch the blob, or to learn that this repository has it.
-            let repository = other.repository().private(self.is_private() || other.is_private());
+            let repository = self.cache.0.registry.copy(&other.name, &other.origin);
+            let repository = repository.private(self.is_private() || other.private);
             if let Err(error) = repository.link_blob(digest).await {
-                tracing::warn!(repository = %other.here, %digest, %error, "could not link a fetched blob into a second repository");
+                tracing::warn!(repository = %other.name, %digest, %error, "could not link a fetched blob into a second repository");
             }
         }
     }
@@ -263,7 +266,7 @@ impl Copy {
             };
             // A slow body is cut off if another endpoint may be faster, or if only a client named the upstream: that
             // must not occupy a fetch without end.
-            let paced = self.source.endpoints() > 1 || self.source.upstream.unlisted;
+            let paced = self.endpoints.count() > 1 || self.endpoints.upstream.unlisted;
             let watched = Watched::new(body, stopped, paced);
             let received = fetch.receive(Reading::new(watched)).await;
             let came = fetch.offset() - offset;
@@ -304,7 +307,7 @@ impl Copy {
 
     async fn get(&self, digest: &Digest, from: u64, first: usize) -> Result<BlobAnswer> {
         let thing = self.thing(format!("blob `{digest}`"));
-        let answer = self.source.ask(Kind::Other, &thing, first, |client| {
+        let answer = self.endpoints.ask(Kind::Other, &thing, first, |client| {
             let (there, digest) = (self.there.clone(), *digest);
             async move { client.blob(&there, &digest, from).await }
         });
@@ -320,7 +323,7 @@ impl Copy {
             return Ok(answer.body);
         }
         let thing = self.thing(format!("blob `{digest}`"));
-        let answer = self.source.ask(Kind::Other, &thing, first, |client| {
+        let answer = self.endpoints.ask(Kind::Other, &thing, first, |client| {
             let (there, digest) = (self.there.clone(), *digest);
             async move { client.blob_past(&there, &digest, from).await }
         });

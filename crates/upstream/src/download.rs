@@ -4,34 +4,42 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hythe_oci::{Authority, Digest, RepositoryName};
-use hythe_registry::{Error as Refusal, Growing};
+use hythe_registry::{Error as Refusal, Growing, Origin};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::cache::Copy;
 use crate::{Error, Result};
 
-/// Running downloads, one for each upstream and digest.
-#[derive(Debug, Default)]
-pub(crate) struct Downloads(Mutex<HashMap<Key, Arc<Download>>>);
+/// Running downloads, one for each upstream and digest. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Downloads(Arc<Mutex<Running>>);
+
+type Running = HashMap<Key, Arc<Download>>;
 
 type Key = (Authority, Digest);
 
 #[derive(Debug)]
 pub(crate) struct Download {
-    /// The repository that fetches it.
-    pub(crate) into: RepositoryName,
-    /// Whether it is fetched with credentials.
-    pub(crate) private: bool,
+    /// The repository that fetches the blob.
+    pub(crate) recipient: Recipient,
     /// Other repositories that have the blob too, according to the upstream: they are linked to it together with the
     /// one that fetches it. `None` once that is done.
-    also: Mutex<Option<Vec<Copy>>>,
+    also: Mutex<Option<Vec<Recipient>>>,
     pub(crate) stage: watch::Receiver<Stage>,
+}
+
+/// A repository that gets a downloaded blob.
+#[derive(Clone, Debug)]
+pub(crate) struct Recipient {
+    pub(crate) name: RepositoryName,
+    pub(crate) origin: Origin,
+    /// Whether its content is fetched with credentials.
+    pub(crate) private: bool,
 }
 
 impl Download {
     /// Takes the other repositories, to link the blob into them.
-    pub(crate) fn take_others(&self) -> Vec<Copy> {
+    pub(crate) fn take_others(&self) -> Vec<Recipient> {
         self.also.lock().take().unwrap_or_default()
     }
 
@@ -41,13 +49,13 @@ impl Download {
         let _ = self.stage.clone().wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
     }
 
-    /// Has the blob linked into `copy` too, once it is stored; returns false if it is too late for that.
-    pub(crate) fn link_into(&self, copy: &Copy) -> bool {
+    /// Has the blob linked into another repository too, once it is stored; returns false if it is too late for that.
+    pub(crate) fn link_into(&self, other: Recipient) -> bool {
         match &mut *self.also.lock() {
             Some(also) => {
-                let known = |known: &Copy| known.here == copy.here && known.is_private() >= copy.is_private();
+                let known = |known: &Recipient| known.name == other.name && known.private >= other.private;
                 if !also.iter().any(known) {
-                    also.push(copy.clone());
+                    also.push(other);
                 }
                 true
             }
@@ -70,25 +78,29 @@ pub(crate) enum Stage {
 }
 
 impl Downloads {
-    /// The running download of this digest from this copy's upstream; or a new one into this copy, with the handle that
+    /// The running download of this digest from this upstream; or a new one into the recipient, with the handle that
     /// ends it.
-    pub(crate) fn join(&self, copy: &Copy, digest: &Digest) -> (Arc<Download>, Option<Ended>) {
-        let key = (copy.upstream().clone(), *digest);
-        let mut downloads = self.0.lock();
-        if let Some(download) = downloads.get(&key) {
+    pub(crate) fn join(
+        &self,
+        upstream: &Authority,
+        recipient: &Recipient,
+        digest: &Digest,
+    ) -> (Arc<Download>, Option<Ended>) {
+        let key = (upstream.clone(), *digest);
+        let mut running = self.0.lock();
+        if let Some(download) = running.get(&key) {
             return (Arc::clone(download), None);
         }
         let (sender, stage) = watch::channel(Stage::Asking);
         let also = Mutex::new(Some(Vec::new()));
-        let (into, private) = (copy.here.clone(), copy.is_private());
-        let download = Arc::new(Download { into, private, also, stage });
-        downloads.insert(key.clone(), Arc::clone(&download));
-        (download, Some(Ended { copy: copy.clone(), key, stage: sender, outcome: None }))
+        let download = Arc::new(Download { recipient: recipient.clone(), also, stage });
+        running.insert(key.clone(), Arc::clone(&download));
+        (download, Some(Ended { downloads: self.clone(), key, stage: sender, outcome: None }))
     }
 
-    /// The state of the running download of this digest from this copy's upstream, if there is one.
-    pub(crate) fn stage(&self, copy: &Copy, digest: &Digest) -> Option<watch::Receiver<Stage>> {
-        let key = (copy.upstream().clone(), *digest);
+    /// The state of the running download of this digest from this upstream, if there is one.
+    pub(crate) fn stage(&self, upstream: &Authority, digest: &Digest) -> Option<watch::Receiver<Stage>> {
+        let key = (upstream.clone(), *digest);
         self.0.lock().get(&key).map(|download| download.stage.clone())
     }
 }
@@ -96,7 +108,7 @@ impl Downloads {
 /// Ends a download, with or without success. Removes it from the map first, so that a request that comes now finds what
 /// the download left.
 pub(crate) struct Ended {
-    copy: Copy,
+    downloads: Downloads,
     key: Key,
     pub(crate) stage: watch::Sender<Stage>,
     outcome: Option<Result<()>>,
@@ -110,7 +122,7 @@ impl Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        self.copy.cache.0.downloads.0.lock().remove(&self.key);
+        self.downloads.0.lock().remove(&self.key);
         self.stage.send_replace(match self.outcome.take() {
             Some(Ok(())) => Stage::Stored,
             Some(Err(error)) => Stage::Failed(error),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use hythe_oci::{Authority, RepositoryName};
 
+use crate::remedy::worded;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -15,7 +17,7 @@ pub enum Error {
     #[error(transparent)]
     Registry(Arc<hythe_registry::Error>),
     /// The request to the upstream failed.
-    #[error("upstream {upstream}: {error}")]
+    #[error("upstream {upstream}: {}", worded(.error))]
     Upstream {
         /// The upstream.
         upstream: Authority,

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use hythe_client::Error as Failure;
 use hythe_oci::RepositoryName;
 
-use crate::source::{Kind, jittered};
+use crate::jitter::jittered;
+use crate::remedy::cause;
+use crate::thing::{Kind, Thing};
 
 /// Failures in a row after which an endpoint, or one thing requested from it, gets no requests for a while: more than
 /// the attempts of one patient request, so that a few unlucky requests do not count as an outage.
@@ -26,15 +28,6 @@ const LONGEST_LIMITED_REST: Duration = Duration::from_hours(1);
 
 /// How many failed things are remembered. Clients choose the names, so their number has no bound.
 const THINGS: usize = 256;
-
-/// A thing requested from an upstream, whatever the form of the request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Thing {
-    /// The repository, by its name at the upstream.
-    pub(crate) repository: RepositoryName,
-    /// The thing in it: a tag, a digest, a list.
-    pub(crate) what: String,
-}
 
 /// The failures of an endpoint.
 #[derive(Debug, Default)]
@@ -94,7 +87,7 @@ pub(crate) enum News {
 impl Rest {
     fn of(error: &Failure, over: u32) -> Self {
         let rest = error.retry_after().unwrap_or(REST * 2_u32.saturating_pow(over.min(10))).min(LONGEST_REST);
-        Self { until: Instant::now() + jittered(rest), why: error.cause() }
+        Self { until: Instant::now() + jittered(rest), why: cause(error) }
     }
 
     fn left(&self) -> Option<Duration> {
@@ -129,12 +122,12 @@ impl Health {
 
     /// Records a failure. A failure of one thing, or of one repository, says nothing about the others.
     pub(crate) fn failed(&mut self, kind: Kind, thing: &Thing, error: &Failure) -> News {
-        self.last = Some(error.cause());
+        self.last = Some(cause(error));
         if let Failure::RateLimited { retry_after, .. } = error
             && kind == Kind::Manifest
         {
             let rest = retry_after.unwrap_or(LIMITED_REST).min(LONGEST_LIMITED_REST);
-            self.limited = Some(Rest { until: Instant::now() + rest, why: error.cause() });
+            self.limited = Some(Rest { until: Instant::now() + rest, why: cause(error) });
             return News::Endpoint;
         }
         // A request that began before the rest tells nothing new.
@@ -196,7 +189,7 @@ mod tests {
 
     fn unavailable(status: Option<u16>, reached: bool) -> Failure {
         let (host, asked, reason) = ("up.example".to_owned(), "it".to_owned(), "no".to_owned());
-        Failure::Unavailable { host, asked, status, reached, retry_after: None, reason }
+        Failure::Unavailable { host, asked, status, reached, retry_after: None, reason, remedy: None }
     }
 
     fn fail(health: &mut Health, thing: &Thing, error: &Failure, times: u32) -> Vec<News> {

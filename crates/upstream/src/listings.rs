@@ -7,8 +7,9 @@ use hythe_oci::{Digest, Reference, Tag, fallback_tag};
 use hythe_registry::{Error as Refusal, Page, Referrer};
 use serde_json::value::RawValue;
 
-use crate::cache::{Copy, Found, Freshness};
-use crate::source::Kind;
+use crate::copy::RepositoryCopy;
+use crate::found::{Found, Freshness};
+use crate::thing::Kind;
 use crate::{Error, Result};
 
 /// The largest list of referrers that is read from an upstream, in bytes.
@@ -18,7 +19,7 @@ const REFERRERS: usize = 8 << 20;
 const PAGE: usize = 2 << 20;
 const OWN: usize = 1000;
 
-impl Copy {
+impl RepositoryCopy {
     /// A page of the upstream's tags after `after`, or of the stored tags if the upstream cannot be asked.
     pub async fn tags(&self, after: Option<&str>, limit: usize) -> Result<Found<Page<Tag>>> {
         self.check_origin().await?;
@@ -31,7 +32,7 @@ impl Copy {
             return self.admitted(Found::new(tags, Freshness::Hit)).await;
         }
         let thing = self.thing("the list of tags");
-        let asked = self.source.ask(Kind::Other, &thing, 0, |client| {
+        let asked = self.endpoints.ask(Kind::Other, &thing, 0, |client| {
             let (there, after) = (self.there.clone(), after.map(str::to_owned));
             async move { client.tags(&there, after.as_deref(), limit).await }
         });
@@ -77,7 +78,7 @@ impl Copy {
 
     async fn upstream_referrers(&self, subject: &Digest, wanted: Wanted) -> Result<Wanted> {
         let thing = self.thing(format!("the list of referrers of `{subject}`"));
-        let asked = self.source.ask(Kind::Other, &thing, 0, |client| {
+        let asked = self.endpoints.ask(Kind::Other, &thing, 0, |client| {
             let (there, subject, wanted) = (self.there.clone(), *subject, wanted.clone());
             async move { client.referrers(&there, &subject, REFERRERS, wanted, Wanted::take).await }
         });

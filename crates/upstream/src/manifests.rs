@@ -9,8 +9,9 @@ use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, Tag};
 use hythe_registry::{Error as Refusal, Manifest};
 use tokio::time::timeout;
 
-use crate::cache::{Copy, Found, Freshness};
-use crate::source::Kind;
+use crate::copy::RepositoryCopy;
+use crate::found::{Found, Freshness};
+use crate::thing::Kind;
 use crate::{Error, Result};
 
 /// Tags are served longer without asking again when less than one part in `LITTLE` of an upstream's rate limit is left.
@@ -25,7 +26,7 @@ const SHARE: Duration = Duration::from_millis(1200);
 /// How many times longer tags are then served without asking again.
 const STRETCH: u32 = 10;
 
-impl Copy {
+impl RepositoryCopy {
     /// The manifest that a tag or digest names.
     pub async fn manifest(&self, reference: &Reference) -> Result<Found<Manifest>> {
         self.check_origin().await?;
@@ -65,8 +66,8 @@ impl Copy {
     /// How long a tag is served without asking again. Longer when little of the rate limit is left: the upstream might
     /// then refuse the manifest that the tag newly names.
     fn ttl(&self, tag: &Tag) -> Duration {
-        let ttl = self.source.upstream.ttl_of(&self.there, tag);
-        match self.source.budget() {
+        let ttl = self.endpoints.upstream.ttl_of(&self.there, tag);
+        match self.endpoints.budget() {
             Some(budget) if budget.limit.is_some_and(|limit| budget.remaining < limit / LITTLE) => {
                 ttl.saturating_mul(STRETCH)
             }
@@ -115,7 +116,7 @@ impl Copy {
     async fn ask_tag(&self, tag: &Tag, known: Option<&Manifest>) -> Result<Found<Manifest>> {
         // A client whose manifest is already stored must not wait long, nor spend all of that time on one endpoint.
         let (each, all) = match known {
-            Some(_) if self.source.endpoints() > 1 => (SHARE, PATIENCE),
+            Some(_) if self.endpoints.count() > 1 => (SHARE, PATIENCE),
             Some(_) => (Duration::MAX, PATIENCE),
             None => (Duration::MAX, Duration::MAX),
         };
@@ -147,7 +148,7 @@ impl Copy {
     async fn head(&self, tag: &Tag, each: Duration, all: Duration) -> Result<Option<Digest>> {
         let reference = Reference::Tag(tag.clone());
         let thing = self.thing(format!("manifest `{reference}`"));
-        let head = self.source.ask(Kind::Other, &thing, 0, |client| {
+        let head = self.endpoints.ask(Kind::Other, &thing, 0, |client| {
             let (there, reference) = (self.there.clone(), reference.clone());
             async move {
                 let asked = timeout(each, client.manifest_head(&there, &reference)).await;
@@ -194,8 +195,8 @@ impl Copy {
         let thing = self.thing(format!("manifest `{reference}`"));
         let mut last = None;
         // Tries each endpoint: another one may have the right bytes.
-        for first in 0..self.source.endpoints().max(2) {
-            let answer = self.source.ask(Kind::Manifest, &thing, first, |client| {
+        for first in 0..self.endpoints.count().max(2) {
+            let answer = self.endpoints.ask(Kind::Manifest, &thing, first, |client| {
                 let (there, reference) = (self.there.clone(), reference.clone());
                 async move {
                     let asked = timeout(each, client.manifest(&there, &reference, limit)).await;
@@ -259,6 +260,7 @@ fn slow(host: &str, there: &RepositoryName, patience: Duration) -> Failure {
         status: None,
         reached: true,
         retry_after: None,
+        remedy: None,
         reason: format!("it did not answer within {patience:?}"),
     }
 }

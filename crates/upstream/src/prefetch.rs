@@ -3,35 +3,14 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use hythe_oci::{Digest, Manifest as Parsed, RepositoryName};
+use hythe_oci::{Digest, Manifest as Parsed};
 use hythe_registry::Manifest;
-use quick_cache::sync::Cache as Memory;
-use tokio::sync::Semaphore;
 
 use crate::Result;
-use crate::cache::Copy;
+use crate::copy::RepositoryCopy;
 use crate::download::Stage;
 
-/// How many fetched manifests are remembered until a client gets them: clients ask by HEAD first.
-const WAITING: usize = 1024;
-
-/// How many images are fetched ahead at once. The blobs of further ones are fetched when clients request them.
-const IMAGES: usize = 16;
-
-/// The fetched manifests that no client has got yet.
-#[derive(Debug)]
-pub(crate) struct Prefetches {
-    came: Memory<(RepositoryName, Digest), ()>,
-    images: Arc<Semaphore>,
-}
-
-impl Default for Prefetches {
-    fn default() -> Self {
-        Self { came: Memory::new(WAITING), images: Arc::new(Semaphore::new(IMAGES)) }
-    }
-}
-
-impl Copy {
+impl RepositoryCopy {
     /// Records that a manifest arrived from the upstream.
     pub(crate) fn came(&self, digest: Digest) {
         if self.cache.options().prefetch > 0 {
@@ -80,7 +59,7 @@ impl Copy {
     /// Waits until the blob is stored or its download has failed.
     async fn await_blob(&self, digest: &Digest) -> Result<()> {
         self.find_blob(digest).await?;
-        let Some(mut stage) = self.cache.0.downloads.stage(self, digest) else { return Ok(()) };
+        let Some(mut stage) = self.cache.0.downloads.stage(self.upstream(), digest) else { return Ok(()) };
         let ended = stage.wait_for(|stage| matches!(stage, Stage::Stored | Stage::Failed(_))).await;
         match ended.map(|stage| stage.clone()) {
             Ok(Stage::Failed(error)) => Err(error),

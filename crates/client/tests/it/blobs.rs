@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
-use hythe_client::{BlobAnswer, Client, Error, Options};
+use hythe_client::{BlobAnswer, Client, ClientOptions, Error};
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, Rule, ScriptedUpstream, bytes};
 
@@ -226,7 +226,7 @@ async fn a_stalled_blob_ends_with_an_error() {
     let (upstream, digest, _) = upstream(500_000);
     upstream.rule(Rule::any("/blobs/", Fault::Stall { at: 1000 }));
     let patience = Duration::from_millis(300);
-    let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
+    let client = Client::new(ClientOptions { progress_timeout: patience, ..options(&upstream) }).unwrap();
     let before = Instant::now();
     let (read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
     assert_eq!((read.len(), error.unwrap().kind()), (1000, ErrorKind::TimedOut));
@@ -238,7 +238,7 @@ async fn a_slow_blob_arrives_whole() {
     let (upstream, digest, content) = upstream(50);
     upstream.rule(Rule::any("/blobs/", Fault::Drip { bytes: 5, every: Duration::from_millis(100) }));
     let patience = Duration::from_millis(400);
-    let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
+    let client = Client::new(ClientOptions { progress_timeout: patience, ..options(&upstream) }).unwrap();
     let (read, error) = collect(blob(&client, &digest, 0).await.unwrap().body).await;
     assert!(read == content && error.is_none(), "{error:?}");
 }
@@ -247,7 +247,7 @@ async fn a_slow_blob_arrives_whole() {
 async fn a_slow_reader_causes_no_timeout() {
     let (upstream, digest, content) = upstream(2 << 20);
     let patience = Duration::from_millis(200);
-    let client = Client::new(Options { progress_timeout: patience, ..options(&upstream) }).unwrap();
+    let client = Client::new(ClientOptions { progress_timeout: patience, ..options(&upstream) }).unwrap();
     let answer = blob(&client, &digest, 0).await.unwrap();
     tokio::time::sleep(patience * 2).await;
     let (read, error) = collect(answer.body).await;

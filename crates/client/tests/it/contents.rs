@@ -1,14 +1,18 @@
 //! Pushing manifests, deleting, listing repositories, and what a ping tells.
 
 use bytes::Bytes;
-use hythe_client::{Client, Error, Options, PushedManifest, RepositoryPage, Required};
+use hythe_client::{Client, ClientOptions, Error, PushedManifest, RepositoryPage, Required};
 use hythe_oci::{Digest, Reference, Tag};
 use hythe_testing::{Fault, ImageBuilder, Manifest, Rule, ScriptedUpstream, TestRegistry, TokenRules};
 
 use crate::world::{LIMIT, assert_says, basic, client, client_of, name, reference};
 
 fn client_at(registry: &TestRegistry) -> Client {
-    Client::new(Options { direct: true, ..Options::new(format!("http://{}", registry.address())) }).unwrap()
+    Client::new(ClientOptions {
+        direct: true,
+        ..ClientOptions::new(format!("http://{}", registry.address()))
+    })
+    .unwrap()
 }
 
 fn tags(texts: &[&str]) -> Vec<Tag> {
@@ -152,7 +156,7 @@ async fn an_endpoint_of_one_project_lists_that_projects_repositories() {
     let body = r#"{"repositories":["hub/app","hub/","hubble/app","other","hub/a/b","hub/NOT VALID"]}"#;
     let answer = Fault::Status { status: 200, headers: Vec::new(), body: body.to_owned() };
     upstream.rule(Rule::on("GET", "/v2/_catalog?n=10", answer));
-    let client = Client::new(Options::new(upstream.endpoint() + "/v2/hub")).unwrap();
+    let client = Client::new(ClientOptions::new(upstream.endpoint() + "/v2/hub")).unwrap();
     assert_eq!(client.repositories(None, 10).await.unwrap().repositories, [name("app"), name("a/b")]);
 
     upstream.clear_rules();

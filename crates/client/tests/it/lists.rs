@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hythe_client::{Client, Entry, Error, Options, Room, TagPage};
+use hythe_client::{Client, ClientOptions, Entry, Error, Room, TagPage};
 use hythe_oci::media_type::OCI_INDEX;
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream};
@@ -65,8 +65,13 @@ async fn a_list_that_stalls_gives_its_memory_to_others_that_wait() {
     let lists = Room::new(1 << 20);
     let client = |upstream: &ScriptedUpstream| {
         let (head_timeout, progress_timeout) = (Duration::from_mins(1), Duration::from_mins(1));
-        Client::new(Options { lists: lists.clone(), head_timeout, progress_timeout, ..options(upstream) })
-            .unwrap()
+        Client::new(ClientOptions {
+            lists: lists.clone(),
+            head_timeout,
+            progress_timeout,
+            ..options(upstream)
+        })
+        .unwrap()
     };
     let (stalled, sound) = (client(&stalled), client(&sound));
     let holder = tokio::spawn(async move { stalled.tags(&name("app"), None, 1000).await });

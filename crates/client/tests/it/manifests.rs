@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hythe_client::{Client, Error, Options};
+use hythe_client::{Client, ClientOptions, Error};
 use hythe_oci::media_type::{DOCKER_MANIFEST, MANIFESTS, OCI_MANIFEST};
 use hythe_oci::{ErrorCode, Reference};
 use hythe_testing::{Fault, ImageBuilder, Manifest, Rule, ScriptedUpstream};
@@ -83,7 +83,7 @@ async fn a_manifest_over_the_limit_is_not_read() {
 async fn a_broken_or_stalled_manifest_is_unavailable() {
     let (upstream, _) = upstream();
     let progress_timeout = Duration::from_millis(200);
-    let client = Client::new(Options { progress_timeout, ..options(&upstream) }).unwrap();
+    let client = Client::new(ClientOptions { progress_timeout, ..options(&upstream) }).unwrap();
     for fault in [Fault::Truncate { at: 10 }, Fault::Reset { at: 10 }, Fault::Stall { at: 10 }] {
         upstream.rule(Rule::on("GET", "/manifests/", fault.clone()).once());
         let error = pull(&client).await.unwrap_err();
@@ -98,7 +98,7 @@ async fn a_manifest_that_trickles_times_out() {
     let (upstream, _) = upstream();
     upstream.rule(Rule::on("GET", "/manifests/", Fault::Drip { bytes: 1, every: Duration::from_millis(50) }));
     let patience = Duration::from_millis(200);
-    let options = Options { head_timeout: patience, progress_timeout: patience, ..options(&upstream) };
+    let options = ClientOptions { head_timeout: patience, progress_timeout: patience, ..options(&upstream) };
     let error = pull(&Client::new(options).unwrap()).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { status: None, .. }), "{error:?}");
 }

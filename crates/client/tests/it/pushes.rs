@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hythe_client::{BlobPush, Client, Error, Options, PushError, Pushed};
+use hythe_client::{BlobPush, Client, ClientOptions, Error, PushError, Pushed, Remedy};
 use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{Fault, Rule, ScriptedUpstream, Seen, TestRegistry, TokenRules, bytes};
 use parking_lot::Mutex;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::world::{assert_says, basic, client, client_of, collect, name};
 
 fn client_at(address: SocketAddr) -> Client {
-    Client::new(Options { direct: true, ..Options::new(format!("http://{address}")) }).unwrap()
+    Client::new(ClientOptions { direct: true, ..ClientOptions::new(format!("http://{address}")) }).unwrap()
 }
 
 /// Pushes content; returns how it came there, and the offsets from which the client read the content.
@@ -285,7 +285,8 @@ async fn a_session_at_another_host_gets_no_credentials_and_must_be_at_a_host_tha
         panic!("a private host that nobody named was reached")
     };
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-    assert_says(&error, &["`localhost`", "`private-hosts`"]);
+    assert_says(&error, &["`localhost`"]);
+    assert_eq!(error.remedy(), Some(&Remedy::PrivateHost("localhost".to_owned())));
     assert_eq!(storage.requests(), []);
 }
 
@@ -310,7 +311,7 @@ async fn a_source_that_fails_is_told_apart_from_the_registry() {
     let registry = TestRegistry::start();
     let client = client_at(registry.address());
     let error = push(&client, b"content", |push| push.size = Some(100)).await.0.unwrap_err();
-    assert!(matches!(error, PushError::Source(_)), "{error:?}");
+    assert!(matches!(error, PushError::Content(_)), "{error:?}");
     assert!(error.to_string().contains("ended 93 bytes early"), "{error}");
 }
 

@@ -3,14 +3,14 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use hythe_client::{Client, ConfigError, Credentials, Error, Options};
+use hythe_client::{Client, ClientOptions, ConfigError, Credentials, Error};
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TokenRules};
 use socket2::{Domain, Socket, Type};
 
 use crate::world::{assert_says, client, options, pull};
 
 /// The error of a pull that fails within three seconds.
-async fn failure(options: Options) -> Error {
+async fn failure(options: ClientOptions) -> Error {
     let before = Instant::now();
     let error = pull(&Client::new(options).unwrap()).await.unwrap_err();
     assert!(before.elapsed() < Duration::from_secs(3), "{:?}: {error}", before.elapsed());
@@ -28,7 +28,7 @@ async fn an_upstream_that_does_not_listen_is_unavailable() {
 
 #[tokio::test]
 async fn a_name_without_an_address_is_unavailable() {
-    let error = failure(Options::new("http://registry.invalid:5000")).await;
+    let error = failure(ClientOptions::new("http://registry.invalid:5000")).await;
     assert_says(&error, &["`registry.invalid`", "no address"]);
 }
 
@@ -41,7 +41,7 @@ async fn a_host_that_does_not_answer_is_given_up() {
     // While the queue is full the kernel drops new connections, as a firewall does.
     let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
     let queued: Vec<_> = (0..100).map_while(connect).collect();
-    let error = failure(Options::new(format!("http://{address}"))).await;
+    let error = failure(ClientOptions::new(format!("http://{address}"))).await;
     assert_says(&error, &["127.0.0.1", "no connection within 2s"]);
     drop(queued);
 }
@@ -50,7 +50,7 @@ async fn a_host_that_does_not_answer_is_given_up() {
 async fn a_host_that_never_answers_the_tls_handshake_is_given_up() {
     // The kernel accepts connections, and no server answers the TLS handshake.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let error = failure(Options::new(format!("https://{}", silent.local_addr().unwrap()))).await;
+    let error = failure(ClientOptions::new(format!("https://{}", silent.local_addr().unwrap()))).await;
     assert_says(&error, &["no connection within 2s"]);
 }
 
@@ -59,7 +59,7 @@ async fn an_upstream_that_never_answers_is_given_up() {
     let upstream = ScriptedUpstream::start();
     upstream.rule(Rule::any("/v2/", Fault::BlackHole));
     let head_timeout = Duration::from_millis(300);
-    let error = failure(Options { head_timeout, ..options(&upstream) }).await;
+    let error = failure(ClientOptions { head_timeout, ..options(&upstream) }).await;
     assert_says(&error, &["no answer within 300ms"]);
 }
 
@@ -107,7 +107,7 @@ async fn localhost_is_found_without_a_name_server() {
     let upstream = ScriptedUpstream::start();
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
     let endpoint = upstream.endpoint().replace("127.0.0.1", "localhost");
-    let client = Client::new(Options::new(&endpoint)).unwrap();
+    let client = Client::new(ClientOptions::new(&endpoint)).unwrap();
     pull(&client).await.unwrap();
     assert_eq!(client.endpoint(), endpoint);
     let port = upstream.address().port().to_string();
@@ -120,7 +120,8 @@ async fn an_endpoint_that_no_operator_configured_is_not_asked_at_a_private_addre
     upstream.push("app", "latest", &ImageBuilder::new(1).build());
     for host in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"] {
         let endpoint = upstream.endpoint().replace("127.0.0.1", host);
-        let client = Client::new(Options { public_only: true, ..Options::new(endpoint) }).unwrap();
+        let client =
+            Client::new(ClientOptions { public_only: true, ..ClientOptions::new(endpoint) }).unwrap();
         let error = pull(&client).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{host}: {error:?}");
     }
@@ -134,7 +135,7 @@ async fn an_endpoint_may_have_a_path() {
     upstream.rule(Rule::any("/a%20b/mirror/v2/", shown));
     for slash in ["", "/"] {
         let endpoint = format!("{}/a b/mirror{slash}", upstream.endpoint());
-        let client = Client::new(Options::new(endpoint)).unwrap();
+        let client = Client::new(ClientOptions::new(endpoint)).unwrap();
         pull(&client).await.unwrap();
         client.ping().await.unwrap();
         assert_eq!(upstream.requests().pop().unwrap().target, "/a%20b/mirror/v2/");
@@ -150,14 +151,14 @@ async fn an_endpoint_may_begin_every_repositorys_name() {
     upstream.require_token(TokenRules::default());
     for slash in ["", "/"] {
         let client =
-            Client::new(Options::new(format!("{}/v2/dockerhub{slash}", upstream.endpoint()))).unwrap();
+            Client::new(ClientOptions::new(format!("{}/v2/dockerhub{slash}", upstream.endpoint()))).unwrap();
         assert_eq!(pull(&client).await.unwrap().bytes, image.bytes);
         let tags = client.tags(&"app".parse().unwrap(), None, 10).await.unwrap().tags;
         assert_eq!(tags.len(), 1);
         client.ping().await.unwrap();
         assert_eq!(upstream.requests().pop().unwrap().target, "/v2/");
     }
-    let client = Client::new(Options::new(format!("{}/v2", upstream.endpoint()))).unwrap();
+    let client = Client::new(ClientOptions::new(format!("{}/v2", upstream.endpoint()))).unwrap();
     upstream.push("app", "latest", &image);
     assert_eq!(pull(&client).await.unwrap().bytes, image.bytes);
 }
@@ -173,7 +174,7 @@ fn an_invalid_endpoint_is_refused_with_its_reason() {
         ("https://registry.example/?ns=x", "`?`"),
         ("https://registry.example/#x", "`#`"),
     ] {
-        let error = Client::new(Options::new(endpoint)).unwrap_err();
+        let error = Client::new(ClientOptions::new(endpoint)).unwrap_err();
         assert!(matches!(error, ConfigError::Endpoint { .. }), "{endpoint}: {error:?}");
         let message = error.to_string();
         assert!(message.contains(words) && !message.contains("s3cret"), "{endpoint}: {message}");
@@ -186,7 +187,7 @@ fn credentials_that_cannot_be_sent_are_refused_at_once() {
         Credentials::Basic { username: "a:b".to_owned(), password: String::new() },
         Credentials::IdentityToken(String::new()),
     ] {
-        let options = Options { credentials, ..Options::new("https://registry.example") };
+        let options = ClientOptions { credentials, ..ClientOptions::new("https://registry.example") };
         let error = Client::new(options).unwrap_err();
         assert!(matches!(error, ConfigError::Credentials { .. }), "{error:?}");
     }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hythe_client::{Client, ConfigError, Error, Options};
+use hythe_client::{Client, ClientOptions, ConfigError, Error, Remedy};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -44,7 +44,7 @@ pub(crate) fn answering(answer: &'static str) -> String {
 
 pub(crate) fn client(endpoint: String, ca: &[&str]) -> Client {
     let ca = ca.iter().map(PathBuf::from).collect();
-    Client::new(Options { ca, ..Options::new(endpoint) }).unwrap()
+    Client::new(ClientOptions { ca, ..ClientOptions::new(endpoint) }).unwrap()
 }
 
 pub(crate) const MANIFEST: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
@@ -59,7 +59,8 @@ async fn a_configured_authority_is_trusted_and_an_unknown_one_is_not() {
 
     let error = pull(&client(format!("https://{address}"), &[])).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
-    assert_says(&error, &["127.0.0.1", "certificate", "`ca`"]);
+    assert_says(&error, &["127.0.0.1", "certificate", "unknown authority"]);
+    assert_eq!(error.remedy(), Some(&Remedy::Authority));
 }
 
 #[tokio::test]
@@ -94,7 +95,8 @@ fn files_that_hold_no_authority_are_refused_at_once() {
     };
     let garbage = "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n";
     for path in [file("empty", ""), file("text", "hello"), file("garbage", garbage), "/nowhere".into()] {
-        let options = Options { ca: vec![path.clone()], ..Options::new("https://registry.example") };
+        let options =
+            ClientOptions { ca: vec![path.clone()], ..ClientOptions::new("https://registry.example") };
         let error = Client::new(options).unwrap_err();
         assert!(matches!(error, ConfigError::Ca { .. }), "{error:?}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hythe_client::{Client, Credentials, Error, Options};
+use hythe_client::{Client, ClientOptions, Credentials, Error, Remedy};
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TokenRules};
 
 use crate::world::{assert_says, basic, client, client_of, name, options, pull, reference};
@@ -287,11 +287,12 @@ async fn a_private_token_server_of_another_domain_is_asked_only_if_named() {
         let upstream = upstream(TokenRules { realm: Some(realm.clone()), ..TokenRules::default() });
         let error = pull(&client_of(&upstream, credentials.clone())).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-        assert_says(&error, &["127.0.0.1", "`localhost`", "`private-hosts`"]);
+        assert_says(&error, &["127.0.0.1", "`localhost`"]);
+        assert_eq!(error.remedy(), Some(&Remedy::PrivateHost("localhost".to_owned())));
         assert_eq!(elsewhere.requests(), []);
 
         let private_hosts = vec!["localhost".parse().unwrap()];
-        let named = Options { credentials, private_hosts, ..options(&upstream) };
+        let named = ClientOptions { credentials, private_hosts, ..options(&upstream) };
         pull(&Client::new(named).unwrap()).await.unwrap();
         assert_eq!(elsewhere.count("GET", "/token"), 1);
         elsewhere.forget_requests();
@@ -430,7 +431,7 @@ async fn a_ping_fails_if_the_credentials_are_not_accepted() {
 
 #[test]
 fn debug_output_contains_no_secret() {
-    let mut options = Options::new("https://registry.example");
+    let mut options = ClientOptions::new("https://registry.example");
     for credentials in [basic("alice", "s3cret"), Credentials::IdentityToken("s3cret".to_owned())] {
         options.credentials = credentials;
         let client = Client::new(options.clone()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hythe_client::{BlobBody, Client, Credentials, Error, ManifestAnswer, Options};
+use hythe_client::{BlobBody, Client, ClientOptions, Credentials, Error, ManifestAnswer};
 use hythe_oci::{Reference, RepositoryName};
 use hythe_testing::ScriptedUpstream;
 use tokio::io::AsyncReadExt as _;
@@ -10,8 +10,8 @@ use tokio::io::AsyncReadExt as _;
 pub(crate) const LIMIT: usize = 4 << 20;
 
 /// Options for an upstream, with a short `head_timeout`.
-pub(crate) fn options(upstream: &ScriptedUpstream) -> Options {
-    Options { head_timeout: Duration::from_secs(10), ..Options::new(upstream.endpoint()) }
+pub(crate) fn options(upstream: &ScriptedUpstream) -> ClientOptions {
+    ClientOptions { head_timeout: Duration::from_secs(10), ..ClientOptions::new(upstream.endpoint()) }
 }
 
 pub(crate) fn client(upstream: &ScriptedUpstream) -> Client {
@@ -19,7 +19,7 @@ pub(crate) fn client(upstream: &ScriptedUpstream) -> Client {
 }
 
 pub(crate) fn client_of(upstream: &ScriptedUpstream, credentials: Credentials) -> Client {
-    Client::new(Options { credentials, ..options(upstream) }).unwrap()
+    Client::new(ClientOptions { credentials, ..options(upstream) }).unwrap()
 }
 
 pub(crate) fn basic(username: &str, password: &str) -> Credentials {

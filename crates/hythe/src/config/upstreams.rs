@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hythe_client::{Client, ConfigError, Credentials, Options};
+use hythe_client::{Client, ClientOptions, ConfigError, Credentials};
 use hythe_oci::Authority;
 use hythe_upstream::{Allowed, Upstream};
 
@@ -260,10 +260,10 @@ fn credentials(table: &UpstreamTable) -> Result<Credentials, (&'static str, Stri
 /// Checks that the client accepts the upstream, so that an error shows at the start and not at the first pull.
 fn check(upstream: &Upstream) -> Result<(), ConfigError> {
     upstream.endpoints.iter().try_for_each(|endpoint| {
-        let options = Options {
+        let options = ClientOptions {
             credentials: upstream.credentials.clone(),
             ca: upstream.ca.clone(),
-            ..Options::new(endpoint)
+            ..ClientOptions::new(endpoint)
         };
         Client::new(options).map(drop)
     })

@@ -19,6 +19,14 @@ pub enum AnswerError {
         /// The connection's error.
         reason: String,
     },
+    /// The registry's certificate is not trusted.
+    #[error("cannot trust the registry at {url}: {reason}. Set SSL_CERT_FILE to the file of that authority")]
+    Untrusted {
+        /// The registry's URL.
+        url: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// The client cannot use the answer.
     #[error("cannot use the answer of the registry at {url}: {error}")]
     Unusable {

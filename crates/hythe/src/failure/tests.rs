@@ -74,6 +74,11 @@ fn kinds() -> Vec<(Failure, &'static str)> {
             "no registry answers at http://a:1: connection refused. Start one with `hythe serve`, or name another \
              registry with --registry URL or HYTHE_REGISTRY",
         ),
+        (
+            AnswerError::Untrusted { url: url(), reason: "its authority is unknown".to_owned() }.into(),
+            "cannot trust the registry at http://a:1: its authority is unknown. Set SSL_CERT_FILE to the file of that \
+             authority",
+        ),
         (AnswerError::Refused { message: "no".to_owned() }.into(), "the registry refuses: no"),
         (
             AnswerError::NotHythe { url: url(), answer: "status 404".to_owned() }.into(),

@@ -20,7 +20,8 @@ fn a_used_up_rate_limit_is_recognised_by_the_words_of_the_client() {
         }
     }
     let (status, reason) = (Some(503), "status 503".to_owned());
-    let failed = Error::Unavailable { host, asked, status, reached: true, retry_after: None, reason };
+    let failed =
+        Error::Unavailable { host, asked, status, reached: true, retry_after: None, reason, remedy: None };
     for said in [failed.to_string(), failed.cause()] {
         assert!(!hythe_cluster::doctor::is_rate_limit(&said), "{said}");
     }

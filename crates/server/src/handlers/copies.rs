@@ -3,7 +3,7 @@
 use http::{Method, Response, StatusCode};
 use hythe_oci::{Digest, ErrorCode, Reference, RepositoryName};
 use hythe_registry::Error as Refused;
-use hythe_upstream::{Copy, Error};
+use hythe_upstream::{Error, RepositoryCopy};
 
 use super::{blobs, manifests};
 use crate::access::Refusal;
@@ -14,7 +14,7 @@ use crate::reject::Rejection;
 /// Pulls a manifest.
 pub(crate) async fn manifest_get(
     call: &Call<'_>,
-    copy: &Copy,
+    copy: &RepositoryCopy,
     reference: &Reference,
 ) -> Result<Response<Body>, Rejection> {
     let refuse = |error: &_| Rejection::upstream(error, ErrorCode::ManifestUnknown);
@@ -33,7 +33,7 @@ pub(crate) async fn manifest_get(
 /// Pulls a blob, or a range of it, also while the blob is being fetched.
 pub(crate) async fn blob_get(
     call: &Call<'_>,
-    copy: &Copy,
+    copy: &RepositoryCopy,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
     let found = copy.blob(digest).await;
@@ -46,7 +46,7 @@ pub(crate) async fn blob_get(
 /// Tells whether the blob exists, without fetching it: the client may never pull it.
 pub(crate) async fn blob_head(
     call: &Call<'_>,
-    copy: &Copy,
+    copy: &RepositoryCopy,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
     let found = copy.blob_size(digest).await;
@@ -57,7 +57,7 @@ pub(crate) async fn blob_head(
 }
 
 /// Makes a copy a repository of the registry's own, so that clients can push to it.
-pub(crate) async fn begin_push(name: &RepositoryName, copy: &Copy) -> Result<(), Rejection> {
+pub(crate) async fn begin_push(name: &RepositoryName, copy: &RepositoryCopy) -> Result<(), Rejection> {
     copy.pin().await.map_err(|error| match &error {
         // Content was fetched with credentials since the decision.
         Error::Registry(refused) if matches!(**refused, Refused::OtherOrigin { .. }) => {

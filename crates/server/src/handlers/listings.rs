@@ -8,7 +8,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use hythe_oci::header::{FILTER_ARTIFACT_TYPE, OCI_FILTERS_APPLIED};
 use hythe_oci::{Digest, ErrorCode, RepositoryName, Tag, encode, media_type, path};
 use hythe_registry::{Page, Referrer};
-use hythe_upstream::Copy;
+use hythe_upstream::RepositoryCopy;
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -50,7 +50,7 @@ pub(crate) async fn tag_list(call: &Call<'_>, name: &RepositoryName) -> Result<R
 pub(crate) async fn copy_tag_list(
     call: &Call<'_>,
     name: &RepositoryName,
-    copy: &Copy,
+    copy: &RepositoryCopy,
 ) -> Result<Response<Body>, Rejection> {
     let limit = page_size(call, call.options.tags_max_page)?;
     let last = call.query.first("last");
@@ -87,7 +87,7 @@ pub(crate) async fn referrer_list(
 pub(crate) async fn copy_referrer_list(
     call: &Call<'_>,
     name: &RepositoryName,
-    copy: &Copy,
+    copy: &RepositoryCopy,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
     let filter = artifact_type(call);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hythe_oci::{Digest, ErrorCode};
 use hythe_testing::{Client, ImageBuilder, Manifest, ScriptedUpstream, Setup, TestRegistry};
-use hythe_upstream::{Allowed, Credentials, Options, Share, Upstream};
+use hythe_upstream::{Allowed, CacheOptions, Credentials, Share, Upstream};
 use serde_json::json;
 
 use crate::world::{UPSTREAM, digest};
@@ -244,7 +244,7 @@ fn log_out(world: &World) {
     let mut allowed = Allowed::none();
     let upstream = Upstream::new(UPSTREAM.parse().unwrap(), vec![world.upstream.endpoint()]);
     allowed.add(upstream, &[]).unwrap();
-    world.registry.cache().set(allowed, Options::default());
+    world.registry.cache().set(allowed, CacheOptions::default());
 }
 
 #[test]

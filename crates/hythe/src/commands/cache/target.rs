@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use hythe_client::{Client, Options};
+use hythe_client::{Client, ClientOptions, Remedy};
 use hythe_oci::Authority;
 
 use crate::config::{Environment, REGISTRY_VARIABLE};
@@ -75,13 +75,13 @@ impl Target {
 
     /// A client of the registry. With `only_if_cached`, the registry does not ask upstreams.
     pub(super) fn client(&self, only_if_cached: bool) -> Result<Client, Failure> {
-        let options = Options {
+        let options = ClientOptions {
             head_timeout: PATIENCE,
             progress_timeout: PATIENCE,
             only_if_cached,
             // Requests to this machine bypass proxies, as in Docker and Go.
             direct: is_loopback(self.host()),
-            ..Options::new(self.url())
+            ..ClientOptions::new(self.url())
         };
         Client::new(options).map_err(|error| Failure::Usage(error.to_string()))
     }
@@ -90,6 +90,9 @@ impl Target {
     pub(super) fn unreachable(&self, error: &hythe_client::Error) -> Failure {
         let url = self.url().to_owned();
         let error = match error {
+            hythe_client::Error::Unavailable { remedy: Some(Remedy::Authority), reason, .. } => {
+                AnswerError::Untrusted { url, reason: reason.clone() }
+            }
             hythe_client::Error::Unavailable { status: None, reason, .. } => {
                 AnswerError::Unreachable { url, reason: reason.clone() }
             }

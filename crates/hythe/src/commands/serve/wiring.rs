@@ -3,7 +3,7 @@
 use hythe_oci::Authority;
 use hythe_registry::RegistryOptions;
 use hythe_server::{Format, Mirror, ServerOptions};
-use hythe_upstream::{Allowed, Options as CacheOptions};
+use hythe_upstream::{Allowed, CacheOptions};
 
 use crate::settings::Settings;
 use crate::values::{Listen, LogFormat};

@@ -198,6 +198,7 @@ impl Warmer {
             status: None,
             reached: true,
             retry_after: None,
+            remedy: None,
             reason: error.to_string(),
         }
     }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use hythe_client::{Budget, Client, Error as Failure};
 use hythe_oci::Authority;
 use parking_lot::Mutex;
 
-use crate::health::{Health, LONGEST_REST, News, Thing};
-use crate::sources::Rooms;
+use crate::health::{Health, LONGEST_REST, News};
+use crate::jitter::jittered;
+use crate::remedy::worded;
+use crate::rooms::Rooms;
+use crate::thing::{Kind, Thing};
 use crate::{Error, Result, Upstream};
 
 /// How long after its start a request may still be retried: a client must learn within three seconds that an upstream
@@ -21,9 +24,9 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// An upstream and its endpoints.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct Endpoints {
     pub(crate) upstream: Arc<Upstream>,
-    endpoints: Vec<Endpoint>,
+    list: Vec<Endpoint>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -78,37 +81,30 @@ pub struct Status {
     pub budget: Option<Budget>,
 }
 
-/// The kind of a request: a rate limit on manifests does not affect other requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Manifest,
-    Other,
-}
-
-impl Source {
+impl Endpoints {
     pub(crate) fn new(
         upstream: Arc<Upstream>,
         counters: Arc<Counters>,
         rooms: &Rooms,
     ) -> Result<Self, hythe_client::ConfigError> {
         let endpoints = upstream.endpoints.iter().map(|endpoint| {
-            let options = hythe_client::Options {
+            let options = hythe_client::ClientOptions {
                 credentials: upstream.credentials.clone(),
                 ca: upstream.ca.clone(),
                 private_hosts: upstream.private_hosts.clone(),
                 public_only: upstream.unlisted,
                 lists: rooms.lists.clone(),
                 manifests: rooms.manifests.clone(),
-                ..hythe_client::Options::new(endpoint)
+                ..hythe_client::ClientOptions::new(endpoint)
             };
             Ok(Endpoint { client: Client::new(options)?, health: Mutex::default() })
         });
-        Ok(Self { endpoints: endpoints.collect::<Result<_, _>>()?, upstream, counters })
+        Ok(Self { list: endpoints.collect::<Result<_, _>>()?, upstream, counters })
     }
 
     /// The number of endpoints.
-    pub(crate) fn endpoints(&self) -> usize {
-        self.endpoints.len()
+    pub(crate) fn count(&self) -> usize {
+        self.list.len()
     }
 
     /// Asks the endpoints in order, starting with number `first`, until one answers. Repeats the round while the
@@ -126,8 +122,8 @@ impl Source {
         let (began, mut pause) = (Instant::now(), PAUSE);
         loop {
             let (mut told, mut worth): (Option<Error>, bool) = (None, false);
-            for number in 0..self.endpoints.len() {
-                let endpoint = &self.endpoints[(first + number) % self.endpoints.len()];
+            for number in 0..self.list.len() {
+                let endpoint = &self.list[(first + number) % self.list.len()];
                 let error = match endpoint.resting(kind, Some(thing), &self.upstream.name) {
                     Some(resting) => resting,
                     None => match self.once(endpoint, kind, thing, request(endpoint.client.clone())).await {
@@ -177,13 +173,14 @@ impl Source {
             Err(error) if error.is_temporary() => {
                 self.counters.errors.fetch_add(1, Ordering::Relaxed);
                 let (upstream, at) = (&self.upstream.name, endpoint.client.endpoint());
+                let said = worded(error);
                 match health.failed(kind, thing, error) {
-                    News::Endpoint => tracing::warn!(%upstream, endpoint = at, %error,
+                    News::Endpoint => tracing::warn!(%upstream, endpoint = at, error = %said,
                         "an upstream fails and is not asked for a while; stored content is served"),
-                    News::OneThing => tracing::warn!(%upstream, endpoint = at, %error,
+                    News::OneThing => tracing::warn!(%upstream, endpoint = at, error = %said,
                         "an upstream keeps failing for one thing, and is not asked for it for a while"),
                     News::None => {
-                        tracing::debug!(%upstream, endpoint = at, %error, "a request to an upstream's endpoint failed");
+                        tracing::debug!(%upstream, endpoint = at, error = %said, "a request to an upstream's endpoint failed");
                     }
                 }
             }
@@ -199,17 +196,14 @@ impl Source {
 
     /// The endpoints' smallest remaining rate limit.
     pub(crate) fn budget(&self) -> Option<Budget> {
-        self.endpoints
-            .iter()
-            .filter_map(|endpoint| endpoint.client.budget())
-            .min_by_key(|budget| budget.remaining)
+        self.list.iter().filter_map(|endpoint| endpoint.client.budget()).min_by_key(|budget| budget.remaining)
     }
 
     pub(crate) fn status(&self) -> Status {
         let resting =
-            self.endpoints.iter().map(|endpoint| endpoint.resting(Kind::Manifest, None, &self.upstream.name));
+            self.list.iter().map(|endpoint| endpoint.resting(Kind::Manifest, None, &self.upstream.name));
         let resting = resting.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next());
-        let failing = self.endpoints.iter().map(|endpoint| endpoint.health.lock().last().map(str::to_owned));
+        let failing = self.list.iter().map(|endpoint| endpoint.health.lock().last().map(str::to_owned));
         Status {
             resting: resting.map(|error| error.to_string()),
             failing: failing.collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().next()),
@@ -280,11 +274,4 @@ fn is_worth_trying(error: &Error) -> bool {
         | Error::Crowded { .. }
         | Error::Offline { .. } => false,
     }
-}
-
-/// A random time between 80 % and 120 % of `pause`, so that many requests do not come back at the same moment.
-pub(crate) fn jittered(pause: Duration) -> Duration {
-    // The clock's last digits are random enough for this.
-    let dice = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    pause * (800 + dice % 400) / 1000
 }

@@ -1,57 +1,40 @@
-//! Holds one [`Source`] for each upstream: all requests share its connections, tokens and health.
+//! Holds one [`Endpoints`] for each upstream: all requests share its connections, tokens and health.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hythe_client::Room;
 use hythe_oci::Authority;
 use parking_lot::Mutex;
 
-use crate::source::{Counters, Source};
+use crate::endpoints::{Counters, Endpoints};
+use crate::rooms::Rooms;
 use crate::{Error, Result, Status, Upstream};
 
 /// The most unlisted upstreams that are held at once: clients could name thousands.
 pub(crate) const UNLISTED: usize = 64;
 
-/// Memory for the short lists of all upstreams, and as much again for their short manifests, in bytes. One long list
-/// and one long manifest at a time have their own memory.
-const SHORT_ANSWERS: usize = 4 << 20;
-
-/// The source of every upstream that was asked.
+/// The endpoints of every upstream that was asked.
 #[derive(Debug, Default)]
-pub(crate) struct Sources {
+pub(crate) struct AskedUpstreams {
     held: Mutex<Held>,
     rooms: Rooms,
 }
 
-/// Memory that all upstreams share for answers that are read whole.
-#[derive(Debug)]
-pub(crate) struct Rooms {
-    pub(crate) lists: Room,
-    pub(crate) manifests: Room,
-}
-
-impl Default for Rooms {
-    fn default() -> Self {
-        Self { lists: Room::new(SHORT_ANSWERS), manifests: Room::new(SHORT_ANSWERS) }
-    }
-}
-
 #[derive(Debug, Default)]
 struct Held {
-    listed: HashMap<Authority, Arc<Source>>,
+    listed: HashMap<Authority, Arc<Endpoints>>,
     /// Unlisted upstreams, which clients named, and when each was last used.
-    unlisted: HashMap<Authority, (Arc<Source>, Instant)>,
+    unlisted: HashMap<Authority, (Arc<Endpoints>, Instant)>,
     /// The counts of all unlisted upstreams together: separate counts would grow with every name.
     others: Arc<Counters>,
     /// Whether any unlisted upstream was asked.
     asked_others: bool,
 }
 
-impl Sources {
-    /// The source of this upstream. Changed settings make a new source.
-    pub(crate) fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Source>> {
+impl AskedUpstreams {
+    /// The endpoints of this upstream. Changed settings make a new endpoints.
+    pub(crate) fn get(&self, upstream: &Arc<Upstream>) -> Result<Arc<Endpoints>> {
         let mut held = self.held.lock();
         if upstream.unlisted {
             held.unlisted(upstream, &self.rooms)
@@ -63,7 +46,7 @@ impl Sources {
     /// The status of each upstream, in the order of their names; unlisted ones appear together.
     pub(crate) fn status(&self) -> Vec<Status> {
         let held = self.held.lock();
-        let mut all: Vec<_> = held.listed.values().map(|source| source.status()).collect();
+        let mut all: Vec<_> = held.listed.values().map(|endpoints| endpoints.status()).collect();
         if held.asked_others
             && let Ok(name) = Upstream::OTHERS.parse()
         {
@@ -75,43 +58,43 @@ impl Sources {
 }
 
 impl Held {
-    fn listed(&mut self, upstream: &Arc<Upstream>, rooms: &Rooms) -> Result<Arc<Source>> {
-        if let Some(source) = self.listed.get(&upstream.name)
-            && source.upstream == *upstream
+    fn listed(&mut self, upstream: &Arc<Upstream>, rooms: &Rooms) -> Result<Arc<Endpoints>> {
+        if let Some(endpoints) = self.listed.get(&upstream.name)
+            && endpoints.upstream == *upstream
         {
-            return Ok(Arc::clone(source));
+            return Ok(Arc::clone(endpoints));
         }
-        let source = Arc::new(made(upstream, Arc::default(), rooms)?);
-        self.listed.insert(upstream.name.clone(), Arc::clone(&source));
-        Ok(source)
+        let endpoints = Arc::new(made(upstream, Arc::default(), rooms)?);
+        self.listed.insert(upstream.name.clone(), Arc::clone(&endpoints));
+        Ok(endpoints)
     }
 
-    fn unlisted(&mut self, upstream: &Arc<Upstream>, rooms: &Rooms) -> Result<Arc<Source>> {
+    fn unlisted(&mut self, upstream: &Arc<Upstream>, rooms: &Rooms) -> Result<Arc<Endpoints>> {
         let now = Instant::now();
-        if let Some((source, wanted)) = self.unlisted.get_mut(&upstream.name)
-            && source.upstream == *upstream
+        if let Some((endpoints, wanted)) = self.unlisted.get_mut(&upstream.name)
+            && endpoints.upstream == *upstream
         {
             *wanted = now;
-            return Ok(Arc::clone(source));
+            return Ok(Arc::clone(endpoints));
         }
         if self.unlisted.len() >= UNLISTED && !self.unlisted.contains_key(&upstream.name) {
-            // A request or a download in progress holds its source too.
-            let idle = self.unlisted.iter().filter(|(_, (source, _))| Arc::strong_count(source) == 1);
+            // A request or a download in progress holds its endpoints too.
+            let idle = self.unlisted.iter().filter(|(_, (endpoints, _))| Arc::strong_count(endpoints) == 1);
             let longest = idle.min_by_key(|(_, (_, wanted))| *wanted).map(|(name, _)| name.clone());
             let Some(longest) = longest else {
                 return Err(Error::Crowded { upstream: upstream.name.clone(), limit: UNLISTED });
             };
             self.unlisted.remove(&longest);
         }
-        let source = Arc::new(made(upstream, Arc::clone(&self.others), rooms)?);
+        let endpoints = Arc::new(made(upstream, Arc::clone(&self.others), rooms)?);
         self.asked_others = true;
-        self.unlisted.insert(upstream.name.clone(), (Arc::clone(&source), now));
-        Ok(source)
+        self.unlisted.insert(upstream.name.clone(), (Arc::clone(&endpoints), now));
+        Ok(endpoints)
     }
 }
 
-fn made(upstream: &Arc<Upstream>, counters: Arc<Counters>, rooms: &Rooms) -> Result<Source> {
-    Source::new(Arc::clone(upstream), counters, rooms)
+fn made(upstream: &Arc<Upstream>, counters: Arc<Counters>, rooms: &Rooms) -> Result<Endpoints> {
+    Endpoints::new(Arc::clone(upstream), counters, rooms)
         .map_err(|error| Error::Unusable { upstream: upstream.name.clone(), error })
 }
 
@@ -126,50 +109,51 @@ mod tests {
 
     #[test]
     fn a_bounded_number_of_unlisted_upstreams_is_held_and_the_longest_idle_one_is_dropped() {
-        let sources = Sources::default();
-        let busy = sources.get(&upstream(0)).unwrap();
+        let upstreams = AskedUpstreams::default();
+        let busy = upstreams.get(&upstream(0)).unwrap();
         for number in 1..10 * UNLISTED {
-            sources.get(&upstream(number)).unwrap();
+            upstreams.get(&upstream(number)).unwrap();
         }
-        let held = sources.held.lock();
+        let held = upstreams.held.lock();
         assert_eq!(held.unlisted.len(), UNLISTED);
         let holds = |number: usize| held.unlisted.contains_key(&upstream(number).name);
         assert!(holds(0), "it is in use");
         assert!(!holds(1) && holds(10 * UNLISTED - 1));
         drop(held);
-        assert!(Arc::ptr_eq(&busy, &sources.get(&upstream(0)).unwrap()));
+        assert!(Arc::ptr_eq(&busy, &upstreams.get(&upstream(0)).unwrap()));
     }
 
     #[test]
     fn one_more_unlisted_upstream_is_refused_while_all_are_in_use() {
-        let sources = Sources::default();
-        let mut busy: Vec<_> = (0..UNLISTED).map(|number| sources.get(&upstream(number)).unwrap()).collect();
-        assert!(matches!(sources.get(&upstream(UNLISTED)), Err(Error::Crowded { .. })));
+        let upstreams = AskedUpstreams::default();
+        let mut busy: Vec<_> =
+            (0..UNLISTED).map(|number| upstreams.get(&upstream(number)).unwrap()).collect();
+        assert!(matches!(upstreams.get(&upstream(UNLISTED)), Err(Error::Crowded { .. })));
         // Upstreams in the configuration do not count toward the limit.
         let listed = Arc::new(Upstream::at_home("listed.example".parse().unwrap()));
-        sources.get(&listed).unwrap();
+        upstreams.get(&listed).unwrap();
         busy.pop();
-        sources.get(&upstream(UNLISTED)).unwrap();
+        upstreams.get(&upstream(UNLISTED)).unwrap();
     }
 
     #[test]
     fn an_upstream_with_unusable_settings_is_named_with_the_fault() {
         let name = "r.example".parse().unwrap();
         let upstream = Upstream { endpoints: vec!["ftp://r.example".to_owned()], ..Upstream::at_home(name) };
-        let error = Sources::default().get(&Arc::new(upstream)).unwrap_err().to_string();
+        let error = AskedUpstreams::default().get(&Arc::new(upstream)).unwrap_err().to_string();
         let words = "upstream r.example cannot be asked: endpoint `ftp://r.example` is not valid";
         assert!(error.starts_with(words) && !error.contains("sent"), "{error}");
     }
 
     #[test]
     fn unlisted_upstreams_are_counted_together_and_dropping_one_loses_no_counts() {
-        let sources = Sources::default();
-        assert_eq!(sources.status(), []);
+        let upstreams = AskedUpstreams::default();
+        assert_eq!(upstreams.status(), []);
         for number in 0..3 * UNLISTED {
-            let source = sources.get(&upstream(number)).unwrap();
-            source.counters.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let endpoints = upstreams.get(&upstream(number)).unwrap();
+            endpoints.counters.hits.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
-        let status = sources.status();
+        let status = upstreams.status();
         assert_eq!(status.len(), 1);
         assert_eq!(
             (status[0].upstream.to_string(), status[0].hits),
