@@ -138,6 +138,8 @@ pub(crate) const LINES: &[Line] = &[
     line("through-1-time", Ratio, &[Limit(1.05)]),
     line("through-1-late", Milliseconds, &[Limit(10.0)]),
     line("hash", Throughput, &[]),
-    line("through-fast", Throughput, &[AtLeastOwn(0.8, "hash")]),
+    line("through-quick", Throughput, &[]),
+    line("through-quick", CpuPerGib, &[]),
+    line("through-fast", Throughput, &[AtLeastOwn(0.65, "hash")]),
     line("through-fast", CpuPerGib, &[]),
 ];

@@ -22,6 +22,9 @@ const CROWD: usize = 50;
 /// The link's speed, in bytes a second.
 const SPEED: u64 = 100_000_000;
 
+/// The speed of a link within a data centre, in bytes a second.
+const QUICK: u64 = 1_000_000_000;
+
 /// The result of one run.
 struct Run {
     transfer: Transfer,
@@ -49,6 +52,13 @@ pub(crate) fn run(bench: &mut Bench) -> Result<()> {
             let direct = direct(bench, Some(SPEED))?;
             let run = through(bench, contender, 1, Some(SPEED))?;
             record_beside(bench, "through-1", contender.kind, &direct, &run);
+            Ok(())
+        });
+    }
+    if bench.wants("through-quick") {
+        bench.rounds("through-quick", Kind::is_registry, |bench, contender, _| {
+            let run = through(bench, contender, 1, Some(QUICK))?;
+            bench.record_transfer("through-quick", contender.kind, run.transfer);
             Ok(())
         });
     }
