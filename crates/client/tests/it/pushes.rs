@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hythe_client::{BlobPush, Client, ClientOptions, Error, PushError, Pushed, Remedy};
@@ -315,10 +315,17 @@ async fn a_source_that_fails_is_told_apart_from_the_registry() {
     assert!(error.to_string().contains("ended 93 bytes early"), "{error}");
 }
 
-/// A registry that takes a PUT's head, then reads nothing for `pause`, then the body. Returns its address.
-fn slow_to_read(pause: Duration) -> SocketAddr {
+/// What a registry does with a PUT after its head: it reads the body, of this length, and answers.
+type Put = fn(from: &mut BufReader<&std::net::TcpStream>, length: u64) -> bool;
+
+const CREATED: &[u8] = b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
+const FORBIDDEN: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+
+/// A registry that has no blob, starts sessions, and leaves each PUT to `put`, which returns whether the connection goes
+/// on. Returns its address.
+fn registry_that_puts(put: Put) -> SocketAddr {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Connections inherit it: the client soon has bytes that the registry does not take.
+    // Connections inherit it: a client soon has bytes that the registry does not take.
     listener.set_recv_buffer_size(16 << 10).unwrap();
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     listener.listen(10).unwrap();
@@ -326,49 +333,73 @@ fn slow_to_read(pause: Duration) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
-            std::thread::spawn(move || answer_slowly(&connection.unwrap(), pause));
+            std::thread::spawn(move || answer_all(&connection.unwrap(), put));
         }
     });
     address
 }
 
-fn answer_slowly(connection: &std::net::TcpStream, pause: Duration) {
+fn answer_all(connection: &std::net::TcpStream, put: Put) {
     let (mut from, mut to) = (BufReader::new(connection), connection);
     loop {
-        let (mut head, mut length) = (Vec::new(), 0);
+        let (mut method, mut length) = (None, 0);
         loop {
             let mut line = String::new();
             if from.read_line(&mut line).unwrap_or(0) == 0 {
                 return;
             }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-            if line.trim().is_empty() {
+            let line = line.trim().to_lowercase();
+            if line.is_empty() {
                 break;
             }
-            head.push(line);
-        }
-        let answer: &[u8] = match head[0].split(' ').next().unwrap() {
-            "POST" => b"HTTP/1.1 202 Accepted\r\nlocation: /session\r\ncontent-length: 0\r\n\r\n",
-            "PUT" => {
-                std::thread::sleep(pause);
-                let taken = std::io::copy(&mut (&mut from).take(length), &mut std::io::sink());
-                if taken.is_ok_and(|taken| taken == length) {
-                    b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n"
-                } else {
-                    return;
-                }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
             }
+            method.get_or_insert_with(|| line.split(' ').next().unwrap().to_owned());
+        }
+        let answer: &[u8] = match method.as_deref() {
+            Some("post") => b"HTTP/1.1 202 Accepted\r\nlocation: /session\r\ncontent-length: 0\r\n\r\n",
+            Some("put") if put(&mut from, length) => continue,
+            Some("put") => return,
             _ => b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
         };
         to.write_all(answer).unwrap();
     }
 }
 
+fn read_all(from: &mut BufReader<&std::net::TcpStream>, length: u64) -> u64 {
+    std::io::copy(&mut from.take(length), &mut std::io::sink()).unwrap_or(0)
+}
+
+/// The system ends a connection whose other end takes no byte for a time, also if the other end says that it has no room.
 #[tokio::test]
 async fn a_registry_may_stop_reading_for_longer_than_a_connection_may_take() {
-    let client = client_at(slow_to_read(Duration::from_secs(4)));
-    let (pushed, offsets) = push(&client, &bytes(1, 8 << 20), |_| {}).await;
+    let registry = registry_that_puts(|from, length| {
+        std::thread::sleep(Duration::from_secs(4));
+        let is_whole = read_all(from, length) == length;
+        is_whole && from.get_mut().write_all(CREATED).is_ok()
+    });
+    let (pushed, offsets) = push(&client_at(registry), &bytes(1, 8 << 20), |_| {}).await;
     assert_eq!((pushed.unwrap(), offsets), (Pushed::Uploaded, vec![0]));
+}
+
+/// How much of a refused body the registry got.
+static REFUSED: AtomicU64 = AtomicU64::new(0);
+
+#[tokio::test]
+async fn a_body_that_the_registry_refused_is_not_sent_to_its_end() {
+    let registry = registry_that_puts(|from, length| {
+        from.get_mut().write_all(FORBIDDEN).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        REFUSED.store(read_all(from, length).max(1), Ordering::SeqCst);
+        false
+    });
+    let (repository, digest) = (name("app"), Digest::of(Algorithm::Sha256, b""));
+    let push = BlobPush { size: Some(1 << 40), ..BlobPush::new(&repository, &digest) };
+    let client = client_at(registry);
+    let error = client.push_blob(push, async |_| Ok(tokio::io::repeat(0))).await.unwrap_err();
+    assert!(matches!(error, PushError::Registry(Error::Denied { status: 403, .. })), "{error:?}");
+    while REFUSED.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
