@@ -22,8 +22,6 @@ const EXCEPTIONS: &[(&str, &str, &[&str])] = &[
     ("cluster", "", &["containerd", "hosts"]),
     // A check has an id, and an id knows its checks.
     ("cluster", "doctor", &["check", "id"]),
-    // The commands share the parts that find a local registry and its image.
-    ("hythe", "commands", &["deploy", "local"]),
     // Each source of the configuration writes into the draft, and the draft calls the sources.
     ("hythe", "config", &["draft", "registry2", "variables"]),
     ("hythe", "config/registry2", &["tree", "yaml"]),
