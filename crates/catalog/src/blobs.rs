@@ -43,6 +43,8 @@ pub struct BlobCommit {
     pub size: u64,
     /// The upload that wrote the file.
     pub generation: UploadId,
+    /// The epoch of the claim under which the file was written.
+    pub epoch: i64,
     /// The current time.
     pub now: i64,
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hythe_oci::RepositoryName;
+use hythe_oci::{RepositoryName, UploadId};
 
 use crate::Origin;
 
@@ -15,6 +15,9 @@ pub enum Error {
     /// Any other failure, in the database's own words.
     #[error("the catalog is not available: {0}")]
     Unavailable(String),
+    /// The upload session has a newer owner, or has ended. The write changed nothing.
+    #[error("another request took over upload {0}, or ended it")]
+    UploadTaken(UploadId),
     /// The repository exists, and its content comes from another origin. The write changed nothing.
     #[error("repository `{repository}` has content of another origin ({origin})")]
     OtherOrigin {

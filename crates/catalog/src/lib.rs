@@ -35,7 +35,7 @@ pub use sqlite::Catalog;
 pub use times::{Pull, Times};
 pub use totals::Totals;
 pub use unused::{Amount, Untagged, Unused};
-pub use uploads::{StaleUpload, Upload, UploadSave, UploadStart};
+pub use uploads::{EndedUpload, Upload, UploadSave, UploadStart};
 pub use visible::{Origins, Visible};
 
 /// Which catalog a file must hold when it is opened.

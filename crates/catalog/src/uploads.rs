@@ -14,13 +14,18 @@ pub struct Upload {
     /// The hash state, if it was ever saved. It may cover fewer bytes than `offset`.
     pub state: Option<Vec<u8>>,
     /// The digest that names its file: the file is about to get that name, or got it before its end was interrupted.
-    pub digest: Option<Digest>,
-    /// The session's owner: each claim starts a new epoch, and only the latest epoch can save.
+    pub named: Option<Digest>,
+    /// The session's owner: each claim starts a new epoch, and only the latest epoch can save, name or end the session.
     pub epoch: i64,
     /// When the session began.
     pub started: i64,
     /// When the session last changed.
     pub updated: i64,
+}
+
+impl Upload {
+    /// The epoch of a session that nobody claimed: whoever began it owns it.
+    pub const FIRST_EPOCH: i64 = 1;
 }
 
 /// A session to begin.
@@ -32,7 +37,7 @@ pub struct UploadStart {
     pub repository: RepositoryName,
     /// The algorithm that hashes its bytes.
     pub algorithm: Algorithm,
-    /// The digest that its file is about to get as its name, if it is already known.
+    /// The digest that its file will get as its name, if it is already known.
     pub digest: Option<Digest>,
     /// Whether the registry itself fetches the blob, so that the session can be [found](crate::Catalog::fetch) by its digest.
     pub fetch: bool,
@@ -47,6 +52,8 @@ pub struct UploadSave {
     pub id: UploadId,
     /// The epoch of the claim under which the bytes were written.
     pub epoch: i64,
+    /// How many bytes were committed until now: if the row has another offset, nothing is saved.
+    pub from: u64,
     /// How many bytes are now committed.
     pub offset: u64,
     /// The algorithm that hashes the bytes.
@@ -57,11 +64,11 @@ pub struct UploadSave {
     pub now: i64,
 }
 
-/// A session that has not changed for long, and everything that it may have left in the storage.
+/// A session that was ended, and everything that it may have left in the storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaleUpload {
+pub struct EndedUpload {
     /// The id of the session.
     pub id: UploadId,
     /// The digest that its file may have got as its name, if it came so far.
-    pub digest: Option<Digest>,
+    pub named: Option<Digest>,
 }

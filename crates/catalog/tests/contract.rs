@@ -4,9 +4,9 @@
 
 use bytes::Bytes;
 use hythe_catalog::{
-    Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, Error, ManifestPush,
-    ManifestPushed, MountFrom, Origin, Origins, Promise, Provenance, Pull, StaleUpload, Times, Totals,
-    Untagged, Unused, UploadSave, UploadStart, Visible,
+    Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, EndedUpload, Error,
+    ManifestPush, ManifestPushed, MountFrom, Origin, Origins, Promise, Provenance, Pull, Times, Totals,
+    Untagged, Unused, Upload, UploadSave, UploadStart, Visible,
 };
 use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, Tag, UploadId};
 
@@ -51,7 +51,10 @@ contract![
     a_repository_is_forgotten_with_the_last_thing_in_it,
     referrers_are_listed_by_digest_filtered_and_in_pages,
     an_upload_belongs_to_its_repository_and_to_its_latest_claim,
-    a_claim_records_the_name_that_the_file_is_about_to_get,
+    a_claim_at_an_offset_takes_over_only_a_session_at_that_offset,
+    an_earlier_owner_of_an_upload_cannot_name_commit_or_end_it,
+    an_ended_upload_can_only_be_deleted,
+    the_name_that_a_file_is_about_to_get_stays_known,
     an_upload_started_twice_keeps_its_first_state,
     a_stale_upload_is_expired_once_and_cannot_become_a_blob,
     a_fetch_is_found_by_its_repository_and_digest_until_it_ends,
@@ -99,14 +102,22 @@ fn by_tag(name: &str) -> Reference {
 /// Commits a blob with this content, and returns its generation.
 async fn push_blob(catalog: &Catalog, into: &str, content: &str, now: i64) -> UploadId {
     let generation = UploadId::random();
-    let live = catalog.commit_blob(blob_commit(into, content, generation, now)).await.unwrap();
+    let live = commit_new(catalog, blob_commit(into, content, generation, now)).await.unwrap();
     assert_eq!(live, generation);
     generation
 }
 
 /// Like [`push_blob`], if another file with the same content is already live.
 async fn push_blob_again(catalog: &Catalog, into: &str, content: &str) {
-    catalog.commit_blob(blob_commit(into, content, UploadId::random(), 1)).await.unwrap();
+    commit_new(catalog, blob_commit(into, content, UploadId::random(), 1)).await.unwrap();
+}
+
+/// Commits a blob by an upload of its own.
+async fn commit_new(catalog: &Catalog, commit: BlobCommit) -> Result<UploadId, Error> {
+    let BlobCommit { repository, digest, generation: id, now, .. } = commit.clone();
+    let algorithm = digest.algorithm();
+    catalog.start_upload(UploadStart { id, repository, algorithm, digest: None, fetch: false, now }).await?;
+    catalog.commit_blob(commit).await
 }
 
 fn blob_commit(into: &str, content: &str, generation: UploadId, now: i64) -> BlobCommit {
@@ -118,6 +129,7 @@ fn blob_commit(into: &str, content: &str, generation: UploadId, now: i64) -> Blo
         digest: digest(content),
         size,
         generation,
+        epoch: Upload::FIRST_EPOCH,
         now,
     }
 }
@@ -185,7 +197,7 @@ async fn a_blob_is_seen_only_where_it_is_linked(catalog: Catalog) {
 async fn a_second_file_of_a_live_blob_is_doomed_and_the_first_stays(catalog: Catalog) {
     let first = push_blob(&catalog, "a", "blob", 1).await;
     let second = UploadId::random();
-    assert_eq!(catalog.commit_blob(blob_commit("b", "blob", second, 2)).await.unwrap(), first);
+    assert_eq!(commit_new(&catalog, blob_commit("b", "blob", second, 2)).await.unwrap(), first);
     for name in ["a", "b"] {
         let blob = catalog.blob(&repository(name), &digest("blob")).await.unwrap().unwrap();
         assert_eq!(blob.generation, first);
@@ -455,45 +467,116 @@ async fn start(catalog: &Catalog, into: &str, now: i64) -> UploadId {
     id
 }
 
-fn save(id: UploadId, epoch: i64, offset: u64, now: i64) -> UploadSave {
-    UploadSave { id, epoch, offset, algorithm: Algorithm::Sha512, state: Some(vec![1, 2, 3]), now }
+fn save(id: UploadId, epoch: i64, from: u64, offset: u64, now: i64) -> UploadSave {
+    UploadSave { id, epoch, from, offset, algorithm: Algorithm::Sha512, state: Some(vec![1, 2, 3]), now }
 }
 
 async fn an_upload_belongs_to_its_repository_and_to_its_latest_claim(catalog: Catalog) {
     let a = repository("a");
     let id = start(&catalog, "a", 5).await;
     let new = catalog.upload(&a, &id).await.unwrap().unwrap();
-    assert_eq!((new.offset, new.state, new.epoch, new.started, new.updated), (0, None, 0, 5, 5));
+    assert_eq!((new.offset, new.state, new.epoch, new.started, new.updated), (0, None, 1, 5, 5));
     assert_eq!(catalog.upload(&repository("b"), &id).await.unwrap(), None);
     assert_eq!(catalog.claim_upload(&repository("b"), &id, None, 6).await.unwrap(), None);
+    assert!(
+        catalog.save_upload(save(id, Upload::FIRST_EPOCH, 0, 50, 6)).await.unwrap(),
+        "who began it owns it"
+    );
     let first = catalog.claim_upload(&a, &id, None, 6).await.unwrap().unwrap();
-    assert!(catalog.save_upload(save(id, first.epoch, 100, 7)).await.unwrap());
+    assert!(catalog.save_upload(save(id, first.epoch, 50, 100, 7)).await.unwrap());
     let second = catalog.claim_upload(&a, &id, None, 8).await.unwrap().unwrap();
-    assert!(second.epoch > first.epoch);
+    assert!(second.epoch > first.epoch && first.epoch > Upload::FIRST_EPOCH);
     assert_eq!((second.offset, second.state), (100, Some(vec![1, 2, 3])));
     assert_eq!((second.algorithm, second.updated), (Algorithm::Sha512, 8));
     assert!(
-        !catalog.save_upload(save(id, first.epoch, 200, 9)).await.unwrap(),
+        !catalog.save_upload(save(id, first.epoch, 100, 200, 9)).await.unwrap(),
         "another request claimed the session"
     );
-    assert!(catalog.save_upload(save(id, second.epoch, 300, 9)).await.unwrap());
+    assert!(!catalog.save_upload(save(id, second.epoch, 99, 200, 9)).await.unwrap(), "from another offset");
+    assert!(catalog.save_upload(save(id, second.epoch, 100, 300, 9)).await.unwrap());
     assert_eq!(catalog.upload(&a, &id).await.unwrap().unwrap().offset, 300);
     assert!(!catalog.repository_exists(&a).await.unwrap(), "a session makes no repository");
     assert!(catalog.delete_upload(&id).await.unwrap());
     assert!(!catalog.delete_upload(&id).await.unwrap());
     assert!(
-        !catalog.save_upload(save(id, second.epoch, 400, 9)).await.unwrap(),
+        !catalog.save_upload(save(id, second.epoch, 300, 400, 9)).await.unwrap(),
         "the session no longer exists"
     );
 }
 
-async fn a_claim_records_the_name_that_the_file_is_about_to_get(catalog: Catalog) {
+async fn a_claim_at_an_offset_takes_over_only_a_session_at_that_offset(catalog: Catalog) {
     let a = repository("a");
     let id = start(&catalog, "a", 1).await;
-    catalog.claim_upload(&a, &id, Some(digest("blob")), 2).await.unwrap().unwrap();
-    catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
-    let stale = [StaleUpload { id, digest: Some(digest("blob")) }];
-    assert_eq!(catalog.stale_uploads(4, 10).await.unwrap(), stale, "a later claim keeps the digest");
+    assert!(catalog.save_upload(save(id, Upload::FIRST_EPOCH, 0, 10, 2)).await.unwrap());
+    for elsewhere in [0, 9, 11] {
+        assert_eq!(catalog.claim_upload(&a, &id, Some(elsewhere), 3).await.unwrap(), None);
+    }
+    assert!(
+        catalog.save_upload(save(id, Upload::FIRST_EPOCH, 10, 20, 4)).await.unwrap(),
+        "nothing was claimed"
+    );
+    assert!(catalog.claim_upload(&a, &id, Some(20), 5).await.unwrap().is_some());
+    assert!(!catalog.save_upload(save(id, Upload::FIRST_EPOCH, 20, 30, 6)).await.unwrap());
+}
+
+async fn an_earlier_owner_of_an_upload_cannot_name_commit_or_end_it(catalog: Catalog) {
+    let (a, first) = (repository("a"), Upload::FIRST_EPOCH);
+    let same = push_blob(&catalog, "b", "same", 1).await;
+    let id = start(&catalog, "a", 1).await;
+    assert!(catalog.name_upload(&id, first, &digest("blob"), 2).await.unwrap());
+    let claimed = catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
+    assert_eq!(claimed.named, Some(digest("blob")), "the earlier owner may have named its file");
+    assert!(!catalog.name_upload(&id, first, &digest("other"), 4).await.unwrap());
+    let taken = Err(Error::UploadTaken(id));
+    assert_eq!(catalog.commit_blob(blob_commit("a", "blob", id, 4)).await, taken);
+    assert_eq!(catalog.replace_blob(blob_commit("a", "blob", id, 4), same).await, taken);
+    let linked = catalog.link_same(blob_commit("a", "same", id, 4), same).await;
+    assert_eq!(linked, Err(Error::UploadTaken(id)));
+    assert_eq!(catalog.end_upload(&id, Some(first)).await.unwrap(), None);
+    assert_eq!(catalog.upload(&a, &id).await.unwrap(), Some(claimed.clone()), "nothing has changed");
+    for content in ["blob", "same"] {
+        assert_eq!(catalog.blob(&a, &digest(content)).await.unwrap(), None);
+    }
+    let commit = BlobCommit { epoch: claimed.epoch, ..blob_commit("a", "blob", id, 5) };
+    assert_eq!(catalog.commit_blob(commit).await, Ok(id));
+    assert!(catalog.blob(&a, &digest("blob")).await.unwrap().is_some());
+}
+
+async fn an_ended_upload_can_only_be_deleted(catalog: Catalog) {
+    let (a, first) = (repository("a"), Upload::FIRST_EPOCH);
+    for epoch in [None, Some(first)] {
+        let id = start(&catalog, "a", 1).await;
+        assert!(catalog.name_upload(&id, first, &digest("blob"), 2).await.unwrap());
+        let ended = Some(EndedUpload { id, named: Some(digest("blob")) });
+        for _ in 0..2 {
+            assert_eq!(
+                catalog.end_upload(&id, epoch).await.unwrap(),
+                ended,
+                "its files are still to be removed"
+            );
+        }
+        assert_eq!(catalog.upload(&a, &id).await.unwrap(), None);
+        assert_eq!(catalog.claim_upload(&a, &id, None, 3).await.unwrap(), None);
+        assert!(!catalog.save_upload(save(id, first, 0, 10, 3)).await.unwrap());
+        assert!(!catalog.name_upload(&id, first, &digest("blob"), 3).await.unwrap());
+        assert_eq!(catalog.commit_blob(blob_commit("a", "blob", id, 3)).await, Err(Error::UploadTaken(id)));
+        assert!(catalog.upload_exists(&id).await.unwrap());
+        assert!(catalog.delete_upload(&id).await.unwrap());
+        assert_eq!(catalog.commit_blob(blob_commit("a", "blob", id, 3)).await, Err(Error::UploadTaken(id)));
+        assert_eq!(catalog.end_upload(&id, epoch).await.unwrap(), None);
+    }
+    assert_eq!(catalog.blob(&a, &digest("blob")).await.unwrap(), None);
+}
+
+async fn the_name_that_a_file_is_about_to_get_stays_known(catalog: Catalog) {
+    let a = repository("a");
+    let id = start(&catalog, "a", 1).await;
+    assert!(catalog.name_upload(&id, Upload::FIRST_EPOCH, &digest("blob"), 2).await.unwrap());
+    let claimed = catalog.claim_upload(&a, &id, None, 3).await.unwrap().unwrap();
+    assert_eq!(claimed.named, Some(digest("blob")), "a later claim keeps the digest");
+    assert_eq!(catalog.stale_uploads(4, 10).await.unwrap(), [id]);
+    let expired = catalog.expire_upload(&id, 4).await.unwrap();
+    assert_eq!(expired, Some(EndedUpload { id, named: Some(digest("blob")) }));
 }
 
 async fn an_upload_started_twice_keeps_its_first_state(catalog: Catalog) {
@@ -524,7 +607,8 @@ async fn a_fetch_is_found_by_its_repository_and_digest_until_it_ends(catalog: Ca
     catalog.start_upload(begin(UploadId::random(), false)).await.unwrap();
     assert_eq!(catalog.fetch(&a, &digest("blob")).await.unwrap(), None, "a client's upload is its own");
     catalog.start_upload(begin(id, true)).await.unwrap();
-    assert_eq!(catalog.fetch(&a, &digest("blob")).await.unwrap().map(|fetch| fetch.id), Some(id));
+    let found = catalog.fetch(&a, &digest("blob")).await.unwrap().unwrap();
+    assert_eq!((found.id, found.named), (id, None), "the file does not have its name yet");
     assert_eq!(catalog.fetch(&repository("b"), &digest("blob")).await.unwrap(), None);
     assert_eq!(catalog.fetch(&a, &digest("other")).await.unwrap(), None);
     catalog.commit_blob(blob_commit("a", "blob", id, 2)).await.unwrap();
@@ -539,13 +623,13 @@ async fn pushed_and_copied_content_are_never_mixed(catalog: Catalog) {
         ..blob_commit(name, content, UploadId::random(), 1)
     };
     push_blob(&catalog, "pushed", "blob", 1).await;
-    catalog.commit_blob(copy("copied", "copy")).await.unwrap();
+    commit_new(&catalog, copy("copied", "copy")).await.unwrap();
     assert_eq!(origin(&catalog, "pushed").await, Some(Origin::Local));
     assert_eq!(origin(&catalog, "copied").await, Some(upstream()));
     assert_eq!(origin(&catalog, "neither").await, None);
-    assert_eq!(catalog.commit_blob(copy("pushed", "copy")).await, Err(refused("pushed", Origin::Local)));
+    assert_eq!(commit_new(&catalog, copy("pushed", "copy")).await, Err(refused("pushed", Origin::Local)));
     let push = blob_commit("copied", "blob", UploadId::random(), 1);
-    assert_eq!(catalog.commit_blob(push).await, Err(refused("copied", upstream())));
+    assert_eq!(commit_new(&catalog, push).await, Err(refused("copied", upstream())));
     let mount = catalog.mount_blob(&digest("blob"), MountFrom::Any, repository("copied"), local(), 1).await;
     assert_eq!(mount, Err(refused("copied", upstream())));
     let other = ManifestPush {
@@ -572,7 +656,7 @@ async fn content_fetched_with_credentials_marks_its_repository_until_it_is_empty
         private: true,
         ..blob_commit("up.example/b", "b", UploadId::random(), 1)
     };
-    catalog.commit_blob(commit).await.unwrap();
+    commit_new(&catalog, commit).await.unwrap();
     let to = repository("up.example/c");
     catalog.mount_blob(&digest("layer"), MountFrom::Any, to, provenance(true), 1).await.unwrap().unwrap();
     fetch(
@@ -645,7 +729,7 @@ async fn a_blob_of_private_repositories_only_is_not_mounted_from_any_public_one(
         private: true,
         ..blob_commit("up.example/a", "blob", generation, 1)
     };
-    catalog.commit_blob(commit).await.unwrap();
+    commit_new(&catalog, commit).await.unwrap();
     let mount = async |to: &str| {
         catalog.mount_blob(&digest("blob"), MountFrom::AnyPublic, repository(to), local(), 1).await.unwrap()
     };
@@ -658,15 +742,16 @@ async fn a_stale_upload_is_expired_once_and_cannot_become_a_blob(catalog: Catalo
     let a = repository("a");
     let (old, moved) = (start(&catalog, "a", 1).await, start(&catalog, "a", 2).await);
     start(&catalog, "a", 100).await;
-    let ids = async |limit| {
-        let stale = catalog.stale_uploads(50, limit).await.unwrap();
-        stale.into_iter().map(|upload| upload.id).collect::<Vec<_>>()
-    };
+    let ids = async |limit| catalog.stale_uploads(50, limit).await.unwrap();
     assert_eq!(ids(10).await, [old, moved]);
     assert_eq!(ids(1).await, [old]);
     catalog.claim_upload(&a, &moved, None, 60).await.unwrap().unwrap();
-    assert!(!catalog.expire_upload(&moved, 50).await.unwrap(), "the session changed since it was listed");
-    assert!(catalog.expire_upload(&old, 50).await.unwrap());
+    assert_eq!(
+        catalog.expire_upload(&moved, 50).await.unwrap(),
+        None,
+        "the session changed since it was listed"
+    );
+    assert_eq!(catalog.expire_upload(&old, 50).await.unwrap(), Some(EndedUpload { id: old, named: None }));
     assert_eq!(catalog.upload(&a, &old).await.unwrap(), None);
     assert_eq!(catalog.claim_upload(&a, &old, None, 70).await.unwrap(), None);
     catalog.commit_blob(blob_commit("a", "blob", old, 70)).await.unwrap_err();
@@ -680,7 +765,7 @@ async fn the_collector_removes_unused_and_unreferenced_blobs(catalog: Catalog) {
         [("a", "layer", 1), ("a", "old", 1), ("a", "new", 500), ("b", "layer", 1), ("c", "old", 1)]
     {
         let commit = blob_commit(name, content, UploadId::random(), last_use);
-        catalog.commit_blob(commit).await.unwrap();
+        commit_new(&catalog, commit).await.unwrap();
     }
     catalog.forget_doomed(catalog.doomed(None, 10).await.unwrap()).await.unwrap();
     push(&catalog, ManifestPush { now: 1, ..manifest("a", "{}", &["layer"], &[]) }).await;
@@ -762,7 +847,7 @@ fn upstream() -> Origin {
 /// Like [`push_blob`], but into a copy.
 async fn fetch_blob(catalog: &Catalog, into: &str, content: &str, now: i64) {
     let commit = blob_commit(into, content, UploadId::random(), now);
-    catalog.commit_blob(BlobCommit { origin: upstream(), ..commit }).await.unwrap();
+    commit_new(catalog, BlobCommit { origin: upstream(), ..commit }).await.unwrap();
 }
 
 /// Like [`push`], but into a copy; `manifests` are those that the manifest lists.
@@ -893,7 +978,7 @@ async fn a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here(catalog: Catalog
     // A fetch that ends after the pin is refused.
     let late =
         BlobCommit { origin: upstream(), ..blob_commit("up.example/a", "late", UploadId::random(), 2) };
-    assert!(matches!(catalog.commit_blob(late).await, Err(Error::OtherOrigin { .. })));
+    assert!(matches!(commit_new(&catalog, late).await, Err(Error::OtherOrigin { .. })));
     catalog.pin_copy(&repository("up.example/never")).await.unwrap();
     assert_eq!(catalog.provenance(&repository("up.example/never")).await.unwrap(), None);
 }
@@ -901,7 +986,7 @@ async fn a_copy_that_is_pinned_is_as_if_it_had_been_pushed_here(catalog: Catalog
 async fn a_copy_that_needed_credentials_is_not_pinned(catalog: Catalog) {
     let name = repository("up.example/a");
     let commit = blob_commit("up.example/a", "secret", UploadId::random(), 1);
-    catalog.commit_blob(BlobCommit { origin: upstream(), private: true, ..commit }).await.unwrap();
+    commit_new(&catalog, BlobCommit { origin: upstream(), private: true, ..commit }).await.unwrap();
     assert!(matches!(catalog.pin_copy(&name).await, Err(Error::OtherOrigin { .. })));
     let kept = Provenance { origin: upstream(), private: true };
     assert_eq!(catalog.provenance(&name).await.unwrap(), Some(kept));
@@ -915,8 +1000,8 @@ async fn unused_blobs_are_counted_by_when_they_are_due(catalog: Catalog) {
     }
     push(&catalog, manifest("a", "{}", &["used"], &[])).await;
     // The last use in any repository counts, and so does a reference in any repository.
-    catalog.commit_blob(blob_commit("b", "shared", UploadId::random(), 15)).await.unwrap();
-    catalog.commit_blob(blob_commit("b", "used", UploadId::random(), 2)).await.unwrap();
+    commit_new(&catalog, blob_commit("b", "shared", UploadId::random(), 15)).await.unwrap();
+    commit_new(&catalog, blob_commit("b", "used", UploadId::random(), 2)).await.unwrap();
     let unused = catalog.unused(10).await.unwrap();
     assert_eq!((unused.due, unused.waiting, unused.last_use), (amount(1, 3), amount(3, 18), Some(30)));
     assert_eq!(catalog.unused(100).await.unwrap(), Unused { due: amount(4, 21), ..Unused::default() });

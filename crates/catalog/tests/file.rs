@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hythe_catalog::{
-    BlobCommit, Catalog, Error, Expect, ManifestPush, OpenError, Origin, Pull, Reserve, Times, UploadStart,
+    BlobCommit, Catalog, Error, Expect, ManifestPush, OpenError, Origin, Pull, Reserve, Times, Upload,
+    UploadSave, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
@@ -29,9 +30,26 @@ fn digest() -> Digest {
 }
 
 async fn fill(catalog: &Catalog) {
-    let (repository, digest, generation) = (repository(), digest(), UploadId::random());
-    let commit =
-        BlobCommit { repository, origin: Origin::Local, private: false, digest, size: 2, generation, now: 1 };
+    let generation = UploadId::random();
+    let start = UploadStart {
+        id: generation,
+        repository: repository(),
+        algorithm: Algorithm::Sha256,
+        digest: None,
+        fetch: false,
+        now: 1,
+    };
+    catalog.start_upload(start).await.unwrap();
+    let commit = BlobCommit {
+        repository: repository(),
+        origin: Origin::Local,
+        private: false,
+        digest: digest(),
+        size: 2,
+        generation,
+        epoch: Upload::FIRST_EPOCH,
+        now: 1,
+    };
     catalog.commit_blob(commit).await.unwrap();
     catalog.push_manifest(manifest()).await.unwrap();
 }
@@ -157,10 +175,10 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = Catalog::open(&path).unwrap_err();
-    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 6 });
+    assert_eq!(error, OpenError::Newer { path: path.clone(), found: 99, known: 7 });
     let said = error.to_string();
     assert!(
-        said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 6"),
+        said.contains("catalog.db has schema version 99, but this version of hythe knows versions up to 7"),
         "{said}"
     );
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -201,6 +219,71 @@ async fn a_catalog_of_the_version_before_keeps_its_times() {
     drop(catalog);
     let times = times(&Catalog::open(&path).unwrap()).await;
     assert_eq!((times.pulled, times.tag_pulled), (Some(8000), Some(8000)));
+}
+
+/// As version 6 wrote it: an epoch above 0 meant that the session's file may have its blob's name.
+#[tokio::test]
+async fn a_catalog_of_version_6_keeps_its_sessions_and_which_of_them_have_a_name() {
+    let (_folder, path) = folder();
+    let old = Connection::open(&path).unwrap();
+    for migration in [
+        include_str!("../src/sqlite/migrations/0001_initial.sql"),
+        include_str!("../src/sqlite/migrations/0002_upstream.sql"),
+        include_str!("../src/sqlite/migrations/0003_private.sql"),
+        include_str!("../src/sqlite/migrations/0004_import.sql"),
+        include_str!("../src/sqlite/migrations/0005_turns.sql"),
+        include_str!("../src/sqlite/migrations/0006_times.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.execute_batch("PRAGMA application_id = 0x68797468; PRAGMA user_version = 6").unwrap();
+    let sessions = [(0, None, None), (0, Some(digest()), None), (1, Some(digest()), Some(digest()))];
+    let sessions = sessions.map(|(epoch, digest, named)| (UploadId::random(), epoch, digest, named));
+    for (id, epoch, digest, _) in sessions {
+        let digest = digest.map(|digest| digest.to_string());
+        let insert =
+            "INSERT INTO upload (id, repository, algorithm, byte_offset, digest, epoch, started, updated)
+            VALUES (?1, ?2, 'sha256', 7, ?3, ?4, 1, 2)";
+        old.execute(insert, (id.to_string(), repository().as_str(), digest, epoch)).unwrap();
+    }
+    drop(old);
+
+    let catalog = Catalog::open(&path).unwrap();
+    for (id, epoch, _, named) in sessions {
+        let found = catalog.upload(&repository(), &id).await.unwrap().unwrap();
+        assert_eq!((found.offset, found.epoch, found.named), (7, epoch, named));
+        let claimed = catalog.claim_upload(&repository(), &id, Some(7), 3).await.unwrap().unwrap();
+        assert_eq!((claimed.epoch, claimed.named), (epoch + 1, named));
+    }
+}
+
+#[tokio::test]
+async fn two_processes_see_each_others_claims_of_a_session_at_once() {
+    let (_folder, path) = folder();
+    let (one, two) = (Catalog::open(&path).unwrap(), Catalog::open(&path).unwrap());
+    let (id, algorithm) = (UploadId::random(), Algorithm::Sha256);
+    let start = UploadStart { id, repository: repository(), algorithm, digest: None, fetch: false, now: 1 };
+    one.start_upload(start).await.unwrap();
+    let (mut epoch, mut offset) = (Upload::FIRST_EPOCH, 0);
+    for (owner, other) in [(&two, &one), (&one, &two), (&two, &one)] {
+        for catalog in [owner, other] {
+            let found = catalog.upload(&repository(), &id).await.unwrap().unwrap();
+            assert_eq!((found.epoch, found.offset), (epoch, offset));
+        }
+        let claimed = owner.claim_upload(&repository(), &id, Some(offset), 2).await.unwrap().unwrap();
+        let save = |epoch| UploadSave {
+            id,
+            epoch,
+            from: offset,
+            offset: offset + 5,
+            algorithm,
+            state: None,
+            now: 3,
+        };
+        assert!(!other.save_upload(save(epoch)).await.unwrap(), "the earlier owner");
+        assert!(owner.save_upload(save(claimed.epoch)).await.unwrap());
+        (epoch, offset) = (claimed.epoch, offset + 5);
+    }
 }
 
 #[test]

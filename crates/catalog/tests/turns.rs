@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hythe_catalog::{
-    BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Totals, UploadStart,
+    BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Totals, Upload, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
@@ -57,13 +57,18 @@ fn manifest(content: &'static str, blobs: Vec<Digest>) -> ManifestPush {
 /// Makes the repository have the first `count` of the manifests' blobs.
 async fn push_blobs(catalog: &Catalog, origin: &Origin, count: usize) {
     for digest in blobs().into_iter().take(count) {
+        let id = UploadId::random();
+        let (repository, algorithm) = (name(), Algorithm::Sha256);
+        let start = UploadStart { id, repository, algorithm, digest: None, fetch: false, now: 1 };
+        catalog.start_upload(start).await.unwrap();
         let commit = BlobCommit {
             repository: name(),
             origin: origin.clone(),
             private: false,
             digest,
             size: 1,
-            generation: UploadId::random(),
+            generation: id,
+            epoch: Upload::FIRST_EPOCH,
             now: 1,
         };
         catalog.commit_blob(commit).await.unwrap();

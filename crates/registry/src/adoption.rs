@@ -8,12 +8,12 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use hythe_catalog::UploadStart;
+use hythe_catalog::{Upload as Row, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, UploadId};
-use hythe_storage::{BlobKey, Upload};
+use hythe_storage::{Owner, Upload};
 
+use crate::commit::Making;
 use crate::ingest::hash_again;
-use crate::uploads::named;
 use crate::{Error, Registry, Repository, Result};
 
 /// How many bytes are read at once.
@@ -46,7 +46,7 @@ impl Repository<'_> {
     pub async fn adopt_blob(&self, digest: &Digest, file: &Path) -> Result<io::Result<Adopted>> {
         let inner = self.inner();
         while let Some(row) = inner.catalog.fetch(self.name, digest).await? {
-            inner.forget_upload(row.id, named(&row)).await?;
+            inner.forget_upload(row.id, None).await?;
         }
         let start = UploadStart {
             id: UploadId::random(),
@@ -56,35 +56,34 @@ impl Repository<'_> {
             fetch: true,
             now: inner.now(),
         };
-        let id = start.id;
+        let owner = inner.storage.fence(start.id).owned_by(Row::FIRST_EPOCH);
         // The row comes before the file: a file without a row would never be found again.
         inner.catalog.start_upload(start).await?;
-        let result = self.adopt(BlobKey { digest: *digest, generation: id }, file).await;
-        // As long as the upload has a row, the catalog did not record the blob.
-        if !matches!(result, Ok(Ok(_)))
-            && let Ok(Some(_)) = inner.catalog.upload(self.name, &id).await
-        {
-            inner.forget_upload(id, Some(*digest)).await?;
+        let result = self.adopt(&owner, *digest, file).await;
+        if !matches!(result, Ok(Ok(_))) {
+            // If the catalog recorded the blob all the same, the upload has no row any more, and this does nothing.
+            inner.forget_upload(owner.id(), Some(owner.epoch())).await?;
         }
         result
     }
 
-    async fn adopt(&self, key: BlobKey, file: &Path) -> Result<io::Result<Adopted>> {
+    async fn adopt(&self, owner: &Owner, digest: Digest, file: &Path) -> Result<io::Result<Adopted>> {
         let (inner, provenance) = (self.inner(), self.provenance_of_writes());
-        let adopted = match inner.storage.adopt_upload(key.generation, file).await? {
+        let adopted = match inner.storage.adopt_upload(owner, file).await? {
             Ok(adopted) => adopted,
             Err(error) => return Ok(Err(error)),
         };
         let size = adopted.size;
-        match hash(&adopted.upload, key.digest.algorithm(), size).await? {
-            Ok(actual) if actual == key.digest => {}
+        match hash(&adopted.upload, digest.algorithm(), size).await? {
+            Ok(actual) if actual == digest => {}
             Ok(actual) => {
                 let what = format!("its bytes have digest {actual}");
                 return Ok(Err(io::Error::new(io::ErrorKind::InvalidData, what)));
             }
             Err(error) => return Ok(Err(error)),
         }
-        inner.make_blob(self.name, &provenance, &adopted.upload, key, size, None).await?;
+        let making = Making { name: self.name, provenance: &provenance, owner, upload: &adopted.upload };
+        inner.make_blob(making, digest, size, None).await?;
         Ok(Ok(Adopted { size, linked: adopted.linked }))
     }
 }

@@ -3,28 +3,38 @@
 use std::sync::Arc;
 
 use hythe_catalog::{BlobCommit, BlobFile, Provenance};
-use hythe_oci::{RepositoryName, UploadId};
-use hythe_storage::{BlobKey, Upload};
+use hythe_oci::{Digest, RepositoryName, UploadId};
+use hythe_storage::{BlobKey, Owner, Upload};
 
 use crate::twin::{Found, Twin};
 use crate::{Error, Inner, Result, upkeep};
 
+/// A verified upload that is to become a blob of a repository.
+#[derive(Clone, Copy)]
+pub(crate) struct Making<'a> {
+    pub(crate) name: &'a RepositoryName,
+    pub(crate) provenance: &'a Provenance,
+    pub(crate) owner: &'a Owner,
+    pub(crate) upload: &'a Arc<dyn Upload>,
+}
+
 impl Inner {
     /// Makes a verified upload a blob of the repository. If the digest already has a file, the bytes are compared with
     /// that file: if they are the same, the old file stays; if not, the verified upload replaces it. `compared` is the
-    /// result, if the bytes were already compared while they came.
+    /// result, if the bytes were already compared while they came. Returns [`Error::UploadTakenOver`] if `owner` no longer
+    /// owns the session: then the session goes on, and no blob was made of it here.
     pub(crate) async fn make_blob(
         &self,
-        name: &RepositoryName,
-        provenance: &Provenance,
-        upload: &Arc<dyn Upload>,
-        key: BlobKey,
+        Making { name, provenance, owner, upload }: Making<'_>,
+        digest: Digest,
         size: u64,
         compared: Option<&Arc<Twin>>,
     ) -> Result<()> {
-        let BlobKey { digest, generation } = key;
+        let (generation, epoch) = (owner.id(), owner.epoch());
+        let key = BlobKey { digest, generation };
         let (repository, Provenance { origin, private }) = (name.clone(), provenance.clone());
-        let commit = BlobCommit { repository, origin, private, digest, size, generation, now: self.now() };
+        let now = self.now();
+        let commit = BlobCommit { repository, origin, private, digest, size, generation, epoch, now };
         let damaged = match self.compare(upload, key, size, compared).await? {
             Live::None => None,
             Live::Damaged(live) => Some(live),
@@ -42,15 +52,13 @@ impl Inner {
         }
         // Two things must be durable before the file gets the blob's name: the bytes, and the intent to name the file,
         // by which the file is found after a crash. Both happen at the same time.
-        let (synced, claimed) = tokio::join!(
-            upload.sync(),
-            self.catalog.claim_upload(name, &generation, Some(digest), self.now())
-        );
-        if claimed?.is_none() {
-            return Err(Error::UploadUnknown(generation));
+        let (synced, named) =
+            tokio::join!(upload.sync(), self.catalog.name_upload(&generation, epoch, &digest, self.now()));
+        if !named? {
+            return Err(Error::UploadTakenOver(generation));
         }
         synced?;
-        self.opening(|| self.storage.publish(generation, &digest)).await?;
+        self.opening(|| self.storage.publish(owner, &digest)).await?;
         self.commit(commit, damaged).await
     }
 

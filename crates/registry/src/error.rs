@@ -81,7 +81,8 @@ pub enum Error {
         /// The length by its body, in bytes; the body may have more.
         actual: u64,
     },
-    /// Another request continued the same session. The bytes that this request brought until then are kept.
+    /// Another request continued or cancelled the same session, here or in another process. The session has the bytes of
+    /// this request that were saved until then.
     #[error("another request took over upload {0}; ask for its offset and continue from there")]
     UploadTakenOver(UploadId),
     /// The registry already receives as many uploads as the limit allows.
@@ -131,6 +132,7 @@ impl From<hythe_catalog::Error> for Error {
             hythe_catalog::Error::OtherOrigin { repository, origin } => {
                 Self::OtherOrigin { repository, origin }
             }
+            hythe_catalog::Error::UploadTaken(id) => Self::UploadTakenOver(id),
             hythe_catalog::Error::NoSpace => Self::NoSpace("the catalog cannot grow".to_owned()),
             hythe_catalog::Error::Unavailable(reason) => {
                 Self::Internal(format!("the catalog failed: {reason}"))
@@ -143,6 +145,7 @@ impl From<hythe_storage::Error> for Error {
     fn from(error: hythe_storage::Error) -> Self {
         match error {
             hythe_storage::Error::NoSpace { .. } => Self::NoSpace("the blob storage cannot grow".to_owned()),
+            hythe_storage::Error::UploadTaken { id } => Self::UploadTakenOver(id),
             hythe_storage::Error::UploadLost { .. }
             | hythe_storage::Error::Stopping
             | hythe_storage::Error::Io { .. } => Self::Internal(error.to_string()),

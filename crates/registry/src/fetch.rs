@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use hythe_catalog::{Provenance, Upload as Row, UploadStart};
 use hythe_oci::{Digest, RepositoryName, UploadId};
-use hythe_storage::BlobKey;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::Body;
+use crate::commit::Making;
 use crate::growing::Written;
 use crate::ingest::{Ingest, Interrupted};
 use crate::{Error, Growing, Inner, Repository, Result};
@@ -78,18 +78,16 @@ impl Inner {
         // A power loss may have taken bytes that were not yet durable. Then the first try corrects the row's offset,
         // and the second one resumes from there.
         for _ in 0..2 {
-            let Some(row) = self.catalog.fetch(name, digest).await? else { return Ok(None) };
+            let Some(found) = self.catalog.fetch(name, digest).await? else { return Ok(None) };
+            let _turn = self.sessions.take(found.id).await;
+            // The claim renews the session's time, so that the collector does not expire it.
+            let Some((row, owner)) = self.claim(name, found.id, None).await? else { continue };
             // The bytes are hashed again as they are in the file now, without the saved state: no client knows these
             // bytes and would send them again if they had changed.
             let row = Row { state: None, ..row };
-            let _turn = self.sessions.take(row.id).await;
             if row.offset <= size {
-                match self.reopen(&row, digest.algorithm()).await {
-                    Ok(mut ingest) => {
-                        // The save renews the session's time, so that the collector does not expire it.
-                        ingest.save().await?;
-                        return Ok(Some(ingest));
-                    }
+                match self.reopen(&row, owner, digest.algorithm()).await {
+                    Ok(ingest) => return Ok(Some(ingest)),
                     Err(Error::ChunkOutOfOrder { .. }) => continue,
                     Err(error @ Error::NoSpace(_)) => return Err(error),
                     Err(error) => {
@@ -97,7 +95,7 @@ impl Inner {
                     }
                 }
             }
-            self.forget_upload(row.id, Some(*digest)).await?;
+            self.forget_upload(row.id, Some(row.epoch)).await?;
         }
         Ok(None)
     }
@@ -168,14 +166,15 @@ impl Fetch {
 
     async fn store(&mut self) -> Result<()> {
         self.ingest.settle().await?;
-        let (id, size) = (self.ingest.id(), self.ingest.offset());
+        let size = self.ingest.offset();
         let (hash, upload) = self.ingest.whole().await?;
         let actual = hash.finish();
         if actual != self.digest {
             return Err(Error::DigestMismatch { expected: self.digest, actual });
         }
-        let key = BlobKey { digest: self.digest, generation: id };
-        self.inner.make_blob(&self.repository, &self.provenance, &upload, key, size, None).await
+        let (name, provenance, owner) = (&self.repository, &self.provenance, self.ingest.owner());
+        let making = Making { name, provenance, owner, upload: &upload };
+        self.inner.make_blob(making, self.digest, size, None).await
     }
 
     /// Stops the fetch for now. The received bytes are kept, and the next fetch of the same blob resumes from them.
@@ -191,12 +190,10 @@ impl Fetch {
     }
 
     async fn forget(&self) {
-        let id = self.ingest.id();
-        // If the blob was stored all the same, the upload has no row any more.
-        if let Ok(Some(_)) = self.inner.catalog.upload(&self.repository, &id).await
-            && let Err(error) = self.inner.forget_upload(id, Some(self.digest)).await
-        {
-            tracing::warn!(upload = %id, %error, "could not remove the upload of a failed fetch");
+        let owner = self.ingest.owner();
+        // If the blob was stored all the same, the upload has no row any more, and this does nothing.
+        if let Err(error) = self.inner.forget_upload(owner.id(), Some(owner.epoch())).await {
+            tracing::warn!(upload = %owner.id(), %error, "could not remove the upload of a failed fetch");
         }
     }
 }

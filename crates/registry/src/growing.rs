@@ -365,7 +365,8 @@ mod tests {
     /// A blob of a gigabyte, of which no byte has come.
     async fn growing() -> (Written, Growing) {
         let storage = hythe_storage::MemoryStorage::default();
-        let upload = storage.open_upload(hythe_oci::UploadId::random(), 0).await.unwrap();
+        let owner = storage.fence(hythe_oci::UploadId::random()).owned_by(1);
+        let upload = storage.open_upload(&owner, 0).await.unwrap();
         Growing::new(1 << 30, 0, upload, None)
     }
 

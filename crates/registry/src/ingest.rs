@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hythe_catalog::{Catalog, Upload as Row, UploadSave};
 use hythe_oci::{Algorithm, HashState, UploadId};
-use hythe_storage::Upload;
+use hythe_storage::{Owner, Upload};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -56,19 +56,21 @@ pub(crate) enum Interrupted {
 
 /// An open upload session, its progress, and the work on its bytes.
 pub(crate) struct Ingest {
-    id: UploadId,
-    epoch: i64,
+    owner: Owner,
     catalog: Catalog,
     clock: Arc<dyn Clock>,
     upload: Arc<dyn Upload>,
     algorithm: Algorithm,
+    /// The offset that the row has.
+    committed: u64,
     /// How many bytes were received and handed on. All of them are written once `writing` has landed.
     offset: u64,
     hashing: Hashing,
     writing: Writing,
     /// One permit for each batch that may wait to be hashed or written.
     depth: Arc<Semaphore>,
-    saving: Option<JoinHandle<Result<bool>>>,
+    /// Returns the offset that it stored in the row, if it stored one.
+    saving: Option<JoinHandle<Result<Option<u64>>>>,
     /// Whether a part of the chunk may be kept before the whole chunk has come.
     keep_parts: bool,
     /// The offset of the last save with a sync: the bytes before it are synced, or are being written and synced.
@@ -100,8 +102,7 @@ async fn state(asked: oneshot::Receiver<HashState>) -> Result<HashState> {
 
 impl Ingest {
     pub(crate) fn new(
-        id: UploadId,
-        epoch: i64,
+        owner: Owner,
         catalog: Catalog,
         clock: Arc<dyn Clock>,
         upload: Arc<dyn Upload>,
@@ -110,12 +111,12 @@ impl Ingest {
     ) -> Self {
         let (algorithm, offset) = (hash.algorithm(), hash.length());
         Self {
-            id,
-            epoch,
+            owner,
             catalog,
             clock,
             upload: Arc::clone(&upload),
             algorithm,
+            committed: offset,
             offset,
             hashing: Hashing::new(hash),
             writing: Writing::new(upload),
@@ -166,9 +167,9 @@ impl Ingest {
         (written, growing)
     }
 
-    /// Whether this session is at the row's offset, so that the next chunk can continue it.
+    /// Whether this session is still the row's owner and at its offset, so that the next chunk can continue it.
     pub(crate) fn continues(&self, row: &Row, algorithm: Algorithm) -> bool {
-        (self.offset, self.epoch, self.algorithm) == (row.offset, row.epoch, algorithm)
+        (self.offset, self.owner.epoch(), self.algorithm) == (row.offset, row.epoch, algorithm)
     }
 
     /// Sets whether a part of the next chunk may be kept before the whole chunk has come.
@@ -177,7 +178,16 @@ impl Ingest {
     }
 
     pub(crate) fn id(&self) -> UploadId {
-        self.id
+        self.owner.id()
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The offset that the row has, unless another request has claimed the session.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed
     }
 
     pub(crate) fn offset(&self) -> u64 {
@@ -336,11 +346,11 @@ impl Ingest {
         self.saving = Some(tokio::spawn(async move {
             if written.await.is_err() {
                 // A write failed; the next write returns its error.
-                return Ok(false);
+                return Ok(None);
             }
             match row {
-                Some((row, asked)) => save(catalog, sync, row, asked).await,
-                None => sync.await.map(|()| true),
+                Some((row, asked)) => save(catalog, sync, row, asked).await.map(Some),
+                None => sync.await.map(|()| None),
             }
         }));
         Ok(())
@@ -348,10 +358,12 @@ impl Ingest {
 
     /// Waits for the save that runs, if there is one.
     async fn land_save(&mut self) -> Result<()> {
-        match self.saving.take() {
-            Some(saving) => joined(saving).await.and_then(|saved| saved).map(|_| ()),
-            None => Ok(()),
+        if let Some(saving) = self.saving.take()
+            && let Some(offset) = joined(saving).await??
+        {
+            self.committed = offset;
         }
+        Ok(())
     }
 
     fn sync(&self) -> impl Future<Output = Result<()>> + Send + use<> {
@@ -371,8 +383,9 @@ impl Ingest {
     /// The row to save, without the hash state, which is requested separately.
     fn save_row(&self) -> UploadSave {
         UploadSave {
-            id: self.id,
-            epoch: self.epoch,
+            id: self.owner.id(),
+            epoch: self.owner.epoch(),
+            from: self.committed,
             offset: self.offset,
             algorithm: self.algorithm,
             state: None,
@@ -387,15 +400,14 @@ impl Ingest {
         self.settle().await?;
         self.end_comparison().await?;
         let row = self.save_row();
-        let saved = if self.owes_state || self.offset - self.saved >= SAVE_EVERY {
+        if self.owes_state || self.offset - self.saved >= SAVE_EVERY {
             let asked = self.hashing.state();
-            let saved = save(self.catalog.clone(), self.sync(), row, asked).await?;
+            self.committed = save(self.catalog.clone(), self.sync(), row, asked).await?;
             (self.saved, self.owes_state) = (self.offset, false);
-            saved
         } else {
-            self.catalog.save_upload(row).await?
-        };
-        if saved { Ok(()) } else { Err(Error::UploadTakenOver(self.id)) }
+            self.committed = store(&self.catalog, row).await?;
+        }
+        Ok(())
     }
 
     /// Waits until no write and no save runs: a late write must not hit the session's next owner, and a late save must
@@ -412,16 +424,23 @@ impl Ingest {
     }
 }
 
+/// Stores the session's offset; returns it.
+async fn store(catalog: &Catalog, row: UploadSave) -> Result<u64> {
+    let (id, offset) = (row.id, row.offset);
+    if catalog.save_upload(row).await? { Ok(offset) } else { Err(Error::UploadTakenOver(id)) }
+}
+
+/// Stores the session's offset and hash state after a sync; returns the offset.
 async fn save(
     catalog: Catalog,
     sync: impl Future<Output = Result<()>>,
     row: UploadSave,
     asked: oneshot::Receiver<HashState>,
-) -> Result<bool> {
+) -> Result<u64> {
     // A hash state may be trusted only for bytes that were synced before it was stored (ARCHITECTURE.md, Invariants).
     sync.await?;
     let state = state(asked).await?.save();
-    Ok(catalog.save_upload(UploadSave { state: Some(state), ..row }).await?)
+    store(&catalog, UploadSave { state: Some(state), ..row }).await
 }
 
 /// Hashes the file's bytes behind those that `hash` already took, up to `offset`: for bytes that no trusted state

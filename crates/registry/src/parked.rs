@@ -1,8 +1,8 @@
 //! Keeps upload sessions open between two requests, so that the next chunk continues without opening the file or
 //! hashing bytes again.
 //!
-//! A session that is not kept (after a restart, after a while, or because too many others came) is opened again from
-//! its row and its file.
+//! A session that is not kept (after a restart, after a while, or because too many others came) is claimed, and opened
+//! again from its row and its file. So is a session that another process claimed meanwhile.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -103,16 +103,11 @@ mod tests {
 
     async fn session() -> Ingest {
         let id = UploadId::random();
-        let upload = MemoryStorage::default().open_upload(id, 0).await.unwrap();
-        Ingest::new(
-            id,
-            0,
-            Catalog::in_memory().unwrap(),
-            Arc::new(SystemClock),
-            upload,
-            HashState::new(Algorithm::Sha256),
-            0,
-        )
+        let storage = MemoryStorage::default();
+        let owner = storage.fence(id).owned_by(1);
+        let upload = storage.open_upload(&owner, 0).await.unwrap();
+        let (catalog, hash) = (Catalog::in_memory().unwrap(), HashState::new(Algorithm::Sha256));
+        Ingest::new(owner, catalog, Arc::new(SystemClock), upload, hash, 0)
     }
 
     fn count(parked: &Parked) -> usize {

@@ -1,4 +1,5 @@
-//! Makes sure that one request at a time writes to an upload session, and that the newest request wins.
+//! Makes sure that one request of this process at a time writes to an upload session, and that the newest request wins.
+//! Claims in the catalog do the same between processes (`uploads.rs`, `claim`).
 //!
 //! A client whose connection broke may come back before the server has noticed the break. So the new request does not
 //! wait for the old request's deadline: it asks the old one to stop, and continues when that one has saved its bytes.

@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hythe_catalog::{Amount, BlobFile, Collected as Step, LinkCursor, Promise};
-use hythe_oci::{Digest, UploadId};
+use hythe_oci::UploadId;
 use hythe_storage::BlobKey;
 
 use crate::clock::{millis, stamp};
@@ -108,12 +108,12 @@ impl Registry {
             let stale = inner.catalog.stale_uploads(before, STEP).await?;
             let last = stale.len() < STEP;
             let mut removed = 0;
-            for upload in stale {
-                match inner.expire(upload.id, upload.digest, before).await {
+            for id in stale {
+                match inner.expire(id, before).await {
                     Ok(gone) => removed += u64::from(gone),
                     // A session that cannot be removed must not stop the others, nor the rest of the collection.
                     Err(error) => {
-                        tracing::warn!(upload = %upload.id, %error, "could not remove an expired upload; the next garbage collection tries again");
+                        tracing::warn!(upload = %id, %error, "could not remove an expired upload; the next garbage collection tries again");
                     }
                 }
             }
@@ -186,12 +186,12 @@ impl Inner {
         stamp(self.clock.now())
     }
 
-    async fn expire(&self, id: UploadId, intent: Option<Digest>, before: i64) -> Result<bool> {
+    async fn expire(&self, id: UploadId, before: i64) -> Result<bool> {
         let Some(_turn) = self.sessions.try_take(id) else { return Ok(false) };
-        if !self.catalog.expire_upload(&id, before).await? {
-            return Ok(false);
+        // Another process may have claimed the session since it was listed: then it has changed.
+        match self.catalog.expire_upload(&id, before).await? {
+            Some(ended) => self.clear_upload(ended).await.map(|()| true),
+            None => Ok(false),
         }
-        self.forget_upload(id, intent).await?;
-        Ok(true)
     }
 }

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use hythe_catalog::{Provenance, Upload as Row, UploadSave, UploadStart};
+use hythe_catalog::{EndedUpload, Provenance, Upload as Row, UploadSave, UploadStart};
 use hythe_oci::{Algorithm, Digest, HashState, RepositoryName, UploadId};
-use hythe_storage::BlobKey;
+use hythe_storage::{BlobKey, Owner};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::body::Body;
+use crate::commit::Making;
 use crate::ingest::{Ingest, Interrupted, hash_again};
 use crate::joined::joined;
 use crate::sessions::Turn;
@@ -67,8 +68,9 @@ impl Repository<'_> {
         // thread, could hit the session that the next request continues.
         detached(async move {
             let _turn = inner.sessions.take(id).await;
-            let row = inner.upload_row(&name, id).await?;
-            inner.forget_upload(id, named(&row)).await
+            inner.upload_row(&name, id).await?;
+            // Whoever owns the session: nobody continues it after this.
+            if inner.forget_upload(id, None).await? { Ok(()) } else { Err(Error::UploadUnknown(id)) }
         })
         .await
     }
@@ -109,20 +111,12 @@ impl Repository<'_> {
             if result.is_err() {
                 // No client knows the id, so no client can continue the session.
                 let _turn = inner.sessions.take(id).await;
-                if let Some(row) = inner.catalog.upload(&name, &id).await? {
-                    inner.forget_upload(id, named(&row)).await?;
-                }
+                inner.forget_upload(id, None).await?;
             }
             result
         })
         .await
     }
-}
-
-/// The digest under whose name a session's file may lie, if any. The file gets such a name only after a claim, and a
-/// claim starts a new epoch: so in epoch 0 the file still has its upload's name.
-pub(crate) fn named(row: &Row) -> Option<Digest> {
-    row.digest.filter(|_| row.epoch > 0)
 }
 
 /// Runs `work` to its end, even if the caller goes away.
@@ -160,35 +154,45 @@ impl Inner {
     /// Begins a session.
     pub(crate) async fn begin(&self, row: UploadStart) -> Result<Ingest> {
         let (id, algorithm) = (row.id, row.algorithm);
+        let owner = self.storage.fence(id).owned_by(Row::FIRST_EPOCH);
         // The row comes before the file: a file without a row would never be found again.
         self.catalog.start_upload(row).await?;
-        let upload = self.opening(|| self.storage.open_upload(id, 0)).await?;
-        Ok(Ingest::new(
-            id,
-            0,
-            self.catalog.clone(),
-            Arc::clone(&self.clock),
-            upload,
-            HashState::new(algorithm),
-            0,
-        ))
+        let upload = self.opening(|| self.storage.open_upload(&owner, 0)).await?;
+        let (catalog, clock) = (self.catalog.clone(), Arc::clone(&self.clock));
+        Ok(Ingest::new(owner, catalog, clock, upload, HashState::new(algorithm), 0))
     }
 
-    /// Removes a session: the file before the row, because a file without a row would never be found again. `named` is
-    /// the digest whose name the file may already have. Removing that blob file is safe: while the upload has a row,
-    /// its generation is not live and never was.
-    pub(crate) async fn forget_upload(&self, id: UploadId, named: Option<Digest>) -> Result<()> {
+    /// Ends a session and removes it; with an `epoch`, only if no later claim came. False if it did nothing.
+    pub(crate) async fn forget_upload(&self, id: UploadId, epoch: Option<i64>) -> Result<bool> {
+        match self.catalog.end_upload(&id, epoch).await? {
+            Some(ended) => self.clear_upload(ended).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Removes what an ended session left: the files before the row, because a file without a row would never be found
+    /// again. To remove the blob's file is safe: while the upload has a row, its generation is not live and never was.
+    /// The upload goes first: from then on no earlier owner can give it the blob's name.
+    pub(crate) async fn clear_upload(&self, EndedUpload { id, named }: EndedUpload) -> Result<()> {
         drop(self.parked.take(id));
+        self.storage.remove_upload(id).await?;
         if let Some(digest) = named {
             self.storage.remove_blob(&BlobKey { digest, generation: id }).await?;
         }
-        self.storage.remove_upload(id).await?;
         self.catalog.delete_upload(&id).await?;
         Ok(())
     }
 
-    /// Opens a session at its offset, after a check that the chunk starts there.
-    async fn open(&self, row: &Row, algorithm: Algorithm, chunk: Chunk) -> Result<Ingest> {
+    /// Takes up a session at its offset, after a check that the chunk starts there. `algorithm` hashes its bytes; `None`
+    /// means the row's.
+    async fn open(
+        &self,
+        name: &RepositoryName,
+        id: UploadId,
+        algorithm: Option<Algorithm>,
+        chunk: Chunk,
+    ) -> Result<(Row, Ingest)> {
+        let mut row = self.upload_row(name, id).await?;
         if let Some(start) = chunk.start.filter(|start| *start != row.offset) {
             return Err(Error::ChunkOutOfOrder { start, offset: row.offset, id: row.id });
         }
@@ -197,42 +201,70 @@ impl Inner {
         {
             return Err(Error::ChunkLength { expected, actual });
         }
-        let mut ingest = match self.parked.take(row.id).filter(|ingest| ingest.continues(row, algorithm)) {
-            Some(ingest) => ingest,
-            None => self.reopen(row, algorithm).await?,
+        let continues = |ingest: &Ingest| ingest.continues(&row, algorithm.unwrap_or(row.algorithm));
+        let parked = self.parked.take(id).filter(continues);
+        let mut ingest = if let Some(ingest) = parked {
+            ingest
+        } else {
+            let Some((claimed, owner)) = self.claim(name, id, chunk.start).await? else {
+                // Another process changed the session since the row was read.
+                let Row { offset, .. } = self.upload_row(name, id).await?;
+                return Err(Error::ChunkOutOfOrder { start: chunk.start.unwrap_or(row.offset), offset, id });
+            };
+            row = claimed;
+            self.reopen(&row, owner, algorithm.unwrap_or(row.algorithm)).await?
         };
         ingest.keep_parts(chunk.range_length.is_none());
-        Ok(ingest)
+        Ok((row, ingest))
     }
 
-    /// Opens a session from its row and its file.
-    pub(crate) async fn reopen(&self, row: &Row, algorithm: Algorithm) -> Result<Ingest> {
-        let named = named(row);
-        if let Some(digest) = named {
+    /// Claims a session that this process does not own; with an `offset`, only if the session is at that offset. `None`
+    /// if nothing was claimed.
+    pub(crate) async fn claim(
+        &self,
+        name: &RepositoryName,
+        id: UploadId,
+        offset: Option<u64>,
+    ) -> Result<Option<(Row, Owner)>> {
+        // The fence comes before the claim (`Fence`).
+        let fence = self.storage.fence(id);
+        let claimed = self.catalog.claim_upload(name, &id, offset, self.now()).await?;
+        Ok(claimed.map(|row| {
+            let owner = fence.owned_by(row.epoch);
+            (row, owner)
+        }))
+    }
+
+    /// Opens a claimed session from its row and its file.
+    pub(crate) async fn reopen(&self, row: &Row, owner: Owner, algorithm: Algorithm) -> Result<Ingest> {
+        if let Some(digest) = row.named {
             // The end of the upload was interrupted after the file got the blob's name and before the catalog recorded
             // the blob. No client was told of that blob, but the bytes may have been acknowledged as this session's.
-            self.storage.unpublish(row.id, &digest).await?;
+            self.storage.unpublish(&owner, &digest).await?;
         }
         let saved = row.state.as_deref().and_then(|state| HashState::load(row.algorithm, state).ok());
         let durable = saved.as_ref().map_or(0, HashState::length);
-        let opened = self.opening(|| self.storage.open_upload(row.id, row.offset)).await;
+        let opened = self.opening(|| self.storage.open_upload(&owner, row.offset)).await;
         let upload = match opened {
             Err(hythe_storage::Error::UploadLost { found, .. }) if found >= durable => {
                 // A power loss took the bytes that were not yet durable. The session continues behind the durable ones.
                 let back = UploadSave {
                     id: row.id,
                     epoch: row.epoch,
+                    from: row.offset,
                     offset: durable,
                     algorithm: row.algorithm,
                     state: None,
                     now: self.now(),
                 };
-                self.catalog.save_upload(back).await?;
+                if !self.catalog.save_upload(back).await? {
+                    return Err(Error::UploadTakenOver(row.id));
+                }
                 return Err(Error::ChunkOutOfOrder { start: row.offset, offset: durable, id: row.id });
             }
             Err(hythe_storage::Error::UploadLost { .. }) => {
                 // Durable bytes are lost, so the session cannot be continued.
-                self.forget_upload(row.id, named).await?;
+                self.forget_upload(row.id, Some(row.epoch)).await?;
                 return Err(Error::UploadUnknown(row.id));
             }
             other => other?,
@@ -241,7 +273,7 @@ impl Inner {
         let hash = saved.filter(usable).unwrap_or_else(|| HashState::new(algorithm));
         let saved = hash.length();
         let hash = hash_again(&*upload, hash, row.offset).await?;
-        Ok(Ingest::new(row.id, row.epoch, self.catalog.clone(), Arc::clone(&self.clock), upload, hash, saved))
+        Ok(Ingest::new(owner, self.catalog.clone(), Arc::clone(&self.clock), upload, hash, saved))
     }
 
     async fn append<S>(
@@ -256,8 +288,7 @@ impl Inner {
         S: Body,
     {
         let mut turn = self.sessions.take(id).await;
-        let row = self.upload_row(name, id).await?;
-        let ingest = self.open(&row, row.algorithm, chunk).await?;
+        let (_, ingest) = self.open(name, id, None, chunk).await?;
         let mut ingest = self.receive(ingest, &mut turn, chunk, body).await?;
         match ingest.save().await {
             Ok(()) => {
@@ -282,8 +313,7 @@ impl Inner {
         S: Body,
     {
         let mut turn = self.sessions.take(id).await;
-        let row = self.upload_row(name, id).await?;
-        let mut ingest = self.open(&row, digest.algorithm(), chunk).await?;
+        let (row, mut ingest) = self.open(name, id, Some(digest.algorithm()), chunk).await?;
         if ingest.offset() == 0
             && let Found::Twin(twin) = self.twin(&digest).await?
             && chunk.length.is_none_or(|length| length == twin.size())
@@ -298,22 +328,22 @@ impl Inner {
         let (hash, upload) = ingest.whole().await?;
         let actual = hash.finish();
         if actual != digest {
+            let owner = ingest.owner().clone();
             if let Err(error) = self.take_back(row, ingest).await {
                 // The row may have an offset and a hash state that were saved during this request, for bytes that are
                 // now refused. So the session must not stay.
                 tracing::warn!(upload = %id, %error, "could not restore an upload to its state before the request with the wrong digest, so the upload is removed");
-                self.remove(id, None).await;
+                self.remove(&owner).await;
             }
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
-        let (key, pushed) = (BlobKey { digest, generation: id }, Provenance::default());
-        let result = self.make_blob(name, &pushed, &upload, key, size, ingest.twin()).await;
-        // As long as the upload has a row, the catalog did not record the blob: the session is removed to free its
-        // space.
-        if result.is_err()
-            && let Ok(Some(_)) = self.catalog.upload(name, &id).await
-        {
-            self.remove(id, Some(digest)).await;
+        let (owner, pushed) = (ingest.owner(), Provenance::default());
+        let making = Making { name, provenance: &pushed, owner, upload: &upload };
+        let result = self.make_blob(making, digest, size, ingest.twin()).await;
+        if result.is_err() {
+            // The session is removed to free its space. If the catalog recorded the blob all the same, the session has
+            // no row any more, and this does nothing.
+            self.remove(owner).await;
         }
         result
     }
@@ -370,8 +400,9 @@ impl Inner {
         // before may be wrong. So the row gets the empty state, and the next open hashes the file again.
         let nothing = HashState::new(row.algorithm).save();
         let Row { id, epoch, offset, algorithm, .. } = row;
-        let back = UploadSave { id, epoch, offset, algorithm, state: Some(nothing), now: self.now() };
-        self.catalog.save_upload(back).await?;
+        let (from, state, now) = (ingest.committed(), Some(nothing), self.now());
+        // If another process claimed the session meanwhile, it goes on from the row's offset, and this saves nothing.
+        self.catalog.save_upload(UploadSave { id, epoch, from, offset, algorithm, state, now }).await?;
         Ok(())
     }
 
@@ -401,16 +432,16 @@ impl Inner {
         // `error` came first, so an error of this call does not replace it.
         let _ = ingest.settle().await;
         if matches!(error, Error::NoSpace(_)) || ingest.sync_failed() {
-            self.remove(ingest.id(), None).await;
+            self.remove(ingest.owner()).await;
         }
         error
     }
 
-    /// Removes a session that cannot be continued. The client is told why it cannot be continued, not whether the
-    /// removal worked.
-    async fn remove(&self, id: UploadId, named: Option<Digest>) {
-        if let Err(error) = self.forget_upload(id, named).await {
-            tracing::warn!(upload = %id, %error, "could not remove an upload that cannot be continued");
+    /// Removes a session that its owner cannot continue. A session that another process claimed stays. The client is
+    /// told why the session cannot be continued, not whether the removal worked.
+    async fn remove(&self, owner: &Owner) {
+        if let Err(error) = self.forget_upload(owner.id(), Some(owner.epoch())).await {
+            tracing::warn!(upload = %owner.id(), %error, "could not remove an upload that cannot be continued");
         }
     }
 }

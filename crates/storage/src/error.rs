@@ -28,6 +28,12 @@ pub enum Error {
         /// How many bytes are stored.
         found: u64,
     },
+    /// The upload has a newer owner, or was removed. The operation changed nothing.
+    #[error("another request took over upload {id}")]
+    UploadTaken {
+        /// The upload.
+        id: UploadId,
+    },
     /// The server is stopping: the operation was not started.
     #[error("the server is stopping, and did not start this work on its disk")]
     Stopping,

@@ -5,6 +5,7 @@
 
 mod content;
 mod error;
+mod fence;
 mod files;
 mod fs;
 mod memory;
@@ -20,6 +21,7 @@ use hythe_oci::{Digest, UploadId};
 
 pub use content::Content;
 pub use error::{Error, OpenError, Result};
+pub use fence::{Fence, Owner};
 pub use files::most_open_files;
 pub use fs::{FsStorage, Reserve, check_data_folder};
 pub use memory::MemoryStorage;
@@ -63,24 +65,34 @@ pub struct Adopted {
 /// A back end, which stores bytes.
 #[async_trait::async_trait]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// The fence of an upload, whether the upload exists or not.
+    ///
+    /// Each operation that takes an [`Owner`] fences earlier owners off: they can no longer write to the upload, open
+    /// it, publish it or turn it back, and get [`Error::UploadTaken`]. A change that an earlier owner has begun is
+    /// complete when the newer owner's operation begins.
+    ///
+    /// A fence is known to one process only. A back end that several processes share must also make sure that what an
+    /// earlier owner still writes does not change what a newer owner reads.
+    fn fence(&self, id: UploadId) -> Fence;
+
     /// Opens an upload to continue it at `offset`, and cuts off the bytes that are stored beyond. At offset 0, begins
     /// the upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored.
-    async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>>;
+    async fn open_upload(&self, owner: &Owner, offset: u64) -> Result<Arc<dyn Upload>>;
 
     /// Begins an upload with the bytes of a file outside of this storage. Neither this call nor a later operation on
     /// the upload changes that file, so the caller may read, sync and publish the upload, but must not write to it. The
     /// inner error is about that file.
-    async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>>;
+    async fn adopt_upload(&self, owner: &Owner, file: &Path) -> Result<io::Result<Adopted>>;
 
-    /// Makes a finished and synced upload the blob `digest` of generation `id`. The blob is durable when this returns.
-    /// To publish an upload again is no error.
-    async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()>;
+    /// Makes a finished and synced upload the blob `digest`, whose generation is the upload's id. The blob is durable
+    /// when this returns. To publish an upload again is no error.
+    async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()>;
 
     /// Turns a published blob back into an upload, if the blob exists. For an upload whose end was interrupted after it
     /// was published.
-    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()>;
+    async fn unpublish(&self, owner: &Owner, digest: &Digest) -> Result<()>;
 
-    /// Removes an upload and its bytes, if it exists.
+    /// Removes an upload and its bytes, if it exists, and fences all its owners off.
     async fn remove_upload(&self, id: UploadId) -> Result<()>;
 
     /// The uploads that have bytes in this storage.

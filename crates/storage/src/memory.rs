@@ -10,13 +10,22 @@ use bytes::Bytes;
 use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
-use crate::{Adopted, BlobKey, Content, Error, Result, Storage, Upload, Writes};
+use crate::fence::Fences;
+use crate::{Adopted, BlobKey, Content, Error, Fence, Owner, Result, Storage, Upload, Writes};
 
 /// Blobs and uploads in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStorage {
     uploads: Mutex<HashMap<UploadId, Arc<Growing>>>,
     blobs: Mutex<HashMap<BlobKey, Bytes>>,
+    fences: Fences,
+}
+
+/// An open upload.
+#[derive(Debug)]
+struct MemoryUpload {
+    owner: Owner,
+    growing: Arc<Growing>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +66,13 @@ impl Grown {
 
 #[async_trait::async_trait]
 impl Storage for MemoryStorage {
-    async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
+    fn fence(&self, id: UploadId) -> Fence {
+        self.fences.of(id)
+    }
+
+    async fn open_upload(&self, owner: &Owner, offset: u64) -> Result<Arc<dyn Upload>> {
+        let id = owner.id();
+        let _entered = owner.enter()?;
         let upload = {
             let mut uploads = self.uploads.lock();
             if offset == 0 {
@@ -70,24 +85,28 @@ impl Storage for MemoryStorage {
         match upload {
             Some(upload) if found >= offset => {
                 upload.0.lock().bytes_mut().truncate(offset as usize);
-                Ok(upload)
+                Ok(Arc::new(MemoryUpload { owner: owner.clone(), growing: upload }))
             }
             _ => Err(Error::UploadLost { id, expected: offset, found }),
         }
     }
 
-    async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>> {
+    async fn adopt_upload(&self, owner: &Owner, file: &Path) -> Result<io::Result<Adopted>> {
         let bytes = match std::fs::read(file) {
             Ok(bytes) => bytes,
             Err(error) => return Ok(Err(error)),
         };
         let size = bytes.len() as u64;
-        let upload = Arc::new(Growing(Mutex::new(Grown::Upload(bytes))));
-        self.uploads.lock().insert(id, Arc::clone(&upload));
+        let growing = Arc::new(Growing(Mutex::new(Grown::Upload(bytes))));
+        let _entered = owner.enter()?;
+        self.uploads.lock().insert(owner.id(), Arc::clone(&growing));
+        let upload = Arc::new(MemoryUpload { owner: owner.clone(), growing });
         Ok(Ok(Adopted { upload, size, linked: false }))
     }
 
-    async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
+    async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
+        let id = owner.id();
+        let _entered = owner.enter()?;
         let key = BlobKey { digest: *digest, generation: id };
         match self.uploads.lock().remove(&id) {
             Some(upload) => {
@@ -102,7 +121,9 @@ impl Storage for MemoryStorage {
         }
     }
 
-    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
+    async fn unpublish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
+        let id = owner.id();
+        let _entered = owner.enter()?;
         let key = BlobKey { digest: *digest, generation: id };
         if let Some(bytes) = self.blobs.lock().remove(&key) {
             self.uploads.lock().insert(id, Arc::new(Growing(Mutex::new(Grown::Blob(bytes)))));
@@ -111,6 +132,7 @@ impl Storage for MemoryStorage {
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {
+        self.fences.close(id);
         self.uploads.lock().remove(&id);
         Ok(())
     }
@@ -150,10 +172,11 @@ impl Content for Bytes {
 }
 
 #[async_trait::async_trait]
-impl Upload for Growing {
+impl Upload for MemoryUpload {
     async fn write_all(&self, writes: Writes) -> Result<()> {
         for write in writes {
-            let mut grown = self.0.lock();
+            let _entered = self.owner.enter()?;
+            let mut grown = self.growing.0.lock();
             for chunk in write.chunks {
                 grown.bytes_mut().extend_from_slice(&chunk);
             }
@@ -174,7 +197,7 @@ impl Upload for Growing {
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-        let grown = self.0.lock();
+        let grown = self.growing.0.lock();
         let rest = grown.bytes().get(offset as usize..).unwrap_or_default();
         Ok(Bytes::copy_from_slice(&rest[..length.min(rest.len())]))
     }

@@ -25,10 +25,11 @@ pub struct Write {
 /// them without a change of threads, and learns how far the back end is.
 pub type Writes = Box<dyn Iterator<Item = Write> + Send>;
 
-/// An open upload. Its opener makes sure that it has one writer at a time.
+/// An open upload. Its owner makes sure that it has one writer at a time.
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
     /// Writes all of `writes`. After an error the upload must be opened again, at an offset before the failed write.
+    /// Once the upload has a newer owner, returns [`Error::UploadTaken`](crate::Error::UploadTaken) and writes no more.
     async fn write_all(&self, writes: Writes) -> Result<()>;
 
     /// Writes `chunks` at `offset`, where the upload's bytes end.

@@ -7,9 +7,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_storage::{
-    ALIGN, BlobKey, Content, Direct, Error, FsStorage, MemoryStorage, OpenError, Storage, Upload, WRITE,
-    Write,
+    ALIGN, BlobKey, Content, Direct, Error, FsStorage, MemoryStorage, OpenError, Owner, Storage, Upload,
+    WRITE, Write,
 };
+
+/// The owner of the first claim, as a new upload has.
+fn owner(storage: &dyn Storage, id: UploadId) -> Owner {
+    storage.fence(id).owned_by(1)
+}
+
+async fn open(storage: &dyn Storage, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>, Error> {
+    storage.open_upload(&owner(storage, id), offset).await
+}
+
+fn is_taken<T>(outcome: Result<T, Error>) -> bool {
+    outcome.err().is_some_and(|error| matches!(error, Error::UploadTaken { .. }))
+}
 
 /// All bytes of a blob.
 async fn read(content: &dyn Content) -> Bytes {
@@ -28,23 +41,23 @@ async fn write(upload: &dyn Upload, offset: u64, bytes: &'static [u8]) {
 async fn push(storage: &dyn Storage, content: &'static [u8]) -> BlobKey {
     let generation = UploadId::random();
     let digest = Digest::of(Algorithm::Sha256, content);
-    let upload = storage.open_upload(generation, 0).await.unwrap();
+    let upload = open(storage, generation, 0).await.unwrap();
     write(&*upload, 0, content).await;
     upload.sync().await.unwrap();
-    storage.publish(generation, &digest).await.unwrap();
+    storage.publish(&owner(storage, generation), &digest).await.unwrap();
     BlobKey { digest, generation }
 }
 
 async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     let id = UploadId::random();
-    let upload = storage.open_upload(id, 0).await.unwrap();
+    let upload = open(storage, id, 0).await.unwrap();
     write(&*upload, 0, b"hello ").await;
     write(&*upload, 6, b"world").await;
     upload.sync().await.unwrap();
     assert_eq!(upload.read(6, 100).await.unwrap(), "world");
     assert_eq!(upload.read(99, 1).await.unwrap(), "");
     let digest = Digest::of(Algorithm::Sha512, b"hello world");
-    storage.publish(id, &digest).await.unwrap();
+    storage.publish(&owner(storage, id), &digest).await.unwrap();
     let content = storage.open_blob(&BlobKey { digest, generation: id }).await.unwrap().unwrap();
     assert_eq!((content.size(), read(&*content).await), (11, "hello world".into()));
     assert!(storage.uploads().await.unwrap().is_empty());
@@ -68,13 +81,13 @@ async fn an_empty_upload_becomes_an_empty_blob(storage: &dyn Storage) {
 
 async fn publishing_again_is_no_error(storage: &dyn Storage) {
     let key = push(storage, b"twice").await;
-    storage.publish(key.generation, &key.digest).await.unwrap();
+    storage.publish(&owner(storage, key.generation), &key.digest).await.unwrap();
     assert_eq!(read_blob(storage, &key).await, "twice");
 }
 
 async fn publishing_an_upload_that_never_was_is_an_error(storage: &dyn Storage) {
     let digest = Digest::of(Algorithm::Sha256, b"");
-    assert!(storage.publish(UploadId::random(), &digest).await.is_err());
+    assert!(storage.publish(&owner(storage, UploadId::random()), &digest).await.is_err());
 }
 
 async fn generations_of_one_digest_are_removed_apart(storage: &dyn Storage) {
@@ -94,10 +107,10 @@ async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
 
 async fn reopening_at_an_offset_cuts_off_the_bytes_beyond(storage: &dyn Storage) {
     let id = UploadId::random();
-    let upload = storage.open_upload(id, 0).await.unwrap();
+    let upload = open(storage, id, 0).await.unwrap();
     write(&*upload, 0, b"kept, and lost").await;
     drop(upload);
-    let upload = storage.open_upload(id, 4).await.unwrap();
+    let upload = open(storage, id, 4).await.unwrap();
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
 }
 
@@ -105,19 +118,19 @@ async fn reopening_past_the_end_says_how_many_bytes_are_left(storage: &dyn Stora
     let id = UploadId::random();
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
-    assert!(lost(storage.open_upload(id, 1).await.err(), 0), "an unknown upload");
-    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc").await;
-    assert!(lost(storage.open_upload(id, 4).await.err(), 3));
+    assert!(lost(open(storage, id, 1).await.err(), 0), "an unknown upload");
+    write(&*open(storage, id, 0).await.unwrap(), 0, b"abc").await;
+    assert!(lost(open(storage, id, 4).await.err(), 3));
 }
 
 async fn removing_an_upload_forgets_it(storage: &dyn Storage) {
     let id = UploadId::random();
-    storage.open_upload(id, 0).await.unwrap();
+    open(storage, id, 0).await.unwrap();
     assert_eq!(storage.uploads().await.unwrap(), [id]);
     storage.remove_upload(id).await.unwrap();
     storage.remove_upload(id).await.unwrap();
     assert!(storage.uploads().await.unwrap().is_empty());
-    assert!(storage.open_upload(id, 1).await.is_err());
+    assert!(open(storage, id, 1).await.is_err());
 }
 
 async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Storage) {
@@ -128,32 +141,33 @@ async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Stora
     let id = UploadId::random();
     // The second adoption is the one after a kill.
     for _ in 0..2 {
-        let adopted = storage.adopt_upload(id, &file).await.unwrap().unwrap();
+        let adopted = storage.adopt_upload(&owner(storage, id), &file).await.unwrap().unwrap();
         assert_eq!((adopted.size, adopted.upload.read(0, 100).await.unwrap()), (6, "theirs".into()));
         adopted.upload.sync().await.unwrap();
     }
-    storage.publish(id, &digest).await.unwrap();
+    storage.publish(&owner(storage, id), &digest).await.unwrap();
     let key = BlobKey { digest, generation: id };
     assert_eq!(read_blob(storage, &key).await, "theirs");
     storage.remove_blob(&key).await.unwrap();
     // A writer that opens the adopted upload from its start does not change the file either.
     let id = UploadId::random();
-    storage.adopt_upload(id, &file).await.unwrap().unwrap();
-    write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"ours").await;
+    storage.adopt_upload(&owner(storage, id), &file).await.unwrap().unwrap();
+    write(&*open(storage, id, 0).await.unwrap(), 0, b"ours").await;
     assert_eq!(std::fs::read(&file).unwrap(), b"theirs");
 }
 
 async fn a_missing_file_is_not_adopted(storage: &dyn Storage) {
     let folder = tempfile::tempdir().unwrap();
     let id = UploadId::random();
-    let error = storage.adopt_upload(id, &folder.path().join("data")).await.unwrap().err().unwrap();
+    let error =
+        storage.adopt_upload(&owner(storage, id), &folder.path().join("data")).await.unwrap().err().unwrap();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
     assert!(storage.uploads().await.unwrap().is_empty());
 }
 
 async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
     let id = UploadId::random();
-    let upload = storage.open_upload(id, 0).await.unwrap();
+    let upload = open(storage, id, 0).await.unwrap();
     // Each chunk's distance from an aligned address and its length: some fit a direct write, others do not.
     let writes: [&[(usize, usize)]; 6] = [
         &[(0, WRITE), (0, WRITE), (1, WRITE), (0, WRITE)],
@@ -195,7 +209,7 @@ impl AsRef<[u8]> for Held {
 
 async fn writes_are_taken_one_after_the_other_when_the_one_before_is_done(storage: &dyn Storage) {
     let id = UploadId::random();
-    let upload = storage.open_upload(id, 0).await.unwrap();
+    let upload = open(storage, id, 0).await.unwrap();
     let held = Arc::new(());
     let of_writes = Arc::clone(&held);
     let writes = (0..10).map(move |number| {
@@ -206,6 +220,77 @@ async fn writes_are_taken_one_after_the_other_when_the_one_before_is_done(storag
     upload.write_all(Box::new(writes)).await.unwrap();
     assert_eq!(Arc::strong_count(&held), 1);
     assert_eq!(upload.read(0, 1000).await.unwrap(), "three".repeat(20));
+}
+
+async fn a_newer_owner_fences_the_earlier_ones_off(storage: &dyn Storage) {
+    let (id, digest) = (UploadId::random(), Digest::of(Algorithm::Sha256, b"abXY"));
+    let first = owner(storage, id);
+    let earlier = storage.open_upload(&first, 0).await.unwrap();
+    write(&*earlier, 0, b"abc").await;
+    let second = storage.fence(id).owned_by(2);
+    let newer = storage.open_upload(&second, 2).await.unwrap();
+    assert!(is_taken(earlier.write(3, vec![Bytes::from_static(b"def")]).await));
+    assert!(is_taken(storage.publish(&first, &digest).await));
+    assert!(is_taken(storage.open_upload(&first, 0).await));
+    assert_eq!(newer.read(0, 100).await.unwrap(), "ab");
+    write(&*newer, 2, b"XY").await;
+    newer.sync().await.unwrap();
+    storage.publish(&second, &digest).await.unwrap();
+    assert!(is_taken(storage.unpublish(&first, &digest).await));
+    assert_eq!(read_blob(storage, &BlobKey { digest, generation: id }).await, "abXY");
+}
+
+async fn an_owner_that_claims_early_and_comes_late_changes_nothing(storage: &dyn Storage) {
+    let (id, digest) = (UploadId::random(), Digest::of(Algorithm::Sha256, b"content"));
+    drop(open(storage, id, 0).await.unwrap());
+    let late = storage.fence(id).owned_by(2);
+    // A newer owner comes first, and is gone already.
+    let newer = storage.fence(id).owned_by(3);
+    write(&*storage.open_upload(&newer, 0).await.unwrap(), 0, b"content").await;
+    storage.publish(&newer, &digest).await.unwrap();
+    drop(newer);
+    assert!(is_taken(storage.unpublish(&late, &digest).await));
+    assert!(is_taken(storage.open_upload(&late, 0).await));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert!(is_taken(storage.adopt_upload(&late, file.path()).await));
+    assert_eq!(read_blob(storage, &BlobKey { digest, generation: id }).await, "content");
+    assert!(storage.uploads().await.unwrap().is_empty());
+}
+
+async fn a_removed_upload_has_no_owner(storage: &dyn Storage) {
+    let (id, digest) = (UploadId::random(), Digest::of(Algorithm::Sha256, b"abc"));
+    let last = owner(storage, id);
+    let upload = storage.open_upload(&last, 0).await.unwrap();
+    write(&*upload, 0, b"abc").await;
+    storage.remove_upload(id).await.unwrap();
+    assert!(is_taken(upload.write(3, vec![Bytes::from_static(b"def")]).await));
+    assert!(is_taken(storage.open_upload(&last, 0).await));
+    assert!(is_taken(storage.publish(&last, &digest).await));
+    assert!(storage.uploads().await.unwrap().is_empty());
+}
+
+async fn no_write_of_an_earlier_owner_lands_after_a_newer_one_has_opened_the_upload(storage: &dyn Storage) {
+    for _ in 0..20 {
+        let id = UploadId::random();
+        let earlier = open(storage, id, 0).await.unwrap();
+        write(&*earlier, 0, b"kept").await;
+        let (begun, first) = std::sync::mpsc::channel();
+        let piece = Bytes::from(vec![7; 100_000]);
+        let endless = (0..).map(move |number| {
+            begun.send(()).unwrap_or_default();
+            Write { offset: 4 + number * 100_000, chunks: vec![piece.clone()] }
+        });
+        // On a thread of its own: the writes never end by themselves.
+        let writer = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(earlier.write_all(Box::new(endless)))
+        });
+        first.recv().unwrap();
+        let newer = storage.open_upload(&storage.fence(id).owned_by(2), 4).await.unwrap();
+        assert_eq!(newer.read(0, 100).await.unwrap(), "kept");
+        assert!(is_taken(writer.join().unwrap()));
+        assert_eq!(newer.read(0, 100).await.unwrap(), "kept");
+    }
 }
 
 async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
@@ -246,6 +331,10 @@ macro_rules! back_ends {
             a_missing_file_is_not_adopted,
             chunks_of_every_length_and_alignment_read_back,
             writes_are_taken_one_after_the_other_when_the_one_before_is_done,
+            a_newer_owner_fences_the_earlier_ones_off,
+            an_owner_that_claims_early_and_comes_late_changes_nothing,
+            a_removed_upload_has_no_owner,
+            no_write_of_an_earlier_owner_lands_after_a_newer_one_has_opened_the_upload,
             a_writable_back_end_probes_well,
         ]);)*
     };
@@ -263,7 +352,7 @@ async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {
     let storage = FsStorage::open(folder.path()).unwrap();
     let key = push(&storage, b"durable").await;
     let id = UploadId::random();
-    storage.open_upload(id, 0).await.unwrap();
+    open(&storage, id, 0).await.unwrap();
     drop(storage);
     let storage = FsStorage::open(folder.path()).unwrap();
     assert_eq!(read_blob(&storage, &key).await, "durable");
@@ -278,12 +367,12 @@ async fn an_adopted_file_shares_its_bytes_where_it_can_and_is_copied_where_it_ca
     let file = parent.path().join("data");
     std::fs::write(&file, b"theirs").unwrap();
     let storage = FsStorage::open(&parent.path().join("ours")).unwrap();
-    let adopted = storage.adopt_upload(UploadId::random(), &file).await.unwrap().unwrap();
+    let adopted = storage.adopt_upload(&owner(&storage, UploadId::random()), &file).await.unwrap().unwrap();
     assert!(adopted.linked && file.metadata().unwrap().nlink() == 2);
     // A hard link to the symbolic link would point to a missing file, so the bytes are copied.
     let named = parent.path().join("named");
     symlink("data", &named).unwrap();
-    let adopted = storage.adopt_upload(UploadId::random(), &named).await.unwrap().unwrap();
+    let adopted = storage.adopt_upload(&owner(&storage, UploadId::random()), &named).await.unwrap().unwrap();
     assert!(!adopted.linked && file.metadata().unwrap().nlink() == 2);
     assert_eq!(adopted.upload.read(0, 100).await.unwrap(), "theirs");
 }
@@ -317,13 +406,13 @@ async fn something_else_in_the_place_of_a_file_counts_as_lost_and_can_be_removed
         storage.remove_blob(&key).await.unwrap();
         assert!(path.symlink_metadata().is_err(), "{what}");
         let id = UploadId::random();
-        write(&*storage.open_upload(id, 0).await.unwrap(), 0, b"abc").await;
+        write(&*open(&storage, id, 0).await.unwrap(), 0, b"abc").await;
         let path = folder.path().join(format!("uploads/{id}"));
         std::fs::remove_file(&path).unwrap();
         put(&path);
-        let error = storage.open_upload(id, 3).await.err();
+        let error = open(&storage, id, 3).await.err();
         assert!(matches!(error, Some(Error::UploadLost { found: 0, .. })), "{what}: {error:?}");
-        let adopted = storage.adopt_upload(UploadId::random(), &path).await.unwrap().err();
+        let adopted = storage.adopt_upload(&owner(&storage, UploadId::random()), &path).await.unwrap().err();
         assert!(adopted.is_some(), "{what}");
         storage.remove_upload(id).await.unwrap();
         assert!(path.symlink_metadata().is_err(), "{what}");
@@ -334,7 +423,7 @@ async fn something_else_in_the_place_of_a_file_counts_as_lost_and_can_be_removed
 async fn an_upload_that_cannot_be_begun_says_what_is_missing() {
     let (storage, folder) = folder(Direct::Never);
     std::fs::remove_dir(folder.path().join("uploads")).unwrap();
-    let error = storage.open_upload(UploadId::random(), 0).await.err().unwrap();
+    let error = open(&storage, UploadId::random(), 0).await.err().unwrap();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     assert!(error.to_string().contains("uploads/"), "{error}");
 }

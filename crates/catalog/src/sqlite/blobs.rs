@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 
 use super::writer::Durability;
 use super::{Catalog, origin, repositories, sql, uploads};
-use crate::{Blob, BlobCommit, BlobFile, MountFrom, Provenance, Result};
+use crate::{Blob, BlobCommit, BlobFile, Error, MountFrom, Provenance, Result};
 
 impl Catalog {
     /// The blob, if this repository links it.
@@ -47,7 +47,8 @@ impl Catalog {
     }
 
     /// Makes a file a blob of the repository, and ends the upload that wrote the file. If the blob already exists, its
-    /// file stays live and the new file is doomed. Returns the live generation. Durable.
+    /// file stays live and the new file is doomed. Returns the live generation, or [`Error::UploadTaken`] if the caller
+    /// no longer owns the upload. Durable.
     pub async fn commit_blob(&self, commit: BlobCommit) -> Result<UploadId> {
         self.commit(commit, None).await
     }
@@ -61,14 +62,14 @@ impl Catalog {
     async fn commit(&self, commit: BlobCommit, lost: Option<UploadId>) -> Result<UploadId> {
         self.write(Durability::Durable, move |connection| {
             let BlobCommit { repository, origin, private, .. } = &commit;
-            let BlobCommit { digest, size, generation, now, .. } = commit;
+            let BlobCommit { digest, size, generation, epoch, now, .. } = commit;
             if let Err(refused) = origin::check(connection, repository, origin)? {
                 return Ok(Err(refused));
             }
-            if !uploads::finish(connection, &generation)? {
-                return Ok(Err(uploads::expired(&generation)));
-            }
             let live = live(connection, &digest)?.map(|file| file.generation);
+            if !uploads::finish(connection, &generation, epoch)? && live != Some(generation) {
+                return Ok(Err(Error::UploadTaken(generation)));
+            }
             match live {
                 // The caller repeats the command because the first answer got lost: its file already is the live one.
                 Some(live) if live == generation => {}
@@ -95,19 +96,19 @@ impl Catalog {
 
     /// Links the blob into the repository and ends the upload, whose bytes the caller found to be those of the
     /// generation `same`. Keeps nothing of the upload. False if `same` is no longer the live generation: then nothing
-    /// has changed. Durable.
+    /// has changed. Returns [`Error::UploadTaken`] if the caller no longer owns the upload. Durable.
     pub async fn link_same(&self, commit: BlobCommit, same: UploadId) -> Result<bool> {
         self.write(Durability::Durable, move |connection| {
             let BlobCommit { repository, origin, private, .. } = &commit;
-            let BlobCommit { digest, generation, now, .. } = commit;
+            let BlobCommit { digest, generation, epoch, now, .. } = commit;
             if let Err(refused) = origin::check(connection, repository, origin)? {
                 return Ok(Err(refused));
             }
             if live(connection, &digest)?.is_none_or(|file| file.generation != same) {
                 return Ok(Ok(false));
             }
-            if !uploads::finish(connection, &generation)? {
-                return Ok(Err(uploads::expired(&generation)));
+            if !uploads::finish(connection, &generation, epoch)? {
+                return Ok(Err(Error::UploadTaken(generation)));
             }
             let repository = repositories::find_or_create(connection, repository, origin, *private)?;
             link(connection, repository, &digest, now)?;

@@ -136,6 +136,11 @@ impl Catalog {
         self.inner.readers.read(query)
     }
 
+    /// Like [`read`](Self::read), for rows that other processes change too.
+    fn read_fresh<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.inner.readers.read_fresh(query)
+    }
+
     /// Runs a read that may visit many rows, on a blocking thread.
     async fn read_aside<T, Q>(&self, query: Q) -> Result<T>
     where

@@ -70,6 +70,9 @@ impl Reader {
     }
 }
 
+/// A version for a read that shares its transaction with no other: odd, as while the writer works.
+const UNSHARED: u64 = u64::MAX;
+
 const fn is_quiet(version: u64) -> bool {
     version.is_multiple_of(2)
 }
@@ -88,7 +91,17 @@ impl Readers {
     pub(crate) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let answer = match self {
             Self::Shared(connection) => query(&connection.lock()),
-            Self::Pool(pool) => pool.read(query)?,
+            Self::Pool(pool) => pool.read(|| pool.version.load(Ordering::Acquire), query)?,
+        };
+        answer.map_err(|error| error::failed(&error))
+    }
+
+    /// Like [`read`](Self::read), in a transaction for this read only: it also sees what another process committed since
+    /// this process last wrote.
+    pub(crate) fn read_fresh<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let answer = match self {
+            Self::Shared(connection) => query(&connection.lock()),
+            Self::Pool(pool) => pool.read(|| UNSHARED, query)?,
         };
         answer.map_err(|error| error::failed(&error))
     }
@@ -128,7 +141,11 @@ impl Readers {
 }
 
 impl Pool {
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<rusqlite::Result<T>> {
+    fn read<T>(
+        &self,
+        version: impl FnOnce() -> u64,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<rusqlite::Result<T>> {
         let free = self.idle.lock().as_mut().ok_or_else(Error::closed)?.pop();
         let mut reader = match free {
             Some(reader) => reader,
@@ -139,7 +156,7 @@ impl Pool {
         };
         // The version is read before the transaction begins: at worst the transaction sees newer commits than that
         // version has.
-        let answer = reader.read(self.version.load(Ordering::Acquire), query);
+        let answer = reader.read(version(), query);
         // A connection that failed is closed, because it may fail again.
         if answer.is_ok() {
             self.put_back(reader);
@@ -196,6 +213,21 @@ mod tests {
             readers.written();
             assert_eq!(count(&readers), round);
             assert_eq!(count(&readers), round);
+        }
+    }
+
+    #[test]
+    fn a_fresh_read_sees_the_commit_of_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, readers) = pool(&folder.path().join("catalog"));
+        for round in 1..10 {
+            count(&readers);
+            // The readers are not told of this commit.
+            writer.execute("INSERT INTO t VALUES (1)", []).unwrap();
+            let counted = readers.read_fresh(|connection| {
+                connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+            });
+            assert_eq!(counted, Ok(round));
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hythe_catalog::Catalog;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_registry::{Chunk, Error, Registry};
-use hythe_storage::{BlobKey, Content, MemoryStorage, Result, Storage, Upload, Writes};
+use hythe_storage::{BlobKey, Content, Fence, MemoryStorage, Owner, Result, Storage, Upload, Writes};
 
 use crate::world::{body, name, options, sha256};
 
@@ -52,25 +52,29 @@ impl Upload for FailingUpload {
 
 #[async_trait::async_trait]
 impl Storage for Failing {
-    async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
-        let inner = self.inner.open_upload(id, offset).await?;
+    fn fence(&self, id: UploadId) -> Fence {
+        self.inner.fence(id)
+    }
+
+    async fn open_upload(&self, owner: &Owner, offset: u64) -> Result<Arc<dyn Upload>> {
+        let inner = self.inner.open_upload(owner, offset).await?;
         Ok(Arc::new(FailingUpload { inner, left: Arc::clone(&self.left) }))
     }
 
     async fn adopt_upload(
         &self,
-        id: UploadId,
+        owner: &Owner,
         file: &std::path::Path,
     ) -> Result<std::io::Result<hythe_storage::Adopted>> {
-        self.inner.adopt_upload(id, file).await
+        self.inner.adopt_upload(owner, file).await
     }
 
-    async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
-        self.inner.publish(id, digest).await
+    async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
+        self.inner.publish(owner, digest).await
     }
 
-    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
-        self.inner.unpublish(id, digest).await
+    async fn unpublish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
+        self.inner.unpublish(owner, digest).await
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {

@@ -172,7 +172,8 @@ on_both! {
         fetch.receive(pieces(&content[..1_500_000], 70_000)).await.unwrap().unwrap_err();
         fetch.stop("for a test");
         let uploads = world.storage.uploads().await.unwrap();
-        let upload = world.storage.open_upload(uploads[0], 1_500_000).await.unwrap();
+        let owner = world.storage.fence(uploads[0]).owned_by(1);
+        let upload = world.storage.open_upload(&owner, 1_500_000).await.unwrap();
         if let Some(file) = upload.file() {
             std::os::unix::fs::FileExt::write_all_at(&*file, b"rot", 1000).unwrap();
             let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();

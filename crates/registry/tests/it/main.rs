@@ -9,5 +9,6 @@ mod lost_bytes;
 mod model;
 mod pulls;
 mod restart;
+mod two_processes;
 mod uploads;
 mod world;

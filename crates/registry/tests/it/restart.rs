@@ -33,7 +33,7 @@ fn name_without_commit(folder: &Path, id: UploadId, digest: &Digest) {
     let blobs = folder.join("blobs/sha256").join(&hex[..2]);
     std::fs::create_dir_all(&blobs).unwrap();
     std::fs::rename(upload_path(folder, id), blobs.join(format!("{hex}.{id}"))).unwrap();
-    change_row(folder, &format!("digest = '{digest}', epoch = epoch + 1"));
+    change_row(folder, &format!("digest = '{digest}', named = 1"));
 }
 
 #[tokio::test]

@@ -360,7 +360,7 @@ async fn a_session_that_cannot_be_set_back_after_a_wrong_digest_is_removed_and_t
     let id = world.start("app").await;
     world.append("app", id, b"abc").await.unwrap();
     let catalog = rusqlite::Connection::open(world.folder().join("catalog.sqlite")).unwrap();
-    let no_room = "CREATE TRIGGER full BEFORE UPDATE ON upload BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    let no_room = "CREATE TRIGGER full BEFORE UPDATE OF byte_offset, state ON upload BEGIN SELECT RAISE(ABORT, 'no room'); END";
     catalog.execute_batch(no_room).unwrap();
     assert!(world.append("app", id, b"d").await.is_err(), "the session cannot be saved");
     let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;

@@ -10,16 +10,17 @@ use super::pace::Pace;
 use super::remove_if_there;
 use super::reserve::Reserve;
 use super::upload::FileUpload;
-use crate::{Adopted, Error, Result};
+use crate::{Adopted, Error, Owner, Result};
 
 /// Whether a file has another hard link: an adopted file, which belongs to somebody else under that other name.
 pub(super) fn is_shared(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| found.nlink() > 1)
 }
 
-/// Begins the upload at `path` with the bytes of `source`.
+/// Begins the upload of `owner`, at `path`, with the bytes of `source`.
 pub(super) fn adopt(
     source: &Path,
+    owner: Owner,
     path: PathBuf,
     pace: Arc<Pace>,
     reserve: Arc<Reserve>,
@@ -28,6 +29,7 @@ pub(super) fn adopt(
         Ok(opened) => opened,
         Err(error) => return Ok(Err(error)),
     };
+    let entered = owner.enter()?;
     remove_if_there(&path)?;
     // A hard link to a symbolic link would be that link itself, whose relative target does not exist from here.
     let linked = found.is_file() && std::fs::hard_link(source, &path).is_ok();
@@ -39,7 +41,8 @@ pub(super) fn adopt(
     }
     let file = File::open(&path).map_err(|error| Error::io("cannot open", &path, error))?;
     let size = file.metadata().map_err(|error| Error::io("cannot read the size of", &path, error))?.len();
-    Ok(Ok(Adopted { upload: Arc::new(FileUpload::new(file, path, pace, reserve)), size, linked }))
+    drop(entered);
+    Ok(Ok(Adopted { upload: Arc::new(FileUpload::new(owner, file, path, pace, reserve)), size, linked }))
 }
 
 fn open(source: &Path) -> io::Result<(File, std::fs::Metadata)> {

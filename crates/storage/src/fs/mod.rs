@@ -29,7 +29,8 @@ use std::sync::Arc;
 use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
-use crate::{Adopted, BlobKey, Content, Direct, Error, OpenError, Result, Storage, Upload};
+use crate::fence::Fences;
+use crate::{Adopted, BlobKey, Content, Direct, Error, Fence, OpenError, Owner, Result, Storage, Upload};
 use content::FileContent;
 use pace::Pace;
 use upload::FileUpload;
@@ -45,6 +46,7 @@ pub struct FsStorage {
     making: Arc<Mutex<()>>,
     pace: Arc<Pace>,
     reserve: Arc<Reserve>,
+    fences: Arc<Fences>,
     /// The lock file: while it is open, no other process can open the folder.
     _lock: File,
 }
@@ -55,7 +57,8 @@ impl FsStorage {
         let (root, lock) = folder::open(root)?;
         let pace = Arc::new(Pace::new(uploads(&root), Direct::Auto));
         let reserve = Arc::new(Reserve::open(&root));
-        Ok(Self { root: root.into(), making: Arc::default(), pace, reserve, _lock: lock })
+        let (making, fences) = (Arc::default(), Arc::default());
+        Ok(Self { root: root.into(), making, pace, reserve, fences, _lock: lock })
     }
 
     /// The room that no upload may use.
@@ -175,9 +178,15 @@ fn publish(upload: &Path, blob: &Path, making: &Mutex<()>) -> Result<()> {
 
 #[async_trait::async_trait]
 impl Storage for FsStorage {
-    async fn open_upload(&self, id: UploadId, offset: u64) -> Result<Arc<dyn Upload>> {
+    fn fence(&self, id: UploadId) -> Fence {
+        self.fences.of(id)
+    }
+
+    async fn open_upload(&self, owner: &Owner, offset: u64) -> Result<Arc<dyn Upload>> {
+        let (id, owner) = (owner.id(), owner.clone());
         let (path, pace, reserve) = (self.upload_path(id), Arc::clone(&self.pace), Arc::clone(&self.reserve));
         blocking(move || {
+            let entered = owner.enter()?;
             let lost = |found| Error::UploadLost { id, expected: offset, found };
             // At offset 0 everything is cut off. But the bytes of an adopted upload belong to somebody else's file too,
             // so the upload gets a new file.
@@ -200,39 +209,53 @@ impl Storage for FsStorage {
             if found > offset {
                 file.set_len(offset).map_err(|e| Error::io("cannot cut", &path, e))?;
             }
-            Ok(Arc::new(FileUpload::new(file, path, pace, reserve)) as Arc<dyn Upload>)
+            drop(entered);
+            Ok(Arc::new(FileUpload::new(owner, file, path, pace, reserve)) as Arc<dyn Upload>)
         })
         .await
     }
 
-    async fn adopt_upload(&self, id: UploadId, file: &Path) -> Result<io::Result<Adopted>> {
-        let (file, path) = (file.to_owned(), self.upload_path(id));
+    async fn adopt_upload(&self, owner: &Owner, file: &Path) -> Result<io::Result<Adopted>> {
+        let (file, path, owner) = (file.to_owned(), self.upload_path(owner.id()), owner.clone());
         let (pace, reserve) = (Arc::clone(&self.pace), Arc::clone(&self.reserve));
-        blocking(move || adoption::adopt(&file, path, pace, reserve)).await
+        blocking(move || adoption::adopt(&file, owner, path, pace, reserve)).await
     }
 
-    async fn publish(&self, id: UploadId, digest: &Digest) -> Result<()> {
-        let upload = self.upload_path(id);
-        let blob = self.blob_path(&BlobKey { digest: *digest, generation: id });
-        let making = Arc::clone(&self.making);
-        blocking(move || publish(&upload, &blob, &making)).await
+    async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
+        let upload = self.upload_path(owner.id());
+        let blob = self.blob_path(&BlobKey { digest: *digest, generation: owner.id() });
+        let (owner, making) = (owner.clone(), Arc::clone(&self.making));
+        blocking(move || {
+            let _entered = owner.enter()?;
+            publish(&upload, &blob, &making)
+        })
+        .await
     }
 
-    async fn unpublish(&self, id: UploadId, digest: &Digest) -> Result<()> {
-        let upload = self.upload_path(id);
-        let blob = self.blob_path(&BlobKey { digest: *digest, generation: id });
-        blocking(move || match std::fs::rename(&blob, &upload) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("cannot rename back to an upload", &blob, error))
+    async fn unpublish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
+        let upload = self.upload_path(owner.id());
+        let blob = self.blob_path(&BlobKey { digest: *digest, generation: owner.id() });
+        let owner = owner.clone();
+        blocking(move || {
+            let _entered = owner.enter()?;
+            match std::fs::rename(&blob, &upload) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(Error::io("cannot rename back to an upload", &blob, error))
+                }
+                _ => Ok(()),
             }
-            _ => Ok(()),
         })
         .await
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {
         let (path, reserve) = (self.upload_path(id), Arc::clone(&self.reserve));
-        blocking(move || free(&path, &reserve)).await
+        let fences = Arc::clone(&self.fences);
+        blocking(move || {
+            fences.close(id);
+            free(&path, &reserve)
+        })
+        .await
     }
 
     async fn uploads(&self) -> Result<Vec<UploadId>> {

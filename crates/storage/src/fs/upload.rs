@@ -12,10 +12,11 @@ use super::blocking;
 use super::direct;
 use super::pace::Pace;
 use super::reserve::Reserve;
-use crate::{Error, Result, Upload, WRITE, Writes};
+use crate::{Error, Owner, Result, Upload, WRITE, Writes};
 
 #[derive(Debug)]
 struct Inner {
+    owner: Owner,
     file: Arc<File>,
     path: PathBuf,
     /// The same file, opened for direct writes at the first one.
@@ -35,9 +36,16 @@ struct Inner {
 pub(super) struct FileUpload(Arc<Inner>);
 
 impl FileUpload {
-    pub(super) fn new(file: File, path: PathBuf, pace: Arc<Pace>, reserve: Arc<Reserve>) -> Self {
+    pub(super) fn new(
+        owner: Owner,
+        file: File,
+        path: PathBuf,
+        pace: Arc<Pace>,
+        reserve: Arc<Reserve>,
+    ) -> Self {
         let (direct, indirect, is_direct) = (OnceLock::new(), AtomicBool::new(false), AtomicBool::new(false));
-        Self(Arc::new(Inner { file: Arc::new(file), path, direct, indirect, is_direct, pace, reserve }))
+        let file = Arc::new(file);
+        Self(Arc::new(Inner { owner, file, path, direct, indirect, is_direct, pace, reserve }))
     }
 }
 
@@ -64,6 +72,7 @@ impl Inner {
     fn write(&self, mut offset: u64, chunks: &[Bytes]) -> Result<()> {
         use std::os::unix::fs::FileExt;
 
+        let _entered = self.owner.enter()?;
         if !self.reserve.take_back() {
             return Err(Error::NoSpace { path: self.path.clone() });
         }
