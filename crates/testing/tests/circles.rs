@@ -14,8 +14,6 @@ const EXCEPTIONS: &[(&str, &str, &[&str])] = &[
     ("oci", "", &["digest", "hash"]),
     // A manifest's descriptors are read by one visitor, which keeps what the manifest's fields say about them.
     ("oci", "", &["descriptor", "manifest"]),
-    // A change of many rows is split into turns; the turns store what the manifests and the freed files are made of.
-    ("catalog", "sqlite", &["freed", "manifests", "turns"]),
     // The folder's format is checked by the system that opens the folder.
     ("storage", "fs", &["folder", "system"]),
     // What containerd reads decides what is written, and the other way round.
