@@ -52,13 +52,13 @@ pub enum Failure {
     Start(#[from] StartError),
     /// The port that a command listens on is taken.
     #[error(
-        "port {} is taken: another program listens on {address}. Stop it, or choose another port: `{instead}`",
+        "port {} is taken: another program listens on {address}. Stop it, or choose another port: {instead}",
         .address.port()
     )]
     PortTaken {
         /// The address.
         address: SocketAddr,
-        /// The command with another port.
+        /// The command with another port, between backticks.
         instead: String,
     },
     /// A file or a folder cannot be used.

@@ -43,7 +43,7 @@ async fn bind(port: u16) -> Result<Vec<TcpListener>, Failure> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let first = TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let instead = format!("hythe forward {}", port.checked_add(1).unwrap_or(5001));
+            let instead = format!("`hythe forward {}`", port.checked_add(1).unwrap_or(5001));
             Failure::PortTaken { address, instead }
         }
         _ => StartError::bind(address, None, error).into(),

@@ -27,7 +27,7 @@ fn kinds() -> Vec<(Failure, &'static str)> {
             "this machine's clock shows a time before 1970 or after 9999; set the clock, then start again",
         ),
         (
-            Failure::PortTaken { address, instead: "hythe forward 5002".to_owned() },
+            Failure::PortTaken { address, instead: "`hythe forward 5002`".to_owned() },
             "port 5001 is taken: another program listens on 127.0.0.1:5001. Stop it, or choose another port: \
              `hythe forward 5002`",
         ),

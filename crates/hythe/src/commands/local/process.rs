@@ -67,7 +67,7 @@ pub(super) fn process(args: &UpArgs, environment: &Environment, printer: Printer
 fn again(error: Failure, port: u16) -> Failure {
     match error {
         Failure::Start(StartError::PortTaken { address, free, .. }) if address.port() == port => {
-            Failure::PortTaken { address, instead: format!("hythe up --process --port {free}") }
+            Failure::PortTaken { address, instead: format!("`hythe up --process --port {free}`") }
         }
         error => error,
     }
