@@ -6,17 +6,18 @@ mod cluster;
 mod deploy;
 #[cfg(feature = "cluster")]
 mod doctor;
+mod images;
 mod registry;
 
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use hythe_oci::Authority;
+use hythe_oci::{Authority, Platform};
 
 use crate::config::{Inputs, KEYS, Key};
 use crate::failure::EXIT_CODES;
-use crate::values::{Output, Platform};
+use crate::values::Output;
 
 #[cfg(feature = "cluster")]
 pub use cluster::{
@@ -32,6 +33,7 @@ pub use deploy::{
 #[cfg(feature = "cluster")]
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
+pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 
 const SERVE_EXAMPLES: &str = "\
@@ -168,6 +170,21 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = FORWARD_EXAMPLES)]
     Forward(ForwardArgs),
+    /// Copy images between registries, OCI layouts and archives; digests never change
+    #[command(after_help = images::COPY_EXAMPLES)]
+    Copy(Box<CopyArgs>),
+    /// List the repositories of a registry
+    #[command(after_help = images::LIST_EXAMPLES)]
+    Ls(LsArgs),
+    /// List the tags of a repository
+    #[command(after_help = images::TAGS_EXAMPLES)]
+    Tags(TagsArgs),
+    /// Show an image's platforms, layers, annotations and referrers
+    #[command(after_help = images::INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
+    /// Delete tags and manifests at a registry
+    #[command(after_help = images::RM_EXAMPLES)]
+    Rm(RmArgs),
     /// Run garbage collection now; the registry also runs it at intervals
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),

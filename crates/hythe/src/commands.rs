@@ -3,6 +3,7 @@
 mod cache;
 mod completion;
 mod config;
+mod copy;
 #[cfg(feature = "cluster")]
 mod deploy;
 mod docs;
@@ -14,14 +15,19 @@ mod forget;
 mod forward;
 mod gc;
 mod import;
+mod inspect;
 #[cfg(feature = "cluster")]
 mod local;
+mod ls;
 #[cfg(target_os = "linux")]
 mod own;
 mod probe;
+mod registries;
 mod registry;
+mod rm;
 mod runtime;
 pub mod serve;
+mod tags;
 #[cfg(target_os = "linux")]
 mod take_logins;
 mod version;
@@ -66,6 +72,11 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Forward(args) => forward::forward(&args, environment, printer),
         Command::Gc(args) => gc::gc(&args, environment, printer),
         Command::Import(args) => import::import(&args, environment, printer),
+        Command::Copy(args) => copy::copy(&args, environment, printer),
+        Command::Ls(args) => ls::ls(&args, environment, printer),
+        Command::Tags(args) => tags::tags(&args, environment, printer),
+        Command::Inspect(args) => inspect::inspect(&args, environment, printer),
+        Command::Rm(args) => rm::rm(&args, environment, printer),
         Command::Version => {
             version::version(printer);
             Ok(())

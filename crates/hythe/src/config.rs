@@ -22,6 +22,7 @@ mod variables;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub(crate) use docker::login;
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
 pub use field::{Field, table_name};

@@ -12,6 +12,7 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 
+use hythe_client::Remedy;
 #[cfg(feature = "cluster")]
 use hythe_cluster::engine::EngineError;
 #[cfg(feature = "cluster")]
@@ -67,9 +68,18 @@ pub enum Failure {
     /// A registry did not give what the command asked for.
     #[error(transparent)]
     Answer(#[from] AnswerError),
-    /// Images could not be warmed, or are incomplete.
+    /// Images could not be warmed, copied or deleted, or are incomplete.
     #[error("{0}")]
     Images(String),
+    /// A registry refused a request, or cannot be reached.
+    #[error("{0}{}", remedy(.0))]
+    Registry(#[from] hythe_client::Error),
+    /// An image could not be read or copied.
+    #[error("{0}{}", remedy_of_copy(.0))]
+    Transfer(#[from] hythe_transfer::Error),
+    /// The login for a registry cannot be read.
+    #[error("{0}")]
+    Login(String),
     /// The engine, the clusters or the clients of this machine do not fit.
     #[cfg(feature = "cluster")]
     #[error(transparent)]
@@ -143,6 +153,9 @@ impl Failure {
             | Self::File(_)
             | Self::Answer(_)
             | Self::Images(_)
+            | Self::Registry(_)
+            | Self::Transfer(_)
+            | Self::Login(_)
             | Self::Thread { .. }
             | Self::Internal { .. } => 1,
             #[cfg(feature = "cluster")]
@@ -163,5 +176,23 @@ fn other_context(error: &ApiError, is_current: bool) -> &'static str {
         "; for another cluster, name its context with --context"
     } else {
         ""
+    }
+}
+
+/// The option that would let a request to a registry succeed.
+fn remedy(error: &hythe_client::Error) -> String {
+    match error.remedy() {
+        Some(Remedy::PrivateHost(host)) => format!("; to allow that, add `--private-host {host}`"),
+        Some(Remedy::Authority) => {
+            "; to trust it, add `--ca FILE` with that authority's certificate".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
+fn remedy_of_copy(error: &hythe_transfer::Error) -> String {
+    match error {
+        hythe_transfer::Error::Registry(error) => remedy(error),
+        _ => String::new(),
     }
 }

@@ -37,6 +37,13 @@ impl Authority {
         self.to_string().replace(':', "__")
     }
 
+    /// Whether the host is this machine: a loopback address, `localhost`, or a name below it (RFC 6761, 6.3).
+    pub fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self.host.ends_with(".localhost")
+            || self.address().is_some_and(|address| address.to_canonical().is_loopback())
+    }
+
     /// The host as an IP address, if it is one.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()

@@ -55,6 +55,19 @@ pub(super) fn credentials(
     Err(format!("{shown} has no login for `{name}`: run `docker login {name}` first"))
 }
 
+/// The login for a registry that `docker login` stored; `None` if it stored none.
+pub(crate) fn login(environment: &Environment, host: &Authority) -> Result<Option<Credentials>, String> {
+    let Some(path) = environment.docker_config_file() else { return Ok(None) };
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
+    };
+    let config: Value =
+        serde_json::from_slice(&text).map_err(|error| format!("{} is not JSON: {error}", path.display()))?;
+    of_host(&config, host, environment)
+}
+
 /// Writes a Docker configuration that contains these logins, without credential helpers.
 pub(super) fn write<'a>(logins: impl Iterator<Item = (&'a Authority, &'a Credentials)>) -> String {
     let logins =

@@ -53,6 +53,14 @@ impl Printer {
         }
     }
 
+    /// Prints a list in the chosen format: a line for each entry, or the JSON.
+    pub fn lines(self, lines: &[&str], json: impl FnOnce() -> Value) {
+        match self.output {
+            Output::Text => lines.iter().for_each(|line| self.write_line(&mut io::stdout(), line)),
+            Output::Json => self.data("", json),
+        }
+    }
+
     /// Prints data that has only one format, such as a script.
     pub fn raw(self, bytes: &[u8]) {
         // An error means that the reader closed the stream. It wants no more output, and no error message.

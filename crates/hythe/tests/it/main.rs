@@ -11,6 +11,7 @@ mod data_folder;
 mod descriptors;
 mod docker;
 mod drop_in;
+mod images;
 mod kind_config;
 mod no_panic;
 mod pages;

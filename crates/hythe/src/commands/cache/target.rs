@@ -74,13 +74,13 @@ impl Target {
     }
 
     /// A client of the registry. With `only_if_cached`, the registry does not ask upstreams.
-    pub(super) fn client(&self, only_if_cached: bool) -> Result<Client, Failure> {
+    pub(in crate::commands) fn client(&self, only_if_cached: bool) -> Result<Client, Failure> {
         let options = ClientOptions {
             head_timeout: PATIENCE,
             progress_timeout: PATIENCE,
             only_if_cached,
             // Requests to this machine bypass proxies, as in Docker and Go.
-            direct: is_loopback(self.host()),
+            direct: self.host().is_loopback(),
             ..ClientOptions::new(self.url())
         };
         Client::new(options).map_err(|error| Failure::Usage(error.to_string()))
@@ -100,14 +100,6 @@ impl Target {
         };
         error.into()
     }
-}
-
-/// Whether a host is this machine.
-pub(super) fn is_loopback(host: &Authority) -> bool {
-    let name = host.host();
-    name == "localhost"
-        || name.ends_with(".localhost")
-        || host.address().is_some_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

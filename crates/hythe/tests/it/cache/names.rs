@@ -2,7 +2,7 @@
 
 use hythe::commands::{list_images, parse_image};
 use hythe::config::Environment;
-use hythe::values::Platform;
+use hythe_oci::Platform;
 use proptest::prelude::*;
 
 const WORDS: &[&str] = &[

@@ -4,8 +4,6 @@ use std::fmt;
 
 use hythe_oci::{Authority, ImageName, ImageNameError, Reference, RepositoryName};
 
-use crate::commands::cache::target::is_loopback;
-
 /// An image to warm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Image {
@@ -46,7 +44,7 @@ impl fmt::Display for Image {
 /// Whether a host means the registry itself: this machine, or a name of one label, as containers have (DESIGN, decision
 /// 6).
 fn is_here(host: &Authority) -> bool {
-    is_loopback(host) || !host.host().contains(['.', ':'])
+    host.is_loopback() || !host.host().contains(['.', ':'])
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! The platforms to fetch, and the choice of an index's entries for them.
 
-use hythe_oci::Digest;
+use hythe_oci::{Digest, Platform};
 use serde::Deserialize;
-
-use crate::values::Platform;
 
 /// The platforms to fetch.
 #[derive(Clone, Debug)]
@@ -39,8 +37,7 @@ impl Platforms {
             .map_err(|error| format!("cannot read the image's configuration: {error}"))?;
         let there = described.platform();
         // An image that does not name its platform passes: its platform is unknown.
-        let says = !there.os.is_empty() && !there.architecture.is_empty();
-        match wanted.iter().find(|wanted| says && !wanted.takes(&there)) {
+        match wanted.iter().find(|wanted| there.is_known() && !wanted.takes(&there)) {
             Some(missing) => Err(format!("the image is not for {missing}, only for {there}")),
             None => Ok(()),
         }
@@ -66,7 +63,7 @@ impl Platforms {
         {
             // Builders list attestations beside an image as `unknown/unknown`.
             let mut there: Vec<String> =
-                has().filter(|platform| platform.os != "unknown").map(ToString::to_string).collect();
+                has().filter(|platform| platform.is_known()).map(ToString::to_string).collect();
             there.dedup();
             return Err(format!("the image is not for {missing}, only for {}", there.join(", ")));
         }

@@ -1,4 +1,4 @@
-//! A platform, as `--platform` and registries write it.
+//! A platform, as `--platform` and the entries of an index write it (image-spec, image-index.md).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 /// An operating system and an architecture, optionally with a variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
-    pub(crate) os: String,
-    pub(crate) architecture: String,
+    os: String,
+    architecture: String,
     variant: Option<String>,
 }
 
 impl Platform {
     /// A platform under the names that registries use: `aarch64` is `arm64`, whose default variant is `v8`.
-    pub(crate) fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
+    pub fn new(os: &str, architecture: &str, variant: Option<&str>) -> Self {
         let (architecture, variant) = match (architecture, variant.filter(|variant| !variant.is_empty())) {
             ("x86_64" | "x86-64", variant) => ("amd64", variant),
             ("aarch64" | "arm64", Some("v8") | None) => ("arm64", None),
@@ -26,13 +26,20 @@ impl Platform {
 
     /// The platform of this machine's containers. On systems other than Linux and Windows, containers run in a Linux
     /// virtual machine.
-    pub(crate) fn of_host() -> Self {
+    pub fn of_host() -> Self {
         let os = if cfg!(windows) { "windows" } else { "linux" };
         Self::new(os, of_target(std::env::consts::ARCH, cfg!(target_endian = "little")), None)
     }
 
+    /// Whether it names an operating system and an architecture. Builders list attestations as `unknown/unknown`, and some
+    /// images name neither.
+    pub fn is_known(&self) -> bool {
+        let is_known = |part: &str| !part.is_empty() && part != "unknown";
+        is_known(&self.os) && is_known(&self.architecture)
+    }
+
     /// Whether this platform includes another: a platform without a variant means any variant.
-    pub(crate) fn takes(&self, other: &Self) -> bool {
+    pub fn takes(&self, other: &Self) -> bool {
         self.os == other.os
             && self.architecture == other.architecture
             && (self.variant.is_none() || self.variant == other.variant)

@@ -1,0 +1,66 @@
+//! Clients of the registries that names of images name, with the user's logins.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use hythe_client::{Client, ClientOptions};
+use hythe_oci::{Authority, ImageName};
+use hythe_transfer::Remote;
+use parking_lot::Mutex;
+
+use crate::args::ConnectionArgs;
+use crate::config::{Environment, login};
+use crate::failure::Failure;
+
+/// Docker Hub: its name in names of images, and the address of its registry.
+const HUB: (&str, &str) = ("docker.io", "https://registry-1.docker.io");
+
+/// Clients of registries: one for each, which keeps its connections and tokens.
+pub(super) struct Registries<'a> {
+    environment: &'a Environment,
+    plain_http: Vec<Authority>,
+    ca: Vec<PathBuf>,
+    private_hosts: Vec<Authority>,
+    clients: Mutex<HashMap<Authority, Client>>,
+}
+
+impl<'a> Registries<'a> {
+    pub(super) fn new(environment: &'a Environment, connection: &ConnectionArgs) -> Self {
+        let ConnectionArgs { plain_http, ca, private_host: private_hosts } = connection.clone();
+        Self { environment, plain_http, ca, private_hosts, clients: Mutex::default() }
+    }
+
+    /// The registry's URL. Registries on this machine are reached by plain HTTP, as Docker does.
+    fn endpoint(&self, host: &Authority) -> String {
+        if host.to_string() == HUB.0 {
+            return HUB.1.to_owned();
+        }
+        let plain = host.is_loopback() || self.plain_http.contains(host);
+        format!("{}://{host}", if plain { "http" } else { "https" })
+    }
+
+    /// A client of the registry, with the login that `docker login` stored for it, if there is one.
+    pub(super) fn client(&self, host: &Authority) -> Result<Client, Failure> {
+        if let Some(client) = self.clients.lock().get(host) {
+            return Ok(client.clone());
+        }
+        let credentials = login(self.environment, host).map_err(Failure::Login)?;
+        let options = ClientOptions {
+            credentials: credentials.unwrap_or_default(),
+            ca: self.ca.clone(),
+            private_hosts: self.private_hosts.clone(),
+            direct: host.is_loopback(),
+            ..ClientOptions::new(self.endpoint(host))
+        };
+        let client = Client::new(options).map_err(|error| Failure::Usage(error.to_string()))?;
+        self.clients.lock().insert(host.clone(), client.clone());
+        Ok(client)
+    }
+
+    /// The repository of an image.
+    pub(super) fn remote(&self, image: &ImageName) -> Result<Remote, Failure> {
+        let (host, repository) = (image.registry(), image.repository());
+        let place = format!("{host}/{repository}");
+        Ok(Remote::new(self.client(host)?, repository.clone(), place))
+    }
+}
