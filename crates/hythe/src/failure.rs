@@ -72,10 +72,10 @@ pub enum Failure {
     #[error("{0}")]
     Images(String),
     /// A registry refused a request, or cannot be reached.
-    #[error("{0}{}", remedy(.0))]
+    #[error("{}{}", .0, remedy(.0))]
     Registry(#[from] hythe_client::Error),
     /// An image could not be read or copied.
-    #[error("{0}{}", remedy_of_copy(.0))]
+    #[error("{}{}", .0, remedy_of_copy(.0))]
     Transfer(#[from] hythe_transfer::Error),
     /// The login for a registry cannot be read.
     #[error("{0}")]
