@@ -4,22 +4,20 @@ mod adopt;
 mod body;
 mod error;
 mod forget;
+mod found;
 mod logins;
 mod memory;
 mod networks;
 mod one_shot;
 mod owner;
+mod port;
 mod ready;
 mod recorded;
+mod registry2;
 mod replace;
 mod seen;
+mod settings;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
-
-use bollard::models::ContainerInspectResponse;
 use hythe_oci::ImageNameParts;
 
 use crate::engine::{Engine, EngineError};
@@ -29,13 +27,15 @@ use crate::step::{Outcome, Report, Step};
 pub use adopt::{adopt, heir, predecessor};
 pub use error::RegistryError;
 pub use forget::{Kept, forget};
-pub use logins::{Logins, at_each_start, hand_logins};
+pub use found::{Found, find, own};
+pub use logins::{at_each_start, hand_logins};
 pub use memory::{remember, remembered};
 pub use networks::{Joined, address_on};
 pub use owner::Owner;
 pub use ready::import_line;
 pub use replace::{discard, is_cut, recover};
 pub(crate) use seen::speaks_hythe;
+pub use settings::{Data, Logins, RegistrySettings};
 
 /// The port of the registry inside its networks. `registry:2` uses the same one, so people expect `NAME:5000`.
 pub const INNER_PORT: u16 = 5000;
@@ -55,145 +55,6 @@ pub const USER: u32 = 1000;
 /// other forms, which do not compare with settings.
 const SETTINGS_LABEL: &str = "dev.hythe.settings";
 
-/// Where the registry keeps its data.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Data {
-    /// In a volume of the engine.
-    Volume(String),
-    /// In a folder of the engine's machine, absolute.
-    Folder(PathBuf),
-}
-
-impl fmt::Display for Data {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Volume(name) => write!(f, "the volume {name}"),
-            Self::Folder(path) => write!(f, "{}", path.display()),
-        }
-    }
-}
-
-/// How the registry runs. A label of its container records these settings for later commands (attach, upgrade).
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RegistrySettings {
-    /// The name of the container, and of the registry in clusters' networks.
-    pub name: String,
-    /// Further names of the registry in clusters' networks.
-    pub aliases: Vec<String>,
-    /// The address of the engine's machine on which the registry is published.
-    pub address: IpAddr,
-    /// The published port at that address.
-    pub port: u16,
-    /// A further published port that serves Docker Hub alone, for dockerd: dockerd does not tell a mirror which
-    /// registry it asks for.
-    #[serde(default)]
-    pub mirror_port: Option<u16>,
-    /// Where the registry keeps its data.
-    pub data: Data,
-    /// The absolute path of a configuration file on the engine's machine.
-    pub config: Option<PathBuf>,
-    /// Settings of `hythe serve`, as environment variables. Values may be secrets: the label records only the names,
-    /// and the container's environment keeps the values.
-    #[serde(serialize_with = "recorded::write_names", deserialize_with = "recorded::read_names")]
-    pub environment: BTreeMap<String, String>,
-    /// The user id and group id of the process.
-    pub user: (u32, u32),
-    /// Whether the registry gets the logins of the user who started it.
-    #[serde(default)]
-    pub logins: Logins,
-    /// The ports on which the registry listens in clusters' networks, the usual one first.
-    #[serde(default = "inner_ports")]
-    pub inner_ports: Vec<u16>,
-}
-
-fn inner_ports() -> Vec<u16> {
-    INNER_PORTS.to_vec()
-}
-
-impl RegistrySettings {
-    /// The default settings of a registry of this name.
-    pub fn new(name: String) -> Self {
-        Self {
-            aliases: Vec::new(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: DEFAULT_PORT,
-            mirror_port: None,
-            data: Data::Volume(format!("{name}-data")),
-            config: None,
-            environment: BTreeMap::new(),
-            user: (USER, USER),
-            logins: Logins::default(),
-            inner_ports: inner_ports(),
-            name,
-        }
-    }
-
-    /// Each `host:port` under which clusters' networks know the registry.
-    pub fn inner_names(&self) -> Vec<String> {
-        let names = [&self.name].into_iter().chain(&self.aliases);
-        names.flat_map(|name| self.inner_ports.iter().map(move |port| format!("{name}:{port}"))).collect()
-    }
-
-    /// The port to which clusters send their requests.
-    pub fn inner_port(&self) -> u16 {
-        self.inner_ports.first().copied().unwrap_or(INNER_PORT)
-    }
-}
-
-/// The container found under the registry's name.
-#[derive(Debug)]
-pub enum Found {
-    /// No container.
-    Absent,
-    /// A registry that `hythe up` created.
-    Ours(Box<ContainerInspectResponse>),
-    /// hythe, in a container that another tool created: Compose, or `docker run`.
-    Theirs(Box<ContainerInspectResponse>),
-    /// A container that runs other software.
-    Foreign(Box<ContainerInspectResponse>),
-}
-
-impl Found {
-    /// The container, whatever it runs.
-    pub fn container(&self) -> Option<&ContainerInspectResponse> {
-        match self {
-            Self::Absent => None,
-            Self::Ours(container) | Self::Theirs(container) | Self::Foreign(container) => Some(container),
-        }
-    }
-
-    /// The settings of the registry, if the container runs hythe and its settings are readable.
-    pub fn settings(&self) -> Option<RegistrySettings> {
-        match self {
-            Self::Absent | Self::Foreign(_) => None,
-            Self::Ours(container) => RegistrySettings::recorded(container),
-            Self::Theirs(container) => Some(RegistrySettings::seen(container)),
-        }
-    }
-
-    /// Who manages the container, if `hythe up` did not create it.
-    pub fn owner(&self) -> Option<Owner> {
-        match self {
-            Self::Theirs(container) | Self::Foreign(container) => Some(Owner::of(container)),
-            Self::Absent | Self::Ours(_) => None,
-        }
-    }
-}
-
-/// Looks up the container of this name.
-pub async fn find(engine: &Engine, name: &str) -> Result<Found, EngineError> {
-    let Some(container) = engine.container(name).await? else { return Ok(Found::Absent) };
-    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
-    let is_ours = labels.and_then(|labels| labels.get(ROLE_LABEL)).is_some_and(|role| role == ROLE);
-    let container = Box::new(container);
-    if is_ours {
-        return Ok(Found::Ours(container));
-    }
-    let is_hythe = seen::is_hythe(&container) || seen::answers(&container).await;
-    Ok(if is_hythe { Found::Theirs(container) } else { Found::Foreign(container) })
-}
-
 /// Loads hythe's image into the engine, unless the engine has the image already.
 pub async fn load(engine: &Engine, image: &Image, report: Report<'_>) -> Result<(), RegistryError> {
     if engine.architecture() != image.architecture {
@@ -211,25 +72,6 @@ pub async fn load(engine: &Engine, image: &Image, report: Report<'_>) -> Result<
     let mib = image.archive.len() >> 20;
     report(Step::new(subject, Outcome::Changed, format!("loaded from this binary ({mib} MiB)")));
     Ok(())
-}
-
-/// The container of a registry that `hythe up` created. A container of this name that another tool created is an error.
-pub async fn own(
-    engine: &Engine,
-    name: &str,
-) -> Result<Option<Box<ContainerInspectResponse>>, RegistryError> {
-    let found = find(engine, name).await?;
-    let owner = found.owner();
-    let name = name.to_owned();
-    match (found, owner) {
-        (Found::Ours(container), _) => Ok(Some(container)),
-        (Found::Theirs(_), Some(owner)) => Err(RegistryError::Theirs { name, owner }),
-        (Found::Foreign(container), Some(owner)) => {
-            let image = container.config.and_then(|config| config.image).unwrap_or_default();
-            Err(RegistryError::Foreign { name, image, owner })
-        }
-        (Found::Absent | Found::Theirs(_) | Found::Foreign(_), _) => Ok(None),
-    }
 }
 
 /// Creates, starts or replaces the registry's container as the settings ask, and waits until the registry is ready. On
@@ -326,56 +168,13 @@ async fn begin(
             .iter()
             .any(|text| said.contains(text))
         {
-            return Err(port_taken(engine, settings, &said).await?);
+            return Err(port::port_taken(engine, settings, &said).await?);
         }
         return Err(error.into());
     }
     ready::wait(engine, settings, report).await?;
     ready::published(engine, settings, report).await;
     Ok(())
-}
-
-/// The error for a port that the engine could not publish: which port, and which container holds it.
-async fn port_taken(
-    engine: &Engine,
-    settings: &RegistrySettings,
-    said: &str,
-) -> Result<RegistryError, EngineError> {
-    let names = |port: u16| {
-        let text = format!(":{port}");
-        said.match_indices(&text)
-            .any(|(at, _)| !said[at + text.len()..].starts_with(|next: char| next.is_ascii_digit()))
-    };
-    let mirror = settings.mirror_port.filter(|port| names(*port) && !names(settings.port));
-    let port = mirror.unwrap_or(settings.port);
-    let by = holder_of(engine, settings, port).await?;
-    let is_foreign = match &by {
-        Some(by) => matches!(find(engine, by).await?, Found::Foreign(_)),
-        None => false,
-    };
-    let address = settings.address;
-    Ok(RegistryError::PortTaken { address, port, by, is_foreign, is_mirror: mirror.is_some() })
-}
-
-/// The container that publishes the wanted port.
-async fn holder(engine: &Engine, settings: &RegistrySettings) -> Result<Option<String>, EngineError> {
-    holder_of(engine, settings, settings.port).await
-}
-
-async fn holder_of(
-    engine: &Engine,
-    settings: &RegistrySettings,
-    port: u16,
-) -> Result<Option<String>, EngineError> {
-    let containers = engine.all_containers().await?;
-    let holder = containers.into_iter().find(|container| {
-        let ports = container.ports.as_deref().unwrap_or_default();
-        let names = container.names.as_deref().unwrap_or_default();
-        names.iter().all(|name| name.trim_start_matches('/') != settings.name)
-            && ports.iter().any(|published| published.public_port == Some(port))
-    });
-    let name = holder.and_then(|container| container.names?.into_iter().next());
-    Ok(name.map(|name| name.trim_start_matches('/').to_owned()))
 }
 
 /// The names of this engine's containers that run hythe as a registry, no matter which tool created them.
@@ -399,6 +198,8 @@ fn is_own_image(reference: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn taken(by: Option<&str>, is_foreign: bool, is_mirror: bool) -> String {

@@ -151,6 +151,7 @@ fn a_download_before_an_upload_on_one_connection_does_not_shorten_the_uploads_ti
     let patch = format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\nhalf");
     connection.send(get(&digest, "") + &patch).unwrap();
     assert!(connection.answer("GET").unwrap().expect(200).body == content);
+    // The client pauses longer than the timeouts that do not apply.
     thread::sleep(Duration::from_secs(1));
     connection.send("half").unwrap();
     connection.answer("PATCH").unwrap().expect(202);
@@ -302,6 +303,7 @@ fn a_client_that_sends_slowly_but_steadily_is_not_cut_off() {
         .send(format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n"))
         .unwrap();
     for _ in 0..8 {
+        // Slow, but each pause is shorter than the timeout; all together are longer.
         thread::sleep(Duration::from_millis(350));
         connection.send("x").unwrap();
     }
@@ -352,6 +354,7 @@ fn a_client_that_reads_a_response_slowly_is_idle_only_afterwards() {
         let digest = registry.client().push_blob("app", &content);
         let mut slow = registry.client().connect();
         slow.send(get(&digest, "")).unwrap();
+        // The client reads nothing for longer than the idle timeout.
         thread::sleep(Duration::from_secs(1));
         assert!(slow.answer("GET").unwrap().expect(200).body == content);
         assert!(until_closed(&mut slow) < Duration::from_secs(4));
@@ -403,6 +406,7 @@ fn a_client_that_waits_less_than_the_idle_timeout_is_kept() {
     let digest = registry.client().push_blob("app", &bytes(11, MANY));
     let mut connection = registry.client().connect();
     for request in [ping(), &get(&digest, ""), ping()] {
+        // Longer than the header timeout, shorter than the idle timeout.
         thread::sleep(Duration::from_millis(500));
         connection.send(request).unwrap();
         connection.answer("GET").unwrap().expect(200);
@@ -496,8 +500,9 @@ fn a_stop_lets_a_running_download_finish() {
         let address = registry.address();
         let stopping = thread::spawn(move || registry.stop());
         until_closed(&mut idle);
-        thread::sleep(Duration::from_millis(200));
-        assert!(std::net::TcpStream::connect(address).is_err(), "a stopping registry accepts no connection");
+        eventually("a stopping registry that accepts no connection", || {
+            std::net::TcpStream::connect(address).is_err()
+        });
         let rest = connection.read_to_end().unwrap();
         let start = head.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
         assert!([&head[start..], &rest[..]].concat() == content);
@@ -515,7 +520,8 @@ fn a_stop_that_cuts_an_upload_saves_the_received_bytes() {
     let head = format!("PATCH {location} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n");
     connection.send(head).unwrap();
     connection.send(bytes(13, 2_000_000)).unwrap();
-    thread::sleep(Duration::from_millis(300));
+    let counters = registry.server().counters();
+    eventually("the bytes of the body", || counters.received() == 2_000_000);
     registry.restart();
     let range = registry.client().get(&location).send().expect(204).expect_header("range").to_owned();
     assert_eq!(range, "0-1999999");

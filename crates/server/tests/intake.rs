@@ -159,7 +159,8 @@ fn a_stop_within_a_body_saves_all_received_bytes() {
         let mut connection = registry.client().connect();
         let came = 64 * CHUNK;
         connection.send(begun(&location, streamed, content.len(), &content[..came])).unwrap();
-        thread::sleep(Duration::from_millis(300));
+        let counters = registry.server().counters();
+        eventually("the bytes of the body", || counters.received() == came as u64);
         registry.restart();
         assert_eq!(offset(&registry, &location), came);
     }
@@ -214,8 +215,10 @@ fn no_request_can_be_hidden_after_a_chunk_that_does_not_end_where_its_size_says(
     registry.client().patch(&location).body(bytes(9, (512 << 10) - 3 * SIZE - 1)).send().expect(202);
     let mut connection = registry.client().connect();
     let begun = chunks(&bytes(10, 2 * SIZE), SIZE);
+    let counters = registry.server().counters();
+    let before = counters.received();
     connection.send([head("PATCH", &location, CHUNKED), begun].concat()).unwrap();
-    thread::sleep(Duration::from_millis(100));
+    eventually("the first chunks", || counters.received() == before + 2 * SIZE as u64);
     let hidden = [b"0\r\n\r\n", &head("GET", "/v2/", "")[..]].concat();
     let chunk = [format!("{SIZE:x}\r\n").as_bytes(), &[b'A'; SIZE], b"XXAAAAAAA"].concat();
     connection.send([chunk, hidden].concat()).unwrap();
@@ -252,12 +255,15 @@ fn a_newer_request_takes_over_a_session_whether_the_old_client_is_silent_or_stil
         let location = registry.client().start_upload("app");
         let mut old = registry.client().connect();
         let more = if streamed { chunks(&vec![7; 100 * CHUNK], CHUNK) } else { vec![7; 1 << 20] };
+        let counters = registry.server().counters();
+        let begun_at = counters.received();
         old.send(begun(&location, streamed, 1 << 30, &content[..came])).unwrap();
-        eventually("the session's body being received", || registry.registry().active_uploads() == 1);
-        thread::sleep(Duration::from_millis(200));
+        eventually("the begun body", || counters.received() == begun_at + came as u64);
         let mut stream = old.stream().try_clone().unwrap();
         let sender = thread::spawn(move || while sends_on && stream.write_all(&more).is_ok() {});
-        thread::sleep(Duration::from_millis(100));
+        if sends_on {
+            eventually("more of the body", || counters.received() > begun_at + came as u64);
+        }
         // The new request cancels the session, whatever it has received.
         let fresh = registry.client().delete(&location).send();
         assert_eq!(fresh.status, 204, "{fresh:?}");

@@ -11,6 +11,7 @@
 
 mod answer;
 mod client;
+mod clock;
 mod connection;
 mod content;
 mod eventually;

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hythe_catalog::{Catalog, Totals};
 use hythe_registry::Registry;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::clock::TestClock;
 use crate::{Client, LogLines, Setup, Storage};
 
 /// A registry on a free port of 127.0.0.1. It stops when dropped.
@@ -24,6 +26,7 @@ pub struct TestRegistry {
     folder: TempDir,
     running: Option<Running>,
     log: LogLines,
+    clock: TestClock,
 }
 
 /// A running registry. It has its own thread and runtime, so that a test can start and drop it anywhere, also in async
@@ -44,7 +47,7 @@ impl std::fmt::Debug for Running {
     }
 }
 
-fn open(setup: &Setup, folder: &Path) -> Registry {
+fn open(setup: &Setup, folder: &Path, clock: TestClock) -> Registry {
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match setup.storage {
         Storage::Memory => {
             (Arc::new(MemoryStorage::default()), Catalog::in_memory().expect("a catalog in memory opens"))
@@ -54,11 +57,11 @@ fn open(setup: &Setup, folder: &Path) -> Registry {
             Catalog::open(&folder.join("catalog.sqlite")).expect("the catalog opens in a temporary folder"),
         ),
     };
-    Registry::new(storage, catalog, setup.registry.clone())
+    Registry::with_clock(storage, catalog, setup.registry.clone(), Arc::new(clock))
 }
 
 impl Running {
-    fn start(setup: Setup, folder: PathBuf, lines: LogLines) -> Self {
+    fn start(setup: Setup, folder: PathBuf, lines: LogLines, clock: TestClock) -> Self {
         let (started, wait) = mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
@@ -67,7 +70,7 @@ impl Running {
             runtime.block_on(async move {
                 let listener = TcpListener::bind((setup.listen, 0)).await.expect("a port is free");
                 let address = listener.local_addr().expect("a bound listener has an address");
-                let registry = open(&setup, &folder);
+                let registry = open(&setup, &folder, clock);
                 registry.recover().await.expect("what a run before left is cleaned");
                 let cache = Cache::new(registry.clone(), setup.allowed, setup.cache);
                 let (log, _guard) = Log::start(lines).expect("the system gives a thread");
@@ -113,9 +116,10 @@ impl TestRegistry {
 
     pub(crate) fn start_with(setup: Setup) -> Self {
         let folder = TempDir::with_prefix("hythe-test-").expect("a temporary folder can be made");
-        let log = LogLines::default();
-        let running = Some(Running::start(setup.clone(), folder.path().to_owned(), log.clone()));
-        Self { setup, folder, running, log }
+        let (log, clock) = (LogLines::default(), TestClock::default());
+        let path = folder.path().to_owned();
+        let running = Some(Running::start(setup.clone(), path, log.clone(), clock.clone()));
+        Self { setup, folder, running, log, clock }
     }
 
     fn running(&self) -> &Running {
@@ -158,6 +162,11 @@ impl TestRegistry {
         &self.running().registry
     }
 
+    /// Sets its clock forward, so that content gets older. The clock stays forward over a restart.
+    pub fn pass(&self, time: Duration) {
+        self.clock.pass(time);
+    }
+
     /// How much content it holds.
     pub fn totals(&self) -> Totals {
         self.block_on(self.registry().totals()).expect("the catalog counts its rows")
@@ -194,8 +203,8 @@ impl TestRegistry {
     pub fn restart_with(&mut self, change: impl FnOnce(&mut Setup)) {
         self.stop();
         change(&mut self.setup);
-        self.running =
-            Some(Running::start(self.setup.clone(), self.folder.path().to_owned(), self.log.clone()));
+        let (path, log) = (self.folder.path().to_owned(), self.log.clone());
+        self.running = Some(Running::start(self.setup.clone(), path, log, self.clock.clone()));
     }
 }
 

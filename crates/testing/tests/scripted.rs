@@ -11,6 +11,7 @@ use hythe_oci::media_type::{OCI_INDEX, OCI_MANIFEST};
 use hythe_oci::{Digest, ErrorCode};
 use hythe_testing::{
     Answer, Client, Connection, Fault, ImageBuilder, IndexBuilder, Rule, ScriptedUpstream, TokenRules, bytes,
+    eventually,
 };
 
 /// A size in bytes that takes several writes.
@@ -40,16 +41,6 @@ fn faulty(fault: Fault) -> (String, Vec<u8>, Option<ErrorKind>, Vec<u8>) {
     upstream.rule(Rule::on("GET", "/blobs/", fault).once());
     let (head, body, end) = raw(&upstream, &target);
     (head, body, end, content)
-}
-
-/// Waits for something that happens in other threads.
-#[track_caller]
-fn eventually(holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < end, "timed out after 10 s");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
@@ -154,7 +145,7 @@ fn requests_are_kept_in_order_on_one_connection() {
     upstream.forget_requests();
     assert_eq!(upstream.requests(), []);
     drop(connection);
-    eventually(|| upstream.connections() == 0);
+    eventually("the end of the connection", || upstream.connections() == 0);
 }
 
 #[test]
@@ -201,6 +192,7 @@ fn a_slow_client_gets_all_bytes_before_the_reset() {
     upstream.rule(Rule::any("/blobs/", Fault::Reset { at: 19 << 20 }));
     let mut connection = upstream.client().connect();
     connection.send(format!("GET /v2/app/blobs/{digest} HTTP/1.1\r\n\r\n")).unwrap();
+    // The client reads nothing for a while, so that the bytes wait in the sockets.
     thread::sleep(Duration::from_millis(200));
     let mut answer = Vec::new();
     let error = connection.stream().read_to_end(&mut answer).unwrap_err();
@@ -259,7 +251,7 @@ fn a_stalled_answer_keeps_its_connection() {
     assert!(answer.ends_with(&content[..1000]));
     assert_eq!((upstream.connections(), upstream.body_bytes_sent()), (1, 1000));
     drop(connection);
-    eventually(|| upstream.connections() == 0);
+    eventually("the end of the connection", || upstream.connections() == 0);
 }
 
 #[test]
@@ -270,7 +262,7 @@ fn a_black_hole_keeps_the_connection_open_and_a_hang_up_closes_it() {
     let connection = upstream.client().get(&target).to_bytes();
     let mut hole = upstream.client().connect();
     hole.send(&connection).unwrap();
-    eventually(|| upstream.count("GET", "/blobs/") == 1);
+    eventually("the request", || upstream.count("GET", "/blobs/") == 1);
     assert_eq!(raw(&upstream, &target), (String::new(), Vec::new(), None));
     hole.stream().set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     assert_eq!(hole.answer("GET").unwrap_err().kind(), ErrorKind::WouldBlock);
@@ -339,6 +331,7 @@ fn a_token_is_valid_for_its_scope_and_its_time() {
     }
     get(&token(&client, "scope=repository:b:pull&scope=repository:app:push,pull")).expect(200);
     get(&token(&client, "scope=repository:b:pull+repository:app:pull")).expect(200);
+    // The tokens end.
     thread::sleep(Duration::from_millis(1500));
     get(&good).expect(401);
     let good = token(&client, "scope=repository:app:pull");
@@ -438,9 +431,9 @@ fn a_stopped_upstream_refuses_until_it_is_started_again_on_the_same_port() {
     upstream.rule(Rule::any("/v2/", Fault::Delay(Duration::from_mins(1))).once());
     let mut open: Vec<_> = (0..3).map(|_| upstream.client().connect()).collect();
     open[0].send(format!("GET {target} HTTP/1.1\r\n\r\n")).unwrap();
-    eventually(|| upstream.body_bytes_sent() == 10);
+    eventually("the first bytes", || upstream.body_bytes_sent() == 10);
     open[1].send("GET /v2/ HTTP/1.1\r\n\r\n").unwrap();
-    eventually(|| upstream.connections() == 3 && upstream.requests().len() == 2);
+    eventually("the open requests", || upstream.connections() == 3 && upstream.requests().len() == 2);
     upstream.stop();
     upstream.stop();
     assert_eq!(upstream.connections(), 0);

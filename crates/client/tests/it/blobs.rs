@@ -249,6 +249,7 @@ async fn a_slow_reader_causes_no_timeout() {
     let patience = Duration::from_millis(200);
     let client = Client::new(ClientOptions { progress_timeout: patience, ..options(&upstream) }).unwrap();
     let answer = blob(&client, &digest, 0).await.unwrap();
+    // The reader is slow.
     tokio::time::sleep(patience * 2).await;
     let (read, error) = collect(answer.body).await;
     assert!(read == content && error.is_none(), "{error:?}");

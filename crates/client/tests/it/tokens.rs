@@ -152,6 +152,7 @@ async fn a_token_is_renewed_before_it_ends() {
     let upstream = upstream(TokenRules { expires_in: Duration::from_secs(1), ..TokenRules::default() });
     let client = client(&upstream);
     pull(&client).await.unwrap();
+    // The token is nearly at its end.
     tokio::time::sleep(Duration::from_millis(950)).await;
     pull(&client).await.unwrap();
     let seen: Vec<_> = upstream.requests().iter().map(|seen| seen.path().to_owned()).collect();
@@ -191,6 +192,7 @@ async fn a_token_that_expires_unannounced_is_replaced() {
     let upstream = upstream(rules);
     let client = client(&upstream);
     pull(&client).await.unwrap();
+    // The token ends.
     tokio::time::sleep(Duration::from_millis(250)).await;
     pull(&client).await.unwrap();
     assert_eq!(upstream.count("GET", "/token"), 2);

@@ -3,13 +3,13 @@
 mod heir;
 mod import;
 
-use super::{Found, RegistryError, RegistrySettings, begin, find, holder, make, remember};
+use super::port::holder;
+use super::{Found, RegistryError, RegistrySettings, begin, find, make, remember};
 use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
 
 pub use heir::heir;
-pub(super) use heir::{ROOT, user};
 
 /// The suffix that a replaced container's name gets.
 const ASIDE: &str = "-before";

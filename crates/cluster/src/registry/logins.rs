@@ -7,55 +7,14 @@ use bollard::models::EventMessage;
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::settings::LOGINS_FOLDER;
 use super::{RegistrySettings, ready};
 use crate::engine::{Engine, EngineError};
-
-/// The variable that names the folder where the registry finds logins.
-const VARIABLE: &str = "HYTHE_LOGINS";
-/// The logins' folder in the container. It is in memory, so that the logins end with the container.
-const FOLDER: &str = "/tmp/logins";
-/// The variable that shares content fetched with these logins with every client, for upstreams whose configuration does
-/// not decide.
-const SHARED: &str = "HYTHE_LOGINS_SHARED=true";
 
 /// Time within which the registry must become ready to take logins.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two checks of that.
 const PAUSE: Duration = Duration::from_millis(200);
-
-/// Whether a registry gets the logins of the user who started it, and who may use them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Logins {
-    /// Whether the logins are handed to the registry.
-    pub handed: bool,
-    /// Whether every client may have content that was fetched with these logins, where the configuration does not
-    /// decide. In a container no connection arrives over loopback, so the registry cannot tell local clients from
-    /// others.
-    pub shared: bool,
-}
-
-impl Logins {
-    /// The container's environment variables for this.
-    pub(super) fn environment(self) -> Vec<String> {
-        let mut variables = Vec::new();
-        if self.handed {
-            variables.push(format!("{VARIABLE}={FOLDER}"));
-        }
-        if self.shared {
-            variables.push(SHARED.to_owned());
-        }
-        variables
-    }
-
-    pub(super) fn describe(self) -> &'static str {
-        match (self.handed, self.shared) {
-            (false, false) => "none",
-            (false, true) => "shared",
-            (true, false) => "handed over",
-            (true, true) => "handed over and shared",
-        }
-    }
-}
 
 /// Hands logins, in the form of Docker's configuration file, to the registry once it is ready. Returns whether they
 /// differ from those it had.
@@ -78,7 +37,7 @@ pub async fn hand_logins(
         }
         sleep(PAUSE).await;
     }
-    let command = ["/bin/hythe", "take-logins", FOLDER];
+    let command = ["/bin/hythe", "take-logins", LOGINS_FOLDER];
     let said = engine.run_with(&settings.name, &command, Some(logins.as_bytes())).await?;
     Ok(said.trim() == "changed")
 }

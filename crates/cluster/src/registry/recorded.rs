@@ -1,9 +1,8 @@
 //! Reading the settings that a registry's container was created with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use bollard::models::{ContainerInspectResponse, MountPoint};
-use serde::{Deserialize as _, Deserializer, Serializer};
 
 use super::{RegistryError, RegistrySettings, SETTINGS_LABEL};
 use crate::image::DATA_FOLDER;
@@ -52,29 +51,6 @@ fn unknown(container: &ContainerInspectResponse) -> RegistryError {
 fn published(container: &ContainerInspectResponse) -> Option<String> {
     let bindings = container.host_config.as_ref()?.port_bindings.as_ref()?.get("5001/tcp")?.as_ref()?;
     bindings.first()?.host_port.clone()
-}
-
-pub(super) fn write_names<S: Serializer>(
-    variables: &BTreeMap<String, String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(variables.keys())
-}
-
-pub(super) fn read_names<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
-    /// Earlier versions wrote the values into the label too.
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Names(Vec<String>),
-        Values(BTreeMap<String, String>),
-    }
-    Ok(match Written::deserialize(deserializer)? {
-        Written::Names(names) => names.into_iter().map(|name| (name, String::new())).collect(),
-        Written::Values(values) => values,
-    })
 }
 
 #[cfg(test)]

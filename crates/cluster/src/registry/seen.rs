@@ -85,7 +85,7 @@ impl RegistrySettings {
             })
             .collect();
         let variable = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        let root = variable("HYTHE_DATA").or_else(|| variable(super::adopt::ROOT));
+        let root = variable("HYTHE_DATA").or_else(|| variable(super::registry2::ROOT));
         let root = root.map_or(DATA_FOLDER, String::as_str);
         let mounts = container.mounts.as_deref().unwrap_or_default();
         let data = mount(mounts, root).map_or_else(|| Data::Folder(root.into()), Self::data_of);
@@ -100,11 +100,12 @@ impl RegistrySettings {
         let is_setting = |name: &str| name.starts_with("HYTHE_") || name.starts_with("REGISTRY_");
         // Places of the data and of the configuration file inside the container: they mean nothing outside it.
         let is_place = |name: &str| {
-            ["HYTHE_DATA", "HYTHE_CONFIG", "REGISTRY_CONFIGURATION_PATH", super::adopt::ROOT].contains(&name)
+            ["HYTHE_DATA", "HYTHE_CONFIG", "REGISTRY_CONFIGURATION_PATH", super::registry2::ROOT]
+                .contains(&name)
         };
         let environment =
             variables.iter().filter(|(name, _)| is_setting(name) && !is_place(name)).cloned().collect();
-        let user = super::adopt::user(config.user.as_deref().unwrap_or_default());
+        let user = super::registry2::user(config.user.as_deref().unwrap_or_default());
         Self {
             aliases: Vec::new(),
             address,

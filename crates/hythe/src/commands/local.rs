@@ -1,6 +1,7 @@
 //! The commands for a registry that runs as a container of this machine's engine, beside local clusters.
 
 mod attach;
+mod attached;
 mod chosen;
 mod clients;
 mod detach;
@@ -14,6 +15,7 @@ mod logs;
 mod process;
 mod service;
 mod status;
+mod steps;
 mod up;
 mod upgrade;
 
@@ -24,17 +26,14 @@ use std::path::PathBuf;
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::registry::{self, Found, RegistrySettings};
-use hythe_cluster::step::{Outcome, Step};
 use hythe_kube::api::kubeconfig_files;
 use hythe_oci::Authority;
-use parking_lot::Mutex;
-use serde_json::{Value, json};
 
 use crate::args::NameArgs;
 use crate::config::{Environment, Inputs, Loaded, allowed, load};
-use crate::console::{Printer, count_of};
+use crate::console::Printer;
 use crate::failure::{Failure, LocalError};
-use crate::values::Output;
+use steps::Steps;
 
 pub(super) use attach::attach;
 pub(super) use detach::detach;
@@ -158,56 +157,6 @@ fn kubeconfig(environment: &Environment) -> Vec<PathBuf> {
     let variable = |name: &str| environment.variables.get(name);
     let home = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
     kubeconfig_files(variable("KUBECONFIG").map(AsRef::as_ref), home.as_deref())
-}
-
-/// Prints steps as they are done, and keeps them for JSON output.
-struct Steps {
-    printer: Printer,
-    done: Mutex<Vec<Step>>,
-}
-
-impl Steps {
-    fn new(printer: Printer) -> Self {
-        Self { printer, done: Mutex::new(Vec::new()) }
-    }
-
-    fn take(&self, step: Step) {
-        if self.printer.output() == Output::Text {
-            self.printer.note(&step);
-        }
-        if step.outcome == Outcome::Underway {
-            return;
-        }
-        self.done.lock().push(step);
-    }
-
-    fn all(&self) -> Vec<Step> {
-        self.done.lock().clone()
-    }
-
-    fn changes(&self) -> usize {
-        self.all().iter().filter(|step| step.outcome == Outcome::Changed).count()
-    }
-
-    /// The data that a program reads.
-    fn json(&self) -> Value {
-        json!({ "steps": self.all(), "changed": self.changes() })
-    }
-
-    /// Prints the number of changes. Anything that could not be wired is a failure.
-    fn tell(&self, dry_run: bool, is_well: bool, printer: Printer) -> Result<(), Failure> {
-        let text = match (self.changes(), dry_run) {
-            (0, false) => "nothing had to be changed".to_owned(),
-            (0, true) => "nothing would change".to_owned(),
-            (changes, false) => count_of(changes as u64, "change"),
-            (changes, true) => format!("{} would be made", count_of(changes as u64, "change")),
-        };
-        printer.data(text, || self.json());
-        if is_well {
-            return Ok(());
-        }
-        Err(LocalError::Unwired.into())
-    }
 }
 
 /// Asks the user on the terminal. The end of input means no.

@@ -2,32 +2,39 @@
 
 mod announcement;
 pub(super) mod logging;
+mod open;
+mod reader;
+mod reload;
+mod signals;
 mod taken;
 pub(super) mod takeover;
 #[cfg(target_os = "linux")]
 mod user;
 mod wiring;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hythe_catalog::{Catalog, Expect};
 use hythe_registry::Registry;
 use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
-use hythe_storage::{FsStorage, MemoryStorage, check_data_folder};
+use hythe_storage::check_data_folder;
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub use announcement::announce;
+pub(super) use open::open;
+pub use reader::Reader;
 pub(super) use taken::Taken;
 #[cfg(target_os = "linux")]
 pub(super) use user::{FOLDERS, MARK, give, is_own_file};
 
+use reload::{Running, reload_on_hangup};
+use signals::{Hangups, asked_to_stop};
+
 use super::runtime::{Work, runtime};
-use crate::config::{ConfigError, Environment, Inputs, Loaded, Reloaded, allowed, load, reload, table_name};
+use crate::config::{Environment, Inputs, Loaded, allowed};
 use crate::console::Printer;
 use crate::failure::{Failure, StartError};
 use crate::settings::Settings;
@@ -179,59 +186,6 @@ async fn bind(addresses: Vec<(Listen, Option<Mirror>)>) -> Result<Vec<Listener>,
     Ok(listeners)
 }
 
-/// The registry that the settings describe.
-pub(super) async fn open(settings: &Settings) -> Result<Registry, StartError> {
-    let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
-        Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
-        Storage::Fs => {
-            // The folder first: opening it locks it, so that the catalog has one owner.
-            let storage = FsStorage::open(&settings.data)?.with_direct(settings.upload.direct);
-            let catalog = open_catalog(&settings.data, &storage).await?;
-            (Arc::new(storage), catalog)
-        }
-    };
-    Ok(Registry::new(storage, catalog, wiring::registry_options(settings)))
-}
-
-/// Opens the catalog that belongs to the stored blobs. Refuses blobs without a catalog and a catalog without blobs: the
-/// registry would seem to work, but would be empty, or its images would have no bytes.
-async fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, StartError> {
-    let failed =
-        |error: hythe_storage::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
-    let path = data.join("catalog.sqlite");
-    let has_blobs = storage.has_blobs().map_err(failed)?;
-    let expect = if has_blobs { Expect::Catalog } else { Expect::Anything };
-    let catalog = Catalog::open_with(&path, expect, Some(Arc::new(Room(Arc::clone(storage.reserve())))))?;
-    let failed =
-        |error: hythe_catalog::Error| StartError::Recover { folder: data.to_owned(), error: error.into() };
-    if !has_blobs && catalog.has_blobs().await.map_err(failed)? {
-        return Err(StartError::BlobsMissing { catalog: path, blobs: data.join("blobs") });
-    }
-    Ok(catalog)
-}
-
-/// The data folder's reserve, in the form that the catalog expects.
-#[derive(Debug)]
-struct Room(Arc<hythe_storage::Reserve>);
-
-impl hythe_catalog::Reserve for Room {
-    fn is_whole(&self) -> bool {
-        self.0.is_whole()
-    }
-
-    fn give_up(&self) -> bool {
-        self.0.give_up()
-    }
-
-    fn take_back(&self) -> bool {
-        self.0.take_back()
-    }
-
-    fn returned(&self) {
-        self.0.returned();
-    }
-}
-
 /// Raises the soft limit of file descriptors to the hard limit. Each connection and each file being sent needs a
 /// descriptor; the usual soft limit of 1024 is meant for programs that use `select`.
 fn raise_descriptor_limit() {
@@ -243,157 +197,6 @@ fn raise_descriptor_limit() {
         limit.current = limit.maximum;
         // If the system refuses, the limit stays as it was, and the server serves fewer connections.
         let _ = setrlimit(Resource::Nofile, limit);
-    }
-}
-
-/// Resolves on SIGTERM and SIGINT. A second signal ends the process at once, as an impatient user expects.
-async fn asked_to_stop() {
-    let stop = || async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-
-            let (Ok(mut term), Ok(mut int)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                return std::future::pending().await;
-            };
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-        }
-        #[cfg(not(unix))]
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    stop().await;
-    tracing::info!("stopping: running requests may finish; a second signal ends the process at once");
-    tokio::spawn(async move {
-        stop().await;
-        std::process::exit(1);
-    });
-}
-
-/// The running parts that accept new settings.
-struct Running {
-    server: Server,
-    registry: Registry,
-    cache: Cache,
-    levels: logging::Levels,
-}
-
-/// SIGHUPs, which ask the server to read its configuration again. Signals count from the moment that this value is
-/// made. Systems without SIGHUP yield none.
-struct Hangups {
-    #[cfg(unix)]
-    signals: Option<tokio::signal::unix::Signal>,
-}
-
-impl Hangups {
-    fn listen() -> Self {
-        Self {
-            #[cfg(unix)]
-            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
-        }
-    }
-
-    async fn next(&mut self) -> Option<()> {
-        #[cfg(unix)]
-        if let Some(signals) = &mut self.signals {
-            return signals.recv().await;
-        }
-        None
-    }
-}
-
-/// Reads the configuration again at each SIGHUP, and applies the settings that can change while the server runs.
-async fn reload_on_hangup(
-    mut settings: Settings,
-    reader: Arc<Reader>,
-    running: Running,
-    mut hangups: Hangups,
-) {
-    while hangups.next().await.is_some() {
-        let (reading, before) = (Arc::clone(&reader), settings.clone());
-        // On another thread: a credential helper may be slow, and this thread accepts connections.
-        let read = tokio::task::spawn_blocking(move || {
-            // Taken before the configuration is read. Logins that arrive during the reading come with a signal of their
-            // own.
-            let taken = reading.environment.handed_logins_file().and_then(|file| Taken::of(&file));
-            let reloaded = reading.read_again(&before)?;
-            let upstreams = allowed(&reloaded.settings);
-            Some((reloaded, upstreams, taken))
-        });
-        let Ok(Some((reloaded, upstreams, taken))) = read.await else { continue };
-        settings.clone_from(&reloaded.settings);
-        running.server.set_options(wiring::server_options(&settings));
-        running.registry.set_options(wiring::registry_options(&settings));
-        running.cache.set(upstreams, wiring::cache_options(&settings));
-        running.levels.set(settings.log.level);
-        reader.tell(&reloaded);
-        if let Some(taken) = taken
-            && let Err(error) = taken.tell()
-        {
-            reader.printer.note(format_args!(
-                "warning: the new logins are in use, but the command that sent them could not be told: {error}"
-            ));
-        }
-    }
-}
-
-/// Reads the configuration, the first time and again (SIGHUP).
-pub struct Reader {
-    inputs: Inputs,
-    environment: Environment,
-    printer: Printer,
-}
-
-impl Reader {
-    /// A reader of these inputs.
-    pub(super) fn new(inputs: Inputs, environment: &Environment, printer: Printer) -> Self {
-        Self { inputs, environment: environment.clone(), printer }
-    }
-
-    /// The configuration, with the logins of the upstreams looked up.
-    pub fn read(&self) -> Result<Loaded, ConfigError> {
-        let mut loaded = load(&self.inputs, &self.environment)?;
-        loaded.log_in(&self.environment)?;
-        Ok(loaded)
-    }
-
-    /// The settings to run with from now on; `None` if the configuration cannot be used, which changes nothing.
-    pub fn read_again(&self, running: &Settings) -> Option<Reloaded> {
-        match self.read() {
-            Ok(loaded) => {
-                self.printer.warnings(&loaded.warnings);
-                Some(reload(running, &loaded.settings))
-            }
-            Err(error) => {
-                self.printer.failure(&error.into());
-                self.printer
-                    .note("the configuration was not reloaded; the previous configuration stays in effect");
-                None
-            }
-        }
-    }
-
-    /// Prints what changed, after the change.
-    pub fn tell(&self, reloaded: &Reloaded) {
-        for key in &reloaded.applied {
-            let value = key.kind.show(&reloaded.settings);
-            self.printer.note(format_args!("reloaded: {} = {value}", key.name));
-        }
-        for upstream in &reloaded.upstreams {
-            self.printer.note(format_args!("reloaded: {}", table_name(upstream)));
-        }
-        for key in &reloaded.waiting {
-            self.printer.note(format_args!(
-                "warning: `{}` changed; the change takes effect at the next start",
-                key.name
-            ));
-        }
     }
 }
 

@@ -190,6 +190,7 @@ fn garbage_collection_asks_the_running_server_or_collects_itself_if_none_runs() 
     // The import counts as a use, and it was a moment ago.
     assert!(freed.starts_with("freed 0 B (0 blobs)\n"), "{freed}");
     drop(serving);
+    // The grace period is one second, by the clock of another process.
     std::thread::sleep(Duration::from_millis(1100));
     let (_, freed, _) = collect(&["-m", "--dry-run"], "1s");
     assert!(freed.contains("would delete 1 manifest"), "{freed}");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hythe_oci::ErrorCode;
-use hythe_testing::{Fault, Rule, ScriptedUpstream, Setup, TestRegistry, bytes};
+use hythe_testing::{Fault, Rule, ScriptedUpstream, Setup, TestRegistry, bytes, eventually};
 
 use crate::world::{UPSTREAM, World, cache, digest};
 
@@ -213,7 +213,7 @@ fn a_404_for_one_repository_does_not_apply_to_another_that_has_the_blob() {
         let other = scope.spawn(|| {
             world.client().get(format!("/v2/{UPSTREAM}/other/blobs/{blob}")).send().expect(404);
         });
-        std::thread::sleep(Duration::from_millis(100));
+        eventually("the request for the other repository", || world.upstream.count("GET", "/other/") > 0);
         assert!(world.blob(blob).expect(200).body == content);
         other.join().unwrap();
     });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hythe_oci::{Digest, ErrorCode};
-use hythe_testing::{Client, ImageBuilder, Manifest, ScriptedUpstream, Setup, TestRegistry};
+use hythe_testing::{Client, ImageBuilder, Manifest, ScriptedUpstream, Setup, TestRegistry, eventually};
 use hythe_upstream::{Allowed, CacheOptions, Credentials, Share, Upstream};
 use serde_json::json;
 
@@ -280,9 +280,7 @@ fn a_request_without_credentials_joins_no_manifest_request_that_uses_them() {
     let target = format!("/v2/{UPSTREAM}/app/manifests/{}", image.digest());
     std::thread::scope(|scope| {
         let near = scope.spawn(|| world.near().get(&target).send().expect(200));
-        while world.upstream.count("GET", "/manifests/") == 0 {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        eventually("the request with credentials", || world.upstream.count("GET", "/manifests/") > 0);
         log_out(&world);
         world.far().get(&target).send().expect_error(403, ErrorCode::Denied);
         near.join().unwrap();

@@ -1,10 +1,8 @@
 //! Malformed requests get the specification's status and code, and a message that names the value.
 
-use std::time::{Duration, Instant};
-
 use hythe_oci::media_type::{OCI_INDEX, OCI_MANIFEST};
 use hythe_oci::{Algorithm, Digest, ErrorCode};
-use hythe_testing::{ImageBuilder, Manifest, Request, Setup, bytes};
+use hythe_testing::{ImageBuilder, Manifest, Request, Setup, bytes, eventually};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -319,11 +317,7 @@ fn an_upload_above_the_limit_gets_429_with_retry_after(setup: Setup) {
     let mut open = world.connect();
     let whole = world.put(&first).query("digest", digest).body(&content).to_bytes();
     open.send(&whole[..whole.len() - 1]).unwrap();
-    let patience = Instant::now() + Duration::from_secs(10);
-    while world.registry.registry().active_uploads() == 0 {
-        assert!(Instant::now() < patience, "the first upload did not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("the first upload's body", || world.registry.registry().active_uploads() > 0);
     let answer = world.put(&second).query("digest", digest).body(&content).send();
     let message = answer.expect_error(429, ErrorCode::TooManyRequests);
     assert!(message.contains('1'), "{message}");

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use bollard::models::{ContainerInspectResponse, MountPoint};
 
+use super::super::registry2::{ROOT, user};
 use super::super::{Data, RegistryError, RegistrySettings};
 use super::{ASIDE, gone};
 use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
 
-/// The variable of `registry:2` that names its data folder.
-pub(in crate::registry) const ROOT: &str = "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY";
 /// The variable of `registry:2` that names its listening address.
 const ADDRESS: &str = "REGISTRY_HTTP_ADDR";
 /// The variables that are not taken over, because hythe's own container decides these settings.
@@ -94,11 +93,6 @@ fn port(container: &ContainerInspectResponse) -> Option<u16> {
 fn owner(container: &ContainerInspectResponse, data: &Data) -> Option<(u32, u32)> {
     let text = container.config.as_ref().and_then(|config| config.user.as_deref()).unwrap_or_default();
     user(text).or_else(|| folder_owner(data))
-}
-
-pub(in crate::registry) fn user(text: &str) -> Option<(u32, u32)> {
-    let (user, group) = text.split_once(':').unwrap_or((text, text));
-    Some((user.parse().ok()?, group.parse().ok()?)).filter(|(user, _)| *user != 0)
 }
 
 #[cfg(unix)]

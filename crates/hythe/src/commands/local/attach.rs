@@ -2,8 +2,9 @@
 
 use hythe_cluster::attach::{self, Wiring};
 
+use super::attached::attach_all;
 use super::chosen::{named, unnamed};
-use super::{Steps, clients, in_cluster, logins, registry, up, wiring};
+use super::{Steps, clients, in_cluster, logins, registry, wiring};
 use crate::args::AttachArgs;
 use crate::commands::engine::connect;
 use crate::commands::runtime::run;
@@ -51,7 +52,7 @@ pub(in crate::commands) fn attach(
         let mut is_well = true;
         if args.clusters.is_empty() && (args.client.is_empty() || args.all) {
             unnamed(&engine, args.all).await?;
-            is_well &= up::attach_all(&engine, &wiring, &steps).await?;
+            is_well &= attach_all(&engine, &wiring, &steps).await?;
         }
         // By naming a cluster, the user says that the cluster shall use this registry, also if it uses another one.
         let wiring = Wiring { takes_over: true, ..wiring };

@@ -8,7 +8,7 @@ use hythe_oci::{Authority, RepositoryName};
 use hythe_registry::{Origin, Registry};
 use hythe_upstream::{Allowed, Credentials, Resolved, Upstream};
 
-use super::asked_to_stop;
+use super::signals::asked_to_stop;
 use crate::failure::{Failure, StartError};
 use crate::settings::Settings;
 use crate::values::Storage;

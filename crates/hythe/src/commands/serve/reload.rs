@@ -1,0 +1,55 @@
+//! Applies a configuration that changed while the server runs.
+
+use std::sync::Arc;
+
+use hythe_registry::Registry;
+use hythe_server::Server;
+use hythe_upstream::Cache;
+
+use super::signals::Hangups;
+use super::{Reader, Taken, logging, wiring};
+use crate::config::allowed;
+use crate::settings::Settings;
+
+/// The running parts that accept new settings.
+pub(super) struct Running {
+    pub(super) server: Server,
+    pub(super) registry: Registry,
+    pub(super) cache: Cache,
+    pub(super) levels: logging::Levels,
+}
+
+/// Reads the configuration again at each SIGHUP, and applies the settings that can change while the server runs.
+pub(super) async fn reload_on_hangup(
+    mut settings: Settings,
+    reader: Arc<Reader>,
+    running: Running,
+    mut hangups: Hangups,
+) {
+    while hangups.next().await.is_some() {
+        let (reading, before) = (Arc::clone(&reader), settings.clone());
+        // On another thread: a credential helper may be slow, and this thread accepts connections.
+        let read = tokio::task::spawn_blocking(move || {
+            // Taken before the configuration is read. Logins that arrive during the reading come with a signal of their
+            // own.
+            let taken = reading.environment.handed_logins_file().and_then(|file| Taken::of(&file));
+            let reloaded = reading.read_again(&before)?;
+            let upstreams = allowed(&reloaded.settings);
+            Some((reloaded, upstreams, taken))
+        });
+        let Ok(Some((reloaded, upstreams, taken))) = read.await else { continue };
+        settings.clone_from(&reloaded.settings);
+        running.server.set_options(wiring::server_options(&settings));
+        running.registry.set_options(wiring::registry_options(&settings));
+        running.cache.set(upstreams, wiring::cache_options(&settings));
+        running.levels.set(settings.log.level);
+        reader.tell(&reloaded);
+        if let Some(taken) = taken
+            && let Err(error) = taken.tell()
+        {
+            reader.printer.note(format_args!(
+                "warning: the new logins are in use, but the command that sent them could not be told: {error}"
+            ));
+        }
+    }
+}

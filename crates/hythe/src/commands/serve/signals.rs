@@ -1,0 +1,55 @@
+//! The signals that stop a server, or ask it to read its configuration again.
+
+/// Resolves on SIGTERM and SIGINT. A second signal ends the process at once, as an impatient user expects.
+pub(super) async fn asked_to_stop() {
+    let stop = || async {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+
+            let (Ok(mut term), Ok(mut int)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
+                return std::future::pending().await;
+            };
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = int.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    stop().await;
+    tracing::info!("stopping: running requests may finish; a second signal ends the process at once");
+    tokio::spawn(async move {
+        stop().await;
+        std::process::exit(1);
+    });
+}
+
+/// SIGHUPs, which ask the server to read its configuration again. Signals count from the moment that this value is
+/// made. Systems without SIGHUP yield none.
+pub(super) struct Hangups {
+    #[cfg(unix)]
+    signals: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    pub(super) fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Option<()> {
+        #[cfg(unix)]
+        if let Some(signals) = &mut self.signals {
+            return signals.recv().await;
+        }
+        None
+    }
+}
