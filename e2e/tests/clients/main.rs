@@ -2,6 +2,7 @@
 
 mod buildah;
 mod containerd;
+mod copies;
 mod crane;
 mod docker;
 mod helm;

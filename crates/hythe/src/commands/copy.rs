@@ -31,7 +31,7 @@ async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) 
     let registries = Registries::new(environment, &args.connection);
     let source = source(&args.source, &registries)?;
     let jobs = jobs(args, &*source).await?;
-    let target = target(&args.target, &registries)?;
+    let target = target(args, &registries)?;
     let plan = Plan {
         platforms: args.platform.clone(),
         referrers: args.all,
@@ -102,17 +102,22 @@ fn source(place: &ImagePlace, registries: &Registries<'_>) -> Result<Arc<dyn Sou
     })
 }
 
-fn target(place: &ImagePlace, registries: &Registries<'_>) -> Result<Box<dyn Target>, Failure> {
-    Ok(match place {
+fn target(args: &CopyArgs, registries: &Registries<'_>) -> Result<Box<dyn Target>, Failure> {
+    Ok(match &args.target {
         ImagePlace::Registry(image) => {
             if image.digest().is_some() {
-                let problem = format!("`{place}` has a digest: the digest of a copy is always that of SRC");
+                let problem =
+                    format!("`{}` has a digest: the digest of a copy is always that of SRC", args.target);
                 return Err(Failure::Usage(problem));
             }
             Box::new(registries.remote(image)?)
         }
         ImagePlace::Layout { folder, .. } => Box::new(Layout::create(folder)?),
-        ImagePlace::Archive { file, .. } => Box::new(ArchiveTarget::create(file, None)?),
+        ImagePlace::Archive { file, .. } => {
+            // `docker load` gives the image the name that it had.
+            let named = matches!(args.source, ImagePlace::Registry(_)).then(|| untagged(&args.source));
+            Box::new(ArchiveTarget::create(file, named)?)
+        }
     })
 }
 
