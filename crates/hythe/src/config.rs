@@ -2,44 +2,40 @@
 
 mod docker;
 mod draft;
+mod entry;
 mod environment;
 mod error;
-mod field;
-mod fields;
 mod file;
 mod key;
 mod keys;
 mod nearest;
-mod raw;
-mod read;
 mod registry2;
 mod reload;
 mod source;
-mod table;
+mod tables;
 mod upstreams;
 mod variables;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(crate) use docker::login;
 pub use environment::Environment;
 pub use error::{ConfigError, Problem};
-pub use field::{Field, table_name};
-pub use fields::FIELDS;
 use hythe_oci::Authority;
 pub use key::{Key, Kind};
 pub(crate) use keys::LARGEST_MANIFEST;
 pub use keys::{KEYS, key};
-pub use raw::Raw;
 pub(crate) use registry2::RULES;
 pub use reload::{Reloaded, reload};
 pub use source::Source;
-pub use table::TableSources;
+pub(crate) use tables::document_tables;
+pub use tables::{TableLine, TableSources};
 pub use upstreams::allowed;
 pub use variables::{CONFIG_VARIABLE, REGISTRY_VARIABLE};
 
 use crate::settings::Settings;
+use crate::tables::UpstreamTable;
+pub use crate::values::Raw;
 use draft::Draft;
 
 /// The command line's part of the configuration.
@@ -60,8 +56,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The source of each value, in the order of [`KEYS`].
     pub provenance: Vec<(&'static Key, Source)>,
-    /// The source of each field of each upstream's table.
-    pub tables: BTreeMap<Authority, TableSources>,
+    /// The source of each table and of each of its fields.
+    pub tables: TableSources,
     /// Settings without effect, and settings that the user should know about.
     pub warnings: Vec<Problem>,
     /// The configuration file, if one was read.
@@ -77,6 +73,11 @@ impl Loaded {
             .map_or(&Source::Default, |(_, source)| source)
     }
 
+    /// The tables of every kind, and their fields that a layer sets.
+    pub fn table_lines(&self) -> Vec<TableLine> {
+        tables::lines(&self.settings, &self.tables)
+    }
+
     /// Looks up the logins of upstreams with `docker-config` in Docker's configuration. A login that another process
     /// has not handed over yet becomes a warning. This may run credential helpers, so only callers that will contact
     /// the upstreams call it.
@@ -84,8 +85,8 @@ impl Loaded {
         let mut problems = Vec::new();
         for (name, table) in self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.docker_config)
         {
-            let place = self.tables.get(name).map(|sources| sources.source("docker-config").place());
-            let place = place.unwrap_or_default();
+            let source = self.tables.source::<UpstreamTable>(name, "docker-config");
+            let place = source.map(Source::place).unwrap_or_default();
             match docker::credentials(environment, name, &table.endpoints) {
                 Ok(Some(credentials)) => table.docker_login = credentials,
                 Ok(None) => {

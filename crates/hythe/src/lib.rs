@@ -7,6 +7,7 @@ mod console;
 mod failure;
 pub mod reference;
 pub mod settings;
+pub mod tables;
 pub mod values;
 
 pub use console::{InEffect, Printer};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use upstreams::{UpstreamTable, Upstreams};
+pub use upstreams::Upstreams;
 
 use hythe_storage::Direct;
 

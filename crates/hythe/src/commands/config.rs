@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Environment, Inputs, Loaded, load, table_name};
+use crate::config::{Environment, Inputs, Loaded, TableLine, load};
 use crate::console::Printer;
 use crate::failure::Failure;
 
@@ -16,47 +16,20 @@ pub(super) fn config(inputs: &Inputs, environment: &Environment, printer: Printe
     Ok(())
 }
 
-/// One setting as it is printed.
-struct Line {
-    name: String,
-    value: Value,
-    source: String,
-}
-
-/// Every key, then every field of an upstream's table that is set somewhere.
-fn lines(loaded: &Loaded) -> Vec<Line> {
-    let keys = loaded.provenance.iter().map(|(key, source)| Line {
-        name: key.name.to_owned(),
-        value: key.kind.show(&loaded.settings),
-        source: source.to_string(),
+/// Every key, then every table and its fields that are set somewhere.
+fn lines(loaded: &Loaded) -> Vec<TableLine> {
+    let keys = loaded.provenance.iter().map(|(key, source)| {
+        let value = key.kind.show(&loaded.settings);
+        let toml = format!("{} = {value}", key.name);
+        TableLine { name: key.name.to_owned(), value, toml, source: source.to_string() }
     });
-    let mut lines: Vec<Line> = keys.collect();
-    for (upstream, sources) in &loaded.tables {
-        let Some(table) = loaded.settings.upstream.tables.get(upstream) else { continue };
-        let before = lines.len();
-        lines.extend(sources.fields().map(|(field, source)| Line {
-            name: field.of(upstream),
-            value: field.show(table),
-            source: source.to_string(),
-        }));
-        // A table without fields matters too: it allows the upstream.
-        if lines.len() == before {
-            lines.push(Line {
-                name: table_name(upstream),
-                value: json!({}),
-                source: sources.table.to_string(),
-            });
-        }
-    }
-    lines
+    keys.chain(loaded.table_lines()).collect()
 }
 
 /// One `key = value   # source` per line: a configuration file with the same effect, except for its secrets.
 fn text(loaded: &Loaded) -> String {
-    let lines: Vec<(String, String)> = lines(loaded)
-        .into_iter()
-        .map(|line| (format!("{} = {}", line.name, line.value), line.source))
-        .collect();
+    let lines: Vec<(String, String)> =
+        lines(loaded).into_iter().map(|line| (line.toml, line.source)).collect();
     // One long value must not push the sources of all lines off the screen.
     let width =
         lines.iter().map(|(line, _)| line.chars().count()).filter(|width| *width <= 60).max().unwrap_or(0);

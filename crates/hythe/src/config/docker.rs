@@ -11,7 +11,7 @@ use hythe_oci::Authority;
 use serde_json::Value;
 
 use super::environment::Environment;
-use super::upstreams::known_name;
+use crate::tables::known_name;
 use crate::values::Endpoint;
 
 /// How long a credential helper may take. Some helpers ask a cloud service; none ask the user.

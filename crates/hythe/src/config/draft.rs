@@ -1,33 +1,26 @@
 //! The configuration while its layers are combined.
 
-use std::collections::btree_map::Entry;
 mod checks;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-use hythe_oci::Authority;
 
 use super::Loaded;
 use super::error::{ConfigError, Problem};
-use super::field::Field;
 use super::key::Key;
 use super::keys::{KEYS, key};
-use super::raw::Raw;
 use super::registry2;
 use super::source::Source;
-use super::table::TableSources;
+use super::tables::{Drafted, TableSources, TablesSlot};
 use crate::settings::Settings;
+use crate::tables::Table;
+use crate::values::Raw;
 use crate::values::Storage;
 
 /// The configuration while its layers are combined, the lowest layer first.
 pub(super) struct Draft {
     settings: Settings,
     provenance: Vec<(&'static Key, Source)>,
-    tables: BTreeMap<Authority, TableSources>,
-    /// The upstreams whose tables have an invalid field. Further problems of these tables follow from it, and are not
-    /// reported.
-    unread: BTreeSet<Authority>,
+    tables: TableSources,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     has_data_folder: bool,
@@ -48,8 +41,7 @@ impl Draft {
         Self {
             settings,
             provenance: KEYS.iter().map(|key| (key, Source::Default)).collect(),
-            tables: BTreeMap::new(),
-            unread: BTreeSet::new(),
+            tables: TableSources::default(),
             problems: Vec::new(),
             warnings: Vec::new(),
             has_data_folder,
@@ -79,41 +71,28 @@ impl Draft {
         }
     }
 
-    /// Creates an upstream's table if there is none yet. Returns whether it created the table.
-    pub(super) fn begin_table(&mut self, upstream: &Authority, source: Source) -> bool {
-        self.settings.upstream.tables.entry(upstream.clone()).or_default();
-        match self.tables.entry(upstream.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(TableSources::new(source));
-                true
-            }
-            Entry::Occupied(_) => false,
-        }
+    /// The settings and the sources of their tables.
+    pub(super) fn drafted(&mut self) -> Drafted<'_> {
+        (&mut self.settings, &mut self.tables)
     }
 
-    /// Sets a field of an upstream's table, overriding the value of a lower layer.
-    pub(super) fn set_field(
+    /// Creates a table if there is none yet.
+    pub(super) fn begin_table<T: Table>(&mut self, slot: &TablesSlot<T>, name: &T::Name, source: Source) {
+        slot.layered(self.drafted()).begin(name, source);
+    }
+
+    /// Sets a field of a table, overriding the value of a lower layer.
+    pub(super) fn set_field<T: Table>(
         &mut self,
-        upstream: &Authority,
-        field: &'static Field,
+        slot: &TablesSlot<T>,
+        name: &T::Name,
+        field: &str,
         raw: &Raw,
         source: &Source,
     ) {
-        self.begin_table(upstream, source.clone());
-        let table = self.settings.upstream.tables.entry(upstream.clone()).or_default();
-        match field.read(table, raw) {
-            Ok(()) => {
-                if let Some(sources) = self.tables.get_mut(upstream) {
-                    sources.set(field, source.clone());
-                }
-            }
-            Err(error) => {
-                let shown = if field.secret { "this".to_owned() } else { raw.show() };
-                let text = format!("`{}` cannot be {shown}: {error}", field.of(upstream));
-                self.unread.insert(upstream.clone());
-                self.problems.push(Problem::new(source.place(), text));
-            }
-        }
+        let Some(field) = T::field(field) else { return };
+        let problem = slot.layered(self.drafted()).set(name, field, raw, source).err();
+        self.problems.extend(problem);
     }
 
     /// Sets the defaults of the `registry:2` images.
@@ -145,6 +124,11 @@ impl Draft {
     /// Notes that the user did not name this `registry:2` file, and may not know about it.
     pub(super) fn found_by_itself(&mut self, path: &Path) {
         self.found = Some(path.to_owned());
+    }
+
+    /// Adds errors.
+    pub(super) fn problems(&mut self, problems: Vec<Problem>) {
+        self.problems.extend(problems);
     }
 
     /// Adds an error. hythe refuses a configuration with errors.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use hythe_oci::Authority;
 use serde_json::Value;
 
-use super::raw::Raw;
-use super::read::{additions, choice, count, duration, list, name, names, path, size, some, switch, texts};
 use crate::settings::Settings;
+use crate::values::Raw;
+use crate::values::read::{
+    additions, choice, count, duration, list, name, names, path, size, some, switch, texts,
+};
 use crate::values::{
     Addition, Choice, HostName, Listen, Mirror, Origin, ValueError, show_duration, show_size,
 };

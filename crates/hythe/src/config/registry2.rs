@@ -21,7 +21,7 @@ use super::environment::Environment;
 use super::error::Problem;
 use super::keys::key;
 use super::nearest::{did_you_mean, nearest};
-use super::raw::Raw;
+use crate::values::Raw;
 use tree::{Content, Node};
 
 /// The default folder of `registry:2`'s filesystem driver.

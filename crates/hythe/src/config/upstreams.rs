@@ -7,7 +7,8 @@ use hythe_oci::Authority;
 use hythe_upstream::{Allowed, Upstream};
 
 use super::nearest::{did_you_mean, nearest};
-use crate::settings::{Settings, UpstreamTable, Upstreams};
+use crate::settings::{Settings, Upstreams};
+use crate::tables::{UpstreamTable, known_name};
 use crate::values::{Addition, Endpoint};
 
 /// The allowed upstreams, and what is wrong with their configuration.
@@ -34,11 +35,6 @@ pub(super) enum Place {
     Key(&'static str),
     Table(Authority),
     Field(Authority, &'static str),
-}
-
-/// The canonical name of an upstream. Docker Hub has several names.
-pub(super) fn known_name(name: Authority) -> Authority {
-    Allowed::shipped().get(&name).map_or(name, |upstream| upstream.name.clone())
 }
 
 /// The upstreams that the settings allow. `load` already refused settings that contradict each other.
@@ -72,7 +68,7 @@ pub(super) fn assemble(settings: &Upstreams) -> Assembled {
             assembled.name(name, &none, Some(addition), settings, &removed);
         }
     }
-    for (name, table) in &settings.tables {
+    for (name, table) in settings.tables.iter() {
         assembled.name(name, table, additions.get(name).copied(), settings, &removed);
     }
     for mirror in &settings.mirror {

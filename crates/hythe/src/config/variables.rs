@@ -5,8 +5,8 @@ use super::environment::{Environment, LOGINS_VARIABLE};
 use super::error::Problem;
 use super::keys::KEYS;
 use super::nearest::{did_you_mean, nearest};
-use super::raw::Raw;
 use super::source::Source;
+use crate::values::Raw;
 
 /// The variable that names the configuration file.
 pub const CONFIG_VARIABLE: &str = "HYTHE_CONFIG";

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::config::{FIELDS, KEYS, Key, RULES};
+use crate::config::{KEYS, Key, RULES, document_tables};
 use crate::settings::Settings;
 
 const INTRODUCTION: &str = "\
@@ -53,17 +53,6 @@ password-file = "/etc/hythe/docker.io.password"
 ```
 "#;
 
-const TABLES: &str = r#"
-## A table for an upstream
-
-`[upstream."NAME"]` allows one upstream, and says how hythe contacts it. The name is the upstream's host, with a port if
-needed, in quotes. Any table below `upstream` whose name is not a key belongs to an upstream. SIGHUP applies changes to
-the tables, to files with passwords and tokens, and to Docker's configuration.
-
-An upstream has at most one login: `username` with `password` or `password-file`, or `identity-token-file`, or
-`docker-config`. Without a login hythe pulls anonymously.
-"#;
-
 const REGISTRY2: &str = "
 ## In the place of a registry:2
 
@@ -88,11 +77,7 @@ pub(super) fn page() -> String {
     for key in KEYS {
         section(&mut page, key);
     }
-    page.push_str(TABLES);
-    for field in FIELDS {
-        let _ = write!(page, "\n### `upstream.\"NAME\".{}`\n\n{}\n\n", field.name, field.doc);
-        let _ = writeln!(page, "- value: {}", field.allowed);
-    }
+    document_tables(&mut page);
     page.push_str(REGISTRY2);
     for rule in RULES.iter().filter(|rule| rule.meaning.sentence() != "a section") {
         let _ = writeln!(page, "| `{}` | {} |", rule.path, rule.meaning.sentence());

@@ -159,12 +159,11 @@ fn a_reload_applies_upstreams_and_names_those_with_changed_tables() {
     let names = |keys: &[&hythe::config::Key]| keys.iter().map(|key| key.name).collect::<Vec<_>>();
     assert_eq!(names(&reloaded.applied), ["upstream.offline"]);
     assert_eq!(names(&reloaded.waiting), ["upstream.mirror"]);
-    let upstreams: Vec<String> = reloaded.upstreams.iter().map(ToString::to_string).collect();
-    assert_eq!(upstreams, ["docker.io", "gone.example"]);
+    assert_eq!(reloaded.tables, ["upstream.\"docker.io\"", "upstream.\"gone.example\""]);
     assert_eq!(reloaded.settings.upstream.tables, fresh.upstream.tables);
     // Only the secret differs.
     let again = reload(&settings(&text("hunter2", "")), &settings(&text("hunter3", "")));
-    assert_eq!((again.applied.len(), again.waiting.len(), again.upstreams.len()), (0, 0, 1));
+    assert_eq!((again.applied.len(), again.waiting.len(), again.tables.len()), (0, 0, 1));
 }
 
 #[test]

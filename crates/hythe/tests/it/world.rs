@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hythe::config::{ConfigError, Environment, Inputs, Loaded, allowed, key, load};
+use hythe::tables::UpstreamTable;
 use hythe_upstream::Upstream;
 
 /// The inputs of `load`.
@@ -108,10 +109,10 @@ impl World {
     pub(crate) fn table(&self, name: &str) -> String {
         let loaded = self.load().unwrap();
         let name = name.parse().unwrap();
-        let table = &loaded.settings.upstream.tables[&name];
-        let lines = loaded.tables[&name].fields();
+        let table = loaded.settings.upstream.tables.get(&name).unwrap();
+        let lines = loaded.tables.fields::<UpstreamTable>(&name);
         let lines =
-            lines.map(|(field, source)| format!("{} = {} # {source}\n", field.name, field.show(table)));
+            lines.map(|(field, source)| format!("{} = {} # {source}\n", field.name, field.shown(table)));
         self.without_folder(&lines.collect::<String>())
     }
 

@@ -1,6 +1,6 @@
 //! Reads the configuration of a server.
 
-use crate::config::{ConfigError, Environment, Inputs, Loaded, Reloaded, load, reload, table_name};
+use crate::config::{ConfigError, Environment, Inputs, Loaded, Reloaded, load, reload};
 use crate::console::Printer;
 use crate::settings::Settings;
 
@@ -46,8 +46,8 @@ impl Reader {
             let value = key.kind.show(&reloaded.settings);
             self.printer.note(format_args!("reloaded: {} = {value}", key.name));
         }
-        for upstream in &reloaded.upstreams {
-            self.printer.note(format_args!("reloaded: {}", table_name(upstream)));
+        for table in &reloaded.tables {
+            self.printer.note(format_args!("reloaded: {table}"));
         }
         for key in &reloaded.waiting {
             self.printer.note(format_args!(

@@ -5,10 +5,9 @@ use hythe_upstream::Share;
 
 use super::Draft;
 use crate::config::error::Problem;
-use crate::config::fields::field;
 use crate::config::source::Source;
-use crate::config::upstreams::{Finding, Place, assemble, known_name, login_field};
-use crate::settings::UpstreamTable;
+use crate::config::upstreams::{Finding, Place, assemble, login_field};
+use crate::tables::{UpstreamTable, known_name};
 use crate::values::Listen;
 
 impl Draft {
@@ -93,12 +92,13 @@ impl Draft {
     /// `registry:2` does, and for handed-over logins, if `hythe up` says so. Only if no layer sets `share`: these cases
     /// must not open content that another layer restricts.
     fn check_unshared_logins(&mut self) {
-        let Some(share) = field("share").filter(|_| self.source("upstream.share") == Source::Default) else {
+        if self.source("upstream.share") != Source::Default {
             return;
-        };
-        for (name, table) in &mut self.settings.upstream.tables {
-            let Some(sources) = self.tables.get_mut(name).filter(|_| table.share.is_none()) else { continue };
-            let said = login_field(table).map(|field| sources.source(field).clone());
+        }
+        let tables = self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.share.is_none());
+        for (name, table) in tables {
+            let source_of = |field| self.tables.source::<UpstreamTable>(name, field).cloned();
+            let said = login_field(table).and_then(source_of);
             let source = if let Some(source) = said.filter(Source::is_registry2) {
                 self.warnings.push(Problem::new(
                     source.place(),
@@ -111,7 +111,7 @@ impl Draft {
                 continue;
             };
             table.share = Some(Share::All);
-            sources.set(share, source);
+            self.tables.set::<UpstreamTable>(name, "share", source);
         }
     }
 
@@ -124,7 +124,8 @@ impl Draft {
         let shared =
             |table: &UpstreamTable| table.share.unwrap_or(self.settings.upstream.share) == Share::All;
         for (name, table) in self.settings.upstream.tables.iter().filter(|(_, table)| shared(table)) {
-            let said = login_field(table).and_then(|field| Some(self.tables.get(name)?.source(field)));
+            let source_of = |field| self.tables.source::<UpstreamTable>(name, field);
+            let said = login_field(table).and_then(source_of);
             // `check_unshared_logins` already warned about logins of `registry:2`.
             if let Some(source) = said.filter(|source| !source.is_registry2()) {
                 let text = format!(
@@ -145,23 +146,23 @@ impl Draft {
         for addition in self.settings.upstream.add.iter().filter(|addition| !addition.endpoints.is_empty()) {
             let name = known_name(addition.name.clone());
             let table = self.settings.upstream.tables.get(&name);
-            if let Some(sources) = self.tables.get(&name)
+            if let Some(source) = self.tables.source::<UpstreamTable>(&name, "endpoints")
                 && table.is_some_and(|table| !table.endpoints.is_empty())
             {
                 let text = format!(
                     "`upstream.add` ({added}) also sets endpoints of `{name}`: keep only one of them"
                 );
-                self.problems.push(Problem::new(sources.source("endpoints").place(), text));
+                self.problems.push(Problem::new(source.place(), text));
             }
         }
     }
 
     /// The finding with its place; `None` for a table with an invalid field, which is already reported.
     fn placed(&self, finding: Finding) -> Option<Problem> {
-        let of_table = |upstream: &Authority, field: &str| match self.tables.get(upstream) {
-            Some(_) if self.unread.contains(upstream) => None,
-            Some(sources) => Some(sources.source(field).clone()),
-            None => Some(self.source("upstream.add")),
+        let of_table = |upstream: &Authority, field: &str| {
+            let source = self.tables.source::<UpstreamTable>(upstream, field).cloned();
+            let is_reported = self.tables.is_invalid::<UpstreamTable>(upstream);
+            (!is_reported).then(|| source.unwrap_or_else(|| self.source("upstream.add")))
         };
         let source = match &finding.place {
             Place::Key(name) => self.source(name),

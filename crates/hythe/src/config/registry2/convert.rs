@@ -3,9 +3,9 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
-use super::super::raw::Raw;
 use super::tree::{Content, Node};
 use crate::values::Listen;
+use crate::values::Raw;
 
 /// The value of a converted node; `None` for an empty node, which sets nothing.
 pub(crate) type Converted = Result<Option<Raw>, String>;

@@ -4,13 +4,13 @@ use hythe_upstream::Allowed;
 
 use super::super::draft::Draft;
 use super::super::error::Problem;
-use super::super::fields::field;
 use super::super::keys::key;
-use super::super::raw::Raw;
-use super::super::upstreams::known_name;
+use super::super::tables::UPSTREAMS;
 use super::passed_over;
 use super::tree::{Node, Tree};
+use crate::tables::known_name;
 use crate::values::Endpoint;
+use crate::values::Raw;
 
 /// Applies the keys of the proxy to the draft. They depend on each other, so they are read together.
 pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
@@ -43,9 +43,10 @@ pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
     };
     let source = tree.source(&remote.origin);
     let upstream = known_name(endpoint.host().clone());
-    draft.begin_table(&upstream, source.clone());
-    if let Some(endpoints) = field("endpoints").filter(|_| !is_home(&endpoint)) {
-        draft.set_field(&upstream, endpoints, &Raw::List(vec![endpoint.to_string()]), &source);
+    draft.begin_table(UPSTREAMS, &upstream, source.clone());
+    if !is_home(&endpoint) {
+        let endpoints = Raw::List(vec![endpoint.to_string()]);
+        draft.set_field(UPSTREAMS, &upstream, "endpoints", &endpoints, &source);
     }
     if let Some(fallback) = key("upstream.fallback") {
         draft.set(fallback, &Raw::Text(upstream.to_string()), &source);
@@ -53,9 +54,9 @@ pub(super) fn apply(draft: &mut Draft, tree: &Tree) {
     match login {
         [(_, Some(username)), (_, Some(password))] => {
             for (name, node) in [("username", username), ("password", password)] {
-                if let (Some(field), Some(text)) = (field(name), node.text()) {
+                if let Some(text) = node.text() {
                     let source = tree.source(&node.origin);
-                    draft.set_field(&upstream, field, &Raw::Text(text.to_owned()), &source);
+                    draft.set_field(UPSTREAMS, &upstream, name, &Raw::Text(text.to_owned()), &source);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::values::HIDDEN;
+use super::HIDDEN;
 
 /// An untyped value from a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl Raw {
 }
 
 /// A text in the form that errors show. An address with user and password is refused, and its error must not show them.
-pub(super) fn without_credentials(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_credentials(text: &str) -> Cow<'_, str> {
     let Some((before, after)) = text.rsplit_once('@').filter(|(before, _)| before.contains(':')) else {
         return text.into();
     };

@@ -8,22 +8,20 @@ use hythe_oci::Authority;
 use serde_json::Value;
 
 use super::raw::{Raw, without_credentials};
-use crate::values::{
-    Addition, Choice, ValueError, parse_duration, parse_name, parse_size, show_duration, show_size,
-};
+use super::{Addition, Choice, ValueError, parse_duration, parse_name, parse_size, show_duration, show_size};
 
-pub(super) fn texts<T: ToString>(items: &[T]) -> Value {
+pub(crate) fn texts<T: ToString>(items: &[T]) -> Value {
     items.iter().map(T::to_string).collect()
 }
 
-pub(super) fn text<'a>(raw: &'a Raw, wanted: &str) -> Result<&'a str, ValueError> {
+pub(crate) fn text<'a>(raw: &'a Raw, wanted: &str) -> Result<&'a str, ValueError> {
     match raw {
         Raw::Text(text) | Raw::Quoted(text) => Ok(text),
         Raw::Boolean(_) | Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => Err(ValueError::new(wanted)),
     }
 }
 
-pub(super) fn list<T: FromStr<Err = ValueError>>(raw: &Raw) -> Result<Vec<T>, ValueError> {
+pub(crate) fn list<T: FromStr<Err = ValueError>>(raw: &Raw) -> Result<Vec<T>, ValueError> {
     list_of(raw, at_commas, str::parse)
 }
 
@@ -54,30 +52,30 @@ fn at_commas(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
-pub(super) fn additions(raw: &Raw) -> Result<Vec<Addition>, ValueError> {
+pub(crate) fn additions(raw: &Raw) -> Result<Vec<Addition>, ValueError> {
     list_of(raw, Addition::split, str::parse)
 }
 
-pub(super) fn names(raw: &Raw) -> Result<Vec<Authority>, ValueError> {
+pub(crate) fn names(raw: &Raw) -> Result<Vec<Authority>, ValueError> {
     list_of(raw, at_commas, parse_name)
 }
 
-pub(super) fn name(raw: &Raw) -> Result<Option<Authority>, ValueError> {
+pub(crate) fn name(raw: &Raw) -> Result<Option<Authority>, ValueError> {
     let text = text(raw, "write an upstream's name, such as \"docker.io\"")?;
     if text.is_empty() { Ok(None) } else { parse_name(text).map(Some) }
 }
 
-pub(super) fn some<T>(items: Result<Vec<T>, ValueError>) -> Result<Vec<T>, ValueError> {
+pub(crate) fn some<T>(items: Result<Vec<T>, ValueError>) -> Result<Vec<T>, ValueError> {
     items.and_then(
         |items| if items.is_empty() { Err(ValueError::new("write at least one")) } else { Ok(items) },
     )
 }
 
-pub(super) fn path(raw: &Raw) -> Result<PathBuf, ValueError> {
+pub(crate) fn path(raw: &Raw) -> Result<PathBuf, ValueError> {
     parse_path(text(raw, "write a path")?)
 }
 
-pub(super) fn paths(raw: &Raw) -> Result<Vec<PathBuf>, ValueError> {
+pub(crate) fn paths(raw: &Raw) -> Result<Vec<PathBuf>, ValueError> {
     list_of(raw, at_commas, parse_path)
 }
 
@@ -95,11 +93,11 @@ fn parse_path(text: &str) -> Result<PathBuf, ValueError> {
     Ok(text.into())
 }
 
-pub(super) fn choice<T: Choice>(raw: &Raw) -> Result<T, ValueError> {
+pub(crate) fn choice<T: Choice>(raw: &Raw) -> Result<T, ValueError> {
     T::of_word(text(raw, &T::allowed())?)
 }
 
-pub(super) fn switch(raw: &Raw) -> Result<bool, ValueError> {
+pub(crate) fn switch(raw: &Raw) -> Result<bool, ValueError> {
     match raw {
         Raw::Boolean(value) => Ok(*value),
         Raw::Text(text) if text == "true" => Ok(true),
@@ -111,7 +109,7 @@ pub(super) fn switch(raw: &Raw) -> Result<bool, ValueError> {
     }
 }
 
-pub(super) fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueError> {
+pub(crate) fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueError> {
     let wanted = "write a duration with its unit, such as \"90s\"";
     let value = parse_duration(text(raw, wanted)?)?;
     if value < least {
@@ -120,7 +118,7 @@ pub(super) fn duration(raw: &Raw, least: Duration) -> Result<Duration, ValueErro
     Ok(value)
 }
 
-pub(super) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
+pub(crate) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
     let value = match raw {
         Raw::Integer(bytes) => {
             u64::try_from(*bytes).map_err(|_| ValueError::new("a size must not be negative"))?
@@ -134,7 +132,7 @@ pub(super) fn size(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> 
     }
 }
 
-pub(super) fn count(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
+pub(crate) fn count(raw: &Raw, least: u64, most: u64) -> Result<u64, ValueError> {
     let wrong = || ValueError::new(format!("write a number from {least} to {most}"));
     let value = match raw {
         Raw::Integer(number) => u64::try_from(*number).map_err(|_| wrong())?,

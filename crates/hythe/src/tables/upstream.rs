@@ -1,16 +1,72 @@
-//! Every field of an upstream's table.
+//! The tables of upstreams, `[upstream."NAME"]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use hythe_client::Credentials;
+use hythe_oci::Authority;
+use hythe_upstream::{Allowed, Share};
 use serde_json::Value;
 
-use super::field::Field;
-use super::raw::Raw;
-use super::read::{choice, duration, list, names, path, paths, some, switch, text, texts};
-use crate::values::{Choice, Secret, SecretFile, ValueError, show_duration};
+use super::table::{Field, Form, Table};
+use crate::values::read::{choice, duration, list, names, path, paths, some, switch, text, texts};
+use crate::values::{
+    Choice, Endpoint, Raw, Secret, SecretFile, TagTtl, ValueError, parse_name, show_duration,
+};
 
-/// Every field, in the order of the documentation.
-pub static FIELDS: &[Field] = &[
+/// The table of one upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field's sentence is in `FIELDS`, spelt once")]
+pub struct UpstreamTable {
+    pub endpoints: Vec<Endpoint>,
+    pub aliases: Vec<Authority>,
+    pub ttl: Option<Duration>,
+    pub ttl_by_tag: Vec<TagTtl>,
+    pub share: Option<Share>,
+    pub pushable: bool,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub password_file: Option<SecretFile>,
+    pub identity_token_file: Option<SecretFile>,
+    pub docker_config: bool,
+    pub ca: Vec<PathBuf>,
+    pub private_hosts: Vec<Authority>,
+    /// The login from Docker's configuration, after it was read; only if `docker_config` is set.
+    pub docker_login: Credentials,
+}
+
+impl Table for UpstreamTable {
+    const WORD: &'static str = "upstream";
+    const FORM: Form = Form::ByName;
+    const DOC: &'static str = DOC;
+    type Name = Authority;
+
+    fn name(text: &str) -> Result<Authority, ValueError> {
+        parse_name(text).map(known_name)
+    }
+
+    fn fields() -> &'static [Field<Self>] {
+        FIELDS
+    }
+}
+
+/// The canonical name of an upstream. Docker Hub has several names.
+pub fn known_name(name: Authority) -> Authority {
+    Allowed::shipped().get(&name).map_or(name, |upstream| upstream.name.clone())
+}
+
+const DOC: &str = r#"
+## A table for an upstream
+
+`[upstream."NAME"]` allows one upstream, and says how hythe contacts it. The name is the upstream's host, with a port if
+needed, in quotes. Any table below `upstream` whose name is not a key belongs to an upstream. SIGHUP applies changes to
+the tables, to files with passwords and tokens, and to Docker's configuration.
+
+An upstream has at most one login: `username` with `password` or `password-file`, or `identity-token-file`, or
+`docker-config`. Without a login hythe pulls anonymously.
+"#;
+
+static FIELDS: &[Field<UpstreamTable>] = &[
     Field {
         name: "endpoints",
         doc: "The addresses at which hythe contacts the upstream, in this order. Without this field, hythe connects by HTTPS to the host in the upstream's name.",
@@ -116,11 +172,6 @@ pub static FIELDS: &[Field] = &[
         show: |table| texts(&table.private_hosts),
     },
 ];
-
-/// The field with this name.
-pub(super) fn field(name: &str) -> Option<&'static Field> {
-    FIELDS.iter().find(|field| field.name == name)
-}
 
 fn put<T>(place: &mut T, value: Result<T, ValueError>) -> Result<(), ValueError> {
     *place = value?;
