@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copies {
     /// The copies of this page.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<CopyEntry>,
     /// The value of [`LAST`](crate::parameter::LAST) for the next page; `None` on the last page.
     pub next: Option<RepositoryName>,
 }
 
 /// A copy of an upstream's repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Copy {
+pub struct CopyEntry {
     /// The copy's name in this registry.
     pub name: RepositoryName,
     /// The upstream's name.

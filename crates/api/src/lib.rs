@@ -9,6 +9,6 @@ pub mod path;
 mod round;
 mod upstreams;
 
-pub use copies::{Cleared, Copies, Copy};
+pub use copies::{Cleared, Copies, CopyEntry};
 pub use round::{Round, Waiting};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};

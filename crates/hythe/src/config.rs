@@ -27,7 +27,7 @@ pub(crate) use keys::LARGEST_MANIFEST;
 pub use keys::{KEYS, key};
 pub(crate) use registry2::RULES;
 pub use reload::{Reloaded, reload};
-pub use source::Source;
+pub use source::ValueSource;
 pub(crate) use tables::document_tables;
 pub use tables::{TableLine, TableSources};
 pub use upstreams::allowed;
@@ -55,7 +55,7 @@ pub struct Loaded {
     /// The values.
     pub settings: Settings,
     /// The source of each value, in the order of [`KEYS`].
-    pub provenance: Vec<(&'static Key, Source)>,
+    pub provenance: Vec<(&'static Key, ValueSource)>,
     /// The source of each table and of each of its fields.
     pub tables: TableSources,
     /// Settings without effect, and settings that the user should know about.
@@ -66,11 +66,11 @@ pub struct Loaded {
 
 impl Loaded {
     /// The source of a key's value.
-    pub fn source(&self, name: &str) -> &Source {
+    pub fn source(&self, name: &str) -> &ValueSource {
         self.provenance
             .iter()
             .find(|(key, _)| key.name == name)
-            .map_or(&Source::Default, |(_, source)| source)
+            .map_or(&ValueSource::Default, |(_, source)| source)
     }
 
     /// The tables of every kind, and their fields that a layer sets.
@@ -86,7 +86,7 @@ impl Loaded {
         for (name, table) in self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.docker_config)
         {
             let source = self.tables.source::<UpstreamTable>(name, "docker-config");
-            let place = source.map(Source::place).unwrap_or_default();
+            let place = source.map(ValueSource::place).unwrap_or_default();
             match docker::credentials(environment, name, &table.endpoints) {
                 Ok(Some(credentials)) => table.docker_login = credentials,
                 Ok(None) => {
@@ -111,7 +111,7 @@ impl Loaded {
 
     /// The upstreams with `docker-config` for which no layer sets `share`.
     pub fn unshared_logins(&self) -> Vec<&Authority> {
-        if *self.source("upstream.share") != Source::Default {
+        if *self.source("upstream.share") != ValueSource::Default {
             return Vec::new();
         }
         let tables = self.settings.upstream.tables.iter();
@@ -144,7 +144,7 @@ pub fn load(inputs: &Inputs, environment: &Environment) -> Result<Loaded, Config
     registry2::apply(&mut draft, tree);
     variables::apply(&mut draft, environment);
     for (key, values) in &inputs.flags {
-        let source = Source::Flag(key.flag.unwrap_or(key.name));
+        let source = ValueSource::Flag(key.flag.unwrap_or(key.name));
         let raw =
             if let [one] = values.as_slice() { Raw::Text(one.clone()) } else { Raw::List(values.clone()) };
         draft.set(key, &raw, &source);

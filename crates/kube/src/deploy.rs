@@ -31,7 +31,7 @@ pub use logs::{LogOptions, logs};
 pub use name::{Name, Namespace, StorageClass, ValueError};
 pub use options::{
     DEFAULT_CPU, DEFAULT_MEMORY, DEFAULT_NAME, DEFAULT_NAMESPACE, DEFAULT_NODE_PORT, DEFAULT_SIZE, Data,
-    Options, Source, Target, Workload,
+    DeployOptions, ImageSource, Target, Workload,
 };
 pub use pods::PodState;
 pub use progress::Progress;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use hythe_kube::api::{Access, ApiError, Change, Kind};
 use hythe_kube::deploy::{
-    self, Data, DeployError, Left, Options, Progress, Source, Stored, Target, Workload, apply, remove, status,
+    self, Data, DeployError, DeployOptions, ImageSource, Left, Progress, Stored, Target, Workload, apply,
+    remove, status,
 };
 use hythe_kube::hosting::{self, Hosting, Published, Removal};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
@@ -35,14 +36,15 @@ async fn other() -> Client {
 }
 
 /// Options in a new namespace. Each namespace is used only once, because without controllers none is ever deleted.
-fn options(what: &str) -> Options {
+fn options(what: &str) -> DeployOptions {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let target = Target {
         namespace: format!("{what}-{seconds}").parse().unwrap(),
         name: "docker-registry".parse().unwrap(),
     };
-    let options = Options::new(target, Source::Nodes("localhost/hythe:1".parse().unwrap())).unwrap();
-    Options { node_port: None, ..options }
+    let options =
+        DeployOptions::new(target, ImageSource::Nodes("localhost/hythe:1".parse().unwrap())).unwrap();
+    DeployOptions { node_port: None, ..options }
 }
 
 fn sized(size: &str) -> Data {
@@ -53,7 +55,7 @@ fn sized(size: &str) -> Data {
 /// ready is expected.
 async fn applied(
     access: &Access,
-    options: &Options,
+    options: &DeployOptions,
     force: bool,
 ) -> Result<Vec<(String, Change)>, DeployError> {
     let mut changes = Vec::new();
@@ -115,17 +117,17 @@ async fn a_registry_is_applied_again_without_a_change_and_grows() {
     assert!(second.iter().all(|(_, change)| *change == Change::Unchanged), "{second:?}");
     // An API server refuses to grow an unbound claim. Its refusal shows that hythe asked for the new size.
     let Err(DeployError::Api(ApiError::Refused { message, .. })) =
-        applied(&access, &Options { data: sized("20Gi"), ..options.clone() }, false).await
+        applied(&access, &DeployOptions { data: sized("20Gi"), ..options.clone() }, false).await
     else {
         panic!("the claim was not asked to grow")
     };
     assert!(message.contains("claim"), "{message}");
-    let smaller = applied(&access, &Options { data: sized("1Gi"), ..options.clone() }, false).await;
+    let smaller = applied(&access, &DeployOptions { data: sized("1Gi"), ..options.clone() }, false).await;
     assert!(matches!(smaller, Err(DeployError::Shrinks { .. })), "{smaller:?}");
-    let moved = Options { data: Data::HostPath("/mnt/registry".parse().unwrap()), ..options.clone() };
+    let moved = DeployOptions { data: Data::HostPath("/mnt/registry".parse().unwrap()), ..options.clone() };
     assert!(matches!(applied(&access, &moved, false).await, Err(DeployError::Moves { .. })));
 
-    let set = Options { workload: Workload::StatefulSet, ..options.clone() };
+    let set = DeployOptions { workload: Workload::StatefulSet, ..options.clone() };
     let changed = applied(&access, &set, false).await.unwrap();
     assert!(
         changed.iter().any(|(name, change)| name.starts_with("StatefulSet") && *change == Change::Created)
@@ -187,7 +189,7 @@ async fn an_error_tells_a_pod_s_state_and_a_field_of_another_manager_is_kept() {
     services.patch("theirs", &params, &Patch::Apply(foreign)).await.unwrap();
     let mut target = options.target.clone();
     target.name = "theirs".parse().unwrap();
-    let error = applied(&access, &Options { target, ..options.clone() }, true).await.unwrap_err();
+    let error = applied(&access, &DeployOptions { target, ..options.clone() }, true).await.unwrap_err();
     assert!(matches!(error, DeployError::Api(ApiError::NotOurs { .. })), "{error}");
     remove(&access, &options.target, true, &mut |_| {}).await.unwrap();
 }
@@ -196,15 +198,15 @@ async fn an_error_tells_a_pod_s_state_and_a_field_of_another_manager_is_kept() {
 #[ignore = "needs a cluster's API"]
 async fn an_object_that_the_cluster_refuses_is_reported_before_anything_is_applied() {
     let access = access().await;
-    let options = Options { node_port: Some(80), ..options("refused") };
+    let options = DeployOptions { node_port: Some(80), ..options("refused") };
     let error = applied(&access, &options, false).await.unwrap_err().to_string();
     assert!(error.contains("docker-registry-nodeport") && error.contains("port"), "{error}");
     assert!(matches!(status(&access, &options.target).await, Err(DeployError::Absent(_))));
 
     // The error for a port of another Service names that Service and a free port.
-    let first = Options { node_port: Some(31777), ..self::options("first") };
+    let first = DeployOptions { node_port: Some(31777), ..self::options("first") };
     applied(&access, &first, false).await.unwrap();
-    let second = Options { node_port: Some(31777), ..self::options("second") };
+    let second = DeployOptions { node_port: Some(31777), ..self::options("second") };
     let error = applied(&access, &second, false).await.unwrap_err().to_string();
     let holder = format!("the Service {}/docker-registry-nodeport has this port", first.target.namespace);
     assert!(error.contains(&holder) && error.contains("`hythe deploy --node-port 31778`"), "{error}");
@@ -215,7 +217,7 @@ async fn an_object_that_the_cluster_refuses_is_reported_before_anything_is_appli
 #[ignore = "needs a cluster's API"]
 async fn a_claim_and_a_configmap_of_other_names_are_found_again() {
     let access = access().await;
-    let named = Options {
+    let named = DeployOptions {
         claim: Some("registry-storage".parse().unwrap()),
         config_map: Some("registry-config".parse().unwrap()),
         ..options("named")
@@ -224,7 +226,7 @@ async fn a_claim_and_a_configmap_of_other_names_are_found_again() {
     let made = |name: &str| first.iter().any(|(object, _)| object.ends_with(name));
     assert!(made("/registry-storage") && made("/registry-config"), "{first:?}");
     // Later runs find them without the options, even when only the claim is left.
-    let unnamed = Options { claim: None, config_map: None, ..named.clone() };
+    let unnamed = DeployOptions { claim: None, config_map: None, ..named.clone() };
     let again = applied(&access, &unnamed, false).await.unwrap();
     assert!(again.iter().all(|(_, change)| *change == Change::Unchanged), "{again:?}");
     let removed = remove(&access, &named.target, false, &mut |_| {}).await.unwrap();

@@ -26,7 +26,7 @@ const NAMED: usize = 5;
 
 /// The place of a repository of the tree in this registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ImportTarget {
     /// The repository's name in this registry.
     pub name: RepositoryName,
     /// The origin of its content.
@@ -35,7 +35,7 @@ pub struct Place {
     pub private: bool,
 }
 
-impl Place {
+impl ImportTarget {
     /// The place of content that clients pushed there: the same name, as a local repository.
     pub fn local(name: &RepositoryName) -> Self {
         Self { name: name.clone(), origin: Origin::Local, private: false }
@@ -74,7 +74,7 @@ pub struct Import<'a> {
 /// A repository of the tree, and its place in this registry.
 struct Target {
     found: Found,
-    place: Place,
+    place: ImportTarget,
 }
 
 impl Target {
@@ -102,7 +102,7 @@ impl<'a> Import<'a> {
 
     /// Imports the whole tree, each repository to its place; leaves out a repository without a place. Expects a runtime
     /// with as many blocking threads as the machine has cores.
-    pub async fn run(&self, place: impl Fn(&RepositoryName) -> Option<Place>) -> Result<Imported> {
+    pub async fn run(&self, place: impl Fn(&RepositoryName) -> Option<ImportTarget>) -> Result<Imported> {
         let started = Instant::now();
         tracing::info!(tree = %self.tree.folder().display(), "importing another registry's tree");
         let tree = self.tree.clone();
@@ -148,7 +148,7 @@ impl<'a> Import<'a> {
     async fn target(
         &self,
         found: Found,
-        place: impl Fn(&RepositoryName) -> Option<Place>,
+        place: impl Fn(&RepositoryName) -> Option<ImportTarget>,
     ) -> Result<Result<Target, String>> {
         let Some(place) = place(&found.name) else {
             return Ok(Err("its name is not allowed here".to_owned()));

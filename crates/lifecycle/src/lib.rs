@@ -10,6 +10,6 @@ mod tree;
 
 pub use collector::{Collected, CollectedNow, Collection, Collector};
 pub use error::{Error, Result};
-pub use import::{Import, Imported, Place};
+pub use import::{Import, ImportTarget, Imported};
 pub use schedule::repeat;
 pub use tree::Tree;

@@ -34,12 +34,12 @@ pub struct Descriptor {
 
 /// The place of a descriptor in its manifest: `config` or `layers[2]`.
 #[derive(Clone, Copy)]
-pub(crate) enum Place<'a> {
+pub(crate) enum DescriptorPlace<'a> {
     Field(&'a str),
     Item(&'a str, usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for DescriptorPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Field(field) => f.write_str(field),
@@ -60,7 +60,11 @@ pub(crate) struct Pointer {
 const NAMES: [&str; 3] = ["mediaType", "digest", "size"];
 
 impl Pointer {
-    pub(crate) fn parse(raw: &RawValue, place: Place<'_>, care: Care) -> Result<Self, ManifestError> {
+    pub(crate) fn parse(
+        raw: &RawValue,
+        place: DescriptorPlace<'_>,
+        care: Care,
+    ) -> Result<Self, ManifestError> {
         let field = |name: &str| format!("{place}.{name}");
         let missing = |name: &str| ManifestError::field(field(name), "is missing");
         if !raw.get().starts_with('{') {
@@ -93,7 +97,10 @@ impl Pointer {
 }
 
 /// Checks for mistakes that only the author of a manifest can correct.
-fn check_pushed(fields: &Fields<'_, { NAMES.len() }>, place: Place<'_>) -> Result<(), ManifestError> {
+fn check_pushed(
+    fields: &Fields<'_, { NAMES.len() }>,
+    place: DescriptorPlace<'_>,
+) -> Result<(), ManifestError> {
     if let Some(repeated) = fields.repeated() {
         return Err(ManifestError::field(place, &format!("has the duplicate field `{repeated}`")));
     }

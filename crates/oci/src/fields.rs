@@ -52,7 +52,7 @@ impl<'de, const N: usize> Visitor<'de> for Names<N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Fields { names: self.0, values: [None; N], repeated: None };
-        while let Some(at) = map.next_key_seed(Place(self.0))? {
+        while let Some(at) = map.next_key_seed(FieldIndex(self.0))? {
             let Some(at) = at else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
@@ -66,9 +66,9 @@ impl<'de, const N: usize> Visitor<'de> for Names<N> {
 }
 
 /// Reads a field's name as its index among the known names.
-struct Place<const N: usize>(&'static [&'static str; N]);
+struct FieldIndex<const N: usize>(&'static [&'static str; N]);
 
-impl<'de, const N: usize> DeserializeSeed<'de> for Place<N> {
+impl<'de, const N: usize> DeserializeSeed<'de> for FieldIndex<N> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -76,7 +76,7 @@ impl<'de, const N: usize> DeserializeSeed<'de> for Place<N> {
     }
 }
 
-impl<const N: usize> Visitor<'_> for Place<N> {
+impl<const N: usize> Visitor<'_> for FieldIndex<N> {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

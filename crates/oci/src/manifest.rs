@@ -6,7 +6,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::Digest;
-use crate::descriptor::{Place, Pointer};
+use crate::descriptor::{DescriptorPlace, Pointer};
 use crate::fields::Fields;
 use crate::manifest_error::{ManifestError, clip};
 use crate::media_type::{self, is_index, is_manifest, is_nondistributable, is_schema1};
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
             return Err(ManifestError::Schema1);
         }
         if let Some(config) = self.fields.get("config") {
-            let config = Pointer::parse(config, Place::Field("config"), self.care)?;
+            let config = Pointer::parse(config, DescriptorPlace::Field("config"), self.care)?;
             let docker = matches!(
                 config.media_type.as_str(),
                 media_type::DOCKER_CONFIG | media_type::DOCKER_PLUGIN_CONFIG
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
 
     fn subject(&self) -> Result<Option<Digest>, ManifestError> {
         let Some(subject) = self.fields.get("subject") else { return Ok(None) };
-        match Pointer::parse(subject, Place::Field("subject"), self.care) {
+        match Pointer::parse(subject, DescriptorPlace::Field("subject"), self.care) {
             Ok(subject) => Ok(subject.digest),
             Err(error) if self.care == Care::Pushed => Err(error),
             Err(_) => Ok(None),
@@ -226,11 +226,13 @@ impl<'a> Reader<'a> {
         let items: Vec<&RawValue> = serde_json::from_str(raw.get())
             .map_err(|_| ManifestError::field(name, "must be a list of descriptors"))?;
         let items = items.into_iter().enumerate();
-        items.map(|(index, item)| Pointer::parse(item, Place::Item(name, index), self.care)).collect()
+        items
+            .map(|(index, item)| Pointer::parse(item, DescriptorPlace::Item(name, index), self.care))
+            .collect()
     }
 
     /// The digest of a blob that must exist. A blob whose digest has an unsupported algorithm can never exist here.
-    fn needed(&self, pointer: &Pointer, place: Place<'_>) -> Result<Option<Digest>, ManifestError> {
+    fn needed(&self, pointer: &Pointer, place: DescriptorPlace<'_>) -> Result<Option<Digest>, ManifestError> {
         if pointer.digest.is_none() && self.care == Care::Pushed {
             let algorithm = clip(&pointer.foreign_algorithm);
             return Err(ManifestError::UnsupportedDigest { path: place.to_string(), algorithm });
@@ -308,14 +310,14 @@ impl Manifest {
         let config = reader
             .fields
             .get("config")
-            .map(|config| Pointer::parse(config, Place::Field("config"), reader.care));
+            .map(|config| Pointer::parse(config, DescriptorPlace::Field("config"), reader.care));
         let config = match config.transpose()? {
             None if reader.care == Care::Pushed => return Err(ManifestError::field("config", "is missing")),
             config => config,
         };
         let (mut required, mut optional) = (Digests::default(), Digests::default());
         if let Some(config) = config {
-            self.config = reader.needed(&config, Place::Field("config"))?;
+            self.config = reader.needed(&config, DescriptorPlace::Field("config"))?;
             required.extend(self.config);
             self.artifact_type =
                 self.artifact_type.take().or(Some(config.media_type)).filter(|text| !text.is_empty());
@@ -326,7 +328,7 @@ impl Manifest {
             if is_nondistributable(&layer.media_type) {
                 optional.extend(layer.digest);
             } else {
-                required.extend(reader.needed(layer, Place::Item("layers", index))?);
+                required.extend(reader.needed(layer, DescriptorPlace::Item("layers", index))?);
             }
         }
         optional.order.retain(|digest| !required.seen.contains(digest));

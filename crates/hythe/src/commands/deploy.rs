@@ -8,7 +8,7 @@ mod remove;
 mod settings;
 mod status;
 
-use hythe_kube::deploy::{self, Applied, Data, Options, Source, Target, Workload};
+use hythe_kube::deploy::{self, Applied, Data, DeployOptions, ImageSource, Target, Workload};
 use serde_json::{Value, json};
 
 use super::runtime::run;
@@ -51,7 +51,7 @@ fn print(target: &TargetArgs, args: &OptionArgs, printer: Printer) -> Result<(),
     printer.data(deploy::to_yaml(&manifests).trim_end(), || {
         manifests.iter().map(|manifest| manifest.body().clone()).collect::<Value>()
     });
-    if let Source::Nodes(image) = &options.image {
+    if let ImageSource::Nodes(image) = &options.image {
         printer.note(format_args!(
             "load {image} into every node before you apply this: `hythe deploy` without --print does both. Or name an \
              image that nodes can pull, with --image"
@@ -87,8 +87,8 @@ async fn apply(
     Ok(())
 }
 
-fn options(target: &TargetArgs, args: OptionArgs, image: Source) -> Result<Options, Failure> {
-    Ok(Options {
+fn options(target: &TargetArgs, args: OptionArgs, image: ImageSource) -> Result<DeployOptions, Failure> {
+    Ok(DeployOptions {
         target: self::target(target),
         workload: match args.kind {
             WorkloadKind::Deployment => Workload::Deployment,
@@ -110,7 +110,7 @@ fn options(target: &TargetArgs, args: OptionArgs, image: Source) -> Result<Optio
     })
 }
 
-fn addresses(options: &Options) -> String {
+fn addresses(options: &DeployOptions) -> String {
     let in_pods = format!("in Pods   {}", options.target.cluster_host());
     match options.node_port {
         Some(port) => format!("{in_pods}\non nodes  localhost:{port}"),
@@ -124,7 +124,7 @@ fn summary(context: &str, applied: &Applied) -> Value {
         value["change"] = json!(change);
         value
     });
-    let Options { target, node_port, .. } = &applied.options;
+    let DeployOptions { target, node_port, .. } = &applied.options;
     json!({
         "context": context,
         "namespace": target.namespace.as_str(),

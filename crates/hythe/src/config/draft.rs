@@ -9,7 +9,7 @@ use super::error::{ConfigError, Problem};
 use super::key::Key;
 use super::keys::{KEYS, key};
 use super::registry2;
-use super::source::Source;
+use super::source::ValueSource;
 use super::tables::{Drafted, TableSources, TablesSlot};
 use crate::settings::Settings;
 use crate::tables::Table;
@@ -19,13 +19,13 @@ use crate::values::Storage;
 /// The configuration while its layers are combined, the lowest layer first.
 pub(super) struct Draft {
     settings: Settings,
-    provenance: Vec<(&'static Key, Source)>,
+    provenance: Vec<(&'static Key, ValueSource)>,
     tables: TableSources,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     has_data_folder: bool,
     /// The source that shares content pulled with Docker's logins with all clients, if one does.
-    shares_logins: Option<Source>,
+    shares_logins: Option<ValueSource>,
     /// The `registry:2` file that is read because the user named none.
     found: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Draft {
         }
         Self {
             settings,
-            provenance: KEYS.iter().map(|key| (key, Source::Default)).collect(),
+            provenance: KEYS.iter().map(|key| (key, ValueSource::Default)).collect(),
             tables: TableSources::default(),
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -51,12 +51,12 @@ impl Draft {
     }
 
     /// Sets a key, overriding the value of a lower layer.
-    pub(super) fn set(&mut self, key: &'static Key, raw: &Raw, source: &Source) {
+    pub(super) fn set(&mut self, key: &'static Key, raw: &Raw, source: &ValueSource) {
         self.set_as(key.name, key, raw, source);
     }
 
     /// Like [`set`](Self::set), for a layer that has another name for the key, which errors show.
-    pub(super) fn set_as(&mut self, name: &str, key: &'static Key, raw: &Raw, source: &Source) {
+    pub(super) fn set_as(&mut self, name: &str, key: &'static Key, raw: &Raw, source: &ValueSource) {
         match key.kind.read(&mut self.settings, raw) {
             Ok(()) => {
                 if let Some((_, kept)) = self.provenance.iter_mut().find(|(known, _)| known.name == key.name)
@@ -77,7 +77,12 @@ impl Draft {
     }
 
     /// Creates a table if there is none yet.
-    pub(super) fn begin_table<T: Table>(&mut self, slot: &TablesSlot<T>, name: &T::Name, source: Source) {
+    pub(super) fn begin_table<T: Table>(
+        &mut self,
+        slot: &TablesSlot<T>,
+        name: &T::Name,
+        source: ValueSource,
+    ) {
         slot.layered(self.drafted()).begin(name, source);
     }
 
@@ -88,7 +93,7 @@ impl Draft {
         name: &T::Name,
         field: &str,
         raw: &Raw,
-        source: &Source,
+        source: &ValueSource,
     ) {
         let Some(field) = T::field(field) else { return };
         let problem = slot.layered(self.drafted()).set(name, field, raw, source).err();
@@ -98,7 +103,7 @@ impl Draft {
     /// Sets the defaults of the `registry:2` images.
     pub(super) fn in_place_defaults(&mut self) {
         let path = Path::new(registry2::FILES[1]);
-        let source = Source::Registry2Default { path: path.to_owned() };
+        let source = ValueSource::Registry2Default { path: path.to_owned() };
         for (name, value) in [("listen", registry2::ADDRESS), ("data", registry2::ROOT_DIRECTORY)] {
             if let Some(key) = key(name) {
                 self.set(key, &Raw::Text(value.to_owned()), &source);
@@ -111,13 +116,13 @@ impl Draft {
     pub(super) fn registry2_defaults(&mut self, path: &Path) {
         for name in ["delete.enabled", "upstream.by-path"] {
             if let Some(key) = key(name) {
-                self.set(key, &Raw::Boolean(false), &Source::Registry2Default { path: path.to_owned() });
+                self.set(key, &Raw::Boolean(false), &ValueSource::Registry2Default { path: path.to_owned() });
             }
         }
     }
 
     /// Shares content pulled with Docker's logins with all clients, unless a layer sets `share`.
-    pub(super) fn share_logins(&mut self, source: Source) {
+    pub(super) fn share_logins(&mut self, source: ValueSource) {
         self.shares_logins = Some(source);
     }
 
@@ -141,15 +146,16 @@ impl Draft {
         self.warnings.push(warning);
     }
 
-    fn source(&self, name: &str) -> Source {
+    fn source(&self, name: &str) -> ValueSource {
         let found = self.provenance.iter().find(|(key, _)| key.name == name);
-        found.map_or(Source::Default, |(_, source)| source.clone())
+        found.map_or(ValueSource::Default, |(_, source)| source.clone())
     }
 
     /// Checks the combined configuration, and returns it.
     pub(super) fn finish(mut self, file: Option<PathBuf>) -> Result<Loaded, ConfigError> {
         self.check();
-        let needs_folder = self.settings.storage == Storage::Fs && self.source("data") == Source::Default;
+        let needs_folder =
+            self.settings.storage == Storage::Fs && self.source("data") == ValueSource::Default;
         if needs_folder && !self.has_data_folder {
             let text =
                 "this user has no home folder for the data: choose a folder with --data FOLDER or HYTHE_DATA";

@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
-use super::source::Source;
+use super::source::ValueSource;
 use crate::values::Raw;
 
 /// The text of a file.
@@ -24,8 +24,8 @@ pub(super) struct Entry<'a> {
 
 impl Text<'_> {
     /// The source of a value at a byte offset.
-    pub(super) fn source(&self, offset: usize) -> Source {
-        Source::file(self.path, line_column(self.text, offset))
+    pub(super) fn source(&self, offset: usize) -> ValueSource {
+        ValueSource::file(self.path, line_column(self.text, offset))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ValueSource {
     /// hythe's default: no layer sets the value.
     Default,
     /// A place in hythe's own configuration file. Line and column count from 1.
@@ -39,7 +39,7 @@ pub enum Source {
     Flag(&'static str),
 }
 
-impl Source {
+impl ValueSource {
     pub(crate) fn file(path: &Path, (line, column): (usize, usize)) -> Self {
         Self::File { path: path.to_owned(), line, column }
     }
@@ -66,7 +66,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line, .. } => write!(f, "{}:{line}", path.display()),

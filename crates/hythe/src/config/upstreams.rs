@@ -25,13 +25,13 @@ pub(super) struct Assembled {
 /// A problem or warning about a place in the configuration.
 #[derive(Debug)]
 pub(super) struct Finding {
-    pub(super) place: Place,
+    pub(super) place: FindingPlace,
     pub(super) text: String,
 }
 
 /// A place in the configuration.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum FindingPlace {
     Key(&'static str),
     Table(Authority),
     Field(Authority, &'static str),
@@ -59,7 +59,7 @@ pub(super) fn assemble(settings: &Upstreams) -> Assembled {
     for upstream in shipped.all().iter().filter(|upstream| settings.enabled && !is_named(&upstream.name)) {
         if !removed.contains(&upstream.name) {
             let upstream = Upstream { ttl: settings.ttl, share: settings.share, ..(**upstream).clone() };
-            assembled.add(upstream, &[], Place::Key("upstream.enabled"));
+            assembled.add(upstream, &[], FindingPlace::Key("upstream.enabled"));
         }
     }
     let none = UpstreamTable::default();
@@ -81,7 +81,7 @@ pub(super) fn assemble(settings: &Upstreams) -> Assembled {
 }
 
 impl Assembled {
-    fn problem(&mut self, place: Place, text: impl Into<String>) {
+    fn problem(&mut self, place: FindingPlace, text: impl Into<String>) {
         self.problems.push(Finding { place, text: text.into() });
     }
 
@@ -92,7 +92,7 @@ impl Assembled {
             let name = known_name(addition.name.clone());
             if additions.insert(name, addition).is_some() {
                 let text = format!("`{}` is added twice: list all its endpoints in one entry", addition.name);
-                self.problem(Place::Key("upstream.add"), text);
+                self.problem(FindingPlace::Key("upstream.add"), text);
             }
         }
         additions
@@ -123,7 +123,7 @@ impl Assembled {
                 let all: Vec<String> = names.iter().map(ToString::to_string).collect();
                 let found = nearest(&name.to_string(), all.iter().map(String::as_str));
                 let text = format!("there is no upstream `{name}` to remove{}", did_you_mean(found));
-                self.problem(Place::Key("upstream.remove"), text);
+                self.problem(FindingPlace::Key("upstream.remove"), text);
             }
         }
         removed
@@ -139,12 +139,13 @@ impl Assembled {
         removed: &BTreeSet<Authority>,
     ) {
         let has_table = settings.tables.contains_key(name);
-        let place = if has_table { Place::Table(name.clone()) } else { Place::Key("upstream.add") };
+        let place =
+            if has_table { FindingPlace::Table(name.clone()) } else { FindingPlace::Key("upstream.add") };
         if removed.contains(name) {
             let text = format!("hythe does not contact `{name}`: `upstream.remove` names it");
             return self.warnings.push(Finding { place, text });
         }
-        let field = |field| Place::Field(name.clone(), field);
+        let field = |field| FindingPlace::Field(name.clone(), field);
         let credentials = match credentials(table) {
             Ok(credentials) => credentials,
             Err((wrong, text)) => return self.problem(field(wrong), text),
@@ -171,18 +172,19 @@ impl Assembled {
                 self.problem(field(said), error.to_string());
             }
             Err(error @ ConfigError::Endpoint { .. }) => {
-                let place = if added.is_empty() { field("endpoints") } else { Place::Key("upstream.add") };
+                let place =
+                    if added.is_empty() { field("endpoints") } else { FindingPlace::Key("upstream.add") };
                 self.problem(place, error.to_string());
             }
         }
     }
 
-    fn add(&mut self, upstream: Upstream, aliases: &[Authority], place: Place) {
+    fn add(&mut self, upstream: Upstream, aliases: &[Authority], place: FindingPlace) {
         let name = upstream.name.clone();
         if let Err(error) = self.allowed.add(upstream, aliases) {
             use hythe_upstream::ConfigError::{Authority, Reserved, Taken};
             let place = match &error {
-                Taken { name: taken, .. } if *taken != name => Place::Field(name, "aliases"),
+                Taken { name: taken, .. } if *taken != name => FindingPlace::Field(name, "aliases"),
                 Taken { .. } | Reserved { .. } | Authority(_) => place,
             };
             self.problem(place, error.to_string());
@@ -201,7 +203,7 @@ impl Assembled {
                 self.allowed.all().iter().map(|upstream| upstream.name.to_string()).collect();
             did_you_mean(nearest(&name.to_string(), all.iter().map(String::as_str)))
         };
-        self.problem(Place::Key(key), format!("there is no upstream `{name}`{why}"));
+        self.problem(FindingPlace::Key(key), format!("there is no upstream `{name}`{why}"));
     }
 }
 

@@ -5,7 +5,7 @@ use super::environment::{Environment, LOGINS_VARIABLE};
 use super::error::Problem;
 use super::keys::KEYS;
 use super::nearest::{did_you_mean, nearest};
-use super::source::Source;
+use super::source::ValueSource;
 use crate::values::Raw;
 
 /// The variable that names the configuration file.
@@ -43,12 +43,12 @@ pub(super) fn apply(draft: &mut Draft, environment: &Environment) {
             continue;
         };
         match value.to_str() {
-            Some(text) => draft.set(key, &Raw::Text(text.to_owned()), &Source::Variable(name.clone())),
+            Some(text) => draft.set(key, &Raw::Text(text.to_owned()), &ValueSource::Variable(name.clone())),
             None => draft.problem(Problem::new(name, "its value is not UTF-8")),
         }
     }
     if environment.variables.get(LOGINS_SHARED_VARIABLE).is_some_and(|value| value == "true") {
-        draft.share_logins(Source::Variable(LOGINS_SHARED_VARIABLE.to_owned()));
+        draft.share_logins(ValueSource::Variable(LOGINS_SHARED_VARIABLE.to_owned()));
     }
 }
 

@@ -15,11 +15,11 @@ use hythe_testing::{Client, ImageBuilder, Manifest, OldTree, ScriptedUpstream};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program under the name `registry`, and the configuration file of the `registry:2` that it replaces.
-struct Place {
+struct DropIn {
     folder: tempfile::TempDir,
 }
 
-impl Place {
+impl DropIn {
     /// A configuration with an old tree as its root directory, and with these additional lines.
     fn new(tree: &OldTree, rest: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ fn imported_images_are_served_and_a_deleted_tag_is_not_imported_again() {
     let tree = OldTree::new();
     tree.tag("team/app", "v1", &image(1));
     tree.tag("team/app", "v2", &image(2));
-    let place = Place::new(&tree, "  delete:\n    enabled: true\n");
+    let place = DropIn::new(&tree, "  delete:\n    enabled: true\n");
     let serving = place.serve();
     assert!(serving.said("imported repositories=1 tags=2 manifests=2 blobs=6"), "{:#?}", serving.said);
     pull(&serving.client(), "team/app", "v1", &image(1));
@@ -139,7 +139,7 @@ fn the_imported_folder_of_a_proxy_serves_its_upstreams_images() {
     upstream.push("library/app", "v1", &image(1));
     let tree = OldTree::new();
     tree.tag("library/app", "v1", &image(1));
-    let place = Place::new(&tree, &format!("proxy:\n  remoteurl: {}\n", upstream.endpoint()));
+    let place = DropIn::new(&tree, &format!("proxy:\n  remoteurl: {}\n", upstream.endpoint()));
     let serving = place.serve();
     pull(&serving.client(), "library/app", "v1", &image(1));
     // The registry only asked the upstream whether the tag still names the image.
@@ -152,7 +152,7 @@ fn the_imported_folder_of_a_proxy_serves_its_upstreams_images() {
 /// `crane cp SRC localhost:PORT/registry.k8s.io/pause` with no network: registry:2 knows no other registries.
 #[test]
 fn a_push_to_a_name_that_begins_with_a_public_registrys_name_is_an_ordinary_push() {
-    let place = Place::new(&OldTree::new(), "");
+    let place = DropIn::new(&OldTree::new(), "");
     let serving = place.serve();
     let client = serving.client();
     client.head("/v2/registry.k8s.io/pause/manifests/latest").send().expect(404);
@@ -165,7 +165,7 @@ fn garbage_collection_asks_the_running_server_or_collects_itself_if_none_runs() 
     let tree = OldTree::new();
     tree.tag("app", "v1", &image(1));
     tree.push("app", &image(2));
-    let place = Place::new(&tree, "  delete:\n    enabled: true\n");
+    let place = DropIn::new(&tree, "  delete:\n    enabled: true\n");
     let configuration = place.configuration();
     let collect = |more: &[&str], grace: &str| {
         let mut command = place.command(&["garbage-collect"]);
@@ -203,7 +203,7 @@ fn garbage_collection_asks_the_running_server_or_collects_itself_if_none_runs() 
 
 #[test]
 fn the_defaults_are_those_of_a_registry_2() {
-    let place = Place::new(&OldTree::new(), "");
+    let place = DropIn::new(&OldTree::new(), "");
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     let refused = place.run(&["garbage-collect", "/etc/docker/registry/config.yml"]);
     let text = said(&refused);

@@ -1,6 +1,6 @@
 //! The precedence of configuration layers, and the reported source of each value.
 
-use hythe::config::{KEYS, Raw, Source, load, reload};
+use hythe::config::{KEYS, Raw, ValueSource, load, reload};
 use hythe::{Settings, values::Listen};
 
 use crate::world::World;
@@ -16,7 +16,7 @@ fn without_any_configuration_the_defaults_apply_and_data_is_in_the_users_folder(
     };
     assert_eq!(loaded.settings, Settings { data: data.into(), ..Settings::default() });
     assert_eq!(loaded.settings.listen, ["127.0.0.1:5001".parse::<Listen>().unwrap()]);
-    assert!(loaded.provenance.iter().all(|(_, source)| *source == Source::Default));
+    assert!(loaded.provenance.iter().all(|(_, source)| *source == ValueSource::Default));
     assert!(loaded.warnings.is_empty() && loaded.file.is_none());
 }
 

@@ -7,14 +7,14 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 
 use super::rollout::{self, Rollout};
-use super::{Data, DeployError, Options, Progress, existing, render};
+use super::{Data, DeployError, DeployOptions, Progress, existing, render};
 use crate::api::{Access, ApiError, Change, Kind, Object, Verb, is_ours};
 
 /// What was deployed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The options, completed with what the deployed registry keeps.
-    pub options: Options,
+    pub options: DeployOptions,
     /// Each object, and whether it changed.
     pub objects: Vec<(Object, Change)>,
 }
@@ -22,7 +22,7 @@ pub struct Applied {
 /// Deploys the registry, and waits until it is ready. Every object is applied as a dry run before any is changed.
 pub async fn apply(
     access: &Access,
-    options: &Options,
+    options: &DeployOptions,
     force: bool,
     timeout: Duration,
     progress: &mut (dyn FnMut(Progress) + Send),
@@ -85,7 +85,7 @@ pub async fn apply(
 /// Turns a refusal of the node port's Service into an error that names the Service which has the port.
 async fn node_port_refused(
     access: &Access,
-    options: &Options,
+    options: &DeployOptions,
     object: &Object,
     error: ApiError,
 ) -> DeployError {
@@ -109,7 +109,7 @@ async fn node_port_refused(
 
 /// The number of nodes that may run the Pod, if that is several and the data is in a folder of one node. A user who may
 /// not list nodes gets no warning.
-async fn unpinned(access: &Access, options: &Options) -> Option<usize> {
+async fn unpinned(access: &Access, options: &DeployOptions) -> Option<usize> {
     if !matches!(options.data, Data::HostPath(_)) || !options.nodes.is_empty() {
         return None;
     }

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodSpec};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
 
-use super::{Data, DeployError, HostPath, Name, Options, Quantity, Target, Workload};
+use super::{Data, DeployError, DeployOptions, HostPath, Name, Quantity, Target, Workload};
 use crate::api::{Access, ApiError, Kind, Object, Verb, is_ours};
 
 /// What the cluster has of the registry.
@@ -137,7 +137,7 @@ fn claim(found: PersistentVolumeClaim) -> Claim {
 
 impl Existing {
     /// The options, completed with the settings that stay: no image may vanish because a flag was left out.
-    pub(super) fn settle(&self, options: &Options) -> Result<Options, DeployError> {
+    pub(super) fn settle(&self, options: &DeployOptions) -> Result<DeployOptions, DeployError> {
         let mut settled = options.clone();
         if let (Data::Claim { .. }, Some(claim)) = (&options.data, &self.claim) {
             settled.claim = Some(claim.settle_name(options)?);
@@ -178,7 +178,7 @@ impl Existing {
 
 impl Claim {
     /// The claim's name. It cannot change: with another claim the registry would begin empty.
-    fn settle_name(&self, options: &Options) -> Result<Name, DeployError> {
+    fn settle_name(&self, options: &DeployOptions) -> Result<Name, DeployError> {
         let namespace = &options.target.namespace;
         match &options.claim {
             Some(asked) if asked.as_str() != self.name => Err(DeployError::Moves {
@@ -251,20 +251,20 @@ mod tests {
             ..Running::default()
         };
         let there = Existing { workload: Some(running), claim: Some(claim) };
-        let image = super::super::Source::Nodes("localhost/hythe:1".parse().unwrap());
-        let options = Options::new(target(), image).unwrap();
+        let image = super::super::ImageSource::Nodes("localhost/hythe:1".parse().unwrap());
+        let options = DeployOptions::new(target(), image).unwrap();
         let settled = there.settle(&options).unwrap();
         assert_eq!((settled.claim, settled.config_map), (name("registry-storage"), name("registry-config")));
         let error =
-            there.settle(&Options { claim: name("other"), ..options.clone() }).unwrap_err().to_string();
+            there.settle(&DeployOptions { claim: name("other"), ..options.clone() }).unwrap_err().to_string();
         assert!(error.contains("registry/registry-storage") && error.contains("registry/other"), "{error}");
-        let settled = there.settle(&Options { config_map: name("other"), ..options }).unwrap();
+        let settled = there.settle(&DeployOptions { config_map: name("other"), ..options }).unwrap();
         assert_eq!(settled.config_map, name("other"));
     }
 
     fn settle(existing: &Existing, data: Data) -> Result<Data, String> {
-        let image = super::super::Source::Nodes("localhost/hythe:1".parse().unwrap());
-        let options = Options { data, ..Options::new(target(), image).unwrap() };
+        let image = super::super::ImageSource::Nodes("localhost/hythe:1".parse().unwrap());
+        let options = DeployOptions { data, ..DeployOptions::new(target(), image).unwrap() };
         existing.settle(&options).map(|options| options.data).map_err(|error| error.to_string())
     }
 

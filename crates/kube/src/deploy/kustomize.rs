@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::render::{init_containers, volume};
 use super::yaml::value_to_yaml;
-use super::{Data, Options, render};
+use super::{Data, DeployOptions, render};
 use crate::api::{Kind, Manifest};
 
 /// A file of the folder `deploy/kustomize`.
@@ -18,7 +18,7 @@ pub struct KustomizeFile {
 
 /// The files of the base, which has the default objects of `hythe deploy`, and of the component that puts the data on
 /// the node.
-pub fn kustomize(options: &Options, data: &Data) -> Vec<KustomizeFile> {
+pub fn kustomize(options: &DeployOptions, data: &Data) -> Vec<KustomizeFile> {
     let manifests = render(options);
     let mut files: Vec<KustomizeFile> = manifests
         .iter()
@@ -47,9 +47,9 @@ fn file_name(manifest: &Manifest) -> String {
 }
 
 /// The files of the component: patches that change the base so that the data is on the node.
-fn host_path(options: &Options, data: &Data) -> Vec<KustomizeFile> {
+fn host_path(options: &DeployOptions, data: &Data) -> Vec<KustomizeFile> {
     let target = &options.target;
-    let on_node = Options { data: data.clone(), ..options.clone() };
+    let on_node = DeployOptions { data: data.clone(), ..options.clone() };
     let mut volume = volume(&on_node);
     // A merge keeps fields that the patch does not name, so the patch sets this one to null.
     volume["persistentVolumeClaim"] = Value::Null;
@@ -93,14 +93,14 @@ fn written(path: &str, value: &Value) -> KustomizeFile {
 mod tests {
     use std::path::Path;
 
-    use super::super::{Source, Target};
+    use super::super::{ImageSource, Target};
     use super::*;
 
     /// The files as committed. hythe has no public image, so a user of the files sets an image of their own.
     fn files() -> Vec<KustomizeFile> {
         let target = Target { namespace: "registry".parse().unwrap(), name: "registry".parse().unwrap() };
         let image = concat!("localhost/hythe:", env!("CARGO_PKG_VERSION")).parse().unwrap();
-        let options = Options::new(target, Source::Registry(image)).unwrap();
+        let options = DeployOptions::new(target, ImageSource::Registry(image)).unwrap();
         kustomize(&options, &Data::HostPath("/mnt/local-storage/registry".parse().unwrap()))
     }
 

@@ -95,7 +95,7 @@ impl Workload {
 
 /// How the nodes get the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ImageSource {
     /// hythe puts the image into every node beforehand. No registry has it, so kubelet must not try to pull it.
     Nodes(ImageName),
     /// The nodes pull the image, unless they have it.
@@ -118,13 +118,13 @@ pub enum Data {
 
 /// The options of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct DeployOptions {
     /// The registry's namespace and name.
     pub target: Target,
     /// The kind of workload that runs the Pod.
     pub workload: Workload,
     /// The image, and how the nodes get it.
-    pub image: Source,
+    pub image: ImageSource,
     /// Where the data is.
     pub data: Data,
     /// The port of every node that leads to the registry, if it should have one.
@@ -145,9 +145,9 @@ pub struct Options {
     pub config_map: Option<Name>,
 }
 
-impl Options {
+impl DeployOptions {
     /// The default options.
-    pub fn new(target: Target, image: Source) -> Result<Self, ValueError> {
+    pub fn new(target: Target, image: ImageSource) -> Result<Self, ValueError> {
         Ok(Self {
             target,
             workload: Workload::default(),

@@ -7,13 +7,13 @@ mod storage;
 
 use serde_json::json;
 
-use super::{Data, Options, Target, Workload};
+use super::{Data, DeployOptions, Target, Workload};
 use crate::api::{Manifest, Object};
 
 pub(super) use pod::{init_containers, volume};
 
 /// All objects, each after those that it needs.
-pub fn render(options: &Options) -> Vec<Manifest> {
+pub fn render(options: &DeployOptions) -> Vec<Manifest> {
     let target = &options.target;
     let mut manifests = vec![Manifest::new(Object::namespace(target.namespace.as_str()), &[], json!({}))];
     if let Data::Claim { size, class } = &options.data {
@@ -50,7 +50,7 @@ fn manifest(target: &Target, object: Object, fields: serde_json::Value) -> Manif
 }
 
 /// The workload that runs the Pod. It has one Pod, as only one server may use a data folder.
-fn workload(options: &Options) -> Manifest {
+fn workload(options: &DeployOptions) -> Manifest {
     let target = &options.target;
     let mut spec = json!({
         "replicas": 1,
@@ -75,16 +75,16 @@ mod tests {
 
     use super::*;
     use crate::api::Kind;
-    use crate::deploy::{Source, to_yaml};
+    use crate::deploy::{ImageSource, to_yaml};
 
-    fn options() -> Options {
+    fn options() -> DeployOptions {
         let target =
             Target { namespace: "storage".parse().unwrap(), name: "docker-registry".parse().unwrap() };
-        Options::new(target, Source::Nodes("localhost/hythe:1".parse().unwrap())).unwrap()
+        DeployOptions::new(target, ImageSource::Nodes("localhost/hythe:1".parse().unwrap())).unwrap()
     }
 
-    fn on_host() -> Options {
-        Options {
+    fn on_host() -> DeployOptions {
+        DeployOptions {
             data: Data::HostPath("/mnt/local-storage/registry".parse().unwrap()),
             nodes: vec!["kubernetes.io/hostname=kind-worker".parse().unwrap()],
             peers: vec!["app=ci".parse().unwrap(), "10.0.0.0/8".parse().unwrap()],
@@ -93,7 +93,7 @@ mod tests {
         }
     }
 
-    fn of(options: &Options, kind: Kind) -> Value {
+    fn of(options: &DeployOptions, kind: Kind) -> Value {
         render(options).into_iter().find(|manifest| manifest.object.kind == kind).unwrap().body().clone()
     }
 
@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_request_is_never_above_its_limit() {
-        let small = Options { memory: "32Mi".parse().unwrap(), cpu: "10m".parse().unwrap(), ..options() };
+        let small =
+            DeployOptions { memory: "32Mi".parse().unwrap(), cpu: "10m".parse().unwrap(), ..options() };
         let resources =
             &of(&small, Kind::Deployment)["spec"]["template"]["spec"]["containers"][0]["resources"];
         assert_eq!(resources["requests"], json!({ "memory": "32Mi", "cpu": "10m" }));
@@ -174,24 +175,24 @@ mod tests {
 
     #[test]
     fn a_node_port_has_a_service_of_its_own() {
-        let names = |options: &Options| {
+        let names = |options: &DeployOptions| {
             let services =
                 render(options).into_iter().filter(|manifest| manifest.object.kind == Kind::Service);
             services.map(|manifest| manifest.object.name).collect::<Vec<_>>()
         };
         assert_eq!(names(&options()), ["docker-registry", "docker-registry-nodeport"]);
-        assert_eq!(names(&Options { node_port: None, ..options() }), ["docker-registry"]);
+        assert_eq!(names(&DeployOptions { node_port: None, ..options() }), ["docker-registry"]);
     }
 
     #[test]
     fn the_config_map_has_the_servers_names_and_its_variables() {
         let variables = [("HYTHE_UPSTREAM_OFFLINE".to_owned(), "true".to_owned())].into();
-        let set = Options { variables, ..options() };
+        let set = DeployOptions { variables, ..options() };
         let hosts =
             "docker-registry.storage.svc.cluster.local,docker-registry.storage.svc,docker-registry.storage";
         let map = of(&set, Kind::ConfigMap);
         assert_eq!(map["data"], json!({ "HYTHE_HTTP_HOSTS": hosts, "HYTHE_UPSTREAM_OFFLINE": "true" }));
-        let template = |options: &Options| of(options, Kind::Deployment)["spec"]["template"].clone();
+        let template = |options: &DeployOptions| of(options, Kind::Deployment)["spec"]["template"].clone();
         let from = &template(&set)["spec"]["containers"][0]["envFrom"];
         assert_eq!(*from, json!([{ "configMapRef": { "name": "docker-registry" } }]));
         // A server reads its variables only at its start, so changed variables need a new Pod.
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_claim_and_the_config_map_have_the_registrys_name_or_a_chosen_one() {
-        let named = Options {
+        let named = DeployOptions {
             claim: Some("registry-storage".parse().unwrap()),
             config_map: Some("registry-config".parse().unwrap()),
             ..options()
@@ -237,7 +238,7 @@ mod tests {
     fn texts_that_yaml_takes_for_something_else_are_quoted() {
         let variables =
             [("HYTHE_A".to_owned(), "yes".to_owned()), ("HYTHE_B".to_owned(), "0123".to_owned())].into();
-        let yaml = to_yaml(&render(&Options { variables, ..options() }));
+        let yaml = to_yaml(&render(&DeployOptions { variables, ..options() }));
         for line in ["HYTHE_A: \"yes\"", "HYTHE_B: \"0123\""] {
             assert!(yaml.contains(line) || yaml.contains(&line.replace('"', "'")), "{yaml}");
         }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use hythe_lifecycle::{Error, Imported, Place};
+use hythe_lifecycle::{Error, ImportTarget, Imported};
 use hythe_oci::{Algorithm, Digest, Reference};
 use hythe_registry::{Error as Refusal, Origin, Visible};
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, OldTree};
@@ -132,7 +132,7 @@ async fn an_import_that_is_interrupted_again_and_again_continues() {
     let imported: Imported = loop {
         rounds += 1;
         let patience = Duration::from_millis(rounds * rounds);
-        let import = world.try_import(|name| Some(Place::local(name)));
+        let import = world.try_import(|name| Some(ImportTarget::local(name)));
         if let Ok(imported) = tokio::time::timeout(patience, import).await {
             break imported.unwrap();
         }
@@ -159,7 +159,11 @@ async fn the_tree_of_a_proxy_becomes_copies_and_content_that_it_removed_is_no_lo
     let world = World::new(tree);
     let origin = Origin::Upstream("docker.io".to_owned());
     let place = |there: &_| {
-        Some(Place { name: name(&format!("docker.io/{there}")), origin: origin.clone(), private: true })
+        Some(ImportTarget {
+            name: name(&format!("docker.io/{there}")),
+            origin: origin.clone(),
+            private: true,
+        })
     };
     let imported = world.try_import(place).await.unwrap();
     assert_eq!((imported.manifests, imported.left_out), (1, 0));
@@ -182,7 +186,8 @@ async fn content_of_another_origin_stays_and_a_repository_without_a_place_is_lef
     let reference: Reference = "v1".parse().unwrap();
     let copy = world.registry.copy(&app, &origin);
     copy.push_manifest(&reference, Vec::new(), None, theirs.bytes.clone().into()).await.unwrap();
-    let imported = world.try_import(|name| (name.as_str() != "nowhere").then(|| Place::local(name))).await;
+    let imported =
+        world.try_import(|name| (name.as_str() != "nowhere").then(|| ImportTarget::local(name))).await;
     let imported = imported.unwrap();
     assert_eq!(imported.left_out, 2, "each repository counts once: {imported:?}");
     assert_eq!((imported.repositories, imported.blobs), (1, 3));
@@ -200,5 +205,8 @@ async fn a_registry_that_fails_ends_the_import() {
     tree.tag("app", "v1", &image(1));
     let world = World::new(tree);
     world.registry.close();
-    assert!(matches!(world.try_import(|name| Some(Place::local(name))).await, Err(Error::Registry(_))));
+    assert!(matches!(
+        world.try_import(|name| Some(ImportTarget::local(name))).await,
+        Err(Error::Registry(_))
+    ));
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hythe_catalog::Catalog;
-use hythe_lifecycle::{Import, Imported, Place, Result, Tree};
+use hythe_lifecycle::{Import, ImportTarget, Imported, Result, Tree};
 use hythe_oci::{Digest, Reference, RepositoryName};
 use hythe_registry::{Content, Registry, RegistryOptions, Repository};
 use hythe_storage::FsStorage;
@@ -31,7 +31,7 @@ impl World {
 
     pub(crate) async fn try_import(
         &self,
-        place: impl Fn(&RepositoryName) -> Option<Place>,
+        place: impl Fn(&RepositoryName) -> Option<ImportTarget>,
     ) -> Result<Imported> {
         let tree = Tree::in_folder(self.tree.folder()).unwrap();
         Import::new(&self.registry, &tree).run(place).await
@@ -39,7 +39,7 @@ impl World {
 
     /// Imports the tree as content that was pushed to this registry.
     pub(crate) async fn import(&self) -> Imported {
-        self.try_import(|name| Some(Place::local(name))).await.unwrap()
+        self.try_import(|name| Some(ImportTarget::local(name))).await.unwrap()
     }
 
     /// The files in the folder `kind` of the data folder: `uploads` or `blobs`.

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, Response};
-use hythe_api::{Budget, Cleared, Copies, Copy, Statistics, Upstream, Upstreams, parameter, path};
+use hythe_api::{Budget, Cleared, Copies, CopyEntry, Statistics, Upstream, Upstreams, parameter, path};
 use hythe_oci::{Authority, ErrorCode, ImagePattern};
 use hythe_registry::CopySummary;
 use hythe_upstream::Status;
@@ -108,9 +108,9 @@ fn pattern(call: &Call<'_>) -> Result<Option<ImagePattern>, Rejection> {
     pattern.map(Some)
 }
 
-fn copy(copy: CopySummary) -> Copy {
+fn copy(copy: CopySummary) -> CopyEntry {
     let last_use = UNIX_EPOCH.checked_add(Duration::from_millis(copy.last_use.max(0).cast_unsigned()));
-    Copy {
+    CopyEntry {
         name: copy.name,
         upstream: copy.provenance.origin.to_string(),
         tags: copy.tags,

@@ -23,12 +23,12 @@ struct State {
 
 /// A connection's entry in the map while it is open.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct OpenConnection {
     connections: Arc<Connections>,
     id: u64,
 }
 
-impl Drop for Place {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.connections.state.lock().streams.remove(&self.id);
     }
@@ -36,7 +36,7 @@ impl Drop for Place {
 
 impl Connections {
     /// Adds a connection; returns `None` once all are closed.
-    pub(super) fn add(self: &Arc<Self>, stream: &TcpStream) -> Option<Place> {
+    pub(super) fn add(self: &Arc<Self>, stream: &TcpStream) -> Option<OpenConnection> {
         let mut state = self.state.lock();
         if state.is_closed {
             return None;
@@ -44,7 +44,7 @@ impl Connections {
         state.last += 1;
         let id = state.last;
         state.streams.insert(id, stream.try_clone().ok()?);
-        Some(Place { connections: self.clone(), id })
+        Some(OpenConnection { connections: self.clone(), id })
     }
 
     pub(super) fn count(&self) -> usize {

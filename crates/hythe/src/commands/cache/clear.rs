@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
-use hythe_api::{Cleared, Copy};
+use hythe_api::{Cleared, CopyEntry};
 use serde_json::{Value, json};
 
 use super::admin::Admin;
@@ -53,7 +53,7 @@ pub(super) fn nothing(pattern: &str) -> String {
 
 /// Names what would be cleared, and asks the user.
 async fn confirmed(admin: &Admin, pattern: &str, printer: Printer) -> Result<bool, Failure> {
-    let copies: Vec<Copy> = admin.understand(&Value::Array(admin.copies(Some(pattern)).await?))?;
+    let copies: Vec<CopyEntry> = admin.understand(&Value::Array(admin.copies(Some(pattern)).await?))?;
     if copies.is_empty() {
         printer.note(nothing(pattern));
         return Ok(false);

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use hythe_api::Copy;
+use hythe_api::CopyEntry;
 use hythe_oci::Tag;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ const TAGS_WIDTH: usize = 40;
 /// Prints a row for each copy in the cache.
 pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -> Result<(), Failure> {
     let values = admin.copies(pattern).await?;
-    let copies: Vec<Copy> = admin.understand(&Value::Array(values.clone()))?;
+    let copies: Vec<CopyEntry> = admin.understand(&Value::Array(values.clone()))?;
     let now = SystemTime::now();
     let rows: Vec<[String; 4]> = copies.iter().map(|copy| row(copy, now)).collect();
     printer.data(table(["NAME", "TAGS", "SIZE", "LAST USE"], &rows), || json!({ "copies": values }));
@@ -29,7 +29,7 @@ pub(super) async fn ls(admin: &Admin, pattern: Option<&str>, printer: Printer) -
     Ok(())
 }
 
-fn row(copy: &Copy, now: SystemTime) -> [String; 4] {
+fn row(copy: &CopyEntry, now: SystemTime) -> [String; 4] {
     let last_use = copy.last_use.as_deref().unwrap_or("-");
     let last_use =
         humantime::parse_rfc3339(last_use).map_or_else(|_| last_use.to_owned(), |then| ago(then, now));
@@ -37,7 +37,7 @@ fn row(copy: &Copy, now: SystemTime) -> [String; 4] {
 }
 
 /// The tags that fit into the row, and the number of the others.
-fn tags(copy: &Copy) -> String {
+fn tags(copy: &CopyEntry) -> String {
     let mut text = String::new();
     for (shown, tag) in copy.tags.iter().map(Tag::as_str).enumerate() {
         if shown > 0 && text.len() + tag.len() > TAGS_WIDTH {

@@ -22,7 +22,7 @@ use crate::console::{Printer, Progress};
 use crate::failure::Failure;
 use crate::values::Output;
 use collect::{Collected, collect};
-use files::{Place, Reader};
+use files::{FileLine, Reader};
 use image::Image;
 use platform::Platforms;
 use pull::{Lack, Warmer};
@@ -87,7 +87,7 @@ pub(super) async fn warm(
 /// The images' registries that are not allowed upstreams. Makes at least one request, so that a registry that does not
 /// answer is one error and not an error for each image.
 async fn unknown_upstreams(
-    images: &[(Image, Option<Place>)],
+    images: &[(Image, Option<FileLine>)],
     admin: &Admin,
 ) -> Result<BTreeSet<Authority>, Failure> {
     let upstreams = images.iter().filter_map(|(image, _)| image.upstream.clone());

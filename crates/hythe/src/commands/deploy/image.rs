@@ -3,7 +3,7 @@
 use hythe_cluster::image::{self, Image};
 use hythe_cluster::topology::{Cluster, clusters};
 use hythe_kube::api::Access;
-use hythe_kube::deploy::Source;
+use hythe_kube::deploy::ImageSource;
 
 use crate::args::{EngineArgs, OptionArgs};
 use crate::commands::engine::connect;
@@ -13,7 +13,7 @@ use crate::failure::{Failure, LocalError};
 /// The image to deploy.
 pub(super) struct Chosen {
     /// Where nodes get the image.
-    pub(super) source: Source,
+    pub(super) source: ImageSource,
     /// hythe's own image, if the user named no other.
     pub(super) own: Option<Image>,
 }
@@ -21,11 +21,11 @@ pub(super) struct Chosen {
 /// The image that `--image` names, else hythe's own.
 pub(super) fn choose(args: &OptionArgs) -> Result<Chosen, Failure> {
     if let Some(image) = &args.image {
-        return Ok(Chosen { source: Source::Registry(image.clone()), own: None });
+        return Ok(Chosen { source: ImageSource::Registry(image.clone()), own: None });
     }
     let own = Image::of(args.binary.as_deref(), env!("CARGO_PKG_VERSION"))?;
     let name = own.reference.parse().map_err(Failure::internal("naming hythe's own image"))?;
-    Ok(Chosen { source: Source::Nodes(name), own: Some(own) })
+    Ok(Chosen { source: ImageSource::Nodes(name), own: Some(own) })
 }
 
 /// Loads the image into every node, because no registry has it.

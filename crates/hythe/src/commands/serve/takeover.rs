@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hythe_lifecycle::{Import, Place, Tree};
+use hythe_lifecycle::{Import, ImportTarget, Tree};
 use hythe_oci::{Authority, RepositoryName};
 use hythe_registry::{Origin, Registry};
 use hythe_upstream::{Allowed, Credentials, Resolved, Upstream};
@@ -53,7 +53,7 @@ pub(in crate::commands) fn source(tree: &Tree, data: &Path) -> String {
 pub(in crate::commands) fn places<'a>(
     upstreams: &'a Allowed,
     proxy: Option<&Authority>,
-) -> Result<impl Fn(&RepositoryName) -> Option<Place> + 'a, Failure> {
+) -> Result<impl Fn(&RepositoryName) -> Option<ImportTarget> + 'a, Failure> {
     let proxy = proxy.map(|name| {
         upstreams.get(name).cloned().ok_or_else(|| {
             Failure::Usage(format!("`{name}` is not an allowed upstream: add it with upstream.add"))
@@ -73,13 +73,13 @@ pub(in crate::commands) fn places<'a>(
                  make the upstream `pushable`, name it in `upstream.remove`, or turn `upstream.by-path` off"
             );
         }
-        Some(Place::local(name))
+        Some(ImportTarget::local(name))
     })
 }
 
-fn copy(upstreams: &Allowed, upstream: &Arc<Upstream>, name: &RepositoryName) -> Option<Place> {
+fn copy(upstreams: &Allowed, upstream: &Arc<Upstream>, name: &RepositoryName) -> Option<ImportTarget> {
     let Resolved::Upstream(_, there) = upstreams.resolve_at(&upstream.name, name) else { return None };
-    Some(Place {
+    Some(ImportTarget {
         name: format!("{}/{there}", upstream.folder()).parse().ok()?,
         origin: Origin::upstream(&upstream.name),
         private: !matches!(upstream.credentials, Credentials::Anonymous),

@@ -5,8 +5,8 @@ use hythe_upstream::Share;
 
 use super::Draft;
 use crate::config::error::Problem;
-use crate::config::source::Source;
-use crate::config::upstreams::{Finding, Place, assemble, login_field};
+use crate::config::source::ValueSource;
+use crate::config::upstreams::{Finding, FindingPlace, assemble, login_field};
 use crate::tables::{UpstreamTable, known_name};
 use crate::values::Listen;
 
@@ -35,7 +35,7 @@ impl Draft {
         let Some(exposed) = listen else { return };
         let source = self.source("listen");
         // Only if the address itself comes from `registry:2`: its file must not open an address of another layer.
-        if source.is_registry2() && self.source("http.allow-anonymous-network") == Source::Default {
+        if source.is_registry2() && self.source("http.allow-anonymous-network") == ValueSource::Default {
             self.settings.http.allow_anonymous_network = true;
             for (key, kept) in &mut self.provenance {
                 if key.name == "http.allow-anonymous-network" {
@@ -92,14 +92,14 @@ impl Draft {
     /// `registry:2` does, and for handed-over logins, if `hythe up` says so. Only if no layer sets `share`: these cases
     /// must not open content that another layer restricts.
     fn check_unshared_logins(&mut self) {
-        if self.source("upstream.share") != Source::Default {
+        if self.source("upstream.share") != ValueSource::Default {
             return;
         }
         let tables = self.settings.upstream.tables.iter_mut().filter(|(_, table)| table.share.is_none());
         for (name, table) in tables {
             let source_of = |field| self.tables.source::<UpstreamTable>(name, field).cloned();
             let said = login_field(table).and_then(source_of);
-            let source = if let Some(source) = said.filter(Source::is_registry2) {
+            let source = if let Some(source) = said.filter(ValueSource::is_registry2) {
                 self.warnings.push(Problem::new(
                     source.place(),
                     format!("anyone who can reach this registry can pull all content that `{name}` gives to this login, as in registry:2. Set HYTHE_UPSTREAM_SHARE=loopback to share it with this machine only"),
@@ -140,7 +140,7 @@ impl Draft {
     /// Refuses a file that sets an upstream's endpoints twice. A higher layer may override the endpoints.
     fn check_endpoints(&mut self) {
         let added = self.source("upstream.add");
-        if !matches!(added, Source::File { .. }) {
+        if !matches!(added, ValueSource::File { .. }) {
             return;
         }
         for addition in self.settings.upstream.add.iter().filter(|addition| !addition.endpoints.is_empty()) {
@@ -165,9 +165,9 @@ impl Draft {
             (!is_reported).then(|| source.unwrap_or_else(|| self.source("upstream.add")))
         };
         let source = match &finding.place {
-            Place::Key(name) => self.source(name),
-            Place::Table(upstream) => of_table(upstream, "")?,
-            Place::Field(upstream, field) => of_table(upstream, field)?,
+            FindingPlace::Key(name) => self.source(name),
+            FindingPlace::Table(upstream) => of_table(upstream, "")?,
+            FindingPlace::Field(upstream, field) => of_table(upstream, field)?,
         };
         Some(Problem::new(source.place(), finding.text))
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::error::Problem;
-use super::super::source::Source;
+use super::super::source::ValueSource;
 use super::yaml;
 
 /// The origin of a node.
@@ -56,7 +56,7 @@ impl Tree {
 
     /// The tree of a file.
     pub(in crate::config) fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
-        let place = |(line, column)| Source::file(path, (line, column)).place();
+        let place = |(line, column)| ValueSource::file(path, (line, column)).place();
         let root = yaml::parse(text).map_err(|error| {
             Problem::new(place((error.position.line, error.position.column)), error.reason)
         })?;
@@ -70,14 +70,14 @@ impl Tree {
     }
 
     /// The source that corresponds to an origin.
-    pub(super) fn source(&self, origin: &Origin) -> Source {
+    pub(super) fn source(&self, origin: &Origin) -> ValueSource {
         match (origin, &self.path) {
             (Origin::File(line, column), Some(path)) => {
-                Source::Registry2 { path: path.clone(), line: *line, column: *column }
+                ValueSource::Registry2 { path: path.clone(), line: *line, column: *column }
             }
-            (Origin::Variable(name), _) => Source::Registry2Variable(name.clone()),
+            (Origin::Variable(name), _) => ValueSource::Registry2Variable(name.clone()),
             // Unreachable: a tree without a file has no node with this origin.
-            (Origin::File(..), None) => Source::Default,
+            (Origin::File(..), None) => ValueSource::Default,
         }
     }
 }

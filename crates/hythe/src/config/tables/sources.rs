@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::error::Problem;
-use crate::config::source::Source;
+use crate::config::source::ValueSource;
 use crate::tables::{Field, Table, Tables, table_name};
 use crate::values::Raw;
 
@@ -15,9 +15,9 @@ pub struct TableSources(BTreeMap<String, Written>);
 #[derive(Clone, Debug)]
 struct Written {
     /// The place where the table begins.
-    table: Source,
+    table: ValueSource,
     /// Each field that a layer sets, with its source.
-    fields: BTreeMap<&'static str, Source>,
+    fields: BTreeMap<&'static str, ValueSource>,
     /// Whether a field is invalid. Further problems of the table follow from it, and are not reported.
     is_invalid: bool,
 }
@@ -28,17 +28,20 @@ impl TableSources {
     }
 
     /// The place where a table begins.
-    pub fn table<T: Table>(&self, name: &T::Name) -> Option<&Source> {
+    pub fn table<T: Table>(&self, name: &T::Name) -> Option<&ValueSource> {
         self.written::<T>(name).map(|written| &written.table)
     }
 
     /// The source of a field, or the table's source if no layer sets the field; `None` if there is no such table.
-    pub fn source<T: Table>(&self, name: &T::Name, field: &str) -> Option<&Source> {
+    pub fn source<T: Table>(&self, name: &T::Name, field: &str) -> Option<&ValueSource> {
         self.written::<T>(name).map(|written| written.fields.get(field).unwrap_or(&written.table))
     }
 
     /// The fields that a layer sets, in the order of the documentation.
-    pub fn fields<T: Table>(&self, name: &T::Name) -> impl Iterator<Item = (&'static Field<T>, &Source)> {
+    pub fn fields<T: Table>(
+        &self,
+        name: &T::Name,
+    ) -> impl Iterator<Item = (&'static Field<T>, &ValueSource)> {
         let written = self.written::<T>(name);
         T::fields().iter().filter_map(move |field| Some((field, written?.fields.get(field.name)?)))
     }
@@ -49,7 +52,12 @@ impl TableSources {
     }
 
     /// Records the source of a field.
-    pub(in crate::config) fn set<T: Table>(&mut self, name: &T::Name, field: &'static str, source: Source) {
+    pub(in crate::config) fn set<T: Table>(
+        &mut self,
+        name: &T::Name,
+        field: &'static str,
+        source: ValueSource,
+    ) {
         if let Some(written) = self.0.get_mut(&table_name::<T>(name)) {
             written.fields.insert(field, source);
         }
@@ -64,7 +72,7 @@ pub(in crate::config) struct Layered<'a, T: Table> {
 
 impl<T: Table> Layered<'_, T> {
     /// Creates a table if there is none yet. Returns whether it created the table.
-    pub(in crate::config) fn begin(&mut self, name: &T::Name, source: Source) -> bool {
+    pub(in crate::config) fn begin(&mut self, name: &T::Name, source: ValueSource) -> bool {
         let is_new = !self.tables.contains_key(name);
         self.tables.create(name);
         let written = Written { table: source, fields: BTreeMap::new(), is_invalid: false };
@@ -78,7 +86,7 @@ impl<T: Table> Layered<'_, T> {
         name: &T::Name,
         field: &'static Field<T>,
         raw: &Raw,
-        source: &Source,
+        source: &ValueSource,
     ) -> Result<(), Problem> {
         self.begin(name, source.clone());
         match (field.read)(self.tables.create(name), raw) {

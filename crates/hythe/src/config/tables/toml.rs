@@ -6,7 +6,7 @@ use super::sources::Layered;
 use crate::config::entry::{Entry, Text, raw};
 use crate::config::error::Problem;
 use crate::config::nearest::{did_you_mean, nearest};
-use crate::config::source::Source;
+use crate::config::source::ValueSource;
 use crate::tables::{Form, NAME, Table, table_name};
 use crate::values::without_credentials;
 
@@ -78,9 +78,9 @@ fn read_listed<T: Table>(
     text: &Text<'_>,
     tables: &mut Layered<'_, T>,
     table: &DeTable<'_>,
-    place: &Source,
+    place: &ValueSource,
 ) -> Vec<Problem> {
-    let refuse = |place: &Source, text: String| vec![Problem::new(place.place(), text)];
+    let refuse = |place: &ValueSource, text: String| vec![Problem::new(place.place(), text)];
     let Some(value) = table.get(NAME) else {
         return refuse(place, format!("this [[{}]] has no name: write {NAME} = \"NAME\" below it", T::WORD));
     };
@@ -100,7 +100,7 @@ fn read_listed<T: Table>(
         }
     };
     if !tables.begin(&name, place.clone()) {
-        let first = tables.sources.table::<T>(&name).map(Source::place).unwrap_or_default();
+        let first = tables.sources.table::<T>(&name).map(ValueSource::place).unwrap_or_default();
         return refuse(
             &at,
             format!("a [[{}]] named `{name}` is already at {first}: give one of them another name", T::WORD),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{config, labels, map};
 use crate::api::MANAGED_BY;
-use crate::deploy::{Data, Options, PORT, PORT_NAME, Quantity, Source};
+use crate::deploy::{Data, DeployOptions, ImageSource, PORT, PORT_NAME, Quantity};
 use crate::image::{DATA_FOLDER, USER};
 
 /// The program's path in its image. The image's entry point, `/bin/registry`, would behave like `registry:2`.
@@ -15,7 +15,7 @@ const MEMORY_REQUEST: &str = "64Mi";
 /// The processor time that Kubernetes reserves for the container.
 const CPU_REQUEST: &str = "50m";
 
-pub(super) fn template(options: &Options) -> Value {
+pub(super) fn template(options: &DeployOptions) -> Value {
     let labels: Vec<_> = labels(&options.target).into_iter().chain([MANAGED_BY]).collect();
     let mut spec = json!({
         "automountServiceAccountToken": false,
@@ -47,7 +47,7 @@ pub(super) fn template(options: &Options) -> Value {
     json!({ "metadata": { "labels": map(&labels), "annotations": config::annotations(options) }, "spec": spec })
 }
 
-fn server(options: &Options) -> Value {
+fn server(options: &DeployOptions) -> Value {
     let mut container = container(options, "hythe");
     container["args"] =
         json!(["serve", "--listen", format!(":{PORT}"), "--data", DATA_FOLDER, "--allow-anonymous-network"]);
@@ -62,10 +62,10 @@ fn server(options: &Options) -> Value {
 }
 
 /// The fields that all containers of the image share.
-fn container(options: &Options, name: &str) -> Value {
+fn container(options: &DeployOptions, name: &str) -> Value {
     let (image, pull) = match &options.image {
-        Source::Nodes(image) => (image, "Never"),
-        Source::Registry(image) => (image, "IfNotPresent"),
+        ImageSource::Nodes(image) => (image, "Never"),
+        ImageSource::Registry(image) => (image, "IfNotPresent"),
     };
     let request = |least: &str, limit: &Quantity| match least.parse::<Quantity>() {
         Ok(least) if least < *limit => least.to_string(),
@@ -105,7 +105,7 @@ fn locked() -> Value {
 /// The init container that gives a node's folder to the server's user. Kubernetes makes such a folder for root, and no
 /// field changes that. The container runs as root with two capabilities only: one to change owners, one to read folders
 /// of other users.
-pub(in crate::deploy) fn init_containers(options: &Options) -> Vec<Value> {
+pub(in crate::deploy) fn init_containers(options: &DeployOptions) -> Vec<Value> {
     let Data::HostPath(_) = &options.data else { return Vec::new() };
     let mut container = container(options, "own");
     container["args"] = json!(["own", DATA_FOLDER, "--user", USER.to_string()]);
@@ -117,7 +117,7 @@ pub(in crate::deploy) fn init_containers(options: &Options) -> Vec<Value> {
 }
 
 /// The Pod's volume with the data.
-pub(in crate::deploy) fn volume(options: &Options) -> Value {
+pub(in crate::deploy) fn volume(options: &DeployOptions) -> Value {
     match &options.data {
         Data::Claim { .. } => {
             json!({ "name": "data", "persistentVolumeClaim": { "claimName": options.claim_object().name } })

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use hythe_oci::Authority;
 
-use super::files::{Passed, Place, Reader, Unread};
+use super::files::{FileLine, Passed, Reader, Unread};
 use super::image::Image;
 use crate::args::WarmArgs;
 use crate::config::Environment;
@@ -14,9 +14,9 @@ use crate::failure::Failure;
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     /// Each image, with the first place that names it.
-    pub(super) images: Vec<(Image, Option<Place>)>,
+    pub(super) images: Vec<(Image, Option<FileLine>)>,
     /// Texts that are not names of images, each with its place in a file and the reason.
-    pub(super) invalid: Vec<(String, Option<Place>, String)>,
+    pub(super) invalid: Vec<(String, Option<FileLine>, String)>,
     /// Values in files that only look like images.
     pub(super) passed: Vec<Passed>,
     /// Parts of files that could not be read.
@@ -39,15 +39,15 @@ pub(super) fn collect(
     }
     let mut collected = Collected::default();
     let mut seen = HashSet::new();
-    let mut add = |collected: &mut Collected, text: &str, place: Option<Place>| match Image::parse(text, own)
-    {
-        Ok(image) => {
-            if seen.insert(image.clone()) {
-                collected.images.push((image, place));
+    let mut add =
+        |collected: &mut Collected, text: &str, place: Option<FileLine>| match Image::parse(text, own) {
+            Ok(image) => {
+                if seen.insert(image.clone()) {
+                    collected.images.push((image, place));
+                }
             }
-        }
-        Err(why) => collected.invalid.push((text.to_owned(), place, why)),
-    };
+            Err(why) => collected.invalid.push((text.to_owned(), place, why)),
+        };
     for name in &args.images {
         add(&mut collected, name, None);
     }

@@ -29,7 +29,7 @@ use hythe_yaml::Node;
 
 use crate::config::Environment;
 use found::Found;
-pub(super) use found::{Passed, Place, Reading, Unread};
+pub(super) use found::{FileLine, Passed, Reading, Unread};
 use interpolate::Variables;
 use kind::Kind;
 use name::Trust;
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
             own.found.is_empty() && own.unread.is_empty() && (open || own.understood < own.documents);
         self.reading.append(own);
         if nothing {
-            self.reading.miss(Place { file, line: 1 }, NOTHING);
+            self.reading.miss(FileLine { file, line: 1 }, NOTHING);
         }
         Ok(())
     }
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
             self.reading.documents += 1;
             for line in list {
                 // A list has only names, so a line that is not a name is an error.
-                let place = Place { file: Arc::clone(file), line: line.line };
+                let place = FileLine { file: Arc::clone(file), line: line.line };
                 self.reading.found.push(Found { text: line.text, place, rule: "a list" });
             }
             return;
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
             self.line(file, line, Trust::Likely, "a line");
         }
         for (line, why) in read.faults {
-            let place = Place { file: Arc::clone(file), line };
+            let place = FileLine { file: Arc::clone(file), line };
             self.reading
                 .miss(place, format!("{why}. hythe read only lines such as `image: NAME` of this document"));
         }
@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
     }
 
     fn line(&mut self, file: &Arc<str>, line: &lines::Named, trust: Trust, rule: &'static str) {
-        let place = Place { file: Arc::clone(file), line: line.line };
+        let place = FileLine { file: Arc::clone(file), line: line.line };
         match name::name(&line.text, if line.certain { Trust::Certain } else { trust }) {
             Ok(name) => self.reading.found.push(Found { text: name.to_owned(), place, rule }),
             Err(not) if not.told => self.reading.pass(&line.text, place, not.reason, line.text.contains('$')),

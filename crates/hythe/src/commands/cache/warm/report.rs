@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::files::{Passed, Place};
+use super::files::{FileLine, Passed};
 use super::image::Image;
 use super::pull::{Lack, Pulled};
 use crate::console::{Printer, count_of, size};
@@ -26,7 +26,7 @@ pub(super) struct Report {
 struct Failed {
     /// The image; `None` for a part of a file that could not be read.
     name: Option<String>,
-    place: Option<Place>,
+    place: Option<FileLine>,
     lack: Lack,
 }
 
@@ -61,7 +61,7 @@ impl Report {
         }
     }
 
-    pub(super) fn pulled(&mut self, image: &Image, place: Option<&Place>, pulled: &Pulled) {
+    pub(super) fn pulled(&mut self, image: &Image, place: Option<&FileLine>, pulled: &Pulled) {
         let state = if self.check || pulled.fetched == 0 { "present" } else { "fetched" };
         let mut entry = json!({
             "image": image.to_string(), "state": state,
@@ -71,7 +71,7 @@ impl Report {
         self.images.push(entry);
     }
 
-    pub(super) fn failed(&mut self, name: Option<String>, place: Option<Place>, lack: Lack) {
+    pub(super) fn failed(&mut self, name: Option<String>, place: Option<FileLine>, lack: Lack) {
         self.failed.push(Failed { name, place, lack });
     }
 
@@ -142,7 +142,7 @@ impl Failed {
     }
 }
 
-fn add_place(entry: &mut Value, place: Option<&Place>) {
+fn add_place(entry: &mut Value, place: Option<&FileLine>) {
     if let Some(place) = place {
         entry["file"] = json!(&*place.file);
         entry["line"] = json!(place.line);

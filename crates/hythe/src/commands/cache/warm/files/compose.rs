@@ -8,7 +8,7 @@ use hythe_yaml::{Content, Node, Scalar};
 
 use super::Reader;
 use super::dockerfile;
-use super::found::{Found, Place, Unread};
+use super::found::{FileLine, Found, Unread};
 use super::interpolate::{Variables, add_env_file, interpolate};
 use super::name::{Trust, name};
 
@@ -20,15 +20,15 @@ const MAX_DEPTH: usize = 16;
 
 /// A file, with its document and the variables in effect in it.
 #[derive(Clone)]
-struct Source {
+struct ComposeFile {
     file: Arc<str>,
     document: Node,
     variables: Variables,
 }
 
-impl Source {
-    fn place(&self, line: usize) -> Place {
-        Place { file: Arc::clone(&self.file), line }
+impl ComposeFile {
+    fn place(&self, line: usize) -> FileLine {
+        FileLine { file: Arc::clone(&self.file), line }
     }
 
     /// A path that this file names, relative to its folder.
@@ -59,7 +59,7 @@ fn add_file(variables: &mut Variables, path: &Path) {
 fn read_with(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node, variables: Variables) {
     reader.reading.documents += 1;
     reader.reading.understood += 1;
-    let source = Source { file: Arc::clone(file), document: document.clone(), variables };
+    let source = ComposeFile { file: Arc::clone(file), document: document.clone(), variables };
     for entry in document.child("services").map(Node::entries).unwrap_or_default() {
         service(reader, &source, &entry.value);
     }
@@ -75,7 +75,7 @@ fn read_with(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node, variable
 }
 
 /// `include: [FILE, {path: FILE or list, env_file: …}]`.
-fn include(reader: &mut Reader<'_>, source: &Source, item: &Node) {
+fn include(reader: &mut Reader<'_>, source: &ComposeFile, item: &Node) {
     let texts = |node: &Node| match &*node.content {
         Content::Scalar(scalar) => vec![scalar.clone()],
         Content::List { items, .. } => items.iter().filter_map(|item| item.scalar().cloned()).collect(),
@@ -100,7 +100,7 @@ fn include(reader: &mut Reader<'_>, source: &Source, item: &Node) {
 }
 
 /// Reads a service and the services that it extends. A key of the service overrides those of the services it extends.
-fn service(reader: &mut Reader<'_>, source: &Source, service: &Node) {
+fn service(reader: &mut Reader<'_>, source: &ComposeFile, service: &Node) {
     let mut chain = vec![(source.clone(), service.clone())];
     while let Some((source, service)) = chain.last().cloned() {
         let Some(extends) = service.child("extends").filter(|_| chain.len() <= MAX_DEPTH) else { break };
@@ -157,7 +157,7 @@ fn service(reader: &mut Reader<'_>, source: &Source, service: &Node) {
 }
 
 /// The base images of a built service, as far as the Compose file itself names them.
-fn bases(reader: &mut Reader<'_>, source: &Source, build: &Node) {
+fn bases(reader: &mut Reader<'_>, source: &ComposeFile, build: &Node) {
     if let Some(inline) = build.child("dockerfile_inline").and_then(|inline| inline.scalar()) {
         let text = interpolate(&inline.text, &source.variables).unwrap_or_else(|_| inline.text.clone());
         dockerfile::read(&mut reader.reading, &source.file, &text, inline.line + 1);
@@ -172,10 +172,10 @@ fn bases(reader: &mut Reader<'_>, source: &Source, build: &Node) {
 
 fn extended(
     reader: &mut Reader<'_>,
-    source: &Source,
+    source: &ComposeFile,
     extends: &Node,
     name: &str,
-) -> Result<(Source, Node), String> {
+) -> Result<(ComposeFile, Node), String> {
     let named =
         |document: &Node| document.child("services").and_then(|services| services.child(name)).cloned();
     let Some(file) = extends.text("file") else {
@@ -189,7 +189,7 @@ fn extended(
         .find_map(|document| Some((document, named(document)?)))
         .ok_or_else(|| format!("{} has no service `{name}`", path.display()))?;
     let file = Arc::from(path.display().to_string());
-    Ok((Source { file, document: document.clone(), variables: source.variables.clone() }, base))
+    Ok((ComposeFile { file, document: document.clone(), variables: source.variables.clone() }, base))
 }
 
 fn line_of(node: &Node) -> Option<usize> {
@@ -200,7 +200,7 @@ fn line_of(node: &Node) -> Option<usize> {
     }
 }
 
-fn take(reader: &mut Reader<'_>, source: &Source, scalar: &Scalar, rule: &'static str) {
+fn take(reader: &mut Reader<'_>, source: &ComposeFile, scalar: &Scalar, rule: &'static str) {
     let place = source.place(scalar.line);
     let whole = match interpolate(&scalar.text, &source.variables) {
         Ok(whole) => whole,

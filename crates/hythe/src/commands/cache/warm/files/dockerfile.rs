@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::found::{Found, Place, Reading};
+use super::found::{FileLine, Found, Reading};
 use super::interpolate::{Variables, env_value, interpolate};
 use super::name::{Trust, name};
 
@@ -23,7 +23,7 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
     let (mut arguments, mut stages) = (Variables::new(), HashSet::new());
     let mut count = 0_usize;
     let mut take = |reference: &str, line: usize, stages: &HashSet<String>, arguments: &Variables, rule| {
-        let place = || Place { file: Arc::clone(file), line: first + line - 1 };
+        let place = || FileLine { file: Arc::clone(file), line: first + line - 1 };
         let whole = match interpolate(reference, arguments) {
             Ok(whole) => whole,
             Err(why) => return reading.pass(reference, place(), format!("{why} by an ARG here"), true),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 /// A line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in super::super) struct Place {
+pub(in super::super) struct FileLine {
     /// The file, as the user or another file names it; `-` is stdin.
     pub(in super::super) file: Arc<str>,
     /// The line, from 1.
     pub(in super::super) line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FileLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -23,7 +23,7 @@ impl fmt::Display for Place {
 pub(in super::super) struct Found {
     /// The name as written, with its variables replaced.
     pub(in super::super) text: String,
-    pub(in super::super) place: Place,
+    pub(in super::super) place: FileLine,
     /// Why it counts as an image: a key, an argument, an instruction.
     pub(in super::super) rule: &'static str,
 }
@@ -32,7 +32,7 @@ pub(in super::super) struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Passed {
     pub(in super::super) text: String,
-    pub(in super::super) place: Place,
+    pub(in super::super) place: FileLine,
     pub(in super::super) reason: String,
     /// Whether skipping may miss an image, as with a template.
     pub(in super::super) open: bool,
@@ -43,7 +43,7 @@ pub(in super::super) struct Passed {
 pub(in super::super) struct Unread {
     /// The image as written, if it only lacks the value of a variable.
     pub(in super::super) text: Option<String>,
-    pub(in super::super) place: Place,
+    pub(in super::super) place: FileLine,
     pub(in super::super) reason: String,
 }
 
@@ -60,11 +60,11 @@ pub(in super::super) struct Reading {
 }
 
 impl Reading {
-    pub(super) fn pass(&mut self, text: &str, place: Place, reason: impl Into<String>, open: bool) {
+    pub(super) fn pass(&mut self, text: &str, place: FileLine, reason: impl Into<String>, open: bool) {
         self.passed.push(Passed { text: text.to_owned(), place, reason: reason.into(), open });
     }
 
-    pub(super) fn miss(&mut self, place: Place, reason: impl Into<String>) {
+    pub(super) fn miss(&mut self, place: FileLine, reason: impl Into<String>) {
         self.unread.push(Unread { text: None, place, reason: reason.into() });
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hythe_oci::ImageNameParts;
 use hythe_yaml::{Node, Scalar};
 
-use super::found::{Found, Place, Reading};
+use super::found::{FileLine, Found, Reading};
 use super::{Reader, parts};
 
 /// The names of a kustomization's file in its folder.
@@ -32,7 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node) {
         }
     }
     for entry in document.entries().iter().filter(|entry| MADE.contains(&entry.name())) {
-        let place = Place { file: Arc::clone(file), line: entry.key.start.line };
+        let place = FileLine { file: Arc::clone(file), line: entry.key.start.line };
         reader.reading.miss(place, format!("`{}` was not read: {INSTEAD}", entry.name()));
     }
     let images = document.child("images").map(Node::items).unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn read(reader: &mut Reader<'_>, file: &Arc<str>, document: &Node) {
 
 /// Reads a file or the kustomization of a folder.
 fn follow(reader: &mut Reader<'_>, file: &Arc<str>, path: &Scalar) {
-    let place = Place { file: Arc::clone(file), line: path.line };
+    let place = FileLine { file: Arc::clone(file), line: path.line };
     // An item with line breaks is an inline patch, not a path.
     if path.text.contains('\n') {
         return reader.documents(file, &path.text, path.line + 1);
@@ -88,7 +88,7 @@ fn replace(reading: &mut Reading, file: &Arc<str>, entry: &Node) {
         return;
     }
     let line = entry.entries().first().map_or(1, |first| first.key.start.line);
-    let place = Place { file: Arc::clone(file), line };
+    let place = FileLine { file: Arc::clone(file), line };
     match parts::replaced(entry) {
         Some(whole) if super::name::name(&whole.text, super::name::Trust::Certain).is_ok() => {
             reading.found.push(Found { text: whole.text, place, rule: "images" });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hythe_yaml::{Content, Entry, Node, Scalar};
 
-use super::found::{Found, Place, Reading};
+use super::found::{FileLine, Found, Reading};
 use super::kind::Kind;
 use super::name::{self, Trust};
 use super::parts::{self, Whole};
@@ -249,7 +249,7 @@ impl Walk<'_> {
         for text in all {
             match name::name(&text, trust) {
                 Ok(name) => {
-                    let place = Place { file: Arc::clone(self.file), line };
+                    let place = FileLine { file: Arc::clone(self.file), line };
                     self.reading.found.push(Found { text: name.to_owned(), place, rule });
                 }
                 Err(not) if not.told => self.pass(&text, line, &not.reason, false),
@@ -259,7 +259,7 @@ impl Walk<'_> {
     }
 
     fn pass(&mut self, text: &str, line: usize, reason: &str, open: bool) {
-        self.reading.pass(text, Place { file: Arc::clone(self.file), line }, reason, open);
+        self.reading.pass(text, FileLine { file: Arc::clone(self.file), line }, reason, open);
     }
 }
 
