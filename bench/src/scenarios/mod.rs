@@ -35,7 +35,7 @@ const ALL: &[Scenario] = &[
     (&["scale"], scale::run),
     (&["slow-pulls"], slow_pulls::run),
     (&["trickle"], trickle::run),
-    (&["through-50", "through-1", "through-fast"], through::run),
+    (&["through-50", "through-1", "through-quick", "through-fast"], through::run),
 ];
 
 /// The names of all scenarios.
