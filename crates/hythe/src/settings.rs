@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use upstreams::Upstreams;
 
-use hythe_storage::Direct;
+use hythe_storage::fs::Direct;
 
 use crate::values::{HostName, Listen, LogFormat, LogLevel, Origin, Storage};
 

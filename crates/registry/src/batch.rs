@@ -102,7 +102,7 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use hythe_storage::ALIGN;
+    use hythe_storage::fs::ALIGN;
 
     use super::*;
 

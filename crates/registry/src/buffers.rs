@@ -118,7 +118,7 @@ impl Drop for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use hythe_storage::ALIGN;
+    use hythe_storage::fs::ALIGN;
 
     use super::*;
 

@@ -79,9 +79,8 @@ impl Inner {
             Found::Lost(live) => return Ok(Live::Damaged(live)),
             Found::Twin(twin) => twin,
         };
-        // A directly written upload bypassed the page cache: to sync it costs less than to read it back for a
-        // comparison. So it replaces the live file.
-        let is_same = !upload.is_direct() && twin.is(&**upload, size).await?;
+        // If syncing the upload costs less than reading it back for a comparison, it replaces the live file.
+        let is_same = upload.reads_back_cheaply() && twin.is(&**upload, size).await?;
         Ok(if is_same { Live::Same(twin.generation()) } else { Live::Damaged(twin.generation()) })
     }
 

@@ -174,14 +174,6 @@ mod tests {
             Ok(())
         }
 
-        fn is_direct(&self) -> bool {
-            false
-        }
-
-        fn file(&self) -> Option<Arc<std::fs::File>> {
-            None
-        }
-
         async fn read(&self, _offset: u64, _length: usize) -> hythe_storage::Result<Bytes> {
             Ok(Bytes::new())
         }

@@ -132,9 +132,11 @@ impl Registry {
         let inner = &*self.0;
         // No push runs yet, so every hidden manifest is left over.
         inner.catalog.clear_hidden(i64::MAX).await?;
-        for id in inner.storage.uploads().await? {
-            if !inner.catalog.upload_exists(&id).await? {
-                inner.storage.remove_upload(id).await?;
+        if let Some(listing) = inner.storage.listing() {
+            for id in listing.uploads().await? {
+                if !inner.catalog.upload_exists(&id).await? {
+                    inner.storage.remove_upload(id).await?;
+                }
             }
         }
         remove_doomed(inner).await

@@ -1,46 +1,31 @@
 //! Bytes by key: immutable blobs, and the growing files of upload sessions.
 //!
 //! A back end knows nothing of repositories, tags or links; the catalog decides which blobs are live. One contract
-//! suite (`tests/contract.rs`) runs on each back end.
+//! suite (`tests/contract.rs`) runs on each back end. Nothing above this crate asks which back end it has: bytes are
+//! written in order and read by ranges, and what only some back ends can do is a capability, which may be missing.
 
+mod capabilities;
 mod content;
 mod error;
 mod fence;
 mod files;
-mod fs;
+pub mod fs;
 mod memory;
-mod mount;
 mod upload;
 
 use std::fmt;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use hythe_oci::{Digest, UploadId};
 
+pub use capabilities::{Adopt, Adopted, ListUploads, Presign};
 pub use content::Content;
-pub use error::{Error, OpenError, Result};
+pub use error::{Error, Result};
 pub use fence::{Fence, Owner};
 pub use files::most_open_files;
-pub use fs::{FsStorage, Reserve, check_data_folder};
+pub use fs::FsStorage;
 pub use memory::MemoryStorage;
 pub use upload::{Upload, WRITE, Write, Writes};
-
-/// The alignment of memory that block devices may require for a direct write, in bytes.
-pub const ALIGN: usize = 4096;
-
-/// When uploads bypass the page cache. Such direct writes cost less, but the first pull of the blob then reads from the
-/// disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direct {
-    /// On a disk that a measurement finds to be fast.
-    Auto,
-    /// On each disk that supports direct writes.
-    Always,
-    /// On no disk.
-    Never,
-}
 
 /// Names the bytes of one blob. The *generation* is the id of the upload that stored the bytes: the collector removes
 /// only the generation that it marked, never a later one of the same digest.
@@ -50,16 +35,6 @@ pub struct BlobKey {
     pub digest: Digest,
     /// The upload that stored the bytes.
     pub generation: UploadId,
-}
-
-/// An upload whose bytes come from a file outside of this storage.
-pub struct Adopted {
-    /// The upload.
-    pub upload: Arc<dyn Upload>,
-    /// The size in bytes.
-    pub size: u64,
-    /// Whether the upload and the file share their bytes on the disk; otherwise the bytes were copied.
-    pub linked: bool,
 }
 
 /// A back end, which stores bytes.
@@ -79,11 +54,6 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// the upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored.
     async fn open_upload(&self, owner: &Owner, offset: u64) -> Result<Arc<dyn Upload>>;
 
-    /// Begins an upload with the bytes of a file outside of this storage. Neither this call nor a later operation on
-    /// the upload changes that file, so the caller may read, sync and publish the upload, but must not write to it. The
-    /// inner error is about that file.
-    async fn adopt_upload(&self, owner: &Owner, file: &Path) -> Result<io::Result<Adopted>>;
-
     /// Makes a finished and synced upload the blob `digest`, whose generation is the upload's id. The blob is durable
     /// when this returns. To publish an upload again is no error.
     async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()>;
@@ -95,15 +65,28 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Removes an upload and its bytes, if it exists, and fences all its owners off.
     async fn remove_upload(&self, id: UploadId) -> Result<()>;
 
-    /// The uploads that have bytes in this storage.
-    async fn uploads(&self) -> Result<Vec<UploadId>>;
-
     /// Opens a blob; `None` if it does not exist.
     async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>>;
 
-    /// Removes a blob, if it exists. Readers that have the blob open can still read it.
+    /// Removes a blob, if it exists. Readers that have the blob open can still read it, or get an error; which of the
+    /// two, depends on the back end.
     async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
 
     /// Checks for readiness that the storage can write now.
     async fn probe(&self) -> Result<()>;
+
+    /// Adopts files without a copy, if the back end can link them.
+    fn adoption(&self) -> Option<&dyn Adopt> {
+        None
+    }
+
+    /// Lists uploads, if the back end can do that without reading all that it has.
+    fn listing(&self) -> Option<&dyn ListUploads> {
+        None
+    }
+
+    /// Makes URLs of blobs, if clients can reach the store.
+    fn presigning(&self) -> Option<&dyn Presign> {
+        None
+    }
 }

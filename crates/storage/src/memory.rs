@@ -1,7 +1,6 @@
 //! The back end that keeps everything in memory: for tests, and for registries that live as long as a CI job.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
 use crate::fence::Fences;
-use crate::{Adopted, BlobKey, Content, Error, Fence, Owner, Result, Storage, Upload, Writes};
+use crate::{BlobKey, Content, Error, Fence, ListUploads, Owner, Result, Storage, Upload, Writes};
 
 /// Blobs and uploads in memory.
 #[derive(Debug, Default)]
@@ -91,19 +90,6 @@ impl Storage for MemoryStorage {
         }
     }
 
-    async fn adopt_upload(&self, owner: &Owner, file: &Path) -> Result<io::Result<Adopted>> {
-        let bytes = match std::fs::read(file) {
-            Ok(bytes) => bytes,
-            Err(error) => return Ok(Err(error)),
-        };
-        let size = bytes.len() as u64;
-        let growing = Arc::new(Growing(Mutex::new(Grown::Upload(bytes))));
-        let _entered = owner.enter()?;
-        self.uploads.lock().insert(owner.id(), Arc::clone(&growing));
-        let upload = Arc::new(MemoryUpload { owner: owner.clone(), growing });
-        Ok(Ok(Adopted { upload, size, linked: false }))
-    }
-
     async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
         let id = owner.id();
         let _entered = owner.enter()?;
@@ -137,10 +123,6 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    async fn uploads(&self) -> Result<Vec<UploadId>> {
-        Ok(self.uploads.lock().keys().copied().collect())
-    }
-
     async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>> {
         Ok(self.blobs.lock().get(key).map(|bytes| Arc::new(bytes.clone()) as Arc<dyn Content>))
     }
@@ -152,6 +134,17 @@ impl Storage for MemoryStorage {
 
     async fn probe(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn listing(&self) -> Option<&dyn ListUploads> {
+        Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl ListUploads for MemoryStorage {
+    async fn uploads(&self) -> Result<Vec<UploadId>> {
+        Ok(self.uploads.lock().keys().copied().collect())
     }
 }
 
@@ -186,14 +179,6 @@ impl Upload for MemoryUpload {
 
     async fn sync(&self) -> Result<()> {
         Ok(())
-    }
-
-    fn is_direct(&self) -> bool {
-        false
-    }
-
-    fn file(&self) -> Option<Arc<File>> {
-        None
     }
 
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::Result;
 
-/// How much an upload should write at a time, in bytes.
+/// How many bytes a chunk should have: back ends write chunks of this size at the least cost.
 pub const WRITE: usize = 512 << 10;
 
 /// The next bytes of an upload.
@@ -40,13 +40,18 @@ pub trait Upload: Send + Sync {
     /// Returns when all earlier writes are durable. May run beside other writes, which the sync then need not cover.
     async fn sync(&self) -> Result<()>;
 
-    /// Whether most of the upload's bytes bypassed the page cache. Then a sync costs little, and reading the bytes back
-    /// costs as much as reading any file from the disk.
-    fn is_direct(&self) -> bool;
-
-    /// The file from which the written bytes can be read, if the upload is a file. Otherwise use [`read`](Self::read).
-    fn file(&self) -> Option<Arc<File>>;
-
     /// Reads up to `length` bytes from `offset` on; fewer only at the end.
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
+
+    /// Whether reading the bytes back costs less than a sync: if they are still in memory. Not if they must come from a
+    /// disk or from another machine again.
+    fn reads_back_cheaply(&self) -> bool {
+        true
+    }
+
+    /// The file from which the written bytes can be read, for callers that can give a file to the kernel; `None` if the
+    /// back end has no files.
+    fn file(&self) -> Option<Arc<File>> {
+        None
+    }
 }

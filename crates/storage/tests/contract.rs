@@ -6,10 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
+use hythe_storage::fs::{ALIGN, Direct, OpenError};
 use hythe_storage::{
-    ALIGN, BlobKey, Content, Direct, Error, FsStorage, MemoryStorage, OpenError, Owner, Storage, Upload,
-    WRITE, Write,
+    BlobKey, Content, Error, FsStorage, MemoryStorage, Owner, Storage, Upload, WRITE, Write,
 };
+
+/// The uploads that a storage has.
+async fn uploads(storage: &dyn Storage) -> Vec<UploadId> {
+    storage.listing().unwrap().uploads().await.unwrap()
+}
 
 /// The owner of the first claim, as a new upload has.
 fn owner(storage: &dyn Storage, id: UploadId) -> Owner {
@@ -60,7 +65,7 @@ async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     storage.publish(&owner(storage, id), &digest).await.unwrap();
     let content = storage.open_blob(&BlobKey { digest, generation: id }).await.unwrap().unwrap();
     assert_eq!((content.size(), read(&*content).await), (11, "hello world".into()));
-    assert!(storage.uploads().await.unwrap().is_empty());
+    assert!(uploads(storage).await.is_empty());
 }
 
 async fn a_blob_is_read_by_ranges_and_not_beyond_its_end(storage: &dyn Storage) {
@@ -126,14 +131,15 @@ async fn reopening_past_the_end_says_how_many_bytes_are_left(storage: &dyn Stora
 async fn removing_an_upload_forgets_it(storage: &dyn Storage) {
     let id = UploadId::random();
     open(storage, id, 0).await.unwrap();
-    assert_eq!(storage.uploads().await.unwrap(), [id]);
+    assert_eq!(uploads(storage).await, [id]);
     storage.remove_upload(id).await.unwrap();
     storage.remove_upload(id).await.unwrap();
-    assert!(storage.uploads().await.unwrap().is_empty());
+    assert!(uploads(storage).await.is_empty());
     assert!(open(storage, id, 1).await.is_err());
 }
 
 async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Storage) {
+    let Some(adoption) = storage.adoption() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data");
     std::fs::write(&file, b"theirs").unwrap();
@@ -141,7 +147,7 @@ async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Stora
     let id = UploadId::random();
     // The second adoption is the one after a kill.
     for _ in 0..2 {
-        let adopted = storage.adopt_upload(&owner(storage, id), &file).await.unwrap().unwrap();
+        let adopted = adoption.adopt(&owner(storage, id), &file).await.unwrap().unwrap();
         assert_eq!((adopted.size, adopted.upload.read(0, 100).await.unwrap()), (6, "theirs".into()));
         adopted.upload.sync().await.unwrap();
     }
@@ -151,18 +157,18 @@ async fn an_adopted_file_becomes_a_blob_and_is_never_changed(storage: &dyn Stora
     storage.remove_blob(&key).await.unwrap();
     // A writer that opens the adopted upload from its start does not change the file either.
     let id = UploadId::random();
-    storage.adopt_upload(&owner(storage, id), &file).await.unwrap().unwrap();
+    adoption.adopt(&owner(storage, id), &file).await.unwrap().unwrap();
     write(&*open(storage, id, 0).await.unwrap(), 0, b"ours").await;
     assert_eq!(std::fs::read(&file).unwrap(), b"theirs");
 }
 
 async fn a_missing_file_is_not_adopted(storage: &dyn Storage) {
+    let Some(adoption) = storage.adoption() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let id = UploadId::random();
-    let error =
-        storage.adopt_upload(&owner(storage, id), &folder.path().join("data")).await.unwrap().err().unwrap();
-    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-    assert!(storage.uploads().await.unwrap().is_empty());
+    let adopted =
+        adoption.adopt(&owner(storage, UploadId::random()), &folder.path().join("data")).await.unwrap();
+    assert!(adopted.is_none());
+    assert!(uploads(storage).await.is_empty());
 }
 
 async fn chunks_of_every_length_and_alignment_read_back(storage: &dyn Storage) {
@@ -251,10 +257,12 @@ async fn an_owner_that_claims_early_and_comes_late_changes_nothing(storage: &dyn
     drop(newer);
     assert!(is_taken(storage.unpublish(&late, &digest).await));
     assert!(is_taken(storage.open_upload(&late, 0).await));
-    let file = tempfile::NamedTempFile::new().unwrap();
-    assert!(is_taken(storage.adopt_upload(&late, file.path()).await));
+    if let Some(adoption) = storage.adoption() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(is_taken(adoption.adopt(&late, file.path()).await));
+    }
     assert_eq!(read_blob(storage, &BlobKey { digest, generation: id }).await, "content");
-    assert!(storage.uploads().await.unwrap().is_empty());
+    assert!(uploads(storage).await.is_empty());
 }
 
 async fn a_removed_upload_has_no_owner(storage: &dyn Storage) {
@@ -266,7 +274,7 @@ async fn a_removed_upload_has_no_owner(storage: &dyn Storage) {
     assert!(is_taken(upload.write(3, vec![Bytes::from_static(b"def")]).await));
     assert!(is_taken(storage.open_upload(&last, 0).await));
     assert!(is_taken(storage.publish(&last, &digest).await));
-    assert!(storage.uploads().await.unwrap().is_empty());
+    assert!(uploads(storage).await.is_empty());
 }
 
 async fn no_write_of_an_earlier_owner_lands_after_a_newer_one_has_opened_the_upload(storage: &dyn Storage) {
@@ -356,25 +364,25 @@ async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {
     drop(storage);
     let storage = FsStorage::open(folder.path()).unwrap();
     assert_eq!(read_blob(&storage, &key).await, "durable");
-    assert_eq!(storage.uploads().await.unwrap(), [id]);
+    assert_eq!(uploads(&storage).await, [id]);
 }
 
 #[tokio::test]
-async fn an_adopted_file_shares_its_bytes_where_it_can_and_is_copied_where_it_cannot() {
+async fn an_adopted_file_shares_its_bytes_and_a_link_to_it_is_not_adopted() {
     use std::os::unix::fs::{MetadataExt, symlink};
 
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("data");
     std::fs::write(&file, b"theirs").unwrap();
     let storage = FsStorage::open(&parent.path().join("ours")).unwrap();
-    let adopted = storage.adopt_upload(&owner(&storage, UploadId::random()), &file).await.unwrap().unwrap();
-    assert!(adopted.linked && file.metadata().unwrap().nlink() == 2);
-    // A hard link to the symbolic link would point to a missing file, so the bytes are copied.
+    let adoption = storage.adoption().unwrap();
+    assert!(adoption.adopt(&owner(&storage, UploadId::random()), &file).await.unwrap().is_some());
+    assert_eq!(file.metadata().unwrap().nlink(), 2);
+    // A hard link to the symbolic link would point to a missing file.
     let named = parent.path().join("named");
     symlink("data", &named).unwrap();
-    let adopted = storage.adopt_upload(&owner(&storage, UploadId::random()), &named).await.unwrap().unwrap();
-    assert!(!adopted.linked && file.metadata().unwrap().nlink() == 2);
-    assert_eq!(adopted.upload.read(0, 100).await.unwrap(), "theirs");
+    assert!(adoption.adopt(&owner(&storage, UploadId::random()), &named).await.unwrap().is_none());
+    assert_eq!(file.metadata().unwrap().nlink(), 2);
 }
 
 /// Creates something other than a regular file at `path`.
@@ -412,8 +420,9 @@ async fn something_else_in_the_place_of_a_file_counts_as_lost_and_can_be_removed
         put(&path);
         let error = open(&storage, id, 3).await.err();
         assert!(matches!(error, Some(Error::UploadLost { found: 0, .. })), "{what}: {error:?}");
-        let adopted = storage.adopt_upload(&owner(&storage, UploadId::random()), &path).await.unwrap().err();
-        assert!(adopted.is_some(), "{what}");
+        let adopted =
+            storage.adoption().unwrap().adopt(&owner(&storage, UploadId::random()), &path).await.unwrap();
+        assert!(adopted.is_none(), "{what}");
         storage.remove_upload(id).await.unwrap();
         assert!(path.symlink_metadata().is_err(), "{what}");
     }

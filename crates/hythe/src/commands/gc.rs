@@ -61,7 +61,7 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
             registry.close();
             Ok(json!(hythe_server::round_of(&round?, what.dry_run)))
         }
-        Err(StartError::Data(hythe_storage::OpenError::Locked { .. })) => {
+        Err(StartError::Data(hythe_storage::fs::OpenError::Locked { .. })) => {
             ask(&listening(settings)?, what).await
         }
         Err(error) => Err(error.into()),

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use hythe_registry::Registry;
 use hythe_server::{Listener, Log, LogGuard, Mirror, Server};
-use hythe_storage::check_data_folder;
+use hythe_storage::fs::check_data_folder;
 use hythe_upstream::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;

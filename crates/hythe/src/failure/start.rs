@@ -33,7 +33,7 @@ pub enum StartError {
     },
     /// This server cannot use the data folder.
     #[error(transparent)]
-    Data(#[from] hythe_storage::OpenError),
+    Data(#[from] hythe_storage::fs::OpenError),
     /// This server cannot use the catalog in the data folder.
     #[error(transparent)]
     Catalog(#[from] hythe_catalog::OpenError),

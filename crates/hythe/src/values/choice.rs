@@ -1,6 +1,6 @@
 //! Settings that take one word of a fixed list.
 
-use hythe_storage::Direct;
+use hythe_storage::fs::Direct;
 use hythe_upstream::Share;
 
 use super::ValueError;

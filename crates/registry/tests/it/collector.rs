@@ -92,7 +92,7 @@ on_both! {
         world.set(|options| options.upload_expire = Duration::ZERO);
         assert_eq!(world.collect().await.uploads, 1);
         assert!(matches!(world.append("app", idle, b"x").await, Err(Error::UploadUnknown(_))));
-        assert_eq!(world.storage.uploads().await.unwrap(), [busy]);
+        assert_eq!(world.uploads().await, [busy]);
         world.set(|options| options.upload_expire = Duration::from_mins(1));
         drop(sender);
         assert_eq!(writer.await.unwrap().unwrap().offset, 6);

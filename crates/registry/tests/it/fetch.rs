@@ -171,7 +171,7 @@ on_both! {
         let mut fetch = copy.fetch(&digest, content.len() as u64).await.unwrap();
         fetch.receive(pieces(&content[..1_500_000], 70_000)).await.unwrap().unwrap_err();
         fetch.stop("for a test");
-        let uploads = world.storage.uploads().await.unwrap();
+        let uploads = world.uploads().await;
         let owner = world.storage.fence(uploads[0]).owned_by(1);
         let upload = world.storage.open_upload(&owner, 1_500_000).await.unwrap();
         if let Some(file) = upload.file() {

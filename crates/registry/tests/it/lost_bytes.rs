@@ -137,7 +137,7 @@ async fn a_push_of_the_right_bytes_repairs_a_changed_file_whichever_way_it_comes
             push(&world, way, &content, digest).await;
             assert!(world.read("app", &digest).await == content, "{algorithm}, way {way}");
             assert_eq!(world.blob_files().len(), 1, "the damaged file is gone");
-            assert!(world.storage.uploads().await.unwrap().is_empty());
+            assert!(world.uploads().await.is_empty());
             let world = world.restart().await;
             assert!(world.read("app", &digest).await == content);
         }
@@ -155,7 +155,7 @@ async fn a_push_of_an_intact_blob_keeps_its_file_whichever_way_it_comes() {
         let before = world.blob_files();
         push(&world, way, &content, digest).await;
         assert_eq!(world.blob_files(), before, "way {way}");
-        assert!(world.storage.uploads().await.unwrap().is_empty(), "way {way}");
+        assert!(world.uploads().await.is_empty(), "way {way}");
         assert_eq!(world.registry.totals().await.unwrap().uploads, 0);
         assert!(world.read("app", &digest).await == content);
     }

@@ -1,6 +1,7 @@
 //! The registry through its public API, over memory and over a folder.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod adoption;
 mod collector;
 mod deletes;
 mod failed_sync;

@@ -193,7 +193,7 @@ fn hold(world: &World, operations: &[Operation]) {
             step(world, &mut models, operation).await;
             compare(world, &models).await;
         }
-        assert!(world.storage.uploads().await.unwrap().is_empty());
+        assert!(world.uploads().await.is_empty());
     });
 }
 

@@ -221,7 +221,7 @@ async fn the_start_removes_files_of_uploads_without_a_row_and_keeps_others() {
     std::fs::write(upload_path(folder.path(), UploadId::random()), b"orphan").unwrap();
     std::fs::write(folder.path().join("uploads/not an upload"), b"somebody else's").unwrap();
     let world = World::open(folder).await;
-    assert_eq!(world.storage.uploads().await.unwrap(), [id]);
+    assert_eq!(world.uploads().await, [id]);
     assert!(world.folder().join("uploads/not an upload").exists());
 }
 
@@ -254,7 +254,7 @@ async fn a_session_whose_blob_was_named_but_never_committed_can_be_continued() {
         assert_eq!(world.offset("app", id).await.unwrap(), saved.len() as u64);
         world.finish("app", id, sha256(b"content"), &b"content"[saved.len()..]).await.unwrap();
         assert_eq!(world.read("app", &sha256(b"content")).await, b"content");
-        assert_eq!((world.blob_files().len(), world.storage.uploads().await.unwrap().len()), (1, 0));
+        assert_eq!((world.blob_files().len(), world.uploads().await.len()), (1, 0));
     }
 }
 

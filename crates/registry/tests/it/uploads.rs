@@ -49,7 +49,7 @@ on_both! {
         assert_eq!(world.read("app", &digest).await, b"hello world");
         assert!(matches!(world.offset("app", id).await, Err(Error::UploadUnknown(_))));
         assert!(matches!(world.append("app", id, b"x").await, Err(Error::UploadUnknown(_))));
-        assert!(world.storage.uploads().await.unwrap().is_empty());
+        assert!(world.uploads().await.is_empty());
     }
 
     async fn a_session_belongs_to_its_repository(world: World) {
@@ -282,7 +282,7 @@ on_both! {
         pushes.join_all().await;
         assert_eq!((world.read("app", &digest).await, world.read("other", &digest).await), (content.to_vec(), content.to_vec()));
         assert!(world.blob_files().len() <= 1, "{:?}", world.blob_files());
-        assert!(world.storage.uploads().await.unwrap().is_empty());
+        assert!(world.uploads().await.is_empty());
         assert_eq!(world.registry.totals().await.unwrap().blobs, 1);
     }
 }
@@ -366,5 +366,5 @@ async fn a_session_that_cannot_be_set_back_after_a_wrong_digest_is_removed_and_t
     let finished = world.finish("app", id, sha256(b"abcd"), b"x").await;
     assert!(matches!(finished, Err(Error::DigestMismatch { .. })), "{finished:?}");
     assert!(matches!(world.offset("app", id).await, Err(Error::UploadUnknown(_))));
-    assert!(world.storage.uploads().await.unwrap().is_empty());
+    assert!(world.uploads().await.is_empty());
 }

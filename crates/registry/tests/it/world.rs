@@ -14,7 +14,8 @@ use hythe_oci::{Algorithm, Digest, Reference, RepositoryName, UploadId};
 use hythe_registry::{
     Blob, Chunk, Clock, Content, MountFrom, PushedManifest, Registry, RegistryOptions, Result, Started,
 };
-use hythe_storage::{Direct, FsStorage, MemoryStorage, Storage};
+use hythe_storage::fs::Direct;
+use hythe_storage::{FsStorage, MemoryStorage, Storage};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -155,9 +156,14 @@ impl World {
         self.folder.as_ref().map(|folder| blob_files(folder.path())).unwrap_or_default()
     }
 
+    /// The uploads that the storage has.
+    pub(crate) async fn uploads(&self) -> Vec<UploadId> {
+        uploads(&*self.storage).await
+    }
+
     /// Asserts that nothing is stored: no session, no blob.
     pub(crate) async fn expect_nothing(&self) {
-        assert_eq!(self.storage.uploads().await.unwrap(), [], "uploads in the storage");
+        assert_eq!(self.uploads().await, [], "uploads in the storage");
         assert_eq!(self.blob_files(), [] as [PathBuf; 0], "blobs in the storage");
         assert_eq!(self.registry.totals().await.unwrap(), hythe_catalog::Totals::default());
     }
@@ -293,6 +299,11 @@ impl Sender {
     pub(crate) async fn fail(&self) {
         let _ = self.0.send(Err(io::ErrorKind::ConnectionReset.into())).await;
     }
+}
+
+/// The uploads that a storage has.
+pub(crate) async fn uploads(storage: &dyn Storage) -> Vec<UploadId> {
+    storage.listing().expect("every storage of these tests can list").uploads().await.unwrap()
 }
 
 /// The bytes of a blob that is stored.

@@ -13,7 +13,22 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::{ALIGN, WRITE};
+use crate::WRITE;
+
+/// The alignment of memory that block devices may require for a direct write, in bytes.
+pub const ALIGN: usize = 4096;
+
+/// When uploads bypass the page cache. Such direct writes cost less, but the first pull of the blob then reads from the
+/// disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direct {
+    /// On a disk that a measurement finds to be fast.
+    Auto,
+    /// On each disk that supports direct writes.
+    Always,
+    /// On no disk.
+    Never,
+}
 
 #[cfg(target_os = "linux")]
 fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {

@@ -4,10 +4,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use super::error::OpenError;
 use super::format::check_format;
+use super::mount::network_file_system;
 use super::system::check_data_folder;
-use crate::OpenError;
-use crate::mount::network_file_system;
 
 /// Opens the folder: its absolute path, and its lock.
 pub(super) fn open(root: &Path) -> Result<(PathBuf, File), OpenError> {

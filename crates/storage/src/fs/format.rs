@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::OpenError;
+use super::error::OpenError;
 
 /// The number of the layout that this version writes. A later version may read this layout; an earlier version must not
 /// touch it.

@@ -13,8 +13,10 @@
 mod adoption;
 mod content;
 mod direct;
+mod error;
 mod folder;
 mod format;
+mod mount;
 mod pace;
 mod regular;
 mod reserve;
@@ -30,11 +32,13 @@ use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
 use crate::fence::Fences;
-use crate::{Adopted, BlobKey, Content, Direct, Error, Fence, OpenError, Owner, Result, Storage, Upload};
+use crate::{Adopt, Adopted, BlobKey, Content, Error, Fence, ListUploads, Owner, Result, Storage, Upload};
 use content::FileContent;
 use pace::Pace;
 use upload::FileUpload;
 
+pub use direct::{ALIGN, Direct};
+pub use error::OpenError;
 pub use reserve::Reserve;
 pub use system::check_data_folder;
 
@@ -215,12 +219,6 @@ impl Storage for FsStorage {
         .await
     }
 
-    async fn adopt_upload(&self, owner: &Owner, file: &Path) -> Result<io::Result<Adopted>> {
-        let (file, path, owner) = (file.to_owned(), self.upload_path(owner.id()), owner.clone());
-        let (pace, reserve) = (Arc::clone(&self.pace), Arc::clone(&self.reserve));
-        blocking(move || adoption::adopt(&file, owner, path, pace, reserve)).await
-    }
-
     async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
         let upload = self.upload_path(owner.id());
         let blob = self.blob_path(&BlobKey { digest: *digest, generation: owner.id() });
@@ -258,22 +256,6 @@ impl Storage for FsStorage {
         .await
     }
 
-    async fn uploads(&self) -> Result<Vec<UploadId>> {
-        let path = uploads(&self.root);
-        blocking(move || {
-            let list = || -> io::Result<Vec<UploadId>> {
-                let mut ids = Vec::new();
-                for entry in std::fs::read_dir(&path)? {
-                    let name = entry?.file_name();
-                    ids.extend(name.to_str().and_then(|name| name.parse::<UploadId>().ok()));
-                }
-                Ok(ids)
-            };
-            list().map_err(|e| Error::io("cannot list", &path, e))
-        })
-        .await
-    }
-
     /// Opens the file on the async thread: that costs less than a change of threads. It waits for the disk when the
     /// file's inode is not in memory (ARCHITECTURE.md, Calls that may block an async thread).
     async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>> {
@@ -297,6 +279,42 @@ impl Storage for FsStorage {
         blocking(move || {
             std::fs::write(&path, b"ok").map_err(|e| Error::io("cannot write", &path, e))?;
             remove_if_there(&path)
+        })
+        .await
+    }
+
+    fn adoption(&self) -> Option<&dyn Adopt> {
+        Some(self)
+    }
+
+    fn listing(&self) -> Option<&dyn ListUploads> {
+        Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl Adopt for FsStorage {
+    async fn adopt(&self, owner: &Owner, file: &Path) -> Result<Option<Adopted>> {
+        let (file, path, owner) = (file.to_owned(), self.upload_path(owner.id()), owner.clone());
+        let (pace, reserve) = (Arc::clone(&self.pace), Arc::clone(&self.reserve));
+        blocking(move || adoption::adopt(&file, owner, path, pace, reserve)).await
+    }
+}
+
+#[async_trait::async_trait]
+impl ListUploads for FsStorage {
+    async fn uploads(&self) -> Result<Vec<UploadId>> {
+        let path = uploads(&self.root);
+        blocking(move || {
+            let list = || -> io::Result<Vec<UploadId>> {
+                let mut ids = Vec::new();
+                for entry in std::fs::read_dir(&path)? {
+                    let name = entry?.file_name();
+                    ids.extend(name.to_str().and_then(|name| name.parse::<UploadId>().ok()));
+                }
+                Ok(ids)
+            };
+            list().map_err(|e| Error::io("cannot list", &path, e))
         })
         .await
     }

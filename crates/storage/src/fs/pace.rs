@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::direct;
-use crate::{ALIGN, Direct, WRITE};
+use super::direct::{self, ALIGN, Direct};
+use crate::WRITE;
 
 /// The time in which a fast disk makes 4 MiB durable: 700 MB/s, which is more than a SATA link carries. On a slower
 /// disk, pulls would have to wait for their reads.

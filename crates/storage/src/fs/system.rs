@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::OpenError;
 use super::format::FORMAT_FILE;
-use crate::OpenError;
 
 /// Folders that many programs share. A data folder may lie below them.
 const SHARED: [&str; 15] = [

@@ -124,16 +124,17 @@ impl Upload for FileUpload {
         blocking(move || inner.file.sync_data().map_err(inner.error("cannot sync"))).await
     }
 
-    fn is_direct(&self) -> bool {
-        self.0.is_direct.load(Ordering::Relaxed)
+    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || inner.read(offset, length)).await
+    }
+
+    /// Bytes that were written directly bypassed the page cache, and their sync has little to do.
+    fn reads_back_cheaply(&self) -> bool {
+        !self.0.is_direct.load(Ordering::Relaxed)
     }
 
     fn file(&self) -> Option<Arc<File>> {
         Some(Arc::clone(&self.0.file))
-    }
-
-    async fn read(&self, offset: u64, length: usize) -> Result<Bytes> {
-        let inner = Arc::clone(&self.0);
-        blocking(move || inner.read(offset, length)).await
     }
 }

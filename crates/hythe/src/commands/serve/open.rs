@@ -45,7 +45,7 @@ async fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, Start
 
 /// The data folder's reserve, in the form that the catalog expects.
 #[derive(Debug)]
-struct Room(Arc<hythe_storage::Reserve>);
+struct Room(Arc<hythe_storage::fs::Reserve>);
 
 impl hythe_catalog::Reserve for Room {
     fn is_whole(&self) -> bool {

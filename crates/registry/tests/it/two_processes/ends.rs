@@ -1,15 +1,14 @@
 //! A session that one process takes over while another one makes it a blob.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use hythe_oci::{Digest, UploadId};
 use hythe_registry::Error;
-use hythe_storage::{Adopted, BlobKey, Content, Fence, Owner, Storage, Upload};
+use hythe_storage::{BlobKey, Content, Fence, ListUploads, Owner, Storage, Upload};
 use tokio::sync::Notify;
 
 use super::{Two, app, at, on_both, registry};
-use crate::world::{body, options, sha256};
+use crate::world::{body, options, sha256, uploads};
 
 /// A storage that stops before or after it publishes an upload, until it may go on.
 #[derive(Debug)]
@@ -37,14 +36,6 @@ impl Storage for Stopping {
         self.inner.open_upload(owner, offset).await
     }
 
-    async fn adopt_upload(
-        &self,
-        owner: &Owner,
-        file: &Path,
-    ) -> hythe_storage::Result<std::io::Result<Adopted>> {
-        self.inner.adopt_upload(owner, file).await
-    }
-
     async fn publish(&self, owner: &Owner, digest: &Digest) -> hythe_storage::Result<()> {
         if !self.after {
             self.stop().await;
@@ -64,10 +55,6 @@ impl Storage for Stopping {
         self.inner.remove_upload(id).await
     }
 
-    async fn uploads(&self) -> hythe_storage::Result<Vec<UploadId>> {
-        self.inner.uploads().await
-    }
-
     async fn open_blob(&self, key: &BlobKey) -> hythe_storage::Result<Option<Arc<dyn Content>>> {
         self.inner.open_blob(key).await
     }
@@ -78,6 +65,10 @@ impl Storage for Stopping {
 
     async fn probe(&self) -> hythe_storage::Result<()> {
         self.inner.probe().await
+    }
+
+    fn listing(&self) -> Option<&dyn ListUploads> {
+        self.inner.listing()
     }
 }
 
@@ -137,7 +128,7 @@ async fn take_over_an_end(two: &Two, after: bool, meanwhile: Meanwhile) {
     if matches!(meanwhile, Meanwhile::FinishTheSame) {
         two.expect_blob(0, &content).await;
     }
-    assert!(two.storage.uploads().await.unwrap().is_empty(), "{after}, {meanwhile:?}");
+    assert!(uploads(&*two.storage).await.is_empty(), "{after}, {meanwhile:?}");
     let key = BlobKey { digest: sha256(&content), generation: id };
     let is_there = two.storage.open_blob(&key).await.unwrap().is_some();
     assert_eq!(is_there, matches!(meanwhile, Meanwhile::FinishTheSame), "{after}, {meanwhile:?}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hythe_cluster::registry::{Data, RegistrySettings, USER};
-use hythe_storage::check_data_folder;
+use hythe_storage::fs::check_data_folder;
 
 use crate::args::UpArgs;
 use crate::commands::deploy;

@@ -26,7 +26,7 @@ const NETWORK: [&str; 18] = [
 ];
 
 /// The type of the network file system that `folder` (absolute, no links in it) is on; `None` on another file system.
-pub(crate) fn network_file_system(folder: &Path) -> Option<String> {
+pub(super) fn network_file_system(folder: &Path) -> Option<String> {
     // Other systems than Linux have no such table: there the file system is not known, and no folder is refused.
     let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     file_system_of(&table, folder).filter(|kind| NETWORK.contains(&kind.as_str()))
