@@ -19,10 +19,21 @@ fn the_registry_conforms_to_the_specification_in_development() {
     conforms(&[("OCI_VERSION", "dev"), ("OCI_DATA_SPARSE", "true")], 1000);
 }
 
+/// The back ends. The last one is an object store in memory; it exists for this suite.
+const STORAGES: [&str; 3] = ["fs", "memory", "memory-objects"];
+
+/// Runs the program with these settings on each back end.
+fn conforms(settings: &[(&str, &str)], least: u32) {
+    for storage in STORAGES {
+        conforms_on(storage, settings, least);
+    }
+}
+
 /// Runs the program with these settings. It must run at least `least` tests, and none may fail, end in an error or be
 /// skipped.
-fn conforms(settings: &[(&str, &str)], least: u32) {
-    let server = Server::start();
+fn conforms_on(storage: &str, settings: &[(&str, &str)], least: u32) {
+    let mut server = Server::new().with_arguments(["--storage", storage]);
+    server.run();
     let results = tempfile::tempdir().expect("a temporary folder");
     let mut command = program(built_tool("conformance"), [""; 0]);
     command
@@ -45,7 +56,7 @@ fn conforms(settings: &[(&str, &str)], least: u32) {
         digits.parse::<u32>().unwrap_or_else(|error| panic!("{kind} is {digits:?}: {error}"))
     };
     let [tests, failures, errors, skipped] = ["tests", "failures", "errors", "skipped"].map(count);
-    println!("in all: {tests} tests, {failures} failures, {errors} errors, {skipped} skipped");
+    println!("in all: on {storage}, {tests} tests, {failures} failures, {errors} errors, {skipped} skipped");
     let clean = output.code == Some(0) && [failures, errors, skipped] == [0; 3];
     assert!(clean && tests >= least, "{}\n{}", output.stdout, output.stderr);
 }

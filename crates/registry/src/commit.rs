@@ -100,6 +100,10 @@ impl Inner {
             Some(damaged) => self.catalog.replace_blob(commit, damaged).await?,
             None => self.catalog.commit_blob(commit).await?,
         };
+        if let Err(error) = self.storage.finish_upload(&BlobKey { digest, generation }).await {
+            // The push succeeded all the same; the next start removes what is left.
+            tracing::warn!(upload = %generation, %error, "could not remove what is left of a finished upload; the next start removes it");
+        }
         // If another push of the digest committed meanwhile, this file is redundant; otherwise the replaced file is.
         let doomed = if live == generation { damaged } else { Some(generation) };
         if let Some(generation) = doomed

@@ -132,10 +132,13 @@ impl Ingest {
         }
     }
 
-    /// Compares the bytes that come with a file that already has the upload's digest. Called before any byte comes.
+    /// Compares the bytes that come with the twin, which already has the upload's digest. Equal bytes are not written, so
+    /// a twin that does not outlive its removal is not used. Called before any byte comes.
     pub(crate) fn compare(&mut self, twin: Arc<Twin>) {
-        self.writing.compare(Some(Arc::clone(&twin)));
-        self.twin = Some(twin);
+        if twin.outlives_removal() {
+            self.writing.compare(Some(Arc::clone(&twin)));
+            self.twin = Some(twin);
+        }
     }
 
     /// Ends the comparison: writes the bytes that were not written because the twin has them. Called once the session
@@ -405,6 +408,7 @@ impl Ingest {
             self.committed = save(self.catalog.clone(), self.sync(), row, asked).await?;
             (self.saved, self.owes_state) = (self.offset, false);
         } else {
+            self.upload.flush().await?;
             self.committed = store(&self.catalog, row).await?;
         }
         Ok(())

@@ -66,6 +66,11 @@ impl Twin {
         self.size
     }
 
+    /// Whether the bytes can be read as long as the twin is open, also if garbage collection removes the blob.
+    pub(crate) fn outlives_removal(&self) -> bool {
+        self.content.outlives_removal()
+    }
+
     /// Whether all bytes compared until now are the same, so that none of them is written. Never waits. False as soon
     /// as they must be written; a [mark](crate::writing::Writing::mark) of the writes waits for that.
     pub(crate) fn is_followed(&self) -> bool {

@@ -75,7 +75,11 @@ fn a_blob_in_a_file_leaves_by_sendfile_and_by_nothing_else() {
 #[test]
 fn the_reading_path_sends_the_same_bytes() {
     let content = bytes(2, MANY);
-    for setup in [TestRegistry::setup().without_sendfile(), TestRegistry::setup().memory()] {
+    for setup in [
+        TestRegistry::setup().without_sendfile(),
+        TestRegistry::setup().memory(),
+        TestRegistry::setup().objects(),
+    ] {
         let registry = setup.start();
         let digest = registry.client().push_blob("app", &content);
         let blob = format!("/v2/app/blobs/{digest}");
@@ -347,9 +351,12 @@ fn a_client_that_reads_a_response_slowly_is_idle_only_afterwards() {
     let quick = |options: &mut hythe_server::ServerOptions| options.idle_timeout = Duration::from_millis(300);
     // More than the kernel's buffers hold.
     let content = bytes(1, 32 << 20);
-    for setup in
-        [TestRegistry::setup(), TestRegistry::setup().without_sendfile(), TestRegistry::setup().memory()]
-    {
+    for setup in [
+        TestRegistry::setup(),
+        TestRegistry::setup().without_sendfile(),
+        TestRegistry::setup().memory(),
+        TestRegistry::setup().objects(),
+    ] {
         let registry = setup.server(quick).start();
         let digest = registry.client().push_blob("app", &content);
         let mut slow = registry.client().connect();

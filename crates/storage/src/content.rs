@@ -17,8 +17,12 @@ pub trait Content: fmt::Debug + Send + Sync {
     /// Reads `length` bytes from `offset` on. An error if the back end does not have all of them.
     async fn read(&self, offset: u64, length: usize) -> Result<Bytes>;
 
+    /// Whether the bytes can still be read after the blob's removal, for as long as this is open. Otherwise a read is an
+    /// error then.
+    fn outlives_removal(&self) -> bool;
+
     /// The file that holds the bytes, for callers that can give a file to the kernel; `None` if the back end has no
-    /// files. It stays readable after the blob's removal.
+    /// files.
     fn file(&self) -> Option<&Arc<File>> {
         None
     }

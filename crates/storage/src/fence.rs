@@ -89,6 +89,17 @@ impl Owner {
         self.epoch
     }
 
+    /// Returns [`Error::UploadTaken`] once the storage has seen a newer owner. For a back end in which what an earlier
+    /// owner still writes does no harm.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.enter().map(drop)
+    }
+
+    /// Whether the upload was removed.
+    pub(crate) fn is_removed(&self) -> bool {
+        *self.state.newest.lock() == REMOVED
+    }
+
     /// The permission to change the upload, until dropped. Waits for a change that is in progress. Returns
     /// [`Error::UploadTaken`] once the storage has seen a newer owner.
     pub(crate) fn enter(&self) -> Result<Entered<'_>> {

@@ -11,6 +11,7 @@ mod fence;
 mod files;
 pub mod fs;
 mod memory;
+pub mod objects;
 mod upload;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use fence::{Fence, Owner};
 pub use files::most_open_files;
 pub use fs::FsStorage;
 pub use memory::MemoryStorage;
+pub use objects::ObjectStorage;
 pub use upload::{Upload, WRITE, Write, Writes};
 
 /// Names the bytes of one blob. The *generation* is the id of the upload that stored the bytes: the collector removes
@@ -51,16 +53,24 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     fn fence(&self, id: UploadId) -> Fence;
 
     /// Opens an upload to continue it at `offset`, and cuts off the bytes that are stored beyond. At offset 0, begins
-    /// the upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored.
+    /// the upload if it does not exist. Returns [`Error::UploadLost`] if fewer than `offset` bytes are stored: an
+    /// offset that was flushed can be opened, in another process too.
     async fn open_upload(&self, owner: &Owner, offset: u64) -> Result<Arc<dyn Upload>>;
 
     /// Makes a finished and synced upload the blob `digest`, whose generation is the upload's id. The blob is durable
-    /// when this returns. To publish an upload again is no error.
+    /// when this returns. An upload that is open can still be read. To publish an upload again is no error.
     async fn publish(&self, owner: &Owner, digest: &Digest) -> Result<()>;
 
     /// Turns a published blob back into an upload, if the blob exists. For an upload whose end was interrupted after it
     /// was published.
     async fn unpublish(&self, owner: &Owner, digest: &Digest) -> Result<()>;
+
+    /// Removes what is left of the upload that became a blob, once the catalog records the blob: then nobody turns it
+    /// back. A rename leaves nothing.
+    async fn finish_upload(&self, blob: &BlobKey) -> Result<()> {
+        let _ = blob;
+        Ok(())
+    }
 
     /// Removes an upload and its bytes, if it exists, and fences all its owners off.
     async fn remove_upload(&self, id: UploadId) -> Result<()>;
@@ -68,8 +78,8 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Opens a blob; `None` if it does not exist.
     async fn open_blob(&self, key: &BlobKey) -> Result<Option<Arc<dyn Content>>>;
 
-    /// Removes a blob, if it exists. Readers that have the blob open can still read it, or get an error; which of the
-    /// two, depends on the back end.
+    /// Removes a blob, if it exists. Readers that have it open can still read it if it [outlives its
+    /// removal](Content::outlives_removal).
     async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
 
     /// Checks for readiness that the storage can write now.

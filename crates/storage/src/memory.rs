@@ -162,6 +162,10 @@ impl Content for Bytes {
             _ => Err(Error::io("cannot read", Path::new("memory"), io::ErrorKind::UnexpectedEof.into())),
         }
     }
+
+    fn outlives_removal(&self) -> bool {
+        true
+    }
 }
 
 #[async_trait::async_trait]

@@ -28,13 +28,18 @@ pub type Writes = Box<dyn Iterator<Item = Write> + Send>;
 /// An open upload. Its owner makes sure that it has one writer at a time.
 #[async_trait::async_trait]
 pub trait Upload: Send + Sync {
-    /// Writes all of `writes`. After an error the upload must be opened again, at an offset before the failed write.
-    /// Once the upload has a newer owner, returns [`Error::UploadTaken`](crate::Error::UploadTaken) and writes no more.
+    /// Writes all of `writes`. After an error the upload must be opened again, at an offset that was flushed. Once the
+    /// upload has a newer owner, returns [`Error::UploadTaken`](crate::Error::UploadTaken) and writes no more.
     async fn write_all(&self, writes: Writes) -> Result<()>;
 
     /// Writes `chunks` at `offset`, where the upload's bytes end.
     async fn write(&self, offset: u64, chunks: Vec<Bytes>) -> Result<()> {
         self.write_all(Box::new(std::iter::once(Write { offset, chunks }))).await
+    }
+
+    /// Returns when all earlier writes survive the end of this process. Those to a file always do.
+    async fn flush(&self) -> Result<()> {
+        Ok(())
     }
 
     /// Returns when all earlier writes are durable. May run beside other writes, which the sync then need not cover.

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hythe_oci::{Algorithm, Digest, UploadId};
 use hythe_storage::fs::{ALIGN, Direct, OpenError};
+use hythe_storage::objects::MemoryBucket;
 use hythe_storage::{
-    BlobKey, Content, Error, FsStorage, MemoryStorage, Owner, Storage, Upload, WRITE, Write,
+    BlobKey, Content, Error, FsStorage, MemoryStorage, ObjectStorage, Owner, Storage, Upload, WRITE, Write,
 };
 
 /// The uploads that a storage has.
@@ -65,6 +67,7 @@ async fn an_upload_becomes_the_blob_that_was_written(storage: &dyn Storage) {
     storage.publish(&owner(storage, id), &digest).await.unwrap();
     let content = storage.open_blob(&BlobKey { digest, generation: id }).await.unwrap().unwrap();
     assert_eq!((content.size(), read(&*content).await), (11, "hello world".into()));
+    storage.finish_upload(&BlobKey { digest, generation: id }).await.unwrap();
     assert!(uploads(storage).await.is_empty());
 }
 
@@ -114,6 +117,7 @@ async fn reopening_at_an_offset_cuts_off_the_bytes_beyond(storage: &dyn Storage)
     let id = UploadId::random();
     let upload = open(storage, id, 0).await.unwrap();
     write(&*upload, 0, b"kept, and lost").await;
+    upload.flush().await.unwrap();
     drop(upload);
     let upload = open(storage, id, 4).await.unwrap();
     assert_eq!(upload.read(0, 100).await.unwrap(), "kept");
@@ -124,7 +128,9 @@ async fn reopening_past_the_end_says_how_many_bytes_are_left(storage: &dyn Stora
     let lost =
         |error: Option<Error>, at| matches!(error, Some(Error::UploadLost { found, .. }) if found == at);
     assert!(lost(open(storage, id, 1).await.err(), 0), "an unknown upload");
-    write(&*open(storage, id, 0).await.unwrap(), 0, b"abc").await;
+    let upload = open(storage, id, 0).await.unwrap();
+    write(&*upload, 0, b"abc").await;
+    upload.flush().await.unwrap();
     assert!(lost(open(storage, id, 4).await.err(), 3));
 }
 
@@ -233,6 +239,7 @@ async fn a_newer_owner_fences_the_earlier_ones_off(storage: &dyn Storage) {
     let first = owner(storage, id);
     let earlier = storage.open_upload(&first, 0).await.unwrap();
     write(&*earlier, 0, b"abc").await;
+    earlier.flush().await.unwrap();
     let second = storage.fence(id).owned_by(2);
     let newer = storage.open_upload(&second, 2).await.unwrap();
     assert!(is_taken(earlier.write(3, vec![Bytes::from_static(b"def")]).await));
@@ -252,9 +259,12 @@ async fn an_owner_that_claims_early_and_comes_late_changes_nothing(storage: &dyn
     let late = storage.fence(id).owned_by(2);
     // A newer owner comes first, and is gone already.
     let newer = storage.fence(id).owned_by(3);
-    write(&*storage.open_upload(&newer, 0).await.unwrap(), 0, b"content").await;
+    let upload = storage.open_upload(&newer, 0).await.unwrap();
+    write(&*upload, 0, b"content").await;
+    upload.sync().await.unwrap();
     storage.publish(&newer, &digest).await.unwrap();
-    drop(newer);
+    storage.finish_upload(&BlobKey { digest, generation: id }).await.unwrap();
+    drop((newer, upload));
     assert!(is_taken(storage.unpublish(&late, &digest).await));
     assert!(is_taken(storage.open_upload(&late, 0).await));
     if let Some(adoption) = storage.adoption() {
@@ -282,6 +292,7 @@ async fn no_write_of_an_earlier_owner_lands_after_a_newer_one_has_opened_the_upl
         let id = UploadId::random();
         let earlier = open(storage, id, 0).await.unwrap();
         write(&*earlier, 0, b"kept").await;
+        earlier.flush().await.unwrap();
         let (begun, first) = std::sync::mpsc::channel();
         let piece = Bytes::from(vec![7; 100_000]);
         let endless = (0..).map(move |number| {
@@ -301,6 +312,59 @@ async fn no_write_of_an_earlier_owner_lands_after_a_newer_one_has_opened_the_upl
     }
 }
 
+async fn a_blob_that_is_turned_back_into_an_upload_continues(storage: &dyn Storage) {
+    let key = push(storage, b"some bytes").await;
+    // The second call is the one after a kill.
+    for _ in 0..2 {
+        storage.unpublish(&owner(storage, key.generation), &key.digest).await.unwrap();
+        assert!(storage.open_blob(&key).await.unwrap().is_none());
+    }
+    let upload = open(storage, key.generation, 4).await.unwrap();
+    write(&*upload, 4, b" more").await;
+    upload.sync().await.unwrap();
+    let digest = Digest::of(Algorithm::Sha256, b"some more");
+    storage.publish(&owner(storage, key.generation), &digest).await.unwrap();
+    assert_eq!(read_blob(storage, &BlobKey { digest, ..key }).await, "some more");
+}
+
+async fn a_removed_blob_is_read_only_if_it_outlives_its_removal(storage: &dyn Storage) {
+    let key = push(storage, b"was here").await;
+    let content = storage.open_blob(&key).await.unwrap().unwrap();
+    storage.remove_blob(&key).await.unwrap();
+    storage.remove_blob(&key).await.unwrap();
+    assert_eq!(
+        content.read(0, 8).await.ok().as_deref(),
+        content.outlives_removal().then_some(&b"was here"[..])
+    );
+    assert!(storage.open_blob(&key).await.unwrap().is_none());
+}
+
+async fn an_open_upload_is_read_after_it_became_a_blob(storage: &dyn Storage) {
+    let id = UploadId::random();
+    let upload = open(storage, id, 0).await.unwrap();
+    write(&*upload, 0, b"hello world").await;
+    upload.sync().await.unwrap();
+    let key = BlobKey { digest: Digest::of(Algorithm::Sha256, b"hello world"), generation: id };
+    for step in ["published", "finished"] {
+        if step == "published" {
+            storage.publish(&owner(storage, id), &key.digest).await.unwrap();
+        } else {
+            storage.finish_upload(&key).await.unwrap();
+        }
+        for (offset, length, expected) in [(0, 5, "hello"), (6, 100, "world"), (11, 1, ""), (99, 1, "")] {
+            assert_eq!(upload.read(offset, length).await.unwrap(), expected, "{step}");
+        }
+    }
+}
+
+async fn a_signed_url_names_its_blob_and_its_end(storage: &dyn Storage) {
+    let Some(presigning) = storage.presigning() else { return };
+    let key = push(storage, b"signed").await;
+    let url = presigning.presign(&key, Duration::from_secs(90)).await.unwrap();
+    assert!(url.contains(&key.digest.hex()) && url.contains(&key.generation.to_string()), "{url}");
+    assert_ne!(url, presigning.presign(&key, Duration::from_secs(91)).await.unwrap());
+}
+
 async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
     storage.probe().await.unwrap();
 }
@@ -308,6 +372,11 @@ async fn a_writable_back_end_probes_well(storage: &dyn Storage) {
 fn folder(direct: Direct) -> (FsStorage, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     (FsStorage::open(folder.path()).unwrap().with_direct(direct), folder)
+}
+
+/// An object store in which the bytes of most tests need several parts.
+fn in_small_parts() -> (ObjectStorage, ()) {
+    (ObjectStorage::new(Arc::new(MemoryBucket::with_part_size(4))), ())
 }
 
 macro_rules! contract {
@@ -331,7 +400,10 @@ macro_rules! back_ends {
             publishing_again_is_no_error,
             publishing_an_upload_that_never_was_is_an_error,
             generations_of_one_digest_are_removed_apart,
-            an_open_blob_outlives_its_removal,
+            a_removed_blob_is_read_only_if_it_outlives_its_removal,
+            an_open_upload_is_read_after_it_became_a_blob,
+            a_blob_that_is_turned_back_into_an_upload_continues,
+            a_signed_url_names_its_blob_and_its_end,
             reopening_at_an_offset_cuts_off_the_bytes_beyond,
             reopening_past_the_end_says_how_many_bytes_are_left,
             removing_an_upload_forgets_it,
@@ -352,7 +424,13 @@ back_ends! {
     memory: (super::MemoryStorage::default(), ()),
     fs_direct: super::folder(super::Direct::Always),
     fs_cached: super::folder(super::Direct::Never),
+    objects: (super::ObjectStorage::new(std::sync::Arc::<super::MemoryBucket>::default()), ()),
+    objects_in_small_parts: super::in_small_parts(),
 }
+
+// In an object store, a blob cannot be read after its removal.
+contract!(memory_open, (super::MemoryStorage::default(), ()), [an_open_blob_outlives_its_removal]);
+contract!(fs_open, super::folder(super::Direct::Never), [an_open_blob_outlives_its_removal]);
 
 #[tokio::test]
 async fn a_folder_keeps_uploads_and_blobs_over_a_restart() {

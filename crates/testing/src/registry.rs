@@ -9,7 +9,8 @@ use std::time::Duration;
 use hythe_catalog::{Catalog, Totals};
 use hythe_registry::Registry;
 use hythe_server::{Listener, Log, Server};
-use hythe_storage::{FsStorage, MemoryStorage};
+use hythe_storage::objects::MemoryBucket;
+use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage};
 use hythe_upstream::Cache;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -48,10 +49,10 @@ impl std::fmt::Debug for Running {
 }
 
 fn open(setup: &Setup, folder: &Path, clock: TestClock) -> Registry {
+    let in_memory = || Catalog::in_memory().expect("a catalog in memory opens");
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match setup.storage {
-        Storage::Memory => {
-            (Arc::new(MemoryStorage::default()), Catalog::in_memory().expect("a catalog in memory opens"))
-        }
+        Storage::Memory => (Arc::new(MemoryStorage::default()), in_memory()),
+        Storage::Objects => (Arc::new(ObjectStorage::new(Arc::<MemoryBucket>::default())), in_memory()),
         Storage::Fs => (
             Arc::new(FsStorage::open(folder).expect("the storage opens in a temporary folder")),
             Catalog::open(&folder.join("catalog.sqlite")).expect("the catalog opens in a temporary folder"),

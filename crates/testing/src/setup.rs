@@ -17,6 +17,8 @@ pub enum Storage {
     Fs,
     /// In memory.
     Memory,
+    /// In an object store, which is in memory.
+    Objects,
 }
 
 /// The settings that a test's registry starts with.
@@ -63,6 +65,12 @@ impl Setup {
     #[must_use]
     pub fn memory(self) -> Self {
         self.storage(Storage::Memory)
+    }
+
+    /// Keeps content in an object store.
+    #[must_use]
+    pub fn objects(self) -> Self {
+        self.storage(Storage::Objects)
     }
 
     /// Sends files by reading them, without `sendfile`.

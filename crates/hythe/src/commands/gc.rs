@@ -42,7 +42,7 @@ pub(super) fn collect_here(
 }
 
 async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Failure> {
-    if settings.storage == Storage::Memory {
+    if settings.storage != Storage::Fs {
         return ask(&listening(settings)?, what).await;
     }
     // Checked first, because opening the catalog would create one.

@@ -10,23 +10,31 @@ pub trait Choice: Sized + Copy + PartialEq + 'static {
     /// Each word with its value, in the order of the documentation.
     const ALL: &'static [(&'static str, Self)];
 
+    /// Words that are accepted and documented nowhere.
+    const HIDDEN: &'static [(&'static str, Self)] = &[];
+
+    /// Each word with its value, the hidden ones too.
+    fn every() -> impl Iterator<Item = &'static (&'static str, Self)> {
+        Self::ALL.iter().chain(Self::HIDDEN)
+    }
+
     /// The value of a word.
     fn of_word(text: &str) -> Result<Self, ValueError> {
-        let found = Self::ALL.iter().find(|(word, _)| *word == text);
+        let found = Self::every().find(|(word, _)| *word == text);
         found.map(|(_, value)| *value).ok_or_else(|| ValueError::new(Self::allowed()))
     }
 
     /// The word of this value.
     fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+        Self::every().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
     }
 
-    /// The allowed words, as the end of an error message.
+    /// The documented words, as the end of an error message.
     fn allowed() -> String {
         format!("allowed: {}", Self::words())
     }
 
-    /// All words.
+    /// All documented words.
     fn words() -> String {
         let words: Vec<String> = Self::ALL.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         words.join(", ")
@@ -40,10 +48,14 @@ pub enum Storage {
     Fs,
     /// Memory: all data is lost when the process ends.
     Memory,
+    /// An object store in memory: for tests of the back end for object stores, such as the conformance suite.
+    MemoryObjects,
 }
 
 impl Choice for Storage {
     const ALL: &'static [(&'static str, Self)] = &[("fs", Self::Fs), ("memory", Self::Memory)];
+
+    const HIDDEN: &'static [(&'static str, Self)] = &[("memory-objects", Self::MemoryObjects)];
 }
 
 impl Choice for Share {
@@ -91,4 +103,17 @@ impl Choice for LogLevel {
         ("debug", Self::Debug),
         ("trace", Self::Trace),
     ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hidden_word_is_accepted_and_not_documented() {
+        for (word, value) in Storage::HIDDEN {
+            assert_eq!((Storage::of_word(word).unwrap(), value.word()), (*value, *word));
+            assert!(!Storage::allowed().contains(word));
+        }
+    }
 }

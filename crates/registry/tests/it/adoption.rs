@@ -2,14 +2,14 @@
 
 use std::io::ErrorKind;
 
-use crate::world::{name, on_both, sha256};
+use crate::world::{name, on_each, sha256};
 
-on_both! {
+on_each! {
     async fn a_file_becomes_a_blob_and_is_not_changed(world: World) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("data");
-        for length in [0, 10, 2_500_000] {
-            let content: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
+        for length in [0, 10, 2_500_000_u32] {
+            let content: Vec<u8> = (0..length).map(|at: u32| (at / 7) as u8).collect();
             std::fs::write(&file, &content).unwrap();
             let digest = sha256(&content);
             let adopted = world.registry.repository(&name("app")).adopt_blob(&digest, &file).await.unwrap().unwrap();

@@ -2,9 +2,9 @@
 
 use hythe_registry::{Error, Started};
 
-use crate::world::{name, on_both};
+use crate::world::{name, on_each};
 
-on_both! {
+on_each! {
     async fn a_deleted_blob_is_gone_with_its_bytes(world: World) {
         let digest = world.push("app", b"content").await;
         world.delete_blob("app", &digest).await.unwrap();

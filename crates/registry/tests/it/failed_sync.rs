@@ -31,6 +31,10 @@ impl Upload for FailingUpload {
         self.inner.write_all(writes).await
     }
 
+    async fn flush(&self) -> Result<()> {
+        self.inner.flush().await
+    }
+
     async fn sync(&self) -> Result<()> {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 0 {
             let source = std::io::Error::other("the disk lost it");
@@ -61,6 +65,10 @@ impl Storage for Failing {
 
     async fn unpublish(&self, owner: &Owner, digest: &Digest) -> Result<()> {
         self.inner.unpublish(owner, digest).await
+    }
+
+    async fn finish_upload(&self, blob: &BlobKey) -> Result<()> {
+        self.inner.finish_upload(blob).await
     }
 
     async fn remove_upload(&self, id: UploadId) -> Result<()> {

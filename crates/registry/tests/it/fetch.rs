@@ -9,7 +9,7 @@ use hythe_oci::{Algorithm, Digest, RepositoryName};
 use hythe_registry::{Error, Growing, Origin, Provenance, Reader, Reading, Ready};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::world::{name, on_both, read};
+use crate::world::{name, on_each, read};
 
 fn copy() -> (RepositoryName, Origin) {
     (name("up.example/app"), Origin::Upstream("up.example".to_owned()))
@@ -49,7 +49,7 @@ fn content(length: usize) -> Vec<u8> {
     (0..length).map(|place| (place / 7 + place % 251) as u8).collect()
 }
 
-on_both! {
+on_each! {
     async fn a_blob_is_read_while_it_grows_and_stored_at_its_end(world: World) {
         // A few readers get the bytes from memory, many read the file.
         for (readers, is_read) in [(1, true), (3, false), (3, true), (8, false), (8, true)] {

@@ -1,4 +1,4 @@
-//! The registry through its public API, over memory and over a folder.
+//! The registry through its public API, over memory, a folder and an object store.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod adoption;
@@ -8,6 +8,7 @@ mod failed_sync;
 mod fetch;
 mod lost_bytes;
 mod model;
+mod objects;
 mod pulls;
 mod restart;
 mod two_processes;

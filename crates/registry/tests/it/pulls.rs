@@ -4,9 +4,9 @@ use hythe_registry::Times;
 
 use hythe_oci::Reference;
 
-use crate::world::{name, on_both};
+use crate::world::{name, on_each};
 
-on_both! {
+on_each! {
     /// A pull is recorded beside its answer; one shortly after it is not written again, and no pull changes when the manifest
     /// was pushed or used.
     async fn a_pull_is_recorded_by_tag_and_manifest_once_in_a_quarter_of_a_day(world: World) {

@@ -9,14 +9,14 @@ use hythe_oci::{Algorithm, Digest, RepositoryName, UploadId};
 use hythe_registry::{Chunk, Error, Registry, UploadStatus};
 use tokio::task::JoinHandle;
 
-use crate::world::{Sender, body, name, on_both, sha256, slow_body};
+use crate::world::{Sender, body, name, on_each, sha256, slow_body};
 
 /// A chunk with a range.
 fn range(start: u64, length: u64) -> Chunk {
     Chunk { start: Some(start), range_length: Some(length), length: None }
 }
 
-on_both! {
+on_each! {
     async fn blobs_pushed_at_once_each_have_the_bytes_that_were_sent(world: World) {
         // More uploads than most machines have cores, so that the receiving threads hash them; each has another length.
         const ONCE: usize = 24;

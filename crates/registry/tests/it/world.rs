@@ -15,7 +15,8 @@ use hythe_registry::{
     Blob, Chunk, Clock, Content, MountFrom, PushedManifest, Registry, RegistryOptions, Result, Started,
 };
 use hythe_storage::fs::Direct;
-use hythe_storage::{FsStorage, MemoryStorage, Storage};
+use hythe_storage::objects::MemoryBucket;
+use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage, Storage};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -64,8 +65,8 @@ impl Clock for TestClock {
     }
 }
 
-/// Runs a test on a registry in memory and on one in a folder.
-macro_rules! on_both {
+/// Runs a test on a registry in memory, on one in a folder, and on one in an object store.
+macro_rules! on_each {
     ($($(#[$attribute:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {
         $(mod $name {
             #[allow(unused_imports)]
@@ -82,14 +83,29 @@ macro_rules! on_both {
             async fn in_a_folder() {
                 check($crate::world::World::fs()).await;
             }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_an_object_store() {
+                check($crate::world::World::objects()).await;
+            }
         })*
     };
 }
-pub(crate) use on_both;
+pub(crate) use on_each;
 
 impl World {
     pub(crate) fn memory() -> Self {
         let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::default());
+        Self::over(storage, Catalog::in_memory().unwrap(), TestClock::new(), None)
+    }
+
+    /// In an object store with small parts, so that most bodies need several.
+    pub(crate) fn objects() -> Self {
+        Self::over_bucket(&Arc::new(MemoryBucket::with_part_size(64 << 10)))
+    }
+
+    pub(crate) fn over_bucket(bucket: &Arc<MemoryBucket>) -> Self {
+        let storage = Arc::new(ObjectStorage::new(Arc::<MemoryBucket>::clone(bucket)));
         Self::over(storage, Catalog::in_memory().unwrap(), TestClock::new(), None)
     }
 

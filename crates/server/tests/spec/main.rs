@@ -25,6 +25,11 @@ macro_rules! on_every_configuration {
             fn in_memory() {
                 super::$check(Setup::default().memory());
             }
+
+            #[test]
+            fn in_an_object_store() {
+                super::$check(Setup::default().objects());
+            }
         })+
     };
 }

@@ -45,6 +45,10 @@ impl Content for FileContent {
         .await
     }
 
+    fn outlives_removal(&self) -> bool {
+        true
+    }
+
     fn file(&self) -> Option<&Arc<File>> {
         Some(&self.file)
     }

@@ -40,7 +40,9 @@ pub fn announce(printer: Printer, settings: &Settings, allowed: &Allowed, listen
             let data = std::path::absolute(&settings.data).unwrap_or_else(|_| settings.data.clone());
             printer.note(format_args!("data is in {}", data.display()));
         }
-        Storage::Memory => printer.note("data is in memory, and is lost when the server stops"),
+        Storage::Memory | Storage::MemoryObjects => {
+            printer.note("data is in memory, and is lost when the server stops");
+        }
     }
     let Some(name) = first.map(push_name) else { return };
     printer.note(format_args!(

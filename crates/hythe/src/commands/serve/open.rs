@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use hythe_catalog::{Catalog, Expect};
 use hythe_registry::Registry;
-use hythe_storage::{FsStorage, MemoryStorage};
+use hythe_storage::fs::Reserve;
+use hythe_storage::objects::MemoryBucket;
+use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage};
 
 use super::wiring;
 use crate::failure::StartError;
@@ -16,6 +18,9 @@ use crate::values::Storage;
 pub(in crate::commands) async fn open(settings: &Settings) -> Result<Registry, StartError> {
     let (storage, catalog): (Arc<dyn hythe_storage::Storage>, Catalog) = match settings.storage {
         Storage::Memory => (Arc::new(MemoryStorage::default()), Catalog::in_memory()?),
+        Storage::MemoryObjects => {
+            (Arc::new(ObjectStorage::new(Arc::<MemoryBucket>::default())), Catalog::in_memory()?)
+        }
         Storage::Fs => {
             // The folder first: opening it locks it, so that the catalog has one owner.
             let storage = FsStorage::open(&settings.data)?.with_direct(settings.upload.direct);
@@ -45,7 +50,7 @@ async fn open_catalog(data: &Path, storage: &FsStorage) -> Result<Catalog, Start
 
 /// The data folder's reserve, in the form that the catalog expects.
 #[derive(Debug)]
-struct Room(Arc<hythe_storage::fs::Reserve>);
+struct Room(Arc<Reserve>);
 
 impl hythe_catalog::Reserve for Room {
     fn is_whole(&self) -> bool {

@@ -7,7 +7,7 @@ use hythe_registry::Error;
 use hythe_storage::{BlobKey, Content, Fence, ListUploads, Owner, Storage, Upload};
 use tokio::sync::Notify;
 
-use super::{Two, app, at, on_both, registry};
+use super::{Two, app, at, on_each, registry};
 use crate::world::{body, options, sha256, uploads};
 
 /// A storage that stops before or after it publishes an upload, until it may go on.
@@ -49,6 +49,10 @@ impl Storage for Stopping {
 
     async fn unpublish(&self, owner: &Owner, digest: &Digest) -> hythe_storage::Result<()> {
         self.inner.unpublish(owner, digest).await
+    }
+
+    async fn finish_upload(&self, blob: &BlobKey) -> hythe_storage::Result<()> {
+        self.inner.finish_upload(blob).await
     }
 
     async fn remove_upload(&self, id: UploadId) -> hythe_storage::Result<()> {
@@ -137,7 +141,7 @@ async fn take_over_an_end(two: &Two, after: bool, meanwhile: Meanwhile) {
     drop(kept);
 }
 
-on_both! {
+on_each! {
     async fn a_session_is_taken_over_while_it_becomes_a_blob_and_nothing_is_lost(two: Two) {
         for after in [false, true] {
             for meanwhile in [Meanwhile::Continue, Meanwhile::FinishTheSame, Meanwhile::Cancel] {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use hythe_catalog::Catalog;
 use hythe_oci::{Algorithm, RepositoryName, UploadId};
 use hythe_registry::{Chunk, Error, Registry, RegistryOptions, Result, UploadStatus};
-use hythe_storage::{FsStorage, MemoryStorage, Storage};
+use hythe_storage::objects::MemoryBucket;
+use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage, Storage};
 use tempfile::TempDir;
 
 use crate::world::{body, name, options, read, sha256, slow_body, uploads};
@@ -39,6 +40,11 @@ impl Two {
         let folder = tempfile::tempdir().unwrap();
         let storage = Arc::new(FsStorage::open(folder.path()).unwrap());
         Self::over(folder, storage, &options())
+    }
+
+    fn objects() -> Self {
+        let storage = ObjectStorage::new(Arc::new(MemoryBucket::with_part_size(64)));
+        Self::over(tempfile::tempdir().unwrap(), Arc::new(storage), &options())
     }
 
     async fn start(&self, process: usize) -> UploadId {
@@ -85,8 +91,8 @@ fn at(start: u64) -> Chunk {
     Chunk { start: Some(start), ..STREAM }
 }
 
-/// Runs a test over a storage in memory and over one in a folder.
-macro_rules! on_both {
+/// Runs a test over a storage in memory, over one in a folder, and over one in an object store.
+macro_rules! on_each {
     ($($(#[$attribute:meta])* async fn $name:ident($two:ident: Two) $body:block)*) => {
         $(mod $name {
             use super::*;
@@ -102,12 +108,17 @@ macro_rules! on_both {
             async fn in_a_folder() {
                 check(Two::fs()).await;
             }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn in_an_object_store() {
+                check(Two::objects()).await;
+            }
         })*
     };
 }
-use on_both;
+use on_each;
 
-on_both! {
+on_each! {
     async fn of_two_chunks_at_one_offset_exactly_one_is_kept(two: Two) {
         for round in 0..60 {
             let id = two.start(round % 2).await;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use hythe_oci::UploadId;
 use hythe_registry::{Error, RegistryOptions};
-use hythe_storage::{FsStorage, MemoryStorage};
+use hythe_storage::objects::MemoryBucket;
+use hythe_storage::{FsStorage, MemoryStorage, ObjectStorage};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -184,6 +185,12 @@ fn expiring() -> RegistryOptions {
 fn however_requests_to_two_processes_race_no_byte_is_lost_or_mixed_in_memory() {
     let two = Two::over(tempfile::tempdir().unwrap(), Arc::new(MemoryStorage::default()), &expiring());
     hold(&two, 100);
+}
+
+#[test]
+fn however_requests_to_two_processes_race_no_byte_is_lost_or_mixed_in_an_object_store() {
+    let storage = Arc::new(ObjectStorage::new(Arc::new(MemoryBucket::with_part_size(64))));
+    hold(&Two::over(tempfile::tempdir().unwrap(), storage, &expiring()), 60);
 }
 
 #[test]
