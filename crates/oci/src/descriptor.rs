@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::care::{Care, text};
 use crate::fields::Fields;
-use crate::manifest::{Care, text};
 use crate::manifest_error::{ManifestError, clip};
 use crate::{Digest, DigestError};
 

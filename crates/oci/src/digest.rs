@@ -100,13 +100,6 @@ impl Digest {
         })
     }
 
-    /// The digest of `content`.
-    pub fn of(algorithm: Algorithm, content: &[u8]) -> Self {
-        let mut state = crate::HashState::new(algorithm);
-        state.update(content);
-        state.finish()
-    }
-
     /// The algorithm before the colon.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm

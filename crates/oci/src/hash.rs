@@ -121,3 +121,12 @@ impl HashState {
         Ok(Self { inner, length })
     }
 }
+
+impl Digest {
+    /// The digest of `content`.
+    pub fn of(algorithm: Algorithm, content: &[u8]) -> Self {
+        let mut state = HashState::new(algorithm);
+        state.update(content);
+        state.finish()
+    }
+}

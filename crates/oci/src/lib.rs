@@ -1,6 +1,7 @@
 //! The vocabulary of a container registry, as the OCI specifications spell it. Pure: no I/O, no clock.
 
 mod authority;
+mod care;
 mod descriptor;
 mod digest;
 mod endpoint;

@@ -104,6 +104,13 @@ impl Running {
     }
 }
 
+impl Setup {
+    /// Starts a registry with these settings.
+    pub fn start(self) -> TestRegistry {
+        TestRegistry::start_with(self)
+    }
+}
+
 impl TestRegistry {
     /// Starts a registry with the default settings, in a temporary folder.
     pub fn start() -> Self {
@@ -115,7 +122,7 @@ impl TestRegistry {
         Setup::default()
     }
 
-    pub(crate) fn start_with(setup: Setup) -> Self {
+    fn start_with(setup: Setup) -> Self {
         let folder = TempDir::with_prefix("hythe-test-").expect("a temporary folder can be made");
         let (log, clock) = (LogLines::default(), TestClock::default());
         let path = folder.path().to_owned();

@@ -1,6 +1,7 @@
 //! An upstream to pull from, which misbehaves as a test scripts it.
 
 mod access;
+mod basic;
 mod budget;
 mod connections;
 mod content;
@@ -21,7 +22,8 @@ use std::sync::atomic::Ordering;
 use hythe_oci::{Algorithm, Digest, Reference};
 use parking_lot::Mutex;
 
-use self::access::{Access, basic};
+use self::access::Access;
+use self::basic::basic;
 use self::budget::Budget;
 use self::listener::Listener;
 use self::script::Script;

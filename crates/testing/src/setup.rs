@@ -7,8 +7,6 @@ use hythe_registry::RegistryOptions;
 use hythe_server::{Mirror, ServerOptions};
 use hythe_upstream::{Allowed, CacheOptions, Upstream};
 
-use crate::TestRegistry;
-
 /// Where a test's registry keeps its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
@@ -155,10 +153,5 @@ impl Setup {
     pub fn cache(mut self, change: impl FnOnce(&mut CacheOptions)) -> Self {
         change(&mut self.cache);
         self
-    }
-
-    /// Starts it.
-    pub fn start(self) -> TestRegistry {
-        TestRegistry::start_with(self)
     }
 }

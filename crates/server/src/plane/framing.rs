@@ -4,14 +4,10 @@
 //! position, so this module follows the same bytes. It knows only the plain forms of framing. At any other form it
 //! counts as lost, and hyper reads all further bytes.
 
-use std::ops::RangeInclusive;
+mod chunks;
 
-/// The most hexadecimal digits of a chunk's size; eight digits suffice for 4 GiB.
-const DIGITS: usize = 8;
-
-/// The sizes of chunks that are read past hyper, in bytes. With smaller chunks, the framing between them would be most
-/// of the work.
-const SIZES: RangeInclusive<u32> = 16 << 10..=1 << 30;
+pub(super) use chunks::Size;
+use chunks::{Chunks, Part};
 
 /// The least remaining bytes for which a body of a known length is read past hyper: handing over the socket has a cost
 /// too.
@@ -24,34 +20,6 @@ pub(super) enum Length {
     Sized(u64),
     /// Unknown: the body comes in chunks.
     Chunked,
-}
-
-/// The size of a chunk as the client writes it, in hexadecimal digits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Size {
-    digits: [u8; DIGITS],
-    count: usize,
-}
-
-impl Size {
-    pub(super) fn text(&self) -> &[u8] {
-        &self.digits[..self.count]
-    }
-
-    /// The size with one more digit; `None` if `digit` is not a digit, or the size already has `DIGITS` of them.
-    fn with(mut self, digit: u8) -> Option<Self> {
-        let fits = digit.is_ascii_hexdigit() && self.count < DIGITS;
-        if fits {
-            self.digits[self.count] = digit;
-            self.count += 1;
-        }
-        fits.then_some(self)
-    }
-
-    /// The size in bytes; 0 also without any digit.
-    pub(super) fn value(&self) -> u32 {
-        self.text().iter().fold(0, |value, digit| value << 4 | char::from(*digit).to_digit(16).unwrap_or(0))
-    }
 }
 
 /// The place from which a body can be read past hyper.
@@ -91,37 +59,6 @@ enum Position {
     Body { bytes: u64, chunks: Option<Chunks>, whole: bool },
     /// The position is unknown, so hyper reads all further bytes.
     Lost,
-}
-
-/// The position in a body of chunks.
-#[derive(Clone, Copy, Debug)]
-struct Chunks {
-    /// The number of content bytes that have arrived.
-    content: u64,
-    /// The last chunk's size.
-    size: Size,
-    /// Whether the last two chunks have the same size, written alike.
-    alike: bool,
-    /// Whether no chunk so far has an extension or padding after its size.
-    plain: bool,
-    part: Part,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Size(Size),
-    /// After a size, in the rest of its line.
-    Extension(Size),
-    SizeEnd(Size),
-    Content(u64),
-    Return,
-    Newline,
-    /// After the last chunk's size, at the beginning of a line: a trailer, or the empty line that ends the body.
-    LastReturn,
-    Trailer,
-    TrailerEnd,
-    LastNewline,
-    Ended,
 }
 
 impl Framing {
@@ -198,18 +135,7 @@ impl Framing {
                 let left = length.checked_sub(*bytes).filter(|left| *left >= MUCH)?;
                 Some(Boundary { left: 0, content: *bytes, next: Next::Bytes(left) })
             }
-            Length::Chunked => {
-                let Chunks { content, size, alike, plain, part } = (*chunks)?;
-                let left = match part {
-                    Part::Size(size) if size.count == 0 => 0,
-                    Part::Content(left) => left + 2,
-                    Part::Return => 2,
-                    Part::Newline => 1,
-                    _ => return None,
-                };
-                let is_likely = plain && alike && SIZES.contains(&size.value());
-                is_likely.then_some(Boundary { left, content, next: Next::Chunks(size) })
-            }
+            Length::Chunked => chunks.as_ref()?.boundary(),
         }
     }
 
@@ -219,53 +145,6 @@ impl Framing {
             chunks.content = content;
             chunks.alike = false;
         }
-    }
-}
-
-impl Chunks {
-    /// Follows `bytes`; false if their form is not known here.
-    fn follow(&mut self, mut bytes: &[u8]) -> bool {
-        while let Some((&byte, rest)) = bytes.split_first() {
-            self.part = match (self.part, byte) {
-                (Part::Content(left), _) => {
-                    let taken = left.min(bytes.len() as u64);
-                    self.content += taken;
-                    bytes = &bytes[taken as usize..];
-                    self.part = if taken == left { Part::Return } else { Part::Content(left - taken) };
-                    continue;
-                }
-                (Part::Size(size) | Part::Extension(size), b'\r') => Part::SizeEnd(size),
-                // A bare LF: another reader may see the end of a line.
-                (Part::Extension(_) | Part::LastReturn | Part::Trailer, b'\n') => return false,
-                (Part::Size(size) | Part::Extension(size), b';' | b' ' | b'\t') if size.count > 0 => {
-                    self.plain = false;
-                    Part::Extension(size)
-                }
-                (Part::Extension(size), _) => Part::Extension(size),
-                (Part::Size(size), digit) => match size.with(digit) {
-                    Some(size) => Part::Size(size),
-                    None => return false,
-                },
-                (Part::SizeEnd(size), b'\n') if size.count > 0 => {
-                    self.alike = size == self.size;
-                    self.size = size;
-                    match size.value() {
-                        0 => Part::LastReturn,
-                        length => Part::Content(length.into()),
-                    }
-                }
-                (Part::Return, b'\r') => Part::Newline,
-                (Part::Newline, b'\n') => Part::Size(Size::default()),
-                (Part::LastReturn, b'\r') => Part::LastNewline,
-                (Part::Trailer, b'\r') => Part::TrailerEnd,
-                (Part::TrailerEnd, b'\n') => Part::LastReturn,
-                (Part::LastReturn | Part::Trailer, _) => Part::Trailer,
-                (Part::LastNewline, b'\n') => Part::Ended,
-                _ => return false,
-            };
-            bytes = rest;
-        }
-        true
     }
 }
 

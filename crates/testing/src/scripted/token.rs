@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hythe_oci::{ErrorCode, Query};
 use serde_json::json;
 
-use super::access::basic;
+use super::basic::basic;
 use super::reply::Reply;
 use crate::Seen;
 
