@@ -7,6 +7,7 @@ use hythe_catalog::{Blob as Row, MountFrom};
 use hythe_oci::{Digest, RepositoryName};
 use hythe_storage::{BlobKey, Content as Stored};
 
+use crate::replaced::Replaceable;
 use crate::{Error, Growing, Inner, Registry, Repository, Result, Started, upkeep};
 
 /// The bytes of a blob.
@@ -124,11 +125,12 @@ impl Inner {
         }))
     }
 
-    async fn open_blob(&self, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {
+    async fn open_blob(self: &Arc<Self>, name: &RepositoryName, digest: &Digest) -> Result<(Blob, i64)> {
         let unknown = || Error::BlobUnknown { repository: name.clone(), digest: *digest };
         let mut row = self.catalog.blob(name, digest).await?.ok_or_else(unknown)?;
         loop {
             if let Some(content) = self.content(&key(&row), row.size).await? {
+                let content = Replaceable::wrap(self, name, digest, row.generation, content);
                 let content = Content::Stored(content);
                 return Ok((Blob { digest: *digest, size: row.size, content }, row.last_use));
             }

@@ -23,6 +23,7 @@ mod manifests;
 mod parked;
 mod pulls;
 mod race;
+mod replaced;
 mod sessions;
 mod shared;
 mod twin;
@@ -241,7 +242,7 @@ impl Repository<'_> {
         Provenance { origin: self.origin.clone(), private: self.private }
     }
 
-    fn inner(&self) -> &Inner {
+    fn inner(&self) -> &Arc<Inner> {
         &self.registry.0
     }
 

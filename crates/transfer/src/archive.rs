@@ -19,7 +19,7 @@ use crate::index_file::IndexFile;
 use crate::layout::{VERSION, read_all, verified};
 use crate::manifest::Manifest;
 use crate::store::{Brought, Bytestream, Moved, Source, Target};
-use crate::tar_file::{Place, TarFile};
+use crate::tar_file::{Extent, TarFile};
 
 /// The largest manifest or index in an archive, in bytes.
 const MANIFEST: u64 = (4 << 20) + (256 << 10);
@@ -38,7 +38,7 @@ pub struct ArchiveSource {
     /// Manifests that the archive does not have as files: `docker save` wrote none before version 25.
     made: HashMap<Digest, Bytes>,
     /// The files of blobs that are not under their digest.
-    named: HashMap<Digest, Place>,
+    named: HashMap<Digest, Extent>,
 }
 
 impl ArchiveSource {
@@ -59,7 +59,7 @@ impl ArchiveSource {
         Ok(Self { tar: Arc::new(tar), place, index, made, named })
     }
 
-    fn file(&self, digest: &Digest) -> Option<Place> {
+    fn file(&self, digest: &Digest) -> Option<Extent> {
         self.named.get(digest).copied().or_else(|| self.tar.find(&blob_name(digest)))
     }
 

@@ -17,14 +17,14 @@ const LINKS: usize = 8;
 
 /// Where a file's bytes are in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Extent {
     pub(crate) offset: u64,
     pub(crate) size: u64,
 }
 
 #[derive(Debug)]
 enum Entry {
-    File(Place),
+    File(Extent),
     /// A link to another name in the archive. `docker save` writes a layer that images share once, and links to it.
     Link(String),
 }
@@ -75,7 +75,7 @@ impl TarFile {
             }
             let kind = entry.header().entry_type();
             if kind.is_file() || kind.is_contiguous() {
-                let place = Place { offset: entry.raw_file_position(), size: entry.size() };
+                let place = Extent { offset: entry.raw_file_position(), size: entry.size() };
                 entries.insert(name, Entry::File(place));
             } else if kind.is_symlink() || kind.is_hard_link() {
                 let Ok(Some(target)) = entry.link_name() else { continue };
@@ -93,7 +93,7 @@ impl TarFile {
     }
 
     /// Where a file's bytes are; `None` if the archive does not have it.
-    pub(crate) fn find(&self, name: &str) -> Option<Place> {
+    pub(crate) fn find(&self, name: &str) -> Option<Extent> {
         let mut name = cleaned(Path::new(name));
         for _ in 0..LINKS {
             match self.entries.get(&name)? {

@@ -19,12 +19,12 @@ const PIECE: u64 = 256 << 10;
 /// A response's body. It holds its exchange open until its last byte is handed over.
 #[derive(Debug)]
 pub(crate) struct Body {
-    source: Source,
+    source: BodySource,
     exchange: Option<Arc<Exchange>>,
 }
 
 #[derive(Debug)]
-enum Source {
+enum BodySource {
     Empty,
     Bytes(Bytes),
     Stored {
@@ -55,21 +55,24 @@ impl<T> std::fmt::Debug for Next<T> {
 impl Body {
     /// An empty body.
     pub(crate) const fn empty() -> Self {
-        Self { source: Source::Empty, exchange: None }
+        Self { source: BodySource::Empty, exchange: None }
     }
 
     /// A body of bytes in memory.
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { source: if bytes.is_empty() { Source::Empty } else { Source::Bytes(bytes) }, exchange: None }
+        Self {
+            source: if bytes.is_empty() { BodySource::Empty } else { BodySource::Bytes(bytes) },
+            exchange: None,
+        }
     }
 
     /// `length` bytes, from `offset` on, of a stored blob, which must have them. If the blob is in a file, the
     /// connection sends the file; otherwise the body reads the blob piece by piece.
     pub(crate) fn stored(stored: &Arc<dyn Stored>, offset: u64, length: u64) -> Self {
         let source = match length {
-            0 => Source::Empty,
-            left => Source::Stored { stored: Arc::clone(stored), offset, left, next: None },
+            0 => BodySource::Empty,
+            left => BodySource::Stored { stored: Arc::clone(stored), offset, left, next: None },
         };
         Self { source, exchange: None }
     }
@@ -77,8 +80,8 @@ impl Body {
     /// `length` bytes, from `offset` on, of a blob that is being fetched. Sends bytes as soon as they arrive.
     pub(crate) fn growing(reader: &Arc<Reader>, offset: u64, length: u64) -> Self {
         let source = match length {
-            0 => Source::Empty,
-            left => Source::Growing { reader: Arc::clone(reader), offset, left, next: None },
+            0 => BodySource::Empty,
+            left => BodySource::Growing { reader: Arc::clone(reader), offset, left, next: None },
         };
         Self { source, exchange: None }
     }
@@ -86,9 +89,9 @@ impl Body {
     /// Several bodies in turn.
     pub(crate) fn series(bodies: impl IntoIterator<Item = Self>) -> Self {
         let sources = bodies.into_iter().map(|body| body.source);
-        let sources = sources.filter(|source| !matches!(source, Source::Empty)).collect::<VecDeque<_>>();
+        let sources = sources.filter(|source| !matches!(source, BodySource::Empty)).collect::<VecDeque<_>>();
         Self {
-            source: if sources.is_empty() { Source::Empty } else { Source::Series(sources) },
+            source: if sources.is_empty() { BodySource::Empty } else { BodySource::Series(sources) },
             exchange: None,
         }
     }
@@ -109,7 +112,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Chunk>, io::Error>>> {
         let this = &mut *self;
-        if matches!(this.source, Source::Empty) {
+        if matches!(this.source, BodySource::Empty) {
             return Poll::Ready(None);
         }
         let chunk = ready!(this.source.poll_chunk(cx, this.exchange.as_ref()));
@@ -117,7 +120,7 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.source, Source::Empty)
+        matches!(self.source, BodySource::Empty)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -125,7 +128,7 @@ impl http_body::Body for Body {
     }
 }
 
-impl Source {
+impl BodySource {
     fn left(&self) -> u64 {
         match self {
             Self::Empty => 0,

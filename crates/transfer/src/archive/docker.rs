@@ -13,7 +13,7 @@ use super::{MANIFEST, blob_name};
 use crate::error::{Error, Result};
 use crate::index_file::IndexFile;
 use crate::manifest::Manifest;
-use crate::tar_file::{Place, TarFile};
+use crate::tar_file::{Extent, TarFile};
 
 /// The first bytes of gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -33,7 +33,7 @@ pub(super) fn images(
     tar: &TarFile,
     list: &[u8],
     made: &mut HashMap<Digest, Bytes>,
-    named: &mut HashMap<Digest, Place>,
+    named: &mut HashMap<Digest, Extent>,
 ) -> Result<IndexFile> {
     let invalid = |reason| Error::Invalid {
         path: tar.path().to_owned(),
@@ -73,7 +73,7 @@ pub(super) fn images(
 }
 
 /// The digest of a file in the archive, and whether it is compressed.
-fn hashed(tar: &TarFile, place: Place) -> Result<(Digest, bool)> {
+fn hashed(tar: &TarFile, place: Extent) -> Result<(Digest, bool)> {
     let failed = || Error::file("cannot read", tar.path());
     let mut file = std::fs::File::open(tar.path()).map_err(failed())?;
     file.seek(std::io::SeekFrom::Start(place.offset)).map_err(failed())?;

@@ -7,21 +7,21 @@ use hythe_testing::{ImageBuilder, ScriptedUpstream, TestRegistry};
 use hythe_transfer::{ArchiveSource, Error, Plan, Source};
 use serde_json::json;
 
-use crate::places::{Place, Published, copied, endpoint, everything, expect_whole, only, remote};
+use crate::places::{Published, TestPlace, copied, endpoint, everything, expect_whole, only, remote};
 
 #[tokio::test]
 async fn an_image_goes_from_each_kind_of_place_to_each_with_all_that_belongs_to_it() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Place::Registry(Box::new(TestRegistry::start()));
+    let first = TestPlace::Registry(Box::new(TestRegistry::start()));
     let published = Published::new();
-    let Place::Registry(registry) = &first else { unreachable!() };
+    let TestPlace::Registry(registry) = &first else { unreachable!() };
     published.push(registry);
-    for (number, between) in Place::all(&folder).into_iter().enumerate() {
+    for (number, between) in TestPlace::all(&folder).into_iter().enumerate() {
         let source = first.source("app");
         let done = copied(&source, &*between.target("app"), "v1", &everything()).await.unwrap();
         assert_eq!((done.digest, done.manifests, done.blobs), (published.index.digest(), 6, 10));
         let folder = tempfile::tempdir().unwrap();
-        for last in Place::all(&folder) {
+        for last in TestPlace::all(&folder) {
             let source = between.source("app");
             let target = last.target("copies/app");
             let done = copied(&source, &*target, "v1", &everything()).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_chosen_platform_keeps_the_index_and_says_what_it_leaves_out() {
     let published = Published::new();
     published.push(&from);
     let source: Arc<dyn Source> = Arc::new(remote(&endpoint(&from), "app"));
-    let place = Place::Layout(folder.path().join("layout"));
+    let place = TestPlace::Layout(folder.path().join("layout"));
     let done = copied(&source, &*place.target("app"), "v1", &only("linux/amd64")).await.unwrap();
     assert_eq!((done.digest, done.left_out), (published.index.digest(), vec!["linux/arm64".to_owned()]));
     let copy = place.source("app");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hythe_testing::{Fault, ImageBuilder, Rule, ScriptedUpstream, TestRegistry};
 use hythe_transfer::{Plan, Source};
 
-use crate::places::{Place, copied, endpoint, expect_whole, remote};
+use crate::places::{TestPlace, copied, endpoint, expect_whole, remote};
 
 fn on_blobs(fault: Fault, times: usize) -> Rule {
     Rule { method: Some("GET"), contains: "/blobs/".to_owned(), times: Some(times), fault }
@@ -14,7 +14,7 @@ fn on_blobs(fault: Fault, times: usize) -> Rule {
 #[tokio::test]
 async fn a_copy_that_is_cut_at_fifty_places_continues_there_and_ends_whole() {
     let folder = tempfile::tempdir().unwrap();
-    for place in Place::all(&folder) {
+    for place in TestPlace::all(&folder) {
         let from = ScriptedUpstream::start();
         let image = ImageBuilder::new(7).layers(1, 3_000_000).build();
         from.push("app", "v1", &image);
@@ -35,7 +35,7 @@ async fn a_copy_that_is_cut_at_fifty_places_continues_there_and_ends_whole() {
 #[tokio::test]
 async fn a_blob_with_other_bytes_is_refused_by_each_place_and_nothing_gets_the_tag() {
     let folder = tempfile::tempdir().unwrap();
-    for place in Place::all(&folder) {
+    for place in TestPlace::all(&folder) {
         let from = ScriptedUpstream::start();
         let image = ImageBuilder::new(7).layers(1, 100_000).build();
         from.push("app", "v1", &image);

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
 /// A place to copy to and then from.
-pub(crate) enum Place {
+pub(crate) enum TestPlace {
     Registry(Box<TestRegistry>),
     Layout(PathBuf),
     Archive(PathBuf),
@@ -26,7 +26,7 @@ pub(crate) fn remote(endpoint: &str, repository: &str) -> Remote {
     Remote::new(client, repository.parse().unwrap(), format!("{endpoint}/{repository}"))
 }
 
-impl Place {
+impl TestPlace {
     /// One of each kind.
     pub(crate) fn all(folder: &TempDir) -> [Self; 3] {
         [
