@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use docker::login;
 pub use environment::Environment;
+use environment::REGISTRY2_FILE_VARIABLE;
 pub use error::{ConfigError, Problem};
 use hythe_oci::Authority;
 pub use key::{Key, Kind};
@@ -125,8 +126,8 @@ pub fn load(inputs: &Inputs, environment: &Environment) -> Result<Loaded, Config
     let mut draft = Draft::new(environment.data_folder());
     let named = inputs.file.clone().or_else(|| named_by_variable(environment, CONFIG_VARIABLE));
     let path = if inputs.in_place {
-        draft.in_place_defaults();
-        let named = named.or_else(|| named_by_variable(environment, registry2::FILE_VARIABLE));
+        registry2::image_defaults(&mut draft);
+        let named = named.or_else(|| named_by_variable(environment, REGISTRY2_FILE_VARIABLE));
         let found = named.is_none();
         let path = registry2::file(named, environment);
         if let Some(path) = path.as_ref().filter(|_| found) {
@@ -170,9 +171,9 @@ fn read_file(draft: &mut Draft, tree: &mut registry2::Tree, path: &Path, in_plac
     };
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => file::apply(draft, path, &text),
-        extension if in_place || matches!(extension, Some("yml" | "yaml")) => match registry2::Tree::parse(path, &text) {
+        extension if in_place || matches!(extension, Some("yml" | "yaml")) => match registry2::parse(path, &text) {
             Ok(parsed) => {
-                draft.registry2_defaults(path);
+                registry2::defaults(draft, path);
                 *tree = parsed;
             }
             Err(problem) => draft.problem(problem),

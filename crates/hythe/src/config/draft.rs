@@ -5,10 +5,10 @@ mod checks;
 use std::path::{Path, PathBuf};
 
 use super::Loaded;
+use super::environment::REGISTRY2_FILE_VARIABLE;
 use super::error::{ConfigError, Problem};
 use super::key::Key;
-use super::keys::{KEYS, key};
-use super::registry2;
+use super::keys::KEYS;
 use super::source::ValueSource;
 use super::tables::{Drafted, TableSources, TablesSlot};
 use crate::settings::Settings;
@@ -100,27 +100,6 @@ impl Draft {
         self.problems.extend(problem);
     }
 
-    /// Sets the defaults of the `registry:2` images.
-    pub(super) fn in_place_defaults(&mut self) {
-        let path = Path::new(registry2::FILES[1]);
-        let source = ValueSource::Registry2Default { path: path.to_owned() };
-        for (name, value) in [("listen", registry2::ADDRESS), ("data", registry2::ROOT_DIRECTORY)] {
-            if let Some(key) = key(name) {
-                self.set(key, &Raw::Text(value.to_owned()), &source);
-            }
-        }
-        self.registry2_defaults(path);
-    }
-
-    /// Sets `registry:2`'s defaults of some keys: a deployment relies on them for keys that its file does not set.
-    pub(super) fn registry2_defaults(&mut self, path: &Path) {
-        for name in ["delete.enabled", "upstream.by-path"] {
-            if let Some(key) = key(name) {
-                self.set(key, &Raw::Boolean(false), &ValueSource::Registry2Default { path: path.to_owned() });
-            }
-        }
-    }
-
     /// Shares content pulled with Docker's logins with all clients, unless a layer sets `share`.
     pub(super) fn share_logins(&mut self, source: ValueSource) {
         self.shares_logins = Some(source);
@@ -165,8 +144,7 @@ impl Draft {
             if let Some(found) = &self.found {
                 let text = format!(
                     "no configuration was named, so hythe read this file, the default of registry:2. To use another file, \
-                     run `registry serve CONFIG` or set {}",
-                    registry2::FILE_VARIABLE
+                     run `registry serve CONFIG` or set {REGISTRY2_FILE_VARIABLE}"
                 );
                 self.problems.push(Problem::new(found.display(), text));
             }

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// The variable that names the folder in which another process hands over logins. It is not a setting of the server.
 pub(super) const LOGINS_VARIABLE: &str = "HYTHE_LOGINS";
 
+/// The variable of `registry:2` that names its configuration file.
+pub(super) const REGISTRY2_FILE_VARIABLE: &str = "REGISTRY_CONFIGURATION_PATH";
+
 /// The environment of the process. `load` takes it as an argument, so that tests need not change the process.
 // Not `Debug`, because variables hold secrets.
 #[derive(Clone, Default)]

@@ -15,12 +15,14 @@ use rules::Meaning;
 pub(crate) use rules::RULES;
 pub(super) use tree::Tree;
 pub(super) use variables::overlay_variables;
+pub(super) use yaml::parse_file as parse;
 
 use super::draft::Draft;
 use super::environment::Environment;
 use super::error::Problem;
 use super::keys::key;
 use super::nearest::{did_you_mean, nearest};
+use super::source::ValueSource;
 use crate::values::Raw;
 use tree::{Content, Node};
 
@@ -30,11 +32,29 @@ pub(super) const ROOT_DIRECTORY: &str = "/var/lib/registry";
 /// The listen address in the configuration of the `registry:2` images.
 pub(super) const ADDRESS: &str = ":5000";
 
-/// The variable that names `registry:2`'s configuration file.
-pub(super) const FILE_VARIABLE: &str = "REGISTRY_CONFIGURATION_PATH";
-
 /// The configuration files of the images, version 3 first, then version 2. Debian's package also uses the second.
 pub(super) const FILES: [&str; 2] = ["/etc/distribution/config.yml", "/etc/docker/registry/config.yml"];
+
+/// Sets the defaults of the `registry:2` images.
+pub(super) fn image_defaults(draft: &mut Draft) {
+    let path = Path::new(FILES[1]);
+    let source = ValueSource::Registry2Default { path: path.to_owned() };
+    for (name, value) in [("listen", ADDRESS), ("data", ROOT_DIRECTORY)] {
+        if let Some(key) = key(name) {
+            draft.set(key, &Raw::Text(value.to_owned()), &source);
+        }
+    }
+    defaults(draft, path);
+}
+
+/// Sets `registry:2`'s defaults of some keys: a deployment relies on them for keys that its file does not set.
+pub(super) fn defaults(draft: &mut Draft, path: &Path) {
+    for name in ["delete.enabled", "upstream.by-path"] {
+        if let Some(key) = key(name) {
+            draft.set(key, &Raw::Boolean(false), &ValueSource::Registry2Default { path: path.to_owned() });
+        }
+    }
+}
 
 /// The configuration file that `registry` reads: the named file, else the file of an image. `None` if the path of an
 /// image's file does not exist, because that file only sets the defaults.

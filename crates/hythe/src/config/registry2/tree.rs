@@ -1,10 +1,8 @@
 //! A YAML tree in which each node knows its origin: a line of the file or a variable.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::super::error::Problem;
 use super::super::source::ValueSource;
-use super::yaml;
 
 /// The origin of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,21 +50,6 @@ impl Tree {
     pub(in crate::config) fn new() -> Self {
         let origin = Origin::Variable("REGISTRY_*".to_owned());
         Self { path: None, root: Node::new(Content::Map(Vec::new()), origin) }
-    }
-
-    /// The tree of a file.
-    pub(in crate::config) fn parse(path: &Path, text: &str) -> Result<Self, Problem> {
-        let place = |(line, column)| ValueSource::file(path, (line, column)).place();
-        let root = yaml::parse(text).map_err(|error| {
-            Problem::new(place((error.position.line, error.position.column)), error.reason)
-        })?;
-        match root.content {
-            Content::Map(_) => Ok(Self { path: Some(path.to_owned()), root }),
-            Content::Null | Content::Scalar(_) | Content::List(_) => {
-                let text = "this is not a registry:2 configuration: it is not a mapping that begins with `version: 0.1`";
-                Err(Problem::new(place((1, 1)), text))
-            }
-        }
     }
 
     /// The source that corresponds to an origin.

@@ -1,7 +1,7 @@
 //! Applies `REGISTRY_*` variables to the tree, as `registry:2` does.
 
 use super::super::draft::Draft;
-use super::super::environment::Environment;
+use super::super::environment::{Environment, REGISTRY2_FILE_VARIABLE};
 use super::super::error::Problem;
 use super::super::variables::is_service_link;
 use super::tree::{Content, Entry, Node, Origin, Tree};
@@ -21,7 +21,7 @@ const CLIENTS: &[&str] = &["REGISTRY_AUTH_FILE"];
 pub(in crate::config) fn overlay_variables(tree: &mut Tree, draft: &mut Draft, environment: &Environment) {
     for (name, value) in environment.variables.range(PREFIX.to_owned()..) {
         let Some(path) = name.strip_prefix(PREFIX) else { break };
-        if CLIENTS.contains(&name.as_str()) || name == super::FILE_VARIABLE || is_service_link(name) {
+        if CLIENTS.contains(&name.as_str()) || name == REGISTRY2_FILE_VARIABLE || is_service_link(name) {
             continue;
         }
         if path == "VERSION" || path.is_empty() {

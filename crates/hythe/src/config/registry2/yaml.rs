@@ -1,8 +1,12 @@
 //! Reads a `registry:2` configuration's YAML into a tree with origins.
 
+use std::path::Path;
+
 use hythe_yaml::{Content as Yaml, Keys, Position, Reader, YamlError};
 
-use super::tree::{Content, Entry, Node, Origin};
+use super::super::error::Problem;
+use super::super::source::ValueSource;
+use super::tree::{Content, Entry, Node, Origin, Tree};
 
 /// The maximum depth of nesting: more than any configuration has. The limit bounds recursion on the tree.
 const MAX_DEPTH: usize = 32;
@@ -18,6 +22,21 @@ pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
         [document] => node(document),
         [_, second, ..] => {
             wrong(second.start, "a second document begins; a configuration must be one document")
+        }
+    }
+}
+
+/// The tree of a file.
+pub(in crate::config) fn parse_file(path: &Path, text: &str) -> Result<Tree, Problem> {
+    let place = |(line, column)| ValueSource::file(path, (line, column)).place();
+    let root = parse(text)
+        .map_err(|error| Problem::new(place((error.position.line, error.position.column)), error.reason))?;
+    match root.content {
+        Content::Map(_) => Ok(Tree { path: Some(path.to_owned()), root }),
+        Content::Null | Content::Scalar(_) | Content::List(_) => {
+            let text =
+                "this is not a registry:2 configuration: it is not a mapping that begins with `version: 0.1`";
+            Err(Problem::new(place((1, 1)), text))
         }
     }
 }
