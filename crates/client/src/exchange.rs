@@ -77,7 +77,7 @@ impl Inner {
             }
         }
         self.remember_budget(reply.response.headers());
-        if ask.expected.contains(&reply.response.status()) {
+        if ask.expects(reply.response.status()) {
             return Ok(Some(self.answer(reply.response, ask.subject)));
         }
         Err(error(reply, &ask, authorization.as_ref()).await.into())
@@ -130,7 +130,7 @@ impl Inner {
             }
         }
         self.remember_budget(reply.response.headers());
-        if ask.expected.contains(&reply.response.status()) {
+        if ask.expects(reply.response.status()) {
             return Ok(reply.response);
         }
         Err(error(reply, ask, authorization.as_ref()).await)
@@ -149,9 +149,7 @@ impl Inner {
             };
             let request = self.request(ask, url.clone(), authorized);
             let response = self.transport.send(request, &ask.subject).await?;
-            // A request that changes something follows no redirect: it is carried out at the address that was asked, or
-            // not at all.
-            if !ask.only_reads() {
+            if !ask.follows_redirects {
                 return Ok(Reply { response, at_home, token });
             }
             let Some(next) = target(&url, &response, &ask.subject)? else {

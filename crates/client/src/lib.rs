@@ -27,6 +27,7 @@ mod pool;
 #[cfg(test)]
 mod prepared;
 mod push;
+mod raw;
 mod realm;
 mod redirect;
 mod referrers;
@@ -56,6 +57,7 @@ pub use options::{ClientOptions, ConfigError, Credentials};
 pub use page::PageAnswer;
 pub use ping::Ping;
 pub use push::{BlobPush, Pushed};
+pub use raw::{Access, Place, RawAnswer, RawBody, RawRequest};
 pub use referrers::{Entry, entries};
 pub use remedy::Remedy;
 pub use repositories::{NextPage, RepositoryPage};

@@ -9,6 +9,7 @@ mod lists;
 mod manifests;
 mod proxies;
 mod pushes;
+mod raw;
 mod reach;
 mod redirects;
 mod tls;
