@@ -8,6 +8,7 @@ mod deploy;
 mod doctor;
 mod images;
 mod registry;
+mod test;
 
 use std::path::PathBuf;
 
@@ -35,6 +36,7 @@ pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
 pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
+pub use test::TestArgs;
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -185,6 +187,9 @@ pub enum Command {
     /// Delete tags and manifests at a registry
     #[command(after_help = images::RM_EXAMPLES)]
     Rm(RmArgs),
+    /// Test a registry: what it supports, whether it is right, and how fast it answers
+    #[command(after_help = test::TEST_EXAMPLES)]
+    Test(Box<TestArgs>),
     /// Run garbage collection now; the registry also runs it at intervals
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),

@@ -30,6 +30,7 @@ pub mod serve;
 mod tags;
 #[cfg(target_os = "linux")]
 mod take_logins;
+mod test;
 mod version;
 
 pub use cache::{Listing, list_images, parse_image};
@@ -77,6 +78,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Tags(args) => tags::tags(&args, environment, printer),
         Command::Inspect(args) => inspect::inspect(&args, environment, printer),
         Command::Rm(args) => rm::rm(&args, environment, printer),
+        Command::Test(args) => test::test(&args, environment, printer),
         Command::Version => {
             version::version(printer);
             Ok(())

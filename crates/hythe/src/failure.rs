@@ -71,6 +71,9 @@ pub enum Failure {
     /// Images could not be warmed, copied or deleted, or are incomplete.
     #[error("{0}")]
     Images(String),
+    /// Checks of a registry failed, or did not run.
+    #[error("{0}")]
+    Suite(String),
     /// A registry refused a request, or cannot be reached.
     #[error("{}{}", .0, remedy(.0))]
     Registry(#[from] hythe_client::Error),
@@ -153,6 +156,7 @@ impl Failure {
             | Self::File(_)
             | Self::Answer(_)
             | Self::Images(_)
+            | Self::Suite(_)
             | Self::Registry(_)
             | Self::Transfer(_)
             | Self::Login(_)

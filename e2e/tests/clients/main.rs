@@ -9,6 +9,7 @@ mod helm;
 mod podman;
 mod regctl;
 mod skopeo;
+mod suite;
 
 use hythe_e2e::image::Image;
 use hythe_e2e::repository::Repository;

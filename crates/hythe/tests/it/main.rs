@@ -20,6 +20,7 @@ mod problems;
 mod registry2;
 mod serving;
 mod suggestions;
+mod suite;
 mod upstreams;
 #[cfg(feature = "cluster")]
 mod words;
