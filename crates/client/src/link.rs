@@ -6,7 +6,9 @@ use url::Url;
 use crate::answer::Answer;
 use crate::error::Error;
 
-/// The URL of the next page. `asked` is the URL that this page was requested from.
+/// The URL of the next page; `None` on the last page. `asked` is the URL that this page was requested from: if its path
+/// ends with the link's path, only the link's query is taken, because a registry behind a proxy may not know its own
+/// address. Otherwise a link to another origin is an error.
 pub(crate) fn next_page(answer: &Answer, asked: &Url) -> Result<Option<Url>, Error> {
     let Some(link) = next(answer.headers()) else { return Ok(None) };
     let target = answer.response.url().join(link);

@@ -46,7 +46,8 @@ impl<'a> Target<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Parses a request. An error is reported only if the request is allowed.
+    /// Parses a request. The caller reports an error only after it has decided that the request is allowed. Also
+    /// recognises CORS preflights, and paths that redirect to the right one.
     pub(crate) fn parse(
         method: &Method,
         headers: &HeaderMap,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hythe_oci::Digest;
 use tempfile::TempDir;
@@ -82,8 +83,9 @@ impl OldTree {
         self.write(link, digest.to_string().as_bytes());
     }
 
-    /// Each file of the tree: its inode, mode, owner, modification time (nanoseconds) and bytes.
-    pub fn snapshot(&self) -> BTreeMap<PathBuf, (u64, u32, u32, i64, Vec<u8>)> {
+    /// Each file of the tree, by its full path: its inode, mode, user id, modification time and bytes. Two equal snapshots
+    /// mean that no file was touched in between.
+    pub fn snapshot(&self) -> BTreeMap<PathBuf, (u64, u32, u32, SystemTime, Vec<u8>)> {
         let mut files = BTreeMap::new();
         let mut waiting = vec![self.path("")];
         while let Some(folder) = waiting.pop() {
@@ -94,8 +96,9 @@ impl OldTree {
                     continue;
                 }
                 let found = path.metadata().expect("it is there");
+                let modified = found.modified().expect("the file system keeps the time");
                 let bytes = fs::read(&path).expect("it is ours");
-                files.insert(path, (found.ino(), found.mode(), found.uid(), found.mtime_nsec(), bytes));
+                files.insert(path, (found.ino(), found.mode(), found.uid(), modified, bytes));
             }
         }
         files

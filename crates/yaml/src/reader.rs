@@ -228,7 +228,8 @@ impl Builder<'_> {
 }
 
 impl Open {
-    /// The node. `bracket` is the position after the bracket of a collection in flow style.
+    /// Makes the node of a collection that has ended. `bracket` is the position after its closing bracket; `None` in block
+    /// style. A block collection ends with its last child, or at `end` if it is empty.
     fn complete(mut self, bracket: Option<Position>, end: Position) -> Node {
         let is_flow = bracket.is_some();
         let last = match &mut self.content {

@@ -24,7 +24,8 @@ impl Catalog {
         found.map(|found| found.is_some())
     }
 
-    /// Doomed files, which no blob names any more, in their order, after `after`.
+    /// Up to `limit` files that are recorded for removal, because no blob names them any more, by digest and then
+    /// generation. `after` is the last file of the page before.
     pub async fn doomed(&self, after: Option<&BlobFile>, limit: usize) -> Result<Vec<BlobFile>> {
         const LIST: &str = "SELECT digest, generation, size FROM doomed
             WHERE (digest, generation) > (?1, ?2) ORDER BY digest, generation LIMIT ?3";

@@ -38,7 +38,9 @@ pub struct Moved {
 }
 
 impl Legacy {
-    /// Reads the `registry` table of the CRI plugin. Values of a wrong kind count as absent.
+    /// Reads the mirrors, the TLS settings and the hosts with credentials from the `registry` table of the CRI plugin.
+    /// Values of a wrong kind count as absent. Keys that name no registry are left out. If two keys of `mirrors` name the
+    /// same host, the one without a scheme counts.
     pub(crate) fn read(registry: &dyn TableLike) -> Self {
         let mut mirrors: Vec<(String, Vec<String>)> = Vec::new();
         let mut add = |key: &str, mirror: &dyn TableLike| {

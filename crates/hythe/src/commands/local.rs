@@ -46,7 +46,9 @@ pub(super) use status::status;
 pub(super) use up::up;
 pub(super) use upgrade::upgrade;
 
-/// The settings of the registry with that name in an engine, whether hythe or something else started it.
+/// Finds the registry that `args` names and returns its settings, whether `hythe up` or another tool (Compose, `docker
+/// run`) created hythe's container. Fails if the container runs other software, or if there is none. Tells `printer` the
+/// registry's port, for the commands that messages suggest.
 async fn registry(engine: &Engine, args: &NameArgs, printer: Printer) -> Result<RegistrySettings, Failure> {
     let name = &args.name;
     let found = registry::find(engine, name).await?;

@@ -34,9 +34,10 @@ impl Segment {
 pub(super) struct Segments(pub(super) Vec<Segment>);
 
 impl Segments {
-    /// Those among the [objects](list) of an upload that `owner` sees. Where two segments overlap, that of the newer owner
-    /// counts, or else the one that begins later, because its owner has cut the other one. So what an earlier owner still
-    /// stores changes nothing: it only adds bytes behind those that the next owner was told of.
+    /// The bytes of an upload that count for `owner`, out of its [objects](list), in the order of that list. Segments of
+    /// later owners are ignored. The first segment starts at 0. Each further one replaces all bytes from its start on: an
+    /// earlier owner stored those, or the same owner, which had cut them off. A segment behind a gap is ignored. So an
+    /// earlier owner that still stores segments cannot change the bytes that `owner` took over; it only appends.
     pub(super) fn of(owner: &Owner, objects: &[Object]) -> Self {
         let mut found = Self::default();
         for object in objects {
