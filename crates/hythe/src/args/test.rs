@@ -33,7 +33,7 @@ pub struct TestArgs {
     /// Run only checks whose group or name matches; * matches any text. Can be given several times
     #[arg(long, value_name = "PATTERN")]
     pub filter: Vec<Pattern>,
-    /// Also write the report to a file, as XML of `JUnit`
+    /// Also write the report to a file, as JUnit XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     /// Show each request and its answer on stderr, without credentials

@@ -1,4 +1,4 @@
-//! The report as XML of `JUnit`, which build servers read.
+//! The report as JUnit XML, which build servers read.
 
 use std::fmt::Write as _;
 
