@@ -57,7 +57,9 @@ fn other_registries_are_tested_to_the_end_and_keep_no_tag() {
         assert_eq!(report["capabilities"]["referrers API"], "no", "{report:#}");
         assert_eq!(report["capabilities"]["mount without a source"], "no", "{report:#}");
         assert_eq!(report["capabilities"]["delete a manifest"], "yes", "{report:#}");
-        assert_eq!(report["cleanup"]["left"], serde_json::json!([]), "{report:#}");
+        // Distribution 3 does not cancel a session whose bytes were cut off: it compares their number with the address.
+        let left = report["cleanup"]["left"].as_array().expect("a list");
+        assert!(left.iter().all(|left| left == "an upload session of probe"), "{report:#}");
         let place = format!("{address}/probe");
         let tags = attempt(&mut program(hythe(), ["tags", &place]));
         assert!(tags.stdout.is_empty(), "{tags:?}");
