@@ -7,10 +7,9 @@ use crate::acceptance::Unit;
 use crate::cli::Cli;
 use crate::contender::{Contender, Kind};
 use crate::error::Result;
-use crate::image::{Image, blob_path};
+use crate::image::Image;
 use crate::measure::{Measures, figures};
 use crate::random_file::RandomFile;
-use crate::seed::Seed;
 use crate::server::Server;
 use crate::transfer::Transfer;
 use crate::workspace::{Workspace, wipe};
@@ -46,7 +45,7 @@ pub(crate) struct Bench {
     failures: Vec<String>,
     peaks: BTreeMap<Kind, u64>,
     /// The path of the blob for each contender, after the blob was stored there.
-    pulls: Option<BTreeMap<Kind, String>>,
+    pub(crate) pulls: Option<BTreeMap<Kind, String>>,
     starts: u16,
     salt: u64,
 }
@@ -175,36 +174,6 @@ impl Bench {
         let layer = |number: usize| self.source.blob(number as u64 * 4096, 1024);
         let layers = (0..LAYERS).map(layer).collect::<Result<Vec<_>>>()?;
         Image::of(&self.source, &layers, 0)
-    }
-
-    /// Stores the blob once in each contender that serves blobs, and checks it. Returns the blob's path for each
-    /// contender, except those that failed.
-    pub(crate) fn pulls(&mut self) -> Result<BTreeMap<Kind, String>> {
-        if let Some(pulls) = &self.pulls {
-            return Ok(pulls.clone());
-        }
-        let blob = self.source.blob(0, self.settings.size)?.salted(0);
-        let image = self.small_image()?;
-        let mut pulls = BTreeMap::new();
-        for contender in self.contenders.clone().into_iter().filter(|one| one.kind.gives_pulls()) {
-            eprintln!("storing the blob in {}", contender.kind);
-            let dir = self.dir("pull", contender.kind);
-            let mut put = || {
-                let mut seed = Seed::open(self, &contender, &dir)?;
-                seed.blob(BLOB, &blob)?;
-                seed.image(SMALL, &image)?;
-                seed.close(self, &contender, &dir, |client| {
-                    client.verify(&blob_path(BLOB, &blob.digest), &blob.digest)?;
-                    image.verify(client, SMALL)
-                })
-            };
-            match put() {
-                Ok(()) => drop(pulls.insert(contender.kind, blob_path(BLOB, &blob.digest))),
-                Err(error) => self.fail(format!("storing the blob in {}: {error}", contender.kind)),
-            }
-        }
-        self.pulls = Some(pulls.clone());
-        Ok(pulls)
     }
 
     /// Ends the run and returns the failures.

@@ -57,6 +57,7 @@ fn run(settings: Cli) -> Result<bool> {
         let hashing = if *beside { Hashing::Beside } else { Hashing::Inline };
         return sink::serve(*port, dir, hashing).map(|()| true);
     }
+    scenarios::check(&settings.only)?;
     namespace::enter()?;
     let (contenders, absent) = Contender::find(&settings.contenders);
     for (kind, reason) in &absent {

@@ -1,9 +1,10 @@
 //! Stores content in a contender before it is measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bench::Bench;
+use crate::bench::{BLOB, Bench, SMALL};
 use crate::client::Client;
 use crate::contender::{Contender, Kind};
 use crate::error::{Context as _, Result};
@@ -82,4 +83,36 @@ fn put(root: &Path, target: &str, blob: &Payload) -> Result<()> {
         fs::create_dir_all(parent).context(|| format!("creating {}", parent.display()))?;
     }
     blob.write(&path)
+}
+
+impl Bench {
+    /// Stores the blob once in each contender that serves blobs, and checks it. Returns the blob's path for each
+    /// contender, except those that failed.
+    pub(crate) fn pulls(&mut self) -> Result<BTreeMap<Kind, String>> {
+        if let Some(pulls) = &self.pulls {
+            return Ok(pulls.clone());
+        }
+        let blob = self.source.blob(0, self.settings.size)?.salted(0);
+        let image = self.small_image()?;
+        let mut pulls = BTreeMap::new();
+        for contender in self.contenders.clone().into_iter().filter(|one| one.kind.gives_pulls()) {
+            eprintln!("storing the blob in {}", contender.kind);
+            let dir = self.dir("pull", contender.kind);
+            let mut put = || {
+                let mut seed = Seed::open(self, &contender, &dir)?;
+                seed.blob(BLOB, &blob)?;
+                seed.image(SMALL, &image)?;
+                seed.close(self, &contender, &dir, |client| {
+                    client.verify(&blob_path(BLOB, &blob.digest), &blob.digest)?;
+                    image.verify(client, SMALL)
+                })
+            };
+            match put() {
+                Ok(()) => drop(pulls.insert(contender.kind, blob_path(BLOB, &blob.digest))),
+                Err(error) => self.fail(format!("storing the blob in {}: {error}", contender.kind)),
+            }
+        }
+        self.pulls = Some(pulls.clone());
+        Ok(pulls)
+    }
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::binary::tool;
 use crate::command::{program, run};
-use crate::upstream::{PASSWORD, USER};
+use crate::user::{PASSWORD, USER};
 
 const NAME: &str = "e2e-issuer";
 const SERVICE: &str = "e2e-upstream";

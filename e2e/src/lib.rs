@@ -42,3 +42,4 @@ pub mod server;
 pub mod store;
 pub mod tree;
 pub mod upstream;
+pub mod user;

@@ -16,25 +16,17 @@ use crate::issuer::Issuer;
 use crate::process::Process;
 use crate::repository::Repository;
 use crate::server::free_port;
+use crate::user::{HASH, USER};
 
 /// Time within which the registry must answer after its start.
 const START: Duration = Duration::from_secs(30);
-
-/// The user who may log in to a registry with [`Access::Basic`], or to an [`Issuer`].
-pub const USER: &str = "ada";
-
-/// The user's password. It has a colon and a space, which hythe must send unchanged.
-pub const PASSWORD: &str = "sea: and sky";
-
-/// The bcrypt hash of [`PASSWORD`].
-const HASH: &str = "$2y$05$abcdefghijklmnopqrstuufHT/omAcBcYu9F6b61lrVo0I7s2ltX6";
 
 /// The clients that the registry accepts.
 #[derive(Clone, Copy)]
 pub enum Access<'i> {
     /// Every client.
     Anonymous,
-    /// [`USER`] with [`PASSWORD`].
+    /// [`USER`] with the password.
     Basic,
     /// Clients with a token of this issuer for the repository.
     Token(&'i Issuer),

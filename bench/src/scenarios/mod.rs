@@ -16,7 +16,7 @@ mod through;
 mod trickle;
 
 use crate::bench::Bench;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 type Scenario = (&'static [&'static str], fn(&mut Bench) -> Result<()>);
 
@@ -38,8 +38,19 @@ const ALL: &[Scenario] = &[
     (&["through-50", "through-1", "through-quick", "through-fast"], through::run),
 ];
 
+/// Refuses a name that no scenario's name starts with.
+pub(crate) fn check(only: &[String]) -> Result<()> {
+    match only.iter().find(|start| !names().any(|name| name.starts_with(start.as_str()))) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::Setup(format!(
+            "no scenario's name starts with `{unknown}`; the scenarios are {}",
+            names().collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
 /// The names of all scenarios.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().flat_map(|(names, _)| names.iter().copied())
 }
 

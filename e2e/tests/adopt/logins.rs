@@ -12,7 +12,8 @@ use hythe_e2e::number::fresh_seed;
 use hythe_e2e::process::Process;
 use hythe_e2e::repository::Repository;
 use hythe_e2e::sample::Sample;
-use hythe_e2e::upstream::{Access, PASSWORD, USER, Upstream};
+use hythe_e2e::upstream::{Access, Upstream};
+use hythe_e2e::user::{PASSWORD, USER};
 
 use super::{PATIENCE, answers, expect, machine};
 

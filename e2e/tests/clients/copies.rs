@@ -13,7 +13,8 @@ use hythe_e2e::image::{MOTD, TAG, debian};
 use hythe_e2e::issuer::Issuer;
 use hythe_e2e::repository::Repository;
 use hythe_e2e::server::Server;
-use hythe_e2e::upstream::{Access, PASSWORD, USER, Upstream};
+use hythe_e2e::upstream::{Access, Upstream};
+use hythe_e2e::user::{PASSWORD, USER};
 use tempfile::TempDir;
 
 use crate::{lay_index, verify};

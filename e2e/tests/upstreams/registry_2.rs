@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use hythe_e2e::repository::Repository;
 use hythe_e2e::server::Server;
-use hythe_e2e::upstream::{Access, PASSWORD, USER, Upstream};
+use hythe_e2e::upstream::{Access, Upstream};
+use hythe_e2e::user::{PASSWORD, USER};
 
 use crate::crane::Crane;
 use crate::docker::Docker;

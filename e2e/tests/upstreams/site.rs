@@ -5,7 +5,8 @@ use std::time::Duration;
 use hythe_e2e::issuer::Issuer;
 use hythe_e2e::sample::Sample;
 use hythe_e2e::server::{Server, free_port};
-use hythe_e2e::upstream::{Access, PASSWORD, USER, Upstream};
+use hythe_e2e::upstream::{Access, Upstream};
+use hythe_e2e::user::{PASSWORD, USER};
 
 /// The time to live of a tag in these tests.
 pub(crate) const TTL: Duration = Duration::from_secs(1);
