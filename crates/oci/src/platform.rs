@@ -3,12 +3,31 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// An operating system and an architecture, optionally with a variant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Described")]
 pub struct Platform {
     os: String,
     architecture: String,
     variant: Option<String>,
+}
+
+/// A platform as an index's entry and an image's configuration describe it. Some leave parts out.
+#[derive(Deserialize)]
+struct Described {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl From<Described> for Platform {
+    fn from(described: Described) -> Self {
+        Self::new(&described.os, &described.architecture, described.variant.as_deref())
+    }
 }
 
 impl Platform {

@@ -52,16 +52,7 @@ struct Lists {
 struct Entry {
     #[serde(flatten)]
     descriptor: Descriptor,
-    platform: Option<Described>,
-}
-
-#[derive(Deserialize)]
-struct Described {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-    variant: Option<String>,
+    platform: Option<Platform>,
 }
 
 impl Manifest {
@@ -82,8 +73,6 @@ impl Manifest {
         for Entry { descriptor, platform } in lists.manifests.unwrap_or_default() {
             let kind = descriptor.media_type.as_str();
             if is_index(kind) || is_manifest(kind) || kind.is_empty() {
-                let platform = platform
-                    .map(|found| Platform::new(&found.os, &found.architecture, found.variant.as_deref()));
                 let annotations = descriptor.annotations.as_ref();
                 let attests = annotations.and_then(|all| all.get(ATTESTS)?.parse().ok());
                 children.push(Child { descriptor, platform, attests });

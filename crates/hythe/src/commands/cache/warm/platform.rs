@@ -33,9 +33,8 @@ impl Platforms {
     /// Fails unless an image with this configuration is for each chosen platform.
     pub(super) fn check(&self, config: &[u8]) -> Result<(), String> {
         let Self::Of(wanted) = self else { return Ok(()) };
-        let described: Described = serde_json::from_slice(config)
+        let there: Platform = serde_json::from_slice(config)
             .map_err(|error| format!("cannot read the image's configuration: {error}"))?;
-        let there = described.platform();
         // An image that does not name its platform passes: its platform is unknown.
         match wanted.iter().find(|wanted| there.is_known() && !wanted.takes(&there)) {
             Some(missing) => Err(format!("the image is not for {missing}, only for {there}")),
@@ -49,7 +48,7 @@ impl Platforms {
         let entries: Vec<(Option<Platform>, Digest)> = index
             .manifests
             .into_iter()
-            .filter_map(|entry| Some((entry.platform.map(Described::platform), entry.digest.parse().ok()?)))
+            .filter_map(|entry| Some((entry.platform, entry.digest.parse().ok()?)))
             .collect();
         let wanted = match self {
             Self::All => return Ok(entries.into_iter().map(|(_, digest)| digest).collect()),
@@ -86,22 +85,7 @@ struct Index {
 #[derive(Deserialize)]
 struct Entry {
     digest: String,
-    platform: Option<Described>,
-}
-
-#[derive(Deserialize)]
-struct Described {
-    #[serde(default)]
-    os: String,
-    #[serde(default)]
-    architecture: String,
-    variant: Option<String>,
-}
-
-impl Described {
-    fn platform(self) -> Platform {
-        Platform::new(&self.os, &self.architecture, self.variant.as_deref())
-    }
+    platform: Option<Platform>,
 }
 
 #[cfg(test)]
