@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::index_file::IndexFile;
 use crate::layout::{VERSION, read_all, verified};
 use crate::manifest::Manifest;
+use crate::referrers::referrers_among;
 use crate::store::{Brought, Bytestream, Moved, Source, Target};
 use crate::tar_file::{Extent, TarFile};
 
@@ -108,15 +109,7 @@ impl Source for ArchiveSource {
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {
-        let mut found = Vec::new();
-        for digest in self.index.digests() {
-            match self.manifest(&Reference::Digest(digest)).await {
-                Ok(manifest) if manifest.subject == Some(*subject) => found.push(digest),
-                Ok(_) | Err(Error::NotFound { .. } | Error::Manifest { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
+        referrers_among(self, self.index.digests(), subject).await
     }
 
     async fn tags(&self) -> Result<Vec<Tag>> {

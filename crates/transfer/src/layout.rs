@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 use crate::error::{Error, Result};
 use crate::index_file::IndexFile;
 use crate::manifest::Manifest;
+use crate::referrers::referrers_among;
 use crate::resuming::Resuming;
 use crate::store::{Brought, Bytestream, Moved, Source, Target};
 
@@ -216,15 +217,7 @@ impl Source for Layout {
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {
-        let mut found = Vec::new();
-        for digest in self.index()?.digests() {
-            match self.read_manifest(&digest).await {
-                Ok(manifest) if manifest.subject == Some(*subject) => found.push(digest),
-                Ok(_) | Err(Error::NotFound { .. } | Error::Manifest { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
+        referrers_among(self, self.index()?.digests(), subject).await
     }
 
     async fn tags(&self) -> Result<Vec<Tag>> {

@@ -1,9 +1,29 @@
-//! The list of referrers that a tag holds where a registry has no referrers API.
+//! Referrers where no API lists them: in the tag of a registry without the API, and among the manifests of a layout.
 
 use hythe_oci::media_type::OCI_INDEX;
+use hythe_oci::{Digest, Reference};
 use serde_json::{Value, json};
 
+use crate::error::{Error, Result};
 use crate::manifest::Manifest;
+use crate::store::Source;
+
+/// Those of the manifests whose subject is this digest. Skips entries that the place lacks or that cannot be read.
+pub(crate) async fn referrers_among(
+    place: &dyn Source,
+    manifests: Vec<Digest>,
+    subject: &Digest,
+) -> Result<Vec<Digest>> {
+    let mut found = Vec::new();
+    for digest in manifests {
+        match place.manifest(&Reference::Digest(digest)).await {
+            Ok(manifest) if manifest.subject == Some(*subject) => found.push(digest),
+            Ok(_) | Err(Error::NotFound { .. } | Error::Manifest { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
 
 /// The list with one more referrer, as an index; `None` if it has the referrer already. Keeps the other entries as they
 /// are.
