@@ -16,6 +16,7 @@ mod forward;
 mod gc;
 mod import;
 mod inspect;
+mod interrupt;
 #[cfg(feature = "cluster")]
 mod local;
 mod ls;

@@ -1,31 +1,13 @@
 //! The signals that stop a server, or ask it to read its configuration again.
 
+use crate::commands::interrupt::interrupted;
+
 /// Resolves on SIGTERM and SIGINT. A second signal ends the process at once, as an impatient user expects.
 pub(super) async fn asked_to_stop() {
-    let stop = || async {
-        #[cfg(unix)]
-        {
-            use tokio::signal::unix::{SignalKind, signal};
-
-            let (Ok(mut term), Ok(mut int)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
-                return std::future::pending().await;
-            };
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = int.recv() => {}
-            }
-        }
-        #[cfg(not(unix))]
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    stop().await;
+    interrupted().await;
     tracing::info!("stopping: running requests may finish; a second signal ends the process at once");
     tokio::spawn(async move {
-        stop().await;
+        interrupted().await;
         std::process::exit(1);
     });
 }

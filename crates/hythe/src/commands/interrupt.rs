@@ -1,7 +1,7 @@
 //! Ctrl-C and the signal that asks a process to end.
 
 /// Waits for SIGINT or SIGTERM.
-pub(super) async fn interrupted() {
+pub(in crate::commands) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
