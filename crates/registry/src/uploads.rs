@@ -69,7 +69,7 @@ impl Repository<'_> {
         detached(async move {
             let _turn = inner.sessions.take(id).await;
             inner.upload_row(&name, id).await?;
-            // Whoever owns the session: nobody continues it after this.
+            // A cancel ends the session whichever process owns it, so that no request continues it.
             if inner.forget_upload(id, None).await? { Ok(()) } else { Err(Error::UploadUnknown(id)) }
         })
         .await

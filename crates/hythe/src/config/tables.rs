@@ -1,4 +1,4 @@
-//! Every kind of table that the configuration has, and what is done with tables of any kind.
+//! The kinds of tables in the configuration, and the operations on tables of any kind.
 
 mod slot;
 mod sources;

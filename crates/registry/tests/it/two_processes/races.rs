@@ -15,9 +15,9 @@ use crate::world::{blob_files, body, options, sha256, uploads};
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
-    /// A chunk at the session's offset, of so many bytes.
+    /// A chunk of this many bytes at the session's offset.
     Append(usize),
-    /// A last chunk of so many bytes.
+    /// A last chunk of this many bytes.
     Finish(usize),
     /// The end of the session with a digest that is wrong.
     Mistake(usize),

@@ -52,7 +52,8 @@ async fn tag(bench: &Bench) -> Verdict {
     let answer = repository.manifest(Method::GET, &image.tag, &[]).await?;
     expect(&answer, "GET of the deleted tag", &[404], AFTER)?;
     let answer = repository.manifest(Method::GET, &second, &[]).await?;
-    let advice = "the registry deletes the manifest with the tag: whoever uses another tag loses the image";
+    let advice =
+        "the registry deletes the manifest with the tag, so every other tag of the image is lost too";
     expect(&answer, "GET of another tag of the manifest", &[200], advice)?;
     Ok(Vec::new())
 }
