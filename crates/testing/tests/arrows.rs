@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-transfer", &["hythe-oci", "hythe-client"]),
     ("hythe-kube", &["hythe-oci"]),
     ("hythe-yaml", &[]),
+    ("hythe-build", &["hythe-oci"]),
     ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-kube", "hythe-yaml"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
     ("hythe-server", &["hythe-oci", "hythe-api", "hythe-lifecycle", "hythe-registry", "hythe-upstream"]),
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "hythe-oci",
             "hythe-api",
+            "hythe-build",
             "hythe-storage",
             "hythe-catalog",
             "hythe-registry",
@@ -57,6 +59,7 @@ const WITHOUT_HTTP: &[&str] = &[
     "hythe-sha256",
     "hythe-oci",
     "hythe-yaml",
+    "hythe-build",
     "hythe-api",
     "hythe-storage",
     "hythe-catalog",
