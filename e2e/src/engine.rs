@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -77,15 +78,32 @@ impl Engine {
 
     /// Debian's dockerd with this `daemon.json`.
     pub fn docker_with(configuration: &str) -> Self {
-        Self::dockerd(configuration, &["--bridge=none"])
+        Self::dockerd(tool("dockerd"), folder("docker"), configuration, &["--bridge=none"])
     }
 
-    fn dockerd(configuration: &str, flags: &[&str]) -> Self {
-        let folder = folder("docker");
+    /// dockerd of the line that keeps images in containerd's store, built from its Go module, with `docker buildx`.
+    pub fn docker_29() -> Self {
+        let folder = folder("docker-29");
+        // The client finds its plugins in the folder of its configuration.
+        let plugins = folder.path().join("config/cli-plugins");
+        fs::create_dir_all(&plugins).expect("the folder is ours");
+        symlink(built_tool("docker-29/buildx"), plugins.join("docker-buildx")).expect("the folder is ours");
+        let mut docker = Self::dockerd(built_tool("docker-29/dockerd"), folder, "{}", &["--bridge=none"]);
+        let configuration = docker.client_configuration().display().to_string();
+        docker.address.splice(0..0, ["--config".to_owned(), configuration]);
+        docker
+    }
+
+    /// The folder with the configuration of the client of `docker_29`, which is `DOCKER_CONFIG` for other programs.
+    pub fn client_configuration(&self) -> PathBuf {
+        self.folder.path().join("config")
+    }
+
+    fn dockerd(dockerd: PathBuf, folder: TempDir, configuration: &str, flags: &[&str]) -> Self {
         let socket = format!("unix://{}", folder.path().join("socket").display());
         // The machine's own daemon.json must not affect the test.
         fs::write(folder.path().join("daemon.json"), configuration).expect("the folder is ours");
-        let mut command = program(tool("dockerd"), ["--iptables=false", "--ip6tables=false"]);
+        let mut command = program(&dockerd, ["--iptables=false", "--ip6tables=false"]);
         command.args(flags).args(["--host", &socket, "--group", "root"]);
         for (flag, name) in [
             ("--data-root", "data"),
@@ -96,7 +114,7 @@ impl Engine {
             command.arg(flag).arg(folder.path().join(name));
         }
         let address = vec!["--host".to_owned(), socket];
-        let again = program(tool("dockerd"), command.get_args());
+        let again = program(&dockerd, command.get_args());
         let mut engine = Self::spawn("dockerd", command, tool("docker"), address, folder, &["version"]);
         engine.daemon = Some(again);
         engine
@@ -113,8 +131,12 @@ impl Engine {
     /// name of its own, because any dockerd that starts without a bridge removes the bridge with the usual name.
     pub fn docker_with_bridge() -> Self {
         let bridge = Bridge::new();
-        let mut docker =
-            Self::dockerd("{}", &[&format!("--bridge={}", bridge.name), &format!("--dns={GATEWAY}")]);
+        let mut docker = Self::dockerd(
+            tool("dockerd"),
+            folder("docker"),
+            "{}",
+            &[&format!("--bridge={}", bridge.name), &format!("--dns={GATEWAY}")],
+        );
         docker.networks = true;
         docker.bridge = Some(bridge);
         docker

@@ -18,6 +18,7 @@ pub mod content;
 pub mod control_group;
 pub mod control_plane;
 pub mod disk;
+pub mod distribution;
 pub mod engine;
 pub mod home;
 pub mod image;

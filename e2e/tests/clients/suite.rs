@@ -1,36 +1,12 @@
 //! `hythe test` against hythe, docker-registry 2.8 and distribution 3.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use hythe_e2e::binary::{built_tool, hythe, tool};
-use hythe_e2e::client::Client;
-use hythe_e2e::command::{Output, attempt, program};
-use hythe_e2e::process::Process;
-use hythe_e2e::server::{Server, free_port};
+use hythe_e2e::command::{attempt, program};
+use hythe_e2e::distribution::start;
+use hythe_e2e::server::Server;
 use serde_json::Value;
-
-/// Starts a registry of the reference implementation that allows deletes. It keeps its data in the folder.
-fn start(binary: &Path, folder: &Path) -> (Process, SocketAddr) {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-    let configuration = folder.join("config.yml");
-    let text = format!(
-        "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
-         http:\n  addr: {address}\n  secret: e2e\n",
-        folder.join("data").display()
-    );
-    fs::write(&configuration, text).expect("the folder is ours");
-    let mut command = program(binary, ["serve"]);
-    command.arg(&configuration).env_clear().env("OTEL_TRACES_EXPORTER", "none");
-    let mut process = Process::spawn("the registry under test", &mut command, &folder.join("log"));
-    process.answers(Duration::from_secs(30), || match Client::new(address).get("/v2/") {
-        Ok(_) => Output { code: Some(0), ..Output::default() },
-        Err(error) => Output { stderr: error.to_string(), ..Output::default() },
-    });
-    (process, address)
-}
 
 /// Runs the suite in the repository `probe`, and returns its report.
 fn report(registry: SocketAddr) -> Value {
