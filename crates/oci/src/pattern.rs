@@ -62,6 +62,12 @@ impl Pattern {
         text.ends_with(last)
     }
 
+    /// Whether the pattern selects the tag. It selects an input tag ([`Tag::is_input`]) only if it begins with `in-`: one
+    /// that begins with `*` is not meant for reserved tags.
+    pub fn selects(&self, tag: &Tag) -> bool {
+        self.matches(tag.as_str()) && (!tag.is_input() || self.0.starts_with("in-"))
+    }
+
     /// The pattern as it is written.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -12,6 +12,12 @@ use crate::{Digest, DigestError};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
 
+/// The beginning of an input tag, before its hex digits.
+const INPUT: &str = "in-";
+
+/// The hex digits of an input tag.
+const INPUT_DIGITS: usize = 24;
+
 /// Why a text is not a tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -25,6 +31,13 @@ impl Tag {
     /// `latest`, which clients pull if a name has neither a tag nor a digest.
     pub fn latest() -> Self {
         Self("latest".to_owned())
+    }
+
+    /// Whether it is an input tag: `in-` and 24 lowercase hex digits. A build computes these digits from the image's
+    /// inputs, so that the next build with the same inputs finds the image. Input tags are reserved: lists hide them.
+    pub fn is_input(&self) -> bool {
+        let digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        self.0.strip_prefix(INPUT).is_some_and(|hex| hex.len() == INPUT_DIGITS && hex.bytes().all(digit))
     }
 
     /// The tag as text.
@@ -97,6 +110,27 @@ impl fmt::Display for Reference {
         match self {
             Self::Tag(tag) => tag.fmt(f),
             Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_tag_has_24_lowercase_hex_digits() {
+        for (text, expected) in [
+            ("in-0123456789abcdef01234567", true),
+            ("in-0123456789abcdef0123456", false),
+            ("in-0123456789abcdef012345678", false),
+            ("in-0123456789ABCDEF01234567", false),
+            ("in-0123456789abcdefg1234567", false),
+            ("IN-0123456789abcdef01234567", false),
+            ("in-progress", false),
+            ("latest", false),
+        ] {
+            assert_eq!(text.parse::<Tag>().unwrap().is_input(), expected, "{text}");
         }
     }
 }

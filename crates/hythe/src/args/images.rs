@@ -116,6 +116,9 @@ pub struct TagsArgs {
     /// List only tags that match; * matches any text
     #[arg(long, value_name = "PATTERN")]
     pub filter: Option<Pattern>,
+    /// Also list input tags: `in-` and 24 hex digits, which builds compute from the inputs of an image
+    #[arg(long)]
+    pub all: bool,
     /// Also show each tag's digest, size and platforms. This asks the registry for each tag
     #[arg(long, short)]
     pub long: bool,
@@ -144,9 +147,13 @@ pub struct RmArgs {
     /// The images. A name with a tag means the tag alone; a name with a digest means the manifest with all its tags
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<ImageName>,
-    /// The tags to delete, of a name without a tag; * matches any text. Can be given several times
+    /// The tags to delete, of a name without a tag; * matches any text. Input tags stay, unless a pattern begins with in-.
+    /// Can be given several times
     #[arg(long, value_name = "PATTERN")]
     pub tag: Vec<Pattern>,
+    /// Let patterns also delete input tags: `in-` and 24 hex digits, which builds compute from the inputs of an image
+    #[arg(long)]
+    pub all: bool,
     /// Delete only images that were built longer ago, such as 30d. An image that does not say when it was built stays
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub older_than: Option<std::time::Duration>,

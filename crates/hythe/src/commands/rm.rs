@@ -1,13 +1,12 @@
 //! `hythe rm`: deletes tags and manifests at a registry.
 
-use std::time::{Duration, SystemTime};
+mod chosen;
+mod followers;
 
-use hythe_client::{Client, Error};
-use hythe_oci::{ImageName, Reference, RepositoryName, Tag};
-use hythe_transfer::{Remote, Source as _};
+use hythe_client::Error;
+use hythe_oci::Reference;
 use serde_json::{Value, json};
 
-use super::inspect::created_at;
 use super::registries::Registries;
 use super::runtime::run;
 use crate::args::RmArgs;
@@ -15,39 +14,36 @@ use crate::config::Environment;
 use crate::console::{Printer, count_of};
 use crate::failure::Failure;
 use crate::values::Output;
+use chosen::{Chosen, choose};
 
 /// Deletes images.
 pub(super) fn rm(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     run(remove(args, environment, printer))
 }
 
+/// What was deleted, or with `--dry-run` would be; what stays, and what could not be deleted. All are full names.
+#[derive(Default)]
+struct Outcome {
+    deleted: Vec<String>,
+    kept: Vec<String>,
+    failed: Vec<(String, String)>,
+}
+
 async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let registries = Registries::new(environment, &args.connection);
-    let (mut deleted, mut kept, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-    for image in &args.images {
-        let (client, remote) = (registries.client(image.registry())?, registries.remote(image)?);
-        for reference in references(image, &remote, args).await? {
-            let name = named(image, &reference);
-            if let Some(limit) = args.older_than
-                && !is_older(&remote, &reference, limit).await?
-            {
-                kept.push(name);
-                continue;
-            }
-            let outcome =
-                if args.dry_run { Ok(()) } else { delete(&client, image.repository(), &reference).await };
-            match outcome {
-                Ok(()) => {
-                    if printer.output() == Output::Text {
-                        let verb = if args.dry_run { "would delete" } else { "deleted" };
-                        printer.data(format_args!("{verb} {name}"), || Value::Null);
-                    }
-                    deleted.push(name);
-                }
-                Err(error) => failed.push((name, advice(&error))),
-            }
+    let chosen = choose(args, &registries).await?;
+    let mut outcome = Outcome::default();
+    for chosen in &chosen {
+        outcome.kept.extend(chosen.kept.iter().map(|reference| chosen.named(reference)));
+        for reference in &chosen.references {
+            outcome.delete(chosen, reference, "", args, printer).await;
+        }
+        for tag in &chosen.followers {
+            let reason = " (no other tag names its image)";
+            outcome.delete(chosen, &Reference::Tag(tag.clone()), reason, args, printer).await;
         }
     }
+    let Outcome { deleted, kept, failed } = outcome;
     if printer.output() == Output::Json {
         let failed: Vec<Value> =
             failed.iter().map(|(name, error)| json!({ "name": name, "error": error })).collect();
@@ -69,49 +65,28 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
     Err(Failure::Images(format!("{count} could not be deleted:\n{}", list.join("\n"))))
 }
 
-/// What to delete of an image: its digest, its tag, or the tags that match.
-async fn references(image: &ImageName, remote: &Remote, args: &RmArgs) -> Result<Vec<Reference>, Failure> {
-    match (image.digest(), image.tag(), &args.tag[..]) {
-        (_, Some(_), [_, ..]) | (Some(_), _, [_, ..]) => Err(Failure::Usage(format!(
-            "--tag names the tags to delete: write {}/{} without a tag or digest",
-            image.registry(),
-            image.repository()
-        ))),
-        (Some(digest), None, []) => Ok(vec![Reference::Digest(*digest)]),
-        (Some(_), Some(_), []) => Err(Failure::Usage(format!(
-            "`{}` has a tag and a digest: write the tag to delete it alone, or the digest to delete the manifest with all \
-             its tags",
-            image.as_str()
-        ))),
-        (None, Some(tag), []) => Ok(vec![Reference::Tag(tag.clone())]),
-        (None, None, []) => Err(Failure::Usage(format!(
-            "`{}` names no tag: write {0}:TAG, or choose tags with --tag PATTERN; * matches any text",
-            image.as_str()
-        ))),
-        (None, None, patterns) => {
-            let tags = remote.tags().await?;
-            let is_wanted = |tag: &Tag| patterns.iter().any(|pattern| pattern.matches(tag.as_str()));
-            Ok(tags.into_iter().filter(is_wanted).map(Reference::Tag).collect())
+impl Outcome {
+    /// Deletes a tag or manifest, and prints its name. `reason` follows the name.
+    async fn delete(
+        &mut self,
+        chosen: &Chosen,
+        reference: &Reference,
+        reason: &str,
+        args: &RmArgs,
+        printer: Printer,
+    ) {
+        let name = chosen.named(reference);
+        let outcome = if args.dry_run { Ok(()) } else { chosen.delete(reference).await };
+        match outcome {
+            Ok(()) => {
+                if printer.output() == Output::Text {
+                    let verb = if args.dry_run { "would delete" } else { "deleted" };
+                    printer.data(format_args!("{verb} {name}{reason}"), || Value::Null);
+                }
+                self.deleted.push(name);
+            }
+            Err(error) => self.failed.push((name, advice(&error))),
         }
-    }
-}
-
-fn named(image: &ImageName, reference: &Reference) -> String {
-    let separator = if matches!(reference, Reference::Digest(_)) { '@' } else { ':' };
-    format!("{}/{}{separator}{reference}", image.registry(), image.repository())
-}
-
-/// Whether the image says that it was built longer ago.
-async fn is_older(remote: &Remote, reference: &Reference, limit: Duration) -> Result<bool, Failure> {
-    let created = created_at(remote, reference).await?;
-    let age = created.and_then(|created| SystemTime::now().duration_since(created).ok());
-    Ok(age.is_some_and(|age| age > limit))
-}
-
-async fn delete(client: &Client, repository: &RepositoryName, reference: &Reference) -> Result<(), Error> {
-    match reference {
-        Reference::Tag(tag) => client.delete_tag(repository, tag).await,
-        Reference::Digest(digest) => client.delete_manifest(repository, digest).await,
     }
 }
 

@@ -9,7 +9,7 @@ use super::registries::Registries;
 use super::runtime::run;
 use crate::args::TagsArgs;
 use crate::config::Environment;
-use crate::console::{Printer, size, table};
+use crate::console::{Printer, count_of, size, table};
 use crate::failure::Failure;
 
 /// Tags that are asked about at the same time.
@@ -24,7 +24,15 @@ async fn list(args: &TagsArgs, environment: &Environment, printer: Printer) -> R
     let remote = Registries::new(environment, &args.connection).remote(&args.repository)?;
     let mut tags = remote.tags().await?;
     tags.retain(|tag| args.filter.as_ref().is_none_or(|filter| filter.matches(tag.as_str())));
-    if tags.is_empty() {
+    let is_shown =
+        |tag: &Tag| args.all || args.filter.as_ref().map_or(!tag.is_input(), |filter| filter.selects(tag));
+    let found = tags.len();
+    tags.retain(is_shown);
+    if found > tags.len() {
+        let hidden = count_of((found - tags.len()) as u64, "input tag");
+        printer
+            .note(format_args!("hidden: {hidden}; to list them too: `hythe tags {} --all`", remote.place()));
+    } else if tags.is_empty() {
         let matching = if args.filter.is_some() { " that matches" } else { "" };
         printer.note(format_args!("{} has no tag{matching}", remote.place()));
     }

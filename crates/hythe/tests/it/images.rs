@@ -152,6 +152,38 @@ fn a_tag_is_deleted_alone_and_patterns_and_age_choose_tags() {
     assert!(missing.contains("1 image could not be deleted"), "{missing}");
 }
 
+/// An input tag, as builds compute it.
+const INPUT: &str = "in-0123456789abcdef01234567";
+
+#[test]
+fn input_tags_are_hidden_and_go_with_the_last_other_tag_of_their_image() {
+    let registry = TestRegistry::start();
+    let image = index();
+    for tag in ["v1", "v2", INPUT] {
+        image.push(&registry.client(), "app", tag);
+    }
+    ImageBuilder::new(5).build().push(&registry.client(), "app", "in-00000000000000000000000f");
+    let app = at(&registry, "app");
+    let listed = hythe(&["tags", &app]).expect(0);
+    assert_eq!(listed.out, "v1\nv2\n");
+    assert!(
+        listed.err.contains(&format!("hidden: 2 input tags; to list them too: `hythe tags {app} --all`"))
+    );
+    assert!(hythe(&["tags", &app, "--all"]).expect(0).out.contains(INPUT));
+    assert!(hythe(&["tags", &app, "--filter", "in-01*"]).expect(0).out.contains(INPUT));
+    // Another tag still names the image.
+    assert_eq!(hythe(&["rm", &format!("{app}:v1")]).expect(0).out, format!("deleted {app}:v1\n"));
+    let chosen = ["rm", &app, "--tag", "*"];
+    let dry = hythe(&[&chosen[..], &["--dry-run"]].concat()).expect(0);
+    let follows = format!("{app}:{INPUT} (no other tag names its image)");
+    assert_eq!(dry.out, format!("would delete {app}:v2\nwould delete {follows}\n"));
+    assert_eq!(hythe(&chosen).expect(0).out, format!("deleted {app}:v2\ndeleted {follows}\n"));
+    // The other image has no other tag than this one, and patterns do not mean it.
+    assert_eq!(hythe(&["tags", &app, "--all"]).expect(0).out, "in-00000000000000000000000f\n");
+    hythe(&["rm", &app, "--tag", "*", "--all"]).expect(0);
+    assert_eq!(hythe(&["tags", &app, "--all"]).expect(0).out, "");
+}
+
 #[test]
 fn logins_are_those_of_docker_and_loopback_needs_no_tls() {
     let (registry, upstream) = (TestRegistry::start(), ScriptedUpstream::start());
