@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use futures_util::future::join_all;
 use hythe_oci::Authority;
 
-use crate::engine::{Engine, EngineError};
 use crate::hosts::Endpoint;
 use crate::registry::{Joined, RegistrySettings};
 use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
+use hythe_engine::{Engine, EngineError};
 
 pub(crate) use apply::restart;
 pub use detach::detach;

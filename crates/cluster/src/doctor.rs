@@ -31,8 +31,8 @@ pub use symptom::{SYMPTOMS, Symptom};
 pub use verdict::Verdict;
 
 use crate::attach::Wiring;
-use crate::engine::{Engine, EngineError};
 use crate::topology::Cluster;
+use hythe_engine::{Engine, EngineError};
 
 /// What `hythe doctor` examines.
 #[derive(Clone, Copy)]

@@ -1,10 +1,9 @@
-//! Container engines and the nodes of local clusters, and how hythe wires both to its registry.
+//! The nodes of local clusters and the registry beside them, and how hythe wires both.
 
 pub mod attach;
 pub mod containerd;
 mod containerd_version;
 pub mod doctor;
-pub mod engine;
 pub mod hosts;
 mod http;
 pub mod image;

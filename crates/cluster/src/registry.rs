@@ -20,9 +20,9 @@ mod settings;
 
 use hythe_oci::ImageNameParts;
 
-use crate::engine::{Engine, EngineError};
 use crate::image::{Image, REPOSITORY};
 use crate::step::{Outcome, Report, Step};
+use hythe_engine::{Engine, EngineError};
 
 pub use adopt::{adopt, heir, predecessor};
 pub use error::RegistryError;

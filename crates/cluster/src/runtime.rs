@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::engine::{Engine, EngineError};
 use crate::topology::{Cluster, Maker};
+use hythe_engine::{Engine, EngineError};
 
 /// The container runtime of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

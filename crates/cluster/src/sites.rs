@@ -8,9 +8,9 @@ use hythe_kube::deploy::{self, Deployed, ServiceState, Target};
 use hythe_kube::hosting::Hosting;
 
 use crate::attach;
-use crate::engine::{Engine, EngineError};
 use crate::registry::{self, Owner, RegistrySettings};
 use crate::topology::Cluster;
+use hythe_engine::{Engine, EngineError};
 
 /// A registry that runs hythe.
 #[derive(Clone, Debug)]

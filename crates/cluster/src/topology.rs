@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
+use hythe_engine::models::{ContainerSummary, ContainerSummaryStateEnum};
 
-use crate::engine::{Engine, EngineError};
+use hythe_engine::{Engine, EngineError};
 
 /// The node label that keeps hythe from attaching a cluster, with the value `false`. kind and k3d take node labels when
 /// they create a cluster.
@@ -206,7 +206,7 @@ fn node(container: &ContainerSummary, role: Role) -> Node {
 mod tests {
     use std::collections::HashMap;
 
-    use bollard::models::{ContainerSummaryNetworkSettings, EndpointSettings};
+    use hythe_engine::models::{ContainerSummaryNetworkSettings, EndpointSettings};
 
     use super::*;
 

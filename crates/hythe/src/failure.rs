@@ -14,11 +14,11 @@ use std::net::SocketAddr;
 
 use hythe_client::Remedy;
 #[cfg(feature = "cluster")]
-use hythe_cluster::engine::EngineError;
-#[cfg(feature = "cluster")]
 use hythe_cluster::image::{BinaryError, NodeError};
 #[cfg(feature = "cluster")]
 use hythe_cluster::registry::RegistryError;
+#[cfg(feature = "cluster")]
+use hythe_engine::EngineError;
 #[cfg(feature = "cluster")]
 use hythe_kube::api::ApiError;
 #[cfg(feature = "cluster")]

@@ -21,7 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hythe-kube", &["hythe-oci"]),
     ("hythe-yaml", &[]),
     ("hythe-build", &["hythe-oci"]),
-    ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-kube", "hythe-yaml"]),
+    ("hythe-engine", &["hythe-oci", "hythe-transfer"]),
+    ("hythe-cluster", &["hythe-oci", "hythe-api", "hythe-engine", "hythe-kube", "hythe-yaml"]),
     ("hythe-lifecycle", &["hythe-oci", "hythe-registry"]),
     ("hythe-server", &["hythe-oci", "hythe-api", "hythe-lifecycle", "hythe-registry", "hythe-upstream"]),
     (
@@ -36,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hythe-client",
             "hythe-kube",
             "hythe-cluster",
+            "hythe-engine",
             "hythe-lifecycle",
             "hythe-transfer",
             "hythe-upstream",
@@ -155,7 +157,7 @@ fn the_domain_does_not_speak_http() {
 fn only_one_crate_knows_engines_and_another_one_kubernetes() {
     let workspace = workspace();
     for (library, knows) in
-        [("bollard", "hythe-cluster"), ("kube", "hythe-kube"), ("k8s-openapi", "hythe-kube")]
+        [("bollard", "hythe-engine"), ("kube", "hythe-kube"), ("k8s-openapi", "hythe-kube")]
     {
         for package in workspace.keys().filter(|package| *package != knows) {
             let mut depends = depends(&workspace, package, &["normal", "dev", "build"]);

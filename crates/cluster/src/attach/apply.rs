@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use super::plan::{COPY, Plan, Write};
 use super::survey::{RESTART_DUE, Survey};
-use crate::engine::{Engine, EngineError, File};
 use crate::step::{Outcome, Report, Step};
+use hythe_engine::{Engine, EngineError, File};
 
 /// The suffix of a file's name until the file is written completely.
 const STAGED: &str = ".hythe-staged";

@@ -8,10 +8,10 @@ use super::apply::{rename_into_place, take_away};
 use super::publish::access;
 use super::survey::Survey;
 use super::{DETACHED, Wiring};
-use crate::engine::{Engine, EngineError, File};
 use crate::hosts::written_by;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};
+use hythe_engine::{Engine, EngineError, File};
 
 /// Detaches a cluster, until a command names it to attach it again. Returns whether everything succeeded.
 pub async fn detach(

@@ -11,10 +11,10 @@ use super::detach::{clean, unpublish};
 use super::publish::{Publication, access_by};
 use super::survey::Survey;
 use super::{Plan, Route, wire};
-use crate::engine::Engine;
 use crate::hosts::Endpoint;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Cluster;
+use hythe_engine::Engine;
 
 /// A registry in a cluster, and how the cluster is wired to it.
 ///

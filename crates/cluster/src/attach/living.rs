@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::containerd::Version;
-use crate::engine::{Engine, EngineError};
 use crate::hosts::HostsFile;
 use crate::registry::{self, Found};
+use hythe_engine::{Engine, EngineError};
 
 /// Time limit for a process on this machine to accept a connection.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::survey::Survey;
 use super::{Route, Wiring, refusal};
 use crate::containerd::{CONFIG_PATH, ContainerdConfig, Patch, Version, patch};
-use crate::engine::File;
 use crate::hosts::{Author, DEFAULT, HostsFile, Judgement, Root, directory_for, judge, written_by};
 use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step, diff};
+use hythe_engine::File;
 
 /// The suffix of the copy, beside the file, of a file that hythe replaced.
 pub(super) const COPY: &str = ".before-hythe";

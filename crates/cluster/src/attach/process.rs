@@ -5,17 +5,17 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use bollard::models::NetworkInspect;
+use hythe_engine::models::NetworkInspect;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::NO_NETWORK;
-use crate::engine::{Engine, EngineError};
 use crate::http::Silence;
 use crate::http::inside::ask;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Node;
+use hythe_engine::{Engine, EngineError};
 
 /// A registry that is a process on this machine.
 #[derive(Clone, Debug)]
@@ -136,7 +136,7 @@ fn not_bound(at: SocketAddr, kind: ErrorKind, error: &std::io::Error) -> String 
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::{Ipam, IpamConfig};
+    use hythe_engine::models::{Ipam, IpamConfig};
 
     use super::*;
 

@@ -6,10 +6,10 @@ use hythe_kube::api::{Access, ApiError, Change};
 use hythe_kube::hosting::{Hosting, Published};
 
 use super::{Wiring, living};
-use crate::engine::Engine;
 use crate::registry::RegistrySettings;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Maker};
+use hythe_engine::Engine;
 
 /// The administrator's kubeconfig in each control plane of kind.
 const ADMIN: &str = "/etc/kubernetes/admin.conf";

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::living;
 use crate::containerd::{ContainerdConfig, Version};
-use crate::engine::{Engine, EngineError, File};
 use crate::hosts::{Directory, Root, written_by};
 use crate::runtime::Runtime;
 use crate::topology::{Cluster, Maker, Node};
+use hythe_engine::{Engine, EngineError, File};
 
 /// containerd's configuration file in nodes other than k3s's.
 pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";

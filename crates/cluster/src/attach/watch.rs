@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::models::EventMessage;
 use futures_util::StreamExt as _;
+use hythe_engine::models::EventMessage;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Wiring, attach, attach_nodes, is_detached};
-use crate::engine::{Engine, EngineError};
 use crate::registry::{self, Found};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node, clusters};
+use hythe_engine::{Engine, EngineError};
 
 /// Delay from a node's start until it is attached, so that containerd's folders exist.
 const SETTLE: Duration = Duration::from_millis(200);

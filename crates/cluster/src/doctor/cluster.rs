@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bollard::models::ContainerInspectResponse;
+use hythe_engine::models::ContainerInspectResponse;
 use hythe_kube::api::{Access, ApiError};
 use hythe_kube::hosting::Published;
 use hythe_kube::trial::{Pull, Trial};
@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::probe::Probe;
 use super::{Check, Id, Repair, explain, node};
 use crate::attach::{self, Wiring};
-use crate::engine::{Engine, EngineError};
 use crate::topology::{Cluster, Node};
+use hythe_engine::{Engine, EngineError};
 
 /// How long kubelet may take to pull the image of the test Pod.
 const PATIENCE: Duration = Duration::from_secs(12);

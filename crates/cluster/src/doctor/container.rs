@@ -1,6 +1,6 @@
 //! Checks of the registry's container: whether it runs, why not, and whether it and its data outlive a restart.
 
-use bollard::models::{
+use hythe_engine::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, MountPoint, RestartPolicyNameEnum,
 };
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use hythe_engine::models::ContainerInspectResponse;
 use hythe_kube::deploy;
 use hythe_kube::pod::PodImages;
 use hythe_oci::ImageName;
@@ -16,10 +16,10 @@ use super::{
     Check, Doctor, Id, Repair, Verdict, cluster, container, files, image, inside, machine, meant, node, pod,
 };
 use crate::attach::{self, Survey, Wiring};
-use crate::engine::EngineError;
 use crate::registry::{self, Found};
 use crate::sites::{Site, sites};
 use crate::topology::{Cluster, Node};
+use hythe_engine::EngineError;
 
 /// How long a check may take.
 const PATIENCE: Duration = Duration::from_secs(8);

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::route::{Route, Stop};
 use super::{Check, Id, Repair};
 use crate::attach::Survey;
-use crate::engine::Engine;
 use crate::http::{self, Answer, MANIFESTS, Silence, inside};
 use crate::topology::Cluster;
+use hythe_engine::Engine;
 
 /// What the registry answers for an image, asked from this machine.
 pub(super) struct Known {

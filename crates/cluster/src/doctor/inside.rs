@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 
 use super::{Check, Id};
 use crate::attach::{InCluster, attach_in_cluster};
-use crate::engine::Engine;
 use crate::step::{Outcome, Step};
 use crate::topology::Cluster;
+use hythe_engine::Engine;
 
 /// Whether a Pod of the registry is ready.
 pub(super) fn serves(cluster: &str, target: &Target, is_running: bool) -> Check {

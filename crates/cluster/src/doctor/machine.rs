@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use bollard::models::{ContainerInspectResponse, SystemInfo};
+use hythe_engine::models::{ContainerInspectResponse, SystemInfo};
 
 use super::{Check, Id, Repair, container};
-use crate::engine::{Engine, remote};
 use crate::http::{self, Answer, Silence};
 use crate::registry::RegistrySettings;
+use hythe_engine::{Engine, remote};
 
 /// Free bytes below which the disk counts as nearly full.
 const LITTLE: u64 = 1 << 30;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::standing::Standing;
 use super::{Check, Id, Repair, explain, files};
 use crate::attach::{Survey, Wiring};
-use crate::engine::{Engine, EngineError, Output};
 use crate::hosts::{HostsFile, written_by};
 use crate::http::{Answer, Silence, inside};
 use crate::runtime::Runtime;
 use crate::topology::Cluster;
+use hythe_engine::{Engine, EngineError, Output};
 
 /// Looks a name up in a node, and prints the lines of the node's hosts file that have the name to standard error.
 const LOOK_UP: &str = r#"timeout 5 getent hosts "$1"; code=$?; grep -wF -- "$1" /etc/hosts >&2; exit $code"#;

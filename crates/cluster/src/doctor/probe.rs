@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{Check, Id, explain};
 use crate::attach::Survey;
-use crate::engine::{Engine, EngineError, Output};
 use crate::http::{Answer, Silence, ask, inside};
 use crate::registry::RegistrySettings;
+use hythe_engine::{Engine, EngineError, Output};
 
 /// The probe's repository in the registry.
 pub(super) const REPOSITORY: &str = "hythe-doctor";

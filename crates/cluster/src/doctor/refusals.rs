@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use crate::engine::Engine;
+use hythe_engine::Engine;
 
 /// Lines from the end of the log that are searched.
 const LINES: u64 = 400;

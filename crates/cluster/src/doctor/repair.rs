@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{Check, Repair, Verdict};
 use crate::attach::{self, Wiring};
-use crate::engine::{Engine, EngineError};
 use crate::image::{BinaryError, Image};
 use crate::registry::{self, RegistryError};
 use crate::step::{Outcome, Report, Step};
 use crate::topology::Cluster;
+use hythe_engine::{Engine, EngineError};
 
 /// Why a repair failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! Whether a node can reach the registry's container: it has to run, on a network of the node.
 
-use bollard::models::ContainerInspectResponse;
+use hythe_engine::models::ContainerInspectResponse;
 
 use crate::topology::Node;
 

@@ -1,7 +1,7 @@
 //! Sends a request from inside a node, by a program that the node has: curl, bash or wget.
 
 use super::{Answer, Silence, request};
-use crate::engine::{Engine, Output};
+use hythe_engine::{Engine, Output};
 
 /// Seconds that a request may take.
 const PATIENCE: &str = "5";

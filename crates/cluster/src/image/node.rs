@@ -3,10 +3,10 @@
 use futures_util::future::join_all;
 
 use super::{Image, REPOSITORY};
-use crate::engine::{Engine, EngineError};
 use crate::runtime::Runtime;
 use crate::step::{Outcome, Report, Step};
 use crate::topology::{Cluster, Node};
+use hythe_engine::{Engine, EngineError};
 
 /// The command of containerd's client for images, in the namespace whose images kubelet runs.
 const CTR: [&str; 4] = ["ctr", "-n", "k8s.io", "images"];

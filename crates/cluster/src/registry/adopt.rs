@@ -5,9 +5,9 @@ mod import;
 
 use super::port::holder;
 use super::{Found, RegistryError, RegistrySettings, begin, find, make, remember};
-use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
+use hythe_engine::{Engine, EngineError};
 
 pub use heir::heir;
 

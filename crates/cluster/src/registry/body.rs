@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{
+use hythe_engine::models::{
     ContainerCreateBody, ContainerInspectResponse, HostConfig, Mount, MountType, PortBinding, RestartPolicy,
     RestartPolicyNameEnum, SystemInfo,
 };
 
 use super::{Data, INNER_PORT, INNER_PORTS, ROLE, ROLE_LABEL, RegistrySettings, SETTINGS_LABEL};
-use crate::engine::{Engine, EngineError};
 use crate::image::DATA_FOLDER;
+use hythe_engine::{Engine, EngineError};
 
 /// The port inside the container that serves Docker Hub alone.
 const MIRROR_PORT: u16 = 5002;
@@ -200,7 +200,7 @@ pub(super) fn differences(
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::ContainerConfig;
+    use hythe_engine::models::ContainerConfig;
 
     use super::*;
     use crate::sample;

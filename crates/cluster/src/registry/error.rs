@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::{Owner, SETTINGS_LABEL};
-use crate::engine::EngineError;
 use crate::image::BinaryError;
+use hythe_engine::EngineError;
 
 /// Why the registry could not be started, replaced or removed.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use super::one_shot::OneShot;
 use super::{Data, RegistryError, RegistrySettings, memory};
-use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
+use hythe_engine::Engine;
 
 /// What remains at the place of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The container that has the registry's name.
 
-use bollard::models::ContainerInspectResponse;
+use hythe_engine::models::ContainerInspectResponse;
 
 use super::{Owner, ROLE, ROLE_LABEL, RegistryError, RegistrySettings, seen};
-use crate::engine::{Engine, EngineError};
+use hythe_engine::{Engine, EngineError};
 
 /// The container found under the registry's name.
 #[derive(Debug)]

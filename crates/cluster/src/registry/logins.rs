@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use bollard::models::EventMessage;
 use futures_util::StreamExt as _;
+use hythe_engine::models::EventMessage;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::settings::LOGINS_FOLDER;
 use super::{RegistrySettings, ready};
-use crate::engine::{Engine, EngineError};
+use hythe_engine::{Engine, EngineError};
 
 /// Time within which the registry must become ready to take logins.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{RegistrySettings, SETTINGS_LABEL};
-use crate::engine::{Engine, EngineError};
+use hythe_engine::{Engine, EngineError};
 
 /// The label with the values of the environment variables; [`SETTINGS_LABEL`] has only their names.
 const VARIABLES_LABEL: &str = "dev.hythe.variables";

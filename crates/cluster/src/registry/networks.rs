@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::RegistrySettings;
-use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
+use hythe_engine::{Engine, EngineError};
 
 /// The result of joining a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

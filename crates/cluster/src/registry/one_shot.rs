@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use bollard::models::{ContainerCreateBody, HostConfig};
 use futures_util::StreamExt as _;
+use hythe_engine::models::{ContainerCreateBody, HostConfig};
 use tokio::time::sleep;
 
 use super::{RegistrySettings, body, ready};
-use crate::engine::{Engine, EngineError};
+use hythe_engine::{Engine, EngineError};
 
 /// Pause between two checks whether the container has exited.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bollard::models::ContainerInspectResponse;
+use hythe_engine::models::ContainerInspectResponse;
 
 /// Who manages a container.
 #[derive(Clone, Debug, PartialEq, Eq)]

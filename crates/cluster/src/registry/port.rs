@@ -1,7 +1,7 @@
 //! The container that publishes a port.
 
 use super::{Found, RegistryError, RegistrySettings, find};
-use crate::engine::{Engine, EngineError};
+use hythe_engine::{Engine, EngineError};
 
 /// The error for a port that the engine could not publish: which port, and which container holds it.
 pub(super) async fn port_taken(

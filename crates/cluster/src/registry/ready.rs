@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{RegistryError, RegistrySettings};
-use crate::engine::{Engine, EngineError};
 use crate::step::{Outcome, Report, Step};
+use hythe_engine::{Engine, EngineError};
 
 /// Pause between two checks.
 const PAUSE: Duration = Duration::from_millis(50);

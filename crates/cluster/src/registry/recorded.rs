@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerInspectResponse, MountPoint};
+use hythe_engine::models::{ContainerInspectResponse, MountPoint};
 
 use super::{RegistryError, RegistrySettings, SETTINGS_LABEL};
 use crate::image::DATA_FOLDER;
@@ -55,7 +55,7 @@ fn published(container: &ContainerInspectResponse) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::{ContainerConfig, HostConfig, PortBinding};
+    use hythe_engine::models::{ContainerConfig, HostConfig, PortBinding};
 
     use super::*;
     use crate::sample;

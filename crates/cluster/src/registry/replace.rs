@@ -1,11 +1,11 @@
 //! Replacing the registry's container. The old container is kept, under another name, until the new one is ready.
 
-use bollard::models::ContainerInspectResponse;
+use hythe_engine::models::ContainerInspectResponse;
 
 use super::{Found, RegistryError, RegistrySettings, begin, find, is_own_image, make, networks};
-use crate::engine::{Engine, EngineError};
 use crate::image::Image;
 use crate::step::{Outcome, Report, Step};
+use hythe_engine::{Engine, EngineError};
 
 /// The suffix that the old container's name has while the new one is tried.
 const ASIDE: &str = "-replaced";

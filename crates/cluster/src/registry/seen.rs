@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, MountPoint};
 use hythe_api::{Upstreams, parameter, path};
+use hythe_engine::models::{ContainerInspectResponse, MountPoint};
 use tokio::time::timeout;
 
 use super::{Data, INNER_PORT, Logins, RegistrySettings, USER};

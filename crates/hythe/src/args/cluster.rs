@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use hythe_cluster::engine::Choice;
 use hythe_cluster::hosts::Endpoint;
+use hythe_engine::Choice;
 use hythe_kube::deploy::{DEFAULT_NAME, DEFAULT_NAMESPACE, Namespace, Target, ValueError};
 
 use crate::config::Environment;

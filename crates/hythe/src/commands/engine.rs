@@ -1,6 +1,6 @@
 //! The container engine that a command uses.
 
-use hythe_cluster::engine::{Engine, Surroundings};
+use hythe_engine::{Engine, Surroundings};
 
 use crate::args::EngineArgs;
 use crate::failure::Failure;

@@ -24,8 +24,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use hythe_cluster::attach::Wiring;
-use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::registry::{self, Found, RegistrySettings};
+use hythe_engine::{Engine, EngineError};
 use hythe_kube::api::kubeconfig_files;
 use hythe_oci::Authority;
 

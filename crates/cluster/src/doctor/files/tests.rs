@@ -3,9 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::containerd::Version;
 use crate::doctor::Verdict;
-use crate::engine::File;
 use crate::hosts::{Author, Directory, Endpoint};
 use crate::sample::{cluster, settings};
+use hythe_engine::File;
 
 const ENDPOINT: &str = "http://kind-registry:5000";
 const ROOT: &str = "/etc/containerd/certs.d";

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use bollard::models::{ContainerInspectResponse, MountPoint};
+use hythe_engine::models::{ContainerInspectResponse, MountPoint};
 
 use super::super::registry2::{ROOT, user};
 use super::super::{Data, RegistryError, RegistrySettings};
 use super::{ASIDE, gone};
-use crate::engine::Engine;
 use crate::image::DATA_FOLDER;
+use hythe_engine::Engine;
 
 /// The variable of `registry:2` that names its listening address.
 const ADDRESS: &str = "REGISTRY_HTTP_ADDR";
@@ -139,7 +139,7 @@ fn data(predecessor: &str, container: &ContainerInspectResponse) -> Result<Data,
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::ContainerConfig;
+    use hythe_engine::models::ContainerConfig;
 
     use super::*;
 

@@ -3,9 +3,9 @@
 
 use super::super::one_shot::OneShot;
 use super::super::{RegistryError, RegistrySettings, body, ready};
-use crate::engine::Engine;
 use crate::image::{DATA_FOLDER, Image};
 use crate::step::Report;
+use hythe_engine::Engine;
 
 /// Imports the other registry's data, and gives the imported files to hythe's user. The other registry's own files are
 /// not changed.

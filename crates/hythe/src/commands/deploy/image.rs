@@ -44,10 +44,7 @@ pub(super) async fn put(
 }
 
 /// The cluster of the context, if its nodes are containers of the engine.
-async fn find(
-    args: &EngineArgs,
-    access: &Access,
-) -> Result<(hythe_cluster::engine::Engine, Cluster), String> {
+async fn find(args: &EngineArgs, access: &Access) -> Result<(hythe_engine::Engine, Cluster), String> {
     let engine = connect(args).await.map_err(|failure| failure.to_string())?;
     let found = clusters(&engine).await.map_err(|error| error.to_string())?;
     let cluster = found.into_iter().find(|cluster| cluster.context() == access.context());

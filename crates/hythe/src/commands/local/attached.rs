@@ -1,9 +1,9 @@
 //! Attaching every cluster of the engine.
 
 use hythe_cluster::attach::{self, Wiring};
-use hythe_cluster::engine::{Engine, EngineError};
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::clusters;
+use hythe_engine::{Engine, EngineError};
 
 use super::Steps;
 use crate::failure::Failure;

@@ -1,7 +1,7 @@
 //! The clusters that the user names, or means by naming none.
 
-use hythe_cluster::engine::Engine;
 use hythe_cluster::topology::{Cluster, clusters};
+use hythe_engine::Engine;
 
 use crate::failure::{Failure, LocalError};
 

@@ -5,10 +5,10 @@ use std::io::Read as _;
 
 use hythe_cluster::attach::Wiring;
 use hythe_cluster::doctor::{self, Check, Doctor, Repair, Verdict};
-use hythe_cluster::engine::{Engine, Surroundings};
 use hythe_cluster::image::Image;
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::{Cluster, clusters};
+use hythe_engine::{Engine, Surroundings};
 use hythe_oci::ImageName;
 use serde_json::json;
 

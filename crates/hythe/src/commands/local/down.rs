@@ -1,9 +1,9 @@
 //! `hythe down`: removes the registry's container, and its data only on request.
 
-use hythe_cluster::engine::Engine;
 use hythe_cluster::image::Image;
 use hythe_cluster::registry::{self as container, Data, Kept, RegistryError, RegistrySettings};
 use hythe_cluster::topology::clusters;
+use hythe_engine::Engine;
 use serde_json::json;
 
 use super::{confirmed, default_settings, missing, own_registry, service};

@@ -1,9 +1,9 @@
 //! `hythe attach --in-cluster` and `hythe detach --in-cluster`: wire clusters to the registry that runs in them.
 
 use hythe_cluster::attach::{self, InCluster};
-use hythe_cluster::engine::Engine;
 use hythe_cluster::hosts::Endpoint;
 use hythe_cluster::step::{Outcome, Step};
+use hythe_engine::Engine;
 
 use super::chosen::{named, unnamed};
 use super::{Steps, kubeconfig};

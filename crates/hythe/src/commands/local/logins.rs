@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use hythe_cluster::engine::Engine;
 use hythe_cluster::registry::{self, Found, Logins, RegistrySettings};
 use hythe_cluster::step::{Outcome, Report, Step};
+use hythe_engine::Engine;
 use hythe_oci::Authority;
 
 use super::configuration;

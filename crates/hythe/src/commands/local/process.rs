@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use hythe_cluster::attach::{self, Process, Wiring};
-use hythe_cluster::engine::Engine;
 use hythe_cluster::registry::RegistrySettings;
 use hythe_cluster::step::{Outcome, Step};
+use hythe_engine::Engine;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 

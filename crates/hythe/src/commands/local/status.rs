@@ -4,10 +4,10 @@ mod clusters;
 
 use std::fmt::Write as _;
 
-use hythe_cluster::engine::Engine;
 use hythe_cluster::registry::{self, Found, RegistrySettings};
 use hythe_cluster::sites::{Site, sites};
 use hythe_cluster::topology;
+use hythe_engine::Engine;
 use serde_json::{Value, json};
 
 use super::{default_settings, kubeconfig};

@@ -2,10 +2,10 @@
 
 mod settings;
 
-use hythe_cluster::engine::Engine;
 use hythe_cluster::image::Image;
 use hythe_cluster::registry::{self, Found, RegistrySettings};
 use hythe_cluster::step::{Outcome, Step};
+use hythe_engine::Engine;
 use serde_json::json;
 
 use super::attached::{Attached, attach_every};

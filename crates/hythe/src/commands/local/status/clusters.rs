@@ -1,11 +1,11 @@
 //! Whether a cluster is wired to a registry, found by a dry run of attaching the cluster.
 
 use hythe_cluster::attach::{self, InCluster};
-use hythe_cluster::engine::Engine;
 use hythe_cluster::registry::RegistrySettings;
 use hythe_cluster::sites::Site;
 use hythe_cluster::step::{Outcome, Step};
 use hythe_cluster::topology::Cluster;
+use hythe_engine::Engine;
 
 use super::super::{Steps, kubeconfig, wiring};
 use crate::config::Environment;

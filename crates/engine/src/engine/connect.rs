@@ -219,7 +219,7 @@ impl Engine {
 }
 
 /// The host in an engine's address, if it is another machine.
-pub(crate) fn remote(address: &str) -> Option<&str> {
+pub fn remote(address: &str) -> Option<&str> {
     let rest = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://"))?;
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host).trim_matches(['[', ']']);
     let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -87,7 +87,7 @@ impl EngineError {
     }
 
     /// The engine's message in lower case, for searching.
-    pub(crate) fn said(&self) -> String {
+    pub fn said(&self) -> String {
         match self {
             Self::Refused { message, .. } => message.to_lowercase(),
             Self::None { .. }

@@ -25,8 +25,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use tokio::time::{Instant, sleep};
 
-pub(crate) use connect::remote;
-pub use connect::{Choice, Surroundings};
+pub use connect::{Choice, Surroundings, remote};
 pub use error::EngineError;
 pub use exec::Output;
 pub use files::File;
