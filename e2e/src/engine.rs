@@ -78,7 +78,7 @@ impl Engine {
 
     /// Debian's dockerd with this `daemon.json`.
     pub fn docker_with(configuration: &str) -> Self {
-        Self::dockerd(tool("dockerd"), folder("docker"), configuration, &["--bridge=none"])
+        Self::dockerd(&tool("dockerd"), folder("docker"), configuration, &["--bridge=none"])
     }
 
     /// dockerd of the line that keeps images in containerd's store, built from its Go module, with `docker buildx`.
@@ -88,7 +88,7 @@ impl Engine {
         let plugins = folder.path().join("config/cli-plugins");
         fs::create_dir_all(&plugins).expect("the folder is ours");
         symlink(built_tool("docker-29/buildx"), plugins.join("docker-buildx")).expect("the folder is ours");
-        let mut docker = Self::dockerd(built_tool("docker-29/dockerd"), folder, "{}", &["--bridge=none"]);
+        let mut docker = Self::dockerd(&built_tool("docker-29/dockerd"), folder, "{}", &["--bridge=none"]);
         let configuration = docker.client_configuration().display().to_string();
         docker.address.splice(0..0, ["--config".to_owned(), configuration]);
         docker
@@ -99,11 +99,11 @@ impl Engine {
         self.folder.path().join("config")
     }
 
-    fn dockerd(dockerd: PathBuf, folder: TempDir, configuration: &str, flags: &[&str]) -> Self {
+    fn dockerd(dockerd: &Path, folder: TempDir, configuration: &str, flags: &[&str]) -> Self {
         let socket = format!("unix://{}", folder.path().join("socket").display());
         // The machine's own daemon.json must not affect the test.
         fs::write(folder.path().join("daemon.json"), configuration).expect("the folder is ours");
-        let mut command = program(&dockerd, ["--iptables=false", "--ip6tables=false"]);
+        let mut command = program(dockerd, ["--iptables=false", "--ip6tables=false"]);
         command.args(flags).args(["--host", &socket, "--group", "root"]);
         for (flag, name) in [
             ("--data-root", "data"),
@@ -114,7 +114,7 @@ impl Engine {
             command.arg(flag).arg(folder.path().join(name));
         }
         let address = vec!["--host".to_owned(), socket];
-        let again = program(&dockerd, command.get_args());
+        let again = program(dockerd, command.get_args());
         let mut engine = Self::spawn("dockerd", command, tool("docker"), address, folder, &["version"]);
         engine.daemon = Some(again);
         engine
@@ -132,7 +132,7 @@ impl Engine {
     pub fn docker_with_bridge() -> Self {
         let bridge = Bridge::new();
         let mut docker = Self::dockerd(
-            tool("dockerd"),
+            &tool("dockerd"),
             folder("docker"),
             "{}",
             &[&format!("--bridge={}", bridge.name), &format!("--dns={GATEWAY}")],

@@ -51,7 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-upstream", "hythe-server"],
     ),
     ("hythe-e2e", &["hythe-oci"]),
-    ("hythe-bench", &["hythe-oci"]),
+    ("hythe-bench", &["hythe-oci", "hythe-e2e"]),
 ];
 
 /// Libraries that speak HTTP, and the crates that must not use them: the domain has its own types for answers.
