@@ -1,11 +1,13 @@
-//! A link to a server, as slow as the test wants, that counts the bytes it passes on.
+//! A link to a server, as slow as the test wants, that counts the bytes it passes on, and breaks where the test wants.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// Bytes sent between two pauses: few enough for a steady pace.
 const PIECE: usize = 64 << 10;
@@ -22,6 +24,8 @@ struct Shared {
     pace: AtomicU64,
     /// The number of bytes that came from the server.
     passed: AtomicU64,
+    /// How many more bytes of large bodies pass before the connection that carries them breaks, once for each number.
+    breaks: Mutex<Vec<u64>>,
 }
 
 impl Link {
@@ -51,6 +55,17 @@ impl Link {
         self.shared.pace.store(pace, Ordering::SeqCst);
     }
 
+    /// Breaks connections: for each number, the one that carries a large body when so many bytes of such bodies have passed
+    /// since the break before. Small requests and answers pass.
+    pub fn break_after(&self, numbers: impl IntoIterator<Item = u64>) {
+        *self.shared.breaks.lock() = numbers.into_iter().collect();
+    }
+
+    /// How many breaks are still to come.
+    pub fn breaks_left(&self) -> usize {
+        self.shared.breaks.lock().len()
+    }
+
     /// The number of bytes that came from the server so far.
     pub fn passed(&self) -> u64 {
         self.shared.passed.load(Ordering::SeqCst)
@@ -60,29 +75,50 @@ impl Link {
 impl Shared {
     fn join(self: Arc<Self>, client: TcpStream, server: TcpStream) {
         let (Ok(mut asked), Ok(mut asking)) = (server.try_clone(), client.try_clone()) else { return };
+        let upwards = Arc::clone(&self);
         thread::spawn(move || {
-            let _ = std::io::copy(&mut asking, &mut asked);
+            let _ = upwards.carry(&mut asking, &mut asked, |_| ());
+            let _ = asking.shutdown(Shutdown::Both);
             let _ = asked.shutdown(Shutdown::Both);
         });
         thread::spawn(move || {
-            let _ = self.carry(&server, &client);
+            let (mut from, mut to) = (&server, &client);
+            let _ = self.carry(&mut from, &mut to, |read| {
+                self.passed.fetch_add(read, Ordering::SeqCst);
+                let pace = self.pace.load(Ordering::SeqCst);
+                thread::sleep(Duration::from_micros(
+                    (read * 1_000_000).checked_div(pace).unwrap_or_default(),
+                ));
+            });
             let _ = client.shutdown(Shutdown::Both);
             let _ = server.shutdown(Shutdown::Both);
         });
     }
 
-    fn carry(&self, mut server: &TcpStream, mut client: &TcpStream) -> std::io::Result<()> {
+    /// Passes bytes on until one side ends, or the connection is to break.
+    fn carry(&self, from: &mut impl Read, to: &mut impl Write, after: impl Fn(u64)) -> io::Result<()> {
         let mut piece = vec![0; PIECE];
         loop {
-            let read = server.read(&mut piece)?;
-            if read == 0 {
+            let read = from.read(&mut piece)?;
+            let passing = self.passing(read);
+            to.write_all(&piece[..passing])?;
+            if passing < read || read == 0 {
                 return Ok(());
             }
-            client.write_all(&piece[..read])?;
-            self.passed.fetch_add(read as u64, Ordering::SeqCst);
-            let pace = self.pace.load(Ordering::SeqCst);
-            let pause = (read as u64 * 1_000_000).checked_div(pace);
-            thread::sleep(Duration::from_micros(pause.unwrap_or_default()));
+            after(read as u64);
+        }
+    }
+
+    /// How many bytes of a piece pass. Only a large body fills a piece.
+    fn passing(&self, read: usize) -> usize {
+        let mut breaks = self.breaks.lock();
+        match breaks.first_mut() {
+            Some(left) if read == PIECE && *left < PIECE as u64 => breaks.remove(0) as usize,
+            Some(left) if read == PIECE => {
+                *left -= PIECE as u64;
+                read
+            }
+            _ => read,
         }
     }
 }

@@ -11,6 +11,7 @@ use hythe_e2e::command::{digest_in, program, run};
 use hythe_e2e::engine::Engine;
 use hythe_e2e::image::{MOTD, TAG, debian};
 use hythe_e2e::issuer::Issuer;
+use hythe_e2e::link::Link;
 use hythe_e2e::repository::Repository;
 use hythe_e2e::server::Server;
 use hythe_e2e::upstream::{Access, Upstream};
@@ -73,6 +74,30 @@ fn an_index_goes_between_registries_of_all_kinds_with_its_digest() {
     assert_eq!(Repository::new(&mut client, "team/app").verify("multi"), image.index);
     assert!(hythe.run(&["tags", &at(token.address()).replace(":multi", "")]).contains("multi"));
     assert!(hythe.run(&["inspect", &at(basic.address())]).contains("linux/"));
+}
+
+#[test]
+fn a_copy_whose_connections_break_at_fifty_places_ends_whole() {
+    let (image, server) = (debian(), Server::start());
+    let hythe = Hythe::new(&[]);
+    let distribution = Upstream::start(Access::Anonymous);
+    let first = lay_index(&server, image, "first");
+    let there = Link::to(distribution.address());
+    let back = Link::to(server.address());
+    // From hythe to distribution 3 the writes break, on the way back the reads.
+    let ways = [
+        (&there, first, format!("{}/app:multi", there.address())),
+        (&there, format!("{}/app:multi", there.address()), format!("{}/copied:multi", server.address())),
+        (&back, format!("{}/app:multi", distribution.address()), format!("{}/again:multi", back.address())),
+    ];
+    for (link, from, to) in ways {
+        link.break_after((0..50).map(|number| 1 + number * 7919 % 900_000));
+        hythe.run(&["copy", &from, &to, "--all", "--jobs", "2"]);
+        assert_eq!(link.breaks_left(), 0, "all fifty breaks came");
+    }
+    for repository in ["copied", "again"] {
+        assert_eq!(verify(&server, repository, "multi"), image.index);
+    }
 }
 
 #[test]
