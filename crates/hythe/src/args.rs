@@ -7,6 +7,7 @@ mod deploy;
 #[cfg(feature = "cluster")]
 mod doctor;
 mod images;
+mod promote;
 mod registry;
 mod test;
 
@@ -35,6 +36,9 @@ pub use deploy::{
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
 pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
+#[cfg(feature = "cluster")]
+pub use promote::{ContainerOf, SetImageArgs};
+pub use promote::{PromoteArgs, PromotionTarget};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 pub use test::TestArgs;
 
@@ -175,6 +179,9 @@ pub enum Command {
     /// Copy images between registries, OCI layouts and archives; digests never change
     #[command(after_help = images::COPY_EXAMPLES)]
     Copy(Box<CopyArgs>),
+    /// Copy a tested image to another registry by its digest, and deploy it there
+    #[command(after_help = promote::PROMOTE_EXAMPLES)]
+    Promote(Box<PromoteArgs>),
     /// List the repositories of a registry
     #[command(after_help = images::LIST_EXAMPLES)]
     Ls(LsArgs),

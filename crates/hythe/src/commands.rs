@@ -23,6 +23,7 @@ mod ls;
 #[cfg(target_os = "linux")]
 mod own;
 mod probe;
+mod promote;
 mod registries;
 mod registry;
 mod rm;
@@ -74,6 +75,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Forward(args) => forward::forward(&args, environment, printer),
         Command::Gc(args) => gc::gc(&args, environment, printer),
         Command::Import(args) => import::import(&args, environment, printer),
+        Command::Promote(args) => promote::promote(&args, environment, printer),
         Command::Copy(args) => copy::copy(&args, environment, printer),
         Command::Ls(args) => ls::ls(&args, environment, printer),
         Command::Tags(args) => tags::tags(&args, environment, printer),

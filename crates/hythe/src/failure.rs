@@ -23,6 +23,8 @@ use hythe_engine::EngineError;
 use hythe_kube::api::ApiError;
 #[cfg(feature = "cluster")]
 use hythe_kube::deploy::DeployError;
+#[cfg(feature = "cluster")]
+use hythe_kube::workload::WorkloadError;
 
 use crate::config::ConfigError;
 
@@ -107,6 +109,10 @@ pub enum Failure {
     #[cfg(feature = "cluster")]
     #[error(transparent)]
     Deploy(#[from] DeployError),
+    /// A workload of a cluster could not be changed, or does not become ready.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
     /// The cluster of a context cannot be used.
     #[cfg(feature = "cluster")]
     #[error("{error}{}", other_context(.error, *.is_current))]
@@ -169,6 +175,7 @@ impl Failure {
             | Self::Binary(_)
             | Self::Nodes(_)
             | Self::Deploy(_)
+            | Self::Workload(_)
             | Self::Cluster { .. } => 1,
         }
     }

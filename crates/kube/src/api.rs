@@ -30,6 +30,7 @@ pub struct Access {
     client: Client,
     context: String,
     server: String,
+    namespace: String,
 }
 
 impl Access {
@@ -76,6 +77,7 @@ impl Access {
             config.proxy_url = proxy::of_environment(&config.cluster_url);
         }
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let namespace = config.default_namespace.clone();
         // The client puts a login program's token into a header as it is, and panics if the header cannot have it.
         let made = std::panic::catch_unwind(AssertUnwindSafe(|| Client::try_from(config)));
         let client = made
@@ -83,7 +85,7 @@ impl Access {
                 login_failed("its token has a character that an HTTP header cannot have".to_owned())
             })?
             .map_err(|error| login_failed(error::reason(&error)))?;
-        let access = Self { client, context, server };
+        let access = Self { client, context, server, namespace };
         access.check().await?;
         Ok(access)
     }
@@ -96,6 +98,11 @@ impl Access {
     /// The context's name.
     pub fn context(&self) -> &str {
         &self.context
+    }
+
+    /// The context's namespace; `default` if it names none.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// The API's address.

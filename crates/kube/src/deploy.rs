@@ -34,6 +34,7 @@ pub use options::{
     DeployOptions, ImageSource, Target, Workload,
 };
 pub use pods::PodState;
+pub(crate) use pods::state as pod_state;
 pub use progress::Progress;
 pub use quantity::Quantity;
 pub use remove::{Left, Removed, remove};

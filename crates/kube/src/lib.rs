@@ -8,3 +8,4 @@ pub mod hosting;
 pub mod image;
 pub mod pod;
 pub mod trial;
+pub mod workload;

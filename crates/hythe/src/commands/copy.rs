@@ -78,7 +78,7 @@ async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) 
 }
 
 /// The progress line, told by a copy.
-struct Shown(Arc<Progress>);
+pub(super) struct Shown(pub(super) Arc<Progress>);
 
 impl Watch for Shown {
     fn expect(&self, blobs: u64) {

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 
 use image::Chosen;
 
-pub(super) use access::access;
+pub(super) use access::{access, connect};
 pub(super) use settings::{Server, variables};
 
 /// Runs the command.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use hythe_client::{Client, ClientOptions};
-use hythe_oci::{Authority, ImageName};
+use hythe_oci::{Authority, ImageName, RepositoryName};
 use hythe_transfer::Remote;
 use parking_lot::Mutex;
 
@@ -59,7 +59,15 @@ impl<'a> Registries<'a> {
 
     /// The repository of an image.
     pub(super) fn remote(&self, image: &ImageName) -> Result<Remote, Failure> {
-        let (host, repository) = (image.registry(), image.repository());
+        self.repository(image.registry(), image.repository())
+    }
+
+    /// A repository of a registry.
+    pub(super) fn repository(
+        &self,
+        host: &Authority,
+        repository: &RepositoryName,
+    ) -> Result<Remote, Failure> {
         let place = format!("{host}/{repository}");
         Ok(Remote::new(self.client(host)?, repository.clone(), place))
     }

@@ -17,6 +17,8 @@ mod no_panic;
 mod pages;
 mod precedence;
 mod problems;
+#[cfg(feature = "cluster")]
+mod promote;
 mod registry2;
 mod serving;
 mod suggestions;
@@ -24,4 +26,6 @@ mod suite;
 mod upstreams;
 #[cfg(feature = "cluster")]
 mod words;
+#[cfg(feature = "cluster")]
+mod workloads;
 mod world;

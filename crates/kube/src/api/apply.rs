@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy, ValidationDirective};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PropagationPolicy, ValidationDirective,
+};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::Value;
 
@@ -44,6 +46,11 @@ impl Access {
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// The API of a resource's objects in a namespace.
+    pub(crate) fn namespaced_with(&self, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, resource)
     }
 
     /// The API of a type's objects without a namespace, or in all namespaces.

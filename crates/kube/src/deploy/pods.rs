@@ -56,7 +56,7 @@ pub(super) async fn list(access: &Access, target: &Target) -> Result<Vec<Pod>, A
 }
 
 /// The state of a Pod.
-pub(super) fn state(pod: &Pod) -> PodState {
+pub(crate) fn state(pod: &Pod) -> PodState {
     let status = pod.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");

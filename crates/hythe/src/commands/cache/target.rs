@@ -64,12 +64,12 @@ impl Target {
     }
 
     /// The registry's URL.
-    pub(super) fn url(&self) -> &str {
+    pub(in crate::commands) fn url(&self) -> &str {
         self.0.as_str()
     }
 
     /// The registry's host and port.
-    pub(super) fn host(&self) -> &Authority {
+    pub(in crate::commands) fn host(&self) -> &Authority {
         self.0.host()
     }
 
