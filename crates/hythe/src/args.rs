@@ -6,6 +6,7 @@ mod cluster;
 mod deploy;
 #[cfg(feature = "cluster")]
 mod doctor;
+mod du;
 mod images;
 mod promote;
 mod registry;
@@ -35,6 +36,7 @@ pub use deploy::{
 #[cfg(feature = "cluster")]
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
+pub use du::DuArgs;
 pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
 #[cfg(feature = "cluster")]
 pub use promote::{ContainerOf, SetImageArgs};
@@ -191,6 +193,9 @@ pub enum Command {
     /// Show an image's platforms, layers, annotations and referrers
     #[command(after_help = images::INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
+    /// Show how much space repositories and tags use, and what they share
+    #[command(after_help = du::DU_EXAMPLES)]
+    Du(DuArgs),
     /// Delete tags and manifests at a registry
     #[command(after_help = images::RM_EXAMPLES)]
     Rm(RmArgs),

@@ -7,6 +7,7 @@ mod copy;
 #[cfg(feature = "cluster")]
 mod deploy;
 mod docs;
+mod du;
 #[cfg(feature = "cluster")]
 mod engine;
 #[cfg(target_os = "linux")]
@@ -80,6 +81,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Ls(args) => ls::ls(&args, environment, printer),
         Command::Tags(args) => tags::tags(&args, environment, printer),
         Command::Inspect(args) => inspect::inspect(&args, environment, printer),
+        Command::Du(args) => du::du(&args, environment, printer),
         Command::Rm(args) => rm::rm(&args, environment, printer),
         Command::Test(args) => test::test(&args, environment, printer),
         Command::Version => {

@@ -5,9 +5,11 @@ mod printer;
 mod progress;
 mod suggest;
 mod table;
+mod tally;
 
 pub(crate) use human::{ago, count_of, size};
 pub use printer::Printer;
 pub(crate) use progress::Progress;
 pub use suggest::InEffect;
 pub(crate) use table::table;
+pub(crate) use tally::Tally;

@@ -97,6 +97,16 @@ pub enum Error {
         /// The platform or digest of one of them.
         example: String,
     },
+    /// There is more content than is counted.
+    #[error(
+        "{place} has more than {limit} blobs and manifests, the most that are counted: name fewer repositories"
+    )]
+    TooMuch {
+        /// The place.
+        place: String,
+        /// The limit.
+        limit: usize,
+    },
     /// The limit of indexes within indexes, or of referrers of referrers, is exceeded.
     #[error("{place} has manifests that refer to each other in more than {limit} levels, at `{digest}`")]
     TooDeep {
@@ -127,7 +137,8 @@ impl Error {
             | Self::File { .. }
             | Self::Platform { .. }
             | Self::Absent { .. }
-            | Self::TooDeep { .. } => false,
+            | Self::TooDeep { .. }
+            | Self::TooMuch { .. } => false,
         }
     }
 

@@ -15,6 +15,7 @@ mod registry;
 mod resuming;
 mod store;
 mod tar_file;
+mod usage;
 
 pub use archive::{ArchiveSource, ArchiveTarget};
 pub use copy::{Copied, Plan, Watch, copy};
@@ -23,3 +24,4 @@ pub use layout::Layout;
 pub use manifest::{Child, Manifest};
 pub use registry::Remote;
 pub use store::{Brought, Bytestream, Moved, Source, Target};
+pub use usage::{Content, Shares, content_of};

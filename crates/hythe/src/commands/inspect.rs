@@ -51,18 +51,22 @@ fn text(image: &Image) -> String {
         let _ = write!(text, "\n  {key}: {value}");
     }
     if !image.platforms.is_empty() {
-        let rows: Vec<[String; 4]> = image
+        let rows: Vec<[String; 5]> = image
             .platforms
             .iter()
             .map(|platform| {
-                let (bytes, layers) = match platform.content {
-                    Some((bytes, layers)) => (size(bytes), layers.to_string()),
-                    None => ("absent".to_owned(), String::new()),
+                let (bytes, layers, created) = match &platform.content {
+                    Some(there) => (
+                        size(there.bytes),
+                        there.layers.to_string(),
+                        there.created.clone().unwrap_or_default(),
+                    ),
+                    None => ("absent".to_owned(), String::new(), String::new()),
                 };
-                [platform.name.clone(), bytes, layers, platform.digest.to_string()]
+                [platform.name.clone(), bytes, layers, created, platform.digest.to_string()]
             })
             .collect();
-        let _ = write!(text, "\n\n{}", table(["PLATFORM", "SIZE", "LAYERS", "DIGEST"], &rows));
+        let _ = write!(text, "\n\n{}", table(["PLATFORM", "SIZE", "LAYERS", "CREATED", "DIGEST"], &rows));
     }
     if !image.layers.is_empty() {
         let rows: Vec<[String; 3]> = image
@@ -73,12 +77,15 @@ fn text(image: &Image) -> String {
         let _ = write!(text, "\n\n{}", table(["SIZE", "LAYER", "COMMAND"], &rows));
     }
     if !image.referrers.is_empty() {
-        let rows: Vec<[String; 2]> = image
+        let rows: Vec<[String; 3]> = image
             .referrers
             .iter()
-            .map(|(digest, kind)| [kind.clone().unwrap_or_default(), digest.to_string()])
+            .map(|referrer| {
+                let kind = referrer.artifact_type.clone().unwrap_or_default();
+                [kind, size(referrer.bytes), referrer.digest.to_string()]
+            })
             .collect();
-        let _ = write!(text, "\n\n{}", table(["REFERRER", "DIGEST"], &rows));
+        let _ = write!(text, "\n\n{}", table(["REFERRER", "SIZE", "DIGEST"], &rows));
     }
     text
 }

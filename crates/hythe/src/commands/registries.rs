@@ -8,6 +8,7 @@ use hythe_oci::{Authority, ImageName, RepositoryName};
 use hythe_transfer::Remote;
 use parking_lot::Mutex;
 
+use super::cache::Target;
 use crate::args::ConnectionArgs;
 use crate::config::{Environment, login};
 use crate::failure::Failure;
@@ -22,12 +23,31 @@ pub(super) struct Registries<'a> {
     ca: Vec<PathBuf>,
     private_hosts: Vec<Authority>,
     clients: Mutex<HashMap<Authority, Client>>,
+    only_if_cached: bool,
 }
 
 impl<'a> Registries<'a> {
     pub(super) fn new(environment: &'a Environment, connection: &ConnectionArgs) -> Self {
         let ConnectionArgs { plain_http, ca, private_host: private_hosts } = connection.clone();
-        Self { environment, plain_http, ca, private_hosts, clients: Mutex::default() }
+        Self { environment, plain_http, ca, private_hosts, clients: Mutex::default(), only_if_cached: false }
+    }
+
+    /// Clients that let a cache answer only from what it has: it does not ask its upstreams.
+    pub(super) fn only_if_cached(self) -> Self {
+        Self { only_if_cached: true, ..self }
+    }
+
+    /// The registry that a command line names by `HOST[:PORT]` or a URL, else the one on this machine.
+    pub(super) fn named(&mut self, named: Option<&str>) -> Result<Authority, Failure> {
+        if let Some(named) = named.filter(|named| !named.contains("://")) {
+            let host = named.trim_end_matches('/').parse();
+            return host.map_err(|error| Failure::Usage(format!("{error}; write HOST or HOST:PORT")));
+        }
+        let chosen = Target::chosen(named, self.environment)?;
+        if chosen.url().starts_with("http://") {
+            self.plain_http.push(chosen.host().clone());
+        }
+        Ok(chosen.host().clone())
     }
 
     /// The registry's URL. Registries on this machine are reached by plain HTTP, as Docker does.
@@ -50,6 +70,7 @@ impl<'a> Registries<'a> {
             ca: self.ca.clone(),
             private_hosts: self.private_hosts.clone(),
             direct: host.is_loopback(),
+            only_if_cached: self.only_if_cached,
             ..ClientOptions::new(self.endpoint(host))
         };
         let client = Client::new(options).map_err(|error| Failure::Usage(error.to_string()))?;

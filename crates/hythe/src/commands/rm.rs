@@ -2,6 +2,7 @@
 
 mod chosen;
 mod followers;
+mod freed;
 
 use hythe_client::Error;
 use hythe_oci::Reference;
@@ -11,10 +12,11 @@ use super::registries::Registries;
 use super::runtime::run;
 use crate::args::RmArgs;
 use crate::config::Environment;
-use crate::console::{Printer, count_of};
+use crate::console::{Printer, count_of, size};
 use crate::failure::Failure;
 use crate::values::Output;
 use chosen::{Chosen, choose};
+use freed::{Freed, freed};
 
 /// Deletes images.
 pub(super) fn rm(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -32,6 +34,8 @@ struct Outcome {
 async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let registries = Registries::new(environment, &args.connection);
     let chosen = choose(args, &registries).await?;
+    // Before anything is deleted: afterwards nobody can ask what it used.
+    let freed = freed(&chosen).await;
     let mut outcome = Outcome::default();
     for chosen in &chosen {
         outcome.kept.extend(chosen.kept.iter().map(|reference| chosen.named(reference)));
@@ -49,13 +53,19 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
             failed.iter().map(|(name, error)| json!({ "name": name, "error": error })).collect();
         printer.data(
             "",
-            || json!({ "dryRun": args.dry_run, "deleted": deleted, "kept": kept, "failed": failed }),
+            || {
+                let freed = freed.as_deref().unwrap_or_default().iter().map(Freed::json).collect::<Vec<_>>();
+                json!({ "dryRun": args.dry_run, "deleted": deleted, "kept": kept, "failed": failed, "freed": freed })
+            },
         );
     }
     if deleted.is_empty() && failed.is_empty() {
         printer.note("nothing matches: no tag was deleted");
-    } else if !deleted.is_empty() && !args.dry_run {
-        tell_how_to_free(args, printer);
+    } else if !deleted.is_empty() {
+        tell_what_is_freed(freed, !failed.is_empty(), args, printer);
+        if !args.dry_run {
+            tell_how_to_free(args, printer);
+        }
     }
     if failed.is_empty() {
         return Ok(());
@@ -98,6 +108,31 @@ fn advice(error: &Error) -> String {
              to delete it with all its tags"
         ),
         error => error.to_string(),
+    }
+}
+
+/// Says what the deletion frees. An error here is no error of the deletion.
+fn tell_what_is_freed(freed: Result<Vec<Freed>, Failure>, is_partial: bool, args: &RmArgs, printer: Printer) {
+    let verb = if args.dry_run { "would free" } else { "frees" };
+    let most = if is_partial { " at most" } else { "" };
+    let freed = match freed {
+        Ok(freed) => freed,
+        Err(error) => {
+            printer.note(format_args!("could not find out how much space this {verb}: {error}"));
+            return;
+        }
+    };
+    for Freed { host, bytes } in freed {
+        match bytes {
+            Some(bytes) => printer.note(format_args!(
+                "this {verb}{most} {} at {host}, less what other repositories there share",
+                size(bytes)
+            )),
+            None => printer.note(format_args!(
+                "how much space this {verb} at {host} was not computed, because a repository has very many tags; to see what \
+                 they use: `hythe du {host}`"
+            )),
+        }
     }
 }
 

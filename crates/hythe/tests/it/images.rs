@@ -113,7 +113,8 @@ fn repositories_are_listed_and_images_are_shown() {
     let image = at(&registry, "team/app:v1");
     let shown = hythe(&["inspect", &image]).expect(0);
     assert!(shown.row("linux/amd64").contains("39."), "{}", shown.out);
-    assert!(shown.out.contains(&format!("application/vnd.example.note  {}", note.digest())), "{}", shown.out);
+    assert!(shown.row("linux/amd64").contains(" 1 2020-01-02T03:04:05Z sha256:"), "{}", shown.out);
+    assert!(shown.row("application/vnd.example.note").ends_with(&note.digest().to_string()), "{}", shown.out);
     let shown = hythe(&["inspect", &image, "--platform", "linux/arm64"]).expect(0);
     assert!(shown.out.contains("COPY file:abc in /") && shown.out.contains("2020-01-02"), "{}", shown.out);
     let json = hythe(&["inspect", &image, "--output", "json"]).json();
@@ -121,6 +122,7 @@ fn repositories_are_listed_and_images_are_shown() {
         (&json[0]["digest"], &json[0]["platforms"][1]["present"]),
         (&json!(index.digest()), &json!(true))
     );
+    assert_eq!(json[0]["referrers"][0]["digest"], json!(note.digest()));
     let long = hythe(&["tags", &at(&registry, "team/app"), "--long"]).expect(0);
     assert!(long.row("v1").ends_with("linux/amd64, linux/arm64"), "{}", long.out);
     let missing = hythe(&["inspect", &image, "--platform", "linux/s390x"]).expect(1).err;

@@ -21,6 +21,7 @@ mod problems;
 mod promote;
 mod registry2;
 mod serving;
+mod sizes;
 mod suggestions;
 mod suite;
 mod upstreams;

@@ -1,6 +1,6 @@
 //! An image at a registry: its platforms, layers, annotations and referrers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hythe_oci::{Descriptor, Digest, ImageName, Platform, Reference};
@@ -26,7 +26,7 @@ pub(super) struct Image {
     pub(super) digest: Digest,
     pub(super) media_type: String,
     pub(super) artifact_type: Option<String>,
-    /// The size of all its blobs and manifests; of an index, of those that the registry has.
+    /// The size of all its blobs and manifests, each counted once; of an index, of those that the registry has.
     pub(super) bytes: u64,
     pub(super) created: Option<String>,
     pub(super) annotations: BTreeMap<String, String>,
@@ -34,15 +34,31 @@ pub(super) struct Image {
     pub(super) platforms: Vec<OfPlatform>,
     /// The layers of an image with one platform.
     pub(super) layers: Vec<Layer>,
-    pub(super) referrers: Vec<(Digest, Option<String>)>,
+    pub(super) referrers: Vec<Referrer>,
+}
+
+/// A manifest that refers to the image, such as a signature.
+pub(super) struct Referrer {
+    pub(super) digest: Digest,
+    pub(super) artifact_type: Option<String>,
+    /// The size of its blobs and of its manifest.
+    pub(super) bytes: u64,
 }
 
 /// A manifest that an index lists.
 pub(super) struct OfPlatform {
     pub(super) name: String,
     pub(super) digest: Digest,
-    /// The size in bytes and the number of layers; `None` if the registry does not have it.
-    pub(super) content: Option<(u64, usize)>,
+    /// `None` if the registry does not have it.
+    pub(super) content: Option<Present>,
+}
+
+/// A manifest of an index that the registry has.
+pub(super) struct Present {
+    pub(super) bytes: u64,
+    pub(super) layers: usize,
+    /// When it was built, as its configuration says.
+    pub(super) created: Option<String>,
 }
 
 /// A layer, and the command that made it.
@@ -51,6 +67,8 @@ pub(super) struct Layer {
     pub(super) media_type: String,
     pub(super) bytes: u64,
     pub(super) command: String,
+    /// When it was made, as the configuration says.
+    pub(super) created: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +80,8 @@ pub(super) struct Config {
 
 #[derive(Deserialize)]
 struct History {
+    #[serde(default)]
+    created: Option<String>,
     #[serde(default)]
     created_by: String,
     #[serde(default)]
@@ -75,7 +95,9 @@ struct Annotated {
 }
 
 fn own_bytes(manifest: &Manifest) -> u64 {
-    manifest.blobs().map(|blob| blob.size).sum::<u64>() + manifest.bytes.len() as u64
+    let mut counted = HashSet::new();
+    let once = manifest.blobs().filter(|blob| counted.insert(blob.digest));
+    once.map(|blob| blob.size).sum::<u64>() + manifest.bytes.len() as u64
 }
 
 impl Image {
@@ -112,35 +134,68 @@ impl Image {
             layers: Vec::new(),
             referrers: Vec::new(),
         };
-        image.read_platforms(&manifest, remote).await?;
+        let only = image.read_platforms(&manifest, remote).await?;
         if !manifest.is_index() {
             image.read_layers(&manifest, remote).await?;
+        } else if let Some(only) = only {
+            image.read_layers(&only, remote).await?;
         }
-        for digest in remote.referrers(&manifest.digest).await? {
-            let referrer = remote.manifest(&Reference::Digest(digest)).await?;
-            image.referrers.push((digest, referrer.artifact_type));
-        }
+        let referrers = remote.referrers(&manifest.digest).await?;
+        let read = stream::iter(referrers)
+            .map(|digest| async move { remote.manifest(&Reference::Digest(digest)).await });
+        let read: Vec<Manifest> = read.buffered(AT_ONCE).try_collect().await?;
+        image.referrers = read
+            .into_iter()
+            .map(|manifest| Referrer {
+                digest: manifest.digest,
+                bytes: own_bytes(&manifest),
+                artifact_type: manifest.artifact_type,
+            })
+            .collect();
         Ok(image)
     }
 
-    /// Reads the sizes of an index's manifests.
-    async fn read_platforms(&mut self, index: &Manifest, remote: &Remote) -> Result<(), Failure> {
+    /// Reads the sizes and dates of an index's manifests. Returns the image of an index that has only one.
+    async fn read_platforms(
+        &mut self,
+        index: &Manifest,
+        remote: &Remote,
+    ) -> Result<Option<Manifest>, Failure> {
         let digests: Vec<Digest> = index.children.iter().map(|child| child.descriptor.digest).collect();
-        let read = stream::iter(digests).map(|digest| async move {
-            match remote.manifest(&Reference::Digest(digest)).await {
-                Ok(manifest) => Ok(Some(manifest)),
-                Err(error) if error.is_not_found() => Ok(None),
-                Err(error) => Err(error),
+        let is_image = |digest: &Digest| self.platforms.iter().any(|platform| platform.digest == *digest);
+        let read = stream::iter(digests).map(|digest| {
+            let is_image = is_image(&digest);
+            async move {
+                let manifest = match remote.manifest(&Reference::Digest(digest)).await {
+                    Ok(manifest) => manifest,
+                    Err(error) if error.is_not_found() => return Ok(None),
+                    Err(error) => return Err(Failure::from(error)),
+                };
+                let config = match &manifest.config {
+                    Some(config) if is_image => read_config(config, remote).await?,
+                    _ => None,
+                };
+                Ok(Some((manifest, config.and_then(|config| config.created))))
             }
         });
-        let read: Vec<Option<Manifest>> = read.buffered(AT_ONCE).try_collect().await?;
-        for manifest in read.into_iter().flatten() {
-            let bytes = own_bytes(&manifest);
-            self.bytes += bytes;
+        let read: Vec<Option<(Manifest, Option<String>)>> = read.buffered(AT_ONCE).try_collect().await?;
+        let mut counted = HashSet::new();
+        let mut images = Vec::new();
+        for (manifest, created) in read.into_iter().flatten() {
+            let new = manifest.blobs().filter(|blob| counted.insert(blob.digest));
+            self.bytes += new.map(|blob| blob.size).sum::<u64>();
+            if counted.insert(manifest.digest) {
+                self.bytes += manifest.bytes.len() as u64;
+            }
             let of = self.platforms.iter_mut().filter(|platform| platform.digest == manifest.digest);
-            of.for_each(|platform| platform.content = Some((bytes, manifest.layers.len())));
+            let (bytes, layers) = (own_bytes(&manifest), manifest.layers.len());
+            of.for_each(|platform| {
+                platform.content = Some(Present { bytes, layers, created: created.clone() });
+            });
+            images.push(manifest);
         }
-        Ok(())
+        let [only] = &self.platforms[..] else { return Ok(None) };
+        Ok(images.into_iter().find(|manifest| manifest.digest == only.digest))
     }
 
     /// Reads the configuration of an image, which names the command of each layer.
@@ -151,7 +206,7 @@ impl Image {
         {
             self.created = config.created;
             let made = config.history.into_iter().filter(|step| !step.empty_layer);
-            commands.extend(made.map(|step| shortened(&step.created_by)));
+            commands.extend(made.map(|step| (shortened(&step.created_by), step.created)));
         }
         // A history that does not fit says nothing about single layers.
         if commands.len() != manifest.layers.len() {
@@ -161,11 +216,10 @@ impl Image {
         self.layers = manifest
             .layers
             .iter()
-            .map(|layer| Layer {
-                digest: layer.digest,
-                media_type: layer.media_type.clone(),
-                bytes: layer.size,
-                command: commands.next().unwrap_or_default(),
+            .map(|layer| {
+                let (command, created) = commands.next().unwrap_or_default();
+                let (digest, media_type) = (layer.digest, layer.media_type.clone());
+                Layer { digest, media_type, bytes: layer.size, command, created }
             })
             .collect();
         Ok(())
@@ -176,8 +230,9 @@ impl Image {
             json!({
                 "platform": platform.name,
                 "digest": platform.digest,
-                "bytes": platform.content.map(|(bytes, _)| bytes),
-                "layers": platform.content.map(|(_, layers)| layers),
+                "bytes": platform.content.as_ref().map(|content| content.bytes),
+                "layers": platform.content.as_ref().map(|content| content.layers),
+                "created": platform.content.as_ref().and_then(|content| content.created.as_ref()),
                 "present": platform.content.is_some(),
             })
         });
@@ -187,12 +242,16 @@ impl Image {
                 "mediaType": layer.media_type,
                 "bytes": layer.bytes,
                 "command": layer.command,
+                "created": layer.created,
             })
         });
-        let referrers = self
-            .referrers
-            .iter()
-            .map(|(digest, artifact_type)| json!({ "digest": digest, "artifactType": artifact_type }));
+        let referrers = self.referrers.iter().map(|referrer| {
+            json!({
+                "digest": referrer.digest,
+                "artifactType": referrer.artifact_type,
+                "bytes": referrer.bytes,
+            })
+        });
         json!({
             "name": self.name,
             "digest": self.digest,

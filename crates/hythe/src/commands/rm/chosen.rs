@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use hythe_client::{Client, Error};
-use hythe_oci::{ImageName, Reference, RepositoryName, Tag};
+use hythe_oci::{Authority, ImageName, Reference, RepositoryName, Tag};
 use hythe_transfer::{Remote, Source as _};
 
 use super::followers::followers;
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 
 /// A repository, and what to delete in it.
 pub(super) struct Chosen {
+    pub(super) host: Authority,
     client: Client,
     pub(super) remote: Remote,
     repository: RepositoryName,
@@ -37,7 +38,8 @@ pub(super) async fn choose(args: &RmArgs, registries: &Registries<'_>) -> Result
         } else {
             let (client, repository) = (registries.client(image.registry())?, image.repository().clone());
             let (references, followers, kept) = (Vec::new(), Vec::new(), Vec::new());
-            all.push(Chosen { client, remote, repository, references, followers, kept });
+            let host = image.registry().clone();
+            all.push(Chosen { host, client, remote, repository, references, followers, kept });
             all.len() - 1
         };
         all[at].add(references, args.older_than).await?;
