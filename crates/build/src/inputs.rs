@@ -1,15 +1,18 @@
 //! The inputs of a build.
 
+mod files;
+mod source;
+
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use hythe_oci::{Algorithm, Digest, ImageName};
+use hythe_oci::{Digest, ImageName, Platform};
 
-use crate::base::{Base, Use};
+use crate::base::Base;
 use crate::error::Error;
+use crate::evaluate::{Failure, evaluate, syntax};
 use crate::key::Key;
-use crate::recipe::{DockerfileSource, Recipe};
+use crate::program::Program;
+use crate::recipe::Recipe;
 use crate::record::{FORMAT, Record};
 use crate::stat_cache::StatCache;
 use crate::unknown::Unknown;
@@ -26,55 +29,46 @@ pub struct Inputs {
 #[derive(Clone, Debug)]
 pub struct KeyedInputs {
     record: Record,
+    key: Key,
 }
 
 /// Reads the Dockerfile and hashes the files that the needed stages copy. This blocks: async code calls it on a thread for that.
-pub fn read(recipe: &Recipe, _cache: Option<&mut StatCache>) -> Result<Inputs, Error> {
-    let text = match &recipe.dockerfile {
-        DockerfileSource::Inline(text) => text.clone(),
-        DockerfileSource::Path(path) => {
-            fs::read_to_string(path).map_err(|source| cannot_read(path, source))?
-        }
+pub fn read(recipe: &Recipe, cache: Option<&mut StatCache>) -> Result<Inputs, Error> {
+    let source = source::read(&recipe.dockerfile)?;
+    let fault = |fault| source.fault(fault);
+    let dockerfile = crate::dockerfile::parse(&source.text).map_err(fault)?;
+    let program = Program::new(dockerfile).map_err(fault)?;
+    let platforms = platforms(recipe);
+    let reads = evaluate(&program, recipe, &platforms).map_err(|failure| match failure {
+        Failure::Fault(fault) => source.fault(fault),
+        Failure::Target(target) => Error::Target { file: source.name.clone(), target },
+    })?;
+    let contexts = files::read(recipe, &source, &reads.wants, cache)?;
+    let syntax = syntax(&program, recipe).and_then(|(_, image)| image.parse::<ImageName>().ok());
+    let labels = recipe.labels.iter().map(|(name, value)| (name.clone(), source::hash(value.as_bytes())));
+    let record = Record {
+        format: FORMAT,
+        target: recipe.target.clone(),
+        dockerfile: source.hash,
+        escape: Some(program.escape).filter(|escape| *escape != '\\'),
+        syntax: syntax.map(|image| image.normalised().to_string()),
+        labels: labels.collect(),
+        platforms: reads.platforms,
+        contexts,
+        bases: BTreeMap::new(),
     };
-    let mut bases: Vec<Base> = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if words.next().is_some_and(|word| word.eq_ignore_ascii_case("from"))
-            && let Some(image) = words.find(|word| !word.starts_with("--"))
-            && image != "scratch"
-            && let Ok(image) = image.parse::<ImageName>()
-        {
-            let image = image.normalised();
-            if !bases.iter().any(|base| base.image == image) {
-                bases.push(Base { image, platforms: recipe.platforms.clone(), uses: vec![Use::Final] });
-            }
-        }
-    }
-    let mut files = BTreeMap::new();
-    files.insert("Dockerfile".to_owned(), Digest::of(Algorithm::Sha256, text.as_bytes()));
-    add_files(&recipe.context, &recipe.context, &mut files)?;
-    let record = Record { format: FORMAT, files, bases: BTreeMap::new() };
-    Ok(Inputs { record, bases, unknown: Vec::new() })
+    Ok(Inputs { record, bases: reads.bases, unknown: reads.unknown })
 }
 
-fn cannot_read(path: &Path, source: std::io::Error) -> Error {
-    Error::Read { path: path.to_owned(), source }
-}
-
-fn add_files(root: &Path, folder: &Path, files: &mut BTreeMap<String, Digest>) -> Result<(), Error> {
-    for entry in fs::read_dir(folder).map_err(|source| cannot_read(folder, source))? {
-        let entry = entry.map_err(|source| cannot_read(folder, source))?;
-        let path = entry.path();
-        let kind = entry.file_type().map_err(|source| cannot_read(&path, source))?;
-        if kind.is_dir() {
-            add_files(root, &path, files)?;
-        } else if kind.is_file() {
-            let bytes = fs::read(&path).map_err(|source| cannot_read(&path, source))?;
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
-            files.insert(name, Digest::of(Algorithm::Sha256, &bytes));
-        }
+/// The platforms of a recipe, sorted by name, each once.
+fn platforms(recipe: &Recipe) -> Vec<Platform> {
+    let mut platforms = recipe.platforms.clone();
+    if platforms.is_empty() {
+        platforms.push(Platform::of_host());
     }
-    Ok(())
+    platforms.sort_by_key(Platform::to_string);
+    platforms.dedup();
+    platforms
 }
 
 impl Inputs {
@@ -97,14 +91,15 @@ impl Inputs {
             let Some(digest) = digest else { return Err(Error::Base { image }) };
             record.bases.insert(image.to_string(), digest);
         }
-        Ok(KeyedInputs { record })
+        let key = record.key();
+        Ok(KeyedInputs { record, key })
     }
 }
 
 impl KeyedInputs {
     /// The key of the inputs.
     pub fn key(&self) -> Key {
-        self.record.key()
+        self.key
     }
 
     /// The hash of each input under its name, to be kept on the machine.

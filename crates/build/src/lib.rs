@@ -10,12 +10,19 @@
 
 mod base;
 mod change;
+mod context;
+mod dockerfile;
 mod error;
+mod evaluate;
+mod expand;
+mod ignore;
 mod inputs;
 mod key;
+mod program;
 mod recipe;
 mod record;
 mod stat_cache;
+mod text;
 mod unknown;
 
 pub use base::{Base, Use};
@@ -23,7 +30,7 @@ pub use change::{Change, FileChange};
 pub use error::Error;
 pub use inputs::{Inputs, KeyedInputs, read};
 pub use key::Key;
-pub use recipe::{ContextSource, DockerfileSource, Recipe};
+pub use recipe::{ContextSource, DockerfileSource, ImageFacts, Recipe};
 pub use record::Record;
 pub use stat_cache::StatCache;
 pub use unknown::Unknown;

@@ -23,9 +23,19 @@ pub struct Recipe {
     pub contexts: BTreeMap<String, ContextSource>,
     /// Labels that the builder adds (`--label`).
     pub labels: BTreeMap<String, String>,
-    /// The `ONBUILD` instructions of base images, by the image's name as in [`Base::image`](crate::Base::image). [`read`](crate::read)
-    /// cannot ask a registry for them: a caller that learns them from the configuration of a base calls `read` again.
-    pub triggers: BTreeMap<ImageName, Vec<String>>,
+    /// What the configurations of base images say, by the image's name as in [`Base::image`](crate::Base::image). [`read`](crate::read)
+    /// cannot ask a registry: a caller that learns a configuration calls `read` again. It must always give the same facts for the
+    /// same digest of a base, also offline, because they decide which files enter the key.
+    pub images: BTreeMap<ImageName, ImageFacts>,
+}
+
+/// The parts of an image's configuration that decide which files a build on it reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// `config.Env`: `NAME=value`. Without it, a source that names a variable of the base image means the whole context.
+    pub env: Vec<String>,
+    /// `config.OnBuild`: instructions that run in each stage built on the image.
+    pub on_build: Vec<String>,
 }
 
 /// The place of a Dockerfile.
