@@ -1,9 +1,11 @@
 //! A container engine, Docker or Podman, used through its API.
 
+mod attach;
 mod connect;
 mod error;
 mod exec;
 mod files;
+mod images;
 mod volumes;
 
 use std::collections::HashMap;
@@ -25,10 +27,12 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use tokio::time::{Instant, sleep};
 
+pub(crate) use attach::Attached;
 pub use connect::{Choice, Surroundings, remote};
 pub use error::EngineError;
 pub use exec::Output;
 pub use files::File;
+pub use images::{EngineImage, Login};
 
 /// Time that a container has to stop by itself before the engine kills it.
 const STOP: Duration = Duration::from_secs(30);

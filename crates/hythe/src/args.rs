@@ -9,6 +9,8 @@ mod doctor;
 mod du;
 mod images;
 mod promote;
+#[cfg(feature = "cluster")]
+mod push;
 mod registry;
 mod test;
 
@@ -41,6 +43,8 @@ pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs
 #[cfg(feature = "cluster")]
 pub use promote::{ContainerOf, SetImageArgs};
 pub use promote::{PromoteArgs, PromotionTarget};
+#[cfg(feature = "cluster")]
+pub use push::{PushArgs, Via};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 pub use test::TestArgs;
 
@@ -178,6 +182,10 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = FORWARD_EXAMPLES)]
     Forward(ForwardArgs),
+    /// Push images of the container engine to a registry: only the layers that the registry lacks
+    #[cfg(feature = "cluster")]
+    #[command(after_help = push::PUSH_EXAMPLES)]
+    Push(Box<PushArgs>),
     /// Copy images between registries, OCI layouts and archives; digests never change
     #[command(after_help = images::COPY_EXAMPLES)]
     Copy(Box<CopyArgs>),
@@ -244,6 +252,16 @@ pub enum Command {
     TakeLogins {
         /// The folder from which the server reads logins
         folder: PathBuf,
+    },
+    /// Answer questions about the layers in an engine's folder, for `hythe push`
+    #[cfg(all(feature = "cluster", target_os = "linux"))]
+    #[command(hide = true)]
+    ReadLayers {
+        /// The engine's folder
+        root: PathBuf,
+        /// The engine's storage driver
+        #[arg(long, value_name = "DRIVER")]
+        driver: String,
     },
     /// Check whether the registry in this container is ready
     #[command(hide = true)]

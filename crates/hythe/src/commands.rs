@@ -25,6 +25,10 @@ mod ls;
 mod own;
 mod probe;
 mod promote;
+#[cfg(feature = "cluster")]
+mod push;
+#[cfg(all(feature = "cluster", target_os = "linux"))]
+mod read_layers;
 mod registries;
 mod registry;
 mod rm;
@@ -78,6 +82,8 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Import(args) => import::import(&args, environment, printer),
         Command::Promote(args) => promote::promote(&args, environment, printer),
         Command::Copy(args) => copy::copy(&args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Push(args) => push::push(&args, environment, printer),
         Command::Ls(args) => ls::ls(&args, environment, printer),
         Command::Tags(args) => tags::tags(&args, environment, printer),
         Command::Inspect(args) => inspect::inspect(&args, environment, printer),
@@ -101,6 +107,8 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Forget { folder } => forget::forget(&folder),
         #[cfg(target_os = "linux")]
         Command::TakeLogins { folder } => take_logins::take_logins(&folder, printer),
+        #[cfg(all(feature = "cluster", target_os = "linux"))]
+        Command::ReadLayers { root, driver } => read_layers::read_layers(root, driver),
         Command::Probe { port } => probe::probe(port, printer),
         Command::Docs { folder } => docs::docs(&folder, printer),
     }

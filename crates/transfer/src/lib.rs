@@ -8,6 +8,7 @@ mod archive;
 mod copy;
 mod error;
 mod index_file;
+mod known;
 mod layout;
 mod manifest;
 mod referrers;

@@ -38,6 +38,21 @@ impl Remote {
         Self { client, repository, place: place.into(), listing: Mutex::default() }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The registry's host, as names of images write it.
+    pub fn host(&self) -> &str {
+        let path = self.repository.as_str().len() + 1;
+        self.place.get(..self.place.len().saturating_sub(path)).unwrap_or_default()
+    }
+
+    /// The repository's name.
+    pub(crate) fn name(&self) -> &RepositoryName {
+        &self.repository
+    }
+
     async fn read_manifest(&self, reference: &Reference) -> Result<Manifest> {
         let answer = self.client.manifest(&self.repository, reference, MANIFEST).await?;
         let algorithm = match reference {

@@ -175,7 +175,7 @@ async fn jobs(args: &CopyArgs, source: &dyn Source) -> Result<Vec<Job>, Failure>
 }
 
 /// The tag of a place that names none: `latest` in a registry, the only one in a layout or an archive.
-async fn only_tag(place: &ImagePlace, source: &dyn Source) -> Result<Tag, Failure> {
+pub(super) async fn only_tag(place: &ImagePlace, source: &dyn Source) -> Result<Tag, Failure> {
     if let ImagePlace::Registry(_) = place {
         return Ok(Tag::latest());
     }

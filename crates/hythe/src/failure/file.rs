@@ -48,6 +48,9 @@ pub enum FileError {
         /// The system's error.
         error: io::Error,
     },
+    /// Standard input cannot be read, or kept.
+    #[error("stdin cannot be read: {0}")]
+    Stdin(io::Error),
     /// Standard output cannot be written.
     #[error("stdout cannot be written: {0}")]
     Stdout(io::Error),

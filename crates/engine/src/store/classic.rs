@@ -1,0 +1,216 @@
+//! Docker's classic store, which its storage drivers share.
+//!
+//! ```text
+//! ROOT/image/<driver>/imagedb/content/sha256/<image id>              the configuration
+//! ROOT/image/<driver>/layerdb/sha256/<chain id>/cache-id             the name of the layer's folder
+//!                                              /tar-split.json.gz    how to rebuild the archive
+//! ROOT/image/<driver>/distribution/v2metadata-by-diffid/sha256/<DiffID>   blobs in registries that are the layer
+//! ROOT/overlay2/<cache id>/diff                                      the layer's files
+//! ```
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use hythe_oci::{Algorithm, Digest};
+use serde::Deserialize;
+
+use super::confined::Folder;
+use super::{CONFIG, Layer, Origin};
+use crate::tar_split;
+
+/// The most bytes of a list of blobs that are a layer.
+const ORIGINS: u64 = 1 << 20;
+
+/// Docker's classic store.
+pub(super) struct Classic<'a> {
+    pub(super) driver: &'a str,
+    pub(super) root: &'a Path,
+}
+
+/// An entry of `v2metadata-by-diffid`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    digest: Digest,
+    #[serde(default)]
+    source_repository: String,
+}
+
+/// The id of a layer on top of others (image-spec, config.md, Layer `ChainID`).
+fn chain_id(diff_ids: &[Digest]) -> Option<Digest> {
+    let (first, rest) = diff_ids.split_first()?;
+    let on_top = |below: Digest, diff_id: &Digest| {
+        Digest::of(Algorithm::Sha256, format!("{below} {diff_id}").as_bytes())
+    };
+    Some(rest.iter().fold(*first, on_top))
+}
+
+impl Classic<'_> {
+    fn image(&self) -> PathBuf {
+        self.root.join("image").join(self.driver)
+    }
+
+    pub(super) fn config(&self, image: &Digest) -> io::Result<Vec<u8>> {
+        read(&self.image().join("imagedb/content/sha256").join(image.hex()), CONFIG)
+    }
+
+    fn layer(&self, layer: &Layer) -> io::Result<PathBuf> {
+        let id = chain_id(&layer.diff_ids).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.image().join("layerdb/sha256").join(id.hex()))
+    }
+
+    fn tar_split(&self, layer: &Layer) -> io::Result<impl Read + use<>> {
+        let path = self.layer(layer)?.join("tar-split.json.gz");
+        Ok(MultiGzDecoder::new(File::open(&path).map_err(about(&path))?))
+    }
+
+    /// The folder with the layer's files.
+    fn folder(&self, layer: &Layer) -> io::Result<PathBuf> {
+        let path = self.layer(layer)?.join("cache-id");
+        let id = String::from_utf8(read(&path, 256)?).unwrap_or_default();
+        let id = id.trim();
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} has no id", path.display())));
+        }
+        Ok(match self.driver {
+            "vfs" => self.root.join("vfs/dir").join(id),
+            driver => self.root.join(driver).join(id).join("diff"),
+        })
+    }
+
+    pub(super) fn size(&self, layer: &Layer) -> io::Result<u64> {
+        tar_split::size(self.tar_split(layer)?)
+    }
+
+    pub(super) fn origins(&self, layer: &Layer) -> io::Result<Vec<Origin>> {
+        let list = self.image().join("distribution/v2metadata-by-diffid/sha256").join(layer.diff_id().hex());
+        let entries: Vec<Metadata> = serde_json::from_slice(&read(&list, ORIGINS)?)?;
+        let origin = |entry: Metadata| Origin { digest: entry.digest, repository: entry.source_repository };
+        // The newest come last.
+        Ok(entries.into_iter().rev().map(origin).collect())
+    }
+
+    pub(super) fn write(&self, layer: &Layer, out: &mut dyn Write) -> io::Result<()> {
+        let tar_split = self.tar_split(layer)?;
+        let path = self.folder(layer)?;
+        let folder = Folder::open(&path).map_err(about(&path))?;
+        tar_split::write(tar_split, |name| folder.file(name), out)
+    }
+}
+
+/// Reads a small file.
+fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut content));
+    if read.map_err(about(path))? as u64 > limit {
+        let reason = format!("{} has more than {limit} bytes", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+    }
+    Ok(content)
+}
+
+fn about(path: &Path) -> impl FnOnce(io::Error) -> io::Error + use<> {
+    let path = path.to_owned();
+    move |error| {
+        // The system's reason, without its number.
+        let reason = error.to_string();
+        let reason = reason.split(" (os error").next().unwrap_or_default();
+        io::Error::new(error.kind(), format!("cannot read {}: {reason}", path.display()))
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use std::fs;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::super::{Ask, Store};
+    use super::*;
+    use crate::sample::{Entry, split, tar};
+
+    /// Makes the store of an image whose layers are these archives, and returns the image's id and layers.
+    fn store(root: &Path, archives: &[Vec<u8>]) -> (Digest, Vec<Layer>) {
+        let put = |path: PathBuf, content: &[u8]| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        let image = root.join("image/overlay2");
+        let mut diff_ids = Vec::new();
+        let (config, mut layers) = (b"{}".to_vec(), Vec::new());
+        let id = Digest::of(Algorithm::Sha256, &config);
+        put(image.join("imagedb/content/sha256").join(id.hex()), &config);
+        for (number, archive) in archives.iter().enumerate() {
+            diff_ids.push(Digest::of(Algorithm::Sha256, archive));
+            let layer = Layer { image: id, diff_ids: diff_ids.clone() };
+            let place = image.join("layerdb/sha256").join(chain_id(&diff_ids).unwrap().hex());
+            put(place.join("cache-id"), format!("cache{number}").as_bytes());
+            let (lines, files) = split(archive);
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(&lines).unwrap();
+            put(place.join("tar-split.json.gz"), &gzip.finish().unwrap());
+            for (name, content) in files {
+                put(root.join(format!("overlay2/cache{number}/diff")).join(name), &content);
+            }
+            layers.push(layer);
+        }
+        (id, layers)
+    }
+
+    fn archive(seed: u8) -> Vec<u8> {
+        let entry = |name: &str, size| Entry { name: name.to_owned(), content: vec![seed; size] };
+        tar(&[entry("a/one", 3), entry("a/empty", 0), entry("two", 300_000)])
+    }
+
+    fn ask(store: &Store, ask: &Ask) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        store.answer(ask, &mut out).map(|()| out)
+    }
+
+    #[test]
+    fn layers_are_read_from_where_they_lie() {
+        let root = tempfile::tempdir().unwrap();
+        let archives = [archive(1), archive(2)];
+        let (id, layers) = store(root.path(), &archives);
+        let store = Store { driver: "overlay2".to_owned(), root: root.path().to_owned() };
+        assert_eq!(ask(&store, &Ask::Config(id)).unwrap(), b"{}");
+        for (layer, archive) in layers.iter().zip(&archives) {
+            assert_eq!(ask(&store, &Ask::Size(layer.clone())).unwrap(), archive.len().to_string().as_bytes());
+            for from in [0, 1, 200_000] {
+                let bytes = ask(&store, &Ask::Bytes(layer.clone(), from)).unwrap();
+                assert!(bytes == archive[from as usize..], "{from}");
+            }
+            assert_eq!(ask(&store, &Ask::Origins(layer.clone())).unwrap(), b"[]");
+        }
+        let list = root.path().join("image/overlay2/distribution/v2metadata-by-diffid/sha256");
+        fs::create_dir_all(&list).unwrap();
+        let entries = format!(
+            r#"[{{"Digest":"{id}","SourceRepository":"docker.io/library/old","HMAC":""}},
+                {{"Digest":"{id}","SourceRepository":"localhost:5001/app","HMAC":""}}]"#
+        );
+        fs::write(list.join(layers[1].diff_id().hex()), entries).unwrap();
+        let origins: Vec<Origin> =
+            serde_json::from_slice(&ask(&store, &Ask::Origins(layers[1].clone())).unwrap()).unwrap();
+        assert_eq!(origins[0], Origin { digest: id, repository: "localhost:5001/app".to_owned() });
+    }
+
+    #[test]
+    fn a_changed_file_is_noticed_before_the_last_byte() {
+        let root = tempfile::tempdir().unwrap();
+        let (id, layers) = store(root.path(), &[archive(1)]);
+        fs::write(root.path().join("overlay2/cache0/diff/two"), vec![9; 300_000]).unwrap();
+        let store = Store { driver: "overlay2".to_owned(), root: root.path().to_owned() };
+        let error = ask(&store, &Ask::Bytes(layers[0].clone(), 0)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(error.to_string().contains("was rebuilt with the digest"), "{error}");
+        fs::write(root.path().join("image/overlay2/imagedb/content/sha256").join(id.hex()), "x").unwrap();
+        assert!(ask(&store, &Ask::Config(id)).unwrap_err().to_string().contains("has other content"));
+        fs::remove_file(root.path().join("overlay2/cache0/diff/a/one")).unwrap();
+        let error = ask(&store, &Ask::Bytes(layers[0].clone(), 0)).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read a/one: "), "{error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! Finds the way by which hythe gets the bytes of an engine's image.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bollard::models::SystemInfo;
+use bytes::Bytes;
+use hythe_oci::Digest;
+
+use crate::disk::Disk;
+use crate::engine::{Engine, EngineError};
+use crate::helper::Helper;
+use crate::store::{Ask, Store};
+
+/// The type of containerd's store in the engine's description of itself.
+const CONTAINERD: &str = "io.containerd.snapshotter.v1";
+
+/// hythe's own image, for a helper container.
+#[derive(Clone, Debug)]
+pub struct OwnImage {
+    /// The image's name.
+    pub reference: String,
+    /// The architecture of its binary.
+    pub architecture: String,
+    /// The image, in the format of `docker save`.
+    pub archive: Bytes,
+}
+
+/// The way to an image's layers.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// hythe reads the layers that the registry lacks.
+    Store(Disk),
+    /// The engine's own push.
+    Engine,
+}
+
+/// The way to an image's layers, and why.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// The way.
+    pub way: Way,
+    /// The way and its reason, as a sentence without a period.
+    pub reason: String,
+}
+
+/// What an engine says about its store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// containerd's store.
+    Containerd,
+    /// A store that hythe can read, if it may.
+    Known {
+        store: Store,
+        /// Why a helper container could not read it.
+        no_helper: Option<&'static str>,
+    },
+    /// Another store, and what it is.
+    Unknown(String),
+}
+
+impl Found {
+    fn of(info: &SystemInfo, is_podman: bool) -> Self {
+        let mut status = info.driver_status.iter().flatten();
+        if status.any(|line| line.iter().any(|word| word == CONTAINERD)) {
+            return Self::Containerd;
+        }
+        let driver = info.driver.clone().unwrap_or_default();
+        let root = info.docker_root_dir.as_deref().filter(|root| root.starts_with('/'));
+        match root {
+            Some(root) if !is_podman && Store::is_known(&driver) => {
+                let options = info.security_options.iter().flatten();
+                let names: Vec<&str> = options.filter_map(|option| option.split(',').next()).collect();
+                let no_helper = if names.contains(&"name=rootless") {
+                    Some("the engine is rootless")
+                } else if names.contains(&"name=userns") {
+                    Some("the engine maps the users of its containers")
+                } else {
+                    None
+                };
+                Self::Known { store: Store { driver, root: PathBuf::from(root) }, no_helper }
+            }
+            Some(_) => Self::Unknown(format!("hythe does not read layers of the storage driver {driver}")),
+            None => Self::Unknown("the engine does not say where its data is".to_owned()),
+        }
+    }
+}
+
+impl Survey {
+    /// Finds the way to the layers of the image with this id. `own` makes hythe's image, for a helper container.
+    pub async fn of(
+        engine: &Engine,
+        image: &Digest,
+        own: impl FnOnce() -> Result<OwnImage, String>,
+    ) -> Result<Self, EngineError> {
+        let by_engine =
+            |why: &str| Self { way: Way::Engine, reason: format!("by the engine's own push: {why}") };
+        let (store, no_helper) = match Found::of(&engine.info().await?, engine.is_podman()) {
+            Found::Containerd => {
+                return Ok(by_engine("its containerd store has the blobs as the registry gets them"));
+            }
+            Found::Unknown(why) => return Ok(by_engine(&why)),
+            Found::Known { store, no_helper } => (store, no_helper),
+        };
+        let root = store.root.display().to_string();
+        if engine.remote().is_none() {
+            let disk = Disk::Here(Arc::new(store.clone()));
+            // The configuration has the image's digest, so this folder is the engine's, or is as good.
+            if disk.read(Ask::Config(*image)).await.is_ok() {
+                let reason = format!("from the engine's store: hythe may read {root}");
+                return Ok(Self { way: Way::Store(disk), reason });
+            }
+        }
+        let unreadable = format!("hythe may not read the engine's store in {root}");
+        if let Some(why) = no_helper {
+            return Ok(by_engine(&format!("{unreadable}, and {why}")));
+        }
+        let helped = async {
+            let helper = helper(engine, &store, own).await?;
+            let disk = Disk::Helper(helper);
+            disk.read(Ask::Config(*image)).await.map_err(|error| error.to_string())?;
+            Ok(disk)
+        };
+        Ok(match helped.await {
+            Ok(disk) => Self {
+                way: Way::Store(disk),
+                reason: format!("from the engine's store, read by a helper container: {unreadable} itself"),
+            },
+            Err(why) => {
+                let why: String = why;
+                by_engine(&format!("{unreadable}, and a helper container could not: {why}"))
+            }
+        })
+    }
+}
+
+async fn helper(
+    engine: &Engine,
+    store: &Store,
+    own: impl FnOnce() -> Result<OwnImage, String>,
+) -> Result<Helper, String> {
+    let own = own()?;
+    if own.architecture != engine.architecture() {
+        return Err(format!(
+            "the engine runs {} binaries, and this one is for {}",
+            engine.architecture(),
+            own.architecture
+        ));
+    }
+    let told = |error: EngineError| error.to_string();
+    if engine.image(&own.reference).await.map_err(told)?.is_none() {
+        engine.load(&own.reference, own.archive).await.map_err(told)?;
+    }
+    Helper::start(engine, &own.reference, &store.driver, &store.root).await.map_err(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(driver: &str, status: &[&str], options: &[&str]) -> SystemInfo {
+        SystemInfo {
+            driver: Some(driver.to_owned()),
+            driver_status: Some(vec![status.iter().map(|word| (*word).to_owned()).collect()]),
+            docker_root_dir: Some("/data".to_owned()),
+            security_options: Some(options.iter().map(|option| (*option).to_owned()).collect()),
+            ..SystemInfo::default()
+        }
+    }
+
+    #[test]
+    fn the_description_of_an_engine_tells_its_store() {
+        let known = |no_helper| Found::Known {
+            store: Store { driver: "overlay2".to_owned(), root: "/data".into() },
+            no_helper,
+        };
+        for (info, expected) in [
+            (info("overlayfs", &["driver-type", CONTAINERD], &[]), Found::Containerd),
+            (
+                info("overlay2", &["Backing Filesystem", "extfs"], &["name=seccomp,profile=default"]),
+                known(None),
+            ),
+            (info("overlay2", &[], &["name=rootless"]), known(Some("the engine is rootless"))),
+            (
+                info("overlay2", &[], &["name=userns"]),
+                known(Some("the engine maps the users of its containers")),
+            ),
+        ] {
+            assert_eq!(Found::of(&info, false), expected);
+        }
+        assert!(
+            matches!(Found::of(&info("zfs", &[], &[]), false), Found::Unknown(why) if why.contains("zfs"))
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! `hythe push`: pushes images of a container engine, layouts and archives to a registry.
+
+mod engine;
+mod name;
+mod other;
+mod pusher;
+
+use std::sync::Arc;
+
+use hythe_transfer::Plan;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::cache::Target;
+use super::copy::Shown;
+use super::registries::Registries;
+use super::runtime::run;
+use crate::args::PushArgs;
+use crate::config::Environment;
+use crate::console::{Printer, Progress, count_of, size};
+use crate::failure::Failure;
+use crate::values::Output;
+use name::{Job, Origin};
+use pusher::{Pushed, Pusher};
+
+/// Pushes images.
+pub(super) fn push(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    run(push_all(args, environment, printer))
+}
+
+async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let default = Target::chosen(None, environment)?;
+    let jobs = name::jobs(&args.images, default.host())?;
+    let mut connection = args.connection.clone();
+    // The address in HYTHE_REGISTRY says how its registry is reached.
+    if default.url().starts_with("http://") {
+        connection.plain_http.push(default.host().clone());
+    }
+    let progress = Arc::new(Progress::start(jobs.len()));
+    let run = Pusher {
+        args,
+        environment,
+        registries: Registries::new(environment, &connection),
+        engine: OnceCell::new(),
+        plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
+        watch: Arc::new(Shown(Arc::clone(&progress))),
+        progress,
+        printer,
+    };
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for job in &jobs {
+        let pushed = run.push_one(job).await;
+        run.progress.ended();
+        match pushed {
+            Ok(pushed) => {
+                if printer.output() == Output::Text {
+                    run.progress.aside(|| printer.data(line(&pushed), || Value::Null));
+                }
+                done.push(as_json(job, &pushed));
+            }
+            Err(error) => failed.push((job, error)),
+        }
+    }
+    run.progress.stop();
+    if printer.output() == Output::Json {
+        let failed: Vec<Value> = failed
+            .iter()
+            .map(|(job, error)| json!({ "source": job.from.to_string(), "error": error.to_string() }))
+            .collect();
+        printer.data("", || json!({ "pushed": done, "failed": failed }));
+    }
+    match &failed[..] {
+        [] => Ok(()),
+        [_] => Err(failed.remove(0).1),
+        several => {
+            let list: Vec<String> =
+                several.iter().map(|(job, error)| format!("  {}: {error}", job.from)).collect();
+            let count = count_of(several.len() as u64, "image");
+            Err(Failure::Images(format!("{count} could not be pushed:\n{}", list.join("\n"))))
+        }
+    }
+}
+
+impl Pusher<'_> {
+    /// Pushes one image, and returns its name and digest at the registry.
+    pub(super) async fn push_one(&self, job: &Job) -> Result<Pushed, Failure> {
+        match &job.from {
+            Origin::Engine(image) => self.push_of_engine(image, &job.to).await,
+            Origin::File(place) => self.push_place(place, &job.to).await,
+            Origin::Stdin => self.push_stdin(&job.to).await,
+        }
+    }
+}
+
+fn line(pushed: &Pushed) -> String {
+    let Pushed { reference, digest, copied, existing, .. } = pushed;
+    let Some(copied) = copied else { return format!("{reference}  {digest}  pushed by the engine") };
+    if copied.is_up_to_date() {
+        return format!("{reference}  {digest}  up to date");
+    }
+    let blobs = count_of(copied.blobs, "blob");
+    let mut parts = vec![format!("pushed {blobs} ({})", size(copied.bytes))];
+    if copied.mounted > 0 {
+        parts.push(format!("{} mounted", count_of(copied.mounted, "blob")));
+    }
+    if *existing > 0 {
+        parts.push(format!("{} already there", count_of(*existing, "blob")));
+    }
+    format!("{reference}  {digest}  {}", parts.join(", "))
+}
+
+fn as_json(job: &Job, pushed: &Pushed) -> Value {
+    let Pushed { reference, digest, way: (way, reason), copied, existing } = pushed;
+    let mut value = json!({
+        "source": job.from.to_string(),
+        "reference": reference.to_string(),
+        "digest": digest.to_string(),
+        "way": way,
+        "reason": reason,
+    });
+    if let Some(copied) = copied {
+        value["blobs"] = json!({
+            "pushed": copied.blobs,
+            "bytes": copied.bytes,
+            "mounted": copied.mounted,
+            "existing": existing,
+        });
+        value["upToDate"] = copied.is_up_to_date().into();
+    }
+    value
+}

@@ -1,0 +1,72 @@
+//! What each push of a run uses, and what a push gives.
+
+use std::sync::Arc;
+
+use hythe_client::Credentials;
+use hythe_engine::{Engine, Login};
+use hythe_oci::{Authority, Digest, ImageName};
+use hythe_transfer::{Copied, Plan, Watch};
+use tokio::sync::OnceCell;
+
+use crate::args::PushArgs;
+use crate::commands::engine::connect;
+use crate::commands::registries::Registries;
+use crate::config::{Environment, login};
+use crate::console::{Printer, Progress};
+use crate::failure::Failure;
+
+/// An image that was pushed.
+pub(in crate::commands) struct Pushed {
+    /// The name under which the registry has it.
+    pub(in crate::commands) reference: ImageName,
+    /// The digest of its manifest.
+    pub(in crate::commands) digest: Digest,
+    /// The way that its layers took, as a word and with the reason.
+    pub(super) way: (&'static str, String),
+    /// What was moved, if hythe moved it.
+    pub(super) copied: Option<Copied>,
+    /// Blobs that the registry had.
+    pub(super) existing: u64,
+}
+
+/// What each push of a run uses.
+pub(in crate::commands) struct Pusher<'a> {
+    pub(super) args: &'a PushArgs,
+    pub(super) environment: &'a Environment,
+    pub(super) registries: Registries<'a>,
+    /// The engine, to which hythe connects once.
+    pub(super) engine: OnceCell<Engine>,
+    pub(super) plan: Plan,
+    pub(super) progress: Arc<Progress>,
+    pub(super) watch: Arc<dyn Watch>,
+    pub(super) printer: Printer,
+}
+
+impl Pusher<'_> {
+    pub(super) async fn engine(&self) -> Result<&Engine, Failure> {
+        self.engine.get_or_try_init(|| connect(&self.args.engine)).await
+    }
+
+    /// Prints a message beside the progress.
+    pub(super) fn note(&self, text: &str) {
+        self.progress.aside(|| self.printer.note(text));
+    }
+
+    /// The user's login for a registry, as the engine takes it.
+    pub(super) fn login(&self, registry: &Authority) -> Result<Option<Login>, Failure> {
+        engine_login(self.environment, registry)
+    }
+}
+
+/// The user's login for a registry, as engines take it.
+pub(in crate::commands) fn engine_login(
+    environment: &Environment,
+    registry: &Authority,
+) -> Result<Option<Login>, Failure> {
+    let credentials = login(environment, registry).map_err(Failure::Login)?;
+    Ok(match credentials {
+        None | Some(Credentials::Anonymous) => None,
+        Some(Credentials::Basic { username, password }) => Some(Login::Basic { username, password }),
+        Some(Credentials::IdentityToken(token)) => Some(Login::Token(token)),
+    })
+}
