@@ -21,6 +21,7 @@ mod times;
 mod totals;
 mod unused;
 mod uploads;
+mod verify;
 mod visible;
 
 pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
@@ -36,6 +37,7 @@ pub use times::{Pull, Times};
 pub use totals::Totals;
 pub use unused::{Amount, Untagged, Unused};
 pub use uploads::{EndedUpload, Upload, UploadSave, UploadStart};
+pub use verify::{Dependant, StoredManifest};
 pub use visible::{Origins, Visible};
 
 /// Which catalog a file must hold when it is opened.

@@ -29,6 +29,7 @@ mod shared;
 mod twin;
 mod upkeep;
 mod uploads;
+mod verify;
 mod writing;
 
 use std::sync::Arc;
@@ -50,14 +51,15 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, Collected as Step, CopySummary, LinkCursor, MountFrom, Origin, Origins, Provenance,
-    Referrer, Times, Visible,
+    Amount, Cleared, Collected as Step, CopySummary, Dependant, LinkCursor, MountFrom, Origin, Origins,
+    Provenance, Referrer, Times, Visible,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
 pub use upkeep::{Due, Unused};
 pub use uploads::{Chunk, Started, UploadStatus};
+pub use verify::{Damage, Flaw, Kind, Verified};
 
 /// The size of the cache of manifests in memory, in bytes. It holds bytes by digest only, never tags or existence.
 const MANIFEST_CACHE_BYTES: u64 = 8 << 20;

@@ -96,6 +96,14 @@ impl Repository<'_> {
         }
         let bytes = inner.catalog.manifest_bytes(self.name, digest).await?;
         let bytes = bytes.ok_or_else(|| self.manifest_unknown(Reference::Digest(*digest)))?;
+        // Once for each manifest that comes into memory: the disk may have changed a byte.
+        if Digest::of(digest.algorithm(), &bytes) != *digest {
+            return Err(Error::Internal(format!(
+                "the stored bytes of manifest {digest} in repository `{}` are damaged, so they are not served; push the manifest \
+                 again",
+                self.name
+            )));
+        }
         inner.manifests.insert(*digest, bytes.clone());
         Ok(bytes)
     }

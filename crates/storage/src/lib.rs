@@ -82,6 +82,12 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// removal](Content::outlives_removal).
     async fn remove_blob(&self, key: &BlobKey) -> Result<()>;
 
+    /// Takes a blob whose bytes are damaged out of service, if it exists: from now on it cannot be opened. The back end may
+    /// keep the bytes for a look at them, until the blob is removed.
+    async fn quarantine_blob(&self, key: &BlobKey) -> Result<()> {
+        self.remove_blob(key).await
+    }
+
     /// Checks for readiness that the storage can write now.
     async fn probe(&self) -> Result<()>;
 

@@ -105,6 +105,15 @@ async fn generations_of_one_digest_are_removed_apart(storage: &dyn Storage) {
     assert_eq!(read_blob(storage, &second).await, "same");
 }
 
+async fn a_quarantined_blob_is_gone_until_it_is_stored_again(storage: &dyn Storage) {
+    let (damaged, other) = (push(storage, b"same").await, push(storage, b"same").await);
+    storage.quarantine_blob(&damaged).await.unwrap();
+    storage.quarantine_blob(&damaged).await.unwrap();
+    assert!(storage.open_blob(&damaged).await.unwrap().is_none());
+    assert_eq!(read_blob(storage, &other).await, "same");
+    storage.remove_blob(&damaged).await.unwrap();
+}
+
 async fn an_open_blob_outlives_its_removal(storage: &dyn Storage) {
     let key = push(storage, b"still here").await;
     let content = storage.open_blob(&key).await.unwrap().unwrap();
@@ -400,6 +409,7 @@ macro_rules! back_ends {
             publishing_again_is_no_error,
             publishing_an_upload_that_never_was_is_an_error,
             generations_of_one_digest_are_removed_apart,
+            a_quarantined_blob_is_gone_until_it_is_stored_again,
             a_removed_blob_is_read_only_if_it_outlives_its_removal,
             an_open_upload_is_read_after_it_became_a_blob,
             a_blob_that_is_turned_back_into_an_upload_continues,

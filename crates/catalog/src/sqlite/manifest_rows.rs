@@ -48,9 +48,12 @@ pub(crate) fn update(
     push: &ManifestPush,
 ) -> rusqlite::Result<Option<i64>> {
     const UPDATE: &str = "UPDATE manifest SET media_type = ?2, artifact_type = ?3, pushed = ?4 WHERE id = ?1";
+    const HEAL: &str = "UPDATE manifest SET bytes = ?2 WHERE id = ?1 AND bytes <> ?2";
     let found = find(connection, repository, &push.digest)?;
     if let Some(id) = found {
         sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
+        // Other bytes under the digest are damaged: the disk changed them.
+        sql::run(connection, HEAL, (id, &push.bytes[..]))?;
         times::begin(connection, id, push.now)?;
     }
     Ok(found)

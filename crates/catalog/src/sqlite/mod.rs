@@ -26,6 +26,7 @@ mod times;
 mod turns;
 mod unused;
 mod uploads;
+mod verify;
 mod writer;
 
 use std::path::Path;

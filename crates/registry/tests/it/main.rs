@@ -13,4 +13,5 @@ mod pulls;
 mod restart;
 mod two_processes;
 mod uploads;
+mod verify;
 mod world;

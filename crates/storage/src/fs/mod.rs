@@ -7,6 +7,7 @@
 //!   reserve                     room for the deletes that free a full disk
 //!   uploads/<upload id>         the bytes of an upload session
 //!   blobs/<algorithm>/<first two hex digits>/<hex>.<upload id>
+//!   quarantine/<hex>.<upload id>  a blob whose bytes were found damaged; goes when the blob is replaced or removed
 //! ```
 //! The catalog's files lie beside these; this crate does not touch them.
 
@@ -92,9 +93,17 @@ impl FsStorage {
         let mut path = self.root.join("blobs");
         path.push(key.digest.algorithm().as_str());
         path.push(&hex[..2]);
-        path.push(format!("{hex}.{}", key.generation));
+        path.push(file_name(key));
         path
     }
+
+    fn quarantine_path(&self, key: &BlobKey) -> PathBuf {
+        self.root.join("quarantine").join(file_name(key))
+    }
+}
+
+fn file_name(key: &BlobKey) -> String {
+    format!("{}.{}", key.digest.hex(), key.generation)
 }
 
 /// How many folders lie between `blobs` and a blob's file: that of the algorithm, and that of the first two digits.
@@ -267,9 +276,26 @@ impl Storage for FsStorage {
 
     async fn remove_blob(&self, key: &BlobKey) -> Result<()> {
         let (path, reserve) = (self.blob_path(key), Arc::clone(&self.reserve));
+        let quarantined = self.quarantine_path(key);
         blocking(move || {
             reserve.make_way();
+            remove_if_there(&quarantined)?;
             free(&path, &reserve)
+        })
+        .await
+    }
+
+    async fn quarantine_blob(&self, key: &BlobKey) -> Result<()> {
+        let (path, quarantined) = (self.blob_path(key), self.quarantine_path(key));
+        blocking(move || {
+            let folder = quarantined.parent().unwrap_or(&quarantined);
+            std::fs::create_dir_all(folder).map_err(|e| Error::io("cannot create folder", folder, e))?;
+            match std::fs::rename(&path, &quarantined) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(Error::io("cannot move into quarantine", &path, error))
+                }
+                _ => sync_folder(path.parent().unwrap_or(&path)),
+            }
         })
         .await
     }
