@@ -8,7 +8,9 @@ pub mod parameter;
 pub mod path;
 mod round;
 mod upstreams;
+mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
 pub use round::{Round, Waiting};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};
+pub use verification::{Damage, DamagedImage, Total, VerifiedSlice};

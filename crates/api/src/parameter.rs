@@ -9,6 +9,9 @@ pub const LAST: &str = "last";
 /// The name or alias of the only upstream to show.
 pub const NAME: &str = "name";
 
+/// Where a slice of a verification begins: the `next` of the slice before.
+pub const AFTER: &str = "after";
+
 /// Whether garbage collection also removes untagged manifests: `true` or `false`.
 pub const UNTAGGED: &str = "untagged";
 

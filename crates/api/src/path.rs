@@ -9,5 +9,8 @@ pub const COPIES: &str = "/api/cache/copies";
 /// Shows the state of the upstreams (`GET`).
 pub const UPSTREAMS: &str = "/api/cache/upstreams";
 
+/// Verifies stored content, slice by slice (`POST`).
+pub const VERIFY: &str = "/api/verify";
+
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";

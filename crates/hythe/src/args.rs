@@ -13,6 +13,7 @@ mod promote;
 mod push;
 mod registry;
 mod test;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -47,6 +48,7 @@ pub use promote::{PromoteArgs, PromotionTarget};
 pub use push::{PushArgs, Via};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 pub use test::TestArgs;
+pub use verify::VerifyArgs;
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -210,6 +212,9 @@ pub enum Command {
     /// Test a registry: what it supports, whether it is right, and how fast it answers
     #[command(after_help = test::TEST_EXAMPLES)]
     Test(Box<TestArgs>),
+    /// Verify everything that the registry stores; the registry also does this in the background
+    #[command(after_help = verify::VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
     /// Run garbage collection now; the registry also runs it at intervals
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),

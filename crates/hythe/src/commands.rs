@@ -38,6 +38,7 @@ mod tags;
 #[cfg(target_os = "linux")]
 mod take_logins;
 mod test;
+mod verify;
 mod version;
 
 pub use cache::{Listing, list_images, parse_image};
@@ -90,6 +91,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Du(args) => du::du(&args, environment, printer),
         Command::Rm(args) => rm::rm(&args, environment, printer),
         Command::Test(args) => test::test(&args, environment, printer),
+        Command::Verify(args) => verify::verify(&args, environment, printer),
         Command::Version => {
             version::version(printer);
             Ok(())

@@ -30,6 +30,7 @@ pub struct Settings {
     pub manifest: Manifest,
     pub delete: Delete,
     pub collect: Collect,
+    pub verify: Verify,
     pub catalog: Page,
     pub tags: Page,
     pub upstream: Upstreams,
@@ -94,6 +95,14 @@ pub struct Collect {
     pub interval: Duration,
 }
 
+/// The keys `verify.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
+pub struct Verify {
+    pub interval: Duration,
+    pub rate: u64,
+}
+
 /// The keys `catalog.*` and `tags.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each key's sentence is in `KEYS`, spelt once")]
@@ -133,6 +142,7 @@ impl Default for Settings {
             manifest: Manifest { max_size: (4 << 20) + (256 << 10), require_blobs: false },
             delete: Delete { enabled: true },
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
+            verify: Verify { interval: Duration::from_secs(30 * DAY), rate: 8 << 20 },
             catalog: Page { max_page: 1000 },
             tags: Page { max_page: 10_000 },
             upstream: Upstreams::default(),

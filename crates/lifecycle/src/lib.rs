@@ -1,5 +1,5 @@
-//! Work on a registry's content beside pushes and pulls: garbage collection, and the import of another registry's
-//! content.
+//! Work on a registry's content beside pushes and pulls: garbage collection, verification, and the import of another
+//! registry's content.
 
 mod collector;
 mod error;
@@ -7,9 +7,11 @@ mod import;
 mod progress;
 mod schedule;
 mod tree;
+mod verify;
 
 pub use collector::{Collected, CollectedNow, Collection, Collector};
 pub use error::{Error, Result};
 pub use import::{Import, ImportTarget, Imported};
 pub use schedule::repeat;
 pub use tree::Tree;
+pub use verify::{Cursor, CursorError, Pace, Slice, Verifier};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
-use hythe_lifecycle::Collector;
+use hythe_lifecycle::{Collector, Verifier};
 use hythe_oci::{Digest, Query};
 use hythe_registry::{MountFrom, Registry};
 use hythe_upstream::{Cache, Freshness, RepositoryCopy};
@@ -20,6 +20,7 @@ use crate::record::Record;
 pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) collector: Collector,
+    pub(crate) verifier: Verifier,
     pub(crate) cache: Cache,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hythe_lifecycle::Collected;
+use hythe_lifecycle::{Collected, Slice};
 use hythe_registry::Registry;
 use hythe_upstream::Cache;
 use prometheus_client::encoding::text::encode;
@@ -75,6 +75,7 @@ pub(crate) struct Metrics {
     received: Counter,
     pub(crate) connections: Gauge<i64, AtomicI64>,
     collected: Collector,
+    verified: Verifier,
     stored: Stored,
     uploads_active: Gauge<u64, AtomicU64>,
     sendfile: Gauge<u64, AtomicU64>,
@@ -88,6 +89,13 @@ struct Collector {
     blobs: Counter,
     bytes: Counter,
     uploads: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Verifier {
+    blobs: Counter,
+    bytes: Counter,
+    damages: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +120,7 @@ impl Metrics {
             received: Counter::default(),
             connections: Gauge::default(),
             collected: Collector::default(),
+            verified: Verifier::default(),
             stored: Stored::default(),
             uploads_active: Gauge::default(),
             sendfile: Gauge::default(),
@@ -165,6 +174,11 @@ impl Metrics {
         set.register_with_unit("collect", "Bytes freed by garbage collection", Unit::Bytes, bytes);
         let uploads = self.collected.uploads.clone();
         set.register("collect_uploads", "Expired upload sessions removed by garbage collection", uploads);
+        set.register("verify_blobs", "Blobs whose bytes were verified", self.verified.blobs.clone());
+        let bytes = self.verified.bytes.clone();
+        set.register_with_unit("verify", "Bytes that were verified", Unit::Bytes, bytes);
+        let damages = self.verified.damages.clone();
+        set.register("verify_damages", "Damaged blobs and manifests that verification found", damages);
         let longest = self.longest_write.clone();
         set.register_with_unit(
             "catalog_longest_write",
@@ -194,6 +208,13 @@ impl Metrics {
         self.collected.blobs.inc_by(round.blobs);
         self.collected.bytes.inc_by(round.bytes);
         self.collected.uploads.inc_by(round.uploads);
+    }
+
+    /// Counts a slice of a verification.
+    pub(crate) fn verified(&self, slice: &Slice) {
+        self.verified.blobs.inc_by(slice.blobs);
+        self.verified.bytes.inc_by(slice.bytes);
+        self.verified.damages.inc_by(slice.damages.len() as u64);
     }
 
     /// The page at `/metrics`. Counts the catalog's rows, so it is not for a hot path.

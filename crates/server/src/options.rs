@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hythe_lifecycle::Pace;
+
 use crate::log::Format;
 
 /// Settings of the HTTP edge. They can change while the server runs, except the marked ones.
@@ -38,6 +40,8 @@ pub struct ServerOptions {
     pub log_format: Format,
     /// The time between two rounds of garbage collection.
     pub collect_interval: Duration,
+    /// How fast and how often stored content is verified in the background.
+    pub scrub: Pace,
 }
 
 impl Default for ServerOptions {
@@ -58,6 +62,7 @@ impl Default for ServerOptions {
             log_requests: true,
             log_format: Format::Text,
             collect_interval: Duration::from_mins(10),
+            scrub: Pace { rate: 0, interval: Duration::from_hours(24 * 30) },
         }
     }
 }

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hythe_lifecycle::{Collector, repeat};
+use hythe_lifecycle::{Collector, Verifier, repeat};
 use hythe_registry::{Registry, most_open_files};
 use hythe_upstream::Cache;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +29,9 @@ use crate::workers::Workers;
 
 /// The time from the start to the first round of garbage collection, so that the round does not slow the start.
 const FIRST_COLLECT: Duration = Duration::from_secs(30);
+
+/// The time from the start to the first background verification: a process that soon ends again reads nothing for it.
+const FIRST_SCRUB: Duration = Duration::from_hours(1);
 
 /// The longest wait at the stop until uploads whose connections were cut are saved.
 const SAVE: Duration = Duration::from_secs(10);
@@ -79,6 +82,7 @@ impl Server {
         Self {
             app: Arc::new(App {
                 collector: Collector::new(registry.clone()),
+                verifier: Verifier::new(registry.clone()),
                 registry,
                 cache,
                 metrics,
@@ -118,6 +122,12 @@ impl Server {
         let interval = move || server.options.load().collect_interval;
         let app = Arc::clone(&self.app);
         let collecting = tokio::spawn(repeat(FIRST_COLLECT, interval, async move || collect(&app).await));
+        let (server, app) = (self.clone(), Arc::clone(&self.app));
+        let scrubbing = tokio::spawn(async move {
+            tokio::time::sleep(FIRST_SCRUB).await;
+            let pace = || server.options.load().scrub;
+            app.verifier.scrub(pace, |slice| app.metrics.verified(slice)).await;
+        });
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -126,6 +136,7 @@ impl Server {
             }
         }
         collecting.abort();
+        scrubbing.abort();
         stopping.send_replace(true);
         drop(stopped);
         let deadline = self.options.load().drain_timeout;

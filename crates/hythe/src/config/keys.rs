@@ -213,6 +213,20 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "verify.interval",
+        doc: "How often the server verifies all stored content in the background. The first round begins an hour after the start.",
+        kind: Kind::Duration(at!(verify.interval), SECOND),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "verify.rate",
+        doc: "How many bytes per second the background verification reads, on average. `0` turns it off; `hythe verify` works all the same.",
+        kind: Kind::Size(at!(verify.rate), 0, u64::MAX),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "catalog.max-page",
         doc: "The maximum number of repositories in one response of the catalog API.",
         kind: Kind::Count(at!(catalog.max_page), 1, 100_000),

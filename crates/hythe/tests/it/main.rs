@@ -25,6 +25,7 @@ mod sizes;
 mod suggestions;
 mod suite;
 mod upstreams;
+mod verify;
 #[cfg(feature = "cluster")]
 mod words;
 #[cfg(feature = "cluster")]

@@ -127,6 +127,7 @@ mod tests {
             ("/readyz", OtherRead, OtherWrite),
             ("/metrics", OtherRead, OtherWrite),
             ("/api/gc", ReadPage, WritePage),
+            ("/api/verify", ReadPage, WritePage),
             ("/api/cache/copies", ReadPage, WritePage),
             ("/api/cache/upstreams", ReadPage, WritePage),
         ] {

@@ -11,6 +11,8 @@ pub(crate) enum Page {
     Metrics,
     /// `/api/gc`: garbage collection.
     Collection,
+    /// `/api/verify`: verification of stored content.
+    Verification,
     /// `/api/cache/…`: copies and upstreams.
     Cache,
 }
@@ -21,6 +23,7 @@ impl Page {
         Some(match path {
             _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
             hythe_api::path::GC => Self::Collection,
+            hythe_api::path::VERIFY => Self::Verification,
             "/healthz" | "/livez" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
@@ -35,6 +38,7 @@ impl Page {
             Self::Ready => "ready",
             Self::Metrics => "metrics",
             Self::Collection => "gc",
+            Self::Verification => "verify",
             Self::Cache => "cache",
         }
     }
@@ -42,7 +46,7 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection | Self::Cache => true,
+            Self::Collection | Self::Verification | Self::Cache => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod manifests;
 mod multipart;
 pub(crate) mod pages;
 pub(crate) mod uploads;
+pub(crate) mod verification;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};

@@ -1,6 +1,6 @@
-//! A client of hythe's admin API: the cache, and garbage collection (docs/reference/admin-api.md).
+//! A client of hythe's admin API: the cache, garbage collection, and verification (docs/reference/admin-api.md).
 
-use hythe_api::{Upstream, parameter, path};
+use hythe_api::{Upstream, VerifiedSlice, parameter, path};
 use hythe_client::{Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
 use serde::Deserialize;
@@ -69,6 +69,13 @@ impl Admin {
         query.extend(what.dry_run.then_some((parameter::DRY_RUN, "true")));
         query.extend(grace.as_deref().map(|grace| (parameter::GRACE, grace)));
         self.answer(self.client.post_page(path::GC, &query, LIMIT).await)
+    }
+
+    /// Verifies the slice behind `after`. Returns the result in the JSON of the registry.
+    pub(in crate::commands) async fn verify(&self, after: Option<&str>) -> Result<VerifiedSlice, Failure> {
+        let query: Vec<(&str, &str)> = after.map(|after| (parameter::AFTER, after)).into_iter().collect();
+        let slice = self.answer(self.client.post_page(path::VERIFY, &query, LIMIT).await)?;
+        self.understand(&slice)
     }
 
     /// Reads an answer as the expected type.

@@ -1,5 +1,6 @@
 //! Turns the settings into the options of each crate.
 
+use hythe_lifecycle::Pace;
 use hythe_oci::Authority;
 use hythe_registry::RegistryOptions;
 use hythe_server::{Format, Mirror, ServerOptions};
@@ -38,6 +39,7 @@ pub(super) fn server_options(settings: &Settings) -> ServerOptions {
         log_requests: settings.log.requests,
         log_format: format(settings.log.format),
         collect_interval: settings.collect.interval,
+        scrub: Pace { rate: settings.verify.rate, interval: settings.verify.interval },
     }
 }
 
