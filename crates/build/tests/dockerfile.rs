@@ -106,6 +106,8 @@ fn a_missing_source_is_an_error_with_its_line() {
     assert_eq!(ignored.error(), expected);
     let mounted = project("FROM scratch\nRUN --mount=source=x,target=/x true\n");
     assert_eq!(mounted.error(), expected);
+    let parents = project("FROM scratch\nCOPY --parents x /\n");
+    assert_eq!(parents.error(), expected);
     assert!(project("FROM scratch\nCOPY x* /\n").files().is_empty());
 }
 
@@ -162,7 +164,7 @@ fn exclude_and_parents_select_fewer_files() {
         .file("src/sub/x", "")
         .file("src/sub/y", "");
     assert_eq!(exclude.files(), ["folder src", "file src/b", "folder src/sub", "file src/sub/y"]);
-    let parents = project("FROM scratch\nCOPY --parents ./src/*/x /\nCOPY --parents lib/./a/b /\n")
+    let parents = project("FROM scratch\nCOPY --parents ./src/*/x /\nCOPY --parents lib/./../a/b /\n")
         .file("src/one/x", "")
         .file("src/one/y", "")
         .file("lib/a/b", "")

@@ -119,7 +119,7 @@ impl Selection {
         if !is_ignored && !path.is_empty() && filter.include.is_none() {
             self.files.found.insert(path, Found::Folder);
         }
-        Ok(has_files || !is_ignored)
+        Ok(has_files || (!is_ignored && filter.include.is_none()))
     }
 
     /// The path without symbolic links, which are selected on the way; `None` if a part of it does not exist or is ignored.

@@ -18,6 +18,7 @@ use crate::record::Entry;
 use crate::stat_cache::{StatCache, now};
 use crate::text::escape::escape;
 use crate::text::glob::has_wildcards;
+use crate::text::path::within_root;
 
 /// The entries of each context, by its name.
 type Contexts = BTreeMap<String, BTreeMap<String, Entry>>;
@@ -93,7 +94,7 @@ fn add(
     dockerfile: &DockerfileText,
 ) -> Result<(), Error> {
     let fault = |message: String| dockerfile.fault(Fault { line: want.line, message });
-    let filter = |include: Option<&str>, exclude: &[String]| -> Result<Filter, Error> {
+    let filter = |include: Option<&[u8]>, exclude: &[String]| -> Result<Filter, Error> {
         let include = include.map(|pattern| Matcher::new(&[pattern])).transpose();
         let include = include.map_err(|error| fault(error.to_string()))?;
         let exclude = Matcher::new(exclude).map_err(|error| fault(error.to_string()))?;
@@ -109,13 +110,17 @@ fn add(
             (path.clone(), selection.add_path(path.as_bytes(), &filter).map_err(unreadable)?)
         }
         Source::Parents { folder, pattern, exclude } => {
-            let pattern = pattern.trim_start_matches('/');
-            let filter = filter(Some(pattern), exclude)?;
+            // The pattern does not leave the folder either.
+            let within = within_root(pattern.as_bytes());
+            let filter = filter(Some(&within), exclude)?;
             if has_wildcards(folder.as_bytes()) {
                 return selection.add_wildcard(folder.as_bytes(), &filter).map_err(unreadable);
             }
             let does_exist = selection.add_path(folder.as_bytes(), &filter).map_err(unreadable)?;
-            (format!("{folder}/{pattern}"), does_exist || has_wildcards(pattern.as_bytes()))
+            (
+                format!("{folder}/{pattern}").trim_start_matches('/').to_owned(),
+                does_exist || has_wildcards(pattern.as_bytes()),
+            )
         }
     };
     if does_exist {
