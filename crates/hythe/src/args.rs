@@ -1,5 +1,6 @@
 //! The command line, as data.
 
+mod build;
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
@@ -39,6 +40,7 @@ pub use deploy::{
 #[cfg(feature = "cluster")]
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
+pub use build::{BuildArgs, BuilderName};
 pub use du::DuArgs;
 pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
 #[cfg(feature = "cluster")]
@@ -188,6 +190,9 @@ pub enum Command {
     #[cfg(feature = "cluster")]
     #[command(after_help = push::PUSH_EXAMPLES)]
     Push(Box<PushArgs>),
+    /// Build images whose inputs changed, with Docker, Podman or Buildah, and push them
+    #[command(after_help = build::BUILD_EXAMPLES)]
+    Build(Box<BuildArgs>),
     /// Copy images between registries, OCI layouts and archives; digests never change
     #[command(after_help = images::COPY_EXAMPLES)]
     Copy(Box<CopyArgs>),

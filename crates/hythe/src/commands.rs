@@ -1,5 +1,6 @@
 //! hythe's commands, one file per verb.
 
+mod build;
 mod cache;
 mod completion;
 mod config;
@@ -17,6 +18,7 @@ mod forward;
 mod gc;
 mod import;
 mod inspect;
+mod interpolate;
 mod interrupt;
 #[cfg(feature = "cluster")]
 mod local;
@@ -82,6 +84,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Gc(args) => gc::gc(&args, environment, printer),
         Command::Import(args) => import::import(&args, environment, printer),
         Command::Promote(args) => promote::promote(&args, environment, printer),
+        Command::Build(args) => build::build(&args, environment, printer),
         Command::Copy(args) => copy::copy(&args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Push(args) => push::push(&args, environment, printer),

@@ -1,6 +1,7 @@
 //! Why a command failed, and its exit code.
 
 mod answer;
+mod build;
 mod file;
 #[cfg(feature = "cluster")]
 mod local;
@@ -29,6 +30,7 @@ use hythe_kube::workload::WorkloadError;
 use crate::config::ConfigError;
 
 pub use answer::AnswerError;
+pub use build::BuildError;
 pub use file::FileError;
 #[cfg(feature = "cluster")]
 pub use local::{Fixable, LocalError};
@@ -73,6 +75,9 @@ pub enum Failure {
     /// Images could not be warmed, copied or deleted, or are incomplete.
     #[error("{0}")]
     Images(String),
+    /// Images could not be built, or need a build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// Checks of a registry failed, or did not run.
     #[error("{0}")]
     Suite(String),
@@ -157,6 +162,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) | Self::Usage(_) => 2,
+            Self::Build(error) => error.exit_code(),
             Self::Start(_)
             | Self::PortTaken { .. }
             | Self::File(_)

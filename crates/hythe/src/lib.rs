@@ -11,7 +11,7 @@ pub mod tables;
 pub mod values;
 
 pub use console::{InEffect, Printer};
-pub use failure::{AnswerError, EXIT_CODES, Failure, FileError, StartError};
+pub use failure::{AnswerError, BuildError, EXIT_CODES, Failure, FileError, StartError};
 #[cfg(feature = "cluster")]
 pub use failure::{Fixable, LocalError};
 pub use settings::Settings;

@@ -50,13 +50,17 @@ impl<'a> Registries<'a> {
         Ok(chosen.host().clone())
     }
 
-    /// The registry's URL. Registries on this machine are reached by plain HTTP, as Docker does.
+    /// Whether a registry is reached by plain HTTP. Registries on this machine are, as in Docker.
+    pub(super) fn is_plain(&self, host: &Authority) -> bool {
+        host.is_loopback() || self.plain_http.contains(host)
+    }
+
+    /// The registry's URL.
     fn endpoint(&self, host: &Authority) -> String {
         if host.to_string() == HUB.0 {
             return HUB.1.to_owned();
         }
-        let plain = host.is_loopback() || self.plain_http.contains(host);
-        format!("{}://{host}", if plain { "http" } else { "https" })
+        format!("{}://{host}", if self.is_plain(host) { "http" } else { "https" })
     }
 
     /// A client of the registry, with the login that `docker login` stored for it, if there is one.

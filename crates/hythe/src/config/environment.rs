@@ -55,6 +55,29 @@ impl Environment {
         base.map(|base| base.join("hythe"))
     }
 
+    /// The folder of what hythe remembers between two runs, by the platform's convention; `None` if the user has no home folder.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.user_folder("XDG_STATE_HOME", ".local/state", "Library/Application Support")
+    }
+
+    /// The folder of files that hythe can make again, by the platform's convention; `None` if the user has no home folder.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        self.user_folder("XDG_CACHE_HOME", ".cache", "Library/Caches")
+    }
+
+    /// A folder of the user: of the variable, else below the home folder.
+    fn user_folder(&self, variable: &str, below_home: &str, on_macos: &str) -> Option<PathBuf> {
+        let home = || self.folder("HOME");
+        let base = if cfg!(target_os = "macos") {
+            home().map(|home| home.join(on_macos))
+        } else if cfg!(windows) {
+            self.folder("LOCALAPPDATA")
+        } else {
+            self.folder(variable).or_else(|| home().map(|home| home.join(below_home)))
+        };
+        base.map(|base| base.join("hythe"))
+    }
+
     /// The configuration file of Docker's clients; `None` if the user has no home folder.
     pub fn docker_config_file(&self) -> Option<PathBuf> {
         let named = self.variables.get("DOCKER_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -81,6 +81,9 @@ fn unknown(name: &str) -> String {
             return format!("`{table}` is {owner}: write [{word}.\"{table}\"] and its keys below it");
         }
     }
+    if name == "image" {
+        return "`image` belongs to a project file, which `hythe build` reads; this is a configuration of the server".to_owned();
+    }
     let found = nearest(name, names()).or_else(same_last).or_else(|| nearest(name, sections()));
     format!("there is no key `{name}`{}", did_you_mean(found))
 }

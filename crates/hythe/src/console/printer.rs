@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::suggest::InEffect;
 use crate::config::Problem;
-use crate::failure::Failure;
+use crate::failure::{BuildError, Failure};
 use crate::values::Output;
 
 /// Prints data to stdout and messages to stderr.
@@ -81,7 +81,9 @@ impl Printer {
 
     /// Prints an error message.
     pub fn failure(self, failure: &Failure) {
-        if let Failure::Configuration(error) = failure {
+        if let Failure::Build(BuildError::Needed(answer)) = failure {
+            self.note(answer);
+        } else if let Failure::Configuration(error) = failure {
             for problem in &error.problems {
                 self.note(format_args!("error: {problem}"));
             }

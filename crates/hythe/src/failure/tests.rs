@@ -136,6 +136,56 @@ fn each_kind_has_its_text_and_its_exit_code() {
     }
 }
 
+#[test]
+fn each_kind_about_builds_has_its_text_and_its_exit_code() {
+    let image = || "app".to_owned();
+    for (error, text, code) in [
+        (BuildError::Needed("1 image needs a build".to_owned()), "1 image needs a build", 10),
+        (
+            BuildError::Inputs {
+                image: image(),
+                error: hythe_build::Error::Target { file: "D".to_owned(), target: "t".to_owned() },
+            },
+            "app: D has no stage `t`",
+            1,
+        ),
+        (BuildError::compose(std::path::Path::new("c.yaml"), "no service"), "c.yaml: no service", 2),
+        (BuildError::project(std::path::Path::new("hythe.toml"), "line 1: x"), "hythe.toml: line 1: x", 2),
+        (
+            BuildError::Circle { images: vec!["a".to_owned(), "b".to_owned()] },
+            "these images are based on one another in a circle: a, b",
+            2,
+        ),
+        (
+            BuildError::Base { image: image(), base: "b:1".to_owned(), reason: "no answer".to_owned() },
+            "app: cannot find out the digest of the base image b:1: no answer",
+            1,
+        ),
+        (
+            BuildError::NoBuilder { reason: "docker is not installed".to_owned() },
+            "found no builder: docker is not installed. Install Docker, Podman or Buildah, or choose one with --builder",
+            1,
+        ),
+        (
+            BuildError::Program {
+                image: image(),
+                command: "docker build".to_owned(),
+                reason: "exit status: 1".to_owned(),
+            },
+            "app: `docker build` failed: exit status: 1",
+            1,
+        ),
+        (
+            BuildError::Unsettled { image: image(), attempts: 3 },
+            "app: its inputs changed during the build, 3 times in a row: the image may be a mixture, so it was not pushed",
+            1,
+        ),
+    ] {
+        let failure = Failure::from(error);
+        assert_eq!((failure.to_string().as_str(), failure.exit_code()), (text, code));
+    }
+}
+
 #[cfg(feature = "cluster")]
 #[test]
 fn each_kind_about_engines_and_clusters_has_its_text_and_its_exit_code() {

@@ -6,6 +6,7 @@
 )]
 
 mod binary;
+mod build;
 mod cache;
 mod data_folder;
 mod descriptors;

@@ -73,6 +73,11 @@ impl Target {
         self.0.host()
     }
 
+    /// The registry's host, if it is reached by plain HTTP.
+    pub(in crate::commands) fn plain_host(&self) -> Option<Authority> {
+        self.url().starts_with("http://").then(|| self.host().clone())
+    }
+
     /// A client of the registry. With `only_if_cached`, the registry does not ask upstreams.
     pub(in crate::commands) fn client(&self, only_if_cached: bool) -> Result<Client, Failure> {
         let options = ClientOptions {

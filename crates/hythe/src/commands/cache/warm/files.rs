@@ -6,7 +6,6 @@
 mod compose;
 mod dockerfile;
 mod found;
-mod interpolate;
 mod json;
 mod kind;
 mod kustomize;
@@ -27,10 +26,10 @@ use std::sync::Arc;
 
 use hythe_yaml::Node;
 
+use crate::commands::interpolate::{Variables, variables};
 use crate::config::Environment;
 use found::Found;
 pub(super) use found::{FileLine, Passed, Reading, Unread};
-use interpolate::Variables;
 use kind::Kind;
 use name::Trust;
 
@@ -213,7 +212,6 @@ impl<'a> Reader<'a> {
 
     /// The environment's variables.
     fn variables(&self) -> Variables {
-        let variables = self.environment.variables.iter();
-        variables.map(|(name, value)| (name.clone(), value.to_string_lossy().into_owned())).collect()
+        variables(self.environment)
     }
 }

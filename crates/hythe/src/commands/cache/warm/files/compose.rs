@@ -9,8 +9,8 @@ use hythe_yaml::{Content, Node, Scalar};
 use super::Reader;
 use super::dockerfile;
 use super::found::{FileLine, Found, Unread};
-use super::interpolate::{Variables, add_env_file, interpolate};
 use super::name::{Trust, name};
+use crate::commands::interpolate::{Variables, add_env_file, interpolate};
 
 /// The file with variables beside a Compose file.
 const ENV_FILE: &str = ".env";

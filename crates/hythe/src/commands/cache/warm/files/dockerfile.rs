@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::found::{FileLine, Found, Reading};
-use super::interpolate::{Variables, env_value, interpolate};
 use super::name::{Trust, name};
+use crate::commands::interpolate::{Variables, env_value, interpolate};
 
 /// Whether a text is a Dockerfile, by the file's name or by its first instruction.
 pub(super) fn is_dockerfile(base_name: &str, text: &str) -> bool {

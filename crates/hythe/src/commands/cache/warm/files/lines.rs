@@ -1,6 +1,6 @@
 //! Files that are read line by line: lists of images, files of variables, and texts without a parser.
 
-use super::interpolate::env_value;
+use crate::commands::interpolate::env_value;
 
 /// A value that may be an image, by its form or by its key.
 #[derive(Clone, Debug, PartialEq, Eq)]

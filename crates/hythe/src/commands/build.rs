@@ -1,0 +1,114 @@
+//! `hythe build`: builds images whose inputs changed, with the user's own builder, and pushes them.
+//!
+//! The flow of an image: read the inputs → ask registries for the digests of its bases → compute the key → ask the registry for the
+//! image of the key. If the registry has it, its tag moves; otherwise the builder builds it, and the image gets the tag of the key too.
+
+mod builder;
+mod compose;
+mod context;
+mod declared;
+mod image;
+mod keyed;
+mod memory;
+mod order;
+mod outcome;
+mod project;
+mod reason;
+mod repository;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use hythe_build::Inputs;
+use serde_json::{Value, json};
+
+use super::cache::Target;
+use super::registries::Registries;
+use super::runtime::run;
+use crate::args::BuildArgs;
+use crate::config::Environment;
+use crate::console::{Printer, count_of};
+use crate::failure::{BuildError, Failure};
+use crate::values::Output;
+use image::Image;
+use outcome::State;
+use project::Project;
+use session::Session;
+
+/// Images whose inputs are read at the same time.
+const AT_ONCE: usize = 4;
+
+/// Builds images.
+pub(super) fn build(args: &BuildArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    run(build_all(args, environment, printer))
+}
+
+async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    let Project { images, wanted, warnings } = Project::choose(args, environment)?;
+    for warning in &warnings {
+        printer.note(format_args!("warning: {warning}"));
+    }
+    let (inputs, order) = inputs(&images, wanted, environment).await?;
+    let mut connection = args.connection.clone();
+    connection.plain_http.extend(Target::chosen(args.registry.as_deref(), environment)?.plain_host());
+    let registries = Registries::new(environment, &connection);
+    let mut session = Session::new(args, environment, &registries, printer);
+    let (mut lines, mut needed) = (Vec::new(), Vec::new());
+    let mut inputs = inputs;
+    for position in order {
+        let image = &images[position];
+        let Some(inputs) = inputs.remove(&position) else { continue };
+        let outcome = session.run(image, inputs).await?;
+        for warning in &outcome.warnings {
+            printer.note(format_args!("warning: {}: {warning}", image.name));
+        }
+        if printer.output() == Output::Text {
+            printer.data(outcome.line(image), || Value::Null);
+        }
+        if outcome.state == State::Needed {
+            needed.push(image.name.clone());
+        }
+        lines.push(outcome.json(image));
+    }
+    if printer.output() == Output::Json {
+        printer.data("", || json!({ "check": args.check, "images": lines }));
+    }
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let count = count_of(needed.len() as u64, "image");
+    let verb = if needed.len() == 1 { "needs" } else { "need" };
+    Err(BuildError::Needed(format!(
+        "{count} {verb} a build; the same command without --check builds: {}",
+        needed.join(", ")
+    ))
+    .into())
+}
+
+/// The inputs of the wanted images and of those that they are based on, and their order.
+async fn inputs(
+    images: &[Image],
+    wanted: BTreeSet<usize>,
+    environment: &Environment,
+) -> Result<(BTreeMap<usize, Inputs>, Vec<usize>), Failure> {
+    let positions = order::positions(images);
+    let (mut inputs, mut bases) = (BTreeMap::new(), BTreeMap::new());
+    let mut next: Vec<usize> = wanted.into_iter().collect();
+    while !next.is_empty() {
+        let reading = stream::iter(std::mem::take(&mut next))
+            .map(|position| async move { (position, keyed::read(&images[position], environment).await) });
+        let read: Vec<_> = reading.buffered(AT_ONCE).collect().await;
+        for (position, read) in read {
+            let read = read?;
+            let of = read.bases().iter().filter_map(|base| positions.get(&base.image).copied());
+            let of: BTreeSet<usize> = of.filter(|base| *base != position).collect();
+            bases.insert(position, of);
+            inputs.insert(position, read);
+        }
+        let known = bases.values().flatten().copied().filter(|base| !inputs.contains_key(base));
+        next = known.collect::<BTreeSet<usize>>().into_iter().collect();
+    }
+    let order = order::sorted(&bases, images)?;
+    Ok((inputs, order))
+}
