@@ -8,6 +8,7 @@ pub mod hosts;
 mod http;
 pub mod image;
 pub mod kind_config;
+pub mod pull;
 pub mod registries;
 pub mod registry;
 mod runtime;

@@ -13,6 +13,8 @@ mod promote;
 #[cfg(feature = "cluster")]
 mod push;
 mod registry;
+#[cfg(feature = "cluster")]
+mod roll_out;
 mod test;
 mod verify;
 
@@ -49,6 +51,8 @@ pub use promote::{PromoteArgs, PromotionTarget};
 #[cfg(feature = "cluster")]
 pub use push::{PushArgs, Via};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
+#[cfg(feature = "cluster")]
+pub use roll_out::RollOutArgs;
 pub use test::TestArgs;
 pub use verify::VerifyArgs;
 

@@ -34,6 +34,8 @@ mod read_layers;
 mod registries;
 mod registry;
 mod rm;
+#[cfg(feature = "cluster")]
+mod roll_out;
 mod runtime;
 pub mod serve;
 mod tags;

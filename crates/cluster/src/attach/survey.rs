@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::living;
-use crate::containerd::{ContainerdConfig, Version};
+use crate::containerd::{ContainerdConfig, K3S_CONFIG_PATH, Version};
 use crate::hosts::{Directory, Root, written_by};
 use crate::runtime::Runtime;
 use crate::topology::{Cluster, Maker, Node};
@@ -14,8 +14,6 @@ pub(crate) const CONFIG: &str = "/etc/containerd/config.toml";
 /// The marker file in a node that says a restart of containerd is due. It exists from a change of containerd's
 /// configuration until the restart.
 pub(super) const RESTART_DUE: &str = "/etc/hythe/restart-due";
-/// Where k3s's containerd looks for `hosts.toml` files.
-const K3S_ROOT: &str = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d";
 
 /// What was found in a node.
 #[derive(Clone, Debug)]
@@ -64,7 +62,7 @@ impl Survey {
             // k3s carries its own containerd under another name. The written files do not depend on its version, so any
             // one will do.
             survey.version.get_or_insert(Version::new(2, 0, 0));
-            survey.list(engine, K3S_ROOT).await?;
+            survey.list(engine, K3S_CONFIG_PATH).await?;
             survey.find_gone(engine).await?;
             return Ok(survey);
         }
@@ -135,7 +133,7 @@ impl Survey {
 
     /// The root that k3s's containerd reads.
     pub(crate) fn k3s_root() -> &'static str {
-        K3S_ROOT
+        K3S_CONFIG_PATH
     }
 
     /// Whether the node's containerd would send requests for a name to a proxy.

@@ -16,6 +16,8 @@ Examples:
   hythe copy redis:7 ./redis.tar               write an image to a file; docker load reads it too
   hythe copy ./redis.tar localhost:5001/redis:7
   hythe copy redis:7 oci:./layout --dry-run    show what a copy would move
+  hythe copy localhost:5001/app:next localhost:5001/app:dev --node --restart deployment/app
+                                               move a tag, and run what it names now in local clusters
 
 SRC and DST are the name of an image in a registry; oci:FOLDER for an OCI layout; or archive:FILE for an archive. A path
 that begins with . or / needs no prefix. A tag may follow: oci:FOLDER:TAG.";
@@ -88,6 +90,14 @@ pub struct CopyArgs {
     /// Blobs that are copied at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
+    /// Where to run the copy.
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub roll_out: super::RollOutArgs,
+    /// The engine that runs the clusters' nodes.
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub engine: super::EngineArgs,
     /// How to reach the registries.
     #[command(flatten)]
     pub connection: ConnectionArgs,

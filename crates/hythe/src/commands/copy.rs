@@ -28,6 +28,8 @@ struct Job {
 }
 
 async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    #[cfg(feature = "cluster")]
+    let roll_out = roll_out(args, environment).await?;
     let registries = Registries::new(environment, &args.connection);
     let source = source(&args.source, &registries)?;
     let jobs = jobs(args, &*source).await?;
@@ -38,6 +40,8 @@ async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) 
         jobs: args.jobs.into(),
         dry_run: args.dry_run,
     };
+    #[cfg(feature = "cluster")]
+    let images: Vec<hythe_oci::ImageName> = jobs.iter().filter_map(|job| job.to.parse().ok()).collect();
     let progress = Arc::new(Progress::start(jobs.len()));
     let watch: Arc<dyn Watch> = Arc::new(Shown(Arc::clone(&progress)));
     let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -58,15 +62,28 @@ async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) 
         target.finish().await?;
     }
     progress.stop();
+    #[cfg(feature = "cluster")]
+    let rolled_out = match roll_out {
+        Some(roll_out) if failed.is_empty() && !args.dry_run => {
+            roll_out.run(&images, printer).await.map(Some)
+        }
+        _ => Ok(None),
+    };
+    #[cfg(not(feature = "cluster"))]
+    let rolled_out: Result<Option<Value>, Failure> = Ok(None);
     if printer.output() == Output::Json {
         let failed: Vec<Value> = failed
             .iter()
             .map(|(from, to, error)| json!({ "source": from, "target": to, "error": error.to_string() }))
             .collect();
-        printer.data("", || json!({ "dryRun": args.dry_run, "copied": done, "failed": failed }));
+        let mut data = json!({ "dryRun": args.dry_run, "copied": done, "failed": failed });
+        if let Ok(Some(rolled_out)) = &rolled_out {
+            data["rollOut"] = rolled_out.clone();
+        }
+        printer.data("", || data);
     }
     match &failed[..] {
-        [] => Ok(()),
+        [] => rolled_out.map(drop),
         [_] => Err(failed.remove(0).2.into()),
         several => {
             let list: Vec<String> =
@@ -75,6 +92,22 @@ async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) 
             Err(Failure::Images(format!("{count} could not be copied:\n{}", list.join("\n"))))
         }
     }
+}
+
+/// What to do in clusters after the copy, if anything.
+#[cfg(feature = "cluster")]
+async fn roll_out<'a>(
+    args: &'a CopyArgs,
+    environment: &Environment,
+) -> Result<Option<super::roll_out::RollOut<'a>>, Failure> {
+    if !args.roll_out.is_given() {
+        return Ok(None);
+    }
+    if !matches!(args.target, ImagePlace::Registry(_)) {
+        let problem = "--node, --cluster and --restart need a DST in a registry, which nodes pull from";
+        return Err(Failure::Usage(problem.to_owned()));
+    }
+    super::roll_out::RollOut::prepare(&args.roll_out, &args.engine, environment).await.map(Some)
 }
 
 /// The progress line, told by a copy.

@@ -36,6 +36,7 @@ use crate::failure::{Failure, LocalError};
 use steps::Steps;
 
 pub(super) use attach::attach;
+pub(super) use chosen::named;
 pub(super) use detach::detach;
 pub(super) use doctor::doctor;
 pub(super) use down::down;

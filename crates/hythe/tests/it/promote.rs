@@ -95,3 +95,24 @@ fn a_workload_gets_the_image_by_its_digest_and_nothing_is_copied_if_there_is_no_
         world.run(&[&set("default/deploy/app")[..], &["--output", "json"]].concat(), &variables).json();
     assert_eq!((&json["images"][0]["changed"], &json["images"][0]["to"]), (&json!(false), &json!(image)));
 }
+
+#[test]
+fn a_copy_restarts_workloads_as_kubectl_does_and_names_are_checked_first() {
+    let world = World::new();
+    let cluster = FakeCluster::start("localhost:5001/app:v0");
+    let kubeconfig = cluster.kubeconfig();
+    let (from, to) = (format!("{}/app:v1", world.from.address()), format!("{}/app:dev", world.to.address()));
+    let copy = |workload: &str, to: &str| {
+        let arguments = ["copy", &from, to, "--restart", workload, "--context", "prod", "--output", "json"];
+        run(&arguments, &[("KUBECONFIG", kubeconfig.as_str())], "")
+    };
+    assert!(copy("deployment/nope", &to).expect(1).err.contains("no Deployment default/nope"));
+    world.to.client().get("/v2/app/manifests/dev").send().expect(404);
+    assert!(copy("deployment/app", "./folder").expect(2).err.contains("DST in a registry"));
+    let json = copy("deployment/app", &to).json();
+    assert_eq!(json["rollOut"], json!({ "nodes": [], "restarted": ["Deployment default/app"] }));
+    world.to.client().get("/v2/app/manifests/dev").send().expect(200);
+    let annotations = cluster.template()["metadata"]["annotations"].clone();
+    let at = annotations["kubectl.kubernetes.io/restartedAt"].as_str().unwrap();
+    assert!(at.starts_with("20") && at.ends_with('Z'), "{at}");
+}

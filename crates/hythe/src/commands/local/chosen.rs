@@ -22,7 +22,7 @@ pub(super) async fn unnamed(engine: &Engine, all: bool) -> Result<Vec<Cluster>, 
 }
 
 /// The cluster with that name.
-pub(super) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failure> {
+pub(in crate::commands) async fn named(engine: &Engine, name: &str) -> Result<Cluster, Failure> {
     let found = clusters(engine).await?;
     let names: Vec<String> = found.iter().map(|cluster| cluster.name.clone()).collect();
     let cluster = found.into_iter().find(|cluster| cluster.name == name || cluster.context() == name);
