@@ -1,6 +1,6 @@
 //! Arguments of the commands that move images between a container engine and registries.
 
-use super::{ConnectionArgs, EngineArgs};
+use super::{ConnectionArgs, EngineArgs, RollOutArgs};
 
 pub(super) const PUSH_EXAMPLES: &str = "\
 Examples:
@@ -12,6 +12,8 @@ Examples:
                                                push several images below a path
   hythe push oci:./layout localhost:5001/app:v1
                                                push an OCI layout; archive:FILE is an archive of docker save
+  hythe push app:dev --node --restart deployment/app
+                                               push, and run the image in local clusters
   docker save app:dev | hythe push - localhost:5001/app:dev
                                                push the archive on stdin
 
@@ -49,6 +51,9 @@ pub struct PushArgs {
     /// Blobs that are pushed at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,
+    /// Where to run the images.
+    #[command(flatten)]
+    pub roll_out: RollOutArgs,
     /// How to reach the registries.
     #[command(flatten)]
     pub connection: ConnectionArgs,

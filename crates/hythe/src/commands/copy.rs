@@ -100,14 +100,11 @@ async fn roll_out<'a>(
     args: &'a CopyArgs,
     environment: &Environment,
 ) -> Result<Option<super::roll_out::RollOut<'a>>, Failure> {
-    if !args.roll_out.is_given() {
-        return Ok(None);
-    }
-    if !matches!(args.target, ImagePlace::Registry(_)) {
+    if args.roll_out.is_given() && !matches!(args.target, ImagePlace::Registry(_)) {
         let problem = "--node, --cluster and --restart need a DST in a registry, which nodes pull from";
         return Err(Failure::Usage(problem.to_owned()));
     }
-    super::roll_out::RollOut::prepare(&args.roll_out, &args.engine, environment).await.map(Some)
+    super::roll_out::RollOut::asked(&args.roll_out, &args.engine, environment).await
 }
 
 /// The progress line, told by a copy.

@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use super::cache::Target;
 use super::copy::Shown;
 use super::registries::Registries;
+use super::roll_out::RollOut;
 use super::runtime::run;
 use crate::args::PushArgs;
 use crate::config::Environment;
@@ -36,6 +37,7 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
     if default.url().starts_with("http://") {
         connection.plain_http.push(default.host().clone());
     }
+    let roll_out = RollOut::asked(&args.roll_out, &args.engine, environment).await?;
     let progress = Arc::new(Progress::start(jobs.len()));
     let run = Pusher {
         args,
@@ -47,7 +49,7 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
         progress,
         printer,
     };
-    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    let (mut done, mut failed, mut images) = (Vec::new(), Vec::new(), Vec::new());
     for job in &jobs {
         let pushed = run.push_one(job).await;
         run.progress.ended();
@@ -57,20 +59,29 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
                     run.progress.aside(|| printer.data(line(&pushed), || Value::Null));
                 }
                 done.push(as_json(job, &pushed));
+                images.push(pushed.reference);
             }
             Err(error) => failed.push((job, error)),
         }
     }
     run.progress.stop();
+    let rolled_out = match roll_out {
+        Some(roll_out) if failed.is_empty() => roll_out.run(&images, printer).await.map(Some),
+        _ => Ok(None),
+    };
     if printer.output() == Output::Json {
         let failed: Vec<Value> = failed
             .iter()
             .map(|(job, error)| json!({ "source": job.from.to_string(), "error": error.to_string() }))
             .collect();
-        printer.data("", || json!({ "pushed": done, "failed": failed }));
+        let mut data = json!({ "pushed": done, "failed": failed });
+        if let Ok(Some(rolled_out)) = &rolled_out {
+            data["rollOut"] = rolled_out.clone();
+        }
+        printer.data("", || data);
     }
     match &failed[..] {
-        [] => Ok(()),
+        [] => rolled_out.map(drop),
         [_] => Err(failed.remove(0).1),
         several => {
             let list: Vec<String> =

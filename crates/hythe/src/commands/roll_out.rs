@@ -29,8 +29,17 @@ pub(super) struct RollOut<'a> {
 }
 
 impl<'a> RollOut<'a> {
+    /// What the options ask for; none if none of them is given.
+    pub(super) async fn asked(
+        args: &'a RollOutArgs,
+        engine: &EngineArgs,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Failure> {
+        if args.is_given() { Self::prepare(args, engine, environment).await.map(Some) } else { Ok(None) }
+    }
+
     /// Finds the nodes and workloads, and changes nothing. Runs before the push, so that a wrong name fails early.
-    pub(super) async fn prepare(
+    async fn prepare(
         args: &'a RollOutArgs,
         engine: &EngineArgs,
         environment: &Environment,
