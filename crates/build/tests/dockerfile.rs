@@ -8,6 +8,7 @@ use std::fs;
 
 use hythe_build::{ContextSource, ImageFacts, Use};
 use hythe_oci::ImageName;
+use proptest::prelude::*;
 use support::project;
 
 #[test]
@@ -307,4 +308,72 @@ fn the_machine_s_own_platform_does_not_enter_the_key() {
         .text();
     assert!(text.contains("stage image:docker.io/library/golang:latest $BUILDPLATFORM\n"), "{text}");
     assert!(!text.contains("argument"), "{text}");
+    let mut other = project("ARG BUILD_FOR=linux/amd64\nFROM --platform=$BUILD_FOR golang\n");
+    let changes =
+        other.changes(|other| drop(other.recipe.args.insert("BUILD_FOR".into(), "linux/arm64".into())));
+    assert_eq!(changes, ["line 2 of the Dockerfile changed (FROM)"]);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_dockerfile_panics(words in prop::collection::vec(prop::sample::select(WORDS.to_vec()), 0..40), ignored in "[ab*?!/\\[\\]^.\n-]{0,20}") {
+        let project = project(&format!("FROM scratch\n{}", words.concat())).file("a", "").file("b/a", "");
+        project.write(".dockerignore", ignored);
+        if let Ok(inputs) = project.inputs() {
+            prop_assert!(inputs.with_bases(&std::collections::BTreeMap::new()).is_ok() || words.contains(&"FROM ") || words.contains(&"x"));
+        }
+    }
+}
+
+/// Pieces of Dockerfiles.
+const WORDS: &[&str] = &[
+    "\n",
+    "\n",
+    "\n",
+    " ",
+    "\\\n",
+    "#",
+    "FROM ",
+    "COPY ",
+    "ADD ",
+    "RUN ",
+    "ENV ",
+    "ARG ",
+    "ONBUILD ",
+    "--from=",
+    "--mount=",
+    "--exclude=",
+    "--parents ",
+    "a",
+    "b/",
+    "*",
+    "?",
+    "[",
+    "]",
+    "\"",
+    "'",
+    "$",
+    "{",
+    "}",
+    ":-",
+    "%",
+    "/",
+    ".",
+    "..",
+    "<<E",
+    "E",
+    "=",
+    "x",
+    " AS ",
+    ",",
+    "source=",
+    "type=",
+    "https://",
+    "\\",
+    "`",
+    "\r\n",
+    "\t",
+    "ü",
+];

@@ -16,6 +16,18 @@ pub(super) fn is_platform_argument(name: &str) -> bool {
     part.is_some_and(|part| PARTS.contains(&part))
 }
 
+/// The arguments that `FROM` sees, with those of the builder's machine as `$` and their names: what enters the key must not depend
+/// on the machine.
+pub(super) fn without_machine(globals: &Variables, recipe: &Recipe) -> Variables {
+    let mut globals = globals.clone();
+    for name in PARTS.map(|part| format!("BUILD{part}")) {
+        if !recipe.args.contains_key(&name) {
+            globals.set(name.clone(), Some(format!("${name}")));
+        }
+    }
+    globals
+}
+
 /// The arguments that `FROM` sees.
 pub(super) fn evaluate(program: &Program, recipe: &Recipe, platform: &Platform) -> Result<Variables, Fault> {
     let mut globals = Variables::closed();

@@ -56,8 +56,7 @@ pub(super) fn evaluate(
     Ok(PlatformRecord { platform: platform.to_string(), arguments, stages })
 }
 
-/// `--platform` of a stage as it enters the key, and the platform that it means. The platform of the builder's machine enters by
-/// its variable's name, so that the key is the same on every machine.
+/// `--platform` of a stage as it enters the key, and the platform that it means.
 fn platform_of(
     graph: &Graph<'_>,
     node: &Node<'_>,
@@ -65,9 +64,10 @@ fn platform_of(
 ) -> Result<(Option<String>, Platform), Fault> {
     let Some(written) = &node.stage.platform else { return Ok((None, target.clone())) };
     let fault = |message: String| Fault::new(node.stage.line, message);
-    let text = expand(written, graph.globals, graph.program.escape).map_err(fault)?.text;
+    let text_by = |globals: &Variables| expand(written, globals, graph.program.escape).map_err(fault);
+    let text = text_by(graph.globals)?.text;
     let platform = text.parse::<Platform>().map_err(|why| fault(format!("platform `{text}`: {why}")))?;
-    let entered = if written.contains("BUILD") { written.clone() } else { platform.to_string() };
+    let entered = text_by(&globals::without_machine(graph.globals, graph.recipe))?.text;
     Ok((Some(entered), platform))
 }
 
