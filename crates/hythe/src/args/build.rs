@@ -14,6 +14,8 @@ Examples:
   hythe build src/app                          build the services of src/app/docker-compose.yml; push them as
                                                localhost:5001/app-SERVICE:latest
   hythe build -f compose.yaml web              build one service, and the services that it is based on
+  hythe build src/app --node --restart deployment/app
+                                               build, and run the images in local clusters
   hythe build                                  build the images of ./hythe.toml, bases first
   hythe build base --rebuild                   build one of them although nothing changed
 
@@ -97,6 +99,14 @@ pub struct BuildArgs {
     /// The tag of names without one, such as those of a Compose file's services [default: latest]
     #[arg(long, value_name = "TAG")]
     pub default_tag: Option<Tag>,
+    /// Where to run the images.
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub roll_out: super::RollOutArgs,
+    /// The engine that runs the clusters' nodes.
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    pub engine: super::EngineArgs,
     /// How to reach the registries.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -49,6 +49,10 @@ async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer
     for warning in &warnings {
         printer.note(format_args!("warning: {warning}"));
     }
+    #[cfg(feature = "cluster")]
+    let roll_out = super::roll_out::RollOut::asked(&args.roll_out, &args.engine, environment).await?;
+    #[cfg(feature = "cluster")]
+    let names: Vec<hythe_oci::ImageName> = wanted.iter().map(|image| images[*image].main().clone()).collect();
     let (inputs, order) = inputs(&images, wanted, environment).await?;
     let mut connection = args.connection.clone();
     connection.plain_http.extend(Target::chosen(args.registry.as_deref(), environment)?.plain_host());
@@ -71,11 +75,22 @@ async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer
         }
         lines.push(outcome.json(image));
     }
+    #[cfg(feature = "cluster")]
+    let rolled_out = match roll_out {
+        Some(roll_out) if !args.check => roll_out.run(&names, printer).await.map(Some),
+        _ => Ok(None),
+    };
+    #[cfg(not(feature = "cluster"))]
+    let rolled_out: Result<Option<Value>, Failure> = Ok(None);
     if printer.output() == Output::Json {
-        printer.data("", || json!({ "check": args.check, "images": lines }));
+        let mut data = json!({ "check": args.check, "images": lines });
+        if let Ok(Some(rolled_out)) = &rolled_out {
+            data["rollOut"] = rolled_out.clone();
+        }
+        printer.data("", || data);
     }
     if needed.is_empty() {
-        return Ok(());
+        return rolled_out.map(drop);
     }
     let count = count_of(needed.len() as u64, "image");
     let verb = if needed.len() == 1 { "needs" } else { "need" };

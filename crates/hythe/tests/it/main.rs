@@ -12,6 +12,8 @@ mod data_folder;
 mod descriptors;
 mod docker;
 mod drop_in;
+#[cfg(feature = "cluster")]
+mod examples;
 mod images;
 mod kind_config;
 mod no_panic;
