@@ -33,7 +33,7 @@ async fn promote_one(args: &PromoteArgs, environment: &Environment, printer: Pri
     // Before anything is copied: a workload that does not exist must not leave half of the work done.
     #[cfg(feature = "cluster")]
     let workloads = set_image::find(&args.deploy, environment).await?;
-    let registries = Registries::new(environment, &names.connection(args, environment)?);
+    let registries = Registries::new(environment, &Names::connection(args, environment)?);
     let source: Arc<dyn Source> = Arc::new(registries.repository(&names.from.host, &names.from.repository)?);
     let target = registries.repository(&names.to.host, &names.to.repository)?;
     let before = match &names.tag {

@@ -44,9 +44,7 @@ impl<'a> Registries<'a> {
             return host.map_err(|error| Failure::Usage(format!("{error}; write HOST or HOST:PORT")));
         }
         let chosen = Target::chosen(named, self.environment)?;
-        if chosen.url().starts_with("http://") {
-            self.plain_http.push(chosen.host().clone());
-        }
+        self.plain_http.extend(chosen.plain_host());
         Ok(chosen.host().clone())
     }
 

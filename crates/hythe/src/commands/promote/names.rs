@@ -80,15 +80,12 @@ impl Names {
 
     /// How to reach the registries. The registry on this machine may be named by a URL for plain HTTP.
     pub(super) fn connection(
-        &self,
         args: &PromoteArgs,
         environment: &Environment,
     ) -> Result<ConnectionArgs, Failure> {
         let mut connection = args.connection.clone();
-        if ImageNameParts::of(&args.image).registry.is_none()
-            && Target::chosen(None, environment)?.url().starts_with("http://")
-        {
-            connection.plain_http.push(self.from.host.clone());
+        if ImageNameParts::of(&args.image).registry.is_none() {
+            connection.plain_http.extend(Target::chosen(None, environment)?.plain_host());
         }
         Ok(connection)
     }

@@ -1,4 +1,6 @@
-//! `hythe up` and `hythe attach`, on a real engine with real nodes, API servers and kubelets.
+//! `hythe up` and `hythe attach`, and new images in nodes, on a real engine with real nodes, API servers and kubelets.
+
+mod new_images;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -243,88 +245,4 @@ fn from_nothing_every_node_and_pod_pulls_what_was_pushed_and_what_is_cached() {
     assert_eq!(hub.upstream.downloads(&cached.layers[0]), 1, "through the process");
     process.end();
     println!("{}", process.log());
-}
-
-/// A Deployment of one Pod in the nodes' own network, which asks a registry only for an image that the node lacks.
-fn deployment(name: &str, image: &str) -> serde_json::Value {
-    serde_json::json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": { "name": name },
-        "spec": {
-            "replicas": 1,
-            "strategy": { "type": "Recreate" },
-            "selector": { "matchLabels": { "app": name } },
-            "template": {
-                "metadata": { "labels": { "app": name } },
-                "spec": {
-                    "tolerations": [{ "operator": "Exists" }],
-                    "terminationGracePeriodSeconds": 0,
-                    "containers": [{ "name": "main", "image": image, "imagePullPolicy": "IfNotPresent" }],
-                },
-            },
-        },
-    })
-}
-
-/// The digests of the images that the Pods of a Deployment run.
-fn running(plane: &ControlPlane, name: &str) -> Vec<String> {
-    let label = format!("app={name}");
-    let text = plane.run(&["get", "pods", "--selector", &label, "--output=json"]);
-    let pods: serde_json::Value = serde_json::from_str(&text).expect("kubectl prints JSON");
-    let containers =
-        pods["items"].as_array().into_iter().flatten().map(|pod| &pod["status"]["containerStatuses"][0]);
-    let running = containers.filter(|container| !container["state"]["running"].is_null());
-    running.filter_map(|container| container["imageID"].as_str().map(str::to_owned)).collect()
-}
-
-#[test]
-fn a_moved_tag_runs_within_seconds_although_its_pods_pull_only_if_the_image_is_not_present() {
-    let docker = Arc::new(Engine::docker_with_bridge());
-    let mut home = Home::new(&docker);
-    let cluster = Cluster::start(&docker, "one", &[CONTROL, WORKER]);
-    let plane = ControlPlane::start_with_controllers(&cluster);
-    home.add_kubeconfig(plane.kubeconfig());
-    assert_eq!(home.up(&[]).code, Some(0));
-    let image = format!("{}/app:dev", home.registry());
-    let (first, second) = (Sample::busybox(fresh_seed()), Sample::busybox(fresh_seed()));
-    let mut client = home.client();
-    first.push(&mut Repository::new(&mut client, "app"), "dev");
-    plane.apply(&deployment("app", &image));
-    let runs = |sample: &Sample| {
-        let running = running(&plane, "app");
-        let [only] = &running[..] else { return false };
-        only.contains(&sample.digest.to_string()) || only.contains(&sample.id.to_string())
-    };
-    eventually("the first version runs", Duration::from_mins(2), || runs(&first));
-
-    second.push(&mut Repository::new(&mut client, "app"), "next");
-    let next = format!("{}/app:next", home.registry());
-    let began = Instant::now();
-    let moved = home.attempt(&["copy", &next, &image, "--node", "--restart", "deployment/app"]);
-    let took = began.elapsed();
-    println!("{}{}{took:?} from the copy to the new Pod", moved.stderr, moved.stdout);
-    assert_eq!(moved.code, Some(0), "{moved:?}");
-    assert!(runs(&second), "{:?}", running(&plane, "app"));
-    for node in cluster.nodes() {
-        assert!(moved.stderr.contains(&format!("node {}: pulled {image}", node.name())), "{moved:?}");
-    }
-
-    // One node alone, by its name; a node that does not exist is an error before anything is copied.
-    let name = cluster.nodes()[1].name();
-    let one = home.attempt(&["copy", &next, &image, &format!("--node={name}")]);
-    assert!(one.stderr.contains(name) && !one.stderr.contains(cluster.nodes()[0].name()), "{one:?}");
-    let wrong = home.attempt(&["copy", &next, &image, "--node=nope"]);
-    assert!(wrong.code == Some(2) && wrong.stderr.contains("has no node nope"), "{wrong:?}");
-
-    // A node that cannot pull is named with the reason, and the others go on.
-    let file = format!("/etc/containerd/certs.d/{}", home.registry());
-    cluster.nodes()[1].run(&["rm", "-r", &file]);
-    let failed = home.attempt(&["copy", &next, &image, "--node"]);
-    assert_eq!(failed.code, Some(1), "{failed:?}");
-    let steps =
-        [format!("+ node {}: pulled", cluster.nodes()[0].name()), format!("! node {name}: crictl pull")];
-    for step in steps {
-        assert!(failed.stderr.contains(&step), "{failed:?}");
-    }
 }
