@@ -5,18 +5,31 @@
 mod checked;
 mod classic;
 mod confined;
+mod podman;
+mod small_file;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use hythe_oci::{Algorithm, Digest, HashState};
+use hythe_oci::Digest;
 use serde::{Deserialize, Serialize};
 
 use checked::Checked;
 use classic::Classic;
+use podman::Podman;
 
-/// The storage drivers of Docker whose layers are folders with the layer's files.
-const DRIVERS: [&str; 3] = ["overlay2", "fuse-overlayfs", "vfs"];
+/// The storage drivers whose layers are folders with the layer's files: Docker's, and Podman's.
+const DOCKER: [&str; 3] = ["overlay2", "fuse-overlayfs", "vfs"];
+const PODMAN: [&str; 2] = ["overlay", "vfs"];
+
+/// The program whose store it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Docker's classic store.
+    Docker,
+    /// Podman's containers-storage.
+    Podman,
+}
 
 /// The most bytes of an image's configuration.
 pub(crate) const CONFIG: u64 = 4 << 20;
@@ -64,44 +77,62 @@ pub struct Origin {
 /// A store: its form, and its folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// Docker's storage driver.
+    /// The program whose store it is.
+    pub form: Form,
+    /// The storage driver.
     pub driver: String,
-    /// The folder: Docker's data root.
+    /// The folder: Docker's data root, or Podman's graph root.
     pub root: PathBuf,
 }
 
 impl Store {
     /// Whether hythe knows how the driver keeps layers.
-    pub fn is_known(driver: &str) -> bool {
-        DRIVERS.contains(&driver)
+    pub fn is_known(form: Form, driver: &str) -> bool {
+        match form {
+            Form::Docker => DOCKER.contains(&driver),
+            Form::Podman => PODMAN.contains(&driver),
+        }
     }
 
     /// Writes the answer to a question. The bytes of a layer are verified: the last of them are written only if the
     /// whole archive has the layer's digest. A wrong digest is an error of the kind `InvalidData`. Blocking.
     pub fn answer(&self, ask: &Ask, out: &mut dyn Write) -> io::Result<()> {
-        let classic = Classic { driver: &self.driver, root: &self.root };
+        let (driver, root) = (self.driver.as_str(), self.root.as_path());
+        let (classic, podman) = (Classic { driver, root }, Podman { driver, root });
         match ask {
             Ask::Config(image) => {
-                let config = classic.config(image)?;
-                let mut hash = HashState::new(Algorithm::Sha256);
-                hash.update(&config);
-                let found = hash.finish();
+                let config = match self.form {
+                    Form::Docker => classic.config(image)?,
+                    Form::Podman => podman.config(image)?,
+                };
+                let found = Digest::of(image.algorithm(), &config);
                 if found != *image {
-                    return Err(io::Error::new(
-                        io::ErrorKind::InvalidData,
-                        format!("the configuration `{image}` has other content: its digest is `{found}`"),
-                    ));
+                    let reason =
+                        format!("the configuration `{image}` has other content: its digest is `{found}`");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
                 }
                 out.write_all(&config)
             }
-            Ask::Size(layer) => write!(out, "{}", classic.size(layer)?),
+            Ask::Size(layer) => {
+                let size = match self.form {
+                    Form::Docker => classic.size(layer)?,
+                    Form::Podman => podman.size(layer)?,
+                };
+                write!(out, "{size}")
+            }
             Ask::Origins(layer) => {
-                let origins = classic.origins(layer).unwrap_or_default();
-                out.write_all(&serde_json::to_vec(&origins)?)
+                let origins = match self.form {
+                    Form::Docker => classic.origins(layer),
+                    Form::Podman => podman.origins(layer),
+                };
+                out.write_all(&serde_json::to_vec(&origins.unwrap_or_default())?)
             }
             Ask::Bytes(layer, from) => {
                 let mut checked = Checked::new(out, *layer.diff_id(), *from);
-                classic.write(layer, &mut checked)?;
+                match self.form {
+                    Form::Docker => classic.write(layer, &mut checked)?,
+                    Form::Podman => podman.write(layer, &mut checked)?,
+                }
                 checked.finish()
             }
         }

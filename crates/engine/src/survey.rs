@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bollard::models::SystemInfo;
 use bytes::Bytes;
-use hythe_oci::Digest;
+use hythe_oci::{Digest, ImageName, Platform};
 
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineError};
 use crate::helper::Helper;
-use crate::store::{Ask, Store};
+use crate::store::{Ask, Form, Store};
 
 /// The type of containerd's store in the engine's description of itself.
 const CONTAINERD: &str = "io.containerd.snapshotter.v1";
@@ -18,12 +18,12 @@ const CONTAINERD: &str = "io.containerd.snapshotter.v1";
 /// hythe's own image, for a helper container.
 #[derive(Clone, Debug)]
 pub struct OwnImage {
-    /// The image's name.
-    pub reference: String,
-    /// The architecture of its binary.
-    pub architecture: String,
-    /// The image, in the format of `docker save`.
-    pub archive: Bytes,
+    /// A name that only the image of this very binary has in the engine.
+    pub name: ImageName,
+    /// The platform of the binary.
+    pub platform: Platform,
+    /// Makes the image: its usual name, and its archive in the format of `docker save`.
+    pub make: fn() -> Result<(String, Bytes), String>,
 }
 
 /// The way to an image's layers.
@@ -66,19 +66,22 @@ impl Found {
             return Self::Containerd;
         }
         let driver = info.driver.clone().unwrap_or_default();
+        let form = if is_podman { Form::Podman } else { Form::Docker };
         let root = info.docker_root_dir.as_deref().filter(|root| root.starts_with('/'));
         match root {
-            Some(root) if !is_podman && Store::is_known(&driver) => {
+            Some(root) if Store::is_known(form, &driver) => {
                 let options = info.security_options.iter().flatten();
                 let names: Vec<&str> = options.filter_map(|option| option.split(',').next()).collect();
-                let no_helper = if names.contains(&"name=rootless") {
+                let no_helper = if is_podman {
+                    Some("hythe starts no helper containers in Podman")
+                } else if names.contains(&"name=rootless") {
                     Some("the engine is rootless")
                 } else if names.contains(&"name=userns") {
                     Some("the engine maps the users of its containers")
                 } else {
                     None
                 };
-                Self::Known { store: Store { driver, root: PathBuf::from(root) }, no_helper }
+                Self::Known { store: Store { form, driver, root: PathBuf::from(root) }, no_helper }
             }
             Some(_) => Self::Unknown(format!("hythe does not read layers of the storage driver {driver}")),
             None => Self::Unknown("the engine does not say where its data is".to_owned()),
@@ -140,18 +143,20 @@ async fn helper(
     own: impl FnOnce() -> Result<OwnImage, String>,
 ) -> Result<Helper, String> {
     let own = own()?;
-    if own.architecture != engine.architecture() {
-        return Err(format!(
-            "the engine runs {} binaries, and this one is for {}",
-            engine.architecture(),
-            own.architecture
-        ));
+    let platform = Platform::new("linux", engine.architecture(), None);
+    if own.platform != platform {
+        return Err(format!("the engine runs binaries for {platform}, and this one is for {}", own.platform));
     }
     let told = |error: EngineError| error.to_string();
-    if engine.image(&own.reference).await.map_err(told)?.is_none() {
-        engine.load(&own.reference, own.archive).await.map_err(told)?;
+    let name = own.name.to_string();
+    if engine.image(&name).await.map_err(told)?.is_none() {
+        let (reference, archive) = (own.make)()?;
+        if engine.image(&reference).await.map_err(told)?.is_none() {
+            engine.load(&reference, archive).await.map_err(told)?;
+        }
+        engine.tag(&reference, &own.name).await.map_err(told)?;
     }
-    Helper::start(engine, &own.reference, &store.driver, &store.root).await.map_err(told)
+    Helper::start(engine, &name, &store.driver, &store.root).await.map_err(told)
 }
 
 #[cfg(test)]
@@ -171,7 +176,7 @@ mod tests {
     #[test]
     fn the_description_of_an_engine_tells_its_store() {
         let known = |no_helper| Found::Known {
-            store: Store { driver: "overlay2".to_owned(), root: "/data".into() },
+            store: Store { form: Form::Docker, driver: "overlay2".to_owned(), root: "/data".into() },
             no_helper,
         };
         for (info, expected) in [

@@ -49,7 +49,7 @@ pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs
 pub use promote::{ContainerOf, SetImageArgs};
 pub use promote::{PromoteArgs, PromotionTarget};
 #[cfg(feature = "cluster")]
-pub use push::{PushArgs, Via};
+pub use push::{CompressionChoice, PullArgs, PushArgs, Via};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
 #[cfg(feature = "cluster")]
 pub use roll_out::RollOutArgs;
@@ -197,6 +197,10 @@ pub enum Command {
     /// Build images whose inputs changed, with Docker, Podman or Buildah, and push them
     #[command(after_help = build::BUILD_EXAMPLES)]
     Build(Box<BuildArgs>),
+    /// Pull images from any registry into the container engine
+    #[cfg(feature = "cluster")]
+    #[command(after_help = push::PULL_EXAMPLES)]
+    Pull(Box<PullArgs>),
     /// Copy images between registries, OCI layouts and archives; digests never change
     #[command(after_help = images::COPY_EXAMPLES)]
     Copy(Box<CopyArgs>),

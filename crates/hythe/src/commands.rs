@@ -6,6 +6,8 @@ mod completion;
 mod config;
 mod copy;
 #[cfg(feature = "cluster")]
+mod copy_engine;
+#[cfg(feature = "cluster")]
 mod deploy;
 mod docs;
 mod du;
@@ -27,6 +29,8 @@ mod ls;
 mod own;
 mod probe;
 mod promote;
+#[cfg(feature = "cluster")]
+mod pull;
 #[cfg(feature = "cluster")]
 mod push;
 #[cfg(all(feature = "cluster", target_os = "linux"))]
@@ -87,9 +91,13 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Import(args) => import::import(&args, environment, printer),
         Command::Promote(args) => promote::promote(&args, environment, printer),
         Command::Build(args) => build::build(&args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Copy(args) if args.has_engine() => copy_engine::copy(&args, environment, printer),
         Command::Copy(args) => copy::copy(&args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Push(args) => push::push(&args, environment, printer),
+        #[cfg(feature = "cluster")]
+        Command::Pull(args) => pull::pull(&args, environment, printer),
         Command::Ls(args) => ls::ls(&args, environment, printer),
         Command::Tags(args) => tags::tags(&args, environment, printer),
         Command::Inspect(args) => inspect::inspect(&args, environment, printer),

@@ -23,6 +23,8 @@ pub use duration::{parse_duration, show_duration};
 pub use endpoint::Endpoint;
 pub use host_name::HostName;
 pub use image_place::ImagePlace;
+#[cfg(feature = "cluster")]
+pub use image_place::Program;
 pub use listen::Listen;
 pub use mirror::Mirror;
 pub use name::parse_name;

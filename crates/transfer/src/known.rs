@@ -31,7 +31,7 @@ impl Remote {
     /// The size of a blob that the repository has; `None` if it does not have the blob. The inner one is `None` if the
     /// registry does not say.
     pub async fn blob_size(&self, digest: &Digest) -> Result<Option<Option<u64>>> {
-        match self.client().blob_head(self.name(), digest).await {
+        match self.client().blob_head(self.repository_name(), digest).await {
             Ok(size) => Ok(Some(size)),
             Err(hythe_client::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -41,7 +41,7 @@ impl Remote {
     /// Takes a blob from another repository of the registry. Returns whether the registry did so.
     pub async fn mount(&self, blob: &Digest, from: &RepositoryName) -> Result<bool> {
         use hythe_client::{Error, Mount};
-        match self.client().mount_blob(self.name(), blob, from).await {
+        match self.client().mount_blob(self.repository_name(), blob, from).await {
             Ok(Mount::Mounted) => Ok(true),
             Ok(Mount::Upload(upload)) => {
                 // The registry forgets the session later, if this fails.

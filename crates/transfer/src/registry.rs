@@ -49,7 +49,7 @@ impl Remote {
     }
 
     /// The repository's name.
-    pub(crate) fn name(&self) -> &RepositoryName {
+    pub fn repository_name(&self) -> &RepositoryName {
         &self.repository
     }
 

@@ -5,6 +5,7 @@ mod containerd;
 mod copies;
 mod crane;
 mod docker;
+mod engines;
 mod helm;
 mod podman;
 mod regctl;

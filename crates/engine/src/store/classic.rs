@@ -17,6 +17,7 @@ use hythe_oci::{Algorithm, Digest};
 use serde::Deserialize;
 
 use super::confined::Folder;
+use super::small_file::{about, read};
 use super::{CONFIG, Layer, Origin};
 use crate::tar_split;
 
@@ -100,27 +101,6 @@ impl Classic<'_> {
     }
 }
 
-/// Reads a small file.
-fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut content));
-    if read.map_err(about(path))? as u64 > limit {
-        let reason = format!("{} has more than {limit} bytes", path.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    Ok(content)
-}
-
-fn about(path: &Path) -> impl FnOnce(io::Error) -> io::Error + use<> {
-    let path = path.to_owned();
-    move |error| {
-        // The system's reason, without its number.
-        let reason = error.to_string();
-        let reason = reason.split(" (os error").next().unwrap_or_default();
-        io::Error::new(error.kind(), format!("cannot read {}: {reason}", path.display()))
-    }
-}
-
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {
@@ -129,7 +109,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
-    use super::super::{Ask, Store};
+    use super::super::{Ask, Form, Store};
     use super::*;
     use crate::sample::{Entry, split, tar};
 
@@ -176,7 +156,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let archives = [archive(1), archive(2)];
         let (id, layers) = store(root.path(), &archives);
-        let store = Store { driver: "overlay2".to_owned(), root: root.path().to_owned() };
+        let store = Store { form: Form::Docker, driver: "overlay2".to_owned(), root: root.path().to_owned() };
         assert_eq!(ask(&store, &Ask::Config(id)).unwrap(), b"{}");
         for (layer, archive) in layers.iter().zip(&archives) {
             assert_eq!(ask(&store, &Ask::Size(layer.clone())).unwrap(), archive.len().to_string().as_bytes());
@@ -203,7 +183,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let (id, layers) = store(root.path(), &[archive(1)]);
         fs::write(root.path().join("overlay2/cache0/diff/two"), vec![9; 300_000]).unwrap();
-        let store = Store { driver: "overlay2".to_owned(), root: root.path().to_owned() };
+        let store = Store { form: Form::Docker, driver: "overlay2".to_owned(), root: root.path().to_owned() };
         let error = ask(&store, &Ask::Bytes(layers[0].clone(), 0)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert!(error.to_string().contains("was rebuilt with the digest"), "{error}");

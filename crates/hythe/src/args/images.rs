@@ -18,9 +18,11 @@ Examples:
   hythe copy redis:7 oci:./layout --dry-run    show what a copy would move
   hythe copy localhost:5001/app:next localhost:5001/app:dev --node --restart deployment/app
                                                move a tag, and run what it names now in local clusters
+  hythe copy docker:app:dev oci:./layout       copy an image of the container engine
 
-SRC and DST are the name of an image in a registry; oci:FOLDER for an OCI layout; or archive:FILE for an archive. A path
-that begins with . or / needs no prefix. A tag may follow: oci:FOLDER:TAG.";
+SRC and DST are the name of an image in a registry; oci:FOLDER for an OCI layout; archive:FILE for an archive; or
+docker-daemon:NAME and containers-storage:NAME for an image in Docker and Podman (short: docker:NAME:TAG, podman:NAME:TAG). A
+path that begins with . or / needs no prefix. A tag may follow: oci:FOLDER:TAG.";
 
 pub(super) const LIST_EXAMPLES: &str = "\
 Examples:
@@ -94,13 +96,21 @@ pub struct CopyArgs {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub roll_out: super::RollOutArgs,
-    /// The engine that runs the clusters' nodes.
+    /// The engine of docker: and podman: places, and of the clusters' nodes.
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub engine: super::EngineArgs,
     /// How to reach the registries.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+}
+
+#[cfg(feature = "cluster")]
+impl CopyArgs {
+    /// Whether SRC or DST is in a container engine.
+    pub fn has_engine(&self) -> bool {
+        [&self.source, &self.target].into_iter().any(|place| matches!(place, ImagePlace::Engine { .. }))
+    }
 }
 
 /// The options of `hythe ls`.

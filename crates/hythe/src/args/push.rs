@@ -1,5 +1,7 @@
 //! Arguments of the commands that move images between a container engine and registries.
 
+use hythe_oci::{ImageName, Platform};
+
 use super::{ConnectionArgs, EngineArgs, RollOutArgs};
 
 pub(super) const PUSH_EXAMPLES: &str = "\
@@ -32,6 +34,20 @@ pub enum Via {
     Engine,
 }
 
+/// How `hythe push` compresses the layers that it reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum CompressionChoice {
+    /// None to this machine and private networks, gzip elsewhere.
+    #[default]
+    Auto,
+    /// None.
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
 /// The options of `hythe push`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PushArgs {
@@ -45,6 +61,10 @@ pub struct PushArgs {
     /// engine (the engine's own push)
     #[arg(long, value_enum, default_value_t, value_name = "WAY", hide_possible_values = true)]
     pub via: Via,
+    /// How to compress the layers that hythe reads: auto (not at all to this machine and to private addresses, gzip
+    /// elsewhere), none, gzip or zstd. Layers that the registry has stay as they are there
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", hide_possible_values = true)]
+    pub compression: CompressionChoice,
     /// The engine.
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -54,6 +74,31 @@ pub struct PushArgs {
     /// Where to run the images.
     #[command(flatten)]
     pub roll_out: RollOutArgs,
+    /// How to reach the registries.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+pub(super) const PULL_EXAMPLES: &str = "\
+Examples:
+  hythe pull localhost:5001/app:dev            pull into the engine that `docker` uses
+  hythe pull ghcr.io/team/app:v1 --engine podman
+  hythe pull redis:7 --platform linux/arm64    pull an image for another platform
+
+The engine pulls itself if it can reach the registry. Otherwise hythe reads the image and loads it into the engine.";
+
+/// The options of `hythe pull`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PullArgs {
+    /// The images, in the form that docker pull takes
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<ImageName>,
+    /// The platform, such as linux/arm64 [default: the engine's]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: Option<Platform>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// How to reach the registries.
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -1,4 +1,4 @@
-//! `hythe copy`: copies images between registries, OCI layouts and archives.
+//! `hythe copy` between registries, OCI layouts and archives.
 
 use std::sync::Arc;
 
@@ -124,15 +124,17 @@ impl Watch for Shown {
     }
 }
 
-fn source(place: &ImagePlace, registries: &Registries<'_>) -> Result<Arc<dyn Source>, Failure> {
+pub(super) fn source(place: &ImagePlace, registries: &Registries<'_>) -> Result<Arc<dyn Source>, Failure> {
     Ok(match place {
         ImagePlace::Registry(image) => Arc::new(registries.remote(image)?),
         ImagePlace::Layout { folder, .. } => Arc::new(Layout::open(folder)?),
         ImagePlace::Archive { file, .. } => Arc::new(ArchiveSource::open(file)?),
+        #[cfg(feature = "cluster")]
+        ImagePlace::Engine { .. } => return Err(of_engine(place)),
     })
 }
 
-fn target(args: &CopyArgs, registries: &Registries<'_>) -> Result<Box<dyn Target>, Failure> {
+pub(super) fn target(args: &CopyArgs, registries: &Registries<'_>) -> Result<Box<dyn Target>, Failure> {
     Ok(match &args.target {
         ImagePlace::Registry(image) => {
             if image.digest().is_some() {
@@ -145,15 +147,30 @@ fn target(args: &CopyArgs, registries: &Registries<'_>) -> Result<Box<dyn Target
         ImagePlace::Layout { folder, .. } => Box::new(Layout::create(folder)?),
         ImagePlace::Archive { file, .. } => {
             // `docker load` gives the image the name that it had.
-            let named = matches!(args.source, ImagePlace::Registry(_)).then(|| untagged(&args.source));
+            let named = match &args.source {
+                ImagePlace::Registry(_) => Some(untagged(&args.source)),
+                #[cfg(feature = "cluster")]
+                ImagePlace::Engine { .. } => Some(untagged(&args.source)),
+                ImagePlace::Layout { .. } | ImagePlace::Archive { .. } => None,
+            };
             Box::new(ArchiveTarget::create(file, named)?)
         }
+        #[cfg(feature = "cluster")]
+        ImagePlace::Engine { .. } => return Err(of_engine(&args.target)),
     })
 }
 
-fn tag_of(place: &ImagePlace) -> Option<Tag> {
+/// An engine is neither a source nor a target by itself: `copy_engine` reads and loads its images.
+#[cfg(feature = "cluster")]
+fn of_engine(place: &ImagePlace) -> Failure {
+    Failure::Usage(format!("{place} is in an engine"))
+}
+
+pub(super) fn tag_of(place: &ImagePlace) -> Option<Tag> {
     match place {
         ImagePlace::Registry(image) => image.tag().cloned(),
+        #[cfg(feature = "cluster")]
+        ImagePlace::Engine { name, .. } => name.tag().cloned(),
         ImagePlace::Layout { tag, .. } | ImagePlace::Archive { tag, .. } => tag.clone(),
     }
 }
@@ -225,15 +242,17 @@ pub(super) async fn only_tag(place: &ImagePlace, source: &dyn Source) -> Result<
 }
 
 /// The place without its tag.
-fn untagged(place: &ImagePlace) -> String {
+pub(super) fn untagged(place: &ImagePlace) -> String {
     match place {
         ImagePlace::Registry(image) => format!("{}/{}", image.registry(), image.repository()),
+        #[cfg(feature = "cluster")]
+        ImagePlace::Engine { name, .. } => format!("{}/{}", name.registry(), name.repository()),
         ImagePlace::Layout { folder, .. } => folder.display().to_string(),
         ImagePlace::Archive { file, .. } => file.display().to_string(),
     }
 }
 
-fn line(to: &str, copied: &Copied, dry_run: bool) -> String {
+pub(super) fn line(to: &str, copied: &Copied, dry_run: bool) -> String {
     let digest = copied.digest;
     let left_out = match &copied.left_out[..] {
         [] => String::new(),
@@ -258,7 +277,7 @@ fn line(to: &str, copied: &Copied, dry_run: bool) -> String {
     format!("{to}  {digest}  {}{left_out}", parts.join(", "))
 }
 
-fn as_json(from: &str, to: &str, copied: &Copied) -> Value {
+pub(super) fn as_json(from: &str, to: &str, copied: &Copied) -> Value {
     json!({
         "source": from,
         "target": to,

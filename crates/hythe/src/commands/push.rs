@@ -1,5 +1,6 @@
 //! `hythe push`: pushes images of a container engine, layouts and archives to a registry.
 
+mod compression;
 mod engine;
 mod name;
 mod other;
@@ -11,7 +12,6 @@ use hythe_transfer::Plan;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::cache::Target;
 use super::copy::Shown;
 use super::registries::Registries;
 use super::roll_out::RollOut;
@@ -30,19 +30,15 @@ pub(super) fn push(args: &PushArgs, environment: &Environment, printer: Printer)
 }
 
 async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    let default = Target::chosen(None, environment)?;
-    let jobs = name::jobs(&args.images, default.host())?;
-    let mut connection = args.connection.clone();
-    // The address in HYTHE_REGISTRY says how its registry is reached.
-    if default.url().starts_with("http://") {
-        connection.plain_http.push(default.host().clone());
-    }
+    let mut registries = Registries::new(environment, &args.connection);
+    let default = registries.named(None)?;
+    let jobs = name::jobs(&args.images, &default)?;
     let roll_out = RollOut::asked(&args.roll_out, &args.engine, environment).await?;
     let progress = Arc::new(Progress::start(jobs.len()));
     let run = Pusher {
         args,
         environment,
-        registries: Registries::new(environment, &connection),
+        registries,
         engine: OnceCell::new(),
         plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
         watch: Arc::new(Shown(Arc::clone(&progress))),

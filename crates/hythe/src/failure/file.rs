@@ -51,6 +51,9 @@ pub enum FileError {
     /// Standard input cannot be read, or kept.
     #[error("stdin cannot be read: {0}")]
     Stdin(io::Error),
+    /// A temporary file cannot be written or read.
+    #[error("a temporary file cannot be used: {0}. Choose a folder with room by TMPDIR")]
+    Temporary(io::Error),
     /// Standard output cannot be written.
     #[error("stdout cannot be written: {0}")]
     Stdout(io::Error),

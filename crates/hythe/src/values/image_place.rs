@@ -1,4 +1,4 @@
-//! Where an image is: in a registry, in an OCI layout, or in an archive.
+//! Where an image is: in a registry, in an OCI layout, in an archive, or in a container engine.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,7 +27,35 @@ pub enum ImagePlace {
         /// The image's tag in it.
         tag: Option<Tag>,
     },
+    /// In a container engine.
+    #[cfg(feature = "cluster")]
+    Engine {
+        /// The engine.
+        engine: Program,
+        /// The image's name in it.
+        name: ImageName,
+    },
 }
+
+/// A program that is a container engine.
+#[cfg(feature = "cluster")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Docker.
+    Docker,
+    /// Podman.
+    Podman,
+}
+
+/// The prefixes of engines, and whether the rest is always a name in the engine. `docker:27` is an image of Docker Hub:
+/// the short prefixes need a name that an image called `docker` could not have as its tag.
+#[cfg(feature = "cluster")]
+const ENGINES: [(&str, Program, bool); 4] = [
+    ("docker-daemon:", Program::Docker, true),
+    ("containers-storage:", Program::Podman, true),
+    ("docker:", Program::Docker, false),
+    ("podman:", Program::Podman, false),
+];
 
 /// The prefixes of layouts, and of archives. The longer ones are those of skopeo.
 const LAYOUTS: [&str; 1] = ["oci:"];
@@ -60,6 +88,14 @@ impl FromStr for ImagePlace {
             let (file, tag) = path(text)?;
             return Ok(Self::Archive { file, tag });
         }
+        #[cfg(feature = "cluster")]
+        for (prefix, engine, is_sure) in ENGINES {
+            let Some(name) = text.strip_prefix(prefix) else { continue };
+            if is_sure || (name.contains([':', '/', '@']) && !name.starts_with("//")) {
+                let name = name.parse().map_err(|error| ValueError::new(format!("{error}")))?;
+                return Ok(Self::Engine { engine, name });
+            }
+        }
         if text.starts_with(['.', '/']) {
             let (path, tag) = path(text)?;
             // What does not exist yet is an archive if it is called so.
@@ -81,6 +117,11 @@ impl fmt::Display for ImagePlace {
             Self::Registry(name) => return f.write_str(name.as_str()),
             Self::Layout { folder, tag } => (folder, tag),
             Self::Archive { file, tag } => (file, tag),
+            #[cfg(feature = "cluster")]
+            Self::Engine { engine, name } => {
+                let prefix = if *engine == Program::Docker { "docker" } else { "podman" };
+                return write!(f, "{prefix}:{name}");
+            }
         };
         write!(f, "{}", path.display())?;
         tag.as_ref().map_or(Ok(()), |tag| write!(f, ":{tag}"))
@@ -90,6 +131,23 @@ impl fmt::Display for ImagePlace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(feature = "cluster")]
+    fn an_engine_is_told_by_its_prefix_and_docker_with_a_tag_is_an_image() {
+        let engine =
+            |engine, name: &str| ImagePlace::Engine { engine, name: name.parse::<ImageName>().unwrap() };
+        for (text, expected) in [
+            ("docker:app:dev", engine(Program::Docker, "app:dev")),
+            ("docker-daemon:app", engine(Program::Docker, "app")),
+            ("podman:localhost/app", engine(Program::Podman, "localhost/app")),
+            ("containers-storage:app", engine(Program::Podman, "app")),
+            ("docker:27", ImagePlace::Registry("docker:27".parse().unwrap())),
+            ("docker:27-cli", ImagePlace::Registry("docker:27-cli".parse().unwrap())),
+        ] {
+            assert_eq!(text.parse::<ImagePlace>(), Ok(expected), "{text}");
+        }
+    }
 
     #[test]
     fn a_place_is_told_by_its_prefix_or_by_the_form_of_its_path() {

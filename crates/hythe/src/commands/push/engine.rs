@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use hythe_cluster::image::Image;
-use hythe_engine::{Disk, Engine, EngineImage, OwnImage, StoreImage, Survey, Way};
-use hythe_oci::{ImageName, ImageNameParts, Reference, Tag};
+use hythe_engine::{Compression, Disk, Engine, EngineImage, StoreImage, Survey, Target, Way};
+use hythe_oci::{ImageName, Reference, Tag};
 use hythe_transfer::{Error, Source};
 
+use super::compression::compression;
 use super::pusher::{Pushed, Pusher};
 use crate::args::Via;
+use crate::commands::engine::{absent, engine_login, own_image, saved};
+use crate::commands::interrupt::interrupted;
+use crate::console::count_of;
 use crate::failure::Failure;
-
-/// The most names that a message lists.
-const NAMES: usize = 5;
 
 impl Pusher<'_> {
     /// Pushes an image of the engine.
@@ -21,9 +21,8 @@ impl Pusher<'_> {
         let Some(found) = engine.find_image(image).await? else {
             return Err(absent(engine, image).await);
         };
-        let by_choice = "by the engine's own push, as --via engine asks".to_owned();
         let reason = match self.args.via {
-            Via::Engine => by_choice,
+            Via::Engine => "by the engine's own push, as --via engine asks".to_owned(),
             Via::Auto | Via::Store => {
                 let survey = Survey::of(engine, &found.id, own_image).await?;
                 match survey.way {
@@ -32,17 +31,28 @@ impl Pusher<'_> {
                         match self.push_of_store(disk, image, &found, to).await? {
                             Ok(pushed) => return Ok(Pushed { way: ("store", survey.reason), ..pushed }),
                             Err(why) if self.args.via == Via::Store => return Err(Failure::Images(why)),
-                            Err(why) => format!("by the engine's own push: {why}"),
+                            Err(why) => why,
                         }
                     }
                     Way::Engine if self.args.via == Via::Store => {
-                        let problem =
-                            format!("{image} cannot be read from the engine's store: {}", survey.reason);
+                        let problem = format!("the layers of {image} cannot be read: {}", survey.reason);
                         return Err(Failure::Images(problem));
                     }
                     Way::Engine => survey.reason,
                 }
             }
+        };
+        if engine.is_podman() && self.args.via != Via::Engine {
+            // Podman's own push refuses plain HTTP unless its configuration allows it.
+            let reason = format!("from an archive that Podman writes: {reason}");
+            self.note(&format!("{image}: {reason}"));
+            let saved = saved(engine, image).await?;
+            let source: Arc<dyn Source> = saved.source;
+            return self.copy_from(&source, &saved.reference, to, ("archive", reason)).await;
+        }
+        let reason = match reason.strip_prefix("by the engine's own push") {
+            Some(_) => reason,
+            None => format!("by the engine's own push: {reason}"),
         };
         self.note(&format!("{image}: {reason}"));
         self.push_by_engine(engine, image, &found, to, reason).await
@@ -57,23 +67,35 @@ impl Pusher<'_> {
         found: &EngineImage,
         to: &ImageName,
     ) -> Result<Result<Pushed, String>, Failure> {
-        let target = self.registries.remote(to)?;
+        let remote = self.registries.remote(to)?;
         let tag = to.tag().cloned().unwrap_or_else(Tag::latest);
         let reference = Reference::Tag(tag.clone());
         let ready = async {
             let image = StoreImage::open(disk, found.id, name).await?;
-            image.ready(Some((&target, &reference))).await
+            let base: Option<ImageName> = image.base().and_then(|base| base.parse().ok());
+            let base = base.filter(|base| base.registry() == to.registry());
+            let base = base.and_then(|base| Some((self.registries.remote(&base).ok()?, base.reference())));
+            let base = base.as_ref().map(|(remote, reference)| (remote, reference));
+            let there = image.look_up(Some(Target { remote: &remote, reference: &reference, base })).await?;
+            let (missing, mounted) = (there.missing(), there.mounted() as u64);
+            let compression = compression(self.args.compression, to.registry()).await;
+            if missing > 0 && compression != Compression::None {
+                let layers = count_of(missing as u64, "layer");
+                let how = if compression == Compression::Gzip { "gzip" } else { "zstd" };
+                self.note(&format!("{name}: compressing {layers} with {how}"));
+            }
+            Ok((there.ready(compression).await?, mounted))
         };
-        let ready = match ready.await {
-            Ok(ready) => Arc::new(ready),
+        let (ready, mounted) = match ready.await {
+            Ok((ready, mounted)) => (Arc::new(ready), mounted),
             Err(error @ Error::Read { .. }) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let (digest, have) = (ready.digest(), ready.have);
+        let digest = ready.digest();
         let source: Arc<dyn Source> = Arc::clone(&ready) as Arc<dyn Source>;
         let by_digest = Reference::Digest(digest);
         let copied =
-            hythe_transfer::copy(&source, &by_digest, &target, &[tag], &self.plan, &self.watch).await;
+            hythe_transfer::copy(&source, &by_digest, &remote, &[tag], &self.plan, &self.watch).await;
         let mut copied = match copied {
             Ok(copied) => copied,
             Err(error) if ready.is_damaged() => {
@@ -84,21 +106,16 @@ impl Pusher<'_> {
             Err(error @ Error::Read { .. }) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        copied.mounted += have.mounted as u64;
-        let existing = copied.existing.saturating_sub(have.mounted as u64);
+        copied.mounted += mounted;
+        let existing = copied.existing.saturating_sub(mounted);
         let now = self.engine().await?.find_image(name).await?.map(|now| now.id);
         if now.is_some_and(|now| now != found.id) {
             self.note(&format!(
                 "{name} was built again during the push: the registry has the earlier image; push again for the new one"
             ));
         }
-        Ok(Ok(Pushed {
-            reference: to.clone(),
-            digest,
-            way: ("store", String::new()),
-            existing,
-            copied: Some(copied),
-        }))
+        let way = ("store", String::new());
+        Ok(Ok(Pushed { reference: to.clone(), digest, way, existing, copied: Some(copied) }))
     }
 
     /// Lets the engine push. The name at the registry is given to the image for as long as the push takes.
@@ -110,57 +127,30 @@ impl Pusher<'_> {
         to: &ImageName,
         reason: String,
     ) -> Result<Pushed, Failure> {
-        let login = self.login(to.registry())?;
-        let id = found.id.to_string();
+        let login = engine_login(self.environment, to.registry())?;
         let former = engine.find_image(to.as_str()).await?;
         let is_named = former.as_ref().is_some_and(|former| former.id == found.id);
         if !is_named {
             engine.tag(image, to).await?;
         }
-        let pushed = engine.push(to, login.as_ref()).await;
+        let pushed = tokio::select! {
+            pushed = engine.push(to, login.as_ref()) => pushed.map_err(Failure::from),
+            () = interrupted() => Err(Failure::Images(format!("the push of {to} was interrupted"))),
+        };
         if !is_named {
             match &former {
                 Some(former) => engine.tag(&former.id.to_string(), to).await?,
                 // An image whose only name is removed would be removed with it.
                 None if found.names.is_empty() => {
-                    self.note(&format!("{id} had no name, so it keeps {to}"));
+                    self.note(&format!("{} had no name, so it keeps {to}", found.id));
                 }
                 None => engine.remove_image(to.as_str()).await?,
             }
         }
         pushed?;
-        let target = self.registries.remote(to)?;
+        let remote = self.registries.remote(to)?;
         let tag = Reference::Tag(to.tag().cloned().unwrap_or_else(Tag::latest));
-        let digest = target.resolve(&tag).await?;
+        let digest = remote.resolve(&tag).await?;
         Ok(Pushed { reference: to.clone(), digest, way: ("engine", reason), copied: None, existing: 0 })
     }
-}
-
-/// hythe's own image, for a helper container.
-fn own_image() -> Result<OwnImage, String> {
-    let Image { reference, architecture, archive } =
-        Image::of(None, env!("CARGO_PKG_VERSION")).map_err(|error| error.to_string())?;
-    Ok(OwnImage { reference, architecture, archive })
-}
-
-/// The error for an image that the engine does not have, with names that are near.
-pub(in crate::commands) async fn absent(engine: &Engine, image: &str) -> Failure {
-    let names = engine.image_names().await.unwrap_or_default();
-    let title = engine.title();
-    let path = |name: &str| ImageNameParts::of(name).path.to_owned();
-    let wanted = path(image);
-    let mut near: Vec<(usize, &String)> = names
-        .iter()
-        .map(|name| (strsim::osa_distance(&path(name), &wanted), name))
-        .filter(|(distance, _)| *distance <= 1 + wanted.chars().count().min(100) / 4)
-        .collect();
-    near.sort();
-    let near: Vec<&str> = near.iter().take(NAMES).map(|(_, name)| name.as_str()).collect();
-    let program = if engine.is_podman() { "podman" } else { "docker" };
-    let what_to_do = if near.is_empty() {
-        format!("`{program} images` lists its images")
-    } else {
-        format!("it has {}", near.join(", "))
-    };
-    Failure::Images(format!("{title} has no image {image}: {what_to_do}"))
 }

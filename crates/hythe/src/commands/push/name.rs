@@ -43,6 +43,7 @@ impl Origin {
         let place: ImagePlace = text.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
         Ok(match place {
             ImagePlace::Registry(_) => Self::Engine(text.to_owned()),
+            ImagePlace::Engine { name, .. } => Self::Engine(name.to_string()),
             place => Self::File(place),
         })
     }

@@ -17,7 +17,7 @@ impl Pusher<'_> {
         let source: Arc<dyn Source> = match place {
             ImagePlace::Layout { folder, .. } => Arc::new(Layout::open(folder)?),
             ImagePlace::Archive { file, .. } => Arc::new(ArchiveSource::open(file)?),
-            ImagePlace::Registry(image) => {
+            ImagePlace::Registry(image) | ImagePlace::Engine { name: image, .. } => {
                 return Err(Failure::Usage(format!(
                     "`{image}` is in a registry: copy it with `hythe copy {image} {to}`"
                 )));
@@ -57,17 +57,21 @@ impl Pusher<'_> {
             }
             place => only_tag(place, &*source).await?,
         };
+        self.copy_from(&source, &Reference::Tag(tag), to, ("copy", reason.to_owned())).await
+    }
+
+    /// Copies an image from a place that has its manifest.
+    pub(super) async fn copy_from(
+        &self,
+        source: &Arc<dyn Source>,
+        reference: &Reference,
+        to: &ImageName,
+        way: (&'static str, String),
+    ) -> Result<Pushed, Failure> {
         let target = self.registries.remote(to)?;
         let tags = [to.tag().cloned().unwrap_or_else(Tag::latest)];
-        let copied =
-            hythe_transfer::copy(&source, &Reference::Tag(tag), &target, &tags, &self.plan, &self.watch)
-                .await?;
-        Ok(Pushed {
-            reference: to.clone(),
-            digest: copied.digest,
-            way: ("copy", reason.to_owned()),
-            existing: copied.existing,
-            copied: Some(copied),
-        })
+        let copied = hythe_transfer::copy(source, reference, &target, &tags, &self.plan, &self.watch).await?;
+        let (digest, existing) = (copied.digest, copied.existing);
+        Ok(Pushed { reference: to.clone(), digest, way, existing, copied: Some(copied) })
     }
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use hythe_client::Credentials;
-use hythe_engine::{Engine, Login};
-use hythe_oci::{Authority, Digest, ImageName};
+use hythe_engine::Engine;
+use hythe_oci::{Digest, ImageName};
 use hythe_transfer::{Copied, Plan, Watch};
 use tokio::sync::OnceCell;
 
 use crate::args::PushArgs;
 use crate::commands::engine::connect;
 use crate::commands::registries::Registries;
-use crate::config::{Environment, login};
+use crate::config::Environment;
 use crate::console::{Printer, Progress};
 use crate::failure::Failure;
 
@@ -51,22 +50,4 @@ impl Pusher<'_> {
     pub(super) fn note(&self, text: &str) {
         self.progress.aside(|| self.printer.note(text));
     }
-
-    /// The user's login for a registry, as the engine takes it.
-    pub(super) fn login(&self, registry: &Authority) -> Result<Option<Login>, Failure> {
-        engine_login(self.environment, registry)
-    }
-}
-
-/// The user's login for a registry, as engines take it.
-pub(in crate::commands) fn engine_login(
-    environment: &Environment,
-    registry: &Authority,
-) -> Result<Option<Login>, Failure> {
-    let credentials = login(environment, registry).map_err(Failure::Login)?;
-    Ok(match credentials {
-        None | Some(Credentials::Anonymous) => None,
-        Some(Credentials::Basic { username, password }) => Some(Login::Basic { username, password }),
-        Some(Credentials::IdentityToken(token)) => Some(Login::Token(token)),
-    })
 }
