@@ -66,12 +66,10 @@ struct Block {
 
 fn compress(block: &[u8], how: Compression) -> io::Result<Block> {
     let mut crc = Crc::new();
+    crc.update(block);
     let bytes = match how {
         Compression::None => block.to_vec(),
-        Compression::Gzip => {
-            crc.update(block);
-            deflate(block)?
-        }
+        Compression::Gzip => deflate(block)?,
         Compression::Zstd => zstd::bulk::compress(block, ZSTD_LEVEL)?,
     };
     Ok(Block { bytes, crc })
@@ -119,6 +117,10 @@ pub(crate) async fn spool(layer: Bytestream, how: Compression) -> io::Result<Com
     while let Some(block) = compressed.try_next().await? {
         write(&block.bytes)?;
         crc.combine(&block.crc);
+    }
+    if how == Compression::Zstd && crc.amount() == 0 {
+        // Not even a frame is no zstd.
+        write(&compress(&[], how)?.bytes)?;
     }
     if how == Compression::Gzip {
         write(&DEFLATE_END)?;

@@ -217,9 +217,9 @@ fn docker_engines_containerd_store_pushes_by_itself() {
 fn podman_engines_layers_come_from_the_store_and_go_back_without_tls() {
     let (server, podman) = (Server::start(), Engine::podman());
     load(&podman);
-    let expected = id(&podman, "localhost/app:dev");
+    let expected = id(&podman, NAME);
     let name = format!("{}/app:v1", server.address());
-    let pushed = push(&podman, &["localhost/app:dev", &name]);
+    let pushed = push(&podman, &[NAME, &name]);
     assert_eq!(pushed["way"], "store", "{pushed}");
     assert_eq!(verify(&server, "app", "v1").to_string(), pushed["digest"]);
     // Podman's own pull wants TLS, so hythe reads the image.

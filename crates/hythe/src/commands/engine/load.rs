@@ -60,7 +60,38 @@ pub(in crate::commands) async fn load(
     archive.finish().await?;
     let pieces = pieces(&path).await.map_err(FileError::Temporary)?;
     engine.load_stream(&name.to_string(), pieces).await?;
+    let config = match archive.read(&image).await? {
+        Some(manifest) => manifest.config.map(|config| config.digest),
+        None => None,
+    };
+    give_name(engine, name, [config, Some(image)].into_iter().flatten()).await?;
     Ok((manifest.digest, copied))
+}
+
+/// Gives the loaded image its name. An engine that reads the archive as an OCI layout, as Podman does, takes the tag for the
+/// whole name. `ids` has the ids that the image may have in the engine.
+async fn give_name(
+    engine: &Engine,
+    name: &ImageName,
+    ids: impl Iterator<Item = Digest>,
+) -> Result<(), Failure> {
+    let ids: Vec<Digest> = ids.collect();
+    let named = engine.find_image(name.as_str()).await?;
+    if named.is_some_and(|named| ids.contains(&named.id)) {
+        return Ok(());
+    }
+    for id in ids {
+        // Podman takes no `sha256:` before an id.
+        if engine.find_image(&id.hex()).await?.is_some() {
+            engine.tag(&id.hex(), name).await?;
+            if engine.is_podman() {
+                let tag = name.tag().cloned().unwrap_or_else(Tag::latest);
+                engine.remove_image(&format!("localhost/{tag}:latest")).await?;
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// The content of a file.
