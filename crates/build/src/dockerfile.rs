@@ -8,7 +8,7 @@ mod lines;
 mod words;
 
 pub(crate) use heredoc::heredoc_name;
-pub(crate) use instruction::Instruction;
+pub use instruction::Instruction;
 pub(crate) use words::{name_values, parse_words};
 
 /// A Dockerfile as instructions.
@@ -34,10 +34,28 @@ impl Fault {
     }
 }
 
+/// The instructions of a text that may be a Dockerfile. Faults are left out: a wrong directive, a here-document that does not end.
+pub fn instructions(text: &str) -> Vec<Instruction> {
+    let escape = directive::read(text).unwrap_or_default().escape.unwrap_or(ESCAPE);
+    let mut instructions = Vec::new();
+    let mut lines = lines::Lines::new(text, escape);
+    while let Some((line, text)) = lines.next_instruction() {
+        let instruction = Instruction::parse(line, &text, escape);
+        for heredoc in instruction.heredocs_of_line() {
+            let _ = lines.heredoc(line, &heredoc);
+        }
+        instructions.push(instruction);
+    }
+    instructions
+}
+
+/// The escape character of a Dockerfile that sets no other.
+const ESCAPE: char = '\\';
+
 /// Reads a Dockerfile.
 pub(crate) fn parse(text: &str) -> Result<Dockerfile, Fault> {
     let directives = directive::read(text)?;
-    let escape = directives.escape.unwrap_or('\\');
+    let escape = directives.escape.unwrap_or(ESCAPE);
     let mut instructions = Vec::new();
     let mut lines = lines::Lines::new(text, escape);
     while let Some((line, text)) = lines.next_instruction() {

@@ -27,6 +27,7 @@ mod unknown;
 
 pub use base::{Base, Use};
 pub use change::{Change, FileChange};
+pub use dockerfile::{Instruction, instructions};
 pub use error::Error;
 pub use inputs::{Inputs, KeyedInputs, read};
 pub use key::Key;

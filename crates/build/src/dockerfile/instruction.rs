@@ -5,14 +5,15 @@ use super::heredoc::{Heredoc, heredocs};
 
 /// One instruction, with its lines joined.
 #[derive(Clone, Debug)]
-pub(crate) struct Instruction {
+pub struct Instruction {
     /// Its first line, from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Its keyword in upper case.
-    pub(crate) keyword: String,
-    pub(crate) flags: Vec<String>,
+    pub keyword: String,
+    /// Its flags, such as `--from=build`, without quotes.
+    pub flags: Vec<String>,
     /// What follows the flags.
-    pub(crate) arguments: String,
+    pub arguments: String,
     /// The bodies of its here-documents.
     pub(crate) bodies: Vec<String>,
     /// What follows the keyword, with the flags as they were written.

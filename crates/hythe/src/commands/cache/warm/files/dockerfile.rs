@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use hythe_build::{Instruction, instructions};
+
 use super::found::{FileLine, Found, Reading};
 use super::name::{Trust, name};
 use crate::commands::interpolate::{Variables, env_value, interpolate};
@@ -13,10 +15,8 @@ pub(super) fn is_dockerfile(base_name: &str, text: &str) -> bool {
     let named = ["dockerfile", "containerfile"].iter().any(|name| {
         lower == *name || lower.ends_with(&format!(".{name}")) || lower.starts_with(&format!("{name}."))
     });
-    let first = || instructions(text).into_iter().find(|(_, instruction, _)| instruction != "ARG");
-    named
-        || first()
-            .is_some_and(|(_, instruction, rest)| instruction == "FROM" && !rest.starts_with([':', '=']))
+    let first = || instructions(text).into_iter().find(|instruction| instruction.keyword != "ARG");
+    named || first().is_some_and(|first| first.keyword == "FROM" && !first.arguments.starts_with([':', '=']))
 }
 
 pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: usize) {
@@ -36,10 +36,9 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
             Err(not) => reading.pass(&whole, place(), not.reason, true),
         }
     };
-    for (line, instruction, rest) in instructions(text) {
-        let words: Vec<&str> = rest.split_whitespace().collect();
-        let flags = words.iter().take_while(|word| word.starts_with("--"));
-        match instruction.as_str() {
+    for Instruction { line, keyword, flags, arguments: rest, .. } in instructions(text) {
+        let mut words = rest.split_whitespace();
+        match keyword.as_str() {
             // Only an ARG before the first FROM applies to FROMs; the ARG of a stage does not.
             "ARG" if count == 0 => {
                 for word in words {
@@ -51,7 +50,6 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
             }
             "FROM" => {
                 count += 1;
-                let mut words = words.iter().skip_while(|word| word.starts_with("--"));
                 let Some(reference) = words.next() else { continue };
                 take(reference, line, &stages, &arguments, "FROM");
                 if let (Some(word), Some(stage)) = (words.next(), words.next())
@@ -75,55 +73,6 @@ pub(super) fn read(reading: &mut Reading, file: &Arc<str>, text: &str, first: us
             _ => {}
         }
     }
-}
-
-/// Each instruction: its line, its word, and the rest, with continued lines joined. The lines of here-documents are
-/// skipped.
-fn instructions(text: &str) -> Vec<(usize, String, String)> {
-    let escape = text
-        .lines()
-        .map_while(|line| line.trim().strip_prefix('#'))
-        .find_map(|comment| comment.trim().strip_prefix("escape="))
-        .and_then(|escape| escape.trim().chars().next())
-        .unwrap_or('\\');
-    let mut found = Vec::new();
-    let mut lines = text.lines().enumerate();
-    while let Some((at, line)) = lines.next() {
-        let mut whole = line.trim().to_owned();
-        if whole.is_empty() || whole.starts_with('#') {
-            continue;
-        }
-        while whole.ends_with(escape) {
-            whole.pop();
-            let next = lines
-                .by_ref()
-                .map(|(_, line)| line.trim())
-                .find(|line| !line.is_empty() && !line.starts_with('#'));
-            let Some(next) = next else { break };
-            whole.push(' ');
-            whole.push_str(next);
-        }
-        let (instruction, rest) = whole.split_once(char::is_whitespace).unwrap_or((&whole, ""));
-        let instruction = instruction.to_ascii_uppercase();
-        let rest = rest.trim().to_owned();
-        if ["RUN", "COPY", "ADD"].contains(&instruction.as_str()) {
-            for end in heredocs(&rest) {
-                lines.by_ref().find(|(_, line)| line.trim() == end);
-            }
-        }
-        found.push((at + 1, instruction, rest));
-    }
-    found
-}
-
-/// The end words of the here-documents that begin on a line.
-fn heredocs(text: &str) -> Vec<String> {
-    let word = |rest: &str| {
-        let rest = rest.strip_prefix('-').unwrap_or(rest).trim_start_matches(['"', '\'']);
-        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        Some(rest[..end].to_owned()).filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic()))
-    };
-    text.split("<<").skip(1).filter_map(word).collect()
 }
 
 #[cfg(test)]
