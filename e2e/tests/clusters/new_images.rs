@@ -80,6 +80,20 @@ fn a_moved_tag_runs_within_seconds_although_its_pods_pull_only_if_the_image_is_n
         assert!(moved.stderr.contains(&format!("node {}: pulled {image}", node.name())), "{moved:?}");
     }
 
+    // Promoted below another path of the same registry, and deployed from there by its digest.
+    let (app, to) = (format!("{}/app:next", home.registry()), format!("{}/production", home.registry()));
+    let promoted = home.attempt(&["promote", &app, "--to", &to, "--set-image", "deployment/app=main"]);
+    println!("{}{}", promoted.stderr, promoted.stdout);
+    assert_eq!(promoted.stdout, format!("{to}/app@{}\n", second.digest));
+    assert!(
+        promoted.stderr.contains(&format!("changed the image from {image} to {to}/app@")),
+        "{promoted:?}"
+    );
+    let path = "jsonpath={.spec.template.spec.containers[*].image}";
+    let set = plane.run(&["get", "deployment", "app", "--output", path]);
+    assert_eq!(set, format!("{to}/app@{}", second.digest));
+    assert!(runs(&second), "{:?}", running(&plane, "app"));
+
     // One node alone, by its name; a node that does not exist is an error before anything is copied.
     let name = cluster.nodes()[1].name();
     let one = home.attempt(&["copy", &next, &image, &format!("--node={name}")]);

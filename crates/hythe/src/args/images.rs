@@ -77,7 +77,8 @@ pub struct CopyArgs {
     /// Where to copy it to. Without a tag it gets the tag of SRC
     #[arg(value_name = "DST")]
     pub target: ImagePlace,
-    /// A tag of SRC to copy, in the place of its own; * matches any text. Can be given several times
+    /// A tag of SRC to copy, in the place of its own; * matches any text. Input tags are not copied, unless a pattern begins
+    /// with in-. Can be given several times
     #[arg(long, value_name = "PATTERN")]
     pub tag: Vec<Pattern>,
     /// Also copy signatures, attestations and all other referrers

@@ -190,10 +190,8 @@ async fn jobs(args: &CopyArgs, source: &dyn Source) -> Result<Vec<Job>, Failure>
             return Err(Failure::Usage(problem.to_owned()));
         }
         let tags = source.tags().await?;
-        let matching: Vec<Tag> = tags
-            .into_iter()
-            .filter(|tag| args.tag.iter().any(|pattern| pattern.matches(tag.as_str())))
-            .collect();
+        let matching: Vec<Tag> =
+            tags.into_iter().filter(|tag| args.tag.iter().any(|pattern| pattern.selects(tag))).collect();
         if matching.is_empty() {
             let patterns: Vec<String> = args.tag.iter().map(|pattern| format!("`{pattern}`")).collect();
             let what = format!("tag that matches {}", patterns.join(" or "));

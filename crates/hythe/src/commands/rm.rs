@@ -33,9 +33,9 @@ struct Outcome {
 
 async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let registries = Registries::new(environment, &args.connection);
-    let chosen = choose(args, &registries).await?;
+    let chosen = choose(args, &registries, printer).await?;
     // Before anything is deleted: afterwards nobody can ask what it used.
-    let freed = freed(&chosen).await;
+    let freed = freed(&chosen, args.dry_run).await;
     let mut outcome = Outcome::default();
     for chosen in &chosen {
         outcome.kept.extend(chosen.kept.iter().map(|reference| chosen.named(reference)));
@@ -95,19 +95,23 @@ impl Outcome {
                 }
                 self.deleted.push(name);
             }
-            Err(error) => self.failed.push((name, advice(&error))),
+            Err(error) => self.failed.push((name, advice(&error, reference))),
         }
     }
 }
 
 /// The error, and what to do about it.
-fn advice(error: &Error) -> String {
-    match error {
-        Error::Denied { status: 405, .. } => format!(
+fn advice(error: &Error, reference: &Reference) -> String {
+    match (error, reference) {
+        (Error::Denied { status: 405, .. }, _) => format!(
             "{error}. The registry may have deletes turned off, or may not delete a tag alone: name the manifest by its digest \
              to delete it with all its tags"
         ),
-        error => error.to_string(),
+        // registry:2 takes every reference for a digest.
+        (Error::Protocol { .. }, Reference::Tag(_)) => format!(
+            "{error}. The registry may not delete a tag alone: name the manifest by its digest to delete it with all its tags"
+        ),
+        (error, _) => error.to_string(),
     }
 }
 

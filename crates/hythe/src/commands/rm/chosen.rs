@@ -10,6 +10,7 @@ use super::followers::followers;
 use crate::args::RmArgs;
 use crate::commands::inspect::created_at;
 use crate::commands::registries::Registries;
+use crate::console::Printer;
 use crate::failure::Failure;
 
 /// A repository, and what to delete in it.
@@ -27,7 +28,11 @@ pub(super) struct Chosen {
 }
 
 /// Finds out what to delete, and deletes nothing.
-pub(super) async fn choose(args: &RmArgs, registries: &Registries<'_>) -> Result<Vec<Chosen>, Failure> {
+pub(super) async fn choose(
+    args: &RmArgs,
+    registries: &Registries<'_>,
+    printer: Printer,
+) -> Result<Vec<Chosen>, Failure> {
     let mut all: Vec<Chosen> = Vec::new();
     for image in &args.images {
         let remote = registries.remote(image)?;
@@ -45,7 +50,14 @@ pub(super) async fn choose(args: &RmArgs, registries: &Registries<'_>) -> Result
         all[at].add(references, args.older_than).await?;
     }
     for chosen in &mut all {
-        chosen.followers = followers(&chosen.remote, &chosen.tags()).await?;
+        // A registry that does not list tags must not keep a user from deleting one.
+        match followers(&chosen.remote, &chosen.tags()).await {
+            Ok(followers) => chosen.followers = followers,
+            Err(error) => printer.note(format_args!(
+                "could not find out whether input tags of {} are left over: {error}",
+                chosen.remote.place()
+            )),
+        }
     }
     Ok(all)
 }

@@ -18,7 +18,12 @@ pub(super) async fn followers(place: &dyn Source, deleted: &[Tag]) -> Result<Vec
         return Ok(Vec::new());
     }
     let gone: HashSet<&Tag> = deleted.iter().collect();
-    let left: Vec<Tag> = place.tags().await?.into_iter().filter(|tag| !gone.contains(tag)).collect();
+    let tags = match place.tags().await {
+        Ok(tags) => tags,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let left: Vec<Tag> = tags.into_iter().filter(|tag| !gone.contains(tag)).collect();
     let (inputs, others): (Vec<Tag>, Vec<Tag>) = left.into_iter().partition(Tag::is_input);
     if inputs.is_empty() {
         return Ok(Vec::new());

@@ -14,8 +14,10 @@ use crate::failure::Failure;
 /// Requests at the same time.
 const AT_ONCE: usize = 8;
 
-/// The most tags of a repository whose images are read to compare them. More would make a small deletion slow.
-const TAGS: usize = 1000;
+/// The most tags of a repository whose images are read to compare them. More would make a small deletion slow, above all
+/// at a registry that is far away; a dry run has nothing else to do.
+const TAGS: usize = 2000;
+const TAGS_FAR_AWAY: usize = 200;
 
 /// In [`Shares`]: what is deleted, and what stays.
 const DELETED: u32 = 0;
@@ -36,13 +38,16 @@ impl Freed {
 }
 
 /// Finds out what the deletion frees, at each registry.
-pub(super) async fn freed(all: &[Chosen]) -> Result<Vec<Freed>, Failure> {
+pub(super) async fn freed(all: &[Chosen], dry_run: bool) -> Result<Vec<Freed>, Failure> {
     let mut registries: BTreeMap<String, Option<Shares>> = BTreeMap::new();
     for chosen in all.iter().filter(|chosen| !chosen.references.is_empty()) {
         let host = chosen.host.to_string();
         let shares = registries.remove(&host).unwrap_or_else(|| Some(Shares::default()));
         let shares = match shares {
-            Some(shares) => record(chosen, shares).await?,
+            Some(shares) => {
+                let limit = if dry_run || chosen.host.is_loopback() { TAGS } else { TAGS_FAR_AWAY };
+                record(chosen, shares, limit).await?
+            }
             None => None,
         };
         registries.insert(host, shares);
@@ -55,10 +60,14 @@ pub(super) async fn freed(all: &[Chosen]) -> Result<Vec<Freed>, Failure> {
 }
 
 /// Records what the repository keeps and what it loses; `None` if it has too many tags.
-async fn record(chosen: &Chosen, mut shares: Shares) -> Result<Option<Shares>, Failure> {
+async fn record(chosen: &Chosen, mut shares: Shares, limit: usize) -> Result<Option<Shares>, Failure> {
     let place = &chosen.remote;
-    let tags = place.tags().await?;
-    if tags.len() > TAGS {
+    let tags = match place.tags().await {
+        Ok(tags) => tags,
+        Err(error) if error.is_not_found() => return Ok(Some(shares)),
+        Err(error) => return Err(error.into()),
+    };
+    if tags.len() > limit {
         return Ok(None);
     }
     let gone: HashSet<Tag> = chosen.tags().into_iter().chain(chosen.followers.iter().cloned()).collect();
