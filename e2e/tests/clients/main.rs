@@ -1,5 +1,6 @@
 //! Every client pushes and pulls a real image; the tests compare digests and contents on both sides.
 
+mod build;
 mod buildah;
 mod containerd;
 mod copies;
@@ -7,6 +8,7 @@ mod crane;
 mod docker;
 mod engines;
 mod helm;
+mod pipeline;
 mod podman;
 mod regctl;
 mod skopeo;

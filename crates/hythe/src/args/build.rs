@@ -80,6 +80,9 @@ pub struct BuildArgs {
     /// An SSH agent or key for the builder, such as default. It is no input. Can be given several times
     #[arg(long, value_name = "SSH")]
     pub ssh: Vec<String>,
+    /// The network of `RUN`, such as none or host. It is no input
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Option<String>,
     /// Build nothing; only answer whether a build is needed, and why (exit code 10)
     #[arg(long, conflicts_with = "rebuild")]
     pub check: bool,

@@ -33,6 +33,18 @@ pub struct RollOutArgs {
 }
 
 impl RollOutArgs {
+    /// Nothing is to be done in clusters.
+    pub fn none() -> Self {
+        Self {
+            node: Vec::new(),
+            cluster: Vec::new(),
+            restart: Vec::new(),
+            context: None,
+            namespace: None,
+            timeout: Duration::ZERO,
+        }
+    }
+
     /// Whether anything is to be done in clusters.
     pub fn is_given(&self) -> bool {
         !(self.node.is_empty() && self.cluster.is_empty() && self.restart.is_empty())

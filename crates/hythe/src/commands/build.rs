@@ -7,6 +7,7 @@ mod builder;
 mod compose;
 mod context;
 mod declared;
+mod facts;
 mod image;
 mod keyed;
 mod memory;
@@ -57,7 +58,7 @@ async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer
     let mut connection = args.connection.clone();
     connection.plain_http.extend(Target::chosen(args.registry.as_deref(), environment)?.plain_host());
     let registries = Registries::new(environment, &connection);
-    let mut session = Session::new(args, environment, &registries, printer);
+    let mut session = Session::new(args, environment, &connection, &registries, printer);
     let (mut lines, mut needed) = (Vec::new(), Vec::new());
     let mut inputs = inputs;
     for position in order {

@@ -8,6 +8,7 @@ mod pusher;
 
 use std::sync::Arc;
 
+use hythe_oci::{Digest, ImageName};
 use hythe_transfer::Plan;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -16,7 +17,7 @@ use super::copy::Shown;
 use super::registries::Registries;
 use super::roll_out::RollOut;
 use super::runtime::run;
-use crate::args::PushArgs;
+use crate::args::{CompressionChoice, ConnectionArgs, EngineArgs, PushArgs, RollOutArgs, Via};
 use crate::config::Environment;
 use crate::console::{Printer, Progress, count_of, size};
 use crate::failure::Failure;
@@ -27,6 +28,38 @@ use pusher::{Pushed, Pusher};
 /// Pushes images.
 pub(super) fn push(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     run(push_all(args, environment, printer))
+}
+
+/// Pushes an image that a build has just made in the engine that `docker` uses, under its own name. The digest is that of its manifest.
+pub(super) async fn push_built(
+    image: &ImageName,
+    connection: &ConnectionArgs,
+    environment: &Environment,
+    printer: Printer,
+) -> Result<Digest, Failure> {
+    let args = PushArgs {
+        images: Vec::new(),
+        via: Via::Auto,
+        engine: EngineArgs { engine: None },
+        jobs: 4,
+        compression: CompressionChoice::default(),
+        roll_out: RollOutArgs::none(),
+        connection: connection.clone(),
+    };
+    let progress = Arc::new(Progress::start(1));
+    let run = Pusher {
+        args: &args,
+        environment,
+        registries: Registries::new(environment, connection),
+        engine: OnceCell::new(),
+        plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
+        watch: Arc::new(Shown(Arc::clone(&progress))),
+        progress,
+        printer,
+    };
+    let pushed = run.push_of_engine(image.as_str(), image).await;
+    run.progress.stop();
+    Ok(pushed?.digest)
 }
 
 async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 mod projects;
 pub(crate) mod world;
 
+use hythe_testing::ImageBuilder;
 use serde_json::{Value, json};
 
 use world::World;
@@ -198,6 +199,31 @@ fn bases_are_asked_for_and_offline_the_recorded_digest_serves() {
         "{}",
         offline.err
     );
+}
+
+#[test]
+fn files_that_only_the_base_names_are_inputs() {
+    let world = app();
+    let host = world.host();
+    let config = json!({
+        "os": "linux", "architecture": "amd64",
+        "config": { "Env": ["SOURCE=src"], "OnBuild": ["COPY extra /"] },
+    });
+    let base = ImageBuilder::new(7).config(hythe_oci::media_type::OCI_CONFIG, config.to_string().as_bytes());
+    base.layers(1, 100).build().push(&world.registry.client(), "onbuild", "1");
+    world.file("app/Dockerfile", &format!("FROM {host}/onbuild:1\nCOPY $SOURCE /src\n"));
+    world.file("app/extra", "1\n");
+    let build = ["{folder}app", "-t", "app"];
+    let check = ["{folder}app", "-t", "app", "--check"];
+    world.build(&build).expect(0);
+    assert!(world.build(&check).expect(0).out.contains("up to date"));
+    world.file("app/run.sh", "no input\n");
+    world.build(&check).expect(0);
+    world.file("app/extra", "2\n");
+    assert!(world.build(&check).expect(10).out.contains("extra changed"));
+    world.file("app/extra", "1\n");
+    world.file("app/src/main.py", "print(2)\n");
+    assert!(world.build(&check).expect(10).out.contains("src/main.py changed"));
 }
 
 #[test]

@@ -79,6 +79,12 @@ impl Builder {
         }
     }
 
+    /// Whether the image is in Docker's own store after a build, not in containerd's.
+    #[cfg(feature = "cluster")]
+    pub(super) fn is_in_classic_store(&self) -> bool {
+        matches!(self, Self::Docker | Self::Engine { in_containerd: false })
+    }
+
     fn program(&self) -> &'static str {
         match self {
             Self::Docker | Self::Engine { .. } | Self::Container => "docker",

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _};
-use hythe_build::{Base, Inputs, KeyedInputs, StatCache, Unknown};
-use hythe_oci::{Digest, ImageName};
+use hythe_build::{Base, Inputs, KeyedInputs, StatCache, Unknown, Use};
+use hythe_oci::{Digest, ImageName, Platform};
 use hythe_transfer::Source as _;
 
+use super::facts::StageBase;
 use super::image::Image;
 use super::memory::Remembered;
 use crate::commands::registries::Registries;
@@ -24,6 +25,8 @@ pub(super) struct Keyed {
     pub(super) bases: BTreeMap<ImageName, Digest>,
     /// The image that the final stage is built on.
     pub(super) base: Option<(ImageName, Digest)>,
+    /// The bases whose configuration can matter.
+    pub(super) stages: Vec<StageBase>,
     pub(super) unknown: Vec<Unknown>,
     /// Whether every base's digest came from its registry just now.
     pub(super) is_fresh: bool,
@@ -35,6 +38,8 @@ pub(super) struct Sources<'a> {
     pub(super) registries: &'a Registries<'a>,
     /// The digests of images of this project, under each of their names.
     pub(super) siblings: &'a BTreeMap<ImageName, Digest>,
+    /// The whole names of images of this project, under each of their names.
+    pub(super) full: &'a BTreeMap<ImageName, ImageName>,
     /// The last build of the image.
     pub(super) remembered: Option<&'a Remembered>,
     /// The id of an image that only the engine has.
@@ -63,10 +68,18 @@ impl Keyed {
         let asked: Vec<Result<Resolved, Failure>> = asked.buffered(AT_ONCE).collect().await;
         let unknown = inputs.unknown().to_vec();
         let (mut bases, mut base, mut is_fresh, mut warnings) = (BTreeMap::new(), None, true, Vec::new());
+        let mut stages = Vec::new();
         for resolved in asked {
-            let Resolved { base: of, digest, problem } = resolved?;
+            let Resolved { base: of, digest, problem, is_local } = resolved?;
             if of.is_final() && base.is_none() {
                 base = Some((of.image.clone(), digest));
+            }
+            // No registry has the configuration of an image that only the engine has.
+            let is_stage = of.uses.iter().any(|reason| matches!(reason, Use::Final | Use::Stage));
+            if is_stage && !is_local {
+                let full = sources.full.get(&of.image).unwrap_or(&of.image).clone();
+                let platform = of.platforms.first().cloned().unwrap_or_else(Platform::of_host);
+                stages.push(StageBase { name: of.image.clone(), full, digest, platform });
             }
             bases.insert(of.image, digest);
             is_fresh &= problem.is_none();
@@ -74,7 +87,7 @@ impl Keyed {
         }
         let inputs = inputs.with_bases(&bases);
         let inputs = inputs.map_err(|error| BuildError::Inputs { image: image.name.clone(), error })?;
-        Ok(Self { inputs, bases, base, unknown, is_fresh, warnings })
+        Ok(Self { inputs, bases, base, stages, unknown, is_fresh, warnings })
     }
 }
 
@@ -84,26 +97,28 @@ struct Resolved {
     digest: Digest,
     /// Why the digest is not the one that the registry has now.
     problem: Option<String>,
+    /// Whether only the engine has the image.
+    is_local: bool,
 }
 
 async fn resolve(image: &Image, base: Base, sources: &Sources<'_>) -> Result<Resolved, Failure> {
     let name = base.image.clone();
     let known = name.digest().or_else(|| sources.siblings.get(&name));
     if let Some(digest) = known.copied() {
-        return Ok(Resolved { base, digest, problem: None });
+        return Ok(Resolved { base, digest, problem: None, is_local: false });
     }
     let error = match sources.registries.remote(&name)?.resolve(&name.reference()).await {
-        Ok(digest) => return Ok(Resolved { base, digest, problem: None }),
+        Ok(digest) => return Ok(Resolved { base, digest, problem: None, is_local: false }),
         Err(error) => error,
     };
     let reason = Failure::from(error).to_string();
     if let Some(digest) = sources.remembered.and_then(|last| last.bases.get(&name.to_string()).copied()) {
         let problem = format!("the base {name} counts as unchanged since the last build: {reason}");
-        return Ok(Resolved { base, digest, problem: Some(problem) });
+        return Ok(Resolved { base, digest, problem: Some(problem), is_local: false });
     }
     if let Some(digest) = (sources.engine)(&name) {
         let problem = format!("the base {name} is the image that only this machine's engine has: {reason}");
-        return Ok(Resolved { base, digest, problem: Some(problem) });
+        return Ok(Resolved { base, digest, problem: Some(problem), is_local: true });
     }
     Err(BuildError::Base { image: image.name.clone(), base: name.to_string(), reason }.into())
 }

@@ -83,35 +83,38 @@ impl Memory {
         for (earlier, _) in earlier {
             let _ = fs::remove_file(earlier);
         }
-        self.shrink(&path);
+        shrink(&path);
         Ok(())
     }
-
-    /// The files whose names begin so, with the time of their last change.
+    /// The files of an image, with the time of their last change.
     fn files(&self, prefix: &str) -> Vec<(PathBuf, SystemTime)> {
-        let entries = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
-        let entries = entries.into_iter().flatten().filter_map(Result::ok);
-        let wanted = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
-        let of = |entry: fs::DirEntry| Some((entry.path(), entry.metadata().ok()?.modified().ok()?));
-        wanted.filter_map(of).collect()
+        self.folder.as_ref().map(|folder| files(folder, prefix)).unwrap_or_default()
     }
+}
 
-    /// Removes the oldest records beyond the limits.
-    fn shrink(&self, newest: &Path) {
-        let mut files = self.files("");
-        files.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
-        let mut bytes = 0;
-        for (number, (path, _)) in files.iter().enumerate() {
-            bytes += path.metadata().map_or(0, |metadata| metadata.len());
-            if path != newest && (number >= MAX_FILES || bytes > MAX_BYTES) {
-                let _ = fs::remove_file(path);
-            }
+/// The files whose names begin so, with the time of their last change.
+fn files(folder: &Path, prefix: &str) -> Vec<(PathBuf, SystemTime)> {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let wanted = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
+    let of = |entry: fs::DirEntry| Some((entry.path(), entry.metadata().ok()?.modified().ok()?));
+    wanted.filter_map(of).collect()
+}
+
+/// Removes the oldest files beside the newest one beyond the limits.
+pub(super) fn shrink(newest: &Path) {
+    let mut files = newest.parent().map(|folder| files(folder, "")).unwrap_or_default();
+    files.sort_by_key(|(_, time)| std::cmp::Reverse(*time));
+    let mut bytes = 0;
+    for (number, (path, _)) in files.iter().enumerate() {
+        bytes += path.metadata().map_or(0, |metadata| metadata.len());
+        if path != newest && (number >= MAX_FILES || bytes > MAX_BYTES) {
+            let _ = fs::remove_file(path);
         }
     }
 }
 
 /// Creates the folder, for the user alone: the records name files.
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -57,6 +57,9 @@ impl Project {
             }
             image.extras.secrets.extend(args.secret.iter().cloned());
             image.extras.ssh.extend(args.ssh.iter().cloned());
+            if args.network.is_some() {
+                image.extras.network.clone_from(&args.network);
+            }
         }
         Ok(project)
     }

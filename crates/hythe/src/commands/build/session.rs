@@ -9,13 +9,14 @@ use hythe_oci::{Digest, ImageName, Reference, Tag};
 use hythe_transfer::{Manifest, Plan, Source, Watch};
 
 use super::builder::{Builder, Job};
+use super::facts::facts;
 use super::image::Image;
 use super::keyed::{Keyed, Sources, read};
 use super::memory::{Memory, Remembered};
 use super::outcome::{Outcome, State};
 use super::reason::{Reason, sentence};
 use super::repository::Repository;
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, ConnectionArgs};
 use crate::commands::registries::Registries;
 use crate::config::Environment;
 use crate::console::Printer;
@@ -24,10 +25,15 @@ use crate::failure::{BuildError, Failure};
 /// Builds of one image whose inputs change meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// How often the inputs are read with what the configurations of bases say.
+const MAX_READS: usize = 3;
+
 /// One run of `hythe build`.
 pub(super) struct Session<'a> {
     pub(super) args: &'a BuildArgs,
     pub(super) environment: &'a Environment,
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "only hythe's own push connects again"))]
+    pub(super) connection: &'a ConnectionArgs,
     pub(super) registries: &'a Registries<'a>,
     pub(super) printer: Printer,
     memory: Memory,
@@ -52,11 +58,13 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         args: &'a BuildArgs,
         environment: &'a Environment,
+        connection: &'a ConnectionArgs,
         registries: &'a Registries<'a>,
         printer: Printer,
     ) -> Self {
         Self {
             args,
+            connection,
             environment,
             registries,
             printer,
@@ -117,7 +125,7 @@ impl<'a> Session<'a> {
             return Ok(Outcome { state, key: Some(key), digest: None, moved: Vec::new(), reasons, warnings });
         }
         self.printer.note(format_args!("{}: building, because {}", image.name, sentence(&reasons)));
-        let mut built = self.build(image, keyed, &repository).await?;
+        let mut built = Box::pin(self.build(image, keyed, &repository)).await?;
         built.reasons = reasons;
         built.warnings.splice(0..0, warnings);
         Ok(built)
@@ -130,9 +138,31 @@ impl<'a> Session<'a> {
         remembered: Option<&Remembered>,
     ) -> Result<Keyed, Failure> {
         let engine = |name: &ImageName| self.builder().ok()?.image_id(name);
-        let sources =
-            Sources { registries: self.registries, siblings: &self.siblings, remembered, engine: &engine };
-        Keyed::of(image, inputs, &sources).await
+        let sources = Sources {
+            registries: self.registries,
+            siblings: &self.siblings,
+            full: &self.full,
+            remembered,
+            engine: &engine,
+        };
+        let mut image = image.clone();
+        let mut keyed = Keyed::of(&image, inputs, &sources).await?;
+        // The configuration of a base can name more files, and these can lead to more bases.
+        for _ in 0..MAX_READS {
+            let facts = facts(&image, &keyed.stages, self.registries, self.environment).await;
+            let facts = match facts {
+                Ok(facts) => facts,
+                Err(error) if keyed.is_fresh => return Err(error),
+                // Offline: without the configuration the key is another one, so that the image is built.
+                Err(_) => return Ok(keyed),
+            };
+            if facts == image.recipe.images {
+                break;
+            }
+            image.recipe.images = facts;
+            keyed = Keyed::of(&image, read(&image, self.environment).await?, &sources).await?;
+        }
+        Ok(keyed)
     }
 
     /// Asks the registry for an image of these inputs, and finds out why it has none.
@@ -267,8 +297,24 @@ impl<'a> Session<'a> {
             repository.set(&key, &manifest).await?;
             return Ok(manifest);
         }
-        builder.push(job)?;
+        #[cfg(feature = "cluster")]
+        let is_pushed = builder.is_in_classic_store() && self.push_layers(job).await;
+        #[cfg(not(feature = "cluster"))]
+        let is_pushed = false;
+        if !is_pushed {
+            builder.push(job)?;
+        }
         Ok(repository.find(&Reference::Tag(key)).await?.ok_or_else(gone)?)
+    }
+
+    /// Pushes the layers that the registry lacks from Docker's store, without compressing them, as `hythe push` does. Returns whether
+    /// it did: otherwise the builder pushes.
+    #[cfg(feature = "cluster")]
+    async fn push_layers(&self, job: &Job<'_>) -> bool {
+        let pushed =
+            crate::commands::push::push_built(&job.key, self.connection, self.environment, self.printer)
+                .await;
+        pushed.is_ok()
     }
 
     /// Sets every name of the image to the manifest. Returns the names that named something else before.
