@@ -28,8 +28,7 @@ pub(super) fn copy(args: &CopyArgs, environment: &Environment, printer: Printer)
         return Err(Failure::Usage("--dry-run needs SRC and DST outside of engines".to_owned()));
     }
     if args.roll_out.is_given() {
-        let problem =
-            "--node, --cluster and --restart need SRC and DST outside of engines: `hythe push` takes them";
+        let problem = "--node, --cluster and --restart need SRC and DST outside of engines; from an engine: `hythe push IMAGE --node`";
         return Err(Failure::Usage(problem.to_owned()));
     }
     run(copy_one(args, environment, printer))
