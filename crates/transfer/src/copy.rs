@@ -48,6 +48,10 @@ pub trait Watch: Send + Sync {
     fn moved(&self, bytes: u64);
     /// A blob is at the target.
     fn blob_ended(&self);
+    /// This blob is at the target. Only an implementation that cares how it came there needs its own.
+    fn brought(&self, _blob: &Descriptor, _how: Brought) {
+        self.blob_ended();
+    }
 }
 
 /// What a copy did, or with `dry_run` would do.
@@ -178,7 +182,7 @@ async fn bring_blobs(
             } else {
                 Brought::Moved
             };
-            watch.blob_ended();
+            watch.brought(blob, brought);
             Ok::<_, Error>((brought, blob.size))
         }
     });

@@ -122,7 +122,7 @@ fn docker_engines_compressed_layers_at_the_registry_are_taken_as_they_are() {
         }
     }
     for compression in ["gzip", "none"] {
-        let name = format!("{}/{compression}:v1", old);
+        let name = format!("{old}/{compression}:v1");
         push(&docker, &[NAME, &name, "--compression", compression]);
         expect_pull(&docker, &name, &id(&docker, NAME));
     }

@@ -77,6 +77,10 @@ impl EngineError {
             ApiError::DockerResponseServerError { status_code, message } => {
                 Self::Refused { doing, status: Some(status_code), message: words(&message) }
             }
+            // An error that came after the engine had begun to answer.
+            ApiError::DockerStreamError { error } => {
+                Self::Refused { doing, status: None, message: error.trim().to_owned() }
+            }
             error => Self::Refused { doing, status: None, message: innermost(&error) },
         }
     }

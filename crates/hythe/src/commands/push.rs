@@ -5,6 +5,7 @@ mod engine;
 mod name;
 mod other;
 mod pusher;
+mod told;
 
 use std::sync::Arc;
 
@@ -13,7 +14,6 @@ use hythe_transfer::Plan;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use super::copy::Shown;
 use super::registries::Registries;
 use super::roll_out::RollOut;
 use super::runtime::run;
@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::values::Output;
 use name::{Job, Origin};
 use pusher::{Pushed, Pusher};
+use told::Told;
 
 /// Pushes images.
 pub(super) fn push(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -74,7 +75,7 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
         registries,
         engine: OnceCell::new(),
         plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
-        watch: Arc::new(Shown(Arc::clone(&progress))),
+        watch: Arc::new(Told { progress: Arc::clone(&progress), printer }),
         progress,
         printer,
     };

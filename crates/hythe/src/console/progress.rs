@@ -1,4 +1,4 @@
-//! The progress of warming: a line that is rewritten in place on a terminal, and a new line from time to time
+//! The progress of moving images: a line that is rewritten in place on a terminal, and a new line from time to time
 //! elsewhere.
 
 use std::io::{self, IsTerminal as _, Write as _};

@@ -137,20 +137,27 @@ impl Pusher<'_> {
             pushed = engine.push(to, login.as_ref()) => pushed.map_err(Failure::from),
             () = interrupted() => Err(Failure::Images(format!("the push of {to} was interrupted"))),
         };
-        if !is_named {
+        let restored = async {
             match &former {
-                Some(former) => engine.tag(&former.id.to_string(), to).await?,
+                _ if is_named => Ok(()),
+                Some(former) => engine.tag(&former.id.to_string(), to).await,
                 // An image whose only name is removed would be removed with it.
                 None if found.names.is_empty() => {
                     self.note(&format!("{} had no name, so it keeps {to}", found.id));
+                    Ok(())
                 }
-                None => engine.remove_image(to.as_str()).await?,
+                None => engine.remove_image(to.as_str()).await,
             }
+        };
+        if let Err(failure) = pushed {
+            restored.await?;
+            return Err(failure);
         }
-        pushed?;
         let remote = self.registries.remote(to)?;
         let tag = Reference::Tag(to.tag().cloned().unwrap_or_else(Tag::latest));
-        let digest = remote.resolve(&tag).await?;
+        let (restored, digest) = tokio::join!(restored, remote.resolve(&tag));
+        let digest = digest?;
+        restored?;
         Ok(Pushed { reference: to.clone(), digest, way: ("engine", reason), copied: None, existing: 0 })
     }
 }
