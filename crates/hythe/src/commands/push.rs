@@ -7,24 +7,19 @@ mod other;
 mod pusher;
 mod told;
 
-use std::sync::Arc;
-
 use hythe_oci::{Digest, ImageName};
-use hythe_transfer::Plan;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use super::registries::Registries;
 use super::roll_out::RollOut;
 use super::runtime::run;
 use crate::args::{CompressionChoice, ConnectionArgs, EngineArgs, PushArgs, RollOutArgs, Via};
 use crate::config::Environment;
-use crate::console::{Printer, Progress, count_of, size};
+use crate::console::{Printer, count_of, size};
 use crate::failure::Failure;
 use crate::values::Output;
 use name::{Job, Origin};
 use pusher::{Pushed, Pusher};
-use told::Told;
 
 /// Pushes images.
 pub(super) fn push(args: &PushArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
@@ -47,17 +42,8 @@ pub(super) async fn push_built(
         roll_out: RollOutArgs::none(),
         connection: connection.clone(),
     };
-    let progress = Arc::new(Progress::start(1));
-    let run = Pusher {
-        args: &args,
-        environment,
-        registries: Registries::new(environment, connection),
-        engine: OnceCell::new(),
-        plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
-        watch: Arc::new(Shown(Arc::clone(&progress))),
-        progress,
-        printer,
-    };
+    let registries = Registries::new(environment, connection);
+    let run = Pusher::new(&args, environment, registries, 1, printer);
     let pushed = run.push_of_engine(image.as_str(), image).await;
     run.progress.stop();
     Ok(pushed?.digest)
@@ -68,17 +54,7 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
     let default = registries.named(None)?;
     let jobs = name::jobs(&args.images, &default)?;
     let roll_out = RollOut::asked(&args.roll_out, &args.engine, environment).await?;
-    let progress = Arc::new(Progress::start(jobs.len()));
-    let run = Pusher {
-        args,
-        environment,
-        registries,
-        engine: OnceCell::new(),
-        plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
-        watch: Arc::new(Told { progress: Arc::clone(&progress), printer }),
-        progress,
-        printer,
-    };
+    let run = Pusher::new(args, environment, registries, jobs.len(), printer);
     let (mut done, mut failed, mut images) = (Vec::new(), Vec::new(), Vec::new());
     for job in &jobs {
         let pushed = run.push_one(job).await;

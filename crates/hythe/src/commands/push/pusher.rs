@@ -7,6 +7,7 @@ use hythe_oci::{Digest, ImageName};
 use hythe_transfer::{Copied, Plan, Watch};
 use tokio::sync::OnceCell;
 
+use super::told::Told;
 use crate::args::PushArgs;
 use crate::commands::engine::connect;
 use crate::commands::registries::Registries;
@@ -41,7 +42,28 @@ pub(in crate::commands) struct Pusher<'a> {
     pub(super) printer: Printer,
 }
 
-impl Pusher<'_> {
+impl<'a> Pusher<'a> {
+    /// A run that pushes so many images. Call it on an event loop, because it shows progress.
+    pub(super) fn new(
+        args: &'a PushArgs,
+        environment: &'a Environment,
+        registries: Registries<'a>,
+        images: usize,
+        printer: Printer,
+    ) -> Self {
+        let progress = Arc::new(Progress::start(images));
+        Self {
+            args,
+            environment,
+            registries,
+            engine: OnceCell::new(),
+            plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
+            watch: Arc::new(Told { progress: Arc::clone(&progress), printer }),
+            progress,
+            printer,
+        }
+    }
+
     pub(super) async fn engine(&self) -> Result<&Engine, Failure> {
         self.engine.get_or_try_init(|| connect(&self.args.engine)).await
     }
