@@ -222,6 +222,26 @@ fn buildah_builds_what_changed() {
 }
 
 #[test]
+fn an_image_for_several_platforms_has_all_of_them() {
+    let server = Server::start();
+    let builders =
+        [Builder::containers("podman"), Builder::containers("buildah"), Builder::buildx(Engine::docker_29())];
+    for builder in &builders {
+        let project = Project::new(&[("Dockerfile", "FROM scratch\nCOPY a /\n"), ("a", builder.name)]);
+        let folder = project.at("");
+        let words = [folder.as_str(), "-t", builder.name, "--platform", "linux/amd64,linux/arm64"];
+        assert!(said(&builder.states(&server, &words)).ends_with(" built"), "{}", builder.name);
+        let index = server
+            .client()
+            .get(&format!("/v2/{}/manifests/latest", builder.name))
+            .expect("the server answers");
+        let text = index.text();
+        assert!(text.contains("\"amd64\"") && text.contains("\"arm64\""), "{}: {text}", builder.name);
+        assert!(said(&builder.states(&server, &words)).ends_with(" up-to-date"), "{}", builder.name);
+    }
+}
+
+#[test]
 fn two_builders_at_once_end_with_one_image() {
     let server = Server::start();
     let project = Project::new(&[("Dockerfile", "FROM scratch\nCOPY a /\n"), ("a", "a\n")]);

@@ -10,6 +10,7 @@ mod declared;
 mod facts;
 mod image;
 mod keyed;
+mod making;
 mod memory;
 mod order;
 mod outcome;

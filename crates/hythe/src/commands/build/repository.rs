@@ -78,6 +78,11 @@ impl Repository {
         Ok(missing.into_iter().flatten().next())
     }
 
+    /// Removes a tag, if the registry allows that.
+    pub(super) async fn remove(&self, tag: &Tag) -> Result<(), Failure> {
+        Ok(self.client.delete_tag(&self.name, tag).await?)
+    }
+
     /// Sets a tag to the manifest. Returns whether the tag named another one, or none.
     pub(super) async fn set(&self, tag: &Tag, manifest: &Manifest) -> Result<bool, Failure> {
         let reference = Reference::Tag(tag.clone());

@@ -1,14 +1,13 @@
 //! One run of `hythe build`: decides about each image, and builds those that need it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::sync::OnceLock;
 
 use hythe_build::Inputs;
 use hythe_oci::{Digest, ImageName, Reference, Tag};
-use hythe_transfer::{Manifest, Plan, Source, Watch};
+use hythe_transfer::Manifest;
 
-use super::builder::{Builder, Job};
+use super::builder::Builder;
 use super::facts::facts;
 use super::image::Image;
 use super::keyed::{Keyed, Sources, read};
@@ -20,10 +19,7 @@ use crate::args::{BuildArgs, ConnectionArgs};
 use crate::commands::registries::Registries;
 use crate::config::Environment;
 use crate::console::Printer;
-use crate::failure::{BuildError, Failure};
-
-/// Builds of one image whose inputs change meanwhile.
-const ATTEMPTS: usize = 3;
+use crate::failure::Failure;
 
 /// How often the inputs are read with what the configurations of bases say.
 const MAX_READS: usize = 3;
@@ -36,13 +32,13 @@ pub(super) struct Session<'a> {
     pub(super) connection: &'a ConnectionArgs,
     pub(super) registries: &'a Registries<'a>,
     pub(super) printer: Printer,
-    memory: Memory,
+    pub(super) memory: Memory,
     /// The builder, once an image needs it.
-    builder: OnceLock<Builder>,
+    pub(super) builder: OnceLock<Builder>,
     /// The digests of the project's images that were handled, under each of their names.
-    siblings: BTreeMap<ImageName, Digest>,
+    pub(super) siblings: BTreeMap<ImageName, Digest>,
     /// The whole name of such an image, under each of its names.
-    full: BTreeMap<ImageName, ImageName>,
+    pub(super) full: BTreeMap<ImageName, ImageName>,
     /// The project's images that need a build, under each of their names.
     needed: BTreeMap<ImageName, String>,
 }
@@ -131,7 +127,7 @@ impl<'a> Session<'a> {
         Ok(built)
     }
 
-    async fn keyed(
+    pub(super) async fn keyed(
         &self,
         image: &Image,
         inputs: Inputs,
@@ -196,7 +192,7 @@ impl<'a> Session<'a> {
     }
 
     /// The builder. It is looked for when the first image needs it.
-    fn builder(&self) -> Result<&Builder, Failure> {
+    pub(super) fn builder(&self) -> Result<&Builder, Failure> {
         if let Some(builder) = self.builder.get() {
             return Ok(builder);
         }
@@ -204,175 +200,8 @@ impl<'a> Session<'a> {
         Ok(self.builder.get_or_init(|| found))
     }
 
-    /// Builds an image and pushes it.
-    async fn build(&self, image: &Image, keyed: Keyed, repository: &Repository) -> Result<Outcome, Failure> {
-        let builder = self.builder()?;
-        let began = Instant::now();
-        let mut keyed = keyed;
-        for _ in 0..ATTEMPTS {
-            let key = keyed.inputs.key().tag();
-            let job = self.job(image, &key, &keyed)?;
-            let pushed = builder.build(&job)?;
-            // The builder read the inputs after hythe did. An image of other inputs must not get the key's tag.
-            let now = self
-                .keyed(image, read(image, self.environment).await?, self.memory.get(image).as_ref())
-                .await?;
-            if now.inputs.key() != keyed.inputs.key() {
-                builder.untag(&job);
-                self.printer
-                    .note(format_args!("{}: an input changed during the build: building again", image.name));
-                keyed = now;
-                continue;
-            }
-            let (manifest, state) = match self.others(repository, &key, &keyed).await? {
-                Some(other) => (other, State::Adopted),
-                None => (self.push(builder, &job, repository, pushed).await?, State::Built(began.elapsed())),
-            };
-            builder.untag(&job);
-            self.remember(image, &key, &keyed, &manifest);
-            let moved = self.set_tags(image, repository, &manifest).await?;
-            let digest = Some(manifest.digest);
-            return Ok(Outcome {
-                state,
-                key: Some(key),
-                digest,
-                moved,
-                reasons: Vec::new(),
-                warnings: Vec::new(),
-            });
-        }
-        Err(BuildError::Unsettled { image: image.name.clone(), attempts: ATTEMPTS }.into())
-    }
-
-    fn job<'i>(&self, image: &'i Image, key: &Tag, keyed: &Keyed) -> Result<Job<'i>, Failure> {
-        let main = image.main();
-        let name: Result<ImageName, _> = format!("{}/{}:{key}", main.registry(), main.repository()).parse();
-        let aliases = keyed.bases.keys().filter_map(|name| {
-            let full = self.full.get(name)?;
-            (full.registry() != name.registry()).then(|| (name.clone(), full.clone()))
-        });
-        Ok(Job {
-            image,
-            key: name.map_err(|error| Failure::Usage(error.to_string()))?,
-            base: keyed.base.clone(),
-            pull: keyed.is_fresh && !keyed.bases.is_empty(),
-            aliases: aliases.collect(),
-            plain_http: self.registries.is_plain(main.registry()),
-        })
-    }
-
-    /// The image of the same inputs that another builder pushed meanwhile.
-    async fn others(
-        &self,
-        repository: &Repository,
-        key: &Tag,
-        keyed: &Keyed,
-    ) -> Result<Option<Manifest>, Failure> {
-        let is_certain = keyed.unknown.is_empty() || self.args.trust_remote;
-        if self.args.rebuild || !is_certain {
-            return Ok(None);
-        }
-        match repository.find(&Reference::Tag(key.clone())).await? {
-            Some(other) if repository.lacks(&other).await?.is_none() => Ok(Some(other)),
-            _ => Ok(None),
-        }
-    }
-
-    /// Pushes the built image under the tag of its key.
-    async fn push(
-        &self,
-        builder: &Builder,
-        job: &Job<'_>,
-        repository: &Repository,
-        pushed: Option<Digest>,
-    ) -> Result<Manifest, Failure> {
-        let gone = || BuildError::Program {
-            image: job.image.name.clone(),
-            command: builder.title().to_owned(),
-            reason: format!("the registry does not have {} after the push", job.key),
-        };
-        let key = job.key.tag().cloned().unwrap_or_else(Tag::latest);
-        if let Some(digest) = pushed {
-            let manifest = repository.find(&Reference::Digest(digest)).await?.ok_or_else(gone)?;
-            repository.set(&key, &manifest).await?;
-            return Ok(manifest);
-        }
-        #[cfg(feature = "cluster")]
-        let is_pushed = builder.is_in_classic_store() && self.push_layers(job).await;
-        #[cfg(not(feature = "cluster"))]
-        let is_pushed = false;
-        if !is_pushed {
-            builder.push(job)?;
-        }
-        Ok(repository.find(&Reference::Tag(key)).await?.ok_or_else(gone)?)
-    }
-
-    /// Pushes the layers that the registry lacks from Docker's store, without compressing them, as `hythe push` does. Returns whether
-    /// it did: otherwise the builder pushes.
-    #[cfg(feature = "cluster")]
-    async fn push_layers(&self, job: &Job<'_>) -> bool {
-        let pushed =
-            crate::commands::push::push_built(&job.key, self.connection, self.environment, self.printer)
-                .await;
-        pushed.is_ok()
-    }
-
-    /// Sets every name of the image to the manifest. Returns the names that named something else before.
-    async fn set_tags(
-        &self,
-        image: &Image,
-        repository: &Repository,
-        manifest: &Manifest,
-    ) -> Result<Vec<String>, Failure> {
-        let main = image.main();
-        let mut moved = Vec::new();
-        for reference in image.references.iter().map(|reference| &reference.full) {
-            let tag = reference.tag().cloned().unwrap_or_else(Tag::latest);
-            let is_here =
-                reference.registry() == main.registry() && reference.repository() == main.repository();
-            let has_moved = if is_here {
-                repository.set(&tag, manifest).await?
-            } else {
-                self.copy(main, reference, &tag, manifest).await?
-            };
-            if has_moved {
-                moved.push(reference.to_string());
-            }
-        }
-        Ok(moved)
-    }
-
-    /// Copies the image to another repository. Returns whether the tag named something else there.
-    async fn copy(
-        &self,
-        from: &ImageName,
-        to: &ImageName,
-        tag: &Tag,
-        manifest: &Manifest,
-    ) -> Result<bool, Failure> {
-        let target = Repository::of(to, self.registries)?;
-        let there = target.find(&Reference::Tag(tag.clone())).await?;
-        if there.is_some_and(|there| there.digest == manifest.digest) {
-            return Ok(false);
-        }
-        let source: Arc<dyn Source> = Arc::new(Repository::of(from, self.registries)?.into_remote());
-        let plan = Plan { platforms: Vec::new(), referrers: false, jobs: 4, dry_run: false };
-        let watch: Arc<dyn Watch> = Arc::new(Unwatched);
-        let reference = Reference::Digest(manifest.digest);
-        hythe_transfer::copy(
-            &source,
-            &reference,
-            &target.into_remote(),
-            std::slice::from_ref(tag),
-            &plan,
-            &watch,
-        )
-        .await?;
-        Ok(true)
-    }
-
     /// Keeps the inputs for the next run.
-    fn remember(&self, image: &Image, key: &Tag, keyed: &Keyed, manifest: &Manifest) {
+    pub(super) fn remember(&self, image: &Image, key: &Tag, keyed: &Keyed, manifest: &Manifest) {
         let remembered = || Remembered {
             image: image.main().to_string(),
             digest: manifest.digest,
@@ -386,15 +215,4 @@ impl<'a> Session<'a> {
             ));
         }
     }
-}
-
-/// A copy whose progress nobody watches.
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn expect(&self, _: u64) {}
-
-    fn moved(&self, _: u64) {}
-
-    fn blob_ended(&self) {}
 }

@@ -111,6 +111,10 @@ impl Builder {
             add(annotation, &format!("{BASE_DIGEST}={digest}"));
         }
         self.outputs(job, metadata, &mut add);
+        if *self == Self::Podman && job.is_for_several() {
+            // With its cache, Podman 4.3 takes the image of one platform for that of another.
+            arguments.push("--layers=false".into());
+        }
         let pulls = job.pull && (*self != Self::Docker || job.aliases.is_empty());
         if pulls {
             arguments.push("--pull".into());

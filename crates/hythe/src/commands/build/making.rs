@@ -1,0 +1,222 @@
+//! Builds an image, pushes it, and sets its tags.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hythe_oci::{Digest, ImageName, Platform, Reference, Tag};
+use hythe_transfer::{Manifest, Plan, Source, Watch};
+
+use super::builder::{Builder, Job};
+use super::image::Image;
+use super::keyed::{Keyed, read};
+use super::outcome::{Outcome, State};
+use super::repository::Repository;
+use super::session::Session;
+use crate::failure::{BuildError, Failure};
+
+/// Builds of one image whose inputs change meanwhile.
+const ATTEMPTS: usize = 3;
+
+impl Session<'_> {
+    /// Builds an image and pushes it.
+    pub(super) async fn build(
+        &self,
+        image: &Image,
+        keyed: Keyed,
+        repository: &Repository,
+    ) -> Result<Outcome, Failure> {
+        let builder = self.builder()?;
+        let began = Instant::now();
+        let mut keyed = keyed;
+        for _ in 0..ATTEMPTS {
+            let key = keyed.inputs.key().tag();
+            let job = self.job(image, &key, &keyed)?;
+            let pushed = builder.build(&job)?;
+            // The builder read the inputs after hythe did. An image of other inputs must not get the key's tag.
+            let now = self
+                .keyed(image, read(image, self.environment).await?, self.memory.get(image).as_ref())
+                .await?;
+            if now.inputs.key() != keyed.inputs.key() {
+                builder.untag(&job);
+                self.printer
+                    .note(format_args!("{}: an input changed during the build: building again", image.name));
+                keyed = now;
+                continue;
+            }
+            let (manifest, state) = match self.others(repository, &key, &keyed).await? {
+                Some(other) => (other, State::Adopted),
+                None => (self.push(builder, &job, repository, pushed).await?, State::Built(began.elapsed())),
+            };
+            builder.untag(&job);
+            self.remember(image, &key, &keyed, &manifest);
+            let moved = self.set_tags(image, repository, &manifest).await?;
+            let digest = Some(manifest.digest);
+            return Ok(Outcome {
+                state,
+                key: Some(key),
+                digest,
+                moved,
+                reasons: Vec::new(),
+                warnings: Vec::new(),
+            });
+        }
+        Err(BuildError::Unsettled { image: image.name.clone(), attempts: ATTEMPTS }.into())
+    }
+
+    fn job<'i>(&self, image: &'i Image, key: &Tag, keyed: &Keyed) -> Result<Job<'i>, Failure> {
+        let main = image.main();
+        let name: Result<ImageName, _> = format!("{}/{}:{key}", main.registry(), main.repository()).parse();
+        let aliases = keyed.bases.keys().filter_map(|name| {
+            let full = self.full.get(name)?;
+            (full.registry() != name.registry()).then(|| (name.clone(), full.clone()))
+        });
+        Ok(Job {
+            image,
+            key: name.map_err(|error| Failure::Usage(error.to_string()))?,
+            base: keyed.base.clone(),
+            pull: keyed.is_fresh && !keyed.bases.is_empty(),
+            aliases: aliases.collect(),
+            plain_http: self.registries.is_plain(main.registry()),
+        })
+    }
+
+    /// The image of the same inputs that another builder pushed meanwhile.
+    async fn others(
+        &self,
+        repository: &Repository,
+        key: &Tag,
+        keyed: &Keyed,
+    ) -> Result<Option<Manifest>, Failure> {
+        let is_certain = keyed.unknown.is_empty() || self.args.trust_remote;
+        if self.args.rebuild || !is_certain {
+            return Ok(None);
+        }
+        match repository.find(&Reference::Tag(key.clone())).await? {
+            Some(other) if repository.lacks(&other).await?.is_none() => Ok(Some(other)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Pushes the built image under the tag of its key.
+    async fn push(
+        &self,
+        builder: &Builder,
+        job: &Job<'_>,
+        repository: &Repository,
+        pushed: Option<Digest>,
+    ) -> Result<Manifest, Failure> {
+        let gone = || BuildError::Program {
+            image: job.image.name.clone(),
+            command: builder.title().to_owned(),
+            reason: format!("the registry does not have {} after the push", job.key),
+        };
+        let key = job.key.tag().cloned().unwrap_or_else(Tag::latest);
+        if let Some(digest) = pushed {
+            let manifest = repository.find(&Reference::Digest(digest)).await?.ok_or_else(gone)?;
+            repository.set(&key, &manifest).await?;
+            return Ok(manifest);
+        }
+        #[cfg(feature = "cluster")]
+        let is_pushed = builder.is_in_classic_store() && self.push_layers(job).await;
+        #[cfg(not(feature = "cluster"))]
+        let is_pushed = false;
+        if !is_pushed {
+            builder.push(job)?;
+        }
+        let manifest = repository.find(&Reference::Tag(key.clone())).await?.ok_or_else(gone)?;
+        let Some(missing) = missing_platform(job.image, &manifest) else { return Ok(manifest) };
+        // No run must find the incomplete image. The error says more than a registry that does not delete tags.
+        let _ = repository.remove(&key).await;
+        let reason = format!("it built no image for {missing}");
+        let command = builder.title().to_owned();
+        Err(BuildError::Program { image: job.image.name.clone(), command, reason }.into())
+    }
+
+    /// Pushes the layers that the registry lacks from Docker's store, without compressing them, as `hythe push` does. Returns whether
+    /// it did: otherwise the builder pushes.
+    #[cfg(feature = "cluster")]
+    async fn push_layers(&self, job: &Job<'_>) -> bool {
+        let pushed =
+            crate::commands::push::push_built(&job.key, self.connection, self.environment, self.printer)
+                .await;
+        pushed.is_ok()
+    }
+
+    /// Sets every name of the image to the manifest. Returns the names that named something else before.
+    pub(super) async fn set_tags(
+        &self,
+        image: &Image,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<Vec<String>, Failure> {
+        let main = image.main();
+        let mut moved = Vec::new();
+        for reference in image.references.iter().map(|reference| &reference.full) {
+            let tag = reference.tag().cloned().unwrap_or_else(Tag::latest);
+            let is_here =
+                reference.registry() == main.registry() && reference.repository() == main.repository();
+            let has_moved = if is_here {
+                repository.set(&tag, manifest).await?
+            } else {
+                self.copy(main, reference, &tag, manifest).await?
+            };
+            if has_moved {
+                moved.push(reference.to_string());
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Copies the image to another repository. Returns whether the tag named something else there.
+    async fn copy(
+        &self,
+        from: &ImageName,
+        to: &ImageName,
+        tag: &Tag,
+        manifest: &Manifest,
+    ) -> Result<bool, Failure> {
+        let target = Repository::of(to, self.registries)?;
+        let there = target.find(&Reference::Tag(tag.clone())).await?;
+        if there.is_some_and(|there| there.digest == manifest.digest) {
+            return Ok(false);
+        }
+        let source: Arc<dyn Source> = Arc::new(Repository::of(from, self.registries)?.into_remote());
+        let plan = Plan { platforms: Vec::new(), referrers: false, jobs: 4, dry_run: false };
+        let watch: Arc<dyn Watch> = Arc::new(Unwatched);
+        let reference = Reference::Digest(manifest.digest);
+        hythe_transfer::copy(
+            &source,
+            &reference,
+            &target.into_remote(),
+            std::slice::from_ref(tag),
+            &plan,
+            &watch,
+        )
+        .await?;
+        Ok(true)
+    }
+}
+
+/// A platform that was asked for, of several, and that the index does not list.
+fn missing_platform(image: &Image, manifest: &Manifest) -> Option<String> {
+    let wanted = &image.recipe.platforms;
+    if wanted.len() < 2 {
+        return None;
+    }
+    let has = |wanted: &Platform| {
+        let mut listed = manifest.children.iter().filter_map(|child| child.platform.as_ref());
+        listed.any(|listed| wanted.takes(listed) || listed.takes(wanted))
+    };
+    wanted.iter().find(|wanted| !has(wanted)).map(ToString::to_string)
+}
+
+/// A copy whose progress nobody watches.
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn expect(&self, _: u64) {}
+
+    fn moved(&self, _: u64) {}
+
+    fn blob_ended(&self) {}
+}
