@@ -230,3 +230,7 @@ impl LookedUp {
         self.layers.iter().filter(|layer| layer.found.as_ref().is_some_and(|found| found.is_mounted)).count()
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;

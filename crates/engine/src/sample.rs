@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests; the lint knows only functions marked so")]
 
-use std::path::PathBuf;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hythe_oci::{Algorithm, Digest};
 use serde_json::json;
 
 /// A file of a sample archive.
@@ -46,4 +51,33 @@ pub(crate) fn split(archive: &[u8]) -> (Vec<u8>, Vec<(PathBuf, Vec<u8>)>) {
     lines.push(segment(&archive[at..]));
     let lines: String = lines.iter().map(|line| line.to_string() + "\n").collect();
     (lines.into_bytes(), files)
+}
+
+/// Puts an image with these layers into a classic store, and returns its id and `DiffIDs`.
+pub(crate) fn classic(root: &Path, config: &[u8], archives: &[Vec<u8>]) -> (Digest, Vec<Digest>) {
+    let put = |path: PathBuf, content: &[u8]| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    let image = root.join("image/overlay2");
+    let (mut diff_ids, mut chain): (Vec<Digest>, Option<Digest>) = (Vec::new(), None);
+    let id = Digest::of(Algorithm::Sha256, config);
+    put(image.join("imagedb/content/sha256").join(id.hex()), config);
+    for (number, archive) in archives.iter().enumerate() {
+        let diff_id = Digest::of(Algorithm::Sha256, archive);
+        diff_ids.push(diff_id);
+        let chain_id = chain
+            .map_or(diff_id, |below| Digest::of(Algorithm::Sha256, format!("{below} {diff_id}").as_bytes()));
+        chain = Some(chain_id);
+        let place = image.join("layerdb/sha256").join(chain_id.hex());
+        put(place.join("cache-id"), format!("cache{number}").as_bytes());
+        let (lines, files) = split(archive);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(&lines).unwrap();
+        put(place.join("tar-split.json.gz"), &gzip.finish().unwrap());
+        for (name, content) in files {
+            put(root.join(format!("overlay2/cache{number}/diff")).join(name), &content);
+        }
+    }
+    (id, diff_ids)
 }

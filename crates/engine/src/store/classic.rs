@@ -106,39 +106,14 @@ impl Classic<'_> {
 mod tests {
     use std::fs;
 
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
     use super::super::{Ask, Form, Store};
     use super::*;
-    use crate::sample::{Entry, split, tar};
+    use crate::sample::{Entry, classic, tar};
 
-    /// Makes the store of an image whose layers are these archives, and returns the image's id and layers.
     fn store(root: &Path, archives: &[Vec<u8>]) -> (Digest, Vec<Layer>) {
-        let put = |path: PathBuf, content: &[u8]| {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        };
-        let image = root.join("image/overlay2");
-        let mut diff_ids = Vec::new();
-        let (config, mut layers) = (b"{}".to_vec(), Vec::new());
-        let id = Digest::of(Algorithm::Sha256, &config);
-        put(image.join("imagedb/content/sha256").join(id.hex()), &config);
-        for (number, archive) in archives.iter().enumerate() {
-            diff_ids.push(Digest::of(Algorithm::Sha256, archive));
-            let layer = Layer { image: id, diff_ids: diff_ids.clone() };
-            let place = image.join("layerdb/sha256").join(chain_id(&diff_ids).unwrap().hex());
-            put(place.join("cache-id"), format!("cache{number}").as_bytes());
-            let (lines, files) = split(archive);
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-            gzip.write_all(&lines).unwrap();
-            put(place.join("tar-split.json.gz"), &gzip.finish().unwrap());
-            for (name, content) in files {
-                put(root.join(format!("overlay2/cache{number}/diff")).join(name), &content);
-            }
-            layers.push(layer);
-        }
-        (id, layers)
+        let (image, diff_ids) = classic(root, b"{}", archives);
+        let upto = |end: usize| Layer { image, diff_ids: diff_ids[..=end].to_vec() };
+        (image, (0..diff_ids.len()).map(upto).collect())
     }
 
     fn archive(seed: u8) -> Vec<u8> {
