@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use hythe_e2e::binary::{built_tool, hythe};
-use hythe_e2e::command::{Output, attempt, program, run};
+use hythe_e2e::command::{Output, attempt, digest_in, program, run};
 use hythe_e2e::engine::Engine;
 use hythe_e2e::server::Server;
 
@@ -59,7 +59,15 @@ fn a_pipeline_stage_checks_skips_builds_and_works_offline_afterwards() {
     let ends = |output: &Output, expected: &str| {
         assert!(output.code == Some(0) && output.stdout.contains(expected), "{expected}: {output:?}");
     };
+    // At the end of the stage, a node of the cluster pulls.
+    let node = Engine::containerd_1();
+    let pulled = || {
+        let name = format!("{}/model-training:latest", server.address());
+        run(&mut node.call(&["images", "pull", "--plain-http", &name]));
+        digest_in(&run(&mut node.call(&["images", "list", &format!("name=={name}")])))
+    };
     ends(&stage(&[]), "build");
+    assert_eq!(pulled(), verify(&server, "model-training", "latest"));
     let (base, image) =
         (verify(&server, "model-training-base", "latest"), verify(&server, "model-training", "latest"));
     ends(&stage(&[]), "skip");
@@ -70,6 +78,7 @@ fn a_pipeline_stage_checks_skips_builds_and_works_offline_afterwards() {
     ends(&changed, "src/train.py changed");
     assert_eq!(verify(&server, "model-training-base", "latest"), base);
     assert_ne!(verify(&server, "model-training", "latest"), image);
+    assert_eq!(pulled(), verify(&server, "model-training", "latest"));
     project.write("requirements.txt", "numpy==2.4\n");
     ends(&stage(&[]), "requirements.txt changed");
     assert_ne!(verify(&server, "model-training-base", "latest"), base);
