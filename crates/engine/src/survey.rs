@@ -1,11 +1,12 @@
 //! Finds the way by which hythe gets the bytes of an engine's image.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard::models::SystemInfo;
 use bytes::Bytes;
 use hythe_oci::{Digest, ImageName, Platform};
+use hythe_transfer::Layout;
 
 use crate::disk::Disk;
 use crate::engine::{Engine, EngineError};
@@ -14,6 +15,9 @@ use crate::store::{Ask, Form, Store};
 
 /// The type of containerd's store in the engine's description of itself.
 const CONTAINERD: &str = "io.containerd.snapshotter.v1";
+
+/// The folder of containerd's blobs in its root.
+const CONTENT: &str = "io.containerd.content.v1.content";
 
 /// hythe's own image, for a helper container.
 #[derive(Clone, Debug)]
@@ -31,6 +35,8 @@ pub struct OwnImage {
 pub enum Way {
     /// hythe reads the layers that the registry lacks.
     Store(Disk),
+    /// hythe reads the blobs that the registry lacks, as they are.
+    Blobs(Arc<Layout>),
     /// The engine's own push.
     Engine,
 }
@@ -47,8 +53,8 @@ pub struct Survey {
 /// What an engine says about its store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
-    /// containerd's store.
-    Containerd,
+    /// containerd's store. Its blobs are in one of these folders.
+    Containerd(Vec<PathBuf>),
     /// A store that hythe can read, if it may.
     Known {
         store: Store,
@@ -63,7 +69,10 @@ impl Found {
     fn of(info: &SystemInfo, is_podman: bool) -> Self {
         let mut status = info.driver_status.iter().flatten();
         if status.any(|line| line.iter().any(|word| word == CONTAINERD)) {
-            return Self::Containerd;
+            // A containerd that the engine starts has its folder in the engine's; another one has its own.
+            let own = info.docker_root_dir.as_deref().map(|root| Path::new(root).join("containerd/daemon"));
+            let roots = own.into_iter().chain([PathBuf::from("/var/lib/containerd")]);
+            return Self::Containerd(roots.map(|root| root.join(CONTENT)).collect());
         }
         let driver = info.driver.clone().unwrap_or_default();
         let form = if is_podman { Form::Podman } else { Form::Docker };
@@ -99,8 +108,18 @@ impl Survey {
         let by_engine =
             |why: &str| Self { way: Way::Engine, reason: format!("by the engine's own push: {why}") };
         let (store, no_helper) = match Found::of(&engine.info().await?, engine.is_podman()) {
-            Found::Containerd => {
-                return Ok(by_engine("its containerd store has the blobs as the registry gets them"));
+            Found::Containerd(folders) => {
+                let local = folders.into_iter().filter(|_| engine.remote().is_none());
+                return Ok(match blobs(local, image).await {
+                    Ok((folder, layout)) => Self {
+                        way: Way::Blobs(Arc::new(layout)),
+                        reason: format!(
+                            "from the engine's containerd store: hythe may read {}",
+                            folder.display()
+                        ),
+                    },
+                    Err(why) => by_engine(&why),
+                });
             }
             Found::Unknown(why) => return Ok(by_engine(&why)),
             Found::Known { store, no_helper } => (store, no_helper),
@@ -135,6 +154,20 @@ impl Survey {
             }
         })
     }
+}
+
+/// The first of these folders that has the image with all its blobs, or why none has.
+async fn blobs(folders: impl Iterator<Item = PathBuf>, image: &Digest) -> Result<(PathBuf, Layout), String> {
+    let mut why = "hythe may not read its containerd store".to_owned();
+    for folder in folders.filter(|folder| folder.is_dir()) {
+        let layout = Layout::of_blobs(&folder);
+        match layout.lacks(image).await {
+            Ok(None) => return Ok((folder, layout)),
+            Ok(Some(what)) => why = format!("its containerd store in {} lacks {what}", folder.display()),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
 }
 
 async fn helper(
@@ -180,7 +213,13 @@ mod tests {
             no_helper,
         };
         for (info, expected) in [
-            (info("overlayfs", &["driver-type", CONTAINERD], &[]), Found::Containerd),
+            (
+                info("overlayfs", &["driver-type", CONTAINERD], &[]),
+                Found::Containerd(vec![
+                    "/data/containerd/daemon/io.containerd.content.v1.content".into(),
+                    "/var/lib/containerd/io.containerd.content.v1.content".into(),
+                ]),
+            ),
             (
                 info("overlay2", &["Backing Filesystem", "extfs"], &["name=seccomp,profile=default"]),
                 known(None),

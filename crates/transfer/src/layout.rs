@@ -28,6 +28,9 @@ use crate::store::{Brought, Bytestream, Moved, Source, Target};
 /// The content of `oci-layout`.
 pub(crate) const VERSION: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
+/// The most levels of indexes within indexes.
+const LEVELS: usize = 6;
+
 /// Bytes that are read at a time.
 const PIECE: usize = 256 << 10;
 
@@ -54,6 +57,33 @@ impl Layout {
             }),
             Err(error) => Err(Error::file("cannot read", &marker)(error)),
         }
+    }
+
+    /// The blobs of a layout in a folder that has no index, as in containerd's content store: to read by digest.
+    pub fn of_blobs(folder: &Path) -> Self {
+        Self::at(folder)
+    }
+
+    /// What the folder lacks of an image; `None` if the image is whole. Blobs count by their size.
+    pub async fn lacks(&self, image: &Digest) -> Result<Option<String>> {
+        let mut manifests = vec![*image];
+        for _ in 0..LEVELS {
+            for digest in std::mem::take(&mut manifests) {
+                let manifest = match self.read_manifest(&digest).await {
+                    Ok(manifest) => manifest,
+                    Err(Error::NotFound { what, .. }) => return Ok(Some(what)),
+                    Err(error) => return Err(error),
+                };
+                for blob in manifest.blobs() {
+                    let found = tokio::fs::metadata(self.blob(&blob.digest)).await;
+                    if found.map_or(None, |found| Some(found.len())) != Some(blob.size) {
+                        return Ok(Some(format!("blob `{}`", blob.digest)));
+                    }
+                }
+                manifests.extend(manifest.children.iter().map(|child| child.descriptor.digest));
+            }
+        }
+        Ok(None)
     }
 
     /// The layout in a folder, which is created if it does not exist. Refuses a folder with other content.

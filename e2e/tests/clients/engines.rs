@@ -203,14 +203,20 @@ fn docker_engines_own_push_works_and_leaves_no_name() {
 }
 
 #[test]
-fn docker_engines_containerd_store_pushes_by_itself() {
+fn an_image_in_docker_s_containerd_store_keeps_its_digest() {
     let (server, docker) = (Server::start(), Engine::docker_29());
     load(&docker);
     let name = format!("{}/app:v1", server.address());
     let pushed = push(&docker, &[NAME, &name]);
-    assert_eq!(pushed["way"], "engine", "{pushed}");
+    assert_eq!(pushed["way"], "store", "{pushed}");
     assert!(pushed["reason"].as_str().is_some_and(|reason| reason.contains("containerd store")), "{pushed}");
     assert_eq!(verify(&server, "app", "v1").to_string(), pushed["digest"]);
+    assert_eq!(pushed["digest"], id(&docker, NAME), "the engine's id is the digest");
+    // By its own push, the engine sends the same.
+    let other = format!("{}/other:v1", server.address());
+    let by_engine = push(&docker, &[NAME, &other, "--via", "engine"]);
+    assert_eq!((&by_engine["way"], &by_engine["digest"]), (&"engine".into(), &pushed["digest"]));
+    assert_eq!(verify(&server, "other", "v1").to_string(), pushed["digest"]);
 }
 
 #[test]

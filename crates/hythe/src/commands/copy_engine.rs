@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hythe_engine::{Choice, Compression, Engine, StoreImage, Survey, Way};
-use hythe_oci::{ImageName, Reference, Tag};
+use hythe_oci::{Digest, ImageName, Reference, Tag};
 use hythe_transfer::{Plan, Source, Watch};
 use serde_json::{Value, json};
 
@@ -98,12 +98,19 @@ async fn read(args: &CopyArgs, registries: &Registries<'_>, printer: Printer) ->
     };
     let survey = Survey::of(&engine, &found.id, own_image).await?;
     let tag = name.tag().cloned().unwrap_or_else(Tag::latest);
-    if let Way::Store(disk) = survey.way {
+    let in_store: Option<(Arc<dyn Source>, Digest)> = match survey.way {
+        Way::Store(disk) => {
+            let image = StoreImage::open(disk, found.id, name.as_str()).await?;
+            let ready = image.look_up(None).await?.ready(Compression::None).await?;
+            let digest = ready.digest();
+            Some((Arc::new(ready), digest))
+        }
+        Way::Blobs(layout) => Some((layout, found.id)),
+        Way::Engine => None,
+    };
+    if let Some((source, digest)) = in_store {
         printer.note(format_args!("{name}: {}", survey.reason));
-        let image = StoreImage::open(disk, found.id, name.as_str()).await?;
-        let ready = image.look_up(None).await?.ready(Compression::None).await?;
-        let reference = Reference::Digest(ready.digest());
-        let source: Arc<dyn Source> = Arc::new(ready);
+        let reference = Reference::Digest(digest);
         return Ok(From { source, reference, tag, name: place.to_string(), _file: None });
     }
     printer.note(format_args!("{name}: from an archive that the engine writes"));

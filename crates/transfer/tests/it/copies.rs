@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hythe_oci::Reference;
+use hythe_oci::{Algorithm, Digest, Reference};
 use hythe_testing::{ImageBuilder, ScriptedUpstream, TestRegistry};
-use hythe_transfer::{ArchiveSource, Error, Plan, Source};
+use hythe_transfer::{ArchiveSource, Error, Layout, Plan, Source};
 use serde_json::json;
 
 use crate::places::{Published, TestPlace, copied, endpoint, everything, expect_whole, only, remote};
@@ -179,4 +179,26 @@ fn a_file_that_is_no_archive_of_images_is_refused_in_words() {
         let error = ArchiveSource::open(&path).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_folder_of_blobs_alone_is_read_by_digest_and_says_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (registry, published) = (TestRegistry::start(), Published::new());
+    published.push(&registry);
+    let source: Arc<dyn Source> = Arc::new(remote(&endpoint(&registry), "app"));
+    copied(&source, &Layout::create(folder.path()).unwrap(), "v1", &Plan::default()).await.unwrap();
+    for file in ["index.json", "oci-layout"] {
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+    }
+    let blobs = Layout::of_blobs(folder.path());
+    let index = published.index.digest();
+    assert_eq!(blobs.lacks(&index).await.unwrap(), None);
+    let place: Arc<dyn Source> = Arc::new(Layout::of_blobs(folder.path()));
+    expect_whole(&place, &published.amd64).await;
+    let layer = Digest::of(Algorithm::Sha256, published.arm64.blobs.last().unwrap());
+    let file = folder.path().join("blobs/sha256").join(layer.hex());
+    std::fs::write(&file, "cut").unwrap();
+    assert_eq!(blobs.lacks(&index).await.unwrap(), Some(format!("blob `{layer}`")));
+    assert_eq!(blobs.lacks(&published.amd64.digest()).await.unwrap(), None);
 }

@@ -79,10 +79,10 @@ impl Builder {
         }
     }
 
-    /// Whether the image is in Docker's own store after a build, not in containerd's.
+    /// Whether the image is in an engine after a build, from where `hythe push` can push it.
     #[cfg(feature = "cluster")]
-    pub(super) fn is_in_classic_store(&self) -> bool {
-        matches!(self, Self::Docker | Self::Engine { in_containerd: false })
+    pub(super) fn is_in_an_engine(&self) -> bool {
+        matches!(self, Self::Docker | Self::Engine { .. })
     }
 
     fn program(&self) -> &'static str {

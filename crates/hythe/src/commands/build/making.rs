@@ -117,7 +117,7 @@ impl Session<'_> {
             return Ok(manifest);
         }
         #[cfg(feature = "cluster")]
-        let is_pushed = builder.is_in_classic_store() && self.push_layers(job).await;
+        let is_pushed = builder.is_in_an_engine() && self.push_layers(job).await;
         #[cfg(not(feature = "cluster"))]
         let is_pushed = false;
         if !is_pushed {
@@ -132,8 +132,8 @@ impl Session<'_> {
         Err(BuildError::Program { image: job.image.name.clone(), command, reason }.into())
     }
 
-    /// Pushes the layers that the registry lacks from Docker's store, without compressing them, as `hythe push` does. Returns whether
-    /// it did: otherwise the builder pushes.
+    /// Pushes what the registry lacks from the engine's store, as `hythe push` does. Returns whether it did: otherwise the builder
+    /// pushes.
     #[cfg(feature = "cluster")]
     async fn push_layers(&self, job: &Job<'_>) -> bool {
         let pushed =

@@ -34,6 +34,12 @@ impl Pusher<'_> {
                             Err(why) => why,
                         }
                     }
+                    Way::Blobs(layout) => {
+                        self.note(&format!("{image}: {}", survey.reason));
+                        let source: Arc<dyn Source> = layout;
+                        let image = Reference::Digest(found.id);
+                        return self.copy_from(&source, &image, to, ("store", survey.reason)).await;
+                    }
                     Way::Engine if self.args.via == Via::Store => {
                         let problem = format!("the layers of {image} cannot be read: {}", survey.reason);
                         return Err(Failure::Images(problem));
