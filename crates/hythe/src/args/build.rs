@@ -27,7 +27,7 @@ some of these images. An image's name without a registry is completed with the r
 
 Exit codes:
   0   the images are up to date, or were built and pushed
-  10  with --check: at least one image needs a build
+  10  with --check: an image needs a build, or a tag does not exist or names another image
   1   the build, the registry or the builder failed
   2   the command line or the project is wrong";
 
@@ -83,7 +83,7 @@ pub struct BuildArgs {
     /// The network of `RUN`, such as none or host. It is no input
     #[arg(long, value_name = "NETWORK")]
     pub network: Option<String>,
-    /// Build nothing; only answer whether a build is needed, and why (exit code 10)
+    /// Build nothing and set no tag; only answer whether an image needs a build or a tag has to be set (exit code 10)
     #[arg(long, conflicts_with = "rebuild")]
     pub check: bool,
     /// Build also when no input changed

@@ -18,6 +18,7 @@ mod project;
 mod reason;
 mod repository;
 mod session;
+mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +61,7 @@ async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer
     connection.plain_http.extend(Target::chosen(args.registry.as_deref(), environment)?.plain_host());
     let registries = Registries::new(environment, &connection);
     let mut session = Session::new(args, environment, &connection, &registries, printer);
-    let (mut lines, mut needed) = (Vec::new(), Vec::new());
+    let (mut lines, mut needed, mut unset) = (Vec::new(), Vec::new(), Vec::new());
     let mut inputs = inputs;
     for position in order {
         let image = &images[position];
@@ -75,6 +76,7 @@ async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer
         if outcome.state == State::Needed {
             needed.push(image.name.clone());
         }
+        unset.extend(outcome.unset.iter().map(|tag| tag.reference.to_string()));
         lines.push(outcome.json(image));
     }
     #[cfg(feature = "cluster")]
@@ -91,16 +93,30 @@ async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer
         }
         printer.data("", || data);
     }
-    if needed.is_empty() {
-        return rolled_out.map(drop);
+    match answer(&needed, &unset) {
+        Some(answer) => Err(BuildError::Needed(answer).into()),
+        None => rolled_out.map(drop),
     }
-    let count = count_of(needed.len() as u64, "image");
-    let verb = if needed.len() == 1 { "needs" } else { "need" };
-    Err(BuildError::Needed(format!(
-        "{count} {verb} a build; the same command without --check builds: {}",
-        needed.join(", ")
-    ))
-    .into())
+}
+
+/// What the same command without --check would do, if it would do anything.
+fn answer(needed: &[String], unset: &[String]) -> Option<String> {
+    let count = |names: &[String], noun, one, several| {
+        let verb = if names.len() == 1 { one } else { several };
+        format!("{} {verb}", count_of(names.len() as u64, noun))
+    };
+    let built = (!needed.is_empty()).then(|| {
+        let count = count(needed, "image", "needs a build", "need a build");
+        (count, format!("builds: {}", needed.join(", ")))
+    });
+    let set = (!unset.is_empty()).then(|| {
+        let count = count(unset, "tag", "does not name its image", "do not name their images");
+        (count, format!("sets: {}", unset.join(", ")))
+    });
+    let (counts, verbs): (Vec<String>, Vec<String>) = built.into_iter().chain(set).unzip();
+    (!counts.is_empty()).then(|| {
+        format!("{}; the same command without --check {}", counts.join(", and "), verbs.join(", and "))
+    })
 }
 
 /// The inputs of the wanted images and of those that they are based on, and their order.

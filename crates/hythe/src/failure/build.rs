@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Why `hythe build` failed, or its answer that a build is needed.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The answer of `--check`: a build is needed.
+    /// The answer of `--check`: an image needs a build, or a tag has to be set.
     #[error("{0}")]
     Needed(String),
     /// The inputs of an image cannot be read.

@@ -92,6 +92,42 @@ fn a_check_only_answers_and_a_rebuild_is_forced() {
 }
 
 #[test]
+fn a_check_finds_a_tag_that_does_not_name_the_image() {
+    let world = app();
+    let host = world.host();
+    world.build(&["{folder}app", "-t", "app:v1"]).expect(0);
+    let digest = world.digest("app", "v1");
+
+    let absent = world.build(&["{folder}app", "-t", "app:v77", "--check"]).expect(10);
+    let line = absent.row(&format!("{host}/app:v77"));
+    let wanted = format!(
+        "nothing to build, but the tag {host}/app:v77 does not exist; the same command without --check sets it"
+    );
+    assert!(line.contains(&digest) && line.contains(&wanted), "{line}");
+    assert!(absent.err.contains("1 tag does not name its image"), "{}", absent.err);
+    assert!(!world.tags("app").contains(&"v77".to_owned()));
+
+    world.file("app/run.sh", "exec other\n");
+    world.build(&["{folder}app", "-t", "app:v2"]).expect(0);
+    let other = world.digest("app", "v2");
+    world.file("app/run.sh", "exec main\n");
+    let words = ["{folder}app", "-t", "app:v1", "-t", "app:v2", "-t", "mirror/app:v1", "--check"];
+    let moved = world.build(&words).expect(10);
+    assert!(moved.out.contains(&format!("the tag {host}/app:v2 names another image")), "{}", moved.out);
+    assert!(moved.out.contains("sets them"), "{}", moved.out);
+    let json = world.build(&[&words[..], &["--output", "json"]].concat()).expect(10);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    let unset = json!([
+        { "reference": format!("{host}/app:v2"), "names": other },
+        { "reference": format!("{host}/mirror/app:v1"), "names": null },
+    ]);
+    assert_eq!((&only(&json)["state"], &only(&json)["unsetTags"]), (&json!("tag-missing"), &unset));
+
+    world.build(&words[..7]).expect(0);
+    assert!(world.build(&words).expect(0).out.contains("up to date"));
+}
+
+#[test]
 fn another_machine_and_another_clone_find_the_image() {
     let world = app();
     world.build(&["{folder}app", "-t", "app"]).expect(0);

@@ -1,10 +1,9 @@
 //! Builds an image, pushes it, and sets its tags.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use hythe_oci::{Digest, ImageName, Platform, Reference, Tag};
-use hythe_transfer::{Manifest, Plan, Source, Watch};
+use hythe_transfer::Manifest;
 
 use super::builder::{Builder, Job};
 use super::image::Image;
@@ -56,6 +55,7 @@ impl Session<'_> {
                 key: Some(key),
                 digest,
                 moved,
+                unset: Vec::new(),
                 reasons: Vec::new(),
                 warnings: Vec::new(),
             });
@@ -141,60 +141,6 @@ impl Session<'_> {
                 .await;
         pushed.is_ok()
     }
-
-    /// Sets every name of the image to the manifest. Returns the names that named something else before.
-    pub(super) async fn set_tags(
-        &self,
-        image: &Image,
-        repository: &Repository,
-        manifest: &Manifest,
-    ) -> Result<Vec<String>, Failure> {
-        let main = image.main();
-        let mut moved = Vec::new();
-        for reference in image.references.iter().map(|reference| &reference.full) {
-            let tag = reference.tag().cloned().unwrap_or_else(Tag::latest);
-            let is_here =
-                reference.registry() == main.registry() && reference.repository() == main.repository();
-            let has_moved = if is_here {
-                repository.set(&tag, manifest).await?
-            } else {
-                self.copy(main, reference, &tag, manifest).await?
-            };
-            if has_moved {
-                moved.push(reference.to_string());
-            }
-        }
-        Ok(moved)
-    }
-
-    /// Copies the image to another repository. Returns whether the tag named something else there.
-    async fn copy(
-        &self,
-        from: &ImageName,
-        to: &ImageName,
-        tag: &Tag,
-        manifest: &Manifest,
-    ) -> Result<bool, Failure> {
-        let target = Repository::of(to, self.registries)?;
-        let there = target.find(&Reference::Tag(tag.clone())).await?;
-        if there.is_some_and(|there| there.digest == manifest.digest) {
-            return Ok(false);
-        }
-        let source: Arc<dyn Source> = Arc::new(Repository::of(from, self.registries)?.into_remote());
-        let plan = Plan { platforms: Vec::new(), referrers: false, jobs: 4, dry_run: false };
-        let watch: Arc<dyn Watch> = Arc::new(Unwatched);
-        let reference = Reference::Digest(manifest.digest);
-        hythe_transfer::copy(
-            &source,
-            &reference,
-            &target.into_remote(),
-            std::slice::from_ref(tag),
-            &plan,
-            &watch,
-        )
-        .await?;
-        Ok(true)
-    }
 }
 
 /// A platform that was asked for, of several, and that the index does not list.
@@ -208,15 +154,4 @@ fn missing_platform(image: &Image, manifest: &Manifest) -> Option<String> {
         listed.any(|listed| wanted.takes(listed) || listed.takes(wanted))
     };
     wanted.iter().find(|wanted| !has(wanted)).map(ToString::to_string)
-}
-
-/// A copy whose progress nobody watches.
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn expect(&self, _: u64) {}
-
-    fn moved(&self, _: u64) {}
-
-    fn blob_ended(&self) {}
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::image::Image;
 use super::reason::{Reason, list, sentence};
+use super::tags::UnsetTag;
 
 /// What happened to an image.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Outcome {
     pub(super) digest: Option<Digest>,
     /// The tags that named another image, or none, before.
     pub(super) moved: Vec<String>,
+    /// With --check, the tags that do not name the image.
+    pub(super) unset: Vec<UnsetTag>,
     /// Why the image is, or has to be, built.
     pub(super) reasons: Vec<Reason>,
     pub(super) warnings: Vec<String>,
@@ -28,6 +31,8 @@ pub(super) struct Outcome {
 pub(super) enum State {
     /// The registry has it: nothing was built.
     UpToDate,
+    /// The registry has it, but a wanted tag does not name it.
+    Unset,
     /// It has to be built.
     Needed,
     /// It was built in this time.
@@ -46,6 +51,14 @@ impl Outcome {
         };
         let what = match self.state {
             State::UpToDate => "up to date: no input changed".to_owned(),
+            State::Unset => {
+                let tags: Vec<String> = self.unset.iter().map(UnsetTag::text).collect();
+                let them = if tags.len() == 1 { "it" } else { "them" };
+                format!(
+                    "nothing to build, but {}; the same command without --check sets {them}",
+                    tags.join(", ")
+                )
+            }
             State::Needed => format!("needs a build: {}", sentence(&self.reasons)),
             State::Built(time) => format!("built in {}: {}", seconds(time), sentence(&self.reasons)),
             State::Adopted => "adopted: another builder pushed an image of the same inputs first".to_owned(),
@@ -57,12 +70,18 @@ impl Outcome {
     pub(super) fn json(&self, image: &Image) -> Value {
         let (state, seconds) = match self.state {
             State::UpToDate => ("up-to-date", None),
+            State::Unset => ("tag-missing", None),
             State::Needed => ("needed", None),
             State::Built(time) => ("built", Some(time.as_secs_f64())),
             State::Adopted => ("adopted", None),
         };
         let references: Vec<String> =
             image.references.iter().map(|reference| reference.full.to_string()).collect();
+        let unset: Vec<Value> = self
+            .unset
+            .iter()
+            .map(|tag| json!({ "reference": tag.reference.to_string(), "names": tag.names }))
+            .collect();
         json!({
             "name": image.name,
             "references": references,
@@ -70,6 +89,7 @@ impl Outcome {
             "key": self.key.as_ref().map(Tag::as_str),
             "digest": self.digest,
             "moved": self.moved,
+            "unsetTags": unset,
             "reasons": list(&self.reasons),
             "warnings": self.warnings,
             "seconds": seconds,

@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hythe_client::Client;
-use hythe_oci::{ImageName, Reference, RepositoryName, Tag};
+use hythe_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
 use hythe_transfer::{Manifest, Remote, Source, Target as _};
 
 use crate::commands::registries::Registries;
@@ -83,12 +83,17 @@ impl Repository {
         Ok(self.client.delete_tag(&self.name, tag).await?)
     }
 
+    /// The digest of the manifest that a tag names, if the tag exists.
+    pub(super) async fn digest(&self, tag: &Tag) -> Result<Option<Digest>, Failure> {
+        Ok(self.remote.find(&Reference::Tag(tag.clone())).await?)
+    }
+
     /// Sets a tag to the manifest. Returns whether the tag named another one, or none.
     pub(super) async fn set(&self, tag: &Tag, manifest: &Manifest) -> Result<bool, Failure> {
-        let reference = Reference::Tag(tag.clone());
-        if self.remote.find(&reference).await? == Some(manifest.digest) {
+        if self.digest(tag).await? == Some(manifest.digest) {
             return Ok(false);
         }
+        let reference = Reference::Tag(tag.clone());
         let (media_type, bytes) = (&manifest.media_type, &manifest.bytes);
         self.client.push_manifest(&self.name, &reference, media_type, bytes, &[]).await?;
         Ok(true)

@@ -98,6 +98,7 @@ impl<'a> Session<'a> {
                 key: None,
                 digest: None,
                 moved: Vec::new(),
+                unset: Vec::new(),
                 reasons,
                 warnings: Vec::new(),
             });
@@ -111,14 +112,18 @@ impl<'a> Session<'a> {
         let Verdict { found, reasons } = verdict;
         if let Some(found) = found {
             self.remember(image, &key, &keyed, &found);
-            let moved =
-                if self.args.check { Vec::new() } else { self.set_tags(image, &repository, &found).await? };
-            let digest = Some(found.digest);
-            return Ok(Outcome { state: State::UpToDate, key: Some(key), digest, moved, reasons, warnings });
+            let (key, digest) = (Some(key), Some(found.digest));
+            let (moved, unset) = if self.args.check {
+                (Vec::new(), self.unset_tags(image, &found).await?)
+            } else {
+                (self.set_tags(image, &repository, &found).await?, Vec::new())
+            };
+            let state = if unset.is_empty() { State::UpToDate } else { State::Unset };
+            return Ok(Outcome { state, key, digest, moved, unset, reasons, warnings });
         }
         if self.args.check {
-            let state = State::Needed;
-            return Ok(Outcome { state, key: Some(key), digest: None, moved: Vec::new(), reasons, warnings });
+            let (state, key, moved, unset) = (State::Needed, Some(key), Vec::new(), Vec::new());
+            return Ok(Outcome { state, key, digest: None, moved, unset, reasons, warnings });
         }
         self.printer.note(format_args!("{}: building, because {}", image.name, sentence(&reasons)));
         let mut built = Box::pin(self.build(image, keyed, &repository)).await?;
