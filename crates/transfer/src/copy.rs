@@ -28,6 +28,8 @@ pub struct Plan {
     pub platforms: Vec<Platform>,
     /// Whether to also copy referrers, and the signatures that tags name.
     pub referrers: bool,
+    /// Whether to also ask the target for each blob of the manifests that it has, and to bring those that it lost.
+    pub check_blobs: bool,
     /// Blobs that move at the same time.
     pub jobs: usize,
     /// Whether to write nothing and only find out what is missing.
@@ -36,7 +38,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { platforms: Vec::new(), referrers: false, jobs: 4, dry_run: false }
+        Self { platforms: Vec::new(), referrers: false, check_blobs: false, jobs: 4, dry_run: false }
     }
 }
 
@@ -67,7 +69,7 @@ pub struct Copied {
     pub bytes: u64,
     /// Blobs that the registry took from another of its repositories.
     pub mounted: u64,
-    /// Blobs that the target had.
+    /// Blobs that the target had, of those that were looked up.
     pub existing: u64,
     /// Tags that now name another manifest than before.
     pub tags: Vec<Tag>,
@@ -76,9 +78,9 @@ pub struct Copied {
 }
 
 impl Copied {
-    /// Whether the target had everything.
+    /// Whether the target had everything that was looked up.
     pub fn is_up_to_date(&self) -> bool {
-        self.manifests == 0 && self.tags.is_empty()
+        self.manifests == 0 && self.blobs == 0 && self.mounted == 0 && self.tags.is_empty()
     }
 }
 
@@ -164,9 +166,10 @@ async fn bring_blobs(
     copied: &mut Copied,
 ) -> Result<()> {
     let mut seen = HashSet::new();
-    let missing = found.iter().filter(|found| found.is_missing);
+    // A registry may have lost blobs of a manifest that it has: they were deleted, or are in quarantine.
+    let looked_up = found.iter().filter(|found| found.is_missing || plan.check_blobs);
     let blobs: Vec<&Descriptor> =
-        missing.flat_map(|found| found.manifest.blobs()).filter(|blob| seen.insert(blob.digest)).collect();
+        looked_up.flat_map(|found| found.manifest.blobs()).filter(|blob| seen.insert(blob.digest)).collect();
     watch.expect(blobs.len() as u64);
     let moved: Moved = {
         let watch = Arc::clone(watch);

@@ -67,7 +67,8 @@ async fn pushed(ready: ReadyImage, to: &Remote, name: &str) -> (hythe_transfer::
     let source: Arc<dyn Source> = Arc::clone(&ready) as Arc<dyn Source>;
     let watch: Arc<dyn Watch> = Arc::new(Counted::default());
     let by_digest = Reference::Digest(ready.digest());
-    let copied = copy(&source, &by_digest, to, &[tag(name)], &Plan::default(), &watch).await;
+    let plan = Plan { check_blobs: true, ..Plan::default() };
+    let copied = copy(&source, &by_digest, to, &[tag(name)], &plan, &watch).await;
     (copied, ready.is_damaged())
 }
 
@@ -75,6 +76,28 @@ async fn looked_up(image: StoreImage, to: &Remote, base: Option<&Remote>) -> Loo
     let (now, of_base) = (Reference::Tag(tag("v1")), Reference::Tag(tag("v1")));
     let base = base.map(|remote| (remote, &of_base));
     image.look_up(Some(Target { remote: to, reference: &now, base })).await.unwrap()
+}
+
+#[test]
+fn a_layer_that_the_registry_lost_is_pushed_again_though_the_tag_s_manifest_lists_it() {
+    let (registry, root) = (TestRegistry::start(), tempfile::tempdir().unwrap());
+    let root = root.path();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let app = remote(&registry, "app");
+        let id = image(root, &[archive(1), archive(2)], None);
+        let there = looked_up(opened(root, id).await, &app, None).await;
+        pushed(there.ready(Compression::Gzip).await.unwrap(), &app, "v1").await.0.unwrap();
+        let manifest = app.manifest(&Reference::Tag(tag("v1"))).await.unwrap();
+        let path = format!("/v2/app/blobs/{}", manifest.layers[1].digest);
+        registry.client().delete(&path).send().expect(202);
+        let there = looked_up(opened(root, id).await, &app, None).await;
+        assert_eq!(there.missing(), 1);
+        let ready = there.ready(Compression::Gzip).await.unwrap();
+        let copied = pushed(ready, &app, "v2").await.0.unwrap();
+        assert_eq!((copied.manifests, copied.blobs), (0, 1), "{copied:?}");
+        registry.client().get(&path).send().expect(200);
+    });
 }
 
 #[test]

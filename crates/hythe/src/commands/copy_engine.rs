@@ -145,6 +145,7 @@ async fn write(
     let plan = Plan {
         platforms: args.platform.clone(),
         referrers: args.all,
+        check_blobs: true,
         jobs: args.jobs.into(),
         dry_run: false,
     };

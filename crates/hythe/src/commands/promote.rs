@@ -40,7 +40,13 @@ async fn promote_one(args: &PromoteArgs, environment: &Environment, printer: Pri
         Some(tag) => target.find(&Reference::Tag(tag.clone())).await?,
         None => None,
     };
-    let plan = Plan { referrers: true, jobs: args.jobs.into(), dry_run: args.dry_run, ..Plan::default() };
+    let plan = Plan {
+        referrers: true,
+        check_blobs: true,
+        jobs: args.jobs.into(),
+        dry_run: args.dry_run,
+        ..Plan::default()
+    };
     let progress = Arc::new(Progress::start(1));
     let watch: Arc<dyn Watch> = Arc::new(Shown(Arc::clone(&progress)));
     let tags = names.tag.as_slice();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, ScriptedUpstream, TestRegistry};
 use serde_json::json;
 
@@ -59,6 +60,24 @@ fn an_image_is_copied_with_its_digest_and_again_nothing_is() {
     assert!(hythe(&["copy", &source, &target]).expect(0).row(&target).ends_with("up to date"));
     let json = hythe(&["copy", &source, &at(&to, "other:v2"), "--output", "json"]).json();
     assert_eq!((&json["copied"][0]["upToDate"], &json["failed"]), (&json!(false), &json!([])));
+}
+
+#[test]
+fn a_copy_restores_a_blob_that_the_target_lost_but_trusts_manifests_with_a_pattern() {
+    let (from, to) = (TestRegistry::start(), TestRegistry::start());
+    let index = index();
+    index.push(&from.client(), "app", "v1");
+    let (source, target) = (at(&from, "app:v1"), at(&to, "app"));
+    hythe(&["copy", &source, &target]).expect(0);
+    let layer = Digest::of(Algorithm::Sha256, index.manifests[1].blobs.last().unwrap());
+    let path = format!("/v2/app/blobs/{layer}");
+    to.client().delete(&path).send().expect(202);
+    let trusting = hythe(&["copy", &at(&from, "app"), &target, "--tag", "v*"]).expect(0);
+    assert!(trusting.row(&target).ends_with("up to date"), "{}", trusting.out);
+    let healed = hythe(&["copy", &source, &target]).expect(0);
+    assert!(healed.out.contains("copied 0 manifests and 1 blob"), "{}", healed.out);
+    to.client().get(&path).send().expect(200);
+    assert!(hythe(&["copy", &source, &target]).expect(0).row(&target).ends_with("up to date"));
 }
 
 #[test]

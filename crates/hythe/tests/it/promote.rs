@@ -1,5 +1,6 @@
 //! `hythe promote`, between two registries and into a cluster.
 
+use hythe_oci::{Algorithm, Digest};
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, TestRegistry};
 use serde_json::json;
 
@@ -61,6 +62,20 @@ fn an_image_is_promoted_with_its_digest_its_platforms_and_its_referrers() {
     let moved = world.run(&["app:v1"], &[]).expect(0).err;
     assert!(moved.contains("moved the tag v1 from sha256:"), "{moved}");
     assert!(world.run(&["app:latest"], &[]).expect(2).err.contains("--allow-latest"));
+}
+
+#[test]
+fn a_blob_that_the_target_lost_is_promoted_again() {
+    let world = World::new();
+    world.run(&["app:v1"], &[]).expect(0);
+    let client = world.to.client();
+    let layer = Digest::of(Algorithm::Sha256, world.index.manifests[0].blobs.last().unwrap());
+    let path = format!("/v2/app/blobs/{layer}");
+    client.delete(&path).send().expect(202);
+    let promoted = world.run(&["app:v1"], &[]).expect(0).err;
+    assert!(promoted.contains("copied 0 manifests and 1 blob"), "{promoted}");
+    client.get(&path).send().expect(200);
+    assert!(world.run(&["app:v1"], &[]).expect(0).err.contains("up to date"));
 }
 
 #[test]

@@ -56,6 +56,35 @@ async fn a_second_copy_moves_nothing_and_a_new_tag_moves_only_the_tag() {
 }
 
 #[tokio::test]
+async fn blobs_that_the_target_lost_are_brought_though_it_has_their_manifests() {
+    let (from, to) = (TestRegistry::start(), TestRegistry::start());
+    let published = Published::new();
+    published.push(&from);
+    let source: Arc<dyn Source> = Arc::new(remote(&endpoint(&from), "app"));
+    let target = remote(&endpoint(&to), "app");
+    copied(&source, &target, "v1", &everything()).await.unwrap();
+    // A layer of one platform, and the blob of a referrer.
+    for manifest in [&published.arm64, &published.note] {
+        let digest = Digest::of(Algorithm::Sha256, manifest.blobs.last().unwrap());
+        to.client().delete(format!("/v2/app/blobs/{digest}")).send().expect(202);
+    }
+    let checked = Plan { check_blobs: true, ..everything() };
+    let dry = copied(&source, &target, "v1", &Plan { dry_run: true, ..checked.clone() }).await.unwrap();
+    assert_eq!((dry.manifests, dry.blobs, dry.existing), (0, 2, 8));
+    let trusting = copied(&source, &target, "v1", &everything()).await.unwrap();
+    assert!(trusting.is_up_to_date(), "{trusting:?}");
+    let healed = copied(&source, &target, "v1", &checked).await.unwrap();
+    assert_eq!((healed.manifests, healed.blobs, healed.existing), (0, 2, 8));
+    assert!(!healed.is_up_to_date());
+    let copy: Arc<dyn Source> = Arc::new(target);
+    for manifest in published.all() {
+        expect_whole(&copy, manifest).await;
+    }
+    let again = copied(&source, &remote(&endpoint(&to), "app"), "v1", &checked).await.unwrap();
+    assert!(again.is_up_to_date() && again.existing == 10, "{again:?}");
+}
+
+#[tokio::test]
 async fn without_all_no_referrer_comes_along_and_a_dry_run_writes_nothing() {
     let (from, to) = (TestRegistry::start(), TestRegistry::start());
     let published = Published::new();

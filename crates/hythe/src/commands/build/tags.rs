@@ -84,7 +84,7 @@ impl Session<'_> {
             return Ok(false);
         }
         let source: Arc<dyn Source> = Arc::new(Repository::of(from, self.registries)?.into_remote());
-        let plan = Plan { platforms: Vec::new(), referrers: false, jobs: 4, dry_run: false };
+        let plan = Plan { check_blobs: true, ..Plan::default() };
         let watch: Arc<dyn Watch> = Arc::new(Unwatched);
         let reference = Reference::Digest(manifest.digest);
         hythe_transfer::copy(

@@ -57,7 +57,7 @@ impl<'a> Pusher<'a> {
             environment,
             registries,
             engine: OnceCell::new(),
-            plan: Plan { jobs: args.jobs.into(), ..Plan::default() },
+            plan: Plan { check_blobs: true, jobs: args.jobs.into(), ..Plan::default() },
             watch: Arc::new(Told { progress: Arc::clone(&progress), printer }),
             progress,
             printer,
