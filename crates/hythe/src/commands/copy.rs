@@ -6,6 +6,7 @@ use hythe_oci::{Reference, Tag};
 use hythe_transfer::{ArchiveSource, ArchiveTarget, Copied, Error, Layout, Plan, Source, Target, Watch};
 use serde_json::{Value, json};
 
+use super::interrupt::unless_interrupted;
 use super::registries::Registries;
 use super::runtime::run;
 use crate::args::CopyArgs;
@@ -16,7 +17,7 @@ use crate::values::{ImagePlace, Output};
 
 /// Copies images.
 pub(super) fn copy(args: &CopyArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    run(copy_all(args, environment, printer))
+    run(unless_interrupted("copy", copy_all(args, environment, printer)))
 }
 
 /// One image to copy: what to read, the tags that it gets, and both names for messages.

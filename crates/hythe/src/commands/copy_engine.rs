@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::copy::{Shown, as_json, line, only_tag, source, tag_of, target, untagged};
 use super::engine::{Loading, absent, connect, load, own_image, saved};
+use super::interrupt::unless_interrupted;
 use super::registries::Registries;
 use super::runtime::run;
 use crate::args::{CopyArgs, EngineArgs};
@@ -31,7 +32,7 @@ pub(super) fn copy(args: &CopyArgs, environment: &Environment, printer: Printer)
         let problem = "--node, --cluster and --restart need SRC and DST outside of engines; from an engine: `hythe push IMAGE --node`";
         return Err(Failure::Usage(problem.to_owned()));
     }
-    run(copy_one(args, environment, printer))
+    run(unless_interrupted("copy", copy_one(args, environment, printer)))
 }
 
 /// What to read.

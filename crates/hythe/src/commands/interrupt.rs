@@ -1,5 +1,21 @@
 //! Ctrl-C and the signal that asks a process to end.
 
+use crate::failure::Failure;
+
+/// Does the work until a signal interrupts it. The work is then dropped, which removes its temporary files. `what` names the
+/// work in the error.
+pub(in crate::commands) async fn unless_interrupted(
+    what: &str,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> Result<(), Failure> {
+    tokio::select! {
+        // First, so that the signal is caught from the beginning of the work on.
+        biased;
+        () = interrupted() => Err(Failure::Images(format!("the {what} was interrupted"))),
+        done = work => done,
+    }
+}
+
 /// Waits for SIGINT or SIGTERM.
 pub(in crate::commands) async fn interrupted() {
     #[cfg(unix)]

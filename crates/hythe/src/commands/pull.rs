@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::copy::Shown;
 use super::engine::{Loading, connect, engine_login, load};
+use super::interrupt::unless_interrupted;
 use super::registries::Registries;
 use super::runtime::run;
 use crate::args::PullArgs;
@@ -22,7 +23,7 @@ const JOBS: usize = 4;
 
 /// Pulls images.
 pub(super) fn pull(args: &PullArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    run(pull_all(args, environment, printer))
+    run(unless_interrupted("pull", pull_all(args, environment, printer)))
 }
 
 /// An image that was pulled.

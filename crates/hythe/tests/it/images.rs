@@ -1,8 +1,14 @@
 //! `hythe copy`, `ls`, `tags`, `inspect` and `rm`, against registries of different kinds.
 
 use std::path::Path;
+#[cfg(unix)]
+use std::process::{Command, Stdio};
+#[cfg(unix)]
+use std::time::Duration;
 
 use hythe_oci::{Algorithm, Digest};
+#[cfg(unix)]
+use hythe_testing::{Fault, Rule};
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, ScriptedUpstream, TestRegistry};
 use serde_json::json;
 
@@ -97,6 +103,34 @@ fn an_image_goes_through_a_file_or_a_folder_and_back() {
     assert!(copied.out.contains("; not copied: linux/amd64"), "{}", copied.out);
     let error = hythe(&["copy", &one, &at(&registry, "one")]).expect(1).err;
     assert!(error.contains("linux/amd64") && error.contains("--platform"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_copy_that_is_interrupted_leaves_no_file_behind() {
+    let (from, folder) = (ScriptedUpstream::start(), tempfile::tempdir().unwrap());
+    let image = ImageBuilder::new(7).layers(1, 200_000).build();
+    from.push("app", "v1", &image);
+    from.rule(Rule {
+        method: Some("GET"),
+        contains: Digest::of(Algorithm::Sha256, image.blobs.last().unwrap()).to_string(),
+        times: None,
+        fault: Fault::Stall { at: 1000 },
+    });
+    let source = format!("{}/app:v1", from.address());
+    let mut copy = Command::new(env!("CARGO_BIN_EXE_hythe"));
+    copy.args(["copy", &source]).arg(folder.path().join("big.tar")).env_clear().env("HOME", "/home/ada");
+    let copy = copy.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let files = || std::fs::read_dir(folder.path()).unwrap().count();
+    while files() == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The handler of the signal is there before the first request.
+    assert!(Command::new("kill").arg(copy.id().to_string()).status().unwrap().success());
+    let ended = copy.wait_with_output().unwrap();
+    let error = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.code() == Some(1) && error.contains("the copy was interrupted"), "{error}");
+    assert_eq!(files(), 0);
 }
 
 #[test]
