@@ -5,9 +5,10 @@ mod followers;
 mod freed;
 
 use hythe_client::Error;
-use hythe_oci::Reference;
+use hythe_oci::{ImageName, ImageNameParts, Reference};
 use serde_json::{Value, json};
 
+use super::cache::Target;
 use super::registries::Registries;
 use super::runtime::run;
 use crate::args::RmArgs;
@@ -32,6 +33,9 @@ struct Outcome {
 }
 
 async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
+    if let Some(image) = args.images.iter().find(|image| names_no_registry(image)) {
+        return Err(unclear(image, environment)?);
+    }
     let registries = Registries::new(environment, &args.connection);
     let chosen = choose(args, &registries, printer).await?;
     // Before anything is deleted: afterwards nobody can ask what it used.
@@ -73,6 +77,24 @@ async fn remove(args: &RmArgs, environment: &Environment, printer: Printer) -> R
     let list: Vec<String> = failed.iter().map(|(name, error)| format!("  {name}: {error}")).collect();
     let count = count_of(failed.len() as u64, "image");
     Err(Failure::Images(format!("{count} could not be deleted:\n{}", list.join("\n"))))
+}
+
+fn names_no_registry(image: &ImageName) -> bool {
+    ImageNameParts::of(image.as_str()).registry.is_none()
+}
+
+/// The error for a name without a registry: Docker reads it as an image of Docker Hub, users of a registry on this machine mean
+/// that one, and a deletion must not guess.
+fn unclear(image: &ImageName, environment: &Environment) -> Result<Failure, Failure> {
+    let name = image.as_str();
+    let host = Target::chosen(None, environment)?.host().clone();
+    let (repository, path) = (image.repository().as_str(), ImageNameParts::of(name).path);
+    let rest = name.strip_prefix(path).unwrap_or_default();
+    Ok(Failure::Usage(format!(
+        "`{name}` names no registry: write {host}/{name} for the registry on this machine, or \
+         {}/{repository}{rest} for Docker Hub",
+        image.registry()
+    )))
 }
 
 impl Outcome {

@@ -207,6 +207,16 @@ fn a_tag_is_deleted_alone_and_patterns_and_age_choose_tags() {
     assert!(missing.contains("1 image could not be deleted"), "{missing}");
 }
 
+#[test]
+fn a_deletion_needs_the_name_of_the_registry() {
+    let refused = run(&["rm", "app:v1"], &[("HYTHE_REGISTRY", "localhost:5061")], "").expect(2).err;
+    assert!(refused.contains("write localhost:5061/app:v1 for"), "{refused}");
+    assert!(refused.contains("docker.io/library/app:v1 for Docker Hub"), "{refused}");
+    let refused = hythe(&["rm", "localhost:5061/app:v1", "team/app", "--tag", "pr-*"]).expect(2).err;
+    assert!(refused.contains("localhost:5001/team/app for"), "{refused}");
+    assert!(refused.contains("docker.io/team/app for Docker Hub"), "{refused}");
+}
+
 /// An input tag, as builds compute it.
 const INPUT: &str = "in-0123456789abcdef01234567";
 
