@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hythe_oci::{Descriptor, Digest, Platform, Reference, Tag};
 
+use crate::config::expect_platform;
 use crate::error::{Error, Result};
 use crate::manifest::{Child, Manifest};
 use crate::store::{Brought, Moved, Source, Target};
@@ -237,6 +238,11 @@ impl Walk<'_> {
                 Some(manifest) => manifest,
                 None => self.source.manifest(&Reference::Digest(digest)).await?,
             };
+            if is_root && !manifest.is_index() {
+                for wanted in &self.plan.platforms {
+                    expect_platform(&**self.source, &manifest, wanted).await?;
+                }
+            }
             let chosen = self.choose(&manifest, is_root)?;
             let mut absent = Vec::new();
             for child in &chosen {

@@ -5,15 +5,12 @@ use std::collections::HashMap;
 
 use hythe_oci::{Descriptor, Digest, Platform, Reference, RepositoryName};
 use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
 
+use crate::config::read_config;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::registry::Remote;
 use crate::store::Source as _;
-
-/// The most bytes of a configuration.
-const CONFIG: u64 = 4 << 20;
 
 /// A part of an image's configuration (image-spec, config.md).
 #[derive(Deserialize)]
@@ -78,16 +75,7 @@ impl Remote {
             manifest = self.manifest(&Reference::Digest(child.descriptor.digest)).await?;
         }
         let Some(config) = &manifest.config else { return Ok(None) };
-        let mut bytes = Vec::new();
-        let body = self.open(config, 0).await?;
-        if body.take(CONFIG).read_to_end(&mut bytes).await.is_err() {
-            return Ok(None);
-        }
-        // The registry may serve other bytes: a wrong list would make a wrong image.
-        if Digest::of(config.digest.algorithm(), &bytes) != config.digest {
-            return Ok(None);
-        }
-        let Ok(Config { rootfs: RootFs { diff_ids } }) = serde_json::from_slice(&bytes) else {
+        let Some(Config { rootfs: RootFs { diff_ids } }) = read_config(self, config).await? else {
             return Ok(None);
         };
         if diff_ids.len() != manifest.layers.len() {

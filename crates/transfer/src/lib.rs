@@ -5,6 +5,7 @@
 //! resumed: a read by range, a push by its upload session.
 
 mod archive;
+mod config;
 mod copy;
 mod error;
 mod index_file;
@@ -19,6 +20,7 @@ mod tar_file;
 mod usage;
 
 pub use archive::{ArchiveSource, ArchiveTarget};
+pub use config::{expect_platform, platform_of};
 pub use copy::{Copied, Plan, Watch, copy};
 pub use error::{Error, Result};
 pub use layout::Layout;

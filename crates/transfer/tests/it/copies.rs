@@ -131,6 +131,22 @@ async fn a_chosen_platform_keeps_the_index_and_says_what_it_leaves_out() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_no_index_must_be_for_the_chosen_platform() {
+    let (from, to) = (TestRegistry::start(), TestRegistry::start());
+    ImageBuilder::new(7).layers(1, 1000).build().push(&from.client(), "app", "v1");
+    let source: Arc<dyn Source> = Arc::new(remote(&endpoint(&from), "app"));
+    let target = remote(&endpoint(&to), "app");
+    let error = copied(&source, &target, "v1", &only("linux/arm64")).await.unwrap_err();
+    assert!(error.to_string().ends_with("is not for linux/arm64, only for linux/amd64"), "{error}");
+    let totals = to.registry().totals().await.unwrap();
+    assert_eq!(totals.blobs + totals.manifests, 0);
+    copied(&source, &target, "v1", &only("linux/amd64")).await.unwrap();
+    // An artifact has no platform.
+    ImageBuilder::artifact(8, "application/vnd.example.note").build().push(&from.client(), "app", "v2");
+    copied(&source, &target, "v2", &only("linux/arm64")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_registry_mounts_what_another_of_its_repositories_has() {
     let registry = TestRegistry::start();
     Published::new().push(&registry);

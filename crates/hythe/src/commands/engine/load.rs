@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use hythe_engine::Engine;
 use hythe_oci::{Digest, ImageName, Platform, Reference, Tag};
-use hythe_transfer::{ArchiveTarget, Copied, Error, Plan, Source, Target as _, Watch};
+use hythe_transfer::{ArchiveTarget, Copied, Error, Plan, Source, Target as _, Watch, expect_platform};
 use tokio::io::AsyncReadExt as _;
 
 use crate::failure::{Failure, FileError};
@@ -47,6 +47,9 @@ pub(in crate::commands) async fn load(
             there: children().map(|(_, of)| of.to_string()).collect::<Vec<_>>().join(", "),
         })?
     } else {
+        if let Some(platform) = platform {
+            expect_platform(&**source, &manifest, platform).await?;
+        }
         manifest.digest
     };
     let folder = tempfile::tempdir().map_err(FileError::Temporary)?;
