@@ -10,6 +10,7 @@ mod told;
 use hythe_oci::{Digest, ImageName};
 use serde_json::{Value, json};
 
+use super::engine::absent;
 use super::registries::Registries;
 use super::roll_out::RollOut;
 use super::runtime::run;
@@ -55,6 +56,10 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
     let jobs = name::jobs(&args.images, &default)?;
     let roll_out = RollOut::asked(&args.roll_out, &args.engine, environment).await?;
     let run = Pusher::new(args, environment, registries, jobs.len(), printer);
+    if let Err(failure) = run.find_all(&jobs).await {
+        run.progress.stop();
+        return Err(failure);
+    }
     let (mut done, mut failed, mut images) = (Vec::new(), Vec::new(), Vec::new());
     for job in &jobs {
         let pushed = run.push_one(job).await;
@@ -99,6 +104,28 @@ async fn push_all(args: &PushArgs, environment: &Environment, printer: Printer) 
 }
 
 impl Pusher<'_> {
+    /// Looks up all images of the engine, so that a wrong name among several is an error before anything is pushed.
+    async fn find_all(&self, jobs: &[Job]) -> Result<(), Failure> {
+        if jobs.len() == 1 {
+            return Ok(());
+        }
+        for job in jobs {
+            let Origin::Engine(image) = &job.from else { continue };
+            let engine = self.engine().await?;
+            if engine.find_image(image).await?.is_some() {
+                continue;
+            }
+            return Err(match name::without_slash(jobs).filter(|last| *last == image) {
+                Some(_) => Failure::Usage(format!(
+                    "{} has no image {image}. To push several images below that path, write a slash behind it: {image}/",
+                    engine.title()
+                )),
+                None => absent(engine, image).await,
+            });
+        }
+        Ok(())
+    }
+
     /// Pushes one image, and returns its name and digest at the registry.
     pub(super) async fn push_one(&self, job: &Job) -> Result<Pushed, Failure> {
         match &job.from {

@@ -102,6 +102,13 @@ pub(super) fn jobs(words: &[String], default: &Authority) -> Result<Vec<Job>, Fa
     images.iter().map(job).collect()
 }
 
+/// The last of several words, if it names a registry and no tag: the user may have meant the path before the other names.
+pub(super) fn without_slash(jobs: &[Job]) -> Option<&str> {
+    let [_, .., Job { from: Origin::Engine(last), .. }] = jobs else { return None };
+    let parts = ImageNameParts::of(last);
+    (parts.registry.is_some() && parts.tag.is_none() && parts.digest.is_none()).then_some(last)
+}
+
 /// A name at a registry. Without a tag it gets this one.
 fn named(text: &str, tag: Option<&str>, default: &Authority) -> Result<ImageName, Failure> {
     let parts = ImageNameParts::of(text);
@@ -148,6 +155,20 @@ mod tests {
             (&["oci:folder", "ghcr.io/a:v1"], &["folder ghcr.io/a:v1"]),
         ] {
             assert_eq!(names(words).unwrap(), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_its_slash_is_recognised_behind_several_images() {
+        for (words, expected) in [
+            (&["app", "app:v1", "localhost:5001/team"][..], Some("localhost:5001/team")),
+            (&["app", "app:v1", "localhost:5001/team:v1"], None),
+            (&["app", "app:v1", "team"], None),
+            (&["localhost:5001/team"], None),
+        ] {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let jobs = jobs(&words, &"localhost:5001".parse().unwrap()).unwrap();
+            assert_eq!(without_slash(&jobs), expected, "{words:?}");
         }
     }
 
