@@ -96,6 +96,9 @@ struct Known<'a> {
     base: HashMap<Digest, Descriptor>,
 }
 
+/// The most layers of an image. Engines accept 127.
+const LAYERS: usize = 1024;
+
 impl StoreImage {
     /// Reads which layers the image has. `place` is the image's name for messages.
     pub async fn open(disk: Disk, id: Digest, place: impl Into<String>) -> Result<Self> {
@@ -104,6 +107,10 @@ impl StoreImage {
         let config = disk.read(Ask::Config(id)).await.map_err(failed)?;
         let parsed: Config = serde_json::from_slice(&config).map_err(|error| failed(error.into()))?;
         let diff_ids = parsed.rootfs.diff_ids;
+        if diff_ids.len() > LAYERS {
+            let reason = format!("it has {} layers; the most are {LAYERS}", diff_ids.len());
+            return Err(failed(std::io::Error::new(std::io::ErrorKind::InvalidData, reason)));
+        }
         let upto = |end: usize| Layer { image: id, diff_ids: diff_ids[..=end].to_vec() };
         let layers = (0..diff_ids.len()).map(upto).collect();
         let labels = parsed.defaults.and_then(|defaults| defaults.labels);

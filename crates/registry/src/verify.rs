@@ -46,6 +46,13 @@ pub enum Flaw {
         /// The error of the storage.
         reason: String,
     },
+    /// It is damaged, and the storage could not take it out of service.
+    InService {
+        /// What is wrong with it.
+        flaw: Box<Flaw>,
+        /// The error of the storage.
+        reason: String,
+    },
     /// It is a manifest that references blobs that its repository does not have.
     Lacks {
         /// These blobs.
@@ -125,28 +132,40 @@ impl Registry {
     /// What is wrong with the file of a blob. `None` also if the blob was removed or replaced meanwhile.
     async fn examine(&self, file: &BlobFile) -> Result<Option<Flaw>> {
         let key = BlobKey { digest: file.digest, generation: file.generation };
-        let flaw = match self.0.storage.open_blob(&key).await {
-            Ok(None) => Some(Flaw::Missing),
-            Ok(Some(content)) if content.size() != file.size => Some(Flaw::Size { found: content.size() }),
-            Ok(Some(content)) => match hash(content, &file.digest).await {
-                Ok(found) if found == file.digest => None,
-                Ok(found) => Some(Flaw::Digest { found }),
-                Err(error) => Some(Flaw::Unreadable { reason: error.to_string() }),
-            },
-            Err(error) => Some(Flaw::Unreadable { reason: error.to_string() }),
-        };
-        let Some(flaw) = flaw else { return Ok(None) };
+        // A second look: one wrong read, of a cable or of memory, must not take a whole blob out of service.
+        let mut flaw = self.look_at(&key, file.size).await;
+        if matches!(flaw, Some(Flaw::Digest { .. })) {
+            flaw = self.look_at(&key, file.size).await;
+        }
+        let Some(mut flaw) = flaw else { return Ok(None) };
         // The blob may have been removed, or a push may have replaced it.
         let live = self.0.catalog.live_file(&file.digest).await?;
         if live.is_none_or(|live| live.generation != file.generation) {
             return Ok(None);
         }
-        if matches!(flaw, Flaw::Size { .. } | Flaw::Digest { .. }) {
-            self.0.storage.quarantine_blob(&key).await?;
+        if matches!(flaw, Flaw::Size { .. } | Flaw::Digest { .. })
+            && let Err(error) = self.0.storage.quarantine_blob(&key).await
+        {
+            flaw = Flaw::InService { flaw: Box::new(flaw), reason: error.to_string() };
         }
         tracing::error!(digest = %file.digest, generation = %file.generation, ?flaw,
-            "verification found a damaged blob; it is served no more until it is pushed or fetched again");
+            "verification found a damaged blob; push it again, or fetch it again from its upstream");
         Ok(Some(flaw))
+    }
+
+    /// What is wrong with the stored bytes of a blob of this size.
+    async fn look_at(&self, key: &BlobKey, size: u64) -> Option<Flaw> {
+        let unreadable = |reason: String| Some(Flaw::Unreadable { reason });
+        match self.0.storage.open_blob(key).await {
+            Ok(None) => Some(Flaw::Missing),
+            Ok(Some(content)) if content.size() != size => Some(Flaw::Size { found: content.size() }),
+            Ok(Some(content)) => match hash(content, &key.digest).await {
+                Ok(found) if found == key.digest => None,
+                Ok(found) => Some(Flaw::Digest { found }),
+                Err(error) => unreadable(error.to_string()),
+            },
+            Err(error) => unreadable(error.to_string()),
+        }
     }
 
     /// Verifies manifests in the order of their rows, from the first past `after`: some hundred at most. A damaged manifest
@@ -170,6 +189,10 @@ impl Registry {
             };
             if let Some(flaw) = flaw {
                 let images = catalog.images_of(id, IMAGES).await?;
+                // The manifest was deleted meanwhile, and its blobs collected.
+                if images.is_empty() {
+                    continue;
+                }
                 if matches!(flaw, Flaw::Digest { .. }) {
                     self.0.manifests.remove(&digest);
                     if !is_local {

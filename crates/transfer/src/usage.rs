@@ -21,6 +21,9 @@ const MANIFESTS: usize = 10_000;
 /// The blobs and manifests whose users are recorded: about 100 MB of memory.
 const CONTENT: usize = 2_000_000;
 
+/// The most bytes that a blob counts for: a manifest may state any size, and sums of sizes must not overflow.
+const LARGEST: u64 = 1 << 40;
+
 /// A blob or a manifest, and its size in bytes.
 pub type Content = (Digest, u64);
 
@@ -31,17 +34,18 @@ pub async fn content_of(place: &dyn Source, root: &Digest) -> Result<Vec<Content
     let mut manifests = HashSet::from([*root]);
     let mut level = vec![*root];
     for _ in 0..LEVELS {
-        let read = stream::iter(level).map(|digest| read(place, digest));
-        let read: Vec<Option<(Manifest, Vec<Digest>)>> = read.buffered(QUESTIONS).try_collect().await?;
+        let mut read = stream::iter(level).map(|digest| read(place, digest)).buffered(QUESTIONS);
         level = Vec::new();
-        for (manifest, referrers) in read.into_iter().flatten() {
+        // One manifest at a time: those of a level may have gigabytes together.
+        while let Some(found) = read.try_next().await? {
+            let Some((manifest, referrers)) = found else { continue };
             sizes.insert(manifest.digest, manifest.bytes.len() as u64);
-            sizes.extend(manifest.blobs().map(|blob| (blob.digest, blob.size)));
+            sizes.extend(manifest.blobs().map(|blob| (blob.digest, blob.size.min(LARGEST))));
             let children = manifest.children.iter().map(|child| child.descriptor.digest);
             level.extend(children.chain(referrers).filter(|digest| manifests.insert(*digest)));
-        }
-        if manifests.len() > MANIFESTS {
-            return Err(Error::TooMuch { place: place.place().to_owned(), limit: MANIFESTS });
+            if manifests.len() > MANIFESTS {
+                return Err(Error::TooMuch { place: place.place().to_owned(), limit: MANIFESTS });
+            }
         }
         if level.is_empty() {
             break;

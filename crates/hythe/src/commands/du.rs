@@ -22,6 +22,9 @@ pub(super) use read::digests;
 /// Repositories that are listed at once.
 const PAGE: usize = 1000;
 
+/// The most repositories of a registry.
+const NAMES: usize = 1_000_000;
+
 /// Repositories that are read at the same time.
 const REPOSITORIES: usize = 4;
 
@@ -142,6 +145,10 @@ async fn repositories(client: &Client) -> Result<Vec<RepositoryName>, Failure> {
         match answer.next {
             Some(next) => page = Some(next),
             None => return Ok(names),
+        }
+        if names.len() > NAMES {
+            let problem = format!("the registry lists more than {NAMES} repositories: name some of them");
+            return Err(Failure::Images(problem));
         }
     }
 }

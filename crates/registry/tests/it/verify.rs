@@ -84,3 +84,22 @@ async fn an_image_without_one_of_its_blobs_is_named() {
     assert_eq!(step.damages[0].flaw, Flaw::Lacks { blobs: vec![digest] });
     assert_eq!(step.damages[0].images[0].tag.as_ref().unwrap().as_str(), "v1");
 }
+
+#[tokio::test]
+async fn a_blob_that_cannot_be_moved_away_stops_no_verification() {
+    let world = World::fs_cached();
+    for content in ["one", "two", "three"] {
+        world.push("app", content.repeat(1000).as_bytes()).await;
+    }
+    for file in world.blob_files() {
+        flip(&file, 10);
+        let data = file.ancestors().nth(4).unwrap();
+        std::fs::write(data.join("quarantine"), "in the way").unwrap();
+    }
+    let step = world.registry.verify_blobs(None, u64::MAX).await.unwrap();
+    assert_eq!(step.damages.len(), 3);
+    for damage in &step.damages {
+        let Flaw::InService { flaw, reason } = &damage.flaw else { panic!("{damage:?}") };
+        assert!(matches!(**flaw, Flaw::Digest { .. }) && reason.contains("quarantine"), "{reason}");
+    }
+}

@@ -45,19 +45,7 @@ fn slice_of(slice: Slice) -> VerifiedSlice {
 }
 
 fn damage_of(damage: hythe_registry::Damage) -> Damage {
-    let (flaw, message) = match &damage.flaw {
-        Flaw::Missing => ("missing", "its file is missing".to_owned()),
-        Flaw::Size { found } => ("size", format!("its file has {found} bytes")),
-        Flaw::Digest { found } => ("digest", format!("its bytes have the digest {found}")),
-        Flaw::Unreadable { reason } => ("unreadable", reason.clone()),
-        Flaw::Lacks { blobs } => {
-            let first = blobs.first().map(ToString::to_string).unwrap_or_default();
-            (
-                "lacks",
-                format!("its repository does not have {} of its blobs; the first is {first}", blobs.len()),
-            )
-        }
-    };
+    let (flaw, message) = described(&damage.flaw);
     let images = damage.images.into_iter().map(|image| DamagedImage {
         repository: image.repository,
         digest: image.manifest,
@@ -73,5 +61,31 @@ fn damage_of(damage: hythe_registry::Damage) -> Damage {
         flaw: flaw.to_owned(),
         message,
         images: images.collect(),
+    }
+}
+
+/// The flaw's name, and the flaw in words.
+fn described(flaw: &Flaw) -> (&'static str, String) {
+    match flaw {
+        Flaw::Missing => ("missing", "its file is missing".to_owned()),
+        Flaw::Size { found } => ("size", format!("its file has {found} bytes")),
+        Flaw::Digest { found } => ("digest", format!("its bytes have the digest {found}")),
+        Flaw::Unreadable { reason } => ("unreadable", reason.clone()),
+        Flaw::Lacks { blobs } => {
+            let first = blobs.first().map(ToString::to_string).unwrap_or_default();
+            (
+                "lacks",
+                format!("its repository does not have {} of its blobs; the first is {first}", blobs.len()),
+            )
+        }
+        Flaw::InService { flaw, reason } => {
+            let (flaw, message) = described(flaw);
+            (
+                flaw,
+                format!(
+                    "{message}; it is still served, because it could not be moved into quarantine: {reason}"
+                ),
+            )
+        }
     }
 }

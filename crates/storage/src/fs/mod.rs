@@ -279,8 +279,9 @@ impl Storage for FsStorage {
         let quarantined = self.quarantine_path(key);
         blocking(move || {
             reserve.make_way();
-            remove_if_there(&quarantined)?;
-            free(&path, &reserve)
+            // The blob first: a verification may move it into quarantine meanwhile.
+            free(&path, &reserve)?;
+            remove_if_there(&quarantined)
         })
         .await
     }

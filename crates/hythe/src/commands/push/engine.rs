@@ -144,8 +144,10 @@ impl Pusher<'_> {
             () = interrupted() => Err(Failure::Images(format!("the push of {to} was interrupted"))),
         };
         let restored = async {
+            // A build may have given the name to another image meanwhile.
+            let now = engine.find_image(to.as_str()).await?.map(|now| now.id);
             match &former {
-                _ if is_named => Ok(()),
+                _ if is_named || now != Some(found.id) => Ok(()),
                 Some(former) => engine.tag(&former.id.to_string(), to).await,
                 // An image whose only name is removed would be removed with it.
                 None if found.names.is_empty() => {
