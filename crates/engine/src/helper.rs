@@ -9,10 +9,12 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard::container::LogOutput;
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
+    ContainerCreateBody, ContainerSummaryStateEnum, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
+    MountType,
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -27,6 +29,11 @@ use crate::store::Ask;
 
 /// Where the container has the engine's folder.
 const ROOT: &str = "/engine";
+
+/// The beginning of the containers' names.
+const NAME: &str = "hythe-read-";
+/// The age, in seconds, from which a container that was never started belongs to a hythe that was killed meanwhile.
+const FORGOTTEN: u64 = 60;
 
 /// Questions that wait to be sent.
 const QUESTIONS: usize = 64;
@@ -52,7 +59,8 @@ struct Answers {
 impl Helper {
     /// Starts a container of hythe's image, which the engine has, over the engine's folder `root`.
     pub async fn start(engine: &Engine, image: &str, driver: &str, root: &Path) -> Result<Self, EngineError> {
-        let name = format!("hythe-read-{}-{}", std::process::id(), random());
+        remove_forgotten(engine).await;
+        let name = format!("{NAME}{}-{}", std::process::id(), random());
         let request = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec!["/bin/hythe".to_owned()]),
@@ -126,6 +134,24 @@ impl Helper {
             None => drop(answers.waiting.insert(number, sender)),
         }
         reader
+    }
+}
+
+/// Removes containers that a hythe created and could not start before it was killed: the engine removes only those that
+/// ran.
+async fn remove_forgotten(engine: &Engine) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    for container in engine.all_containers().await.unwrap_or_default() {
+        let names = container.names.unwrap_or_default();
+        let Some(name) = names.iter().find_map(|name| name.strip_prefix('/')) else { continue };
+        let created = container.created.unwrap_or_default().max(0).cast_unsigned();
+        if name.starts_with(NAME)
+            && container.state == Some(ContainerSummaryStateEnum::CREATED)
+            && now.saturating_sub(created) > FORGOTTEN
+        {
+            // The next push tries again.
+            let _ = engine.remove(name).await;
+        }
     }
 }
 
