@@ -118,11 +118,37 @@ fn several(args: &BuildArgs, defaults: &Defaults, environment: &Environment) -> 
             file.display()
         )));
     }
+    let all = &args.what[..];
+    let Some((first, rest)) = all.split_first() else { return in_folder(".", all, defaults, environment) };
     // The first word is a folder if there is one of that name; otherwise every word is the name of an image.
-    let (path, names) = match args.what.split_first() {
-        Some((first, rest)) if Path::new(first).is_dir() || is_address(first) => (first.as_str(), rest),
-        _ => (".", &args.what[..]),
-    };
+    if is_address(first) || is_project(Path::new(first)) {
+        return in_folder(first, rest, defaults, environment);
+    }
+    if !Path::new(first).is_dir() {
+        return in_folder(".", all, defaults, environment);
+    }
+    // The folder has no images of its own: the word can still be the name of an image of this folder's project.
+    if is_project(Path::new(".")) {
+        match in_folder(".", all, defaults, environment) {
+            Err(Failure::Usage(_)) => {}
+            chosen => return chosen,
+        }
+    }
+    in_folder(first, rest, defaults, environment)
+}
+
+/// Whether a folder has a project file or a Compose file.
+fn is_project(folder: &Path) -> bool {
+    folder.join(declared::FILE).is_file() || compose::file_in(folder).is_some()
+}
+
+/// The images of the project in a folder.
+fn in_folder(
+    path: &str,
+    names: &[String],
+    defaults: &Defaults,
+    environment: &Environment,
+) -> Result<Project, Failure> {
     let folder = folder(path)?;
     let declared = folder.join(declared::FILE);
     if declared.is_file() {

@@ -151,3 +151,23 @@ fn a_wrong_command_line_or_project_says_what_to_write() {
     let none = world.build(&["{folder}empty", "-t", "a", "--builder", "docker"]).expect(1);
     assert!(none.err.contains("found no builder: docker says: Cannot connect"), "{}", none.err);
 }
+
+#[test]
+fn the_name_of_an_image_wins_over_a_folder_without_a_project() {
+    let world = app();
+    let host = world.host();
+    let variables = [("REG", host.as_str())];
+    let build = |words: &[&str]| {
+        world.build_in(&world.path("src/app"), &[words, &["--output", "json"]].concat(), &variables)
+    };
+    // The folder `web` is only the context of the service `web`.
+    assert_eq!(states(&build(&["web"]).json()), [("web", "built")]);
+    world.digest("app-web", "latest");
+    assert_eq!(states(&build(&["web", "base"]).json()), [("base", "built"), ("web", "up-to-date")]);
+    // No service has this name.
+    let folder = build(&["./web"]).expect(2);
+    assert!(folder.err.contains("hythe build ./web -t NAME"), "{}", folder.err);
+    // The folder is a project of its own.
+    world.file("src/app/web/compose.yaml", "services:\n  inner:\n    build: .\n");
+    assert_eq!(states(&build(&["web"]).json()), [("inner", "built")]);
+}

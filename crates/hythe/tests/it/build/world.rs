@@ -1,12 +1,12 @@
 //! A registry, a project's folder, and a fake `docker` that records how it is called.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hythe_testing::{ImageBuilder, TestRegistry};
 use tempfile::TempDir;
 
-use crate::cache::world::{Ran, run};
+use crate::cache::world::{Ran, run_in};
 
 /// The fake `docker`. A build counts up; a push copies the image `seed:COUNT` of the registry to the name.
 const DOCKER: &str = r#"#!/bin/sh
@@ -78,6 +78,11 @@ impl World {
     }
 
     pub(crate) fn build_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        self.build_in(Path::new("."), arguments, variables)
+    }
+
+    /// Runs `hythe build` in a folder.
+    pub(crate) fn build_in(&self, folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let (host, at) = (self.host(), |name: &str| self.path(name).display().to_string());
         let path = format!("{}:/usr/bin:/bin", at("bin"));
         let (fake, state, cache) = (at("fake"), at("state"), at("cache"));
@@ -92,7 +97,7 @@ impl World {
         ];
         let words: Vec<String> = arguments.iter().map(|word| word.replace("{folder}", &at(""))).collect();
         let words: Vec<&str> = std::iter::once("build").chain(words.iter().map(String::as_str)).collect();
-        run(&words, &[&own[..], variables].concat(), "")
+        run_in(folder, &words, &[&own[..], variables].concat(), "")
     }
 
     /// The calls of the fake since the last question, of these kinds.

@@ -1,6 +1,7 @@
 //! A registry with one upstream, and the program that talks to it.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, ScriptedUpstream, Setup, TestRegistry};
@@ -87,8 +88,18 @@ impl World {
 
 /// Runs the program with only these variables in its environment.
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
+    run_in(Path::new("."), arguments, variables, input)
+}
+
+/// Runs the program in a folder.
+pub(crate) fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)], input: &str) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hythe"));
-    command.args(arguments).env_clear().env("HOME", "/home/ada").envs(variables.iter().copied());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", "/home/ada")
+        .envs(variables.iter().copied());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Writing fails if the program ended without reading its input.
