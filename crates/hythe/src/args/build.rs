@@ -34,7 +34,7 @@ Exit codes:
 /// The program that builds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum BuilderName {
-    /// Docker, with buildx if it is installed; else Podman, else Buildah
+    /// The engine of --engine. Without it Docker, with buildx if it is installed; if Docker is not there, Podman, else Buildah
     #[default]
     Auto,
     /// `docker build`
@@ -106,7 +106,7 @@ pub struct BuildArgs {
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub roll_out: super::RollOutArgs,
-    /// The engine that runs the clusters' nodes.
+    /// The engine that builds, and that runs the clusters' nodes.
     #[cfg(feature = "cluster")]
     #[command(flatten)]
     pub engine: super::EngineArgs,

@@ -27,9 +27,10 @@ pub(super) fn push(args: &PushArgs, environment: &Environment, printer: Printer)
     run(push_all(args, environment, printer))
 }
 
-/// Pushes an image that a build has just made in the engine that `docker` uses, under its own name. The digest is that of its manifest.
+/// Pushes an image that a build has just made in an engine, under its own name. The digest is that of its manifest.
 pub(super) async fn push_built(
     image: &ImageName,
+    engine: EngineArgs,
     connection: &ConnectionArgs,
     environment: &Environment,
     printer: Printer,
@@ -37,7 +38,7 @@ pub(super) async fn push_built(
     let args = PushArgs {
         images: Vec::new(),
         via: Via::Auto,
-        engine: EngineArgs { engine: None },
+        engine,
         jobs: 4,
         compression: CompressionChoice::default(),
         roll_out: RollOutArgs::none(),

@@ -55,6 +55,16 @@ pub enum BuildError {
         /// What was tried.
         reason: String,
     },
+    /// The engine to build in does not answer, and hythe must not build in another one.
+    #[error(
+        "cannot build in {engine}: {reason}. Start it, or choose another one with --engine, or another builder with --builder"
+    )]
+    Engine {
+        /// The engine, and what names it.
+        engine: String,
+        /// What its client says.
+        reason: String,
+    },
     /// A program of the builder failed.
     #[error("{image}: `{command}` failed: {reason}")]
     Program {
@@ -96,6 +106,7 @@ impl BuildError {
             Self::Inputs { .. }
             | Self::Base { .. }
             | Self::NoBuilder { .. }
+            | Self::Engine { .. }
             | Self::Program { .. }
             | Self::Unsettled { .. } => 1,
         }

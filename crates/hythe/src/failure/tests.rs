@@ -167,6 +167,11 @@ fn each_kind_about_builds_has_its_text_and_its_exit_code() {
             1,
         ),
         (
+            BuildError::Engine { engine: "the engine at x".to_owned(), reason: "docker says: no".to_owned() },
+            "cannot build in the engine at x: docker says: no. Start it, or choose another one with --engine, or another builder with --builder",
+            1,
+        ),
+        (
             BuildError::Program {
                 image: image(),
                 command: "docker build".to_owned(),

@@ -1,5 +1,6 @@
 //! `hythe build`, with a registry and a fake `docker`.
 
+mod engines;
 mod projects;
 pub(crate) mod world;
 

@@ -1,22 +1,35 @@
 //! The user's builder: which one builds, what it is told, and how its image gets to the registry.
 
 mod arguments;
+mod engine;
+mod find;
 mod program;
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "cluster")]
+use hythe_engine::Choice;
 use hythe_oci::{Digest, ImageName};
 
 use super::image::Image;
-use crate::args::BuilderName;
 use crate::failure::{BuildError, Failure};
-use program::{answer, works};
+use program::Client;
 
 pub(super) use arguments::Job;
 
-/// A builder that is installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Builder {
+/// A builder that answers.
+#[derive(Debug)]
+pub(super) struct Builder {
+    kind: Kind,
+    /// Its programs, and the engine that they use.
+    client: Client,
+    /// Why Docker does not build, if hythe chose another builder by itself.
+    instead: Option<String>,
+}
+
+/// The kinds of builders.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
     /// `docker build`, with the builder that the client chooses.
     Docker,
     /// `docker buildx build` in the engine.
@@ -33,72 +46,53 @@ pub(super) enum Builder {
 }
 
 impl Builder {
-    /// The builder to use: the one of this name, or the first one that answers.
-    pub(super) fn find(name: BuilderName) -> Result<Self, Failure> {
-        let has_docker = || answer("docker", &["version", "--format", "{{.Server.Version}}"]);
-        let missing = |reason: String| BuildError::NoBuilder { reason };
-        match name {
-            BuilderName::Auto => {
-                let Err(docker) = has_docker() else {
-                    return Ok(if works("docker", &["buildx", "version"]) { buildx() } else { Self::Docker });
-                };
-                if works("podman", &["--version"]) {
-                    return Ok(Self::Podman);
-                }
-                if works("buildah", &["--version"]) {
-                    return Ok(Self::Buildah);
-                }
-                Err(missing(format!("docker {docker}; podman and buildah are not installed")).into())
-            }
-            BuilderName::Docker => match has_docker() {
-                Ok(_) => Ok(Self::Docker),
-                Err(why) => Err(missing(format!("docker {why}")).into()),
-            },
-            BuilderName::Buildx => match answer("docker", &["buildx", "version"]) {
-                Ok(_) => Ok(buildx()),
-                Err(why) => Err(missing(format!("docker buildx {why}")).into()),
-            },
-            BuilderName::Podman => match answer("podman", &["--version"]) {
-                Ok(_) => Ok(Self::Podman),
-                Err(why) => Err(missing(format!("podman {why}")).into()),
-            },
-            BuilderName::Buildah => match answer("buildah", &["--version"]) {
-                Ok(_) => Ok(Self::Buildah),
-                Err(why) => Err(missing(format!("buildah {why}")).into()),
-            },
-        }
+    /// The name for people, with the engine if the user chose its address.
+    pub(super) fn description(&self) -> String {
+        let engine = match &self.client.address {
+            Some(address) if self.program() == "docker" => format!(" in the engine at {address}"),
+            _ => String::new(),
+        };
+        let instead = self.instead.as_ref().map(|why| format!(" (docker {why})")).unwrap_or_default();
+        format!("{}{engine}{instead}", self.title())
     }
 
     /// The name for people.
     pub(super) fn title(&self) -> &'static str {
-        match self {
-            Self::Docker => "docker build",
-            Self::Engine { .. } | Self::Container => "docker buildx build",
-            Self::Podman => "podman build",
-            Self::Buildah => "buildah build",
+        match self.kind {
+            Kind::Docker => "docker build",
+            Kind::Engine { .. } | Kind::Container => "docker buildx build",
+            Kind::Podman => "podman build",
+            Kind::Buildah => "buildah build",
         }
     }
 
     /// Whether the image is in an engine after a build, from where `hythe push` can push it.
     #[cfg(feature = "cluster")]
     pub(super) fn is_in_an_engine(&self) -> bool {
-        matches!(self, Self::Docker | Self::Engine { .. })
+        matches!(self.kind, Kind::Docker | Kind::Engine { .. })
+    }
+
+    /// The engine that has the image after a build.
+    #[cfg(feature = "cluster")]
+    pub(super) fn engine(&self) -> crate::args::EngineArgs {
+        let engine = self.client.address.clone().map_or(Choice::Docker, Choice::At);
+        crate::args::EngineArgs { engine: Some(engine) }
     }
 
     fn program(&self) -> &'static str {
-        match self {
-            Self::Docker | Self::Engine { .. } | Self::Container => "docker",
-            Self::Podman => "podman",
-            Self::Buildah => "buildah",
+        match self.kind {
+            Kind::Docker | Kind::Engine { .. } | Kind::Container => "docker",
+            Kind::Podman => "podman",
+            Kind::Buildah => "buildah",
         }
     }
 
     /// Builds. Returns the manifest's digest if the builder has pushed it already.
     pub(super) fn build(&self, job: &Job<'_>) -> Result<Option<Digest>, Failure> {
-        if *self == Self::Docker {
-            bring_aliases(job)?;
+        if self.kind == Kind::Docker {
+            bring_aliases(&self.client, job)?;
         }
-        if *self != Self::Container {
+        if self.kind != Kind::Container {
             return self.run_build(job, None).map(|()| None);
         }
         let failed = |reason: String| self.failed(job.image, reason);
@@ -114,42 +108,42 @@ impl Builder {
     }
 
     fn run_build(&self, job: &Job<'_>, metadata: Option<&Path>) -> Result<(), Failure> {
-        let arguments = self.arguments(job, metadata);
-        program::run(self.program(), self.title(), &arguments, job.inline(), job.image)
+        let arguments = self.kind.arguments(job, metadata);
+        self.client.run(self.program(), self.title(), &arguments, job.inline(), job.image)
     }
 
     /// Pushes the built image under the tag of its key.
     pub(super) fn push(&self, job: &Job<'_>) -> Result<(), Failure> {
-        let arguments = self.push_arguments(job);
+        let arguments = self.kind.push_arguments(job);
         let title = format!("{} push", self.program());
-        program::run(self.program(), &title, &arguments, None, job.image)
+        self.client.run(self.program(), &title, &arguments, None, job.image)
     }
 
     /// Removes the tag of the key from the engine: it is for registries.
     pub(super) fn untag(&self, job: &Job<'_>) {
         let key = job.key.to_string();
-        let arguments: &[&str] = match self {
-            Self::Docker | Self::Engine { .. } => &["image", "rm", "--no-prune", &key],
-            Self::Container => return,
-            Self::Podman if job.is_for_several() => &["manifest", "rm", &key],
-            Self::Podman => &["untag", &key, &key],
-            Self::Buildah => &["rmi", &key],
+        let arguments: &[&str] = match self.kind {
+            Kind::Docker | Kind::Engine { .. } => &["image", "rm", "--no-prune", &key],
+            Kind::Container => return,
+            Kind::Podman if job.is_for_several() => &["manifest", "rm", &key],
+            Kind::Podman => &["untag", &key, &key],
+            Kind::Buildah => &["rmi", &key],
         };
         // The tag does no harm if it stays.
-        let _ = answer(self.program(), arguments);
+        let _ = self.client.answer(self.program(), arguments);
     }
 
     /// The id of an image that the engine has, for a base that no registry has. It is the digest of the image's configuration.
     pub(super) fn image_id(&self, image: &ImageName) -> Option<Digest> {
         let name = image.to_string();
-        let id = match self {
-            Self::Docker | Self::Engine { .. } | Self::Podman => {
-                answer(self.program(), &["image", "inspect", "--format", "{{.Id}}", &name])
+        let id = match self.kind {
+            Kind::Docker | Kind::Engine { .. } | Kind::Podman => {
+                self.client.answer(self.program(), &["image", "inspect", "--format", "{{.Id}}", &name])
             }
-            Self::Buildah => {
-                answer("buildah", &["inspect", "--type", "image", "--format", "{{.FromImageID}}", &name])
-            }
-            Self::Container => return None,
+            Kind::Buildah => self
+                .client
+                .answer("buildah", &["inspect", "--type", "image", "--format", "{{.FromImageID}}", &name]),
+            Kind::Container => return None,
         };
         let id = id.ok()?;
         id.parse().or_else(|_| format!("sha256:{id}").parse()).ok()
@@ -161,24 +155,13 @@ impl Builder {
 }
 
 /// Gives the engine each base under the name that the Dockerfile uses, if that name leads to another registry.
-fn bring_aliases(job: &Job<'_>) -> Result<(), Failure> {
+fn bring_aliases(client: &Client, job: &Job<'_>) -> Result<(), Failure> {
     for (alias, full) in &job.aliases {
         let (alias, full) = (familiar(alias), full.to_string());
-        program::run("docker", "docker pull", &["pull".into(), full.clone().into()], None, job.image)?;
-        program::run("docker", "docker tag", &["tag".into(), full.into(), alias.into()], None, job.image)?;
+        client.run("docker", "docker pull", &["pull".into(), full.clone().into()], None, job.image)?;
+        client.run("docker", "docker tag", &["tag".into(), full.into(), alias.into()], None, job.image)?;
     }
     Ok(())
-}
-
-/// Where the current builder of buildx runs.
-fn buildx() -> Builder {
-    let said = answer("docker", &["buildx", "inspect"]).unwrap_or_default();
-    let driver = said.lines().find_map(|line| Some(line.strip_prefix("Driver:")?.trim().to_owned()));
-    if driver.is_some_and(|driver| driver != "docker") {
-        return Builder::Container;
-    }
-    let status = answer("docker", &["info", "--format", "{{json .DriverStatus}}"]).unwrap_or_default();
-    Builder::Engine { in_containerd: status.contains("io.containerd.snapshotter") }
 }
 
 /// The name of an image as Docker shows it, and as a Dockerfile has it: without what Docker completes.

@@ -117,7 +117,7 @@ impl Session<'_> {
             return Ok(manifest);
         }
         #[cfg(feature = "cluster")]
-        let is_pushed = builder.is_in_an_engine() && self.push_layers(job).await;
+        let is_pushed = builder.is_in_an_engine() && self.push_layers(builder, job).await;
         #[cfg(not(feature = "cluster"))]
         let is_pushed = false;
         if !is_pushed {
@@ -135,10 +135,16 @@ impl Session<'_> {
     /// Pushes what the registry lacks from the engine's store, as `hythe push` does. Returns whether it did: otherwise the builder
     /// pushes.
     #[cfg(feature = "cluster")]
-    async fn push_layers(&self, job: &Job<'_>) -> bool {
-        let pushed =
-            crate::commands::push::push_built(&job.key, self.connection, self.environment, self.printer)
-                .await;
+    async fn push_layers(&self, builder: &Builder, job: &Job<'_>) -> bool {
+        let engine = builder.engine();
+        let pushed = crate::commands::push::push_built(
+            &job.key,
+            engine,
+            self.connection,
+            self.environment,
+            self.printer,
+        )
+        .await;
         pushed.is_ok()
     }
 }

@@ -125,7 +125,12 @@ impl<'a> Session<'a> {
             let (state, key, moved, unset) = (State::Needed, Some(key), Vec::new(), Vec::new());
             return Ok(Outcome { state, key, digest: None, moved, unset, reasons, warnings });
         }
-        self.printer.note(format_args!("{}: building, because {}", image.name, sentence(&reasons)));
+        let builder = self.builder()?.description();
+        self.printer.note(format_args!(
+            "{}: building with {builder}, because {}",
+            image.name,
+            sentence(&reasons)
+        ));
         let mut built = Box::pin(self.build(image, keyed, &repository)).await?;
         built.reasons = reasons;
         built.warnings.splice(0..0, warnings);
@@ -201,7 +206,7 @@ impl<'a> Session<'a> {
         if let Some(builder) = self.builder.get() {
             return Ok(builder);
         }
-        let found = Builder::find(self.args.builder)?;
+        let found = Builder::find(self.args)?;
         Ok(self.builder.get_or_init(|| found))
     }
 

@@ -7,7 +7,7 @@ use hythe_build::{ContextSource, DockerfileSource};
 use hythe_oci::{Digest, ImageName};
 
 use super::super::image::Image;
-use super::{Builder, familiar};
+use super::{Kind, familiar};
 
 /// The annotations that name the base of an image (image-spec, Pre-Defined Annotation Keys).
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
@@ -44,7 +44,7 @@ impl Job<'_> {
     }
 }
 
-impl Builder {
+impl Kind {
     /// The arguments of the build.
     pub(super) fn arguments(&self, job: &Job<'_>, metadata: Option<&Path>) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = match self {
@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    fn said(builder: &Builder, job: &Job<'_>) -> String {
+    fn said(builder: &Kind, job: &Job<'_>) -> String {
         let words = builder.arguments(job, Some(Path::new("/m")));
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
@@ -238,7 +238,7 @@ mod tests {
         };
         let common =
             "--file ctx/Dockerfile --target prod --build-arg A=1 --build-arg B --build-context lib=../lib";
-        let docker = said(&Builder::Docker, &job);
+        let docker = said(&Kind::Docker, &job);
         assert!(
             docker.starts_with(&format!(
                 "build {common} --secret id=t,env=T --label org.opencontainers.image.base.name="
@@ -246,18 +246,18 @@ mod tests {
             "{docker}"
         );
         assert!(docker.ends_with(" --tag app:v1 --tag localhost:5001/app:v1 --tag localhost:5001/app:in-000000000000000000000000 ctx"));
-        let engine = said(&Builder::Engine { in_containerd: true }, &job);
+        let engine = said(&Kind::Engine { in_containerd: true }, &job);
         assert!(engine.starts_with(&format!(
             "buildx build {common} --build-context base=docker-image://localhost:5001/base:latest"
         )));
         assert!(engine.contains("--annotation org.opencontainers.image.base.digest=sha256:aaa"), "{engine}");
         assert!(engine.contains("compression=uncompressed") && engine.ends_with(" --pull ctx"), "{engine}");
-        let container = said(&Builder::Container, &job);
+        let container = said(&Kind::Container, &job);
         assert!(
             container.contains("name=localhost:5001/app,push=true,push-by-digest=true")
                 && !container.contains("--tag")
         );
-        let podman = said(&Builder::Podman, &job);
+        let podman = said(&Kind::Podman, &job);
         assert!(podman.ends_with("--pull --tls-verify=false ctx"), "{podman}");
     }
 
@@ -267,12 +267,12 @@ mod tests {
         image.recipe.platforms = vec!["linux/amd64".parse().unwrap(), "linux/arm64".parse().unwrap()];
         let key: ImageName = "localhost:5001/app:in-000000000000000000000000".parse().unwrap();
         let job = Job { image: &image, key, base: None, pull: false, aliases: Vec::new(), plain_http: false };
-        let build = said(&Builder::Podman, &job);
+        let build = said(&Kind::Podman, &job);
         assert!(
             build.contains("--platform linux/amd64,linux/arm64")
                 && build.contains("--manifest localhost:5001/app:in-0")
         );
-        let push = Builder::Podman.push_arguments(&job);
+        let push = Kind::Podman.push_arguments(&job);
         assert_eq!(push[..3], ["manifest", "push", "--all"]);
     }
 }
