@@ -27,6 +27,7 @@ use hythe_build::Inputs;
 use serde_json::{Value, json};
 
 use super::cache::Target;
+use super::interrupt::interrupted;
 use super::registries::Registries;
 use super::runtime::run;
 use crate::args::BuildArgs;
@@ -44,7 +45,13 @@ const AT_ONCE: usize = 4;
 
 /// Builds images.
 pub(super) fn build(args: &BuildArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
-    run(build_all(args, environment, printer))
+    run(async {
+        // What a build leaves in an engine, it removes when it is dropped.
+        tokio::select! {
+            built = build_all(args, environment, printer) => built,
+            () = interrupted() => Err(BuildError::Interrupted.into()),
+        }
+    })
 }
 
 async fn build_all(args: &BuildArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {

@@ -75,6 +75,9 @@ pub enum BuildError {
         /// Its status, or why it cannot be run.
         reason: String,
     },
+    /// The user, or the system, ended the command.
+    #[error("the build was interrupted")]
+    Interrupted,
     /// The inputs changed during each attempt to build them.
     #[error(
         "{image}: its inputs changed during the build, {attempts} times in a row: the image may be a mixture, so it was not pushed"
@@ -108,6 +111,7 @@ impl BuildError {
             | Self::NoBuilder { .. }
             | Self::Engine { .. }
             | Self::Program { .. }
+            | Self::Interrupted
             | Self::Unsettled { .. } => 1,
         }
     }

@@ -180,6 +180,7 @@ fn each_kind_about_builds_has_its_text_and_its_exit_code() {
             "app: `docker build` failed: exit status: 1",
             1,
         ),
+        (BuildError::Interrupted, "the build was interrupted", 1),
         (
             BuildError::Unsettled { image: image(), attempts: 3 },
             "app: its inputs changed during the build, 3 times in a row: the image may be a mixture, so it was not pushed",

@@ -1,6 +1,7 @@
 //! `hythe build`, with a registry and a fake `docker`.
 
 mod engines;
+mod interruption;
 mod projects;
 pub(crate) mod world;
 

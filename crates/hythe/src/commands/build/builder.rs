@@ -88,17 +88,17 @@ impl Builder {
     }
 
     /// Builds. Returns the manifest's digest if the builder has pushed it already.
-    pub(super) fn build(&self, job: &Job<'_>) -> Result<Option<Digest>, Failure> {
+    pub(super) async fn build(&self, job: &Job<'_>) -> Result<Option<Digest>, Failure> {
         if self.kind == Kind::Docker {
-            bring_aliases(&self.client, job)?;
+            bring_aliases(&self.client, job).await?;
         }
         if self.kind != Kind::Container {
-            return self.run_build(job, None).map(|()| None);
+            return self.run_build(job, None).await.map(|()| None);
         }
         let failed = |reason: String| self.failed(job.image, reason);
         let folder = folder().map_err(|error| failed(format!("no temporary folder: {error}")))?;
         let file = folder.join("metadata.json");
-        let built = self.run_build(job, Some(&file));
+        let built = self.run_build(job, Some(&file)).await;
         let metadata = std::fs::read(&file).unwrap_or_default();
         let _ = std::fs::remove_dir_all(&folder);
         built?;
@@ -107,16 +107,16 @@ impl Builder {
         digest.map(Some).ok_or_else(|| failed("it did not say the digest of the image".to_owned()))
     }
 
-    fn run_build(&self, job: &Job<'_>, metadata: Option<&Path>) -> Result<(), Failure> {
+    async fn run_build(&self, job: &Job<'_>, metadata: Option<&Path>) -> Result<(), Failure> {
         let arguments = self.kind.arguments(job, metadata);
-        self.client.run(self.program(), self.title(), &arguments, job.inline(), job.image)
+        self.client.run(self.program(), self.title(), &arguments, job.inline(), job.image).await
     }
 
     /// Pushes the built image under the tag of its key.
-    pub(super) fn push(&self, job: &Job<'_>) -> Result<(), Failure> {
+    pub(super) async fn push(&self, job: &Job<'_>) -> Result<(), Failure> {
         let arguments = self.kind.push_arguments(job);
         let title = format!("{} push", self.program());
-        self.client.run(self.program(), &title, &arguments, None, job.image)
+        self.client.run(self.program(), &title, &arguments, None, job.image).await
     }
 
     /// Removes the tag of the key from the engine: it is for registries.
@@ -155,11 +155,13 @@ impl Builder {
 }
 
 /// Gives the engine each base under the name that the Dockerfile uses, if that name leads to another registry.
-fn bring_aliases(client: &Client, job: &Job<'_>) -> Result<(), Failure> {
+async fn bring_aliases(client: &Client, job: &Job<'_>) -> Result<(), Failure> {
     for (alias, full) in &job.aliases {
         let (alias, full) = (familiar(alias), full.to_string());
-        client.run("docker", "docker pull", &["pull".into(), full.clone().into()], None, job.image)?;
-        client.run("docker", "docker tag", &["tag".into(), full.into(), alias.into()], None, job.image)?;
+        client.run("docker", "docker pull", &["pull".into(), full.clone().into()], None, job.image).await?;
+        client
+            .run("docker", "docker tag", &["tag".into(), full.into(), alias.into()], None, job.image)
+            .await?;
     }
     Ok(())
 }

@@ -30,13 +30,13 @@ impl Session<'_> {
         for _ in 0..ATTEMPTS {
             let key = keyed.inputs.key().tag();
             let job = self.job(image, &key, &keyed)?;
-            let pushed = builder.build(&job)?;
+            let _key = KeyTag { builder, job: &job };
+            let pushed = builder.build(&job).await?;
             // The builder read the inputs after hythe did. An image of other inputs must not get the key's tag.
             let now = self
                 .keyed(image, read(image, self.environment).await?, self.memory.get(image).as_ref())
                 .await?;
             if now.inputs.key() != keyed.inputs.key() {
-                builder.untag(&job);
                 self.printer
                     .note(format_args!("{}: an input changed during the build: building again", image.name));
                 keyed = now;
@@ -46,7 +46,6 @@ impl Session<'_> {
                 Some(other) => (other, State::Adopted),
                 None => (self.push(builder, &job, repository, pushed).await?, State::Built(began.elapsed())),
             };
-            builder.untag(&job);
             self.remember(image, &key, &keyed, &manifest);
             let moved = self.set_tags(image, repository, &manifest).await?;
             let digest = Some(manifest.digest);
@@ -121,7 +120,7 @@ impl Session<'_> {
         #[cfg(not(feature = "cluster"))]
         let is_pushed = false;
         if !is_pushed {
-            builder.push(job)?;
+            builder.push(job).await?;
         }
         let manifest = repository.find(&Reference::Tag(key.clone())).await?.ok_or_else(gone)?;
         let Some(missing) = missing_platform(job.image, &manifest) else { return Ok(manifest) };
@@ -146,6 +145,18 @@ impl Session<'_> {
         )
         .await;
         pushed.is_ok()
+    }
+}
+
+/// The tag of the key in the engine. It is removed on every way out: it is for registries.
+struct KeyTag<'a> {
+    builder: &'a Builder,
+    job: &'a Job<'a>,
+}
+
+impl Drop for KeyTag<'_> {
+    fn drop(&mut self) {
+        self.builder.untag(self.job);
     }
 }
 

@@ -19,7 +19,9 @@ build)
     echo $count > "$FAKE/count"
     [ -e "$FAKE/during" ] && . "$FAKE/during"
     echo "Successfully built $count" ;;
-push) exec "$HYTHE" copy "$REGISTRY/seed:$(cat "$FAKE/count")" "$2" >&2 ;;
+push)
+    [ -e "$FAKE/pushing" ] && . "$FAKE/pushing"
+    exec "$HYTHE" copy "$REGISTRY/seed:$(cat "$FAKE/count")" "$2" >&2 ;;
 pull | tag) ;;
 image) [ "$2" = rm ] || exit 1 ;;
 *) exit 1 ;;

@@ -2,13 +2,21 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::super::image::Image;
 use crate::failure::{BuildError, Failure};
 
 /// What a missing program does, after its name.
 pub(super) const NOT_INSTALLED: &str = "is not installed";
+
+/// Pause between two looks whether a program has ended.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Time that a program has to end by itself before it is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The builder's programs, and the engine that `docker` uses.
 #[derive(Clone, Debug)]
@@ -28,7 +36,7 @@ impl Client {
     }
 
     /// Runs a program to its end, with its output on stderr: stdout is for the command's own data.
-    pub(super) fn run(
+    pub(super) async fn run(
         &self,
         program: &str,
         title: &str,
@@ -44,13 +52,13 @@ impl Client {
         let mut command = self.command(program);
         command.args(arguments).stdout(Stdio::from(io::stderr()));
         command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-        let mut child =
-            command.spawn().map_err(|error| failed(format!("{program} cannot be run: {error}")))?;
-        if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
+        let child = command.spawn().map_err(|error| failed(format!("{program} cannot be run: {error}")))?;
+        let mut child = Running(child);
+        if let (Some(text), Some(mut stdin)) = (input, child.0.stdin.take()) {
             // Writing fails if the program ends without reading; its status then says more.
             let _ = stdin.write_all(text.as_bytes());
         }
-        let status = child.wait().map_err(|error| failed(error.to_string()))?;
+        let status = child.ended().await.map_err(|error| failed(error.to_string()))?;
         if status.success() { Ok(()) } else { Err(failed(format!("{status}; its output is above")).into()) }
     }
 
@@ -77,5 +85,42 @@ impl Client {
     /// The version of the engine that `docker` uses.
     pub(super) fn docker(&self) -> Result<String, String> {
         self.answer("docker", &["version", "--format", "{{.Server.Version}}"])
+    }
+}
+
+/// A program that runs. It is ended when it is dropped, so that it does not outlive an interrupted command.
+struct Running(Child);
+
+impl Running {
+    /// Waits until the program has ended.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !matches!(self.0.try_wait(), Ok(None)) {
+            return;
+        }
+        #[cfg(unix)]
+        {
+            use rustix::process::{Pid, Signal, kill_process};
+
+            // A builder cleans up after itself when it is asked to end.
+            let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+            let end = Instant::now() + PATIENCE;
+            while Instant::now() < end && matches!(self.0.try_wait(), Ok(None)) {
+                thread::sleep(PAUSE);
+            }
+        }
+        // Fails if the program has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
