@@ -19,6 +19,7 @@ mod reason;
 mod repository;
 mod session;
 mod tags;
+mod unset_tag;
 
 use std::collections::{BTreeMap, BTreeSet};
 

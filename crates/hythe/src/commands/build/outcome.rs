@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::image::Image;
 use super::reason::{Reason, list, sentence};
-use super::tags::UnsetTag;
+use super::unset_tag::UnsetTag;
 
 /// What happened to an image.
 #[derive(Debug)]
