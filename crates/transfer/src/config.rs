@@ -12,10 +12,7 @@ use crate::store::Source;
 const CONFIG: u64 = 4 << 20;
 
 /// The configuration, read as `T`; `None` if it is too large, or has another form, as that of an artifact does.
-pub(crate) async fn read_config<T: DeserializeOwned>(
-    place: &dyn Source,
-    config: &Descriptor,
-) -> Result<Option<T>> {
+pub async fn read_config<T: DeserializeOwned>(place: &dyn Source, config: &Descriptor) -> Result<Option<T>> {
     if config.size > CONFIG {
         return Ok(None);
     }

@@ -308,3 +308,18 @@ fn secrets_reach_the_builder_and_never_the_record() {
     let same = world.build_with(&build[..3], &[]).expect(0);
     assert!(same.out.contains("build argument VERSION changed"), "{}", same.out);
 }
+
+#[test]
+fn an_image_for_another_platform_than_the_wanted_one_gets_no_key() {
+    let world = World::new();
+    let config = br#"{"os":"linux","architecture":"amd64"}"#;
+    let image =
+        ImageBuilder::new(70).config(hythe_oci::media_type::OCI_CONFIG, config).layers(1, 100).build();
+    image.push(&world.registry.client(), "seed", "1");
+    world.file("app/Dockerfile", "FROM scratch\nCOPY main /\n");
+    world.file("app/main", "main");
+    let built = world.build(&["{folder}app", "-t", "app:v1", "--platform", "linux/arm64"]);
+    assert_eq!(built.code, Some(1), "{}{}", built.out, built.err);
+    assert!(built.err.contains("built no image for linux/arm64"), "{}", built.err);
+    world.registry.client().get("/v2/app/manifests/v1").send().expect(404);
+}

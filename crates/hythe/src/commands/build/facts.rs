@@ -4,18 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use hythe_build::{DockerfileSource, ImageFacts};
-use hythe_oci::{Descriptor, Digest, ImageName, Platform, Reference};
-use hythe_transfer::{Manifest, Remote, Source as _};
+use hythe_oci::{Digest, ImageName, Platform, Reference};
+use hythe_transfer::{Manifest, Source as _, read_config};
 use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
 
 use super::image::Image;
 use crate::commands::registries::Registries;
 use crate::config::Environment;
 use crate::failure::Failure;
-
-/// The largest configuration that is read, in bytes: that of manifests.
-const MAX_CONFIG: u64 = 4 << 20;
 
 /// The largest file with a base's facts, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -28,7 +24,8 @@ pub(super) struct StageBase {
     /// The name by which its registry knows it.
     pub(super) full: ImageName,
     pub(super) digest: Digest,
-    pub(super) platform: Platform,
+    /// The platforms for which stages are built on it; at least one.
+    pub(super) platforms: Vec<Platform>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +55,7 @@ pub(super) async fn facts(
     let has_variables = text.contains('$');
     let mut all = BTreeMap::new();
     for base in bases {
-        let mut facts = of(base, registries, environment).await?;
+        let Some(mut facts) = of_all(base, registries, environment).await? else { continue };
         // A variable in an instruction of the base means the base's own.
         if !has_variables && !facts.on_build.iter().any(|line| line.contains('$')) {
             facts.env.clear();
@@ -70,24 +67,50 @@ pub(super) async fn facts(
     Ok(all)
 }
 
-/// The facts of one base: from an earlier run, or from its registry. A digest always has the same.
-async fn of(
+/// The facts of a base on all its platforms: what they have in common. `None` if only their variables differ: without facts, a source
+/// that depends on a variable of the base is the whole context.
+async fn of_all(
     base: &StageBase,
     registries: &Registries<'_>,
     environment: &Environment,
+) -> Result<Option<ImageFacts>, Failure> {
+    let mut common: Option<ImageFacts> = None;
+    for platform in &base.platforms {
+        let facts = of(base, platform, registries, environment).await?;
+        match &mut common {
+            None => common = Some(facts),
+            Some(common) if *common == facts => {}
+            Some(common) if common.on_build.is_empty() && facts.on_build.is_empty() => return Ok(None),
+            Some(common) => {
+                common.env.retain(|variable| facts.env.contains(variable));
+                let more = facts.on_build.into_iter().filter(|line| !common.on_build.contains(line));
+                let more: Vec<String> = more.collect();
+                common.on_build.extend(more);
+            }
+        }
+    }
+    Ok(common)
+}
+
+/// The facts of one base on one platform: from an earlier run, or from its registry. A digest always has the same.
+async fn of(
+    base: &StageBase,
+    platform: &Platform,
+    registries: &Registries<'_>,
+    environment: &Environment,
 ) -> Result<ImageFacts, Failure> {
-    let file = file(base, environment);
+    let file = file(base, platform, environment);
     if let Some(known) = file.as_ref().and_then(read_file) {
         return Ok(known);
     }
     let remote = registries.remote(&base.full)?;
     let mut manifest = remote.manifest(&Reference::Digest(base.digest)).await?;
     if manifest.is_index() {
-        let Some(child) = child(&manifest, &base.platform) else { return Ok(ImageFacts::default()) };
+        let Some(child) = child(&manifest, platform) else { return Ok(ImageFacts::default()) };
         manifest = remote.manifest(&Reference::Digest(child)).await?;
     }
     let facts = match &manifest.config {
-        Some(config) => of_configuration(&read(&remote, config).await?),
+        Some(config) => of_configuration(read_config(&remote, config).await?),
         None => ImageFacts::default(),
     };
     if let Some(file) = file {
@@ -105,30 +128,8 @@ fn child(index: &Manifest, platform: &Platform) -> Option<Digest> {
     found.map(|child| child.descriptor.digest)
 }
 
-async fn read(remote: &Remote, config: &Descriptor) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    let stream = remote.open(config, 0).await?;
-    let read = stream.take(MAX_CONFIG).read_to_end(&mut bytes).await;
-    read.map_err(|source| hythe_transfer::Error::Read {
-        place: remote_place(remote),
-        digest: config.digest,
-        source,
-    })?;
-    if Digest::of(config.digest.algorithm(), &bytes) != config.digest {
-        let found = Digest::of(config.digest.algorithm(), &bytes);
-        let what = format!("blob {}", config.digest);
-        return Err(hythe_transfer::Error::Content { place: remote_place(remote), what, found }.into());
-    }
-    Ok(bytes)
-}
-
-fn remote_place(remote: &Remote) -> String {
-    hythe_transfer::Source::place(remote).to_owned()
-}
-
 /// The facts in an image's configuration. An artifact's configuration has none.
-fn of_configuration(bytes: &[u8]) -> ImageFacts {
-    let read: Option<Configuration> = serde_json::from_slice(bytes).ok();
+fn of_configuration(read: Option<Configuration>) -> ImageFacts {
     let execution = read.and_then(|configuration| configuration.config);
     execution.map_or_else(ImageFacts::default, |execution| ImageFacts {
         env: execution.env.unwrap_or_default(),
@@ -137,8 +138,8 @@ fn of_configuration(bytes: &[u8]) -> ImageFacts {
 }
 
 /// The file with the facts of a base.
-fn file(base: &StageBase, environment: &Environment) -> Option<PathBuf> {
-    let platform = base.platform.to_string().replace('/', "-");
+fn file(base: &StageBase, platform: &Platform, environment: &Environment) -> Option<PathBuf> {
+    let platform = platform.to_string().replace('/', "-");
     let name = format!("{}-{platform}.json", base.digest.hex());
     Some(environment.state_folder()?.join("bases").join(name))
 }

@@ -78,8 +78,11 @@ impl Keyed {
             let is_stage = of.uses.iter().any(|reason| matches!(reason, Use::Final | Use::Stage));
             if is_stage && !is_local {
                 let full = sources.full.get(&of.image).unwrap_or(&of.image).clone();
-                let platform = of.platforms.first().cloned().unwrap_or_else(Platform::of_host);
-                stages.push(StageBase { name: of.image.clone(), full, digest, platform });
+                let mut platforms = of.platforms.clone();
+                if platforms.is_empty() {
+                    platforms.push(Platform::of_host());
+                }
+                stages.push(StageBase { name: of.image.clone(), full, digest, platforms });
             }
             bases.insert(of.image, digest);
             is_fresh &= problem.is_none();

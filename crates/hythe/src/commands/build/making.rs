@@ -123,7 +123,9 @@ impl Session<'_> {
             builder.push(job).await?;
         }
         let manifest = repository.find(&Reference::Tag(key.clone())).await?.ok_or_else(gone)?;
-        let Some(missing) = missing_platform(job.image, &manifest) else { return Ok(manifest) };
+        let Some(missing) = missing_platform(job.image, repository, &manifest).await? else {
+            return Ok(manifest);
+        };
         // No run must find the incomplete image. The error says more than a registry that does not delete tags.
         let _ = repository.remove(&key).await;
         let reason = format!("it built no image for {missing}");
@@ -161,14 +163,20 @@ impl Drop for KeyTag<'_> {
 }
 
 /// A platform that was asked for, of several, and that the index does not list.
-fn missing_platform(image: &Image, manifest: &Manifest) -> Option<String> {
-    let wanted = &image.recipe.platforms;
-    if wanted.len() < 2 {
-        return None;
-    }
-    let has = |wanted: &Platform| {
-        let mut listed = manifest.children.iter().filter_map(|child| child.platform.as_ref());
-        listed.any(|listed| wanted.takes(listed) || listed.takes(wanted))
+async fn missing_platform(
+    image: &Image,
+    repository: &Repository,
+    manifest: &Manifest,
+) -> Result<Option<String>, Failure> {
+    let is_same = |one: &Platform, other: &Platform| one.takes(other) || other.takes(one);
+    let built: Vec<Platform> = if manifest.is_index() {
+        manifest.children.iter().filter_map(|child| child.platform.clone()).collect()
+    } else {
+        repository.platform(manifest).await?.into_iter().collect()
     };
-    wanted.iter().find(|wanted| !has(wanted)).map(ToString::to_string)
+    let has = |wanted: &Platform| built.iter().any(|built| is_same(wanted, built));
+    // An image whose configuration names no platform may be for any.
+    let is_silent = built.is_empty() && !manifest.is_index();
+    let missing = image.recipe.platforms.iter().find(|wanted| !is_silent && !has(wanted));
+    Ok(missing.map(ToString::to_string))
 }

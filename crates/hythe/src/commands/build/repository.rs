@@ -2,7 +2,7 @@
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hythe_client::Client;
-use hythe_oci::{Digest, ImageName, Reference, RepositoryName, Tag};
+use hythe_oci::{Digest, ImageName, Platform, Reference, RepositoryName, Tag};
 use hythe_transfer::{Manifest, Remote, Source, Target as _};
 
 use crate::commands::registries::Registries;
@@ -47,6 +47,11 @@ impl Repository {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The platform of an image that is no index; `None` if its configuration names none.
+    pub(super) async fn platform(&self, manifest: &Manifest) -> Result<Option<Platform>, Failure> {
+        Ok(hythe_transfer::platform_of(&self.remote, manifest).await?)
     }
 
     /// What the registry lacks of an image; `None` if the image is whole.
