@@ -9,6 +9,10 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
 /// The engine that the user wants to build in.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "cluster"),
+    allow(dead_code, reason = "only a build with clusters has the option --engine")
+)]
 pub(super) enum Wanted {
     /// The user named none.
     Any,
