@@ -55,8 +55,8 @@ impl Link {
         self.shared.pace.store(pace, Ordering::SeqCst);
     }
 
-    /// Breaks connections: for each number, the one that carries a large body when so many bytes of such bodies have passed
-    /// since the break before. Small requests and answers pass.
+    /// Breaks one connection for each number. The link counts the bytes of large bodies since the break before. The connection
+    /// whose body reaches the number breaks there. Small requests and answers pass.
     pub fn break_after(&self, numbers: impl IntoIterator<Item = u64>) {
         *self.shared.breaks.lock() = numbers.into_iter().collect();
     }

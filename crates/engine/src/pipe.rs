@@ -32,7 +32,7 @@ pub(crate) fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Reader) {
 }
 
 /// What `work` writes, on a thread of its own. The reader gets the error of `work` after the bytes before it. `work` gets
-/// an error when nobody reads any more.
+/// an error once the reader is dropped.
 pub(crate) fn from_thread(work: impl FnOnce(&mut Writer) -> io::Result<()> + Send + 'static) -> Reader {
     let (pieces, reader) = pieces();
     tokio::task::spawn_blocking(move || {

@@ -39,12 +39,16 @@ pub async fn platform_of(place: &dyn Source, manifest: &Manifest) -> Result<Opti
 /// Checks that an image that is no index is for a platform. An image that does not name its platform passes.
 pub async fn expect_platform(place: &dyn Source, manifest: &Manifest, wanted: &Platform) -> Result<()> {
     match platform_of(place, manifest).await? {
-        // Old images leave out the variant.
-        Some(there) if !wanted.takes(&there) && !there.takes(wanted) => Err(Error::Platform {
+        Some(there) if !is_for(wanted, &there) => Err(Error::Platform {
             what: place.place().to_owned(),
             wanted: wanted.to_string(),
             there: there.to_string(),
         }),
         _ => Ok(()),
     }
+}
+
+/// Whether an image for the platform `there` is one for the platform `wanted`. Old images leave out the variant.
+pub fn is_for(wanted: &Platform, there: &Platform) -> bool {
+    wanted.takes(there) || there.takes(wanted)
 }

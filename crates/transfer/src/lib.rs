@@ -20,7 +20,7 @@ mod tar_file;
 mod usage;
 
 pub use archive::{ArchiveSource, ArchiveTarget};
-pub use config::{expect_platform, platform_of, read_config};
+pub use config::{expect_platform, is_for, platform_of, read_config};
 pub use copy::{Copied, Plan, Watch, copy};
 pub use error::{Error, Result};
 pub use layout::Layout;

@@ -11,7 +11,7 @@ pub(crate) struct Variables {
     is_open: bool,
 }
 
-/// What is known about a variable.
+/// The result of looking up a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup<'a> {
     Set(&'a str),

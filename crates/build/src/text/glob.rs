@@ -76,7 +76,8 @@ fn next_chunk(pattern: &[u8]) -> (bool, &[u8], &[u8]) {
     (stars > 0, &pattern[..at], &pattern[at..])
 }
 
-/// What is left of the name behind a chunk without stars; `None` if the chunk does not match. The whole chunk is checked.
+/// Matches a chunk without stars at the beginning of the name. Returns the rest of the name, or `None` if the chunk does not match.
+/// Reads the whole chunk in any case, to find a bad pattern.
 fn match_chunk<'a>(mut chunk: &[u8], name: &'a [u8]) -> Result<Option<&'a [u8]>, BadPattern> {
     let mut left = Some(name);
     while let Some((byte, after)) = chunk.split_first() {

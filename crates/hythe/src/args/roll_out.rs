@@ -33,7 +33,7 @@ pub struct RollOutArgs {
 }
 
 impl RollOutArgs {
-    /// Nothing is to be done in clusters.
+    /// Options that ask for nothing in clusters.
     pub fn none() -> Self {
         Self {
             node: Vec::new(),

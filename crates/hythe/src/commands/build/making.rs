@@ -168,13 +168,12 @@ async fn missing_platform(
     repository: &Repository,
     manifest: &Manifest,
 ) -> Result<Option<String>, Failure> {
-    let is_same = |one: &Platform, other: &Platform| one.takes(other) || other.takes(one);
     let built: Vec<Platform> = if manifest.is_index() {
         manifest.children.iter().filter_map(|child| child.platform.clone()).collect()
     } else {
         repository.platform(manifest).await?.into_iter().collect()
     };
-    let has = |wanted: &Platform| built.iter().any(|built| is_same(wanted, built));
+    let has = |wanted: &Platform| built.iter().any(|built| hythe_transfer::is_for(wanted, built));
     // An image whose configuration names no platform may be for any.
     let is_silent = built.is_empty() && !manifest.is_index();
     let missing = image.recipe.platforms.iter().find(|wanted| !is_silent && !has(wanted));
