@@ -34,7 +34,7 @@ enum Kind {
     Docker,
     /// `docker buildx build` in the engine.
     Engine {
-        /// Whether the engine keeps images in containerd's store, which takes annotations and layers without compression.
+        /// Whether the engine keeps images in containerd's store, which takes annotations and the compression of layers.
         in_containerd: bool,
     },
     /// `docker buildx build` in a builder of its own, which pushes the image itself.
