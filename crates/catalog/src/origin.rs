@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hythe_oci::Authority;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The text of [`Origin::Local`] in the database; no upstream has this name.
 const LOCAL: &str = "local";
@@ -54,5 +55,17 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         Ok(if text == LOCAL { Self::Local } else { Self::Upstream(text.to_owned()) })
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

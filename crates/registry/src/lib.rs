@@ -23,6 +23,7 @@ mod manifests;
 mod parked;
 mod pulls;
 mod race;
+mod rebuild;
 mod replaced;
 mod sessions;
 mod shared;
@@ -51,12 +52,13 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, Collected as Step, CopySummary, Dependant, LinkCursor, MountFrom, Origin, Origins,
-    Provenance, Referrer, Times, Visible,
+    Amount, Cleared, Collected as Step, CopySummary, DamagedLine, Dependant, Incomplete, Lines, LinkCursor,
+    MountFrom, Origin, Origins, Provenance, Rebuilt, Record, Referrer, Times, Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
+pub use rebuild::{Rebuilding, Unusable};
 pub use upkeep::{Due, Unused};
 pub use uploads::{Chunk, Started, UploadStatus};
 pub use verify::{Damage, Flaw, Kind, Verified};
@@ -176,6 +178,16 @@ impl Registry {
     /// How much content the registry holds. Counts rows, so it is for a page that is read now and then.
     pub async fn totals(&self) -> Result<Totals> {
         Ok(self.0.catalog.totals().await?)
+    }
+
+    /// Gives `sink` every record of the catalog, as they are at one instant: repositories first, then manifests, links and
+    /// tags. The inner error is the first that `sink` returned.
+    pub async fn export<E, S>(&self, sink: S) -> Result<Result<(), E>>
+    where
+        E: Send + 'static,
+        S: FnMut(Record) -> Result<(), E> + Send + 'static,
+    {
+        Ok(self.0.catalog.export(sink).await?)
     }
 
     /// The longest time that one write has occupied the catalog's only writer since the start.

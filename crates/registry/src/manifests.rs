@@ -1,8 +1,8 @@
 //! Manifests and tags as a repository sees them.
 
 use bytes::Bytes;
-use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin, Pull, Times};
-use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, Tag};
+use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin, Provenance, Pull, Times};
+use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, RepositoryName, Tag};
 use tokio::task::spawn_blocking;
 
 use crate::joined::joined;
@@ -145,30 +145,12 @@ impl Repository<'_> {
         } else {
             examine(&bytes, expected, |bytes| read(content_type, bytes))?
         };
-        let Parsed { media_type, artifact_type, annotations, subject, blobs, .. } = parsed;
-        // Optional blobs are stored as references, so that garbage collection keeps them while the manifest lists them.
-        let mut manifests = parsed.manifests;
-        manifests.extend(parsed.optional_blobs);
-        let annotations = annotations.map(|annotations| {
-            // A map of strings is always JSON.
-            serde_json::to_string(&annotations).unwrap_or_default()
-        });
+        let subject = parsed.subject;
         let push = ManifestPush {
-            repository: self.name.clone(),
-            origin: self.origin.clone(),
-            private: self.private,
-            digest,
-            media_type,
-            bytes,
-            artifact_type,
-            annotations,
-            subject,
-            blobs,
+            tags,
             // The blobs of a copy are fetched when a client pulls them.
             require_blobs: is_local && self.registry.options().manifest_require_blobs,
-            manifests,
-            tags,
-            now: self.inner().now(),
+            ..row(parsed, self.name.clone(), self.provenance_of_writes(), digest, bytes, self.inner().now())
         };
         match self.inner().catalog.push_manifest(push).await? {
             ManifestPushed::Stored { missing } => {
@@ -197,6 +179,41 @@ impl Repository<'_> {
 
     fn manifest_unknown(&self, reference: Reference) -> Error {
         Error::ManifestUnknown { repository: self.name.clone(), reference }
+    }
+}
+
+/// The manifest as the catalog stores it: under no tag, whether or not its blobs are there.
+pub(crate) fn row(
+    parsed: Parsed,
+    repository: RepositoryName,
+    provenance: Provenance,
+    digest: Digest,
+    bytes: Bytes,
+    now: i64,
+) -> ManifestPush {
+    let Parsed { media_type, artifact_type, annotations, subject, blobs, .. } = parsed;
+    // Optional blobs are stored as references, so that garbage collection keeps them while the manifest lists them.
+    let mut manifests = parsed.manifests;
+    manifests.extend(parsed.optional_blobs);
+    let annotations = annotations.map(|annotations| {
+        // A map of strings is always JSON.
+        serde_json::to_string(&annotations).unwrap_or_default()
+    });
+    ManifestPush {
+        repository,
+        origin: provenance.origin,
+        private: provenance.private,
+        digest,
+        media_type,
+        bytes,
+        artifact_type,
+        annotations,
+        subject,
+        blobs,
+        require_blobs: false,
+        manifests,
+        tags: Vec::new(),
+        now,
     }
 }
 

@@ -223,7 +223,7 @@ impl Registry {
 }
 
 /// The digest of the bytes, hashed on a blocking thread while pushes and pulls go on.
-async fn hash(content: Arc<dyn Stored>, digest: &Digest) -> Result<Digest> {
+pub(crate) async fn hash(content: Arc<dyn Stored>, digest: &Digest) -> Result<Digest> {
     let (mut state, mut at, size) = (HashState::new(digest.algorithm()), 0, content.size());
     while at < size {
         let length = PIECE.min(usize::try_from(size - at).unwrap_or(PIECE));

@@ -33,6 +33,29 @@ pub trait ListUploads: Send + Sync {
     async fn uploads(&self) -> Result<Vec<UploadId>>;
 }
 
+/// A blob that the storage has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredBlob {
+    /// Its key.
+    pub key: BlobKey,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Lists the blobs, to find those that no row of a catalog names.
+#[async_trait::async_trait]
+pub trait ListBlobs: Send + Sync {
+    /// The blobs whose hash begins with this byte, sorted by digest and then by generation. Does not list those in
+    /// quarantine.
+    async fn blobs(&self, first: u8) -> Result<Vec<StoredBlob>>;
+}
+
+/// Sorts a list of blobs.
+pub(crate) fn sorted(mut blobs: Vec<StoredBlob>) -> Vec<StoredBlob> {
+    blobs.sort_unstable_by_key(|blob| (blob.key.digest, blob.key.generation));
+    blobs
+}
+
 /// Makes URLs by which clients read blobs from the store itself.
 #[async_trait::async_trait]
 pub trait Presign: Send + Sync {

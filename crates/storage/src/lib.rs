@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use hythe_oci::{Digest, UploadId};
 
-pub use capabilities::{Adopt, Adopted, ListUploads, Presign};
+pub use capabilities::{Adopt, Adopted, ListBlobs, ListUploads, Presign, StoredBlob};
 pub use content::Content;
 pub use error::{Error, Result};
 pub use fence::{Fence, Owner};
@@ -98,6 +98,11 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Lists uploads, if the back end can do that without reading all that it has.
     fn listing(&self) -> Option<&dyn ListUploads> {
+        None
+    }
+
+    /// Lists blobs, if the back end can do that without reading all that it has.
+    fn blobs(&self) -> Option<&dyn ListBlobs> {
         None
     }
 

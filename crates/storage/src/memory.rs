@@ -9,8 +9,12 @@ use bytes::Bytes;
 use hythe_oci::{Digest, UploadId};
 use parking_lot::Mutex;
 
+use crate::capabilities::sorted;
 use crate::fence::Fences;
-use crate::{BlobKey, Content, Error, Fence, ListUploads, Owner, Result, Storage, Upload, Writes};
+use crate::{
+    BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Owner, Result, Storage, StoredBlob, Upload,
+    Writes,
+};
 
 /// Blobs and uploads in memory.
 #[derive(Debug, Default)]
@@ -138,6 +142,19 @@ impl Storage for MemoryStorage {
 
     fn listing(&self) -> Option<&dyn ListUploads> {
         Some(self)
+    }
+
+    fn blobs(&self) -> Option<&dyn ListBlobs> {
+        Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl ListBlobs for MemoryStorage {
+    async fn blobs(&self, first: u8) -> Result<Vec<StoredBlob>> {
+        let blobs = self.blobs.lock();
+        let found = blobs.iter().filter(|(key, _)| key.digest.as_bytes()[0] == first);
+        Ok(sorted(found.map(|(key, bytes)| StoredBlob { key: *key, size: bytes.len() as u64 }).collect()))
     }
 }
 

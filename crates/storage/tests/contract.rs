@@ -105,6 +105,25 @@ async fn generations_of_one_digest_are_removed_apart(storage: &dyn Storage) {
     assert_eq!(read_blob(storage, &second).await, "same");
 }
 
+async fn blobs_are_listed_by_their_first_byte_with_every_generation(storage: &dyn Storage) {
+    let mut stored = Vec::new();
+    for content in [&b"same"[..], b"same", b"other", b""] {
+        stored.push((push(storage, content).await, content.len() as u64));
+    }
+    let id = UploadId::random();
+    write(&*open(storage, id, 0).await.unwrap(), 0, b"an upload is no blob").await;
+    let listing = storage.blobs().unwrap();
+    let mut listed = Vec::new();
+    for first in 0..=u8::MAX {
+        let blobs = listing.blobs(first).await.unwrap();
+        assert!(blobs.iter().all(|blob| blob.key.digest.as_bytes()[0] == first));
+        listed.extend(blobs.iter().map(|blob| (blob.key, blob.size)));
+    }
+    stored.sort_by_key(|(key, _)| (key.digest, key.generation));
+    listed.sort_by_key(|(key, _)| (key.digest, key.generation));
+    assert_eq!(listed, stored);
+}
+
 async fn a_quarantined_blob_is_gone_until_it_is_stored_again(storage: &dyn Storage) {
     let (damaged, other) = (push(storage, b"same").await, push(storage, b"same").await);
     storage.quarantine_blob(&damaged).await.unwrap();
@@ -409,6 +428,7 @@ macro_rules! back_ends {
             publishing_again_is_no_error,
             publishing_an_upload_that_never_was_is_an_error,
             generations_of_one_digest_are_removed_apart,
+            blobs_are_listed_by_their_first_byte_with_every_generation,
             a_quarantined_blob_is_gone_until_it_is_stored_again,
             a_removed_blob_is_read_only_if_it_outlives_its_removal,
             an_open_upload_is_read_after_it_became_a_blob,

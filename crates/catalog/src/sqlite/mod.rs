@@ -16,6 +16,8 @@ mod manifest_rows;
 mod manifests;
 mod origin;
 mod readers;
+mod rebuild;
+mod records;
 mod referrers;
 mod repositories;
 mod reserve;
@@ -39,6 +41,7 @@ use tokio::task::spawn_blocking;
 use crate::{Error, Expect, OpenError, Reserve, Result};
 use home::Home;
 use readers::Readers;
+pub use rebuild::Rebuild;
 use writer::{Durability, Writer};
 
 /// The catalog; a clone is another handle on the same catalog.

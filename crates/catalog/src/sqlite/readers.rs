@@ -106,6 +106,22 @@ impl Readers {
         answer.map_err(|error| error::failed(&error))
     }
 
+    /// Runs a long read in a transaction of its own, on a connection of its own: it holds up no write, and sees one
+    /// instant. Until it ends, the log keeps what is written meanwhile.
+    pub(crate) fn read_apart<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let answer = match self {
+            Self::Shared(connection) => query(&connection.lock()),
+            Self::Pool(pool) => {
+                pool.idle.lock().as_ref().ok_or_else(Error::closed)?;
+                schema::open_reader(&pool.path).and_then(|connection| {
+                    sql::run(&connection, "BEGIN", [])?;
+                    query(&connection)
+                })
+            }
+        };
+        answer.map_err(|error| error::failed(&error))
+    }
+
     /// The current version: answers that are read from now on are at least as new, and are valid until the version
     /// changes. `None` while the writer works, and for a database in memory.
     pub(crate) fn version(&self) -> Option<u64> {

@@ -81,6 +81,12 @@ pub(crate) fn open_memory() -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// Makes a new, empty file a catalog of the current version.
+pub(crate) fn prepare_new(connection: &Connection) -> rusqlite::Result<()> {
+    configure(connection)?;
+    migrate(connection, 0)
+}
+
 /// A read-only connection to a file that a writer holds open.
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

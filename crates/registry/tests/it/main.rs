@@ -10,6 +10,7 @@ mod lost_bytes;
 mod model;
 mod objects;
 mod pulls;
+mod rebuild;
 mod restart;
 mod two_processes;
 mod uploads;

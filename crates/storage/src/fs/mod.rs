@@ -17,6 +17,7 @@ mod direct;
 mod error;
 mod folder;
 mod format;
+mod listing;
 mod mount;
 mod pace;
 mod regular;
@@ -29,11 +30,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hythe_oci::{Digest, UploadId};
+use hythe_oci::{Algorithm, Digest, UploadId};
 use parking_lot::Mutex;
 
 use crate::fence::Fences;
-use crate::{Adopt, Adopted, BlobKey, Content, Error, Fence, ListUploads, Owner, Result, Storage, Upload};
+use crate::{
+    Adopt, Adopted, BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Owner, Result, Storage, Upload,
+};
 use content::FileContent;
 use pace::Pace;
 use upload::FileUpload;
@@ -89,17 +92,20 @@ impl FsStorage {
     }
 
     fn blob_path(&self, key: &BlobKey) -> PathBuf {
-        let hex = key.digest.hex();
-        let mut path = self.root.join("blobs");
-        path.push(key.digest.algorithm().as_str());
-        path.push(&hex[..2]);
-        path.push(file_name(key));
-        path
+        blobs_folder(&self.root, key.digest.algorithm(), &key.digest.hex()[..2]).join(file_name(key))
     }
 
     fn quarantine_path(&self, key: &BlobKey) -> PathBuf {
         self.root.join("quarantine").join(file_name(key))
     }
+}
+
+/// The folder of the blobs whose hashes begin with these two hex digits.
+fn blobs_folder(root: &Path, algorithm: Algorithm, first: &str) -> PathBuf {
+    let mut path = root.join("blobs");
+    path.push(algorithm.as_str());
+    path.push(first);
+    path
 }
 
 fn file_name(key: &BlobKey) -> String {
@@ -317,6 +323,10 @@ impl Storage for FsStorage {
     fn listing(&self) -> Option<&dyn ListUploads> {
         Some(self)
     }
+
+    fn blobs(&self) -> Option<&dyn ListBlobs> {
+        Some(self)
+    }
 }
 
 #[async_trait::async_trait]
@@ -325,25 +335,6 @@ impl Adopt for FsStorage {
         let (file, path, owner) = (file.to_owned(), self.upload_path(owner.id()), owner.clone());
         let (pace, reserve) = (Arc::clone(&self.pace), Arc::clone(&self.reserve));
         blocking(move || adoption::adopt(&file, owner, path, pace, reserve)).await
-    }
-}
-
-#[async_trait::async_trait]
-impl ListUploads for FsStorage {
-    async fn uploads(&self) -> Result<Vec<UploadId>> {
-        let path = uploads(&self.root);
-        blocking(move || {
-            let list = || -> io::Result<Vec<UploadId>> {
-                let mut ids = Vec::new();
-                for entry in std::fs::read_dir(&path)? {
-                    let name = entry?.file_name();
-                    ids.extend(name.to_str().and_then(|name| name.parse::<UploadId>().ok()));
-                }
-                Ok(ids)
-            };
-            list().map_err(|e| Error::io("cannot list", &path, e))
-        })
-        .await
     }
 }
 

@@ -5,7 +5,7 @@
 //! uploads/<upload id>/<epoch of the owner, 20 digits>/<offset of the segment's first byte, 20 digits>
 //! ```
 
-use hythe_oci::UploadId;
+use hythe_oci::{Algorithm, UploadId};
 
 use super::bucket::Object;
 use crate::{BlobKey, Owner};
@@ -18,6 +18,19 @@ pub(super) const PROBE: &str = "probe";
 
 pub(super) fn blob(BlobKey { digest, generation }: &BlobKey) -> String {
     format!("blobs/{}/{}.{generation}", digest.algorithm().as_str(), digest.hex())
+}
+
+/// What the keys of all blobs begin with whose hash begins with this byte.
+pub(super) fn blobs(algorithm: Algorithm, first: u8) -> String {
+    format!("blobs/{}/{first:02x}", algorithm.as_str())
+}
+
+/// The blob that an object is.
+pub(super) fn parse_blob(object: &Object) -> Option<BlobKey> {
+    let (algorithm, name) = object.key.strip_prefix("blobs/")?.split_once('/')?;
+    let (hex, generation) = name.split_once('.')?;
+    let digest = format!("{algorithm}:{hex}").parse().ok()?;
+    Some(BlobKey { digest, generation: generation.parse().ok()? })
 }
 
 /// The folder of an upload's segments.

@@ -17,11 +17,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hythe_oci::{Digest, UploadId};
+use hythe_oci::{Algorithm, Digest, UploadId};
 use parking_lot::Mutex;
 
+use crate::capabilities::sorted;
 use crate::fence::Fences;
-use crate::{BlobKey, Content, Error, Fence, ListUploads, Owner, Presign, Result, Storage, Upload};
+use crate::{
+    BlobKey, Content, Error, Fence, ListBlobs, ListUploads, Owner, Presign, Result, Storage, StoredBlob,
+    Upload,
+};
 use assembly::assemble;
 use bucket::failed;
 use content::ObjectContent;
@@ -143,8 +147,29 @@ impl Storage for ObjectStorage {
         Some(self)
     }
 
+    fn blobs(&self) -> Option<&dyn ListBlobs> {
+        Some(self)
+    }
+
     fn presigning(&self) -> Option<&dyn Presign> {
         Some(self)
+    }
+}
+
+#[async_trait::async_trait]
+impl ListBlobs for ObjectStorage {
+    async fn blobs(&self, first: u8) -> Result<Vec<StoredBlob>> {
+        let mut blobs = Vec::new();
+        for algorithm in Algorithm::ALL {
+            let prefix = keys::blobs(algorithm, first);
+            let objects = self.bucket.list(&prefix).await.map_err(failed("cannot list", &prefix))?;
+            blobs.extend(
+                objects.iter().filter_map(|object| {
+                    Some(StoredBlob { key: keys::parse_blob(object)?, size: object.size })
+                }),
+            );
+        }
+        Ok(sorted(blobs))
     }
 }
 
