@@ -30,3 +30,11 @@ pub struct Promise {
     /// The current time.
     pub now: i64,
 }
+
+impl Promise {
+    /// The time of the note of a removal. A client may use content after the collection has begun, and relies on it for as
+    /// long as any other; so the note is not older than the last use.
+    pub(crate) fn noted(&self, last_use: i64) -> i64 {
+        self.now.max(last_use)
+    }
+}

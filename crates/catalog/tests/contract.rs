@@ -79,6 +79,7 @@ contract![
     a_use_of_a_manifest_changes_its_last_use_but_not_when_it_was_pushed,
     a_pull_is_recorded_for_the_tag_and_the_manifest_separately,
     a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_is_pushed_again,
+    a_note_of_an_early_round_lasts_as_long_as_a_use_after_the_round_had_begun,
     an_import_is_recorded_by_its_source,
     many_writers_at_once_all_get_their_answer,
 ];
@@ -1132,6 +1133,15 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
     assert!(matches!(catalog.push_manifest(again.clone()).await.unwrap(), ManifestPushed::BlobsUnknown(_)));
     catalog.forget_freed(2001).await.unwrap();
     assert!(matches!(catalog.push_manifest(again).await.unwrap(), ManifestPushed::Stored { .. }));
+}
+
+async fn a_note_of_an_early_round_lasts_as_long_as_a_use_after_the_round_had_begun(catalog: Catalog) {
+    push_blob(&catalog, "a", "used late", 1500).await;
+    catalog.collect_early(i64::MAX, Some(Promise { since: 500, now: 1000 }), None, 100).await.unwrap();
+    catalog.forget_freed(1500).await.unwrap();
+    let image = ManifestPush { require_blobs: false, ..manifest("a", "image", &["used late"], &[]) };
+    let missed = ManifestPushed::BlobsUnknown(vec![digest("used late")]);
+    assert_eq!(catalog.push_manifest(image).await.unwrap(), missed);
 }
 
 async fn an_import_is_recorded_by_its_source(catalog: Catalog) {

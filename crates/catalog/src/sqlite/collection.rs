@@ -82,7 +82,7 @@ fn remove(
         sql::first(connection, REMOVE, (link.repository, &digest, before), |row| row.get::<_, i64>(0))?;
     let Some(last_use) = last_use else { return Ok(()) };
     if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
-        freed::note(connection, link.repository, &digest, promise.now)?;
+        freed::note(connection, link.repository, &digest, promise.noted(last_use))?;
     }
     removed.links += 1;
     if let Some(file) = blobs::bury_if_unlinked(connection, &link.digest)? {

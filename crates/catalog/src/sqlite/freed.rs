@@ -26,12 +26,12 @@ impl Catalog {
     }
 }
 
-/// Notes that something was removed on which a client may rely.
-pub(crate) fn note(connection: &Connection, repository: i64, digest: &str, now: i64) -> rusqlite::Result<()> {
+/// Notes at `at` that something was removed on which a client may rely.
+pub(crate) fn note(connection: &Connection, repository: i64, digest: &str, at: i64) -> rusqlite::Result<()> {
     const NOTE: &str = "INSERT INTO freed (repository, digest, at)
         SELECT name, ?2, ?3 FROM repository WHERE id = ?1
         ON CONFLICT (repository, digest) DO UPDATE SET at = excluded.at";
-    sql::run(connection, NOTE, (repository, digest, now)).map(|_| ())
+    sql::run(connection, NOTE, (repository, digest, at)).map(|_| ())
 }
 
 /// The notes of one repository.

@@ -134,7 +134,7 @@ fn delete_some(
         })?;
         let Some((repository, digest, last_use)) = due else { continue };
         if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
-            freed::note(connection, repository, &digest, promise.now)?;
+            freed::note(connection, repository, &digest, promise.noted(last_use))?;
         }
         rows += turns::rows(connection, *manifest)?;
         turns::retire(connection, repository, *manifest)?;
