@@ -50,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "hythe-testing",
         &["hythe-oci", "hythe-storage", "hythe-catalog", "hythe-registry", "hythe-upstream", "hythe-server"],
     ),
+    ("hythe-model", &[]),
     ("hythe-e2e", &["hythe-oci"]),
     ("hythe-bench", &["hythe-oci", "hythe-e2e"]),
 ];
