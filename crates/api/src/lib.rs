@@ -11,6 +11,6 @@ mod upstreams;
 mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
-pub use round::{Round, Waiting};
+pub use round::{Restorable, Round, Waiting};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};
 pub use verification::{Damage, DamagedImage, Total, VerifiedSlice};

@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 pub struct Round {
     /// Whether the round only counted what it would remove.
     pub dry_run: bool,
-    /// How many manifests the round removed.
+    /// How many untagged manifests the round deleted. They can be restored.
     pub manifests: u64,
+    /// How many deleted manifests the round removed for good. A registry of an earlier version keeps none.
+    #[serde(default)]
+    pub purged: u64,
     /// How many expired uploads the round ended.
     pub uploads: u64,
     /// How many blobs the round removed.
@@ -17,6 +20,22 @@ pub struct Round {
     pub bytes: u64,
     /// The unreferenced content that the round kept, because it was used within the grace period.
     pub waiting: Waiting,
+    /// The deleted content that can still be restored.
+    #[serde(default)]
+    pub restorable: Restorable,
+}
+
+/// Deleted content that can be restored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restorable {
+    /// How many deleted manifests.
+    pub manifests: u64,
+    /// How many blobs only deleted manifests reference.
+    pub blobs: u64,
+    /// The size of these blobs together, in bytes.
+    pub bytes: u64,
+    /// When a round can remove the last of it, in RFC 3339's format; `None` if there is none.
+    pub until: Option<String>,
 }
 
 /// Unreferenced content whose grace period is not over.

@@ -11,6 +11,7 @@
 mod blobs;
 mod collection;
 mod copies;
+mod deleted;
 mod error;
 mod lines;
 mod manifests;
@@ -30,6 +31,9 @@ mod visible;
 pub use blobs::{Blob, BlobCommit, BlobFile, MountFrom};
 pub use collection::{Collected, LinkCursor, Promise};
 pub use copies::{Cleared, CopySummary};
+pub use deleted::{
+    Cause, DeletedManifest, DeletedTotal, Deletion, PastTag, PastTags, Purged, Restored, RestoredTag,
+};
 pub use error::{Error, OpenError, Result};
 pub use lines::{DamagedLine, Lines, write_line};
 pub use manifests::{ManifestHead, ManifestPush, ManifestPushed};

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use hythe_catalog::{
     Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, EndedUpload, Error,
-    ManifestPush, ManifestPushed, MountFrom, Origin, Origins, Promise, Provenance, Pull, Times, Totals,
-    Untagged, Unused, Upload, UploadSave, UploadStart, Visible,
+    ManifestPush, ManifestPushed, MountFrom, Origin, Origins, Promise, Provenance, Pull, Purged, Times,
+    Totals, Untagged, Unused, Upload, UploadSave, UploadStart, Visible,
 };
 use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, Tag, UploadId};
 
@@ -359,9 +359,9 @@ async fn deleting_a_manifest_removes_its_tags_and_keeps_the_others(catalog: Cata
 async fn deleting_a_tag_keeps_its_manifest(catalog: Catalog) {
     let a = repository("a");
     push(&catalog, manifest("a", "{}", &[], &["one"])).await;
-    assert!(catalog.delete_tag(&a, &tag("one")).await.unwrap());
-    assert!(!catalog.delete_tag(&a, &tag("one")).await.unwrap());
-    assert!(!catalog.delete_tag(&repository("b"), &tag("one")).await.unwrap());
+    assert!(catalog.delete_tag(&a, &tag("one"), 1001).await.unwrap());
+    assert!(!catalog.delete_tag(&a, &tag("one"), 1001).await.unwrap());
+    assert!(!catalog.delete_tag(&repository("b"), &tag("one"), 1001).await.unwrap());
     assert!(catalog.manifest(&a, &Reference::Digest(digest("{}"))).await.unwrap().is_some());
     assert_eq!(catalog.tags(&a, None, 10).await.unwrap(), Some(Vec::new()));
 }
@@ -1035,9 +1035,9 @@ async fn a_manifest_that_nothing_leads_to_is_removed_and_then_the_manifests_that
     // A copy's manifest without a tag stays, because clients pull it by digest.
     fetch(&catalog, manifest("up.example/a", "copied", &[], &[]), &[]).await;
     assert_eq!(catalog.untagged(1500).await.unwrap(), Untagged { due: 1, waiting: 2, last_use: Some(2000) });
-    assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 1);
-    assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 2);
-    assert_eq!(catalog.delete_untagged(1500, None).await.unwrap(), 0);
+    assert_eq!(catalog.delete_untagged(1500, None, 3000).await.unwrap(), 1);
+    assert_eq!(catalog.delete_untagged(1500, None, 3000).await.unwrap(), 2);
+    assert_eq!(catalog.delete_untagged(1500, None, 3000).await.unwrap(), 0);
     for gone in ["index", "entry", "signature"] {
         assert_eq!(within(gone).await, None, "{gone}");
     }
@@ -1106,7 +1106,9 @@ async fn a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_
         push_blob(&catalog, "a", content, now).await;
     }
     push(&catalog, ManifestPush { now: 700, ..manifest("a", "child", &[], &[]) }).await;
-    assert_eq!(catalog.delete_untagged(i64::MAX, promise).await.unwrap(), 1);
+    assert_eq!(catalog.delete_untagged(i64::MAX, promise, 1000).await.unwrap(), 1);
+    let purged = catalog.purge_deleted(i64::MAX, i64::MAX, promise, 10).await.unwrap();
+    assert_eq!(purged, Purged { manifests: 1, ..Purged::default() });
     assert_eq!(catalog.collect_early(i64::MAX, promise, None, 100).await.unwrap().links, 2);
     assert!(!catalog.repository_exists(&repository("a")).await.unwrap());
     let sparse =

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hythe_catalog::{
-    BlobCommit, Catalog, Cleared, ManifestPush, ManifestPushed, Origin, Totals, Upload, UploadStart,
+    BlobCommit, Catalog, Cause, Cleared, Deletion, ManifestPush, ManifestPushed, Origin, Purged, Totals,
+    Upload, UploadStart,
 };
 use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, UploadId};
 use rusqlite::Connection;
@@ -153,8 +154,12 @@ async fn other_writes_are_answered_while_such_untagged_manifests_are_removed() {
     for content in ["{}", "{ }", "{  }"] {
         catalog.push_manifest(ManifestPush { tags: Vec::new(), ..manifest(content, blobs()) }).await.unwrap();
     }
-    let (removed, beside) = answered_beside(&catalog, catalog.delete_untagged(2000, None)).await;
-    assert_eq!(removed.unwrap(), 3);
+    let remove = async {
+        let removed = catalog.delete_untagged(2000, None, 3000).await.unwrap();
+        (removed, catalog.purge_deleted(i64::MAX, i64::MAX, None, 10).await.unwrap().manifests)
+    };
+    let (removed, beside) = answered_beside(&catalog, remove).await;
+    assert_eq!(removed, (3, 3));
     assert!(beside >= TURNS, "{beside}");
     assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
@@ -200,7 +205,7 @@ async fn such_a_manifest_that_lacks_required_blobs_leaves_nothing_behind() {
     let refused =
         catalog.push_manifest(ManifestPush { require_blobs: true, ..manifest("{}", blobs()) }).await;
     assert_eq!(refused.unwrap(), ManifestPushed::BlobsUnknown(blobs()));
-    assert!(!catalog.repository_exists(&name()).await.unwrap());
+    assert_eq!(catalog.provenance(&name()).await.unwrap(), None);
     assert_eq!(catalog.totals().await.unwrap(), Totals::default());
 }
 
@@ -289,4 +294,51 @@ async fn such_a_manifest_that_came_in_part_is_not_visible_and_is_removed() {
         catalog.collect(i64::MAX, None, 1000).await.unwrap();
         assert_eq!(catalog.totals().await.unwrap(), Totals::default());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn such_a_manifest_is_deleted_restored_and_purged_while_other_writes_are_answered() {
+    let (folder, catalog) = catalog();
+    push_blobs(&catalog, &Origin::Local, 300).await;
+    catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
+    let deletion = Deletion { at: 2000, cause: Cause::Client };
+    let delete = async || catalog.withdraw_manifest(&name(), &digest("{}"), deletion).await.unwrap();
+    assert!(delete().await);
+    let restored = catalog.restore_manifest(&name(), &digest("{}"), 3000).await.unwrap().unwrap();
+    assert_eq!((restored.manifests, restored.tags.len(), restored.missing.len()), (1, 2, 100));
+    assert!(delete().await);
+    let purge = catalog.purge_deleted(i64::MAX, i64::MAX, None, 10);
+    let (purged, beside) = answered_beside(&catalog, purge).await;
+    assert_eq!(purged.unwrap(), Purged { manifests: 1, links: 300, blobs: 300, bytes: 300 });
+    assert!(beside >= TURNS, "{beside} while it was purged");
+    assert_eq!(hidden(&folder), 0);
+    catalog.forget_past_tags(i64::MAX).await.unwrap();
+    assert_eq!(catalog.totals().await.unwrap(), Totals::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_of_such_a_manifest_that_a_kill_interrupted_is_finished_later() {
+    let (folder, catalog) = catalog();
+    push_blobs(&catalog, &Origin::Local, 300).await;
+    catalog.push_manifest(manifest("{}", blobs())).await.unwrap();
+    let deletion = Deletion { at: 2000, cause: Cause::Client };
+    catalog.withdraw_manifest(&name(), &digest("{}"), deletion).await.unwrap();
+    let purge = tokio::spawn({
+        let catalog = catalog.clone();
+        async move { catalog.purge_deleted(i64::MAX, i64::MAX, None, 10).await }
+    });
+    // The purge has begun when the manifest can no longer be restored.
+    while !catalog.deleted_manifests(None, None, 1).await.unwrap_or_default().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    catalog.close();
+    let _ = purge.await;
+    drop(catalog);
+    let catalog = Catalog::open(&folder.path().join("catalog.db")).unwrap();
+    assert_eq!(catalog.restore_manifest(&name(), &digest("{}"), 3000).await.unwrap(), None);
+    catalog.clear_hidden(0).await.unwrap();
+    catalog.collect(i64::MAX, None, 1000).await.unwrap();
+    catalog.forget_past_tags(i64::MAX).await.unwrap();
+    assert_eq!((hidden(&folder), catalog.totals().await.unwrap()), (0, Totals::default()));
+    assert_eq!(catalog.provenance(&name()).await.unwrap(), None);
 }

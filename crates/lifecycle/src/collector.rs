@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hythe_registry::{Amount, Due, Registry, Result};
+use hythe_registry::{Amount, DeletedTotal, Due, Registry, Result};
 use tokio::sync::Mutex;
+
+/// How many deleted manifests one step purges: their files are removed after each step.
+const PURGED: usize = 256;
 
 /// The options of a requested garbage collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collection {
-    /// Whether to also remove manifests that were pushed here and that no tag, no index and no subject leads to.
+    /// Whether to also delete manifests that were pushed here and that no tag, no index and no subject leads to.
     pub untagged: bool,
     /// Whether to remove nothing, and only count what would be removed.
     pub dry_run: bool,
@@ -21,8 +24,10 @@ pub struct Collection {
 /// How much one garbage collection removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Manifests that nothing led to, if their removal was requested.
+    /// Manifests that nothing led to, if their deletion was requested. They can be restored.
     pub manifests: u64,
+    /// Deleted manifests that could have been restored until now.
+    pub purged: u64,
     /// Expired upload sessions.
     pub uploads: u64,
     /// Links: each is a blob that one repository had and no longer has.
@@ -44,6 +49,8 @@ pub struct CollectedNow {
     pub waiting_manifests: u64,
     /// When the last of these blobs and manifests is due, if there are any.
     pub due: Option<SystemTime>,
+    /// Deleted content that can still be restored.
+    pub deleted: DeletedTotal,
 }
 
 /// Collects a registry's garbage. Its clones collect one at a time.
@@ -76,11 +83,12 @@ impl Collector {
         }
         let unused = self.registry.unused(due, untagged).await?;
         if dry_run {
-            collected.manifests = unused.due_manifests;
+            (collected.manifests, collected.purged) = (unused.due_manifests, unused.due_deleted);
             (collected.blobs, collected.bytes) = (unused.due.blobs, unused.due.bytes);
         }
         let (waiting, waiting_manifests) = (unused.waiting, unused.waiting_manifests);
-        Ok(CollectedNow { collected, waiting, waiting_manifests, due: unused.last_due })
+        let (due, deleted) = (unused.last_due, unused.deleted);
+        Ok(CollectedNow { collected, waiting, waiting_manifests, due, deleted })
     }
 
     async fn collect_due(&self, due: Due) -> Result<Collected> {
@@ -88,6 +96,7 @@ impl Collector {
         let mut collected =
             Collected { uploads: self.registry.expire_uploads().await?, ..Collected::default() };
         self.registry.forget_old().await?;
+        self.purge(due, &mut collected).await?;
         let mut cursor = None;
         loop {
             let step = self.registry.remove_unused(due, cursor).await?;
@@ -103,7 +112,21 @@ impl Collector {
         }
     }
 
-    /// Removes the manifests that nothing leads to; returns how many.
+    /// Removes for good the deleted manifests whose grace period is over.
+    async fn purge(&self, due: Due, collected: &mut Collected) -> Result<()> {
+        loop {
+            let purged = self.registry.purge_deleted(due, PURGED).await?;
+            if purged.manifests == 0 {
+                return Ok(());
+            }
+            collected.purged += purged.manifests;
+            collected.links += purged.links;
+            collected.blobs += purged.blobs;
+            collected.bytes += purged.bytes;
+        }
+    }
+
+    /// Deletes the manifests that nothing leads to; returns how many.
     async fn remove_untagged(&self, due: Due) -> Result<u64> {
         let mut removed = 0;
         loop {

@@ -11,6 +11,7 @@ mod buffers;
 mod clock;
 mod commit;
 mod copies;
+mod deleted;
 mod descriptors;
 mod error;
 mod fetch;
@@ -52,8 +53,9 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cleared, Collected as Step, CopySummary, DamagedLine, Dependant, Incomplete, Lines, LinkCursor,
-    MountFrom, Origin, Origins, Provenance, Rebuilt, Record, Referrer, Times, Visible, write_line,
+    Amount, Cause, Cleared, Collected as Step, CopySummary, DamagedLine, DeletedManifest, DeletedTotal,
+    Dependant, Incomplete, Lines, LinkCursor, MountFrom, Origin, Origins, PastTag, PastTags, Provenance,
+    Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times, Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;
@@ -81,7 +83,8 @@ pub struct RegistryOptions {
     pub upload_memory: usize,
     /// How long an upload session is kept that no client continues.
     pub upload_expire: Duration,
-    /// The grace period: how long a blob that no manifest references is kept after its last use.
+    /// The grace period: how long a blob that no manifest references is kept after its last use, and how long deleted
+    /// content can be restored.
     pub collect_grace: Duration,
 }
 

@@ -1,7 +1,7 @@
 //! Manifests and tags as a repository sees them.
 
 use bytes::Bytes;
-use hythe_catalog::{ManifestHead, ManifestPush, ManifestPushed, Origin, Provenance, Pull, Times};
+use hythe_catalog::{Cause, ManifestHead, ManifestPush, ManifestPushed, Origin, Provenance, Pull, Times};
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, RepositoryName, Tag};
 use tokio::task::spawn_blocking;
 
@@ -111,7 +111,7 @@ impl Repository<'_> {
     /// Removes a tag and keeps its manifest, even if deletion is switched off: for a copy whose upstream removed the
     /// tag.
     pub async fn untag(&self, tag: &Tag) -> Result<bool> {
-        Ok(self.inner().catalog.delete_tag(self.name, tag).await?)
+        self.delete(&Reference::Tag(tag.clone()), Cause::Client).await
     }
 
     /// Stores a manifest under `reference` and `tags`. The manifests of an index and the subject need not exist; a
@@ -166,14 +166,10 @@ impl Repository<'_> {
         }
     }
 
-    /// Deletes a tag, or a manifest with all its tags.
+    /// Deletes a tag, or a manifest with all its tags, for a client. They can be restored, unless the repository is a copy.
     pub async fn delete_manifest(&self, reference: &Reference) -> Result<()> {
-        let inner = self.inner();
-        inner.check_delete()?;
-        let deleted = match reference {
-            Reference::Tag(tag) => inner.catalog.delete_tag(self.name, tag).await?,
-            Reference::Digest(digest) => inner.catalog.delete_manifest(self.name, digest).await?,
-        };
+        self.inner().check_delete()?;
+        let deleted = self.delete(reference, Cause::Client).await?;
         if deleted { Ok(()) } else { Err(self.manifest_unknown(reference.clone())) }
     }
 

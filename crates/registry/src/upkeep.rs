@@ -6,7 +6,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hythe_catalog::{Amount, BlobFile, Collected as Step, LinkCursor, Promise};
+use hythe_catalog::{Amount, BlobFile, Collected as Step, DeletedTotal, LinkCursor, Promise};
 use hythe_oci::UploadId;
 use hythe_storage::BlobKey;
 
@@ -22,10 +22,10 @@ const ON_ITS_WAY: Duration = Duration::from_hours(1);
 /// Which unused content is due for removal.
 #[derive(Clone, Copy, Debug)]
 pub struct Due {
-    /// Content that was last used before this time.
-    before: i64,
+    /// Content that was last used or deleted before this time.
+    pub(crate) before: i64,
     /// What clients may rely on, if some of it is due.
-    promise: Option<Promise>,
+    pub(crate) promise: Option<Promise>,
 }
 
 /// How much unused content a registry has.
@@ -41,6 +41,10 @@ pub struct Unused {
     pub waiting_manifests: u64,
     /// When the last of the waiting blobs and manifests is due, if there are any.
     pub last_due: Option<SystemTime>,
+    /// Deleted manifests that are due for removal.
+    pub due_deleted: u64,
+    /// Deleted content that can still be restored.
+    pub deleted: DeletedTotal,
 }
 
 impl Registry {
@@ -53,6 +57,8 @@ impl Registry {
         match grace {
             // Whatever the clock says: it may have been set back since the last use.
             Some(Duration::ZERO) => Due { before: i64::MAX, promise: Some(promise) },
+            // Without a grace period, what was deleted in this very moment is due too.
+            None if usual.is_zero() => Due { before: i64::MAX, promise: None },
             Some(grace) if grace < usual => Due { before: before(grace), promise: Some(promise) },
             _ => Due { before: before(grace.unwrap_or(usual)), promise: None },
         }
@@ -66,11 +72,11 @@ impl Registry {
         Ok(step)
     }
 
-    /// Removes some of the manifests that were pushed here and that no tag, no index and no subject leads to; returns
-    /// how many, 0 if none is left.
+    /// Deletes some of the manifests that were pushed here and that no tag, no index and no subject leads to; returns
+    /// how many, 0 if none is left. They can be restored.
     pub async fn remove_untagged(&self, due: Due) -> Result<u64> {
         self.0.check_delete()?;
-        Ok(self.0.catalog.delete_untagged(due.before, due.promise).await?)
+        Ok(self.0.catalog.delete_untagged(due.before, due.promise, self.0.now()).await?)
     }
 
     /// Counts the unused content; with `untagged`, also the manifests that nothing leads to.
@@ -81,22 +87,26 @@ impl Registry {
         let grace = self.options().collect_grace;
         let last = blobs.last_use.max(manifests.last_use);
         let last = last.map(|last| Duration::from_millis(last.max(0).cast_unsigned()).saturating_add(grace));
+        let (deleted, all) = (catalog.deleted_total(due.before).await?, catalog.deleted_count().await?);
         Ok(Unused {
             due: blobs.due,
             waiting: blobs.waiting,
             due_manifests: manifests.due,
             waiting_manifests: manifests.waiting,
             last_due: last.and_then(|last| UNIX_EPOCH.checked_add(last)),
+            due_deleted: all.saturating_sub(deleted.manifests),
+            deleted,
         })
     }
 
-    /// Forgets what is not needed any more: manifests whose storing in turns was given up, and digests that were freed
-    /// longer ago than the grace period.
+    /// Forgets what is not needed any more: manifests whose storing in turns was given up, and, if it is longer ago than the
+    /// grace period, digests that were freed and what tags named.
     pub async fn forget_old(&self) -> Result<()> {
         let now = self.0.now();
         self.0.catalog.clear_hidden(now.saturating_sub(millis(ON_ITS_WAY))).await?;
-        self.0.catalog.forget_freed(now.saturating_sub(millis(self.options().collect_grace))).await?;
-        Ok(())
+        let before = now.saturating_sub(millis(self.options().collect_grace));
+        self.0.catalog.forget_freed(before).await?;
+        Ok(self.0.catalog.forget_past_tags(before).await?)
     }
 
     /// Removes the upload sessions that no client continued in time; returns how many.

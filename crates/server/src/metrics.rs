@@ -106,6 +106,8 @@ struct Stored {
     blobs: Gauge<u64, AtomicU64>,
     bytes: Gauge<u64, AtomicU64>,
     uploads: Gauge<u64, AtomicU64>,
+    deleted_manifests: Gauge<u64, AtomicU64>,
+    deleted_bytes: Gauge<u64, AtomicU64>,
 }
 
 impl Metrics {
@@ -166,6 +168,17 @@ impl Metrics {
         set.register("tags", "Tags", self.stored.tags.clone());
         set.register("blobs", "Blobs, each counted once", self.stored.blobs.clone());
         set.register_with_unit("blobs", "Total size of the blobs", Unit::Bytes, self.stored.bytes.clone());
+        set.register(
+            "deleted_manifests",
+            "Deleted manifests that can be restored",
+            self.stored.deleted_manifests.clone(),
+        );
+        set.register_with_unit(
+            "deleted_blobs",
+            "Total size of the blobs that only deleted manifests reference",
+            Unit::Bytes,
+            self.stored.deleted_bytes.clone(),
+        );
         set.register("upload_sessions", "Open upload sessions, idle or not", self.stored.uploads.clone());
         set.register("collect_rounds", "Rounds of garbage collection", self.collected.rounds.clone());
         let blobs = self.collected.blobs.clone();
@@ -226,6 +239,9 @@ impl Metrics {
         self.stored.blobs.set(totals.blobs);
         self.stored.bytes.set(totals.bytes);
         self.stored.uploads.set(totals.uploads);
+        let deleted = registry.deleted_total().await?;
+        self.stored.deleted_manifests.set(deleted.manifests);
+        self.stored.deleted_bytes.set(deleted.bytes);
         self.uploads_active.set(registry.active_uploads() as u64);
         self.received.inner().store(self.plane.received(), Ordering::Relaxed);
         self.sendfile.set(self.plane.sent_by_sendfile());

@@ -9,6 +9,15 @@ use crate::{Collected, LinkCursor, Promise, Result};
 /// The most links that one write removes, so that pushes never wait long for the collector.
 pub(crate) const BATCH: usize = 64;
 
+/// Which links are due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unlink {
+    /// Links whose blob was last used before this time.
+    pub(crate) before: i64,
+    /// What clients may rely on, if some of it is due.
+    pub(crate) promise: Option<Promise>,
+}
+
 impl Catalog {
     /// One step of the collector: examines at most `limit` links past `after`, and removes those that were last used
     /// before `before` and that no manifest of their repository references. The search takes no lock; the transaction
@@ -35,7 +44,7 @@ impl Catalog {
             let step = move |connection: &Connection| {
                 let mut removed = Collected::default();
                 for link in &batch {
-                    remove(connection, link, before, promise, &mut removed)?;
+                    remove(connection, link, Unlink { before, promise }, &mut removed)?;
                 }
                 Ok(removed)
             };
@@ -68,15 +77,16 @@ fn candidates(
     Ok((looked_at.into_iter().map(|(link, _)| link).collect(), next))
 }
 
-fn remove(
+/// Removes a link that is due, if no manifest of its repository references its blob.
+pub(crate) fn remove(
     connection: &Connection,
     link: &LinkCursor,
-    before: i64,
-    promise: Option<Promise>,
+    unlink: Unlink,
     removed: &mut Collected,
 ) -> rusqlite::Result<()> {
     const REMOVE: &str = "DELETE FROM link WHERE repository = ?1 AND digest = ?2 AND last_use < ?3
         AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1 AND digest = ?2) RETURNING last_use";
+    let Unlink { before, promise } = unlink;
     let digest = link.digest.to_string();
     let last_use =
         sql::first(connection, REMOVE, (link.repository, &digest, before), |row| row.get::<_, i64>(0))?;

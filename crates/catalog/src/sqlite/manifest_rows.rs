@@ -3,6 +3,7 @@
 use hythe_oci::Digest;
 use rusqlite::Connection;
 
+use super::history::{self, Change};
 use super::{sql, times};
 use crate::ManifestPush;
 
@@ -23,13 +24,25 @@ pub(crate) fn set_tags(
     manifest: i64,
     push: &ManifestPush,
 ) -> rusqlite::Result<()> {
+    for tag in &push.tags {
+        history::record(connection, repository, tag.as_str(), Change::Set(manifest), push.now)?;
+        self::tag(connection, repository, tag.as_str(), manifest, push.now)?;
+    }
+    Ok(())
+}
+
+/// Sets one tag.
+pub(crate) fn tag(
+    connection: &Connection,
+    repository: i64,
+    name: &str,
+    manifest: i64,
+    now: i64,
+) -> rusqlite::Result<()> {
     const TAG: &str = "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (repository, name)
         DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
-    for tag in &push.tags {
-        sql::run(connection, TAG, (repository, tag.as_str(), manifest, push.now))?;
-    }
-    Ok(())
+    sql::run(connection, TAG, (repository, name, manifest, now)).map(|_| ())
 }
 
 pub(crate) fn find(
@@ -41,7 +54,26 @@ pub(crate) fn find(
     sql::first(connection, FIND, (repository, digest.to_string()), |row| row.get(0))
 }
 
-/// Updates the columns that do not follow from the bytes, if the manifest's row already exists. Returns the row's id.
+/// Shows a deleted manifest in its repository again, without its tags. Returns the id of its row, and when it was deleted.
+pub(crate) fn show(
+    connection: &Connection,
+    repository: i64,
+    digest: &Digest,
+) -> rusqlite::Result<Option<(i64, i64)>> {
+    const TAKE: &str = "DELETE FROM deleted WHERE repository = ?1 AND digest = ?2 RETURNING manifest, at";
+    const SHOW: &str = "UPDATE manifest SET repository = ?2, digest = ?3 WHERE id = ?1";
+    let digest = digest.to_string();
+    let taken =
+        sql::first(connection, TAKE, (repository, &digest), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+    if let Some((manifest, _)) = taken {
+        sql::run(connection, SHOW, (manifest, repository, &digest))?;
+        count(connection, repository, 1)?;
+    }
+    Ok(taken)
+}
+
+/// Updates the columns that do not follow from the bytes, if the manifest's row already exists. Returns the row's id. A
+/// manifest that was deleted and can be restored is shown again: its push is the same as a new one.
 pub(crate) fn update(
     connection: &Connection,
     repository: i64,
@@ -49,7 +81,10 @@ pub(crate) fn update(
 ) -> rusqlite::Result<Option<i64>> {
     const UPDATE: &str = "UPDATE manifest SET media_type = ?2, artifact_type = ?3, pushed = ?4 WHERE id = ?1";
     const HEAL: &str = "UPDATE manifest SET bytes = ?2 WHERE id = ?1 AND bytes <> ?2";
-    let found = find(connection, repository, &push.digest)?;
+    let found = match find(connection, repository, &push.digest)? {
+        None => show(connection, repository, &push.digest)?.map(|(id, _)| id),
+        found => found,
+    };
     if let Some(id) = found {
         sql::run(connection, UPDATE, (id, &push.media_type, &push.artifact_type, push.now))?;
         // Other bytes under the digest are damaged: the disk changed them.

@@ -91,9 +91,19 @@ pub(crate) fn is_visible(visible: &Visible, params: &mut Vec<Value>) -> String {
     format!("(r.origin = 'local' OR CASE r.private WHEN 0 THEN {public} ELSE {private} END)")
 }
 
-/// Whether the repository holds anything: its row exists only as long as it does (see [`forget_if_empty`]).
+/// Whether the repository holds anything. Its row may also be kept for deleted content, which no client sees.
 pub(crate) fn exists(connection: &Connection, repository: &RepositoryName) -> rusqlite::Result<bool> {
-    find(connection, repository).map(|id| id.is_some())
+    Ok(find_visible(connection, repository)?.is_some())
+}
+
+/// The id of a repository that holds a manifest or a blob.
+pub(crate) fn find_visible(
+    connection: &Connection,
+    repository: &RepositoryName,
+) -> rusqlite::Result<Option<i64>> {
+    const FIND: &str = "SELECT id FROM repository WHERE name = ?1
+        AND (manifests > 0 OR EXISTS (SELECT 1 FROM link WHERE repository = id))";
+    sql::first(connection, FIND, [repository.as_str()], |row| row.get(0))
 }
 
 pub(crate) fn find(connection: &Connection, name: &RepositoryName) -> rusqlite::Result<Option<i64>> {
@@ -134,9 +144,12 @@ pub(crate) fn find_or_create(
 /// Deletes the repository's row if the repository holds nothing. Each command that removes content from a repository
 /// calls this in its transaction: so no row of an empty repository is ever left, and no search for such rows is needed.
 pub(crate) fn forget_if_empty(connection: &Connection, id: i64) -> rusqlite::Result<()> {
-    // While a manifest is stored or removed in turns, its references keep the row.
+    // While a manifest is stored or removed in turns, its references keep the row. Deleted content that can be restored
+    // keeps it too.
     const FORGET: &str = "DELETE FROM repository WHERE id = ?1 AND manifests = 0
         AND NOT EXISTS (SELECT 1 FROM link WHERE repository = ?1)
-        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1)";
+        AND NOT EXISTS (SELECT 1 FROM reference WHERE repository = ?1)
+        AND NOT EXISTS (SELECT 1 FROM deleted WHERE repository = ?1)
+        AND NOT EXISTS (SELECT 1 FROM tag_history WHERE repository = ?1)";
     sql::run(connection, FORGET, [id]).map(|_| ())
 }

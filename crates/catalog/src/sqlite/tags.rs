@@ -2,6 +2,7 @@
 
 use hythe_oci::{RepositoryName, Tag};
 
+use super::history::{self, Change};
 use super::writer::Durability;
 use super::{Catalog, repositories, sql};
 use crate::Result;
@@ -16,19 +17,21 @@ impl Catalog {
     ) -> Result<Option<Vec<Tag>>> {
         const PAGE: &str = "SELECT name FROM tag WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3";
         self.read(|connection| {
-            let Some(id) = repositories::find(connection, repository)? else { return Ok(None) };
+            let Some(id) = repositories::find_visible(connection, repository)? else { return Ok(None) };
             let params = (id, after.unwrap_or_default(), sql::limit(limit));
             sql::all(connection, PAGE, params, |row| sql::parsed(row, 0)).map(Some)
         })
     }
 
-    /// Removes a tag and keeps its manifest; false if the tag did not exist. Durable.
-    pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<bool> {
+    /// Removes a tag and keeps its manifest; false if the tag did not exist. The tag of a local repository can be
+    /// [restored](Self::restore_tag). Durable.
+    pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag, now: i64) -> Result<bool> {
         let (repository, tag) = (repository.clone(), tag.clone());
         self.free(Durability::Durable, move |connection| {
-            const DELETE: &str = "DELETE FROM tag
-                WHERE repository = (SELECT id FROM repository WHERE name = ?1) AND name = ?2";
-            sql::run(connection, DELETE, (repository.as_str(), tag.as_str())).map(|deleted| deleted > 0)
+            const DELETE: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
+            let Some(repository) = repositories::find(connection, &repository)? else { return Ok(false) };
+            history::record(connection, repository, tag.as_str(), Change::Removed, now)?;
+            sql::run(connection, DELETE, (repository, tag.as_str())).map(|deleted| deleted > 0)
         })
         .await
     }

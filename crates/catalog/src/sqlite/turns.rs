@@ -10,15 +10,20 @@ use std::sync::Arc;
 use hythe_oci::Digest;
 use rusqlite::Connection;
 
+use super::collection::{self, BATCH, Unlink};
 use super::writer::{Durability, TURN};
 use super::{Catalog, blobs, freed, manifest_rows, origin, repositories, sql, times};
-use crate::{Error, ManifestPush, ManifestPushed, Result};
+use crate::{Collected, Error, LinkCursor, ManifestPush, ManifestPushed, Result};
 
 /// The id of the hidden repository, which has the manifests that are being stored or removed.
-const HIDDEN: i64 = 0;
+pub(crate) const HIDDEN: i64 = 0;
 
 /// The time of push that marks a manifest as being removed: before every real time.
 const OUT: i64 = -1;
+
+/// Marks a manifest as being removed. This removes the bytes at once, and gives the row a digest that no other row has.
+const HIDE: &str = "UPDATE manifest SET repository = ?2, digest = '-' || id, pushed = ?3, subject = NULL,
+    annotations = NULL, bytes = x'' WHERE id = ?1";
 
 /// What one write did to remove a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +59,25 @@ impl Catalog {
     /// Removes what interrupted pushes and removals in turns left behind: the rest of each manifest that is being
     /// removed, and of each manifest that began to be stored before `before`.
     pub async fn clear_hidden(&self, before: i64) -> Result<()> {
-        while self.free(Durability::Relaxed, move |connection| clear_some(connection, before)).await? {}
+        let step = move |connection: &Connection| clear_some(connection, before, None).map(|(more, _)| more);
+        while self.free(Durability::Relaxed, step).await? {}
         Ok(())
+    }
+
+    /// Finishes the removal of retired manifests, and removes the blobs that they were the last to reference. Durable: the
+    /// caller may remove the files.
+    pub(crate) async fn clear_retired_with(&self, unlink: Unlink) -> Result<Collected> {
+        let mut removed = Collected::default();
+        loop {
+            let step = move |connection: &Connection| clear_some(connection, OUT + 1, Some(unlink));
+            let (more, some) = self.free(Durability::Durable, step).await?;
+            removed.links += some.links;
+            removed.blobs += some.blobs;
+            removed.bytes += some.bytes;
+            if !more {
+                return Ok(removed);
+            }
+        }
     }
 
     /// Finishes the removal of [retired](retire) manifests. If this fails, the next garbage collection finishes it.
@@ -117,25 +139,44 @@ impl Catalog {
     }
 }
 
-/// Removes a part of one hidden manifest. Returns whether more may be left.
-fn clear_some(connection: &Connection, before: i64) -> rusqlite::Result<bool> {
-    const FIND: &str = "SELECT id FROM manifest WHERE repository = ?1 AND pushed < ?2 LIMIT 1";
+/// Removes a part of one hidden manifest, and with `unlink` the blobs that nothing references any more. Returns whether
+/// more may be left.
+fn clear_some(
+    connection: &Connection,
+    before: i64,
+    unlink: Option<Unlink>,
+) -> rusqlite::Result<(bool, Collected)> {
+    // The digests of deleted manifests, which can be restored, begin with `~`.
+    const FIND: &str =
+        "SELECT id FROM manifest WHERE repository = ?1 AND digest < '~' AND pushed < ?2 LIMIT 1";
     const NAMED: &str = "SELECT repository, digest FROM reference WHERE manifest = ?1 LIMIT ?2";
     const FORGET: &str = "DELETE FROM reference WHERE repository = ?1 AND digest = ?2 AND manifest = ?3";
     let found = sql::first(connection, FIND, (HIDDEN, before), |row| row.get::<_, i64>(0))?;
-    let Some(manifest) = found else { return Ok(false) };
-    let named: Vec<(i64, String)> =
-        sql::all(connection, NAMED, (manifest, sql::limit(TURN)), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut removed = Collected::default();
+    let Some(manifest) = found else { return Ok((false, removed)) };
+    let limit = if unlink.is_some() { BATCH } else { TURN };
+    let named: Vec<(i64, Digest)> = sql::all(connection, NAMED, (manifest, sql::limit(limit)), |row| {
+        Ok((row.get(0)?, sql::parsed(row, 1)?))
+    })?;
     for (repository, digest) in &named {
-        sql::run(connection, FORGET, (repository, digest, manifest))?;
+        sql::run(connection, FORGET, (repository, digest.to_string(), manifest))?;
+        if let Some(unlink) = unlink {
+            let link = LinkCursor { repository: *repository, digest: *digest };
+            collection::remove(connection, &link, unlink, &mut removed)?;
+        }
     }
-    if named.len() < TURN {
+    if named.len() < limit {
         sql::run(connection, "DELETE FROM manifest WHERE id = ?1", [manifest])?;
     }
     if let Some((repository, _)) = named.first() {
         repositories::forget_if_empty(connection, *repository)?;
     }
-    Ok(true)
+    Ok((true, removed))
+}
+
+/// Makes a deleted manifest one that is being removed.
+pub(crate) fn leave_out(connection: &Connection, manifest: i64) -> rusqlite::Result<()> {
+    sql::run(connection, HIDE, (manifest, HIDDEN, OUT)).map(|_| ())
 }
 
 /// Removes an existing manifest, or begins to. If the removal has [only begun](How::Begun), the caller calls again in
@@ -143,9 +184,6 @@ fn clear_some(connection: &Connection, before: i64) -> rusqlite::Result<bool> {
 pub(crate) fn retire(connection: &Connection, repository: i64, manifest: i64) -> rusqlite::Result<Retired> {
     const TAGS: &str = "SELECT name FROM tag WHERE manifest = ?1 LIMIT ?2";
     const UNTAG: &str = "DELETE FROM tag WHERE repository = ?1 AND name = ?2";
-    // This removes the bytes at once, and gives the row a digest that no other row has.
-    const HIDE: &str = "UPDATE manifest SET repository = ?2, digest = '-' || id, pushed = ?3, subject = NULL,
-        annotations = NULL, bytes = x'' WHERE id = ?1";
     let tags: Vec<String> = sql::all(connection, TAGS, (manifest, sql::limit(TURN)), |row| row.get(0))?;
     for tag in &tags {
         sql::run(connection, UNTAG, (repository, tag))?;

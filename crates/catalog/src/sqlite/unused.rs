@@ -3,24 +3,31 @@
 use rusqlite::{Connection, Row};
 
 use super::collection::BATCH;
+use super::deleted::withdraw;
 use super::writer::{Durability, TURN};
-use super::{Catalog, freed, repositories, sql, turns};
-use crate::{Amount, Promise, Result, Untagged, Unused};
+use super::{Catalog, freed, sql};
+use crate::{Amount, Cause, Deletion, Promise, Result, Untagged, Unused};
 
-/// The manifests `m` that were pushed here and that no tag, index or subject leads to.
+/// How many bytes of manifests one write moves out of sight.
+const MOVED: u64 = 1 << 20;
+
+/// The manifests `m` that were pushed here and that no tag, index or subject leads to. A deleted index leads to nothing: its
+/// entries are deleted after it, and are restored with it.
 macro_rules! nothing_leads_to {
     () => {
         "manifest m JOIN repository r ON r.id = m.repository AND r.origin = 'local'
             JOIN manifest_use u ON u.manifest = m.id
         WHERE NOT EXISTS (SELECT 1 FROM tag t WHERE t.manifest = m.id)
-            AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.repository = m.repository AND f.digest = m.digest)
+            AND NOT EXISTS (SELECT 1 FROM reference f WHERE f.repository = m.repository AND f.digest = m.digest
+                AND NOT EXISTS (SELECT 1 FROM deleted d WHERE d.manifest = f.manifest))
             AND NOT EXISTS (SELECT 1 FROM manifest s WHERE s.repository = m.repository AND s.digest = m.subject)"
     };
 }
 
 impl Catalog {
-    /// Counts the blobs that no manifest references; those last used before `before` are due. Reads every link, which
-    /// takes about 100 ms for 100,000 of them.
+    /// Counts the blobs that no manifest references; those last used before `before` are due. A manifest that was deleted
+    /// before `before` does not count: it cannot be restored any more. Reads every link, which takes about 100 ms for
+    /// 100,000 of them.
     pub async fn unused(&self, before: i64) -> Result<Unused> {
         const UNUSED: &str = "SELECT
                 coalesce(sum(last_use < ?1), 0),
@@ -32,7 +39,8 @@ impl Catalog {
                 FROM link l JOIN blob b ON b.digest = l.digest
                 GROUP BY l.digest
                 HAVING sum(EXISTS (SELECT 1 FROM reference r
-                    WHERE r.repository = l.repository AND r.digest = l.digest)) = 0)";
+                    WHERE r.repository = l.repository AND r.digest = l.digest
+                        AND NOT EXISTS (SELECT 1 FROM deleted d WHERE d.manifest = r.manifest AND d.at < ?1))) = 0)";
         let count = move |connection: &Connection| {
             sql::first(connection, UNUSED, [before], |row| {
                 Ok(Unused { due: amount(row, 0)?, waiting: amount(row, 2)?, last_use: row.get(4)? })
@@ -60,13 +68,15 @@ impl Catalog {
         self.read_aside(count).await
     }
 
-    /// Removes manifests that were pushed here, were last used before `before`, and that nothing leads to: no tag, no
-    /// index that lists them, no existing subject. Returns how many, so that the caller repeats the call until it returns zero: after an
-    /// index, its entries are next. Notes each removed manifest on which `promise` lets a client rely. Durable.
+    /// Deletes manifests that were pushed here, were last used before `before`, and that nothing leads to: no tag, no
+    /// index that lists them, no existing subject. They can be restored. Returns how many, so that the caller repeats the
+    /// call until it returns zero: after an index, its entries are next. Notes each manifest on which `promise` lets a client
+    /// rely. Durable.
     ///
     /// The search takes no lock and reads a few manifests at a time; the transaction that removes a manifest checks it
     /// again.
-    pub async fn delete_untagged(&self, before: i64, promise: Option<Promise>) -> Result<u64> {
+    pub async fn delete_untagged(&self, before: i64, promise: Option<Promise>, now: i64) -> Result<u64> {
+        let deletion = Deletion { at: now, cause: Cause::Untagged };
         let (mut deleted, mut after) = (0, 0);
         loop {
             let (found, next) = self.read(|connection| untagged(connection, before, after))?;
@@ -74,8 +84,9 @@ impl Catalog {
                 let mut batch = batch.to_vec();
                 while !batch.is_empty() {
                     let these = batch.clone();
-                    let step =
-                        move |connection: &Connection| delete_some(connection, &these, before, promise);
+                    let step = move |connection: &Connection| {
+                        delete_some(connection, &these, before, promise, deletion)
+                    };
                     let (done, gone) = self.free(Durability::Durable, step).await?;
                     batch.drain(..done);
                     deleted += gone;
@@ -88,7 +99,6 @@ impl Catalog {
             // Each step reads on the caller's thread: other requests of this thread run in between.
             tokio::task::yield_now().await;
         }
-        self.clear_retired().await;
         Ok(deleted)
     }
 }
@@ -111,35 +121,35 @@ fn untagged(connection: &Connection, before: i64, after: i64) -> rusqlite::Resul
     Ok((looked_at.into_iter().filter(|(_, is_due)| *is_due).map(|(id, _)| id).collect(), next))
 }
 
-/// Removes the manifests that are still due. Returns how many it examined and how many it removed: the manifests after
-/// one that is removed in turns are left to another write.
+/// Deletes the manifests that are still due. Returns how many it examined and how many it deleted: the manifests after
+/// [`MOVED`] bytes are left to another write.
 fn delete_some(
     connection: &Connection,
     manifests: &[i64],
     before: i64,
     promise: Option<Promise>,
+    deletion: Deletion,
 ) -> rusqlite::Result<(usize, u64)> {
     const DUE: &str = concat!(
-        "SELECT m.repository, m.digest, u.last_use FROM ",
+        "SELECT m.repository, m.digest, u.last_use, m.size FROM ",
         nothing_leads_to!(),
         " AND m.id = ?1 AND u.last_use < ?2"
     );
-    let (mut gone, mut rows) = (0, 0);
+    let (mut gone, mut moved) = (0, 0);
     for (done, manifest) in manifests.iter().enumerate() {
-        if rows > TURN {
+        if moved > MOVED {
             return Ok((done, gone));
         }
         let due = sql::first(connection, DUE, (manifest, before), |row| {
-            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, sql::unsigned(row, 3)?))
         })?;
-        let Some((repository, digest, last_use)) = due else { continue };
+        let Some((repository, digest, last_use, size)) = due else { continue };
         if let Some(promise) = promise.filter(|promise| last_use >= promise.since) {
             freed::note(connection, repository, &digest, promise.noted(last_use))?;
         }
-        rows += turns::rows(connection, *manifest)?;
-        turns::retire(connection, repository, *manifest)?;
-        gone += 1;
-        repositories::forget_if_empty(connection, repository)?;
+        // Such a manifest has no tags, so that this deletes it whole.
+        withdraw(connection, repository, *manifest, deletion)?;
+        (gone, moved) = (gone + 1, moved + size);
     }
     Ok((manifests.len(), gone))
 }

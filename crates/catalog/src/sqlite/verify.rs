@@ -55,7 +55,7 @@ impl Catalog {
     pub async fn images_of(&self, manifest: i64, limit: usize) -> Result<Vec<Dependant>> {
         const FIND: &str =
             "SELECT r.name, m.digest, t.name FROM manifest m JOIN repository r ON r.id = m.repository
-            LEFT JOIN tag t ON t.manifest = m.id WHERE m.id = ?1 ORDER BY t.name LIMIT ?2";
+            LEFT JOIN tag t ON t.manifest = m.id WHERE m.id = ?1 AND r.id <> 0 ORDER BY t.name LIMIT ?2";
         self.read(|connection| sql::all(connection, FIND, (manifest, sql::limit(limit)), dependant))
     }
 
@@ -65,10 +65,10 @@ impl Catalog {
                 SELECT f.repository, f.manifest FROM repository r
                     JOIN reference f ON f.repository = r.id AND f.digest = ?1 WHERE r.id <> 0
                 UNION
-                SELECT f.repository, f.manifest FROM needs n JOIN manifest m ON m.id = n.manifest
+                SELECT f.repository, f.manifest FROM needs n JOIN manifest m ON m.id = n.manifest AND m.repository <> 0
                     JOIN reference f ON f.repository = n.repository AND f.digest = m.digest
             )
-            SELECT r.name, m.digest, t.name FROM needs n JOIN manifest m ON m.id = n.manifest
+            SELECT r.name, m.digest, t.name FROM needs n JOIN manifest m ON m.id = n.manifest AND m.repository <> 0
                 JOIN repository r ON r.id = n.repository LEFT JOIN tag t ON t.manifest = m.id
             ORDER BY t.name IS NULL, r.name, t.name LIMIT ?2";
         let params = (digest.to_string(), sql::limit(limit));

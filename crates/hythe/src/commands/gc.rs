@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime};
 
-use hythe_api::{Round, Waiting};
+use hythe_api::{Restorable, Round, Waiting};
 use hythe_lifecycle::{Collection, Collector};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -58,8 +58,12 @@ async fn collect(settings: &Settings, what: CollectionArgs) -> Result<Value, Fai
                 .collect_now(collection)
                 .await
                 .map_err(AnswerError::CollectionFailed);
+            let round = round.map(|round| {
+                let until = round.deleted.last.and_then(|last| registry.restorable_until(last));
+                json!(hythe_server::round_of(&round, what.dry_run, until))
+            });
             registry.close();
-            Ok(json!(hythe_server::round_of(&round?, what.dry_run)))
+            Ok(round?)
         }
         Err(StartError::Data(hythe_storage::fs::OpenError::Locked { .. })) => {
             ask(&listening(settings)?, what).await
@@ -88,7 +92,9 @@ fn tell(value: Value, what: CollectionArgs, hint: Option<&str>, printer: Printer
     let round = Round::deserialize(&value).map_err(AnswerError::Collection)?;
     let now = SystemTime::now();
     let mut text = sentence(&round, what.dry_run, now);
-    if let Some(hint) = hint.filter(|_| what.grace.is_none() && round.waiting.is_some()) {
+    if let Some(hint) =
+        hint.filter(|_| what.grace.is_none() && (round.waiting.is_some() || round.restorable.manifests > 0))
+    {
         let _ = write!(text, "\n{hint}");
     }
     printer.data(text, || value);
@@ -101,14 +107,16 @@ fn sentence(round: &Round, dry_run: bool, now: SystemTime) -> String {
     if round.manifests > 0 {
         parts.push(format!("{deleted} {}", count_of(round.manifests, "manifest")));
     }
+    if round.purged > 0 {
+        let removed = if dry_run { "would remove" } else { "removed" };
+        parts.push(format!("{removed} {} for good", count_of(round.purged, "deleted manifest")));
+    }
     if round.uploads > 0 {
         parts.push(format!("ended {}", count_of(round.uploads, "expired upload")));
     }
     let did = parts.join(", ");
-    match waits(&round.waiting, now) {
-        Some(waits) => format!("{did}\n{waits}"),
-        None => did,
-    }
+    let kept = [waits(&round.waiting, now), restorable(&round.restorable, now)];
+    [Some(did)].into_iter().chain(kept).flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// The garbage that is kept for its grace period, and how long it is kept; `None` if there is none.
@@ -124,15 +132,26 @@ fn waits(waiting: &Waiting, now: SystemTime) -> Option<String> {
         return None;
     }
     let kept = format!("kept for now, because it was used recently: {}", kept.join(", "));
-    let until = waiting.until.as_deref().and_then(|until| humantime::parse_rfc3339(until).ok());
-    Some(until.map_or_else(
-        || kept.clone(),
-        |until| {
-            let left = Duration::from_secs(until.duration_since(now).unwrap_or_default().as_secs());
-            let left = humantime::format_duration(left);
-            format!("{kept}; all of it can be freed in {left} (collect.grace)")
-        },
-    ))
+    Some(with_end(kept, waiting.until.as_deref(), now))
+}
+
+/// The deleted content that can still be restored; `None` if there is none.
+fn restorable(restorable: &Restorable, now: SystemTime) -> Option<String> {
+    let Restorable { manifests, blobs, bytes, until } = restorable;
+    if *manifests == 0 {
+        return None;
+    }
+    let (manifests, blobs) = (count_of(*manifests, "deleted manifest"), count_of(*blobs, "blob"));
+    let kept =
+        format!("kept for now, so that it can be restored: {manifests} and {blobs} ({})", size(*bytes));
+    Some(with_end(kept, until.as_deref(), now))
+}
+
+/// Adds how long the content is kept at most.
+fn with_end(kept: String, until: Option<&str>, now: SystemTime) -> String {
+    let Some(until) = until.and_then(|until| humantime::parse_rfc3339(until).ok()) else { return kept };
+    let left = Duration::from_secs(until.duration_since(now).unwrap_or_default().as_secs());
+    format!("{kept}; all of it can be freed in {} (collect.grace)", humantime::format_duration(left))
 }
 
 #[cfg(test)]
@@ -161,6 +180,14 @@ mod tests {
             "would free 1.0 KiB (2 blobs), would delete 3 manifests, ended 1 expired upload\n\
              kept for now, because it was used recently: 1 untagged manifest, 1 blob (2.0 KiB); all of it can be freed \
              in 1h (collect.grace)"
+        );
+        let restorable = Restorable { manifests: 2, blobs: 1, bytes: 512, until: waiting(0).until };
+        let purged = Round { purged: 1, restorable, ..round(0, waiting(0)) };
+        assert_eq!(
+            sentence(&purged, false, now),
+            "freed 1.0 KiB (2 blobs), removed 1 deleted manifest for good, ended 1 expired upload\n\
+             kept for now, so that it can be restored: 2 deleted manifests and 1 blob (512 B); all of it can be freed in 1h \
+             (collect.grace)"
         );
     }
 }

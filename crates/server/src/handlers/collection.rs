@@ -1,11 +1,12 @@
 //! `/api/gc`: runs a round of garbage collection on request.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Response};
-use hythe_api::{Round, Waiting, parameter};
+use hythe_api::{Restorable, Round, Waiting, parameter};
 use hythe_lifecycle::{CollectedNow, Collection};
 use hythe_oci::ErrorCode;
+use hythe_registry::DeletedTotal;
 
 use super::json;
 use crate::call::Call;
@@ -27,6 +28,7 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
         call.app.metrics.collected(round.collected);
         tracing::info!(
             manifests = round.collected.manifests,
+            purged = round.collected.purged,
             blobs = round.collected.blobs,
             bytes = round.collected.bytes,
             uploads = round.collected.uploads,
@@ -34,7 +36,8 @@ pub(crate) async fn collect(call: &Call<'_>) -> Result<Response<Body>, Rejection
             "garbage collection ran on request"
         );
     }
-    Ok(json(&round_of(&round, collection.dry_run)))
+    let until = round.deleted.last.and_then(|last| call.app.registry.restorable_until(last));
+    Ok(json(&round_of(&round, collection.dry_run, until)))
 }
 
 fn switch(call: &Call<'_>, name: &str) -> Result<bool, Rejection> {
@@ -58,12 +61,14 @@ fn grace(call: &Call<'_>) -> Result<Option<Duration>, Rejection> {
     grace.map(Some)
 }
 
-/// The result of a round of garbage collection, in the form of `/api/gc`.
-pub fn round_of(result: &CollectedNow, dry_run: bool) -> Round {
-    let CollectedNow { collected, waiting, waiting_manifests, due } = result;
+/// The result of a round of garbage collection, in the form of `/api/gc`. Some of the deleted content can be restored until
+/// `until`.
+pub fn round_of(result: &CollectedNow, dry_run: bool, until: Option<SystemTime>) -> Round {
+    let CollectedNow { collected, waiting, waiting_manifests, due, deleted } = result;
     Round {
         dry_run,
         manifests: collected.manifests,
+        purged: collected.purged,
         uploads: collected.uploads,
         blobs: collected.blobs,
         bytes: collected.bytes,
@@ -73,5 +78,12 @@ pub fn round_of(result: &CollectedNow, dry_run: bool) -> Round {
             bytes: waiting.bytes,
             until: due.and_then(timestamp),
         },
+        restorable: restorable(deleted, until),
     }
+}
+
+/// Deleted content of which some can be restored until `until`.
+pub(super) fn restorable(deleted: &DeletedTotal, until: Option<SystemTime>) -> Restorable {
+    let DeletedTotal { manifests, blobs, bytes, .. } = *deleted;
+    Restorable { manifests, blobs, bytes, until: until.and_then(timestamp) }
 }

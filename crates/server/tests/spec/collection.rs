@@ -31,11 +31,39 @@ fn unreferenced_blobs_are_removed_at_once_and_untagged_manifests_only_on_request
     let waiting = json!({ "manifests": 0, "blobs": 0, "bytes": 0, "until": null });
     assert_eq!(
         freed,
-        json!({ "dry_run": false, "manifests": 0, "uploads": 0, "blobs": 1, "bytes": 6, "waiting": waiting })
+        json!({
+            "dry_run": false, "manifests": 0, "purged": 0, "uploads": 0, "blobs": 1, "bytes": 6, "waiting": waiting,
+            "restorable": waiting
+        })
     );
     let freed = collect(&registry, "/api/gc?untagged=true&dry-run=false");
     assert_eq!((&freed["manifests"], &freed["blobs"]), (&json!(1), &json!(2)));
     assert_eq!(registry.totals().repositories, 0);
+}
+
+#[test]
+fn deleted_content_is_kept_for_the_grace_period_and_then_removed_with_its_blobs() {
+    const GRACE: Duration = Duration::from_hours(2);
+    let registry = TestRegistry::setup().registry(|options| options.collect_grace = GRACE).start();
+    let client = registry.client();
+    let image = ImageBuilder::new(1).layers(1, 1000).build();
+    image.push(&client, "app", "v1");
+    registry.pass(3 * GRACE);
+    client.delete(format!("/v2/app/manifests/{}", image.digest())).send().expect(202);
+    registry.pass(GRACE / 2);
+    let kept = collect(&registry, PAGE);
+    assert_eq!((&kept["purged"], &kept["blobs"]), (&json!(0), &json!(0)));
+    assert_eq!((&kept["restorable"]["manifests"], &kept["restorable"]["blobs"]), (&json!(1), &json!(2)));
+    assert!(kept["restorable"]["until"].as_str().unwrap().ends_with('Z'));
+    let metrics = String::from_utf8(client.get("/metrics").send().expect(200).body).unwrap();
+    assert!(metrics.contains("\nhythe_deleted_manifests 1\n"), "{metrics}");
+    registry.pass(GRACE);
+    let would = collect(&registry, "/api/gc?dry-run=true");
+    assert_eq!((&would["purged"], &would["blobs"]), (&json!(1), &json!(2)));
+    let freed = collect(&registry, PAGE);
+    assert_eq!((&freed["purged"], &freed["blobs"]), (&json!(1), &json!(2)));
+    assert_eq!(freed["restorable"]["manifests"], json!(0));
+    assert_eq!(registry.totals().blobs, 0);
 }
 
 #[test]
