@@ -6,11 +6,13 @@
 mod copies;
 pub mod parameter;
 pub mod path;
+mod retention;
 mod round;
 mod upstreams;
 mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
+pub use retention::{RetainedImage, RetentionPlan, RetentionSummary};
 pub use round::{Restorable, Round, Waiting};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};
 pub use verification::{Damage, DamagedImage, Total, VerifiedSlice};

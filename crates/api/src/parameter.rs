@@ -9,7 +9,7 @@ pub const LAST: &str = "last";
 /// The name or alias of the only upstream to show.
 pub const NAME: &str = "name";
 
-/// Where a slice of a verification begins: the `next` of the slice before.
+/// Where a slice of a verification, or a part of a retention plan, begins: the `next` of the one before.
 pub const AFTER: &str = "after";
 
 /// Whether garbage collection also removes untagged manifests: `true` or `false`.
@@ -20,3 +20,6 @@ pub const DRY_RUN: &str = "dry-run";
 
 /// The grace period of one garbage collection, a duration such as `10m`.
 pub const GRACE: &str = "grace";
+
+/// The pattern that selects the repositories of a retention.
+pub const REPOSITORY: &str = "repository";

@@ -14,3 +14,6 @@ pub const VERIFY: &str = "/api/verify";
 
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";
+
+/// Shows what the retention rules keep and delete (`GET`).
+pub const RETAIN: &str = "/api/retain";

@@ -1,6 +1,7 @@
 //! Manifests, and what a push of one stores.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hythe_oci::{Digest, RepositoryName, Tag};
@@ -49,6 +50,8 @@ pub struct ManifestPush {
     pub manifests: Vec<Digest>,
     /// The tags to set to the manifest.
     pub tags: Vec<Tag>,
+    /// Those of `tags` that may not move: if one of them names another manifest, the push is refused.
+    pub protected: Vec<Tag>,
     /// The current time.
     pub now: i64,
 }
@@ -64,6 +67,22 @@ pub enum ManifestPushed {
     /// The repository lacks these digests: they are required blobs, or garbage collection removed them within the grace
     /// period. Nothing was stored.
     BlobsUnknown(Vec<Digest>),
+    /// This tag is protected, and names another manifest. Nothing was stored.
+    TagProtected(Tag),
+}
+
+/// Says which tags of a repository may not be deleted.
+pub type Protects = Arc<dyn Fn(&Tag) -> bool + Send + Sync>;
+
+/// The outcome of the deletion of a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ManifestDeleted {
+    /// The manifest is deleted.
+    Deleted,
+    /// The repository does not have the manifest.
+    Unknown,
+    /// This tag is protected, and names the manifest or an index that lists it. The manifest was not deleted.
+    Protected(Tag),
 }
 
 impl ManifestPush {

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // The helpers of tests are tests: a failure is to end them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hythe_catalog::{
-    Amount, Blob, BlobCommit, BlobFile, Catalog, Cleared, Collected, CopySummary, EndedUpload, Error,
-    ManifestPush, ManifestPushed, MountFrom, Origin, Origins, Promise, Provenance, Pull, Purged, Times,
-    Totals, Untagged, Unused, Upload, UploadSave, UploadStart, Visible,
+    AgedManifest, AgedTag, Amount, Blob, BlobCommit, BlobFile, Catalog, Cause, Cleared, Collected,
+    CopySummary, Deletion, EndedUpload, Error, ManifestDeleted, ManifestPush, ManifestPushed, MountFrom,
+    Origin, Origins, Promise, Protects, Provenance, Pull, Purged, Times, Totals, Untagged, Unused, Upload,
+    UploadSave, UploadStart, Visible,
 };
 use hythe_oci::{Algorithm, Digest, ImagePattern, Reference, RepositoryName, Tag, UploadId};
 
@@ -81,6 +84,8 @@ contract![
     a_manifest_is_refused_for_content_that_an_early_round_removed_until_it_is_pushed_again,
     a_note_of_an_early_round_lasts_as_long_as_a_use_after_the_round_had_begun,
     an_import_is_recorded_by_its_source,
+    a_protected_tag_does_not_move_and_keeps_the_manifests_that_it_needs,
+    manifests_tags_and_indexes_are_read_with_their_times_in_pages,
     many_writers_at_once_all_get_their_answer,
 ];
 
@@ -151,6 +156,7 @@ fn manifest(into: &str, content: &'static str, blobs: &[&str], tags: &[&str]) ->
         require_blobs: true,
         manifests: Vec::new(),
         tags: tags.iter().map(|name| tag(name)).collect(),
+        protected: Vec::new(),
         now: 1000,
     }
 }
@@ -1167,4 +1173,95 @@ async fn many_writers_at_once_all_get_their_answer(catalog: Catalog) {
         assert!(writer.await.unwrap(), "a write that was answered is read at once");
     }
     assert_eq!(catalog.totals().await.unwrap().blobs, 600);
+}
+
+async fn a_protected_tag_does_not_move_and_keeps_the_manifests_that_it_needs(catalog: Catalog) {
+    let protected = |push: ManifestPush| ManifestPush { protected: vec![tag("v1")], ..push };
+    push(&catalog, manifest("a", "child", &[], &[])).await;
+    let index = ManifestPush { manifests: vec![digest("child")], ..manifest("a", "index", &[], &["v1"]) };
+    push(&catalog, protected(index.clone())).await;
+    push(&catalog, protected(index)).await;
+    let other = protected(manifest("a", "other", &[], &["v1", "v2"]));
+    assert_eq!(catalog.push_manifest(other).await.unwrap(), ManifestPushed::TagProtected(tag("v1")));
+    let a = repository("a");
+    assert_eq!(catalog.tags(&a, None, 9).await.unwrap(), Some(vec![tag("v1")]));
+    assert_eq!(catalog.manifest(&a, &Reference::Digest(digest("other"))).await.unwrap(), None);
+    let protects: Protects = Arc::new(|tag| tag.as_str() == "v1");
+    let deletion = Deletion { at: 5000, cause: Cause::Client };
+    for kept in ["index", "child"] {
+        let refused = catalog.withdraw_manifest_unless(&a, &digest(kept), deletion, &protects).await.unwrap();
+        assert_eq!(refused, ManifestDeleted::Protected(tag("v1")));
+    }
+    let none: Protects = Arc::new(|_| false);
+    for (name, expected) in [
+        ("nothing", ManifestDeleted::Unknown),
+        ("index", ManifestDeleted::Deleted),
+        ("child", ManifestDeleted::Deleted),
+    ] {
+        assert_eq!(
+            catalog.withdraw_manifest_unless(&a, &digest(name), deletion, &none).await.unwrap(),
+            expected
+        );
+    }
+    // A manifest with more tags than one write looks at.
+    let tags: Vec<String> = (0..700).map(|number| format!("t{number:03}")).collect();
+    let names: Vec<&str> = tags.iter().map(String::as_str).collect();
+    push(&catalog, manifest("a", "many", &[], &names)).await;
+    let protects: Protects = Arc::new(|tag| tag.as_str() == "t699");
+    let refused = catalog.withdraw_manifest_unless(&a, &digest("many"), deletion, &protects).await.unwrap();
+    assert_eq!(refused, ManifestDeleted::Protected(tag("t699")));
+    assert_eq!(catalog.totals().await.unwrap().tags, 700);
+    assert_eq!(
+        catalog.withdraw_manifest_unless(&a, &digest("many"), deletion, &none).await.unwrap(),
+        ManifestDeleted::Deleted
+    );
+}
+
+async fn manifests_tags_and_indexes_are_read_with_their_times_in_pages(catalog: Catalog) {
+    let a = repository("a");
+    for (content, now) in [("one", 100), ("two", 200)] {
+        push(&catalog, ManifestPush { now, ..manifest("a", content, &[], &["v1"]) }).await;
+    }
+    let manifests = vec![digest("one"), digest("two"), digest("elsewhere")];
+    let index = ManifestPush {
+        now: 300,
+        manifests,
+        subject: Some(digest("one")),
+        ..manifest("a", "index", &[], &["v2"])
+    };
+    push(&catalog, index).await;
+    push(&catalog, manifest("b", "elsewhere", &[], &["v1"])).await;
+    let reference = by_tag("v2");
+    catalog
+        .record_pulls(vec![Pull { repository: a.clone(), reference, of_bytes: true, at: 350 }])
+        .await
+        .unwrap();
+    catalog.touch_manifest(&a, &digest("two"), 400).await.unwrap();
+    let (mut manifests, mut tags, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..4 {
+        let after = manifests.last().map(|last: &AgedManifest| last.digest);
+        manifests.extend(catalog.aged_manifests(&a, after.as_ref(), 1).await.unwrap());
+        let after = tags.last().map(|last: &AgedTag| last.tag.clone());
+        tags.extend(catalog.aged_tags(&a, after.as_ref(), 1).await.unwrap());
+        listed.extend(catalog.listings(&a, listed.last(), 1).await.unwrap());
+    }
+    let of = |content: &str, pushed, last_use, needed| AgedManifest {
+        digest: digest(content),
+        subject: (content == "index").then(|| digest("one")),
+        pushed,
+        last_use,
+        needed,
+    };
+    // `v1` moved away from the first.
+    let mut expected = [of("one", 100, 100, 200), of("two", 200, 400, 400), of("index", 300, 300, 350)];
+    expected.sort_by_key(|manifest| manifest.digest.to_string());
+    assert_eq!(manifests, expected);
+    let of = |name: &str, content, pushed, pulled| AgedTag {
+        tag: tag(name),
+        digest: digest(content),
+        pushed,
+        pulled,
+    };
+    assert_eq!(tags, [of("v1", "two", 200, None), of("v2", "index", 300, Some(350))]);
+    assert!(listed.len() == 2 && listed.iter().all(|listing| listing.index == digest("index")), "{listed:?}");
 }

@@ -69,6 +69,7 @@ fn manifest() -> ManifestPush {
         require_blobs: true,
         manifests: Vec::new(),
         tags: vec!["latest".parse().unwrap()],
+        protected: Vec::new(),
         now: 1,
     }
 }

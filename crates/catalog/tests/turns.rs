@@ -51,6 +51,7 @@ fn manifest(content: &'static str, blobs: Vec<Digest>) -> ManifestPush {
         require_blobs: false,
         manifests: Vec::new(),
         tags: vec!["v1".parse().unwrap(), "v2".parse().unwrap()],
+        protected: Vec::new(),
         now: 1000,
     }
 }

@@ -99,6 +99,7 @@ fn manifest(content: &str, blobs: &[&str], tags: &[&str]) -> ManifestPush {
         require_blobs: true,
         manifests: Vec::new(),
         tags: tags.iter().map(|name| tag(name)).collect(),
+        protected: Vec::new(),
         now: 1000,
     }
 }

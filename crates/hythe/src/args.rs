@@ -13,6 +13,7 @@ mod promote;
 #[cfg(feature = "cluster")]
 mod push;
 mod registry;
+mod retain;
 #[cfg(feature = "cluster")]
 mod roll_out;
 mod test;
@@ -51,6 +52,7 @@ pub use promote::{PromoteArgs, PromotionTarget};
 #[cfg(feature = "cluster")]
 pub use push::{CompressionChoice, PullArgs, PushArgs, Via};
 pub use registry::{Called, CollectionArgs, RegistryArgs, RegistryCommand, called};
+pub use retain::RetainArgs;
 #[cfg(feature = "cluster")]
 pub use roll_out::RollOutArgs;
 pub use test::TestArgs;
@@ -228,6 +230,9 @@ pub enum Command {
     /// Verify everything that the registry stores; the registry also does this in the background
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Show which images the retention rules keep and delete
+    #[command(after_help = retain::RETAIN_EXAMPLES)]
+    Retain(RetainArgs),
     /// Run garbage collection now; the registry also runs it at intervals
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),

@@ -37,6 +37,7 @@ mod push;
 mod read_layers;
 mod registries;
 mod registry;
+mod retain;
 mod rm;
 #[cfg(feature = "cluster")]
 mod roll_out;
@@ -88,6 +89,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         #[cfg(feature = "cluster")]
         Command::Forward(args) => forward::forward(&args, environment, printer),
         Command::Gc(args) => gc::gc(&args, environment, printer),
+        Command::Retain(args) => retain::retain(&args, environment, printer),
         Command::Import(args) => import::import(&args, environment, printer),
         Command::Promote(args) => promote::promote(&args, environment, printer),
         Command::Build(args) => build::build(&args, environment, printer),

@@ -1,11 +1,13 @@
 //! The typed settings of the registry. `Default` has the settings of an empty configuration.
 
+mod retain;
 mod upstreams;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use retain::Retain;
 pub use upstreams::Upstreams;
 
 use hythe_storage::fs::Direct;
@@ -31,6 +33,7 @@ pub struct Settings {
     pub delete: Delete,
     pub collect: Collect,
     pub verify: Verify,
+    pub retain: Retain,
     pub catalog: Page,
     pub tags: Page,
     pub upstream: Upstreams,
@@ -143,6 +146,7 @@ impl Default for Settings {
             delete: Delete { enabled: true },
             collect: Collect { grace: Duration::from_secs(DAY), interval: Duration::from_secs(10 * MINUTE) },
             verify: Verify { interval: Duration::from_secs(30 * DAY), rate: 8 << 20 },
+            retain: Retain::default(),
             catalog: Page { max_page: 1000 },
             tags: Page { max_page: 10_000 },
             upstream: Upstreams::default(),

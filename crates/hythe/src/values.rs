@@ -15,6 +15,7 @@ mod raw;
 pub(crate) mod read;
 mod secret;
 mod size;
+mod tag_pattern;
 mod tag_ttl;
 
 pub use addition::Addition;
@@ -34,6 +35,7 @@ pub use raw::Raw;
 pub(crate) use raw::without_credentials;
 pub use secret::{HIDDEN, Secret, SecretFile};
 pub use size::{parse_size, show_size};
+pub use tag_pattern::{TagExpiry, TagPattern};
 pub use tag_ttl::TagTtl;
 
 /// The error for a text that is not a value of its type. It says what to write instead.

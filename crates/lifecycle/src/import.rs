@@ -341,6 +341,7 @@ fn reason(error: Refusal) -> Result<String> {
         | Refusal::UploadTakenOver(_)
         | Refusal::TooManyUploads { .. }
         | Refusal::DeleteDisabled
+        | Refusal::TagProtected { .. }
         | Refusal::OtherOrigin { .. }
         | Refusal::NoSpace(_)
         | Refusal::Body(_)

@@ -1,10 +1,11 @@
-//! Work on a registry's content beside pushes and pulls: garbage collection, verification, and the import of another
-//! registry's content.
+//! Work on a registry's content beside pushes and pulls: garbage collection, retention, verification, and the import of
+//! another registry's content.
 
 mod collector;
 mod error;
 mod import;
 mod progress;
+pub mod retention;
 mod schedule;
 mod tree;
 mod verify;

@@ -30,7 +30,7 @@ pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, DigestError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error_code::{ErrorBody, ErrorCode, ErrorCodeError, ErrorEntry};
-pub use fallback_tag::fallback_tag;
+pub use fallback_tag::{attached_to, fallback_tag};
 pub use hash::{HashState, HashStateError};
 pub use image_name::{ImageName, ImageNameError, ImageNameFault, ImageNameParts};
 pub use input_tag::{input_tag, is_input_tag};

@@ -3,7 +3,7 @@
 use std::io;
 
 use hythe_catalog::Origin;
-use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, UploadId};
+use hythe_oci::{Digest, ManifestError, Reference, RepositoryName, Tag, UploadId};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -90,6 +90,21 @@ pub enum Error {
     TooManyUploads {
         /// The limit.
         limit: usize,
+    },
+    /// The tag may neither move nor be deleted.
+    #[error(
+        "tag `{tag}` of repository `{repository}` is protected by the rule {rule}, so {refused}. Push under another tag, or \
+         change the rule's `protect`"
+    )]
+    TagProtected {
+        /// The repository.
+        repository: RepositoryName,
+        /// The tag.
+        tag: Tag,
+        /// The rule's name.
+        rule: String,
+        /// What the request may not do, as a clause.
+        refused: &'static str,
     },
     /// Deletion is switched off.
     #[error("deleting is switched off on this registry (delete.enabled = false)")]

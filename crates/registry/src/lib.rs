@@ -22,10 +22,12 @@ mod joined;
 mod listings;
 mod manifests;
 mod parked;
+mod protection;
 mod pulls;
 mod race;
 mod rebuild;
 mod replaced;
+mod retention;
 mod sessions;
 mod shared;
 mod twin;
@@ -53,13 +55,12 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    Amount, Cause, Cleared, Collected as Step, CopySummary, DamagedLine, DeletedManifest, DeletedTotal,
-    Dependant, Incomplete, Lines, LinkCursor, MountFrom, Origin, Origins, PastTag, PastTags, Provenance,
-    Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times, Visible, write_line,
+    AgedManifest, AgedTag, Amount, Cause, Cleared, Collected as Step, CopySummary, DamagedLine, DeletedManifest, DeletedTotal, Dependant, Incomplete, Lines, LinkCursor, Listing, MountFrom, Origin, Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times, Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;
 pub use manifests::{Manifest, PushedManifest};
+pub use protection::Protection;
 pub use rebuild::{Rebuilding, Unusable};
 pub use upkeep::{Due, Unused};
 pub use uploads::{Chunk, Started, UploadStatus};
@@ -86,6 +87,8 @@ pub struct RegistryOptions {
     /// The grace period: how long a blob that no manifest references is kept after its last use, and how long deleted
     /// content can be restored.
     pub collect_grace: Duration,
+    /// The rules that protect tags of local repositories.
+    pub protect: Vec<Protection>,
 }
 
 impl Default for RegistryOptions {
@@ -98,6 +101,7 @@ impl Default for RegistryOptions {
             upload_memory: 8 << 20,
             upload_expire: Duration::from_hours(7 * 24),
             collect_grace: Duration::from_hours(24),
+            protect: Vec::new(),
         }
     }
 }

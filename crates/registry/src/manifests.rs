@@ -1,7 +1,10 @@
 //! Manifests and tags as a repository sees them.
 
 use bytes::Bytes;
-use hythe_catalog::{Cause, ManifestHead, ManifestPush, ManifestPushed, Origin, Provenance, Pull, Times};
+use hythe_catalog::{
+    Cause, Deletion, ManifestDeleted, ManifestHead, ManifestPush, ManifestPushed, Origin, Provenance, Pull,
+    Times,
+};
 use hythe_oci::{Algorithm, Digest, Manifest as Parsed, ManifestError, Reference, RepositoryName, Tag};
 use tokio::task::spawn_blocking;
 
@@ -146,10 +149,17 @@ impl Repository<'_> {
             examine(&bytes, expected, |bytes| read(content_type, bytes))?
         };
         let subject = parsed.subject;
+        let protected = if is_local {
+            let options = self.registry.options();
+            tags.iter().filter(|tag| options.protection(self.name, tag).is_some()).cloned().collect()
+        } else {
+            Vec::new()
+        };
         let push = ManifestPush {
             tags,
             // The blobs of a copy are fetched when a client pulls them.
             require_blobs: is_local && self.registry.options().manifest_require_blobs,
+            protected,
             ..row(parsed, self.name.clone(), self.provenance_of_writes(), digest, bytes, self.inner().now())
         };
         match self.inner().catalog.push_manifest(push).await? {
@@ -163,14 +173,49 @@ impl Repository<'_> {
             ManifestPushed::BlobsUnknown(digests) => {
                 Err(Error::ManifestBlobsUnknown { repository: self.name.clone(), digests })
             }
+            ManifestPushed::TagProtected(tag) => {
+                Err(self.tag_protected(tag, "it cannot be moved to another manifest"))
+            }
         }
     }
 
     /// Deletes a tag, or a manifest with all its tags, for a client. They can be restored, unless the repository is a copy.
     pub async fn delete_manifest(&self, reference: &Reference) -> Result<()> {
-        self.inner().check_delete()?;
-        let deleted = self.delete(reference, Cause::Client).await?;
+        let inner = self.inner();
+        inner.check_delete()?;
+        let deleted = match reference {
+            Reference::Tag(tag) => {
+                let is_protected = self.registry.options().protection(self.name, tag).is_some();
+                if is_protected && inner.catalog.manifest(self.name, reference).await?.is_some() {
+                    return Err(self.tag_protected(tag.clone(), "it cannot be deleted"));
+                }
+                self.delete(reference, Cause::Client).await?
+            }
+            Reference::Digest(digest) => {
+                let deletion = Deletion { at: inner.now(), cause: Cause::Client };
+                let protects = inner.options.load_full().protects(self.name);
+                match inner.catalog.withdraw_manifest_unless(self.name, digest, deletion, &protects).await? {
+                    ManifestDeleted::Deleted => true,
+                    ManifestDeleted::Unknown => false,
+                    ManifestDeleted::Protected(tag) => {
+                        let refused = "the manifest, which it needs, cannot be deleted";
+                        return Err(self.tag_protected(tag, refused));
+                    }
+                }
+            }
+        };
         if deleted { Ok(()) } else { Err(self.manifest_unknown(reference.clone())) }
+    }
+
+    fn tag_protected(&self, tag: Tag, refused: &'static str) -> Error {
+        // A reload may have removed the rule since it was applied.
+        let rule = self
+            .registry
+            .options()
+            .protection(self.name, &tag)
+            .unwrap_or("that applied until now")
+            .to_owned();
+        Error::TagProtected { repository: self.name.clone(), tag, rule, refused }
     }
 
     fn manifest_unknown(&self, reference: Reference) -> Error {
@@ -209,6 +254,7 @@ pub(crate) fn row(
         require_blobs: false,
         manifests,
         tags: Vec::new(),
+        protected: Vec::new(),
         now,
     }
 }

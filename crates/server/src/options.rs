@@ -1,8 +1,10 @@
 //! The server's settings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_lifecycle::Pace;
+use hythe_lifecycle::retention::Rule;
 
 use crate::log::Format;
 
@@ -40,6 +42,8 @@ pub struct ServerOptions {
     pub log_format: Format,
     /// The time between two rounds of garbage collection.
     pub collect_interval: Duration,
+    /// The retention rules.
+    pub retain: Arc<[Rule]>,
     /// How fast and how often stored content is verified in the background.
     pub scrub: Pace,
 }
@@ -62,6 +66,7 @@ impl Default for ServerOptions {
             log_requests: true,
             log_format: Format::Text,
             collect_interval: Duration::from_mins(10),
+            retain: Arc::default(),
             scrub: Pace { rate: 0, interval: Duration::from_hours(24 * 30) },
         }
     }

@@ -194,7 +194,9 @@ impl Rejection {
             Error::DeleteDisabled => {
                 Self::new(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported, message)
             }
-            Error::OtherOrigin { .. } => Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message),
+            Error::OtherOrigin { .. } | Error::TagProtected { .. } => {
+                Self::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message)
+            }
             Error::NoSpace(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Unavailable, message),
             Error::Body(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid, message)

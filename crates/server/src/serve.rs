@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use hythe_lifecycle::retention::Planner;
 use hythe_lifecycle::{Collector, Verifier, repeat};
 use hythe_registry::{Registry, most_open_files};
 use hythe_upstream::Cache;
@@ -83,6 +84,7 @@ impl Server {
             app: Arc::new(App {
                 collector: Collector::new(registry.clone()),
                 verifier: Verifier::new(registry.clone()),
+                planner: Planner::new(registry.clone()),
                 registry,
                 cache,
                 metrics,

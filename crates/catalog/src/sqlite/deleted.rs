@@ -3,14 +3,16 @@
 //! A deleted manifest moves to the hidden repository, where no request finds it. Its references stay with the real
 //! repository, so the collector keeps its blobs until the manifest is [purged](super::purge).
 
+use std::sync::Arc;
+
 use hythe_oci::{Digest, RepositoryName, Tag};
 use rusqlite::{Connection, Row};
 
 use super::history::{self, Change};
 use super::turns::{HIDDEN, How};
 use super::writer::{Durability, TURN};
-use super::{Catalog, manifest_rows, repositories, sql, turns};
-use crate::{Cause, DeletedManifest, DeletedTotal, Deletion, Result};
+use super::{Catalog, manifest_rows, protected, repositories, sql, turns};
+use crate::{Cause, DeletedManifest, DeletedTotal, Deletion, ManifestDeleted, Protects, Result};
 
 /// How many tags of a deleted manifest a list shows.
 const TAGS: usize = 100;
@@ -24,20 +26,46 @@ impl Catalog {
         digest: &Digest,
         deletion: Deletion,
     ) -> Result<bool> {
+        let none: Protects = Arc::new(|_: &Tag| false);
+        let deleted = self.withdraw_manifest_unless(repository, digest, deletion, &none).await?;
+        Ok(deleted == ManifestDeleted::Deleted)
+    }
+
+    /// Like [`withdraw_manifest`](Self::withdraw_manifest), unless a protected tag names the manifest or an index that lists
+    /// it.
+    pub async fn withdraw_manifest_unless(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        deletion: Deletion,
+        protects: &Protects,
+    ) -> Result<ManifestDeleted> {
+        if let Some(tag) = self.protected_tag(repository, digest, protects).await? {
+            return Ok(ManifestDeleted::Protected(tag));
+        }
         loop {
-            let (repository, digest) = (repository.clone(), *digest);
+            let (repository, digest, protects) = (repository.clone(), *digest, Arc::clone(protects));
             let step = move |connection: &Connection| {
-                let Some(id) = repositories::find(connection, &repository)? else { return Ok(None) };
-                let Some(manifest) = manifest_rows::find(connection, id, &digest)? else { return Ok(None) };
-                withdraw(connection, id, manifest, deletion).map(Some)
+                let Some(id) = repositories::find(connection, &repository)? else { return Ok(Ok(None)) };
+                let Some(manifest) = manifest_rows::find(connection, id, &digest)? else {
+                    return Ok(Ok(None));
+                };
+                // A tag may have come since the first look.
+                if let (_, Some(tag)) =
+                    protected::Tags::default().look(connection, id, &digest, &*protects)?
+                {
+                    return Ok(Err(tag));
+                }
+                withdraw(connection, id, manifest, deletion).map(|how| Ok(Some(how)))
             };
             match self.free(Durability::Durable, step).await? {
-                None => return Ok(false),
-                Some(How::Begun) => {}
-                Some(How::Whole) => return Ok(true),
-                Some(How::Hidden) => {
+                Err(tag) => return Ok(ManifestDeleted::Protected(tag)),
+                Ok(None) => return Ok(ManifestDeleted::Unknown),
+                Ok(Some(How::Begun)) => {}
+                Ok(Some(How::Whole)) => return Ok(ManifestDeleted::Deleted),
+                Ok(Some(How::Hidden)) => {
                     self.clear_retired().await;
-                    return Ok(true);
+                    return Ok(ManifestDeleted::Deleted);
                 }
             }
         }

@@ -42,6 +42,10 @@ pub(crate) fn tag(
     const TAG: &str = "INSERT INTO tag (repository, name, manifest, updated) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (repository, name)
         DO UPDATE SET manifest = excluded.manifest, updated = excluded.updated";
+    // Before the manifest that the tag named until now is forgotten.
+    const LEAVE: &str = "UPDATE manifest_use SET untagged = max(coalesce(untagged, 0), ?4)
+        WHERE manifest = (SELECT manifest FROM tag WHERE repository = ?1 AND name = ?2) AND manifest <> ?3";
+    sql::run(connection, LEAVE, (repository, name, manifest, now))?;
     sql::run(connection, TAG, (repository, name, manifest, now)).map(|_| ())
 }
 

@@ -8,7 +8,7 @@ use super::freed::Freed;
 use super::manifest_rows::{find, refer, set_tags, store};
 use super::turns::How;
 use super::writer::{Durability, TURN};
-use super::{Catalog, blobs, origin, repositories, sql, turns};
+use super::{Catalog, blobs, origin, protected, repositories, sql, turns};
 use crate::{ManifestHead, ManifestPush, ManifestPushed, Result, Times};
 
 impl Catalog {
@@ -117,6 +117,9 @@ fn head(row: &Row<'_>) -> rusqlite::Result<ManifestHead> {
 }
 
 fn push_at_once(connection: &Connection, push: &ManifestPush) -> rusqlite::Result<ManifestPushed> {
+    if let Some(tag) = protected::moved(connection, push)? {
+        return Ok(ManifestPushed::TagProtected(tag));
+    }
     let named = push.named();
     let repository = repositories::find(connection, &push.repository)?;
     let taken = Freed::of(connection, &push.repository)?;

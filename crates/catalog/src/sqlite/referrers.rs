@@ -97,6 +97,7 @@ mod tests {
             require_blobs: false,
             manifests: Vec::new(),
             tags: Vec::new(),
+            protected: Vec::new(),
             now: 1,
         };
         catalog.push_manifest(push).await.unwrap();

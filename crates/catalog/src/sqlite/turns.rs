@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::collection::{self, BATCH, Unlink};
 use super::writer::{Durability, TURN};
-use super::{Catalog, blobs, freed, manifest_rows, origin, repositories, sql, times};
+use super::{Catalog, blobs, freed, manifest_rows, origin, protected, repositories, sql, times};
 use crate::{Collected, Error, LinkCursor, ManifestPush, ManifestPushed, Result};
 
 /// The id of the hidden repository, which has the manifests that are being stored or removed.
@@ -258,6 +258,10 @@ fn settle(
     let Coming { manifest, unknown, freed } = coming;
     // A manifest without references had no turn before, so it has no row. No row has the id 0.
     let manifest = manifest.unwrap_or_default();
+    if let Some(tag) = protected::moved(connection, push)? {
+        leave(connection, manifest)?;
+        return Ok(Ok(ManifestPushed::TagProtected(tag)));
+    }
     if let Some(lacking) = push.lacking(unknown, freed) {
         leave(connection, manifest)?;
         return Ok(Ok(ManifestPushed::BlobsUnknown(lacking)));

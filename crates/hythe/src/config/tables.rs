@@ -10,17 +10,21 @@ pub use sources::TableSources;
 pub(super) use toml::with_article;
 
 use crate::settings::Settings;
-use crate::tables::{Form, UpstreamTable};
+use crate::tables::{Form, RetainTable, UpstreamTable};
 
 /// Every kind of table, in the order of the documentation. A new kind needs a file with its type, a field of `Settings`
 /// for its tables, and a line here.
-pub(super) static TABLES: &[&dyn AnyTables] = &[UPSTREAMS];
+pub(super) static TABLES: &[&dyn AnyTables] = &[UPSTREAMS, RULES];
 
 /// The upstreams' tables.
 pub(super) static UPSTREAMS: &TablesSlot<UpstreamTable> = &TablesSlot {
     get: |settings| &settings.upstream.tables,
     get_mut: |settings| &mut settings.upstream.tables,
 };
+
+/// The tables of retention rules.
+static RULES: &TablesSlot<RetainTable> =
+    &TablesSlot { get: |settings| &settings.retain.tables, get_mut: |settings| &mut settings.retain.tables };
 
 /// The kind with this word.
 pub(super) fn kind(word: &str) -> Option<&'static dyn AnyTables> {

@@ -23,6 +23,7 @@ mod problems;
 #[cfg(feature = "cluster")]
 mod promote;
 mod registry2;
+mod retain;
 mod serving;
 mod sizes;
 mod suggestions;

@@ -128,6 +128,7 @@ mod tests {
             ("/metrics", OtherRead, OtherWrite),
             ("/api/gc", ReadPage, WritePage),
             ("/api/verify", ReadPage, WritePage),
+            ("/api/retain", ReadPage, WritePage),
             ("/api/cache/copies", ReadPage, WritePage),
             ("/api/cache/upstreams", ReadPage, WritePage),
         ] {

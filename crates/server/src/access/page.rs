@@ -13,6 +13,8 @@ pub(crate) enum Page {
     Collection,
     /// `/api/verify`: verification of stored content.
     Verification,
+    /// `/api/retain`: retention by rules.
+    Retention,
     /// `/api/cache/…`: copies and upstreams.
     Cache,
 }
@@ -24,6 +26,7 @@ impl Page {
             _ if path.starts_with(hythe_api::path::CACHE) => Self::Cache,
             hythe_api::path::GC => Self::Collection,
             hythe_api::path::VERIFY => Self::Verification,
+            hythe_api::path::RETAIN => Self::Retention,
             "/healthz" | "/livez" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
@@ -39,6 +42,7 @@ impl Page {
             Self::Metrics => "metrics",
             Self::Collection => "gc",
             Self::Verification => "verify",
+            Self::Retention => "retain",
             Self::Cache => "cache",
         }
     }
@@ -46,7 +50,7 @@ impl Page {
     /// Whether the page belongs to hythe's admin API.
     pub(super) const fn is_admin(self) -> bool {
         match self {
-            Self::Collection | Self::Verification | Self::Cache => true,
+            Self::Collection | Self::Verification | Self::Retention | Self::Cache => true,
             Self::Health | Self::Ready | Self::Metrics => false,
         }
     }

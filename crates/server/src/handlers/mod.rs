@@ -8,6 +8,7 @@ pub(crate) mod listings;
 pub(crate) mod manifests;
 mod multipart;
 pub(crate) mod pages;
+pub(crate) mod retention;
 pub(crate) mod uploads;
 pub(crate) mod verification;
 

@@ -61,10 +61,11 @@ fn variant(error: &Error) -> usize {
         Error::Body(_) => 14,
         Error::Internal(_) => 15,
         Error::OtherOrigin { .. } => 16,
+        Error::TagProtected { .. } => 17,
     }
 }
 
-const VARIANTS: usize = 17;
+const VARIANTS: usize = 18;
 
 /// Each error, its status, its code, and what its message must name.
 fn table() -> Vec<(Error, u16, ErrorCode, String)> {
@@ -115,6 +116,17 @@ fn table() -> Vec<(Error, u16, ErrorCode, String)> {
             403,
             ErrorCode::Denied,
             text("up.example"),
+        ),
+        (
+            Error::TagProtected {
+                repository: name(),
+                tag: "v1".parse().unwrap(),
+                rule: text("retain.\"*\""),
+                refused: "it cannot be deleted",
+            },
+            403,
+            ErrorCode::Denied,
+            text("retain.\"*\""),
         ),
         (Error::NoSpace(text("here")), 507, ErrorCode::Unavailable, text("here")),
         (Error::Body(io::ErrorKind::TimedOut.into()), 408, ErrorCode::BlobUploadInvalid, text("timed out")),

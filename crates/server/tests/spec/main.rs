@@ -48,6 +48,7 @@ mod mounts;
 mod namespace;
 mod paths;
 mod ping;
+mod protection;
 mod ranges;
 mod referrers;
 mod tags;

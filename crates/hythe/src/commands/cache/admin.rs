@@ -1,6 +1,6 @@
 //! A client of hythe's admin API: the cache, garbage collection, and verification (docs/reference/admin-api.md).
 
-use hythe_api::{Upstream, VerifiedSlice, parameter, path};
+use hythe_api::{RetentionPlan, Upstream, VerifiedSlice, parameter, path};
 use hythe_client::{Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
 use serde::Deserialize;
@@ -76,6 +76,19 @@ impl Admin {
         let query: Vec<(&str, &str)> = after.map(|after| (parameter::AFTER, after)).into_iter().collect();
         let slice = self.answer(self.client.post_page(path::VERIFY, &query, LIMIT).await)?;
         self.understand(&slice)
+    }
+
+    /// The part of the retention plan behind `after`.
+    pub(in crate::commands) async fn retention_plan(
+        &self,
+        repository: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<RetentionPlan, Failure> {
+        let mut query = Vec::new();
+        query.extend(repository.map(|pattern| (parameter::REPOSITORY, pattern)));
+        query.extend(after.map(|after| (parameter::AFTER, after)));
+        let plan = self.answer(self.client.read_page(path::RETAIN, &query, LIMIT).await)?;
+        self.understand(&plan)
     }
 
     /// Reads an answer as the expected type.

@@ -39,6 +39,7 @@ pub(super) fn server_options(settings: &Settings) -> ServerOptions {
         log_requests: settings.log.requests,
         log_format: format(settings.log.format),
         collect_interval: settings.collect.interval,
+        retain: settings.retain.rules().into(),
         scrub: Pace { rate: settings.verify.rate, interval: settings.verify.interval },
     }
 }
@@ -52,6 +53,7 @@ pub(super) fn registry_options(settings: &Settings) -> RegistryOptions {
         upload_memory: count(settings.upload.memory),
         upload_expire: settings.upload.expire,
         collect_grace: settings.collect.grace,
+        protect: settings.retain.protections(),
     }
 }
 

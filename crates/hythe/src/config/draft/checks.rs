@@ -7,7 +7,7 @@ use super::Draft;
 use crate::config::error::Problem;
 use crate::config::source::ValueSource;
 use crate::config::upstreams::{Finding, FindingPlace, assemble, login_field};
-use crate::tables::{UpstreamTable, known_name};
+use crate::tables::{RetainTable, UpstreamTable, known_name};
 use crate::values::Listen;
 
 impl Draft {
@@ -18,6 +18,28 @@ impl Draft {
         self.check_endpoints();
         self.check_unshared_logins();
         self.check_logins();
+        self.check_rules();
+    }
+
+    /// Warns about retention rules without effect.
+    fn check_rules(&mut self) {
+        for (images, table) in self.settings.retain.tables.iter() {
+            let rule = table.rule(images);
+            let place = |field| self.tables.source::<RetainTable>(images, field).map(ValueSource::place);
+            let text = if !rule.deletes() && rule.protect.is_empty() {
+                ("", "this rule has no key, so it has no effect")
+            } else if images.tag().is_some() && rule.untagged_after.is_some() {
+                (
+                    "untagged-after",
+                    "`untagged-after` has no effect in a rule for tags: write it in a rule for whole repositories",
+                )
+            } else if !self.settings.delete.enabled && rule.deletes() {
+                ("", "this rule deletes nothing, because deletes are turned off (delete.enabled = false)")
+            } else {
+                continue;
+            };
+            self.warnings.push(Problem::new(place(text.0).unwrap_or_default(), text.1));
+        }
     }
 
     fn check_exposure(&mut self) {
