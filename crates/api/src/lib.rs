@@ -12,7 +12,7 @@ mod upstreams;
 mod verification;
 
 pub use copies::{Cleared, Copies, CopyEntry};
-pub use retention::{RetainedImage, RetentionPlan, RetentionSummary};
+pub use retention::{RetainedImage, RetentionPlan, RetentionRun, RetentionSummary};
 pub use round::{Restorable, Round, Waiting};
 pub use upstreams::{Budget, Statistics, Upstream, Upstreams};
 pub use verification::{Damage, DamagedImage, Total, VerifiedSlice};

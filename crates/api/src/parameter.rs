@@ -23,3 +23,6 @@ pub const GRACE: &str = "grace";
 
 /// The pattern that selects the repositories of a retention.
 pub const REPOSITORY: &str = "repository";
+
+/// The id of the retention plan that the client confirms.
+pub const CONFIRM: &str = "confirm";

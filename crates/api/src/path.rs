@@ -15,5 +15,5 @@ pub const VERIFY: &str = "/api/verify";
 /// Runs garbage collection (`POST`).
 pub const GC: &str = "/api/gc";
 
-/// Shows what the retention rules keep and delete (`GET`).
+/// Shows what the retention rules keep and delete (`GET`), and deletes it (`POST`).
 pub const RETAIN: &str = "/api/retain";

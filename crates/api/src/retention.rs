@@ -44,6 +44,9 @@ pub struct RetentionSummary {
     pub manifests: u64,
     /// The plan's id: two plans that delete the same have the same id.
     pub plan: String,
+    /// Whether a run would stop and want a confirmation, because it would delete more than the limits allow.
+    #[serde(default)]
+    pub needs_confirmation: bool,
     /// Repositories that are too large to judge, so that all of them stays.
     pub left_out: Vec<RepositoryName>,
 }
@@ -56,4 +59,19 @@ impl RetainedImage {
             None => format!("{}@{}", self.repository, self.digest),
         }
     }
+}
+
+/// The result of a run of retention.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionRun {
+    /// Whether the run stopped and deleted nothing, because it needs a confirmation.
+    pub stopped: bool,
+    /// How many tags the run deleted.
+    pub tags: u64,
+    /// How many manifests the run deleted.
+    pub manifests: u64,
+    /// How many groups of tags and manifests stayed, because something changed since the run decided.
+    pub changed: u64,
+    /// What the rules decided before the run.
+    pub summary: RetentionSummary,
 }

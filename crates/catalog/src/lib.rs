@@ -43,7 +43,7 @@ pub use rebuild::{Incomplete, Rebuilt};
 pub use record::Record;
 pub use referrers::Referrer;
 pub use reserve::Reserve;
-pub use retention::{AgedManifest, AgedTag, Listing};
+pub use retention::{AgedManifest, AgedTag, ImageRemoval, Listing};
 pub use sqlite::{Catalog, Rebuild};
 pub use times::{Pull, Times};
 pub use totals::Totals;

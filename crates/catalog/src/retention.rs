@@ -1,6 +1,6 @@
 //! What retention rules read of a repository. All times are milliseconds since the Unix epoch.
 
-use hythe_oci::{Digest, Tag};
+use hythe_oci::{Digest, RepositoryName, Tag};
 
 /// A manifest of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,4 +39,15 @@ pub struct Listing {
     pub index: Digest,
     /// The index's row, for the next page.
     pub(crate) row: i64,
+}
+
+/// Tags and manifests that retention removes together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRemoval {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// The tags, each with the manifest that it named and the time of its push when retention decided.
+    pub tags: Vec<(Tag, Digest, i64)>,
+    /// The manifests, an owner before what belongs to it, each with the time when it was last needed when retention decided.
+    pub manifests: Vec<(Digest, i64)>,
 }

@@ -230,7 +230,7 @@ pub enum Command {
     /// Verify everything that the registry stores; the registry also does this in the background
     #[command(after_help = verify::VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
-    /// Show which images the retention rules keep and delete
+    /// Delete the images that the retention rules let go; the registry also does this at intervals
     #[command(after_help = retain::RETAIN_EXAMPLES)]
     Retain(RetainArgs),
     /// Run garbage collection now; the registry also runs it at intervals

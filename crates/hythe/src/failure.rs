@@ -75,6 +75,9 @@ pub enum Failure {
     /// Images could not be warmed, copied or deleted, or are incomplete.
     #[error("{0}")]
     Images(String),
+    /// A run that would delete much stopped, and wants a confirmation.
+    #[error("{0}")]
+    Unconfirmed(String),
     /// Images could not be built, or need a build.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -163,6 +166,7 @@ impl Failure {
         match self {
             Self::Configuration(_) | Self::Usage(_) => 2,
             Self::Build(error) => error.exit_code(),
+            Self::Unconfirmed(_) => 11,
             Self::Start(_)
             | Self::PortTaken { .. }
             | Self::File(_)

@@ -55,7 +55,10 @@ pub use error::{Error, Result};
 pub use fetch::Fetch;
 pub use growing::{Growing, Reader, Ready};
 pub use hythe_catalog::{
-    AgedManifest, AgedTag, Amount, Cause, Cleared, Collected as Step, CopySummary, DamagedLine, DeletedManifest, DeletedTotal, Dependant, Incomplete, Lines, LinkCursor, Listing, MountFrom, Origin, Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times, Visible, write_line,
+    AgedManifest, AgedTag, Amount, Cause, Cleared, Collected as Step, CopySummary, DamagedLine,
+    DeletedManifest, DeletedTotal, Dependant, Incomplete, Lines, LinkCursor, Listing, MountFrom, Origin,
+    Origins, PastTag, PastTags, Provenance, Purged, Rebuilt, Record, Referrer, Restored, RestoredTag, Times,
+    Visible, write_line,
 };
 pub use hythe_storage::{Content as Stored, most_open_files};
 pub use listings::Page;

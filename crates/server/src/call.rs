@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
-use hythe_lifecycle::retention::Planner;
+use hythe_lifecycle::retention::Retainer;
 use hythe_lifecycle::{Collector, Verifier};
 use hythe_oci::{Digest, Query};
 use hythe_registry::{MountFrom, Registry};
@@ -22,7 +22,7 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     pub(crate) collector: Collector,
     pub(crate) verifier: Verifier,
-    pub(crate) planner: Planner,
+    pub(crate) retainer: Retainer,
     pub(crate) cache: Cache,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: crate::Log,

@@ -27,6 +27,6 @@ mod workers;
 pub use handlers::collection::round_of;
 pub use listener::{Listener, Mirror};
 pub use log::{Format, Log, LogGuard};
-pub use options::ServerOptions;
+pub use options::{RetentionOptions, ServerOptions};
 pub use plane::PlaneCounters;
 pub use serve::Server;

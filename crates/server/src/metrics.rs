@@ -4,8 +4,9 @@ mod upstreams;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use hythe_lifecycle::retention::Run;
 use hythe_lifecycle::{Collected, Slice};
 use hythe_registry::Registry;
 use hythe_upstream::Cache;
@@ -76,6 +77,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge<i64, AtomicI64>,
     collected: Collector,
     verified: Verifier,
+    retention: Retention,
     stored: Stored,
     uploads_active: Gauge<u64, AtomicU64>,
     sendfile: Gauge<u64, AtomicU64>,
@@ -96,6 +98,15 @@ struct Verifier {
     blobs: Counter,
     bytes: Counter,
     damages: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Retention {
+    runs: Counter,
+    tags: Counter,
+    manifests: Counter,
+    stopped: Gauge<u64, AtomicU64>,
+    last_run: Gauge<u64, AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +134,7 @@ impl Metrics {
             connections: Gauge::default(),
             collected: Collector::default(),
             verified: Verifier::default(),
+            retention: Retention::default(),
             stored: Stored::default(),
             uploads_active: Gauge::default(),
             sendfile: Gauge::default(),
@@ -192,6 +204,19 @@ impl Metrics {
         set.register_with_unit("verify", "Bytes that were verified", Unit::Bytes, bytes);
         let damages = self.verified.damages.clone();
         set.register("verify_damages", "Damaged blobs and manifests that verification found", damages);
+        set.register("retain_runs", "Runs of retention", self.retention.runs.clone());
+        set.register("retain_tags", "Tags deleted by retention", self.retention.tags.clone());
+        let manifests = self.retention.manifests.clone();
+        set.register("retain_manifests", "Manifests deleted by retention", manifests);
+        let stopped = self.retention.stopped.clone();
+        set.register("retain_stopped", "1 if the last run of retention stopped for a confirmation", stopped);
+        let last_run = self.retention.last_run.clone();
+        set.register_with_unit(
+            "retain_last_run_timestamp",
+            "When retention last ran, since the Unix epoch; 0 before the first run",
+            Unit::Seconds,
+            last_run,
+        );
         let longest = self.longest_write.clone();
         set.register_with_unit(
             "catalog_longest_write",
@@ -228,6 +253,16 @@ impl Metrics {
         self.verified.blobs.inc_by(slice.blobs);
         self.verified.bytes.inc_by(slice.bytes);
         self.verified.damages.inc_by(slice.damages.len() as u64);
+    }
+
+    /// Counts a run of retention.
+    pub(crate) fn retained(&self, run: &Run, now: SystemTime) {
+        self.retention.runs.inc();
+        self.retention.tags.inc_by(run.tags);
+        self.retention.manifests.inc_by(run.manifests);
+        self.retention.stopped.set(u64::from(run.stopped));
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.retention.last_run.set(now.as_secs());
     }
 
     /// The page at `/metrics`. Counts the catalog's rows, so it is not for a hot path.

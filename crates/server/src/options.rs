@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hythe_lifecycle::Pace;
-use hythe_lifecycle::retention::Rule;
+use hythe_lifecycle::retention::{Limits, Rule};
 
 use crate::log::Format;
 
@@ -42,8 +42,8 @@ pub struct ServerOptions {
     pub log_format: Format,
     /// The time between two rounds of garbage collection.
     pub collect_interval: Duration,
-    /// The retention rules.
-    pub retain: Arc<[Rule]>,
+    /// Retention by rules.
+    pub retention: RetentionOptions,
     /// How fast and how often stored content is verified in the background.
     pub scrub: Pace,
 }
@@ -66,8 +66,29 @@ impl Default for ServerOptions {
             log_requests: true,
             log_format: Format::Text,
             collect_interval: Duration::from_mins(10),
-            retain: Arc::default(),
+            retention: RetentionOptions::default(),
             scrub: Pace { rate: 0, interval: Duration::from_hours(24 * 30) },
+        }
+    }
+}
+
+/// The rules of retention, when they run, and how much a run may delete.
+#[derive(Clone, Debug)]
+pub struct RetentionOptions {
+    /// The rules.
+    pub rules: Arc<[Rule]>,
+    /// The time between two scheduled runs.
+    pub interval: Duration,
+    /// How much a run may delete without a confirmation.
+    pub limits: Limits,
+}
+
+impl Default for RetentionOptions {
+    fn default() -> Self {
+        Self {
+            rules: Arc::default(),
+            interval: Duration::from_hours(24),
+            limits: Limits { images: 100, percent: 10 },
         }
     }
 }

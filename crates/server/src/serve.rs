@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hythe_lifecycle::retention::Planner;
+use hythe_lifecycle::retention::Retainer;
 use hythe_lifecycle::{Collector, Verifier, repeat};
 use hythe_registry::{Registry, most_open_files};
 use hythe_upstream::Cache;
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::call::App;
 use crate::dispatch::answer;
+use crate::handlers::retention;
 use crate::listener::Listener;
 use crate::log::Log;
 use crate::manifest_room::ManifestRoom;
@@ -33,6 +34,9 @@ const FIRST_COLLECT: Duration = Duration::from_secs(30);
 
 /// The time from the start to the first background verification: a process that soon ends again reads nothing for it.
 const FIRST_SCRUB: Duration = Duration::from_hours(1);
+
+/// The time from the start to the first run of retention.
+const FIRST_RETAIN: Duration = Duration::from_mins(5);
 
 /// The longest wait at the stop until uploads whose connections were cut are saved.
 const SAVE: Duration = Duration::from_secs(10);
@@ -84,7 +88,7 @@ impl Server {
             app: Arc::new(App {
                 collector: Collector::new(registry.clone()),
                 verifier: Verifier::new(registry.clone()),
-                planner: Planner::new(registry.clone()),
+                retainer: Retainer::new(registry.clone()),
                 registry,
                 cache,
                 metrics,
@@ -130,6 +134,11 @@ impl Server {
             let pace = || server.options.load().scrub;
             app.verifier.scrub(pace, |slice| app.metrics.verified(slice)).await;
         });
+        let server = self.clone();
+        let interval = move || server.options.load().retention.interval;
+        let (app, options) = (Arc::clone(&self.app), Arc::clone(&self.options));
+        let retain = async move || retain(&app, &options).await;
+        let retaining = tokio::spawn(repeat(FIRST_RETAIN, interval, retain));
         tokio::pin!(stop);
         loop {
             tokio::select! {
@@ -139,6 +148,7 @@ impl Server {
         }
         collecting.abort();
         scrubbing.abort();
+        retaining.abort();
         stopping.send_replace(true);
         drop(stopped);
         let deadline = self.options.load().drain_timeout;
@@ -263,6 +273,12 @@ impl Server {
             tracing::debug!(%client, %error, "a connection ended early");
         }
     }
+}
+
+/// A scheduled run of retention.
+async fn retain(app: &App, options: &ArcSwap<ServerOptions>) {
+    let options = options.load_full();
+    retention::run_scheduled(app, &options.retention).await;
 }
 
 /// A scheduled round of garbage collection.

@@ -23,6 +23,7 @@ mod readers;
 mod rebuild;
 mod records;
 mod referrers;
+mod removal;
 mod repositories;
 mod reserve;
 mod restore;

@@ -1,6 +1,7 @@
-//! `hythe retain`: shows which images of a registry the retention rules keep and delete.
+//! `hythe retain`: deletes the images that a registry's retention rules let go, or shows what the rules decide.
 
-use hythe_api::{RetainedImage, RetentionSummary};
+use hythe_api::{RetainedImage, RetentionRun, RetentionSummary};
+use hythe_oci::Pattern;
 use serde_json::{Value, json};
 
 use super::cache::{Admin, Target};
@@ -11,15 +12,62 @@ use crate::console::{Printer, count_of, table};
 use crate::failure::Failure;
 use crate::values::Output;
 
-/// Asks a running registry what its rules decide.
+/// Asks a running registry to delete by its rules, or what they decide.
 pub(super) fn retain(args: &RetainArgs, environment: &Environment, printer: Printer) -> Result<(), Failure> {
     let target = Target::chosen(args.registry.as_deref(), environment)?;
-    run(show(&target, args, printer))
+    if args.dry_run { run(show(&target, args, printer)) } else { run(delete(&target, args, printer)) }
+}
+
+async fn delete(target: &Target, args: &RetainArgs, printer: Printer) -> Result<(), Failure> {
+    let repository = args.repository.as_ref().map(Pattern::as_str);
+    let ran = Admin::new(target)?.retain(repository, args.yes.as_deref()).await?;
+    if printer.output() == Output::Json {
+        printer.data("", || json!({ "dry_run": false, "run": ran }));
+    }
+    let RetentionRun { stopped, tags, manifests, changed, summary } = &ran;
+    if *stopped {
+        return Err(Failure::Unconfirmed(stop_of(summary, args)));
+    }
+    if summary.repositories == 0 {
+        printer.note(no_rule());
+        return Ok(());
+    }
+    printer.note(format_args!("deleted {} and {}", count_of(*tags, "tag"), count_of(*manifests, "manifest")));
+    if *changed > 0 {
+        let images = count_of(*changed, "image");
+        printer.note(format_args!(
+            "{images} changed in the meantime and stayed; the next run decides about them again"
+        ));
+    }
+    if *manifests > 0 {
+        printer.note("they can be restored for the grace period (collect.grace); garbage collection then frees their space");
+    }
+    Ok(())
+}
+
+/// Why a run stopped, and how to confirm it.
+fn stop_of(summary: &RetentionSummary, args: &RetainArgs) -> String {
+    let only =
+        args.repository.as_ref().map(|pattern| format!(" --repository '{pattern}'")).unwrap_or_default();
+    let RetentionSummary { images, deleted, plan, .. } = summary;
+    let why = match &args.yes {
+        Some(_) => "the plan is another one than the confirmed plan".to_owned(),
+        None => "that is more than retain.max-images or retain.max-percent allow".to_owned(),
+    };
+    format!(
+        "deleted nothing: the rules would delete {} of {images}, and {why}. See what goes with `hythe retain --dry-run{only}`, \
+         then confirm this plan: `hythe retain{only} --yes {plan}`",
+        count_of(*deleted, "image")
+    )
+}
+
+fn no_rule() -> &'static str {
+    "no rule selects any repository: everything stays. Rules are tables [retain.\"PATTERN\"] of the registry's configuration"
 }
 
 async fn show(target: &Target, args: &RetainArgs, printer: Printer) -> Result<(), Failure> {
     let admin = Admin::new(target)?;
-    let repository = args.repository.as_ref().map(hythe_oci::Pattern::as_str);
+    let repository = args.repository.as_ref().map(Pattern::as_str);
     let (mut images, mut summary, mut after) = (Vec::new(), RetentionSummary::default(), None::<String>);
     loop {
         let part = admin.retention_plan(repository, after.as_deref()).await?;
@@ -41,7 +89,20 @@ async fn show(target: &Target, args: &RetainArgs, printer: Printer) -> Result<()
             .note(format_args!("repository {left_out} has too many images for the rules: all of it stays"));
     }
     printer.note(sentence(&summary));
+    if summary.needs_confirmation {
+        printer.note(stop_of_plan(&summary, args));
+    }
     Ok(())
+}
+
+/// How to run a plan that needs a confirmation.
+fn stop_of_plan(summary: &RetentionSummary, args: &RetainArgs) -> String {
+    let only =
+        args.repository.as_ref().map(|pattern| format!(" --repository '{pattern}'")).unwrap_or_default();
+    format!(
+        "that is more than retain.max-images or retain.max-percent allow; to delete it all the same: `hythe retain{only} --yes {}`",
+        summary.plan
+    )
 }
 
 fn text_of(images: &[RetainedImage]) -> String {
@@ -67,9 +128,7 @@ fn json_of(images: &[RetainedImage], summary: &RetentionSummary) -> Value {
 fn sentence(summary: &RetentionSummary) -> String {
     let RetentionSummary { repositories, images, deleted, manifests, .. } = summary;
     if *repositories == 0 {
-        return "no rule selects any repository: everything stays. Rules are tables [retain.\"PATTERN\"] of the \
-             registry's configuration"
-            .to_owned();
+        return no_rule().to_owned();
     }
     format!(
         "the rules would delete {} of {} ({}) in {}",

@@ -227,6 +227,27 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "retain.interval",
+        doc: "How often the server deletes what the retention rules let go, if there are rules. The first run begins five minutes after the start.",
+        kind: Kind::Duration(at!(retain.interval), SECOND),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "retain.max-images",
+        doc: "How many images a run of retention may delete. A run that would delete more stops, deletes nothing, and waits for `hythe retain --yes PLAN`.",
+        kind: Kind::Count(at!(retain.max_images), 0, 1_000_000_000),
+        flag: None,
+        reload: true,
+    },
+    Key {
+        name: "retain.max-percent",
+        doc: "Which part of the images that rules select a run of retention may delete, in percent. A run that would delete more stops, as with `retain.max-images`. A small registry needs a higher value: one image of five is 20 percent.",
+        kind: Kind::Count(at!(retain.max_percent), 0, 100),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "catalog.max-page",
         doc: "The maximum number of repositories in one response of the catalog API.",
         kind: Kind::Count(at!(catalog.max_page), 1, 100_000),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hythe::tables::{RetainTable, Table as _};
-use hythe_lifecycle::retention::Rule;
+use hythe_lifecycle::retention::{Limits, Rule};
 use hythe_testing::{ImageBuilder, IndexBuilder, Manifest, Setup, TestRegistry};
 use serde_json::{Value, json};
 
@@ -23,8 +23,9 @@ fn with_rules(setup: Setup, tables: &str) -> TestRegistry {
     let settings = World::new().file("hythe.toml", tables).load().unwrap().settings;
     let rules: Vec<Rule> = settings.retain.rules();
     let protections = settings.retain.protections();
+    let limits = Limits { images: settings.retain.max_images, percent: settings.retain.max_percent };
     setup
-        .server(|options| options.retain = rules.into())
+        .server(|options| (options.retention.rules, options.retention.limits) = (rules.into(), limits))
         .registry(|options| options.protect = protections)
         .start()
 }
@@ -106,6 +107,109 @@ protect = [\"v1\"]
     for (path, bytes) in &before {
         assert!(after[path] == *bytes, "{} changed", path.display());
     }
+}
+
+/// A registry with ten old images and one young one, each with an index, a signature and a blob of its own.
+fn grown(tables: &str) -> TestRegistry {
+    let registry = with_rules(TestRegistry::setup(), tables);
+    for number in 0..11 {
+        if number == 10 {
+            registry.pass(8 * DAY);
+        }
+        let index = IndexBuilder::new().manifest(image(number)).build();
+        index.push(&registry.client(), "app", format!("b{number}"));
+        let signature =
+            ImageBuilder::artifact(100 + number, "application/x-signature").subject(&index).build();
+        signature.push(&registry.client(), "app", signature.digest());
+    }
+    registry
+}
+
+#[test]
+fn a_run_deletes_exactly_what_its_dry_run_showed_and_keeps_every_kept_image_whole() {
+    let registry = grown("[retain]\nmax-percent = 100\n[retain.\"*\"]\nnewest = 1\ntags = [\"b0\"]\n");
+    let dry = retain(&registry, &["--dry-run"]).expect(0);
+    assert_eq!(dry.out.lines().filter(|line| line.starts_with("delete")).count(), 9, "{}", dry.out);
+    let ran = retain(&registry, &[]).expect(0);
+    assert!(ran.err.contains("deleted 9 tags and 27 manifests"), "{}", ran.err);
+    assert_eq!(
+        registry.client().get("/v2/app/tags/list").send().expect(200).json()["tags"],
+        json!(["b0", "b10"])
+    );
+    let totals = registry.totals();
+    assert_eq!((totals.tags, totals.manifests), (2, 6));
+    for number in [0, 10] {
+        let index = IndexBuilder::new().manifest(image(number)).build();
+        let client = registry.client();
+        client.get(format!("/v2/app/manifests/{}", index.manifests[0].digest())).send().expect(200);
+        let referrers = client.get(format!("/v2/app/referrers/{}", index.digest())).send().expect(200).json();
+        assert_eq!(referrers["manifests"].as_array().unwrap().len(), 1);
+    }
+    let again = retain(&registry, &["--output", "json"]).json();
+    assert_eq!((&again["run"]["tags"], &again["run"]["summary"]["deleted"]), (&json!(0), &json!(0)));
+    let metrics = String::from_utf8(registry.client().get("/metrics").send().expect(200).body).unwrap();
+    for line in [
+        "hythe_retain_runs_total 2",
+        "hythe_retain_tags_total 9",
+        "hythe_retain_manifests_total 27",
+        "hythe_retain_stopped 0",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
+
+#[test]
+fn a_run_that_would_delete_much_stops_and_only_the_very_plan_can_be_confirmed() {
+    for limit in ["", "[retain]\nmax-percent = 100\nmax-images = 9\n"] {
+        let registry = grown(&format!("{limit}[retain.\"*\"]\nnewest = 1\n"));
+        let stopped = retain(&registry, &[]).expect(11);
+        assert!(
+            stopped.err.contains("deleted nothing: the rules would delete 10 images of 11"),
+            "{}",
+            stopped.err
+        );
+        assert_eq!(registry.totals().tags, 11);
+        let plan = retain(&registry, &["--dry-run", "--output", "json"]).json()["summary"].clone();
+        assert_eq!(plan["needs_confirmation"], json!(true));
+        let plan = plan["plan"].as_str().unwrap().to_owned();
+        assert!(stopped.err.contains(&format!("--yes {plan}")), "{}", stopped.err);
+        let metrics = String::from_utf8(registry.client().get("/metrics").send().expect(200).body).unwrap();
+        assert!(metrics.contains("hythe_retain_stopped 1"), "{metrics}");
+        // One image more that goes: the plan is another one.
+        registry.client().delete("/v2/app/manifests/b9").send().expect(202);
+        let changed = retain(&registry, &["--yes", &plan]).expect(11);
+        assert!(changed.err.contains("another one than the confirmed plan"), "{}", changed.err);
+        let plan = retain(&registry, &["--dry-run", "--output", "json"]).json()["summary"]["plan"].clone();
+        retain(&registry, &["--yes", plan.as_str().unwrap()]).expect(0);
+        assert_eq!(
+            registry.client().get("/v2/app/tags/list").send().expect(200).json()["tags"],
+            json!(["b10"])
+        );
+    }
+}
+
+#[test]
+fn what_a_run_deletes_frees_its_space_after_the_grace_period() {
+    let registry = grown("[retain]\nmax-percent = 100\n[retain.\"*\"]\nnewest = 1\n");
+    retain(&registry, &[]).expect(0);
+    registry.pass(2 * DAY);
+    registry.client().post("/api/gc").send().expect(200);
+    // An image, with its configuration and layer, and a signature with two blobs.
+    assert_eq!(registry.totals().blobs, 4);
+}
+
+#[test]
+fn a_run_is_refused_if_deletes_are_turned_off() {
+    let registry = with_rules(
+        TestRegistry::setup().without_delete(),
+        "[retain]\nmax-percent = 100\n[retain.\"*\"]\nexpire = \"pr=1s\"\n",
+    );
+    image(1).push(&registry.client(), "app", "pr");
+    image(2).push(&registry.client(), "app", "v1");
+    registry.pass(DAY);
+    let refused = retain(&registry, &[]).expect(1);
+    assert!(refused.err.contains("delete.enabled"), "{}", refused.err);
+    assert_eq!(registry.totals().tags, 2);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The decision about a repository: which of its images stay, and what goes together.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use hythe_oci::{Digest, RepositoryName, Tag};
@@ -35,8 +36,8 @@ pub struct Judged {
 /// Tags and manifests that go together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// The tags, each with the manifest that it names.
-    pub tags: Vec<(Tag, Digest)>,
+    /// The tags, each with the manifest that it names and the time of its push.
+    pub tags: Vec<(Tag, Digest, i64)>,
     /// The manifests, each with the time when it was last needed. An index comes before what it lists, and a subject before
     /// its referrers.
     pub manifests: Vec<(Digest, i64)>,
@@ -98,13 +99,16 @@ fn is_in_use(contents: &Contents, place: Place, now: i64, grace: Duration) -> bo
 
 fn removals(contents: &Contents, stays: &[bool], images: &[(Place, Judged)]) -> Vec<Removal> {
     let going = |(_, image): &&(Place, Judged)| !image.verdict.stays;
+    let goes: HashSet<&Tag> =
+        images.iter().filter(going).filter_map(|(_, image)| image.tag.as_ref()).collect();
     // A tag that goes although its manifest stays.
-    let alone = images.iter().filter(going).filter(|(place, _)| stays[*place]);
-    let alone = alone.filter_map(|(_, image)| {
-        let tags = vec![(image.tag.clone()?, image.digest)];
-        Some(Removal { tags, manifests: Vec::new() })
-    });
-    let mut removals: Vec<Removal> = alone.collect();
+    let alone = contents.ordinary().filter(|(_, tag, named)| stays[*named] && goes.contains(&tag.tag));
+    let mut removals: Vec<Removal> = alone
+        .map(|(_, tag, _)| Removal {
+            tags: vec![(tag.tag.clone(), tag.digest, tag.pushed)],
+            manifests: Vec::new(),
+        })
+        .collect();
     let groups = groups(contents, stays);
     let mut group_of = vec![None; stays.len()];
     let first = removals.len();
@@ -118,7 +122,7 @@ fn removals(contents: &Contents, stays: &[bool], images: &[(Place, Judged)]) -> 
     // No tag of a manifest that goes stays: an ordinary one would make the manifest stay, and the others follow.
     for (tag, named) in &contents.tags {
         if let Some(removal) = group_of[*named] {
-            removals[removal].tags.push((tag.tag.clone(), tag.digest));
+            removals[removal].tags.push((tag.tag.clone(), tag.digest, tag.pushed));
         }
     }
     removals

@@ -8,7 +8,7 @@ use hythe_oci::{Algorithm, HashState, Pattern, Reference, RepositoryName};
 use hythe_registry::{Error, Origin, Origins, Registry, Result, Visible};
 
 use super::contents::Contents;
-use super::decide::{Decision, Judged, decide};
+use super::decide::{Decision, Judged, Removal, decide};
 use super::rule::Rule;
 
 /// How many rows one read of the catalog has.
@@ -100,18 +100,36 @@ impl Planner {
 
     /// Plans everything for the repositories that the pattern selects, and counts it.
     pub async fn summary(&self, rules: &Arc<[Rule]>, pattern: &Pattern) -> Result<PlanSummary> {
+        Ok(self.collect(rules, pattern, 0).await?.0)
+    }
+
+    /// Like [`summary`](Self::summary), with what goes, until that is about `most` tags and manifests.
+    pub(super) async fn collect(
+        &self,
+        rules: &Arc<[Rule]>,
+        pattern: &Pattern,
+        most: usize,
+    ) -> Result<(PlanSummary, Vec<(RepositoryName, Removal)>)> {
         let (mut summary, mut hash) = (PlanSummary::default(), HashState::new(Algorithm::Sha256));
+        let (mut going, mut rows) = (Vec::new(), 0);
         let mut after = None;
         while let Some(repository) = self.next(rules, pattern, after.as_ref()).await? {
             if let Some(decision) = self.decide(&repository, rules).await? {
                 summary.add(&repository, &decision, &mut hash);
+                for removal in decision.removals {
+                    if rows >= most {
+                        break;
+                    }
+                    rows += removal.tags.len() + removal.manifests.len();
+                    going.push((repository.clone(), removal));
+                }
             } else {
                 summary.left_out.push(repository.clone());
             }
             after = Some(repository);
         }
         summary.id = hash.finish().hex().chars().take(ID).collect();
-        Ok(summary)
+        Ok((summary, going))
     }
 
     /// Up to `limit` images of the plan, from the first past `after`.
@@ -242,7 +260,7 @@ impl PlanSummary {
         let mut line = |text: String| hash.update(text.as_bytes());
         for removal in &decision.removals {
             self.manifests += removal.manifests.len() as u64;
-            for (tag, digest) in &removal.tags {
+            for (tag, digest, _) in &removal.tags {
                 line(format!("{repository}:{tag} {digest}\n"));
             }
             for (digest, _) in &removal.manifests {

@@ -1,6 +1,6 @@
 //! A client of hythe's admin API: the cache, garbage collection, and verification (docs/reference/admin-api.md).
 
-use hythe_api::{RetentionPlan, Upstream, VerifiedSlice, parameter, path};
+use hythe_api::{RetentionPlan, RetentionRun, Upstream, VerifiedSlice, parameter, path};
 use hythe_client::{Client, Error, PageAnswer};
 use hythe_oci::ErrorBody;
 use serde::Deserialize;
@@ -89,6 +89,19 @@ impl Admin {
         query.extend(after.map(|after| (parameter::AFTER, after)));
         let plan = self.answer(self.client.read_page(path::RETAIN, &query, LIMIT).await)?;
         self.understand(&plan)
+    }
+
+    /// Deletes what the retention rules let go. `confirmed` is the id of the plan that the user confirms.
+    pub(in crate::commands) async fn retain(
+        &self,
+        repository: Option<&str>,
+        confirmed: Option<&str>,
+    ) -> Result<RetentionRun, Failure> {
+        let mut query = Vec::new();
+        query.extend(repository.map(|pattern| (parameter::REPOSITORY, pattern)));
+        query.extend(confirmed.map(|plan| (parameter::CONFIRM, plan)));
+        let run = self.answer(self.client.post_page(path::RETAIN, &query, LIMIT).await)?;
+        self.understand(&run)
     }
 
     /// Reads an answer as the expected type.

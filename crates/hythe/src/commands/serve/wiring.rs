@@ -1,9 +1,10 @@
 //! Turns the settings into the options of each crate.
 
 use hythe_lifecycle::Pace;
+use hythe_lifecycle::retention::Limits;
 use hythe_oci::Authority;
 use hythe_registry::RegistryOptions;
-use hythe_server::{Format, Mirror, ServerOptions};
+use hythe_server::{Format, Mirror, RetentionOptions, ServerOptions};
 use hythe_upstream::{Allowed, CacheOptions};
 
 use crate::settings::Settings;
@@ -39,7 +40,11 @@ pub(super) fn server_options(settings: &Settings) -> ServerOptions {
         log_requests: settings.log.requests,
         log_format: format(settings.log.format),
         collect_interval: settings.collect.interval,
-        retain: settings.retain.rules().into(),
+        retention: RetentionOptions {
+            rules: settings.retain.rules().into(),
+            interval: settings.retain.interval,
+            limits: Limits { images: settings.retain.max_images, percent: settings.retain.max_percent },
+        },
         scrub: Pace { rate: settings.verify.rate, interval: settings.verify.interval },
     }
 }

@@ -39,12 +39,17 @@ fn a_tag_that_goes_takes_no_other_tag_and_no_image_that_another_tag_names() {
 fn the_highest_versions_stay_and_pre_releases_and_variants_count_apart() {
     let rules = [rule("*", |rule| rule.semver_newest = Some(2))];
     let mut repository = Repository::new();
-    for (age, tag) in
-        ["1.9.0", "v1.10.0", "1.2.0", "2.0.0-rc.1", "2.0.0-rc.10", "2.0.0-rc.2", "1.9.0-alpine", "main"]
-            .into_iter()
-            .enumerate()
-    {
-        repository = repository.image(tag, age as i64);
+    for (age, tag) in (0..).zip([
+        "1.9.0",
+        "v1.10.0",
+        "1.2.0",
+        "2.0.0-rc.1",
+        "2.0.0-rc.10",
+        "2.0.0-rc.2",
+        "1.9.0-alpine",
+        "main",
+    ]) {
+        repository = repository.image(tag, age);
     }
     // A short version names the same image as a whole one.
     repository = repository.tag("1", "v1.10.0", 1).tag("1.10", "v1.10.0", 1);
@@ -72,7 +77,7 @@ fn an_expired_tag_goes_though_another_criterion_keeps_it_and_does_not_count_befo
     let rules = [
         rule("*", |rule| rule.newest = Some(2)),
         rule("app", |rule| {
-            rule.expire = vec![("pr-*".parse().unwrap(), days(3)), ("*-x".parse().unwrap(), days(9))]
+            rule.expire = vec![("pr-*".parse().unwrap(), days(3)), ("*-x".parse().unwrap(), days(9))];
         }),
     ];
     let repository = Repository::new()

@@ -125,10 +125,10 @@ proptest! {
             }
         }
         for image in &decided.decision.images {
-            match &image.tag {
-                Some(tag) => prop_assert_eq!(!image.verdict.stays, tags.contains(tag.as_str())),
-                None => prop_assert_eq!(!image.verdict.stays, manifests.contains(&image.digest)),
-            }
+            let goes = image.tag.as_ref().map_or_else(
+                || manifests.contains(&image.digest), |tag| tags.contains(tag.as_str()),
+            );
+            prop_assert_eq!(!image.verdict.stays, goes);
         }
         let mut seen = BTreeSet::new();
         for removal in &decided.decision.removals {

@@ -122,7 +122,7 @@ impl Decided {
     /// The tags that go, of every kind.
     pub(super) fn tags(&self) -> BTreeSet<String> {
         let removals = self.decision.removals.iter();
-        removals.flat_map(|removal| removal.tags.iter().map(|(tag, _)| tag.to_string())).collect()
+        removals.flat_map(|removal| removal.tags.iter().map(|(tag, ..)| tag.to_string())).collect()
     }
 
     /// The manifests that go.
