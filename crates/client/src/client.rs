@@ -40,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) transport: Transport,
     pub(crate) tokens: Tokens,
     pub(crate) only_if_cached: bool,
+    pub(crate) loads: bool,
     pub(crate) lists: Room,
     pub(crate) manifests: Room,
     /// The largest page of tags that the registry has accepted a request for; 0 if it accepts no page size.
@@ -59,6 +60,7 @@ impl Client {
             tokens: Tokens::new(&url, options.credentials)?,
             transport: Transport::new(connector, options.head_timeout.max(options.progress_timeout)),
             only_if_cached: options.only_if_cached,
+            loads: options.loads,
             lists: options.lists,
             manifests: options.manifests,
             tags_at_once: AtomicUsize::new(usize::MAX),

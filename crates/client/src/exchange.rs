@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
+use hythe_oci::header::HYTHE_LOAD;
 use tokio::time::timeout;
 use url::Url;
 
@@ -92,6 +93,9 @@ impl Inner {
         request.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if self.only_if_cached {
             request.headers.insert(CACHE_CONTROL, HeaderValue::from_static("only-if-cached"));
+        }
+        if self.loads {
+            request.headers.insert(HYTHE_LOAD, HeaderValue::from_static("1"));
         }
         if let Some(authorization) = authorization {
             request.headers.insert(AUTHORIZATION, authorization);

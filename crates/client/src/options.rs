@@ -17,6 +17,7 @@ const SHORT_ANSWERS: usize = 4 << 20;
 /// endpoint in `NO_PROXY` to reach it directly. A proxy resolves names itself, so hythe cannot check which addresses
 /// they lead to; addresses written as such in a URL are checked before the proxy is asked.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, and none depends on another")]
 pub struct ClientOptions {
     /// Scheme, host, port, and optionally a path before `/v2`: `https://registry-1.docker.io`. A path that contains
     /// `/v2` puts the rest before every repository's name: `https://harbor.example/v2/dockerhub`.
@@ -39,6 +40,9 @@ pub struct ClientOptions {
     /// Asks a cache only for what it has stored (`only-if-cached`, RFC 9111, 5.2.1.7); it answers 504 for anything
     /// else.
     pub only_if_cached: bool,
+    /// Loads content of an upstream into a hythe's copy (`Hythe-Load`): reads show what is stored, and pushed content
+    /// stays the upstream's.
+    pub loads: bool,
     /// Uses no proxy, whatever the environment says.
     pub direct: bool,
     /// Memory for lists of tags and referrers.
@@ -81,6 +85,7 @@ impl ClientOptions {
             head_timeout: Duration::from_secs(30),
             progress_timeout: Duration::from_secs(30),
             only_if_cached: false,
+            loads: false,
             direct: false,
             lists: Room::new(SHORT_ANSWERS),
             manifests: Room::new(SHORT_ANSWERS),

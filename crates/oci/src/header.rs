@@ -20,6 +20,9 @@ pub const FILTER_ARTIFACT_TYPE: &str = "artifactType";
 pub const OCI_NAMESPACE: &str = "oci-namespace";
 /// The fewest bytes that a chunk may have, except the last chunk.
 pub const OCI_CHUNK_MIN_LENGTH: &str = "oci-chunk-min-length";
+/// hythe's own: the client loads content of an upstream, for example from a bundle. The pushed content stays the
+/// upstream's copy.
+pub const HYTHE_LOAD: &str = "hythe-load";
 /// How many requests the upstream allows (Docker Hub).
 pub const RATELIMIT_LIMIT: &str = "ratelimit-limit";
 /// How many of those requests are left (Docker Hub).

@@ -92,8 +92,8 @@ impl Repository<'_> {
         S: Body + Send + 'static,
     {
         let permit = self.inner().body().await?;
-        let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
-        detached(async move { inner.finish(&name, id, digest, chunk, body, permit).await }).await
+        let (inner, to) = (Arc::clone(&self.registry.0), self.receiving());
+        detached(async move { inner.finish(&to, id, digest, chunk, body, permit).await }).await
     }
 
     /// Pushes a whole blob in one request. Its session has no id that a client knows.
@@ -102,12 +102,12 @@ impl Repository<'_> {
         S: Body + Send + 'static,
     {
         let permit = self.inner().body().await?;
-        let (inner, name) = (Arc::clone(&self.registry.0), self.name.clone());
+        let (inner, to) = (Arc::clone(&self.registry.0), self.receiving());
         detached(async move {
             let id = UploadId::random();
-            inner.start(id, &name, digest.algorithm(), Some(digest)).await?;
+            inner.start(id, &to.name, digest.algorithm(), Some(digest)).await?;
             let chunk = Chunk { length, ..Chunk::default() };
-            let result = inner.finish(&name, id, digest, chunk, body, permit).await;
+            let result = inner.finish(&to, id, digest, chunk, body, permit).await;
             if result.is_err() {
                 // No client knows the id, so no client can continue the session.
                 let _turn = inner.sessions.take(id).await;
@@ -116,6 +116,18 @@ impl Repository<'_> {
             result
         })
         .await
+    }
+}
+
+/// The repository that gets a blob, and the provenance of what is written into it.
+struct Receiving {
+    name: RepositoryName,
+    provenance: Provenance,
+}
+
+impl Repository<'_> {
+    fn receiving(&self) -> Receiving {
+        Receiving { name: self.name.clone(), provenance: self.provenance_of_writes() }
     }
 }
 
@@ -302,7 +314,7 @@ impl Inner {
 
     async fn finish<S>(
         &self,
-        name: &RepositoryName,
+        to: &Receiving,
         id: UploadId,
         digest: Digest,
         chunk: Chunk,
@@ -313,7 +325,7 @@ impl Inner {
         S: Body,
     {
         let mut turn = self.sessions.take(id).await;
-        let (row, mut ingest) = self.open(name, id, Some(digest.algorithm()), chunk).await?;
+        let (row, mut ingest) = self.open(&to.name, id, Some(digest.algorithm()), chunk).await?;
         if ingest.offset() == 0
             && let Found::Twin(twin) = self.twin(&digest).await?
             && chunk.length.is_none_or(|length| length == twin.size())
@@ -337,8 +349,8 @@ impl Inner {
             }
             return Err(Error::DigestMismatch { expected: digest, actual });
         }
-        let (owner, pushed) = (ingest.owner(), Provenance::default());
-        let making = Making { name, provenance: &pushed, owner, upload: &upload };
+        let owner = ingest.owner();
+        let making = Making { name: &to.name, provenance: &to.provenance, owner, upload: &upload };
         let result = self.make_blob(making, digest, size, ingest.twin()).await;
         if result.is_err() {
             // The session is removed to free its space. If the catalog recorded the blob all the same, the session has

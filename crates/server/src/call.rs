@@ -6,8 +6,8 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
 use hythe_lifecycle::retention::Retainer;
 use hythe_lifecycle::{Collector, Verifier};
-use hythe_oci::{Digest, Query};
-use hythe_registry::{MountFrom, Registry};
+use hythe_oci::{Digest, Query, RepositoryName};
+use hythe_registry::{MountFrom, Provenance, Registry, Repository};
 use hythe_upstream::{Cache, Freshness, RepositoryCopy};
 
 use crate::access::{Scope, Silence};
@@ -43,12 +43,19 @@ pub(crate) struct Call<'a> {
     pub(crate) silent: Option<Silence>,
     /// The blob to mount, and where it may come from.
     pub(crate) mount: Option<(Digest, MountFrom)>,
+    /// The provenance of what the request writes.
+    pub(crate) writes: Provenance,
 }
 
 /// The header that says how the cache produced a response, in one word.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 impl Call<'_> {
+    /// A repository of this registry; what is written into it gets the provenance of this request's content.
+    pub(crate) fn repository<'r>(&'r self, name: &'r RepositoryName) -> Repository<'r> {
+        self.app.registry.copy(name, &self.writes.origin).private(self.writes.private)
+    }
+
     /// A header's value as text; `None` also for a value that is not text.
     pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

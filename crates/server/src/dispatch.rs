@@ -139,7 +139,8 @@ async fn route(
             let mount = asked?.map(|asked| asked.digest).zip(mount);
             let namespace = namespace.and_then(|namespace| HeaderValue::try_from(namespace.as_ref()).ok());
             let scope = Scope::new(allowed, via);
-            let call = Call { app, options, method, headers, query, record, scope, silent, mount };
+            let writes = resource.provenance_of_writes();
+            let call = Call { app, options, method, headers, query, record, scope, silent, mount, writes };
             let mut response = endpoints::answer(&call, endpoint, resource, body).await?;
             if let Some(namespace) = namespace {
                 response.headers_mut().insert(HeaderName::from_static(OCI_NAMESPACE), namespace);
@@ -147,9 +148,9 @@ async fn route(
             Ok(response)
         }
         Ok(Request::Page { page, path, query }) => {
-            let Grant { via, silent, mount: _, resource: _ } = granted?;
-            let scope = Scope::new(allowed, via);
-            let call = Call { app, options, method, headers, query, record, scope, silent, mount: None };
+            let Grant { via, silent, mount: _, resource } = granted?;
+            let (scope, mount, writes) = (Scope::new(allowed, via), None, resource.provenance_of_writes());
+            let call = Call { app, options, method, headers, query, record, scope, silent, mount, writes };
             pages::answer(&call, page, path).await
         }
         Ok(Request::Preflight) => granted.map(|_| preflight(options, record, headers)),

@@ -26,6 +26,7 @@ pub(crate) async fn answer(
             copies::begin_push(endpoint.name().unwrap_or(copy.name()), &copy).await?;
             call_here(call, &endpoint.within(copy.name()), body).await
         }
+        Resource::Loaded(copy) => call_here(call, &endpoint.within(copy.here()), body).await,
         Resource::Copy { copy, before_push } => {
             let answer = Box::pin(read_copy(call, endpoint, &open(call, copy)?)).await;
             if before_push { answer.map_err(|error| copies::unanswered(call, error)) } else { answer }

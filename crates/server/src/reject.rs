@@ -303,6 +303,14 @@ impl Rejection {
                 "`{name}` is a copy of a repository of {upstream}, so pushes to it are refused; push under another \
                  name, or set `pushable = true` in [upstream.\"{upstream}\"] to serve what you push instead of the copy"
             )),
+            Refusal::NoUpstream { name } => Self::denied(format!(
+                "`{name}` does not begin with the name of an upstream of this registry, so no node would find what is \
+                 loaded there; add its registry as an upstream (upstream.add)"
+            )),
+            Refusal::NotLoadable { upstream } => Self::denied(format!(
+                "only clients on this registry's own machine may load content of {upstream}; load it there, or let every \
+                 client load: set upstream.load to \"all\", for example with `hythe up --set upstream.load=all`"
+            )),
             Refusal::FetchedWithCredentials { name, upstream, copy } => Self::denied(format!(
                 "`{name}` has content that was fetched from {upstream} with this registry's credentials, so pushes to \
                  it are refused; clear it first: `hythe cache clear {copy}`"

@@ -52,6 +52,8 @@ pub struct Upstream {
     pub ttl_by_tag: Vec<(ImagePattern, Duration)>,
     /// Which clients get content that was fetched with credentials.
     pub share: Share,
+    /// Which clients may load content of this upstream into its copies, as `hythe bundle load` does.
+    pub load: Share,
     /// Whether clients may push under its names. Pushed content then replaces the upstream's.
     pub pushable: bool,
     /// Whether only a client, and no operator, named it: then it is reached at public addresses only.
@@ -80,6 +82,7 @@ impl Upstream {
             ttl: TTL,
             ttl_by_tag: Vec::new(),
             share: Share::default(),
+            load: Share::default(),
             pushable: false,
             unlisted: false,
         }

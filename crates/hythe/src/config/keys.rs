@@ -290,6 +290,13 @@ pub static KEYS: &[Key] = &[
         reload: true,
     },
     Key {
+        name: "upstream.load",
+        doc: "Which clients may load content of upstreams into the cache, as `hythe bundle load` does: `loopback` allows clients that connect over a loopback address of this machine, `all` allows every client that can reach the registry. hythe serves loaded content under the upstream's names, so a client that may load decides what nodes run.",
+        kind: Kind::Word(&at!(upstream.load)),
+        flag: None,
+        reload: true,
+    },
+    Key {
         name: "upstream.any",
         doc: "Whether any public registry is an upstream if a client names its host in `?ns=`, as containerd does. hythe connects to it by HTTPS, without credentials, and at public addresses only. `upstream.remove` excludes a registry.",
         kind: Kind::Switch(at!(upstream.any)),

@@ -58,7 +58,8 @@ pub(super) fn assemble(settings: &Upstreams) -> Assembled {
     let shipped = Allowed::shipped();
     for upstream in shipped.all().iter().filter(|upstream| settings.enabled && !is_named(&upstream.name)) {
         if !removed.contains(&upstream.name) {
-            let upstream = Upstream { ttl: settings.ttl, share: settings.share, ..(**upstream).clone() };
+            let (ttl, share, load) = (settings.ttl, settings.share, settings.load);
+            let upstream = Upstream { ttl, share, load, ..(**upstream).clone() };
             assembled.add(upstream, &[], FindingPlace::Key("upstream.enabled"));
         }
     }
@@ -163,6 +164,7 @@ impl Assembled {
         upstream.ttl = table.ttl.unwrap_or(settings.ttl);
         upstream.ttl_by_tag = table.ttl_by_tag.iter().map(|of| (of.pattern.clone(), of.ttl)).collect();
         upstream.share = table.share.unwrap_or(settings.share);
+        upstream.load = settings.load;
         upstream.pushable = table.pushable;
         match check(&upstream) {
             Ok(()) => self.add(upstream, &table.aliases, place),

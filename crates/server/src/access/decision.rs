@@ -32,6 +32,9 @@ pub(crate) enum Resource {
     Named(RepositoryName),
     /// A copy that becomes the registry's own repository, because the client pushes to it.
     Pushed(CopyName),
+    /// A copy that the client loads content into, or whose stored content it reads to learn what it need not load. The
+    /// copy stays the upstream's.
+    Loaded(CopyName),
     /// A copy of an upstream's repository. `before_push`: the client may be about to push, because it asks by HEAD for
     /// something that its path, not `?ns=` or the listener, says is the upstream's.
     Copy { copy: CopyName, before_push: bool },
@@ -65,11 +68,32 @@ pub(crate) enum Refusal {
     NotPushedYet { copy: RepositoryName },
     /// The upstream's repositories accept no pushes.
     NotPushable { name: RepositoryName, upstream: Authority },
+    /// The client loads content under a name that is no upstream's.
+    NoUpstream { name: RepositoryName },
+    /// This client may not load content of the upstream.
+    NotLoadable { upstream: Authority },
     /// The copy has content that was fetched with credentials, so it cannot become the registry's own repository.
     FetchedWithCredentials { name: RepositoryName, upstream: Authority, copy: RepositoryName },
     /// Deleting content is switched off. The registry itself refuses other deletes, such as those of a garbage collection:
     /// they depend on parameters of the request.
     DeletesOff,
+}
+
+impl Resource {
+    /// The provenance of what the request writes.
+    pub(crate) fn provenance_of_writes(&self) -> Provenance {
+        match self {
+            Self::Loaded(copy) => {
+                let upstream = copy.upstream();
+                // A bundle does not tell whether its content was fetched with credentials, so it counts as what this
+                // registry would fetch itself.
+                Provenance { origin: Origin::upstream(&upstream.name), private: upstream.has_login() }
+            }
+            Self::Here | Self::Named(_) | Self::Pushed(_) | Self::Copy { .. } | Self::HereOrCopy { .. } => {
+                Provenance { origin: Origin::Local, private: false }
+            }
+        }
+    }
 }
 
 impl Silence {
@@ -111,21 +135,28 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
     if let Some(refusal) = access.refused_at_the_door() {
         return Err(refusal);
     }
-    let Access { client, action, target, mount, only_if_cached } = access;
+    let Access { client, action, target, mount, only_if_cached, loads } = access;
     let via = client.via();
+    let loads_here = |name: &RepositoryName| match (loads, action) {
+        (true, Action::Push) => Err(Refusal::NoUpstream { name: name.clone() }),
+        _ => Ok(()),
+    };
     let resource = match target {
         Target::None | Target::Page(_) => Resource::Here,
         Target::NotServed { registry } => return Err(Refusal::NotServed { registry }),
         Target::TooLong(too_long) => return Err(Refusal::TooLong(too_long)),
-        Target::Here(_) => {
+        Target::Here(name) => {
             check_here(facts, via)?;
+            loads_here(name)?;
             Resource::Here
         }
         Target::Copy { name, copy, by_path } => {
-            decide_copy(action, name, copy, by_path, only_if_cached, facts, via)?
+            let way = Way { by_path, only_if_cached, loads, via };
+            decide_copy(action, name, copy, way, facts)?
         }
-        Target::HereOrCopy { copy, .. } => {
+        Target::HereOrCopy { name, copy } => {
             check_here(facts, via)?;
+            loads_here(name)?;
             if action.reads_content() {
                 let is_here = facts.here.as_ref().is_some_and(is_local);
                 let copy = check_copy(copy.upstream(), facts, via).map(|()| copy);
@@ -152,16 +183,25 @@ pub(crate) fn decide(access: Access<'_>, facts: &Facts<'_>) -> Result<Grant, Ref
     Ok(Grant { resource, via, silent, mount })
 }
 
+/// How a request reaches a copy.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Whether the path names the upstream.
+    by_path: bool,
+    only_if_cached: bool,
+    loads: bool,
+    via: Via,
+}
+
 /// Decides about a copy.
 fn decide_copy(
     action: Action,
     name: &RepositoryName,
     copy: CopyName,
-    by_path: bool,
-    only_if_cached: bool,
+    way: Way,
     facts: &Facts<'_>,
-    via: Via,
 ) -> Result<Resource, Refusal> {
+    let Way { by_path, only_if_cached, loads, via } = way;
     let (upstream, found) = (copy.upstream(), facts.copy.as_ref());
     if upstream.pushable && found.is_some_and(is_local) {
         // Pushed content is shared with every client, and is served instead of the upstream's.
@@ -169,6 +209,11 @@ fn decide_copy(
     }
     check_copy(upstream, facts, via)?;
     match action {
+        // Loaded content is served as the upstream's, to clients that trust its name. Reads show what is stored.
+        Action::Push if loads && !upstream.load.reaches(via) => {
+            Err(Refusal::NotLoadable { upstream: upstream.name.clone() })
+        }
+        Action::Push | Action::Check | Action::Pull if loads => Ok(Resource::Loaded(copy)),
         // From the upstream's answer a client would leave out content that is not here, and its push would pin the rest.
         Action::Check if by_path && upstream.pushable && !only_if_cached => {
             Err(Refusal::NotPushedYet { copy: copy.here().clone() })

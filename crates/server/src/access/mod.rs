@@ -18,6 +18,7 @@ mod site;
 mod target;
 
 use http::{HeaderMap, Method};
+use hythe_oci::header::HYTHE_LOAD;
 use hythe_oci::{Digest, Endpoint, RepositoryName};
 use hythe_upstream::Allowed;
 
@@ -42,6 +43,8 @@ pub(crate) struct Access<'a> {
     mount: Option<&'a Mount>,
     /// Whether the client forbids asking an upstream (RFC 9111, 5.2.1.7).
     only_if_cached: bool,
+    /// Whether the client loads content of an upstream into this registry's copy.
+    loads: bool,
 }
 
 /// A blob that a push wants to mount.
@@ -89,6 +92,7 @@ impl<'a> Access<'a> {
             Subject::Page(page) => (Action::on_page(asked.method, page), Target::Page(page), None),
             Subject::Other => (Action::other(asked.method), Target::None, None),
         };
-        Self { client, action, target, mount, only_if_cached: asked.only_if_cached }
+        let loads = asked.headers.contains_key(HYTHE_LOAD);
+        Self { client, action, target, mount, only_if_cached: asked.only_if_cached, loads }
     }
 }

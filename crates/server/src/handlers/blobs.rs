@@ -25,7 +25,7 @@ pub(crate) async fn blob_get(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
-    let blob = call.app.registry.repository(name).blob(digest).await;
+    let blob = call.repository(name).blob(digest).await;
     respond(call, &blob.map_err(|error| Rejection::registry(&error, Some(name)))?)
 }
 
@@ -36,7 +36,7 @@ pub(crate) async fn blob_head(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
-    let blob = call.app.registry.repository(name).use_blob(digest).await;
+    let blob = call.repository(name).use_blob(digest).await;
     respond(call, &blob.map_err(|error| Rejection::registry(&error, Some(name)))?)
 }
 
@@ -46,7 +46,7 @@ pub(crate) async fn blob_delete(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Response<Body>, Rejection> {
-    let deleted = call.app.registry.repository(name).delete_blob(digest).await;
+    let deleted = call.repository(name).delete_blob(digest).await;
     deleted.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(empty(StatusCode::ACCEPTED))
 }

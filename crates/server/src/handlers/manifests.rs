@@ -23,7 +23,7 @@ pub(crate) async fn manifest_get(
     reference: &Reference,
 ) -> Result<Response<Body>, Rejection> {
     let refuse = |error: Error| Rejection::registry(&error, Some(name));
-    let repository = call.app.registry.repository(name);
+    let repository = call.repository(name);
     let manifest = match reference {
         // A HEAD by digest counts as a use, so the manifest is kept for a while: the client may rely on the answer. A
         // tagged manifest is kept anyway.
@@ -90,8 +90,7 @@ pub(crate) async fn manifest_put(
         CollectError::Crowded => Rejection::manifests_crowded(),
     })?;
     let content_type = call.header(header::CONTENT_TYPE);
-    let pushed =
-        call.app.registry.repository(name).push_manifest(reference, tags.clone(), content_type, bytes).await;
+    let pushed = call.repository(name).push_manifest(reference, tags.clone(), content_type, bytes).await;
     let pushed = pushed.map_err(|error| Rejection::registry(&error, Some(name)))?;
     let mut response = empty(StatusCode::CREATED);
     set(&mut response, header::LOCATION, path::manifest(name, &Reference::Digest(pushed.digest)));
@@ -127,7 +126,7 @@ pub(crate) async fn manifest_delete(
     name: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response<Body>, Rejection> {
-    let deleted = call.app.registry.repository(name).delete_manifest(reference).await;
+    let deleted = call.repository(name).delete_manifest(reference).await;
     deleted.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(empty(StatusCode::ACCEPTED))
 }

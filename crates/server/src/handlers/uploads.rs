@@ -20,7 +20,7 @@ pub(crate) async fn upload_start(
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     let refuse = |error: Error| Rejection::registry(&error, Some(name));
-    let repository = call.app.registry.repository(name);
+    let repository = call.repository(name);
     if let Some((digest, from)) = &call.mount {
         return Ok(match repository.mount_blob(digest, from.clone()).await.map_err(refuse)? {
             Started::Mounted(digest) => created(name, &digest),
@@ -48,7 +48,7 @@ pub(crate) async fn upload_status(
     name: &RepositoryName,
     id: UploadId,
 ) -> Result<Response<Body>, Rejection> {
-    let status = call.app.registry.repository(name).upload_status(id).await;
+    let status = call.repository(name).upload_status(id).await;
     let status = status.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(session(StatusCode::NO_CONTENT, name, status))
 }
@@ -61,7 +61,7 @@ pub(crate) async fn upload_append(
     body: RequestBody,
 ) -> Result<Response<Body>, Rejection> {
     let chunk = chunk(call, &body)?;
-    let status = call.app.registry.repository(name).append(id, chunk, body).await;
+    let status = call.repository(name).append(id, chunk, body).await;
     let status = status.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(session(StatusCode::ACCEPTED, name, status))
 }
@@ -78,7 +78,7 @@ pub(crate) async fn upload_finish(
         Rejection::parameter(ErrorCode::DigestInvalid, message)
     })?;
     let chunk = chunk(call, &body)?;
-    let finished = call.app.registry.repository(name).finish_upload(id, digest, chunk, body).await;
+    let finished = call.repository(name).finish_upload(id, digest, chunk, body).await;
     finished.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(created(name, &digest))
 }
@@ -89,7 +89,7 @@ pub(crate) async fn upload_cancel(
     name: &RepositoryName,
     id: UploadId,
 ) -> Result<Response<Body>, Rejection> {
-    let cancelled = call.app.registry.repository(name).cancel_upload(id).await;
+    let cancelled = call.repository(name).cancel_upload(id).await;
     cancelled.map_err(|error| Rejection::registry(&error, Some(name)))?;
     Ok(empty(StatusCode::NO_CONTENT))
 }

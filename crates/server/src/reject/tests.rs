@@ -291,6 +291,22 @@ fn every_refusal_has_its_status_code_and_message() {
                 .to_owned(),
         ),
         (
+            Refusal::NoUpstream { name: name() },
+            403,
+            ErrorCode::Denied,
+            "`some/app` does not begin with the name of an upstream of this registry, so no node would find what is loaded \
+             there; add its registry as an upstream (upstream.add)"
+                .to_owned(),
+        ),
+        (
+            Refusal::NotLoadable { upstream: upstream() },
+            403,
+            ErrorCode::Denied,
+            "only clients on this registry's own machine may load content of up.example; load it there, or let every client \
+             load: set upstream.load to \"all\", for example with `hythe up --set upstream.load=all`"
+                .to_owned(),
+        ),
+        (
             Refusal::FetchedWithCredentials {
                 name: name(),
                 upstream: upstream(),

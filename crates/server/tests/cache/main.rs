@@ -11,6 +11,7 @@ mod any;
 mod blobs;
 mod faults;
 mod listings;
+mod loads;
 mod manifests;
 mod names;
 mod pages;

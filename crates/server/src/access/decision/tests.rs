@@ -44,15 +44,18 @@ struct Setting {
     share: Share,
     login: bool,
     pushable: bool,
+    load: Share,
 }
 
 fn settings() -> Vec<Setting> {
     let mut settings = Vec::new();
     for share in [Share::Loopback, Share::All] {
         for login in [false, true] {
-            for pushable in [false, true] {
+            for (pushable, load) in
+                [(false, Share::Loopback), (false, Share::All), (true, Share::Loopback), (true, Share::All)]
+            {
                 let mut upstream = Upstream::at_home("up.example".parse().unwrap());
-                (upstream.share, upstream.pushable) = (share, pushable);
+                (upstream.share, upstream.pushable, upstream.load) = (share, pushable, load);
                 if login {
                     upstream.credentials =
                         Credentials::Basic { username: "ada".to_owned(), password: "hunter2".to_owned() };
@@ -61,7 +64,7 @@ fn settings() -> Vec<Setting> {
                 allowed.share_others(share);
                 allowed.add(upstream.clone(), &[]).unwrap();
                 let copy = CopyName::new(Arc::new(upstream), name("app")).unwrap();
-                settings.push(Setting { allowed, copy, share, login, pushable });
+                settings.push(Setting { allowed, copy, share, login, pushable, load });
             }
         }
     }
@@ -146,7 +149,8 @@ fn is_hidden(setting: &Setting, found: Option<&Provenance>) -> bool {
 
 /// The refusals in their order, each with the condition under which the request is refused.
 fn rules(setting: &Setting, access: &Access<'_>, facts: &Facts<'_>) -> Vec<(bool, Refusal)> {
-    let Access { client, action, target, only_if_cached, .. } = access;
+    let Access { client, action, target, only_if_cached, loads, .. } = access;
+    let (loads, pushes) = (*loads, *action == Action::Push);
     let upstream = setting.copy.upstream().name.clone();
     let host = client.foreign_host.unwrap_or_default();
     let origin = client.foreign_page.and_then(|page| page.origin);
@@ -183,23 +187,29 @@ fn rules(setting: &Setting, access: &Access<'_>, facts: &Facts<'_>) -> Vec<(bool
                 upstream: facts.here.as_ref().map_or("", |found| found.origin.as_str()).to_owned(),
             },
         ),
+        (here && loads && pushes, Refusal::NoUpstream { name: name("asked") }),
         (
             copy && !near && setting.share == Share::Loopback && (setting.login || private),
             Refusal::NotShared { upstream: "up.example".to_owned() },
         ),
         (
-            copy && *action == Action::Check
+            copy && loads && pushes && !near && setting.load == Share::Loopback,
+            Refusal::NotLoadable { upstream: upstream.clone() },
+        ),
+        (
+            copy && !loads
+                && *action == Action::Check
                 && matches!(target, Target::Copy { by_path: true, .. })
                 && setting.pushable
                 && !only_if_cached,
             Refusal::NotPushedYet { copy: name("up.example/app") },
         ),
         (
-            copy && *action == Action::Push && !setting.pushable,
+            copy && pushes && !loads && !setting.pushable,
             Refusal::NotPushable { name: name("asked"), upstream: upstream.clone() },
         ),
         (
-            copy && *action == Action::Push && private,
+            copy && pushes && !loads && private,
             Refusal::FetchedWithCredentials { name: name("asked"), upstream, copy: name("up.example/app") },
         ),
         (*action == Action::Delete && !facts.deletes, Refusal::DeletesOff),
@@ -220,10 +230,13 @@ fn for_every_case(mut check: impl FnMut(&Setting, &Access<'_>, &Facts<'_>)) -> u
                     for &deletes in switches {
                         let (here, copy, source) = (here.clone(), copy.clone(), source.clone());
                         let facts = Facts { allowed: &setting.allowed, deletes, here, copy, source };
-                        for only_if_cached in [false, true] {
+                        // What a client loads depends neither on a mount nor on the switch for deletes.
+                        let ways = [(false, false), (true, false), (false, true)];
+                        let ways = if mount.is_some() || !deletes { &ways[..2] } else { &ways[..] };
+                        for &(only_if_cached, loads) in ways {
                             for &client in &clients {
                                 let (target, mount) = (target.clone(), mount.as_ref());
-                                let access = Access { client, action, target, mount, only_if_cached };
+                                let access = Access { client, action, target, mount, only_if_cached, loads };
                                 check(setting, &access, &facts);
                                 count += 1;
                             }
@@ -259,7 +272,10 @@ fn no_grant_gives_a_client_content_that_is_hidden_from_it() {
         assert_eq!(silent, access.only_if_cached || client.foreign_page.is_some(), "{access:?}");
         let private = setting.login || facts.copy.as_ref().is_some_and(|found| found.private);
         let of_copy = match &grant.resource {
-            Resource::Copy { .. } | Resource::Pushed(_) | Resource::HereOrCopy { copy: Ok(_), .. } => true,
+            Resource::Copy { .. }
+            | Resource::Loaded(_)
+            | Resource::Pushed(_)
+            | Resource::HereOrCopy { copy: Ok(_), .. } => true,
             Resource::Here | Resource::Named(_) | Resource::HereOrCopy { copy: Err(_), .. } => false,
         };
         if of_copy && private && setting.share == Share::Loopback {
@@ -270,6 +286,10 @@ fn no_grant_gives_a_client_content_that_is_hidden_from_it() {
         }
         if matches!(grant.resource, Resource::Pushed(_)) {
             assert!(setting.pushable && access.action == Action::Push, "{access:?}");
+        }
+        if matches!(grant.resource, Resource::Loaded(_)) {
+            let may_write = setting.load.reaches(grant.via);
+            assert!(access.loads && (may_write || !access.action.writes()), "{access:?}");
         }
         let hidden = is_hidden(setting, facts.source.as_ref()) && !is_trusted;
         let mount = access.mount.map(|mount| match &mount.from {
@@ -305,8 +325,14 @@ fn a_request_of_this_machine_for_pushed_content_reads_no_facts() {
     let app = name("app");
     let client = Client { exposure: Exposure::Loopback, near: true, foreign_host: None, foreign_page: None };
     for action in ACTIONS {
-        let access =
-            Access { client, action, target: Target::Here(&app), mount: None, only_if_cached: false };
+        let access = Access {
+            client,
+            action,
+            target: Target::Here(&app),
+            mount: None,
+            only_if_cached: false,
+            loads: false,
+        };
         assert_eq!(Needs::of(&access), Needs::default(), "{action:?}");
     }
 }
