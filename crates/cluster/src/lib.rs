@@ -9,6 +9,7 @@ mod http;
 pub mod image;
 pub mod kind_config;
 pub mod pull;
+pub mod pulled;
 pub mod registries;
 pub mod registry;
 mod runtime;

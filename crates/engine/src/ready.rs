@@ -123,6 +123,11 @@ impl Source for ReadyImage {
         Ok(self.manifest.clone())
     }
 
+    async fn has(&self, blob: &Descriptor) -> Result<bool> {
+        let is_config = self.manifest.config.as_ref().is_some_and(|config| config.digest == blob.digest);
+        Ok(is_config || self.bodies.contains_key(&blob.digest))
+    }
+
     async fn open(&self, blob: &Descriptor, from: u64) -> Result<Bytestream> {
         if self.manifest.config.as_ref().is_some_and(|config| config.digest == blob.digest) {
             let mut config = Cursor::new(self.config.clone());

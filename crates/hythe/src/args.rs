@@ -1,6 +1,7 @@
 //! The command line, as data.
 
 mod build;
+mod bundle;
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
@@ -9,6 +10,7 @@ mod deploy;
 mod doctor;
 mod du;
 mod images;
+mod import;
 mod promote;
 #[cfg(feature = "cluster")]
 mod push;
@@ -23,7 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
-use hythe_oci::{Authority, Platform};
+use hythe_oci::Platform;
 
 use crate::config::{Inputs, KEYS, Key};
 use crate::failure::EXIT_CODES;
@@ -44,8 +46,10 @@ pub use deploy::{
 pub use doctor::{DOCTOR_EXAMPLES, DoctorArgs};
 
 pub use build::{BuildArgs, BuilderName};
+pub use bundle::{BundleArgs, BundleCommand, BundleCreateArgs, BundleLoadArgs};
 pub use du::DuArgs;
 pub use images::{ConnectionArgs, CopyArgs, InspectArgs, LsArgs, RmArgs, TagsArgs};
+pub use import::ImportArgs;
 #[cfg(feature = "cluster")]
 pub use promote::{ContainerOf, SetImageArgs};
 pub use promote::{PromoteArgs, PromotionTarget};
@@ -113,12 +117,6 @@ Examples:
   hythe gc                                     remove unreferenced blobs past their grace period
   hythe gc --dry-run                           print what garbage collection would remove
   hythe gc --delete-untagged                   also delete untagged manifests";
-
-const IMPORT_EXAMPLES: &str = "\
-Examples:
-  hythe import /var/lib/registry               import into the user's data folder; stop hythe first
-  hythe import /srv/old --data /srv/hythe      import into another data folder
-  hythe import /srv/hub --upstream docker.io   import from a registry:2 with proxy.remoteurl";
 
 /// A container registry: one binary, no configuration needed.
 #[derive(Clone, Debug, Parser)]
@@ -206,6 +204,9 @@ pub enum Command {
     /// Copy images between registries, OCI layouts and archives; digests never change
     #[command(after_help = images::COPY_EXAMPLES)]
     Copy(Box<CopyArgs>),
+    /// Carry images to another machine in one file, also to one without a network
+    #[command(after_help = bundle::BUNDLE_EXAMPLES)]
+    Bundle(BundleArgs),
     /// Copy a tested image to another registry by its digest, and deploy it there
     #[command(after_help = promote::PROMOTE_EXAMPLES)]
     Promote(Box<PromoteArgs>),
@@ -236,9 +237,9 @@ pub enum Command {
     /// Run garbage collection now; the registry also runs it at intervals
     #[command(after_help = GC_EXAMPLES)]
     Gc(GcArgs),
-    /// Import the data folder of a registry:2, by hard links where possible
-    #[command(after_help = IMPORT_EXAMPLES)]
-    Import(ImportArgs),
+    /// Import all images of another registry, of a registry:2's data folder, or of an OCI layout
+    #[command(after_help = import::IMPORT_EXAMPLES)]
+    Import(Box<ImportArgs>),
     /// Print the version
     Version,
     /// Print the completion script of a shell
@@ -333,22 +334,6 @@ pub struct GcArgs {
     /// The options of the garbage collection.
     #[command(flatten)]
     pub what: CollectionArgs,
-}
-
-/// The options of `hythe import`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ImportArgs {
-    /// The `rootdirectory` of a registry:2. hythe changes nothing in it
-    pub folder: PathBuf,
-    /// The data folder to import into [data; `HYTHE_DATA`]
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// hythe's configuration file
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// The upstream that the registry:2 was a proxy of; all imported repositories become copies of it
-    #[arg(long, value_name = "NAME")]
-    pub upstream: Option<Authority>,
 }
 
 /// The options of `hythe cache`.

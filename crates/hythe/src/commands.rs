@@ -1,6 +1,7 @@
 //! hythe's commands, one file per verb.
 
 mod build;
+mod bundle;
 mod cache;
 mod completion;
 mod config;
@@ -100,6 +101,7 @@ pub fn run(command: Command, environment: &Environment, printer: Printer) -> Res
         Command::Push(args) => push::push(&args, environment, printer),
         #[cfg(feature = "cluster")]
         Command::Pull(args) => pull::pull(&args, environment, printer),
+        Command::Bundle(args) => bundle::bundle(args, environment, printer),
         Command::Ls(args) => ls::ls(&args, environment, printer),
         Command::Tags(args) => tags::tags(&args, environment, printer),
         Command::Inspect(args) => inspect::inspect(&args, environment, printer),

@@ -7,5 +7,6 @@ pub mod deploy;
 pub mod hosting;
 pub mod image;
 pub mod pod;
+pub mod running;
 pub mod trial;
 pub mod workload;

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hythe_oci::{Descriptor, Digest, Reference, Tag};
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio::sync::Mutex;
 
 use crate::error::{Error, Result};
@@ -19,6 +18,7 @@ use crate::index_file::IndexFile;
 use crate::layout::{VERSION, read_all, verified};
 use crate::manifest::Manifest;
 use crate::referrers::referrers_among;
+use crate::segments::Segments;
 use crate::store::{Brought, Bytestream, Moved, Source, Target};
 use crate::tar_file::{Extent, TarFile};
 
@@ -26,7 +26,7 @@ use crate::tar_file::{Extent, TarFile};
 const MANIFEST: u64 = (4 << 20) + (256 << 10);
 
 /// The name of a blob's file in a layout.
-fn blob_name(digest: &Digest) -> String {
+pub(crate) fn blob_name(digest: &Digest) -> String {
     format!("blobs/{}/{}", digest.algorithm(), digest.hex())
 }
 
@@ -45,10 +45,16 @@ pub struct ArchiveSource {
 impl ArchiveSource {
     /// Reads the list of an archive's images. Blocking: reads all headers, and of older archives each compressed layer.
     pub fn open(path: &Path) -> Result<Self> {
-        let tar = TarFile::open(path)?;
+        let file = Segments::new(path, &[path.to_owned()]).map_err(Error::file("cannot read", path))?;
+        Self::read(TarFile::open(file)?)
+    }
+
+    /// Reads the list of the images in a tar archive. Blocking.
+    pub(crate) fn read(tar: TarFile) -> Result<Self> {
+        let path = tar.path().to_owned();
         let (place, mut made, mut named) = (path.display().to_string(), HashMap::new(), HashMap::new());
         let invalid =
-            |reason| Error::Invalid { path: path.to_owned(), expected: "an archive of images", reason };
+            |reason| Error::Invalid { path: path.clone(), expected: "an archive of images", reason };
         let index = if let Some(bytes) = tar.read("index.json", MANIFEST)? {
             IndexFile::read(&bytes).map_err(|error| invalid(format!("its index.json: {error}")))?
         } else if let Some(list) = tar.read("manifest.json", MANIFEST)? {
@@ -69,6 +75,15 @@ impl ArchiveSource {
             Some(bytes) => Ok(Some(bytes.clone())),
             None => self.tar.read(&blob_name(digest), MANIFEST),
         }
+    }
+
+    /// The images with names: each name as the archive has it, a full name or only a tag, and the digest.
+    pub fn names(&self) -> Vec<(String, Digest)> {
+        self.index.named().map(|(name, entry)| (name.to_owned(), entry.digest)).collect()
+    }
+
+    pub(crate) fn index(&self) -> &IndexFile {
+        &self.index
     }
 
     fn lacks(&self, what: String) -> Error {
@@ -102,10 +117,11 @@ impl Source for ArchiveSource {
 
     async fn open(&self, blob: &Descriptor, from: u64) -> Result<Bytestream> {
         let place = self.file(&blob.digest).ok_or_else(|| self.lacks(format!("blob `{}`", blob.digest)))?;
-        let failed = || Error::file("cannot read", self.tar.path());
-        let mut file = tokio::fs::File::open(self.tar.path()).await.map_err(failed())?;
-        file.seek(io::SeekFrom::Start(place.offset + from)).await.map_err(failed())?;
-        Ok(Box::pin(file.take(place.size.saturating_sub(from))))
+        self.tar.stream(place, from).await.map_err(Error::file("cannot read", self.tar.path()))
+    }
+
+    async fn has(&self, blob: &Descriptor) -> Result<bool> {
+        Ok(self.file(&blob.digest).is_some_and(|place| place.size == blob.size))
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {
@@ -145,20 +161,30 @@ struct Writing {
 /// The size of the blocks of a tar archive, in bytes.
 const BLOCK: u64 = 512;
 
+/// The header of a file in an archive. All archives with the same content have the same bytes.
+pub(crate) fn tar_header(name: &str, size: u64) -> io::Result<[u8; BLOCK as usize]> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(name)?;
+    header.set_size(size);
+    header.set_mode(0o644);
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_cksum();
+    Ok(*header.as_bytes())
+}
+
+/// The zeros after the bytes of a file of this size.
+pub(crate) fn padding(size: u64) -> &'static [u8] {
+    let rest = (BLOCK - size % BLOCK) % BLOCK;
+    &[0; BLOCK as usize][..rest as usize]
+}
+
 impl Writing {
     fn header(&mut self, name: &str, size: u64) -> io::Result<()> {
-        let mut header = tar::Header::new_ustar();
-        header.set_path(name)?;
-        header.set_size(size);
-        header.set_mode(0o644);
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_cksum();
-        self.file.write_all(header.as_bytes())
+        self.file.write_all(&tar_header(name, size)?)
     }
 
     fn pad(&mut self, size: u64) -> io::Result<()> {
-        let rest = (BLOCK - size % BLOCK) % BLOCK;
-        self.file.write_all(&[0; BLOCK as usize][..rest as usize])
+        self.file.write_all(padding(size))
     }
 
     fn entry(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {

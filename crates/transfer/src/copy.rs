@@ -24,11 +24,14 @@ const ENDINGS: [&str; 3] = [".sig", ".att", ".sbom"];
 
 /// How to copy.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own, and none depends on another")]
 pub struct Plan {
     /// The platforms to copy; empty for all. An index keeps its bytes and lists the others too.
     pub platforms: Vec<Platform>,
     /// Whether to also copy referrers, and the signatures that tags name.
     pub referrers: bool,
+    /// Whether to leave out the manifests of an index that the source does not have whole, instead of failing.
+    pub partial: bool,
     /// Whether to also ask the target for each blob of the manifests that it has, and to bring those that it lost.
     pub check_blobs: bool,
     /// Blobs that move at the same time.
@@ -39,7 +42,14 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { platforms: Vec::new(), referrers: false, check_blobs: false, jobs: 4, dry_run: false }
+        Self {
+            platforms: Vec::new(),
+            referrers: false,
+            partial: false,
+            check_blobs: false,
+            jobs: 4,
+            dry_run: false,
+        }
     }
 }
 
@@ -243,10 +253,14 @@ impl Walk<'_> {
                     expect_platform(&**self.source, &manifest, wanted).await?;
                 }
             }
+            if self.plan.partial && !manifest.is_index() {
+                self.expect_blobs(&manifest).await?;
+            }
             let chosen = self.choose(&manifest, is_root)?;
             let mut absent = Vec::new();
             for child in &chosen {
                 match self.visit(child.descriptor.digest, level + 1, false).await {
+                    Err(error) if self.plan.partial && error.is_absent() => self.leave_out(child),
                     Err(error) if error.is_not_found() && level == 0 => absent.push(*child),
                     visited => visited?,
                 }
@@ -256,12 +270,30 @@ impl Walk<'_> {
                     place: self.source.place().to_owned(),
                     digest,
                     count: absent.len(),
-                    example: name_of(first),
+                    example: first.name(),
                 });
             }
             self.found.push(Found { manifest, is_missing });
             Ok(())
         })
+    }
+
+    /// Checks that the source has the blobs of a manifest.
+    async fn expect_blobs(&self, manifest: &Manifest) -> Result<()> {
+        for blob in manifest.blobs() {
+            if !self.source.has(blob).await? {
+                let (place, what) = (self.source.place().to_owned(), format!("blob `{}`", blob.digest));
+                return Err(Error::NotFound { place, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a manifest of an index is not copied. An attestation is not worth a note.
+    fn leave_out(&mut self, child: &Child) {
+        if child.attests.is_none() {
+            self.left_out.push(child.name());
+        }
     }
 
     /// The manifests of an index to copy: all, or those for the chosen platforms with their attestations.
@@ -274,7 +306,7 @@ impl Walk<'_> {
             child.platform.as_ref().is_some_and(|there| wanted.takes(there))
         };
         let names = || {
-            let named = index.children.iter().filter(|child| child.attests.is_none()).map(name_of);
+            let named = index.children.iter().filter(|child| child.attests.is_none()).map(Child::name);
             named.collect::<Vec<_>>().join(", ")
         };
         if let Some(missing) = wanted
@@ -297,7 +329,9 @@ impl Walk<'_> {
         let (chosen, others): (Vec<&Child>, Vec<&Child>) = index.children.iter().partition(|child| {
             is_wanted(child) || child.attests.is_some_and(|image| images.contains(&image))
         });
-        self.left_out.extend(others.into_iter().filter(|child| child.attests.is_none()).map(name_of));
+        for child in others {
+            self.leave_out(child);
+        }
         Ok(chosen)
     }
 
@@ -317,7 +351,10 @@ impl Walk<'_> {
                 return Ok(());
             }
             for digest in &new {
-                self.visit(*digest, 1, false).await?;
+                match self.visit(*digest, 1, false).await {
+                    Err(error) if self.plan.partial && error.is_absent() => {}
+                    visited => visited?,
+                }
             }
             subjects = new;
         }
@@ -335,13 +372,5 @@ impl Walk<'_> {
                 .any(|ending| tag.as_str().strip_suffix(ending).is_some_and(|of| prefixes.contains(of)))
         };
         Ok(tags.into_iter().filter(is_signature).collect())
-    }
-}
-
-/// A manifest of an index for messages: its platform, else its digest.
-fn name_of(child: &Child) -> String {
-    match &child.platform {
-        Some(platform) => platform.to_string(),
-        None => child.descriptor.digest.to_string(),
     }
 }

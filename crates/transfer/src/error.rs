@@ -142,6 +142,14 @@ impl Error {
         }
     }
 
+    /// Whether the place does not have what was asked for, or is a cache that does not have it and may not fetch it
+    /// (504, RFC 9111, 5.2.1.7).
+    pub fn is_absent(&self) -> bool {
+        let uncached =
+            matches!(self, Self::Registry(hythe_client::Error::Unavailable { status: Some(504), .. }));
+        uncached || self.is_not_found()
+    }
+
     /// Whether the place does not have what was asked for.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::Registry(hythe_client::Error::NotFound { .. }))

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// The annotation with an entry's tag.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
+/// The annotation with the full name under which containerd imports an entry.
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
 /// The content of `index.json`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +64,21 @@ impl IndexFile {
                 named.or_else(only)
             }
         }
+    }
+
+    /// Each entry that has a name, with the name.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Descriptor)> {
+        self.manifests
+            .iter()
+            .filter_map(|entry| Some((entry.annotations.as_ref()?.get(REF_NAME)?.as_str(), entry)))
+    }
+
+    /// Adds a manifest under a full name.
+    pub(crate) fn add_named(&mut self, mut manifest: Descriptor, name: &str) {
+        let annotations = manifest.annotations.get_or_insert_default();
+        annotations.insert(REF_NAME.to_owned(), name.to_owned());
+        annotations.insert(CONTAINERD_NAME.to_owned(), name.to_owned());
+        self.manifests.push(manifest);
     }
 
     pub(crate) fn tags(&self) -> Vec<Tag> {

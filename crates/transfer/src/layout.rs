@@ -105,6 +105,11 @@ impl Layout {
         Self { folder: folder.to_owned(), place: folder.display().to_string(), indexing: Mutex::default() }
     }
 
+    /// The images with names: each name as the layout has it, a full name or only a tag, and the digest.
+    pub fn names(&self) -> Result<Vec<(String, Digest)>> {
+        Ok(self.index()?.named().map(|(name, entry)| (name.to_owned(), entry.digest)).collect())
+    }
+
     fn blob(&self, digest: &Digest) -> PathBuf {
         self.folder.join("blobs").join(digest.algorithm().as_str()).join(digest.hex())
     }
@@ -244,6 +249,10 @@ impl Source for Layout {
         };
         file.seek(io::SeekFrom::Start(from)).await.map_err(failed())?;
         Ok(Box::pin(file))
+    }
+
+    async fn has(&self, blob: &Descriptor) -> Result<bool> {
+        self.has_blob(blob).await
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {

@@ -5,6 +5,7 @@
 //! resumed: a read by range, a push by its upload session.
 
 mod archive;
+mod bundle;
 mod config;
 mod copy;
 mod error;
@@ -15,11 +16,16 @@ mod manifest;
 mod referrers;
 mod registry;
 mod resuming;
+mod segments;
 mod store;
 mod tar_file;
 mod usage;
 
 pub use archive::{ArchiveSource, ArchiveTarget};
+pub use bundle::{
+    Bundle, BundledBlob, BundledImage, Choice, Form, Gathering, Record, WrittenBundle, read_record,
+    write_bundle,
+};
 pub use config::{expect_platform, is_for, platform_of, read_config};
 pub use copy::{Copied, Plan, Watch, copy};
 pub use error::{Error, Result};

@@ -37,6 +37,16 @@ pub struct Child {
     pub attests: Option<Digest>,
 }
 
+impl Child {
+    /// Its name for messages: its platform, else its digest.
+    pub fn name(&self) -> String {
+        match &self.platform {
+            Some(platform) => platform.to_string(),
+            None => self.descriptor.digest.to_string(),
+        }
+    }
+}
+
 /// The annotation of an index's entry that is an attestation: the digest of the image.
 const ATTESTS: &str = "vnd.docker.reference.digest";
 

@@ -119,6 +119,13 @@ impl Source for Remote {
         Ok(Box::pin(self.client.blob(&self.repository, &blob.digest, from).await?.body))
     }
 
+    async fn has(&self, blob: &Descriptor) -> Result<bool> {
+        match self.has_blob(blob).await {
+            Err(error) if error.is_absent() => Ok(false),
+            asked => asked,
+        }
+    }
+
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>> {
         let listed = self.client.referrers(&self.repository, subject, REFERRERS, Vec::new(), |all, entry| {
             all.push(entry.digest);

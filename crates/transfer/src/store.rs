@@ -31,6 +31,9 @@ pub trait Source: Send + Sync {
     /// The bytes of a blob from an offset on. The caller verifies them.
     async fn open(&self, blob: &Descriptor, from: u64) -> Result<Bytestream>;
 
+    /// Whether the place has a blob.
+    async fn has(&self, blob: &Descriptor) -> Result<bool>;
+
     /// The manifests whose subject is this digest.
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Digest>>;
 

@@ -1,13 +1,14 @@
 //! The files in a tar archive: their places, found by one pass over the headers.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
+use crate::segments::Segments;
+use crate::store::Bytestream;
 
 /// The most files in an archive: an image has a few hundred at most.
 const FILES: usize = 1 << 20;
@@ -32,7 +33,7 @@ enum Entry {
 /// The files in a tar archive.
 #[derive(Debug)]
 pub(crate) struct TarFile {
-    path: PathBuf,
+    bytes: Segments,
     entries: HashMap<String, Entry>,
 }
 
@@ -51,9 +52,10 @@ fn cleaned(path: &Path) -> String {
 
 impl TarFile {
     /// Reads the headers of an archive. Blocking.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
+    pub(crate) fn open(bytes: Segments) -> Result<Self> {
+        let path = bytes.name();
         let failed = || Error::file("cannot read", path);
-        let mut file = File::open(path).map_err(failed())?;
+        let mut file = bytes.reader();
         let invalid = |reason: String| Error::Invalid {
             path: path.to_owned(),
             expected: "a tar archive of images",
@@ -65,7 +67,7 @@ impl TarFile {
         if magic[..read].starts_with(&[0x1f, 0x8b]) || magic[..read] == [0x28, 0xb5, 0x2f, 0xfd] {
             return Err(invalid("it is compressed. Decompress it first, for example with gunzip".to_owned()));
         }
-        let mut archive = tar::Archive::new(&file);
+        let mut archive = tar::Archive::new(file);
         let mut entries = HashMap::new();
         for entry in archive.entries_with_seek().map_err(failed())? {
             let entry = entry.map_err(|error| invalid(error.to_string()))?;
@@ -85,11 +87,23 @@ impl TarFile {
                 entries.insert(name, Entry::Link(cleaned(&target)));
             }
         }
-        Ok(Self { path: path.to_owned(), entries })
+        Ok(Self { bytes, entries })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.bytes.name()
+    }
+
+    /// A reader of a file in the archive. Blocking.
+    pub(crate) fn reader(&self, place: Extent) -> io::Result<impl io::Read> {
+        let mut reader = self.bytes.reader();
+        reader.seek(io::SeekFrom::Start(place.offset))?;
+        Ok(reader.take(place.size))
+    }
+
+    /// The bytes of a file in the archive from an offset on.
+    pub(crate) async fn stream(&self, place: Extent, from: u64) -> io::Result<Bytestream> {
+        self.bytes.stream(place.offset + from, place.size.saturating_sub(from)).await
     }
 
     /// Where a file's bytes are; `None` if the archive does not have it.
@@ -109,13 +123,12 @@ impl TarFile {
         let Some(place) = self.find(name) else { return Ok(None) };
         if place.size > limit {
             let reason = format!("its file `{name}` has more than {limit} bytes");
-            return Err(Error::Invalid { path: self.path.clone(), expected: "an archive of images", reason });
+            let path = self.path().to_owned();
+            return Err(Error::Invalid { path, expected: "an archive of images", reason });
         }
         let mut bytes = vec![0; place.size as usize];
-        let failed = || Error::file("cannot read", &self.path);
-        let mut file = File::open(&self.path).map_err(failed())?;
-        file.seek(io::SeekFrom::Start(place.offset)).map_err(failed())?;
-        file.read_exact(&mut bytes).map_err(failed())?;
+        let failed = || Error::file("cannot read", self.path());
+        self.reader(place).map_err(failed())?.read_exact(&mut bytes).map_err(failed())?;
         Ok(Some(bytes.into()))
     }
 }

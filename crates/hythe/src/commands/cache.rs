@@ -14,6 +14,7 @@ use crate::console::Printer;
 use crate::failure::Failure;
 pub(super) use admin::Admin;
 pub(super) use target::Target;
+pub(super) use warm::names_in;
 
 pub use warm::{Listing, list_images, parse_image};
 

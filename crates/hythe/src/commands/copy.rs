@@ -38,6 +38,7 @@ async fn copy_all(args: &CopyArgs, environment: &Environment, printer: Printer) 
     let plan = Plan {
         platforms: args.platform.clone(),
         referrers: args.all,
+        partial: false,
         // With many tags, a request for each blob that is there would take most of the time.
         check_blobs: args.tag.is_empty(),
         jobs: args.jobs.into(),

@@ -146,6 +146,7 @@ async fn write(
     let plan = Plan {
         platforms: args.platform.clone(),
         referrers: args.all,
+        partial: false,
         check_blobs: true,
         jobs: args.jobs.into(),
         dry_run: false,

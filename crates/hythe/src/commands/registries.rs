@@ -24,17 +24,24 @@ pub(super) struct Registries<'a> {
     private_hosts: Vec<Authority>,
     clients: Mutex<HashMap<Authority, Client>>,
     only_if_cached: bool,
+    loads: bool,
 }
 
 impl<'a> Registries<'a> {
     pub(super) fn new(environment: &'a Environment, connection: &ConnectionArgs) -> Self {
         let ConnectionArgs { plain_http, ca, private_host: private_hosts } = connection.clone();
-        Self { environment, plain_http, ca, private_hosts, clients: Mutex::default(), only_if_cached: false }
+        let (clients, only_if_cached, loads) = Default::default();
+        Self { environment, plain_http, ca, private_hosts, clients, only_if_cached, loads }
     }
 
     /// Clients that let a cache answer only from what it has: it does not ask its upstreams.
     pub(super) fn only_if_cached(self) -> Self {
         Self { only_if_cached: true, ..self }
+    }
+
+    /// Clients that load content of upstreams into a hythe's copies.
+    pub(super) fn loading(self) -> Self {
+        Self { loads: true, ..self }
     }
 
     /// The registry that a command line names by `HOST[:PORT]` or a URL, else the one on this machine.
@@ -73,6 +80,7 @@ impl<'a> Registries<'a> {
             private_hosts: self.private_hosts.clone(),
             direct: host.is_loopback(),
             only_if_cached: self.only_if_cached,
+            loads: self.loads,
             ..ClientOptions::new(self.endpoint(host))
         };
         let client = Client::new(options).map_err(|error| Failure::Usage(error.to_string()))?;

@@ -7,6 +7,7 @@
 
 mod binary;
 mod build;
+mod bundles;
 mod cache;
 mod data_folder;
 mod descriptors;
@@ -15,6 +16,7 @@ mod drop_in;
 #[cfg(feature = "cluster")]
 mod examples;
 mod images;
+mod imports;
 mod kind_config;
 mod no_panic;
 mod pages;

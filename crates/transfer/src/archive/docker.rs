@@ -1,7 +1,7 @@
 //! `manifest.json`, the list of images that `docker save` writes and `docker load` reads.
 
 use std::collections::HashMap;
-use std::io::{Read as _, Seek as _};
+use std::io::Read as _;
 
 use bytes::Bytes;
 use hythe_oci::media_type::{OCI_CONFIG, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST};
@@ -75,9 +75,7 @@ pub(super) fn images(
 /// The digest of a file in the archive, and whether it is compressed.
 fn hashed(tar: &TarFile, place: Extent) -> Result<(Digest, bool)> {
     let failed = || Error::file("cannot read", tar.path());
-    let mut file = std::fs::File::open(tar.path()).map_err(failed())?;
-    file.seek(std::io::SeekFrom::Start(place.offset)).map_err(failed())?;
-    let (mut rest, mut piece) = (file.take(place.size), vec![0; MANIFEST as usize]);
+    let (mut rest, mut piece) = (tar.reader(place).map_err(failed())?, vec![0; MANIFEST as usize]);
     let (mut hash, mut gzip) = (HashState::new(Algorithm::Sha256), false);
     loop {
         let read = rest.read(&mut piece).map_err(failed())?;

@@ -26,7 +26,7 @@ impl Admin {
     }
 
     /// Every copy that matches a pattern, in the JSON of the registry.
-    pub(super) async fn copies(&self, pattern: Option<&str>) -> Result<Vec<Value>, Failure> {
+    pub(in crate::commands) async fn copies(&self, pattern: Option<&str>) -> Result<Vec<Value>, Failure> {
         let (mut copies, mut last) = (Vec::new(), None::<String>);
         loop {
             let mut query: Vec<(&str, &str)> =
@@ -43,13 +43,13 @@ impl Admin {
     }
 
     /// Every upstream, in the JSON of the registry.
-    pub(super) async fn upstreams(&self) -> Result<Vec<Value>, Failure> {
+    pub(in crate::commands) async fn upstreams(&self) -> Result<Vec<Value>, Failure> {
         let mut page = self.answer(self.client.read_page(path::UPSTREAMS, &[], LIMIT).await)?;
         Ok(list(&mut page, "upstreams"))
     }
 
     /// Whether a name or an alias is that of an allowed upstream.
-    pub(super) async fn is_upstream(&self, name: &str) -> Result<bool, Failure> {
+    pub(in crate::commands) async fn is_upstream(&self, name: &str) -> Result<bool, Failure> {
         let answer = self.client.read_page(path::UPSTREAMS, &[(parameter::NAME, name)], LIMIT).await;
         let found = list(&mut self.answer(answer)?, "upstreams");
         let found: Vec<Upstream> = self.understand(&Value::Array(found))?;
@@ -105,7 +105,10 @@ impl Admin {
     }
 
     /// Reads an answer as the expected type.
-    pub(super) fn understand<T: for<'de> Deserialize<'de>>(&self, value: &Value) -> Result<T, Failure> {
+    pub(in crate::commands) fn understand<T: for<'de> Deserialize<'de>>(
+        &self,
+        value: &Value,
+    ) -> Result<T, Failure> {
         T::deserialize(value).map_err(|error| self.strange(&error.to_string()))
     }
 

@@ -26,7 +26,7 @@ use files::{FileLine, Reader};
 use image::Image;
 use platform::Platforms;
 use pull::{Lack, Warmer};
-use report::Report;
+use report::{Report, first_line};
 
 /// Warms images, or with `--check` reports which are missing.
 pub(super) async fn warm(
@@ -101,6 +101,33 @@ async fn unknown_upstreams(
         }
     }
     Ok(unknown)
+}
+
+/// The names of the images in files, for other commands that take `-f`. Fails if a part of a file cannot be read.
+pub(in crate::commands) fn names_in(
+    files: &[String],
+    environment: &Environment,
+    printer: Printer,
+) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    for file in files {
+        let mut reader = Reader::new(environment);
+        reader.file(file).map_err(Failure::Usage)?;
+        let reading = reader.finish();
+        if let Some(part) = reading.unread.first() {
+            return Err(Failure::Images(format!("{}: {}", part.place, part.reason)));
+        }
+        for passed in &reading.passed {
+            printer.note(format_args!(
+                "{}: skipped `{}`: {}",
+                passed.place,
+                first_line(&passed.text),
+                passed.reason
+            ));
+        }
+        names.extend(reading.found.into_iter().map(|found| found.text));
+    }
+    Ok(names)
 }
 
 /// The images that `-f` finds in a text.

@@ -150,6 +150,6 @@ fn add_place(entry: &mut Value, place: Option<&FileLine>) {
 }
 
 /// The first line of a text from a file.
-fn first_line(text: &str) -> &str {
+pub(super) fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
