@@ -2,6 +2,7 @@
 
 mod build;
 mod buildah;
+mod bundles;
 mod containerd;
 mod copies;
 mod crane;

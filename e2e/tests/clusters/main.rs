@@ -1,5 +1,6 @@
 //! `hythe up` and `hythe attach`, and new images in nodes, on a real engine with real nodes, API servers and kubelets.
 
+mod airplane;
 mod new_images;
 
 use std::net::{Ipv4Addr, SocketAddr};
